@@ -1,0 +1,139 @@
+//! A server as a process of its own, so that its CPU time is not the load generator's.
+//!
+//! The benchmark's program starts itself again with hidden arguments, `--serve NAME`. The child binds a free port on
+//! 127.0.0.1 and writes its number on standard output; each line on its standard input is then answered with the CPU
+//! time it has used so far (user and system, in microseconds). When its standard input ends, so does the child: none
+//! survives a benchmark that was interrupted.
+
+use super::Server;
+use crate::cpu::CpuTime;
+use crate::report::{complain, say};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, process, thread};
+
+const SERVE: &str = "--serve";
+
+/// Turns the process into a server when it was started as one; otherwise does nothing. To be called first in `main`.
+pub fn serve_if_asked() {
+    let mut arguments = env::args().skip(1);
+    if arguments.next().as_deref() != Some(SERVE) {
+        return;
+    }
+    let name = arguments.next().unwrap_or_default();
+    let Some(server) = Server::named(&name) else {
+        complain(&format!("no server is called {name:?}"));
+        process::exit(2);
+    };
+    if let Err(error) = serve(server) {
+        complain(&format!("the {name} server cannot start: {error}"));
+        process::exit(1);
+    }
+    process::exit(0);
+}
+
+fn serve(server: Server) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    say(&listener.local_addr()?.port().to_string());
+    thread::spawn(move || {
+        let reason = match server.serve(listener) {
+            Ok(()) => "it stopped serving".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        complain(&format!("the {} server failed: {reason}", server.name()));
+        process::exit(1);
+    });
+    for question in io::stdin().lines() {
+        question?;
+        let used = CpuTime::of_this_process();
+        say(&format!("{} {}", used.user.as_micros(), used.system.as_micros()));
+    }
+    Ok(())
+}
+
+/// A running server. Dropping it ends the process.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    questions: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl ServerProcess {
+    /// Starts a server on a free port of 127.0.0.1; it listens when this returns.
+    ///
+    /// # Errors
+    /// When the process cannot be started or does not come up.
+    pub fn start(server: Server) -> io::Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .args([SERVE, server.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the server process has no standard streams"));
+        };
+        let mut process = Self {
+            child,
+            questions,
+            answers: BufReader::new(answers),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        };
+        let port = process.answer()?;
+        process.address.set_port(port.parse().map_err(|_| unexpected(&port))?);
+        Ok(process)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The CPU time it has used since it started, ended threads included.
+    ///
+    /// # Errors
+    /// When the process does not answer any more.
+    pub fn cpu_time(&mut self) -> io::Result<CpuTime> {
+        writeln!(self.questions)?;
+        let answer = self.answer()?;
+        let mut numbers = answer.split(' ').map(|number| number.parse().map(Duration::from_micros));
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(user)), Some(Ok(system))) => Ok(CpuTime { user, system }),
+            _ => Err(unexpected(&answer)),
+        }
+    }
+
+    /// How many threads it has at this moment.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn threads(&self) -> io::Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok());
+        threads.ok_or_else(|| io::Error::other("the kernel does not tell the number of threads"))
+    }
+
+    fn answer(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            return Err(io::Error::other("the server process has ended; see its message above"));
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // It may have ended by itself, and then there is nothing left to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unexpected(answer: &str) -> io::Error {
+    io::Error::other(format!("the server process said {answer:?}"))
+}

@@ -1,0 +1,20 @@
+//! What the benchmarks share: the load generator, the peers behind one shape, and the reporting.
+//!
+//! A benchmark is a question with an answer that can be wrong twice: the figure, and what was measured. So everything
+//! here keeps two rules. Contestants take turns within one run, and the ratio between them is the result, because
+//! absolute figures drift with the machine. And every run checks its own work (each response byte for byte, each
+//! payload run exactly once) before a figure is printed.
+//!
+//! [`http`] has the servers and the rounds they play; [`load`] the client. [`pools`] has the worker pools. Our own side
+//! is only in `ours_http` and `ours_pool`: two adapters as thin as those of the peers.
+
+pub mod cpu;
+pub mod http;
+pub mod latency;
+pub mod load;
+mod ours_http;
+mod ours_pool;
+pub mod pools;
+pub mod report;
+pub mod settings;
+mod versions;

@@ -1,0 +1,131 @@
+//! Tables and medians on standard output, and what one must know to read them: the machine and the versions.
+
+use crate::versions;
+use std::fs;
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+/// Prints the head of a benchmark: its question, the machine, and the versions of the packages compared.
+pub fn headline(question: &str, packages: &[&str], quick: bool) {
+    let versions: Vec<_> = packages.iter().map(|name| format!("{name} {}", versions::of(name))).collect();
+    say(&format!("\n{question}\n{}\n{}", machine(), versions.join(", ")));
+    if quick {
+        say("smoke mode: the answers are checked, the figures mean nothing");
+    }
+}
+
+/// Prints one line (or several) on standard output.
+pub fn say(text: &str) {
+    // A closed pipe (as of `| head`) must not turn a finished measurement into a panic.
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints a line on standard error: what went wrong, and what to do.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// A table whose first column is left-aligned and all others right-aligned.
+#[derive(Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these column titles.
+    #[must_use]
+    pub fn new(titles: &[&str]) -> Self {
+        Self { rows: vec![titles.iter().map(ToString::to_string).collect()] }
+    }
+
+    /// Adds a row of cells, as many as there are titles.
+    pub fn row(&mut self, cells: Vec<String>) {
+        debug_assert_eq!(cells.len(), self.rows[0].len());
+        self.rows.push(cells);
+    }
+
+    /// Prints the table as Markdown that is also aligned for the terminal.
+    pub fn print(&self) {
+        say(&self.to_text());
+    }
+
+    fn to_text(&self) -> String {
+        let width =
+            |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<_> = (0..self.rows[0].len()).map(width).collect();
+        let mut lines: Vec<_> = self.rows.iter().map(|row| line(row, &widths)).collect();
+        let rule = widths.iter().enumerate().map(|(column, width)| match column {
+            0 => "-".repeat(width + 2),
+            _ => "-".repeat(width + 1) + ":",
+        });
+        lines.insert(1, format!("|{}|", rule.collect::<Vec<_>>().join("|")));
+        lines.join("\n")
+    }
+}
+
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let aligned = cells.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
+        0 => format!(" {cell:<width$} "),
+        _ => format!(" {cell:>width$} "),
+    });
+    format!("|{}|", aligned.collect::<Vec<_>>().join("|"))
+}
+
+/// The middle of some values (the mean of the two middle ones when their number is even); not a number when empty.
+#[must_use]
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    match (values.len(), values.len() / 2) {
+        (0, _) => f64::NAN,
+        (count, middle) if count % 2 == 1 => values[middle],
+        (_, middle) => values[middle - 1].midpoint(values[middle]),
+    }
+}
+
+/// How far the values lie apart, in per cent of their median: the noise to read the table with.
+#[must_use]
+pub fn spread(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
+    let highest = values.clone().into_iter().fold(f64::MIN, f64::max);
+    let lowest = values.clone().into_iter().fold(f64::MAX, f64::min);
+    (highest - lowest) / median(values) * 100.0
+}
+
+/// A duration in microseconds.
+#[must_use]
+pub fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn machine() -> String {
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let (_, model) = model.unwrap_or(("", "unknown CPU"));
+    format!("{cores} cores of {model}, kernel {}", kernel.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_and_spread() {
+        assert_eq!(median([3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median([]).is_nan());
+        assert_eq!(spread([9.0, 10.0, 12.0]), 30.0);
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut table = Table::new(&["server", "requests/s"]);
+        table.row(vec!["ours".into(), "7".into()]);
+        assert_eq!(
+            table.to_text(),
+            "| server | requests/s |\n|--------|-----------:|\n| ours   |          7 |"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! One connection: its socket, its protocol state, and what is left over between two turns.
+//!
+//! A parked connection owns no buffers unless bytes are left over: half a request, or a response that the peer does
+//! not take. While it is served the buffers are those of the server's desk.
+
+use std::net::IpAddr;
+
+use crate::ctx::ConnInfo;
+use crate::engine::deadlines::{Millis, NEVER};
+use crate::engine::slots::Token;
+use crate::engine::stream::Stream;
+use crate::input::Input;
+use crate::output::Output;
+use crate::proto::Session;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Requests are read and answered.
+    Serving,
+    /// What is in the output is sent; then the connection is closed.
+    Closing,
+    /// As `Closing`, but the peer may still be sending what nobody will read; see [`Stage::Lingering`].
+    Refusing,
+    /// Everything was sent and our side is shut. What the peer still sends is thrown away for a while: closing at once
+    /// would reset the connection, and with it the response that the peer has not read yet.
+    Lingering,
+}
+
+/// What a parked connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    Request,
+    Writable,
+    LingerEnd,
+}
+
+/// A connection of a shard.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) token: Token,
+    pub(crate) stream: Stream,
+    pub(crate) session: Session,
+    /// Unread bytes, while parked.
+    pub(crate) input: Input,
+    /// Unsent bytes, while parked.
+    pub(crate) output: Output,
+    pub(crate) info: ConnInfo,
+    /// The address that counts for the limit per address.
+    pub(crate) counted_address: Option<IpAddr>,
+    pub(crate) stage: Stage,
+    pub(crate) awaits: Awaits,
+    /// False once a read found less than it asked for: then the poller will report when there is more.
+    pub(crate) readable: bool,
+    /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
+    pub(crate) read_closed: bool,
+    /// When the first byte of the current request came.
+    pub(crate) request_began: Millis,
+    /// When the connection is given up, while parked.
+    pub(crate) deadline: Millis,
+    /// Its deadline has passed; what it waited for did not come.
+    pub(crate) timed_out: bool,
+    /// Bytes thrown away while lingering.
+    pub(crate) drained: usize,
+    /// Requests counted in the shard's statistics so far.
+    pub(crate) counted_requests: u64,
+}
+
+impl Conn {
+    pub(crate) fn new(token: Token, stream: Stream, info: ConnInfo, counted_address: Option<IpAddr>) -> Self {
+        Conn {
+            token,
+            stream,
+            session: Session::new(),
+            input: Input::default(),
+            output: Output::default(),
+            info,
+            counted_address,
+            stage: Stage::Serving,
+            awaits: Awaits::Request,
+            readable: true,
+            read_closed: false,
+            request_began: NEVER,
+            deadline: NEVER,
+            timed_out: false,
+            drained: 0,
+            counted_requests: 0,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The monitor: looks twice a millisecond whether a shard is held up, and sleeps while no handler runs.
+//!
+//! It never acts on a shard itself. It asks for a worker that takes the lease over; whether that happens is decided by
+//! the lease, between that worker and the old driver. When no worker can be had, nothing changes, and it asks again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::engine::Engine;
+use crate::engine::driver::Work;
+use crate::engine::lease::Sighting;
+
+/// How long a handler may hold up a shard: between one and two of these.
+const TICK: Duration = Duration::from_micros(500);
+/// Ticks without anything to watch before the monitor sleeps. Waking it costs a driver some 7 us, so it stays up for a
+/// while.
+const QUIET_TICKS: u32 = 20;
+/// Ticks after which a worker that was asked for, and has not come, is asked for again.
+const PATIENCE_TICKS: u32 = 8;
+
+/// What is known of one shard.
+#[derive(Clone, Copy, Default)]
+struct Watched {
+    last: Option<Sighting>,
+    /// Ticks until a worker may be asked for (again) because of `last`.
+    patience: u32,
+}
+
+/// The monitor's thread.
+pub(crate) fn watch(engine: &Arc<Engine>) {
+    let mut watched = vec![Watched::default(); engine.shards.len()];
+    let mut quiet = 0;
+    while !engine.ended.load(Ordering::SeqCst) {
+        std::thread::sleep(TICK);
+        let mut busy = false;
+        for (index, watched) in watched.iter_mut().enumerate() {
+            busy |= look(engine, index, watched);
+        }
+        busy |= hurry(engine);
+        quiet = if busy { 0 } else { quiet + 1 };
+        if quiet >= QUIET_TICKS {
+            quiet = 0;
+            engine.alarm.sleep_unless(|| engine.is_watch_needed());
+        }
+    }
+}
+
+/// Looks at a shard; true while its driver is in a handler.
+fn look(engine: &Arc<Engine>, index: usize, watched: &mut Watched) -> bool {
+    let sighting = engine.shards[index].lease.sight();
+    if sighting.is_none() || sighting != watched.last {
+        *watched = Watched { last: sighting, patience: 0 };
+        return sighting.is_some();
+    }
+    if watched.patience > 0 {
+        watched.patience -= 1;
+        return true;
+    }
+    if let Some(sighting) = sighting {
+        if engine.pool.try_submit(Work::TakeOver(engine.clone(), index, sighting)).is_ok() {
+            watched.patience = PATIENCE_TICKS;
+        }
+    }
+    true
+}
+
+/// Wakes workers for connections that were handed over and wait for too long; true while any wait.
+fn hurry(engine: &Arc<Engine>) -> bool {
+    let overdue = engine.pick_up.overdue(Instant::now());
+    for woken in 0..overdue {
+        if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {
+            engine.pick_up.not_woken(overdue - woken);
+            break;
+        }
+    }
+    !engine.pick_up.is_empty()
+}
+
+impl Engine {
+    fn is_watch_needed(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+            || !self.pick_up.is_empty()
+            || self.shards.iter().any(|shard| shard.lease.sight().is_some())
+    }
+}

@@ -1,0 +1,216 @@
+//! The connections of a shard: where each is, and that no readiness is lost.
+//!
+//! A connection is either *parked* here, or *out*: taken by the one thread that serves it. The poller reports each
+//! change of readiness once (it is edge-triggered), also while the connection is out; then the report is kept with the
+//! slot, and whoever parks the connection gets it back together with the report, to serve it once more. So between
+//! "the socket has nothing" and "the connection is parked" nothing can slip through.
+//!
+//! Tokens carry the slot's generation: a report for a connection that is gone finds nobody.
+
+/// What the poller reported, or several reports in one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer has sent everything it will ever send.
+    pub(crate) read_closed: bool,
+}
+
+impl Readiness {
+    fn is_some(self) -> bool {
+        self.readable || self.writable || self.read_closed
+    }
+
+    pub(crate) fn add(&mut self, other: Readiness) {
+        self.readable |= other.readable;
+        self.writable |= other.writable;
+        self.read_closed |= other.read_closed;
+    }
+}
+
+/// Names a connection for the poller: slot number and generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Token(u64);
+
+impl Token {
+    /// The number given to the poller.
+    pub(crate) fn to_number(self) -> u64 {
+        self.0
+    }
+
+    /// The token of a number that the poller gave back.
+    pub(crate) fn from_number(number: u64) -> Self {
+        Token(number)
+    }
+
+    fn new(index: u32, generation: u32) -> Self {
+        Token(u64::from(generation) << 32 | u64::from(index))
+    }
+
+    /// The slot's number.
+    pub(crate) fn index(self) -> usize {
+        (self.0 & u64::from(u32::MAX)) as usize
+    }
+
+    fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+#[derive(Debug)]
+struct Slot<C> {
+    generation: u32,
+    place: Place<C>,
+}
+
+#[derive(Debug)]
+enum Place<C> {
+    Vacant,
+    Parked(C),
+    Out(Readiness),
+}
+
+/// All slots of a shard; under its lock.
+#[derive(Debug)]
+pub(crate) struct Slots<C> {
+    slots: Vec<Slot<C>>,
+    vacant: Vec<u32>,
+    taken: usize,
+}
+
+impl<C> Slots<C> {
+    pub(crate) fn new() -> Self {
+        Slots { slots: Vec::new(), vacant: Vec::new(), taken: 0 }
+    }
+
+    /// Connections there are, parked or out.
+    pub(crate) fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// A slot for a new connection, which counts as out.
+    pub(crate) fn reserve(&mut self) -> Token {
+        self.taken += 1;
+        let out = Place::Out(Readiness::default());
+        if let Some(index) = self.vacant.pop() {
+            let slot = &mut self.slots[index as usize];
+            slot.place = out;
+            return Token::new(index, slot.generation);
+        }
+        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 connections");
+        self.slots.push(Slot { generation: 0, place: out });
+        Token::new(index, 0)
+    }
+
+    /// The poller's report. `Some`: the connection, which is now out and must be served. `None`: it is out already, and
+    /// the report is kept for whoever parks it; or it is gone.
+    pub(crate) fn report(&mut self, token: Token, readiness: Readiness) -> Option<C> {
+        let slot = self.slot(token)?;
+        match &mut slot.place {
+            Place::Vacant => None,
+            Place::Out(missed) => {
+                missed.add(readiness);
+                None
+            }
+            Place::Parked(_) => take(slot),
+        }
+    }
+
+    /// Takes a parked connection; `None` when it is out or gone.
+    pub(crate) fn take(&mut self, token: Token) -> Option<C> {
+        let slot = self.slot(token)?;
+        match slot.place {
+            Place::Parked(_) => take(slot),
+            Place::Vacant | Place::Out(_) => None,
+        }
+    }
+
+    /// Puts a connection back. When something was reported since it was taken, it comes straight back with the report
+    /// and stays out.
+    pub(crate) fn park(&mut self, token: Token, connection: C) -> Result<(), (C, Readiness)> {
+        let Some(slot) = self.slot(token) else {
+            debug_assert!(false, "parked after its end");
+            return Ok(());
+        };
+        match &mut slot.place {
+            Place::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
+            place => {
+                debug_assert!(matches!(place, Place::Out(_)), "a connection is in one place");
+                *place = Place::Parked(connection);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends a connection that is out.
+    pub(crate) fn release(&mut self, token: Token) {
+        let Some(slot) = self.slot(token) else { return };
+        if matches!(slot.place, Place::Vacant) {
+            return;
+        }
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.place = Place::Vacant;
+        self.vacant.push(token.index() as u32);
+        self.taken -= 1;
+    }
+
+    /// The tokens of all parked connections.
+    pub(crate) fn parked(&self) -> Vec<Token> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| matches!(slot.place, Place::Parked(_)))
+            .map(|(index, slot)| Token::new(index as u32, slot.generation))
+            .collect()
+    }
+
+    fn slot(&mut self, token: Token) -> Option<&mut Slot<C>> {
+        self.slots.get_mut(token.index()).filter(|slot| slot.generation == token.generation())
+    }
+}
+
+fn take<C>(slot: &mut Slot<C>) -> Option<C> {
+    match std::mem::replace(&mut slot.place, Place::Out(Readiness::default())) {
+        Place::Parked(connection) => Some(connection),
+        Place::Vacant | Place::Out(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+    const CLOSED: Readiness = Readiness { readable: false, writable: false, read_closed: true };
+
+    #[test]
+    fn a_report_while_out_is_handed_to_whoever_parks() {
+        let mut slots = Slots::new();
+        let token = slots.reserve();
+        assert_eq!(slots.park(token, 'c'), Ok(()));
+        assert_eq!(slots.report(token, READABLE), Some('c'));
+        assert_eq!(slots.report(token, READABLE), None);
+        assert_eq!(slots.report(token, CLOSED), None);
+        let both = Readiness { readable: true, writable: false, read_closed: true };
+        assert_eq!(slots.park(token, 'c'), Err(('c', both)));
+        assert_eq!(slots.park(token, 'c'), Ok(()), "a report is handed over once");
+        assert_eq!(slots.take(token), Some('c'));
+        assert_eq!(slots.take(token), None);
+    }
+
+    #[test]
+    fn a_stale_token_finds_nobody() {
+        let mut slots = Slots::new();
+        let first = slots.reserve();
+        slots.release(first);
+        slots.release(first);
+        let second = slots.reserve();
+        assert_ne!(first, second);
+        assert_eq!(slots.park(second, 's'), Ok(()));
+        assert_eq!(slots.report(first, READABLE), None);
+        assert_eq!(slots.len(), 1);
+        assert_eq!(slots.parked(), [second]);
+        assert_eq!(Token::from_number(second.to_number()), second);
+        assert_eq!(slots.report(Token::from_number(u64::MAX), READABLE), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! What the model-checked parts of the engine stand on.
+//!
+//! `lease.rs`, `alarm.rs` and `slots.rs` take their atomics and locks from `super::sync` only, and know nothing else
+//! of the crate; the models compile those very files beside a `sync` made of loom's parts.
+
+pub(crate) use parking_lot::{Condvar, Mutex};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> parking_lot::MutexGuard<'_, T> {
+    mutex.lock()
+}
+
+pub(crate) fn wait<'a, T>(
+    condvar: &Condvar,
+    mut guard: parking_lot::MutexGuard<'a, T>,
+) -> parking_lot::MutexGuard<'a, T> {
+    condvar.wait(&mut guard);
+    guard
+}

@@ -1,0 +1,99 @@
+//! What can go wrong while a connection is served, as users see it.
+//!
+//! The idea: one opaque type that answers questions. What it is made of may grow without breaking anyone.
+
+use crate::proto::ProtoError;
+use crate::proto::error::status_of;
+use std::{fmt, io};
+
+/// The reason why serving a connection ended.
+///
+/// ```
+/// let error = anthill_http::Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+/// assert!(error.is_timeout());
+/// assert_eq!(error.status(), None);
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Proto(ProtoError),
+    Io(io::Error),
+}
+
+impl Error {
+    /// Whether something did not happen in time.
+    pub fn is_timeout(&self) -> bool {
+        match &self.kind {
+            Kind::Proto(error) => *error == ProtoError::Timeout,
+            Kind::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
+        }
+    }
+
+    /// Whether the connection itself failed. The source is then the [`io::Error`].
+    pub fn is_io(&self) -> bool {
+        matches!(self.kind, Kind::Io(_))
+    }
+
+    /// Why the peer's bytes were not a request, if that is the reason.
+    pub fn proto(&self) -> Option<ProtoError> {
+        match self.kind {
+            Kind::Proto(error) => Some(error),
+            Kind::Io(_) => None,
+        }
+    }
+
+    /// The status code that was sent to the peer because of this, if one was.
+    pub fn status(&self) -> Option<u16> {
+        self.proto().map(status_of)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Proto(_) => f.write_str("the request was refused"),
+            Kind::Io(_) => f.write_str("the connection failed"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            Kind::Proto(error) => Some(error),
+            Kind::Io(error) => Some(error),
+        }
+    }
+}
+
+impl From<ProtoError> for Error {
+    fn from(error: ProtoError) -> Self {
+        Self { kind: Kind::Proto(error) }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self { kind: Kind::Io(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn answers_questions() {
+        let refused = Error::from(ProtoError::BodyTooLarge);
+        assert_eq!((refused.status(), refused.is_timeout(), refused.is_io()), (Some(413), false, false));
+        assert!(Error::from(ProtoError::Timeout).is_timeout());
+        let broken = Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!((broken.status(), broken.is_timeout(), broken.is_io()), (None, false, true));
+        assert!(broken.source().is_some_and(|source| source.is::<io::Error>()));
+    }
+}

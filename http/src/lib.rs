@@ -1,0 +1,36 @@
+//! An HTTP/1.1 server whose handlers are plain blocking functions and whose engine is an event loop.
+//!
+//! The idea: a handler is a function from a [`RequestCtx`] to nothing. It reads `ctx.request`, fills
+//! `ctx.response`, may block, may panic; the engine around it keeps the connections going. The semantics follow
+//! the Go library fasthttp wherever RFC 9110 and RFC 9112 leave room.
+//!
+//! The rule: knowledge flows one way, `util -> values -> proto -> ctx -> drivers`. `proto` is bytes in and bytes
+//! out; it knows no socket, no clock and no thread.
+
+mod util;
+
+mod headers;
+mod input;
+mod output;
+mod request;
+mod response;
+
+mod proto;
+
+mod ctx;
+mod error;
+mod handler;
+mod serve_conn;
+
+mod engine;
+mod server;
+
+pub use ctx::{ConnInfo, RequestCtx};
+pub use error::Error;
+pub use headers::{Fields, Headers};
+pub use proto::ProtoError;
+pub use request::{QueryArgs, Request, Version};
+pub use response::Response;
+pub use server::counters::Rejections;
+pub use server::options::{Builder as ServerBuilder, ConfigError};
+pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};

@@ -1,0 +1,395 @@
+//! Writes responses: status line, fields, body.
+//!
+//! The idea: nearly everything is a copy of bytes that exist already. The fields that HTTP itself is about (length,
+//! connection, date) are written here from facts, whatever the handler put into its list.
+//!
+//! The order on the wire is fasthttp's (`HDR-08`): status line, `Server`, `Date`, `Content-Type`,
+//! `Content-Encoding`, `Content-Length`, the others as they were added, `Set-Cookie`, `Connection`.
+//!
+//! The rule: a response is written whole, head and body, or not at all.
+
+use super::error::{ProtoError, refusal_text, status_of};
+use super::framing::{ResponseFraming, parse_content_length};
+use super::status;
+use crate::output::Output;
+use crate::response::Response;
+use crate::util::token;
+
+/// What a server adds to each response that does not say otherwise.
+///
+/// The values are written as they are; they come from the server's own options.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ResponseDefaults<'a> {
+    /// The `Server` field; `None` to send none.
+    pub(crate) server: Option<&'a [u8]>,
+    /// The `Date` field; `None` to send none.
+    pub(crate) date: Option<&'a [u8; 29]>,
+    /// Whether a body without a `Content-Type` is called `text/plain; charset=utf-8`.
+    pub(crate) content_type: bool,
+}
+
+/// What the `Connection` field of a response says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ConnectionField {
+    /// The connection ends after this response.
+    pub(crate) close: bool,
+    /// The client does not know by its version that the connection stays.
+    pub(crate) keep_alive: bool,
+    /// The handler named the `Upgrade` option.
+    pub(crate) upgrade: bool,
+}
+
+impl ConnectionField {
+    /// What a handler asked for by `Connection` fields of its own.
+    pub(crate) fn of(response: &Response) -> Self {
+        let mut wishes = Self::default();
+        for (name, value) in response.headers().fields().pairs() {
+            if classify(name) == Kind::Connection {
+                for option in token::list(value) {
+                    wishes.close |= option.eq_ignore_ascii_case(b"close");
+                    wishes.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+                }
+            }
+        }
+        wishes
+    }
+
+    fn line(self) -> &'static [u8] {
+        match (self.close, self.upgrade, self.keep_alive) {
+            (true, true, _) => b"Connection: close, Upgrade\r\n",
+            (true, false, _) => b"Connection: close\r\n",
+            (false, true, _) => b"Connection: Upgrade\r\n",
+            (false, false, true) => b"Connection: keep-alive\r\n",
+            (false, false, false) => b"",
+        }
+    }
+}
+
+/// Appends `response`. Its body is moved out when it is big; everything else stays.
+pub(crate) fn response(
+    response: &mut Response,
+    framing: ResponseFraming,
+    connection: ConnectionField,
+    defaults: &ResponseDefaults<'_>,
+    out: &mut Output,
+) {
+    let found = Found::of(response);
+    let body_length = if framing.forces_empty { 0 } else { response.body().len() as u64 };
+    let length = match found.content_length {
+        // A handler may spare itself making a body that will not be sent.
+        Some(length) if !framing.sends_body && !framing.forces_empty && body_length == 0 => length,
+        _ => body_length,
+    };
+    let default_type = defaults.content_type && framing.announces_length && length > 0;
+    let fields = response.headers().fields();
+
+    let buffer = out.buffer_mut();
+    buffer.reserve(HEAD_BYTES_USUAL);
+    status::append_line(buffer, response.status(), response.reason());
+    if let Some(server) = found.server.or(defaults.server) {
+        append_field(buffer, b"Server", server);
+    }
+    if let Some(date) = found.date.or(defaults.date.map(|date| &date[..])) {
+        append_field(buffer, b"Date", date);
+    }
+    match found.content_type {
+        Some(content_type) => append_field(buffer, b"Content-Type", content_type),
+        None if default_type => buffer.extend_from_slice(DEFAULT_TYPE_LINE),
+        None => {}
+    }
+    if found.has_content_encoding {
+        append_kind(buffer, fields.pairs(), Kind::ContentEncoding);
+    }
+    if framing.announces_length {
+        buffer.extend_from_slice(b"Content-Length: ");
+        buffer.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+        buffer.extend_from_slice(b"\r\n");
+    }
+    if found.has_others {
+        append_kind(buffer, fields.pairs(), Kind::Other);
+    }
+    if found.has_set_cookie {
+        append_kind(buffer, fields.pairs(), Kind::SetCookie);
+    }
+    buffer.extend_from_slice(connection.line());
+    buffer.extend_from_slice(b"\r\n");
+    if framing.sends_body {
+        out.append_body_vec(response.body_mut());
+    }
+}
+
+/// Appends the refusal for `error`, after which the connection ends.
+pub(crate) fn refusal(error: ProtoError, defaults: &ResponseDefaults<'_>, out: &mut Output) {
+    let status = status_of(error);
+    let text = refusal_text(status).as_bytes();
+    let buffer = out.buffer_mut();
+    status::append_line(buffer, status, b"");
+    if let Some(server) = defaults.server {
+        append_field(buffer, b"Server", server);
+    }
+    if let Some(date) = defaults.date {
+        append_field(buffer, b"Date", date);
+    }
+    if !text.is_empty() {
+        buffer.extend_from_slice(DEFAULT_TYPE_LINE);
+    }
+    append_field(buffer, b"Content-Length", itoa::Buffer::new().format(text.len()).as_bytes());
+    buffer.extend_from_slice(b"Connection: close\r\n\r\n");
+    buffer.extend_from_slice(text);
+}
+
+/// The interim response that asks a client for the body it announced (`EXP-01`).
+pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+const DEFAULT_TYPE_LINE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
+
+/// Enough for the head of an ordinary response, so that its buffer grows once at most.
+const HEAD_BYTES_USUAL: usize = 256;
+
+/// The fields of a handler's list that do not go onto the wire just as they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Server,
+    Date,
+    ContentType,
+    ContentEncoding,
+    ContentLength,
+    TransferEncoding,
+    SetCookie,
+    Connection,
+    Other,
+}
+
+/// Which kind of field `name` is. Names are in canonical form, so comparing bytes is enough.
+#[inline]
+fn classify(name: &[u8]) -> Kind {
+    match name {
+        b"Server" => Kind::Server,
+        b"Date" => Kind::Date,
+        b"Content-Type" => Kind::ContentType,
+        b"Content-Encoding" => Kind::ContentEncoding,
+        b"Content-Length" => Kind::ContentLength,
+        b"Transfer-Encoding" => Kind::TransferEncoding,
+        b"Set-Cookie" => Kind::SetCookie,
+        b"Connection" => Kind::Connection,
+        _ => Kind::Other,
+    }
+}
+
+/// What one look over a handler's fields found. Of fields that can only be sent once, the last counts.
+#[derive(Default)]
+struct Found<'a> {
+    server: Option<&'a [u8]>,
+    date: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    content_length: Option<u64>,
+    has_content_encoding: bool,
+    has_set_cookie: bool,
+    has_others: bool,
+}
+
+impl<'a> Found<'a> {
+    fn of(response: &'a Response) -> Self {
+        let mut found = Self::default();
+        for (name, value) in response.headers().fields().pairs() {
+            match classify(name) {
+                Kind::Server => found.server = Some(value),
+                Kind::Date => found.date = Some(value),
+                Kind::ContentType => found.content_type = Some(value),
+                Kind::ContentLength => found.content_length = parse_content_length(value).ok(),
+                Kind::ContentEncoding => found.has_content_encoding = true,
+                Kind::SetCookie => found.has_set_cookie = true,
+                Kind::TransferEncoding | Kind::Connection => {}
+                Kind::Other => found.has_others = true,
+            }
+        }
+        found
+    }
+}
+
+fn append_kind<'a>(buffer: &mut Vec<u8>, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, kind: Kind) {
+    for (name, value) in fields.filter(|(name, _)| classify(name) == kind) {
+        append_field(buffer, name, value);
+    }
+}
+
+#[inline]
+fn append_field(buffer: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    buffer.extend_from_slice(name);
+    buffer.extend_from_slice(b": ");
+    buffer.extend_from_slice(value);
+    buffer.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::MOVED_BODY_BYTES_MIN;
+    use crate::proto::framing::response_framing;
+
+    const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+    const BARE: ResponseDefaults<'static> = ResponseDefaults { server: None, date: None, content_type: true };
+
+    fn encode(method: &str, defaults: &ResponseDefaults<'_>, prepare: impl FnOnce(&mut Response)) -> String {
+        let mut prepared = Response::new();
+        prepare(&mut prepared);
+        let connection = ConnectionField::of(&prepared);
+        let framing = response_framing(method.as_bytes(), prepared.status());
+        let mut out = Output::default();
+        response(&mut prepared, framing, connection, defaults, &mut out);
+        String::from_utf8(out.to_vec()).expect("a response of text")
+    }
+
+    fn check(prepare: impl FnOnce(&mut Response), expected: &str) {
+        assert_eq!(encode("GET", &BARE, prepare), expected.replace('\n', "\r\n"));
+    }
+
+    #[test]
+    fn a_body_has_a_length_and_a_type() {
+        check(|_| {}, "HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+        check(
+            |response| response.set_body("hello"),
+            "HTTP/1.1 200 OK\nContent-Type: text/plain; charset=utf-8\nContent-Length: 5\n\nhello",
+        );
+        check(
+            |response| response.set_content_type("text/html"),
+            "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 0\n\n",
+        );
+        let untyped = ResponseDefaults { content_type: false, ..BARE };
+        let sent = encode("GET", &untyped, |response| response.set_body("hello"));
+        assert_eq!(sent, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+    }
+
+    #[test]
+    fn server_and_date_are_defaults() {
+        let defaults = ResponseDefaults { server: Some(b"anthill"), date: Some(DATE), content_type: true };
+        assert_eq!(
+            encode("GET", &defaults, |_| {}),
+            "HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n"
+        );
+        let own = encode("GET", &defaults, |response| {
+            response.set_header("date", "today");
+            response.set_header("server", "mine");
+        });
+        assert_eq!(own, "HTTP/1.1 200 OK\r\nServer: mine\r\nDate: today\r\nContent-Length: 0\r\n\r\n");
+    }
+
+    #[test]
+    fn fields_come_in_a_fixed_order() {
+        check(
+            |response| {
+                response.append_header("set-cookie", "a=b");
+                response.append_header("x-one", "1");
+                response.set_header("content-encoding", "gzip");
+                response.append_header("set-cookie", "c=d");
+                response.append_header("x-one", "2");
+                response.set_content_type("a/b");
+            },
+            "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Encoding: gzip\nContent-Length: 0\nX-One: 1\nX-One: 2\n\
+             Set-Cookie: a=b\nSet-Cookie: c=d\n\n",
+        );
+    }
+
+    #[test]
+    fn framing_cannot_be_forged() {
+        check(
+            |response| {
+                response.set_header("content-length", "99");
+                response.set_header("transfer-encoding", "chunked");
+                response.set_header("connection", "keep-alive, Content-Length");
+                response.set_header("x", "y\r\nContent-Length: 3");
+                response.set_reason("OK\r\nContent-Length: 3");
+            },
+            "HTTP/1.1 200 OK  Content-Length: 3\nContent-Length: 0\nX: y  Content-Length: 3\n\n",
+        );
+    }
+
+    #[test]
+    fn connection_wishes_are_understood() {
+        check(
+            |response| response.set_header("connection", "TE, Close"),
+            "HTTP/1.1 200 OK\nContent-Length: 0\nConnection: close\n\n",
+        );
+        check(
+            |response| {
+                response.set_status(101);
+                response.set_header("connection", "upgrade");
+                response.set_header("upgrade", "websocket");
+            },
+            "HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\nConnection: Upgrade\n\n",
+        );
+    }
+
+    #[test]
+    fn some_statuses_have_no_body() {
+        for status in [100, 204, 304] {
+            let sent = encode("GET", &BARE, |response| {
+                response.set_status(status);
+                response.set_body("body");
+            });
+            assert!(sent.starts_with(&format!("HTTP/1.1 {status} ")), "{sent}");
+            assert!(sent.ends_with("\r\n\r\n"), "{sent}");
+            assert_eq!(sent.lines().count(), 2, "no other field: {sent}");
+        }
+        check(
+            |response| {
+                response.set_status(205);
+                response.set_body("body");
+            },
+            "HTTP/1.1 205 Reset Content\nContent-Length: 0\n\n",
+        );
+        check(
+            |response| {
+                response.set_status(304);
+                response.set_content_type("a/b");
+            },
+            "HTTP/1.1 304 Not Modified\nContent-Type: a/b\n\n",
+        );
+    }
+
+    #[test]
+    fn head_has_the_fields_of_get() {
+        let prepare = |response: &mut Response| response.set_body("twenty-four bytes, sure.");
+        let get = encode("GET", &BARE, prepare);
+        let head = encode("HEAD", &BARE, prepare);
+        assert_eq!(get.strip_suffix("twenty-four bytes, sure."), Some(head.as_str()));
+        assert!(head.contains("Content-Length: 24\r\n"));
+
+        let named = encode("HEAD", &BARE, |response| response.set_header("content-length", "1000"));
+        assert!(named.contains("Content-Length: 1000\r\n"));
+        let forged = encode("HEAD", &BARE, |response| response.set_header("content-length", "1 2"));
+        assert!(forged.contains("Content-Length: 0\r\n"));
+    }
+
+    #[test]
+    fn a_big_body_is_sent_whole() {
+        let body = "b".repeat(MOVED_BODY_BYTES_MIN + 1);
+        let sent = encode("GET", &BARE, |response| response.set_body(&body));
+        assert!(sent.ends_with(&format!("Content-Length: {}\r\n\r\n{body}", body.len())));
+    }
+
+    #[test]
+    fn refusals_say_why() {
+        for (error, status, text) in [
+            (ProtoError::Syntax, "400 Bad Request", "Error when parsing request"),
+            (ProtoError::HeadTooLarge, "431 Request Header Fields Too Large", "Too big request header"),
+            (ProtoError::TooManyFields, "431 Request Header Fields Too Large", "Too big request header"),
+            (ProtoError::BodyTooLarge, "413 Request Entity Too Large", "Request body too large"),
+            (ProtoError::Timeout, "408 Request Timeout", "Request timeout"),
+            (ProtoError::UnsupportedVersion, "505 HTTP Version Not Supported", "HTTP version not supported"),
+        ] {
+            let mut out = Output::default();
+            refusal(error, &BARE, &mut out);
+            let expected = format!(
+                "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{text}",
+                text.len()
+            );
+            assert_eq!(String::from_utf8_lossy(&out.to_vec()), expected);
+        }
+        let mut out = Output::default();
+        refusal(ProtoError::ExpectationFailed, &BARE, &mut out);
+        let expected = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        assert_eq!(String::from_utf8_lossy(&out.to_vec()), expected);
+    }
+}

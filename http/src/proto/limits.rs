@@ -1,0 +1,75 @@
+//! Every bound of the protocol core on one page.
+//!
+//! The rule: whatever a peer can make grow has a bound here. Their relations are checked when this is compiled.
+
+/// Bounds that users may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes from the first byte of a request, empty lines before it included, to the blank line that ends the
+    /// head. Default 16 KiB; above, 431 (`LIM-04`). Values above [`HEAD_BYTES_CEILING`] mean that ceiling.
+    pub(crate) head_bytes_max: usize,
+    /// Header fields of one request. Default 128; above, 431. Values above [`FIELDS_CEILING`] mean that ceiling.
+    pub(crate) fields_max: usize,
+    /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit (`LIM-07`).
+    pub(crate) body_bytes_max: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes_max: HEAD_BYTES_DEFAULT,
+            fields_max: FIELDS_CEILING,
+            body_bytes_max: Some(BODY_BYTES_DEFAULT),
+        }
+    }
+}
+
+impl Limits {
+    /// The head bound that is applied.
+    pub(crate) fn head_bytes(&self) -> usize {
+        self.head_bytes_max.min(HEAD_BYTES_CEILING)
+    }
+
+    /// The field bound that is applied.
+    pub(crate) fn fields(&self) -> usize {
+        self.fields_max.min(FIELDS_CEILING)
+    }
+
+    /// Whether a body of `bytes` bytes is allowed.
+    pub(crate) fn allows_body(&self, bytes: u64) -> bool {
+        self.body_bytes_max.is_none_or(|max| bytes <= max)
+    }
+}
+
+/// The head bound unless configured otherwise.
+pub(crate) const HEAD_BYTES_DEFAULT: usize = 16 * 1024;
+
+/// The largest head bound; positions in a head are kept in 32 bits.
+pub(crate) const HEAD_BYTES_CEILING: usize = 16 * 1024 * 1024;
+
+/// The largest number of header fields; the parser's scratch space has room for as many.
+pub(crate) const FIELDS_CEILING: usize = 128;
+
+/// The body bound unless configured otherwise; fasthttp's.
+pub(crate) const BODY_BYTES_DEFAULT: u64 = 4 * 1024 * 1024;
+
+/// Hex digits of a chunk size. 15 digits cannot overflow 64 bits (`BDY-05`).
+pub(crate) const CHUNK_SIZE_DIGITS_MAX: u8 = 15;
+
+/// Bytes of white space behind the size on one chunk line, and of chunk extensions in one whole body. They carry
+/// nothing, so a peer that sends many is only keeping us busy.
+pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 8 * 1024;
+
+/// Bytes of the trailer section, its final blank line included.
+pub(crate) const TRAILER_BYTES_MAX: usize = 8 * 1024;
+
+/// Trailer fields of one request.
+pub(crate) const TRAILER_FIELDS_MAX: usize = 32;
+
+const _: () = {
+    assert!(HEAD_BYTES_DEFAULT <= HEAD_BYTES_CEILING);
+    // Spans must be able to address a head, and a head plus its trailers plus slack.
+    assert!(HEAD_BYTES_CEILING + TRAILER_BYTES_MAX < u32::MAX as usize / 2);
+    assert!(CHUNK_SIZE_DIGITS_MAX as u32 * 4 < u64::BITS);
+    assert!(TRAILER_FIELDS_MAX <= FIELDS_CEILING);
+};

@@ -1,0 +1,352 @@
+//! The server as users see it: options, listening, shutting down, figures. The work is the engine's.
+
+pub(crate) mod counters;
+pub(crate) mod options;
+mod refusal;
+
+pub(crate) use refusal::answer as refusal_answer;
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anthill_pool::PoolStats;
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::ctx::RequestCtx;
+use crate::engine::Engine;
+use crate::engine::accept::{self, Listener};
+use crate::error::Error;
+use crate::serve_conn::{BlockingOptions, serve_blocking};
+use crate::server::counters::{Counters, Rejections};
+use crate::server::options::{Builder, ConfigError, Handler, Settings};
+
+/// Connections that the system may complete before we accept them.
+const BACKLOG: i32 = 4096;
+
+/// An HTTP/1.1 server.
+///
+/// Handlers are plain functions and may block; see the [crate's text](crate). The server is a cheap handle: clones
+/// share everything, so one can [`shutdown`](Server::shutdown) what another [`serve`](Server::serve)s.
+///
+/// ```
+/// use anthill_http::Server;
+/// use std::io::{Read, Write};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::time::Duration;
+///
+/// let server = Server::new(|ctx| ctx.set_body("Hello, World!"))?;
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let serving = server.clone();
+/// let thread = std::thread::spawn(move || serving.serve(listener));
+///
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+/// let mut response = String::new();
+/// client.read_to_string(&mut response)?;
+/// assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\nHello, World!"));
+///
+/// server.shutdown(Duration::from_secs(5))?;
+/// thread.join().unwrap()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Arc<Settings>,
+    handler: Arc<Handler>,
+    counters: Arc<Counters>,
+    /// The engine of the current life, from the first `serve` to the end of a shutdown.
+    engine: Mutex<Option<Arc<Engine>>>,
+}
+
+impl Server {
+    /// A server with every option at its default.
+    ///
+    /// # Errors
+    /// None with the defaults; the type is that of [`Builder::build`].
+    pub fn new(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Result<Self, ConfigError> {
+        Self::builder().build(handler)
+    }
+
+    /// Starts choosing options.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn from_parts(settings: Settings, handler: Handler) -> Self {
+        Server {
+            shared: Arc::new(Shared {
+                settings: Arc::new(settings),
+                handler: Arc::new(handler),
+                counters: Arc::default(),
+                engine: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// Listens on a TCP address and serves until [`shutdown`](Server::shutdown).
+    ///
+    /// IPv4 and IPv6 (`SRV-02`, `SRV-03`). When a name has several addresses, the first that can be listened on is
+    /// taken.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
+    /// afterwards.
+    pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
+        self.serve(listen(address)?)
+    }
+
+    /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
+    /// once (`SRV-06`).
+    ///
+    /// Returns `Ok` after a [`shutdown`](Server::shutdown). When the system is out of descriptors it waits and goes on.
+    ///
+    /// # Errors
+    /// When threads or pollers cannot be made, or the listener fails.
+    pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        accept::accept(&self.engine()?, Listener::Tcp(mio::net::TcpListener::from_std(listener)))
+    }
+
+    /// As [`serve`](Server::serve), for a Unix domain socket.
+    ///
+    /// # Errors
+    /// As `serve`.
+    #[cfg(unix)]
+    pub fn serve_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        accept::accept(&self.engine()?, Listener::Unix(mio::net::UnixListener::from_std(listener)))
+    }
+
+    /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends
+    /// (`SRV-05`).
+    ///
+    /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
+    /// of its own.
+    ///
+    /// # Errors
+    /// Why the connection ended, unless it ended well.
+    ///
+    /// ```
+    /// use std::io::{self, Read, Write};
+    ///
+    /// struct Pair<'a>(&'a [u8], Vec<u8>);
+    /// impl Read for Pair<'_> {
+    ///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> { self.0.read(buffer) }
+    /// }
+    /// impl Write for Pair<'_> {
+    ///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.1.write(bytes) }
+    ///     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+    /// }
+    ///
+    /// let server = anthill_http::Server::new(|ctx| ctx.set_body("pong"))?;
+    /// let mut pair = Pair(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", Vec::new());
+    /// server.serve_conn(&mut pair)?;
+    /// assert!(pair.1.ends_with(b"\r\n\r\npong"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve_conn<S: Read + Write>(&self, stream: &mut S) -> Result<(), Error> {
+        let settings = &self.shared.settings;
+        let options = BlockingOptions {
+            limits: settings.limits,
+            server: settings.name.as_deref(),
+            date: settings.date,
+            content_type: settings.content_type,
+            keep_alive: settings.keep_alive,
+            requests_max: (settings.max_requests_per_conn != u64::MAX)
+                .then_some(settings.max_requests_per_conn),
+            read_bytes: settings.read_buffer_size,
+        };
+        let mut ctx = RequestCtx::default();
+        ctx.set_conn(&accept::new_connection(None, None));
+        serve_blocking(stream, &mut ctx, &options, &*self.shared.handler)
+    }
+
+    /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
+    /// and the threads end. Waits until that is done, at most for `limit`.
+    ///
+    /// Afterwards the server can serve again. On a server that does not serve this is `Ok` at once.
+    ///
+    /// # Errors
+    /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
+    /// delivered, and shutdown can be called again (`SHD-03`, `SHD-04`).
+    pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
+        let Some(engine) = self.shared.engine.lock().clone() else { return Ok(()) };
+        engine.stop();
+        if !engine.wait_ended(Instant::now().checked_add(limit)) {
+            return Err(ShutdownError::Timeout { open_connections: engine.open_connections() });
+        }
+        let mut current = self.shared.engine.lock();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &engine)) {
+            self.shared.counters.requests_before.fetch_add(engine.requests(), Ordering::Relaxed);
+            *current = None;
+        }
+        Ok(())
+    }
+
+    /// The figures of this moment.
+    pub fn stats(&self) -> ServerStats {
+        let counters = &self.shared.counters;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let engine = self.shared.engine.lock().clone();
+        let requests_now = engine.as_ref().map_or(0, |engine| engine.requests());
+        ServerStats {
+            open_connections: engine.as_ref().map_or(0, |engine| engine.open_connections()),
+            accepted_connections: count(&counters.accepted),
+            requests: count(&counters.requests_before) + requests_now,
+            rejections: counters.rejections(),
+            panics: count(&counters.panics),
+            revoked_leases: count(&counters.revoked_leases),
+            dispatched_requests: count(&counters.dispatched),
+            workers: engine.as_ref().map(|engine| engine.pool_stats()),
+        }
+    }
+
+    fn engine(&self) -> io::Result<Arc<Engine>> {
+        let shared = &self.shared;
+        let mut engine = shared.engine.lock();
+        match &*engine {
+            Some(running) if running.is_stopping() => {
+                Err(io::Error::other("the server is shutting down; serve again when shutdown has returned"))
+            }
+            Some(running) => Ok(running.clone()),
+            None => {
+                let started =
+                    Engine::start(shared.settings.clone(), shared.handler.clone(), shared.counters.clone())?;
+                *engine = Some(started.clone());
+                Ok(started)
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// The last handle is gone: nobody could stop the engine any more.
+    fn drop(&mut self) {
+        if let Some(engine) = self.engine.get_mut() {
+            engine.stop();
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("settings", &self.shared.settings)
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
+/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends.
+///
+/// ```no_run
+/// anthill_http::listen_and_serve("127.0.0.1:8080", |ctx| ctx.set_body("Hello, World!"))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Server::listen_and_serve`].
+pub fn listen_and_serve(
+    address: impl ToSocketAddrs + fmt::Debug,
+    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+) -> io::Result<()> {
+    Server::new(handler).map_err(io::Error::other)?.listen_and_serve(address)
+}
+
+/// What a server did and holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerStats {
+    /// Connections open now.
+    pub open_connections: usize,
+    /// Connections taken in so far.
+    pub accepted_connections: u64,
+    /// Requests received in full so far, up to each connection's last turn.
+    pub requests: u64,
+    /// What was refused so far.
+    pub rejections: Rejections,
+    /// Handlers that panicked so far.
+    pub panics: u64,
+    /// How often a shard was taken over from a handler that held it up.
+    pub revoked_leases: u64,
+    /// Requests handed to a worker before their handler ran, because their route was known to block.
+    pub dispatched_requests: u64,
+    /// The worker pool; `None` while the server does not serve.
+    pub workers: Option<PoolStats>,
+}
+
+/// Why a shutdown did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// Time was up first.
+    Timeout {
+        /// Connections that were still open.
+        open_connections: usize,
+    },
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::Timeout { open_connections } => {
+                write!(
+                    f,
+                    "{open_connections} connections were still open when the time for shutting down was up"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+/// A listening socket for the first address that can be had.
+fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
+    let mut failure = None;
+    let addresses = address.to_socket_addrs().map_err(|error| {
+        io::Error::new(error.kind(), format!("{address:?} is not an address to listen on: {error}"))
+    })?;
+    for address in addresses {
+        match bind(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = Some(explain(address, error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| io::Error::other(format!("{address:?} names no address to listen on"))))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // `[::]` serves IPv4 too where the system allows it.
+        let _ = socket.set_only_v6(false);
+    }
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn explain(address: SocketAddr, error: io::Error) -> io::Error {
+    let help = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 need a privilege; choose another port"
+        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
+        _ => return io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
+    };
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}; {help}"))
+}

@@ -1,0 +1,144 @@
+//! Which bytes are a host with an optional port, as in a `Host` field or an absolute request target.
+//!
+//! Source: RFC 3986 section 3.2 without user information, which RFC 9110 section 4.2.4 tells us to treat as an
+//! error, plus RFC 6874 zones. Non-ASCII bytes are accepted in names, as in fasthttp.
+//!
+//! The rule: what is accepted here can be compared, logged and put into a URL without surprises.
+
+use std::net::Ipv6Addr;
+
+/// Whether `authority` is a host, optionally followed by a colon and a port (which may be empty).
+///
+/// An empty host is not accepted.
+pub(crate) fn is_valid(authority: &[u8]) -> bool {
+    match split_port(authority) {
+        Some((host, _)) => !host.is_empty(),
+        None => false,
+    }
+}
+
+/// Whether `authority` is a host followed by a colon and a port that is not empty, as `CONNECT` demands.
+pub(crate) fn is_valid_with_port(authority: &[u8]) -> bool {
+    matches!(split_port(authority), Some((host, Some(port))) if !host.is_empty() && !port.is_empty())
+}
+
+/// Host and port of a well-formed authority.
+fn split_port(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+    let host_end = match authority {
+        [b'[', rest @ ..] => {
+            let length = memchr::memchr(b']', rest)?;
+            if !is_ipv6_literal(&rest[..length]) {
+                return None;
+            }
+            length + 2
+        }
+        _ => {
+            let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
+            if !is_registered_name(&authority[..end]) {
+                return None;
+            }
+            end
+        }
+    };
+    let (host, rest) = authority.split_at(host_end);
+    match rest {
+        [] => Some((host, None)),
+        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => Some((host, Some(port))),
+        _ => None,
+    }
+}
+
+/// The inside of brackets: an IPv6 address, optionally with a zone behind `%25`.
+fn is_ipv6_literal(inside: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(inside) else { return false };
+    let (address, zone) = match text.split_once("%25") {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
+    };
+    let zone_is_valid = zone.is_none_or(|zone| !zone.is_empty() && zone.bytes().all(is_unreserved));
+    zone_is_valid && address.parse::<Ipv6Addr>().is_ok()
+}
+
+/// A host name or IPv4 address: unreserved bytes, sub-delimiters, escapes, and bytes beyond ASCII.
+fn is_registered_name(name: &[u8]) -> bool {
+    let mut rest = name;
+    loop {
+        rest = match rest {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
+            [byte, rest @ ..] if is_unreserved(*byte) || is_sub_delimiter(*byte) || *byte >= 0x80 => rest,
+            _ => return false,
+        };
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+fn is_sub_delimiter(byte: u8) -> bool {
+    matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for good in [
+            "a",
+            "a:80",
+            "a:",
+            "example.com",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:80",
+            "[fe80::1%25eth0]:1",
+            "[::ffff:1.2.3.4]",
+            "xn--bcher-kva.example",
+            "bücher.example",
+            "a_b",
+            "%41",
+        ] {
+            assert!(is_valid(good.as_bytes()), "{good:?}");
+        }
+        for bad in [
+            "",
+            ":80",
+            "a:b",
+            "a:1:2",
+            "[::1",
+            "a[::1]",
+            "a]",
+            "[]",
+            "[::1]x",
+            "[1.2.3.4]",
+            "[::1%eth0]",
+            "[::1%25]",
+            "a\\b",
+            "a b",
+            "u@a",
+            "u:p@a",
+            "a/b",
+            "a?b",
+            "a#b",
+            "<a>",
+            "a%4",
+            "a\0",
+            "::1",
+            "a,b@c",
+        ] {
+            assert!(!is_valid(bad.as_bytes()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn connect_needs_a_port() {
+        assert!(is_valid_with_port(b"h:443"));
+        assert!(is_valid_with_port(b"[::1]:443"));
+        for bad in ["h", "h:", ":443", "/x", "h:x", "http://h:443"] {
+            assert!(!is_valid_with_port(bad.as_bytes()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Pure functions over bytes that know nothing of requests, responses or connections.
+//!
+//! The rule: nothing in here imports from the rest of the crate.
+
+pub(crate) mod authority;
+pub(crate) mod date;
+pub(crate) mod path;
+pub(crate) mod percent;
+pub(crate) mod span;
+pub(crate) mod token;

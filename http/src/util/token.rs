@@ -1,0 +1,121 @@
+//! The small grammar that header fields share: tokens, optional white space, comma lists, canonical names.
+//!
+//! Source: RFC 9110 sections 5.6.1 (lists), 5.6.2 (tokens), 5.6.3 (white space).
+
+/// Whether `byte` may stand in a token, such as a method or a field name.
+#[inline]
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES[byte as usize]
+}
+
+/// Whether `bytes` is a token: not empty, nothing but token bytes.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// `bytes` without spaces and tabs at both ends.
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The elements of a comma list, trimmed, the empty ones left out.
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+/// Appends `name` with the first letter and each letter after a hyphen in upper case and the others in lower case
+/// (`foO-bAr` becomes `Foo-Bar`). Bytes that cannot stand in a name become hyphens.
+pub(crate) fn append_canonical_name(out: &mut Vec<u8>, name: &[u8]) {
+    let mut starts_word = true;
+    out.extend(name.iter().map(|&byte| {
+        let byte = if is_token_byte(byte) { byte } else { b'-' };
+        let cased = if starts_word { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+        starts_word = byte == b'-';
+        cased
+    }));
+}
+
+/// Appends `text` with every control byte except the tab replaced by a space, so that it stays on one line.
+pub(crate) fn append_one_line(out: &mut Vec<u8>, text: &[u8]) {
+    let start = out.len();
+    out.extend_from_slice(text);
+    for byte in &mut out[start..] {
+        if (*byte < b' ' && *byte != b'\t') || *byte == 0x7f {
+            *byte = b' ';
+        }
+    }
+}
+
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let symbols = b"!#$%&'*+-.^_`|~";
+    let mut index = 0;
+    while index < symbols.len() {
+        table[symbols[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens() {
+        for good in [&b"GET"[..], b"foobar", b"X-Y_z.1", b"!#$%&'*+-.^_`|~"] {
+            assert!(is_token(good), "{good:?}");
+        }
+        for bad in [&b""[..], b"a b", b"a:", b"G(ET", b"\xc3\xa4", b"a\t", b"\x7f", b"a\0"] {
+            assert!(!is_token(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn trims_spaces_and_tabs_only() {
+        assert_eq!(trim(b" \t a b\t "), b"a b");
+        assert_eq!(trim(b" \t"), b"");
+        assert_eq!(trim(b"\ra\n"), b"\ra\n");
+    }
+
+    #[test]
+    fn lists_skip_empty_elements() {
+        let elements: Vec<&[u8]> = list(b" a ,, b\t,c d, ").collect();
+        assert_eq!(elements, [&b"a"[..], b"b", b"c d"]);
+        assert_eq!(list(b"").count(), 0);
+    }
+
+    #[test]
+    fn canonical_names() {
+        for (name, expected) in [
+            ("foO-bAr", "Foo-Bar"),
+            ("ETag", "Etag"),
+            ("WWW-Authenticate", "Www-Authenticate"),
+            ("x", "X"),
+            ("a\r\nb: c", "A--B--C"),
+            ("-a--b", "-A--B"),
+        ] {
+            let mut out = Vec::new();
+            append_canonical_name(&mut out, name.as_bytes());
+            assert_eq!(out, expected.as_bytes(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn one_line_has_no_control_bytes() {
+        let mut out = b"kept\n".to_vec();
+        append_one_line(&mut out, b"a\r\nb\0c\td\x7f\xff");
+        assert_eq!(out, b"kept\na  b c\td \xff");
+    }
+}

@@ -1,0 +1,58 @@
+//! What `wait_idle` promises: it never returns early, and it always returns.
+
+use anthill_pool::{SubmitError, WorkerPool};
+use loom::thread;
+
+use crate::support::Preemptions::AtMost;
+use crate::support::{Ledger, Payload, close, explore, settle};
+
+/// In two waves, with another submitter between them: `wait_idle` returns, and not before what was accepted before
+/// the call has run.
+#[test]
+fn l29_wait_idle_meets_submissions() {
+    explore("l29", AtMost(2), || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .queue_capacity(1)
+            .keep_idle_workers()
+            .build(Payload::run)
+            .unwrap();
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        for mine in 1..=2 {
+            assert!(settle(pool.submit(ledger.payload())));
+            pool.wait_idle().unwrap();
+            assert!(ledger.ran() >= mine, "wait_idle returned early: {} of {mine} ran", ledger.ran());
+        }
+        other.join().unwrap();
+        pool.wait_idle().unwrap();
+        assert_eq!(ledger.ran(), 3, "payloads run at the end");
+        close(pool, &ledger);
+    });
+}
+
+/// The last thing that keeps a stopped pool from being idle is a blocked submitter on its way home: `wait_idle`
+/// returns when it has gone.
+#[test]
+fn l29_wait_idle_meets_submitter_sent_home() {
+    explore("l29 home", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Payload::run).unwrap();
+        assert!(settle(pool.submit(ledger.payload())));
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || {
+                let outcome = pool.submit(payload);
+                assert!(matches!(outcome, Ok(()) | Err(SubmitError::Closed(_))));
+                settle(outcome);
+            })
+        };
+        pool.stop();
+        pool.wait_idle().unwrap();
+        submitter.join().unwrap();
+        close(pool, &ledger);
+    });
+}

@@ -1,0 +1,73 @@
+//! Panics of payloads, hooks and panic handlers.
+
+use anthill_pool::WorkerPool;
+use loom::thread;
+
+use crate::support::Preemptions::{Any, AtMost};
+use crate::support::{Ledger, Payload, close, explore, planned_panic, settle};
+
+fn run_and_panic_at_first(payload: Payload) {
+    let number = payload.number;
+    payload.run();
+    if number == 0 {
+        planned_panic();
+    }
+}
+
+/// The only worker's payload panics while a submitter waits for that worker: it is served.
+#[test]
+fn l19_panic_with_a_submitter_waiting() {
+    explore("l19", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool =
+            WorkerPool::builder().max_workers(1).keep_idle_workers().build(run_and_panic_at_first).unwrap();
+        assert!(settle(pool.submit(ledger.payload())));
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        other.join().unwrap();
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.panicked, stats.spawned), (2, 1, 1));
+    });
+}
+
+/// A payload panics while the pool is being stopped: what is queued behind it still runs, and `wait` returns.
+#[test]
+fn l20_panic_meets_stop() {
+    explore("l20", Any, || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .queue_capacity(1)
+            .keep_idle_workers()
+            .build(run_and_panic_at_first)
+            .unwrap();
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.panicked), (2, 1));
+    });
+}
+
+/// Start hook, stop hook and panic handler panic: the worker does its work and leaves in order all the same.
+#[test]
+fn l21_panicking_hooks() {
+    explore("l21", Any, || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .keep_idle_workers()
+            .on_worker_start(|_| planned_panic())
+            .on_worker_stop(|_| planned_panic())
+            .on_panic(|_| planned_panic())
+            .build(run_and_panic_at_first)
+            .unwrap();
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.panicked, stats.spawned), (2, 1, 1));
+    });
+}

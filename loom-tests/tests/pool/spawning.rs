@@ -1,0 +1,161 @@
+//! Threads that are being made, and threads that are refused.
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anthill_pool::{SubmitError, WorkerPool};
+use loom::thread;
+
+use crate::support::Preemptions::{Any, AtMost};
+use crate::support::{Gate, Ledger, Payload, close, explore, planned_panic, settle};
+
+/// What the system says to the n-th wish for a thread.
+#[derive(Clone, Copy)]
+enum Answer {
+    Made,
+    Refused,
+    Panic,
+}
+
+/// A pool whose threads are answered for in turn, the last answer for ever.
+fn answered(workers: usize, queue: usize, answers: &'static [Answer]) -> WorkerPool<Payload> {
+    let asked = AtomicUsize::new(0);
+    WorkerPool::builder()
+        .max_workers(workers)
+        .queue_capacity(queue)
+        .keep_idle_workers()
+        .spawner(move |new| match answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)] {
+            Answer::Made => new.spawn(),
+            Answer::Refused => Err(io::Error::other("refused")),
+            Answer::Panic => planned_panic(),
+        })
+        .build(Payload::run)
+        .unwrap()
+}
+
+/// No thread can be had: both submitters get their payload back, also the one that first waits for the outcome of the
+/// other's attempt; no slot stays taken.
+#[test]
+fn l23_all_threads_refused() {
+    explore("l23", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = answered(2, 1, &[Answer::Refused]);
+        let submit = |pool: &WorkerPool<Payload>, payload| {
+            let outcome = pool.submit(payload);
+            assert!(matches!(outcome, Err(SubmitError::SpawnFailed(..))));
+            settle(outcome);
+        };
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || submit(&pool, payload))
+        };
+        submit(&pool, ledger.payload());
+        other.join().unwrap();
+        assert_eq!(pool.running(), 0, "slots taken without a thread");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.rejected, stats.spawned), (2, 0));
+    });
+}
+
+/// A second thread is refused, but there is a worker: the payload waits for it, and nobody sees an error.
+#[test]
+fn l24_thread_refused_beside_a_worker() {
+    explore("l24", AtMost(2), || {
+        let ledger = Ledger::new();
+        let pool = answered(2, 0, &[Answer::Made, Answer::Refused]);
+        assert!(settle(pool.submit(ledger.payload())));
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        other.join().unwrap();
+        assert_eq!(pool.running(), 1, "slots taken without a thread");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (3, 1));
+    });
+}
+
+/// A payload that comes while the first thread is being made is not queued behind a worker that may never be: the
+/// thread is refused, and the payload's own submitter makes the next one.
+#[test]
+fn l23_queueing_meets_refused_thread() {
+    explore("l23 queue", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = answered(1, 1, &[Answer::Refused, Answer::Made]);
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || settle(pool.submit(payload)))
+        };
+        let accepted = usize::from(settle(pool.submit(ledger.payload())));
+        let accepted = accepted + usize::from(other.join().unwrap());
+        assert!(accepted >= 1, "the second thread could be made");
+        let stats = close(pool, &ledger);
+        assert_eq!(stats.finished as usize, accepted);
+    });
+}
+
+/// A payload that comes while the first thread is being made is queued as soon as it is made, not only when that
+/// worker comes free.
+#[test]
+fn l08_queueing_meets_thread_being_made() {
+    explore("l08 queue", AtMost(3), || {
+        let ledger = Ledger::new();
+        let gate = Gate::closed();
+        let pool = {
+            let gate = gate.clone();
+            let handler = move |payload: Payload| {
+                gate.pass();
+                payload.run();
+            };
+            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
+        };
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        other.join().unwrap();
+        gate.open();
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (2, 1));
+    });
+}
+
+/// A stop comes while a thread is asked for and refused: the payload comes back, and `wait` returns.
+#[test]
+fn l08_stop_meets_refused_thread() {
+    explore("l08 refused", Any, || {
+        let ledger = Ledger::new();
+        let pool = answered(1, 0, &[Answer::Refused]);
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || {
+                let outcome = pool.submit(payload);
+                assert!(matches!(outcome, Err(SubmitError::Closed(_) | SubmitError::SpawnFailed(..))));
+                settle(outcome);
+            })
+        };
+        pool.stop();
+        pool.wait().unwrap();
+        submitter.join().unwrap();
+        close(pool, &ledger);
+    });
+}
+
+/// A spawner that panics is a thread refused: its slot does not stay taken, and the next payload gets a thread.
+#[test]
+fn l21_panicking_spawner_gives_the_slot_back() {
+    explore("l21 spawner", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = answered(1, 0, &[Answer::Panic, Answer::Made]);
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || settle(pool.submit(payload)))
+        };
+        let accepted = [settle(pool.submit(ledger.payload())), other.join().unwrap()];
+        assert!(accepted != [false, false], "the second thread could be made");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (accepted.iter().filter(|&&yes| yes).count() as u64, 1));
+    });
+}

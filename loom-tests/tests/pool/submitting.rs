@@ -1,0 +1,274 @@
+//! Submissions against each other, against workers that go idle, and against the waiting line.
+
+use loom::thread;
+
+use anthill_pool::{SubmitError, WorkerPool};
+
+use crate::support::Preemptions::{Any, AtMost};
+use crate::support::{Gate, Ledger, Payload, close, explore, settle};
+
+/// A pool of one worker without a queue, whose idle worker stays.
+fn one_worker() -> WorkerPool<Payload> {
+    one_worker_and_queue(0)
+}
+
+fn one_worker_and_queue(payloads: usize) -> WorkerPool<Payload> {
+    WorkerPool::builder()
+        .max_workers(1)
+        .queue_capacity(payloads)
+        .keep_idle_workers()
+        .build(Payload::run)
+        .unwrap()
+}
+
+/// One slot, two submitters: the cap holds, and both payloads run.
+#[test]
+fn l01_two_submitters_one_slot() {
+    explore("l01", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = one_worker();
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        other.join().unwrap();
+        let stats = close(pool, &ledger);
+        assert!(stats.peak_workers == 1, "the cap is 1, there were {} workers", stats.peak_workers);
+        assert_eq!((stats.finished, stats.spawned), (2, 1));
+    });
+}
+
+/// A payload comes just when the only worker goes idle: it is handed over or queued, and runs either way.
+#[test]
+fn l02_submission_meets_worker_going_idle() {
+    explore("l02", Any, || {
+        let ledger = Ledger::new();
+        let pool = one_worker_and_queue(1);
+        assert!(settle(pool.submit(ledger.payload())));
+        assert!(settle(pool.try_submit(ledger.payload())));
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (2, 1));
+    });
+}
+
+/// Payloads are queued while the last busy worker decides to park: it looks at the queue in the same critical
+/// section, so none is left behind. `wait_idle` and not `stop` ends the scene: a stop would wake the worker.
+#[test]
+fn l03_queued_payload_meets_parking_worker() {
+    explore("l03", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = one_worker_and_queue(2);
+        assert!(settle(pool.submit(ledger.payload())));
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.try_submit(payload))))
+        };
+        assert!(settle(pool.try_submit(ledger.payload())));
+        other.join().unwrap();
+        pool.wait_idle().unwrap();
+        assert!(ledger.ran() == 3, "a payload was left behind: {} of 3 ran", ledger.ran());
+        close(pool, &ledger);
+    });
+}
+
+/// Three submitters wait for one worker without a queue: each is served and each is told.
+#[test]
+fn l27_blocked_submitters_are_served_in_turn() {
+    explore("l27", AtMost(2), || {
+        let ledger = Ledger::new();
+        let pool = one_worker();
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let (pool, payload) = (pool.clone(), ledger.payload());
+                thread::spawn(move || assert!(settle(pool.submit(payload))))
+            })
+            .collect();
+        assert!(settle(pool.submit(ledger.payload())));
+        for other in others {
+            other.join().unwrap();
+        }
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (3, 1));
+    });
+}
+
+/// Those who wait start in the order in which they came, ahead of whoever comes later.
+#[test]
+fn l27_the_longest_waiting_goes_first() {
+    explore("l27 order", AtMost(2), || {
+        let ledger = Ledger::new();
+        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let gate = Gate::closed();
+        let pool = {
+            let (order, gate) = (order.clone(), gate.clone());
+            let handler = move |payload: Payload| {
+                if payload.number == 0 {
+                    gate.pass();
+                }
+                order.lock().unwrap().push(payload.number);
+                payload.run();
+            };
+            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        let (second, third) = (ledger.payload(), ledger.payload());
+        let first_waiter = {
+            let pool = pool.clone();
+            thread::spawn(move || assert!(settle(pool.submit(second))))
+        };
+        while pool.waiting() == 0 {
+            thread::yield_now();
+        }
+        let opener = {
+            let gate = gate.clone();
+            thread::spawn(move || gate.open())
+        };
+        assert!(settle(pool.submit(third)));
+        first_waiter.join().unwrap();
+        opener.join().unwrap();
+        close(pool, &ledger);
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2], "the order of starts");
+    });
+}
+
+/// A blocked submitter whose payload went to the queue is told when the queue has run low, even when nobody submits
+/// any more. Loom's timed waits never end, so the bound on that delay does not help here.
+#[test]
+fn l28_queue_runs_low_while_a_submitter_waits() {
+    explore("l28", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = one_worker_and_queue(1);
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        other.join().unwrap();
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (3, 1));
+    });
+}
+
+/// An order sent to a worker that is about to park arrives, once. The one-place channel is loom's stand-in for
+/// crossbeam's here: what is checked is the pool's use of it, not crossbeam's parking.
+#[test]
+fn l36_order_meets_parking_worker() {
+    explore("l36", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = one_worker();
+        for _ in 0..3 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (3, 1));
+    });
+}
+
+/// At no moment do the counters contradict each other or the cap.
+#[test]
+fn l38_counts_agree_at_any_moment() {
+    explore("l38", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = one_worker_and_queue(1);
+        let submitter = {
+            let (pool, first, second) = (pool.clone(), ledger.payload(), ledger.payload());
+            thread::spawn(move || {
+                assert!(settle(pool.submit(first)));
+                assert!(settle(pool.submit(second)));
+            })
+        };
+        for _ in 0..2 {
+            let now = pool.stats();
+            assert!(now.workers == now.busy + now.idle && now.workers <= 1, "workers: {now:?}");
+            let settled = now.finished + now.handed_back + now.queued as u64;
+            assert!(settled <= now.accepted, "finished before it was accepted: {now:?}");
+            assert!(now.accepted <= settled + now.busy as u64, "accepted and forgotten: {now:?}");
+        }
+        submitter.join().unwrap();
+        close(pool, &ledger);
+    });
+}
+
+/// What a payload of the nested scenes does: submits one more, if told to, and notes what came of it.
+struct Nested {
+    submits: bool,
+    pool: WorkerPool<Nested>,
+    refused: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Nested {
+    fn run(self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        if !self.submits {
+            return;
+        }
+        let inner = Nested { submits: false, pool: self.pool.clone(), refused: self.refused.clone() };
+        match self.pool.submit(inner) {
+            Ok(()) => {}
+            Err(SubmitError::WouldDeadlock(_)) => {
+                self.refused.fetch_add(1, Relaxed);
+            }
+            // Worse than wrong: it would be contained as a panic of the payload. The count gives it away.
+            Err(_) => {
+                self.refused.fetch_add(100, Relaxed);
+            }
+        }
+    }
+}
+
+/// Submits `outer` payloads that submit one each, while threads beyond `threads` are refused. Returns how many were
+/// run and how many nested ones were refused.
+fn nested_submissions(workers: usize, outer: usize, threads: usize) -> (u64, usize) {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    let refused = std::sync::Arc::new(AtomicUsize::new(0));
+    let made = AtomicUsize::new(0);
+    let pool = WorkerPool::<Nested>::builder()
+        .max_workers(workers)
+        .keep_idle_workers()
+        .spawner(move |new| {
+            if made.fetch_add(1, Relaxed) < threads {
+                new.spawn()
+            } else {
+                Err(std::io::Error::other("refused"))
+            }
+        })
+        .build(Nested::run)
+        .unwrap();
+    for _ in 0..outer {
+        pool.submit(Nested { submits: true, pool: pool.clone(), refused: refused.clone() }).unwrap();
+    }
+    pool.wait_idle().unwrap();
+    let finished = pool.stats().finished;
+    pool.stop();
+    pool.wait().unwrap();
+    (finished, refused.load(Relaxed))
+}
+
+/// The only worker submits to its own pool: an error, in every interleaving, also while its own thread still counts
+/// as being made.
+#[test]
+fn l34_nested_submission_of_the_only_worker() {
+    explore("l34", Any, || assert_eq!(nested_submissions(1, 1, 1), (1, 1)));
+}
+
+/// Both workers submit to their own pool. One may wait for the other, but never both for each other; the second's
+/// thread may still count as being made when it asks.
+#[test]
+fn l34_nested_submissions_of_two_workers() {
+    explore("l34 two", AtMost(2), || {
+        let (finished, refused) = nested_submissions(2, 2, 2);
+        assert_eq!(finished as usize + refused, 4);
+    });
+}
+
+/// A worker waits in line for a second one whose thread is then refused: it must not wait for ever.
+#[test]
+fn l34_nested_submission_meets_refused_thread() {
+    explore("l34 refused", AtMost(2), || {
+        let (finished, refused) = nested_submissions(2, 2, 1);
+        assert_eq!(finished as usize + refused, 4);
+    });
+}

@@ -1,0 +1,49 @@
+//! The cleaner: lets workers go that have not been used for a while.
+//!
+//! It acts on the ready stack only. Who has to leave is decided under the lock, by binary search; they are told after
+//! it is released. A cleaner exists while there are workers, and sleeps until the least recently used one is due; a
+//! pool without workers has no thread at all.
+
+use std::time::Duration;
+
+use crate::core::{Order, Seat};
+use crate::pool::Shared;
+use crate::sync::Instant;
+
+/// The cleaner thread's body.
+pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
+    let mut leaving = Vec::new();
+    loop {
+        let now = Instant::now();
+        expire(shared, now, limit, &mut leaving);
+        let mut core = shared.core.lock();
+        if !core.open || core.workers == 0 {
+            core.cleaner = false;
+            let watched = core.watchers > 0;
+            drop(core);
+            if watched {
+                shared.events.notify_all();
+            }
+            return;
+        }
+        // Whoever is busy now cannot be due before a whole limit has passed.
+        let oldest = core.ready.oldest().unwrap_or_else(Instant::now);
+        let due = oldest.checked_add(limit).unwrap_or(oldest);
+        drop(shared.cleaner_bell.wait_until(core, due));
+    }
+}
+
+/// Lets every worker go that at `now` has been idle for `limit` or longer.
+pub(crate) fn expire<T>(shared: &Shared<T>, now: Instant, limit: Duration, leaving: &mut Vec<Seat<T>>) {
+    let Some(cutoff) = now.checked_sub(limit) else { return };
+    let mut core = shared.core.lock();
+    core.expire(cutoff, leaving);
+    let watched = core.watchers > 0;
+    drop(core);
+    for seat in leaving.drain(..) {
+        shared.order(&seat, Order::Leave);
+    }
+    if watched {
+        shared.events.notify_all();
+    }
+}

@@ -1,0 +1,50 @@
+//! A worker pool on OS threads for work that may block, and an object pool.
+//!
+//! [`WorkerPool<T>`] runs one function over payloads `T`. Idle workers wait on a last-in-first-out stack, each on a
+//! channel of its own, so the hottest thread gets the next payload and a burst's surplus goes cold and is let go. What
+//! it promises: *every accepted payload is run exactly once or handed back*, through panics, stops, refused threads
+//! and full queues.
+//!
+//! ```
+//! use anthill_pool::WorkerPool;
+//!
+//! let pool = WorkerPool::new(8, |name: String| assert!(!name.is_empty()))?;
+//! pool.submit("ant".to_owned())?;
+//! pool.stop();
+//! pool.wait()?;
+//! assert_eq!(pool.stats().finished, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
+//! `sync.Pool`, bounded.
+//!
+//! # When not to use it
+//! For splitting one computation over all cores use a work-stealing pool. Workers here never steal, never run foreign
+//! work on a stack that waits, and are many: they are for tasks that block.
+
+mod cleaner;
+mod core;
+mod error;
+mod line;
+mod objects;
+mod options;
+mod pool;
+mod ready;
+mod stats;
+mod sync;
+mod tasks;
+mod worker;
+
+pub use error::{BuildError, SubmitError, WaitError};
+pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
+pub use options::{Builder, WorkerThread};
+pub use pool::WorkerPool;
+pub use stats::{PoolState, PoolStats};
+pub use tasks::{Task, TaskPool};
+
+/// What models need beside the public API: time is an argument there.
+#[cfg(anthill_loom)]
+pub mod internal {
+    pub use crate::sync::Instant;
+}

@@ -1,0 +1,36 @@
+//! What an object pool has done and holds.
+
+/// Figures of an [`ObjectPool`](crate::ObjectPool); counted since it was built.
+///
+/// Every `get` is a hit or a miss. Every return ends in the pool or under one of the `dropped_by` reasons, except that
+/// age strikes what was in the pool already.
+///
+/// ```
+/// use anthill_pool::ObjectPool;
+///
+/// let pool = ObjectPool::builder().max_idle(1).shards(1).build(|| 0_u8);
+/// let (one, two) = (pool.get(), pool.get());
+/// drop(one);
+/// drop(two);
+/// let stats = pool.stats();
+/// assert_eq!((stats.hits, stats.misses), (0, 2));
+/// assert_eq!((stats.resident, stats.dropped_by_bound), (1, 1));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectPoolStats {
+    /// Times an idle object was found.
+    pub hits: u64,
+    /// Times there was none, and `make` was called.
+    pub misses: u64,
+    /// Returned objects dropped because the shard was full ([`max_idle`](crate::ObjectPoolBuilder::max_idle)).
+    pub dropped_by_bound: u64,
+    /// Idle objects dropped because nobody used them for two ticks.
+    pub dropped_by_age: u64,
+    /// Returned objects that the [`retain`](crate::ObjectPoolBuilder::retain) hook refused.
+    pub dropped_by_retain: u64,
+    /// Objects dropped because they were returned by an unwinding thread, or because a hook panicked.
+    pub dropped_by_panic: u64,
+    /// Idle objects in the pool now.
+    pub resident: usize,
+}

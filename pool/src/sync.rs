@@ -1,0 +1,248 @@
+//! The only file that names `std::sync`, `std::thread`, `parking_lot` or `crossbeam_channel`.
+//!
+//! Everything else in the crate takes locks, channels, threads and time from here, so that the same source runs on
+//! the real primitives or, under our own cfg `anthill_loom`, inside loom's model checker. The names are wrappers and
+//! not plain re-exports where the two worlds differ: locks are never poisoned, waiting takes the guard and gives it
+//! back, and a timed wait says whether it timed out (in a model it never does: time is an argument there, see
+//! `WorkerPool::expire`).
+
+#[cfg(not(anthill_loom))]
+pub(crate) use real::*;
+
+#[cfg(anthill_loom)]
+pub(crate) use model::*;
+
+#[cfg(not(anthill_loom))]
+mod real {
+    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::atomic;
+    pub(crate) use std::thread_local;
+    pub(crate) use std::time::Instant;
+
+    pub(crate) mod thread {
+        pub(crate) use std::thread::{Builder, JoinHandle};
+
+        /// True when the thread has run to its end, so that joining it does not block.
+        pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
+            handle.is_finished()
+        }
+    }
+
+    pub(crate) type MutexGuard<'a, T> = parking_lot::MutexGuard<'a, T>;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(parking_lot::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(parking_lot::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock()
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock()
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Condvar(parking_lot::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Condvar::default()
+        }
+
+        pub(crate) fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0.wait(&mut guard);
+            guard
+        }
+
+        /// Waits until notified or until `deadline`; the flag is true when the deadline passed.
+        pub(crate) fn wait_until<'a, T>(
+            &self,
+            mut guard: MutexGuard<'a, T>,
+            deadline: Instant,
+        ) -> (MutexGuard<'a, T>, bool) {
+            let timed_out = self.0.wait_until(&mut guard, deadline).timed_out();
+            (guard, timed_out)
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    /// The channel of one worker: room for one message.
+    pub(crate) mod channel {
+        pub(crate) use crossbeam_channel::{Receiver, Sender};
+
+        pub(crate) fn one_place<T>() -> (Sender<T>, Receiver<T>) {
+            crossbeam_channel::bounded(1)
+        }
+    }
+
+    /// How many threads this machine runs at once.
+    pub(crate) fn parallelism() -> usize {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    }
+}
+
+#[cfg(anthill_loom)]
+mod model {
+    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::atomic;
+    pub(crate) use loom::thread_local;
+
+    use std::time::Duration;
+
+    /// A point in time that models make themselves: `now` is always the origin.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub struct Instant(Duration);
+
+    impl Instant {
+        pub(crate) fn now() -> Self {
+            Instant(Duration::ZERO)
+        }
+
+        pub(crate) fn checked_add(self, by: Duration) -> Option<Self> {
+            self.0.checked_add(by).map(Instant)
+        }
+
+        pub(crate) fn checked_sub(self, by: Duration) -> Option<Self> {
+            self.0.checked_sub(by).map(Instant)
+        }
+
+        /// The point `since_origin` after the origin.
+        pub fn at(since_origin: Duration) -> Self {
+            Instant(since_origin)
+        }
+    }
+
+    pub(crate) mod thread {
+        pub(crate) use loom::thread::{Builder, JoinHandle};
+
+        pub(crate) fn is_finished(_: &JoinHandle<()>) -> bool {
+            false
+        }
+    }
+
+    pub(crate) type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
+
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Mutex::new(T::default())
+        }
+    }
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap()
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct Condvar(loom::sync::Condvar);
+
+    impl Condvar {
+        pub(crate) fn new() -> Self {
+            Condvar(loom::sync::Condvar::new())
+        }
+
+        pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+            self.0.wait(guard).unwrap()
+        }
+
+        pub(crate) fn wait_until<'a, T>(
+            &self,
+            guard: MutexGuard<'a, T>,
+            _deadline: Instant,
+        ) -> (MutexGuard<'a, T>, bool) {
+            (self.wait(guard), false)
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
+        }
+
+        pub(crate) fn notify_all(&self) {
+            self.0.notify_all();
+        }
+    }
+
+    /// A one-place channel with the contract of the real one, built of loom's parts.
+    pub(crate) mod channel {
+        use super::{Arc, Condvar, Mutex};
+
+        #[derive(Debug)]
+        struct Place<T> {
+            slot: Mutex<Option<T>>,
+            filled: Condvar,
+        }
+
+        #[derive(Debug)]
+        pub(crate) struct Sender<T>(Arc<Place<T>>);
+
+        impl<T> Clone for Sender<T> {
+            fn clone(&self) -> Self {
+                Sender(self.0.clone())
+            }
+        }
+
+        #[derive(Debug)]
+        pub(crate) struct Receiver<T>(Arc<Place<T>>);
+
+        pub(crate) fn one_place<T>() -> (Sender<T>, Receiver<T>) {
+            let place = Arc::new(Place { slot: Mutex::new(None), filled: Condvar::new() });
+            (Sender(place.clone()), Receiver(place))
+        }
+
+        impl<T> Sender<T> {
+            /// Fails, with the message, when the place is taken: only the one who unlinked a worker may send to it.
+            pub(crate) fn try_send(&self, message: T) -> Result<(), T> {
+                let mut slot = self.0.slot.lock();
+                if slot.is_some() {
+                    return Err(message);
+                }
+                *slot = Some(message);
+                drop(slot);
+                self.0.filled.notify_one();
+                Ok(())
+            }
+        }
+
+        impl<T> Receiver<T> {
+            /// Never fails: a worker keeps a sender of its own channel.
+            pub(crate) fn recv(&self) -> Result<T, std::convert::Infallible> {
+                let mut slot = self.0.slot.lock();
+                loop {
+                    if let Some(message) = slot.take() {
+                        return Ok(message);
+                    }
+                    slot = self.0.filled.wait(slot);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn parallelism() -> usize {
+        2
+    }
+}

@@ -1,0 +1,1 @@
+//! Zero allocations in steady state.
