@@ -1,7 +1,8 @@
 //! What a handler is given: one request, the response to it, and facts about the connection.
 //!
-//! The idea: fasthttp's `RequestCtx`, with its names, as shortcuts over two plain public parts. It has no lifetime
-//! parameter, so handlers are simply `Fn(&mut RequestCtx)`; that they cannot keep it is the work of the borrow.
+//! The idea: fasthttp's `RequestCtx`, with its names, as shortcuts over two plain public parts. It has no
+//! lifetime parameter, so handlers are simply `Fn(&mut RequestCtx)`; that they cannot keep it is the work of
+//! the borrow.
 //!
 //! The rule: no socket in here, and nothing that can block.
 
@@ -49,8 +50,8 @@ impl ConnInfo {
 
 /// One request and the response to it, as the handler sees them.
 ///
-/// It may only be used until the handler returns, and the compiler sees to that: what is read from it borrows it.
-/// Copy what has to live longer.
+/// It may only be used until the handler returns, and the compiler sees to that: what is read from it borrows
+/// it. Copy what has to live longer.
 ///
 /// ```
 /// fn hello(ctx: &mut anthill_http::RequestCtx) {
@@ -208,7 +209,8 @@ impl RequestCtx {
         self.response.set_body(body);
     }
 
-    /// Starts the response over as plain text `message` with status `status`. Header fields set before are gone.
+    /// Starts the response over as plain text `message` with status `status`. Header fields set before are
+    /// gone.
     pub fn error(&mut self, message: impl AsRef<[u8]>, status: u16) {
         self.response.clear();
         self.response.set_status(status);
@@ -281,8 +283,8 @@ impl RequestCtx {
         self.conn.request_number = number;
     }
 
-    /// Ready for the next request: the request and the response are forgotten. Unread input, the connection's facts
-    /// and memory that is worth keeping stay.
+    /// Ready for the next request: the request and the response are forgotten. Unread input, the connection's
+    /// facts and memory that is worth keeping stay.
     pub(crate) fn reset(&mut self) {
         self.request.clear();
         self.response.clear();
@@ -315,5 +317,138 @@ fn split_cookie(pair: &[u8]) -> (&[u8], &[u8]) {
     match memchr::memchr(b'=', pair) {
         Some(equals) => (trim(&pair[..equals]), trim(&pair[equals + 1..])),
         None => (b"", trim(pair)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Output;
+    use crate::proto::{Limits, Progress, Session};
+    use std::io::Write;
+
+    fn received(message: &str) -> RequestCtx {
+        let mut ctx = RequestCtx::new();
+        ctx.request.input_mut().receive(message.as_bytes());
+        let mut out = Output::default();
+        let progress = Session::new().advance(&mut ctx.request, &mut out, &Limits::default());
+        assert_eq!(progress, Ok(Progress::Ready));
+        ctx
+    }
+
+    #[test]
+    fn the_parts_of_a_request() {
+        let ctx = received(
+            "PUT /a%20b/../c?x=1&y&x=2&z=%26+ HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\n\
+             Content-Length: 4\r\n\r\nbody",
+        );
+        assert_eq!((ctx.method(), ctx.is_put(), ctx.is_get()), ("PUT", true, false));
+        assert_eq!((ctx.path(), ctx.request_uri()), ("/c", &b"/a%20b/../c?x=1&y&x=2&z=%26+"[..]));
+        assert_eq!((ctx.query(), ctx.host()), (&b"x=1&y&x=2&z=%26+"[..], &b"h:80"[..]));
+        assert_eq!((ctx.header("x-a"), ctx.body()), (Some(&b"b"[..]), &b"body"[..]));
+        let arg = |name: &str| ctx.query_arg(name).map(Cow::into_owned);
+        assert_eq!(arg("x").as_deref(), Some(&b"1"[..]));
+        assert_eq!(arg("y").as_deref(), Some(&b""[..]));
+        assert_eq!(arg("z").as_deref(), Some(&b"& "[..]));
+        assert_eq!(arg("X"), None);
+    }
+
+    #[test]
+    fn exactly_one_method_test_is_right() {
+        type Test = fn(&RequestCtx) -> bool;
+        let tests: [(&str, Test); 9] = [
+            ("GET", RequestCtx::is_get),
+            ("HEAD", RequestCtx::is_head),
+            ("POST", RequestCtx::is_post),
+            ("PUT", RequestCtx::is_put),
+            ("DELETE", RequestCtx::is_delete),
+            ("PATCH", RequestCtx::is_patch),
+            ("OPTIONS", RequestCtx::is_options),
+            ("CONNECT", RequestCtx::is_connect),
+            ("TRACE", RequestCtx::is_trace),
+        ];
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "get"]
+        {
+            let target = if method == "CONNECT" { "h:1" } else { "/" };
+            let ctx = received(&format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            for (name, test) in tests {
+                assert_eq!(test(&ctx), name == method, "is it {name} when it is {method}");
+            }
+        }
+    }
+
+    #[test]
+    fn cookies_of_all_lines_count() {
+        let ctx = received(
+            "GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; b = x y ;c=\"q\"\r\ncookie: d=%41=;a=2; bare\r\n\r\n",
+        );
+        for (name, value) in [
+            ("a", Some("1")),
+            ("b", Some("x y")),
+            ("c", Some("\"q\"")),
+            ("d", Some("%41=")),
+            ("", Some("bare")),
+            ("A", None),
+            ("bare", None),
+        ] {
+            assert_eq!(ctx.cookie(name), value.map(str::as_bytes), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn response_helpers() {
+        let mut ctx = RequestCtx::new();
+        ctx.success("text/html", "<p>");
+        ctx.write("more");
+        write!(ctx, "{}", 7).expect("writing to a context cannot fail");
+        assert_eq!(ctx.response.body(), b"<p>more7");
+        assert_eq!(ctx.response.headers().get("content-type"), Some(&b"text/html"[..]));
+
+        ctx.response.set_header("x", "y");
+        ctx.set_connection_close();
+        ctx.not_found();
+        assert_eq!((ctx.response.status(), ctx.response.body()), (404, &b"404 Page not found"[..]));
+        assert!(!ctx.response.headers().contains("x") && !ctx.response.close());
+
+        ctx.not_modified();
+        assert_eq!((ctx.response.status(), ctx.response.body()), (304, &b""[..]));
+        assert!(ctx.response.headers().is_empty());
+    }
+
+    #[test]
+    fn redirects() {
+        for (given, sent) in
+            [(301, 301), (302, 302), (303, 303), (307, 307), (308, 308), (200, 302), (0, 302)]
+        {
+            let mut ctx = RequestCtx::new();
+            ctx.redirect("/a\r\nb", given);
+            assert_eq!(ctx.response.status(), sent);
+            assert_eq!(ctx.response.headers().get("Location"), Some(&b"/a  b"[..]));
+        }
+    }
+
+    #[test]
+    fn addresses_fall_back() {
+        let mut ctx = RequestCtx::new();
+        assert_eq!(
+            (ctx.remote_addr().to_string(), ctx.local_addr().to_string()),
+            ("0.0.0.0:0".into(), "0.0.0.0:0".into())
+        );
+        let address = SocketAddr::from(([1, 2, 3, 4], 8765));
+        ctx.set_conn(&ConnInfo::new(7, Some(address), None));
+        ctx.set_request_number(3);
+        assert_eq!((ctx.conn_id(), ctx.conn_request_num(), ctx.remote_addr()), (7, 3, address));
+        assert_eq!((ctx.conn().remote_addr(), ctx.conn().local_addr()), (Some(address), None));
+    }
+
+    #[test]
+    fn a_reset_keeps_the_unread_input_and_the_connection() {
+        let mut ctx = received("GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second");
+        ctx.set_conn(&ConnInfo::new(7, None, None));
+        ctx.set_body("body");
+        ctx.reset();
+        assert_eq!((ctx.method(), ctx.path(), ctx.response.body()), ("", "", &b""[..]));
+        assert!(!ctx.request.input().is_empty());
+        assert_eq!(ctx.conn_id(), 7);
     }
 }

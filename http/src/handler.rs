@@ -1,7 +1,7 @@
 //! The function that answers requests, and how it is called.
 //!
-//! The rule: a panic in a handler costs one request, never the connection's thread (row `SRV-21`). Every driver
-//! calls handlers through [`run`] and through nothing else.
+//! The rule: a panic in a handler costs one request, never the connection's thread (row `SRV-21`). Every
+//! driver calls handlers through [`run`] and through nothing else.
 
 use crate::ctx::RequestCtx;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,8 +18,8 @@ pub(crate) enum Outcome {
     Panicked,
 }
 
-/// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is replaced by a
-/// plain 500; the connection can go on, because the request had been received completely.
+/// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
+/// replaced by a plain 500; the connection can go on, because the request had been received completely.
 #[inline]
 pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Outcome {
     // What a panic may leave half done is the response, and that is thrown away.

@@ -1,11 +1,11 @@
 //! Header fields: an ordered list that is looked up without regard to case.
 //!
-//! The idea: names and values lie one after the other in one buffer and a field is two spans into it, so neither a
-//! received nor a prepared field costs an allocation of its own. [`Fields`] is the one way to read them, whether the
-//! buffer is a [`Headers`]' own or the bytes a request arrived in.
+//! The idea: names and values lie one after the other in one buffer and a field is two spans into it, so
+//! neither a received nor a prepared field costs an allocation of its own. [`Fields`] is the one way to read
+//! them, whether the buffer is a [`Headers`]' own or the bytes a request arrived in.
 //!
-//! The rule: whatever is set, it stays one line (`HDR-05`). Control bytes in values become spaces, bytes that cannot
-//! stand in a name become hyphens, and a field without a name is not stored.
+//! The rule: whatever is set, it stays one line (`HDR-05`). Control bytes in values become spaces, bytes that
+//! cannot stand in a name become hyphens, and a field without a name is not stored.
 
 use crate::util::span::Span;
 use crate::util::token;
@@ -97,8 +97,8 @@ impl std::fmt::Debug for Fields<'_> {
 
 /// Header fields of a message that is being prepared.
 ///
-/// Names are stored in canonical form: `content-type` becomes `Content-Type` (row `HDR-02`). Values are kept as
-/// given except that control bytes other than the tab become spaces. Clearing keeps the memory.
+/// Names are stored in canonical form: `content-type` becomes `Content-Type` (row `HDR-02`). Values are kept
+/// as given except that control bytes other than the tab become spaces. Clearing keeps the memory.
 ///
 /// ```
 /// let mut headers = anthill_http::Headers::new();
@@ -160,7 +160,8 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    /// Makes `value` the only value of `name`, in the place of the first one there was, or at the end (`HDR-03`).
+    /// Makes `value` the only value of `name`, in the place of the first one there was, or at the end
+    /// (`HDR-03`).
     ///
     /// # Panics
     /// When all names and values together would exceed 4 GiB.

@@ -1,9 +1,9 @@
 //! The read buffer of one connection.
 //!
-//! The idea: one `Vec<u8>` whose whole length is initialised, and two positions in it. What lies between them has
-//! been received and not been used yet; a read goes behind it. Everything that is parsed stays where it is: a
-//! request is a set of ranges counted from the first unread byte, so moving the unread bytes to the front of the
-//! buffer does not invalidate it.
+//! The idea: one `Vec<u8>` whose whole length is initialised, and two positions in it. What lies between them
+//! has been received and not been used yet; a read goes behind it. Everything that is parsed stays where it
+//! is: a request is a set of ranges counted from the first unread byte, so moving the unread bytes to the
+//! front of the buffer does not invalidate it.
 //!
 //! ```text
 //! data   [ used | unread ....... | spare ]
@@ -38,11 +38,12 @@ impl Input {
         &mut self.data[self.start..self.end]
     }
 
-    /// Room for the next read: all spare bytes behind the unread ones, at least `min` (and at least one, because a
-    /// read into nothing would look like the end of the stream).
+    /// Room for the next read: all spare bytes behind the unread ones, at least `min` (and at least one,
+    /// because a read into nothing would look like the end of the stream).
     ///
-    /// `min` is the smallest read that is worth a system call. It must come from us, never from a length that the
-    /// peer declared. Moves the unread bytes to the front when that makes enough room, else doubles the buffer.
+    /// `min` is the smallest read that is worth a system call. It must come from us, never from a length that
+    /// the peer declared. Moves the unread bytes to the front when that makes enough room, else doubles the
+    /// buffer.
     pub(crate) fn space(&mut self, min: usize) -> &mut [u8] {
         let min = min.max(1);
         if self.data.len() - self.end < min {
@@ -74,8 +75,8 @@ impl Input {
 
     /// Removes the unread bytes `from..to` (counted from the first unread byte) and closes the gap.
     ///
-    /// Decoding in place leaves a gap between decoded and raw bytes; this moves the raw rest down. Positions beyond
-    /// the end mean the end.
+    /// Decoding in place leaves a gap between decoded and raw bytes; this moves the raw rest down. Positions
+    /// beyond the end mean the end.
     pub(crate) fn cut(&mut self, from: usize, to: usize) {
         let unread = self.end - self.start;
         let to = to.min(unread);

@@ -1,11 +1,11 @@
 //! An HTTP/1.1 server whose handlers are plain blocking functions and whose engine is an event loop.
 //!
 //! The idea: a handler is a function from a [`RequestCtx`] to nothing. It reads `ctx.request`, fills
-//! `ctx.response`, may block, may panic; the engine around it keeps the connections going. The semantics follow
-//! the Go library fasthttp wherever RFC 9110 and RFC 9112 leave room.
+//! `ctx.response`, may block, may panic; the engine around it keeps the connections going. The semantics
+//! follow the Go library fasthttp wherever RFC 9110 and RFC 9112 leave room.
 //!
-//! The rule: knowledge flows one way, `util -> values -> proto -> ctx -> drivers`. `proto` is bytes in and bytes
-//! out; it knows no socket, no clock and no thread.
+//! The rule: knowledge flows one way, `util -> values -> proto -> ctx -> drivers`. `proto` is bytes in and
+//! bytes out; it knows no socket, no clock and no thread.
 
 mod util;
 

@@ -1,13 +1,15 @@
 //! The bytes that wait to be sent on one connection.
 //!
-//! The idea: heads and small bodies, often of several pipelined responses, are collected in `bytes`; one big body
-//! is moved into `tail` without being copied. `sent` counts over both, so a short write only moves a number.
+//! The idea: heads and small bodies, often of several pipelined responses, are collected in `bytes`; one big
+//! body is moved into `tail` without being copied. `sent` counts over both, so a short write only moves a
+//! number.
 //!
 //! ```text
 //! bytes [ head body head body head ]   tail [ big body | whatever came after it ]
 //! ```
 //!
-//! The rule: the order of appending is the order on the wire. Once there is a tail, everything goes behind it.
+//! The rule: the order of appending is the order on the wire. Once there is a tail, everything goes behind
+//! it.
 
 /// Bodies above this many bytes are moved instead of copied; below, one buffer is cheaper than two.
 pub(crate) const MOVED_BODY_BYTES_MIN: usize = 16 * 1024;
@@ -48,8 +50,8 @@ impl Output {
         if self.tail.is_empty() { &mut self.bytes } else { &mut self.tail }
     }
 
-    /// The unsent bytes in order, in the form a vectored write wants. The second may be empty while the first is
-    /// not, never the other way round.
+    /// The unsent bytes in order, in the form a vectored write wants. The second may be empty while the first
+    /// is not, never the other way round.
     pub(crate) fn slices(&self) -> [&[u8]; 2] {
         match self.bytes.get(self.sent..) {
             Some(rest) if !rest.is_empty() => [rest, &self.tail],
@@ -169,7 +171,7 @@ mod tests {
         out.append(b"x");
         out.clear();
         assert_eq!(out.tail.capacity(), 0);
-        out.append(&vec![0; 100]);
+        out.append(&[0; 100]);
         out.clear();
         assert!(out.bytes.capacity() >= 100);
     }

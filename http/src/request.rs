@@ -1,11 +1,11 @@
 //! A request as it was received.
 //!
-//! The idea: a request is its connection's read buffer plus ranges into it, so reading any part of it copies and
-//! allocates nothing. The engine moves the buffer in before the handler runs and out afterwards. Only a path that
-//! needs decoding is written elsewhere, into a scratch string that is used again.
+//! The idea: a request is its connection's read buffer plus ranges into it, so reading any part of it copies
+//! and allocates nothing. The engine moves the buffer in before the handler runs and out afterwards. Only a
+//! path that needs decoding is written elsewhere, into a scratch string that is used again.
 //!
-//! The rule: ranges count from the first unread byte of the buffer and are valid from the moment the protocol core
-//! says "ready" until it is told "finished". Before and after that, every part reads as empty.
+//! The rule: ranges count from the first unread byte of the buffer and are valid from the moment the protocol
+//! core says "ready" until it is told "finished". Before and after that, every part reads as empty.
 
 use crate::headers::{Field, Fields};
 use crate::input::Input;
@@ -43,8 +43,9 @@ pub(crate) struct Head {
 
 /// A received request: method, target, header fields, body.
 ///
-/// It is handed to the handler inside a [`RequestCtx`](crate::RequestCtx). Everything it returns borrows from the
-/// connection's buffer, which the borrow checker keeps a handler from using after it has returned (row `CTX-11`).
+/// It is handed to the handler inside a [`RequestCtx`](crate::RequestCtx). Everything it returns borrows from
+/// the connection's buffer, which the borrow checker keeps a handler from using after it has returned (row
+/// `CTX-11`).
 #[derive(Debug)]
 pub struct Request {
     input: Input,
@@ -128,11 +129,11 @@ impl Request {
         self.head.target.within(self.unread())
     }
 
-    /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot segments
-    /// removed (row `CTX-02`).
+    /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot
+    /// segments removed (row `CTX-02`).
     ///
-    /// Always starts with a slash and never has a `..` segment. What would not be UTF-8 after decoding stays an
-    /// escape (`%FF`). For the target `*` it is `/*`, as in fasthttp; for a `CONNECT` it is `/`.
+    /// Always starts with a slash and never has a `..` segment. What would not be UTF-8 after decoding stays
+    /// an escape (`%FF`). For the target `*` it is `/*`, as in fasthttp; for a `CONNECT` it is `/`.
     pub fn path(&self) -> &str {
         if self.head.path_is_plain {
             std::str::from_utf8(self.head.path.within(self.unread())).unwrap_or_default()
@@ -148,8 +149,8 @@ impl Request {
 
     /// The decoded name and value pairs of the query, in order.
     ///
-    /// Pairs are separated by `&`; `+` is a space and escapes are decoded, in names as well. The value is `None` for
-    /// a name without `=`. Empty pairs are skipped.
+    /// Pairs are separated by `&`; `+` is a space and escapes are decoded, in names as well. The value is
+    /// `None` for a name without `=`. Empty pairs are skipped.
     pub fn query_args(&self) -> QueryArgs<'_> {
         QueryArgs { rest: self.query() }
     }
@@ -159,8 +160,8 @@ impl Request {
         self.head.version
     }
 
-    /// The host, with the port if one was given. The authority of an absolute target wins over the `Host` field
-    /// (RFC 9112 section 3.2.2). Empty when an HTTP/1.0 request named none.
+    /// The host, with the port if one was given. The authority of an absolute target wins over the `Host`
+    /// field (RFC 9112 section 3.2.2). Empty when an HTTP/1.0 request named none.
     pub fn host(&self) -> &[u8] {
         self.head.host.within(self.unread())
     }
@@ -191,8 +192,8 @@ impl Request {
         self.unread().get(self.body.clone()).unwrap_or_default()
     }
 
-    /// Whether the connection has to close after the response, judged by the version, the `Connection` field and
-    /// the framing (rows `CON-02` to `CON-04`, `PAR-15`).
+    /// Whether the connection has to close after the response, judged by the version, the `Connection` field
+    /// and the framing (rows `CON-02` to `CON-04`, `PAR-15`).
     pub fn wants_close(&self) -> bool {
         self.head.closes
     }

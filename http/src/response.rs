@@ -1,7 +1,7 @@
 //! A response that a handler prepares.
 //!
-//! The idea: status, fields and body are kept apart until the protocol core writes them, so they can be set in any
-//! order and the last word counts (row `CTX-06`).
+//! The idea: status, fields and body are kept apart until the protocol core writes them, so they can be set
+//! in any order and the last word counts (row `CTX-06`).
 //!
 //! The rule: nothing a handler puts in here can break the message framing. Length and connection handling are
 //! decided when the response is written, from the body that is really there.
@@ -41,8 +41,8 @@ impl Response {
 
     /// Sets the status code and forgets a reason that was set before.
     ///
-    /// 0 means 200, as in fasthttp. Any other number that is not of three digits (below 100 or above 999) cannot be
-    /// sent and is a mistake of the handler: it becomes 500.
+    /// 0 means 200, as in fasthttp. Any other number that is not of three digits (below 100 or above 999)
+    /// cannot be sent and is a mistake of the handler: it becomes 500.
     pub fn set_status(&mut self, status: u16) {
         self.status = match status {
             0 => 200,
@@ -52,15 +52,15 @@ impl Response {
         self.reason.clear();
     }
 
-    /// Replaces the standard reason phrase of the current status (row `HDR-11`). Control bytes become spaces; an
-    /// empty reason means the standard one.
+    /// Replaces the standard reason phrase of the current status (row `HDR-11`). Control bytes become spaces;
+    /// an empty reason means the standard one.
     pub fn set_reason(&mut self, reason: impl AsRef<[u8]>) {
         self.reason.clear();
         token::append_one_line(&mut self.reason, reason.as_ref());
     }
 
-    /// The header fields set so far. Those that are added when the response is written (`Date`, `Content-Length`
-    /// and so on) are not among them.
+    /// The header fields set so far. Those that are added when the response is written (`Date`,
+    /// `Content-Length` and so on) are not among them.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
@@ -72,9 +72,10 @@ impl Response {
 
     /// Makes `value` the only value of the header field `name`.
     ///
-    /// `Content-Length` and `Transfer-Encoding` are ignored when the response is written, because its real body
-    /// decides (row `HDR-06`); only the answer to a `HEAD` request with no body may name a length.
-    /// `Connection: close` has the effect of [`Response::set_close`]; of other options only `Upgrade` is sent.
+    /// `Content-Length` and `Transfer-Encoding` are ignored when the response is written, because its real
+    /// body decides (row `HDR-06`); only the answer to a `HEAD` request with no body may name a length.
+    /// `Connection: close` has the effect of [`Response::set_close`]; of other options only `Upgrade` is
+    /// sent.
     pub fn set_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.headers.set(name, value);
     }
@@ -95,8 +96,8 @@ impl Response {
         self.body.extend_from_slice(body.as_ref());
     }
 
-    /// Replaces the body without copying. Worth it for bodies above 16 KiB; smaller ones are copied once when the
-    /// response is written.
+    /// Replaces the body without copying. Worth it for bodies above 16 KiB; smaller ones are copied once when
+    /// the response is written.
     pub fn set_body_vec(&mut self, body: Vec<u8>) {
         self.body = body;
     }

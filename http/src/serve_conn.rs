@@ -1,10 +1,11 @@
 //! The blocking driver: serves one connection on the calling thread, over anything that reads and writes.
 //!
-//! The idea: the simplest loop around the protocol core. Read, advance, call the handler, respond; write only when no
-//! complete pipelined request is left, so that a batch of requests is answered by one write (`CON-06`), and always
-//! before waiting for input (`CON-07`).
+//! The idea: the simplest loop around the protocol core. Read, advance, call the handler, respond; write only
+//! when no complete pipelined request is left, so that a batch of requests is answered by one write
+//! (`CON-06`), and always before waiting for input (`CON-07`).
 //!
-//! The rule: once a response has announced that the connection ends, nothing more is read or served (`CON-09`).
+//! The rule: once a response has announced that the connection ends, nothing more is read or served
+//! (`CON-09`).
 
 use crate::ctx::RequestCtx;
 use crate::error::Error;
@@ -33,13 +34,13 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) read_bytes: usize,
 }
 
-/// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and says which
-/// connection it is; its buffers may be warm.
+/// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and
+/// says which connection it is; its buffers may be warm.
 ///
 /// # Errors
-/// Why the connection ended, unless it ended well: the peer closed it between two requests, it stayed silent there
-/// for longer than the stream's own timeout, or a response announced its end. A peer that sent something else than a
-/// request has been told so, as far as it still listens.
+/// Why the connection ended, unless it ended well: the peer closed it between two requests, it stayed silent
+/// there for longer than the stream's own timeout, or a response announced its end. A peer that sent
+/// something else than a request has been told so, as far as it still listens.
 pub(crate) fn serve_blocking<S: Read + Write>(
     stream: &mut S,
     ctx: &mut RequestCtx,
@@ -155,7 +156,8 @@ impl<S: Read + Write> Connection<'_, S> {
         self.stream.flush()
     }
 
-    /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further error.
+    /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further
+    /// error.
     fn refuse(&mut self, error: ProtoError) {
         let defaults = defaults(self.options, &mut self.date);
         self.session.refuse(error, &mut self.out, &defaults);
@@ -171,5 +173,178 @@ fn defaults<'a>(options: &BlockingOptions<'a>, date: &'a mut HttpDate) -> Respon
         server: options.server,
         date: if options.date { Some(date.at(now)) } else { None },
         content_type: options.content_type,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+
+    /// A peer whose bytes arrive in the given pieces; an empty piece is a timeout. Remembers each write.
+    struct Peer {
+        pieces: VecDeque<Vec<u8>>,
+        writes: Vec<String>,
+        write_bytes_max: usize,
+    }
+
+    impl Peer {
+        fn new(pieces: &[&str]) -> Self {
+            let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
+            Self { pieces, writes: Vec::new(), write_bytes_max: usize::MAX }
+        }
+
+        fn wire(&self) -> String {
+            self.writes.concat()
+        }
+    }
+
+    impl Read for Peer {
+        fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+            let Some(mut piece) = self.pieces.pop_front() else { return Ok(0) };
+            if piece.is_empty() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let count = piece.len().min(space.len());
+            space[..count].copy_from_slice(&piece[..count]);
+            piece.drain(..count);
+            if !piece.is_empty() {
+                self.pieces.push_front(piece);
+            }
+            Ok(count)
+        }
+    }
+
+    impl Write for Peer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.write_bytes_max);
+            self.writes.push(String::from_utf8_lossy(&bytes[..count]).into_owned());
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const OPTIONS: BlockingOptions<'static> = BlockingOptions {
+        limits: Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(100) },
+        server: None,
+        date: false,
+        content_type: false,
+        keep_alive: true,
+        requests_max: None,
+        read_bytes: 512,
+    };
+
+    const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    fn serve(peer: &mut Peer, options: &BlockingOptions<'_>) -> (Result<(), Error>, usize) {
+        let handled = Cell::new(0);
+        let handler = |ctx: &mut RequestCtx| {
+            handled.set(handled.get() + 1);
+            assert_eq!(ctx.conn_request_num(), handled.get() as u64);
+            if ctx.path() == "/panic" {
+                std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
+            }
+        };
+        let served = serve_blocking(peer, &mut RequestCtx::new(), options, &handler);
+        (served, handled.get())
+    }
+
+    #[test]
+    fn two_requests_then_the_end() {
+        let mut peer = Peer::new(&[GET, GET]);
+        let (served, handled) = serve(&mut peer, &OPTIONS);
+        assert!(served.is_ok());
+        assert_eq!((handled, peer.writes.as_slice()), (2, &[OK.to_owned(), OK.to_owned()][..]));
+    }
+
+    #[test]
+    fn a_batch_is_answered_by_one_write_before_waiting() {
+        let mut peer = Peer::new(&[&format!("{}GET /", GET.repeat(5)), &GET[5..]]);
+        let (served, handled) = serve(&mut peer, &OPTIONS);
+        assert!(served.is_ok());
+        assert_eq!((handled, peer.writes.as_slice()), (6, &[OK.repeat(5), OK.to_owned()][..]));
+    }
+
+    #[test]
+    fn short_writes_are_continued() {
+        let mut peer = Peer::new(&[GET]);
+        peer.write_bytes_max = 3;
+        assert!(serve(&mut peer, &OPTIONS).0.is_ok());
+        assert_eq!(peer.wire(), OK);
+    }
+
+    #[test]
+    fn a_panic_costs_one_request() {
+        let mut peer = Peer::new(&["GET /panic HTTP/1.1\r\nHost: h\r\n\r\n", GET]);
+        let (served, handled) = serve(&mut peer, &OPTIONS);
+        assert!(served.is_ok());
+        assert_eq!(handled, 2);
+        assert!(peer.wire().starts_with("HTTP/1.1 500 "), "{}", peer.wire());
+        assert!(peer.wire().ends_with(OK), "{}", peer.wire());
+    }
+
+    #[test]
+    fn a_quota_ends_the_connection() {
+        let close = OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        for (options, expected) in [
+            (BlockingOptions { requests_max: Some(2), ..OPTIONS }, format!("{OK}{close}")),
+            (BlockingOptions { keep_alive: false, ..OPTIONS }, close.clone()),
+        ] {
+            let mut peer = Peer::new(&[&GET.repeat(3)]);
+            assert!(serve(&mut peer, &options).0.is_ok());
+            assert_eq!(peer.wire(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_refused_and_reported() {
+        for (message, status, handled) in [
+            ("x\r\n\r\n", 400, 0),
+            (&format!("{GET}x\r\n\r\n"), 400, 1),
+            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n", 413, 0),
+            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n123", 400, 0),
+        ] {
+            let mut peer = Peer::new(&[message]);
+            let (served, seen) = serve(&mut peer, &OPTIONS);
+            assert_eq!(served.expect_err(message).status(), Some(status), "{message:?}");
+            assert_eq!(seen, handled, "{message:?}");
+            assert!(peer.wire().contains(&format!("HTTP/1.1 {status} ")), "{message:?}");
+        }
+    }
+
+    #[test]
+    fn silence_is_fine_between_requests_and_a_timeout_within() {
+        let mut peer = Peer::new(&[GET, ""]);
+        assert!(serve(&mut peer, &OPTIONS).0.is_ok());
+        assert_eq!(peer.wire(), OK);
+
+        let mut peer = Peer::new(&["GET", ""]);
+        let error = serve(&mut peer, &OPTIONS).0.expect_err("a timeout");
+        assert!(error.is_timeout());
+        assert!(peer.wire().starts_with("HTTP/1.1 408 "), "{}", peer.wire());
+    }
+
+    #[test]
+    fn dates_and_names_are_added() {
+        let options = BlockingOptions { server: Some(b"anthill"), date: true, ..OPTIONS };
+        let mut peer = Peer::new(&[GET]);
+        assert!(serve(&mut peer, &options).0.is_ok());
+        assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());
+        assert!(peer.wire().contains(" GMT\r\n"), "{}", peer.wire());
+    }
+
+    #[test]
+    fn a_context_can_be_used_for_the_next_connection() {
+        let mut ctx = RequestCtx::new();
+        let mut broken = Peer::new(&["GET / HTTP/1.1\r\nHo"]);
+        assert!(serve_blocking(&mut broken, &mut ctx, &OPTIONS, &|_| {}).is_err());
+        let mut fine = Peer::new(&[GET]);
+        assert!(serve_blocking(&mut fine, &mut ctx, &OPTIONS, &|_| {}).is_ok());
+        assert_eq!(fine.wire(), OK);
     }
 }

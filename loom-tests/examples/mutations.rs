@@ -57,7 +57,9 @@ fn check_all(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
         match copy.run(table, None)? {
             Run::Passed => say(format_args!("{table}: the models pass unmutated")),
             Run::Failed(output) => {
-                return Err(format!("the models of {table} fail without any mutation:\n{output}").into());
+                return Err(
+                    format!("the models of {table} fail without any mutation:\n{}", tail(&output)).into()
+                );
             }
             Run::DoesNotBuild(output) => return Err(format!("{table} does not build:\n{output}").into()),
             Run::TimedOut => return Err(format!("the models of {table} take too long").into()),
@@ -113,7 +115,7 @@ fn check(copy: &Copy, mutation: &Mutation) -> Result<Verdict, Box<dyn Error>> {
     Ok(match run? {
         Run::Passed => Verdict::Survived,
         Run::Failed(output) if output.contains(&mutation.expect) => Verdict::Caught,
-        Run::Failed(output) => Verdict::FailedOtherwise(output),
+        Run::Failed(output) => Verdict::FailedOtherwise(tail(&output)),
         Run::DoesNotBuild(output) => Verdict::DoesNotBuild(output),
         Run::TimedOut => Verdict::TimedOut,
     })
@@ -291,6 +293,8 @@ impl Copy {
             .arg("--target-dir")
             .arg(self.root.join("target"))
             .env("CARGO_TERM_COLOR", "never")
+            // Nobody debugs a mutant, and it builds in half the time.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .current_dir(&self.root)
             .stdin(Stdio::null())
             .output()?;
@@ -301,7 +305,12 @@ impl Copy {
         let said = self.root.join("output.txt");
         let output = File::create(&said)?;
         let mut command = Command::new(program);
-        command.arg("--nocapture").stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        command
+            .arg("--nocapture")
+            .env("RUST_BACKTRACE", "0")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
         let limit = match model {
             Some(model) => {
                 command.args(["--exact", model]);
@@ -326,7 +335,7 @@ impl Copy {
         if model.is_some() && !output.contains("running 1 test\n") {
             return Ok(Run::Failed(format!("there is no such model; the output was:\n{output}")));
         }
-        Ok(if status.success() { Run::Passed } else { Run::Failed(tail(&output)) })
+        Ok(if status.success() { Run::Passed } else { Run::Failed(output) })
     }
 }
 

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{Arc, Instant, Mutex};
+use crate::sync::{Arc, Mutex, thread};
 
 mod builder;
 mod clock;
@@ -249,7 +249,7 @@ impl<T> Shared<T> {
 
     fn put(&self, mut object: T) {
         // Asked of std itself: unwinding is a matter of the real stack, in a model too.
-        let unwinding = std::thread::panicking();
+        let unwinding = thread::panicking();
         if unwinding && !self.settings.return_on_panic {
             self.shard(self.home()).lock().counts.dropped_by_panic += 1;
             return;

@@ -10,6 +10,8 @@
 pub(crate) use real::*;
 
 #[cfg(anthill_loom)]
+pub use model::Instant;
+#[cfg(anthill_loom)]
 pub(crate) use model::*;
 
 #[cfg(not(anthill_loom))]
@@ -25,6 +27,11 @@ mod real {
         /// True when the thread has run to its end, so that joining it does not block.
         pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
             handle.is_finished()
+        }
+
+        /// True while the calling thread unwinds.
+        pub(crate) fn panicking() -> bool {
+            std::thread::panicking()
         }
     }
 
@@ -97,7 +104,6 @@ mod real {
 #[cfg(anthill_loom)]
 mod model {
     pub(crate) use loom::sync::Arc;
-    pub(crate) use loom::sync::atomic;
     pub(crate) use loom::thread_local;
 
     use std::time::Duration;
@@ -130,6 +136,10 @@ mod model {
 
         pub(crate) fn is_finished(_: &JoinHandle<()>) -> bool {
             false
+        }
+
+        pub(crate) fn panicking() -> bool {
+            std::thread::panicking()
         }
     }
 

@@ -11,7 +11,9 @@ use crate::sync::{Arc, Condvar, thread_local};
 
 thread_local! {
     /// Identity of the pool whose worker this thread is; 0 on every other thread.
-    static WORKS_FOR: Cell<usize> = const { Cell::new(0) };
+    // loom's macro takes no `const` block.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static WORKS_FOR: Cell<usize> = Cell::new(0);
 }
 
 /// True when the calling thread is a worker of this pool.

@@ -4,6 +4,7 @@ mod objects;
 mod pool;
 mod pool_idle;
 mod pool_life;
+mod pool_model;
 mod pool_nested;
 mod pool_panic;
 mod pool_stats;

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{SubmitError, WaitError, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, background, within};
+use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of, within};
 
-use crate::pool::{Held, blocked, holding, occupy, reaches, release};
+use crate::pool::{Held, blocked, holding, occupy, release};
 
 #[test]
 fn pool_047_wait_idle_is_never_early() {
@@ -123,31 +124,41 @@ fn pool_048_wait_idle_with_a_limit_times_out_and_can_be_repeated() {
 #[test]
 fn pool_048_a_wave_that_follows_does_not_hold_those_who_wait_for_the_one_before() {
     let pool = holding(WorkerPool::builder().max_workers(2));
-    let wave = occupy(&pool, 2);
-    let waiters: Vec<_> = (0..2)
-        .map(|_| {
-            let (pool, (here, is_here)) = (pool.clone(), channel());
-            let waiter = background(move || {
-                here.send(()).unwrap();
-                pool.wait_idle()
-            });
-            is_here.recv_timeout(PATIENCE).unwrap();
-            waiter
-        })
-        .collect();
-    // Long enough for both to be inside, which the pool does not show; were they not, they would have to wait for
-    // the last wave, and this test would fail.
-    std::thread::sleep(Duration::from_millis(100));
-    release(&wave);
-    // The next wave comes in the very moment: the pool is idle only between two lines of this loop.
-    reaches(&pool, "the first wave is over", |stats| stats.busy == 0);
-    let next = occupy(&pool, 2);
-    for waiter in waiters {
-        assert_eq!(waiter.outcome("waiting for the first wave"), Ok(()));
+    // Each time the waiters are woken while the next wave arrives; that they come too late to see the pool idle is
+    // likely in each round, and must not matter in any.
+    for round in 0..20 {
+        let wave = occupy(&pool, 2);
+        let waiters: Vec<_> = (0..2)
+            .map(|number| {
+                let (pool, (outcomes, outcome)) = (pool.clone(), channel());
+                let waiter = thread::Builder::new().name(format!("r48-{round}-{number}"));
+                waiter.spawn(move || outcomes.send(pool.wait_idle()).unwrap()).unwrap();
+                outcome
+            })
+            .collect();
+        eventually("both wait", || {
+            let waiters = threads_of("r48");
+            waiters.len() == 2 && waiters.iter().all(|thread| thread.asleep)
+        });
+        release(&wave);
+        let deadline = Instant::now() + PATIENCE;
+        while pool.stats().idle < 2 {
+            assert!(Instant::now() < deadline, "the first wave does not end");
+        }
+        let next = occupy(&pool, 2);
+        for waiter in waiters {
+            assert_eq!(
+                waiter.recv_timeout(PATIENCE),
+                Ok(Ok(())),
+                "waiting for the first wave of round {round}"
+            );
+        }
+        assert_eq!(pool.stats().busy, 2, "the second wave is still there");
+        assert_eq!(pool.wait_idle_timeout(Duration::ZERO), Err(WaitError::Timeout));
+        release(&next);
+        pool.wait_idle_timeout(PATIENCE).unwrap();
+        eventually("the waiters are gone", || threads_of("r48").is_empty());
     }
-    assert_eq!(pool.stats().busy, 2, "the second wave is still there");
-    assert_eq!(pool.wait_idle_timeout(Duration::ZERO), Err(WaitError::Timeout));
-    release(&next);
 }
 
 #[test]

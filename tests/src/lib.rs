@@ -4,6 +4,9 @@
 //! [`within`]), and never how long it should take. The rule: every wait here ends, at the latest after [`PATIENCE`],
 //! with a failure that names what was waited for; so a hang in the library is a failed test and not a hung run.
 
+pub mod client;
+pub mod server;
+
 use std::fs;
 use std::panic;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -73,8 +76,14 @@ pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
 
 /// As [`eventually`], but says whether it came true.
 #[must_use]
-pub fn comes_true(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+pub fn comes_true(condition: impl FnMut() -> bool) -> bool {
+    comes_true_within(PATIENCE, condition)
+}
+
+/// As [`comes_true`], with a patience of its own.
+#[must_use]
+pub fn comes_true_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
     // First without sleeping, for what is about to happen anyway.
     for _ in 0..50 {
         if condition() {
@@ -145,6 +154,8 @@ pub fn within<R: Send + 'static>(what: &str, work: impl FnOnce() -> R + Send + '
 pub struct ThreadView {
     /// Its name; the kernel keeps 15 bytes.
     pub name: String,
+    /// True while it waits for something.
+    pub asleep: bool,
     /// How often it went to sleep of its own accord since it was made.
     pub voluntary_switches: u64,
 }
@@ -164,6 +175,7 @@ pub fn threads_of(pool: &str) -> Vec<ThreadView> {
             let field = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
             Some(ThreadView {
                 name: field("Name:")?.to_owned(),
+                asleep: field("State:")?.starts_with('S'),
                 voluntary_switches: field("voluntary_ctxt_switches:")?.parse().ok()?,
             })
         })
@@ -196,7 +208,10 @@ mod tests {
             let gate = gate.clone();
             thread::Builder::new().name(name.to_owned()).spawn(move || gate.pass()).unwrap()
         });
-        eventually("both show up", || threads_of("seen").len() == 2);
+        eventually("both show up, asleep", || {
+            let seen = threads_of("seen");
+            seen.len() == 2 && seen.iter().all(|thread| thread.asleep)
+        });
         gate.open();
         for thread in waiting {
             thread.join().unwrap();

@@ -8,6 +8,7 @@
 use super::Server;
 use crate::cpu::CpuTime;
 use crate::report::{complain, say};
+use socket2::SockRef;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -15,6 +16,9 @@ use std::time::Duration;
 use std::{env, fs, process, thread};
 
 const SERVE: &str = "--serve";
+
+/// Connections that may wait to be accepted. The standard library's 128 are fewer than the load generator opens.
+const BACKLOG: i32 = 4096;
 
 /// Turns the process into a server when it was started as one; otherwise does nothing. To be called first in `main`.
 pub fn serve_if_asked() {
@@ -36,6 +40,8 @@ pub fn serve_if_asked() {
 
 fn serve(server: Server) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    // All connections come at once; where they do not fit, TCP tries again after seconds.
+    SockRef::from(&listener).listen(BACKLOG)?;
     say(&listener.local_addr()?.port().to_string());
     thread::spawn(move || {
         let reason = match server.serve(listener) {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::engine::conn::Conn;
 use crate::engine::deadlines::{Millis, NEVER};
-use crate::engine::desk::Desk;
 use crate::engine::lease::{Sighting, Term};
 use crate::engine::predict::Route;
 use crate::engine::shard::{Found, Shard};

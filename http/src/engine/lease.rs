@@ -93,7 +93,7 @@ impl Lease {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(anthill_loom)))]
 mod tests {
     use super::*;
 

@@ -176,7 +176,7 @@ fn take<C>(slot: &mut Slot<C>) -> Option<C> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(anthill_loom)))]
 mod tests {
     use super::*;
 

@@ -10,11 +10,12 @@
 //!
 //! Whoever owns the buffer then closes the gap, or leaves it when the body is complete.
 //!
-//! It is strict where leniency has led to request smuggling (`BDY-05`): 1 to 15 hex digits; then only spaces and
-//! tabs, or an extension that starts directly behind the size; every line ends with CRLF, and so does every chunk.
+//! It is strict where leniency has led to request smuggling (`BDY-05`): 1 to 15 hex digits; then only spaces
+//! and tabs, or an extension that starts directly behind the size; every line ends with CRLF, and so does
+//! every chunk.
 //!
-//! The rule: the state between two calls is a few words. All bytes that were offered have been used, except those of
-//! a trailer section that is not complete.
+//! The rule: the state between two calls is a few words. All bytes that were offered have been used, except
+//! those of a trailer section that is not complete.
 
 use super::error::ProtoError;
 use super::head;
@@ -75,8 +76,8 @@ impl ChunkedDecoder {
 
     /// Decodes as much of `raw` as possible; see [`Decoded`].
     ///
-    /// `raw` must start where the `read` of the last call ended, and be longer than what that left over, or there
-    /// is nothing to do.
+    /// `raw` must start where the `read` of the last call ended, and be longer than what that left over, or
+    /// there is nothing to do.
     pub(crate) fn decode(&mut self, raw: &mut [u8], limits: &Limits) -> Result<Decoded, ProtoError> {
         let (mut read, mut written) = (0, 0);
         while read < raw.len() {

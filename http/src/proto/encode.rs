@@ -1,7 +1,7 @@
 //! Writes responses: status line, fields, body.
 //!
-//! The idea: nearly everything is a copy of bytes that exist already. The fields that HTTP itself is about (length,
-//! connection, date) are written here from facts, whatever the handler put into its list.
+//! The idea: nearly everything is a copy of bytes that exist already. The fields that HTTP itself is about
+//! (length, connection, date) are written here from facts, whatever the handler put into its list.
 //!
 //! The order on the wire is fasthttp's (`HDR-08`): status line, `Server`, `Date`, `Content-Type`,
 //! `Content-Encoding`, `Content-Length`, the others as they were added, `Set-Cookie`, `Connection`.
@@ -265,7 +265,8 @@ mod tests {
         let defaults = ResponseDefaults { server: Some(b"anthill"), date: Some(DATE), content_type: true };
         assert_eq!(
             encode("GET", &defaults, |_| {}),
-            "HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+             Content-Length: 0\r\n\r\n"
         );
         let own = encode("GET", &defaults, |response| {
             response.set_header("date", "today");
@@ -285,8 +286,8 @@ mod tests {
                 response.append_header("x-one", "2");
                 response.set_content_type("a/b");
             },
-            "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Encoding: gzip\nContent-Length: 0\nX-One: 1\nX-One: 2\n\
-             Set-Cookie: a=b\nSet-Cookie: c=d\n\n",
+            "HTTP/1.1 200 OK\nContent-Type: a/b\nContent-Encoding: gzip\nContent-Length: 0\n\
+             X-One: 1\nX-One: 2\nSet-Cookie: a=b\nSet-Cookie: c=d\n\n",
         );
     }
 

@@ -1,6 +1,7 @@
 //! Why bytes did not become a request, and what the peer is told about it.
 //!
-//! The rule: one variant per cause, and [`status_of`] is the only place that turns a cause into a status code.
+//! The rule: one variant per cause, and [`status_of`] is the only place that turns a cause into a status
+//! code.
 
 use std::fmt;
 

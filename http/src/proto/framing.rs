@@ -1,9 +1,11 @@
 //! The single place that decides how long a body is, for requests and for responses.
 //!
-//! The idea: every request smuggling attack makes two parsers disagree about where a message ends. So the decision
-//! is taken once, from all the fields that bear on it, and whatever could be read in two ways is an error.
+//! The idea: every request smuggling attack makes two parsers disagree about where a message ends. So the
+//! decision is taken once, from all the fields that bear on it, and whatever could be read in two ways is an
+//! error.
 //!
-//! The rule: nothing outside this file looks at `Content-Length` or `Transfer-Encoding` to find the end of a body.
+//! The rule: nothing outside this file looks at `Content-Length` or `Transfer-Encoding` to find the end of a
+//! body.
 
 use super::error::ProtoError;
 use crate::request::Version;
@@ -29,8 +31,8 @@ pub(crate) struct FramingFields {
 impl FramingFields {
     /// Takes note of a `Content-Length` field.
     ///
-    /// RFC 9112 section 6.3 rule 5 allows a list of equal values to be read as one; like fasthttp we refuse even
-    /// that (`PAR-12`), because what produces it is broken already.
+    /// RFC 9112 section 6.3 rule 5 allows a list of equal values to be read as one; like fasthttp we refuse
+    /// even that (`PAR-12`), because what produces it is broken already.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), ProtoError> {
         if self.content_length.is_some() {
             return Err(ProtoError::DuplicateContentLength);
@@ -53,27 +55,29 @@ impl FramingFields {
     ///
     /// The numbers are those of the rules in RFC 9112 section 6.3; 1 and 2 speak of responses.
     pub(crate) fn decide(&self, version: Version) -> Result<(Framing, bool), ProtoError> {
-        // Section 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding header
-        // field MUST treat the message as if the framing is faulty" (`PAR-14`).
+        // Section 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding
+        // header field MUST treat the message as if the framing is faulty" (`PAR-14`).
         if self.is_chunked && version != Version::Http11 {
             return Err(ProtoError::TransferEncodingOnHttp10);
         }
         match (self.is_chunked, self.content_length) {
-            // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header field, the
-            //    Transfer-Encoding overrides the Content-Length. [...] the server MUST close the connection after
-            //    responding to such a request to avoid the potential attacks" (`PAR-15`).
+            // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header field,
+            //    the Transfer-Encoding overrides the Content-Length." And in section 6.1: "Regardless, the
+            //    server MUST close the connection after responding to such a request to avoid the potential
+            //    attacks" (`PAR-15`).
             (true, Some(_)) => Ok((Framing::Chunked, true)),
-            // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding is the final
-            //    encoding, the message body length is determined by reading and decoding the chunked data."
-            //    Anything else than chunked was refused above.
+            // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding [...] is the
+            //    final encoding, the message body length is determined by reading and decoding the chunked
+            //    data until the transfer coding indicates the data is complete." Anything else than chunked
+            //    was refused above.
             (true, None) => Ok((Framing::Chunked, false)),
             // 5. An invalid Content-Length was refused above.
-            // 6. "If a valid Content-Length header field is present without Transfer-Encoding, its decimal value
-            //    defines the expected message body length in octets."
+            // 6. "If a valid Content-Length header field is present without Transfer-Encoding, its decimal
+            //    value defines the expected message body length in octets."
             (false, Some(0)) => Ok((Framing::None, false)),
             (false, Some(length)) => Ok((Framing::Length(length), false)),
-            // 7. "If this is a request message and none of the above are true, then the message body length is
-            //    zero" (`BDY-03`). 8 speaks of responses.
+            // 7. "If this is a request message and none of the above are true, then the message body length
+            //    is zero" (`BDY-03`). 8 speaks of responses.
             (false, None) => Ok((Framing::None, false)),
         }
     }
@@ -97,12 +101,13 @@ pub(crate) fn response_framing(method: &[u8], status: u16) -> ResponseFraming {
     let none =
         ResponseFraming { sends_body: false, forces_empty: true, announces_length: false, ends_http: false };
     match status {
-        // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A 304 may have one, but only that of the 200 that
-        // was not sent, which nobody knows here (`RSP-03`).
+        // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A 304 may have one, but only that of the
+        // 200 that was not sent, which nobody knows here (`RSP-03`).
         100..=199 | 204 | 304 => none,
         // RFC 9110 section 15.3.6: a 205 has no content, which has to be said with a length of zero.
         205 => ResponseFraming { announces_length: true, ..none },
-        // RFC 9110 section 9.3.6: after a 2xx to CONNECT the connection is a tunnel and has no message framing.
+        // RFC 9110 section 9.3.6: after a 2xx to CONNECT the connection is a tunnel and has no message
+        // framing.
         200..=299 if method == b"CONNECT" => ResponseFraming { ends_http: true, ..none },
         // RFC 9110 section 9.3.2: the header fields of the GET, without the content (`RSP-02`).
         _ if method == b"HEAD" => ResponseFraming { forces_empty: false, announces_length: true, ..none },

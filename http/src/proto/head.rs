@@ -1,27 +1,28 @@
 //! From the bytes of a request head to what they mean.
 //!
-//! The idea, in three passes over bytes that are in the cache: find the end of the head (which also checks every
-//! line end, and remembers how far it got, so that a head that trickles in is not searched again and again), let
-//! `httparse` split it, then look once at each field and keep what the server itself has to know.
+//! The idea, in three passes over bytes that are in the cache: find the end of the head (which also checks
+//! every line end, and remembers how far it got, so that a head that trickles in is not searched again and
+//! again), let `httparse` split it, then look once at each field and keep what the server itself has to know.
 //!
 //! What is strict and what is not, where parsers are known to differ:
 //!
 //! | Input | Decision | Why |
 //! |---|---|---|
-//! | empty lines before the request line, CRLF or LF | skipped, counted against the head limit | RFC 9112 2.2, `PAR-04`, `CON-08` |
-//! | LF without CR anywhere in the head | refused at once | RFC 9112 2.2 only allows it; parsers that differ here can be tricked; `PAR-04` |
+//! | empty lines before the request line | skipped, within the head limit | RFC 9112 2.2, `PAR-04` |
+//! | LF without CR in the head | refused at once | parsers that differ here can be tricked; `PAR-04` |
 //! | CR without LF | refused | RFC 9112 2.2, `PAR-09` |
-//! | anything but one space between the parts of the request line | refused | RFC 9112 3, `PAR-02` |
+//! | not one space between parts of the request line | refused | RFC 9112 3, `PAR-02` |
 //! | space before the colon, or inside a name | refused | RFC 9112 5.1, `PAR-07`, `PAR-08` |
 //! | a folded line | refused | RFC 9112 5.2, `PAR-10` |
 //! | control bytes in a value, tab excepted | refused | RFC 9110 5.5, `PAR-09` |
 //! | bytes beyond ASCII in a value | kept | RFC 9110 5.5 (obs-text) |
-//! | bytes beyond ASCII in the target | kept if they are UTF-8 | fasthttp keeps them; RFC 3986 does not know them |
+//! | bytes beyond ASCII in the target | kept if they are UTF-8 | fasthttp keeps them |
 //! | `HTTP/1.2` and up | treated as HTTP/1.0 | `PAR-02` |
 //! | another major version | refused with 505 | RFC 9110 15.6.6 |
 //! | user information in the host | refused | RFC 9110 4.2.4, `PAR-06` |
 //!
-//! The rule: the verdict depends on the bytes of the head alone, not on how they arrived or on what follows them.
+//! The rule: the verdict depends on the bytes of the head alone, not on how they arrived or on what follows
+//! them.
 
 use super::error::ProtoError;
 use super::framing::{Framing, FramingFields};
@@ -40,11 +41,11 @@ pub(crate) struct ParsedHead {
     pub(crate) expects_continue: bool,
 }
 
-/// Looks for the blank line that ends a head (or a trailer section), from `scanned` on, and returns the position
-/// behind it, or `None` when it is not there yet.
+/// Looks for the blank line that ends a head (or a trailer section), from `scanned` on, and returns the
+/// position behind it, or `None` when it is not there yet.
 ///
-/// Refuses a line feed without a carriage return. `scanned` bytes have been looked at before; the caller remembers
-/// how many there were.
+/// Refuses a line feed without a carriage return. `scanned` bytes have been looked at before; the caller
+/// remembers how many there were.
 pub(crate) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, ProtoError> {
     let unseen = bytes.get(scanned..).unwrap_or_default();
     for position in memchr::memchr_iter(b'\n', unseen) {
@@ -96,8 +97,8 @@ fn parse_other_version(
     if major != b'1' {
         return Err(ProtoError::UnsupportedVersion);
     }
-    // Let `httparse` see the same head as HTTP/1.0. The copy is bounded by the head limit and only ever made for
-    // versions that do not exist.
+    // Let `httparse` see the same head as HTTP/1.0. The copy is bounded by the head limit and only ever made
+    // for versions that do not exist.
     let mut renamed = bytes.to_vec();
     renamed[line_end - 1] = b'0';
     let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
@@ -111,8 +112,8 @@ fn parse_other_version(
     }
 }
 
-/// The semantic pass: from the parts of a head to decisions. `parsed` are the bytes that `raw` borrows from; spans
-/// in it are valid in `bytes` as well.
+/// The semantic pass: from the parts of a head to decisions. `parsed` are the bytes that `raw` borrows from;
+/// spans in it are valid in `bytes` as well.
 #[inline(always)]
 fn interpret(
     bytes: &[u8],
@@ -173,21 +174,18 @@ impl<'a> Seen<'a> {
     #[inline]
     fn field(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), ProtoError> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(ProtoError::DuplicateHost);
-                }
-            }
+            4 if name.eq_ignore_ascii_case(b"host") => match self.host.replace(value) {
+                None => {}
+                Some(_) => return Err(ProtoError::DuplicateHost),
+            },
             6 if name.eq_ignore_ascii_case(b"expect") => {
                 if !value.eq_ignore_ascii_case(b"100-continue") {
                     return Err(ProtoError::ExpectationFailed);
                 }
                 self.expects_continue = true;
             }
-            7 if name.eq_ignore_ascii_case(b"trailer") => {
-                if !token::list(value).all(is_trailer_name) {
-                    return Err(ProtoError::BadTrailer);
-                }
+            7 if name.eq_ignore_ascii_case(b"trailer") && !token::list(value).all(is_trailer_name) => {
+                return Err(ProtoError::BadTrailer);
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
                 for option in token::list(value) {
@@ -211,8 +209,8 @@ struct TargetParts<'a> {
     query: &'a [u8],
 }
 
-/// Splits a target by its form: origin (`/x`), asterisk (`*`), absolute (`http://h/x`), authority (`h:443`, for
-/// CONNECT and only there). Everything else is refused (`PAR-03`).
+/// Splits a target by its form: origin (`/x`), asterisk (`*`), absolute (`http://h/x`), authority (`h:443`,
+/// for CONNECT and only there). Everything else is refused (`PAR-03`).
 #[inline]
 fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<TargetParts<'a>, ProtoError> {
     if method == b"CONNECT" {
@@ -260,8 +258,9 @@ fn is_scheme(scheme: &[u8]) -> bool {
 
 /// Whether a field called `name` may stand in a trailer section (`BDY-07`).
 ///
-/// Refused are names that have to do with framing, routing, authentication or the interpretation of the content
-/// (RFC 9110 section 6.5.1), as listed by fasthttp: a trailer arrives after decisions that it would change.
+/// Refused are names that have to do with framing, routing, authentication or the interpretation of the
+/// content (RFC 9110 section 6.5.1), as listed by fasthttp: a trailer arrives after decisions that it would
+/// change.
 pub(crate) fn is_trailer_name(name: &[u8]) -> bool {
     const FORBIDDEN: &[&str] = &[
         "authorization",

@@ -1,14 +1,17 @@
 //! Every bound of the protocol core on one page.
 //!
-//! The rule: whatever a peer can make grow has a bound here. Their relations are checked when this is compiled.
+//! The rule: whatever a peer can make grow has a bound here. Their relations are checked when this is
+//! compiled.
 
 /// Bounds that users may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Bytes from the first byte of a request, empty lines before it included, to the blank line that ends the
-    /// head. Default 16 KiB; above, 431 (`LIM-04`). Values above [`HEAD_BYTES_CEILING`] mean that ceiling.
+    /// Bytes from the first byte of a request, empty lines before it included, to the blank line that ends
+    /// the head. Default 16 KiB; above, 431 (`LIM-04`). Values above [`HEAD_BYTES_CEILING`] mean that
+    /// ceiling.
     pub(crate) head_bytes_max: usize,
-    /// Header fields of one request. Default 128; above, 431. Values above [`FIELDS_CEILING`] mean that ceiling.
+    /// Header fields of one request. Default 128; above, 431. Values above [`FIELDS_CEILING`] mean that
+    /// ceiling.
     pub(crate) fields_max: usize,
     /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit (`LIM-07`).
     pub(crate) body_bytes_max: Option<u64>,
@@ -56,8 +59,8 @@ pub(crate) const BODY_BYTES_DEFAULT: u64 = 4 * 1024 * 1024;
 /// Hex digits of a chunk size. 15 digits cannot overflow 64 bits (`BDY-05`).
 pub(crate) const CHUNK_SIZE_DIGITS_MAX: u8 = 15;
 
-/// Bytes of white space behind the size on one chunk line, and of chunk extensions in one whole body. They carry
-/// nothing, so a peer that sends many is only keeping us busy.
+/// Bytes of white space behind the size on one chunk line, and of chunk extensions in one whole body. They
+/// carry nothing, so a peer that sends many is only keeping us busy.
 pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 8 * 1024;
 
 /// Bytes of the trailer section, its final blank line included.

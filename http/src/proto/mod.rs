@@ -1,10 +1,10 @@
 //! The protocol core: HTTP/1.x as bytes in and bytes out.
 //!
-//! The idea: the core is asked "here is what has been received so far, what now?" and answers with one of three
-//! things: *need more* (a normal value, not an error), *ready* (a complete request was found), or the one reason why
-//! this cannot become a request. What it wants to say to the peer it appends to an output buffer. Who reads, writes,
-//! waits and counts time is none of its business, so the same code serves an event loop, a blocking stream and the
-//! client.
+//! The idea: the core is asked "here is what has been received so far, what now?" and answers with one of
+//! three things: *need more* (a normal value, not an error), *ready* (a complete request was found), or the
+//! one reason why this cannot become a request. What it wants to say to the peer it appends to an output
+//! buffer. Who reads, writes, waits and counts time is none of its business, so the same code serves an event
+//! loop, a blocking stream and the client.
 //!
 //! ```text
 //!                      advance(input)                     respond(response)         finish()
@@ -14,11 +14,11 @@
 //! ```
 //!
 //! The contract:
-//! * *Consumed.* Bytes leave the input by [`session::Session::finish`] (one whole request) or, inside a chunked
-//!   body, when framing is removed. Nothing behind the current request is touched.
+//! * *Consumed.* Bytes leave the input by [`session::Session::finish`] (one whole request) or, inside a
+//!   chunked body, when framing is removed. Nothing behind the current request is touched.
 //! * *Produced.* Only complete messages are appended to the output, in the order of the requests.
-//! * *Need more.* Between two calls only the unread input and the session survive; everything else about a request
-//!   that is not ready can be thrown away.
+//! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
+//!   request that is not ready can be thrown away.
 //! * The outcome does not depend on how the input was cut into pieces (row `PAR-16`).
 //!
 //! The rule: no socket, clock, thread or log in this folder. A test at the end of this file checks that.
@@ -35,7 +35,7 @@ pub(crate) mod status;
 pub(crate) use encode::ResponseDefaults;
 pub use error::ProtoError;
 pub(crate) use limits::Limits;
-pub(crate) use session::{Progress, Session, Stage};
+pub(crate) use session::{Progress, Session};
 
 #[cfg(test)]
 mod tests {

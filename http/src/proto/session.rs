@@ -1,7 +1,7 @@
 //! The protocol state of one connection, as the server sees it.
 //!
-//! The idea: a small machine without buffers, so that a parked connection costs next to nothing. It is told to look
-//! at the input, says what it found, and remembers only how far it got.
+//! The idea: a small machine without buffers, so that a parked connection costs next to nothing. It is told
+//! to look at the input, says what it found, and remembers only how far it got.
 //!
 //! The rule: between two calls of [`Session::advance`] that ask for more input, the `Request` object may be
 //! exchanged for another one as long as its input moves along.
@@ -50,7 +50,8 @@ pub(crate) struct Session {
 /// Positions count from the first unread byte of the input, which is the first byte of the request.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// `skipped` bytes of empty lines were consumed, `scanned` bytes have been searched for the end of the head.
+    /// `skipped` bytes of empty lines were consumed, `scanned` bytes have been searched for the end of the
+    /// head.
     Head { skipped: u32, scanned: u32 },
     /// The head is followed by a body that ends at `end`; looking again is worth it once that has arrived.
     Length { head: u32, end: usize },
@@ -76,8 +77,8 @@ impl Session {
     /// May append an interim `100 Continue` to `out`, which then has to be sent before waiting for input.
     ///
     /// # Errors
-    /// The reason why the input is not a request. The connection cannot be used any further: [`Session::refuse`],
-    /// send, close.
+    /// The reason why the input is not a request. The connection cannot be used any further:
+    /// [`Session::refuse`], send, close.
     #[inline]
     pub(crate) fn advance(
         &mut self,
@@ -101,10 +102,12 @@ impl Session {
         }
     }
 
-    /// Appends the response to the request that [`Session::advance`] found, and says whether the connection stays.
+    /// Appends the response to the request that [`Session::advance`] found, and says whether the connection
+    /// stays.
     ///
-    /// `force_close` is the server's own wish (shutdown, keep-alive switched off, quota of requests used up). Neither
-    /// side's wish to close can be undone by the other (`CON-05`). A big body is moved out of `response`.
+    /// `force_close` is the server's own wish (shutdown, keep-alive switched off, quota of requests used up).
+    /// Neither side's wish to close can be undone by the other (`CON-05`). A big body is moved out of
+    /// `response`.
     pub(crate) fn respond(
         &mut self,
         request: &Request,
@@ -125,14 +128,15 @@ impl Session {
         !connection.close
     }
 
-    /// Forgets the request that was served: its bytes leave the input, and [`Session::advance`] sees what follows.
+    /// Forgets the request that was served: its bytes leave the input, and [`Session::advance`] sees what
+    /// follows.
     pub(crate) fn finish(&mut self, request: &mut Request) {
         if let Phase::Ready { bytes } = self.phase {
             if self.is_serving(request) {
                 request.input_mut().consume(bytes);
             } else {
-                // The handler exchanged the request object. What is in the input now cannot be trusted to start
-                // with a request; `respond` has closed the connection for the same reason.
+                // The handler exchanged the request object. What is in the input now cannot be trusted to
+                // start with a request; `respond` has closed the connection for the same reason.
                 request.input_mut().clear();
             }
         }
@@ -170,11 +174,12 @@ impl Session {
         self.requests
     }
 
-    /// Judges the end of the peer's stream, after everything received has been offered to [`Session::advance`].
+    /// Judges the end of the peer's stream, after everything received has been offered to
+    /// [`Session::advance`].
     ///
     /// # Errors
-    /// [`ProtoError::UnexpectedEnd`] when it came in the middle of a request. Between requests it is how connections
-    /// end; empty lines may have preceded it (`CON-08`).
+    /// [`ProtoError::UnexpectedEnd`] when it came in the middle of a request. Between requests it is how
+    /// connections end; empty lines may have preceded it (`CON-08`).
     pub(crate) fn input_closed(&self, request: &Request) -> Result<(), ProtoError> {
         let only_line_ends = request.input().unread().iter().all(|&byte| matches!(byte, b'\r' | b'\n'));
         if self.is_idle() && only_line_ends { Ok(()) } else { Err(ProtoError::UnexpectedEnd) }
@@ -194,19 +199,19 @@ impl Session {
             self.phase = Phase::Head { skipped, scanned };
         }
         let unread = request.input().unread();
-        match unread {
-            [] => return self.need_head(skipped, 0, limits),
-            // May be the first half of an empty line.
-            [b'\r'] => return self.need_head(skipped, 0, limits),
+        let visible = &unread[..unread.len().min(limits.head_bytes().saturating_sub(skipped as usize))];
+        match visible {
+            // The carriage return may be the first half of an empty line.
+            [] | [b'\r'] if visible.len() == unread.len() => return self.need_head(skipped, 0, limits),
+            [] | [b'\r'] => return Err(ProtoError::HeadTooLarge),
             // Whatever starts like this is no method; it may be a TLS handshake on a plain port.
             [first, ..] if !token::is_token_byte(*first) => return Err(ProtoError::Syntax),
             _ => {}
         }
-        let visible = unread.len().min(limits.head_bytes().saturating_sub(skipped as usize));
-        match head::find_end(&unread[..visible], scanned as usize)? {
+        match head::find_end(visible, scanned as usize)? {
             // Bounded by the head limit, so the casts keep the value.
             Some(length) => self.head_complete(length as u32, request, out, limits),
-            None => self.need_head(skipped, visible as u32, limits),
+            None => self.need_head(skipped, visible.len() as u32, limits),
         }
     }
 
@@ -298,7 +303,8 @@ impl Session {
         Progress::Ready
     }
 
-    /// Whether `request` is the complete request that was found. It may not be when a handler exchanged the object.
+    /// Whether `request` is the complete request that was found. It may not be when a handler exchanged the
+    /// object.
     fn is_serving(&self, request: &Request) -> bool {
         matches!(self.phase, Phase::Ready { bytes } if bytes == request.bytes())
             && request.bytes() <= request.input().unread().len()
@@ -311,7 +317,8 @@ fn parse_head(request: &mut Request, head: u32, limits: &Limits) -> Result<Parse
     head::parse(unread.get(..head as usize).unwrap_or_default(), fields, limits)
 }
 
-/// Consumes the empty lines at the front of the input, up to `max` bytes of them, and says how many bytes there were.
+/// Consumes the empty lines at the front of the input, up to `max` bytes of them, and says how many bytes
+/// there were.
 #[inline]
 fn skip_empty_lines(request: &mut Request, max: usize) -> u32 {
     let mut rest = request.input().unread();

@@ -102,7 +102,16 @@ impl Server {
     /// When the address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
     /// afterwards.
     pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
-        self.serve(listen(address)?)
+        self.serve(Self::listen(address)?)
+    }
+
+    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
+    /// [`serve`](Server::serve) to use: so the address is known, and the clients' connections wait, before serving.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on; the error names it and what may help.
+    pub fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
+        listen(address)
     }
 
     /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at

@@ -264,6 +264,9 @@ impl Builder {
         if self.max_idle_worker_duration.is_zero() {
             return refuse("max_idle_worker_duration", "must be above zero".to_owned());
         }
+        if self.name.as_ref().is_some_and(|name| name.bytes().any(|byte| byte.is_ascii_control())) {
+            return refuse("name", "must not contain line breaks or other control characters".to_owned());
+        }
         let limits = Limits {
             head_bytes_max: self.read_buffer_size,
             body_bytes_max: self.max_request_body_size,

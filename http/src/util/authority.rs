@@ -1,7 +1,7 @@
 //! Which bytes are a host with an optional port, as in a `Host` field or an absolute request target.
 //!
-//! Source: RFC 3986 section 3.2 without user information, which RFC 9110 section 4.2.4 tells us to treat as an
-//! error, plus RFC 6874 zones. Non-ASCII bytes are accepted in names, as in fasthttp.
+//! Source: RFC 3986 section 3.2 without user information, which RFC 9110 section 4.2.4 tells us to treat as
+//! an error, plus RFC 6874 zones. Non-ASCII bytes are accepted in names, as in fasthttp.
 //!
 //! The rule: what is accepted here can be compared, logged and put into a URL without surprises.
 

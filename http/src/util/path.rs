@@ -1,11 +1,11 @@
 //! From the raw path of a request target to the path that a handler compares with its routes.
 //!
-//! The idea, in fasthttp's order: escapes are decoded once, and only then are doubled slashes and dot segments
-//! removed, so that `%2e%2e%2f` cannot smuggle a `..` past the normalisation.
+//! The idea, in fasthttp's order: escapes are decoded once, and only then are doubled slashes and dot
+//! segments removed, so that `%2e%2e%2f` cannot smuggle a `..` past the normalisation.
 //!
-//! The rules: the result starts with a slash, has no `..` segment and no empty segment, and is text. Bytes that
-//! would not be UTF-8 after decoding are written as escapes again (`%FF`). One oddity of fasthttp is kept: a
-//! trailing `/.` stays.
+//! The rules: the result starts with a slash, has no `..` segment and no empty segment, and is text. Bytes
+//! that would not be UTF-8 after decoding are written as escapes again (`%FF`). One oddity of fasthttp is
+//! kept: a trailing `/.` stays.
 
 use super::percent;
 use std::fmt::Write;
@@ -15,15 +15,12 @@ use std::fmt::Write;
 /// May say no for a path that turns out not to change, such as `/.well-known`.
 #[inline]
 pub(crate) fn is_plain(raw: &[u8]) -> bool {
-    let mut previous = 0;
-    for (index, &byte) in raw.iter().enumerate() {
-        let after_slash = previous == b'/' && (byte == b'/' || byte == b'.');
-        if byte == b'%' || byte >= 0x80 || after_slash || (index == 0 && byte != b'/') {
-            return false;
-        }
-        previous = byte;
-    }
-    !raw.is_empty()
+    // Without early exits, so that the compiler can look at many bytes at once; paths are short.
+    let changes = raw.windows(2).fold(false, |changes, pair| {
+        let starts_segment = (pair[0] == b'/') & ((pair[1] == b'/') | (pair[1] == b'.'));
+        changes | starts_segment | (pair[1] == b'%') | (pair[1] >= 0x80)
+    });
+    raw.first() == Some(&b'/') && !changes
 }
 
 /// Writes the normal form of `raw` into `out`, whose memory is used again.
@@ -38,13 +35,14 @@ pub(crate) fn normalize_into(out: &mut String, raw: &[u8]) {
     *out = String::from_utf8(bytes).unwrap_or_else(|invalid| escape_invalid(invalid.as_bytes()));
 }
 
-/// Removes empty, `.` and `..` segments in place from a path that starts with a slash. Never goes above the root.
+/// Removes empty, `.` and `..` segments in place from a path that starts with a slash. Never goes above the
+/// root.
 fn remove_dot_segments(path: &mut Vec<u8>) {
     let mut kept = 0;
     let mut position = 0;
     while position < path.len() {
-        // Invariant: `path[position]` is the slash before the next segment, and `path[..kept]` is normal and does
-        // not end with a slash.
+        // Invariant: `path[position]` is the slash before the next segment, and `path[..kept]` is normal and
+        // does not end with a slash.
         let start = position + 1;
         let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |length| start + length);
         let is_last = end == path.len();

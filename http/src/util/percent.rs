@@ -1,6 +1,7 @@
 //! Percent-decoding as paths and query strings need it.
 //!
-//! The rule: decoding never fails. A `%` that is not followed by two hex digits stays what it is, as in fasthttp.
+//! The rule: decoding never fails. A `%` that is not followed by two hex digits stays what it is, as in
+//! fasthttp.
 
 use std::borrow::Cow;
 

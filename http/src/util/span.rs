@@ -1,6 +1,7 @@
 //! Part of a byte string, remembered as position and length.
 //!
-//! The idea: what a parser found is kept as eight bytes instead of a borrow, so that a request can own its buffer.
+//! The idea: what a parser found is kept as eight bytes instead of a borrow, so that a request can own its
+//! buffer.
 //!
 //! The rule: looking up a span never panics. One that does not fit the bytes it is applied to is empty.
 

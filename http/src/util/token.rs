@@ -29,8 +29,8 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// Appends `name` with the first letter and each letter after a hyphen in upper case and the others in lower case
-/// (`foO-bAr` becomes `Foo-Bar`). Bytes that cannot stand in a name become hyphens.
+/// Appends `name` with the first letter and each letter after a hyphen in upper case and the others in lower
+/// case (`foO-bAr` becomes `Foo-Bar`). Bytes that cannot stand in a name become hyphens.
 pub(crate) fn append_canonical_name(out: &mut Vec<u8>, name: &[u8]) {
     let mut starts_word = true;
     out.extend(name.iter().map(|&byte| {

@@ -168,8 +168,8 @@ pub(crate) fn close(pool: WorkerPool<Payload>, ledger: &Ledger) -> PoolStats {
     pool.wait().unwrap();
     let stats = pool.stats();
     drop(pool);
-    check_closed(&stats);
     ledger.check();
+    check_closed(&stats);
     assert!(ledger.ran() as u64 == stats.finished, "finished: {}, ran: {}", stats.finished, ledger.ran());
     assert!(
         ledger.returned() as u64 == stats.rejected + stats.handed_back,

@@ -1,8 +1,8 @@
 //! What becomes of whole conversations: rows PAR, BDY, LIM, CON, RSP and EXP of the behaviour table.
 //!
-//! The idea: a conversation is the bytes a client sends before it ends its stream. [`check`] feeds them whole, cut
-//! at every byte, and byte by byte, exchanging the request object whenever the session waits, and requires the same
-//! outcome each time (`PAR-16`).
+//! The idea: a conversation is the bytes a client sends before it ends its stream. [`check`] feeds them
+//! whole, cut at every byte, and byte by byte, exchanging the request object whenever the session waits, and
+//! requires the same outcome each time (`PAR-16`).
 
 use super::*;
 use crate::input::Input;

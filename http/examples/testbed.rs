@@ -1,0 +1,258 @@
+//! The application that outside suites and load generators drive: plain handlers, blocking where it says so.
+//!
+//! `testbed --addr 127.0.0.1:PORT [options]` prints one line when it is ready, and ends with code 0 on SIGTERM or
+//! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use anthill_http::{RequestCtx, Server, ServerBuilder};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// How long requests in flight may take after a signal.
+const DRAIN: Duration = Duration::from_secs(30);
+/// More than this is not made up by `/bytes`.
+const BYTES_MAX: usize = 1 << 30;
+
+/// For `/stats`, which asks the server it runs in.
+static SERVER: OnceLock<Server> = OnceLock::new();
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("testbed: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse()?;
+    let server = arguments.server.build(answer)?;
+    SERVER.set(server.clone()).map_err(|_| "started twice")?;
+
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let stopping = server.clone();
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            if let Err(error) = stopping.shutdown(DRAIN) {
+                eprintln!("testbed: {error}");
+                std::process::exit(1);
+            }
+        }
+    });
+
+    match &arguments.unix {
+        Some(path) => {
+            let _ = std::fs::remove_file(path);
+            let listener = std::os::unix::net::UnixListener::bind(path)?;
+            println!("listening on {path}");
+            server.serve_unix(listener)?;
+        }
+        None => {
+            let listener = Server::listen(&*arguments.address)?;
+            println!("listening on {}", listener.local_addr()?);
+            server.serve(listener)?;
+        }
+    }
+    // Accepting has ended; the requests in flight have not.
+    server.shutdown(DRAIN)?;
+    Ok(())
+}
+
+struct Arguments {
+    address: String,
+    unix: Option<String>,
+    server: ServerBuilder,
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, Box<dyn std::error::Error>> {
+        let mut arguments =
+            Arguments { address: "127.0.0.1:8080".to_owned(), unix: None, server: Server::builder() };
+        let mut words = std::env::args().skip(1);
+        while let Some(option) = words.next() {
+            let server = std::mem::take(&mut arguments.server);
+            arguments.server = match &*option {
+                "--no-keepalive" => server.disable_keepalive(),
+                "--get-only" => server.get_only(),
+                // Buffers are given back between requests in any case.
+                "--reduce-memory-usage" => server,
+                _ => {
+                    let value = words.next().ok_or_else(|| format!("{option} is unknown or needs a value"))?;
+                    match &*option {
+                        "--addr" => arguments.address = value.clone(),
+                        "--unix" => arguments.unix = Some(value.clone()),
+                        _ => {}
+                    }
+                    let number =
+                        || value.parse::<u64>().map_err(|_| format!("{option} needs a number, not {value:?}"));
+                    let count = || number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+                    let millis = || number().map(Duration::from_millis);
+                    match &*option {
+                        "--addr" | "--unix" => server,
+                        "--shards" => server.shards(count()?),
+                        "--read-timeout-ms" => server.read_timeout(millis()?),
+                        "--read-header-timeout-ms" => server.read_header_timeout(millis()?),
+                        "--idle-timeout-ms" => server.idle_timeout(millis()?),
+                        "--write-timeout-ms" => server.write_timeout(millis()?),
+                        "--max-body" => server.max_request_body_size(number()?),
+                        "--read-buffer" => server.read_buffer_size(count()?),
+                        "--concurrency" => server.concurrency(count()?),
+                        "--max-conns-per-ip" => server.max_conns_per_ip(count()?),
+                        "--max-requests-per-conn" => server.max_requests_per_conn(number()?),
+                        "--max-workers" => server.max_workers(count()?),
+                        _ => return Err(format!("{option} is not an option of this library yet").into()),
+                    }
+                }
+            };
+        }
+        Ok(arguments)
+    }
+}
+
+fn answer(ctx: &mut RequestCtx) {
+    match (ctx.method(), ctx.path()) {
+        ("GET" | "HEAD", "/") => ctx.success("text/plain", "Hello, World!"),
+        ("POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", "/echo") => echo(ctx),
+        ("POST", "/sink") => {
+            let size = ctx.request.body().len();
+            ctx.set_body(size.to_string());
+        }
+        ("GET", "/headers") => {
+            let mut list = Vec::new();
+            for (name, value) in ctx.request.headers().iter() {
+                list.extend_from_slice(name.as_bytes());
+                list.extend_from_slice(b": ");
+                list.extend_from_slice(value);
+                list.push(b'\n');
+            }
+            ctx.set_body(list);
+        }
+        ("GET", "/info") => info(ctx),
+        ("GET", "/args") => {
+            let mut list = Vec::new();
+            for (name, value) in ctx.request.query_args() {
+                list.extend_from_slice(&name);
+                list.push(b'=');
+                list.extend_from_slice(&value.unwrap_or_default());
+                list.push(b'\n');
+            }
+            ctx.set_body(list);
+        }
+        ("GET", "/sleep") => {
+            let ms = argument(ctx, "ms").unwrap_or(0);
+            std::thread::sleep(Duration::from_millis(ms));
+            ctx.set_body(ms.to_string());
+        }
+        ("GET", "/spin") => {
+            let us = argument(ctx, "us").unwrap_or(0);
+            let begin = Instant::now();
+            while begin.elapsed() < Duration::from_micros(us) {
+                std::hint::spin_loop();
+            }
+            ctx.set_body(us.to_string());
+        }
+        ("GET" | "HEAD", "/bytes") => match argument(ctx, "n").and_then(|n| usize::try_from(n).ok()) {
+            Some(size) if size <= BYTES_MAX => {
+                ctx.set_content_type("application/octet-stream");
+                ctx.response.body_mut().resize(size, b'x');
+            }
+            _ => ctx.error("n must be a number up to 1073741824", 400),
+        },
+        ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
+            Some(code @ 200..=999) => ctx.response.set_status(code),
+            _ => ctx.error("code must be a number from 200 to 999", 400),
+        },
+        ("GET", "/redirect") => {
+            let to = ctx.query_arg("to").map(std::borrow::Cow::into_owned).unwrap_or_default();
+            let code = argument(ctx, "code").and_then(|code| u16::try_from(code).ok()).unwrap_or(302);
+            ctx.redirect(to, code);
+        }
+        ("GET", "/cookie") => cookie(ctx),
+        ("GET", "/panic") => panic!("as asked for"),
+        ("GET", "/stats") => stats(ctx),
+        _ => ctx.not_found(),
+    }
+}
+
+fn argument(ctx: &RequestCtx, name: &str) -> Option<u64> {
+    std::str::from_utf8(&ctx.query_arg(name)?).ok()?.parse().ok()
+}
+
+fn echo(ctx: &mut RequestCtx) {
+    for (name, value) in ctx.request.trailers().iter() {
+        ctx.response.append_header(format!("Echo-Trailer-{name}"), value);
+    }
+    if let Some(content_type) = ctx.request.header("content-type") {
+        ctx.response.set_content_type(content_type);
+    }
+    ctx.response.set_body(ctx.request.body());
+}
+
+fn info(ctx: &mut RequestCtx) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let list = format!(
+        "method={}\npath={}\nquery={}\nhost={}\nremote={}\nconn_requests={}\nworker={}\n",
+        ctx.method(),
+        ctx.path(),
+        text(ctx.query()),
+        text(ctx.host()),
+        ctx.remote_addr(),
+        ctx.conn_request_num(),
+        std::thread::current().name().unwrap_or("?"),
+    );
+    ctx.set_body(list);
+}
+
+fn cookie(ctx: &mut RequestCtx) {
+    if let Some(value) = ctx.query_arg("set") {
+        // What could end the value or the line is left out.
+        let value: Vec<u8> =
+            value.iter().copied().filter(|byte| byte.is_ascii_graphic() && !b";,\"\\".contains(byte)).collect();
+        let mut field = b"c=".to_vec();
+        field.extend_from_slice(&value);
+        ctx.response.append_header("Set-Cookie", field);
+    }
+    let value = ctx.cookie("c").map(<[u8]>::to_vec).unwrap_or_default();
+    ctx.set_body(value);
+}
+
+fn stats(ctx: &mut RequestCtx) {
+    let Some(server) = SERVER.get() else { return ctx.error("not started", 503) };
+    let stats = server.stats();
+    let rejections = stats.rejections;
+    let mut json = String::new();
+    let _ = write!(
+        json,
+        "{{\"open_connections\":{},\"accepted_connections\":{},\"requests\":{},\"rejected\":{{\"concurrency\":{},\
+         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{}}},",
+        stats.open_connections,
+        stats.accepted_connections,
+        stats.requests,
+        rejections.concurrency,
+        rejections.per_ip,
+        rejections.head_too_large,
+        rejections.body_too_large,
+        rejections.timed_out,
+        rejections.malformed,
+    );
+    if let Some(workers) = stats.workers {
+        let _ = write!(
+            json,
+            "\"workers\":{{\"running\":{},\"idle\":{},\"spawned\":{},\"retired\":{}}},",
+            workers.workers, workers.idle, workers.spawned, workers.expired,
+        );
+    }
+    let _ = write!(
+        json,
+        "\"revoked_leases\":{},\"dispatched_requests\":{},\"panics\":{}}}",
+        stats.revoked_leases, stats.dispatched_requests, stats.panics,
+    );
+    ctx.success("application/json", json);
+}
