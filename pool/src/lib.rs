@@ -26,6 +26,8 @@
 mod cleaner;
 mod core;
 mod error;
+#[cfg(not(anthill_loom))]
+mod global;
 mod line;
 mod objects;
 mod options;
@@ -37,6 +39,8 @@ mod tasks;
 mod worker;
 
 pub use error::{BuildError, SubmitError, WaitError};
+#[cfg(not(anthill_loom))]
+pub use global::{default_pool, execute};
 pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
 pub use options::{Builder, WorkerThread};
 pub use pool::WorkerPool;

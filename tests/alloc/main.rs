@@ -7,12 +7,14 @@
 
 #![allow(unsafe_code)]
 
+mod http;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{Builder, SubmitError, WorkerPool};
-use anthill_tests::{PATIENCE, within};
+use anthill_tests::{LONG_PATIENCE, PATIENCE, background};
 
 /// Counts the allocations of the threads enrolled in it.
 type Meter = AtomicUsize;
@@ -91,7 +93,7 @@ fn assert_no_allocations(
             total.fetch_add(payload[3] as usize, Ordering::Relaxed);
         })
         .unwrap();
-    let counts: Vec<usize> = within("submitting window after window", move || {
+    let submitting = background(move || {
         enroll(meter);
         let run = |submissions: usize| {
             for _ in 0..submissions {
@@ -101,8 +103,9 @@ fn assert_no_allocations(
             meter.load(Ordering::Relaxed)
         };
         run(WINDOW / 10);
-        (0..WINDOWS).map(|_| run(0).abs_diff(run(WINDOW))).collect()
+        (0..WINDOWS).map(|_| run(0).abs_diff(run(WINDOW))).collect::<Vec<usize>>()
     });
+    let counts = submitting.outcome_within(LONG_PATIENCE, "submitting window after window");
     assert_eq!(sum.load(Ordering::Relaxed), WINDOWS * WINDOW + WINDOW / 10, "all of them ran");
     assert!(counts.contains(&0), "allocations in each window: {counts:?}");
     assert!(counts.iter().sum::<usize>() <= GROWTH, "allocations: {counts:?}");

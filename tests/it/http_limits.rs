@@ -10,7 +10,7 @@ use std::{env, fs, process};
 
 use anthill_http::Server;
 use anthill_tests::client::{Client, Reply, get, post};
-use anthill_tests::server::Running;
+use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, eventually};
 
 const PER_ADDRESS: &str = "The number of connections from your ip exceeds MaxConnsPerIP";
@@ -54,7 +54,7 @@ fn lim_03_connections_per_address() {
     let mut addresses = vec![running.address()];
     match running.listen("[::1]:0") {
         Ok(address) => addresses.push(address),
-        Err(error) => println!("without IPv6, which this machine does not have: {error}"),
+        Err(error) => skip(&format!("the part with IPv6: {error}")),
     }
     // Each address has a connection: neither counts for the other.
     let mut firsts: Vec<_> = addresses.iter().map(|&address| Client::connect(address)).collect();
@@ -117,7 +117,8 @@ fn lim_04_a_head_that_does_not_fit_the_buffer_is_refused() {
 
 #[test]
 fn heads_with_too_many_fields_are_refused() {
-    let head = |fields: usize| get("/").replace("\r\n\r\n", &format!("\r\n{}\r\n", "A: b\r\n".repeat(fields)));
+    let head =
+        |fields: usize| get("/").replace("\r\n\r\n", &format!("\r\n{}\r\n", "A: b\r\n".repeat(fields)));
     let running = Running::new(|ctx| {
         let count = ctx.request.headers().len().to_string();
         ctx.set_body(count);
@@ -150,10 +151,12 @@ fn lim_05_a_longer_body_is_refused_before_it_is_read() {
 #[test]
 fn lim_06_a_chunked_body_is_refused_by_the_size_that_goes_too_far() {
     const HEAD: &str = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let limited = |limit| Running::with(Server::builder().max_request_body_size(limit), |ctx| {
-        let body = ctx.body().to_vec();
-        ctx.set_body(body);
-    });
+    let limited = |limit| {
+        Running::with(Server::builder().max_request_body_size(limit), |ctx| {
+            let body = ctx.body().to_vec();
+            ctx.set_body(body);
+        })
+    };
     let running = limited(8);
     let mut client = running.client();
     client.send(format!("{HEAD}6\r\nabcdef\r\n"));
@@ -198,7 +201,8 @@ fn lim_08_promised_bytes_cost_no_memory() {
     }
     // Each connection has two ends here.
     let script = format!("ulimit -n {} && exec \"$0\" --exact {NAME} --nocapture", 2 * CONNECTIONS + 200);
-    let child = Command::new("sh").arg("-c").arg(script).arg(env::current_exe().unwrap()).env(CHILD, "1").output();
+    let child =
+        Command::new("sh").arg("-c").arg(script).arg(env::current_exe().unwrap()).env(CHILD, "1").output();
     let child = child.unwrap();
     assert!(child.status.success(), "{child:?}");
 }

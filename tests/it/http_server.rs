@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anthill_http::{Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
-use anthill_tests::server::Running;
+use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, PATIENCE, background, eventually, within};
 
 /// A stream whose input is known beforehand; keeps what is written, and how many writes there were.
@@ -94,7 +94,7 @@ fn srv_03_ipv6_is_served() {
     });
     match running.listen("[::1]:0") {
         Ok(address) => assert_eq!(Client::connect(address).get("/").text(), "::1"),
-        Err(error) => println!("skipped, this machine has no IPv6: {error}"),
+        Err(error) => skip(&format!("this machine has no IPv6: {error}")),
     }
 }
 
@@ -512,10 +512,13 @@ fn dropping_a_client_in_the_middle_of_everything_harms_nobody() {
             drop(client);
         }
     }
-    assert_eq!(within("one more", {
-        let mut client = running.client();
-        move || client.get("/").body.len()
-    }), 100_000);
+    assert_eq!(
+        within("one more", {
+            let mut client = running.client();
+            move || client.get("/").body.len()
+        }),
+        100_000
+    );
     running.reaches("all are gone", |stats| stats.open_connections == 0);
 }
 

@@ -221,7 +221,8 @@ fn tmo_06_a_limit_of_its_own_for_the_head() {
 
 #[test]
 fn deadlines_of_many_connections_do_not_disturb_each_other() {
-    let running = Running::with(patient().read_timeout(Duration::from_secs(1)).shards(1), |_| {});
+    let options = patient().read_timeout(Duration::from_secs(1)).idle_timeout(LATE).shards(1);
+    let running = Running::with(options, |_| {});
     let mut late: Vec<Client> = running.clients(20);
     let mut busy = running.client();
     let begun = Instant::now();

@@ -9,8 +9,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anthill_pool::{SubmitError, WaitError, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of, within};
+use anthill_pool::{SubmitError, Task, WaitError, WorkerPool};
+use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of};
 
 use crate::pool::{Held, blocked, holding, occupy, release};
 
@@ -19,36 +19,34 @@ fn pool_047_wait_idle_is_never_early() {
     // With hand-off from worker to worker only; and with a queue, which is what other pools get wrong.
     for (queue, iterations) in [(0, 2_000), (8, 8_000)] {
         let pool = WorkerPool::builder().max_workers(3).queue_capacity(queue).build_tasks().unwrap();
-        within("waiting for idleness again and again", move || {
-            let ran = Arc::new(AtomicU64::new(0));
-            let mut expected = 0;
-            for iteration in 0..iterations {
-                for _ in 0..1 + iteration % 4 {
-                    expected += 1;
-                    let (ran, handle) = (ran.clone(), pool.clone());
-                    // Every third has a child; that it was there before its parent ended is what makes this hard.
-                    let has_child = expected % 3 == 0;
-                    pool.execute(move || {
-                        if has_child {
-                            let counted = ran.clone();
-                            let child = handle.execute(move || {
-                                counted.fetch_add(1, Ordering::Relaxed);
-                            });
-                            // Without a queue it can be refused: then the parent does the child's work.
-                            if let Err(refused) = child {
-                                refused.into_payload().run();
-                            }
+        let ran = Arc::new(AtomicU64::new(0));
+        let mut expected = 0;
+        for iteration in 0..iterations {
+            for _ in 0..1 + iteration % 4 {
+                expected += 1;
+                let (ran, handle) = (ran.clone(), pool.clone());
+                // Every third has a child; that it was there before its parent ended is what makes this hard.
+                let has_child = expected % 3 == 0;
+                let parent = Task::new(move || {
+                    if has_child {
+                        let counted = ran.clone();
+                        let child = handle.execute(move || {
+                            counted.fetch_add(1, Ordering::Relaxed);
+                        });
+                        // Without a queue it can be refused: then the parent does the child's work.
+                        if let Err(refused) = child {
+                            refused.into_payload().run();
                         }
-                        ran.fetch_add(1, Ordering::Relaxed);
-                    })
-                    .unwrap();
-                    expected += u64::from(has_child);
-                }
-                pool.wait_idle().unwrap();
-                assert_eq!(ran.load(Ordering::Relaxed), expected, "early in iteration {iteration}");
+                    }
+                    ran.fetch_add(1, Ordering::Relaxed);
+                });
+                pool.submit_timeout(parent, PATIENCE).unwrap();
+                expected += u64::from(has_child);
             }
-            assert!(!pool.is_closed());
-        });
+            pool.wait_idle_timeout(PATIENCE).unwrap();
+            assert_eq!(ran.load(Ordering::Relaxed), expected, "early in iteration {iteration}");
+        }
+        assert!(!pool.is_closed());
     }
 }
 
@@ -96,8 +94,7 @@ fn pool_047_wait_idle_returns_when_a_stop_sends_blocked_submitters_away() {
             handle.stop();
         })
         .unwrap();
-        let submitters: Vec<_> =
-            (1..=16).map(|place| blocked(&pool, anthill_pool::Task::new(|| {}), place)).collect();
+        let submitters: Vec<_> = (1..=16).map(|place| blocked(&pool, Task::new(|| {}), place)).collect();
         let handle = pool.clone();
         let waiting = background(move || handle.wait_idle());
         assert_eq!(pool.wait_idle_timeout(Duration::from_millis(1)), Err(WaitError::Timeout));

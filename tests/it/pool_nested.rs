@@ -22,7 +22,8 @@ fn nest(pool: &TaskPool, gate: &Gate) -> Receiver<Result<(), &'static str>> {
     let (handle, gate, (outcomes, outcome)) = (pool.clone(), gate.clone(), channel());
     pool.execute(move || {
         gate.pass();
-        outcomes.send(handle.execute(|| {}).map_err(|error| name(&error))).unwrap();
+        // Nobody listens any more when the test has failed.
+        let _ = outcomes.send(handle.execute(|| {}).map_err(|error| name(&error)));
     })
     .unwrap();
     outcome
@@ -173,6 +174,38 @@ fn pool_071_a_worker_that_waits_is_told_when_the_other_worker_does_not_come_to_b
     pool.stop();
     assert!(in_time, "the worker waited for itself");
     assert!(nested.is_some_and(|outcome| outcome.is_err()));
+}
+
+/// The second worker may wait in line before its submitter has noted that it came to be.
+#[test]
+fn pool_071_a_worker_that_was_just_made_may_not_be_the_last_to_wait_either() {
+    for round in 0..500 {
+        let (second_slot, pool_of_spawner) = (Gate::new(), Arc::new(Mutex::new(None::<TaskPool>)));
+        let (taken, spawning_for, made) = (second_slot.clone(), pool_of_spawner.clone(), AtomicUsize::new(0));
+        let pool = WorkerPool::builder()
+            .max_workers(2)
+            .spawner(move |worker| {
+                if made.fetch_add(1, Ordering::SeqCst) == 1 {
+                    // Both slots are taken now; the first worker is to wait in line before the second starts.
+                    taken.open();
+                    let pool = spawning_for.lock().unwrap().take().expect("set before the first submission");
+                    eventually("the first worker waits in line", || pool.waiting() == 1);
+                }
+                worker.spawn()
+            })
+            .build_tasks()
+            .unwrap();
+        *pool_of_spawner.lock().unwrap() = Some(pool.clone());
+        let first = nest(&pool, &second_slot);
+        let second = nest(&pool, &second_slot);
+        let ended = comes_true(|| pool.stats().finished == 3);
+        // Frees the workers in any case.
+        pool.stop();
+        assert!(ended, "both workers wait for each other in round {round}");
+        let outcomes = [first, second].map(|outcome| outcome.recv_timeout(PATIENCE));
+        assert_eq!(outcomes, [Ok(Ok(())), Ok(Err("would deadlock"))], "round {round}");
+        pool.wait_timeout(PATIENCE).unwrap();
+    }
 }
 
 #[test]

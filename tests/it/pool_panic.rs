@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::{env, process};
 
 use anthill_pool::{Builder, WorkerPool};
-use anthill_tests::{PATIENCE, QUIET, background, quiet_panics, within};
+use anthill_tests::{LONG_PATIENCE, PATIENCE, QUIET, background, quiet_panics, within};
 
 use crate::pool::on_threads;
 
@@ -68,11 +68,12 @@ fn pool_057_panics_never_cost_a_slot_or_a_wake_up() {
     for (queue, submitters, each) in [(0, 1, 40_000), (0, 2, 10_000), (4, 2, 20_000)] {
         let options = WorkerPool::builder().max_workers(1).queue_capacity(queue).keep_idle_workers();
         let pool = fragile("57", options);
-        let stats = within("submitting payloads that all panic", move || {
+        let submitting = background(move || {
             on_threads(submitters, |_| (0..each).for_each(|_| pool.submit(Err("boom")).unwrap()));
             pool.wait_idle().unwrap();
             pool.stats()
         });
+        let stats = submitting.outcome_within(LONG_PATIENCE, "submitting payloads that all panic");
         let all = (submitters * each) as u64;
         assert_eq!((stats.accepted, stats.panicked, stats.spawned, stats.idle), (all, all, 1, 1));
     }

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anthill_pool::{PoolState, SubmitError, WorkerPool};
-use anthill_tests::{PATIENCE, background, quiet_panics};
+use anthill_tests::{LONG_PATIENCE, PATIENCE, background, quiet_panics};
 
 use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
@@ -62,32 +62,11 @@ fn pool_050_the_totals_add_up_after_many_mixed_operations() {
         .max_idle_worker_duration(Duration::from_millis(2))
         .build(|number: usize| assert!(number % 100 != 7, "every hundredth payload panics"))
         .unwrap();
-    let seen = on_threads(SUBMITTERS, |_| {
-        let (mut accepted, mut refused, mut panics) = (0, 0, 0);
-        for number in 0..EACH {
-            let outcome = match number % 3 {
-                0 => pool.submit(number),
-                1 => pool.try_submit(number),
-                _ => pool.submit_timeout(number, Duration::from_micros(10)),
-            };
-            match outcome {
-                Ok(()) => {
-                    accepted += 1;
-                    panics += u64::from(number % 100 == 7);
-                }
-                Err(
-                    SubmitError::Full(returned)
-                    | SubmitError::Timeout(returned)
-                    | SubmitError::Overload(returned),
-                ) => {
-                    assert_eq!(returned, number);
-                    refused += 1;
-                }
-                Err(other) => panic!("{other:?}"),
-            }
-        }
-        (accepted, refused, panics)
-    });
+    let seen = {
+        let pool = pool.clone();
+        background(move || on_threads(SUBMITTERS, |_| submit_in_all_ways(&pool, EACH)))
+            .outcome_within(LONG_PATIENCE, "many mixed submissions")
+    };
     let (accepted, refused, panics) =
         seen.iter().fold((0_u64, 0_u64, 0_u64), |sum, one| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2));
     assert_eq!(accepted + refused, (SUBMITTERS * EACH) as u64);
@@ -99,6 +78,34 @@ fn pool_050_the_totals_add_up_after_many_mixed_operations() {
     assert_eq!((stats.panicked, stats.handed_back), (panics, 0));
     assert_eq!(stats.spawned, stats.expired, "whoever came, went");
     assert!(stats.peak_workers <= 3 && stats.spawned >= stats.peak_workers as u64);
+}
+
+/// Returns how many were accepted, how many refused, and how many of the accepted ones panic.
+fn submit_in_all_ways(pool: &WorkerPool<usize>, count: usize) -> (u64, u64, u64) {
+    let (mut accepted, mut refused, mut panics) = (0, 0, 0);
+    for number in 0..count {
+        let outcome = match number % 3 {
+            0 => pool.submit(number),
+            1 => pool.try_submit(number),
+            _ => pool.submit_timeout(number, Duration::from_micros(10)),
+        };
+        match outcome {
+            Ok(()) => {
+                accepted += 1;
+                panics += u64::from(number % 100 == 7);
+            }
+            Err(
+                SubmitError::Full(returned)
+                | SubmitError::Timeout(returned)
+                | SubmitError::Overload(returned),
+            ) => {
+                assert_eq!(returned, number);
+                refused += 1;
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    (accepted, refused, panics)
 }
 
 #[test]
@@ -142,7 +149,9 @@ fn pool_053_a_snapshot_belongs_to_one_moment() {
         .collect();
     let mut before = pool.stats();
     let mut lively = 0;
-    while lively < 5_000 {
+    let deadline = Instant::now() + LONG_PATIENCE;
+    while lively < 1_000 {
+        assert!(Instant::now() < deadline, "nothing goes on: {before:?}");
         let stats = pool.stats();
         assert_eq!(stats.busy + stats.idle, stats.workers, "{stats:?}");
         let known = stats.finished + (stats.busy + stats.queued) as u64;

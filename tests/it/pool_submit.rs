@@ -14,7 +14,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{BuildError, SubmitError, WaitError, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, eventually, within};
+use anthill_tests::{Gate, LONG_PATIENCE, PATIENCE, background, eventually, within};
 
 use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
@@ -31,13 +31,14 @@ fn pool_001_every_payload_is_run_exactly_once() {
         total.fetch_add(number as u64, Ordering::Relaxed);
     })
     .unwrap();
-    within("submitting 10,000 payloads", move || {
+    let submitting = background(move || {
         for number in 0..10_000 {
             pool.submit(number).unwrap();
         }
         pool.stop();
         pool.wait().unwrap();
     });
+    submitting.outcome_within(LONG_PATIENCE, "submitting 10,000 payloads");
     assert_eq!(sum.load(Ordering::Relaxed), 49_995_000);
     assert!(runs.iter().all(|count| count.load(Ordering::Relaxed) == 1));
 }
@@ -46,7 +47,7 @@ fn pool_001_every_payload_is_run_exactly_once() {
 fn pool_002_every_closure_is_run_once_with_what_it_captured() {
     let pool = WorkerPool::builder().max_workers(4).queue_capacity(64).build_tasks().unwrap();
     let (words, inbox) = channel();
-    let mut received: Vec<String> = within("running 10,000 closures", move || {
+    let submitting = background(move || {
         for number in 0..10_000 {
             let (word, words) = (format!("word {number:05}"), words.clone());
             pool.execute(move || words.send(word).unwrap()).unwrap();
@@ -54,8 +55,9 @@ fn pool_002_every_closure_is_run_once_with_what_it_captured() {
         drop(words);
         pool.stop();
         pool.wait().unwrap();
-        inbox.iter().collect()
+        inbox.iter().collect::<Vec<String>>()
     });
+    let mut received = submitting.outcome_within(LONG_PATIENCE, "running 10,000 closures");
     received.sort();
     assert_eq!(received, (0..10_000).map(|number| format!("word {number:05}")).collect::<Vec<_>>());
 }
@@ -138,7 +140,7 @@ fn pool_006_the_cap_holds_under_many_submitters() {
     let submitting: Vec<_> = (0..16)
         .map(|_| {
             let pool = pool.clone();
-            anthill_tests::background(move || (0..4).for_each(|_| pool.submit(()).unwrap()))
+            background(move || (0..4).for_each(|_| pool.submit(()).unwrap()))
         })
         .collect();
     eventually("8 run, and every submitter that is not done waits", || {
@@ -225,7 +227,7 @@ fn pool_009_a_limit_that_is_met_is_no_error() {
     let busy = occupy(&pool, 1);
     for (limit, place) in [(LONG, 1), (Duration::MAX, 2)] {
         let handle = pool.clone();
-        let submission = anthill_tests::background(move || handle.submit_timeout(Held::free(place), limit));
+        let submission = background(move || handle.submit_timeout(Held::free(place), limit));
         reaches(&pool, "the submitter is blocked", |stats| stats.blocked == place);
         drop(submission);
     }
@@ -341,7 +343,7 @@ fn pool_014_without_a_queue_nothing_is_ever_queued() {
     waiting.outcome("the blocked submission").unwrap();
     let most_queued = on_threads(4, |number| {
         (0..500).fold(0, |most, _| {
-            pool.submit(Held::free(number)).unwrap();
+            pool.submit_timeout(Held::free(number), PATIENCE).unwrap();
             most.max(pool.stats().queued)
         })
     });
@@ -367,7 +369,7 @@ fn pool_015_payloads_start_in_the_order_in_which_they_were_accepted() {
         let first = Held::new(0);
         pool.submit(first.clone()).unwrap();
         let handle = pool.clone();
-        let submitting = anthill_tests::background(move || {
+        let submitting = background(move || {
             for number in 1..=1_000 {
                 handle.submit(Held::free(number)).unwrap();
             }
@@ -376,7 +378,7 @@ fn pool_015_payloads_start_in_the_order_in_which_they_were_accepted() {
             pool.stats().queued == 1_000 || pool.waiting() == 1
         });
         first.gate.open();
-        submitting.outcome("submitting in order");
+        submitting.outcome_within(LONG_PATIENCE, "submitting in order");
         pool.wait_idle_timeout(PATIENCE).unwrap();
         assert_eq!(*order.lock().unwrap(), (0..=1_000).collect::<Vec<_>>(), "queue of {queue}");
     }
@@ -482,7 +484,7 @@ fn pool_046_the_handle_is_shared_by_reference_whatever_the_payload_is() {
     .unwrap();
     is_shared(&pool);
     let numbers = [1, 2, 3, 4];
-    on_threads(4, |place| pool.submit(Cell::new(numbers[place])).unwrap());
+    on_threads(4, |place| pool.submit_timeout(Cell::new(numbers[place]), PATIENCE).unwrap());
     pool.wait_idle_timeout(PATIENCE).unwrap();
     assert_eq!(sum.load(Ordering::Relaxed), 10);
 }

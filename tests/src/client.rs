@@ -272,7 +272,8 @@ impl<S: Read + Write> Client<S> {
         loop {
             let line = self.take_through("\r\n")?;
             let line = String::from_utf8_lossy(&line);
-            let size = usize::from_str_radix(line.trim_end(), 16).map_err(|_| format!("a chunk of {line:?}"))?;
+            let size =
+                usize::from_str_radix(line.trim_end(), 16).map_err(|_| format!("a chunk of {line:?}"))?;
             body.extend(self.take(size)?);
             if self.take(2)? != b"\r\n" {
                 return Err("a chunk without its end".to_owned());

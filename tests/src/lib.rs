@@ -1,7 +1,7 @@
 //! Helpers of the tests: gates instead of sleeps, bounded waiting, and a look at the process's threads.
 //!
 //! The idea: a test says *when* something may go on (a [`Gate`]) and *that* something comes to pass ([`eventually`],
-//! [`within`]), and never how long it should take. The rule: every wait here ends, at the latest after [`PATIENCE`],
+//! [`within`]), and never how long it should take. The rule: every wait here ends, at the latest after its patience,
 //! with a failure that names what was waited for; so a hang in the library is a failed test and not a hung run.
 
 pub mod client;
@@ -14,8 +14,11 @@ use std::sync::{Arc, Condvar, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take before it counts as never. Far above what a loaded machine needs.
+/// How long a single step may take before it counts as never. Far above what a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same for a loop of many thousand steps.
+pub const LONG_PATIENCE: Duration = Duration::from_secs(240);
 
 /// Threads whose name starts so do not print their panics, once [`quiet_panics`] was called.
 pub const QUIET: &str = "quiet";
@@ -119,7 +122,16 @@ impl<R> Background<R> {
     /// When there is none within [`PATIENCE`]; and with the same panic when the background panicked.
     #[track_caller]
     pub fn outcome(self, what: &str) -> R {
-        match self.result.recv_timeout(PATIENCE) {
+        self.outcome_within(PATIENCE, what)
+    }
+
+    /// As [`outcome`](Self::outcome), with a patience of its own.
+    ///
+    /// # Panics
+    /// As `outcome`.
+    #[track_caller]
+    pub fn outcome_within(self, limit: Duration, what: &str) -> R {
+        match self.result.recv_timeout(limit) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => panic!("hangs: {what}"),
             Err(RecvTimeoutError::Disconnected) => match self.thread.join() {
@@ -237,3 +249,8 @@ mod tests {
         background(|| panic!("its own words")).outcome("a panic")
     }
 }
+
+/// The README's programs compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

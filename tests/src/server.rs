@@ -18,6 +18,12 @@ use crate::{Background, PATIENCE, background, eventually};
 /// How long a server of a test that has failed already may take to end.
 const HASTE: Duration = Duration::from_millis(500);
 
+/// Says that a test, or a part of it, is not run and why.
+#[allow(clippy::print_stdout)]
+pub fn skip(why: &str) {
+    println!("skipped: {why}");
+}
+
 /// A server that runs. Dropping it shuts it down.
 #[derive(Debug)]
 pub struct Running {

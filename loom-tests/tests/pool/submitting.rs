@@ -185,7 +185,9 @@ fn l38_counts_agree_at_any_moment() {
             assert!(now.workers == now.busy + now.idle && now.workers <= 1, "workers: {now:?}");
             let settled = now.finished + now.handed_back + now.queued as u64;
             assert!(settled <= now.accepted, "finished before it was accepted: {now:?}");
-            assert!(now.accepted <= settled + now.busy as u64, "accepted and forgotten: {now:?}");
+            // A worker that is being started may count as busy before its payload counts as accepted.
+            let exact = now.spawned > 0 && now.accepted == settled + now.busy as u64;
+            assert!(now.spawned == 0 || exact, "accepted payloads are amiss: {now:?}");
         }
         submitter.join().unwrap();
         close(pool, &ledger);

@@ -4,7 +4,7 @@
 //! never held across one of loom's switching points.
 
 use std::io::Write;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,10 +26,19 @@ pub(crate) fn explore(name: &str, preemptions: Preemptions, scene: impl Fn() + S
         model.preemption_bound = Some(bound);
     }
     let counter = explored.clone();
-    model.check(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
-        scene();
-    });
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        model.check(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            scene();
+        });
+    }));
+    if let Err(value) = outcome {
+        if value.downcast_ref() == Some(&PLANNED) {
+            // It was raised without a message.
+            let _ = writeln!(std::io::stderr(), "{name}: the planned panic was not contained");
+        }
+        resume_unwind(value);
+    }
     let explored = explored.load(Ordering::Relaxed);
     // Past the test harness's own lock on its output; a refused write is no reason to fail.
     let _ = writeln!(std::io::stderr(), "{name}: {explored} interleavings");
@@ -101,9 +110,12 @@ pub(crate) fn settle(outcome: Result<(), SubmitError<Payload>>) -> bool {
     outcome.map_err(|refusal| refusal.into_payload().hand_back()).is_ok()
 }
 
+/// What planned panics are raised with.
+const PLANNED: &str = "planned panic";
+
 /// Unwinds without the noise of the panic hook.
 pub(crate) fn planned_panic() -> ! {
-    resume_unwind(Box::new("planned panic"))
+    resume_unwind(Box::new(PLANNED))
 }
 
 /// Holds whoever passes until it is opened.

@@ -1,0 +1,32 @@
+//! The process-wide pool for closures, built when it is first used.
+
+use once_cell::sync::OnceCell;
+
+use crate::error::SubmitError;
+use crate::options::Builder;
+use crate::tasks::{Task, TaskPool};
+
+static DEFAULT: OnceCell<TaskPool> = OnceCell::new();
+
+/// The process's default pool: the builder's defaults, threads named `tasks-0`, `tasks-1`, ...
+///
+/// It is never dropped. Stopping it is possible and final.
+///
+/// ```
+/// let (answer, inbox) = std::sync::mpsc::channel();
+/// anthill_pool::execute(move || answer.send(6 * 7).unwrap())?;
+/// assert_eq!(inbox.recv()?, 42);
+/// assert!(anthill_pool::default_pool().running() > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn default_pool() -> &'static TaskPool {
+    DEFAULT.get_or_try_init(|| Builder::new().name("tasks").build_tasks()).expect("the defaults are valid")
+}
+
+/// Runs a closure on the [`default_pool`]; waits while all its workers are busy.
+///
+/// # Errors
+/// As [`WorkerPool::submit`](crate::WorkerPool::submit).
+pub fn execute(closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
+    default_pool().execute(closure)
+}

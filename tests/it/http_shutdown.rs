@@ -1,0 +1,246 @@
+//! The end of serving: rows `SHD-01` to `SHD-06`.
+//!
+//! The rule: what was begun is finished, what was not begun is not started, and nobody waits for a peer that is silent.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use anthill_http::{Server, ServerBuilder, ShutdownError};
+use anthill_tests::client::{get, post};
+use anthill_tests::server::Running;
+use anthill_tests::{Background, Gate, PATIENCE, background, eventually};
+
+/// A server whose handler waits at the gate, for `/held`.
+fn gated(options: ServerBuilder) -> (Running, Gate) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let running = Running::with(options, move |ctx| {
+        if ctx.path() == "/held" {
+            held.pass();
+        }
+        ctx.set_body("done");
+    });
+    (running, gate)
+}
+
+/// Begins to shut down, and returns once the server does not listen any more.
+#[track_caller]
+fn shutting_down(running: &Running, limit: Duration) -> Background<Result<(), ShutdownError>> {
+    let (server, address) = (running.server().clone(), running.address());
+    let shutdown = background(move || server.shutdown(limit));
+    eventually("the listener refuses", || TcpStream::connect(address).is_err());
+    shutdown
+}
+
+#[test]
+fn shd_01_what_was_begun_is_finished() {
+    for announces in [false, true] {
+        let options = if announces { Server::builder().close_on_shutdown() } else { Server::builder() };
+        let (mut running, gate) = gated(options);
+        let mut client = running.client();
+        client.send(get("/held") + &get("/behind"));
+        eventually("the handler runs", || running.handled() == 1);
+        let shutdown = shutting_down(&running, PATIENCE);
+        assert!(!shutdown.is_finished(), "a handler runs");
+        gate.open();
+        let reply = client.response();
+        assert_eq!((reply.status, reply.text(), reply.closes()), (200, "done", announces));
+        shutdown.outcome("shutting down").unwrap();
+        running.shut_down(PATIENCE).unwrap();
+        client.expect_end();
+        assert_eq!(running.handled(), 1, "what came behind was not begun");
+    }
+}
+
+#[test]
+fn shd_01_the_rest_of_a_response_is_sent() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let mut running = Running::new(move |ctx| {
+        held.pass();
+        ctx.response.set_body_vec(vec![b'x'; 32 << 20]);
+    });
+    let mut client = running.client();
+    client.send(get("/"));
+    eventually("the handler runs", || running.handled() == 1);
+    gate.open();
+    // The client reads only when the server is shutting down already.
+    let shutdown = shutting_down(&running, PATIENCE);
+    assert_eq!(client.response().body.len(), 32 << 20);
+    client.expect_end();
+    shutdown.outcome("shutting down").unwrap();
+    running.shut_down(PATIENCE).unwrap();
+}
+
+#[test]
+fn shd_02_idle_connections_are_closed() {
+    let (mut running, _) = gated(Server::builder());
+    let mut clients = running.clients(20);
+    for client in &mut clients {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let begun = Instant::now();
+    running.shut_down(PATIENCE).unwrap();
+    // Nothing was waited for: the limits of idle connections are far longer.
+    assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
+    for client in &mut clients {
+        client.expect_end();
+    }
+}
+
+#[test]
+fn shd_03_time_may_be_up_first() {
+    let (mut running, gate) = gated(Server::builder());
+    let mut client = running.client();
+    client.send(get("/held"));
+    eventually("the handler runs", || running.handled() == 1);
+    let limit = Duration::from_millis(500);
+    let begun = Instant::now();
+    let error = running.shut_down(limit).unwrap_err();
+    assert!(begun.elapsed() >= limit, "after {:?}", begun.elapsed());
+    assert_eq!(error, ShutdownError::Timeout { open_connections: 1 });
+    assert_eq!(running.server().stats().open_connections, 1);
+    gate.open();
+    assert_eq!(client.response().text(), "done", "it is delivered all the same");
+    client.expect_end();
+}
+
+#[test]
+fn shd_04_a_server_can_serve_again() {
+    let (mut running, _) = gated(Server::builder());
+    let before = running.address();
+    for round in 0..3 {
+        let mut client = running.client();
+        assert_eq!(client.get("/").status, 200);
+        running.shut_down(PATIENCE).unwrap();
+        client.expect_end();
+        assert_eq!(running.server().stats().requests, round + 1);
+        let again = running.listen("127.0.0.1:0").unwrap();
+        assert_eq!(running.address(), again);
+    }
+    // Where it listened before, too.
+    running.shut_down(PATIENCE).unwrap();
+    if running.listen(&before.to_string()).is_ok() {
+        assert_eq!(running.client().get("/").status, 200);
+    }
+}
+
+#[test]
+fn shd_04_a_shutdown_can_be_repeated() {
+    let (mut running, gate) = gated(Server::builder());
+    let mut client = running.client();
+    client.send(get("/held"));
+    eventually("the handler runs", || running.handled() == 1);
+    for _ in 0..3 {
+        assert!(running.shut_down(Duration::from_millis(20)).is_err());
+    }
+    // Until it has ended, it cannot begin again; it says so.
+    let refused = running.server().serve(Server::listen("127.0.0.1:0").unwrap());
+    assert!(refused.is_err_and(|error| error.to_string().contains("shutting down")));
+    gate.open();
+    assert_eq!(client.response().status, 200);
+    for _ in 0..3 {
+        running.shut_down(PATIENCE).unwrap();
+    }
+    running.listen("127.0.0.1:0").unwrap();
+    assert_eq!(running.client().get("/").status, 200);
+}
+
+#[test]
+fn several_may_shut_down_at_once() {
+    let (running, gate) = gated(Server::builder());
+    let mut client = running.client();
+    client.send(get("/held"));
+    eventually("the handler runs", || running.handled() == 1);
+    let shutdowns: Vec<_> = (0..4).map(|_| shutting_down(&running, PATIENCE)).collect();
+    gate.open();
+    for shutdown in shutdowns {
+        shutdown.outcome("one of several shutdowns").unwrap();
+    }
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn shd_06_silent_connections_do_not_hold_it_up() {
+    let options = Server::builder().read_timeout(Duration::ZERO).read_header_timeout(Duration::ZERO);
+    let (mut running, _) = gated(options);
+    let mut silent = running.clients(10);
+    running.reaches("they have been accepted", |stats| stats.open_connections == 10);
+    let begun = Instant::now();
+    running.shut_down(PATIENCE).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "took {:?}", begun.elapsed());
+    for client in &mut silent {
+        client.expect_end();
+    }
+}
+
+#[test]
+fn a_fresh_server_is_shut_down_at_once() {
+    let server = Server::new(|_| {}).unwrap();
+    server.shutdown(Duration::ZERO).unwrap();
+    server.shutdown(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_request_under_way_is_bounded_by_its_own_timeout() {
+    // Half a request when the shutdown comes: it may still arrive, but not for longer than the read timeout.
+    let options = Server::builder().read_timeout(Duration::from_millis(1500));
+    let (mut running, _) = gated(options);
+    let [mut completed, mut abandoned] = [running.client(), running.client()];
+    let request = post("/", "body");
+    let (first, second) = request.split_at(request.len() - 2);
+    for client in [&mut completed, &mut abandoned] {
+        client.send(first);
+        // So that the server has seen it.
+        client.send("b");
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    let shutdown = shutting_down(&running, PATIENCE);
+    completed.send(&second[1..]);
+    let reply = completed.response();
+    assert!(reply.status == 200 || reply.status == 408, "{reply:?}");
+    completed.expect_end();
+    let reply = abandoned.response();
+    assert_eq!((reply.status, reply.closes()), (408, true));
+    shutdown.outcome("shutting down").unwrap();
+    running.shut_down(PATIENCE).unwrap();
+}
+
+#[test]
+fn under_load_every_request_is_answered_in_full_or_not_at_all() {
+    for _ in 0..5 {
+        let mut running = Running::with(Server::builder().shards(2), |ctx| {
+            let body = ctx.path().repeat(10);
+            ctx.set_body(body);
+        });
+        let address = running.address();
+        let clients: Vec<_> = (0..4)
+            .map(|number| {
+                background(move || {
+                    let mut answered = 0;
+                    let mut client = anthill_tests::client::Client::connect(address);
+                    // Until the server ends the connection, which it may do between two responses only.
+                    loop {
+                        let path = format!("/{number}/{answered}");
+                        if client.try_send(get(&path)).is_err() {
+                            return answered;
+                        }
+                        match client.try_response() {
+                            Ok(reply) => assert_eq!(reply.text(), path.repeat(10)),
+                            Err(problem) => {
+                                let is_between = problem.ends_with("after \"\"");
+                                assert!(is_between, "a response was cut: {problem}");
+                                return answered;
+                            }
+                        }
+                        answered += 1;
+                    }
+                })
+            })
+            .collect();
+        eventually("they are at it", || running.handled() > 100);
+        running.shut_down(PATIENCE).unwrap();
+        let answered: usize = clients.into_iter().map(|client| client.outcome("a client under load")).sum();
+        assert_eq!(running.handled(), answered, "each request that was handled was answered");
+    }
+}
