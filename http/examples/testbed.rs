@@ -84,14 +84,16 @@ impl Arguments {
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
                 _ => {
-                    let value = words.next().ok_or_else(|| format!("{option} is unknown or needs a value"))?;
+                    let value =
+                        words.next().ok_or_else(|| format!("{option} is unknown or needs a value"))?;
                     match &*option {
                         "--addr" => arguments.address = value.clone(),
                         "--unix" => arguments.unix = Some(value.clone()),
                         _ => {}
                     }
-                    let number =
-                        || value.parse::<u64>().map_err(|_| format!("{option} needs a number, not {value:?}"));
+                    let number = || {
+                        value.parse::<u64>().map_err(|_| format!("{option} needs a number, not {value:?}"))
+                    };
                     let count = || number().map(|number| usize::try_from(number).unwrap_or(usize::MAX));
                     let millis = || number().map(Duration::from_millis);
                     match &*option {
@@ -213,8 +215,11 @@ fn info(ctx: &mut RequestCtx) {
 fn cookie(ctx: &mut RequestCtx) {
     if let Some(value) = ctx.query_arg("set") {
         // What could end the value or the line is left out.
-        let value: Vec<u8> =
-            value.iter().copied().filter(|byte| byte.is_ascii_graphic() && !b";,\"\\".contains(byte)).collect();
+        let value: Vec<u8> = value
+            .iter()
+            .copied()
+            .filter(|byte| byte.is_ascii_graphic() && !b";,\"\\".contains(byte))
+            .collect();
         let mut field = b"c=".to_vec();
         field.extend_from_slice(&value);
         ctx.response.append_header("Set-Cookie", field);

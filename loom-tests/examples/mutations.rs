@@ -5,7 +5,7 @@
 //! when its model fails *with the words that were recorded*, so neither a mutant that does not build nor a model that
 //! fails for another reason passes for a catch. The format of the tables is described in `README.md`.
 //!
-//! `cargo run -p loom-tests --example mutations [part of a model's or a table's name]...`
+//! `cargo run -p loom-tests --example mutations [table, or part of a model's name]...`
 
 use std::error::Error;
 use std::fmt;
@@ -42,11 +42,7 @@ fn main() -> ExitCode {
 /// How many of the wanted mutations were not caught.
 fn check_all(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
     let checkout = checkout();
-    let mut mutations = read_tables(&checkout)?;
-    mutations.retain(|mutation| {
-        wanted.is_empty()
-            || wanted.iter().any(|name| mutation.model.contains(name) || mutation.table == *name)
-    });
+    let mutations = wanted_of(read_tables(&checkout)?, wanted);
     if mutations.is_empty() {
         return Err("no mutation has such a name".into());
     }
@@ -73,6 +69,18 @@ fn check_all(wanted: &[String]) -> Result<usize, Box<dyn Error>> {
     }
     say(format_args!("{} of {} caught", mutations.len() - failures, mutations.len()));
     Ok(failures)
+}
+
+/// A word that is a table's name means that table, any other the models whose names it is a part of.
+fn wanted_of(mut mutations: Vec<Mutation>, wanted: &[String]) -> Vec<Mutation> {
+    let is_table = |name: &String| mutations.iter().any(|mutation| mutation.table == *name);
+    let (tables, models): (Vec<&String>, Vec<&String>) = wanted.iter().partition(|name| is_table(name));
+    mutations.retain(|mutation| {
+        wanted.is_empty()
+            || tables.iter().any(|table| mutation.table == **table)
+            || models.iter().any(|model| mutation.model.contains(model.as_str()))
+    });
+    mutations
 }
 
 enum Verdict {

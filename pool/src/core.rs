@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use crate::line::WaitingLine;
+use crate::line::{Entry, Ticket, WaitingLine};
 use crate::options::Limits;
 use crate::ready::ReadyStack;
 use crate::stats::{PoolState, PoolStats};
@@ -43,7 +43,7 @@ pub(crate) struct Core<T> {
     queue: VecDeque<T>,
     pub(crate) line: WaitingLine<T>,
     /// Submitters whose payload went from the line to the queue, and who are told once the queue has run low.
-    deferred: VecDeque<Arc<Condvar>>,
+    deferred: VecDeque<(Ticket, Arc<Condvar>)>,
     /// Number of the next worker.
     next_index: usize,
     /// True while a cleaner exists or is being made.
@@ -174,11 +174,29 @@ impl<T> Core<T> {
         ended
     }
 
-    /// The slot is free again.
-    pub(crate) fn spawn_failed(&mut self) {
+    /// The slot is free again. The bells are of those who may wait for nobody now.
+    pub(crate) fn spawn_failed(&mut self) -> Vec<Arc<Condvar>> {
         self.workers -= 1;
         self.spawning -= 1;
         self.note_idleness();
+        if self.line.workers_waiting > 0 { self.line.bells() } else { Vec::new() }
+    }
+
+    /// True when some worker surely lives, or there is none.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.workers == 0 || self.workers > self.spawning
+    }
+
+    /// True when every worker waits in line for another one.
+    pub(crate) fn is_deadlocked(&self) -> bool {
+        self.line.workers_waiting >= self.workers
+    }
+
+    /// A submitter whose payload was accepted goes its way; nobody needs to tell it any more.
+    pub(crate) fn was_told(&mut self, ticket: Ticket) {
+        if let Ok(place) = self.deferred.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
+            self.deferred.remove(place);
+        }
     }
 
     /// A worker that ended a payload asks what to do; bells to ring after unlocking are added to `rings`.
@@ -218,7 +236,7 @@ impl<T> Core<T> {
             if entry.eager {
                 rings.push(entry.bell);
             } else {
-                self.deferred.push_back(entry.bell);
+                self.deferred.push_back((entry.ticket, entry.bell));
             }
         }
         self.ring_at_low_water(rings);
@@ -226,7 +244,7 @@ impl<T> Core<T> {
     }
 
     /// The front of the line; after a stop nobody in line is accepted any more.
-    fn serve_line(&mut self) -> Option<crate::line::Entry<T>> {
+    fn serve_line(&mut self) -> Option<Entry<T>> {
         if !self.open {
             return None;
         }
@@ -243,7 +261,7 @@ impl<T> Core<T> {
         }
         let room = self.limits.queue_capacity - self.queue.len();
         let count = if self.queue.is_empty() { self.deferred.len() } else { room.min(self.deferred.len()) };
-        rings.extend(self.deferred.drain(..count));
+        rings.extend(self.deferred.drain(..count).map(|(_, bell)| bell));
     }
 
     /// Unlinks every worker idle since `cutoff` or longer; each of `leaving` must then be told to leave.
@@ -264,7 +282,7 @@ impl<T> Core<T> {
         self.workers -= leaving.len();
         self.departed += leaving.len();
         let mut bells = self.line.bells();
-        bells.extend(self.deferred.drain(..));
+        bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
         (leaving, bells)
     }
 

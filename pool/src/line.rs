@@ -18,7 +18,7 @@ pub(crate) struct Ticket(u64);
 
 #[derive(Debug)]
 pub(crate) struct Entry<T> {
-    ticket: Ticket,
+    pub(crate) ticket: Ticket,
     pub(crate) payload: T,
     pub(crate) bell: Arc<Condvar>,
     /// True when the submitter is to be told as soon as its payload is taken, and not only once there is room for

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::cleaner;
 use crate::core::{Admission, Core, Order, Seat};
 use crate::error::{SubmitError, WaitError};
-use crate::line::Ticket;
 use crate::options::{Builder, Settings, WorkerThread};
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, channel, thread};
@@ -77,12 +77,26 @@ impl<T> Shared<T> {
     }
 }
 
+/// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
+const SETTLE_WITHIN: Duration = Duration::from_millis(5);
+
 /// How long a submission may wait.
 #[derive(Clone, Copy)]
 enum Patience {
     None,
     Until(Instant),
     Endless,
+}
+
+impl Patience {
+    /// Until when to wait for a thread that somebody else is making.
+    fn settle_by(self) -> Option<Instant> {
+        match self {
+            Patience::None => Instant::now().checked_add(SETTLE_WITHIN),
+            Patience::Until(deadline) => Some(deadline),
+            Patience::Endless => None,
+        }
+    }
 }
 
 impl<T> WorkerPool<T>
@@ -165,6 +179,7 @@ where
         let shared = self.shared();
         let mut payload = payload;
         let mut spawn_error: Option<io::Error> = None;
+        let mut settle_by = None;
         let mut core = shared.core.lock();
         loop {
             match core.admit(payload, spawn_error.is_none()) {
@@ -186,8 +201,17 @@ where
                     }
                 }
                 Admission::Unsettled(returned) => {
+                    let settle_by = *settle_by.get_or_insert_with(|| patience.settle_by());
+                    let late;
+                    (core, late) = watch(shared, core, settle_by);
+                    if late && !core.is_settled() {
+                        let error = match patience {
+                            Patience::None => SubmitError::Full(returned),
+                            Patience::Until(_) | Patience::Endless => SubmitError::Timeout(returned),
+                        };
+                        return refuse(core, error);
+                    }
                     payload = returned;
-                    core = watch(shared, core, None).0;
                 }
                 Admission::NoWorker(payload) => {
                     return refuse(core, SubmitError::SpawnFailed(payload, lost(spawn_error)));
@@ -203,13 +227,10 @@ where
                         _ if core.line.len() >= core.limits.max_blocking => {
                             refuse(core, SubmitError::Overload(payload))
                         }
-                        _ if from_worker
-                            && core.spawning == 0
-                            && core.line.workers_waiting + 1 >= core.workers =>
-                        {
+                        _ if from_worker && core.line.workers_waiting + 1 >= core.workers => {
                             refuse(core, SubmitError::WouldDeadlock(payload))
                         }
-                        (patience, _) => wait_in_line(core, payload, patience, from_worker),
+                        (patience, _) => wait_in_line(shared, core, payload, patience, from_worker),
                     };
                 }
             }
@@ -302,10 +323,17 @@ where
                 if !threads.is_empty() {
                     core.joining += 1;
                     drop(core);
-                    join(threads);
+                    let alive = join_until(threads, deadline);
                     core = shared.core.lock();
                     core.joining -= 1;
+                    late = !alive.is_empty();
+                    core.threads.extend(alive);
+                    drop(core);
                     shared.events.notify_all();
+                    if late {
+                        return Err(WaitError::Timeout);
+                    }
+                    core = shared.core.lock();
                     continue;
                 }
             }
@@ -402,16 +430,20 @@ fn start_worker<T: Send + 'static>(
     let new =
         WorkerThread { name: format!("{}-{index}", options.name), stack_size: options.stack_size, body };
     let made = match &options.spawner {
-        Some(spawner) => spawner(new),
+        Some(spawner) => catch_unwind(AssertUnwindSafe(|| spawner(new)))
+            .unwrap_or_else(|_| Err(io::Error::other("the custom spawner panicked"))),
         None => new.spawn(),
     };
     let handle = match made {
         Ok(handle) => handle,
         Err(error) => {
             let mut core = shared.core.lock();
-            core.spawn_failed();
+            let bells = core.spawn_failed();
             let watched = core.watchers > 0;
             drop(core);
+            for bell in bells {
+                bell.notify_one();
+            }
             if watched {
                 shared.events.notify_all();
             }
@@ -461,6 +493,7 @@ fn ensure_cleaner<'a, T: Send + 'static>(
 
 /// Waits in line until the payload is taken, the pool closes, or patience ends.
 fn wait_in_line<T>(
+    shared: &Shared<T>,
     mut core: MutexGuard<'_, Core<T>>,
     payload: T,
     patience: Patience,
@@ -475,7 +508,7 @@ fn wait_in_line<T>(
         Patience::None | Patience::Endless => None,
     };
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
-    let outcome = loop {
+    let why: fn(T) -> SubmitError<T> = loop {
         let wake_by = if eager { deadline } else { earlier(deadline, tell_by) };
         let late;
         (core, late) = match wake_by {
@@ -483,36 +516,34 @@ fn wait_in_line<T>(
             None => (bell.wait(core), false),
         };
         if !core.line.still_waits(ticket) {
-            break Ok(());
+            core.was_told(ticket);
+            core.line.return_bell(bell);
+            return Ok(());
         }
         if !core.open {
-            break give_up(&mut core, ticket, SubmitError::Closed);
+            break SubmitError::Closed;
+        }
+        if from_worker && core.is_deadlocked() {
+            break SubmitError::WouldDeadlock;
         }
         if late && wake_by == deadline {
-            break give_up(&mut core, ticket, SubmitError::Timeout);
+            break SubmitError::Timeout;
         }
         if late {
             eager = true;
             core.line.make_eager(ticket);
         }
     };
+    let Some(payload) = core.line.withdraw(ticket) else { return Ok(()) };
     core.line.return_bell(bell);
-    outcome
-}
-
-fn give_up<T>(
-    core: &mut Core<T>,
-    ticket: Ticket,
-    why: fn(T) -> SubmitError<T>,
-) -> Result<(), SubmitError<T>> {
-    match core.line.withdraw(ticket) {
-        Some(payload) => {
-            core.count_refusal();
-            core.note_idleness();
-            Err(why(payload))
-        }
-        None => Ok(()),
+    core.count_refusal();
+    core.note_idleness();
+    let watched = core.watchers > 0;
+    drop(core);
+    if watched {
+        shared.events.notify_all();
     }
+    Err(why(payload))
 }
 
 fn refuse<T>(mut core: MutexGuard<'_, Core<T>>, error: SubmitError<T>) -> Result<(), SubmitError<T>> {
@@ -544,6 +575,29 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
 
 fn lost(error: Option<io::Error>) -> io::Error {
     error.unwrap_or_else(|| io::Error::other("no worker could be made"))
+}
+
+/// Joins what ends by `deadline`, and returns the rest.
+fn join_until(
+    mut threads: Vec<thread::JoinHandle<()>>,
+    deadline: Option<Instant>,
+) -> Vec<thread::JoinHandle<()>> {
+    let Some(deadline) = deadline else {
+        join(threads);
+        return Vec::new();
+    };
+    // Nothing tells when a thread has ended but looking; they are all past their last payload, so it is soon.
+    let mut pause = Duration::from_micros(50);
+    loop {
+        let (ended, alive): (Vec<_>, Vec<_>) = threads.into_iter().partition(thread::is_finished);
+        join(ended);
+        if alive.is_empty() || Instant::now() >= deadline {
+            return alive;
+        }
+        threads = alive;
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
 }
 
 fn join(threads: Vec<thread::JoinHandle<()>>) {

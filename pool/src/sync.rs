@@ -29,6 +29,8 @@ mod real {
             handle.is_finished()
         }
 
+        pub(crate) use std::thread::sleep;
+
         /// True while the calling thread unwinds.
         pub(crate) fn panicking() -> bool {
             std::thread::panicking()
@@ -134,9 +136,12 @@ mod model {
     pub(crate) mod thread {
         pub(crate) use loom::thread::{Builder, JoinHandle};
 
+        /// Not known in a model; whoever waits with a limit gives up at once there.
         pub(crate) fn is_finished(_: &JoinHandle<()>) -> bool {
             false
         }
+
+        pub(crate) fn sleep(_: std::time::Duration) {}
 
         pub(crate) fn panicking() -> bool {
             std::thread::panicking()

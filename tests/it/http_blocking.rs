@@ -183,7 +183,8 @@ fn with_few_spare_workers_all_are_answered_in_the_end() {
         let (running, gate, inside) = blocking(options().max_workers(workers));
         let mut held = running.clients(20);
         send_all(&mut held, "/held");
-        eventually("every worker is in a handler", || inside.load(Ordering::SeqCst) == workers);
+        // How many more is the engine's choice: a driver may run one itself or keep its shard going.
+        eventually("the spare ones block", || inside.load(Ordering::SeqCst) >= workers - SHARDS);
         let mut others = running.clients(5);
         send_all(&mut others, "/quick");
         gate.open();

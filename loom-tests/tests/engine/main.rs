@@ -180,7 +180,10 @@ fn lease_taken_over_by_a_worker_of_the_pool() {
         let (shard, term) = Shard::new();
         assert!(pool.try_submit(Work::Drive(shard.clone(), term)).is_ok());
         if let Some(sighting) = shard.lease.sight() {
-            assert!(pool.try_submit(Work::TakeOver(shard.clone(), sighting)).is_ok(), "a worker is to be had");
+            assert!(
+                pool.try_submit(Work::TakeOver(shard.clone(), sighting)).is_ok(),
+                "a worker is to be had"
+            );
         }
         pool.stop();
         pool.wait().unwrap();
