@@ -40,9 +40,13 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let stopping = server.clone();
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            if let Err(error) = stopping.shutdown(DRAIN) {
-                eprintln!("testbed: {error}");
-                std::process::exit(1);
+            // Again and again, because the signal may come before there is anything to shut down.
+            loop {
+                if let Err(error) = stopping.shutdown(DRAIN) {
+                    eprintln!("testbed: {error}");
+                    std::process::exit(1);
+                }
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
     });

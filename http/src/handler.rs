@@ -27,13 +27,28 @@ pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Outcome {
         Ok(()) => Outcome::Returned,
         Err(payload) => {
             // Dropping the payload runs code of the handler's choosing, which may panic as well.
-            if catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err() {
+            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
                 log::error!("a panic payload panicked while it was dropped");
+                // And could go on doing so without end.
+                std::mem::forget(second);
             }
+            log::error!(
+                "the handler of {} {:?} panicked; answered 500",
+                ctx.request.method(),
+                ctx.request.path()
+            );
             ctx.error("Internal Server Error", 500);
             Outcome::Panicked
         }
     }
+}
+
+/// Answers a method that is not served because only GET and HEAD are (row `SRV-14`).
+pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
+    ctx.response.set_status(405);
+    ctx.response.set_header("Allow", "GET, HEAD");
+    ctx.response.set_body("non-get request received");
+    ctx.response.set_close();
 }
 
 #[cfg(test)]

@@ -102,6 +102,15 @@ impl Input {
         self.end = 0;
     }
 
+    /// Appends bytes that were received earlier, as a read would.
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.filled(bytes.len());
+    }
+
     /// Makes at least `min` bytes of room at the end.
     fn make_room(&mut self, min: usize) {
         let unread = self.end - self.start;
@@ -114,18 +123,6 @@ impl Input {
             let doubled = self.data.len().saturating_mul(2);
             self.data.resize(doubled.max(unread.saturating_add(min)), 0);
         }
-    }
-}
-
-#[cfg(test)]
-impl Input {
-    /// Appends bytes as a read would.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        self.space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.filled(bytes.len());
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! The idea: a request is its connection's read buffer plus ranges into it, so reading any part of it copies
 //! and allocates nothing. The engine moves the buffer in before the handler runs and out afterwards. Only a
-//! path that needs decoding is written elsewhere, into a scratch string that is used again.
+//! path that needs decoding is written elsewhere, into a scratch string that is used again (and made anew when the
+//! decoded path is not UTF-8).
 //!
 //! The rule: ranges count from the first unread byte of the buffer and are valid from the moment the protocol
 //! core says "ready" until it is told "finished". Before and after that, every part reads as empty.
 
 use crate::headers::{Field, Fields};
 use crate::input::Input;
+use crate::proto::Stamp;
 use crate::util::span::Span;
 use crate::util::{path, percent};
 use std::borrow::Cow;
@@ -57,7 +59,7 @@ pub struct Request {
     trailer_section: Range<usize>,
     body: Range<usize>,
     /// How many bytes of the input this request takes up; 0 while there is no complete request.
-    bytes: usize,
+    stamp: Stamp,
 }
 
 impl Request {
@@ -70,7 +72,7 @@ impl Request {
             trailer_section: 0..0,
             path: String::new(),
             body: 0..0,
-            bytes: 0,
+            stamp: Stamp::default(),
         }
     }
 
@@ -208,9 +210,9 @@ impl Request {
         &mut self.input
     }
 
-    /// How many bytes of the input the complete request takes up; 0 while there is none.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    /// Which request this is; the default while it is none.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// What a parser needs at once: the unread bytes and where to put the header fields it finds in them.
@@ -224,14 +226,14 @@ impl Request {
         (self.input.unread().get(section).unwrap_or_default(), &mut self.trailers)
     }
 
-    /// Makes the request readable: its head, where its body is, and how many bytes of the input it takes up.
-    pub(crate) fn complete(&mut self, head: Head, body: Range<usize>, bytes: usize) {
+    /// Makes the request readable: its head, where its body is, and which request it is.
+    pub(crate) fn complete(&mut self, head: Head, body: Range<usize>, stamp: Stamp) {
         if !head.path_is_plain {
             path::normalize_into(&mut self.path, head.path.within(self.input.unread()));
         }
         self.head = head;
         self.body = body;
-        self.bytes = bytes;
+        self.stamp = stamp;
     }
 
     /// Forgets the request but neither the unread input nor memory that is worth keeping.
@@ -241,7 +243,7 @@ impl Request {
         self.trailers.clear();
         self.trailer_section = 0..0;
         self.body = 0..0;
-        self.bytes = 0;
+        self.stamp = Stamp::default();
         if self.path.capacity() > crate::output::KEPT_BYTES_MAX {
             self.path = String::new();
         } else {

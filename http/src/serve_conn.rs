@@ -26,6 +26,8 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) date: bool,
     /// Whether a body without a type is called plain text.
     pub(crate) content_type: bool,
+    /// Whether everything but GET and HEAD is refused.
+    pub(crate) get_only: bool,
     /// Whether a connection may serve more than one request.
     pub(crate) keep_alive: bool,
     /// How many requests a connection may serve; `None`: any number.
@@ -102,7 +104,11 @@ impl<S: Read + Write> Connection<'_, S> {
     /// Runs the handler and appends its response. False: the connection ends with it.
     fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> bool {
         ctx.set_request_number(self.session.requests());
-        handler::run(handler, ctx);
+        if self.options.get_only && !(ctx.is_get() || ctx.is_head()) {
+            handler::refuse_method(ctx);
+        } else {
+            handler::run(handler, ctx);
+        }
         let quota_used = self.options.requests_max.is_some_and(|max| self.session.requests() >= max);
         let force_close = !self.options.keep_alive || quota_used;
         let defaults = defaults(self.options, &mut self.date);
@@ -233,6 +239,7 @@ mod tests {
         server: None,
         date: false,
         content_type: false,
+        get_only: false,
         keep_alive: true,
         requests_max: None,
         read_bytes: 512,

@@ -7,8 +7,11 @@
 use std::time::Duration;
 
 use crate::core::{Order, Seat};
-use crate::pool::Shared;
+use crate::pool::{Shared, join};
 use crate::sync::Instant;
+
+/// The cleaner does not look more often than this, however short the limit.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// The cleaner thread's body.
 pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
@@ -16,6 +19,7 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
     loop {
         let now = Instant::now();
         expire(shared, now, limit, &mut leaving);
+        reap(shared);
         let mut core = shared.core.lock();
         if !core.open || core.workers == 0 {
             core.cleaner = false;
@@ -27,9 +31,29 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
             return;
         }
         // Whoever is busy now cannot be due before a whole limit has passed.
-        let oldest = core.ready.oldest().unwrap_or_else(Instant::now);
-        let due = oldest.checked_add(limit).unwrap_or(oldest);
+        let due = core.ready.oldest().unwrap_or(now).checked_add(limit).unwrap_or(now);
+        let due = due.max(now.checked_add(SHORTEST_SLEEP).unwrap_or(now));
         drop(shared.cleaner_bell.wait_until(core, due));
+    }
+}
+
+/// Joins threads that have ended. This is done here and nowhere else but in `wait`, because a thread that ends may take
+/// its time over thread-local destructors, and a submitter must not wait for that.
+fn reap<T>(shared: &Shared<T>) {
+    let mut core = shared.core.lock();
+    let ended = core.take_ended_threads();
+    if ended.is_empty() {
+        return;
+    }
+    core.joining += 1;
+    drop(core);
+    join(ended);
+    let mut core = shared.core.lock();
+    core.joining -= 1;
+    let watched = core.watchers > 0;
+    drop(core);
+    if watched {
+        shared.events.notify_all();
     }
 }
 

@@ -50,8 +50,6 @@ pub(crate) struct Core<T> {
     pub(crate) cleaner: bool,
     /// Handles of all threads not joined yet.
     pub(crate) threads: Vec<thread::JoinHandle<()>>,
-    /// Workers that left since the handles were last looked through.
-    pub(crate) departed: usize,
     /// Callers of `wait` that are joining threads right now.
     pub(crate) joining: usize,
     /// Threads that wait for the pool's events; when there are none, nobody is notified.
@@ -114,7 +112,6 @@ impl<T> Core<T> {
             next_index: 0,
             cleaner: false,
             threads: Vec::new(),
-            departed: 0,
             joining: 0,
             watchers: 0,
             idle_moments: 0,
@@ -135,6 +132,7 @@ impl<T> Core<T> {
             self.workers += 1;
             self.spawning += 1;
             self.totals.peak_workers = self.totals.peak_workers.max(self.workers);
+            self.totals.accepted += 1;
             let index = self.next_index;
             self.next_index += 1;
             return Admission::Spawn(payload, index);
@@ -158,19 +156,18 @@ impl<T> Core<T> {
     /// The thread was made and sent its payload.
     pub(crate) fn spawn_succeeded(&mut self, thread: thread::JoinHandle<()>) {
         self.totals.spawned += 1;
-        self.totals.accepted += 1;
         self.threads.push(thread);
     }
 
-    /// The handles of threads that have ended, so that they do not pile up; looks only when workers have left.
+    /// The handles of threads that have come to their end, so that they do not pile up. Joining one waits for no more
+    /// than its thread-local destructors.
     pub(crate) fn take_ended_threads(&mut self) -> Vec<thread::JoinHandle<()>> {
-        if self.departed == 0 {
+        if self.threads.len() <= self.workers + usize::from(self.cleaner) {
             return Vec::new();
         }
         let (ended, alive): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.threads).into_iter().partition(thread::is_finished);
         self.threads = alive;
-        self.departed = self.departed.saturating_sub(ended.len());
         ended
     }
 
@@ -178,6 +175,7 @@ impl<T> Core<T> {
     pub(crate) fn spawn_failed(&mut self) -> Vec<Arc<Condvar>> {
         self.workers -= 1;
         self.spawning -= 1;
+        self.totals.accepted -= 1;
         self.note_idleness();
         if self.line.workers_waiting > 0 { self.line.bells() } else { Vec::new() }
     }
@@ -213,7 +211,6 @@ impl<T> Core<T> {
         }
         if !self.open {
             self.workers -= 1;
-            self.departed += 1;
             self.note_idleness();
             return Next::Leave;
         }
@@ -268,7 +265,6 @@ impl<T> Core<T> {
     pub(crate) fn expire(&mut self, cutoff: Instant, leaving: &mut Vec<Seat<T>>) {
         let count = self.ready.take_idle_since(cutoff, leaving);
         self.workers -= count;
-        self.departed += count;
         self.totals.expired += count as u64;
     }
 
@@ -280,7 +276,6 @@ impl<T> Core<T> {
         self.open = false;
         let leaving = self.ready.take_all();
         self.workers -= leaving.len();
-        self.departed += leaving.len();
         let mut bells = self.line.bells();
         bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
         (leaving, bells)

@@ -123,6 +123,8 @@ impl std::error::Error for WaitError {}
 pub enum BuildError {
     /// `max_workers(0)`: such a pool could never run anything.
     NoWorkers,
+    /// A thread's name cannot contain a NUL byte.
+    NulInName,
     /// An idle limit of zero would let a worker go before it could be used again.
     ZeroIdleLimit,
     /// The idle limit is so long that no point in time lies that far ahead; leave expiry off instead.
@@ -133,6 +135,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::NoWorkers => f.write_str("max_workers must be at least 1"),
+            BuildError::NulInName => f.write_str("name must not contain a NUL byte"),
             BuildError::ZeroIdleLimit => f.write_str(
                 "max_idle_worker_duration must be above zero; use keep_idle_workers to switch expiry off",
             ),

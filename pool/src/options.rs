@@ -89,7 +89,8 @@ impl<T> Builder<T> {
     ///
     /// With 0 a payload is only accepted by a worker that is free (direct hand-off, as in fasthttp and ants). With a
     /// queue, submitting costs no wake-up while the workers are busy: for short tasks allow 256 or more. Queued
-    /// payloads start in the order in which they were accepted.
+    /// payloads start in the order in which they were accepted. (After the system refused a thread, a payload for which
+    /// the next attempt succeeds starts on that thread at once, before those.)
     pub fn queue_capacity(mut self, payloads: usize) -> Self {
         self.queue_capacity = payloads;
         self
@@ -153,7 +154,8 @@ impl<T> Builder<T> {
     ///
     /// The spawner must see to it that [`WorkerThread::run`] is called on a new thread, once, and return that thread's
     /// handle; or return an error, which refuses the payload with
-    /// [`SubmitError::SpawnFailed`](crate::SubmitError::SpawnFailed) unless another worker can take it.
+    /// [`SubmitError::SpawnFailed`](crate::SubmitError::SpawnFailed) unless another worker can take it. A thread that
+    /// is made and ends without calling `run` takes the payload that was meant for it along, and its slot.
     pub fn spawner(
         mut self,
         spawner: impl Fn(WorkerThread) -> io::Result<thread::JoinHandle<()>> + Send + Sync + 'static,
@@ -172,6 +174,9 @@ impl<T> Builder<T> {
     {
         if self.max_workers == 0 {
             return Err(BuildError::NoWorkers);
+        }
+        if self.threads.name.contains('\0') {
+            return Err(BuildError::NulInName);
         }
         if let Some(limit) = self.max_idle {
             if limit.is_zero() {

@@ -72,9 +72,14 @@ impl<T> Shared<T> {
 
     /// Sends to a worker that the caller has unlinked: its channel is empty, so this never blocks and never fails.
     pub(crate) fn order(&self, seat: &Seat<T>, order: Order<T>) {
-        let sent = seat.try_send(order).is_ok();
+        let sent = try_order(seat, order).is_ok();
         debug_assert!(sent, "only the one who unlinked a worker sends to it");
     }
+}
+
+/// Sends to a worker; the order comes back when its thread is gone.
+fn try_order<T>(seat: &Seat<T>, order: Order<T>) -> Result<(), Order<T>> {
+    seat.try_send(order).map_err(channel::unsent)
 }
 
 /// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
@@ -90,8 +95,9 @@ enum Patience {
 
 impl Patience {
     /// Until when to wait for a thread that somebody else is making.
-    fn settle_by(self) -> Option<Instant> {
+    fn settle_by(self, may_block: bool) -> Option<Instant> {
         match self {
+            _ if !may_block => Instant::now().checked_add(SETTLE_WITHIN),
             Patience::None => Instant::now().checked_add(SETTLE_WITHIN),
             Patience::Until(deadline) => Some(deadline),
             Patience::Endless => None,
@@ -146,7 +152,9 @@ where
         self.place(payload, Patience::Endless)
     }
 
-    /// Hands a payload to the pool if it can be accepted without waiting.
+    /// Hands a payload to the pool if it can be accepted without waiting for a worker to come free.
+    ///
+    /// While the pool's first thread is just being made for somebody else it waits for that to succeed, 5 ms at most.
     ///
     /// # Errors
     /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed) or [`SpawnFailed`](SubmitError::SpawnFailed), each
@@ -201,12 +209,14 @@ where
                     }
                 }
                 Admission::Unsettled(returned) => {
-                    let settle_by = *settle_by.get_or_insert_with(|| patience.settle_by());
+                    let may_block = core.limits.max_blocking > 0;
+                    let settle_by = *settle_by.get_or_insert_with(|| patience.settle_by(may_block));
                     let late;
                     (core, late) = watch(shared, core, settle_by);
                     if late && !core.is_settled() {
                         let error = match patience {
                             Patience::None => SubmitError::Full(returned),
+                            _ if !may_block => SubmitError::Overload(returned),
                             Patience::Until(_) | Patience::Endless => SubmitError::Timeout(returned),
                         };
                         return refuse(core, error);
@@ -268,7 +278,7 @@ where
         self.wait_deserted(None)
     }
 
-    /// As [`wait`](Self::wait), but no longer than `limit`.
+    /// As [`wait`](Self::wait), but no longer than `limit`, except for thread-local destructors that run already.
     ///
     /// # Errors
     /// As `wait`, and [`WaitError::Timeout`]; the pool goes on stopping, and a later wait can succeed.
@@ -429,41 +439,57 @@ fn start_worker<T: Send + 'static>(
     };
     let new =
         WorkerThread { name: format!("{}-{index}", options.name), stack_size: options.stack_size, body };
-    let made = match &options.spawner {
-        Some(spawner) => catch_unwind(AssertUnwindSafe(|| spawner(new)))
-            .unwrap_or_else(|_| Err(io::Error::other("the custom spawner panicked"))),
+    let made = contain("making a worker's thread", || match &options.spawner {
+        Some(spawner) => spawner(new),
         None => new.spawn(),
-    };
+    });
     let handle = match made {
         Ok(handle) => handle,
-        Err(error) => {
-            let mut core = shared.core.lock();
-            let bells = core.spawn_failed();
-            let watched = core.watchers > 0;
-            drop(core);
-            for bell in bells {
-                bell.notify_one();
-            }
-            if watched {
-                shared.events.notify_all();
-            }
-            return Err((payload, error));
-        }
+        Err(error) => return Err((give_up_worker(shared, payload), error)),
     };
     // Sent before the slot counts as settled, so that nobody can take this worker for one that goes idle.
-    shared.order(&seat, Order::Run(payload));
+    if let Err(unsent) = try_order(&seat, Order::Run(payload)) {
+        let Order::Run(payload) = unsent else { unreachable!("it was an order to run") };
+        let error = io::Error::other("the custom spawner dropped the worker's thread instead of running it");
+        return Err((give_up_worker(shared, payload), error));
+    }
     let mut core = shared.core.lock();
     core.spawn_succeeded(handle);
     let mut core = ensure_cleaner(shared, core);
     core.spawning -= 1;
-    let ended = core.take_ended_threads();
     let watched = core.watchers > 0;
     drop(core);
     if watched {
         shared.events.notify_all();
     }
-    join(ended);
     Ok(())
+}
+
+/// Gives back the slot of a worker that did not come to be, and the payload.
+fn give_up_worker<T>(shared: &Shared<T>, payload: T) -> T {
+    let mut core = shared.core.lock();
+    let bells = core.spawn_failed();
+    let watched = core.watchers > 0;
+    drop(core);
+    for bell in bells {
+        bell.notify_one();
+    }
+    if watched {
+        shared.events.notify_all();
+    }
+    payload
+}
+
+/// Makes a thread; a panic on the way is an error like any other.
+fn contain(
+    what: &str,
+    make: impl FnOnce() -> io::Result<thread::JoinHandle<()>>,
+) -> io::Result<thread::JoinHandle<()>> {
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|value| {
+        // Dropping it could panic again.
+        std::mem::forget(value);
+        Err(io::Error::other(format!("{what} panicked")))
+    })
 }
 
 /// Makes the cleaner's thread if the pool wants one and has none. Without it nothing expires until the next worker is
@@ -482,7 +508,8 @@ fn ensure_cleaner<'a, T: Send + 'static>(
         let shared = shared.clone();
         move || cleaner::live(&shared, limit)
     };
-    let made = thread::Builder::new().name(format!("{}-cleaner", shared.settings.threads.name)).spawn(body);
+    let name = format!("{}-cleaner", shared.settings.threads.name);
+    let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
     let mut core = shared.core.lock();
     match made {
         Ok(handle) => core.threads.push(handle),
@@ -534,7 +561,7 @@ fn wait_in_line<T>(
             core.line.make_eager(ticket);
         }
     };
-    let Some(payload) = core.line.withdraw(ticket) else { return Ok(()) };
+    let payload = core.line.withdraw(ticket).expect("it still waits");
     core.line.return_bell(bell);
     core.count_refusal();
     core.note_idleness();
@@ -600,7 +627,7 @@ fn join_until(
     }
 }
 
-fn join(threads: Vec<thread::JoinHandle<()>>) {
+pub(crate) fn join(threads: Vec<thread::JoinHandle<()>>) {
     for thread in threads {
         // A custom spawner's thread may have panicked on its own account; it has ended all the same.
         let _ = thread.join();

@@ -13,8 +13,8 @@ pub enum PoolState {
 
 /// A consistent snapshot: all figures were read in one critical section.
 ///
-/// Always `busy + idle == workers`, and `accepted == finished + busy + queued + handed_back` except that a worker still
-/// being started counts as busy with the payload it was started for.
+/// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back`; a worker still being started
+/// is busy with the payload it was started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {

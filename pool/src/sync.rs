@@ -24,7 +24,7 @@ mod real {
     pub(crate) mod thread {
         pub(crate) use std::thread::{Builder, JoinHandle};
 
-        /// True when the thread has run to its end, so that joining it does not block.
+        /// True when the thread's body has ended. Its thread-local destructors may still be running.
         pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
             handle.is_finished()
         }
@@ -94,6 +94,11 @@ mod real {
 
         pub(crate) fn one_place<T>() -> (Sender<T>, Receiver<T>) {
             crossbeam_channel::bounded(1)
+        }
+
+        /// The message that could not be sent.
+        pub(crate) fn unsent<T>(error: crossbeam_channel::TrySendError<T>) -> T {
+            error.into_inner()
         }
     }
 
@@ -227,6 +232,10 @@ mod model {
         pub(crate) fn one_place<T>() -> (Sender<T>, Receiver<T>) {
             let place = Arc::new(Place { slot: Mutex::new(None), filled: Condvar::new() });
             (Sender(place.clone()), Receiver(place))
+        }
+
+        pub(crate) fn unsent<T>(message: T) -> T {
+            message
         }
 
         impl<T> Sender<T> {

@@ -137,7 +137,7 @@ fn bdy_01_a_length_is_kept_to_the_byte() {
     check(corpus(), "BDY-01");
     let running = echoing();
     let mut client = running.client();
-    for length in [1, 2, 100, 4095, 4096, 16 * 1024, 100_000] {
+    for length in [1, 2, 100, 4095, 4096, 16 * 1024, 50_000] {
         let body = "x".repeat(length);
         client.send(post("/", &body) + &get("/next"));
         assert!(client.response().text().contains(&format!("] {body} {{")), "{length}");
@@ -150,9 +150,9 @@ fn bdy_02_chunks_are_put_together() {
     check(corpus(), "BDY-02");
     let running = echoing();
     let mut client = running.client();
-    for size in [1, 7, 1000, 50_000] {
+    for size in [1, 7, 1000, 25_000] {
         let chunk = format!("{size:x}\r\n{}\r\n", "y".repeat(size));
-        let count = 100_000 / size;
+        let count = 50_000 / size;
         client.send(chunked("", &(chunk.repeat(count) + "0\r\n\r\n")) + &get("/next"));
         assert!(client.response().text().contains(&format!("] {} {{", "y".repeat(size * count))), "{size}");
         assert_next(&mut client);
@@ -279,15 +279,28 @@ fn rsp_01_the_length_is_that_of_the_body() {
     // On both sides of where bodies are moved instead of copied.
     for length in [0, 1, 100, 16 * 1024, 16 * 1024 + 1, 1 << 20] {
         for path in ["copied", "vec"] {
-            client.send(get(&format!("/{path}?{length}")).repeat(2));
-            for _ in 0..2 {
-                let reply = client.response();
-                assert_eq!(reply.field("Content-Length"), Some(length.to_string().as_str()));
-                assert!(
-                    reply.body.iter().enumerate().all(|(position, byte)| *byte == (position % 251) as u8)
-                );
-            }
+            let reply = client.get(&format!("/{path}?{length}"));
+            assert_eq!(reply.field("Content-Length"), Some(length.to_string().as_str()));
+            let is_whole =
+                reply.body.iter().enumerate().all(|(position, byte)| *byte == (position % 251) as u8);
+            assert!(is_whole && reply.body.len() == length);
         }
+    }
+}
+
+#[test]
+fn a_request_behind_a_big_response_is_served() {
+    let running = Running::new(|ctx| {
+        let length = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        ctx.response.set_body_vec(vec![b'x'; length]);
+    });
+    let mut client = running.client();
+    for length in [10_000, 60_000, 70_000, 1 << 20] {
+        client.send(get(&format!("/?{length}")).repeat(3) + &get("/?0"));
+        for _ in 0..3 {
+            assert_eq!(client.response().body.len(), length);
+        }
+        assert_eq!(client.response().body.len(), 0);
     }
 }
 
@@ -315,8 +328,18 @@ fn rsp_03_responses_that_have_no_body() {
         ctx.set_status_code(status);
         ctx.set_body("must not be sent");
     });
+    // A 1xx is no answer: the connection cannot go on after it, or the next answer would be taken for this one's.
+    for status in [102, 150, 199] {
+        let mut client = running.client();
+        client.send(get(&format!("/?{status}")) + &get("/?200"));
+        let reply = client.response();
+        assert_eq!(reply.status, status);
+        assert_eq!((reply.field("Content-Length"), reply.field("Content-Type")), (None, None), "{status}");
+        assert_eq!(reply.field("Connection"), Some("close"), "{status}");
+        client.expect_end();
+    }
     let mut client = running.client();
-    for status in [204, 304, 102, 150, 199] {
+    for status in [204, 304] {
         client.send(get(&format!("/?{status}")) + &get("/?200"));
         let reply = client.response();
         assert_eq!(reply.status, status);

@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use anthill_http::{RequestCtx, Server};
-use anthill_tests::client::{Client, Reply, get, post};
+use anthill_tests::client::{Client, Reply, SOCKET_LIMIT, get, post};
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, eventually};
 
@@ -187,7 +187,8 @@ fn con_09_nothing_behind_a_closing_response_is_executed() {
     client.send(get("/?close"));
     assert!(client.response().closes());
     let _ = client.try_send(get("/never"));
-    client.expect_end();
+    // The connection may be gone by then, so this may be answered by a reset.
+    assert!(client.is_ended_within(SOCKET_LIMIT));
     assert_eq!(running.handled(), 2);
 }
 

@@ -7,6 +7,7 @@ mod http_conn;
 mod http_headers;
 mod http_limits;
 mod http_parse;
+mod http_regress;
 mod http_server;
 mod http_shutdown;
 mod http_timeouts;

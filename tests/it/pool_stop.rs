@@ -425,3 +425,35 @@ fn pool_044_what_a_refused_task_captured_is_not_lost() {
     task.run();
     assert_eq!(answered.try_recv(), Ok(42));
 }
+
+/// A worker whose thread-local destructor takes its time holds up no submitter, and is waited for by `wait`.
+#[test]
+fn pool_039_a_slow_destructor_holds_up_nobody_but_the_wait() {
+    struct Slow;
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(500));
+            ENDED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    thread_local! {
+        static SLOW: Slow = const { Slow };
+    }
+    let pool = WorkerPool::builder()
+        .max_workers(1)
+        .max_idle_worker_duration(Duration::from_millis(20))
+        .build(|_: u32| SLOW.with(|_| ()))
+        .unwrap();
+    for round in 0..2 {
+        pool.submit(round).unwrap();
+        eventually("the worker is let go", || pool.running() == 0);
+    }
+    assert!(
+        ENDED.load(Ordering::SeqCst) < 2,
+        "nobody waited for the first worker's destructor and the second's"
+    );
+    pool.stop();
+    pool.wait().unwrap();
+    assert_eq!(ENDED.load(Ordering::SeqCst), 2);
+}

@@ -58,6 +58,8 @@ pub(crate) struct Conn {
     pub(crate) request_began: Millis,
     /// When the connection is given up, while parked.
     pub(crate) deadline: Millis,
+    /// When it is given up unless the peer takes some of the output first.
+    pub(crate) write_deadline: Millis,
     /// Its deadline has passed; what it waited for did not come.
     pub(crate) timed_out: bool,
     /// Bytes thrown away while lingering.
@@ -82,6 +84,7 @@ impl Conn {
             read_closed: false,
             request_began: NEVER,
             deadline: NEVER,
+            write_deadline: NEVER,
             timed_out: false,
             drained: 0,
             counted_requests: 0,

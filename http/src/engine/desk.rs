@@ -9,8 +9,6 @@ use crate::input::Input;
 use crate::output::Output;
 use crate::util::date::HttpDate;
 
-/// Read buffers a desk keeps for when it gave one away with a half-read request.
-const SPARE_INPUTS: usize = 8;
 /// A read buffer that grew beyond this many times its first size is not kept.
 const KEPT_GROWTH: usize = 4;
 
@@ -25,7 +23,8 @@ pub(crate) struct Desk {
     /// True while `ctx` holds a complete request that was not answered yet.
     pub(crate) holds_request: bool,
     buffer_size: usize,
-    spare_inputs: Vec<Input>,
+    /// The desk's own buffer, while that of a connection with much left over lies here.
+    spare_input: Option<Input>,
 }
 
 impl Desk {
@@ -37,7 +36,7 @@ impl Desk {
             unix_seconds: 0,
             holds_request: false,
             buffer_size,
-            spare_inputs: Vec::new(),
+            spare_input: None,
         }
     }
 
@@ -46,50 +45,60 @@ impl Desk {
         self.unix_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     }
 
-    /// Takes the connection's left-over bytes on the desk, or an empty buffer when there are none.
+    /// Puts the connection's left-over bytes on the desk.
     pub(crate) fn open(&mut self, conn: &mut Conn) {
         self.ctx.set_conn(&conn.info);
-        if conn.input.capacity() > 0 {
-            let idle = std::mem::replace(self.ctx.request.input_mut(), std::mem::take(&mut conn.input));
-            self.keep(idle);
-        } else if self.ctx.request.input_mut().capacity() == 0 {
-            let fresh = self.spare_inputs.pop().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
-            *self.ctx.request.input_mut() = fresh;
+        let input = self.ctx.request.input_mut();
+        if conn.input.unread().len() > self.buffer_size / 2 {
+            self.spare_input = Some(std::mem::replace(input, std::mem::take(&mut conn.input)));
+        } else {
+            if input.capacity() == 0 {
+                *input = self.spare_input.take().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
+            }
+            if !conn.input.is_empty() {
+                input.receive(std::mem::take(&mut conn.input).unread());
+            }
         }
         if !conn.output.is_empty() {
             std::mem::swap(&mut self.output, &mut conn.output);
         }
     }
 
-    /// Leaves with the connection what it still needs.
+    /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
+    /// buffer that they are in.
     pub(crate) fn close(&mut self, conn: &mut Conn) {
         let input = self.ctx.request.input_mut();
-        if input.is_empty() {
-            input.clear();
-            if input.capacity() > KEPT_GROWTH * self.buffer_size {
-                *input = Input::default();
-            }
-        } else {
+        if input.unread().len() > self.buffer_size / 2 {
             conn.input = std::mem::take(input);
+        } else if !input.is_empty() {
+            let mut rest = Input::with_capacity(input.unread().len());
+            rest.receive(input.unread());
+            conn.input = rest;
         }
         if self.output.is_empty() {
             self.output.clear();
         } else {
             std::mem::swap(&mut self.output, &mut conn.output);
         }
+        self.tidy_up();
     }
 
     /// Forgets a connection that is closed.
     pub(crate) fn wipe(&mut self) {
-        self.ctx.request.input_mut().clear();
+        self.ctx.reset();
         self.output.clear();
+        self.tidy_up();
     }
 
-    fn keep(&mut self, mut input: Input) {
-        let keeps = 1..=KEPT_GROWTH * self.buffer_size;
-        if keeps.contains(&input.capacity()) && self.spare_inputs.len() < SPARE_INPUTS {
-            input.clear();
-            self.spare_inputs.push(input);
+    /// Makes the desk ready for the next connection.
+    fn tidy_up(&mut self) {
+        let input = self.ctx.request.input_mut();
+        input.clear();
+        if input.capacity() > KEPT_GROWTH * self.buffer_size {
+            *input = Input::default();
+        }
+        if let Some(own) = self.spare_input.take() {
+            *input = own;
         }
     }
 }

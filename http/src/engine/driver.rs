@@ -104,7 +104,7 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
         match shard.find(now) {
             Found::Connection(mut conn) => {
                 let outcome = if std::mem::take(&mut conn.timed_out) {
-                    turn::time_out(engine, &mut conn, &mut desk)
+                    turn::time_out(engine, &mut conn, &mut desk, &mut driver)
                 } else {
                     turn::serve(engine, &mut conn, &mut desk, &mut driver)
                 };
@@ -119,9 +119,16 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
                 let handed =
                     HandedOver { shard: index, conn, desk: std::mem::replace(&mut desk, engine.desk()) };
                 desk.unix_seconds = handed.desk.unix_seconds;
-                if let Some(refused) = hand_over(engine, handed) {
-                    serve_refused(&mut driver, refused);
+                if !hand_over(engine, handed) {
+                    while let Some(abandoned) = engine.pick_up.take_abandoned() {
+                        serve_abandoned(&mut driver, abandoned);
+                    }
                 }
+            }
+            Found::Others => {
+                shard.wait(Some(Duration::ZERO));
+                now = engine.now();
+                desk.tell_time();
             }
             Found::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
@@ -161,22 +168,23 @@ fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
     engine.connection_closed(counted_address);
 }
 
-/// Leaves a connection for the next free worker, and wakes one if need be. `Some`: no worker can be had and none is at
-/// it, so the driver must serve this one itself.
-fn hand_over(engine: &Arc<Engine>, handed: HandedOver) -> Option<HandedOver> {
+/// Leaves a connection for the next free worker, and wakes one if need be. False: none could be had, so it may be that
+/// nobody will come for it.
+fn hand_over(engine: &Arc<Engine>, handed: HandedOver) -> bool {
     engine.counters.dispatched.fetch_add(1, Ordering::Relaxed);
     let must_wake = engine.pick_up.leave(handed, Instant::now());
     engine.alarm.rouse();
     if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
-        return None;
+        return true;
     }
-    engine.pick_up.wake_failed()
+    engine.pick_up.not_woken(1);
+    false
 }
 
 /// The driver runs a handler that probably blocks. It holds the lease meanwhile, so a worker that comes free can take
 /// the shard over.
-fn serve_refused(driver: &mut Driver<'_>, refused: HandedOver) {
-    let HandedOver { shard, mut conn, mut desk } = refused;
+fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
+    let HandedOver { shard, mut conn, mut desk } = abandoned;
     driver.may_hand_over = false;
     let outcome = turn::serve(driver.engine, &mut conn, &mut desk, driver);
     driver.may_hand_over = true;

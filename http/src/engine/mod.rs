@@ -130,6 +130,9 @@ impl Engine {
     fn abandon(&self, driven: usize) {
         *self.drivers.lock() = driven;
         self.stop();
+        if driven == 0 {
+            self.end();
+        }
         // They have no connections, so they end at once.
         let _ = self.wait_ended(None);
     }
@@ -137,7 +140,8 @@ impl Engine {
     /// Lets nothing new in, closes idle connections, and lets each other one end after its current request.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
-        for waker in self.acceptors.lock().iter() {
+        let acceptors = self.acceptors.lock().clone();
+        for waker in acceptors {
             if let Err(error) = waker.wake() {
                 log::error!("waking a listener failed: {error}");
             }
@@ -161,14 +165,10 @@ impl Engine {
             }
         }
         drop(drivers);
-        self.ended.store(true, Ordering::SeqCst);
-        self.alarm.ring();
-        if let Some(monitor) = self.monitor.lock().take() {
-            if monitor.join().is_err() {
-                log::error!("the monitor panicked");
-            }
+        let monitor = self.monitor.lock().take();
+        if monitor.is_some_and(|monitor| monitor.join().is_err()) {
+            log::error!("the monitor panicked");
         }
-        self.pool.stop();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match left {
             Some(left) => self.pool.wait_timeout(left.max(Duration::from_millis(10))).is_ok(),
@@ -205,6 +205,19 @@ impl Engine {
     fn driver_ended(&self) {
         let mut drivers = self.drivers.lock();
         *drivers -= 1;
+        let was_last = *drivers == 0;
+        drop(drivers);
+        if was_last {
+            // Here and not where somebody waits for it: perhaps nobody does.
+            self.end();
+        }
+    }
+
+    /// Lets the monitor and the workers go.
+    fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.alarm.ring();
+        self.pool.stop();
         self.all_ended.notify_all();
     }
 

@@ -48,15 +48,14 @@ impl<W> PickUp<W> {
         must_wake
     }
 
-    /// The worker asked for by `leave` could not be had. `Some`: nobody is left who would take this piece, so the
-    /// caller has to do it.
-    pub(crate) fn wake_failed(&self) -> Option<W> {
+    /// A piece that nobody is left to take, so the caller has to do it. To be asked until there is none after a worker
+    /// that was to be woken could not be had ([`PickUp::not_woken`]).
+    pub(crate) fn take_abandoned(&self) -> Option<W> {
         let mut queue = self.queue.lock();
-        queue.active -= 1;
         if queue.active > 0 {
             return None;
         }
-        queue.waiting.pop_back().map(|(_, work)| work)
+        queue.waiting.pop_front().map(|(_, work)| work)
     }
 
     /// An active worker takes the next piece; with `None` it is active no more.
@@ -101,7 +100,7 @@ impl<W> PickUp<W> {
         late
     }
 
-    /// Takes back what `overdue` counted for workers that could not be had.
+    /// Takes back what `leave` or `overdue` counted for workers that could not be had.
     pub(crate) fn not_woken(&self, workers: usize) {
         self.queue.lock().active -= workers;
     }
@@ -154,11 +153,14 @@ mod tests {
         let line = PickUp::new();
         let now = Instant::now();
         assert!(line.leave('a', now));
-        assert_eq!(line.wake_failed(), Some('a'));
         assert!(line.leave('b', now));
+        line.not_woken(1);
+        assert_eq!(line.take_abandoned(), None, "the one woken for the other will take both");
+        line.not_woken(1);
+        assert_eq!(line.take_abandoned(), Some('a'), "both drivers are left with their pieces");
+        assert_eq!(line.take_abandoned(), Some('b'));
+        assert_eq!(line.take_abandoned(), None);
         assert!(line.leave('c', now));
-        assert_eq!(line.wake_failed(), None, "the one woken for b will take c too");
-        assert_eq!(line.take(), Some('b'));
         assert_eq!(line.join(), Some('c'));
     }
 }

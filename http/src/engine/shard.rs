@@ -48,6 +48,9 @@ struct Poller {
 pub(crate) struct State {
     slots: Slots<Box<Conn>>,
     to_serve: VecDeque<Box<Conn>>,
+    /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
+    /// keep others from being heard.
+    this_pass: usize,
     deadlines: Deadlines,
     /// The driver waits for the poller, or is about to.
     asleep: bool,
@@ -60,6 +63,8 @@ pub(crate) struct State {
 /// What the driver found when it looked for a connection to serve.
 pub(crate) enum Found {
     Connection(Box<Conn>),
+    /// Some, but the poller must be asked first whether others are ready.
+    Others,
     /// Nothing: wait for the poller, at most until then.
     Nothing(Millis),
 }
@@ -80,6 +85,7 @@ impl Shard {
             state: Mutex::new(State {
                 slots: Slots::new(),
                 to_serve: VecDeque::new(),
+                this_pass: 0,
                 deadlines: Deadlines::default(),
                 asleep: false,
                 ended: false,
@@ -135,7 +141,7 @@ impl Shard {
         conn.deadline = deadline;
         let mut state = self.lock();
         let mut wake = state.deadlines.set(token, deadline);
-        if let Err((mut conn, readiness)) = state.slots.park(token, conn) {
+        if let Err((mut conn, readiness)) = state.slots.park(token, conn, true) {
             note(&mut conn, readiness);
             state.to_serve.push_back(conn);
             wake = true;
@@ -153,9 +159,10 @@ impl Shard {
     ) -> Result<(), Box<Conn>> {
         conn.deadline = deadline(&mut conn, now, settings);
         let (token, due) = (conn.token, conn.deadline);
+        let is_idle = conn.awaits == Awaits::Request && conn.session.is_idle();
         let mut state = self.lock();
         state.count(&mut conn);
-        match state.slots.park(token, conn) {
+        match state.slots.park(token, conn, is_idle) {
             Ok(()) => {
                 let wake = due != NEVER && state.deadlines.set(token, due);
                 self.unlock_and_wake(state, wake);
@@ -197,13 +204,17 @@ impl Shard {
     /// The next connection to serve: first those that time out, then those reported.
     pub(crate) fn find(&self, now: Millis) -> Found {
         let mut state = self.lock();
+        if state.this_pass == 0 {
+            state.queue_overdue(now);
+        }
+        if !state.to_serve.is_empty() && state.this_pass == 0 {
+            return Found::Others;
+        }
         if let Some(conn) = state.to_serve.pop_front() {
+            state.this_pass -= 1;
             return Found::Connection(conn);
         }
-        state.queue_overdue(now);
-        if let Some(conn) = state.to_serve.pop_front() {
-            return Found::Connection(conn);
-        }
+        state.this_pass = 0;
         state.asleep = true;
         Found::Nothing(state.deadlines.next().unwrap_or(NEVER))
     }
@@ -219,6 +230,7 @@ impl Shard {
             if error.kind() != io::ErrorKind::Interrupted {
                 log::error!("waiting for events failed: {error}");
             }
+            state.this_pass = state.to_serve.len();
             return;
         }
         for event in events.iter() {
@@ -236,17 +248,16 @@ impl Shard {
                 state.to_serve.push_back(conn);
             }
         }
+        state.this_pass = state.to_serve.len();
     }
 
     /// Makes the driver look at every parked connection; to be called when the server begins to stop.
     pub(crate) fn rouse_all(&self) {
         let mut state = self.lock();
-        for token in state.slots.parked() {
-            if let Some(mut conn) = state.slots.take(token) {
-                // A request may have come that the poller was not asked about yet.
-                conn.readable = true;
-                state.to_serve.push_back(conn);
-            }
+        for mut conn in state.slots.stop() {
+            // A request may have come that the poller was not asked about yet.
+            conn.readable = true;
+            state.to_serve.push_back(conn);
         }
         self.unlock_and_wake(state, true);
     }
@@ -290,7 +301,7 @@ impl State {
                 continue;
             }
             let due = conn.deadline;
-            if let Err((conn, _)) = self.slots.park(token, conn) {
+            if let Err((conn, _)) = self.slots.park(token, conn, false) {
                 debug_assert!(false, "nothing is reported under the lock");
                 self.to_serve.push_back(conn);
             } else if due != NEVER {
@@ -312,7 +323,13 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
         limit.map_or(NEVER, |limit| from.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
     };
     match conn.awaits {
-        Awaits::Writable => after(now, settings.write_timeout),
+        Awaits::Writable => {
+            // Kept until the peer takes something, whatever else happens on the connection.
+            if conn.write_deadline == NEVER {
+                conn.write_deadline = after(now, settings.write_timeout);
+            }
+            conn.write_deadline
+        }
         // Set once, so that a peer cannot stretch it by sending on.
         Awaits::LingerEnd if conn.deadline != NEVER => conn.deadline,
         Awaits::LingerEnd => now.saturating_add(LINGER),

@@ -76,11 +76,13 @@ pub(crate) struct Slots<C> {
     slots: Vec<Slot<C>>,
     vacant: Vec<u32>,
     taken: usize,
+    /// Idle connections are not parked any more.
+    stopping: bool,
 }
 
 impl<C> Slots<C> {
     pub(crate) fn new() -> Self {
-        Slots { slots: Vec::new(), vacant: Vec::new(), taken: 0 }
+        Slots { slots: Vec::new(), vacant: Vec::new(), taken: 0, stopping: false }
     }
 
     /// Connections there are, parked or out.
@@ -126,14 +128,19 @@ impl<C> Slots<C> {
     }
 
     /// Puts a connection back. When something was reported since it was taken, it comes straight back with the report
-    /// and stays out.
-    pub(crate) fn park(&mut self, token: Token, connection: C) -> Result<(), (C, Readiness)> {
+    /// and stays out; so does an idle one, as if it were readable, once the table is stopping: whoever served it may not
+    /// have known yet.
+    pub(crate) fn park(&mut self, token: Token, connection: C, is_idle: bool) -> Result<(), (C, Readiness)> {
+        let must_look_again = is_idle && self.stopping;
         let Some(slot) = self.slot(token) else {
             debug_assert!(false, "parked after its end");
             return Ok(());
         };
         match &mut slot.place {
             Place::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
+            Place::Out(_) if must_look_again => {
+                Err((connection, Readiness { readable: true, ..Readiness::default() }))
+            }
             place => {
                 debug_assert!(matches!(place, Place::Out(_)), "a connection is in one place");
                 *place = Place::Parked(connection);
@@ -154,14 +161,10 @@ impl<C> Slots<C> {
         self.taken -= 1;
     }
 
-    /// The tokens of all parked connections.
-    pub(crate) fn parked(&self) -> Vec<Token> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| matches!(slot.place, Place::Parked(_)))
-            .map(|(index, slot)| Token::new(index as u32, slot.generation))
-            .collect()
+    /// Takes all parked connections out, and lets no idle one be parked from now on.
+    pub(crate) fn stop(&mut self) -> Vec<C> {
+        self.stopping = true;
+        self.slots.iter_mut().filter(|slot| matches!(slot.place, Place::Parked(_))).filter_map(take).collect()
     }
 
     fn slot(&mut self, token: Token) -> Option<&mut Slot<C>> {
@@ -187,15 +190,26 @@ mod tests {
     fn a_report_while_out_is_handed_to_whoever_parks() {
         let mut slots = Slots::new();
         let token = slots.reserve();
-        assert_eq!(slots.park(token, 'c'), Ok(()));
+        assert_eq!(slots.park(token, 'c', false), Ok(()));
         assert_eq!(slots.report(token, READABLE), Some('c'));
         assert_eq!(slots.report(token, READABLE), None);
         assert_eq!(slots.report(token, CLOSED), None);
         let both = Readiness { readable: true, writable: false, read_closed: true };
-        assert_eq!(slots.park(token, 'c'), Err(('c', both)));
-        assert_eq!(slots.park(token, 'c'), Ok(()), "a report is handed over once");
+        assert_eq!(slots.park(token, 'c', false), Err(('c', both)));
+        assert_eq!(slots.park(token, 'c', false), Ok(()), "a report is handed over once");
         assert_eq!(slots.take(token), Some('c'));
         assert_eq!(slots.take(token), None);
+    }
+
+    #[test]
+    fn once_stopping_only_busy_connections_are_parked() {
+        let mut slots = Slots::new();
+        let tokens: Vec<Token> = (0..3).map(|_| slots.reserve()).collect();
+        assert_eq!(slots.park(tokens[0], 0, true), Ok(()));
+        assert_eq!(slots.park(tokens[1], 1, false), Ok(()));
+        assert_eq!(slots.stop(), [0, 1], "all that were parked");
+        assert_eq!(slots.park(tokens[2], 2, true), Err((2, READABLE)));
+        assert_eq!(slots.park(tokens[1], 1, false), Ok(()));
     }
 
     #[test]
@@ -206,10 +220,9 @@ mod tests {
         slots.release(first);
         let second = slots.reserve();
         assert_ne!(first, second);
-        assert_eq!(slots.park(second, 's'), Ok(()));
+        assert_eq!(slots.park(second, 's', true), Ok(()));
         assert_eq!(slots.report(first, READABLE), None);
         assert_eq!(slots.len(), 1);
-        assert_eq!(slots.parked(), [second]);
         assert_eq!(Token::from_number(second.to_number()), second);
         assert_eq!(slots.report(Token::from_number(u64::MAX), READABLE), None);
     }

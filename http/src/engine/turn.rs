@@ -21,8 +21,11 @@ use crate::request::Request;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
-/// Room asked for each read.
+/// Requests answered in one turn before other connections get theirs.
+const REQUESTS_PER_TURN: usize = 32;
+/// Room asked for each read, and most that is used of it.
 const READ_ROOM: usize = 4096;
+const READ_MOST: usize = 64 * 1024;
 /// Unsent bytes at which no further pipelined request is answered before they are sent.
 const OUTPUT_MARK: usize = 64 * 1024;
 /// Bytes of a refused request that are thrown away at most before the connection is closed on the peer.
@@ -63,54 +66,81 @@ pub(crate) fn serve(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mu
     outcome
 }
 
-/// Ends the wait of a connection whose deadline has passed; the turn after it does the rest.
-pub(crate) fn time_out(engine: &Engine, conn: &mut Conn, desk: &mut Desk) -> Outcome {
-    let never_began = conn.session.requests() == 0;
-    let silent = conn.session.is_idle() && !never_began;
-    if conn.awaits != Awaits::Request || silent {
-        return Outcome::Close;
+/// Serves a connection whose deadline has passed: what it waited for may have come while nobody looked. If not, it is
+/// given up.
+pub(crate) fn time_out(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Outcome {
+    let (requests, was_idle) = (conn.session.requests(), conn.session.is_idle());
+    conn.readable = true;
+    let outcome = serve(engine, conn, desk, host);
+    if outcome != Outcome::Park {
+        return outcome;
     }
-    desk.open(conn);
-    refuse(engine, conn, desk, ProtoError::Timeout);
-    let outcome = send_and_close(engine, conn, desk);
-    if outcome == Outcome::Close {
-        desk.wipe()
-    } else {
-        desk.close(conn)
+    match conn.awaits {
+        Awaits::LingerEnd => Outcome::Close,
+        Awaits::Writable if conn.write_deadline != NEVER => Outcome::Close,
+        Awaits::Writable => Outcome::Park,
+        Awaits::Request => {
+            let is_idle = conn.session.is_idle();
+            if conn.session.requests() > requests || was_idle && !is_idle {
+                return Outcome::Park;
+            }
+            if is_idle && requests > 0 {
+                return Outcome::Close;
+            }
+            desk.open(conn);
+            refuse(engine, conn, desk, ProtoError::Timeout);
+            let outcome = send_and_close(conn, desk);
+            if outcome == Outcome::Close {
+                desk.wipe()
+            } else {
+                desk.close(conn)
+            }
+            outcome
+        }
     }
-    outcome
 }
 
 fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Outcome {
-    let mut reads = 0;
+    let (mut reads, mut answers) = (0, 0);
     loop {
         if conn.stage != Stage::Serving {
-            return send_and_close(engine, conn, desk);
+            return send_and_close(conn, desk);
         }
         if desk.holds_request {
             desk.holds_request = false;
+            answers += 1;
             answer(engine, conn, desk, host);
             continue;
         }
-        if desk.output.len() < OUTPUT_MARK {
-            match conn.session.advance(&mut desk.ctx.request, &mut desk.output, &engine.settings.limits) {
-                Ok(Progress::Ready) => {
-                    conn.request_began = NEVER;
-                    desk.holds_request = true;
-                    if host.hands_over(&desk.ctx.request) {
-                        // Earlier responses must not wait for a handler that blocks.
-                        return match send(conn, desk) {
-                            Ok(_) => Outcome::HandOver,
-                            Err(_) => lose(desk),
-                        };
-                    }
-                    continue;
+        // A peer that does not take its responses gets no further ones, however many requests are here already.
+        if conn.awaits == Awaits::Writable || desk.output.len() >= OUTPUT_MARK || answers == REQUESTS_PER_TURN
+        {
+            match send(conn, desk) {
+                Ok(true) => conn.awaits = Awaits::Request,
+                Ok(false) => return park(conn, Awaits::Writable),
+                Err(_) => return Outcome::Close,
+            }
+            if answers == REQUESTS_PER_TURN {
+                return Outcome::Yield;
+            }
+        }
+        match conn.session.advance(&mut desk.ctx.request, &mut desk.output, &engine.settings.limits) {
+            Ok(Progress::Ready) => {
+                conn.request_began = NEVER;
+                desk.holds_request = true;
+                if host.hands_over(&desk.ctx.request) {
+                    // Earlier responses must not wait for a handler that blocks.
+                    return match send(conn, desk) {
+                        Ok(_) => Outcome::HandOver,
+                        Err(_) => lose(desk),
+                    };
                 }
-                Ok(Progress::NeedInput) => {}
-                Err(error) => {
-                    refuse(engine, conn, desk, error);
-                    continue;
-                }
+                continue;
+            }
+            Ok(Progress::NeedInput) => {}
+            Err(error) => {
+                refuse(engine, conn, desk, error);
+                continue;
             }
         }
         match send(conn, desk) {
@@ -145,10 +175,7 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     let ctx = &mut desk.ctx;
     ctx.set_request_number(conn.session.requests());
     if engine.settings.get_only && !(ctx.is_get() || ctx.is_head()) {
-        ctx.response.set_status(405);
-        ctx.response.set_header("Allow", "GET, HEAD");
-        ctx.response.set_body("non-get request received");
-        ctx.response.set_close();
+        handler::refuse_method(ctx);
     } else {
         host.visit(|| run_handler(engine, ctx));
     }
@@ -167,19 +194,13 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     conn.session.finish(&mut ctx.request);
     ctx.reset();
     if !keep_alive || stopping {
-        // Bytes that nobody will read would turn the close into a reset.
-        conn.stage = if ctx.request.input_mut().is_empty() && !conn.readable {
-            Stage::Closing
-        } else {
-            Stage::Refusing
-        };
+        conn.stage = Stage::Closing;
     }
 }
 
 fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
     if handler::run(&**engine.handler, ctx) == handler::Outcome::Panicked {
         engine.counters.panics.fetch_add(1, Ordering::Relaxed);
-        log::error!("the handler of {} {} panicked; answered 500", ctx.request.method(), ctx.request.path());
     }
 }
 
@@ -192,30 +213,35 @@ fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) 
         content_type: engine.settings.content_type,
     };
     conn.session.refuse(error, &mut desk.output, &defaults);
+    desk.ctx.reset();
     desk.ctx.request.input_mut().clear();
     conn.stage = Stage::Refusing;
 }
 
-/// Sends the rest; then closes, or lingers.
-fn send_and_close(engine: &Engine, conn: &mut Conn, desk: &mut Desk) -> Outcome {
+/// Sends the rest; then closes, or lingers if the peer has sent something that nobody will read: closing at once would
+/// then reset the connection, and with it whatever the peer has not received yet.
+fn send_and_close(conn: &mut Conn, desk: &mut Desk) -> Outcome {
     match send(conn, desk) {
         Ok(true) => {}
         Ok(false) => return park(conn, Awaits::Writable),
         Err(_) => return Outcome::Close,
     }
-    if conn.stage == Stage::Closing {
-        return Outcome::Close;
+    let input = desk.ctx.request.input_mut();
+    if conn.stage == Stage::Closing && input.is_empty() {
+        match read(conn, input.space(READ_ROOM)) {
+            Ok(Some(1..)) => {}
+            Ok(_) | Err(_) => return Outcome::Close,
+        }
     }
-    if conn.stage == Stage::Refusing {
+    if conn.stage != Stage::Lingering {
         conn.stage = Stage::Lingering;
         conn.deadline = NEVER;
         if conn.stream.shutdown_write().is_err() {
             return Outcome::Close;
         }
     }
-    let input = desk.ctx.request.input_mut();
     input.clear();
-    while conn.readable && conn.drained < LINGER_BYTES && !engine.is_stopping() {
+    while conn.readable && conn.drained < LINGER_BYTES {
         match read(conn, input.space(READ_ROOM)) {
             Ok(Some(count @ 1..)) => conn.drained += count,
             Ok(None) => {}
@@ -237,6 +263,9 @@ fn lose(desk: &mut Desk) -> Outcome {
 
 /// Reads once. `None`: nothing there now.
 fn read(conn: &mut Conn, room: &mut [u8]) -> io::Result<Option<usize>> {
+    // A buffer that a big body has made large would let one read bring in any number of requests.
+    let most = room.len().min(READ_MOST);
+    let room = &mut room[..most];
     loop {
         match conn.stream.read(room) {
             Ok(count) => {
@@ -265,7 +294,10 @@ fn send(conn: &mut Conn, desk: &mut Desk) -> io::Result<bool> {
         };
         match sent {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => desk.output.advance(count),
+            Ok(count) => {
+                desk.output.advance(count);
+                conn.write_deadline = NEVER;
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -103,7 +103,11 @@ pub(crate) fn response_framing(method: &[u8], status: u16) -> ResponseFraming {
     match status {
         // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A 304 may have one, but only that of the
         // 200 that was not sent, which nobody knows here (`RSP-03`).
-        100..=199 | 204 | 304 => none,
+        204 | 304 => none,
+        // RFC 9110 section 15.2: a 1xx is not the answer, another one has to follow, and after a 101 there is no
+        // more HTTP. A handler's response is all there is, so whatever came next would be taken for the wrong
+        // request's.
+        100..=199 => ResponseFraming { ends_http: true, ..none },
         // RFC 9110 section 15.3.6: a 205 has no content, which has to be said with a length of zero.
         205 => ResponseFraming { announces_length: true, ..none },
         // RFC 9110 section 9.3.6: after a 2xx to CONNECT the connection is a tunnel and has no message

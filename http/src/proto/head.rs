@@ -305,7 +305,7 @@ mod tests {
         let (bytes, fields) = request.parse_parts();
         assert_eq!(find_end(bytes, 0), Ok(Some(bytes.len())), "{head:?} is not one head");
         let parsed = parse(bytes, fields, &Limits::default())?;
-        request.complete(parsed.head, 0..0, head.len());
+        request.complete(parsed.head, 0..0, crate::proto::Stamp::default());
         Ok(request)
     }
 

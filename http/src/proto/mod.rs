@@ -35,7 +35,7 @@ pub(crate) mod status;
 pub(crate) use encode::ResponseDefaults;
 pub use error::ProtoError;
 pub(crate) use limits::Limits;
-pub(crate) use session::{Progress, Session};
+pub(crate) use session::{Progress, Session, Stamp};
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ use crate::request::{Request, Version};
 use crate::response::Response;
 use crate::util::token;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What [`Session::advance`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,20 @@ pub(crate) enum Stage {
 pub(crate) struct Session {
     phase: Phase,
     requests: u64,
+    /// Unique within the process.
+    id: u64,
 }
+
+/// Says which request of which session a request object holds. Handlers can exchange the object; its marks go
+/// with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    session: u64,
+    request: u64,
+}
+
+/// The next session's number; 0 is no session's.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Positions count from the first unread byte of the input, which is the first byte of the request.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +83,7 @@ const _: () = assert!(size_of::<Session>() <= 64);
 impl Session {
     /// A connection on which nothing has been received.
     pub(crate) fn new() -> Self {
-        Self { phase: IDLE, requests: 0 }
+        Self { phase: IDLE, requests: 0, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Looks at the input of `request` and says whether it holds a complete request.
@@ -124,6 +138,8 @@ impl Session {
             || framing.ends_http
             || !self.is_serving(request);
         connection.keep_alive = request.version() != Version::Http11;
+        // The option is for HTTP/1.1 only (RFC 9110 section 7.8).
+        connection.upgrade &= request.version() == Version::Http11;
         encode::response(response, framing, connection, defaults, out);
         !connection.close
     }
@@ -280,12 +296,12 @@ impl Session {
             self.phase = Phase::Chunked { head, decoded: decoded + found.written, decoder };
             return Ok(Progress::NeedInput);
         };
-        let (section, fields) = request.trailer_parts(start + trailers.start..start + trailers.end);
-        chunked::parse_trailers(section, fields)?;
         let parsed = match parsed {
             Some(parsed) => parsed,
             None => parse_head(request, head, limits)?,
         };
+        let (section, fields) = request.trailer_parts(start + trailers.start..start + trailers.end);
+        chunked::parse_trailers(section, fields)?;
         Ok(self.ready(request, parsed, head_length..body_end, start + found.read))
     }
 
@@ -297,22 +313,27 @@ impl Session {
         body: Range<usize>,
         bytes: usize,
     ) -> Progress {
-        request.complete(parsed.head, body, bytes);
-        self.phase = Phase::Ready { bytes };
         self.requests += 1;
+        self.phase = Phase::Ready { bytes };
+        request.complete(parsed.head, body, self.stamp());
         Progress::Ready
     }
 
     /// Whether `request` is the complete request that was found. It may not be when a handler exchanged the
     /// object.
     fn is_serving(&self, request: &Request) -> bool {
-        matches!(self.phase, Phase::Ready { bytes } if bytes == request.bytes())
-            && request.bytes() <= request.input().unread().len()
+        matches!(self.phase, Phase::Ready { .. }) && request.stamp() == self.stamp()
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { session: self.id, request: self.requests }
     }
 }
 
 #[inline]
 fn parse_head(request: &mut Request, head: u32, limits: &Limits) -> Result<ParsedHead, ProtoError> {
+    // The object may have been used for another connection, whose request was given up half way.
+    request.clear();
     let (unread, fields) = request.parse_parts();
     head::parse(unread.get(..head as usize).unwrap_or_default(), fields, limits)
 }

@@ -171,6 +171,7 @@ impl Server {
             date: settings.date,
             content_type: settings.content_type,
             keep_alive: settings.keep_alive,
+            get_only: settings.get_only,
             requests_max: (settings.max_requests_per_conn != u64::MAX)
                 .then_some(settings.max_requests_per_conn),
             read_bytes: settings.read_buffer_size,

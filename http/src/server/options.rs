@@ -100,7 +100,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The `Server` header of every response (fasthttp: `Name`).
+    /// The `Server` header of every response (fasthttp: `Name`); none when empty.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -130,8 +130,8 @@ impl Builder {
         self
     }
 
-    /// How many threads run handlers at most, one for each shard included; so also how many handlers can block at the
-    /// same time. Threads are made on demand and go when unused.
+    /// How many threads run handlers at most, one for each shard included. The others are what handlers that block can
+    /// occupy at the same time while the shards go on; further ones wait. Threads are made on demand and go when unused.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.max_workers = workers;
         self
@@ -273,7 +273,7 @@ impl Builder {
             ..Limits::default()
         };
         Ok(Settings {
-            name: self.name.map(String::into_bytes),
+            name: self.name.filter(|name| !name.is_empty()).map(String::into_bytes),
             date: self.date,
             content_type: self.content_type,
             shards: self.shards,

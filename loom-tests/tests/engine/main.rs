@@ -227,14 +227,14 @@ fn slots_no_readiness_is_lost() {
             let connection = table.lock().unwrap().report(token, READABLE);
             if let Some(mut read) = connection {
                 read += socket.load(Ordering::Acquire) - read;
-                assert!(table.lock().unwrap().park(token, read).is_ok());
+                assert!(table.lock().unwrap().park(token, read, false).is_ok());
             }
         });
 
         let mut read = 0;
         loop {
             read += arrived.load(Ordering::Acquire) - read;
-            match slots.lock().unwrap().park(token, read) {
+            match slots.lock().unwrap().park(token, read, false) {
                 Ok(()) => break,
                 Err((again, readiness)) => {
                     assert_eq!(readiness, READABLE);
@@ -245,6 +245,34 @@ fn slots_no_readiness_is_lost() {
         poller.join().unwrap();
         let read = slots.lock().unwrap().take(token).expect("parked at last");
         assert_eq!(read, 1, "what arrived was read");
+    });
+}
+
+/// A shutdown begins while an idle connection is being parked: whoever served it did not know of it, and must not leave
+/// it behind.
+#[test]
+fn slots_a_shutdown_finds_every_idle_connection() {
+    loom::model(|| {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let slots = Arc::new(Mutex::new(Slots::new()));
+        let token = slots.lock().unwrap().reserve();
+        let (flag, table) = (stopping.clone(), slots.clone());
+        let shutdown = thread::spawn(move || {
+            flag.store(true, Ordering::Release);
+            table.lock().unwrap().stop().len()
+        });
+        let mut closed = 0;
+        loop {
+            if stopping.load(Ordering::Acquire) {
+                closed += 1;
+                break;
+            }
+            if slots.lock().unwrap().park(token, 'c', true).is_ok() {
+                break;
+            }
+        }
+        closed += shutdown.join().unwrap();
+        assert_eq!(closed, 1, "found once");
     });
 }
 
@@ -260,7 +288,7 @@ fn slots_a_late_report_does_not_reach_the_next_connection() {
         });
         slots.lock().unwrap().release(first);
         let second = slots.lock().unwrap().reserve();
-        assert!(slots.lock().unwrap().park(second, 'b').is_ok(), "nothing was reported for this one");
+        assert!(slots.lock().unwrap().park(second, 'b', true).is_ok(), "nothing was reported for this one");
         poller.join().unwrap();
         assert_eq!(slots.lock().unwrap().take(second), Some('b'));
     });
