@@ -115,7 +115,7 @@ impl<S: Read + Write> Connection<'_, S> {
         let stays =
             self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, force_close);
         self.session.finish(&mut ctx.request);
-        ctx.reset();
+        ctx.response.clear();
         stays
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A *shard* is a poller with its connections; a *lease* is the right to drive it; a *driver* is the pool's worker that
 //! holds it: it waits for events, and for each ready connection reads, parses, runs the handler and writes, all inline,
-//! without a hand-off. The *monitor* looks twice a millisecond; when it finds a driver in the same handler as before, a
+//! without a hand-off. The *monitor* looks every now and then; when it finds a driver in the same handler as before, a
 //! worker from the top of the ready stack takes the lease over, and the old driver is an ordinary worker that finishes
 //! its connection and parks it. What was learned that way is remembered by route: requests of a route that blocks are
 //! *handed over* to a worker before their handler runs. So a fast handler costs what an event loop costs, and one that

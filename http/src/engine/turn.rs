@@ -192,7 +192,7 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     let keep_alive =
         conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);
     conn.session.finish(&mut ctx.request);
-    ctx.reset();
+    ctx.response.clear();
     if !keep_alive || stopping {
         conn.stage = Stage::Closing;
     }
