@@ -48,6 +48,7 @@ impl Work {
                 engine
             }
             Work::PickUp(engine) => {
+                engine.pick_up.arrive();
                 pick_up(&engine, None);
                 engine
             }

@@ -30,13 +30,15 @@ struct Queue<W> {
     waiting: VecDeque<(Instant, W)>,
     /// Workers that will look here before they park, those being woken included.
     active: usize,
+    /// Those of them that were woken and have not arrived.
+    coming: usize,
     /// Recent mean time of service in microseconds; 0 while nothing was measured.
     service_micros: u64,
 }
 
 impl<W> PickUp<W> {
     pub(crate) fn new() -> Self {
-        PickUp { queue: Mutex::new(Queue { waiting: VecDeque::new(), active: 0, service_micros: 0 }) }
+        PickUp { queue: Mutex::new(Queue { waiting: VecDeque::new(), active: 0, coming: 0, service_micros: 0 }) }
     }
 
     /// Leaves `work` here. True: the caller must wake a worker, which counts as active from now on.
@@ -44,8 +46,13 @@ impl<W> PickUp<W> {
         let mut queue = self.queue.lock();
         let must_wake = queue.wait_is_too_long();
         queue.waiting.push_back((now, work));
-        queue.active += usize::from(must_wake);
+        queue.call(usize::from(must_wake));
         must_wake
+    }
+
+    /// A worker that was woken is here.
+    pub(crate) fn arrive(&self) {
+        self.queue.lock().coming -= 1;
     }
 
     /// A piece that nobody is left to take, so the caller has to do it. To be asked until there is none after a worker
@@ -88,7 +95,8 @@ impl<W> PickUp<W> {
         };
     }
 
-    /// How many workers to wake for pieces that have waited longer than tolerated; they count as active from now on.
+    /// How many workers to wake for pieces that have waited longer than tolerated, beside those that are coming already;
+    /// they count as active from now on.
     pub(crate) fn overdue(&self, now: Instant) -> usize {
         let mut queue = self.queue.lock();
         let late = queue
@@ -96,13 +104,16 @@ impl<W> PickUp<W> {
             .iter()
             .take_while(|(since, _)| now.saturating_duration_since(*since) > TOLERATED_WAIT)
             .count();
-        queue.active += late;
-        late
+        let missing = late.saturating_sub(queue.coming);
+        queue.call(missing);
+        missing
     }
 
     /// Takes back what `leave` or `overdue` counted for workers that could not be had.
     pub(crate) fn not_woken(&self, workers: usize) {
-        self.queue.lock().active -= workers;
+        let mut queue = self.queue.lock();
+        queue.active -= workers;
+        queue.coming -= workers;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -111,6 +122,11 @@ impl<W> PickUp<W> {
 }
 
 impl<W> Queue<W> {
+    fn call(&mut self, workers: usize) {
+        self.active += workers;
+        self.coming += workers;
+    }
+
     fn wait_is_too_long(&self) -> bool {
         if self.active == 0 || self.service_micros == 0 {
             return true;
@@ -136,8 +152,12 @@ mod tests {
         assert!(!line.leave(4, now));
         assert!(line.leave(5, now), "2.5 ms");
         assert_eq!(line.overdue(now), 0);
-        assert_eq!(line.overdue(now + TOLERATED_WAIT * 2), 5);
-        line.not_woken(5);
+        assert_eq!(line.overdue(now + TOLERATED_WAIT * 2), 2, "three are coming");
+        assert_eq!(line.overdue(now + TOLERATED_WAIT * 2), 0, "so are the two");
+        line.not_woken(2);
+        for _ in 0..3 {
+            line.arrive();
+        }
         for expected in 1..=5 {
             assert_eq!(line.take(), Some(expected), "first come, first served");
         }
