@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::core::{Order, Seat};
+use crate::handoff::{Order, Seat};
 use crate::pool::{Shared, join};
 use crate::sync::Instant;
 
@@ -65,7 +65,7 @@ pub(crate) fn expire<T>(shared: &Shared<T>, now: Instant, limit: Duration, leavi
     let watched = core.watchers > 0;
     drop(core);
     for seat in leaving.drain(..) {
-        shared.order(&seat, Order::Leave);
+        seat.give(Order::Leave);
     }
     if watched {
         shared.events.notify_all();

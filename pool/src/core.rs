@@ -12,22 +12,12 @@
 
 use std::collections::VecDeque;
 
+use crate::handoff::Seat;
 use crate::line::{Entry, Ticket, WaitingLine};
 use crate::options::Limits;
 use crate::ready::ReadyStack;
 use crate::stats::{PoolState, PoolStats};
-use crate::sync::channel::Sender;
 use crate::sync::{Arc, Condvar, Instant, thread};
-
-/// What a worker is told through its channel. Leaving is a message of its own, so no payload has a second meaning.
-#[derive(Debug)]
-pub(crate) enum Order<T> {
-    Run(T),
-    Leave,
-}
-
-/// Where to send a worker its order. Whoever unlinked the worker from the ready stack sends to it exactly once.
-pub(crate) type Seat<T> = Sender<Order<T>>;
 
 /// Queue room made when the pool is built; a longer queue grows when it is used.
 const QUEUE_ROOM_AT_START: usize = 1024;

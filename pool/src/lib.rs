@@ -28,6 +28,7 @@ mod core;
 mod error;
 #[cfg(not(anthill_loom))]
 mod global;
+mod handoff;
 mod line;
 mod objects;
 mod options;

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::cleaner;
-use crate::core::{Admission, Core, Order, Seat};
+use crate::core::{Admission, Core};
 use crate::error::{SubmitError, WaitError};
+use crate::handoff::Order;
 use crate::options::{Builder, Settings, WorkerThread};
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, channel, thread};
@@ -69,17 +70,6 @@ impl<T> Shared<T> {
     pub(crate) fn identity(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
-
-    /// Sends to a worker that the caller has unlinked: its channel is empty, so this never blocks and never fails.
-    pub(crate) fn order(&self, seat: &Seat<T>, order: Order<T>) {
-        let sent = try_order(seat, order).is_ok();
-        debug_assert!(sent, "only the one who unlinked a worker sends to it");
-    }
-}
-
-/// Sends to a worker; the order comes back when its thread is gone.
-fn try_order<T>(seat: &Seat<T>, order: Order<T>) -> Result<(), Order<T>> {
-    seat.try_send(order).map_err(channel::unsent)
 }
 
 /// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
@@ -193,7 +183,7 @@ where
             match core.admit(payload, spawn_error.is_none()) {
                 Admission::HandOver(seat, payload) => {
                     drop(core);
-                    shared.order(&seat, Order::Run(payload));
+                    seat.give(Order::Run(payload));
                     return Ok(());
                 }
                 Admission::Queued => return Ok(()),
@@ -414,7 +404,7 @@ fn stop<T>(shared: &Shared<T>) {
     let watched = core.watchers > 0;
     drop(core);
     for seat in leaving {
-        shared.order(&seat, Order::Leave);
+        seat.give(Order::Leave);
     }
     for bell in bells {
         bell.notify_one();
@@ -431,11 +421,11 @@ fn start_worker<T: Send + 'static>(
     payload: T,
     index: usize,
 ) -> Result<(), (T, io::Error)> {
-    let (seat, orders) = channel::one_place();
+    let (place, orders) = channel::one_place();
     let options = &shared.settings.threads;
     let body = {
-        let (shared, seat) = (shared.clone(), seat.clone());
-        Box::new(move || worker::live(&shared, index, seat, orders))
+        let (shared, place) = (shared.clone(), place.clone());
+        Box::new(move || worker::live(&shared, index, place, &orders))
     };
     let new =
         WorkerThread { name: format!("{}-{index}", options.name), stack_size: options.stack_size, body };
@@ -448,7 +438,7 @@ fn start_worker<T: Send + 'static>(
         Err(error) => return Err((give_up_worker(shared, payload), error)),
     };
     // Sent before the slot counts as settled, so that nobody can take this worker for one that goes idle.
-    if let Err(unsent) = try_order(&seat, Order::Run(payload)) {
+    if let Err(unsent) = place.try_send(Order::Run(payload)).map_err(channel::unsent) {
         let Order::Run(payload) = unsent else { unreachable!("it was an order to run") };
         let error = io::Error::other("the custom spawner dropped the worker's thread instead of running it");
         return Err((give_up_worker(shared, payload), error));

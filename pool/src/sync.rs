@@ -22,7 +22,7 @@ mod real {
     pub(crate) use std::time::Instant;
 
     pub(crate) mod thread {
-        pub(crate) use std::thread::{Builder, JoinHandle};
+        pub(crate) use std::thread::{Builder, JoinHandle, Thread, current, park};
 
         /// True when the thread's body has ended. Its thread-local destructors may still be running.
         pub(crate) fn is_finished(handle: &JoinHandle<()>) -> bool {
@@ -96,6 +96,11 @@ mod real {
             crossbeam_channel::bounded(1)
         }
 
+        /// The message, if there is one now.
+        pub(crate) fn try_receive<T>(receiver: &Receiver<T>) -> Option<T> {
+            receiver.try_recv().ok()
+        }
+
         /// The message that could not be sent.
         pub(crate) fn unsent<T>(error: crossbeam_channel::TrySendError<T>) -> T {
             error.into_inner()
@@ -139,7 +144,7 @@ mod model {
     }
 
     pub(crate) mod thread {
-        pub(crate) use loom::thread::{Builder, JoinHandle};
+        pub(crate) use loom::thread::{Builder, JoinHandle, Thread, current, park};
 
         /// Not known in a model; whoever waits with a limit gives up at once there.
         pub(crate) fn is_finished(_: &JoinHandle<()>) -> bool {
@@ -236,6 +241,10 @@ mod model {
 
         pub(crate) fn unsent<T>(message: T) -> T {
             message
+        }
+
+        pub(crate) fn try_receive<T>(receiver: &Receiver<T>) -> Option<T> {
+            receiver.0.slot.lock().take()
         }
 
         impl<T> Sender<T> {

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::core::{Next, Order, Seat};
+use crate::core::Next;
+use crate::handoff::{Order, Seat, next_order};
 use crate::pool::Shared;
-use crate::sync::channel::Receiver;
+use crate::sync::channel::{Receiver, Sender};
 use crate::sync::{Arc, Condvar, thread_local};
 
 thread_local! {
@@ -21,17 +22,26 @@ pub(crate) fn works_for<T>(shared: &Arc<Shared<T>>) -> bool {
     WORKS_FOR.with(Cell::get) == shared.identity()
 }
 
-/// The body of worker number `index`, whose orders come through `orders`, sent to `seat`.
-pub(crate) fn live<T>(shared: &Arc<Shared<T>>, index: usize, seat: Seat<T>, orders: Receiver<Order<T>>) {
+/// The body of worker number `index`, whose orders go to `place` and come out of `orders`.
+pub(crate) fn live<T>(
+    shared: &Arc<Shared<T>>,
+    index: usize,
+    place: Sender<Order<T>>,
+    orders: &Receiver<Order<T>>,
+) {
     WORKS_FOR.with(|pool| pool.set(shared.identity()));
     let threads = &shared.settings.threads;
     run_hook(threads.on_start.as_deref(), index);
     let mut rings: Vec<Arc<Condvar>> = Vec::new();
-    // The worker holds a sender of its own channel, so `recv` cannot fail.
-    while let Ok(Order::Run(payload)) = orders.recv() {
+    // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to come:
+    // this worker holds a sender of its own channel.
+    let mut order = orders.recv().unwrap_or(Order::Leave);
+    let seat = Seat::here(place);
+    while let Order::Run(payload) = order {
         if !run_until_idle(shared, payload, &seat, &mut rings) {
             break;
         }
+        order = next_order(orders);
     }
     run_hook(threads.on_stop.as_deref(), index);
 }

@@ -38,7 +38,9 @@ struct Queue<W> {
 
 impl<W> PickUp<W> {
     pub(crate) fn new() -> Self {
-        PickUp { queue: Mutex::new(Queue { waiting: VecDeque::new(), active: 0, coming: 0, service_micros: 0 }) }
+        PickUp {
+            queue: Mutex::new(Queue { waiting: VecDeque::new(), active: 0, coming: 0, service_micros: 0 }),
+        }
     }
 
     /// Leaves `work` here. True: the caller must wake a worker, which counts as active from now on.
