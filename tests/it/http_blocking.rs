@@ -278,7 +278,7 @@ fn a_route_that_blocks_now_and_then_is_served_whichever_way() {
     let count = calls.clone();
     let running = Running::with(options(), move |ctx| {
         // The same route each time, so that its history says little.
-        if count.fetch_add(1, Ordering::SeqCst) % 50 == 0 {
+        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(50) {
             thread::sleep(Duration::from_millis(5));
         }
         let target = ctx.request_uri().to_vec();

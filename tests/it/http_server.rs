@@ -539,7 +539,8 @@ fn seconds_of(date: &str) -> u64 {
     let number = |from: usize, to: usize| date[from..to].parse::<u64>().expect(date);
     let year = number(12, 16);
     let month = MONTHS.iter().position(|month| *month == &date[8..11]).expect(date);
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap =
+        |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = |month: usize| match month {
         1 => 28 + u64::from(is_leap(year)),
         3 | 5 | 8 | 10 => 30,

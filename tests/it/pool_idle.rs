@@ -169,7 +169,7 @@ fn pool_048_a_waiter_is_not_starved_by_payloads_without_end() {
             handle.submit(()).unwrap();
             submitted += 1;
             // Single payloads, each of which lets the pool become idle for a moment.
-            if submitted % 4 == 0 {
+            if submitted.is_multiple_of(4) {
                 handle.wait_idle().unwrap();
             }
         }

@@ -85,11 +85,11 @@ fn pool_023_a_worker_that_is_used_in_time_is_never_let_go() {
         let accepted = Instant::now();
         let worker = runs.recv_timeout(PATIENCE).unwrap();
         // The worker became idle after `since`, so until a limit after it, it must be there.
-        if let Some((expected, since)) = last {
-            if accepted.duration_since(since) < limit {
-                assert_eq!(worker, expected, "after {in_time} payloads in time");
-                in_time += 1;
-            }
+        if let Some((expected, since)) = last
+            && accepted.duration_since(since) < limit
+        {
+            assert_eq!(worker, expected, "after {in_time} payloads in time");
+            in_time += 1;
         }
         pool.wait_idle_timeout(PATIENCE).unwrap();
         last = Some((worker, submitted));

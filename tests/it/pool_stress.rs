@@ -35,7 +35,7 @@ fn pool_016_no_payload_is_stranded_under_random_load() {
             assert!(before < RAN, "payload {number} ran twice");
             count.fetch_add(1, Ordering::SeqCst);
             // Now and then one that takes longer than its siblings, so that the line and the queue fill up.
-            if number % 1_024 == 0 {
+            if number.is_multiple_of(1_024) {
                 std::thread::sleep(Duration::from_micros(300));
             }
         })

@@ -100,7 +100,7 @@ fn pool_082_start_and_stop_hooks_come_in_pairs_with_the_workers_number() {
         .on_worker_stop(move |number| stops.lock().unwrap().push((number, "stop", thread::current().id())))
         .build(|held: Held| {
             held.gate.pass();
-            assert!(held.number % 2 == 0, "every other payload panics");
+            assert!(held.number.is_multiple_of(2), "every other payload panics");
         })
         .unwrap();
     let busy = occupy(&pool, 4);
@@ -252,7 +252,7 @@ fn pool_087_refusals_now_and_then_lose_nothing_under_load() {
         .max_workers(4)
         .max_idle_worker_duration(std::time::Duration::from_micros(200))
         .spawner(move |worker| {
-            if attempts.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+            if attempts.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
                 return Err(io::Error::other("not now"));
             }
             worker.spawn()

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn counters_wrap_within_their_fields() {
         let (lease, _) = Lease::new();
-        let visit = lease.enter(Term { word: u64::MAX & !INSIDE });
+        let visit = lease.enter(Term { word: !INSIDE });
         let generation = visit.word >> 33;
         assert_eq!(generation, (1 << 31) - 1, "a wrapping visit number does not reach the generation");
         assert_eq!(visit.word & VISIT_MASK, 0);
