@@ -420,7 +420,7 @@ fn pool_106_panics_in_drop_reach_the_caller_and_leave_nothing_behind() {
 
 // How fast it is belongs to the benchmarks; this is what the speed rests on.
 #[test]
-fn pool_107_threads_are_spread_over_the_shards() {
+fn threads_are_spread_over_the_shards() {
     const THREADS: usize = 8;
     // One object per shard stays, so what is left tells how many shards were returned to.
     let pool = ObjectPool::builder().shards(64).max_idle(1).build(|| 0_usize);
@@ -439,7 +439,7 @@ fn pool_107_threads_are_spread_over_the_shards() {
 }
 
 #[test]
-fn pool_107_a_thread_finds_its_own_object_and_not_a_stranger_s() {
+fn a_thread_finds_its_own_object_and_not_a_stranger_s() {
     // Two threads that live at once can still meet in a shard when hundreds of threads do; then try another pair.
     let met_never = (0..20).any(|_| {
         let pool = ObjectPool::builder().shards(64).build(|| None);
