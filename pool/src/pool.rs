@@ -84,13 +84,12 @@ enum Patience {
 }
 
 impl Patience {
-    /// Until when to wait for a thread that somebody else is making.
+    /// Until when to wait for a thread that somebody else is making; shortly, where nobody may block.
     fn settle_by(self, may_block: bool) -> Option<Instant> {
         match self {
-            _ if !may_block => Instant::now().checked_add(SETTLE_WITHIN),
-            Patience::None => Instant::now().checked_add(SETTLE_WITHIN),
-            Patience::Until(deadline) => Some(deadline),
-            Patience::Endless => None,
+            Patience::Until(deadline) if may_block => Some(deadline),
+            Patience::Endless if may_block => None,
+            _ => Instant::now().checked_add(SETTLE_WITHIN),
         }
     }
 }

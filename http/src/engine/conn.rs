@@ -18,9 +18,9 @@ use crate::proto::Session;
 pub(crate) enum Stage {
     /// Requests are read and answered.
     Serving,
-    /// What is in the output is sent; then the connection is closed.
+    /// What is in the output is sent; then the connection is closed, or lingers if the peer has sent more.
     Closing,
-    /// As `Closing`, but the peer may still be sending what nobody will read; see [`Stage::Lingering`].
+    /// What is in the output is sent; then the connection lingers, because the peer may be in the middle of sending.
     Refusing,
     /// Everything was sent and our side is shut. What the peer still sends is thrown away for a while: closing at once
     /// would reset the connection, and with it the response that the peer has not read yet.

@@ -223,16 +223,15 @@ impl Shard {
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
         let mut poller = self.poller.lock();
         let Poller { poll, events } = &mut *poller;
-        let polled = poll.poll(events, timeout);
-        let mut state = self.lock();
-        state.asleep = false;
-        if let Err(error) = polled {
+        // A wait that failed reports nothing.
+        if let Err(error) = poll.poll(events, timeout) {
             if error.kind() != io::ErrorKind::Interrupted {
                 log::error!("waiting for events failed: {error}");
             }
-            state.this_pass = state.to_serve.len();
-            return;
+            events.clear();
         }
+        let mut state = self.lock();
+        state.asleep = false;
         for event in events.iter() {
             if event.token() == WAKE {
                 continue;

@@ -18,6 +18,8 @@ use crate::engine::desk::Desk;
 use crate::handler;
 use crate::proto::{Progress, ProtoError, ResponseDefaults};
 use crate::request::Request;
+use crate::server::options::Settings;
+use crate::util::date::HttpDate;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
@@ -184,17 +186,22 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     let force_close = !settings.keep_alive
         || conn.session.requests() >= settings.max_requests_per_conn
         || (stopping && settings.close_on_shutdown);
-    let defaults = ResponseDefaults {
-        server: settings.name.as_deref(),
-        date: settings.date.then(|| desk.date.at(desk.unix_seconds)),
-        content_type: settings.content_type,
-    };
+    let defaults = defaults(settings, &mut desk.date, desk.unix_seconds);
     let keep_alive =
         conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);
     conn.session.finish(&mut ctx.request);
     ctx.response.clear();
     if !keep_alive || stopping {
         conn.stage = Stage::Closing;
+    }
+}
+
+/// What a response has unless the handler sets it.
+fn defaults<'a>(settings: &'a Settings, date: &'a mut HttpDate, unix_seconds: u64) -> ResponseDefaults<'a> {
+    ResponseDefaults {
+        server: settings.name.as_deref(),
+        date: settings.date.then(|| date.at(unix_seconds)),
+        content_type: settings.content_type,
     }
 }
 
@@ -207,11 +214,7 @@ fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
 /// Answers what cannot be served, and gives up on the rest of the input.
 fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) {
     engine.counters.refuse(error);
-    let defaults = ResponseDefaults {
-        server: engine.settings.name.as_deref(),
-        date: engine.settings.date.then(|| desk.date.at(desk.unix_seconds)),
-        content_type: engine.settings.content_type,
-    };
+    let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
     conn.session.refuse(error, &mut desk.output, &defaults);
     desk.ctx.reset();
     desk.ctx.request.input_mut().clear();
