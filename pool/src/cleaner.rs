@@ -7,8 +7,9 @@
 use std::time::Duration;
 
 use crate::handoff::{Order, Seat};
-use crate::pool::{Shared, join};
+use crate::shared::Shared;
 use crate::sync::Instant;
+use crate::threads::join;
 
 /// The cleaner does not look more often than this, however short the limit.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -23,11 +24,7 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
         let mut core = shared.core.lock();
         if !core.open || core.workers == 0 {
             core.cleaner = false;
-            let watched = core.watchers > 0;
-            drop(core);
-            if watched {
-                shared.events.notify_all();
-            }
+            shared.unlock_and_tell(core);
             return;
         }
         // Whoever is busy now cannot be due before a whole limit has passed.
@@ -50,11 +47,7 @@ fn reap<T>(shared: &Shared<T>) {
     join(ended);
     let mut core = shared.core.lock();
     core.joining -= 1;
-    let watched = core.watchers > 0;
-    drop(core);
-    if watched {
-        shared.events.notify_all();
-    }
+    shared.unlock_and_tell(core);
 }
 
 /// Lets every worker go that at `now` has been idle for `limit` or longer.
@@ -62,12 +55,8 @@ pub(crate) fn expire<T>(shared: &Shared<T>, now: Instant, limit: Duration, leavi
     let Some(cutoff) = now.checked_sub(limit) else { return };
     let mut core = shared.core.lock();
     core.expire(cutoff, leaving);
-    let watched = core.watchers > 0;
-    drop(core);
+    shared.unlock_and_tell(core);
     for seat in leaving.drain(..) {
         seat.give(Order::Leave);
-    }
-    if watched {
-        shared.events.notify_all();
     }
 }

@@ -1,39 +1,59 @@
 //! Everything that the pool decides under its one lock.
 //!
-//! Count, state, ready stack, queue and waiting line live in one [`Core`], so each decision sees all of them at one
+//! Counts, state, ready stack, queue and waiting line live in one [`Core`], so each decision sees all of them at one
 //! moment. The methods only decide and record; what has to happen outside the lock (sending, waking, making threads,
-//! running user code) is returned to the caller. Invariants, asserted in debug builds after each decision:
+//! running user code) is returned to the caller. `PROTOCOL.md` tells the whole story. Invariants, asserted in debug
+//! builds after each decision:
 //!
-//! 1. something queued or waiting in line (while open) ⟹ no worker is idle;
-//! 2. something waiting in line (while open) ⟹ the queue is full;
+//! 1. something waits in line (while open) ⟹ no worker is idle;
+//! 2. something queued (while open) ⟹ no worker is idle, or one was woken and will look at the queue before all else;
 //! 3. something queued ⟹ some worker lives that will look at the queue before it leaves;
-//! 4. idle workers ≤ workers ≤ the cap: the slot of a worker is free from the moment it is unlinked, not from the
-//!    moment its thread has ended.
+//! 4. something in a worker's hand ⟹ no worker is idle;
+//! 5. idle workers ≤ workers, and while there are idle ones, workers ≤ the cap: the slot of a worker is free from the
+//!    moment it is unlinked, not from the moment its thread has ended.
 
 use std::collections::VecDeque;
+use std::mem;
 
-use crate::handoff::Seat;
+use crate::clock::Clock;
+use crate::hand::Hand;
+use crate::handoff::{Order, Seat};
 use crate::line::{Entry, Ticket, WaitingLine};
 use crate::options::Limits;
+use crate::queue::{Item, Priority, Queue};
 use crate::ready::ReadyStack;
 use crate::stats::{PoolState, PoolStats};
-use crate::sync::{Arc, Condvar, Instant, thread};
+use crate::sync::{Arc, Condvar, Instant, StdArc, thread};
 
 /// Queue room made when the pool is built; a longer queue grows when it is used.
 const QUEUE_ROOM_AT_START: usize = 1024;
 
 pub(crate) struct Core<T> {
     pub(crate) limits: Limits,
+    clock: Clock,
     pub(crate) open: bool,
     pub(crate) ready: ReadyStack<Seat<T>>,
     /// Slots taken: workers idle, busy, or being started.
     pub(crate) workers: usize,
     /// Workers whose thread is being made by a submitter; they may not come to be.
     pub(crate) spawning: usize,
-    queue: VecDeque<T>,
+    /// Workers on their way to the lock without a payload, those being made included.
+    errands: usize,
+    /// Errands of workers that may not come to be.
+    unborn_errands: usize,
+    /// True while a worker was woken for the queue's sake and has not said that it is awake.
+    waking: bool,
+    queue: Queue<T>,
+    /// Payloads taken from the queue so far.
+    taken: u64,
+    /// Hands that were filled and may still hold something, or have something to report.
+    hands: Vec<Arc<Hand<T>>>,
     pub(crate) line: WaitingLine<T>,
     /// Submitters whose payload went from the line to the queue, and who are told once the queue has run low.
     deferred: VecDeque<(Ticket, Arc<Condvar>)>,
+    duties: Vec<Duty>,
+    /// How many duties were ever given.
+    duties_given: u64,
     /// Number of the next worker.
     next_index: usize,
     /// True while a cleaner exists or is being made.
@@ -56,49 +76,127 @@ struct Totals {
     finished: u64,
     panicked: u64,
     handed_back: u64,
+    discarded: u64,
+    ran_by_caller: u64,
     rejected: u64,
     spawned: u64,
     expired: u64,
 }
 
-/// The answer to a submission.
-pub(crate) enum Admission<T> {
-    /// Accepted: send it to this worker, which is unlinked.
-    HandOver(Seat<T>, T),
-    /// A slot is reserved: make a thread for the worker of this number, then report `spawn_succeeded` or
-    /// `spawn_failed`.
-    Spawn(T, usize),
-    /// Accepted: it is in the queue.
-    Queued,
-    /// Every worker there is is still being made, by other submitters: look again after the next event.
-    Unsettled(T),
-    /// There is no worker, and the caller could not make one.
-    NoWorker(T),
-    /// All workers are busy and there is no room.
-    Full(T),
-    Closed(T),
+/// What every worker alive is to do once, beside its payloads.
+pub(crate) type DutyBody = StdArc<dyn Fn(usize) + Send + Sync>;
+
+struct Duty {
+    number: u64,
+    body: DutyBody,
+    /// How many workers have not taken it yet.
+    to_take: usize,
 }
 
-/// What a worker does after a payload.
+/// A worker about to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    /// Its number, which no other worker of the pool ever has.
+    pub(crate) index: usize,
+    /// Duties given before it; they are not for it.
+    duties_seen: u64,
+    /// True when it is made without a payload.
+    errand: bool,
+}
+
+/// What a worker brings to the lock.
+pub(crate) struct Post<T> {
+    pub(crate) seat: Seat<T>,
+    pub(crate) hand: Arc<Hand<T>>,
+    /// True from the filling of its hand until the next visit.
+    pub(crate) holding: bool,
+    pub(crate) birth: Birth,
+}
+
+/// Why a worker comes to the lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Visit {
+    /// How its latest payload ended; `None` when it comes without having run one.
+    pub(crate) ended: Option<Ended>,
+    /// How many payloads it may take along.
+    pub(crate) appetite: usize,
+}
+
+/// How a payload's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Returned,
+    Panicked,
+    /// It had waited too long and was not run.
+    Discarded,
+}
+
+/// How a submission wants to be treated.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask {
+    /// False for a caller whose attempt to make a thread just failed.
+    pub(crate) may_spawn: bool,
+    pub(crate) priority: Priority,
+    /// When the queue is full, its oldest payload makes room.
+    pub(crate) displace: bool,
+}
+
+/// The answer to a submission.
+pub(crate) enum Admission<T> {
+    /// Accepted: give this order to this worker, which is unlinked.
+    HandOver(Seat<T>, Order<T>),
+    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`.
+    Spawn(Item<T>, Birth),
+    /// Accepted: it is in the queue.
+    Queued,
+    /// Accepted: it is in the queue, from which this one was discarded.
+    QueuedInstead(Item<T>),
+    /// Every worker there is is still being made, by other submitters: look again after the next event.
+    Unsettled(Item<T>),
+    /// There is no worker, and the caller could not make one.
+    NoWorker(Item<T>),
+    /// All workers are busy and there is no room.
+    Full(Item<T>),
+    Closed(Item<T>),
+}
+
+/// What a worker does after a visit.
 pub(crate) enum Next<T> {
-    Run(T),
+    Run(Item<T>),
+    /// Do these first, then come again.
+    Duties(Vec<DutyBody>),
     /// It is on the ready stack: wait for an order.
     Idle,
     /// Its slot is given back: end.
     Leave,
 }
 
+impl Birth {
+    /// It was told to look, without a payload.
+    pub(crate) fn now_on_errand(&mut self) {
+        self.errand = true;
+    }
+}
+
 impl<T> Core<T> {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, clock: Clock) -> Self {
         Core {
             limits,
+            clock,
             open: true,
             ready: ReadyStack::new(),
             workers: 0,
             spawning: 0,
-            queue: VecDeque::with_capacity(limits.queue_capacity.min(QUEUE_ROOM_AT_START)),
+            errands: 0,
+            unborn_errands: 0,
+            waking: false,
+            queue: Queue::with_room(limits.queue_capacity.min(QUEUE_ROOM_AT_START)),
+            taken: 0,
+            hands: Vec::new(),
             line: WaitingLine::new(),
             deferred: VecDeque::new(),
+            duties: Vec::new(),
+            duties_given: 0,
             next_index: 0,
             cleaner: false,
             threads: Vec::new(),
@@ -109,65 +207,124 @@ impl<T> Core<T> {
         }
     }
 
-    /// Decides on a payload. `may_spawn` is false for a caller whose attempt to make a thread just failed.
-    pub(crate) fn admit(&mut self, payload: T, may_spawn: bool) -> Admission<T> {
+    // ---- Submissions ----
+
+    /// Decides on a payload.
+    pub(crate) fn admit(&mut self, item: Item<T>, ask: Ask) -> Admission<T> {
         if !self.open {
-            return Admission::Closed(payload);
+            return Admission::Closed(item);
         }
-        if let Some(seat) = self.ready.pop() {
+        // While one worker is on its way to the queue, a second wake-up would mostly find nothing left to do.
+        let wake = !(self.waking && self.has_room());
+        if wake && let Some(seat) = self.ready.pop() {
             self.totals.accepted += 1;
-            return Admission::HandOver(seat, payload);
+            return Admission::HandOver(seat, self.order_to_run(item));
         }
-        if may_spawn && self.workers < self.limits.max_workers {
-            self.workers += 1;
-            self.spawning += 1;
-            self.totals.peak_workers = self.totals.peak_workers.max(self.workers);
+        if self.ready.len() > 0 {
+            return self.enqueue(item, ask.priority);
+        }
+        if ask.may_spawn && self.would_spawn() {
             self.totals.accepted += 1;
-            let index = self.next_index;
-            self.next_index += 1;
-            return Admission::Spawn(payload, index);
+            return Admission::Spawn(item, self.reserve(false));
         }
         if self.workers == 0 {
-            return Admission::NoWorker(payload);
+            return Admission::NoWorker(item);
         }
         // Only a worker that surely lives may be counted on to look at the queue.
         if self.workers <= self.spawning {
-            return Admission::Unsettled(payload);
+            return Admission::Unsettled(item);
         }
-        if self.queue.len() < self.limits.queue_capacity {
-            self.totals.accepted += 1;
-            self.queue.push_back(payload);
-            self.check();
-            return Admission::Queued;
+        if self.has_room() {
+            return self.enqueue(item, ask.priority);
         }
-        Admission::Full(payload)
+        if ask.displace
+            && let Some(oldest) = self.queue.displace()
+        {
+            self.totals.discarded += 1;
+            self.enqueue(item, ask.priority);
+            return Admission::QueuedInstead(oldest);
+        }
+        Admission::Full(item)
     }
 
-    /// The thread was made and sent its payload.
-    pub(crate) fn spawn_succeeded(&mut self, thread: thread::JoinHandle<()>) {
+    /// True when the next payload would get a new worker.
+    pub(crate) fn would_spawn(&self) -> bool {
+        self.open && self.ready.len() == 0 && self.workers < self.limits.max_workers
+    }
+
+    /// A worker on an errand is as good as a place in the queue: it comes to look for just that.
+    fn has_room(&self) -> bool {
+        let coming = self.errands - self.unborn_errands;
+        self.queue.len() < self.limits.queue_capacity.saturating_add(coming) && self.line.is_empty()
+    }
+
+    fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Admission<T> {
+        self.totals.accepted += 1;
+        self.queue.push(item, priority);
+        self.check();
+        Admission::Queued
+    }
+
+    /// The order for an unlinked worker; with a queue it is a relay, for which others wait.
+    fn order_to_run(&mut self, item: Item<T>) -> Order<T> {
+        if self.limits.queue_capacity == 0 || self.waking {
+            return Order::Run(item);
+        }
+        self.waking = true;
+        Order::Relay(item)
+    }
+
+    /// A worker that was given a relay is awake. If more is queued and more are idle, it gives the returned order.
+    pub(crate) fn is_awake(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<(Seat<T>, Order<T>)> {
+        self.waking = false;
+        if self.ready.len() == 0 {
+            return None;
+        }
+        let item = self.take_queued(rings)?;
+        let seat = self.ready.pop()?;
+        let order = self.order_to_run(item);
+        self.check();
+        Some((seat, order))
+    }
+
+    fn reserve(&mut self, errand: bool) -> Birth {
+        self.workers += 1;
+        self.spawning += 1;
+        self.errands += usize::from(errand);
+        self.unborn_errands += usize::from(errand);
+        self.totals.peak_workers = self.totals.peak_workers.max(self.workers);
+        let index = self.next_index;
+        self.next_index += 1;
+        Birth { index, duties_seen: self.duties_given, errand }
+    }
+
+    /// Reserves a slot for a worker that begins without a payload; `None` at the cap or when the pool is stopped.
+    pub(crate) fn reserve_errand(&mut self) -> Option<Birth> {
+        (self.open && self.workers < self.limits.max_workers).then(|| self.reserve(true))
+    }
+
+    /// The thread was made and sent its first order.
+    pub(crate) fn spawn_succeeded(&mut self, birth: Birth, thread: thread::JoinHandle<()>) {
+        self.spawning -= 1;
+        self.unborn_errands -= usize::from(birth.errand);
         self.totals.spawned += 1;
         self.threads.push(thread);
     }
 
-    /// The handles of threads that have come to their end, so that they do not pile up. Joining one waits for no more
-    /// than its thread-local destructors.
-    pub(crate) fn take_ended_threads(&mut self) -> Vec<thread::JoinHandle<()>> {
-        if self.threads.len() <= self.workers + usize::from(self.cleaner) {
-            return Vec::new();
-        }
-        let (ended, alive): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.threads).into_iter().partition(thread::is_finished);
-        self.threads = alive;
-        ended
-    }
-
     /// The slot is free again. The bells are of those who may wait for nobody now.
-    pub(crate) fn spawn_failed(&mut self) -> Vec<Arc<Condvar>> {
+    pub(crate) fn spawn_failed(&mut self, birth: Birth) -> Vec<Arc<Condvar>> {
         self.workers -= 1;
         self.spawning -= 1;
-        self.totals.accepted -= 1;
+        if birth.errand {
+            self.errands -= 1;
+            self.unborn_errands -= 1;
+        } else {
+            self.totals.accepted -= 1;
+        }
+        self.forget_duties(birth);
         self.note_idleness();
-        if self.line.workers_waiting > 0 { self.line.bells() } else { Vec::new() }
+        let is_news = self.workers == 0 || self.line.workers_waiting > 0;
+        if is_news { self.line.bells() } else { Vec::new() }
     }
 
     /// True when some worker surely lives, or there is none.
@@ -187,39 +344,133 @@ impl<T> Core<T> {
         }
     }
 
-    /// A worker that ended a payload asks what to do; bells to ring after unlocking are added to `rings`.
-    pub(crate) fn after_payload(
+    pub(crate) fn count_refusal(&mut self) {
+        self.totals.rejected += 1;
+    }
+
+    pub(crate) fn count_run_by_caller(&mut self) {
+        self.totals.ran_by_caller += 1;
+    }
+
+    // ---- Workers ----
+
+    /// A worker asks what to do; bells to ring after unlocking are added to `rings`.
+    pub(crate) fn visit(
         &mut self,
-        seat: &Seat<T>,
-        panicked: bool,
+        post: &mut Post<T>,
+        visit: Visit,
         rings: &mut Vec<Arc<Condvar>>,
     ) -> Next<T> {
-        self.totals.finished += 1;
-        self.totals.panicked += u64::from(panicked);
-        if let Some(payload) = self.take_waiting(rings) {
-            return Next::Run(payload);
+        self.settle_accounts(post, visit.ended);
+        if let Some(duties) = self.take_duties(post) {
+            return Next::Duties(duties);
+        }
+        // Above the cap it leaves, unless what waits could be left to workers that may not come to be.
+        let has_heirs = self.workers - self.spawning > 1;
+        if self.workers > self.limits.max_workers && (has_heirs || self.nothing_waits()) {
+            return self.leave(post);
+        }
+        if let Some(item) = self.take_waiting(post, visit.appetite, rings) {
+            return Next::Run(item);
         }
         if !self.open {
-            self.workers -= 1;
-            self.note_idleness();
-            return Next::Leave;
+            return self.leave(post);
         }
-        self.ready.push(Instant::now(), seat.clone());
+        // Read under the lock, so that the stack is ordered by time.
+        self.ready.push(self.clock.now(), post.seat.clone());
         self.note_idleness();
         self.check();
         Next::Idle
     }
 
-    /// The longest waiting payload: from the queue, which is then filled up from the line, or from the line itself.
-    fn take_waiting(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<T> {
-        let Some(payload) = self.queue.pop_front() else {
-            return self.serve_line().map(|entry| {
-                rings.push(entry.bell);
-                entry.payload
-            });
-        };
+    fn settle_accounts(&mut self, post: &mut Post<T>, ended: Option<Ended>) {
+        match ended {
+            Some(Ended::Discarded) => self.totals.discarded += 1,
+            Some(ended) => {
+                self.totals.finished += 1;
+                self.totals.panicked += u64::from(ended == Ended::Panicked);
+            }
+            None if mem::take(&mut post.birth.errand) => self.errands -= 1,
+            None => {}
+        }
+        if mem::take(&mut post.holding) {
+            let counts = post.hand.report();
+            debug_assert!(counts.queued == 0, "a worker visits when its hand is empty");
+            self.totals.finished += counts.finished;
+            self.totals.panicked += counts.panicked;
+            if let Some(place) = self.hands.iter().position(|hand| Arc::ptr_eq(hand, &post.hand)) {
+                self.hands.swap_remove(place);
+            }
+        }
+    }
+
+    fn leave(&mut self, post: &Post<T>) -> Next<T> {
+        debug_assert!(post.birth.duties_seen == self.duties_given, "duties are done before leaving");
+        self.workers -= 1;
+        self.note_idleness();
+        self.check();
+        Next::Leave
+    }
+
+    /// A worker that cannot go on (its state could not be made anew) leaves at once. When no other surely lives, what
+    /// is queued has nobody left: it is returned, and whoever waits in line is told by the bells.
+    pub(crate) fn abandon(&mut self, post: &mut Post<T>) -> (Vec<T>, Vec<Arc<Condvar>>) {
+        self.settle_accounts(post, Some(Ended::Panicked));
+        self.forget_duties(post.birth);
+        self.workers -= 1;
+        let mut rest = Vec::new();
+        let mut bells = Vec::new();
+        if self.workers <= self.spawning {
+            self.recall();
+            rest = self.queue.take_all().map(|item| item.payload).collect();
+            self.totals.discarded += rest.len() as u64;
+            bells = self.line.bells();
+            bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
+        }
+        self.note_idleness();
+        (rest, bells)
+    }
+
+    /// The longest waiting payload: from the queue, from the line, or from another worker's hand.
+    fn take_waiting(
+        &mut self,
+        post: &mut Post<T>,
+        appetite: usize,
+        rings: &mut Vec<Arc<Condvar>>,
+    ) -> Option<Item<T>> {
+        if let Some(item) = self.queue.pop() {
+            self.taken += 1;
+            // With workers idle, what is left is theirs. Fair shares leave something for everyone who comes next.
+            let share = self.queue.len() / self.workers.max(1);
+            if appetite > 1 && share > 0 && self.queue.is_plain() && self.ready.len() == 0 {
+                let count = share.min(appetite - 1);
+                post.hand.fill(&mut self.queue, count, self.taken);
+                self.taken += count as u64;
+                self.now_holds(post);
+            }
+            self.refill(rings);
+            return Some(item);
+        }
         if let Some(entry) = self.serve_line() {
-            self.queue.push_back(entry.payload);
+            rings.push(entry.bell);
+            return Some(entry.item);
+        }
+        self.take_from_other_hand(post)
+    }
+
+    /// Takes one queued payload, and lets the line move up.
+    fn take_queued(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<Item<T>> {
+        let item = self.queue.pop()?;
+        self.taken += 1;
+        self.refill(rings);
+        Some(item)
+    }
+
+    /// Fills the queue up from the line.
+    fn refill(&mut self, rings: &mut Vec<Arc<Condvar>>) {
+        while self.queue.len() < self.limits.queue_capacity {
+            let Some(entry) = self.serve_line() else { break };
+            self.queue.push(entry.item, entry.priority);
             if entry.eager {
                 rings.push(entry.bell);
             } else {
@@ -227,14 +478,9 @@ impl<T> Core<T> {
             }
         }
         self.ring_at_low_water(rings);
-        Some(payload)
     }
 
-    /// The front of the line; after a stop nobody in line is accepted any more.
     fn serve_line(&mut self) -> Option<Entry<T>> {
-        if !self.open {
-            return None;
-        }
         let entry = self.line.serve()?;
         self.totals.accepted += 1;
         Some(entry)
@@ -251,46 +497,170 @@ impl<T> Core<T> {
         rings.extend(self.deferred.drain(..count).map(|(_, bell)| bell));
     }
 
-    /// Unlinks every worker idle since `cutoff` or longer; each of `leaving` must then be told to leave.
+    fn take_from_other_hand(&mut self, post: &mut Post<T>) -> Option<Item<T>> {
+        if !self.hands.iter().any(|other| post.hand.take_half_of(other)) {
+            return None;
+        }
+        let item = post.hand.first();
+        self.now_holds(post);
+        item
+    }
+
+    fn now_holds(&mut self, post: &mut Post<T>) {
+        post.holding = true;
+        self.hands.push(post.hand.clone());
+    }
+
+    /// Puts what workers hold back into the queue, in its old order.
+    fn recall(&mut self) {
+        let mut held: Vec<_> = self.hands.iter().map(|hand| hand.take_all()).collect();
+        held.sort_by_key(|(first, _)| *first);
+        self.queue.put_back(held.into_iter().flat_map(|(_, items)| items));
+    }
+
+    // ---- Duties ----
+
+    /// Gives every worker alive a duty; the seats are to be told to look. Returns how many workers there are.
+    pub(crate) fn give_duty(&mut self, body: DutyBody) -> (usize, Vec<Seat<T>>) {
+        if self.workers == 0 {
+            return (0, Vec::new());
+        }
+        self.duties_given += 1;
+        self.duties.push(Duty { number: self.duties_given, body, to_take: self.workers });
+        let seats = self.ready.take_all();
+        self.errands += seats.len();
+        (self.workers, seats)
+    }
+
+    fn take_duties(&mut self, post: &mut Post<T>) -> Option<Vec<DutyBody>> {
+        if post.birth.duties_seen == self.duties_given {
+            return None;
+        }
+        let bodies = self.forget_duties(post.birth);
+        post.birth.duties_seen = self.duties_given;
+        post.birth.errand = true;
+        self.errands += 1;
+        Some(bodies)
+    }
+
+    /// Takes the duties that a worker has not done off the books, as far as they were its own.
+    fn forget_duties(&mut self, birth: Birth) -> Vec<DutyBody> {
+        if birth.duties_seen == self.duties_given {
+            return Vec::new();
+        }
+        let mut bodies = Vec::new();
+        for duty in self.duties.iter_mut().filter(|duty| duty.number > birth.duties_seen) {
+            duty.to_take -= 1;
+            bodies.push(duty.body.clone());
+        }
+        self.duties.retain(|duty| duty.to_take > 0);
+        bodies
+    }
+
+    // ---- Size, stop, restart ----
+
+    /// Changes the cap. Returns the idle workers above it, who must be told to leave, and how many new ones could be of
+    /// use at once.
+    pub(crate) fn resize(&mut self, max_workers: usize) -> (Vec<Seat<T>>, usize) {
+        self.limits.max_workers = max_workers;
+        let mut leaving = Vec::new();
+        // Surplus workers must not start what they hold, and new ones can help with it.
+        self.recall();
+        self.ready.take_oldest(self.workers.saturating_sub(max_workers), &mut leaving);
+        self.workers -= leaving.len();
+        let wanted = (self.queue.len() + self.line.len()).min(max_workers.saturating_sub(self.workers));
+        self.note_idleness();
+        self.check();
+        (leaving, if self.open { wanted } else { 0 })
+    }
+
+    /// True while one more worker would have something to do.
+    pub(crate) fn is_short_of_workers(&self) -> bool {
+        self.open && self.ready.len() == 0 && !self.nothing_waits()
+    }
+
+    fn nothing_waits(&self) -> bool {
+        self.queue.is_empty() && self.line.is_empty()
+    }
+
+    /// Unlinks every worker idle since `cutoff` or longer, but for the smallest number of workers; each of `leaving`
+    /// must then be told to leave.
     pub(crate) fn expire(&mut self, cutoff: Instant, leaving: &mut Vec<Seat<T>>) {
-        let count = self.ready.take_idle_since(cutoff, leaving);
+        // Idle workers beside a queue are about to be woken.
+        if !self.queue.is_empty() {
+            return;
+        }
+        let spare = self.workers.saturating_sub(self.limits.min_workers);
+        let count = self.ready.take_idle_since(cutoff, spare, leaving);
         self.workers -= count;
         self.totals.expired += count as u64;
     }
 
-    /// Closes the pool; the seats must be told to leave, the bells be rung. Nothing the second time.
-    pub(crate) fn close(&mut self) -> (Vec<Seat<T>>, Vec<Arc<Condvar>>) {
+    /// Closes the pool: the orders are to be given, the bells to be rung. Nothing the second time.
+    pub(crate) fn close(&mut self) -> (Vec<(Seat<T>, Order<T>)>, Vec<Arc<Condvar>>) {
         if !self.open {
             return (Vec::new(), Vec::new());
         }
         self.open = false;
-        let leaving = self.ready.take_all();
-        self.workers -= leaving.len();
-        let mut bells = self.line.bells();
+        let mut bells = self.line.turn_away();
         bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
-        (leaving, bells)
+        let idle = self.ready.take_all();
+        // They were left asleep because one on its way would have woken them; now they are needed to drain the queue.
+        let drain = !self.queue.is_empty();
+        if drain {
+            self.errands += idle.len();
+        } else {
+            self.workers -= idle.len();
+        }
+        self.note_idleness();
+        let orders =
+            idle.into_iter().map(|seat| (seat, if drain { Order::Look } else { Order::Leave })).collect();
+        (orders, bells)
     }
 
-    /// Takes everything out of the queue, oldest first.
+    /// Opens a stopped pool again; those of its workers that have not left stay.
+    pub(crate) fn reopen(&mut self) {
+        self.open = true;
+    }
+
+    /// Takes everything that no worker has started, oldest first.
     pub(crate) fn take_queue(&mut self) -> Vec<T> {
-        let rest: Vec<T> = self.queue.drain(..).collect();
+        self.recall();
+        let rest: Vec<T> = self.queue.take_all().map(|item| item.payload).collect();
         self.totals.handed_back += rest.len() as u64;
         self.note_idleness();
         rest
     }
 
-    pub(crate) fn count_refusal(&mut self) {
-        self.totals.rejected += 1;
-    }
+    // ---- Threads ----
 
-    /// True when nothing accepted is left to run, nothing runs, and nobody waits to be accepted.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.ready.len() == self.workers && self.queue.is_empty() && self.line.is_empty()
+    /// The handles of threads that have come to their end, so that they do not pile up. Joining one waits for no more
+    /// than its thread-local destructors.
+    pub(crate) fn take_ended_threads(&mut self) -> Vec<thread::JoinHandle<()>> {
+        if self.threads.len() <= self.workers + usize::from(self.cleaner) {
+            return Vec::new();
+        }
+        let (ended, alive): (Vec<_>, Vec<_>) =
+            mem::take(&mut self.threads).into_iter().partition(thread::is_finished);
+        self.threads = alive;
+        ended
     }
 
     /// True when no thread of the pool is left but those that only end.
     pub(crate) fn is_deserted(&self) -> bool {
         !self.open && self.workers == 0 && self.spawning == 0 && !self.cleaner
+    }
+
+    // ---- Looking ----
+
+    /// True when nothing accepted is left to run, nobody waits to be accepted, and all workers have come to rest.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.ready.len() == self.workers && self.nothing_waits()
+    }
+
+    /// Workers without a payload.
+    fn idle(&self) -> usize {
+        self.ready.len() + self.errands
     }
 
     /// Records an idle moment, if this is one.
@@ -309,13 +679,12 @@ impl<T> Core<T> {
     }
 
     pub(crate) fn stats(&self) -> PoolStats {
-        let max_workers = self.limits.max_workers;
-        PoolStats {
+        let mut stats = PoolStats {
             state: self.state(),
             workers: self.workers,
-            busy: self.workers - self.ready.len(),
-            idle: self.ready.len(),
-            capacity: (max_workers != usize::MAX).then_some(max_workers),
+            busy: self.workers - self.idle(),
+            idle: self.idle(),
+            capacity: self.limits.capacity(),
             queued: self.queue.len(),
             blocked: self.line.len(),
             peak_workers: self.totals.peak_workers,
@@ -323,16 +692,35 @@ impl<T> Core<T> {
             finished: self.totals.finished,
             panicked: self.totals.panicked,
             handed_back: self.totals.handed_back,
+            discarded: self.totals.discarded,
+            ran_by_caller: self.totals.ran_by_caller,
             rejected: self.totals.rejected,
             spawned: self.totals.spawned,
             expired: self.totals.expired,
+        };
+        for counts in self.hands.iter().map(|hand| hand.counts()) {
+            stats.queued += counts.queued;
+            stats.finished += counts.finished;
+            stats.panicked += counts.panicked;
         }
+        stats
     }
 
     pub(crate) fn check(&self) {
-        debug_assert!(self.ready.len() <= self.workers && self.workers <= self.limits.max_workers);
-        debug_assert!(!self.open || (self.queue.is_empty() && self.line.is_empty()) || self.ready.len() == 0);
-        debug_assert!(!self.open || self.line.is_empty() || self.queue.len() == self.limits.queue_capacity);
-        debug_assert!(self.queue.is_empty() || self.workers > 0);
+        let someone_idle = self.ready.len() > 0;
+        debug_assert!(self.idle() <= self.workers, "idle workers are workers");
+        debug_assert!(
+            !someone_idle || self.workers <= self.limits.max_workers,
+            "idle workers are below the cap"
+        );
+        debug_assert!(
+            !self.open || self.line.is_empty() || !someone_idle,
+            "nobody waits beside an idle worker"
+        );
+        debug_assert!(
+            !self.open || self.queue.is_empty() || !someone_idle || self.waking,
+            "someone will look"
+        );
+        debug_assert!(self.queue.is_empty() || self.workers > 0, "what is queued has a worker");
     }
 }

@@ -31,9 +31,57 @@ pub enum SubmitError<T> {
     /// The submitter is itself a worker of this pool, and every other worker already waits like it would: nobody
     /// would ever make room.
     WouldDeadlock(T),
+    /// The submission's [`CancelToken`](crate::CancelToken) was cancelled before the payload was accepted.
+    Cancelled(T),
+}
+
+/// Why a submission was refused, without the payload; see [`Builder::on_refusal`](crate::Builder::on_refusal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// As [`SubmitError::Full`].
+    Full,
+    /// As [`SubmitError::Overload`].
+    Overload,
+    /// As [`SubmitError::Closed`].
+    Closed,
+    /// As [`SubmitError::Timeout`].
+    Timeout,
+    /// As [`SubmitError::SpawnFailed`].
+    SpawnFailed,
+    /// As [`SubmitError::WouldDeadlock`].
+    WouldDeadlock,
+    /// As [`SubmitError::Cancelled`].
+    Cancelled,
 }
 
 impl<T> SubmitError<T> {
+    /// The reason alone.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            SubmitError::Full(_) => Refusal::Full,
+            SubmitError::Overload(_) => Refusal::Overload,
+            SubmitError::Closed(_) => Refusal::Closed,
+            SubmitError::Timeout(_) => Refusal::Timeout,
+            SubmitError::SpawnFailed(..) => Refusal::SpawnFailed,
+            SubmitError::WouldDeadlock(_) => Refusal::WouldDeadlock,
+            SubmitError::Cancelled(_) => Refusal::Cancelled,
+        }
+    }
+
+    /// The same reason with another payload.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> SubmitError<U> {
+        match self {
+            SubmitError::Full(payload) => SubmitError::Full(change(payload)),
+            SubmitError::Overload(payload) => SubmitError::Overload(change(payload)),
+            SubmitError::Closed(payload) => SubmitError::Closed(change(payload)),
+            SubmitError::Timeout(payload) => SubmitError::Timeout(change(payload)),
+            SubmitError::SpawnFailed(payload, error) => SubmitError::SpawnFailed(change(payload), error),
+            SubmitError::WouldDeadlock(payload) => SubmitError::WouldDeadlock(change(payload)),
+            SubmitError::Cancelled(payload) => SubmitError::Cancelled(change(payload)),
+        }
+    }
+
     /// The payload that was refused.
     pub fn into_payload(self) -> T {
         match self {
@@ -42,18 +90,8 @@ impl<T> SubmitError<T> {
             | SubmitError::Closed(payload)
             | SubmitError::Timeout(payload)
             | SubmitError::SpawnFailed(payload, _)
-            | SubmitError::WouldDeadlock(payload) => payload,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            SubmitError::Full(_) => "Full",
-            SubmitError::Overload(_) => "Overload",
-            SubmitError::Closed(_) => "Closed",
-            SubmitError::Timeout(_) => "Timeout",
-            SubmitError::SpawnFailed(..) => "SpawnFailed",
-            SubmitError::WouldDeadlock(_) => "WouldDeadlock",
+            | SubmitError::WouldDeadlock(payload)
+            | SubmitError::Cancelled(payload) => payload,
         }
     }
 }
@@ -63,24 +101,31 @@ impl<T> fmt::Debug for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SubmitError::SpawnFailed(_, error) => f.debug_tuple("SpawnFailed").field(error).finish(),
-            other => f.write_str(other.name()),
+            other => fmt::Debug::fmt(&other.refusal(), f),
         }
     }
 }
 
 impl<T> fmt::Display for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.refusal(), f)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SubmitError::Full(_) => "every worker is busy and the queue is full",
-            SubmitError::Overload(_) => "too many submitters are waiting already",
-            SubmitError::Closed(_) => "the pool is stopped",
-            SubmitError::Timeout(_) => "no worker came free in time",
-            SubmitError::SpawnFailed(..) => {
+            Refusal::Full => "every worker is busy and the queue is full",
+            Refusal::Overload => "too many submitters are waiting already",
+            Refusal::Closed => "the pool is stopped",
+            Refusal::Timeout => "no worker came free in time",
+            Refusal::SpawnFailed => {
                 "the system refused a new thread; lower max_workers or raise the limit on threads"
             }
-            SubmitError::WouldDeadlock(_) => {
+            Refusal::WouldDeadlock => {
                 "every worker of this pool would wait for another; give it a queue or more workers, or use try_submit"
             }
+            Refusal::Cancelled => "the submission was cancelled",
         })
     }
 }
@@ -93,6 +138,35 @@ impl<T> std::error::Error for SubmitError<T> {
         }
     }
 }
+
+/// A batch that was accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
+#[non_exhaustive]
+pub struct SubmitManyError<T> {
+    /// How many payloads were accepted: the first ones.
+    pub accepted: usize,
+    /// Why the next one was not.
+    pub refusal: Refusal,
+    /// The others, in their order.
+    pub rest: Vec<T>,
+}
+
+impl<T> fmt::Debug for SubmitManyError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SubmitManyError")
+            .field("accepted", &self.accepted)
+            .field("refusal", &self.refusal)
+            .field("rest", &self.rest.len())
+            .finish()
+    }
+}
+
+impl<T> fmt::Display for SubmitManyError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} payloads were accepted, {} refused: {}", self.accepted, self.rest.len(), self.refusal)
+    }
+}
+
+impl<T> std::error::Error for SubmitManyError<T> {}
 
 /// Why waiting for a pool ended without the awaited state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +197,17 @@ impl std::error::Error for WaitError {}
 pub enum BuildError {
     /// `max_workers(0)`: such a pool could never run anything.
     NoWorkers,
+    /// More workers are to stay than there may be.
+    MinAboveMax {
+        /// What `min_workers` was set to.
+        min_workers: usize,
+        /// The cap.
+        max_workers: usize,
+    },
+    /// [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest) needs a queue.
+    NothingToDiscard,
+    /// [`WhenFull::RunOnCaller`](crate::WhenFull::RunOnCaller) with workers that have a state: the caller has none.
+    CallerHasNoState,
     /// A thread's name cannot contain a NUL byte.
     NulInName,
     /// An idle limit of zero would let a worker go before it could be used again.
@@ -135,6 +220,15 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::NoWorkers => f.write_str("max_workers must be at least 1"),
+            BuildError::MinAboveMax { min_workers, max_workers } => {
+                write!(f, "min_workers ({min_workers}) must not be above max_workers ({max_workers})")
+            }
+            BuildError::NothingToDiscard => {
+                f.write_str("WhenFull::DiscardOldest needs a queue_capacity of at least 1")
+            }
+            BuildError::CallerHasNoState => f.write_str(
+                "WhenFull::RunOnCaller cannot be used with build_with_state: callers have no state",
+            ),
             BuildError::NulInName => f.write_str("name must not contain a NUL byte"),
             BuildError::ZeroIdleLimit => f.write_str(
                 "max_idle_worker_duration must be above zero; use keep_idle_workers to switch expiry off",

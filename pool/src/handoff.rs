@@ -8,13 +8,18 @@
 //! parks then, and an unpark that comes between the two makes the park return at once. A park that returns for another
 //! reason only looks again.
 
+use crate::queue::Item;
 use crate::sync::channel::{self, Receiver, Sender};
 use crate::sync::thread;
 
 /// What a worker is told. Leaving is an order of its own, so no payload has a second meaning.
 #[derive(Debug)]
 pub(crate) enum Order<T> {
-    Run(T),
+    Run(Item<T>),
+    /// Run it too, but first say that you are awake: others hold back with waking workers until you do.
+    Relay(Item<T>),
+    /// Come to the lock and ask: there may be something to do, or nothing.
+    Look,
     Leave,
 }
 

@@ -23,30 +23,46 @@
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never steal, never run foreign
 //! work on a stack that waits, and are many: they are for tasks that block.
 
+mod cancel;
 mod cleaner;
+mod clock;
 mod core;
 mod error;
 #[cfg(not(anthill_loom))]
 mod global;
+mod hand;
+mod handler;
 mod handoff;
 mod line;
 mod objects;
 mod options;
 mod pool;
+mod queue;
 mod ready;
+mod shared;
 mod stats;
+mod submission;
+mod submit;
 mod sync;
 mod tasks;
+mod threads;
+mod times;
 mod worker;
 
-pub use error::{BuildError, SubmitError, WaitError};
+pub use cancel::CancelToken;
+#[cfg(not(anthill_loom))]
+pub use clock::ManualClock;
+pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::{default_pool, execute};
 pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
-pub use options::{Builder, WorkerThread};
+pub use options::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
 pub use pool::WorkerPool;
+pub use queue::Priority;
 pub use stats::{PoolState, PoolStats};
+pub use submission::Submission;
 pub use tasks::{Task, TaskPool};
+pub use times::{Histogram, PoolTimes};
 
 /// What models need beside the public API: time is an argument there.
 #[cfg(anthill_loom)]

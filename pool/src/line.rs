@@ -2,11 +2,14 @@
 //!
 //! A payload in the line is not accepted yet. A worker that comes free takes the front one itself, so the submitter
 //! need not run for its payload to start; it is told afterwards by its bell. Whether it was served is answered by the
-//! line alone: *its ticket is gone*. So a submitter that gives up (time, stop) and a worker that takes its payload can
-//! never both win, and nothing is lost between them: whoever removes the entry, under the lock, has the payload.
+//! line alone: *its ticket is gone*. So a submitter that gives up (time, cancellation) and a worker that takes its
+//! payload can never both win, and nothing is lost between them: whoever removes the entry, under the lock, has the
+//! payload. A stop moves all entries aside, where their owners find them; so a restart that comes before they look
+//! cannot leave them waiting for workers that are gone.
 
 use std::collections::VecDeque;
 
+use crate::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar};
 
 /// Bells kept for reuse, so that blocking does not allocate in the long run.
@@ -19,7 +22,8 @@ pub(crate) struct Ticket(u64);
 #[derive(Debug)]
 pub(crate) struct Entry<T> {
     pub(crate) ticket: Ticket,
-    pub(crate) payload: T,
+    pub(crate) item: Item<T>,
+    pub(crate) priority: Priority,
     pub(crate) bell: Arc<Condvar>,
     /// True when the submitter is to be told as soon as its payload is taken, and not only once there is room for
     /// more of them.
@@ -28,9 +32,21 @@ pub(crate) struct Entry<T> {
     pub(crate) from_worker: bool,
 }
 
+/// What became of an entry.
+pub(crate) enum Fate<T> {
+    /// It is still in the line.
+    Waits,
+    /// Its payload was accepted.
+    Served,
+    /// The pool was stopped before.
+    TurnedAway(Item<T>),
+}
+
 #[derive(Debug)]
 pub(crate) struct WaitingLine<T> {
     entries: VecDeque<Entry<T>>,
+    /// Entries that a stop turned away, until their submitters come for them; in the order of their tickets.
+    turned_away: VecDeque<Entry<T>>,
     next_ticket: u64,
     /// How many entries come from workers of this pool.
     pub(crate) workers_waiting: usize,
@@ -39,7 +55,13 @@ pub(crate) struct WaitingLine<T> {
 
 impl<T> WaitingLine<T> {
     pub(crate) fn new() -> Self {
-        WaitingLine { entries: VecDeque::new(), next_ticket: 0, workers_waiting: 0, spare_bells: Vec::new() }
+        WaitingLine {
+            entries: VecDeque::new(),
+            turned_away: VecDeque::new(),
+            next_ticket: 0,
+            workers_waiting: 0,
+            spare_bells: Vec::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -51,12 +73,18 @@ impl<T> WaitingLine<T> {
     }
 
     /// Lines up at the end.
-    pub(crate) fn join(&mut self, payload: T, eager: bool, from_worker: bool) -> (Ticket, Arc<Condvar>) {
+    pub(crate) fn join(
+        &mut self,
+        item: Item<T>,
+        priority: Priority,
+        eager: bool,
+        from_worker: bool,
+    ) -> (Ticket, Arc<Condvar>) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         let bell = self.spare_bells.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
         self.workers_waiting += usize::from(from_worker);
-        self.entries.push_back(Entry { ticket, payload, bell: bell.clone(), eager, from_worker });
+        self.entries.push_back(Entry { ticket, item, priority, bell: bell.clone(), eager, from_worker });
         (ticket, bell)
     }
 
@@ -67,9 +95,26 @@ impl<T> WaitingLine<T> {
         Some(entry)
     }
 
-    /// True while nobody has taken the entry.
-    pub(crate) fn still_waits(&self, ticket: Ticket) -> bool {
-        self.place(ticket).is_ok()
+    /// What became of an entry, for its submitter; one that was turned away is handed over.
+    pub(crate) fn fate(&mut self, ticket: Ticket) -> Fate<T> {
+        if self.place(ticket).is_ok() {
+            return Fate::Waits;
+        }
+        match self.turned_away.binary_search_by_key(&ticket, |entry| entry.ticket) {
+            Ok(place) => match self.turned_away.remove(place) {
+                Some(entry) => Fate::TurnedAway(entry.item),
+                None => Fate::Served,
+            },
+            Err(_) => Fate::Served,
+        }
+    }
+
+    /// Sends everybody away: their submitters get their payloads back. The bells are to be rung.
+    pub(crate) fn turn_away(&mut self) -> Vec<Arc<Condvar>> {
+        let bells = self.bells();
+        self.workers_waiting = 0;
+        self.turned_away.append(&mut self.entries);
+        bells
     }
 
     /// Asks to be told at once.
@@ -80,11 +125,11 @@ impl<T> WaitingLine<T> {
     }
 
     /// Leaves the line with the payload; `None` when it was taken before.
-    pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<T> {
+    pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
         let entry = self.entries.remove(place)?;
         self.workers_waiting -= usize::from(entry.from_worker);
-        Some(entry.payload)
+        Some(entry.item)
     }
 
     /// Gives a bell back once nobody waits on it. A late ring for its last owner is a spurious wake-up for the next.

@@ -1,21 +1,22 @@
-//! The handle: submit, stop, wait, look. It carries out what [`Core`] decides, and has no algorithm of its own.
+//! The handle: submit, resize, stop, wait, look. It has no algorithm of its own.
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::cleaner;
-use crate::core::{Admission, Core};
-use crate::error::{SubmitError, WaitError};
+use crate::error::{BuildError, SubmitError, SubmitManyError, WaitError};
+use crate::handler::Handler;
 use crate::handoff::Order;
-use crate::options::{Builder, Settings, WorkerThread};
+use crate::options::{self, Builder, Settings};
+use crate::shared::{Shared, ring};
 use crate::stats::{PoolState, PoolStats};
-use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, channel, thread};
+use crate::submission::Submission;
+use crate::submit::{self, Patience, Wish};
+use crate::sync::{Arc, Instant, StdArc};
+use crate::threads::{ensure_cleaner, join_until, start_worker};
+use crate::times::PoolTimes;
 use crate::worker;
-
-/// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
-const TELL_WITHIN: Duration = Duration::from_micros(200);
 
 /// A pool of OS threads that run one function over payloads `T`.
 ///
@@ -54,46 +55,6 @@ impl<T: Send + 'static> Drop for Owner<T> {
     }
 }
 
-/// What handles, workers and the cleaner share.
-pub(crate) struct Shared<T> {
-    pub(crate) core: Mutex<Core<T>>,
-    /// Rung for the rare events that watchers wait for: idleness, departures, outcomes of thread creation.
-    pub(crate) events: Condvar,
-    /// Rung only to end the cleaner.
-    pub(crate) cleaner_bell: Condvar,
-    pub(crate) settings: Settings,
-    pub(crate) handler: Box<dyn Fn(T) + Send + Sync>,
-}
-
-impl<T> Shared<T> {
-    /// A number that no other pool alive has; never 0.
-    pub(crate) fn identity(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-}
-
-/// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
-const SETTLE_WITHIN: Duration = Duration::from_millis(5);
-
-/// How long a submission may wait.
-#[derive(Clone, Copy)]
-enum Patience {
-    None,
-    Until(Instant),
-    Endless,
-}
-
-impl Patience {
-    /// Until when to wait for a thread that somebody else is making; shortly, where nobody may block.
-    fn settle_by(self, may_block: bool) -> Option<Instant> {
-        match self {
-            Patience::Until(deadline) if may_block => Some(deadline),
-            Patience::Endless if may_block => None,
-            _ => Instant::now().checked_add(SETTLE_WITHIN),
-        }
-    }
-}
-
 impl<T> WorkerPool<T>
 where
     T: Send + 'static,
@@ -114,14 +75,13 @@ where
         Builder::new()
     }
 
-    pub(crate) fn start(settings: Settings, handler: Box<dyn Fn(T) + Send + Sync>) -> Self {
-        let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(settings.limits)),
-            events: Condvar::new(),
-            cleaner_bell: Condvar::new(),
-            settings,
-            handler,
-        });
+    pub(crate) fn start(settings: Settings<T>, handler: Handler<T>) -> Self {
+        let shared = Arc::new(Shared::new(settings, handler));
+        #[cfg(not(anthill_loom))]
+        if let crate::clock::Clock::Manual(clock) = &shared.settings.clock {
+            let expire: Arc<dyn crate::clock::Expire> = shared.clone();
+            clock.subscribe(Arc::downgrade(&expire));
+        }
         WorkerPool { owner: Arc::new(Owner { shared }) }
     }
 
@@ -129,16 +89,17 @@ where
         &self.owner.shared
     }
 
-    /// Hands a payload to the pool, and waits while every worker is busy and the queue is full.
+    /// Hands a payload to the pool, and waits while every worker is busy and the queue is full (unless
+    /// [`when_full`](Builder::when_full) says otherwise).
     ///
     /// Those who wait are served in the order in which they came.
     ///
     /// # Errors
     /// [`Closed`](SubmitError::Closed), [`Overload`](SubmitError::Overload),
     /// [`SpawnFailed`](SubmitError::SpawnFailed) or [`WouldDeadlock`](SubmitError::WouldDeadlock), each with the
-    /// payload.
+    /// payload; [`Full`](SubmitError::Full) if the pool's policy is to refuse.
     pub fn submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Patience::Endless)
+        self.place(payload, self.policy())
     }
 
     /// Hands a payload to the pool if it can be accepted without waiting for a worker to come free.
@@ -160,7 +121,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Patience::None)
+        self.place(payload, Wish::waiting(Patience::None))
     }
 
     /// As [`submit`](Self::submit), but waits no longer than `limit`.
@@ -168,72 +129,144 @@ where
     /// # Errors
     /// As `submit`, and [`Timeout`](SubmitError::Timeout). A limit too long to be a point in time waits without end.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
-        let patience = Instant::now().checked_add(limit).map_or(Patience::Endless, Patience::Until);
-        self.place(payload, patience)
+        self.place(payload, Wish::waiting(Patience::within(limit)))
     }
 
-    fn place(&self, payload: T, patience: Patience) -> Result<(), SubmitError<T>> {
-        let shared = self.shared();
-        let mut payload = payload;
-        let mut spawn_error: Option<io::Error> = None;
-        let mut settle_by = None;
-        let mut core = shared.core.lock();
+    /// A submission with wishes of its own: a priority, a limit of waiting, a token to call it off.
+    pub fn submission(&self, payload: T) -> Submission<'_, T> {
+        Submission::new(self, payload)
+    }
+
+    /// Hands over many payloads in their order, and waits for room as often as needed. Cheaper than one by one.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit) for the first payload that was refused; that one and those after it come back.
+    pub fn submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
+        submit::place_many(self.shared(), payloads, self.policy())
+    }
+
+    /// As [`submit_many`](Self::submit_many), without waiting for room.
+    ///
+    /// # Errors
+    /// As [`try_submit`](Self::try_submit) for the first payload that was refused; that one and those after it come
+    /// back.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Barrier};
+    /// use anthill_pool::{Refusal, WorkerPool};
+    /// let gate = Arc::new(Barrier::new(2));
+    /// let held = gate.clone();
+    /// let pool = WorkerPool::builder().max_workers(1).queue_capacity(2).build(move |n: u32| {
+    ///     if n == 0 { held.wait(); }
+    /// })?;
+    /// let error = pool.try_submit_many(vec![0, 1, 2, 3, 4]).unwrap_err();
+    /// assert_eq!((error.accepted, error.refusal, error.rest), (3, Refusal::Full, vec![3, 4]));
+    /// gate.wait();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
+        submit::place_many(self.shared(), payloads, Wish::waiting(Patience::None))
+    }
+
+    pub(crate) fn place(&self, payload: T, wish: Wish<'_>) -> Result<(), SubmitError<T>> {
+        submit::place(self.shared(), payload, wish)
+    }
+
+    /// What `submit` does when there is no room.
+    pub(crate) fn policy(&self) -> Wish<'static> {
+        Wish::by_policy(self.shared().settings.when_full)
+    }
+
+    /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made.
+    ///
+    /// # Errors
+    /// When the system refused a thread; those made before it stay.
+    ///
+    /// ```
+    /// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
+    /// assert_eq!(pool.prestart(2)?, 2);
+    /// assert_eq!(pool.running(), 2);
+    /// assert_eq!(pool.prestart(100)?, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prestart(&self, workers: usize) -> io::Result<usize> {
+        let mut made = 0;
         loop {
-            match core.admit(payload, spawn_error.is_none()) {
-                Admission::HandOver(seat, payload) => {
-                    drop(core);
-                    seat.give(Order::Run(payload));
-                    return Ok(());
-                }
-                Admission::Queued => return Ok(()),
-                Admission::Spawn(returned, index) => {
-                    drop(core);
-                    match start_worker(shared, returned, index) {
-                        Ok(()) => return Ok(()),
-                        Err((returned, error)) => {
-                            payload = returned;
-                            spawn_error = Some(error);
-                            core = shared.core.lock();
-                        }
-                    }
-                }
-                Admission::Unsettled(returned) => {
-                    let may_block = core.limits.max_blocking > 0;
-                    let settle_by = *settle_by.get_or_insert_with(|| patience.settle_by(may_block));
-                    let late;
-                    (core, late) = watch(shared, core, settle_by);
-                    if late && !core.is_settled() {
-                        let error = match patience {
-                            Patience::None => SubmitError::Full(returned),
-                            _ if !may_block => SubmitError::Overload(returned),
-                            Patience::Until(_) | Patience::Endless => SubmitError::Timeout(returned),
-                        };
-                        return refuse(core, error);
-                    }
-                    payload = returned;
-                }
-                Admission::NoWorker(payload) => {
-                    return refuse(core, SubmitError::SpawnFailed(payload, lost(spawn_error)));
-                }
-                Admission::Closed(payload) => return refuse(core, SubmitError::Closed(payload)),
-                Admission::Full(payload) => {
-                    let from_worker = worker::works_for(shared);
-                    return match (patience, spawn_error) {
-                        (Patience::None, None) => refuse(core, SubmitError::Full(payload)),
-                        (Patience::None, Some(error)) => {
-                            refuse(core, SubmitError::SpawnFailed(payload, error))
-                        }
-                        _ if core.line.len() >= core.limits.max_blocking => {
-                            refuse(core, SubmitError::Overload(payload))
-                        }
-                        _ if from_worker && core.line.workers_waiting + 1 >= core.workers => {
-                            refuse(core, SubmitError::WouldDeadlock(payload))
-                        }
-                        (patience, _) => wait_in_line(shared, core, payload, patience, from_worker),
-                    };
-                }
+            let mut core = self.shared().core.lock();
+            if core.workers >= workers {
+                return Ok(made);
+            }
+            let Some(birth) = core.reserve_errand() else { return Ok(made) };
+            drop(core);
+            start_worker(self.shared(), None, birth).map_err(|(_, error)| error)?;
+            made += 1;
+        }
+    }
+
+    /// Changes the cap on workers, at once and in both directions (ants: `Tune`); `usize::MAX` is no cap.
+    ///
+    /// Raised: as many workers are made as queued and blocked payloads can use. Lowered: idle workers above the cap
+    /// leave, busy ones after their payload, and no payload starts that would make more than the cap run at a time
+    /// beside those that run already.
+    ///
+    /// # Errors
+    /// When the cap is 0 or below [`min_workers`](Builder::min_workers); then nothing was changed.
+    ///
+    /// ```
+    /// let pool = anthill_pool::WorkerPool::new(8, |_: u8| {})?;
+    /// pool.prestart(8)?;
+    /// pool.wait_idle()?;
+    /// pool.set_max_workers(2)?;
+    /// assert_eq!((pool.running(), pool.capacity()), (2, Some(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn set_max_workers(&self, max_workers: usize) -> Result<(), BuildError> {
+        let shared = self.shared();
+        let mut core = shared.core.lock();
+        options::check_sizes(core.limits.min_workers, max_workers)?;
+        let (leaving, wanted) = core.resize(max_workers);
+        shared.unlock_and_tell(core);
+        for seat in leaving {
+            seat.give(Order::Leave);
+        }
+        for _ in 0..wanted {
+            let mut core = shared.core.lock();
+            if !core.is_short_of_workers() {
+                break;
+            }
+            let Some(birth) = core.reserve_errand() else { break };
+            drop(core);
+            // A refused thread is no error here: the next submission tries again and is told.
+            if start_worker(shared, None, birth).is_err() {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Has each worker there is run `duty` once, with its number, and returns how many these are. Idle ones do it at
+    /// once, busy ones after their payload; workers made later do not. A panic in it is contained.
+    ///
+    /// For what is bound to threads: flushing thread-local caches, setting priorities.
+    ///
+    /// ```
+    /// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
+    /// pool.prestart(3)?;
+    /// let (done, inbox) = std::sync::mpsc::channel();
+    /// assert_eq!(pool.broadcast(move |index| done.send(index).unwrap()), 3);
+    /// let mut seen: Vec<usize> = inbox.iter().take(3).collect();
+    /// seen.sort();
+    /// assert_eq!(seen, [0, 1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn broadcast(&self, duty: impl Fn(usize) + Send + Sync + 'static) -> usize {
+        let mut core = self.shared().core.lock();
+        let (workers, idle) = core.give_duty(StdArc::new(duty));
+        drop(core);
+        for seat in idle {
+            seat.give(Order::Look);
+        }
+        workers
     }
 
     /// Accepts nothing any more. Idle workers leave at once, busy ones after their payload; what is queued still runs.
@@ -250,12 +283,31 @@ where
         stop(self.shared());
         let mut core = self.shared().core.lock();
         let rest = core.take_queue();
-        let watched = core.watchers > 0;
-        drop(core);
-        if watched {
-            self.shared().events.notify_all();
-        }
+        self.shared().unlock_and_tell(core);
         rest
+    }
+
+    /// Opens a stopped pool again (ants: `Reboot`); nothing on one that is open.
+    ///
+    /// It need not have come to rest: workers that still run what was accepted before simply stay, and the cap counts
+    /// them. Submitters whom the stop turned away stay turned away.
+    ///
+    /// ```
+    /// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
+    /// pool.stop();
+    /// pool.wait()?;
+    /// assert!(pool.try_submit(1).is_err());
+    /// pool.restart();
+    /// assert!(pool.try_submit(2).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn restart(&self) {
+        let mut core = self.shared().core.lock();
+        core.reopen();
+        if core.workers > 0 {
+            core = ensure_cleaner(self.shared(), core);
+        }
+        drop(core);
     }
 
     /// Waits until a stopped pool has run what it accepted and all its threads have ended, thread-local destructors
@@ -305,7 +357,7 @@ where
             if late {
                 return Err(WaitError::Timeout);
             }
-            (core, late) = watch(shared, core, deadline);
+            (core, late) = shared.watch(core, deadline);
         }
     }
 
@@ -339,7 +391,7 @@ where
             if late {
                 return Err(WaitError::Timeout);
             }
-            (core, late) = watch(shared, core, deadline);
+            (core, late) = shared.watch(core, deadline);
         }
     }
 
@@ -367,6 +419,12 @@ where
         self.shared().core.lock().stats()
     }
 
+    /// How long payloads waited and ran so far; `None` unless the pool was built with
+    /// [`measure_times`](Builder::measure_times).
+    pub fn times(&self) -> Option<PoolTimes> {
+        self.shared().settings.times.as_ref().map(|times| times.snapshot())
+    }
+
     /// Workers there are, busy or idle (ants: `Running`).
     pub fn running(&self) -> usize {
         self.stats().workers
@@ -375,7 +433,7 @@ where
     /// How many more workers may be busy at once; `None` when there is no cap (ants: `Free`).
     pub fn free(&self) -> Option<usize> {
         let stats = self.stats();
-        stats.capacity.map(|capacity| capacity - stats.busy)
+        stats.capacity.map(|capacity| capacity.saturating_sub(stats.busy))
     }
 
     /// The cap on workers; `None` when there is none (ants: `Cap`).
@@ -399,227 +457,21 @@ where
 
 fn stop<T>(shared: &Shared<T>) {
     let mut core = shared.core.lock();
-    let (leaving, bells) = core.close();
-    let watched = core.watchers > 0;
-    drop(core);
-    for seat in leaving {
-        seat.give(Order::Leave);
+    let (orders, bells) = core.close();
+    shared.unlock_and_tell(core);
+    for (seat, order) in orders {
+        seat.give(order);
     }
-    for bell in bells {
-        bell.notify_one();
-    }
+    ring(bells);
     shared.cleaner_bell.notify_one();
-    if watched {
-        shared.events.notify_all();
-    }
 }
 
-/// Makes a thread for the slot that was reserved, and sends it `payload`; on failure gives slot and payload back.
-fn start_worker<T: Send + 'static>(
-    shared: &Arc<Shared<T>>,
-    payload: T,
-    index: usize,
-) -> Result<(), (T, io::Error)> {
-    let (place, orders) = channel::one_place();
-    let options = &shared.settings.threads;
-    let body = {
-        let (shared, place) = (shared.clone(), place.clone());
-        Box::new(move || worker::live(&shared, index, place, &orders))
-    };
-    let new =
-        WorkerThread { name: format!("{}-{index}", options.name), stack_size: options.stack_size, body };
-    let made = contain("making a worker's thread", || match &options.spawner {
-        Some(spawner) => spawner(new),
-        None => new.spawn(),
-    });
-    let handle = match made {
-        Ok(handle) => handle,
-        Err(error) => return Err((give_up_worker(shared, payload), error)),
-    };
-    // Sent before the slot counts as settled, so that nobody can take this worker for one that goes idle.
-    if let Err(unsent) = place.try_send(Order::Run(payload)).map_err(channel::unsent) {
-        let Order::Run(payload) = unsent else { unreachable!("it was an order to run") };
-        let error = io::Error::other("the custom spawner dropped the worker's thread instead of running it");
-        return Err((give_up_worker(shared, payload), error));
-    }
-    let mut core = shared.core.lock();
-    core.spawn_succeeded(handle);
-    let mut core = ensure_cleaner(shared, core);
-    core.spawning -= 1;
-    let watched = core.watchers > 0;
-    drop(core);
-    if watched {
-        shared.events.notify_all();
-    }
-    Ok(())
-}
-
-/// Gives back the slot of a worker that did not come to be, and the payload.
-fn give_up_worker<T>(shared: &Shared<T>, payload: T) -> T {
-    let mut core = shared.core.lock();
-    let bells = core.spawn_failed();
-    let watched = core.watchers > 0;
-    drop(core);
-    for bell in bells {
-        bell.notify_one();
-    }
-    if watched {
-        shared.events.notify_all();
-    }
-    payload
-}
-
-/// Makes a thread; a panic on the way is an error like any other.
-fn contain(
-    what: &str,
-    make: impl FnOnce() -> io::Result<thread::JoinHandle<()>>,
-) -> io::Result<thread::JoinHandle<()>> {
-    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|value| {
-        // Dropping it could panic again.
-        std::mem::forget(value);
-        Err(io::Error::other(format!("{what} panicked")))
-    })
-}
-
-/// Makes the cleaner's thread if the pool wants one and has none. Without it nothing expires until the next worker is
-/// made, which tries again.
-fn ensure_cleaner<'a, T: Send + 'static>(
-    shared: &'a Arc<Shared<T>>,
-    mut core: MutexGuard<'a, Core<T>>,
-) -> MutexGuard<'a, Core<T>> {
-    let Some(limit) = shared.settings.max_idle else { return core };
-    if core.cleaner || !core.open {
-        return core;
-    }
-    core.cleaner = true;
-    drop(core);
-    let body = {
-        let shared = shared.clone();
-        move || cleaner::live(&shared, limit)
-    };
-    let name = format!("{}-cleaner", shared.settings.threads.name);
-    let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
-    let mut core = shared.core.lock();
-    match made {
-        Ok(handle) => core.threads.push(handle),
-        Err(_) => core.cleaner = false,
-    }
-    core
-}
-
-/// Waits in line until the payload is taken, the pool closes, or patience ends.
-fn wait_in_line<T>(
-    shared: &Shared<T>,
-    mut core: MutexGuard<'_, Core<T>>,
-    payload: T,
-    patience: Patience,
-    from_worker: bool,
-) -> Result<(), SubmitError<T>> {
-    // With no queue there is nothing to wait for but the hand-over itself.
-    let mut eager = core.limits.queue_capacity == 0;
-    let (ticket, bell) = core.line.join(payload, eager, from_worker);
-    core.check();
-    let deadline = match patience {
-        Patience::Until(deadline) => Some(deadline),
-        Patience::None | Patience::Endless => None,
-    };
-    let tell_by = Instant::now().checked_add(TELL_WITHIN);
-    let why: fn(T) -> SubmitError<T> = loop {
-        let wake_by = if eager { deadline } else { earlier(deadline, tell_by) };
-        let late;
-        (core, late) = match wake_by {
-            Some(at) => bell.wait_until(core, at),
-            None => (bell.wait(core), false),
-        };
-        if !core.line.still_waits(ticket) {
-            core.was_told(ticket);
-            core.line.return_bell(bell);
-            return Ok(());
+#[cfg(not(anthill_loom))]
+impl<T: Send + 'static> crate::clock::Expire for Shared<T> {
+    fn expire_idle(&self) {
+        if let Some(limit) = self.settings.max_idle {
+            cleaner::expire(self, self.settings.clock.now(), limit, &mut Vec::new());
         }
-        if !core.open {
-            break SubmitError::Closed;
-        }
-        if from_worker && core.is_deadlocked() {
-            break SubmitError::WouldDeadlock;
-        }
-        if late && wake_by == deadline {
-            break SubmitError::Timeout;
-        }
-        if late {
-            eager = true;
-            core.line.make_eager(ticket);
-        }
-    };
-    let payload = core.line.withdraw(ticket).expect("it still waits");
-    core.line.return_bell(bell);
-    core.count_refusal();
-    core.note_idleness();
-    let watched = core.watchers > 0;
-    drop(core);
-    if watched {
-        shared.events.notify_all();
-    }
-    Err(why(payload))
-}
-
-fn refuse<T>(mut core: MutexGuard<'_, Core<T>>, error: SubmitError<T>) -> Result<(), SubmitError<T>> {
-    core.count_refusal();
-    Err(error)
-}
-
-/// Waits for the next event; the flag is true when `deadline` passed.
-fn watch<'a, T>(
-    shared: &Shared<T>,
-    mut core: MutexGuard<'a, Core<T>>,
-    deadline: Option<Instant>,
-) -> (MutexGuard<'a, Core<T>>, bool) {
-    core.watchers += 1;
-    let (mut core, late) = match deadline {
-        Some(deadline) => shared.events.wait_until(core, deadline),
-        None => (shared.events.wait(core), false),
-    };
-    core.watchers -= 1;
-    (core, late)
-}
-
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
-
-fn lost(error: Option<io::Error>) -> io::Error {
-    error.unwrap_or_else(|| io::Error::other("no worker could be made"))
-}
-
-/// Joins what ends by `deadline`, and returns the rest.
-fn join_until(
-    mut threads: Vec<thread::JoinHandle<()>>,
-    deadline: Option<Instant>,
-) -> Vec<thread::JoinHandle<()>> {
-    let Some(deadline) = deadline else {
-        join(threads);
-        return Vec::new();
-    };
-    // Nothing tells when a thread has ended but looking; they are all past their last payload, so it is soon.
-    let mut pause = Duration::from_micros(50);
-    loop {
-        let (ended, alive): (Vec<_>, Vec<_>) = threads.into_iter().partition(thread::is_finished);
-        join(ended);
-        if alive.is_empty() || Instant::now() >= deadline {
-            return alive;
-        }
-        threads = alive;
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(5));
-    }
-}
-
-pub(crate) fn join(threads: Vec<thread::JoinHandle<()>>) {
-    for thread in threads {
-        // A custom spawner's thread may have panicked on its own account; it has ended all the same.
-        let _ = thread.join();
     }
 }
 

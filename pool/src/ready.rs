@@ -28,10 +28,17 @@ impl<W> ReadyStack<W> {
         self.idle.pop().map(|(_, worker)| worker)
     }
 
-    /// Moves every worker idle since `cutoff` or longer to `expired`, oldest first; returns how many.
-    pub(crate) fn take_idle_since(&mut self, cutoff: Instant, expired: &mut Vec<W>) -> usize {
+    /// Moves every worker idle since `cutoff` or longer to `expired`, oldest first and no more than `most`; returns how
+    /// many.
+    pub(crate) fn take_idle_since(&mut self, cutoff: Instant, most: usize, expired: &mut Vec<W>) -> usize {
         let count = self.idle.partition_point(|(since, _)| *since <= cutoff);
-        expired.extend(self.idle.drain(..count).map(|(_, worker)| worker));
+        self.take_oldest(count.min(most), expired)
+    }
+
+    /// Moves the `count` least recently used workers, or all there are, to `taken`; returns how many.
+    pub(crate) fn take_oldest(&mut self, count: usize, taken: &mut Vec<W>) -> usize {
+        let count = count.min(self.idle.len());
+        taken.extend(self.idle.drain(..count).map(|(_, worker)| worker));
         count
     }
 
@@ -79,7 +86,11 @@ mod tests {
     proptest! {
         /// The binary search agrees with looking at every entry, and what stays is still ordered.
         #[test]
-        fn expiry_takes_exactly_the_old_prefix(mut idle in proptest::collection::vec(0u64..50, 0..40), cutoff in 0u64..60) {
+        fn expiry_takes_exactly_the_old_prefix(
+            mut idle in proptest::collection::vec(0u64..50, 0..40),
+            cutoff in 0u64..60,
+            most in 0usize..50,
+        ) {
             idle.sort_unstable();
             let at = moments();
             let mut ready = ReadyStack::new();
@@ -87,8 +98,9 @@ mod tests {
                 ready.push(at(*ms), worker);
             }
             let mut expired = Vec::new();
-            let count = ready.take_idle_since(at(cutoff), &mut expired);
-            let naive: Vec<usize> = (0..idle.len()).filter(|&worker| idle[worker] <= cutoff).collect();
+            let count = ready.take_idle_since(at(cutoff), most, &mut expired);
+            let old = (0..idle.len()).filter(|&worker| idle[worker] <= cutoff);
+            let naive: Vec<usize> = old.take(most).collect();
             prop_assert_eq!(count, naive.len());
             prop_assert_eq!(expired, naive);
             let rest = ready.take_all();

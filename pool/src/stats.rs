@@ -13,8 +13,8 @@ pub enum PoolState {
 
 /// A consistent snapshot: all figures were read in one critical section.
 ///
-/// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back`; a worker still being started
-/// is busy with the payload it was started for.
+/// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back + discarded`; a worker still
+/// being started is busy with the payload it was started for, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolStats {
@@ -24,9 +24,9 @@ pub struct PoolStats {
     pub workers: usize,
     /// Workers that run a payload or are being started for one.
     pub busy: usize,
-    /// Workers on the ready stack.
+    /// Workers without a payload: on the ready stack, or on their way there.
     pub idle: usize,
-    /// The hard cap on `workers`; `None` when unlimited.
+    /// The hard cap on `workers`; `None` when unlimited. After it was lowered there may be more workers for a while.
     pub capacity: Option<usize>,
     /// Accepted payloads that no worker has taken yet.
     pub queued: usize,
@@ -42,6 +42,11 @@ pub struct PoolStats {
     pub panicked: u64,
     /// Payloads accepted and handed back by `stop_now`.
     pub handed_back: u64,
+    /// Payloads accepted and then given to [`on_discard`](crate::Builder::on_discard).
+    pub discarded: u64,
+    /// Payloads that their submitter ran itself ([`WhenFull::RunOnCaller`](crate::WhenFull::RunOnCaller)); not part of
+    /// `accepted` and `finished`.
+    pub ran_by_caller: u64,
     /// Submissions refused for whatever reason.
     pub rejected: u64,
     /// Threads started for workers.

@@ -16,8 +16,9 @@ pub(crate) use model::*;
 
 #[cfg(not(anthill_loom))]
 mod real {
-    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::Arc as StdArc;
     pub(crate) use std::sync::atomic;
+    pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
@@ -117,6 +118,8 @@ mod real {
 mod model {
     pub(crate) use loom::sync::Arc;
     pub(crate) use loom::thread_local;
+    /// For what cannot take part in a race and may be unsized, which loom's cannot.
+    pub(crate) use std::sync::Arc as StdArc;
 
     use std::time::Duration;
 
@@ -135,6 +138,10 @@ mod model {
 
         pub(crate) fn checked_sub(self, by: Duration) -> Option<Self> {
             self.0.checked_sub(by).map(Instant)
+        }
+
+        pub(crate) fn saturating_duration_since(self, earlier: Self) -> Duration {
+            self.0.saturating_sub(earlier.0)
         }
 
         /// The point `since_origin` after the origin.

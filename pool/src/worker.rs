@@ -4,9 +4,13 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::core::Next;
+use crate::core::{Birth, Ended, Next, Post, Visit};
+use crate::hand::{Appetite, Hand};
+use crate::handler::{Runner, StateError};
 use crate::handoff::{Order, Seat, next_order};
-use crate::pool::Shared;
+use crate::options::{Discard, PayloadEnd};
+use crate::queue::Item;
+use crate::shared::{Shared, contain, forget_panic, ring};
 use crate::sync::channel::{Receiver, Sender};
 use crate::sync::{Arc, Condvar, thread_local};
 
@@ -22,80 +26,199 @@ pub(crate) fn works_for<T>(shared: &Arc<Shared<T>>) -> bool {
     WORKS_FOR.with(Cell::get) == shared.identity()
 }
 
-/// The body of worker number `index`, whose orders go to `place` and come out of `orders`.
-pub(crate) fn live<T>(
-    shared: &Arc<Shared<T>>,
-    index: usize,
-    place: Sender<Order<T>>,
-    orders: &Receiver<Order<T>>,
-) {
-    WORKS_FOR.with(|pool| pool.set(shared.identity()));
-    let threads = &shared.settings.threads;
-    run_hook(threads.on_start.as_deref(), index);
-    let mut rings: Vec<Arc<Condvar>> = Vec::new();
-    // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to come:
-    // this worker holds a sender of its own channel.
-    let mut order = orders.recv().unwrap_or(Order::Leave);
-    let seat = Seat::here(place);
-    while let Order::Run(payload) = order {
-        if !run_until_idle(shared, payload, &seat, &mut rings) {
-            break;
-        }
-        order = next_order(orders);
-    }
-    run_hook(threads.on_stop.as_deref(), index);
+/// What the thread that makes a worker gives to the new thread.
+pub(crate) struct Start<T> {
+    pub(crate) birth: Birth,
+    pub(crate) place: Sender<Order<T>>,
+    pub(crate) orders: Receiver<Order<T>>,
+    /// Where to say whether the worker's state could be made; only asked for when it has one.
+    pub(crate) made: Option<Sender<Result<(), StateError>>>,
 }
 
-/// Runs `payload` and every further one that waits. True: the worker is on the ready stack. False: it has left.
-fn run_until_idle<T>(shared: &Shared<T>, payload: T, seat: &Seat<T>, rings: &mut Vec<Arc<Condvar>>) -> bool {
-    let mut payload = payload;
-    loop {
-        let panicked = run(shared, payload);
-        let mut core = shared.core.lock();
-        let next = core.after_payload(seat, panicked, rings);
-        let watched = core.watchers > 0;
-        drop(core);
-        for bell in rings.drain(..) {
-            bell.notify_one();
-        }
-        match next {
-            Next::Run(following) => payload = following,
-            Next::Idle | Next::Leave => {
-                if watched {
-                    shared.events.notify_all();
+/// The worker's body.
+pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
+    WORKS_FOR.with(|pool| pool.set(shared.identity()));
+    let Start { birth, place, orders, made } = start;
+    let index = birth.index;
+    let hooks = &shared.settings.threads;
+    run_hook(hooks.on_start.as_deref(), index);
+    let (runner, outcome) = match make_runner(shared, index) {
+        Ok(runner) => (Some(runner), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    if let Some(made) = made {
+        let _ = made.try_send(outcome);
+    }
+    if let Some(runner) = runner {
+        // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
+        // come: this worker holds a sender of its own channel.
+        let first = orders.recv().unwrap_or(Order::Leave);
+        let post = Post { seat: Seat::here(place), hand: Arc::new(Hand::new()), holding: false, birth };
+        Worker::new(shared, post, runner).work(first, &orders);
+    }
+    run_hook(hooks.on_stop.as_deref(), index);
+}
+
+fn make_runner<T>(shared: &Shared<T>, index: usize) -> Result<Runner<'_, T>, StateError> {
+    contain(|| shared.handler.runner(index))
+        .unwrap_or_else(|| Err("making the worker's state panicked".into()))
+}
+
+struct Worker<'p, T> {
+    shared: &'p Shared<T>,
+    post: Post<T>,
+    /// `None` once its state was lost and could not be made anew.
+    runner: Option<Runner<'p, T>>,
+    appetite: Appetite,
+    rings: Vec<Arc<Condvar>>,
+}
+
+impl<'p, T> Worker<'p, T> {
+    fn new(shared: &'p Shared<T>, post: Post<T>, runner: Runner<'p, T>) -> Self {
+        let appetite = Appetite::new(shared.settings.limits.batch);
+        Worker { shared, post, runner: Some(runner), appetite, rings: Vec::new() }
+    }
+
+    fn work(mut self, first: Order<T>, orders: &Receiver<Order<T>>) {
+        let mut order = first;
+        loop {
+            let stays = match order {
+                Order::Run(item) => self.run_until_idle(Some(item)),
+                Order::Relay(item) => {
+                    self.pass_on();
+                    self.run_until_idle(Some(item))
                 }
-                return matches!(next, Next::Idle);
+                Order::Look => {
+                    self.post.birth.now_on_errand();
+                    self.run_until_idle(None)
+                }
+                Order::Leave => false,
+            };
+            if !stays {
+                break;
+            }
+            order = next_order(orders);
+        }
+        // Its state's drop is the user's code.
+        let runner = self.runner.take();
+        contain(|| drop(runner));
+    }
+
+    /// Says that this worker is awake, and wakes the next one if there is work for it.
+    fn pass_on(&mut self) {
+        let mut core = self.shared.core.lock();
+        let relayed = core.is_awake(&mut self.rings);
+        drop(core);
+        if let Some((seat, order)) = relayed {
+            seat.give(order);
+        }
+        ring(self.rings.drain(..));
+    }
+
+    /// Runs `item` and every further one that waits. True: the worker is on the ready stack. False: it has left.
+    fn run_until_idle(&mut self, item: Option<Item<T>>) -> bool {
+        let mut item = item;
+        loop {
+            let ended = item.map(|item| self.run(item));
+            if self.runner.is_none() {
+                self.abandon();
+                return false;
+            }
+            if self.post.holding
+                && let Some(ended) = ended
+                && let Some(next) = self.post.hand.next(ended == Ended::Panicked)
+            {
+                item = Some(next);
+                continue;
+            }
+            let appetite = self.appetite.before_visit();
+            let mut core = self.shared.core.lock();
+            let next = core.visit(&mut self.post, Visit { ended, appetite }, &mut self.rings);
+            let watched = core.watchers > 0;
+            drop(core);
+            ring(self.rings.drain(..));
+            self.appetite.after_visit(matches!(next, Next::Run(_)));
+            match next {
+                Next::Run(following) => item = Some(following),
+                Next::Duties(duties) => {
+                    item = None;
+                    for duty in duties {
+                        contain(|| duty(self.post.birth.index));
+                    }
+                }
+                Next::Idle | Next::Leave => {
+                    if watched {
+                        self.shared.events.notify_all();
+                    }
+                    return matches!(next, Next::Idle);
+                }
             }
         }
     }
-}
 
-/// Runs one payload; true when it panicked.
-fn run<T>(shared: &Shared<T>, payload: T) -> bool {
-    match catch_unwind(AssertUnwindSafe(|| (shared.handler)(payload))) {
-        Ok(()) => false,
-        Err(value) => {
-            report(shared, value);
-            true
+    /// Runs one payload, unless it has waited too long.
+    fn run(&mut self, item: Item<T>) -> Ended {
+        let settings = &self.shared.settings;
+        let Item { payload, since } = item;
+        let Some(since) = since else { return self.run_payload(payload) };
+        let started = settings.clock.now();
+        let waited = started.saturating_duration_since(since);
+        if settings.max_queue_age.is_some_and(|limit| waited > limit) {
+            self.shared.discard([payload], Discard::Aged);
+            return Ended::Discarded;
         }
+        let ended = self.run_payload(payload);
+        if let Some(times) = &settings.times {
+            times.record(waited, settings.clock.now().saturating_duration_since(started));
+        }
+        ended
+    }
+
+    fn run_payload(&mut self, payload: T) -> Ended {
+        let Some(runner) = &mut self.runner else { return Ended::Panicked };
+        let settings = &self.shared.settings;
+        let index = self.post.birth.index;
+        if let Some(hook) = &settings.hooks.on_payload_start {
+            contain(|| hook(index, &payload));
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| runner.run(payload)));
+        let end = if outcome.is_ok() { PayloadEnd::Returned } else { PayloadEnd::Panicked };
+        if let Some(hook) = &settings.hooks.on_payload_end {
+            contain(|| hook(index, end));
+        }
+        let Err(value) = outcome else { return Ended::Returned };
+        report(self.shared, value);
+        if self.shared.handler.has_state() {
+            // What the panic left of the state is not to be trusted.
+            let broken = self.runner.take();
+            contain(|| drop(broken));
+            self.runner = make_runner(self.shared, index).ok();
+        }
+        Ended::Panicked
+    }
+
+    fn abandon(&mut self) {
+        let mut core = self.shared.core.lock();
+        let (rest, bells) = core.abandon(&mut self.post);
+        self.shared.unlock_and_tell(core);
+        ring(bells);
+        self.shared.discard(rest, Discard::NoWorker);
     }
 }
 
 /// Gives a panic's value to the handler. Neither a handler that panics nor a value whose drop does harms the worker.
-fn report<T>(shared: &Shared<T>, value: Box<dyn Any + Send>) {
-    let contained = catch_unwind(AssertUnwindSafe(|| match &shared.settings.on_panic {
+pub(crate) fn report<T>(shared: &Shared<T>, value: Box<dyn Any + Send>) {
+    let contained = catch_unwind(AssertUnwindSafe(|| match &shared.settings.hooks.on_panic {
         Some(handler) => handler(value),
         None => drop(value),
     }));
     if let Err(second) = contained {
-        // Dropping the second value could panic again, without end.
-        std::mem::forget(second);
+        forget_panic(second);
     }
 }
 
 fn run_hook(hook: Option<&(dyn Fn(usize) + Send + Sync)>, index: usize) {
-    let Some(hook) = hook else { return };
-    if let Err(value) = catch_unwind(AssertUnwindSafe(|| hook(index))) {
-        std::mem::forget(value);
+    if let Some(hook) = hook {
+        contain(|| hook(index));
     }
 }

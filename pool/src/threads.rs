@@ -1,0 +1,159 @@
+//! Making threads, for workers and the cleaner, and joining them.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::cleaner;
+use crate::core::{Birth, Core};
+use crate::handoff::Order;
+use crate::options::WorkerThread;
+use crate::queue::Item;
+use crate::shared::{Shared, forget_panic, ring};
+use crate::sync::{Arc, Instant, MutexGuard, channel, thread};
+use crate::worker::{self, Start};
+
+/// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to look for work. On
+/// failure gives slot and item back.
+pub(crate) fn start_worker<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    item: Option<Item<T>>,
+    birth: Birth,
+) -> Result<(), (Option<Item<T>>, io::Error)> {
+    let (place, orders) = channel::one_place();
+    let (made, was_made) = if shared.handler.has_state() {
+        let (made, was_made) = channel::one_place();
+        (Some(made), Some(was_made))
+    } else {
+        (None, None)
+    };
+    let options = &shared.settings.threads;
+    let start = Start { birth, place: place.clone(), orders, made };
+    let body = {
+        let shared = shared.clone();
+        Box::new(move || worker::live(&shared, start))
+    };
+    let name = format!("{}-{}", options.name, birth.index);
+    let new = WorkerThread { name, stack_size: options.stack_size, body };
+    let thread = contain("making a worker's thread", || match &options.spawner {
+        Some(spawner) => spawner(new),
+        None => new.spawn(),
+    });
+    let thread = match thread {
+        Ok(thread) => thread,
+        Err(error) => return Err((give_up(shared, item, birth, None), error)),
+    };
+    if let Some(was_made) = was_made {
+        let error = match was_made.recv() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(io::Error::other(error)),
+            Err(_) => Some(dropped_thread()),
+        };
+        if let Some(error) = error {
+            return Err((give_up(shared, item, birth, Some(thread)), error));
+        }
+    }
+    // Sent before the slot counts as settled, so that nobody can take this worker for one that goes idle.
+    let order = match item {
+        Some(item) => Order::Run(item),
+        None => Order::Look,
+    };
+    if let Err(unsent) = place.try_send(order).map_err(channel::unsent) {
+        let item = match unsent {
+            Order::Run(item) => Some(item),
+            _ => None,
+        };
+        return Err((give_up(shared, item, birth, Some(thread)), dropped_thread()));
+    }
+    let mut core = shared.core.lock();
+    core.spawn_succeeded(birth, thread);
+    let core = ensure_cleaner(shared, core);
+    shared.unlock_and_tell(core);
+    Ok(())
+}
+
+fn dropped_thread() -> io::Error {
+    io::Error::other("the custom spawner dropped the worker's thread instead of running it")
+}
+
+/// Gives back the slot of a worker that did not come to be, and what it was to run.
+fn give_up<T>(
+    shared: &Shared<T>,
+    item: Option<Item<T>>,
+    birth: Birth,
+    thread: Option<thread::JoinHandle<()>>,
+) -> Option<Item<T>> {
+    let mut core = shared.core.lock();
+    let bells = core.spawn_failed(birth);
+    core.threads.extend(thread);
+    shared.unlock_and_tell(core);
+    ring(bells);
+    item
+}
+
+/// Makes a thread; a panic on the way is an error like any other.
+fn contain(
+    what: &str,
+    make: impl FnOnce() -> io::Result<thread::JoinHandle<()>>,
+) -> io::Result<thread::JoinHandle<()>> {
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|value| {
+        forget_panic(value);
+        Err(io::Error::other(format!("{what} panicked")))
+    })
+}
+
+/// Makes the cleaner's thread if the pool wants one and has none. Without it nothing expires until the next worker is
+/// made, which tries again.
+pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    mut core: MutexGuard<'a, Core<T>>,
+) -> MutexGuard<'a, Core<T>> {
+    let Some(limit) = shared.settings.max_idle else { return core };
+    if core.cleaner || !core.open || shared.settings.clock.is_manual() {
+        return core;
+    }
+    core.cleaner = true;
+    drop(core);
+    let body = {
+        let shared = shared.clone();
+        move || cleaner::live(&shared, limit)
+    };
+    let name = format!("{}-cleaner", shared.settings.threads.name);
+    let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
+    let mut core = shared.core.lock();
+    match made {
+        Ok(handle) => core.threads.push(handle),
+        Err(_) => core.cleaner = false,
+    }
+    core
+}
+
+/// Joins what ends by `deadline`, and returns the rest.
+pub(crate) fn join_until(
+    mut threads: Vec<thread::JoinHandle<()>>,
+    deadline: Option<Instant>,
+) -> Vec<thread::JoinHandle<()>> {
+    let Some(deadline) = deadline else {
+        join(threads);
+        return Vec::new();
+    };
+    // Nothing tells when a thread has ended but looking; they are all past their last payload, so it is soon.
+    let mut pause = Duration::from_micros(50);
+    loop {
+        let (ended, alive): (Vec<_>, Vec<_>) = threads.into_iter().partition(thread::is_finished);
+        join(ended);
+        if alive.is_empty() || Instant::now() >= deadline {
+            return alive;
+        }
+        threads = alive;
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+pub(crate) fn join(threads: Vec<thread::JoinHandle<()>>) {
+    for thread in threads {
+        // A custom spawner's thread may have panicked on its own account; it has ended all the same.
+        let _ = thread.join();
+    }
+}

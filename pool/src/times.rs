@@ -1,0 +1,174 @@
+//! How long payloads waited and ran: histograms with a bucket per doubling.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sync::Mutex;
+
+/// Buckets: under 1 us, then doublings of a microsecond; the last takes everything from about 9 hours up.
+const BUCKETS: usize = 36;
+
+/// The histograms of one pool.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    // One lock for both, taken once per payload by pools that asked for it: an outside observer never sees a wait
+    // without its run.
+    both: Mutex<PoolTimes>,
+}
+
+impl Times {
+    pub(crate) fn record(&self, waited: Duration, ran: Duration) {
+        let mut both = self.both.lock();
+        both.wait.record(waited);
+        both.run.record(ran);
+    }
+
+    pub(crate) fn snapshot(&self) -> PoolTimes {
+        self.both.lock().clone()
+    }
+}
+
+/// How long the payloads of a pool waited and ran; see [`WorkerPool::times`](crate::WorkerPool::times).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PoolTimes {
+    /// From the call of `submit` to the payload's start: blocked, queued and on its way to the worker.
+    pub wait: Histogram,
+    /// From the payload's start to its end, by return or panic.
+    pub run: Histogram,
+}
+
+/// Durations counted in buckets that double: under 1 us, 1 to 2 us, 2 to 4 us, and so on.
+///
+/// ```
+/// use std::time::Duration;
+/// use anthill_pool::WorkerPool;
+///
+/// let pool = WorkerPool::builder()
+///     .max_workers(1)
+///     .measure_times()
+///     .build(|pause: Duration| std::thread::sleep(pause))?;
+/// pool.submit(Duration::from_millis(10))?;
+/// pool.stop();
+/// pool.wait()?;
+/// let run = pool.times().unwrap().run;
+/// assert_eq!(run.count(), 1);
+/// assert!(run.mean() >= Duration::from_millis(10));
+/// assert!(run.quantile(0.5) >= Duration::from_millis(10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Histogram {
+    counts: [u64; BUCKETS],
+    sum: Duration,
+    max: Duration,
+}
+
+impl Histogram {
+    fn record(&mut self, time: Duration) {
+        self.counts[bucket_of(time)] += 1;
+        self.sum = self.sum.saturating_add(time);
+        self.max = self.max.max(time);
+    }
+
+    /// How many durations were counted.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// Their mean; zero when there are none.
+    pub fn mean(&self) -> Duration {
+        match u32::try_from(self.count()) {
+            Ok(0) => Duration::ZERO,
+            Ok(count) => self.sum / count,
+            Err(_) => self.sum.div_f64(self.count() as f64),
+        }
+    }
+
+    /// The longest.
+    pub fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// The upper end of the bucket that holds the quantile (0.5 is the median), but no more than the longest; zero when
+    /// there are none. The true value lies between half of this and this.
+    pub fn quantile(&self, quantile: f64) -> Duration {
+        let rank = (quantile.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (below, count) in self.buckets() {
+            seen += count;
+            if seen >= rank {
+                return below.min(self.max);
+            }
+        }
+        Duration::ZERO
+    }
+
+    /// Each bucket's upper end (exclusive; the last has none and says [`Duration::MAX`]) and its count, shortest first.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let none = anthill_pool::Histogram::default();
+    /// let ends: Vec<Duration> = none.buckets().map(|(below, _)| below).take(3).collect();
+    /// assert_eq!(ends, [1, 2, 4].map(Duration::from_micros));
+    /// ```
+    pub fn buckets(&self) -> impl Iterator<Item = (Duration, u64)> {
+        self.counts.iter().enumerate().map(|(bucket, count)| {
+            let last = bucket == BUCKETS - 1;
+            (if last { Duration::MAX } else { Duration::from_micros(1 << bucket) }, *count)
+        })
+    }
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { counts: [0; BUCKETS], sum: Duration::ZERO, max: Duration::ZERO }
+    }
+}
+
+impl fmt::Debug for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.buckets().filter(|(_, count)| *count > 0)).finish()
+    }
+}
+
+fn bucket_of(time: Duration) -> usize {
+    let micros = time.as_micros();
+    let bits = u128::BITS - micros.leading_zeros();
+    (bits as usize).min(BUCKETS - 1)
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_falls_into_the_bucket_that_ends_above_it() {
+        for (time, below) in [
+            (Duration::ZERO, Duration::from_micros(1)),
+            (Duration::from_nanos(999), Duration::from_micros(1)),
+            (Duration::from_micros(1), Duration::from_micros(2)),
+            (Duration::from_millis(10), Duration::from_micros(16_384)),
+            (Duration::from_secs(1 << 40), Duration::MAX),
+        ] {
+            let mut histogram = Histogram::default();
+            histogram.record(time);
+            let hit = histogram.buckets().find(|(_, count)| *count == 1).unwrap();
+            assert_eq!(hit.0, below, "{time:?}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_within_a_factor_of_two() {
+        let mut histogram = Histogram::default();
+        assert_eq!(histogram.quantile(0.5), Duration::ZERO);
+        (1..=1000).for_each(|n| histogram.record(Duration::from_micros(n)));
+        for (quantile, exact) in [(0.0, 1), (0.5, 500), (0.99, 990), (1.0, 1000)] {
+            let found = histogram.quantile(quantile);
+            let exact = Duration::from_micros(exact);
+            assert!(exact <= found && found <= exact * 2, "{quantile}: {found:?}");
+        }
+        assert_eq!(histogram.mean(), Duration::from_nanos(500_500));
+        assert_eq!(histogram.max(), Duration::from_millis(1));
+    }
+}
