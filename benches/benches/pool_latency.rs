@@ -5,25 +5,30 @@
 //! its core to the worker, one that stays busy does not; which it is changes the ranking, so both are asked.
 
 use anthill_benches::latency::exact_quantile;
-use anthill_benches::pools::{Between, Lateness, Ours, Rayon, RustyPool, Stamp, Threadpool, Tokio, lateness};
-use anthill_benches::report::{self, Table, median, micros, spread};
+use anthill_benches::pools::{
+    Between, Blocking, Lateness, Ours, Rayon, Rounds, RustyPool, Stamp, Threadpool, Tokio, Workerpool,
+    lateness,
+};
+use anthill_benches::report::{self, Table, micros};
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 
 type Contestant = (&'static str, fn(u64, Duration, Between) -> Lateness);
 
-const CONTESTANTS: [Contestant; 5] = [
+const CONTESTANTS: [Contestant; 7] = [
     ("ours", lateness::<Ours<Stamp>>),
     ("rayon", lateness::<Rayon>),
     ("tokio", lateness::<Tokio>),
     ("threadpool", lateness::<Threadpool>),
     ("rusty_pool", lateness::<RustyPool>),
+    ("blocking", lateness::<Blocking>),
+    ("workerpool", lateness::<Workerpool<Stamp>>),
 ];
 
 fn main() {
     let settings = Settings::from_command_line();
     let contestants = settings.choose(&CONTESTANTS, |(name, _)| name);
-    let packages = ["rayon", "tokio", "threadpool", "rusty_pool"];
+    let packages = ["rayon", "tokio", "threadpool", "rusty_pool", "blocking", "workerpool"];
     report::headline(
         "How soon does an idle worker begin? 2 workers, 100 us apart",
         &packages,
@@ -37,33 +42,24 @@ fn main() {
 /// Every contestant once per round, in a rotating order; then the table.
 fn compare(title: &str, between: Between, contestants: &[Contestant], settings: &Settings) {
     let payloads = if settings.quick { 200 } else { 4_000 };
-    let mut runs: Vec<Vec<Quantiles>> = vec![Vec::new(); contestants.len()];
-    for round in 0..settings.rounds_or(7) {
-        for turn in 0..contestants.len() {
-            let index = (round + turn) % contestants.len();
-            let (_, run) = contestants[index];
-            runs[index].push(Quantiles::of(run(payloads, Duration::from_micros(100), between)));
-        }
-    }
-    print(title, contestants, &runs);
+    let names = contestants.iter().map(|(name, _)| *name).collect();
+    let rounds = Rounds::play(settings.rounds_or(7), names, |contestant| {
+        let (_, run) = contestants[contestant];
+        Quantiles::of(run(payloads, Duration::from_micros(100), between))
+    });
+    print(title, &rounds);
 }
 
-fn print(title: &str, contestants: &[Contestant], runs: &[Vec<Quantiles>]) {
-    let ours = contestants.iter().position(|(name, _)| *name == "ours");
+fn print(title: &str, rounds: &Rounds<Quantiles>) {
     let mut table = Table::new(&[title, "p50 us", "spread", "p99 us", "p50 : ours", "p99 : ours"]);
-    for ((name, _), own) in contestants.iter().zip(runs) {
-        let ratio = |figure: fn(&Quantiles) -> f64| {
-            let ratios =
-                |ours: usize| own.iter().zip(&runs[ours]).map(|(mine, other)| figure(mine) / figure(other));
-            ours.map_or("-".into(), |ours| format!("{:.2}", median(ratios(ours))))
-        };
+    for (contestant, name) in rounds.contestants() {
         table.row(vec![
-            (*name).to_owned(),
-            format!("{:.1}", median(own.iter().map(Quantiles::p50))),
-            format!("{:.0} %", spread(own.iter().map(Quantiles::p50))),
-            format!("{:.1}", median(own.iter().map(Quantiles::p99))),
-            ratio(Quantiles::p50),
-            ratio(Quantiles::p99),
+            name.to_owned(),
+            format!("{:.1}", rounds.median(contestant, |run| run.p50)),
+            format!("{:.0} %", rounds.spread(contestant, |run| run.p50)),
+            format!("{:.1}", rounds.median(contestant, |run| run.p99)),
+            rounds.ratio_to_ours(contestant, |run| run.p50),
+            rounds.ratio_to_ours(contestant, |run| run.p99),
         ]);
     }
     report::say("");
@@ -81,13 +77,5 @@ impl Quantiles {
     fn of(mut lateness: Lateness) -> Self {
         let mut quantile = |quantile| micros(exact_quantile(&mut lateness.samples, quantile));
         Self { p50: quantile(0.5), p99: quantile(0.99) }
-    }
-
-    fn p50(&self) -> f64 {
-        self.p50
-    }
-
-    fn p99(&self) -> f64 {
-        self.p99
     }
 }

@@ -1,8 +1,8 @@
 //! Our pool, for the benchmarks: a bounded queue, and submitters that wait while it is full. Once with typed payloads,
-//! as it is meant to be used, and once with boxed closures, which is all that the peers have.
+//! as it is meant to be used, once with closures, which is all that most peers have, and once without a queue.
 
-use crate::pools::{Pool, WORKERS, Work};
-use anthill_pool::{TaskPool, WorkerPool};
+use crate::pools::{Pool, Shape, Strict, Work};
+use anthill_pool::{Builder, TaskPool, WorkerPool};
 
 /// Places in the queue; the peers' have no bound, which is faster only until the memory is gone.
 const QUEUE: usize = 1024;
@@ -11,8 +11,8 @@ const QUEUE: usize = 1024;
 pub struct Ours<T: Work>(WorkerPool<T>);
 
 impl<T: Work> Pool<T> for Ours<T> {
-    fn start() -> Self {
-        let pool = WorkerPool::<T>::builder().max_workers(WORKERS).queue_capacity(QUEUE).build(T::run);
+    fn start(shape: Shape) -> Self {
+        let pool = options(shape).queue_capacity(QUEUE).build(T::run);
         Self(pool.expect("the pool starts"))
     }
 
@@ -21,8 +21,31 @@ impl<T: Work> Pool<T> for Ours<T> {
     }
 
     fn stop(self) {
-        self.0.stop();
-        self.0.wait().expect("the benchmark is no worker of the pool");
+        end(&self.0);
+    }
+}
+
+/// This project's pool without a queue: a worker takes the payload, or the submitter waits, as in ants and fasthttp.
+pub struct OursStrict<T: Work>(WorkerPool<T>);
+
+impl<T: Work> Pool<T> for OursStrict<T> {
+    fn start(shape: Shape) -> Self {
+        let pool = options(shape).queue_capacity(0).build(T::run);
+        Self(pool.expect("the pool starts"))
+    }
+
+    fn submit(&self, payload: T) {
+        assert!(self.0.submit(payload).is_ok(), "a running pool takes the payload");
+    }
+
+    fn stop(self) {
+        end(&self.0);
+    }
+}
+
+impl<T: Work> Strict<T> for OursStrict<T> {
+    fn try_submit(&self, payload: T) -> Result<(), T> {
+        self.0.try_submit(payload).map_err(|refusal| refusal.into_payload())
     }
 }
 
@@ -30,8 +53,8 @@ impl<T: Work> Pool<T> for Ours<T> {
 pub struct OursTasks(TaskPool);
 
 impl<T: Work> Pool<T> for OursTasks {
-    fn start() -> Self {
-        let pool = WorkerPool::builder().max_workers(WORKERS).queue_capacity(QUEUE).build_tasks();
+    fn start(shape: Shape) -> Self {
+        let pool = options(shape).queue_capacity(QUEUE).build_tasks();
         Self(pool.expect("the pool starts"))
     }
 
@@ -40,7 +63,19 @@ impl<T: Work> Pool<T> for OursTasks {
     }
 
     fn stop(self) {
-        self.0.stop();
-        self.0.wait().expect("the benchmark is no worker of the pool");
+        end(&self.0);
     }
+}
+
+fn options<T: Send + 'static>(shape: Shape) -> Builder<T> {
+    let builder = WorkerPool::builder().max_workers(shape.workers);
+    match shape.idle_limit {
+        Some(limit) => builder.max_idle_worker_duration(limit),
+        None => builder,
+    }
+}
+
+fn end<T: Send + 'static>(pool: &WorkerPool<T>) {
+    pool.stop();
+    pool.wait().expect("the benchmark is no worker of the pool");
 }

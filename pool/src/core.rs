@@ -141,6 +141,9 @@ pub(crate) struct Ask {
     pub(crate) displace: bool,
 }
 
+/// An order to be given, once unlocked, to a worker that was unlinked.
+pub(crate) type Mail<T> = (Seat<T>, Order<T>);
+
 /// The answer to a submission.
 pub(crate) enum Admission<T> {
     /// Accepted: give this order to this worker, which is unlinked.
@@ -275,7 +278,7 @@ impl<T> Core<T> {
     }
 
     /// A worker that was given a relay is awake. If more is queued and more are idle, it gives the returned order.
-    pub(crate) fn is_awake(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<(Seat<T>, Order<T>)> {
+    pub(crate) fn is_awake(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<Mail<T>> {
         self.waking = false;
         if self.ready.len() == 0 {
             return None;
@@ -415,13 +418,14 @@ impl<T> Core<T> {
     /// A worker that cannot go on (its state could not be made anew) leaves at once. When no other surely lives, what
     /// is queued has nobody left: it is returned, and whoever waits in line is told by the bells.
     pub(crate) fn abandon(&mut self, post: &mut Post<T>) -> (Vec<T>, Vec<Arc<Condvar>>) {
+        // Its own hand first of all: nobody is left to run from it.
+        self.recall();
         self.settle_accounts(post, Some(Ended::Panicked));
         self.forget_duties(post.birth);
         self.workers -= 1;
         let mut rest = Vec::new();
         let mut bells = Vec::new();
         if self.workers <= self.spawning {
-            self.recall();
             rest = self.queue.take_all().map(|item| item.payload).collect();
             self.totals.discarded += rest.len() as u64;
             bells = self.line.bells();
@@ -596,8 +600,13 @@ impl<T> Core<T> {
         self.totals.expired += count as u64;
     }
 
+    /// Since when the worker that would be the next to go is idle.
+    pub(crate) fn next_to_expire(&self) -> Option<Instant> {
+        if self.workers > self.limits.min_workers { self.ready.oldest() } else { None }
+    }
+
     /// Closes the pool: the orders are to be given, the bells to be rung. Nothing the second time.
-    pub(crate) fn close(&mut self) -> (Vec<(Seat<T>, Order<T>)>, Vec<Arc<Condvar>>) {
+    pub(crate) fn close(&mut self) -> (Vec<Mail<T>>, Vec<Arc<Condvar>>) {
         if !self.open {
             return (Vec::new(), Vec::new());
         }

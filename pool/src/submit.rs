@@ -98,6 +98,9 @@ pub(crate) fn place<T: Send + 'static>(
     let mut spawn_error: Option<io::Error> = None;
     let mut settle_by = None;
     let mut core = shared.core.lock();
+    if wish.token.is_some_and(CancelToken::is_cancelled) {
+        return refuse(shared, core, SubmitError::Cancelled(item.payload));
+    }
     loop {
         let ask = Ask { may_spawn: spawn_error.is_none(), priority: wish.priority, displace: wish.displace };
         match core.admit(item, ask) {

@@ -3,10 +3,9 @@
 //! Both check the tally after the pool has stopped, when nothing can run any more: every payload ran exactly once.
 
 use super::tally::{self, Tally};
-use super::{Pool, Stamp, Work};
-use crate::cpu::CpuTime;
+use super::{Meet, Meeting, Pool, Shape, Stamp, Strict, Usage, WORKERS, Work};
 use std::hint;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +31,8 @@ pub struct Throughput {
     pub nanos: f64,
     /// CPU time of submitters and workers together, per payload.
     pub cpu_nanos: f64,
+    /// Times that a submitter or a worker went to sleep, per payload.
+    pub sleeps: f64,
 }
 
 /// Submits payloads that `make` makes from their numbers, and waits until all have run.
@@ -40,11 +41,11 @@ pub struct Throughput {
 /// When a payload did not run exactly once, or not within a minute.
 pub fn throughput<T: Work, P: Pool<T>>(submission: Submission, make: impl Fn(u64) -> T + Sync) -> Throughput {
     let Submission { submitters, payloads } = submission;
-    let pool = P::start();
+    let pool = P::start(Shape::of(WORKERS));
     warm_up(&pool, &make);
 
     let before = Tally::now();
-    let cpu_before = CpuTime::of_this_process();
+    let used_before = Usage::of_this_process();
     let gate = Barrier::new(usize::try_from(submitters).unwrap_or(usize::MAX));
     let submit = |first: u64| {
         gate.wait();
@@ -60,12 +61,30 @@ pub fn throughput<T: Work, P: Pool<T>>(submission: Submission, make: impl Fn(u64
     });
     wait_until(|| Tally::now().since(before).count >= payloads);
     let elapsed = started.elapsed();
-    let cpu = CpuTime::of_this_process() - cpu_before;
+    let used = Usage::of_this_process() - used_before;
 
     pool.stop();
     assert_eq!(Tally::now().since(before), Tally::of_first(payloads), "each payload runs exactly once");
     let per_payload = |time: Duration| time.as_secs_f64() * 1e9 / payloads as f64;
-    Throughput { nanos: per_payload(elapsed), cpu_nanos: per_payload(cpu.total()) }
+    Throughput {
+        nanos: per_payload(elapsed),
+        cpu_nanos: per_payload(used.cpu.total()),
+        sleeps: used.sleeps as f64 / payloads as f64,
+    }
+}
+
+/// Whether a pool takes nothing while its [`WORKERS`] threads are busy, and takes payloads again when they are not.
+pub fn is_strict<P: Strict<Meet>>() -> bool {
+    let pool = P::start(Shape::of(WORKERS));
+    let meeting = Arc::new(Meeting::default());
+    let meet = |number| Meet { number, at: Arc::clone(&meeting) };
+    (0..WORKERS as u64).for_each(|number| pool.submit(meet(number)));
+    assert!(meeting.is_attended_by(WORKERS, PATIENCE), "{WORKERS} payloads run at once");
+    let refuses = pool.try_submit(meet(0)).is_err();
+    meeting.dissolve();
+    pool.submit(meet(WORKERS as u64));
+    pool.stop();
+    refuses
 }
 
 /// What a submitter of lone payloads does between them.
@@ -106,7 +125,7 @@ pub struct Lateness {
 /// # Panics
 /// When a payload did not run exactly once, or not within a minute.
 pub fn lateness<P: Pool<Stamp>>(payloads: u64, pause: Duration, between: Between) -> Lateness {
-    let pool = P::start();
+    let pool = P::start(Shape::of(WORKERS));
     let stamp = |number| Stamp { number, sent: Instant::now() };
     warm_up(&pool, &stamp);
     tally::take_arrival();
@@ -136,10 +155,15 @@ fn warm_up<T: Work, P: Pool<T>>(pool: &P, make: &impl Fn(u64) -> T) {
 }
 
 /// Looks every 50 us and sleeps in between: the cores belong to the pool.
-fn wait_until(mut done: impl FnMut() -> bool) {
+fn wait_until(done: impl FnMut() -> bool) {
+    wait_patiently(Duration::from_micros(50), PATIENCE, done);
+}
+
+/// Looks that often and sleeps in between; fails when it takes longer than `patience`.
+pub(super) fn wait_patiently(interval: Duration, patience: Duration, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
-        assert!(started.elapsed() < PATIENCE, "payloads have not run within {} s", PATIENCE.as_secs());
-        thread::sleep(Duration::from_micros(50));
+        assert!(started.elapsed() < patience, "payloads have not run within {} s", patience.as_secs());
+        thread::sleep(interval);
     }
 }
