@@ -5,13 +5,15 @@
 //! absolute figures drift with the machine. And every run checks its own work (each response byte for byte, each
 //! payload run exactly once) before a figure is printed.
 //!
-//! [`http`] has the servers and the rounds they play; [`load`] the client. [`pools`] has the worker pools. Our own side
-//! is only in `ours_http` and `ours_pool`: two adapters as thin as those of the peers.
+//! [`http`] has the servers and the rounds they play; [`load`] the client. [`pools`] has the worker pools,
+//! [`objects`] the object pools. Our own side is only in `ours_http`, `ours_pool` and `objects::ours`: adapters as thin as
+//! those of the peers.
 
 pub mod cpu;
 pub mod http;
 pub mod latency;
 pub mod load;
+pub mod objects;
 mod ours_http;
 mod ours_pool;
 pub mod pools;

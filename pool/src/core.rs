@@ -25,9 +25,6 @@ use crate::ready::ReadyStack;
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, Condvar, Instant, StdArc, thread};
 
-/// Queue room made when the pool is built; a longer queue grows when it is used.
-const QUEUE_ROOM_AT_START: usize = 1024;
-
 pub(crate) struct Core<T> {
     pub(crate) limits: Limits,
     clock: Clock,
@@ -118,8 +115,8 @@ pub(crate) struct Post<T> {
 pub(crate) struct Visit {
     /// How its latest payload ended; `None` when it comes without having run one.
     pub(crate) ended: Option<Ended>,
-    /// How many payloads it may take along.
-    pub(crate) appetite: usize,
+    /// True when it may take several payloads at a time.
+    pub(crate) may_batch: bool,
 }
 
 /// How a payload's run ended.
@@ -193,7 +190,7 @@ impl<T> Core<T> {
             errands: 0,
             unborn_errands: 0,
             waking: false,
-            queue: Queue::with_room(limits.queue_capacity.min(QUEUE_ROOM_AT_START)),
+            queue: Queue::new(limits.batch),
             taken: 0,
             hands: Vec::new(),
             line: WaitingLine::new(),
@@ -219,12 +216,13 @@ impl<T> Core<T> {
         }
         // While one worker is on its way to the queue, a second wake-up would mostly find nothing left to do.
         let wake = !(self.waking && self.has_room());
-        if wake && let Some(seat) = self.ready.pop() {
-            self.totals.accepted += 1;
-            return Admission::HandOver(seat, self.order_to_run(item));
-        }
-        if self.ready.len() > 0 {
-            return self.enqueue(item, ask.priority);
+        match wake.then(|| self.ready.pop()).flatten() {
+            Some(seat) => {
+                self.totals.accepted += 1;
+                return Admission::HandOver(seat, self.order_to_run(item));
+            }
+            None if self.ready.len() > 0 => return self.enqueue(item, ask.priority),
+            None => {}
         }
         if ask.may_spawn && self.would_spawn() {
             self.totals.accepted += 1;
@@ -240,14 +238,14 @@ impl<T> Core<T> {
         if self.has_room() {
             return self.enqueue(item, ask.priority);
         }
-        if ask.displace
-            && let Some(oldest) = self.queue.displace()
-        {
-            self.totals.discarded += 1;
-            self.enqueue(item, ask.priority);
-            return Admission::QueuedInstead(oldest);
+        match ask.displace.then(|| self.queue.displace()).flatten() {
+            Some(oldest) => {
+                self.totals.discarded += 1;
+                self.enqueue(item, ask.priority);
+                Admission::QueuedInstead(oldest)
+            }
+            None => Admission::Full(item),
         }
-        Admission::Full(item)
     }
 
     /// True when the next payload would get a new worker.
@@ -373,7 +371,7 @@ impl<T> Core<T> {
         if self.workers > self.limits.max_workers && (has_heirs || self.nothing_waits()) {
             return self.leave(post);
         }
-        if let Some(item) = self.take_waiting(post, visit.appetite, rings) {
+        if let Some(item) = self.take_waiting(post, visit.may_batch, rings) {
             return Next::Run(item);
         }
         if !self.open {
@@ -426,7 +424,7 @@ impl<T> Core<T> {
         let mut rest = Vec::new();
         let mut bells = Vec::new();
         if self.workers <= self.spawning {
-            rest = self.queue.take_all().map(|item| item.payload).collect();
+            rest = self.queue.take_all().collect();
             self.totals.discarded += rest.len() as u64;
             bells = self.line.bells();
             bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
@@ -439,20 +437,17 @@ impl<T> Core<T> {
     fn take_waiting(
         &mut self,
         post: &mut Post<T>,
-        appetite: usize,
+        may_batch: bool,
         rings: &mut Vec<Arc<Condvar>>,
     ) -> Option<Item<T>> {
-        if let Some(item) = self.queue.pop() {
-            self.taken += 1;
-            // With workers idle, what is left is theirs. Fair shares leave something for everyone who comes next.
-            let share = self.queue.len() / self.workers.max(1);
-            if appetite > 1 && share > 0 && self.queue.is_plain() && self.ready.len() == 0 {
-                let count = share.min(appetite - 1);
-                post.hand.fill(&mut self.queue, count, self.taken);
-                self.taken += count as u64;
-                self.now_holds(post);
-            }
+        // Beside idle workers, what is left is theirs; and what fewer than all could start is not worth a batch.
+        if may_batch && self.queue.len() > self.workers && self.queue.is_plain() && self.ready.len() == 0 {
+            self.taken += post.hand.fill(&mut self.queue, self.taken) as u64;
+            self.now_holds(post);
             self.refill(rings);
+            return post.hand.first().map(Item::unstamped);
+        }
+        if let Some(item) = self.take_queued(rings) {
             return Some(item);
         }
         if let Some(entry) = self.serve_line() {
@@ -505,9 +500,8 @@ impl<T> Core<T> {
         if !self.hands.iter().any(|other| post.hand.take_half_of(other)) {
             return None;
         }
-        let item = post.hand.first();
         self.now_holds(post);
-        item
+        post.hand.first().map(Item::unstamped)
     }
 
     fn now_holds(&mut self, post: &mut Post<T>) {
@@ -519,7 +513,7 @@ impl<T> Core<T> {
     fn recall(&mut self) {
         let mut held: Vec<_> = self.hands.iter().map(|hand| hand.take_all()).collect();
         held.sort_by_key(|(first, _)| *first);
-        self.queue.put_back(held.into_iter().flat_map(|(_, items)| items));
+        self.queue.put_back(held.into_iter().flat_map(|(_, payloads)| payloads));
     }
 
     // ---- Duties ----
@@ -580,7 +574,8 @@ impl<T> Core<T> {
 
     /// True while one more worker would have something to do.
     pub(crate) fn is_short_of_workers(&self) -> bool {
-        self.open && self.ready.len() == 0 && !self.nothing_waits()
+        let someone_holds = || self.hands.iter().any(|hand| hand.counts().queued > 0);
+        self.open && self.ready.len() == 0 && (!self.nothing_waits() || someone_holds())
     }
 
     fn nothing_waits(&self) -> bool {
@@ -635,7 +630,7 @@ impl<T> Core<T> {
     /// Takes everything that no worker has started, oldest first.
     pub(crate) fn take_queue(&mut self) -> Vec<T> {
         self.recall();
-        let rest: Vec<T> = self.queue.take_all().map(|item| item.payload).collect();
+        let rest: Vec<T> = self.queue.take_all().collect();
         self.totals.handed_back += rest.len() as u64;
         self.note_idleness();
         rest
@@ -685,6 +680,17 @@ impl<T> Core<T> {
             (false, 0) => PoolState::Stopped,
             (false, _) => PoolState::Draining,
         }
+    }
+
+    /// How much there is to do: payloads that run, that are queued, and whose submitters wait.
+    pub(crate) fn load(&self) -> usize {
+        let held: usize = self.hands.iter().map(|hand| hand.counts().queued).sum();
+        self.workers - self.idle() + self.queue.len() + self.line.len() + held
+    }
+
+    /// How many payloads were ever accepted, if there is nothing to do.
+    pub(crate) fn accepted_when_idle(&self) -> Option<u64> {
+        self.is_idle().then_some(self.totals.accepted)
     }
 
     pub(crate) fn stats(&self) -> PoolStats {

@@ -214,6 +214,12 @@ pub enum BuildError {
     ZeroIdleLimit,
     /// The idle limit is so long that no point in time lies that far ahead; leave expiry off instead.
     IdleLimitTooLong(Duration),
+    /// A [`MultiPool`](crate::MultiPool) of no shards could never run anything.
+    NoShards,
+    /// `pin_workers` was given no core.
+    NoCores,
+    /// This process may not run on that core, there is no such core, or the system cannot pin threads.
+    CannotPin(usize),
 }
 
 impl fmt::Display for BuildError {
@@ -238,6 +244,11 @@ impl fmt::Display for BuildError {
                     f,
                     "max_idle_worker_duration of {limit:?} is out of range; use keep_idle_workers instead"
                 )
+            }
+            BuildError::NoShards => f.write_str("a multi-pool needs at least 1 shard"),
+            BuildError::NoCores => f.write_str("pin_workers needs at least 1 core"),
+            BuildError::CannotPin(core) => {
+                write!(f, "workers cannot be pinned to core {core}; name cores that this process may use")
             }
         }
     }

@@ -8,15 +8,16 @@
 //! worker itself takes from its hand without the pool's lock.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
-use crate::queue::{Item, Queue};
+use crate::queue::Queue;
 use crate::sync::{Instant, Mutex};
 
 /// The most payloads that a worker takes at a time.
 const LARGEST: usize = 32;
-/// A batch that took longer than this was no batch of short payloads.
-const SHORT: Duration = Duration::from_micros(20);
+/// Payloads that take no longer than this are short.
+const SHORT: Duration = Duration::from_micros(2);
 
 /// How many payloads a worker may take at a time where the queue has room for `queue_capacity`: short queues are worth
 /// more for their order than for their speed.
@@ -31,7 +32,7 @@ pub(crate) struct Hand<T> {
 
 #[derive(Debug)]
 struct Held<T> {
-    items: VecDeque<Item<T>>,
+    payloads: VecDeque<T>,
     /// The front's place among all payloads ever taken from the queue; tells which of two hands is older.
     first: u64,
     /// Payloads from here whose run ended, not reported to the pool yet.
@@ -49,106 +50,110 @@ pub(crate) struct HandCounts {
 
 impl<T> Hand<T> {
     pub(crate) fn new() -> Self {
-        Hand { held: Mutex::new(Held { items: VecDeque::new(), first: 0, finished: 0, panicked: 0 }) }
+        Hand { held: Mutex::new(Held { payloads: VecDeque::new(), first: 0, finished: 0, panicked: 0 }) }
     }
 
-    /// Takes `count` payloads from the queue, the first of which is the `first`th ever taken.
-    pub(crate) fn fill(&self, queue: &mut Queue<T>, count: usize, first: u64) {
+    /// Takes a batch from the queue, before whose front `taken` payloads were ever taken; returns how many it has.
+    pub(crate) fn fill(&self, queue: &mut Queue<T>, taken: u64) -> usize {
         let mut held = self.held.lock();
-        held.first = first;
-        queue.move_to(&mut held.items, count);
+        held.first = taken;
+        queue.take_batch(&mut held.payloads);
+        held.payloads.len()
     }
 
     /// The worker's next payload, which also says that the one before has ended. `None`, and nothing noted, when the
     /// hand is empty.
-    pub(crate) fn next(&self, panicked: bool) -> Option<Item<T>> {
+    #[inline]
+    pub(crate) fn next(&self, panicked: bool) -> Option<T> {
         let mut held = self.held.lock();
-        let item = held.items.pop_front()?;
+        let payload = held.payloads.pop_front()?;
         held.first += 1;
         held.finished += 1;
         held.panicked += u64::from(panicked);
-        Some(item)
+        Some(payload)
     }
 
-    /// Moves the older half of `other`, at least one, to this hand; false when the other one is empty.
-    pub(crate) fn take_half_of(&self, other: &Hand<T>) -> bool {
-        let mut theirs = other.held.lock();
-        let count = theirs.items.len().div_ceil(2);
-        let items: VecDeque<Item<T>> = theirs.items.drain(..count).collect();
-        let first = theirs.first;
-        theirs.first += count as u64;
-        // Never two hands at once: no order between them is needed then.
-        drop(theirs);
-        if items.is_empty() {
-            return false;
-        }
-        let mut held = self.held.lock();
-        held.first = first;
-        held.items.extend(items);
-        true
-    }
-
-    /// The front one, for a hand just filled; nothing is noted.
-    pub(crate) fn first(&self) -> Option<Item<T>> {
+    /// The first payload of a hand just filled; nothing is noted.
+    pub(crate) fn first(&self) -> Option<T> {
         let mut held = self.held.lock();
         held.first += 1;
-        held.items.pop_front()
+        held.payloads.pop_front()
+    }
+
+    /// Moves the older half of `other`, at least one, to this empty hand; false when the other one is empty too.
+    pub(crate) fn take_half_of(&self, other: &Hand<T>) -> bool {
+        // Never two hands at once: no order between them is needed then.
+        let mut payloads = mem::take(&mut self.held.lock().payloads);
+        let mut theirs = other.held.lock();
+        let first = theirs.first;
+        let count = theirs.payloads.len().div_ceil(2);
+        payloads.extend(theirs.payloads.drain(..count));
+        theirs.first += count as u64;
+        drop(theirs);
+        let mut held = self.held.lock();
+        held.first = first;
+        held.payloads = payloads;
+        count > 0
     }
 
     /// Takes everything, with the place of the front.
-    pub(crate) fn take_all(&self) -> (u64, VecDeque<Item<T>>) {
+    pub(crate) fn take_all(&self) -> (u64, VecDeque<T>) {
         let mut held = self.held.lock();
-        (held.first, std::mem::take(&mut held.items))
+        (held.first, mem::take(&mut held.payloads))
     }
 
     pub(crate) fn counts(&self) -> HandCounts {
         let held = self.held.lock();
-        HandCounts { queued: held.items.len(), finished: held.finished, panicked: held.panicked }
+        HandCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked }
     }
 
     /// The counts, which are then the pool's to keep.
     pub(crate) fn report(&self) -> HandCounts {
         let mut held = self.held.lock();
         let counts =
-            HandCounts { queued: held.items.len(), finished: held.finished, panicked: held.panicked };
+            HandCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked };
         held.finished = 0;
         held.panicked = 0;
         counts
     }
 }
 
-/// How many payloads a worker takes at a time: one, and twice as many after each batch that was short.
+/// Whether a worker takes payloads one by one or in batches: in batches as long as those of its latest visit were short.
 #[derive(Debug)]
 pub(crate) struct Appetite {
-    most: usize,
-    now: usize,
+    may_batch: bool,
     /// When the worker last came for payloads; `None` unless there was a backlog then. Without one it reads no clock.
     since: Option<Instant>,
+    /// How many it has run since.
+    ran: u32,
 }
 
 impl Appetite {
-    pub(crate) fn new(most: usize) -> Self {
-        Appetite { most, now: 1, since: None }
+    pub(crate) fn new(may_batch: bool) -> Self {
+        Appetite { may_batch, since: None, ran: 0 }
     }
 
-    /// How many payloads to take at the visit that comes now.
-    pub(crate) fn before_visit(&mut self) -> usize {
-        if let Some(since) = self.since {
-            let now = Instant::now();
-            let was_short = now.saturating_duration_since(since) < SHORT;
-            self.now = if was_short { (self.now * 2).min(self.most) } else { 1 };
-            self.since = Some(now);
-        }
-        self.now
+    /// Another payload was run.
+    #[inline]
+    pub(crate) fn ran_one(&mut self) {
+        self.ran += 1;
+    }
+
+    /// True when it may take a batch at the visit that comes now.
+    pub(crate) fn before_visit(&mut self) -> bool {
+        let Some(since) = self.since else { return false };
+        let now = Instant::now();
+        self.since = Some(now);
+        now.saturating_duration_since(since) <= SHORT * mem::take(&mut self.ran)
     }
 
     /// The visit is over; `backlog` says whether there was a payload for this worker.
     pub(crate) fn after_visit(&mut self, backlog: bool) {
         if !backlog {
-            self.now = 1;
             self.since = None;
-        } else if self.since.is_none() && self.most > 1 {
+        } else if self.since.is_none() && self.may_batch {
             self.since = Some(Instant::now());
+            self.ran = 0;
         }
     }
 }

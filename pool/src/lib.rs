@@ -17,12 +17,32 @@
 //! ```
 //!
 //! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
-//! `sync.Pool`, bounded.
+//! `sync.Pool`, bounded. [`BufferPool`] stands on it and keeps byte buffers of the size that is used.
+//!
+//! Where many threads submit short payloads, a [`MultiPool`] shares them out among several pools. Coming from another
+//! library? See [`coming_from`] for what your calls are called here.
+//!
+//! # In a static
+//! ```
+//! use std::sync::LazyLock;
+//! use anthill_pool::{TaskPool, WorkerPool};
+//!
+//! static POOL: LazyLock<TaskPool> =
+//!     LazyLock::new(|| WorkerPool::builder().max_workers(64).build_tasks().expect("valid options"));
+//!
+//! let (answer, inbox) = std::sync::mpsc::channel();
+//! POOL.execute(move || answer.send(6 * 7).unwrap())?;
+//! assert_eq!(inbox.recv()?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//! It is built when it is first used. [`default_pool`] is one that is there already.
 //!
 //! # When not to use it
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never steal, never run foreign
 //! work on a stack that waits, and are many: they are for tasks that block.
 
+#[cfg(all(feature = "affinity", not(anthill_loom)))]
+mod affinity;
 mod cancel;
 mod cleaner;
 mod clock;
@@ -33,7 +53,9 @@ mod global;
 mod hand;
 mod handler;
 mod handoff;
+mod lane;
 mod line;
+mod multi;
 mod objects;
 mod options;
 mod pool;
@@ -49,13 +71,19 @@ mod threads;
 mod times;
 mod worker;
 
+#[cfg(all(feature = "affinity", not(anthill_loom)))]
+pub use affinity::allowed_cores;
 pub use cancel::CancelToken;
 #[cfg(not(anthill_loom))]
 pub use clock::ManualClock;
 pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::{default_pool, execute};
-pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
+pub use multi::{MultiPool, MultiWaitError, Strategy};
+pub use objects::{
+    BufferPool, BufferPoolBuilder, ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledBuffer,
+    PooledBufferOwned, PooledOwned,
+};
 pub use options::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
 pub use pool::WorkerPool;
 pub use queue::Priority;
@@ -63,6 +91,9 @@ pub use stats::{PoolState, PoolStats};
 pub use submission::Submission;
 pub use tasks::{Task, TaskPool};
 pub use times::{Histogram, PoolTimes};
+
+#[doc = include_str!("../COMING_FROM.md")]
+pub mod coming_from {}
 
 /// What models need beside the public API: time is an argument there.
 #[cfg(anthill_loom)]

@@ -1,18 +1,24 @@
 //! Objects kept for the next user: the analogue of Go's `sync.Pool`, bounded.
 //!
-//! Idle objects lie in shards, one lock and one cache line each. A thread takes from and returns to the shard that its
-//! number picks, last in first out, so it meets the object that is warm in its own cache and seldom meets another
-//! thread. Each shard holds two generations: a *tick* drops the older one and makes the younger one the older. So an
-//! object that nobody used survives one tick and is gone after two, and what is used is never dropped for its age.
+//! Each thread has a *lane*, which is a place of its own for one idle object; what does not fit there lies in shards,
+//! one lock and one cache line each. A thread uses the lane and the shard that its number picks, last in first out, so
+//! it meets the object that is warm in its own cache and seldom meets another thread. As long as it holds one object at
+//! a time it takes no lock at all.
 //!
-//! The search, in this order: own shard (young, then old), every other shard (young, then old; first those whose lock
-//! is free, then those that were taken), and only then `make`.
+//! A *tick* drops what has not been used since the tick before. So an object that nobody used survives one tick and is
+//! gone after two, and what is used is never dropped for its age. In a shard there are two generations for this, of
+//! which a tick drops the older one and makes the younger one the older; a lane is asked whether it has been used.
+//!
+//! The search, in this order: own lane, own shard (young, then old), every other shard (young, then old; first those
+//! whose lock is free, then those that were taken), the other lanes, and only then `make`.
+//!
+//! With a bound on weight there are no lanes, as the sum has to be known at every return.
 //!
 //! The rules kept here:
-//! 1. An object has one owner: a shard's stack, a guard, or the caller.
+//! 1. An object has one owner: a lane, a shard's stack, a guard, or the caller.
 //! 2. At most one lock is held at a time, and code of the user (`make`, the hooks, `Drop`) runs outside of all.
 //!    Therefore nothing the user's code does, panics included, can harm the pool.
-//! 3. `make` is called only after every shard was seen empty.
+//! 3. `make` is called only after every shard and every lane was seen empty.
 
 use std::any::Any;
 use std::fmt;
@@ -23,20 +29,29 @@ use crossbeam_utils::CachePadded;
 
 use crate::sync::{Arc, Mutex, thread};
 
+mod buffers;
 mod builder;
+mod calibration;
 mod clock;
 mod guard;
 mod home;
+mod lanes;
 mod shard;
+mod slot;
 mod stats;
 
+pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer, PooledBufferOwned};
 pub use builder::ObjectPoolBuilder;
 pub use guard::{Pooled, PooledOwned};
 pub use stats::ObjectPoolStats;
 
 use builder::{Fate, Settings};
 use clock::TickClock;
-use shard::Shard;
+use lanes::{Lane, Lanes};
+use shard::{Idle, Shard};
+
+/// How many returns of a thread go by between two looks at the clock: a look costs several times what a return does.
+const RETURNS_PER_LOOK: u64 = 32;
 
 /// A pool of objects that are costly to make and cheap to use again.
 ///
@@ -110,6 +125,7 @@ impl<T> ObjectPool<T> {
     ///
     /// # Panics
     /// When `make` does.
+    #[inline]
     pub fn get(&self) -> Pooled<'_, T> {
         Pooled::new(self, self.shared.take())
     }
@@ -127,11 +143,14 @@ impl<T> ObjectPool<T> {
     ///
     /// # Panics
     /// When `make` does.
+    #[inline]
     pub fn get_owned(&self) -> PooledOwned<T> {
         PooledOwned::new(self.clone(), self.shared.take())
     }
 
     /// Gives `object` to the pool, exactly as if a guard of it were dropped; it need not be from this pool.
+    ///
+    /// It is put in a box first, which a guard's object is already.
     ///
     /// ```
     /// use anthill_pool::{ObjectPool, Pooled};
@@ -144,7 +163,7 @@ impl<T> ObjectPool<T> {
     /// # Panics
     /// When a hook does, or the `Drop` of an object that is dropped here.
     pub fn put(&self, object: T) {
-        self.shared.put(object);
+        self.shared.put(Box::new(object));
     }
 
     /// Ages the pool: what has been idle since the last tick but one is dropped.
@@ -178,12 +197,13 @@ impl<T> ObjectPool<T> {
     pub fn stats(&self) -> ObjectPoolStats {
         let mut stats = ObjectPoolStats::default();
         for shard in &self.shared.shards {
-            shard.lock().add_to(&mut stats);
+            shard.lock().add_to(&mut stats, &self.shared.lanes);
         }
         stats
     }
 
-    /// Makes the calling thread of a model use shard `number` (modulo the count of shards); 0 unless called.
+    /// Makes the calling thread of a model use lane `number` and its shard (modulo the count of shards), which no other
+    /// living thread may do. Without a call a thread has no lane and uses shard 0.
     #[cfg(anthill_loom)]
     pub fn set_home(number: usize) {
         home::set(number);
@@ -192,7 +212,8 @@ impl<T> ObjectPool<T> {
     fn with_settings(settings: Settings<T>) -> Self {
         let shards = (0..settings.shards).map(|_| CachePadded::new(Mutex::new(Shard::new()))).collect();
         let clock = TickClock::new(settings.tick_period);
-        ObjectPool { shared: Arc::new(Shared { settings, shards, clock }) }
+        let lanes = if settings.weighs() { Lanes::none() } else { Lanes::new() };
+        ObjectPool { shared: Arc::new(Shared { settings, lanes, shards, clock }) }
     }
 }
 
@@ -211,24 +232,35 @@ impl<T> fmt::Debug for ObjectPool<T> {
 
 struct Shared<T> {
     settings: Settings<T>,
+    lanes: Lanes<T>,
     /// A power of two of them, at most [`builder::MAX_SHARDS`].
     shards: Box<[CachePadded<Mutex<Shard<T>>>]>,
     clock: TickClock,
 }
 
 impl<T> Shared<T> {
-    fn take(&self) -> T {
-        let home = self.home();
+    #[inline]
+    fn take(&self) -> Box<T> {
+        let home = home::number();
+        match self.lanes.of(home).and_then(Lane::take) {
+            Some(object) => object,
+            None => self.take_beside_lane(home),
+        }
+    }
+
+    #[inline(never)]
+    fn take_beside_lane(&self, home: usize) -> Box<T> {
         // A statement of its own: the lock must be free again before the search goes on.
         let own = self.shard(home).lock().take();
-        own.or_else(|| self.take_from_others(home)).unwrap_or_else(|| {
+        let found = own.or_else(|| self.take_from_others(home)).or_else(|| self.lanes.take_any(home));
+        found.unwrap_or_else(|| {
             self.shard(home).lock().missed();
-            (self.settings.make)()
+            Box::new((self.settings.make)())
         })
     }
 
     #[cold]
-    fn take_from_others(&self, home: usize) -> Option<T> {
+    fn take_from_others(&self, home: usize) -> Option<Box<T>> {
         let mut taken = 0_u64;
         for step in 1..self.shards.len() {
             match self.shard(home + step).try_lock() {
@@ -247,18 +279,30 @@ impl<T> Shared<T> {
             .find_map(|step| self.shard(home + step).lock().take())
     }
 
-    fn put(&self, mut object: T) {
+    #[inline]
+    fn put(&self, object: Box<T>) {
         // Asked of std itself: unwinding is a matter of the real stack, in a model too.
+        if self.settings.keeps_all && !thread::panicking() {
+            self.keep(object, 0);
+        } else {
+            self.judge(object);
+        }
+    }
+
+    /// Keeps an object, unless a hook or a panic is against it.
+    #[inline(never)]
+    fn judge(&self, mut object: Box<T>) {
         let unwinding = thread::panicking();
         if unwinding && !self.settings.return_on_panic {
-            self.shard(self.home()).lock().counts.dropped_by_panic += 1;
+            self.home_shard().lock().counts.dropped_by_panic += 1;
             return;
         }
         match self.settings.prepare(&mut object) {
-            Fate::Keep => self.keep(object, unwinding),
-            Fate::Refuse => self.shard(self.home()).lock().counts.dropped_by_retain += 1,
+            Fate::Keep { weight } => self.keep(object, weight),
+            Fate::Refuse => self.home_shard().lock().counts.dropped_by_retain += 1,
+            Fate::Unlucky => self.home_shard().lock().counts.dropped_by_chance += 1,
             Fate::Panicked(panic) => {
-                self.shard(self.home()).lock().counts.dropped_by_panic += 1;
+                self.home_shard().lock().counts.dropped_by_panic += 1;
                 drop(object);
                 if unwinding {
                     // A second panic would end the process, and so could dropping its value.
@@ -270,13 +314,40 @@ impl<T> Shared<T> {
         }
     }
 
-    fn keep(&self, object: T, unwinding: bool) {
-        let mut shard = self.shard(self.home()).lock();
-        let surplus = shard.put(object, self.settings.max_idle);
-        let look = shard.must_look_at_clock();
+    #[inline]
+    fn keep(&self, object: Box<T>, weight: usize) {
+        let home = home::number();
+        let returns = match self.lanes.of(home) {
+            Some(lane) => match lane.put(object) {
+                Ok(returns) => returns,
+                Err(object) => self.keep_in_shard(home, object, weight),
+            },
+            None => self.keep_in_shard(home, object, weight),
+        };
+        if returns % RETURNS_PER_LOOK == 0 {
+            self.look_at_clock();
+        }
+    }
+
+    /// Keeps an object for which there is no room in a lane, and tells which one it was for this shard.
+    #[inline(never)]
+    fn keep_in_shard(&self, home: usize, object: Box<T>, weight: usize) -> u64 {
+        let bounds = self.settings.bounds;
+        let mut shard = self.shard(home).lock();
+        let surplus = if self.settings.weighs() {
+            shard.put(Idle { object, weight }, bounds)
+        } else {
+            shard.put_by_lane(object, home, &self.lanes, bounds)
+        };
+        let returns = shard.count_return();
         drop(shard);
         drop(surplus);
-        if look && !unwinding && self.clock.is_due() {
+        returns
+    }
+
+    #[cold]
+    fn look_at_clock(&self) {
+        if !thread::panicking() && self.clock.is_due() {
             self.tick();
         }
     }
@@ -284,12 +355,14 @@ impl<T> Shared<T> {
     #[cold]
     fn tick(&self) {
         // Everything leaves its shard before the first is dropped, so that a panic there cannot cut the tick short.
-        let expired: Vec<Vec<T>> = self.shards.iter().map(|shard| shard.lock().age()).collect();
+        let bounds = self.settings.bounds;
+        let expired: Vec<Vec<Box<T>>> =
+            self.shards.iter().map(|shard| shard.lock().age(&self.lanes, bounds)).collect();
         drop_each(expired.into_iter().flatten());
     }
 
-    fn home(&self) -> usize {
-        home::number()
+    fn home_shard(&self) -> &Mutex<Shard<T>> {
+        self.shard(home::number())
     }
 
     /// The shard that `number` picks.
@@ -313,5 +386,55 @@ fn drop_each<T>(objects: impl Iterator<Item = T>) {
     }
     if let Some(panic) = first {
         resume_unwind(panic);
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// Calls `body` on a thread that is left to itself when it takes too long.
+    fn ends(body: impl FnOnce() + Send + 'static) -> bool {
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            body();
+            // When nobody waits any more, the test has failed already.
+            let _ = sender.send(());
+        });
+        let has_ended = receiver.recv_timeout(Duration::from_secs(20)).is_ok();
+        if has_ended {
+            thread.join().unwrap();
+        }
+        has_ended
+    }
+
+    #[test]
+    fn one_object_at_a_time_takes_no_lock() {
+        let pool = ObjectPool::builder().tick_period(None).build(|| 0_u64);
+        let (opened, is_open) = mpsc::channel();
+        let (locked, is_locked) = mpsc::channel();
+        let user = pool.clone();
+        let holder = std::thread::spawn(move || {
+            is_open.recv().unwrap();
+            let locks: Vec<_> = pool.shared.shards.iter().map(|shard| shard.lock()).collect();
+            locked.send(()).unwrap();
+            // Until the user is through, or gave up.
+            let _ = is_open.recv_timeout(Duration::from_secs(30));
+            drop(locks);
+        });
+        assert!(ends(move || {
+            drop(user.get()); // made, and the lane opened
+            opened.send(()).unwrap();
+            is_locked.recv().unwrap();
+            for round in 0..1_000 {
+                let mut object = user.get();
+                assert_eq!(*object, round);
+                *object += 1;
+            }
+            opened.send(()).unwrap();
+        }));
+        holder.join().unwrap();
     }
 }

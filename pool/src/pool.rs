@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cleaner;
-use crate::error::{BuildError, SubmitError, SubmitManyError, WaitError};
+use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 use crate::handler::Handler;
 use crate::handoff::Order;
 use crate::options::{self, Builder, Settings};
@@ -142,7 +142,7 @@ where
     /// # Errors
     /// As [`submit`](Self::submit) for the first payload that was refused; that one and those after it come back.
     pub fn submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        submit::place_many(self.shared(), payloads, self.policy())
+        self.place_many(payloads, self.policy())
     }
 
     /// As [`submit_many`](Self::submit_many), without waiting for room.
@@ -165,11 +165,20 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        submit::place_many(self.shared(), payloads, Wish::waiting(Patience::None))
+        self.place_many(payloads, Wish::waiting(Patience::None))
     }
 
     pub(crate) fn place(&self, payload: T, wish: Wish<'_>) -> Result<(), SubmitError<T>> {
         submit::place(self.shared(), payload, wish)
+    }
+
+    pub(crate) fn place_many(&self, payloads: Vec<T>, wish: Wish<'_>) -> Result<usize, SubmitManyError<T>> {
+        submit::place_many(self.shared(), payloads, wish)
+    }
+
+    /// Counts and tells a refusal that was quiet when it happened.
+    pub(crate) fn note_refusal(&self, refusal: Refusal) {
+        submit::note_refusal(self.shared(), refusal);
     }
 
     /// What `submit` does when there is no room.
@@ -345,7 +354,7 @@ where
         self.wait_idleness(Instant::now().checked_add(limit))
     }
 
-    fn wait_idleness(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+    pub(crate) fn wait_idleness(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         let shared = self.outside()?;
         let mut core = shared.core.lock();
         let seen = core.idle_moments;
@@ -361,7 +370,7 @@ where
         }
     }
 
-    fn wait_deserted(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+    pub(crate) fn wait_deserted(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         let shared = self.outside()?;
         let mut core = shared.core.lock();
         let mut late = false;
@@ -417,6 +426,21 @@ where
     /// All counters at one moment.
     pub fn stats(&self) -> PoolStats {
         self.shared().core.lock().stats()
+    }
+
+    /// Payloads that run or are queued, and submitters that wait.
+    pub(crate) fn load(&self) -> usize {
+        self.shared().core.lock().load()
+    }
+
+    /// How many payloads were ever accepted, if there is nothing to do.
+    pub(crate) fn accepted_when_idle(&self) -> Option<u64> {
+        self.shared().core.lock().accepted_when_idle()
+    }
+
+    /// How many workers stay, however long unused.
+    pub(crate) fn min_workers(&self) -> usize {
+        self.shared().settings.limits.min_workers
     }
 
     /// How long payloads waited and ran so far; `None` unless the pool was built with

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use crate::lane::Lane;
 use crate::sync::Instant;
 
 /// One take in this many goes to the least urgent payload there is.
@@ -36,20 +37,51 @@ pub(crate) struct Item<T> {
     pub(crate) since: Option<Instant>,
 }
 
+impl<T> Item<T> {
+    pub(crate) fn unstamped(payload: T) -> Self {
+        Item { payload, since: None }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    lanes: [VecDeque<Item<T>>; 3],
+    levels: [Level<T>; 3],
     len: usize,
     takes_until_least: u32,
 }
 
-impl<T> Queue<T> {
-    pub(crate) fn with_room(payloads: usize) -> Self {
-        Queue {
-            lanes: [VecDeque::new(), VecDeque::with_capacity(payloads), VecDeque::new()],
-            len: 0,
-            takes_until_least: PATIENCE_OF_THE_LEAST,
+/// The payloads of one priority, and beside them their moments: most pools have none, and those that do give one to
+/// each payload.
+#[derive(Debug)]
+struct Level<T> {
+    payloads: Lane<T>,
+    moments: VecDeque<Instant>,
+}
+
+impl<T> Level<T> {
+    fn push_back(&mut self, item: Item<T>) {
+        self.moments.extend(item.since);
+        self.payloads.push_back(item.payload);
+    }
+
+    fn push_front(&mut self, item: Item<T>) {
+        if let Some(since) = item.since {
+            self.moments.push_front(since);
         }
+        self.payloads.push_front(item.payload);
+    }
+
+    fn pop_front(&mut self) -> Option<Item<T>> {
+        let payload = self.payloads.pop_front()?;
+        Some(Item { payload, since: self.moments.pop_front() })
+    }
+}
+
+impl<T> Queue<T> {
+    /// A queue from which up to `batch` payloads are taken at a time; with more than 1 payloads must have no moments.
+    pub(crate) fn new(batch: usize) -> Self {
+        let level = |batch| Level { payloads: Lane::new(batch), moments: VecDeque::new() };
+        Queue { levels: [level(1), level(batch), level(1)], len: 0, takes_until_least: PATIENCE_OF_THE_LEAST }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -62,59 +94,61 @@ impl<T> Queue<T> {
 
     /// True when nobody's turn depends on a priority.
     pub(crate) fn is_plain(&self) -> bool {
-        self.lanes[NORMAL].len() == self.len
+        self.levels[NORMAL].payloads.len() == self.len
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, item: Item<T>, priority: Priority) {
-        self.lanes[priority as usize].push_back(item);
+        self.levels[priority as usize].push_back(item);
         self.len += 1;
     }
 
-    /// Puts payloads that were taken back in front, in their order.
-    pub(crate) fn put_back(&mut self, items: impl DoubleEndedIterator<Item = Item<T>>) {
-        for item in items.rev() {
-            self.lanes[NORMAL].push_front(item);
+    /// Puts payloads that were taken in a batch back in front, in their order.
+    pub(crate) fn put_back(&mut self, payloads: impl DoubleEndedIterator<Item = T>) {
+        for payload in payloads.rev() {
+            self.levels[NORMAL].push_front(Item { payload, since: None });
             self.len += 1;
         }
     }
 
     /// Takes the payload whose turn it is.
     pub(crate) fn pop(&mut self) -> Option<Item<T>> {
-        let lane = if self.is_plain() { NORMAL } else { self.lane_in_turn()? };
-        let item = self.lanes[lane].pop_front()?;
+        let level = if self.is_plain() { NORMAL } else { self.level_in_turn()? };
+        let item = self.levels[level].pop_front()?;
         self.len -= 1;
         Some(item)
     }
 
-    fn lane_in_turn(&mut self) -> Option<usize> {
-        let filled = |lane: &usize| !self.lanes[*lane].is_empty();
+    fn level_in_turn(&mut self) -> Option<usize> {
+        let filled = |level: &usize| self.levels[*level].payloads.len() > 0;
         self.takes_until_least -= 1;
         if self.takes_until_least == 0 {
             self.takes_until_least = PATIENCE_OF_THE_LEAST;
-            return (0..self.lanes.len()).find(filled);
+            return (0..self.levels.len()).find(filled);
         }
-        (0..self.lanes.len()).rev().find(filled)
+        (0..self.levels.len()).rev().find(filled)
     }
 
     /// Takes the oldest payload of the lowest level there is, to make room.
     pub(crate) fn displace(&mut self) -> Option<Item<T>> {
-        let item = self.lanes.iter_mut().find_map(VecDeque::pop_front)?;
+        let item = self.levels.iter_mut().find_map(Level::pop_front)?;
         self.len -= 1;
         Some(item)
     }
 
-    /// Moves the next `count` payloads of a [plain](Self::is_plain) queue to `hand`.
-    pub(crate) fn move_to(&mut self, hand: &mut VecDeque<Item<T>>, count: usize) {
-        let lane = &mut self.lanes[NORMAL];
-        let count = count.min(lane.len());
-        hand.extend(lane.drain(..count));
-        self.len -= count;
+    /// Exchanges `empty` for the next payloads of a [plain](Self::is_plain) queue.
+    pub(crate) fn take_batch(&mut self, empty: &mut VecDeque<T>) {
+        self.levels[NORMAL].payloads.take_chunk(empty);
+        self.len -= empty.len();
     }
 
     /// Takes everything, the most urgent and then the oldest first.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Item<T>> {
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = T> {
         self.len = 0;
-        self.lanes.iter_mut().rev().flat_map(|lane| lane.drain(..))
+        self.levels.iter_mut().rev().flat_map(|level| {
+            level.moments.clear();
+            level.payloads.take_all()
+        })
     }
 }
 
@@ -132,19 +166,19 @@ mod tests {
 
     #[test]
     fn one_level_is_first_in_first_out() {
-        let mut queue = Queue::with_room(4);
+        let mut queue = Queue::new(1);
         (0..5).for_each(|n| queue.push(item(n), Priority::Normal));
         assert!(queue.is_plain());
         let first = queue.pop().unwrap();
         assert_eq!(first.payload, 0);
-        queue.put_back([first].into_iter());
+        queue.put_back([first.payload].into_iter());
         assert_eq!((queue.len(), drain(&mut queue)), (5, vec![0, 1, 2, 3, 4]));
         assert!(queue.is_empty());
     }
 
     #[test]
     fn levels_go_before_age_and_the_lowest_is_not_starved() {
-        let mut queue = Queue::with_room(0);
+        let mut queue = Queue::new(1);
         queue.push(item(1_000), Priority::Low);
         queue.push(item(500), Priority::Normal);
         (0..100).for_each(|n| queue.push(item(n), Priority::High));
@@ -159,7 +193,7 @@ mod tests {
 
     #[test]
     fn displacing_takes_the_oldest_of_the_lowest_level() {
-        let mut queue = Queue::with_room(0);
+        let mut queue = Queue::new(1);
         queue.push(item(1), Priority::High);
         queue.push(item(2), Priority::Normal);
         queue.push(item(3), Priority::Normal);
@@ -169,11 +203,11 @@ mod tests {
 
     #[test]
     fn taking_all_follows_the_levels() {
-        let mut queue = Queue::with_room(0);
+        let mut queue = Queue::new(1);
         queue.push(item(1), Priority::Low);
         queue.push(item(2), Priority::Normal);
         queue.push(item(3), Priority::High);
-        let all: Vec<_> = queue.take_all().map(|item| item.payload).collect();
+        let all: Vec<_> = queue.take_all().collect();
         assert_eq!((all, queue.len()), (vec![3, 2, 1], 0));
     }
 }

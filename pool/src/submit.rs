@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cancel::CancelToken;
 use crate::core::{Admission, Ask, Core};
-use crate::error::{SubmitError, SubmitManyError};
+use crate::error::{Refusal, SubmitError, SubmitManyError};
 use crate::handler::Handler;
 use crate::line::Fate;
 use crate::options::{Discard, WhenFull};
@@ -66,11 +66,33 @@ pub(crate) struct Wish<'t> {
     displace: bool,
     /// When there is no room: the submitter runs the payload.
     run_here: bool,
+    /// A refusal is neither counted nor told here: the submission may still go elsewhere.
+    quiet: bool,
+    /// Does not wait for a thread that somebody else is making either.
+    hasty: bool,
 }
 
 impl<'t> Wish<'t> {
     pub(crate) fn waiting(patience: Patience) -> Self {
-        Wish { patience, priority: Priority::Normal, token: None, displace: false, run_here: false }
+        Wish {
+            patience,
+            priority: Priority::Normal,
+            token: None,
+            displace: false,
+            run_here: false,
+            quiet: false,
+            hasty: false,
+        }
+    }
+
+    /// A look in passing, by someone who has other pools to go to.
+    pub(crate) fn glance() -> Self {
+        Wish { quiet: true, hasty: true, ..Self::waiting(Patience::None) }
+    }
+
+    /// The same, by someone who will call [`note_refusal`] if this was the end of it.
+    pub(crate) fn quietly(self) -> Self {
+        Wish { quiet: true, ..self }
     }
 
     /// What the pool's policy says.
@@ -99,7 +121,7 @@ pub(crate) fn place<T: Send + 'static>(
     let mut settle_by = None;
     let mut core = shared.core.lock();
     if wish.token.is_some_and(CancelToken::is_cancelled) {
-        return refuse(shared, core, SubmitError::Cancelled(item.payload));
+        return refuse(shared, core, wish, SubmitError::Cancelled(item.payload));
     }
     loop {
         let ask = Ask { may_spawn: spawn_error.is_none(), priority: wish.priority, displace: wish.displace };
@@ -126,6 +148,9 @@ pub(crate) fn place<T: Send + 'static>(
                     }
                 }
             }
+            Admission::Unsettled(returned) if wish.hasty => {
+                return refuse(shared, core, wish, SubmitError::Full(returned.payload));
+            }
             Admission::Unsettled(returned) => {
                 let may_block = core.limits.max_blocking > 0;
                 let settle_by = *settle_by.get_or_insert_with(|| wish.patience.settle_by(may_block));
@@ -137,15 +162,15 @@ pub(crate) fn place<T: Send + 'static>(
                         _ if !may_block => SubmitError::Overload,
                         Patience::Until(_) | Patience::Endless => SubmitError::Timeout,
                     };
-                    return refuse(shared, core, why(returned.payload));
+                    return refuse(shared, core, wish, why(returned.payload));
                 }
                 item = returned;
             }
             Admission::NoWorker(item) => {
                 let error = spawn_error.unwrap_or_else(|| io::Error::other("no worker could be made"));
-                return refuse(shared, core, SubmitError::SpawnFailed(item.payload, error));
+                return refuse(shared, core, wish, SubmitError::SpawnFailed(item.payload, error));
             }
-            Admission::Closed(item) => return refuse(shared, core, SubmitError::Closed(item.payload)),
+            Admission::Closed(item) => return refuse(shared, core, wish, SubmitError::Closed(item.payload)),
             Admission::Full(full) if wish.run_here => {
                 core.count_run_by_caller();
                 drop(core);
@@ -159,17 +184,17 @@ pub(crate) fn place<T: Send + 'static>(
                         None => SubmitError::Full(full.payload),
                         Some(error) => SubmitError::SpawnFailed(full.payload, error),
                     };
-                    return refuse(shared, core, error);
+                    return refuse(shared, core, wish, error);
                 }
                 if core.line.len() >= core.limits.max_blocking {
-                    return refuse(shared, core, SubmitError::Overload(full.payload));
+                    return refuse(shared, core, wish, SubmitError::Overload(full.payload));
                 }
                 if from_worker && core.line.workers_waiting + 1 >= core.workers {
-                    return refuse(shared, core, SubmitError::WouldDeadlock(full.payload));
+                    return refuse(shared, core, wish, SubmitError::WouldDeadlock(full.payload));
                 }
                 match wait_in_line(shared, core, full, wish, from_worker) {
                     Outcome::Accepted => return Ok(()),
-                    Outcome::Refused(core, error) => return refuse(shared, core, error),
+                    Outcome::Refused(core, error) => return refuse(shared, core, wish, error),
                     Outcome::Forsaken(again, returned) => {
                         (core, item) = (again, returned);
                         spawn_error = None;
@@ -310,18 +335,33 @@ fn wait_in_line<'a, T: Send + 'static>(
     }
 }
 
-/// Counts the refusal and tells whom it concerns.
+/// Counts the refusal and tells whom it concerns, unless that is left to the caller.
 fn refuse<T>(
     shared: &Shared<T>,
     mut core: MutexGuard<'_, Core<T>>,
+    wish: Wish<'_>,
     error: SubmitError<T>,
 ) -> Result<(), SubmitError<T>> {
-    core.count_refusal();
+    if !wish.quiet {
+        core.count_refusal();
+    }
     shared.unlock_and_tell(core);
-    if let Some(hook) = &shared.settings.hooks.on_refusal {
-        contain(|| hook(error.refusal()));
+    if !wish.quiet {
+        tell_refusal(shared, error.refusal());
     }
     Err(error)
+}
+
+/// Makes up for what a quiet refusal left out.
+pub(crate) fn note_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
+    shared.core.lock().count_refusal();
+    tell_refusal(shared, refusal);
+}
+
+fn tell_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
+    if let Some(hook) = &shared.settings.hooks.on_refusal {
+        contain(|| hook(refusal));
+    }
 }
 
 /// Runs a payload on the submitter.

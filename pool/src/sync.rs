@@ -16,9 +16,10 @@ pub(crate) use model::*;
 
 #[cfg(not(anthill_loom))]
 mod real {
+    pub(crate) use once_cell::race::OnceBox;
     pub(crate) use std::sync::Arc as StdArc;
-    pub(crate) use std::sync::atomic;
     pub(crate) use std::sync::{Arc, Weak};
+    pub(crate) use std::sync::atomic;
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
@@ -117,9 +118,10 @@ mod real {
 #[cfg(anthill_loom)]
 mod model {
     pub(crate) use loom::sync::Arc;
-    pub(crate) use loom::thread_local;
     /// For what cannot take part in a race and may be unsized, which loom's cannot.
     pub(crate) use std::sync::Arc as StdArc;
+    pub(crate) use loom::sync::atomic;
+    pub(crate) use loom::thread_local;
 
     use std::time::Duration;
 
@@ -279,6 +281,33 @@ mod model {
                     slot = self.0.filled.wait(slot);
                 }
             }
+        }
+    }
+
+    /// A value that is set once. The flag is loom's, so that what was written before is known to whoever sees it.
+    #[derive(Debug)]
+    pub(crate) struct OnceBox<T> {
+        is_set: atomic::AtomicBool,
+        value: std::sync::OnceLock<Box<T>>,
+    }
+
+    impl<T> OnceBox<T> {
+        pub(crate) fn new() -> Self {
+            OnceBox { is_set: atomic::AtomicBool::new(false), value: std::sync::OnceLock::new() }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            if self.is_set.load(atomic::Ordering::Acquire) {
+                self.value.get().map(|value| &**value)
+            } else {
+                None
+            }
+        }
+
+        pub(crate) fn set(&self, value: Box<T>) -> Result<(), Box<T>> {
+            self.value.set(value)?;
+            self.is_set.store(true, atomic::Ordering::Release);
+            Ok(())
         }
     }
 

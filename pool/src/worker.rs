@@ -75,7 +75,7 @@ struct Worker<'p, T> {
 
 impl<'p, T> Worker<'p, T> {
     fn new(shared: &'p Shared<T>, post: Post<T>, runner: Runner<'p, T>) -> Self {
-        let appetite = Appetite::new(shared.settings.limits.batch);
+        let appetite = Appetite::new(shared.settings.limits.batch > 1);
         Worker { shared, post, runner: Some(runner), appetite, rings: Vec::new() }
     }
 
@@ -120,20 +120,18 @@ impl<'p, T> Worker<'p, T> {
         let mut item = item;
         loop {
             let ended = item.map(|item| self.run(item));
+            self.appetite.ran_one();
             if self.runner.is_none() {
                 self.abandon();
                 return false;
             }
-            if self.post.holding
-                && let Some(ended) = ended
-                && let Some(next) = self.post.hand.next(ended == Ended::Panicked)
-            {
+            if let Some(next) = self.next_in_hand(ended) {
                 item = Some(next);
                 continue;
             }
-            let appetite = self.appetite.before_visit();
+            let may_batch = self.appetite.before_visit();
             let mut core = self.shared.core.lock();
-            let next = core.visit(&mut self.post, Visit { ended, appetite }, &mut self.rings);
+            let next = core.visit(&mut self.post, Visit { ended, may_batch }, &mut self.rings);
             let watched = core.watchers > 0;
             drop(core);
             ring(self.rings.drain(..));
@@ -154,6 +152,15 @@ impl<'p, T> Worker<'p, T> {
                 }
             }
         }
+    }
+
+    /// The next payload that it took along, if it did.
+    #[inline]
+    fn next_in_hand(&self, ended: Option<Ended>) -> Option<Item<T>> {
+        if !self.post.holding {
+            return None;
+        }
+        self.post.hand.next(ended? == Ended::Panicked).map(Item::unstamped)
     }
 
     /// Runs one payload, unless it has waited too long.

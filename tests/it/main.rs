@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod buffers;
 mod http_blocking;
 mod http_body;
 mod http_clients;
@@ -13,10 +14,13 @@ mod http_shutdown;
 mod http_timeouts;
 mod objects;
 mod pool;
+mod pool_affinity;
 mod pool_default;
+mod pool_guide;
 mod pool_idle;
 mod pool_life;
 mod pool_model;
+mod pool_multi;
 mod pool_nested;
 mod pool_panic;
 mod pool_stats;

@@ -11,6 +11,7 @@
 
 mod expiry;
 mod idleness;
+mod multi;
 mod panics;
 mod spawning;
 mod stopping;

@@ -42,11 +42,12 @@ const HELD: &str = "a guard holds its object until it is dropped or detached";
 #[must_use = "the object goes back at once when its guard is not kept"]
 pub struct Pooled<'a, T> {
     pool: &'a ObjectPool<T>,
-    object: Option<T>,
+    /// Boxed once when it was made, and in the same box ever since: so neither getting nor returning allocates.
+    object: Option<Box<T>>,
 }
 
 impl<'a, T> Pooled<'a, T> {
-    pub(super) fn new(pool: &'a ObjectPool<T>, object: T) -> Self {
+    pub(super) fn new(pool: &'a ObjectPool<T>, object: Box<T>) -> Self {
         Pooled { pool, object: Some(object) }
     }
 
@@ -61,7 +62,7 @@ impl<'a, T> Pooled<'a, T> {
     /// assert_eq!(pool.stats().resident, 0);
     /// ```
     pub fn detach(mut guard: Self) -> T {
-        guard.object.take().expect(HELD)
+        *guard.object.take().expect(HELD)
     }
 }
 
@@ -70,21 +71,22 @@ impl<T> Deref for Pooled<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.object.as_ref().expect(HELD)
+        self.object.as_deref().expect(HELD)
     }
 }
 
 impl<T> DerefMut for Pooled<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.object.as_mut().expect(HELD)
+        self.object.as_deref_mut().expect(HELD)
     }
 }
 
 impl<T> Drop for Pooled<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            self.pool.put(object);
+            self.pool.shared.put(object);
         }
     }
 }
@@ -120,17 +122,17 @@ impl<T: fmt::Debug> fmt::Debug for Pooled<'_, T> {
 #[must_use = "the object goes back at once when its guard is not kept"]
 pub struct PooledOwned<T> {
     pool: ObjectPool<T>,
-    object: Option<T>,
+    object: Option<Box<T>>,
 }
 
 impl<T> PooledOwned<T> {
-    pub(super) fn new(pool: ObjectPool<T>, object: T) -> Self {
+    pub(super) fn new(pool: ObjectPool<T>, object: Box<T>) -> Self {
         PooledOwned { pool, object: Some(object) }
     }
 
     /// Keeps the object for good: it does not return, and the pool forgets it.
     pub fn detach(mut guard: Self) -> T {
-        guard.object.take().expect(HELD)
+        *guard.object.take().expect(HELD)
     }
 }
 
@@ -139,21 +141,22 @@ impl<T> Deref for PooledOwned<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        self.object.as_ref().expect(HELD)
+        self.object.as_deref().expect(HELD)
     }
 }
 
 impl<T> DerefMut for PooledOwned<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.object.as_mut().expect(HELD)
+        self.object.as_deref_mut().expect(HELD)
     }
 }
 
 impl<T> Drop for PooledOwned<T> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            self.pool.put(object);
+            self.pool.shared.put(object);
         }
     }
 }

@@ -1,9 +1,11 @@
-//! Small dense numbers for threads, which pick the shard a thread uses.
+//! Small dense numbers for threads, which pick the lane and the shard a thread uses.
 //!
 //! A hash of the thread's id would send two of four threads to the same shard more often than not. Here a thread gets
 //! the lowest free number when it first needs one and gives it back when it ends, so as long as there are no more
-//! threads than shards, none share, however many have come and gone. A number is a hint for speed alone: two threads
-//! with the same one are slower and nothing else.
+//! threads than shards, none share, however many have come and gone.
+//!
+//! The rule kept: a number below `SHARED` belongs to one living thread, and what that thread did is known to the next
+//! one that gets it. Numbers from there on may belong to several; they pick a shard, and no lane.
 
 #[cfg(not(anthill_loom))]
 pub(super) use real::number;
@@ -19,12 +21,14 @@ mod real {
     use crate::sync::thread_local;
 
     const BITS: usize = usize::BITS as usize;
-    /// Numbers that are given back. Threads beyond share the shards in turn.
-    const NUMBERS: usize = 1024;
+    /// Where the numbers begin that several threads may have; those below are given back. Threads beyond share the
+    /// shards in turn.
+    const SHARED: usize = 1024;
     const UNASSIGNED: usize = usize::MAX;
 
-    /// One bit per number, set while a thread has it. Relaxed throughout: a number guards no memory.
-    static IN_USE: [AtomicUsize; NUMBERS / BITS] = [const { AtomicUsize::new(0) }; NUMBERS / BITS];
+    /// One bit per number, set while a thread has it. Claimed with acquire and given back with release, because a lane
+    /// relies on what its thread wrote last.
+    static IN_USE: [AtomicUsize; SHARED / BITS] = [const { AtomicUsize::new(0) }; SHARED / BITS];
     static BEYOND: AtomicUsize = AtomicUsize::new(0);
 
     thread_local! {
@@ -42,30 +46,32 @@ mod real {
 
     #[cold]
     fn assign() -> usize {
-        // It fails only when the thread is ending and its lease is gone: then any shard will do.
-        let number = LEASE.try_with(|lease| lease.number).unwrap_or(0);
+        // It fails only when the thread is ending before it ever needed a number: then any shard will do.
+        let number = LEASE.try_with(|lease| lease.number).unwrap_or(SHARED);
         NUMBER.set(number);
         number
     }
 
     struct Lease {
         number: usize,
-        is_ours: bool,
     }
 
     impl Lease {
         fn claim() -> Self {
             match IN_USE.iter().enumerate().find_map(|(place, word)| Some(place * BITS + claim_bit(word)?)) {
-                Some(number) => Lease { number, is_ours: true },
-                None => Lease { number: BEYOND.fetch_add(1, Ordering::Relaxed) % NUMBERS, is_ours: false },
+                Some(number) => Lease { number },
+                None => Lease { number: SHARED + BEYOND.fetch_add(1, Ordering::Relaxed) % SHARED },
             }
         }
     }
 
     impl Drop for Lease {
         fn drop(&mut self) {
-            if self.is_ours {
-                IN_USE[self.number / BITS].fetch_and(!(1 << (self.number % BITS)), Ordering::Relaxed);
+            if self.number < SHARED {
+                // Other thread-locals are still to be dropped, and what they return must not go through a lane that is
+                // another thread's by then.
+                NUMBER.set(SHARED + self.number);
+                IN_USE[self.number / BITS].fetch_and(!(1 << (self.number % BITS)), Ordering::Release);
             }
         }
     }
@@ -79,7 +85,7 @@ mod real {
                 return None;
             }
             let claimed = bits | 1 << lowest_clear;
-            match word.compare_exchange_weak(bits, claimed, Ordering::Relaxed, Ordering::Relaxed) {
+            match word.compare_exchange_weak(bits, claimed, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Some(lowest_clear),
                 Err(now) => bits = now,
             }
@@ -100,6 +106,32 @@ mod real {
             assert_eq!(word.load(Ordering::Relaxed), 0b11111);
             word.store(usize::MAX, Ordering::Relaxed);
             assert_eq!(claim_bit(&word), None);
+        }
+
+        #[test]
+        fn a_number_that_was_given_back_is_not_used_by_what_the_thread_drops_later() {
+            struct Witness(std::sync::mpsc::Sender<usize>);
+            impl Drop for Witness {
+                fn drop(&mut self) {
+                    self.0.send(number()).unwrap();
+                }
+            }
+            thread_local! {
+                static FIRST: Cell<Option<Witness>> = const { Cell::new(None) };
+                static SECOND: Cell<Option<Witness>> = const { Cell::new(None) };
+            }
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let own = std::thread::spawn(move || {
+                // One is registered before the lease, the other after: so one of the two is dropped after it.
+                FIRST.set(Some(Witness(sender.clone())));
+                let own = number();
+                SECOND.set(Some(Witness(sender)));
+                own
+            });
+            let own = own.join().unwrap();
+            let mut seen: Vec<usize> = receiver.iter().collect();
+            seen.sort_unstable();
+            assert_eq!(seen, [own, SHARED + own]);
         }
 
         #[test]
@@ -127,15 +159,18 @@ mod real {
     }
 }
 
-/// In a model threads choose their number, because the choice must be the same in every run.
+/// In a model threads choose their number, because the choice must be the same in every run. As with real threads, no
+/// two may have the same one at a time; a thread that chose none shares its number, and so has no lane.
 #[cfg(anthill_loom)]
 mod model {
     use std::cell::Cell;
 
     use crate::sync::thread_local;
 
+    const SHARED: usize = 1024;
+
     thread_local! {
-        static NUMBER: Cell<usize> = Cell::new(0);
+        static NUMBER: Cell<usize> = Cell::new(SHARED);
     }
 
     pub(in crate::objects) fn number() -> usize {

@@ -1,23 +1,50 @@
-//! One shard: two generations of idle objects, and what happened to them. Plain data; the pool puts the lock around it.
+//! One shard: two generations of idle objects, the lanes that belong to it, and what happened to them. Plain data; the
+//! pool puts the lock around it.
 //!
 //! The rule kept: every object that comes in goes out exactly once, by `take`, as surplus of `put`, or by `age`; and
 //! nothing is dropped in here, because here a lock is held.
 
 use std::mem;
 
+use super::lanes::{Lane, Lanes};
 use super::stats::ObjectPoolStats;
 
-/// How many returns go by between two looks at the clock: a look costs several times what a return does.
-const RETURNS_PER_LOOK: u32 = 32;
+/// An object that lies in a shard.
+#[derive(Debug)]
+pub(super) struct Idle<T> {
+    pub(super) object: Box<T>,
+    /// Weighed when it was returned, because nobody can change it since; 0 when nothing is weighed.
+    pub(super) weight: usize,
+}
+
+/// What a shard may hold, the objects in its lanes included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) objects: usize,
+    pub(super) weight: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Generation {
+    Current,
+    Victim,
+}
 
 #[derive(Debug)]
 pub(super) struct Shard<T> {
     /// Returned since the last tick; the most recent on top.
-    current: Vec<T>,
+    current: Vec<Idle<T>>,
     /// Returned before the last tick and not used since; dropped at the next.
-    victim: Vec<T>,
+    victim: Vec<Idle<T>>,
+    /// The weight of both together.
+    weight: usize,
+    /// The threads' numbers of the lanes that are open here.
+    lanes: Vec<usize>,
     pub(super) counts: ObjectPoolStats,
-    returns_until_look: u32,
+    /// Objects that left a lane of this shard in another way than by a `get`. The hits of a lane are what is left of
+    /// its puts when these, and the object that lies there, are subtracted; so nobody has to count them.
+    left_lanes: u64,
+    returns: u64,
 }
 
 impl<T> Shard<T> {
@@ -25,17 +52,21 @@ impl<T> Shard<T> {
         Shard {
             current: Vec::new(),
             victim: Vec::new(),
+            weight: 0,
+            lanes: Vec::new(),
             counts: ObjectPoolStats::default(),
-            returns_until_look: RETURNS_PER_LOOK,
+            left_lanes: 0,
+            returns: 0,
         }
     }
 
     /// The warmest idle object, which counts as a hit.
     #[inline]
-    pub(super) fn take(&mut self) -> Option<T> {
-        let object = self.current.pop().or_else(|| self.victim.pop())?;
+    pub(super) fn take(&mut self) -> Option<Box<T>> {
+        let idle = self.current.pop().or_else(|| self.victim.pop())?;
+        self.weight -= idle.weight;
         self.counts.hits += 1;
-        Some(object)
+        Some(idle.object)
     }
 
     /// Notes that no shard had an object.
@@ -43,55 +74,118 @@ impl<T> Shard<T> {
         self.counts.misses += 1;
     }
 
-    /// Keeps `object`, or hands it back when `max_idle` objects lie here already.
-    #[inline]
+    /// Keeps what comes from a thread without a lane, or hands it back when there is no room.
     #[must_use = "the object handed back is to be dropped outside of the lock"]
-    pub(super) fn put(&mut self, object: T, max_idle: usize) -> Option<T> {
-        if self.resident() >= max_idle {
-            self.counts.dropped_by_bound += 1;
-            return Some(object);
-        }
-        self.current.push(object);
-        None
+    pub(super) fn put(&mut self, idle: Idle<T>, bounds: Bounds) -> Option<Box<T>> {
+        self.put_into(Generation::Current, idle, bounds)
     }
 
-    /// Counts a return; true for every one after which the clock should be looked at.
-    #[inline]
-    pub(super) fn must_look_at_clock(&mut self) -> bool {
-        self.returns_until_look -= 1;
-        let look = self.returns_until_look == 0;
-        if look {
-            self.returns_until_look = RETURNS_PER_LOOK;
+    /// Keeps what its thread's lane had no room for, or opens the lane with it. The newest is the warmest, so it gets the
+    /// lane, and what lay there comes here; or out, when there is no room.
+    #[must_use = "the object handed back is to be dropped outside of the lock"]
+    pub(super) fn put_by_lane(
+        &mut self,
+        object: Box<T>,
+        number: usize,
+        lanes: &Lanes<T>,
+        bounds: Bounds,
+    ) -> Option<Box<T>> {
+        if let Some(lane) = lanes.of(number) {
+            let (object, is_old) = lane.replace(object)?;
+            self.left_lanes += 1;
+            let generation = if is_old { Generation::Victim } else { Generation::Current };
+            return self.put_into(generation, Idle { object, weight: 0 }, bounds);
         }
-        look
+        if lanes.has_room_for(number) && self.may_open_lane(bounds) {
+            lanes.open(number, object);
+            self.lanes.push(number);
+            return None;
+        }
+        self.put(Idle { object, weight: 0 }, bounds)
+    }
+
+    /// Counts a return to the shard itself, and tells which one it was.
+    #[inline]
+    pub(super) fn count_return(&mut self) -> u64 {
+        self.returns += 1;
+        self.returns
     }
 
     /// Starts a new generation and hands out the oldest.
     #[must_use = "the objects are to be dropped outside of the lock"]
-    pub(super) fn age(&mut self) -> Vec<T> {
+    pub(super) fn age(&mut self, lanes: &Lanes<T>, bounds: Bounds) -> Vec<Box<T>> {
         mem::swap(&mut self.current, &mut self.victim);
-        if self.current.is_empty() {
-            // Nothing expired: the empty stack keeps its memory, so a pool in steady use does not allocate.
-            return Vec::new();
+        let mut expired = Vec::new();
+        // When nothing expired, the empty stack keeps its memory, so a pool in steady use does not allocate.
+        if !self.current.is_empty() {
+            for idle in mem::take(&mut self.current) {
+                self.weight -= idle.weight;
+                expired.push(idle.object);
+            }
+            self.counts.dropped_by_age += expired.len() as u64;
         }
-        let expired = mem::take(&mut self.current);
-        self.counts.dropped_by_age += expired.len() as u64;
+        self.age_lanes(lanes, bounds, &mut expired);
         expired
     }
 
+    /// Takes out of the lanes what has lain there since before the last tick.
+    fn age_lanes(&mut self, lanes: &Lanes<T>, bounds: Bounds, expired: &mut Vec<Box<T>>) {
+        for place in 0..self.lanes.len() {
+            let Some((object, is_young)) = lanes.of(self.lanes[place]).and_then(Lane::age) else { continue };
+            self.left_lanes += 1;
+            if is_young {
+                expired.extend(self.put(Idle { object, weight: 0 }, bounds));
+            } else {
+                self.counts.dropped_by_age += 1;
+                expired.push(object);
+            }
+        }
+    }
+
     /// Adds this shard's figures to `sum`.
-    pub(super) fn add_to(&self, sum: &mut ObjectPoolStats) {
-        sum.hits += self.counts.hits;
+    pub(super) fn add_to(&self, sum: &mut ObjectPoolStats, lanes: &Lanes<T>) {
+        let lanes = || self.lanes.iter().filter_map(|number| lanes.of(*number));
+        let in_lanes = lanes().filter(|lane| lane.is_full()).count();
+        let puts: u64 = lanes().map(|lane| lane.puts()).sum();
+        // While threads use their lanes, figures read one after the other need not agree.
+        let hits_in_lanes = puts.saturating_sub(self.left_lanes).saturating_sub(in_lanes as u64);
+        sum.hits += self.counts.hits + hits_in_lanes;
         sum.misses += self.counts.misses;
         sum.dropped_by_bound += self.counts.dropped_by_bound;
         sum.dropped_by_age += self.counts.dropped_by_age;
         sum.dropped_by_retain += self.counts.dropped_by_retain;
         sum.dropped_by_panic += self.counts.dropped_by_panic;
-        sum.resident += self.resident();
+        sum.dropped_by_chance += self.counts.dropped_by_chance;
+        sum.resident += self.idle() + in_lanes;
+        sum.resident_weight += self.weight;
+    }
+
+    fn put_into(&mut self, generation: Generation, idle: Idle<T>, bounds: Bounds) -> Option<Box<T>> {
+        if self.is_full(bounds) || idle.weight > bounds.weight - self.weight {
+            self.counts.dropped_by_bound += 1;
+            return Some(idle.object);
+        }
+        self.weight += idle.weight;
+        match generation {
+            Generation::Current => self.current.push(idle),
+            Generation::Victim => self.victim.push(idle),
+        }
+        None
+    }
+
+    /// Whether every place is taken, or set aside for a lane.
+    #[inline]
+    fn is_full(&self, bounds: Bounds) -> bool {
+        self.idle() + self.lanes.len() >= bounds.objects
+    }
+
+    /// At most half of the places are set aside, lest threads without a lane find none.
+    fn may_open_lane(&self, bounds: Bounds) -> bool {
+        self.lanes.len() < bounds.objects / 2 && !self.is_full(bounds)
     }
 
     #[inline]
-    fn resident(&self) -> usize {
+    fn idle(&self) -> usize {
         self.current.len() + self.victim.len()
     }
 }
@@ -101,24 +195,95 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A shard with the lane of thread 0, as the pool uses them together; without one when nothing may be set aside.
+    struct Pair {
+        shard: Shard<u32>,
+        lanes: Lanes<u32>,
+        bounds: Bounds,
+    }
+
+    impl Pair {
+        fn new(objects: usize) -> Self {
+            Pair { shard: Shard::new(), lanes: Lanes::new(), bounds: Bounds { objects, weight: usize::MAX } }
+        }
+
+        fn put(&mut self, object: u32) -> Option<u32> {
+            let object = match self.lanes.of(0) {
+                Some(lane) => match lane.put(Box::new(object)) {
+                    Ok(_) => return None,
+                    Err(object) => object,
+                },
+                None => Box::new(object),
+            };
+            self.shard.put_by_lane(object, 0, &self.lanes, self.bounds).map(|object| *object)
+        }
+
+        fn take(&mut self) -> Option<u32> {
+            let own = self.lanes.of(0).and_then(Lane::take);
+            own.or_else(|| self.shard.take()).map(|object| *object)
+        }
+
+        fn age(&mut self) -> Vec<u32> {
+            self.shard.age(&self.lanes, self.bounds).into_iter().map(|object| *object).collect()
+        }
+
+        fn stats(&self) -> ObjectPoolStats {
+            let mut stats = ObjectPoolStats::default();
+            self.shard.add_to(&mut stats, &self.lanes);
+            stats
+        }
+    }
+
     #[test]
     fn takes_the_warmest_first_and_the_old_generation_last() {
-        let mut shard = Shard::new();
+        let mut pair = Pair::new(8);
         for object in 0..3 {
-            assert_eq!(shard.put(object, 8), None);
+            assert_eq!(pair.put(object), None);
         }
-        assert!(shard.age().is_empty());
-        assert_eq!(shard.put(10, 8), None);
-        assert_eq!(shard.put(11, 8), None);
-        let order: Vec<_> = std::iter::from_fn(|| shard.take()).collect();
+        assert!(pair.age().is_empty());
+        assert_eq!(pair.put(10), None);
+        assert_eq!(pair.put(11), None);
+        let order: Vec<_> = std::iter::from_fn(|| pair.take()).collect();
+        // 2 lay in the lane until 10 came.
         assert_eq!(order, [11, 10, 2, 1, 0]);
     }
 
     #[test]
-    fn looks_at_the_clock_once_in_so_many_returns() {
-        let mut shard = Shard::<u8>::new();
-        let looks = (0..10 * RETURNS_PER_LOOK).filter(|_| shard.must_look_at_clock()).count();
-        assert_eq!(looks, 10);
+    fn a_full_shard_keeps_what_came_last() {
+        let mut pair = Pair::new(2);
+        let surplus: Vec<_> = (0..5).map(|object| pair.put(object)).collect();
+        assert_eq!(surplus, [None, None, Some(1), Some(2), Some(3)]);
+        assert_eq!((pair.take(), pair.take(), pair.take()), (Some(4), Some(0), None));
+    }
+
+    #[test]
+    fn half_of_the_places_are_set_aside_for_lanes_and_no_more() {
+        let bounds = Bounds { objects: 5, weight: usize::MAX };
+        let (mut shard, lanes) = (Shard::new(), Lanes::new());
+        for number in 0..5 {
+            assert_eq!(shard.put_by_lane(Box::new(number), number, &lanes, bounds), None);
+        }
+        assert_eq!((0..5).filter(|number| lanes.of(*number).is_some()).count(), 2);
+        assert_eq!(shard.put_by_lane(Box::new(5), 5, &lanes, bounds), Some(Box::new(5)));
+        // A lane's place stays its own while it is empty.
+        assert_eq!(lanes.take_any(7), Some(Box::new(0)));
+        assert_eq!(shard.put_by_lane(Box::new(6), 6, &lanes, bounds), Some(Box::new(6)));
+    }
+
+    #[test]
+    fn weights_leave_with_their_objects() {
+        let bounds = Bounds { objects: 8, weight: 10 };
+        let mut shard = Shard::new();
+        let weigh = |weight| Idle { object: Box::new(weight), weight };
+        assert_eq!(shard.put(weigh(6), bounds), None);
+        assert_eq!(shard.put(weigh(5), bounds), Some(Box::new(5)));
+        assert_eq!(shard.put(weigh(usize::MAX), bounds), Some(Box::new(usize::MAX)));
+        assert_eq!(shard.put(weigh(4), bounds), None);
+        assert_eq!((shard.weight, shard.take()), (10, Some(Box::new(4))));
+        assert_eq!(shard.weight, 6);
+        let lanes = Lanes::none();
+        assert!(shard.age(&lanes, bounds).is_empty());
+        assert_eq!((shard.age(&lanes, bounds), shard.weight), (vec![Box::new(6)], 0));
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -133,37 +298,55 @@ mod tests {
     }
 
     proptest! {
-        /// A shard behaves like a list of (object, ticks survived), whatever the order of calls.
+        /// A shard and its lane behave like a list of (object, ticks survived), whatever the order of calls.
         #[test]
-        fn agrees_with_a_list_of_ages(steps in proptest::collection::vec(step(), 0..200), max_idle in 0_usize..6) {
-            let mut shard = Shard::new();
+        fn agrees_with_a_list_of_ages(steps in proptest::collection::vec(step(), 0..200), bound in 0_usize..6) {
+            let mut pair = Pair::new(bound);
             let mut list: Vec<(u32, u32)> = Vec::new();
+            let (mut hits, mut lost) = (0, 0);
             for (object, step) in (0_u32..).zip(steps) {
                 match step {
                     Step::Put => {
-                        let full = list.len() >= max_idle;
-                        prop_assert_eq!(shard.put(object, max_idle), full.then_some(object));
-                        if !full {
-                            list.push((object, 0));
+                        let surplus = pair.put(object);
+                        list.push((object, 0));
+                        if let Some(surplus) = surplus {
+                            let place = list.iter().position(|(object, _)| *object == surplus);
+                            prop_assert!(place.is_some(), "{} was not here", surplus);
+                            list.remove(place.unwrap());
+                            // A lane that is empty keeps its place.
+                            prop_assert!(list.len() + 1 >= bound);
+                            lost += 1;
                         }
+                        prop_assert!(list.len() <= bound);
                     }
                     Step::Take => {
-                        // The youngest generation first; in it the one returned last.
-                        let youngest = list.iter().map(|(_, age)| *age).min();
-                        let expected = list.iter().rposition(|(_, age)| Some(*age) == youngest);
-                        let expected = expected.map(|place| list.remove(place).0);
-                        prop_assert_eq!(shard.take(), expected);
+                        let taken = pair.take();
+                        prop_assert_eq!(taken.is_none(), list.is_empty());
+                        if let Some(taken) = taken {
+                            let youngest = list.iter().map(|(_, age)| *age).min();
+                            let place = list.iter().position(|(object, _)| *object == taken);
+                            prop_assert!(place.is_some(), "{} was not here", taken);
+                            // What lies in the lane came last, but it may have grown old there.
+                            let is_last = place == Some(list.len() - 1);
+                            prop_assert!(is_last || Some(list[place.unwrap()].1) == youngest);
+                            list.remove(place.unwrap());
+                            hits += 1;
+                        }
                     }
                     Step::Age => {
-                        let expired: Vec<_> = list.iter().filter(|(_, age)| *age == 1).map(|(o, _)| *o).collect();
-                        prop_assert_eq!(shard.age(), expired);
+                        let mut expired = pair.age();
+                        expired.sort_unstable();
+                        let old: Vec<_> = list.iter().filter(|(_, age)| *age == 1).map(|(o, _)| *o).collect();
+                        prop_assert_eq!(expired, old);
                         list.retain_mut(|(_, age)| {
                             *age += 1;
                             *age < 2
                         });
                     }
                 }
-                prop_assert_eq!(shard.resident(), list.len());
+                let stats = pair.stats();
+                prop_assert_eq!(stats.resident, list.len());
+                prop_assert_eq!((stats.hits, stats.dropped_by_bound), (hits, lost));
             }
         }
     }

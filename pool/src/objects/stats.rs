@@ -23,7 +23,8 @@ pub struct ObjectPoolStats {
     pub hits: u64,
     /// Times there was none, and `make` was called.
     pub misses: u64,
-    /// Returned objects dropped because the shard was full ([`max_idle`](crate::ObjectPoolBuilder::max_idle)).
+    /// Objects dropped because the shard was full ([`max_idle`](crate::ObjectPoolBuilder::max_idle),
+    /// [`max_weight`](crate::ObjectPoolBuilder::max_weight)).
     pub dropped_by_bound: u64,
     /// Idle objects dropped because nobody used them for two ticks.
     pub dropped_by_age: u64,
@@ -31,6 +32,10 @@ pub struct ObjectPoolStats {
     pub dropped_by_retain: u64,
     /// Objects dropped because they were returned by an unwinding thread, or because a hook panicked.
     pub dropped_by_panic: u64,
+    /// Returned objects dropped by the test aid [`drop_one_in_four`](crate::ObjectPoolBuilder::drop_one_in_four).
+    pub dropped_by_chance: u64,
     /// Idle objects in the pool now.
     pub resident: usize,
+    /// What they weigh together; 0 in a pool without [`max_weight`](crate::ObjectPoolBuilder::max_weight).
+    pub resident_weight: usize,
 }

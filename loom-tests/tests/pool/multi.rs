@@ -1,0 +1,171 @@
+//! Several pools behind one handle: which shard a payload goes to, against stops and resizes of that shard.
+//!
+//! A payload is refused by a shard, travels on and is accepted or refused by the next; between any two of these steps the
+//! shards may change. So what is asserted is the whole: it ran once or came back, with an error that is true of all
+//! shards, and was counted as refused once.
+
+use loom::thread;
+
+use anthill_pool::{MultiPool, Strategy, SubmitError, WorkerPool};
+
+use crate::support::Preemptions::AtMost;
+use crate::support::{Gate, Ledger, Payload, check_closed, explore, settle};
+
+/// Two shards of one worker each, which pass the gate before each payload.
+fn pair(strategy: Strategy, gate: Option<loom::sync::Arc<Gate>>) -> MultiPool<Payload> {
+    let handler = move |payload: Payload| {
+        if let Some(gate) = &gate {
+            gate.pass();
+        }
+        payload.run();
+    };
+    WorkerPool::builder().max_workers(1).keep_idle_workers().build_multi(2, strategy, handler).unwrap()
+}
+
+/// Stops all shards, waits, and checks that books and counters agree.
+fn end(pool: MultiPool<Payload>, ledger: &Ledger) {
+    pool.stop();
+    pool.wait().unwrap();
+    let stats = pool.stats();
+    drop(pool);
+    ledger.check();
+    check_closed(&stats);
+    assert!(ledger.ran() as u64 == stats.finished, "finished: {}, ran: {}", stats.finished, ledger.ran());
+    assert!(
+        ledger.returned() as u64 == stats.rejected,
+        "rejected: {}, handed back: {}",
+        stats.rejected,
+        ledger.returned()
+    );
+}
+
+/// The shard that was picked is stopped: whenever that happens, the other one takes the payload.
+#[test]
+fn l39_pick_meets_stop_of_the_shard() {
+    for strategy in [Strategy::RoundRobin, Strategy::LeastLoaded] {
+        explore("l39 pick and stop", AtMost(3), move || {
+            let ledger = Ledger::new();
+            let pool = pair(strategy, None);
+            let submitter = {
+                let (pool, payload) = (pool.clone(), ledger.payload());
+                thread::spawn(move || settle(pool.submit(payload)))
+            };
+            pool.shards()[0].stop();
+            assert!(submitter.join().unwrap(), "refused although a shard is open");
+            end(pool, &ledger);
+        });
+    }
+}
+
+/// A submission waits for the shard that was picked when that one is stopped: it moves on to the other one.
+#[test]
+fn l39_blocked_submission_meets_stop_of_its_shard() {
+    explore("l39 blocked", AtMost(2), || {
+        let ledger = Ledger::new();
+        let gate = Gate::closed();
+        let pool = pair(Strategy::RoundRobin, Some(gate.clone()));
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || settle(pool.submit(payload)))
+        };
+        pool.shards()[0].stop();
+        gate.open();
+        assert!(submitter.join().unwrap(), "refused although a shard is open");
+        end(pool, &ledger);
+    });
+}
+
+/// All shards are stopped while a submission is on its way from one to the next: accepted, or closed, and that counted
+/// once.
+#[test]
+fn l39_pick_meets_stop_of_all() {
+    explore("l39 stop of all", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = pair(Strategy::RoundRobin, None);
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || {
+                let outcome = pool.submit(payload);
+                assert!(
+                    matches!(outcome, Ok(()) | Err(SubmitError::Closed(_))),
+                    "what is true of all shards"
+                );
+                settle(outcome)
+            })
+        };
+        pool.stop();
+        pool.wait().unwrap();
+        let ran = ledger.ran();
+        let accepted = submitter.join().unwrap();
+        assert!(ran == usize::from(accepted), "accepted: {accepted}, and ran before wait returned: {ran}");
+        end(pool, &ledger);
+    });
+}
+
+/// Both shards are full when their cap is raised: a submission that looks at the one, at the other, and then waits, gets
+/// the new worker, whichever of the steps the resize falls between.
+#[test]
+fn l39_pick_meets_resize() {
+    explore("l39 resize", AtMost(1), || {
+        let ledger = Ledger::new();
+        let gate = Gate::closed();
+        let pool = pair(Strategy::RoundRobin, Some(gate.clone()));
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || settle(pool.submit(payload)))
+        };
+        pool.set_max_workers(2).unwrap();
+        // No worker comes free before this.
+        assert!(submitter.join().unwrap());
+        gate.open();
+        end(pool, &ledger);
+    });
+}
+
+/// A payload that sends another one to the next shard.
+struct Relay {
+    own: Payload,
+    next: Option<(MultiPool<Relay>, Payload)>,
+}
+
+impl Relay {
+    fn run(self) {
+        self.own.run();
+        if let Some((pool, own)) = self.next {
+            let refused = pool.submit(Relay { own, next: None }).err();
+            if let Some(refused) = refused {
+                refused.into_payload().own.hand_back();
+            }
+        }
+    }
+}
+
+/// The first shard is seen idle before the payload gets there, the second one after it has left: that is no moment at
+/// which both were idle.
+#[test]
+fn l39_wait_idle_meets_a_payload_that_moves_on() {
+    explore("l39 idleness", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .keep_idle_workers()
+            .build_multi(2, Strategy::RoundRobin, Relay::run)
+            .unwrap();
+        // To the second shard, from where it goes on to the first.
+        let next = Some((pool.clone(), ledger.payload()));
+        let relay = Relay { own: ledger.payload(), next };
+        pool.shards()[1].submit(relay).map_err(|_| ()).unwrap();
+        pool.wait_idle().unwrap();
+        assert!(ledger.ran() == 2, "wait_idle returned while a payload was on its way");
+        pool.stop();
+        pool.wait().unwrap();
+        drop(pool);
+        ledger.check();
+    });
+}
