@@ -355,15 +355,23 @@ impl Drop for Copy {
     }
 }
 
-/// The workspace reduced to the package with the models; its profiles and versions stay.
+/// The workspace reduced to the package with the models, and that one not optimised: a mutant is built for a single model,
+/// which fails early. The rest stays, above all that loom is optimised.
 fn with_models_only(manifest: &str) -> String {
-    let reduced = |line: &str| match line.split_once('=').map(|(key, _)| key.trim()) {
-        Some("members" | "default-members") => {
-            line.split_once('=').map_or(String::new(), |(key, _)| format!("{key}= [\"loom-tests\"]"))
+    let mut section = "";
+    let mut reduced = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
         }
-        _ => line.to_owned(),
-    };
-    manifest.lines().map(reduced).collect::<Vec<_>>().join("\n") + "\n"
+        match line.split_once('=').map_or("", |(key, _)| key.trim()) {
+            key @ ("members" | "default-members") => reduced += &format!("{key} = [\"loom-tests\"]"),
+            "opt-level" if section == "[profile.dev.package.loom-tests]" => reduced += "opt-level = 0",
+            _ => reduced += line,
+        }
+        reduced.push('\n');
+    }
+    reduced
 }
 
 /// Where cargo put the program of a test target, out of its JSON messages.

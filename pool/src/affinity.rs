@@ -63,11 +63,9 @@ pub(crate) fn pin(mut threads: ThreadOptions) -> Result<ThreadOptions, BuildErro
 
 /// Lets the numbers begin `by` places further on.
 pub(crate) fn rotate(threads: &mut ThreadOptions, by: usize) {
-    if let Some(cores) = &mut threads.cores
-        && !cores.is_empty()
-    {
-        let by = by % cores.len();
-        cores.rotate_left(by);
+    let Some(cores) = &mut threads.cores else { return };
+    if let Some(places) = by.checked_rem(cores.len()) {
+        cores.rotate_left(places);
     }
 }
 

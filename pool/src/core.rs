@@ -38,6 +38,8 @@ pub(crate) struct Core<T> {
     errands: usize,
     /// Errands of workers that may not come to be.
     unborn_errands: usize,
+    /// Errands of workers that do their duties before they come; part of `errands`.
+    on_duty: usize,
     /// True while a worker was woken for the queue's sake and has not said that it is awake.
     waking: bool,
     queue: Queue<T>,
@@ -107,6 +109,8 @@ pub(crate) struct Post<T> {
     pub(crate) hand: Arc<Hand<T>>,
     /// True from the filling of its hand until the next visit.
     pub(crate) holding: bool,
+    /// True while it does duties.
+    pub(crate) on_duty: bool,
     pub(crate) birth: Birth,
 }
 
@@ -189,6 +193,7 @@ impl<T> Core<T> {
             spawning: 0,
             errands: 0,
             unborn_errands: 0,
+            on_duty: 0,
             waking: false,
             queue: Queue::new(limits.batch),
             taken: 0,
@@ -215,18 +220,19 @@ impl<T> Core<T> {
             return Admission::Closed(item);
         }
         // While one worker is on its way to the queue, a second wake-up would mostly find nothing left to do.
-        let wake = !(self.waking && self.has_room());
-        match wake.then(|| self.ready.pop()).flatten() {
-            Some(seat) => {
-                self.totals.accepted += 1;
-                return Admission::HandOver(seat, self.order_to_run(item));
-            }
-            None if self.ready.len() > 0 => return self.enqueue(item, ask.priority),
-            None => {}
+        let hold_back = self.waking && self.has_room();
+        if self.has_taker() && (hold_back || self.ready.len() == 0) {
+            return self.enqueue(item, ask.priority);
         }
         if ask.may_spawn && self.would_spawn() {
             self.totals.accepted += 1;
             return Admission::Spawn(item, self.reserve(false));
+        }
+        if let Some(seat) = (!hold_back).then(|| self.ready.pop()).flatten() {
+            self.totals.accepted += 1;
+            // Not before what is queued already.
+            let item = self.queue_behind(item, ask.priority);
+            return Admission::HandOver(seat, self.order_to_run(item));
         }
         if self.workers == 0 {
             return Admission::NoWorker(item);
@@ -250,18 +256,46 @@ impl<T> Core<T> {
 
     /// True when the next payload would get a new worker.
     pub(crate) fn would_spawn(&self) -> bool {
-        self.open && self.ready.len() == 0 && self.workers < self.limits.max_workers
+        self.open && !self.has_taker() && self.workers < self.limits.max_workers
+    }
+
+    /// True when some worker is idle, or on its way here, for whom nothing is queued yet.
+    fn has_taker(&self) -> bool {
+        self.ready.len() + self.coming() > self.queue.len() && self.line.is_empty()
+    }
+
+    /// Workers on errands that will look at the queue next; one that has a duty first may take its time.
+    fn coming(&self) -> usize {
+        if self.duties.is_empty() { self.errands - self.unborn_errands - self.on_duty } else { 0 }
     }
 
     /// A worker on an errand is as good as a place in the queue: it comes to look for just that.
     fn has_room(&self) -> bool {
-        let coming = self.errands - self.unborn_errands;
-        self.queue.len() < self.limits.queue_capacity.saturating_add(coming) && self.line.is_empty()
+        self.queue.len() < self.limits.queue_capacity.saturating_add(self.coming()) && self.line.is_empty()
+    }
+
+    /// Exchanges a payload for the one whose turn it is.
+    fn queue_behind(&mut self, item: Item<T>, priority: Priority) -> Item<T> {
+        if self.queue.is_empty() {
+            return item;
+        }
+        self.push(item, priority);
+        self.taken += 1;
+        self.queue.pop().expect("one was just pushed")
+    }
+
+    /// Puts a payload into the queue. What hands hold was taken before it came, and must not run before it if it is more
+    /// urgent.
+    fn push(&mut self, item: Item<T>, priority: Priority) {
+        if priority > Priority::Normal {
+            self.recall();
+        }
+        self.queue.push(item, priority);
     }
 
     fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Admission<T> {
         self.totals.accepted += 1;
-        self.queue.push(item, priority);
+        self.push(item, priority);
         self.check();
         Admission::Queued
     }
@@ -366,8 +400,9 @@ impl<T> Core<T> {
         if let Some(duties) = self.take_duties(post) {
             return Next::Duties(duties);
         }
-        // Above the cap it leaves, unless what waits could be left to workers that may not come to be.
-        let has_heirs = self.workers - self.spawning > 1;
+        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that wait in
+        // line themselves.
+        let has_heirs = self.workers > self.spawning + self.line.workers_waiting + 1;
         if self.workers > self.limits.max_workers && (has_heirs || self.nothing_waits()) {
             return self.leave(post);
         }
@@ -391,7 +426,10 @@ impl<T> Core<T> {
                 self.totals.finished += 1;
                 self.totals.panicked += u64::from(ended == Ended::Panicked);
             }
-            None if mem::take(&mut post.birth.errand) => self.errands -= 1,
+            None if mem::take(&mut post.birth.errand) => {
+                self.errands -= 1;
+                self.on_duty -= usize::from(mem::take(&mut post.on_duty));
+            }
             None => {}
         }
         if mem::take(&mut post.holding) {
@@ -421,13 +459,15 @@ impl<T> Core<T> {
         self.settle_accounts(post, Some(Ended::Panicked));
         self.forget_duties(post.birth);
         self.workers -= 1;
-        let mut rest = Vec::new();
-        let mut bells = Vec::new();
+        let (mut rest, mut bells) = (Vec::new(), Vec::new());
         if self.workers <= self.spawning {
             rest = self.queue.take_all().collect();
             self.totals.discarded += rest.len() as u64;
             bells = self.line.bells();
             bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
+        } else if self.is_deadlocked() {
+            // All others wait in line for one that will not come.
+            bells = self.line.bells();
         }
         self.note_idleness();
         (rest, bells)
@@ -444,8 +484,10 @@ impl<T> Core<T> {
         if may_batch && self.queue.len() > self.workers && self.queue.is_plain() && self.ready.len() == 0 {
             self.taken += post.hand.fill(&mut self.queue, self.taken) as u64;
             self.now_holds(post);
+            // Before an urgent payload from the line can take the hand back.
+            let first = post.hand.first().map(Item::unstamped);
             self.refill(rings);
-            return post.hand.first().map(Item::unstamped);
+            return first;
         }
         if let Some(item) = self.take_queued(rings) {
             return Some(item);
@@ -469,7 +511,7 @@ impl<T> Core<T> {
     fn refill(&mut self, rings: &mut Vec<Arc<Condvar>>) {
         while self.queue.len() < self.limits.queue_capacity {
             let Some(entry) = self.serve_line() else { break };
-            self.queue.push(entry.item, entry.priority);
+            self.push(entry.item, entry.priority);
             if entry.eager {
                 rings.push(entry.bell);
             } else {
@@ -538,6 +580,8 @@ impl<T> Core<T> {
         post.birth.duties_seen = self.duties_given;
         post.birth.errand = true;
         self.errands += 1;
+        post.on_duty = true;
+        self.on_duty += 1;
         Some(bodies)
     }
 

@@ -16,11 +16,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [`TaskPool`] runs closures, and on it stand [handles](TaskHandle) of their results, [groups](TaskGroup),
+//! [scopes](TaskPool::scope) whose tasks borrow the caller's stack, and [shares](SubPool) of a pool.
+//!
 //! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
 //! `sync.Pool`, bounded. [`BufferPool`] stands on it and keeps byte buffers of the size that is used.
 //!
-//! Where many threads submit short payloads, a [`MultiPool`] shares them out among several pools. Coming from another
-//! library? See [`coming_from`] for what your calls are called here.
+//! A [`MultiPool`] shares payloads out among several pools, for machines of many cores. Coming from another library?
+//! See [`coming_from`] for what your calls are called here.
 //!
 //! # In a static
 //! ```
@@ -78,7 +81,7 @@ pub use cancel::CancelToken;
 pub use clock::ManualClock;
 pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
-pub use global::{default_pool, execute};
+pub use global::{default_pool, execute, scope, spawn};
 pub use multi::{MultiPool, MultiWaitError, Strategy};
 pub use objects::{
     BufferPool, BufferPoolBuilder, ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledBuffer,
@@ -89,7 +92,9 @@ pub use pool::WorkerPool;
 pub use queue::Priority;
 pub use stats::{PoolState, PoolStats};
 pub use submission::Submission;
-pub use tasks::{Task, TaskPool};
+pub use tasks::{
+    GroupError, GroupToken, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPool,
+};
 pub use times::{Histogram, PoolTimes};
 
 #[doc = include_str!("../COMING_FROM.md")]
@@ -99,4 +104,18 @@ pub mod coming_from {}
 #[cfg(anthill_loom)]
 pub mod internal {
     pub use crate::sync::Instant;
+}
+
+/// For checking code of one's own together with the pool: everything that [loom](https://docs.rs/loom) offers in place
+/// of `std::sync` and `std::thread`, in the version that the pool itself stands on.
+///
+/// Only there when everything is built with `RUSTFLAGS="--cfg anthill_loom"`, and of use only inside of
+/// [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of them with
+/// those of the caller is tried. A model has room for five threads, the main one and the pool's workers included;
+/// waits with a time limit do not end by time; a cleaner is one more thread, so build pools with
+/// [`keep_idle_workers`](crate::Builder::keep_idle_workers).
+#[cfg(anthill_loom)]
+pub mod model {
+    pub use crate::sync::Instant;
+    pub use loom::{alloc, cell, hint, lazy_static, model, sync, thread, thread_local};
 }

@@ -152,6 +152,17 @@ pub(crate) fn place<T: Send + 'static>(
                 return refuse(shared, core, wish, SubmitError::Full(returned.payload));
             }
             Admission::Unsettled(returned) => {
+                let _registration = wish.token.map(|token| {
+                    let shared = shared.clone();
+                    token.listen(StdArc::new(move || {
+                        // Once the lock was free, the submitter has either seen the cancellation or sleeps.
+                        drop(shared.core.lock());
+                        shared.events.notify_all();
+                    }))
+                });
+                if wish.token.is_some_and(CancelToken::is_cancelled) {
+                    return refuse(shared, core, wish, SubmitError::Cancelled(returned.payload));
+                }
                 let may_block = core.limits.max_blocking > 0;
                 let settle_by = *settle_by.get_or_insert_with(|| wish.patience.settle_by(may_block));
                 let late;

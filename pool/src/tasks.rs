@@ -1,12 +1,37 @@
-//! The closure pool: a [`WorkerPool`] whose payloads are closures.
+//! The closure pool: a [`WorkerPool`] whose payloads are closures, and what is built on it: results, groups, scopes,
+//! and shares of a pool.
+//!
+//! Everything here stands on `submit` and `try_submit`; the pool itself knows nothing of it.
+
+mod crew;
+mod erase;
+mod errand;
+mod error;
+mod group;
+mod handle;
+mod inline;
+mod scope;
+mod sub_pool;
 
 use std::fmt;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{BuildError, SubmitError};
 use crate::options::Builder;
 use crate::pool::WorkerPool;
+use inline::Job;
+
+pub use erase::Scope;
+pub use error::{GroupError, TaskError};
+pub use group::{GroupToken, TaskGroup};
+pub use handle::TaskHandle;
+pub use sub_pool::{SubPool, SubPoolStats};
 
 /// A closure as a payload.
+///
+/// One whose captures take up to four words is stored in place; a larger one costs an allocation. A task that is dropped
+/// without having run drops its closure.
 ///
 /// ```
 /// use anthill_pool::{Task, WorkerPool};
@@ -18,17 +43,17 @@ use crate::pool::WorkerPool;
 /// assert_eq!(inbox.recv()?, 9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Task(Box<dyn FnOnce() + Send>);
+pub struct Task(Job<()>);
 
 impl Task {
     /// Makes a closure a payload.
     pub fn new(closure: impl FnOnce() + Send + 'static) -> Self {
-        Task(Box::new(closure))
+        Task(Job::new(closure))
     }
 
     /// Runs it.
     pub fn run(self) {
-        (self.0)();
+        self.0.run();
     }
 }
 
@@ -58,5 +83,21 @@ impl TaskPool {
     /// As `submit`; the task in the error can still be [run](Task::run).
     pub fn execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
         self.submit(Task::new(closure))
+    }
+
+    /// Hands a closure to the pool as [`try_submit`](WorkerPool::try_submit) does.
+    ///
+    /// # Errors
+    /// As `try_submit`; the task in the error can still be [run](Task::run).
+    pub fn try_execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
+        self.try_submit(Task::new(closure))
+    }
+}
+
+/// Drops what nobody asked for; a panic of its drop harms nobody.
+fn drop_quietly<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // Dropping this one could panic again, without end.
+        forget(panic);
     }
 }

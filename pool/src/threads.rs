@@ -53,19 +53,21 @@ pub(crate) fn start_worker<T: Send + 'static>(
             return Err((give_up(shared, item, birth, Some(thread)), error));
         }
     }
-    // Sent before the slot counts as settled, so that nobody can take this worker for one that goes idle.
     let order = match item {
         Some(item) => Order::Run(item),
         None => Order::Look,
     };
+    // Sent in the same critical section in which the slot counts as settled: before it, nobody may count on a worker that
+    // may not come; and the worker must not come to the lock while it still counts as one that may not.
+    let mut core = shared.core.lock();
     if let Err(unsent) = place.try_send(order).map_err(channel::unsent) {
+        drop(core);
         let item = match unsent {
             Order::Run(item) => Some(item),
             _ => None,
         };
         return Err((give_up(shared, item, birth, Some(thread)), dropped_thread()));
     }
-    let mut core = shared.core.lock();
     core.spawn_succeeded(birth, thread);
     let core = ensure_cleaner(shared, core);
     shared.unlock_and_tell(core);

@@ -53,7 +53,8 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
         // come: this worker holds a sender of its own channel.
         let first = orders.recv().unwrap_or(Order::Leave);
-        let post = Post { seat: Seat::here(place), hand: Arc::new(Hand::new()), holding: false, birth };
+        let (seat, hand) = (Seat::here(place), Arc::new(Hand::new()));
+        let post = Post { seat, hand, holding: false, on_duty: false, birth };
         Worker::new(shared, post, runner).work(first, &orders);
     }
     run_hook(hooks.on_stop.as_deref(), index);

@@ -2,10 +2,10 @@
 //!
 //! Else a table and its program drift apart, and what is read is not what was tried.
 
-/// The parts of the guide that begin with a heading.
+/// The parts of the guide that begin with a heading. (Hidden lines of a program begin as headings do.)
 fn sections() -> Vec<(&'static str, &'static str)> {
     let guide = include_str!("../../pool/COMING_FROM.md");
-    guide.split("\n# ").skip(1).filter_map(|section| section.split_once('\n')).collect()
+    guide.split("\n# From ").skip(1).filter_map(|section| section.split_once('\n')).collect()
 }
 
 /// What a table's cell shows as code; `None` for the heading and the rule.
@@ -32,10 +32,11 @@ fn every_row_of_the_conversion_tables_stands_in_the_program_below_it() {
         let mut left = program.as_str();
         for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
             let code = entry(row).unwrap_or_else(|| panic!("{heading}: no code on the right of {row}"));
-            let place = left.find(&without_blanks(&code));
+            let code = without_blanks(&code);
+            let place = left.find(&code);
             let place =
                 place.unwrap_or_else(|| panic!("{heading}: {code} is not in the program, or out of turn"));
-            left = &left[place..];
+            left = &left[place + code.len()..];
             checked += 1;
         }
     }

@@ -168,6 +168,7 @@ fn pool_090_queued_payloads_and_blocked_submitters_are_load() {
 fn pool_090_idle_workers_are_no_load() {
     let pool = multi(WorkerPool::builder().max_workers(4), 2, Strategy::LeastLoaded);
     pool.shards()[0].prestart(4).unwrap();
+    pool.shards()[0].wait_idle_timeout(PATIENCE).unwrap();
     let held = hold(&pool, 1);
     assert_eq!(busy(&pool), [1, 0]);
     release(&held);
@@ -345,6 +346,8 @@ fn pool_092_one_deadline_for_all_and_the_error_names_the_shards() {
     let limit = Duration::from_millis(300);
     let started = Instant::now();
     let error = pool.wait_idle_timeout(limit).unwrap_err();
+    let took = started.elapsed();
+    assert!(took < limit * 5, "not one limit after the other: {took:?}");
     assert_eq!(error.shards, (0..10).map(|shard| (shard, WaitError::Timeout)).collect::<Vec<_>>());
     pool.stop();
     for free in (0..10).filter(|shard| ![2, 7].contains(shard)) {
@@ -357,7 +360,6 @@ fn pool_092_one_deadline_for_all_and_the_error_names_the_shards() {
         error.to_string(),
         "shard 2: the pool did not get there in time; shard 7: the pool did not get there in time"
     );
-    assert!(started.elapsed() < limit * 8, "not one limit after the other: {:?}", started.elapsed());
     release(&held);
     pool.wait_timeout(PATIENCE).unwrap();
     pool.wait_timeout(PATIENCE).unwrap();

@@ -130,12 +130,20 @@ fn the_libraries_use_no_newer_syntax_than_they_promise() {
     }
 }
 
+/// Files that may opt out of the rules of safe Rust, each because it was measured to be needed (ARCHITECTURE.md), and a
+/// counting allocator, which cannot be written without.
+const MAY_BE_UNSAFE: [&str; 4] = [
+    "pool/src/objects/slot.rs",
+    "pool/src/tasks/erase.rs",
+    "pool/src/tasks/inline.rs",
+    "tests/alloc/main.rs",
+];
+
 #[test]
-fn there_is_no_unsafe_code() {
+fn unsafe_code_is_where_it_is_measured_to_be_needed() {
     for folder in ["pool", "http", "tests", "loom-tests", "benches"] {
         for (path, text) in sources(folder) {
-            // A counting allocator cannot be written without.
-            if path.ends_with("tests/alloc/main.rs") {
+            if MAY_BE_UNSAFE.contains(&path.as_str()) {
                 continue;
             }
             let found = code(&text).lines().any(|line| {

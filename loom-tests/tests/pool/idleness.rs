@@ -34,8 +34,8 @@ fn l29_wait_idle_meets_submissions() {
     });
 }
 
-/// The last thing that keeps a stopped pool from being idle is a blocked submitter on its way home: `wait_idle`
-/// returns when it has gone.
+/// A blocked submitter whom a stop sends home does not keep the pool from being idle, whenever it looks; the last worker
+/// that leaves makes it so.
 #[test]
 fn l29_wait_idle_meets_submitter_sent_home() {
     explore("l29 home", AtMost(3), || {

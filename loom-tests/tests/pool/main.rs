@@ -9,11 +9,18 @@
 //! has a recorded mutation of the source that it catches (`mutations/pool.txt`): a model that cannot fail proves
 //! nothing. `-- --nocapture` prints how many interleavings each explored.
 
+mod cancelling;
+mod duties;
 mod expiry;
+mod hands;
 mod idleness;
 mod multi;
 mod panics;
+mod relays;
+mod resizing;
+mod restarting;
 mod spawning;
+mod states;
 mod stopping;
 mod submitting;
 mod support;

@@ -1,10 +1,12 @@
 //! Panics of payloads, hooks and panic handlers.
 
-use anthill_pool::WorkerPool;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anthill_pool::{WhenFull, WorkerPool};
 use loom::thread;
 
 use crate::support::Preemptions::{Any, AtMost};
-use crate::support::{Ledger, Payload, close, explore, planned_panic, settle};
+use crate::support::{Ledger, Payload, check_closed, close, explore, planned_panic, settle};
 
 fn run_and_panic_at_first(payload: Payload) {
     let number = payload.number;
@@ -69,5 +71,50 @@ fn l21_panicking_hooks() {
         }
         let stats = close(pool, &ledger);
         assert_eq!((stats.finished, stats.panicked, stats.spawned), (2, 1, 1));
+    });
+}
+
+/// A payload whose drop panics when it was not run.
+struct Explosive(Option<Payload>);
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        if let Some(payload) = self.0.take() {
+            payload.discard();
+            planned_panic();
+        }
+    }
+}
+
+/// The worker takes a queued payload while another one displaces it: it runs, or is dropped; and a drop that panics
+/// harms neither the submitter nor the pool's lock.
+#[test]
+fn l22_displaced_payload_panics_in_its_drop() {
+    explore("l22", Any, || {
+        let ledger = Ledger::new();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .queue_capacity(1)
+            .when_full(WhenFull::DiscardOldest)
+            .keep_idle_workers()
+            .build(|mut explosive: Explosive| explosive.0.take().unwrap().run())
+            .unwrap();
+        let mut accepted = 0;
+        for _ in 0..3 {
+            let submit = || pool.submit(Explosive(Some(ledger.payload()))).is_ok();
+            accepted += u64::from(catch_unwind(AssertUnwindSafe(submit)).is_ok_and(|accepted| accepted));
+        }
+        pool.stop();
+        pool.wait().unwrap();
+        let stats = pool.stats();
+        drop(pool);
+        ledger.check();
+        check_closed(&stats);
+        assert_eq!((stats.finished, stats.panicked), (ledger.ran() as u64, 0));
+        assert_eq!(stats.discarded, ledger.discarded() as u64);
+        assert!(
+            accepted == 3 && stats.accepted == 3,
+            "a payload's panic reached a submitter: {accepted} of 3"
+        );
     });
 }

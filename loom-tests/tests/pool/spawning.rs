@@ -159,3 +159,48 @@ fn l21_panicking_spawner_gives_the_slot_back() {
         assert_eq!((stats.finished, stats.spawned), (accepted.iter().filter(|&&yes| yes).count() as u64, 1));
     });
 }
+
+/// A worker that is made before it is needed counts as room from the moment it surely lives: a payload that comes while
+/// its thread is being made, starts, or looks for work is not refused.
+#[test]
+fn submission_meets_prestart() {
+    explore("prestart", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = answered(1, 0, &[Answer::Made]);
+        let other = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.prestart(1).unwrap())
+        };
+        assert!(settle(pool.try_submit(ledger.payload())), "refused beside a worker without work");
+        let made = other.join().unwrap();
+        pool.wait_idle().unwrap();
+        let now = pool.stats();
+        assert!((now.workers, now.idle) == (1, 1), "one worker is idle: {now:?}");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (1, 1));
+        assert!(made <= 1);
+    });
+}
+
+/// The thread of a worker that is made in advance is refused, while a payload waits for it to come to be: the payload's
+/// own submitter tries again.
+#[test]
+fn submission_meets_refused_prestart() {
+    explore("prestart refused", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = answered(1, 0, &[Answer::Refused, Answer::Made]);
+        let other = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.prestart(1).is_ok_and(|made| made == 1))
+        };
+        let outcome = pool.submit(ledger.payload());
+        assert!(matches!(outcome, Ok(()) | Err(SubmitError::SpawnFailed(..))));
+        let accepted = settle(outcome);
+        let made = other.join().unwrap();
+        pool.wait_idle().unwrap();
+        let now = pool.stats();
+        let there = usize::from(accepted || made);
+        assert!((now.workers, now.idle) == (there, there), "idle are as many as were made: {now:?}");
+        close(pool, &ledger);
+    });
+}

@@ -1,5 +1,7 @@
 //! Stops against everything else, and what `wait` promises.
 
+use std::time::Duration;
+
 use loom::thread;
 
 use anthill_pool::{SubmitError, WaitError, WorkerPool};
@@ -104,6 +106,30 @@ fn l10_two_stops() {
             thread::spawn(move || stop_and_wait(&pool, &lives))
         };
         stop_and_wait(&pool, &lives);
+        other.join().unwrap();
+        close(pool, &ledger);
+    });
+}
+
+/// A wait whose time is up while the last thread ends says so, and leaves that thread to whoever waits longer. (In a
+/// model it waits for the last decision all the same, and only the joining has a limit.)
+#[test]
+fn l14_wait_that_gives_up_meets_the_last_exit() {
+    explore("l14", AtMost(3), || {
+        let ledger = Ledger::new();
+        let lives = Lives::new();
+        let pool = counted(0, &lives);
+        assert!(settle(pool.submit(ledger.payload())));
+        pool.stop();
+        let other = {
+            let pool = pool.clone();
+            thread::spawn(move || {
+                let outcome = pool.wait_timeout(Duration::ZERO);
+                assert!(matches!(outcome, Ok(()) | Err(WaitError::Timeout)));
+            })
+        };
+        pool.wait().unwrap();
+        lives.check(1);
         other.join().unwrap();
         close(pool, &ledger);
     });

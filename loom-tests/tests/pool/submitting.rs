@@ -39,7 +39,8 @@ fn l01_two_submitters_one_slot() {
     });
 }
 
-/// A payload comes just when the only worker goes idle: it is handed over or queued, and runs either way.
+/// A payload comes just when the only worker goes idle: it is handed over or queued, and runs either way. `wait_idle`
+/// and not `stop` ends the scene: a stop would wake the worker.
 #[test]
 fn l02_submission_meets_worker_going_idle() {
     explore("l02", Any, || {
@@ -47,6 +48,7 @@ fn l02_submission_meets_worker_going_idle() {
         let pool = one_worker_and_queue(1);
         assert!(settle(pool.submit(ledger.payload())));
         assert!(settle(pool.try_submit(ledger.payload())));
+        pool.wait_idle().unwrap();
         let stats = close(pool, &ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 1));
     });
@@ -129,6 +131,31 @@ fn l27_the_longest_waiting_goes_first() {
         opener.join().unwrap();
         close(pool, &ledger);
         assert_eq!(*order.lock().unwrap(), [0, 1, 2], "the order of starts");
+    });
+}
+
+/// A batch finds the only worker busy, going idle or idle: its payloads are handed over, queued or wait in line, and run
+/// in their order.
+#[test]
+fn batch_meets_worker_going_idle() {
+    explore("submit_many", AtMost(3), || {
+        let ledger = Ledger::new();
+        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let pool = {
+            let order = order.clone();
+            let handler = move |payload: Payload| {
+                order.lock().unwrap().push(payload.number);
+                payload.run();
+            };
+            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        let batch = (0..3).map(|_| ledger.payload()).collect();
+        assert!(pool.submit_many(batch).is_ok_and(|accepted| accepted == 3));
+        pool.wait_idle().unwrap();
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3], "the order of starts");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned), (4, 1));
     });
 }
 
@@ -272,5 +299,26 @@ fn l34_nested_submission_meets_refused_thread() {
     explore("l34 refused", AtMost(2), || {
         let (finished, refused) = nested_submissions(2, 2, 1);
         assert_eq!(finished as usize + refused, 4);
+    });
+}
+
+/// A worker waits in line for a second one, which is above a cap that was lowered meanwhile: it serves the first one's
+/// payload before it leaves, or the first one is told that nobody will.
+#[test]
+fn l34_nested_submission_meets_lowering() {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    explore("l34 lowering", AtMost(2), || {
+        let refused = std::sync::Arc::new(AtomicUsize::new(0));
+        let pool =
+            WorkerPool::<Nested>::builder().max_workers(2).keep_idle_workers().build(Nested::run).unwrap();
+        for submits in [true, false] {
+            pool.submit(Nested { submits, pool: pool.clone(), refused: refused.clone() }).unwrap();
+        }
+        pool.set_max_workers(1).unwrap();
+        pool.wait_idle().unwrap();
+        let stats = pool.stats();
+        assert_eq!((stats.finished as usize + refused.load(Relaxed), stats.workers), (3, 1));
+        pool.stop();
+        pool.wait().unwrap();
     });
 }

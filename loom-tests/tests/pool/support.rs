@@ -55,6 +55,7 @@ pub(crate) struct Ledger {
 struct Fate {
     ran: usize,
     returned: usize,
+    discarded: usize,
 }
 
 impl Ledger {
@@ -79,11 +80,19 @@ impl Ledger {
         self.fates.lock().unwrap().iter().map(|fate| fate.returned).sum()
     }
 
+    /// How many accepted payloads the pool gave up.
+    pub(crate) fn discarded(&self) -> usize {
+        self.fates.lock().unwrap().iter().map(|fate| fate.discarded).sum()
+    }
+
     /// The contract: each payload was run exactly once or handed back.
     pub(crate) fn check(&self) {
         for (number, fate) in self.fates.lock().unwrap().iter().enumerate() {
-            let Fate { ran, returned } = *fate;
-            assert!(ran + returned == 1, "payload {number}: ran {ran} times, handed back {returned} times");
+            let Fate { ran, returned, discarded } = *fate;
+            assert!(
+                ran + returned + discarded == 1,
+                "payload {number}: ran {ran} times, handed back {returned} times, discarded {discarded} times"
+            );
         }
     }
 }
@@ -102,6 +111,10 @@ impl Payload {
 
     pub(crate) fn hand_back(self) {
         self.ledger.fates.lock().unwrap()[self.number].returned += 1;
+    }
+
+    pub(crate) fn discard(self) {
+        self.ledger.fates.lock().unwrap()[self.number].discarded += 1;
     }
 }
 
@@ -140,6 +153,38 @@ impl Gate {
             open = self.opened.wait(open).unwrap();
         }
     }
+}
+
+/// A handler that holds payload number `waiter` until number `opener` is run: two workers are needed, or the right order.
+pub(crate) fn one_waits_for(waiter: usize, opener: usize) -> impl Fn(Payload) + Send + Sync + 'static {
+    let gate = Gate::closed();
+    move |payload| {
+        if payload.number == waiter {
+            gate.pass();
+        } else if payload.number == opener {
+            gate.open();
+        }
+        payload.run();
+    }
+}
+
+/// A handler that counts how many payloads of the numbers from `first` on run at a time; a failed assertion inside of a
+/// handler would be contained, so the most there were is told by the second result.
+pub(crate) fn counting(first: usize) -> (impl Fn(Payload) + Send + Sync + 'static, impl Fn() -> usize) {
+    use loom::sync::atomic::AtomicUsize as Visible;
+    let now = loom::sync::Arc::new(Visible::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = most.clone();
+    let handler = move |payload: Payload| {
+        let counts = payload.number >= first;
+        if counts {
+            // Loom may switch threads between the two: so that runs can overlap.
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::Relaxed);
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+        payload.run();
+    };
+    (handler, move || seen.load(Ordering::Relaxed))
 }
 
 /// A pool's thread hooks, counted; visible to loom, so that a thread can be caught between its last payload and its
@@ -190,6 +235,12 @@ pub(crate) fn close(pool: WorkerPool<Payload>, ledger: &Ledger) -> PoolStats {
         stats.handed_back,
         ledger.returned()
     );
+    assert!(
+        ledger.discarded() as u64 == stats.discarded,
+        "discarded {} of {}",
+        stats.discarded,
+        ledger.discarded()
+    );
     stats
 }
 
@@ -198,5 +249,9 @@ pub(crate) fn check_closed(stats: &PoolStats) {
     assert_eq!(stats.state, PoolState::Stopped);
     assert_eq!((stats.workers, stats.busy, stats.idle), (0, 0, 0), "workers, busy, idle");
     assert_eq!((stats.queued, stats.blocked), (0, 0), "queued, blocked");
-    assert_eq!(stats.accepted, stats.finished + stats.handed_back, "accepted is finished plus handed back");
+    assert_eq!(
+        stats.accepted,
+        stats.finished + stats.handed_back + stats.discarded,
+        "accepted is finished, handed back or discarded"
+    );
 }

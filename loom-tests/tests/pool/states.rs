@@ -1,0 +1,130 @@
+//! Workers with a state of their own, which cannot always be made.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anthill_pool::{Builder, SubmitError, WorkerPool};
+use loom::thread;
+
+use crate::support::Preemptions::AtMost;
+use crate::support::{Ledger, Payload, close, explore, planned_panic, settle};
+
+/// A pool of one worker whose attempts to make a state fail where `failing` says so, counted from 0; payload number 0
+/// panics if `panics`.
+fn stateful(queue: usize, failing: fn(usize) -> bool, panics: bool) -> WorkerPool<Payload> {
+    let builder: Builder<Payload> = WorkerPool::builder();
+    let made = AtomicUsize::new(0);
+    builder
+        .max_workers(1)
+        .queue_capacity(queue)
+        .keep_idle_workers()
+        .on_discard(|payload: Payload, _| payload.discard())
+        .build_with_state(
+            move |_| if failing(made.fetch_add(1, Ordering::Relaxed)) { Err("no state") } else { Ok(()) },
+            move |(), payload: Payload| {
+                let number = payload.number;
+                payload.run();
+                if panics && number == 0 {
+                    planned_panic();
+                }
+            },
+        )
+        .unwrap()
+}
+
+/// The first worker's state cannot be made while a second payload waits for that worker to come to be: the first payload
+/// comes back (unless the second's worker is there already), and the second gets a worker that can.
+#[test]
+fn failed_state_meets_waiting_payload() {
+    explore("state", AtMost(2), || {
+        let ledger = Ledger::new();
+        let pool = stateful(1, |attempt| attempt == 0, false);
+        let submit = |pool: &WorkerPool<Payload>, payload| {
+            let outcome = pool.submit(payload);
+            assert!(matches!(outcome, Ok(()) | Err(SubmitError::SpawnFailed(..))));
+            usize::from(settle(outcome))
+        };
+        let other = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || submit(&pool, payload))
+        };
+        let accepted = submit(&pool, ledger.payload()) + other.join().unwrap();
+        assert!(accepted >= 1, "the second worker's state could be made");
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.finished, stats.spawned, stats.peak_workers), (accepted as u64, 1, 1));
+    });
+}
+
+/// The last worker loses its state and cannot make a new one: what is queued is discarded, and a blocked submitter makes
+/// a worker of its own.
+#[test]
+fn lost_state_meets_queue_and_submitter() {
+    explore("state lost", AtMost(2), || {
+        let ledger = Ledger::new();
+        let pool = stateful(1, |attempt| attempt == 1, true);
+        assert!(settle(pool.submit(ledger.payload())));
+        let submitter = {
+            let (pool, payload) = (pool.clone(), ledger.payload());
+            thread::spawn(move || assert!(settle(pool.submit(payload))))
+        };
+        assert!(settle(pool.submit(ledger.payload())));
+        submitter.join().unwrap();
+        pool.wait_idle().unwrap();
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.panicked, stats.finished + stats.discarded), (1, 3));
+    });
+}
+
+/// The same with nobody else who could make a worker for what is queued.
+#[test]
+fn lost_state_meets_queue() {
+    explore("state queue", AtMost(3), || {
+        let ledger = Ledger::new();
+        let pool = stateful(1, |attempt| attempt == 1, true);
+        for _ in 0..2 {
+            assert!(settle(pool.submit(ledger.payload())));
+        }
+        pool.wait_idle().unwrap();
+        let stats = close(pool, &ledger);
+        assert_eq!((stats.panicked, stats.finished + stats.discarded), (1, 2));
+    });
+}
+
+/// What a payload of the nested scene does.
+enum Act {
+    Submit(WorkerPool<Act>),
+    Panic,
+    Nothing,
+}
+
+/// A worker waits in line for another one, which loses its state and leaves: the first one is served before, or told
+/// that nobody will come.
+#[test]
+fn lost_state_meets_nested_submission() {
+    explore("state nested", AtMost(2), || {
+        let made = AtomicUsize::new(0);
+        let pool = WorkerPool::builder()
+            .max_workers(2)
+            .keep_idle_workers()
+            .build_with_state(
+                move |_| if made.fetch_add(1, Ordering::Relaxed) == 2 { Err("no state") } else { Ok(()) },
+                |(), act: Act| match act {
+                    Act::Submit(pool) => match pool.submit(Act::Nothing) {
+                        Ok(()) | Err(SubmitError::WouldDeadlock(_)) => {}
+                        // Contained by the worker, but counted.
+                        Err(_) => planned_panic(),
+                    },
+                    Act::Panic => planned_panic(),
+                    Act::Nothing => {}
+                },
+            )
+            .unwrap();
+        pool.submit(Act::Submit(pool.clone())).unwrap();
+        pool.submit(Act::Panic).unwrap();
+        pool.wait_idle().unwrap();
+        pool.stop();
+        pool.wait().unwrap();
+        let stats = pool.stats();
+        drop(pool);
+        assert_eq!((stats.panicked, stats.accepted), (1, stats.finished), "panicked, accepted: {stats:?}");
+    });
+}

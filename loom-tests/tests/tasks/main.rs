@@ -1,0 +1,90 @@
+//! Loom models of what stands on the pool of closures: handles, groups, scopes, shares of a pool.
+//!
+//! They drive the public API on a pool of one or two workers, so what is explored is the code that ships together with the
+//! pool below it. Where a task has to be dropped unrun, the pool's handler drops it. Tasks of a scope borrow nothing here:
+//! a source with a mistake in it is to fail with words, not by touching a frame that is gone.
+//!
+//! Every model has a recorded mutation of the source that it catches (`mutations/tasks.txt`).
+
+#[path = "../pool/support.rs"]
+#[allow(dead_code)]
+mod support;
+
+mod groups;
+mod handles;
+mod scopes;
+mod shares;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anthill_pool::{Task, TaskPool, WorkerPool};
+
+/// A pool that runs its tasks.
+fn tasks(max_workers: usize, queue: usize) -> TaskPool {
+    WorkerPool::builder()
+        .max_workers(max_workers)
+        .queue_capacity(queue)
+        .keep_idle_workers()
+        .build_tasks()
+        .unwrap()
+}
+
+/// A pool of one worker that drops its tasks unrun.
+fn discarding() -> TaskPool {
+    WorkerPool::builder()
+        .max_workers(1)
+        .queue_capacity(2)
+        .keep_idle_workers()
+        .build(|task: Task| drop(task))
+        .unwrap()
+}
+
+/// Stops the pool and waits for it.
+fn close(pool: TaskPool) {
+    pool.stop();
+    pool.wait().unwrap();
+}
+
+/// What was done, and what was dropped; loom does not see it, so it adds no interleavings.
+#[derive(Clone, Default)]
+struct Tally {
+    done: Arc<AtomicUsize>,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Tally {
+    fn new() -> Self {
+        Tally::default()
+    }
+
+    /// Something to capture or to return: loom complains when it is leaked, and its drop is counted.
+    fn value(&self) -> Value {
+        Value { tally: self.clone(), _alive: loom::alloc::Track::new(()) }
+    }
+
+    fn done(&self) -> usize {
+        self.done.load(Ordering::SeqCst)
+    }
+
+    fn dropped(&self) -> usize {
+        self.dropped.load(Ordering::SeqCst)
+    }
+}
+
+struct Value {
+    tally: Tally,
+    _alive: loom::alloc::Track<()>,
+}
+
+impl Value {
+    fn note(&self) {
+        self.tally.done.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.tally.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}

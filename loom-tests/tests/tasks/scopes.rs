@@ -1,0 +1,146 @@
+//! The end of a scope against its tasks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use loom::thread;
+
+use crate::support::Preemptions::AtMost;
+use crate::support::{explore, planned_panic};
+use crate::{Tally, close, tasks};
+
+/// Stands for the frame that the tasks borrow.
+#[derive(Clone)]
+struct Frame {
+    gone: Arc<AtomicBool>,
+    /// Where a task can be caught in the middle.
+    step: loom::sync::Arc<loom::sync::Mutex<()>>,
+}
+
+impl Frame {
+    fn new() -> Self {
+        Frame { gone: Arc::default(), step: loom::sync::Arc::new(loom::sync::Mutex::new(())) }
+    }
+
+    /// What a task does last. On the pool's worker a failed assertion would only be contained, so it ends the scene.
+    fn touch(&self, tally: &Tally) {
+        drop(self.step.lock());
+        if !self.gone.load(Ordering::SeqCst) {
+            tally.done.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn end(&self) {
+        drop(self.step.lock());
+        self.gone.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A task spawns another and panics: both have ended before the scope unwinds.
+#[test]
+fn l32_end_meets_panic_and_nested_spawn() {
+    explore("l32", AtMost(3), || {
+        let (pool, tally, frame) = (tasks(1, 1), Tally::new(), Frame::new());
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            pool.scope(|scope| {
+                let (tally, frame) = (&tally, &frame);
+                let (outer, inner) = (tally.value(), tally.value());
+                scope.spawn(move || {
+                    let _outer = outer;
+                    scope.spawn(move || {
+                        let _inner = inner;
+                        frame.touch(tally);
+                    });
+                    frame.touch(tally);
+                    planned_panic();
+                });
+            });
+        }));
+        frame.end();
+        assert!(outcome.is_err(), "the panic was not raised again");
+        assert_eq!(
+            (tally.done(), tally.dropped()),
+            (2, 2),
+            "tasks that ended, and captures gone, in the scope"
+        );
+        close(pool);
+        assert_eq!(tally.done(), 2, "tasks that ended");
+    });
+}
+
+/// Two tasks, and a worker that comes early, late, or for one of them only.
+#[test]
+fn l32_end_meets_tickets() {
+    explore("l32 tickets", AtMost(3), || {
+        let (pool, tally, frame) = (tasks(1, 1), Tally::new(), Frame::new());
+        pool.scope(|scope| {
+            for _ in 0..2 {
+                let (value, tally, frame) = (tally.value(), &tally, &frame);
+                scope.spawn(move || {
+                    let _value = value;
+                    frame.touch(tally);
+                });
+            }
+        });
+        frame.end();
+        assert_eq!(
+            (tally.done(), tally.dropped()),
+            (2, 2),
+            "tasks that ended, and captures gone, in the scope"
+        );
+        close(pool);
+    });
+}
+
+/// Without a queue the second ticket is refused when the worker is busy: it takes that task along, or the owner does.
+#[test]
+fn l32_end_meets_a_refused_ticket() {
+    explore("l32 refused", AtMost(3), || {
+        let (pool, tally, frame) = (tasks(1, 0), Tally::new(), Frame::new());
+        pool.scope(|scope| {
+            for _ in 0..2 {
+                let (tally, frame) = (&tally, &frame);
+                scope.spawn(move || frame.touch(tally));
+            }
+        });
+        frame.end();
+        assert_eq!(tally.done(), 2, "tasks that ended in the scope");
+        close(pool);
+    });
+}
+
+/// The pool is stopped under the scope.
+#[test]
+fn l32_scope_meets_stop() {
+    explore("l32 stop", AtMost(2), || {
+        let (pool, tally, frame) = (tasks(1, 1), Tally::new(), Frame::new());
+        let stopper = {
+            let pool = pool.clone();
+            thread::spawn(move || drop(pool.stop_now()))
+        };
+        pool.scope(|scope| {
+            for _ in 0..2 {
+                let (tally, frame) = (&tally, &frame);
+                scope.spawn(move || frame.touch(tally));
+            }
+        });
+        frame.end();
+        assert_eq!(tally.done(), 2, "tasks that ended in the scope");
+        stopper.join().unwrap();
+        close(pool);
+    });
+}
+
+/// The only worker opens a scope on its own pool: it runs the scope's tasks itself.
+#[test]
+fn l34_scope_on_the_only_worker() {
+    explore("l34 scope", AtMost(3), || {
+        let (pool, tally) = (tasks(1, 1), Tally::new());
+        let (inside, value) = (pool.clone(), tally.value());
+        let outer = pool.spawn(move || inside.scope(|scope| scope.spawn(move || value.note()))).unwrap();
+        outer.join().unwrap();
+        assert_eq!(tally.done(), 1, "runs");
+        close(pool);
+    });
+}

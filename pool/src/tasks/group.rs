@@ -1,0 +1,356 @@
+//! Tasks that belong together: all results or the first error.
+//!
+//! Every task is an [`Errand`] with a ticket in the pool; the group keeps the list of them, and who failed first. A
+//! failure cancels the errands that have not been started, each by its own lock, so there is no state in which a task
+//! both is skipped and runs.
+
+use std::fmt;
+use std::mem;
+
+use super::errand::{Errand, Outcome};
+use super::error::{GroupError, TaskError};
+use super::inline::Job;
+use super::sub_pool::SubPool;
+use super::{Task, TaskPool};
+use crate::error::SubmitError;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Mutex};
+
+/// Tasks of which one wants all results, or the first error.
+///
+/// The first task that returns an error or panics cancels those that have not been started; those that run are waited
+/// for, and can look at the group's [token](TaskGroup::token) to end early.
+///
+/// Dropping the group without [`wait`](TaskGroup::wait) detaches its tasks: they run, a failure still cancels the rest,
+/// results are dropped, and a panic is the pool's as that of any task.
+///
+/// ```
+/// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
+///
+/// let pool = WorkerPool::builder().max_workers(2).queue_capacity(64).build_tasks()?;
+/// let numbers = TaskGroup::new(&pool);
+/// for text in ["1", "2", "3"] {
+///     numbers.spawn(move || text.parse::<u32>())?;
+/// }
+/// assert_eq!(numbers.wait()?, [1, 2, 3]);
+///
+/// let numbers = pool.group();
+/// for text in ["1", "two", "3"] {
+///     numbers.spawn(move || text.parse::<u32>())?;
+/// }
+/// assert!(matches!(numbers.wait(), Err(GroupError::Failed(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "`wait` gives the results"]
+pub struct TaskGroup<T: Send + 'static, E: Send + 'static> {
+    place: Place,
+    book: Arc<Book<T, E>>,
+}
+
+/// Where a group's tasks run.
+enum Place {
+    Pool(TaskPool),
+    Share(SubPool),
+}
+
+/// What the group and its tickets share.
+struct Book<T: 'static, E: 'static> {
+    cancelled: Arc<AtomicBool>,
+    list: Mutex<List<T, E>>,
+}
+
+struct List<T: 'static, E: 'static> {
+    members: Vec<Member<T, E>>,
+    next_number: u64,
+    /// Number of the first member that went wrong.
+    first_failure: Option<u64>,
+    /// A task was not even taken up, because the group was cancelled.
+    skipped: bool,
+}
+
+struct Member<T: 'static, E: 'static> {
+    number: u64,
+    errand: Arc<Errand<Result<T, E>>>,
+}
+
+impl<T, E> Clone for Member<T, E> {
+    fn clone(&self) -> Self {
+        Member { number: self.number, errand: self.errand.clone() }
+    }
+}
+
+impl TaskPool {
+    /// An empty group of tasks on this pool; the same as [`TaskGroup::new`].
+    pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
+        TaskGroup::new(self)
+    }
+}
+
+impl SubPool {
+    /// An empty group of tasks on this share: of them no more run at a time than the share allows.
+    pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
+        TaskGroup::at(Place::Share(self.clone()))
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
+    /// An empty group of tasks on `pool`.
+    pub fn new(pool: &TaskPool) -> Self {
+        TaskGroup::at(Place::Pool(pool.clone()))
+    }
+
+    fn at(place: Place) -> Self {
+        let list = List { members: Vec::new(), next_number: 0, first_failure: None, skipped: false };
+        TaskGroup {
+            place,
+            book: Arc::new(Book { cancelled: Arc::new(AtomicBool::new(false)), list: Mutex::new(list) }),
+        }
+    }
+
+    /// Hands a task to the pool as [`submit`](crate::WorkerPool::submit) does. Once something has gone wrong in the group
+    /// the closure is dropped instead, as those that were not started have been.
+    ///
+    /// # Errors
+    /// As `submit`, with the closure; the group goes on without it.
+    pub fn spawn<F>(&self, closure: F) -> Result<(), SubmitError<F>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+    {
+        let Some(member) = self.book.enter(closure) else { return Ok(()) };
+        let ticket = Ticket { book: self.book.clone(), member: Some(member.clone()) };
+        let Err(refusal) = self.place.submit(Task::new(move || ticket.run())) else { return Ok(()) };
+        match member.errand.withdraw() {
+            Some(job) => {
+                self.book.leave(member.number);
+                Err(refusal.map(|refused| {
+                    drop(refused);
+                    job.into_closure().unwrap_or_else(|_| unreachable!("it was made of this closure"))
+                }))
+            }
+            // Cancelled in the meantime.
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until every task has ended or was cancelled. The results are in the order of the spawns.
+    ///
+    /// On a worker of the same pool the group's own tasks that were not started are run right here, and never anything
+    /// else, so tasks that wait for groups on their own pool do not deadlock.
+    ///
+    /// # Errors
+    /// What went wrong first in the group; further errors and panics are dropped.
+    pub fn wait(self) -> Result<Vec<T>, GroupError<E>> {
+        let members = self.book.members();
+        if self.place.is_worker() {
+            for member in &members {
+                self.book.run(member);
+            }
+        }
+        let mut results = Vec::with_capacity(members.len());
+        let mut failures = Vec::new();
+        for Member { number, errand } in members {
+            match errand.wait() {
+                Ok(Ok(result)) => results.push(result),
+                Ok(Err(error)) => failures.push((number, GroupError::Failed(error))),
+                Err(TaskError::Panicked(value)) => failures.push((number, GroupError::Panicked(value))),
+                Err(TaskError::Cancelled) => failures.push((number, GroupError::Cancelled)),
+                Err(TaskError::Lost) => failures.push((number, GroupError::Lost)),
+            }
+        }
+        let (first, skipped) = self.book.verdict();
+        let place = first.and_then(|first| failures.iter().position(|(number, _)| *number == first));
+        let failure = match place {
+            Some(place) => Some(failures.swap_remove(place).1),
+            None => failures.pop().map(|(_, failure)| failure).or(skipped.then_some(GroupError::Cancelled)),
+        };
+        failure.map_or(Ok(results), Err)
+    }
+
+    /// Cancels every task that has not been started, and raises the token for those that run. If any is skipped for it,
+    /// [`wait`](Self::wait) gives [`GroupError::Cancelled`].
+    pub fn cancel(&self) {
+        self.book.cancel(None);
+    }
+
+    /// True once something has gone wrong in the group, or it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.token().is_cancelled()
+    }
+
+    /// What long tasks look at to end early.
+    ///
+    /// ```
+    /// use anthill_pool::WorkerPool;
+    ///
+    /// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+    /// let group = pool.group::<(), &str>();
+    /// let token = group.token();
+    /// group.spawn(move || {
+    ///     while !token.is_cancelled() {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// group.spawn(|| Err("nothing to eat"))?;
+    /// assert_eq!(group.wait().unwrap_err().into_failure(), Some("nothing to eat"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn token(&self) -> GroupToken {
+        GroupToken { cancelled: self.book.cancelled.clone() }
+    }
+
+    /// Tasks spawned into the group so far, without those that were refused or skipped.
+    pub fn len(&self) -> usize {
+        self.book.list.lock().members.len()
+    }
+
+    /// True when nothing was spawned into it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for TaskGroup<T, E> {
+    fn drop(&mut self) {
+        for member in self.book.members() {
+            member.errand.abandon();
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> fmt::Debug for TaskGroup<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("tasks", &self.len())
+            .field("is_cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells a group's tasks that their results are not wanted any more; clones look at the same group.
+#[derive(Clone)]
+pub struct GroupToken {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl GroupToken {
+    /// True once a task of the group has failed, or the group was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for GroupToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupToken").field("is_cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+impl<T: Send, E: Send> Book<T, E> {
+    /// Takes a closure up as a member; drops it when the group is cancelled.
+    fn enter<F>(&self, closure: F) -> Option<Member<T, E>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+    {
+        let mut list = self.list.lock();
+        // Under the lock that a cancellation takes its list with: no task is missing there and started here.
+        if self.cancelled.load(Ordering::Acquire) {
+            list.skipped = true;
+            drop(list);
+            drop(closure);
+            return None;
+        }
+        let number = list.next_number;
+        list.next_number += 1;
+        let member = Member { number, errand: Errand::new(Job::new(closure)) };
+        list.members.push(member.clone());
+        Some(member)
+    }
+
+    /// Strikes out a member that was refused.
+    fn leave(&self, number: u64) {
+        let mut list = self.list.lock();
+        if let Ok(place) = list.members.binary_search_by_key(&number, |member| member.number) {
+            let member = list.members.remove(place);
+            drop(list);
+            drop(member);
+        }
+    }
+
+    fn members(&self) -> Vec<Member<T, E>> {
+        self.list.lock().members.clone()
+    }
+
+    fn run(&self, member: &Member<T, E>) {
+        member.errand.start(|outcome: &Outcome<Result<T, E>>| {
+            if !matches!(outcome, Ok(Ok(_))) {
+                self.cancel(Some(member.number));
+            }
+        });
+    }
+
+    /// Cancels what has not been started. `cause` is the member that went wrong.
+    fn cancel(&self, cause: Option<u64>) {
+        let mut list = self.list.lock();
+        list.first_failure = list.first_failure.or(cause);
+        let again = self.cancelled.swap(true, Ordering::AcqRel);
+        drop(list);
+        if again {
+            return;
+        }
+        for member in self.members() {
+            member.errand.forestall(TaskError::Cancelled);
+        }
+    }
+
+    /// Who failed first, and whether closures were dropped unseen.
+    fn verdict(&self) -> (Option<u64>, bool) {
+        let mut list = self.list.lock();
+        let verdict = (list.first_failure, list.skipped);
+        // All have ended: nothing is left to cancel or to abandon.
+        let ended = mem::take(&mut list.members);
+        drop(list);
+        drop(ended);
+        verdict
+    }
+}
+
+impl Place {
+    fn submit(&self, task: Task) -> Result<(), SubmitError<Task>> {
+        match self {
+            Place::Pool(pool) => pool.submit(task),
+            Place::Share(share) => share.submit(task),
+        }
+    }
+
+    fn is_worker(&self) -> bool {
+        match self {
+            Place::Pool(pool) => pool.is_worker(),
+            Place::Share(share) => share.parent().is_worker(),
+        }
+    }
+}
+
+/// What the pool gets: runs the member if it is still to be run; dropped instead, it tells that this will not be.
+struct Ticket<T: Send + 'static, E: Send + 'static> {
+    book: Arc<Book<T, E>>,
+    member: Option<Member<T, E>>,
+}
+
+impl<T: Send, E: Send> Ticket<T, E> {
+    fn run(mut self) {
+        if let Some(member) = self.member.take() {
+            self.book.run(&member);
+        }
+    }
+}
+
+impl<T: Send + 'static, E: Send + 'static> Drop for Ticket<T, E> {
+    fn drop(&mut self) {
+        if let Some(member) = self.member.take() {
+            if member.errand.forestall(TaskError::Lost) {
+                self.book.cancel(Some(member.number));
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A task's handle: its result, by waiting, by asking or by awaiting; and its cancellation.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::errand::Errand;
+use super::error::TaskError;
+use super::inline::Job;
+use super::{Task, TaskPool};
+use crate::error::SubmitError;
+use crate::sync::{Arc, Instant};
+
+impl TaskPool {
+    /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
+    ///
+    /// A panic of the closure is delivered through the handle and is not one of the pool's: it is neither counted nor
+    /// reported to [`on_panic`](crate::Builder::on_panic), unless the handle was dropped before.
+    ///
+    /// # Errors
+    /// As `submit`, with the closure.
+    ///
+    /// ```
+    /// use anthill_pool::WorkerPool;
+    ///
+    /// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+    /// let words = pool.spawn(|| "so many words".split(' ').count())?;
+    /// assert_eq!(words.join()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        spawn_through(self, closure, |task| self.submit(task))
+    }
+
+    /// As [`spawn`](Self::spawn), but without waiting, as [`try_submit`](crate::WorkerPool::try_submit).
+    ///
+    /// # Errors
+    /// As `try_submit`, with the closure.
+    pub fn try_spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        spawn_through(self, closure, |task| self.try_submit(task))
+    }
+}
+
+/// Spawns by way of `submit`, on what are workers of `pool` in the end.
+pub(super) fn spawn_through<F, R>(
+    pool: &TaskPool,
+    closure: F,
+    submit: impl FnOnce(Task) -> Result<(), SubmitError<Task>>,
+) -> Result<TaskHandle<R>, SubmitError<F>>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let errand = Errand::new(Job::new(closure));
+    let ticket = Ticket { errand: Some(errand.clone()) };
+    match submit(Task::new(move || ticket.run())) {
+        Ok(()) => Ok(TaskHandle { errand, pool: pool.clone() }),
+        Err(refusal) => Err(refusal.map(|refused| {
+            // Before the refused ticket is dropped, which would take it for lost.
+            let job = errand.withdraw();
+            drop(refused);
+            job.and_then(|job| job.into_closure().ok()).expect("what was refused has not been started")
+        })),
+    }
+}
+
+/// The result of a task that was [spawned](TaskPool::spawn), once there is one.
+///
+/// Dropping the handle changes nothing for the task: it still runs, and its result is dropped.
+///
+/// It is a [`Future`] as well: awaiting it from any executor gives what [`join`](Self::join) gives, without blocking a
+/// thread. Polling never runs the task, not even on a worker.
+///
+/// A handle keeps its pool from being stopped by the drop of its last other handle.
+#[must_use = "the task runs without its handle, but its result and its panic are lost"]
+pub struct TaskHandle<R: Send + 'static> {
+    errand: Arc<Errand<R>>,
+    pool: TaskPool,
+}
+
+impl<R: Send + 'static> TaskHandle<R> {
+    /// Waits for the result.
+    ///
+    /// On a worker of the same pool a task that has not been started is run right here instead: it is the very work that
+    /// this worker would wait for, and never anything else, so tasks that join tasks of their own pool do not deadlock,
+    /// however few workers there are.
+    ///
+    /// # Errors
+    /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`].
+    ///
+    /// # Panics
+    /// When the result was taken by polling.
+    pub fn join(self) -> Result<R, TaskError> {
+        self.help();
+        self.errand.wait()
+    }
+
+    /// As [`join`](Self::join), but waits no longer than `limit`: then the handle comes back.
+    ///
+    /// What `join` runs on a worker is run here too, for as long as it takes. A limit too long to be a point in time
+    /// waits without end.
+    ///
+    /// # Errors
+    /// The handle, when the time was up.
+    ///
+    /// # Panics
+    /// As `join`.
+    pub fn join_timeout(self, limit: Duration) -> Result<Result<R, TaskError>, Self> {
+        let deadline = Instant::now().checked_add(limit);
+        self.help();
+        match deadline {
+            Some(deadline) => self.errand.wait_until(deadline).ok_or(self),
+            None => Ok(self.errand.wait()),
+        }
+    }
+
+    /// The result, if there is one now.
+    ///
+    /// # Errors
+    /// The handle, when the task has not ended.
+    ///
+    /// # Panics
+    /// As [`join`](Self::join).
+    ///
+    /// ```
+    /// use anthill_pool::WorkerPool;
+    ///
+    /// let pool = WorkerPool::builder().max_workers(1).build_tasks()?;
+    /// let mut handle = pool.spawn(|| 12 * 12)?;
+    /// let result = loop {
+    ///     match handle.try_join() {
+    ///         Ok(result) => break result?,
+    ///         Err(still_running) => handle = still_running,
+    ///     }
+    ///     std::thread::yield_now();
+    /// };
+    /// assert_eq!(result, 144);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_join(self) -> Result<Result<R, TaskError>, Self> {
+        self.errand.take().ok_or(self)
+    }
+
+    /// True when there is a result, or there will never be one.
+    pub fn is_finished(&self) -> bool {
+        self.errand.has_ended()
+    }
+
+    /// Sees to it that the task never runs, if it has not been started: its closure is dropped at once, and joining gives
+    /// [`TaskError::Cancelled`]. True when it was not started and is cancelled by this call.
+    ///
+    /// The task's place in the pool's queue stays taken until a worker comes to it.
+    pub fn cancel(&self) -> bool {
+        self.errand.forestall(TaskError::Cancelled)
+    }
+
+    /// A worker that is about to wait does the work itself.
+    fn help(&self) {
+        if self.pool.is_worker() {
+            self.errand.start(|_| {});
+        }
+    }
+}
+
+impl<R: Send + 'static> Future for TaskHandle<R> {
+    type Output = Result<R, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.errand.poll(context.waker())
+    }
+}
+
+impl<R: Send + 'static> Drop for TaskHandle<R> {
+    fn drop(&mut self) {
+        self.errand.abandon();
+    }
+}
+
+impl<R: Send + 'static> fmt::Debug for TaskHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+/// What the pool gets: runs the errand if it is still to be run; dropped instead, it tells that this will not be.
+struct Ticket<R: Send + 'static> {
+    errand: Option<Arc<Errand<R>>>,
+}
+
+impl<R: Send + 'static> Ticket<R> {
+    fn run(mut self) {
+        if let Some(errand) = self.errand.take() {
+            errand.start(|_| {});
+        }
+    }
+}
+
+impl<R: Send + 'static> Drop for Ticket<R> {
+    fn drop(&mut self) {
+        if let Some(errand) = self.errand.take() {
+            errand.forestall(TaskError::Lost);
+        }
+    }
+}

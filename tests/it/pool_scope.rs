@@ -1,0 +1,347 @@
+//! Scopes: tasks that borrow the stack of the thread that waits for them.
+//!
+//! Row 68, and what scopes add to rows 70 and 71. The rule: when `scope` returns or unwinds, no task of it runs, whatever
+//! the state of the pool; and it does so always.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+use anthill_pool::{TaskPool, WorkerPool};
+use anthill_tests::{Gate, PATIENCE, eventually, within};
+
+use crate::pool::{on_threads, reaches};
+
+fn tasks(max_workers: usize, queue: usize) -> TaskPool {
+    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
+}
+
+/// Keeps one worker busy until the gate is opened.
+fn hold(pool: &TaskPool) -> Gate {
+    let gate = Gate::new();
+    let held = gate.clone();
+    pool.execute(move || held.pass()).unwrap();
+    gate
+}
+
+/// Unwinds without the noise of the panic hook.
+fn planned_panic(value: &'static str) -> ! {
+    resume_unwind(Box::new(value))
+}
+
+/// The text that `work` panics with.
+fn panic_of(work: impl FnOnce()) -> &'static str {
+    let value = catch_unwind(AssertUnwindSafe(work)).expect_err("it panics");
+    value.downcast_ref::<&'static str>().copied().expect("with a text")
+}
+
+/// Sums a slice by halves.
+fn sum(pool: &TaskPool, numbers: &[u64]) -> u64 {
+    if numbers.len() <= 4 {
+        return numbers.iter().sum();
+    }
+    let (left, right) = numbers.split_at(numbers.len() / 2);
+    let (mut of_left, mut of_right) = (0, 0);
+    pool.scope(|scope| {
+        scope.spawn(|| of_left = sum(pool, left));
+        of_right = sum(pool, right);
+    });
+    of_left + of_right
+}
+
+#[test]
+fn pool_068_tasks_borrow_the_callers_stack() {
+    let pool = tasks(2, 16);
+    let words = ["so", "many", "words"].map(str::to_owned);
+    let mut lengths = [0; 3];
+    let result = pool.scope(|scope| {
+        for (length, word) in lengths.iter_mut().zip(&words) {
+            scope.spawn(move || *length = word.len());
+        }
+        words.len()
+    });
+    assert_eq!((result, lengths), (3, [2, 4, 5]));
+    assert_eq!(pool.scope(|_| 4), 4, "an empty scope");
+}
+
+#[test]
+fn pool_068_tasks_run_on_the_pools_workers() {
+    let pool = tasks(2, 0);
+    let meeting = Barrier::new(3);
+    let workers = AtomicUsize::new(0);
+    pool.scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                workers.fetch_add(usize::from(pool.is_worker()), Ordering::SeqCst);
+                meeting.wait();
+            });
+        }
+        // Returns only when both tasks run while this thread is still in the body.
+        meeting.wait();
+    });
+    assert_eq!(workers.into_inner(), 2);
+}
+
+/// One worker and no queue: the tickets after the first are refused, and yet the worker runs all tasks.
+#[test]
+fn pool_068_a_worker_makes_up_for_refused_tickets() {
+    let pool = tasks(1, 0);
+    let (ran, gate) = (AtomicUsize::new(0), Gate::new());
+    pool.scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                gate.pass();
+                assert!(pool.is_worker());
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        gate.open();
+        eventually("the worker runs them all", || ran.load(Ordering::SeqCst) == 10);
+    });
+    reaches(&pool, "one ticket", |stats| stats.finished == 1);
+    assert_eq!(pool.stats().rejected, 9);
+}
+
+#[test]
+fn pool_068_a_panic_is_raised_again_when_all_have_ended() {
+    for (workers, queue) in [(1, 0), (2, 16)] {
+        let pool = tasks(workers, queue);
+        for _ in 0..200 {
+            let ended = AtomicUsize::new(0);
+            let said = panic_of(|| {
+                pool.scope(|scope| {
+                    for number in 0..8 {
+                        let ended = &ended;
+                        scope.spawn(move || {
+                            if number == 3 {
+                                planned_panic("the fourth");
+                            }
+                            thread::yield_now();
+                            ended.fetch_add(1, Ordering::SeqCst);
+                        });
+                    }
+                });
+            });
+            assert_eq!((said, ended.load(Ordering::SeqCst)), ("the fourth", 7));
+        }
+        pool.wait_idle_timeout(PATIENCE).unwrap();
+        assert_eq!(pool.stats().panicked, 0, "the panic is the scope's");
+    }
+}
+
+#[test]
+fn pool_068_the_first_of_several_panics_is_raised() {
+    let pool = tasks(1, 0);
+    let gate = hold(&pool);
+    let said = panic_of(|| {
+        pool.scope(|scope| {
+            scope.spawn(|| planned_panic("first"));
+            scope.spawn(|| planned_panic("second"));
+        });
+    });
+    assert_eq!(said, "first");
+    gate.open();
+}
+
+#[test]
+fn pool_068_the_panic_of_the_body_comes_first_and_its_tasks_end_before() {
+    let pool = tasks(1, 0);
+    let gate = hold(&pool);
+    let (mut ran, mut also) = (false, false);
+    let said = panic_of(|| {
+        pool.scope(|scope| {
+            scope.spawn(|| ran = true);
+            scope.spawn(|| planned_panic("the task"));
+            scope.spawn(|| also = true);
+            planned_panic("the body")
+        })
+    });
+    assert_eq!((said, ran, also), ("the body", true, true));
+    gate.open();
+}
+
+/// What the value of a panic and the result do when they are dropped is no reason to fail.
+#[test]
+fn pool_068_panicking_drops_are_contained() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            planned_panic("a drop");
+        }
+    }
+    let pool = tasks(1, 0);
+    let gate = hold(&pool);
+    let said = panic_of(|| {
+        drop(pool.scope(|scope| {
+            scope.spawn(|| planned_panic("the task"));
+            scope.spawn(|| resume_unwind(Box::new(Bomb)));
+            Bomb
+        }));
+    });
+    assert_eq!(said, "the task");
+    gate.open();
+}
+
+#[test]
+fn pool_068_tasks_spawn_into_their_own_scope() {
+    for (workers, queue) in [(1, 0), (2, 32)] {
+        let pool = tasks(workers, queue);
+        for _ in 0..200 {
+            let steps = Mutex::new(Vec::new());
+            pool.scope(|scope| {
+                scope.spawn(|| {
+                    steps.lock().unwrap().push(1);
+                    for _ in 0..2 {
+                        scope.spawn(|| {
+                            steps.lock().unwrap().push(2);
+                            scope.spawn(|| steps.lock().unwrap().push(3));
+                        });
+                    }
+                });
+            });
+            let mut steps = steps.into_inner().unwrap();
+            assert_eq!(steps[0], 1);
+            steps.sort_unstable();
+            assert_eq!(steps, [1, 2, 2, 3, 3]);
+        }
+    }
+}
+
+#[test]
+fn pool_068_tickets_that_come_late_find_nothing() {
+    let pool = tasks(1, 16);
+    let gate = hold(&pool);
+    {
+        let mut counts = vec![0; 8];
+        pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+        assert_eq!(counts, [1; 8], "the caller has run them");
+    }
+    assert_eq!(pool.stats().queued, 8);
+    gate.open();
+    pool.wait_idle_timeout(PATIENCE).unwrap();
+    assert_eq!((pool.stats().finished, pool.stats().panicked), (9, 0));
+}
+
+#[test]
+fn pool_068_scopes_end_on_pools_that_cannot_help() {
+    let stopped = tasks(2, 4);
+    stopped.stop();
+    let threadless = WorkerPool::builder().spawner(|_| Err(io::Error::other("no"))).build_tasks().unwrap();
+    let full = tasks(1, 0);
+    let gate = hold(&full);
+    let dropped = tasks(1, 64);
+    let held = hold(&dropped);
+    for pool in [&stopped, &threadless, &full, &dropped] {
+        let mut numbers = [1, 2, 3];
+        pool.scope(|scope| {
+            for number in &mut numbers {
+                scope.spawn(|| *number *= 2);
+            }
+            // What became of the tickets does not matter.
+            drop(if std::ptr::eq(pool, &dropped) { pool.stop_now() } else { Vec::new() });
+        });
+        assert_eq!(numbers, [2, 4, 6]);
+    }
+    gate.open();
+    held.open();
+}
+
+#[test]
+fn pool_068_many_scopes_race_for_few_workers() {
+    for (workers, queue) in [(1, 0), (2, 2), (2, 64)] {
+        let pool = tasks(workers, queue);
+        on_threads(3, |thread| {
+            for round in 0..300 {
+                let mut sums = [0_u64; 6];
+                let numbers: Vec<u64> = (0..60).map(|number| number + round).collect();
+                pool.scope(|scope| {
+                    for (sum, part) in sums.iter_mut().zip(numbers.chunks(10)) {
+                        scope.spawn(move || *sum = part.iter().sum());
+                    }
+                    if thread == 0 {
+                        thread::yield_now();
+                    }
+                });
+                assert_eq!(sums.iter().sum::<u64>(), (0..60).sum::<u64>() + 60 * round);
+            }
+        });
+    }
+}
+
+#[test]
+fn pool_068_scopes_survive_a_stop_at_any_moment() {
+    for round in 0..200 {
+        let pool = tasks(2, 4);
+        let mut counts = [0; 10];
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..round % 20 {
+                    std::hint::spin_loop();
+                }
+                if round % 2 == 0 {
+                    pool.stop();
+                } else {
+                    drop(pool.stop_now());
+                }
+            });
+            pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+        });
+        assert_eq!(counts, [1; 10]);
+        pool.wait_timeout(PATIENCE).unwrap();
+    }
+}
+
+#[test]
+fn pool_070_scopes_nest_on_the_workers_of_any_pool() {
+    for (workers, queue) in [(1, 0), (1, 8), (2, 0), (2, 64)] {
+        let pool = tasks(workers, queue);
+        let total = within("nested scopes", {
+            let pool = pool.clone();
+            move || {
+                let numbers: Vec<u64> = (0..500).collect();
+                sum(&pool, &numbers)
+            }
+        });
+        assert_eq!(total, (0..500).sum());
+        // On a worker from the start.
+        let handle = pool.clone();
+        let outer = pool.spawn(move || sum(&handle, &(0..500).collect::<Vec<_>>())).unwrap();
+        assert_eq!(outer.join_timeout(PATIENCE).expect("no deadlock").unwrap(), (0..500).sum());
+    }
+}
+
+#[test]
+fn pool_071_a_scope_on_the_only_worker_runs_its_tasks_there() {
+    let pool = tasks(1, 0);
+    let handle = pool.clone();
+    let outer = pool
+        .spawn(move || {
+            let mut threads = Vec::new();
+            handle.scope(|scope| scope.spawn(|| threads.push(thread::current().id())));
+            threads == [thread::current().id()]
+        })
+        .unwrap();
+    assert!(outer.join_timeout(PATIENCE).expect("no deadlock").unwrap());
+}
+
+#[test]
+fn pool_068_handles_and_scopes_mix() {
+    let pool = tasks(2, 8);
+    let result = Arc::new(Mutex::new(Vec::new()));
+    let mut numbers = [1, 2, 3];
+    pool.scope(|scope| {
+        for number in &mut numbers {
+            let (pool, result) = (&pool, result.clone());
+            scope.spawn(move || {
+                let seed = *number;
+                // A worker that joins runs it itself if nobody else has.
+                *number = pool.spawn(move || seed * seed).unwrap().join().unwrap();
+                result.lock().unwrap().push(seed);
+            });
+        }
+    });
+    assert_eq!(numbers, [1, 4, 9]);
+    assert_eq!(result.lock().unwrap().len(), 3);
+}
