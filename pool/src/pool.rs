@@ -16,7 +16,7 @@ use crate::submit::{self, Patience, Wish};
 use crate::sync::{Arc, Instant, StdArc};
 use crate::threads::{ensure_cleaner, join_until, start_worker};
 use crate::times::PoolTimes;
-use crate::worker;
+use crate::worker::PoolIdentity;
 
 /// A pool of OS threads that run one function over payloads `T`.
 ///
@@ -410,7 +410,18 @@ where
 
     /// True when the calling thread is a worker of this pool.
     pub fn is_worker(&self) -> bool {
-        worker::works_for(self.shared())
+        self.identity().is_of_this_thread()
+    }
+
+    /// Tells this pool from others without keeping it open.
+    pub(crate) fn identity(&self) -> PoolIdentity {
+        PoolIdentity::of(self.shared())
+    }
+
+    /// Hands a payload to the pool if that takes no wait of any kind. A refusal is not counted: nobody is refused
+    /// anything by it.
+    pub(crate) fn offer(&self, payload: T) -> Result<(), SubmitError<T>> {
+        self.place(payload, Wish::glance())
     }
 
     /// The stage of the pool's life.

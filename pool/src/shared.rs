@@ -29,11 +29,6 @@ impl<T> Shared<T> {
         }
     }
 
-    /// A number that no other pool alive has; never 0.
-    pub(crate) fn identity(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
     /// Unlocks, and tells those who watch if there are any.
     pub(crate) fn unlock_and_tell(&self, core: MutexGuard<'_, Core<T>>) {
         let watched = core.watchers > 0;

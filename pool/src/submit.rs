@@ -14,7 +14,7 @@ use crate::queue::{Item, Priority};
 use crate::shared::{Shared, contain};
 use crate::sync::{Arc, Instant, MutexGuard, StdArc};
 use crate::threads::start_worker;
-use crate::worker;
+use crate::worker::{self, PoolIdentity};
 
 /// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
 const TELL_WITHIN: Duration = Duration::from_micros(200);
@@ -189,7 +189,7 @@ pub(crate) fn place<T: Send + 'static>(
                 return Ok(());
             }
             Admission::Full(full) => {
-                let from_worker = worker::works_for(shared);
+                let from_worker = PoolIdentity::of(shared).is_of_this_thread();
                 if matches!(wish.patience, Patience::None) {
                     let error = match spawn_error {
                         None => SubmitError::Full(full.payload),

@@ -18,8 +18,8 @@ pub(crate) use model::*;
 mod real {
     pub(crate) use once_cell::race::OnceBox;
     pub(crate) use std::sync::Arc as StdArc;
-    pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::sync::atomic;
+    pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
@@ -118,10 +118,10 @@ mod real {
 #[cfg(anthill_loom)]
 mod model {
     pub(crate) use loom::sync::Arc;
-    /// For what cannot take part in a race and may be unsized, which loom's cannot.
-    pub(crate) use std::sync::Arc as StdArc;
     pub(crate) use loom::sync::atomic;
     pub(crate) use loom::thread_local;
+    /// For what cannot take part in a race and may be unsized, which loom's cannot.
+    pub(crate) use std::sync::Arc as StdArc;
 
     use std::time::Duration;
 

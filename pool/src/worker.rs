@@ -21,9 +21,19 @@ thread_local! {
     static WORKS_FOR: Cell<usize> = Cell::new(0);
 }
 
-/// True when the calling thread is a worker of this pool.
-pub(crate) fn works_for<T>(shared: &Arc<Shared<T>>) -> bool {
-    WORKS_FOR.with(Cell::get) == shared.identity()
+/// Which pool is meant, among all that are alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolIdentity(usize);
+
+impl PoolIdentity {
+    pub(crate) fn of<T>(shared: &Arc<Shared<T>>) -> Self {
+        PoolIdentity(std::ptr::from_ref::<Shared<T>>(shared).addr())
+    }
+
+    /// True when the calling thread is a worker of that pool.
+    pub(crate) fn is_of_this_thread(self) -> bool {
+        WORKS_FOR.with(Cell::get) == self.0
+    }
 }
 
 /// What the thread that makes a worker gives to the new thread.
@@ -37,7 +47,7 @@ pub(crate) struct Start<T> {
 
 /// The worker's body.
 pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
-    WORKS_FOR.with(|pool| pool.set(shared.identity()));
+    WORKS_FOR.with(|pool| pool.set(PoolIdentity::of(shared).0));
     let Start { birth, place, orders, made } = start;
     let index = birth.index;
     let hooks = &shared.settings.threads;

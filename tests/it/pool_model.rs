@@ -5,6 +5,9 @@
 //! counters, which payload started on which worker, and what became of blocked submitters are compared. The rule: the
 //! model says what the documentation says, and knows nothing of how the pool does it.
 //!
+//! Where two workers could do the same thing in either order, an operation is cut so that only one does: the cap is raised
+//! for one more worker at a time, and workers are prestarted, or given a duty, while nothing else goes on.
+//!
 //! A thousand cases; `PROPTEST_CASES` asks for another number.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,18 +19,33 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{PoolState, PoolStats, SubmitError, WaitError, WorkerPool};
+use anthill_pool::{
+    CancelToken, ManualClock, PoolState, PoolStats, Priority, Refusal, SubmitError, WaitError, WorkerPool,
+};
 use anthill_tests::{comes_true_within, quiet_panics};
 use proptest::prelude::*;
 
 /// How long the pool may take to come to rest; short, because a failure is met again and again while it is shrunk.
 const TO_REST: Duration = Duration::from_secs(10);
 
+/// What the clock is moved by, and how many of these make the idle limit.
+const TICK: Duration = Duration::from_secs(60);
+const IDLE_TICKS: u32 = 2;
+
+/// One take in this many is for the least urgent, while priorities differ.
+const TURNS: u32 = 16;
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Submit,
     TrySubmit,
     SubmitTimeout,
+    SubmitUrgency(Priority),
+    /// As `Submit`, until a `Cancel`.
+    SubmitCancellable,
+    Cancel,
+    /// So many at once, without waiting.
+    TrySubmitMany(usize),
     /// Ends one of the running payloads.
     Finish(usize),
     Panic(usize),
@@ -39,6 +57,13 @@ enum Operation {
     Wait,
     Stop,
     StopNow,
+    Restart,
+    SetMaxWorkers(usize),
+    /// One worker more.
+    Prestart,
+    Broadcast,
+    /// Time passes.
+    Tick(u32),
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
@@ -46,6 +71,10 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         8 => Just(Operation::Submit),
         6 => Just(Operation::TrySubmit),
         3 => Just(Operation::SubmitTimeout),
+        3 => prop_oneof![Just(Priority::Low), Just(Priority::High)].prop_map(Operation::SubmitUrgency),
+        2 => Just(Operation::SubmitCancellable),
+        1 => Just(Operation::Cancel),
+        2 => (0..6_usize).prop_map(Operation::TrySubmitMany),
         10 => (0..8_usize).prop_map(Operation::Finish),
         3 => (0..8_usize).prop_map(Operation::Panic),
         1 => any::<bool>().prop_map(Operation::RefuseThreads),
@@ -55,18 +84,29 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         1 => Just(Operation::Wait),
         1 => Just(Operation::Stop),
         1 => Just(Operation::StopNow),
+        3 => Just(Operation::Restart),
+        4 => (0..5_usize).prop_map(Operation::SetMaxWorkers),
+        2 => Just(Operation::Prestart),
+        1 => Just(Operation::Broadcast),
+        3 => (0..4_u32).prop_map(Operation::Tick),
     ];
-    prop::collection::vec(operation, 1..32)
+    prop::collection::vec(operation, 1..40)
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    (1..=3_usize, 0..=3_usize, prop_oneof![Just(0_usize), Just(1), Just(2), Just(usize::MAX)])
-        .prop_map(|(max_workers, queue, max_blocking)| Limits { max_workers, queue, max_blocking })
+    let max_blocking = prop_oneof![Just(0_usize), Just(1), Just(2), Just(usize::MAX)];
+    (1..=3_usize, 0..=2_usize, 0..=3_usize, max_blocking).prop_map(|(max, min, queue, max_blocking)| Limits {
+        max_workers: max,
+        min_workers: min.min(max),
+        queue,
+        max_blocking,
+    })
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     max_workers: usize,
+    min_workers: usize,
     queue: usize,
     max_blocking: usize,
 }
@@ -116,7 +156,13 @@ enum Answer {
     Closed,
     Timeout,
     SpawnFailed,
+    Cancelled,
+    /// It was behind the first one of its batch that was refused.
+    NotTried,
 }
+
+/// A payload that waits, and how urgent it is.
+type Waiting = (Id, Priority);
 
 /// The pool as it is documented.
 #[derive(Debug)]
@@ -124,17 +170,23 @@ struct Model {
     limits: Limits,
     open: bool,
     refuses_threads: bool,
-    /// The last one is taken first.
-    idle: Vec<Worker>,
+    now: u32,
+    /// With the moment they became idle; the last one is taken first.
+    idle: Vec<(Worker, u32)>,
     busy: Vec<(Worker, Id)>,
-    queue: VecDeque<Id>,
-    line: VecDeque<Id>,
+    queue: VecDeque<Waiting>,
+    takes_until_least: u32,
+    line: VecDeque<Waiting>,
+    /// Submissions that a cancellation calls off, if it finds them in the line.
+    cancellable: Vec<Id>,
     next_worker: Worker,
     peak_workers: usize,
     finished: u64,
     panicked: u64,
     handed_back: u64,
     spawned: u64,
+    expired: u64,
+    duties: usize,
     /// What started, in this order.
     started: Vec<(Worker, Id)>,
     answers: BTreeMap<Id, Answer>,
@@ -146,16 +198,21 @@ impl Model {
             limits,
             open: true,
             refuses_threads: false,
+            now: 0,
             idle: Vec::new(),
             busy: Vec::new(),
             queue: VecDeque::new(),
+            takes_until_least: TURNS,
             line: VecDeque::new(),
+            cancellable: Vec::new(),
             next_worker: 0,
             peak_workers: 0,
             finished: 0,
             panicked: 0,
             handed_back: 0,
             spawned: 0,
+            expired: 0,
+            duties: 0,
             started: Vec::new(),
             answers: BTreeMap::new(),
         }
@@ -165,27 +222,30 @@ impl Model {
         self.idle.len() + self.busy.len()
     }
 
-    /// A submission that waits in line unless `at_full` says what else it gets.
-    fn submit(&mut self, id: Id, may_wait: bool, at_full: Option<Answer>) {
-        let answer = self.admit(id, may_wait, at_full);
+    /// A submission that waits in line unless `at_full` says what else it gets. True: it was not refused.
+    fn submit(&mut self, id: Id, priority: Priority, may_wait: bool, at_full: Option<Answer>) -> bool {
+        let answer = self.admit(id, priority, may_wait, at_full);
         self.answers.extend(answer.map(|answer| (id, answer)));
+        answer.is_none_or(|answer| answer == Answer::Accepted)
     }
 
-    fn admit(&mut self, id: Id, may_wait: bool, at_full: Option<Answer>) -> Option<Answer> {
+    fn admit(
+        &mut self,
+        id: Id,
+        priority: Priority,
+        may_wait: bool,
+        at_full: Option<Answer>,
+    ) -> Option<Answer> {
         if !self.open {
             return Some(Answer::Closed);
         }
-        if let Some(worker) = self.idle.pop() {
+        if let Some((worker, _)) = self.idle.pop() {
             self.start(worker, id);
             return Some(Answer::Accepted);
         }
         let mut refused_thread = false;
         if self.workers() < self.limits.max_workers {
-            self.peak_workers = self.peak_workers.max(self.workers() + 1);
-            let worker = self.next_worker;
-            self.next_worker += 1;
-            if !self.refuses_threads {
-                self.spawned += 1;
+            if let Some(worker) = self.make_worker() {
                 self.start(worker, id);
                 return Some(Answer::Accepted);
             }
@@ -195,7 +255,7 @@ impl Model {
             refused_thread = true;
         }
         if self.queue.len() < self.limits.queue {
-            self.queue.push_back(id);
+            self.queue.push_back((id, priority));
             return Some(Answer::Accepted);
         }
         if may_wait && self.line.len() >= self.limits.max_blocking {
@@ -205,10 +265,18 @@ impl Model {
             Some(Answer::Full) if refused_thread => Some(Answer::SpawnFailed),
             Some(answer) => Some(answer),
             None => {
-                self.line.push_back(id);
+                self.line.push_back((id, priority));
                 None
             }
         }
+    }
+
+    /// An attempt counts, whether it succeeds or not.
+    fn make_worker(&mut self) -> Option<Worker> {
+        self.peak_workers = self.peak_workers.max(self.workers() + 1);
+        self.next_worker += 1;
+        self.spawned += u64::from(!self.refuses_threads);
+        (!self.refuses_threads).then_some(self.next_worker - 1)
     }
 
     fn start(&mut self, worker: Worker, id: Id) {
@@ -218,31 +286,94 @@ impl Model {
 
     fn finish(&mut self, id: Id, panicked: bool) {
         let place = self.busy.iter().position(|(_, running)| *running == id).expect("only what runs can end");
+        let surplus = self.workers() > self.limits.max_workers;
         let (worker, _) = self.busy.remove(place);
         self.finished += 1;
         self.panicked += u64::from(panicked);
-        // The line moves up, to the end of the queue.
-        if let Some(next) = self.line.pop_front() {
-            self.answers.insert(next, Answer::Accepted);
-            self.queue.push_back(next);
+        if surplus {
+            return;
         }
-        match self.queue.pop_front() {
+        match self.next_waiting() {
             Some(next) => self.start(worker, next),
-            None if self.open => self.idle.push(worker),
+            None if self.open => self.idle.push((worker, self.now)),
             None => {}
         }
+    }
+
+    /// What a worker that comes free takes; the line moves up.
+    fn next_waiting(&mut self) -> Option<Id> {
+        let taken = self.take_queued();
+        while let Some((id, priority)) = self.line.front().copied() {
+            if taken.is_some() && self.queue.len() == self.limits.queue {
+                break;
+            }
+            self.line.pop_front();
+            self.answers.insert(id, Answer::Accepted);
+            if taken.is_none() {
+                return Some(id);
+            }
+            self.queue.push_back((id, priority));
+        }
+        taken
+    }
+
+    fn take_queued(&mut self) -> Option<Id> {
+        let urgencies = || self.queue.iter().map(|(_, priority)| *priority);
+        let mut turn = urgencies().max()?;
+        if urgencies().any(|priority| priority != Priority::Normal) {
+            self.takes_until_least -= 1;
+            if self.takes_until_least == 0 {
+                turn = urgencies().min()?;
+                self.takes_until_least = TURNS;
+            }
+        }
+        let place = self.queue.iter().position(|(_, priority)| *priority == turn)?;
+        self.queue.remove(place).map(|(id, _)| id)
+    }
+
+    /// Cancels all submissions in the line that can be.
+    fn cancel(&mut self) {
+        let called_off = std::mem::take(&mut self.cancellable);
+        let (gone, stay) = self.line.drain(..).partition(|(id, _)| called_off.contains(id));
+        self.line = stay;
+        let gone: VecDeque<Waiting> = gone;
+        self.answers.extend(gone.into_iter().map(|(id, _)| (id, Answer::Cancelled)));
+    }
+
+    /// Changes the cap, by which no more than one worker is made.
+    fn set_max_workers(&mut self, max_workers: usize) {
+        self.limits.max_workers = max_workers;
+        let surplus = self.workers().saturating_sub(max_workers);
+        self.idle.drain(..surplus.min(self.idle.len()));
+        let waits = !self.queue.is_empty() || !self.line.is_empty();
+        let worker =
+            (self.open && waits && self.workers() < max_workers).then(|| self.make_worker()).flatten();
+        if let Some(worker) = worker {
+            let next = self.next_waiting().expect("something waits");
+            self.start(worker, next);
+        }
+    }
+
+    fn tick(&mut self, ticks: u32) {
+        self.now += ticks;
+        let due = self.idle.iter().filter(|(_, since)| since + IDLE_TICKS <= self.now).count();
+        let gone = due.min(self.workers().saturating_sub(self.limits.min_workers));
+        self.idle.drain(..gone);
+        self.expired += gone as u64;
     }
 
     fn stop(&mut self) {
         self.open = false;
         self.idle.clear();
-        self.answers.extend(self.line.drain(..).map(|id| (id, Answer::Closed)));
+        self.answers.extend(self.line.drain(..).map(|(id, _)| (id, Answer::Closed)));
     }
 
     fn stop_now(&mut self) -> Vec<Id> {
         self.stop();
         self.handed_back += self.queue.len() as u64;
-        self.queue.drain(..).collect()
+        let mut rest: Vec<Waiting> = self.queue.drain(..).collect();
+        rest.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
+        rest.into_iter().map(|(id, _)| id).collect()
     }
 
     fn is_idle(&self) -> bool {
@@ -250,7 +381,8 @@ impl Model {
     }
 
     fn figures(&self) -> Figures {
-        let accepted = self.answers.values().filter(|answer| **answer == Answer::Accepted).count();
+        let count = |wanted| self.answers.values().filter(|answer| **answer == wanted).count();
+        let (accepted, not_tried) = (count(Answer::Accepted), count(Answer::NotTried));
         Figures {
             state: match (self.open, self.workers()) {
                 (true, _) => PoolState::Open,
@@ -264,9 +396,9 @@ impl Model {
             finished: self.finished,
             panicked: self.panicked,
             handed_back: self.handed_back,
-            rejected: (self.answers.len() - accepted) as u64,
+            rejected: (self.answers.len() - accepted - not_tried) as u64,
             spawned: self.spawned,
-            expired: 0,
+            expired: self.expired,
         }
     }
 }
@@ -336,12 +468,17 @@ struct Trial {
     model: Model,
     handles: Vec<WorkerPool<Payload>>,
     refuses_threads: Arc<AtomicBool>,
+    clock: ManualClock,
+    token: CancelToken,
+    duties: Arc<AtomicUsize>,
     next_id: Id,
     /// How to end each payload that was made.
     verdicts: BTreeMap<Id, Sender<bool>>,
     starts: Channel<(Worker, Id)>,
     answers: Channel<(Id, Answer)>,
     seen_started: Vec<(Worker, Id)>,
+    /// How many of these were compared.
+    compared: usize,
     seen_answers: Vec<(Id, Answer)>,
     alive: Arc<AtomicUsize>,
 }
@@ -350,12 +487,15 @@ impl Trial {
     fn new(limits: Limits) -> Self {
         let refuses_threads = Arc::new(AtomicBool::new(false));
         let refuses = refuses_threads.clone();
+        let clock = ManualClock::new();
         let pool = WorkerPool::builder()
             .name("quiet101")
             .max_workers(limits.max_workers)
+            .min_workers(limits.min_workers)
             .queue_capacity(limits.queue)
             .max_blocking(limits.max_blocking)
-            .keep_idle_workers()
+            .max_idle_worker_duration(IDLE_TICKS * TICK)
+            .clock(&clock)
             .spawner(move |worker| {
                 if refuses.load(Ordering::SeqCst) {
                     Err(io::ErrorKind::WouldBlock.into())
@@ -369,11 +509,15 @@ impl Trial {
             model: Model::new(limits),
             handles: vec![pool],
             refuses_threads,
+            clock,
+            token: CancelToken::new(),
+            duties: Arc::default(),
             next_id: 0,
             verdicts: BTreeMap::new(),
             starts: channel(),
             answers: channel(),
             seen_started: Vec::new(),
+            compared: 0,
             seen_answers: Vec::new(),
             alive: Arc::default(),
         }
@@ -388,16 +532,33 @@ impl Trial {
         match operation {
             Operation::Submit => {
                 let id = self.submit(WorkerPool::submit);
-                self.model.submit(id, true, None);
+                self.model.submit(id, Priority::Normal, true, None);
             }
             Operation::TrySubmit => {
                 let id = self.submit(WorkerPool::try_submit);
-                self.model.submit(id, false, Some(Answer::Full));
+                self.model.submit(id, Priority::Normal, false, Some(Answer::Full));
             }
             Operation::SubmitTimeout => {
                 let id = self.submit(|pool, payload| pool.submit_timeout(payload, Duration::ZERO));
-                self.model.submit(id, true, Some(Answer::Timeout));
+                self.model.submit(id, Priority::Normal, true, Some(Answer::Timeout));
             }
+            Operation::SubmitUrgency(priority) => {
+                let id =
+                    self.submit(move |pool, payload| pool.submission(payload).priority(priority).submit());
+                self.model.submit(id, priority, true, None);
+            }
+            Operation::SubmitCancellable => {
+                let token = self.token.clone();
+                let id =
+                    self.submit(move |pool, payload| pool.submission(payload).cancel_with(&token).submit());
+                self.model.submit(id, Priority::Normal, true, None);
+                self.model.cancellable.push(id);
+            }
+            Operation::Cancel => {
+                std::mem::take(&mut self.token).cancel();
+                self.model.cancel();
+            }
+            Operation::TrySubmitMany(count) => self.submit_many(count)?,
             Operation::Finish(which) => self.end_payload(which, false),
             Operation::Panic(which) => self.end_payload(which, true),
             Operation::RefuseThreads(refuses) => {
@@ -429,8 +590,95 @@ impl Trial {
                 let rest: Vec<Id> = self.pool().stop_now().iter().map(|payload| payload.id).collect();
                 prop_assert_eq!(rest, self.model.stop_now());
             }
+            Operation::Restart => {
+                self.pool().restart();
+                self.model.open = true;
+            }
+            Operation::SetMaxWorkers(max_workers) => {
+                let max_workers = max_workers.min(self.model.workers() + 1);
+                let valid = max_workers >= self.model.limits.min_workers.max(1);
+                prop_assert_eq!(self.pool().set_max_workers(max_workers).is_ok(), valid);
+                if valid {
+                    self.model.set_max_workers(max_workers);
+                }
+            }
+            Operation::Prestart => self.prestart()?,
+            Operation::Broadcast => {
+                // With several their order on the way back would be open.
+                if self.model.is_idle() && self.model.idle.len() <= 1 {
+                    let duties = self.duties.clone();
+                    let told = self.pool().broadcast(move |_| {
+                        duties.fetch_add(1, Ordering::SeqCst);
+                    });
+                    prop_assert_eq!(told, self.model.idle.len());
+                    self.model.duties += told;
+                    prop_assert_eq!(self.pool().wait_idle_timeout(TO_REST), Ok(()));
+                    self.model.idle.iter_mut().for_each(|(_, since)| *since = self.model.now);
+                }
+            }
+            Operation::Tick(ticks) => {
+                self.clock.advance(ticks * TICK);
+                self.model.tick(ticks);
+            }
         }
         Ok(())
+    }
+
+    /// Makes one worker more, if there is nothing to do; else it would be open when it comes to rest.
+    fn prestart(&mut self) -> Result<(), TestCaseError> {
+        if !self.model.is_idle() {
+            return Ok(());
+        }
+        let made = self.pool().prestart(self.model.workers() + 1).ok();
+        if self.model.open && self.model.workers() < self.model.limits.max_workers {
+            let worker = self.model.make_worker();
+            prop_assert_eq!(made, worker.map(|_| 1));
+            self.model.idle.extend(worker.map(|worker| (worker, self.model.now)));
+        } else {
+            prop_assert_eq!(made, Some(0));
+        }
+        prop_assert_eq!(self.pool().wait_idle_timeout(TO_REST), Ok(()));
+        Ok(())
+    }
+
+    /// Submits so many new payloads at once.
+    fn submit_many(&mut self, count: usize) -> Result<(), TestCaseError> {
+        let first = self.next_id;
+        let payloads: Vec<Payload> = (0..count).map(|_| self.new_payload()).collect();
+        let outcome = self.pool().try_submit_many(payloads);
+        let accepted = match &outcome {
+            Ok(accepted) => *accepted,
+            Err(error) => error.accepted,
+        };
+        let mut answers = vec![Answer::Accepted; accepted];
+        if let Err(error) = &outcome {
+            let rest: Vec<Id> = error.rest.iter().map(|payload| payload.id).collect();
+            prop_assert_eq!(rest, (first + accepted..first + count).collect::<Vec<_>>());
+            answers.push(match error.refusal {
+                Refusal::Full => Answer::Full,
+                Refusal::Closed => Answer::Closed,
+                Refusal::SpawnFailed => Answer::SpawnFailed,
+                other => panic!("{other:?}"),
+            });
+            answers.resize(count, Answer::NotTried);
+        }
+        self.seen_answers.extend((first..).zip(answers));
+        let mut ids = first..first + count;
+        while let Some(id) = ids.next() {
+            if !self.model.submit(id, Priority::Normal, false, Some(Answer::Full)) {
+                self.model.answers.extend(ids.by_ref().map(|id| (id, Answer::NotTried)));
+            }
+        }
+        Ok(())
+    }
+
+    fn new_payload(&mut self) -> Payload {
+        let id = self.next_id;
+        self.next_id += 1;
+        let (verdict, panics) = channel();
+        self.verdicts.insert(id, verdict);
+        self.alive.fetch_add(1, Ordering::SeqCst);
+        Payload { id, panics, starts: self.starts.0.clone(), alive: self.alive.clone() }
     }
 
     /// Submits a new payload, on a thread of its own because it may block.
@@ -438,12 +686,8 @@ impl Trial {
         &mut self,
         how: impl FnOnce(&WorkerPool<Payload>, Payload) -> Result<(), SubmitError<Payload>> + Send + 'static,
     ) -> Id {
-        let id = self.next_id;
-        self.next_id += 1;
-        let (verdict, panics) = channel();
-        self.verdicts.insert(id, verdict);
-        self.alive.fetch_add(1, Ordering::SeqCst);
-        let payload = Payload { id, panics, starts: self.starts.0.clone(), alive: self.alive.clone() };
+        let payload = self.new_payload();
+        let id = payload.id;
         let (pool, answers) = (self.pool().clone(), self.answers.0.clone());
         thread::spawn(move || {
             let outcome = how(&pool, payload);
@@ -457,6 +701,7 @@ impl Trial {
                         SubmitError::Closed(_) => Answer::Closed,
                         SubmitError::Timeout(_) => Answer::Timeout,
                         SubmitError::SpawnFailed(..) => Answer::SpawnFailed,
+                        SubmitError::Cancelled(_) => Answer::Cancelled,
                         other => panic!("{other:?}"),
                     };
                     // The payload's own number: it must be the one that was submitted.
@@ -496,7 +741,14 @@ impl Trial {
                     && self.seen_started.len() == self.model.started.len()
                     && self.seen_answers.len() == self.model.answers.len())
         });
+        // Of those that one operation starts, the order is open; where each one starts is not.
+        for started in [&mut self.seen_started, &mut self.model.started] {
+            let before = self.compared.min(started.len());
+            started[before..].sort_unstable();
+        }
+        self.compared = self.model.started.len();
         prop_assert_eq!(&self.seen_started, &self.model.started, "what started, and where");
+        prop_assert_eq!(self.duties.load(Ordering::SeqCst), self.model.duties);
         self.seen_answers.sort_unstable();
         let expected: Vec<_> = self.model.answers.iter().map(|(id, answer)| (*id, *answer)).collect();
         prop_assert_eq!(&self.seen_answers, &expected, "what submitters were told");

@@ -55,7 +55,7 @@ impl Crew {
         }
         let ticket = Ticket { crew: crew.clone() };
         // A refusal is no harm; the ticket is dropped then, and not expected any more.
-        drop(crew.pool.try_submit(Task::new(move || ticket.run())));
+        drop(crew.pool.offer(Task::new(move || ticket.run())));
     }
 
     /// Runs what nobody has started, and waits for the rest. Returns what the first panic was raised with.

@@ -12,6 +12,7 @@ use super::inline::Job;
 use super::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
+use crate::worker::PoolIdentity;
 
 impl TaskPool {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
@@ -64,7 +65,7 @@ where
     let errand = Errand::new(Job::new(closure));
     let ticket = Ticket { errand: Some(errand.clone()) };
     match submit(Task::new(move || ticket.run())) {
-        Ok(()) => Ok(TaskHandle { errand, pool: pool.clone() }),
+        Ok(()) => Ok(TaskHandle { errand, pool: pool.identity() }),
         Err(refusal) => Err(refusal.map(|refused| {
             // Before the refused ticket is dropped, which would take it for lost.
             let job = errand.withdraw();
@@ -81,11 +82,13 @@ where
 /// It is a [`Future`] as well: awaiting it from any executor gives what [`join`](Self::join) gives, without blocking a
 /// thread. Polling never runs the task, not even on a worker.
 ///
-/// A handle keeps its pool from being stopped by the drop of its last other handle.
+/// It keeps nothing of the pool: when the last handle of that is dropped, the pool stops, and the task still runs.
 #[must_use = "the task runs without its handle, but its result and its panic are lost"]
 pub struct TaskHandle<R: Send + 'static> {
     errand: Arc<Errand<R>>,
-    pool: TaskPool,
+    /// Whose workers may run the task themselves instead of waiting for it. Should another pool come to live where that
+    /// one has ended, there is no task left that its workers could run.
+    pool: PoolIdentity,
 }
 
 impl<R: Send + 'static> TaskHandle<R> {
@@ -166,7 +169,7 @@ impl<R: Send + 'static> TaskHandle<R> {
 
     /// A worker that is about to wait does the work itself.
     fn help(&self) {
-        if self.pool.is_worker() {
+        if self.pool.is_of_this_thread() {
             self.errand.start(|_| {});
         }
     }

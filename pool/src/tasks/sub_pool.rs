@@ -321,7 +321,7 @@ impl Share {
         let number = state.take_number();
         state.offered.push(number);
         drop(state);
-        let accepted = share.parent.try_submit(Ticket::task(share, number)).is_ok();
+        let accepted = share.parent.offer(Ticket::task(share, number)).is_ok();
         let mut state = share.state.lock();
         state.confirm(number, accepted);
         share.unlock_or_give_up(state);
