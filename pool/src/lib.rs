@@ -41,8 +41,8 @@
 //! It is built when it is first used. [`default_pool`] is one that is there already.
 //!
 //! # When not to use it
-//! For splitting one computation over all cores use a work-stealing pool. Workers here never steal, never run foreign
-//! work on a stack that waits, and are many: they are for tasks that block.
+//! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
+//! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
 
 #[cfg(all(feature = "affinity", not(anthill_loom)))]
 mod affinity;
@@ -99,6 +99,9 @@ pub use times::{Histogram, PoolTimes};
 
 #[doc = include_str!("../COMING_FROM.md")]
 pub mod coming_from {}
+
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
 
 /// What models need beside the public API: time is an argument there.
 #[cfg(anthill_loom)]

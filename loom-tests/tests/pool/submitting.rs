@@ -276,15 +276,13 @@ fn nested_submissions(workers: usize, outer: usize, threads: usize) -> (u64, usi
     (finished, refused.load(Relaxed))
 }
 
-/// The only worker submits to its own pool: an error, in every interleaving, also while its own thread still counts
-/// as being made.
+/// The only worker submits to its own pool: an error, in every interleaving.
 #[test]
 fn l34_nested_submission_of_the_only_worker() {
     explore("l34", Any, || assert_eq!(nested_submissions(1, 1, 1), (1, 1)));
 }
 
-/// Both workers submit to their own pool. One may wait for the other, but never both for each other; the second's
-/// thread may still count as being made when it asks.
+/// Both workers submit to their own pool. One may wait for the other, but never both for each other.
 #[test]
 fn l34_nested_submissions_of_two_workers() {
     explore("l34 two", AtMost(2), || {
