@@ -113,7 +113,9 @@ fn churn(seed: u64, options: Builder<usize>, trouble: Trouble, has_state: bool) 
             thread::sleep(Duration::from_micros(300));
         }
         now.fetch_sub(1, Ordering::SeqCst);
-        assert!(!number.is_multiple_of(101), "now and then one panics");
+        // Not where the caller runs it: its panics are not quiet.
+        let on_worker = thread::current().name().is_some();
+        assert!(!on_worker || !number.is_multiple_of(101), "now and then one panics");
     };
     let pool = if has_state {
         let attempts = AtomicUsize::new(0);
@@ -162,10 +164,12 @@ fn churn(seed: u64, options: Builder<usize>, trouble: Trouble, has_state: bool) 
     pool.restart();
     pool.set_max_workers(2).unwrap();
     pool.wait_idle_timeout(PATIENCE).unwrap_or_else(|_| panic!("stranded: {:?}", pool.stats()));
-    assert!(pool.running() <= 2, "{:?}", pool.stats());
-    assert!(most.load(Ordering::SeqCst) <= CAPS);
-    most.store(0, Ordering::SeqCst);
-    assert_adds_up(&pool.stats());
+    let stats = pool.stats();
+    assert!(stats.workers <= 2, "{stats:?}");
+    // The callers that run something do so beside the workers.
+    let callers = if stats.ran_by_caller > 0 { SUBMITTERS } else { 0 };
+    assert!(most.load(Ordering::SeqCst) <= CAPS + callers);
+    assert_adds_up(&stats);
     pool.stop();
     pool.wait_timeout(PATIENCE).unwrap();
     let stats = pool.stats();

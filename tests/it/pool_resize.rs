@@ -216,9 +216,8 @@ fn pool_028_idle_workers_above_a_lowered_cap_leave_at_once() {
     for payload in &held {
         pool.try_submit(payload.clone()).unwrap();
     }
-    for payload in &held {
-        payload.gate.open();
-    }
+    eventually("two of them run", || running.load(Ordering::SeqCst) == 2);
+    release(&held);
     pool.wait_idle_timeout(PATIENCE).unwrap();
     let stats = pool.stats();
     assert_eq!((most.load(Ordering::SeqCst), stats.finished, stats.spawned), (2, 20, 10));
