@@ -34,9 +34,9 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
     }
 }
 
-/// Joins threads that have ended. This is done here and nowhere else but in `wait`, because a thread that ends may take
-/// its time over thread-local destructors, and a submitter must not wait for that.
-fn reap<T>(shared: &Shared<T>) {
+/// Joins threads that have ended. This is done by the cleaner, by workers that end themselves, and in `wait`: a thread
+/// that ends may take its time over thread-local destructors, and a submitter must not wait for that.
+pub(crate) fn reap<T>(shared: &Shared<T>) {
     let mut core = shared.core.lock();
     let ended = core.take_ended_threads();
     if ended.is_empty() {

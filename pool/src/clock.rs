@@ -92,7 +92,7 @@ mod manual {
             let mut hands = self.hands.lock();
             let moved = hands.now.checked_add(by);
             hands.now = moved.expect("a time that can be represented");
-            hands.pools.retain(|pool| pool.upgrade().is_some());
+            hands.pools.retain(|pool| pool.strong_count() > 0);
             let pools: Vec<_> = hands.pools.iter().filter_map(Weak::upgrade).collect();
             // A pool looks at the clock under its own lock.
             drop(hands);

@@ -63,6 +63,8 @@ pub(crate) struct Core<T> {
     pub(crate) joining: usize,
     /// Threads that wait for the pool's events; when there are none, nobody is notified.
     pub(crate) watchers: usize,
+    /// How often a restart ended a time in which no thread was left; lets a waiter see that such a time passed.
+    pub(crate) rests: u64,
     /// How often the pool had nothing left to do; lets a waiter see that such a moment passed.
     pub(crate) idle_moments: u64,
     totals: Totals,
@@ -207,6 +209,7 @@ impl<T> Core<T> {
             threads: Vec::new(),
             joining: 0,
             watchers: 0,
+            rests: 0,
             idle_moments: 0,
             totals: Totals::default(),
         }
@@ -244,7 +247,7 @@ impl<T> Core<T> {
         if self.has_room() {
             return self.enqueue(item, ask.priority);
         }
-        match ask.displace.then(|| self.queue.displace()).flatten() {
+        match ask.displace.then(|| self.queue.displace(ask.priority)).flatten() {
             Some(oldest) => {
                 self.totals.discarded += 1;
                 self.enqueue(item, ask.priority);
@@ -601,9 +604,9 @@ impl<T> Core<T> {
 
     // ---- Size, stop, restart ----
 
-    /// Changes the cap. Returns the idle workers above it, who must be told to leave, and how many new ones could be of
-    /// use at once.
-    pub(crate) fn resize(&mut self, max_workers: usize) -> (Vec<Seat<T>>, usize) {
+    /// Changes the cap. Returns the idle workers above it, who must be told to leave, and reserves slots for as many new
+    /// ones as have something to do: at once, so that no newcomer gets a slot before those who wait.
+    pub(crate) fn resize(&mut self, max_workers: usize) -> (Vec<Seat<T>>, Vec<Birth>) {
         self.limits.max_workers = max_workers;
         let mut leaving = Vec::new();
         // Surplus workers must not start what they hold, and new ones can help with it.
@@ -611,15 +614,10 @@ impl<T> Core<T> {
         self.ready.take_oldest(self.workers.saturating_sub(max_workers), &mut leaving);
         self.workers -= leaving.len();
         let wanted = (self.queue.len() + self.line.len()).min(max_workers.saturating_sub(self.workers));
+        let births = if self.open { (0..wanted).map(|_| self.reserve(true)).collect() } else { Vec::new() };
         self.note_idleness();
         self.check();
-        (leaving, if self.open { wanted } else { 0 })
-    }
-
-    /// True while one more worker would have something to do.
-    pub(crate) fn is_short_of_workers(&self) -> bool {
-        let someone_holds = || self.hands.iter().any(|hand| hand.counts().queued > 0);
-        self.open && self.ready.len() == 0 && (!self.nothing_waits() || someone_holds())
+        (leaving, births)
     }
 
     fn nothing_waits(&self) -> bool {
@@ -668,6 +666,7 @@ impl<T> Core<T> {
 
     /// Opens a stopped pool again; those of its workers that have not left stay.
     pub(crate) fn reopen(&mut self) {
+        self.rests += u64::from(self.is_deserted());
         self.open = true;
     }
 

@@ -40,8 +40,9 @@ pub enum WhenFull {
     /// The submitter runs the payload itself before `submit` returns, which slows it down (Java: `CallerRunsPolicy`). A
     /// panic of the payload is contained and reported as on a worker.
     RunOnCaller,
-    /// The oldest queued payload of the lowest priority makes room; it goes to
-    /// [`on_discard`](Builder::on_discard) (Java: `DiscardOldestPolicy`).
+    /// The oldest queued payload of the lowest priority makes room, unless all are more urgent than the new one; it goes
+    /// to [`on_discard`](Builder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before submissions that
+    /// wait with a time limit of their own.
     DiscardOldest,
 }
 
@@ -230,8 +231,9 @@ impl<T> Builder<T> {
         self
     }
 
-    /// How long a payload may be queued, without limit when not set. One that was queued for longer is not run any
-    /// more: the worker whose turn it is gives it to [`on_discard`](Self::on_discard) instead.
+    /// How long a payload may wait from the call of `submit` to its start, the time blocked included; without limit when
+    /// not set. One that has waited longer is not run any more: the worker whose turn it is gives it to
+    /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` are of the age of the call.
     pub fn max_queue_age(mut self, limit: Duration) -> Self {
         self.max_queue_age = Some(limit);
         self

@@ -233,22 +233,14 @@ where
         let shared = self.shared();
         let mut core = shared.core.lock();
         options::check_sizes(core.limits.min_workers, max_workers)?;
-        let (leaving, wanted) = core.resize(max_workers);
+        let (leaving, births) = core.resize(max_workers);
         shared.unlock_and_tell(core);
         for seat in leaving {
             seat.give(Order::Leave);
         }
-        for _ in 0..wanted {
-            let mut core = shared.core.lock();
-            if !core.is_short_of_workers() {
-                break;
-            }
-            let Some(birth) = core.reserve_errand() else { break };
-            drop(core);
-            // A refused thread is no error here: the next submission tries again and is told.
-            if start_worker(shared, None, birth).is_err() {
-                break;
-            }
+        for birth in births {
+            // A refused thread is no error here: its slot is free again, and the next submission is told.
+            drop(start_worker(shared, None, birth));
         }
         Ok(())
     }
@@ -286,7 +278,8 @@ where
         stop(self.shared());
     }
 
-    /// As [`stop`](Self::stop), but hands back what is queued, oldest first, instead of running it.
+    /// As [`stop`](Self::stop), but hands back what is queued instead of running it: the most urgent first, among equals
+    /// the oldest.
     #[must_use = "these payloads were accepted and will not run"]
     pub fn stop_now(&self) -> Vec<T> {
         stop(self.shared());
@@ -320,7 +313,7 @@ where
     }
 
     /// Waits until a stopped pool has run what it accepted and all its threads have ended, thread-local destructors
-    /// included. On a pool that nobody stops it waits without end.
+    /// included. On a pool that nobody stops it waits without end; a restart meanwhile does not keep it waiting.
     ///
     /// # Errors
     /// [`WaitError::WouldDeadlock`] on a worker of this pool.
@@ -373,8 +366,13 @@ where
     pub(crate) fn wait_deserted(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         let shared = self.outside()?;
         let mut core = shared.core.lock();
+        let rests = core.rests;
         let mut late = false;
         loop {
+            // A restart may have ended what was waited for before it was seen.
+            if core.rests != rests && core.joining == 0 {
+                return Ok(());
+            }
             if core.is_deserted() {
                 let threads = std::mem::take(&mut core.threads);
                 if threads.is_empty() && core.joining == 0 {

@@ -129,9 +129,10 @@ impl<T> Queue<T> {
         (0..self.levels.len()).rev().find(filled)
     }
 
-    /// Takes the oldest payload of the lowest level there is, to make room.
-    pub(crate) fn displace(&mut self) -> Option<Item<T>> {
-        let item = self.levels.iter_mut().find_map(Level::pop_front)?;
+    /// Takes the oldest payload of the lowest level there is, to make room for one of `newcomer`'s level; none that is
+    /// more urgent than that.
+    pub(crate) fn displace(&mut self, newcomer: Priority) -> Option<Item<T>> {
+        let item = self.levels[..=newcomer as usize].iter_mut().find_map(Level::pop_front)?;
         self.len -= 1;
         Some(item)
     }
@@ -197,8 +198,12 @@ mod tests {
         queue.push(item(1), Priority::High);
         queue.push(item(2), Priority::Normal);
         queue.push(item(3), Priority::Normal);
-        let displaced: Vec<_> = std::iter::from_fn(|| queue.displace()).map(|item| item.payload).collect();
-        assert_eq!(displaced, [2, 3, 1]);
+        let mut displaced = |newcomer| queue.displace(newcomer).map(|item| item.payload);
+        assert_eq!(displaced(Priority::Low), None, "nothing is less urgent");
+        assert_eq!(displaced(Priority::High), Some(2));
+        assert_eq!(displaced(Priority::Normal), Some(3));
+        assert_eq!(displaced(Priority::Normal), None);
+        assert_eq!(displaced(Priority::High), Some(1));
     }
 
     #[test]

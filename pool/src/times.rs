@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::sync::Mutex;
 
-/// Buckets: under 1 us, then doublings of a microsecond; the last takes everything from about 9 hours up.
+/// Buckets: under 1 us, then doublings of a microsecond; the last takes everything from about five hours up.
 const BUCKETS: usize = 36;
 
 /// The histograms of one pool.

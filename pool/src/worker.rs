@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::cleaner;
 use crate::core::{Birth, Ended, Next, Post, Visit};
 use crate::hand::{Appetite, Hand};
 use crate::handler::{Runner, StateError};
@@ -68,6 +69,8 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         Worker::new(shared, post, runner).work(first, &orders);
     }
     run_hook(hooks.on_stop.as_deref(), index);
+    // Who ends sees to those who ended before, since a pool may have no cleaner.
+    cleaner::reap(shared);
 }
 
 fn make_runner<T>(shared: &Shared<T>, index: usize) -> Result<Runner<'_, T>, StateError> {

@@ -124,7 +124,8 @@ fn every_file_says_what_it_is_for() {
 fn the_libraries_use_no_newer_syntax_than_they_promise() {
     for folder in ["pool/src", "http/src"] {
         for (path, text) in sources(folder) {
-            let chained = code(&text).lines().any(|line| line.contains("&& let ") || line.contains("|| let "));
+            let chained =
+                code(&text).lines().any(|line| line.contains("&& let ") || line.contains("|| let "));
             assert!(!chained, "{path} chains `let`s, which Rust 1.85 does not know");
         }
     }
