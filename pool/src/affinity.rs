@@ -13,9 +13,10 @@ impl<T> Builder<T> {
     /// `affinity`, Linux). Numbers are the kernel's, see [`allowed_cores`].
     ///
     /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's state
-    /// is made. In a [`MultiPool`](crate::MultiPool) the next shard goes on where the one before left off. Threads that
-    /// a payload makes inherit the worker's core. A worker's number is not given twice, so when workers come and go the
-    /// cores need not be shared out evenly; [`keep_idle_workers`](Self::keep_idle_workers) prevents that.
+    /// is made. In a [`MultiPool`](crate::MultiPool) the next shard goes on where the one before left off; shards that
+    /// may each have a worker on every core begin evenly spaced over `cores` instead. Threads that a payload makes
+    /// inherit the worker's core. A worker's number is not given twice, so when workers come and go the cores need not be
+    /// shared out evenly; [`keep_idle_workers`](Self::keep_idle_workers) prevents that.
     ///
     /// # Errors
     /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one of
@@ -61,12 +62,27 @@ pub(crate) fn pin(mut threads: ThreadOptions) -> Result<ThreadOptions, BuildErro
     Ok(threads)
 }
 
-/// Lets the numbers begin `by` places further on.
-pub(crate) fn rotate(threads: &mut ThreadOptions, by: usize) {
+/// Lets a shard's workers begin at the core of its own, see [`Builder::pin_workers`].
+pub(crate) fn rotate(threads: &mut ThreadOptions, shard: usize, shards: usize, max_workers: usize) {
     let Some(cores) = &mut threads.cores else { return };
-    if let Some(places) = by.checked_rem(cores.len()) {
-        cores.rotate_left(places);
+    if !cores.is_empty() {
+        let first = first_place(shard, shards, max_workers, cores.len());
+        cores.rotate_left(first);
     }
+}
+
+/// The place among so many cores, at least one, where a shard's worker 0 goes.
+fn first_place(shard: usize, shards: usize, max_workers: usize, cores: usize) -> usize {
+    let place = if max_workers < cores {
+        shard as u128 * max_workers as u128 % cores as u128
+    } else if shards > cores {
+        (shard % cores) as u128
+    } else {
+        // Going on where the shard before left off would be no rule here: most shards never have all the workers they
+        // may have, and worker 0 of each would be on the same core if the cap is a multiple of the cores.
+        shard as u128 * cores as u128 / shards as u128
+    };
+    usize::try_from(place).expect("less than the number of cores")
 }
 
 /// Tries every core, on a thread of its own: the caller's own cores say nothing, as it may be bound itself.
@@ -113,5 +129,38 @@ mod system {
 
     pub(super) fn allowed_cores() -> Vec<usize> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_place;
+
+    fn first_places(shards: usize, max_workers: usize, cores: usize) -> Vec<usize> {
+        (0..shards).map(|shard| first_place(shard, shards, max_workers, cores)).collect()
+    }
+
+    #[test]
+    fn small_shards_go_on_where_the_one_before_left_off() {
+        assert_eq!(first_places(3, 1, 2), [0, 1, 0]);
+        assert_eq!(first_places(4, 3, 8), [0, 3, 6, 1]);
+    }
+
+    #[test]
+    fn shards_with_a_worker_for_every_core_begin_evenly_spaced() {
+        for max_workers in [8, 12, 512, usize::MAX] {
+            assert_eq!(first_places(2, max_workers, 8), [0, 4]);
+            assert_eq!(first_places(3, max_workers, 8), [0, 2, 5]);
+            assert_eq!(first_places(8, max_workers, 8), [0, 1, 2, 3, 4, 5, 6, 7]);
+            assert_eq!(first_places(5, max_workers, 2), [0, 1, 0, 1, 0]);
+        }
+    }
+
+    #[test]
+    fn no_size_overflows() {
+        let most = usize::MAX;
+        assert_eq!(first_place(most - 1, most, most - 1, most), 1);
+        assert_eq!(first_place(most - 1, most, most, most), most - 1);
+        assert_eq!(first_place(most, most, most, 1), 0);
     }
 }

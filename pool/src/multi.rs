@@ -21,6 +21,10 @@ use crate::tasks::Task;
 
 pub use life::MultiWaitError;
 
+/// The most payloads of a batch that are offered to a shard at a time, and so the most that come back from one that is
+/// full.
+const AT_A_TIME: usize = 64;
+
 /// How a [`MultiPool`] picks the shard for a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,16 +93,16 @@ impl<T: Send + 'static> Builder<T> {
         let handler = StdArc::new(handler);
         let pools = (0..shards).map(|shard| {
             let handler = handler.clone();
-            self.for_shard(shard).build(move |payload| handler(payload))
+            self.for_shard(shard, shards).build(move |payload| handler(payload))
         });
         MultiPool::from_pools(pools.collect::<Result<Vec<_>, _>>()?, strategy)
     }
 
-    fn for_shard(&self, shard: usize) -> Self {
+    fn for_shard(&self, shard: usize, shards: usize) -> Self {
         let mut options = self.clone();
         options.threads.name = format!("{}-{shard}", self.threads.name);
         #[cfg(all(feature = "affinity", not(anthill_loom)))]
-        crate::affinity::rotate(&mut options.threads, shard.wrapping_mul(self.max_workers));
+        crate::affinity::rotate(&mut options.threads, shard, shards, self.max_workers);
         options
     }
 }
@@ -166,8 +170,8 @@ impl<T: Send + 'static> MultiPool<T> {
         self.place(self.pick(), payload, Some(Patience::within(limit)))
     }
 
-    /// Hands over many payloads in equal shares, one share to a shard, and waits for room as often as needed. Cheaper
-    /// than one by one.
+    /// Hands over many payloads, in parts of equal length from shard to shard, and waits for room as often as needed.
+    /// Cheaper than one by one.
     ///
     /// # Errors
     /// As [`submit`](Self::submit) for the first payload that was refused; that one and those after it come back.
@@ -276,12 +280,12 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 
     fn place_many(&self, payloads: Vec<T>, patience: Option<Patience>) -> Result<usize, SubmitManyError<T>> {
-        let share = payloads.len().div_ceil(self.shards().len());
+        let most = part_length(payloads.len(), self.shards().len());
         let mut rest = VecDeque::from(payloads);
         let mut accepted = 0;
         while !rest.is_empty() {
             let shard = self.pick();
-            let part = rest.drain(..share.min(rest.len())).collect();
+            let part = rest.drain(..most.min(rest.len())).collect();
             let error = match self.shards()[shard].place_many(part, Wish::glance()) {
                 Ok(count) => {
                     accepted += count;
@@ -305,8 +309,25 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 }
 
+/// How long the parts of a batch are, so that they go evenly into the shards' shares.
+fn part_length(payloads: usize, shards: usize) -> usize {
+    let share = payloads.div_ceil(shards);
+    share.div_ceil(share.div_ceil(AT_A_TIME).max(1))
+}
+
+/// For handles of results, groups, scopes and shares of a pool go to one of the [`shards`](MultiPool::shards): each of
+/// these belongs to a single pool.
+///
+/// ```
+/// use anthill_pool::{Strategy, Task, WorkerPool};
+/// let pool = WorkerPool::builder().build_multi(2, Strategy::RoundRobin, Task::run)?;
+/// let answer = pool.shards()[1].spawn(|| 6 * 7)?;
+/// assert_eq!(answer.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 impl MultiPool<Task> {
-    /// Hands a closure to one of the shards, as [`submit`](MultiPool::submit) does.
+    /// Hands a closure to one of the shards, as [`submit`](MultiPool::submit) does. A result is had from a shard:
+    /// `pool.shards()[i].spawn(closure)`.
     ///
     /// # Errors
     /// As `submit`; the task in the error can still be [run](Task::run).
@@ -321,6 +342,14 @@ impl MultiPool<Task> {
     /// ```
     pub fn execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
         self.submit(Task::new(closure))
+    }
+
+    /// Hands a closure to one of the shards, as [`try_submit`](MultiPool::try_submit) does.
+    ///
+    /// # Errors
+    /// As `try_submit`; the task in the error can still be [run](Task::run).
+    pub fn try_execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
+        self.try_submit(Task::new(closure))
     }
 }
 

@@ -416,10 +416,11 @@ where
         PoolIdentity::of(self.shared())
     }
 
-    /// Hands a payload to the pool if that takes no wait of any kind. A refusal is not counted: nobody is refused
-    /// anything by it.
+    /// Hands a payload to the pool for when a worker is free: at once if there is one or room in the queue, otherwise
+    /// before the next worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; that
+    /// is not counted, as nobody is refused anything by it. A stop before its turn treats it as accepted.
     pub(crate) fn offer(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::glance())
+        self.place(payload, Wish::offer())
     }
 
     /// The stage of the pool's life.

@@ -70,6 +70,8 @@ pub(crate) struct Wish<'t> {
     quiet: bool,
     /// Does not wait for a thread that somebody else is making either.
     hasty: bool,
+    /// When there is no room: it is kept for the next worker that has nothing else to do.
+    stands_by: bool,
 }
 
 impl<'t> Wish<'t> {
@@ -82,12 +84,18 @@ impl<'t> Wish<'t> {
             run_here: false,
             quiet: false,
             hasty: false,
+            stands_by: false,
         }
     }
 
     /// A look in passing, by someone who has other pools to go to.
     pub(crate) fn glance() -> Self {
         Wish { quiet: true, hasty: true, ..Self::waiting(Patience::None) }
+    }
+
+    /// For what a worker should do when it has nothing else to do.
+    pub(crate) fn offer() -> Self {
+        Wish { stands_by: true, ..Self::glance() }
     }
 
     /// The same, by someone who will call [`note_refusal`] if this was the end of it.
@@ -182,6 +190,12 @@ pub(crate) fn place<T: Send + 'static>(
                 return refuse(shared, core, wish, SubmitError::SpawnFailed(item.payload, error));
             }
             Admission::Closed(item) => return refuse(shared, core, wish, SubmitError::Closed(item.payload)),
+            Admission::Full(offer) if wish.stands_by => {
+                return match core.stand_by(offer) {
+                    Ok(()) => Ok(()),
+                    Err(offer) => refuse(shared, core, wish, SubmitError::Full(offer.payload)),
+                };
+            }
             Admission::Full(full) if wish.run_here => {
                 core.count_run_by_caller();
                 drop(core);

@@ -91,6 +91,23 @@ fn pool_085_the_shards_of_a_multi_pool_go_on_where_the_one_before_left_off() {
     }
 }
 
+/// Where each shard may have a worker on every core, the first workers of the shards are spread as well.
+#[test]
+fn pool_085_the_first_workers_of_large_shards_are_on_different_cores() {
+    let cores = allowed_cores();
+    let default = WorkerPool::builder().pin_workers(cores.clone());
+    for options in [default.clone(), default.unlimited_workers()] {
+        let (answers, seen) = channel();
+        let pool = options
+            .build_multi(cores.len(), Strategy::RoundRobin, move |(): ()| answers.send(cores_here()).unwrap())
+            .unwrap();
+        for (shard, core) in pool.shards().iter().zip(&cores) {
+            shard.submit(()).unwrap();
+            assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), core.to_string());
+        }
+    }
+}
+
 #[test]
 fn pool_085_cores_that_cannot_be_had_are_refused_when_the_pool_is_built() {
     let build = |cores: Vec<usize>| WorkerPool::builder().pin_workers(cores).build(|_: u8| {}).map(|_| ());

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{
-    BuildError, Builder, Discard, MultiPool, MultiWaitError, PoolState, Refusal, Strategy, SubmitError,
+    BuildError, Builder, Discard, MultiPool, MultiWaitError, PoolState, Refusal, Strategy, SubmitError, Task,
     WaitError, WhenFull, WorkerPool,
 };
 use anthill_tests::{Background, Gate, PATIENCE, background, eventually, threads_of, within};
@@ -485,6 +485,67 @@ fn pool_092_many_at_once_are_shared_out_equally_and_come_back_from_the_first_ref
     end(&pool);
     assert_eq!(pool.stats().finished, 53);
     assert_eq!(pool.submit_many(Vec::new()).unwrap(), 0);
+}
+
+/// A full shard must not hand back its whole share each time: with this many payloads of this size that took half a
+/// minute, where a single pool takes a fraction of a second.
+#[test]
+fn pool_092_many_at_once_cost_about_as_much_as_on_a_single_pool_when_the_shards_are_full() {
+    const PAYLOADS: usize = 8_000;
+    type Large = [u64; 64];
+    let options = || WorkerPool::builder().queue_capacity(1);
+    let batch = || vec![[7; 64]; PAYLOADS];
+    let single = options().max_workers(2).build(|_: Large| {}).unwrap();
+    let several = options().max_workers(1).build_multi(2, Strategy::RoundRobin, |_: Large| {}).unwrap();
+    let timed = |submit: &dyn Fn(Vec<Large>) -> usize| {
+        let batch = batch();
+        let start = Instant::now();
+        assert_eq!(submit(batch), PAYLOADS);
+        start.elapsed()
+    };
+    let by_one = timed(&|batch| single.submit_many(batch).unwrap());
+    let by_two = timed(&|batch| several.submit_many(batch).unwrap());
+    assert!(
+        by_two < 10 * by_one + Duration::from_secs(1),
+        "{by_two:?} for two shards, {by_one:?} for one pool"
+    );
+    several.stop();
+    several.wait_timeout(PATIENCE).unwrap();
+    assert_eq!(several.stats().finished, PAYLOADS as u64);
+}
+
+#[test]
+fn pool_092_parts_of_a_large_batch_go_evenly_to_the_shards() {
+    let pool = multi(WorkerPool::builder().max_workers(1).queue_capacity(1_000), 3, Strategy::RoundRobin);
+    let held: Vec<Held> = (0..1_000).map(Held::new).collect();
+    assert_eq!(pool.try_submit_many(held.clone()).unwrap(), 1_000);
+    let accepted: Vec<u64> = pool.shard_stats().iter().map(|shard| shard.accepted).collect();
+    assert_eq!(accepted.iter().sum::<u64>(), 1_000);
+    assert!(accepted.iter().all(|share| (320..350).contains(share)), "{accepted:?}");
+    release(&held);
+    end(&pool);
+}
+
+#[test]
+fn pool_092_closures_go_to_a_shard_with_room_or_come_back() {
+    let pool = WorkerPool::builder().max_workers(1).build_multi(2, Strategy::RoundRobin, Task::run).unwrap();
+    let gate = Gate::new();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let held = || {
+        let (gate, ran) = (gate.clone(), ran.clone());
+        move || {
+            gate.pass();
+            ran.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    pool.try_execute(held()).unwrap();
+    pool.try_execute(held()).unwrap();
+    let Err(SubmitError::Full(task)) = pool.try_execute(held()) else { panic!("both shards were full") };
+    gate.open();
+    pool.wait_idle_timeout(PATIENCE).unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+    task.run();
+    assert_eq!(ran.load(Ordering::SeqCst), 3);
 }
 
 /// Shards are stopped, opened and resized while many submit: every payload runs once or comes back.

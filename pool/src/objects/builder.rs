@@ -22,9 +22,9 @@ type Weigh<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
 
 /// Options of an [`ObjectPool`]; made by [`ObjectPool::builder`].
 ///
-/// The hooks run on the thread that returns an object, outside of all locks: first `reset`, then `retain`,
-/// then the weighing. When one of them panics, the object is dropped and the panic goes on to the caller; only on a thread that is unwinding already
-/// (where a second panic would end the process) it stops here.
+/// The hooks run on the thread that returns an object, outside of all locks: first `reset`, then `retain`, then the
+/// weighing. When one of them panics, the object is dropped and the panic goes on to the caller; only on a thread that
+/// is unwinding already (where a second panic would end the process) it stops here.
 ///
 /// ```
 /// use anthill_pool::ObjectPool;

@@ -1,8 +1,9 @@
 //! Small dense numbers for threads, which pick the lane and the shard a thread uses.
 //!
 //! A hash of the thread's id would send two of four threads to the same shard more often than not. Here a thread gets
-//! the lowest free number when it first needs one and gives it back when it ends, so as long as there are no more
-//! threads than shards, none share, however many have come and gone.
+//! the lowest free number when it first needs one and gives it back when it ends. So none share as long as there never
+//! were more of them than shards at one time, however many have come and gone; after such a crowd those that remain
+//! keep the numbers they have, and some may share.
 //!
 //! The rule kept: a number below `SHARED` belongs to one living thread, and what that thread did is known to the next
 //! one that gets it. Numbers from there on may belong to several; they pick a shard, and no lane.

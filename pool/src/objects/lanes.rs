@@ -126,8 +126,8 @@ impl<T> Lanes<T> {
         self.end.fetch_max(number + 1, Ordering::Release);
     }
 
-    /// An object from any lane, for the thread with this number, whose own is empty: its neighbour is asked first, so that searching threads
-    /// do not all meet at the same lane.
+    /// An object from any lane, for the thread with this number, whose own is empty: its neighbour is asked first, so
+    /// that searching threads do not all meet at the same lane.
     pub(super) fn take_any(&self, number: usize) -> Option<Box<T>> {
         let end = self.end.load(Ordering::Acquire);
         (1..=end).find_map(|step| self.of((number + step) % end)?.steal())

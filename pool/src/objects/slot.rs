@@ -1,12 +1,12 @@
 //! A place for one object: one atomic pointer, which whoever empties it owns.
 //!
-//! This is the pool's only file with unsafe code, and all of it is the way of a `Box` through the pointer and back.
-//! A safe slot would be a lock (two locked instructions for each get and each put, where one for both is enough), or a
-//! swap in either direction (two where one is enough), and a model checker would not see into it.
+//! This is the object pool's only file with unsafe code, and all of it is the way of a `Box` through the pointer and
+//! back. A safe slot would be a lock (two locked instructions for each get and each put, where one for both is enough),
+//! or a swap in either direction (two where one is enough), and a model checker would not see into it.
 //!
 //! The rule kept: the pointer is null, or a `Box` that came in and belongs to nobody else. It leaves only by an
-//! exchange, and of several exchanges only one gets it. So no use of this file from safe code can double an object; two threads that
-//! `put` at once, which the lanes rule out, could merely leak one.
+//! exchange, and of several exchanges only one gets it. So no use of this file from safe code can double an object; two
+//! threads that `put` at once, which the lanes rule out, could merely leak one.
 
 #![allow(unsafe_code)]
 
