@@ -27,10 +27,13 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
             shared.unlock_and_tell(core);
             return;
         }
-        // Whoever is busy now cannot be due before a whole limit has passed.
-        let due = core.next_to_expire().unwrap_or(now).checked_add(limit).unwrap_or(now);
-        let due = due.max(now.checked_add(SHORTEST_SLEEP).unwrap_or(now));
-        drop(shared.cleaner_bell.wait_until(core, due));
+        match core.next_expiry(now, limit) {
+            Some(due) => {
+                let due = due.max(now.checked_add(SHORTEST_SLEEP).unwrap_or(now));
+                drop(shared.cleaner_bell.wait_until(core, due));
+            }
+            None => drop(shared.cleaner_bell.wait(core)),
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) struct Core<T> {
     queue: Queue<T>,
     /// Offers: what a worker takes only when it would go idle otherwise. They are accepted when they are taken.
     standby: VecDeque<Item<T>>,
+    /// Visits since the last offer was taken, while there was one.
+    passed_over: u32,
     /// Payloads taken from the queue so far.
     taken: u64,
     /// Hands that were filled and may still hold something, or have something to report.
@@ -69,8 +71,6 @@ pub(crate) struct Core<T> {
     pub(crate) joining: usize,
     /// Threads that wait for the pool's events; when there are none, nobody is notified.
     pub(crate) watchers: usize,
-    /// How often a restart ended a time in which no thread was left; lets a waiter see that such a time passed.
-    pub(crate) rests: u64,
     /// How often the pool had nothing left to do; lets a waiter see that such a moment passed.
     pub(crate) idle_moments: u64,
     totals: Totals,
@@ -150,6 +150,15 @@ pub(crate) struct Ask {
     pub(crate) displace: bool,
 }
 
+/// What a worker leaves behind that cannot go on.
+pub(crate) struct Leftovers<T> {
+    /// Nobody is left to run them.
+    pub(crate) payloads: Vec<T>,
+    pub(crate) bells: Vec<Arc<Condvar>>,
+    /// Only to be dropped after unlocking.
+    pub(crate) _duties: Vec<DutyBody>,
+}
+
 /// An order to be given, once unlocked, to a worker that was unlinked.
 pub(crate) type Mail<T> = (Seat<T>, Order<T>);
 
@@ -205,6 +214,7 @@ impl<T> Core<T> {
             waking: false,
             queue: Queue::new(limits.batch),
             standby: VecDeque::new(),
+            passed_over: 0,
             taken: 0,
             hands: Vec::new(),
             line: WaitingLine::new(),
@@ -216,7 +226,6 @@ impl<T> Core<T> {
             threads: Vec::new(),
             joining: 0,
             watchers: 0,
-            rests: 0,
             idle_moments: 0,
             totals: Totals::default(),
         }
@@ -237,6 +246,10 @@ impl<T> Core<T> {
             !self.open || self.queue.is_empty() || !someone_idle || self.waking,
             "someone will look"
         );
-        debug_assert!(self.queue.is_empty() || self.workers > 0, "what is queued has a worker");
+        debug_assert!(self.queue.is_empty() || self.workers > self.spawning, "what is queued has a worker");
+        debug_assert!(
+            !someone_idle || self.hands.iter().all(|hand| hand.counts().queued == 0),
+            "nothing is held beside an idle worker"
+        );
     }
 }

@@ -136,7 +136,7 @@ impl Appetite {
     /// Another payload was run.
     #[inline]
     pub(crate) fn ran_one(&mut self) {
-        self.ran += 1;
+        self.ran = self.ran.saturating_add(1);
     }
 
     /// True when it may take a batch at the visit that comes now.

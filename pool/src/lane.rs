@@ -51,9 +51,25 @@ impl<T> Lane<T> {
         self.len += 1;
     }
 
-    pub(crate) fn push_front(&mut self, value: T) {
-        self.front.push_front(value);
-        self.len += 1;
+    /// Puts values in front, in their order, in chunks of their own.
+    pub(crate) fn put_back(&mut self, values: impl Iterator<Item = T>) {
+        let mut chunks: Vec<VecDeque<T>> = Vec::new();
+        for value in values {
+            match chunks.last_mut() {
+                Some(chunk) if chunk.len() < self.chunk => chunk.push_back(value),
+                _ => chunks.push(VecDeque::from([value])),
+            }
+            self.len += 1;
+        }
+        if chunks.is_empty() {
+            return;
+        }
+        if !self.front.is_empty() {
+            self.chunks.push_front(mem::take(&mut self.front));
+        }
+        for chunk in chunks.into_iter().rev() {
+            self.chunks.push_front(chunk);
+        }
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
@@ -102,7 +118,7 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         PushBack,
-        PushFront,
+        PutBack(usize),
         Pop,
         TakeChunk,
         TakeAll,
@@ -111,7 +127,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             8 => Just(Step::PushBack),
-            1 => Just(Step::PushFront),
+            1 => (0usize..9).prop_map(Step::PutBack),
             4 => Just(Step::Pop),
             2 => Just(Step::TakeChunk),
             1 => Just(Step::TakeAll),
@@ -131,15 +147,16 @@ mod tests {
                         lane.push_back(value);
                         plain.push_back(value);
                     }
-                    Step::PushFront => {
-                        lane.push_front(value);
-                        plain.push_front(value);
+                    Step::PutBack(count) => {
+                        lane.put_back(std::iter::repeat_n(value, count));
+                        (0..count).for_each(|_| plain.push_front(value));
                     }
                     Step::Pop => prop_assert_eq!(lane.pop_front(), plain.pop_front()),
                     Step::TakeChunk => {
                         taken.clear();
                         lane.take_chunk(&mut taken);
                         prop_assert!(!taken.is_empty() || plain.is_empty());
+                        prop_assert!(chunk <= 1 || taken.len() <= chunk);
                         let expected: Vec<_> = plain.drain(..taken.len()).collect();
                         prop_assert_eq!(taken.make_contiguous(), &expected);
                     }

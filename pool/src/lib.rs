@@ -120,5 +120,5 @@ pub mod internal {
 #[cfg(anthill_loom)]
 pub mod model {
     pub use crate::sync::Instant;
-    pub use loom::{alloc, cell, hint, lazy_static, model, sync, thread, thread_local};
+    pub use crate::sync::for_users::*;
 }

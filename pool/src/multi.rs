@@ -93,17 +93,13 @@ impl<T: Send + 'static> Builder<T> {
         let handler = StdArc::new(handler);
         let pools = (0..shards).map(|shard| {
             let handler = handler.clone();
-            self.for_shard(shard, shards).build(move |payload| handler(payload))
+            let mut options = self.clone();
+            options.threads.name = format!("{}-{shard}", self.threads.name);
+            #[cfg(all(feature = "affinity", not(anthill_loom)))]
+            crate::affinity::rotate(&mut options.threads, shard, shards, self.max_workers);
+            options.build(move |payload| handler(payload))
         });
         MultiPool::from_pools(pools.collect::<Result<Vec<_>, _>>()?, strategy)
-    }
-
-    fn for_shard(&self, shard: usize, shards: usize) -> Self {
-        let mut options = self.clone();
-        options.threads.name = format!("{}-{shard}", self.threads.name);
-        #[cfg(all(feature = "affinity", not(anthill_loom)))]
-        crate::affinity::rotate(&mut options.threads, shard, shards, self.max_workers);
-        options
     }
 }
 

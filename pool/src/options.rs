@@ -233,7 +233,8 @@ impl<T> Builder<T> {
 
     /// How long a payload may wait from the call of `submit` to its start, the time blocked included; without limit when
     /// not set. One that has waited longer is not run any more: the worker whose turn it is gives it to
-    /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` are of the age of the call.
+    /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` begin to wait one after the other, as each
+    /// is the next to be placed.
     pub fn max_queue_age(mut self, limit: Duration) -> Self {
         self.max_queue_age = Some(limit);
         self

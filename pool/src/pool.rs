@@ -5,16 +5,17 @@ use std::io;
 use std::time::Duration;
 
 use crate::cleaner;
+use crate::core::{Core, DutyBody};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 use crate::handler::Handler;
 use crate::handoff::Order;
-use crate::options::{self, Builder, Settings};
-use crate::shared::{Shared, ring};
+use crate::options::{self, Builder, Settings, WhenFull};
+use crate::shared::{Shared, contain, ring};
 use crate::stats::{PoolState, PoolStats};
 use crate::submission::Submission;
 use crate::submit::{self, Patience, Wish};
 use crate::sync::{Arc, Instant, StdArc};
-use crate::threads::{ensure_cleaner, join_until, start_worker};
+use crate::threads::{ensure_cleaner, is_still_wanted, join_until, start_worker};
 use crate::times::PoolTimes;
 use crate::worker::PoolIdentity;
 
@@ -51,7 +52,7 @@ struct Owner<T: Send + 'static> {
 
 impl<T: Send + 'static> Drop for Owner<T> {
     fn drop(&mut self) {
-        stop(&self.shared);
+        stop(&self.shared, |_| ());
     }
 }
 
@@ -186,6 +187,11 @@ where
         Wish::by_policy(self.shared().settings.when_full)
     }
 
+    /// What `submit` does when there is no room, by its name.
+    pub(crate) fn when_full(&self) -> WhenFull {
+        self.shared().settings.when_full
+    }
+
     /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made.
     ///
     /// # Errors
@@ -199,17 +205,18 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn prestart(&self, workers: usize) -> io::Result<usize> {
-        let mut made = 0;
-        loop {
+        let missing = workers.saturating_sub(self.running());
+        for made in 0..missing {
             let mut core = self.shared().core.lock();
+            // Others may prestart too; and some may expire already, which must not make this endless.
             if core.workers >= workers {
                 return Ok(made);
             }
             let Some(birth) = core.reserve_errand() else { return Ok(made) };
             drop(core);
             start_worker(self.shared(), None, birth).map_err(|(_, error)| error)?;
-            made += 1;
         }
+        Ok(missing)
     }
 
     /// Changes the cap on workers, at once and in both directions (ants: `Tune`); `usize::MAX` is no cap.
@@ -239,14 +246,18 @@ where
             seat.give(Order::Leave);
         }
         for birth in births {
-            // A refused thread is no error here: its slot is free again, and the next submission is told.
-            drop(start_worker(shared, None, birth));
+            if is_still_wanted(shared, birth) {
+                // A refused thread is no error here: its slot is free again, and the next submission is told.
+                let refused = start_worker(shared, None, birth).err();
+                contain(|| drop(refused));
+            }
         }
         Ok(())
     }
 
     /// Has each worker there is run `duty` once, with its number, and returns how many these are. Idle ones do it at
-    /// once, busy ones after their payload; workers made later do not. A panic in it is contained.
+    /// once, busy ones after their payload; workers made later do not. Workers that are just being made count, although
+    /// their threads may still be refused. A panic in it is contained.
     ///
     /// For what is bound to threads: flushing thread-local caches, setting priorities.
     ///
@@ -261,8 +272,10 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn broadcast(&self, duty: impl Fn(usize) + Send + Sync + 'static) -> usize {
+        // Ours is dropped last, after the lock: what it holds is the user's.
+        let duty: DutyBody = StdArc::new(duty);
         let mut core = self.shared().core.lock();
-        let (workers, idle) = core.give_duty(StdArc::new(duty));
+        let (workers, idle) = core.give_duty(duty.clone());
         drop(core);
         for seat in idle {
             seat.give(Order::Look);
@@ -275,18 +288,14 @@ where
     /// Blocked submitters get their payload back with [`SubmitError::Closed`]. Returns without waiting, may be called
     /// any number of times, from anywhere, workers included. See [`wait`](Self::wait).
     pub fn stop(&self) {
-        stop(self.shared());
+        stop(self.shared(), |_| ());
     }
 
     /// As [`stop`](Self::stop), but hands back what is queued instead of running it: the most urgent first, among equals
     /// the oldest.
     #[must_use = "these payloads were accepted and will not run"]
     pub fn stop_now(&self) -> Vec<T> {
-        stop(self.shared());
-        let mut core = self.shared().core.lock();
-        let rest = core.take_queue();
-        self.shared().unlock_and_tell(core);
-        rest
+        stop(self.shared(), Core::take_queue)
     }
 
     /// Opens a stopped pool again (ants: `Reboot`); nothing on one that is open.
@@ -309,11 +318,12 @@ where
         if core.workers > 0 {
             core = ensure_cleaner(self.shared(), core);
         }
-        drop(core);
+        self.shared().unlock_and_tell(core);
     }
 
     /// Waits until a stopped pool has run what it accepted and all its threads have ended, thread-local destructors
-    /// included. On a pool that nobody stops it waits without end; a restart meanwhile does not keep it waiting.
+    /// included. On a pool that nobody stops it waits without end; when the pool is restarted before that, it
+    /// waits for the next stop.
     ///
     /// # Errors
     /// [`WaitError::WouldDeadlock`] on a worker of this pool.
@@ -329,7 +339,8 @@ where
         self.wait_deserted(Instant::now().checked_add(limit))
     }
 
-    /// Waits until there is nothing to do: nothing runs, nothing is queued, nobody is blocked. The pool stays open.
+    /// Waits until there is nothing to do: no worker runs anything, nothing is queued, nobody is blocked. The pool stays
+    /// open. (What submitters run themselves, [`RunOnCaller`](crate::WhenFull::RunOnCaller), is not waited for.)
     ///
     /// Returns if there was such a moment since the call, even when new payloads came right after it.
     ///
@@ -366,13 +377,8 @@ where
     pub(crate) fn wait_deserted(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         let shared = self.outside()?;
         let mut core = shared.core.lock();
-        let rests = core.rests;
         let mut late = false;
         loop {
-            // A restart may have ended what was waited for before it was seen.
-            if core.rests != rests && core.joining == 0 {
-                return Ok(());
-            }
             if core.is_deserted() {
                 let threads = std::mem::take(&mut core.threads);
                 if threads.is_empty() && core.joining == 0 {
@@ -489,15 +495,18 @@ where
     }
 }
 
-fn stop<T>(shared: &Shared<T>) {
+/// Stops, and does `more` in the same critical section.
+fn stop<T, R>(shared: &Shared<T>, more: impl FnOnce(&mut Core<T>) -> R) -> R {
     let mut core = shared.core.lock();
     let (orders, bells) = core.close();
+    let result = more(&mut core);
     shared.unlock_and_tell(core);
     for (seat, order) in orders {
         seat.give(order);
     }
     ring(bells);
     shared.cleaner_bell.notify_one();
+    result
 }
 
 #[cfg(not(anthill_loom))]

@@ -1,21 +1,21 @@
 //! The queue: accepted payloads that no worker has taken, the most urgent and then the oldest first.
 //!
 //! Three lanes, one per [`Priority`]. As long as only one level is used it is a plain queue. When several are, every
-//! so-manyth take serves the least urgent lane instead, so that nothing waits for ever behind a stream of urgent
-//! payloads.
+//! so-manyth take serves one of the other lanes instead, in turn, so that nothing waits for ever behind a stream of more
+//! urgent payloads.
 
 use std::collections::VecDeque;
 
 use crate::lane::Lane;
 use crate::sync::Instant;
 
-/// One take in this many goes to the least urgent payload there is.
-const PATIENCE_OF_THE_LEAST: u32 = 16;
+/// One take in this many goes to a level below the most urgent one.
+const TAKES_PER_PATIENT_ONE: u32 = 16;
 
 /// How urgent a queued payload is; see [`Submission::priority`](crate::Submission::priority).
 ///
 /// A queued payload starts before every queued one of a lower level; among equals the oldest starts first. One start in
-/// 16 goes to the oldest payload of the lowest level that is queued, so the lowest is slowed down but never stopped.
+/// 16 goes to the levels below the most urgent one that is queued, in turn, so these are slowed down but never stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// After everything else.
@@ -47,7 +47,8 @@ impl<T> Item<T> {
 pub(crate) struct Queue<T> {
     levels: [Level<T>; 3],
     len: usize,
-    takes_until_least: u32,
+    takes_until_patient: u32,
+    patient_turn: usize,
 }
 
 /// The payloads of one priority, and beside them their moments: most pools have none, and those that do give one to
@@ -64,13 +65,6 @@ impl<T> Level<T> {
         self.payloads.push_back(item.payload);
     }
 
-    fn push_front(&mut self, item: Item<T>) {
-        if let Some(since) = item.since {
-            self.moments.push_front(since);
-        }
-        self.payloads.push_front(item.payload);
-    }
-
     fn pop_front(&mut self) -> Option<Item<T>> {
         let payload = self.payloads.pop_front()?;
         Some(Item { payload, since: self.moments.pop_front() })
@@ -81,7 +75,12 @@ impl<T> Queue<T> {
     /// A queue from which up to `batch` payloads are taken at a time; with more than 1 payloads must have no moments.
     pub(crate) fn new(batch: usize) -> Self {
         let level = |batch| Level { payloads: Lane::new(batch), moments: VecDeque::new() };
-        Queue { levels: [level(1), level(batch), level(1)], len: 0, takes_until_least: PATIENCE_OF_THE_LEAST }
+        Queue {
+            levels: [level(1), level(batch), level(1)],
+            len: 0,
+            takes_until_patient: TAKES_PER_PATIENT_ONE,
+            patient_turn: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -104,11 +103,11 @@ impl<T> Queue<T> {
     }
 
     /// Puts payloads that were taken in a batch back in front, in their order.
-    pub(crate) fn put_back(&mut self, payloads: impl DoubleEndedIterator<Item = T>) {
-        for payload in payloads.rev() {
-            self.levels[NORMAL].push_front(Item { payload, since: None });
-            self.len += 1;
-        }
+    pub(crate) fn put_back(&mut self, payloads: impl Iterator<Item = T>) {
+        let lane = &mut self.levels[NORMAL].payloads;
+        let before = lane.len();
+        lane.put_back(payloads);
+        self.len += lane.len() - before;
     }
 
     /// Takes the payload whose turn it is.
@@ -120,13 +119,19 @@ impl<T> Queue<T> {
     }
 
     fn level_in_turn(&mut self) -> Option<usize> {
-        let filled = |level: &usize| self.levels[*level].payloads.len() > 0;
-        self.takes_until_least -= 1;
-        if self.takes_until_least == 0 {
-            self.takes_until_least = PATIENCE_OF_THE_LEAST;
-            return (0..self.levels.len()).find(filled);
+        let levels = &self.levels;
+        let filled = |level: &usize| levels[*level].payloads.len() > 0;
+        let most_urgent = (0..levels.len()).rev().find(filled)?;
+        self.takes_until_patient -= 1;
+        if self.takes_until_patient > 0 {
+            return Some(most_urgent);
         }
-        (0..self.levels.len()).rev().find(filled)
+        self.takes_until_patient = TAKES_PER_PATIENT_ONE;
+        // The levels below take turns, so that none of them waits for ever behind the others either.
+        let below = (0..most_urgent).filter(filled);
+        let turn = self.patient_turn % below.clone().count().max(1);
+        self.patient_turn = self.patient_turn.wrapping_add(1);
+        below.clone().nth(turn).or(Some(most_urgent))
     }
 
     /// Takes the oldest payload of the lowest level there is, to make room for one of `newcomer`'s level; none that is
@@ -190,6 +195,17 @@ mod tests {
         assert_eq!(place(1_000), 15, "one take in sixteen is for the least urgent");
         assert_eq!(place(500), 31);
         assert!(order.iter().filter(|payload| **payload < 500).is_sorted());
+    }
+
+    #[test]
+    fn the_level_in_the_middle_is_not_starved_either() {
+        let mut queue = Queue::new(1);
+        queue.push(item(0), Priority::Normal);
+        (1..200).for_each(|n| queue.push(item(n), Priority::Low));
+        (200..400).for_each(|n| queue.push(item(n), Priority::High));
+        let order = drain(&mut queue);
+        let place = order.iter().position(|payload| *payload == 0).unwrap();
+        assert!(place < 40, "it started {place} others later");
     }
 
     #[test]

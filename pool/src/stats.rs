@@ -34,7 +34,8 @@ pub struct PoolStats {
     pub blocked: usize,
     /// The most workers there were at one time.
     pub peak_workers: usize,
-    /// Payloads accepted since the pool was built.
+    /// Payloads accepted since the pool was built. One for which a thread is being made counts already, and no more if
+    /// the thread is refused.
     pub accepted: u64,
     /// Payloads whose run ended, by returning or by a panic.
     pub finished: u64,

@@ -159,6 +159,10 @@ pub(crate) fn place<T: Send + 'static>(
             Admission::Unsettled(returned) if wish.hasty => {
                 return refuse(shared, core, wish, SubmitError::Full(returned.payload));
             }
+            Admission::Unsettled(returned) if PoolIdentity::of(shared).has_slot_for_this_thread() => {
+                // It is one of those that are being made, and would wait for itself.
+                return refuse(shared, core, wish, SubmitError::WouldDeadlock(returned.payload));
+            }
             Admission::Unsettled(returned) => {
                 let _registration = wish.token.map(|token| {
                     let shared = shared.clone();
@@ -203,7 +207,7 @@ pub(crate) fn place<T: Send + 'static>(
                 return Ok(());
             }
             Admission::Full(full) => {
-                let from_worker = PoolIdentity::of(shared).is_of_this_thread();
+                let from_worker = PoolIdentity::of(shared).has_slot_for_this_thread();
                 if matches!(wish.patience, Patience::None) {
                     let error = match spawn_error {
                         None => SubmitError::Full(full.payload),
@@ -221,8 +225,12 @@ pub(crate) fn place<T: Send + 'static>(
                     Outcome::Accepted => return Ok(()),
                     Outcome::Refused(core, error) => return refuse(shared, core, wish, error),
                     Outcome::Forsaken(again, returned) => {
-                        (core, item) = (again, returned);
-                        spawn_error = None;
+                        drop(again);
+                        // An error of the user's, to be dropped without the lock.
+                        let old = spawn_error.take();
+                        contain(|| drop(old));
+                        item = returned;
+                        core = shared.core.lock();
                     }
                 }
             }
@@ -236,11 +244,11 @@ pub(crate) fn place_many<T: Send + 'static>(
     payloads: Vec<T>,
     wish: Wish<'_>,
 ) -> Result<usize, SubmitManyError<T>> {
-    let since = shared.stamp();
     let mut accepted = 0;
     let mut payloads = payloads.into_iter();
     let mut orders = Vec::new();
     loop {
+        let since = shared.stamp();
         let mut core = shared.core.lock();
         let mut left_over = None;
         for payload in payloads.by_ref().take(AT_A_TIME) {
@@ -352,7 +360,6 @@ fn wait_in_line<'a, T: Send + 'static>(
     };
     let item = core.line.withdraw(ticket).expect("it still waits");
     core.line.return_bell(bell);
-    core.note_idleness();
     drop(registration);
     match why {
         Some(why) => Outcome::Refused(core, why(item.payload)),
@@ -370,6 +377,8 @@ fn refuse<T>(
     if !wish.quiet {
         core.count_refusal();
     }
+    // Its payload was still to be reckoned with until now.
+    core.note_idleness();
     shared.unlock_and_tell(core);
     if !wish.quiet {
         tell_refusal(shared, error.refusal());

@@ -115,6 +115,12 @@ mod real {
     }
 }
 
+/// What users' own models stand on.
+#[cfg(anthill_loom)]
+pub mod for_users {
+    pub use loom::{alloc, cell, hint, lazy_static, model, sync, thread, thread_local};
+}
+
 #[cfg(anthill_loom)]
 mod model {
     pub(crate) use loom::sync::Arc;

@@ -9,7 +9,7 @@ use crate::core::{Birth, Core};
 use crate::handoff::Order;
 use crate::options::WorkerThread;
 use crate::queue::Item;
-use crate::shared::{Shared, forget_panic, ring};
+use crate::shared::{self, Shared, forget_panic, ring};
 use crate::sync::{Arc, Instant, MutexGuard, channel, thread};
 use crate::worker::{self, Start};
 
@@ -71,6 +71,8 @@ pub(crate) fn start_worker<T: Send + 'static>(
     core.spawn_succeeded(birth, thread);
     let core = ensure_cleaner(shared, core);
     shared.unlock_and_tell(core);
+    // It sleeps without a limit while no worker is to go.
+    shared.cleaner_bell.notify_one();
     Ok(())
 }
 
@@ -86,11 +88,21 @@ fn give_up<T>(
     thread: Option<thread::JoinHandle<()>>,
 ) -> Option<Item<T>> {
     let mut core = shared.core.lock();
-    let bells = core.spawn_failed(birth);
+    let (bells, duties) = core.spawn_failed(birth);
     core.threads.extend(thread);
     shared.unlock_and_tell(core);
     ring(bells);
+    shared::contain(|| drop(duties));
     item
+}
+
+/// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.
+pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, birth: Birth) -> bool {
+    let wanted = shared.core.lock().has_work_for_more();
+    if !wanted {
+        give_up(shared, None, birth, None);
+    }
+    wanted
 }
 
 /// Makes a thread; a panic on the way is an error like any other.
@@ -115,6 +127,8 @@ pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
         return core;
     }
     core.cleaner = true;
+    // Until its handle is kept nobody must take the pool for one without threads.
+    core.joining += 1;
     drop(core);
     let body = {
         let shared = shared.clone();
@@ -123,6 +137,7 @@ pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
     let name = format!("{}-cleaner", shared.settings.threads.name);
     let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
     let mut core = shared.core.lock();
+    core.joining -= 1;
     match made {
         Ok(handle) => core.threads.push(handle),
         Err(_) => core.cleaner = false,

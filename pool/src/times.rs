@@ -91,7 +91,8 @@ impl Histogram {
     }
 
     /// The upper end of the bucket that holds the quantile (0.5 is the median), but no more than the longest; zero when
-    /// there are none. The true value lies between half of this and this.
+    /// there are none. The true value lies between half of this and this, but for times under 1 us
+    /// and over five hours.
     pub fn quantile(&self, quantile: f64) -> Duration {
         let rank = (quantile.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0) as u64;
         let mut seen = 0;

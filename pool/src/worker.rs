@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::cleaner;
-use crate::core::{Birth, Ended, Next, Post, Visit};
+use crate::core::{Birth, Ended, Leftovers, Next, Post, Visit};
 use crate::hand::{Appetite, Hand};
 use crate::handler::{Runner, StateError};
 use crate::handoff::{Order, Seat, next_order};
@@ -20,6 +20,9 @@ thread_local! {
     // loom's macro takes no `const` block.
     #[allow(clippy::missing_const_for_thread_local)]
     static WORKS_FOR: Cell<usize> = Cell::new(0);
+    /// True once that worker has left its pool, and only its hooks still run.
+    #[allow(clippy::missing_const_for_thread_local)]
+    static HAS_LEFT: Cell<bool> = Cell::new(false);
 }
 
 /// Which pool is meant, among all that are alive.
@@ -34,6 +37,11 @@ impl PoolIdentity {
     /// True when the calling thread is a worker of that pool.
     pub(crate) fn is_of_this_thread(self) -> bool {
         WORKS_FOR.with(Cell::get) == self.0
+    }
+
+    /// True when one of that pool's slots is the calling thread's.
+    pub(crate) fn has_slot_for_this_thread(self) -> bool {
+        self.is_of_this_thread() && !HAS_LEFT.with(Cell::get)
     }
 }
 
@@ -68,6 +76,7 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         let post = Post { seat, hand, holding: false, on_duty: false, birth };
         Worker::new(shared, post, runner).work(first, &orders);
     }
+    HAS_LEFT.with(|left| left.set(true));
     run_hook(hooks.on_stop.as_deref(), index);
     // Who ends sees to those who ended before, since a pool may have no cleaner.
     cleaner::reap(shared);
@@ -155,7 +164,9 @@ impl<'p, T> Worker<'p, T> {
                 Next::Duties(duties) => {
                     item = None;
                     for duty in duties {
-                        contain(|| duty(self.post.birth.index));
+                        let index = self.post.birth.index;
+                        // Dropped in there as well.
+                        contain(move || duty(index));
                     }
                 }
                 Next::Idle | Next::Leave => {
@@ -213,17 +224,24 @@ impl<'p, T> Worker<'p, T> {
             // What the panic left of the state is not to be trusted.
             let broken = self.runner.take();
             contain(|| drop(broken));
-            self.runner = make_runner(self.shared, index).ok();
+            self.runner = match make_runner(self.shared, index) {
+                Ok(runner) => Some(runner),
+                Err(error) => {
+                    contain(|| drop(error));
+                    None
+                }
+            };
         }
         Ended::Panicked
     }
 
     fn abandon(&mut self) {
         let mut core = self.shared.core.lock();
-        let (rest, bells) = core.abandon(&mut self.post);
+        let Leftovers { payloads, bells, _duties: duties } = core.abandon(&mut self.post);
         self.shared.unlock_and_tell(core);
         ring(bells);
-        self.shared.discard(rest, Discard::NoWorker);
+        contain(|| drop(duties));
+        self.shared.discard(payloads, Discard::NoWorker);
     }
 }
 

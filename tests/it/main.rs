@@ -30,6 +30,7 @@ mod pool_multi;
 mod pool_nested;
 mod pool_panic;
 mod pool_policies;
+mod pool_regress;
 mod pool_resize;
 mod pool_restart;
 mod pool_scope;

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
@@ -308,6 +308,50 @@ fn pool_064_joiners_of_dropped_tasks_are_woken() {
         }
         gate.open();
         pool.wait_timeout(PATIENCE).unwrap();
+    }
+}
+
+/// Its drop takes as long as the gate is closed.
+struct SlowToGo {
+    goes: Sender<()>,
+    gate: Gate,
+}
+
+impl Drop for SlowToGo {
+    fn drop(&mut self) {
+        self.goes.send(()).unwrap();
+        self.gate.pass();
+    }
+}
+
+/// Nobody is told before what the task captured is gone.
+#[test]
+fn pool_064_the_captures_are_dropped_before_the_end_is_told() {
+    for cancels in [true, false] {
+        let pool = tasks(1, 4);
+        let held = hold(&pool);
+        let ((goes, going), gate) = (channel(), Gate::new());
+        let captured = SlowToGo { goes, gate: gate.clone() };
+        let handle = pool.spawn(move || drop(captured)).unwrap();
+        thread::scope(|threads| {
+            threads.spawn(|| {
+                if cancels {
+                    assert!(handle.cancel());
+                } else {
+                    drop(pool.stop_now());
+                }
+            });
+            going.recv_timeout(PATIENCE).unwrap();
+            let told = handle.is_finished();
+            gate.open();
+            assert!(!told, "told before the drop has ended");
+        });
+        match joined(handle) {
+            Err(TaskError::Cancelled) => assert!(cancels),
+            Err(TaskError::Lost) => assert!(!cancels),
+            other => panic!("{other:?}"),
+        }
+        held.open();
     }
 }
 

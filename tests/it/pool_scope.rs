@@ -84,9 +84,9 @@ fn pool_068_tasks_run_on_the_pools_workers() {
     assert_eq!(workers.into_inner(), 2);
 }
 
-/// One worker and no queue: the tickets after the first are refused, and yet the worker runs all tasks.
+/// One worker and no queue: one ticket runs, another stands by, and the worker runs all tasks with them.
 #[test]
-fn pool_068_a_worker_makes_up_for_refused_tickets() {
+fn pool_068_a_worker_runs_more_tasks_than_it_has_tickets_for() {
     let pool = tasks(1, 0);
     let (ran, gate) = (AtomicUsize::new(0), Gate::new());
     pool.scope(|scope| {
@@ -100,9 +100,67 @@ fn pool_068_a_worker_makes_up_for_refused_tickets() {
         gate.open();
         eventually("the worker runs them all", || ran.load(Ordering::SeqCst) == 10);
     });
-    reaches(&pool, "one ticket", |stats| stats.finished == 1);
+    pool.wait_idle_timeout(PATIENCE).unwrap();
     let stats = pool.stats();
-    assert_eq!((stats.accepted, stats.rejected), (1, 0), "a ticket that is not taken is nobody's refusal");
+    assert!(stats.finished <= 2, "{stats:?}");
+    assert_eq!(stats.rejected, 0, "a ticket is nobody's submission");
+}
+
+/// The body waits for its task, and all workers were busy when it was spawned.
+#[test]
+fn pool_068_a_worker_that_comes_free_later_helps() {
+    for queue in [0, 1, 8] {
+        let pool = tasks(2, queue);
+        let gates = [hold(&pool), hold(&pool)];
+        reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
+        for _ in 0..queue {
+            pool.execute(|| {}).unwrap();
+        }
+        let ran = AtomicUsize::new(0);
+        pool.scope(|scope| {
+            scope.spawn(|| {
+                ran.fetch_add(1, Ordering::SeqCst);
+            });
+            gates[1].open();
+            eventually("a worker runs the task", || ran.load(Ordering::SeqCst) == 1);
+        });
+        gates[0].open();
+    }
+}
+
+/// All workers were busy for a moment while everything was spawned: the owner is not left alone with it.
+#[test]
+fn pool_068_workers_that_come_free_later_share_the_work() {
+    let pool = tasks(2, 0);
+    let gates = [hold(&pool), hold(&pool)];
+    let by_workers = AtomicUsize::new(0);
+    pool.scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                if pool.is_worker() {
+                    by_workers.fetch_add(1, Ordering::SeqCst);
+                } else {
+                    eventually("the others are run", || by_workers.load(Ordering::SeqCst) == 39);
+                }
+            });
+        }
+        // The owner is about to take one, and no worker has any.
+        gates.iter().for_each(Gate::open);
+        eventually("the workers begin", || by_workers.load(Ordering::SeqCst) > 0);
+    });
+    assert!(by_workers.into_inner() >= 39);
+}
+
+#[test]
+fn pool_068_no_more_tickets_than_workers() {
+    let pool = tasks(2, 64);
+    let gates = [hold(&pool), hold(&pool)];
+    reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
+    let mut counts = vec![0; 1_000];
+    pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+    assert!(counts.iter().all(|&count| count == 1));
+    assert_eq!(pool.stats().queued, 2);
+    gates.iter().for_each(Gate::open);
 }
 
 #[test]
@@ -219,10 +277,10 @@ fn pool_068_tickets_that_come_late_find_nothing() {
         pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
         assert_eq!(counts, [1; 8], "the caller has run them");
     }
-    assert_eq!(pool.stats().queued, 8);
+    assert_eq!(pool.stats().queued, 1, "a ticket waits for the worker");
     gate.open();
     pool.wait_idle_timeout(PATIENCE).unwrap();
-    assert_eq!((pool.stats().finished, pool.stats().panicked), (9, 0));
+    assert_eq!((pool.stats().finished, pool.stats().panicked), (2, 0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{SubPool, SubmitError, TaskError, TaskPool, WaitError, WorkerPool};
+use anthill_pool::{SubPool, SubmitError, Task, TaskError, TaskPool, WaitError, WhenFull, WorkerPool};
 use anthill_tests::{Gate, PATIENCE, background, comes_true, eventually, within};
 
 use crate::pool::on_threads;
@@ -50,7 +50,7 @@ fn settled(share: &SubPool) {
     share.wait_idle_timeout(PATIENCE).unwrap();
     let stats = share.stats();
     assert_eq!((stats.running, stats.queued), (0, 0));
-    assert_eq!(stats.accepted, stats.finished + stats.lost);
+    assert_eq!(stats.accepted, stats.finished + stats.lost + stats.handed_back);
     assert!(stats.peak_running <= stats.max, "{stats:?}");
 }
 
@@ -255,8 +255,9 @@ fn pool_093_panics_are_counted_by_both_and_reported_by_the_parent() {
     assert!(reports.into_iter().eq((0..20).step_by(2)));
 }
 
+/// The only worker hands on to itself after each panic, so that each is the parent's.
 #[test]
-fn pool_093_a_panic_without_room_to_hand_on_stops_nothing() {
+fn pool_093_panics_without_room_stop_nothing() {
     let pool = tasks(1, 0);
     let share = pool.sub_pool(1);
     let gate = hold_share(&share);
@@ -268,8 +269,198 @@ fn pool_093_a_panic_without_room_to_hand_on_stops_nothing() {
     assert_eq!(handle.join_timeout(PATIENCE).expect("it comes to its turn").unwrap(), 7);
     settled(&share);
     pool.wait_idle_timeout(PATIENCE).unwrap();
-    assert_eq!(share.stats().panicked, 5);
-    assert!(pool.stats().panicked >= 1);
+    assert_eq!((share.stats().panicked, pool.stats().panicked), (5, 5));
+}
+
+/// A task came while both workers were busy; one comes free, and the share may have it.
+#[test]
+fn pool_093_a_worker_that_comes_free_later_is_used() {
+    for queue in [0, 1] {
+        let pool = tasks(2, queue);
+        let foreign = hold(&pool);
+        let share = pool.sub_pool(2);
+        let long = hold_share(&share);
+        for _ in 0..queue {
+            pool.execute(|| {}).unwrap();
+        }
+        let handle = share.spawn(|| 8).unwrap();
+        assert_eq!(share.stats().queued, 1);
+        foreign.open();
+        assert_eq!(handle.join_timeout(PATIENCE).expect("a worker is idle").unwrap(), 8);
+        assert_eq!(share.stats().running, 1);
+        long.open();
+        settled(&share);
+    }
+}
+
+/// A ticket that the parent finds too old is followed by another one.
+#[test]
+fn pool_093_an_aged_ticket_loses_nothing() {
+    let age = Duration::from_millis(100);
+    let (discarded, discards) = channel();
+    let pool = WorkerPool::builder()
+        .max_workers(1)
+        .queue_capacity(8)
+        .max_queue_age(age)
+        .on_discard(move |task, _| {
+            discarded.send(()).unwrap();
+            drop(task);
+        })
+        .build_tasks()
+        .unwrap();
+    let gate = hold(&pool);
+    let (share, ran) = (pool.sub_pool(1), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..5 {
+        let ran = ran.clone();
+        share.execute(move || tick(&ran)).unwrap();
+    }
+    thread::sleep(age * 2);
+    gate.open();
+    discards.recv_timeout(PATIENCE).unwrap();
+    settled(&share);
+    assert_eq!((ran.load(Ordering::SeqCst), share.stats().lost), (5, 0));
+}
+
+/// So is one that had to make room for others.
+#[test]
+fn pool_093_a_displaced_ticket_loses_nothing() {
+    let pool = WorkerPool::builder()
+        .max_workers(1)
+        .queue_capacity(1)
+        .when_full(WhenFull::DiscardOldest)
+        .build_tasks()
+        .unwrap();
+    let gate = hold_share(&pool.sub_pool(1));
+    let (share, ran) = (pool.sub_pool(1), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..5 {
+        let ran = ran.clone();
+        share.execute(move || tick(&ran)).unwrap();
+    }
+    pool.execute(|| {}).unwrap();
+    assert_eq!((pool.stats().discarded, share.stats().lost, share.stats().queued), (1, 0, 5));
+    gate.open();
+    settled(&share);
+    assert_eq!((ran.load(Ordering::SeqCst), share.stats().lost), (5, 0));
+}
+
+/// A pool that drops whatever it gets does not keep a share going without end.
+#[test]
+fn pool_093_a_parent_that_runs_nothing_loses_the_tasks() {
+    let pool = WorkerPool::builder().max_workers(1).queue_capacity(4).build(|task: Task| drop(task)).unwrap();
+    let share = pool.sub_pool(1);
+    let handles = [share.spawn(|| ()).unwrap(), share.spawn(|| ()).unwrap()];
+    for handle in handles {
+        assert!(matches!(handle.join_timeout(PATIENCE).expect("it is told"), Err(TaskError::Lost)));
+    }
+    settled(&share);
+    assert_eq!(share.stats().lost, 2);
+    pool.wait_idle_timeout(PATIENCE).unwrap();
+}
+
+/// Whatever the lost tasks do when they are dropped.
+#[test]
+fn pool_093_panicking_drops_of_lost_tasks_are_contained() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("a drop"));
+        }
+    }
+    let pool = tasks(1, 8);
+    let gate = hold(&pool);
+    let share = pool.sub_pool(1);
+    for _ in 0..3 {
+        let bomb = Bomb;
+        share.execute(move || std::mem::forget(bomb)).unwrap();
+    }
+    drop(pool.stop_now());
+    assert_eq!(share.stats().lost, 3);
+    gate.open();
+    settled(&share);
+}
+
+/// Neither is the submitter captured to work for the share, nor is anything displaced by it.
+#[test]
+fn pool_093_a_submitter_waits_for_a_full_parent_whatever_its_policy() {
+    for policy in [WhenFull::Block, WhenFull::RunOnCaller, WhenFull::DiscardOldest] {
+        let pool =
+            WorkerPool::builder().max_workers(1).queue_capacity(1).when_full(policy).build_tasks().unwrap();
+        let gate = hold_share(&pool.sub_pool(1));
+        let ran = Arc::new(AtomicUsize::new(0));
+        let others = ran.clone();
+        pool.execute(move || tick(&others)).unwrap();
+        let share = pool.sub_pool(1);
+        let waiting = {
+            let (share, inside) = (share.clone(), pool.clone());
+            background(move || {
+                let handle = share.spawn(move || inside.is_worker()).unwrap();
+                handle.join().unwrap()
+            })
+        };
+        eventually("the submitter waits", || pool.waiting() == 1);
+        gate.open();
+        assert!(waiting.outcome("its turn"), "run by a worker");
+        settled(&share);
+        pool.wait_idle_timeout(PATIENCE).unwrap();
+        let stats = pool.stats();
+        assert_eq!((ran.load(Ordering::SeqCst), stats.ran_by_caller, stats.discarded), (1, 0, 0));
+    }
+    let pool = WorkerPool::builder().max_workers(1).when_full(WhenFull::Refuse).build_tasks().unwrap();
+    let gate = hold(&pool);
+    assert!(matches!(pool.sub_pool(1).execute(|| {}), Err(SubmitError::Full(_))));
+    gate.open();
+}
+
+#[test]
+fn pool_093_what_is_queued_can_be_taken_back() {
+    let pool = tasks(1, 4);
+    let (share, ran) = (pool.sub_pool_bounded(1, 4), Arc::new(Mutex::new(Vec::new())));
+    let gate = hold_share(&share);
+    let give = |number: usize| {
+        let ran = ran.clone();
+        share.try_execute(move || ran.lock().unwrap().push(number))
+    };
+    (0..4).for_each(|number| give(number).unwrap());
+    assert!(give(4).is_err());
+    // Makes room for one that waits.
+    let waiting = {
+        let share = share.clone();
+        background(move || share.execute(|| {}).is_ok())
+    };
+    thread::sleep(Duration::from_millis(10));
+    assert!(!waiting.is_finished());
+    let taken = share.take_queue();
+    assert!(waiting.outcome("there is room"));
+    assert_eq!((taken.len(), share.stats().handed_back, share.stats().running), (4, 4, 1));
+    taken.into_iter().for_each(Task::run);
+    assert_eq!(*ran.lock().unwrap(), [0, 1, 2, 3]);
+    // After a stop, what one of the workers is about to run.
+    pool.stop();
+    assert!(pool.stop_now().is_empty());
+    assert_eq!(share.take_queue().len(), 1);
+    assert!(share.take_queue().is_empty());
+    gate.open();
+    pool.wait_timeout(PATIENCE).unwrap();
+    settled(&share);
+    assert_eq!((share.stats().finished, share.stats().handed_back, share.stats().lost), (1, 5, 0));
+}
+
+/// What its submitter may get back is not taken from it.
+#[test]
+fn pool_093_what_is_being_submitted_is_not_taken() {
+    let pool = tasks(1, 0);
+    let gate = hold(&pool);
+    let share = pool.sub_pool(1);
+    let waiting = {
+        let share = share.clone();
+        background(move || share.spawn(|| 9).unwrap().join().unwrap())
+    };
+    eventually("the submitter waits", || pool.waiting() == 1);
+    assert!(share.take_queue().is_empty());
+    gate.open();
+    assert_eq!(waiting.outcome("its task"), 9);
+    settled(&share);
+    assert_eq!(share.stats().handed_back, 0);
 }
 
 /// The share feeds itself without end; the parent's other users come to their turn all the same.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
 use crate::support::Preemptions::AtMost;
-use crate::support::{explore, planned_panic};
+use crate::support::{Gate, explore, planned_panic};
 use crate::{Tally, close, tasks};
 
 /// Stands for the frame that the tasks borrow.
@@ -93,10 +93,10 @@ fn l32_end_meets_tickets() {
     });
 }
 
-/// Without a queue the second ticket is refused when the worker is busy: it takes that task along, or the owner does.
+/// Without a queue a second ticket stands by while the worker is busy, which may take that task along, or the owner does.
 #[test]
-fn l32_end_meets_a_refused_ticket() {
-    explore("l32 refused", AtMost(3), || {
+fn l32_end_meets_a_ticket_that_stands_by() {
+    explore("l32 stands by", AtMost(3), || {
         let (pool, tally, frame) = (tasks(1, 0), Tally::new(), Frame::new());
         pool.scope(|scope| {
             for _ in 0..2 {
@@ -106,6 +106,25 @@ fn l32_end_meets_a_refused_ticket() {
         });
         frame.end();
         assert_eq!(tally.done(), 2, "tasks that ended in the scope");
+        close(pool);
+    });
+}
+
+/// The body waits for its task, and the worker is about to go idle when that is offered: it takes it.
+#[test]
+fn l32_offer_meets_idling_worker() {
+    explore("l32 offer", AtMost(3), || {
+        let (pool, tally, gate) = (tasks(1, 0), Tally::new(), Gate::closed());
+        pool.execute(|| {}).unwrap();
+        pool.scope(|scope| {
+            let (tally, gate) = (&tally, &gate);
+            scope.spawn(move || {
+                tally.value().note();
+                gate.open();
+            });
+            gate.pass();
+        });
+        assert_eq!(tally.done(), 1, "tasks that ended in the scope");
         close(pool);
     });
 }

@@ -98,6 +98,36 @@ fn l09_submission_meets_stop_of_the_parent() {
     });
 }
 
+/// A ticket stands by at a parent without room, and a task relies on it, while the parent is stopped.
+#[test]
+fn l09_offer_meets_stop_of_the_parent() {
+    explore("l09 offer", AtMost(2), || {
+        let (pool, tally) = (tasks(1, 0), Tally::new());
+        let share = pool.sub_pool(2);
+        let stopper = {
+            let pool = pool.clone();
+            thread::spawn(move || pool.stop())
+        };
+        let accepted = (0..3).filter(|_| gives(&share, &tally)).count();
+        stopper.join().unwrap();
+        check(pool, share, &tally, accepted);
+        assert_eq!(tally.dropped(), 3, "closures that are gone");
+    });
+}
+
+/// A ticket is offered to a parent whose only worker is about to go idle, and a later task relies on it.
+#[test]
+fn l03_offer_meets_idling_worker() {
+    explore("l03 offer", AtMost(2), || {
+        let (pool, tally) = (tasks(1, 0), Tally::new());
+        let share = pool.sub_pool(2);
+        let accepted = (0..3).filter(|_| gives(&share, &tally)).count();
+        share.wait_idle().unwrap();
+        assert_eq!(tally.done(), accepted, "wait_idle returned early");
+        check(pool, share, &tally, accepted);
+    });
+}
+
 /// The parent has two workers, the share one of them: its tasks never run at the same time.
 #[test]
 fn l01_two_workers_and_a_share_of_one() {

@@ -1,6 +1,6 @@
 //! Submissions: what becomes of a payload, and of the slots that are reserved for new workers.
 
-use crate::core::{Admission, Ask, Birth, Core, Mail};
+use crate::core::{Admission, Ask, Birth, Core, DutyBody, Mail};
 use crate::handoff::Order;
 use crate::line::Ticket;
 use crate::queue::{Item, Priority};
@@ -99,6 +99,7 @@ impl<T> Core<T> {
 
     pub(super) fn take_standby(&mut self) -> Option<Item<T>> {
         let mut item = self.standby.pop_front()?;
+        self.passed_over = 0;
         self.totals.accepted += 1;
         // It begins to wait now.
         item.since = item.since.map(|_| self.clock.now());
@@ -159,19 +160,22 @@ impl<T> Core<T> {
     }
 
     /// The slot is free again. The bells are of those who may wait for nobody now.
-    pub(crate) fn spawn_failed(&mut self, birth: Birth) -> Vec<Arc<Condvar>> {
+    /// What it had to do besides is returned to be dropped after unlocking.
+    pub(crate) fn spawn_failed(&mut self, birth: Birth) -> (Vec<Arc<Condvar>>, Vec<DutyBody>) {
         self.workers -= 1;
         self.spawning -= 1;
+        let duties = self.forget_duties(birth);
         if birth.errand {
             self.errands -= 1;
             self.unborn_errands -= 1;
+            self.note_idleness();
         } else {
+            // Its submitter has the payload and tries again or gives up: the pool is not idle before that.
             self.totals.accepted -= 1;
         }
-        self.forget_duties(birth);
-        self.note_idleness();
         let is_news = self.workers == 0 || self.line.workers_waiting > 0;
-        if is_news { self.line.bells() } else { Vec::new() }
+        self.check();
+        (if is_news { self.line.bells() } else { Vec::new() }, duties)
     }
 
     /// True when some worker surely lives, or there is none.

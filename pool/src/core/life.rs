@@ -1,6 +1,7 @@
 //! Size, expiry, stop and restart; and the threads that have ended.
 
 use std::mem;
+use std::time::Duration;
 
 use crate::core::{Birth, Core, Mail};
 use crate::handoff::{Order, Seat};
@@ -25,6 +26,12 @@ impl<T> Core<T> {
         (leaving, births)
     }
 
+    /// True while one more worker would have something to do.
+    pub(crate) fn has_work_for_more(&self) -> bool {
+        let is_held = || self.hands.iter().any(|hand| hand.counts().queued > 0);
+        self.open && (!self.nothing_waits() || is_held())
+    }
+
     pub(super) fn nothing_waits(&self) -> bool {
         self.queue.is_empty() && self.line.is_empty() && self.standby.is_empty()
     }
@@ -42,9 +49,14 @@ impl<T> Core<T> {
         self.totals.expired += count as u64;
     }
 
-    /// Since when the worker that would be the next to go is idle.
-    pub(crate) fn next_to_expire(&self) -> Option<Instant> {
-        if self.workers > self.limits.min_workers { self.ready.oldest() } else { None }
+    /// Until when nobody can be due to go, if now is `now` and workers go after `limit`; `None` while so few are there
+    /// that all may stay.
+    pub(crate) fn next_expiry(&self, now: Instant, limit: Duration) -> Option<Instant> {
+        if self.workers <= self.limits.min_workers {
+            return None;
+        }
+        // Whoever is busy now cannot be due before a whole limit has passed.
+        Some(self.ready.oldest().unwrap_or(now).checked_add(limit).unwrap_or(now))
     }
 
     /// Closes the pool: the orders are to be given, the bells to be rung. Nothing the second time.
@@ -75,7 +87,6 @@ impl<T> Core<T> {
 
     /// Opens a stopped pool again; those of its workers that have not left stay.
     pub(crate) fn reopen(&mut self) {
-        self.rests += u64::from(self.is_deserted());
         self.open = true;
     }
 

@@ -2,10 +2,13 @@
 
 use std::mem;
 
-use crate::core::{Core, Ended, Next, Post, Visit};
+use crate::core::{Core, Ended, Leftovers, Next, Post, Visit};
 use crate::line::Entry;
 use crate::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar};
+
+/// An offer goes before everything else after so many payloads have gone before it.
+const PATIENCE_OF_OFFERS: u32 = 64;
 
 impl<T> Core<T> {
     /// A worker asks what to do; bells to ring after unlocking are added to `rings`.
@@ -72,11 +75,11 @@ impl<T> Core<T> {
 
     /// A worker that cannot go on (its state could not be made anew) leaves at once. When no other surely lives, what
     /// is queued has nobody left: it is returned, and whoever waits in line is told by the bells.
-    pub(crate) fn abandon(&mut self, post: &mut Post<T>) -> (Vec<T>, Vec<Arc<Condvar>>) {
+    pub(crate) fn abandon(&mut self, post: &mut Post<T>) -> Leftovers<T> {
         // Its own hand first of all: nobody is left to run from it.
         self.recall();
         self.settle_accounts(post, Some(Ended::Panicked));
-        self.forget_duties(post.birth);
+        let duties = self.forget_duties(post.birth);
         self.workers -= 1;
         let (mut rest, mut bells) = (Vec::new(), Vec::new());
         if self.workers <= self.spawning {
@@ -92,7 +95,8 @@ impl<T> Core<T> {
             bells = self.line.bells();
         }
         self.note_idleness();
-        (rest, bells)
+        self.check();
+        Leftovers { payloads: rest, bells, _duties: duties }
     }
 
     /// The longest waiting payload: from the queue, from the line, or from another worker's hand.
@@ -102,6 +106,12 @@ impl<T> Core<T> {
         may_batch: bool,
         rings: &mut Vec<Arc<Condvar>>,
     ) -> Option<Item<T>> {
+        if !self.standby.is_empty() {
+            self.passed_over += 1;
+            if self.passed_over >= PATIENCE_OF_OFFERS {
+                return self.take_standby();
+            }
+        }
         // Beside idle workers, what is left is theirs; and what fewer than all could start is not worth a batch.
         if may_batch && self.queue.len() > self.workers && self.queue.is_plain() && self.ready.len() == 0 {
             self.taken += post.hand.fill(&mut self.queue, self.taken) as u64;

@@ -4,6 +4,11 @@
 //! accepts a ticket, runs it late or drops it: the owner runs what no worker has taken. No pool, however full or
 //! stopped, makes a scope wait for anything but its own running tasks.
 //!
+//! Tickets are *offered*: a pool without room keeps them until a worker would go idle otherwise. More of them than there
+//! can be workers would be of no use, so no more are ever under way; a worker that has come stays until no more jobs wait
+//! than tickets are to come. So as long as the pool takes offers and drops none, *what waits has a ticket to come or a
+//! worker that will look at the queue again*.
+//!
 //! The promise of [`settle`](Crew::settle), which borrowing rests on: *when it returns, every job ever added has been
 //! run to its end, its captures dropped*. A job is in the queue, or counted in `running`, from `add` until
 //! after it has ended, and `settle` returns only when it sees both empty in one critical section.
@@ -19,7 +24,8 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 pub(super) type PanicValue = Box<dyn Any + Send>;
 
 pub(super) struct Crew {
-    pool: TaskPool,
+    /// The most tickets under way at a time.
+    most_tickets: usize,
     state: Mutex<State>,
     /// Rung for the owner only.
     changed: Condvar,
@@ -38,24 +44,28 @@ struct State {
 
 impl Crew {
     pub(super) fn new(pool: &TaskPool) -> Arc<Self> {
+        let most_tickets = pool.capacity().unwrap_or(usize::MAX);
         let state =
             State { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
-        Arc::new(Crew { pool: pool.clone(), state: Mutex::new(state), changed: Condvar::new() })
+        Arc::new(Crew { most_tickets, state: Mutex::new(state), changed: Condvar::new() })
     }
 
-    /// Queues a job and offers the pool a ticket for it.
-    pub(super) fn add(crew: &Arc<Crew>, job: Job<()>) {
+    /// Queues a job, and offers the pool a ticket if there may be one more.
+    pub(super) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
         let mut state = crew.state.lock();
         state.queue.push_back(job);
-        state.expected += 1;
+        let calls_help = state.expected < crew.most_tickets;
+        state.expected += usize::from(calls_help);
         let wake = state.owner_waits;
         drop(state);
         if wake {
             crew.changed.notify_one();
         }
-        let ticket = Ticket { crew: crew.clone() };
-        // A refusal is no harm; the ticket is dropped then, and not expected any more.
-        drop(crew.pool.offer(Task::new(move || ticket.run())));
+        if calls_help {
+            let ticket = Ticket { crew: crew.clone() };
+            // A refusal is no harm; the ticket is dropped then, and not expected any more.
+            drop(pool.offer(Task::new(move || ticket.run())));
+        }
     }
 
     /// Runs what nobody has started, and waits for the rest. Returns what the first panic was raised with.
@@ -74,8 +84,7 @@ impl Crew {
         }
     }
 
-    /// A worker's part: one job for its ticket, and more as long as fewer tickets are to come than jobs wait, since the
-    /// pool refused some.
+    /// A worker's part: one job for its ticket, and more as long as more jobs wait than tickets are to come.
     fn help(&self) {
         let mut state = self.state.lock();
         while let Some(job) = state.queue.pop_front() {

@@ -74,6 +74,8 @@ use crate::sync::Arc;
 /// pool.scope(|scope| kept = Some(scope));
 /// ```
 pub struct Scope<'scope, 'env: 'scope> {
+    /// Asked for help; kept here and not by the crew, which late tickets keep alive.
+    pool: TaskPool,
     crew: Arc<Crew>,
     /// Invariant, so that nobody can make `'scope` shorter and lend what ends before the scope does.
     scope: PhantomData<&'scope mut &'scope ()>,
@@ -86,7 +88,7 @@ impl<'scope> Scope<'scope, '_> {
         // SAFETY: `enter` keeps everything that outlives `'scope` alive until the crew has settled, and the crew has then
         // run this job to its end; see the head of this file.
         let job = unsafe { Job::erased(closure) };
-        Crew::add(&self.crew, job);
+        Crew::add(&self.crew, &self.pool, job);
     }
 }
 
@@ -95,7 +97,7 @@ pub(super) fn enter<'env, R>(
     pool: &TaskPool,
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 ) -> R {
-    let scope = Scope { crew: Crew::new(pool), scope: PhantomData, env: PhantomData };
+    let scope = Scope { pool: pool.clone(), crew: Crew::new(pool), scope: PhantomData, env: PhantomData };
     let outcome = catch_unwind(AssertUnwindSafe(|| body(&scope)));
     let no_way_out = AbortOnDrop;
     let panic = scope.crew.settle();

@@ -33,6 +33,7 @@ struct State<R: 'static> {
 
 enum Stage<R: 'static> {
     Waiting(Job<R>),
+    /// The closure is being run, or being dropped unrun.
     Running,
     Ended(Outcome<R>),
     /// The outcome was given to somebody, or to nobody.
@@ -67,18 +68,19 @@ impl<R> Errand<R> {
         }
     }
 
-    /// Ends it with this error unless it was started; the closure is dropped. True when it was not started.
+    /// Ends it with this error unless it was started; the closure is dropped first. True when it was not started.
     pub(super) fn forestall(&self, error: TaskError) -> bool {
-        let mut state = self.state.lock();
-        let Some(job) = state.withdraw() else { return false };
-        let unclaimed = self.end(state, Err(error));
-        drop_quietly((job, unclaimed));
+        let Some(job) = self.state.lock().withdraw(Stage::Running) else { return false };
+        // Before anybody is told: what it captured is gone by then.
+        drop_quietly(job);
+        let unclaimed = self.end(self.state.lock(), Err(error));
+        drop_quietly(unclaimed);
         true
     }
 
     /// The closure, unless it was started; there is no outcome then.
     pub(super) fn withdraw(&self) -> Option<Job<R>> {
-        self.state.lock().withdraw()
+        self.state.lock().withdraw(Stage::Taken)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -176,8 +178,9 @@ impl<R> Errand<R> {
 }
 
 impl<R> State<R> {
-    fn withdraw(&mut self) -> Option<Job<R>> {
-        match replace(&mut self.stage, Stage::Taken) {
+    /// Takes the closure out, unless it was started, and goes on to `next`.
+    fn withdraw(&mut self, next: Stage<R>) -> Option<Job<R>> {
+        match replace(&mut self.stage, next) {
             Stage::Waiting(job) => Some(job),
             other => {
                 self.stage = other;

@@ -87,7 +87,8 @@ impl TaskPool {
 }
 
 impl SubPool {
-    /// An empty group of tasks on this share: of them no more run at a time than the share allows.
+    /// An empty group of tasks on this share: the share runs no more of them at a time than it allows. A worker of the
+    /// parent that [waits](TaskGroup::wait) for the group runs tasks of it itself, beside the share and not counted there.
     pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
         TaskGroup::at(Place::Share(self.clone()))
     }

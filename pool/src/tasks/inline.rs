@@ -247,20 +247,19 @@ mod tests {
     fn the_closure_can_be_had_back_by_its_type_only() {
         fn check<const N: usize>() {
             let alive = Arc::new(());
-            let same = |job: Job<usize>, _like: &dyn Fn() -> usize| job;
-            let closure = closure_of::<N>(&alive);
-            let job = same(wrap(closure), &|| 0);
+            let job = Job::new(closure_of::<N>(&alive));
             let Err(job) = job.into_closure::<fn() -> usize>() else { panic!("that is another type") };
             assert_eq!(holders(&alive), 1);
-            let back = unwrap_like(job, || closure_of::<N>(&Arc::new(())));
+            let back = closure_made_by(closure_of::<N>, job);
             assert_eq!(holders(&alive), 1);
             assert_eq!(back(), 7 * N);
             assert_eq!(holders(&alive), 0);
         }
-        fn wrap<F: FnOnce() -> usize + Send + 'static>(closure: F) -> Job<usize> {
-            Job::new(closure)
-        }
-        fn unwrap_like<F: FnOnce() -> usize + Send + 'static>(job: Job<usize>, _like: impl Fn() -> F) -> F {
+        /// The maker names the type, which cannot be written.
+        fn closure_made_by<F>(_: fn(&Arc<()>) -> F, job: Job<usize>) -> F
+        where
+            F: FnOnce() -> usize + Send + 'static,
+        {
             job.into_closure().unwrap_or_else(|_| panic!("that is its type"))
         }
         check::<3>();

@@ -9,12 +9,16 @@ impl TaskPool {
     /// Runs `body` with a [`Scope`] whose tasks may borrow whatever outlives this call, and returns when all of them have
     /// ended.
     ///
-    /// The pool's workers help as far as they are free; the tasks that none of them has started when `body` is done are
-    /// run by the calling thread. So a scope always ends: on a worker of a pool that is full, on one without a
-    /// queue, on one that was stopped. While it waits it runs its own tasks and never anything else.
+    /// The pool's workers help: one that is free when a task is spawned, or comes free later, while tasks wait and it has
+    /// nothing else to do. The tasks that none of them has started when `body` is done are run by the calling thread. So a
+    /// scope always ends: on a worker of a pool that is full, on one without a queue, on one that was stopped. While it
+    /// waits it runs its own tasks and never anything else. A `body` that itself waits for one of its tasks relies on a
+    /// worker of the pool.
     ///
-    /// The tasks belong to the scope: their panics are not counted by the pool. A ticket that a full pool refuses is one
-    /// of its [`rejected`](crate::PoolStats::rejected) submissions.
+    /// The tasks belong to the scope: their panics are not counted by the pool, and nor are they themselves. What counts as
+    /// a payload of the pool is each call on a worker for help, which runs one task or more, or none when it comes late. No
+    /// more of these are under way for a scope than workers were allowed when it began, and none is ever a refused
+    /// submission.
     ///
     /// # Panics
     /// With the panic of `body`, else with that of the first task that panicked; in both cases not before all tasks have

@@ -1,25 +1,34 @@
 //! A share of a pool: tasks of which no more than so many run at a time, on the workers of a parent.
 //!
 //! The share has a queue of its own. What it submits to the parent are *tickets*, which carry no task: a ticket that
-//! starts drives the queue until it is empty, or hands on to a new ticket at the end of the parent's queue when others
-//! wait there. The rule that keeps accepted tasks from being stranded:
+//! starts drives the queue until it is empty, or hands on to a new ticket when others wait for the parent's workers. The
+//! first ticket is submitted, so that the share has what others have: a place in the parent's queue or line. Further ones
+//! are *offered*: a parent without room keeps them until one of its workers would go idle otherwise. The rule that keeps
+//! accepted tasks from being stranded:
 //!
 //! *a task in the queue is either being offered by its submitter, who will take it back when the parent refuses, or the
 //! share is carried*: by a running driver, by a driver that hands on, or by a ticket that the parent has accepted. Whoever
-//! is the last to carry looks at the queue in the same critical section in which it stops to do so.
+//! is the last to carry looks at the queue in the same critical section in which it stops to do so. A ticket that the
+//! parent drops is followed by another; only when the parent takes none any more the queue is dropped.
 //!
 //! The parent is never called under the share's lock.
 
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use super::handle::{TaskHandle, spawn_through};
 use super::{Task, TaskPool, drop_quietly};
 use crate::error::{SubmitError, WaitError};
+use crate::options::WhenFull;
+use crate::submit::{Patience, Wish};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
+
+/// How many tickets in a row the parent may drop before the share believes that it runs none.
+const DROPS_IN_A_ROW: u32 = 8;
 
 impl TaskPool {
     /// A share of this pool: at most `max` (but at least 1) of its workers run the share's tasks at a time. Its queue has
@@ -43,6 +52,9 @@ impl TaskPool {
 
     /// As [`sub_pool`](Self::sub_pool), with a bound on the accepted tasks that wait, beyond those that wait for the
     /// share's first worker.
+    ///
+    /// A submitter that waits for room hears of the end of a task and of nothing else: when the parent is stopped
+    /// meanwhile, it is told so once one of the share's running tasks has ended.
     pub fn sub_pool_bounded(&self, max: usize, queue_capacity: usize) -> SubPool {
         let share = Share {
             parent: self.clone(),
@@ -61,20 +73,26 @@ impl TaskPool {
 /// the share already or surely will; else the parent has to accept it, and its refusal is the share's. Once the parent
 /// is stopped nothing is accepted, and what was still runs.
 ///
-/// The share is fair to the parent's other users: after each task, if payloads wait in the parent's queue, it goes to the
-/// end of that queue; only when that is full it carries on. While submitters are blocked at a parent without room, it
-/// makes do with one worker.
+/// Of the parent's policy for [when it is full](crate::WhenFull), `Refuse` holds here too. With any other a submitter
+/// waits: neither does it run the share's tasks itself, nor is anything discarded in favour of the share. It may be left
+/// waiting until the parent has room although its task is done, by a worker that came to the share in the meantime.
+///
+/// The share is fair to the parent's other users: after each task, if payloads wait in the parent's queue or submitters are
+/// blocked there, its worker goes to them, and the share to the end of that queue; if that is full, it waits for a worker
+/// that has nothing else to do, though not for ever.
 ///
 /// A worker of the parent that [joins](TaskHandle::join) a task which has not started runs it itself, in place of
 /// waiting for it; that one does not count towards `max`.
 ///
-/// A panic of a task is one of the parent's: counted and reported there. Only when the parent has no room for the share to
-/// hand on to, several panics in a row are reported as the first of them. The share's own
-/// [`stats`](SubPool::stats) count each.
+/// A panic of a task is one of the parent's: counted and reported there. Only once the parent is stopped several panics in
+/// a row are reported as the first of them. The share's own [`stats`](SubPool::stats) count each.
 ///
 /// A share keeps its parent from being stopped by the drop of its last other handle. What the parent hands back
-/// ([`stop_now`](crate::WorkerPool::stop_now)) or discards stands for the share's queue: running it runs that, dropping the
-/// last of it drops that, and [handles](TaskHandle) tell [`Lost`](crate::TaskError::Lost).
+/// ([`stop_now`](crate::WorkerPool::stop_now)) stands for the share's queue: running it runs that, dropping the
+/// last of it drops that, and [handles](TaskHandle) tell [`Lost`](crate::TaskError::Lost). While one of its workers works
+/// for the share it hands back nothing of the share's; [`take_queue`](SubPool::take_queue) does at any time. What an open
+/// parent discards, because it became too old or had to make room, takes nothing along: another takes its place, unless
+/// the parent has dropped several in a row without having run a task of the share.
 #[derive(Clone)]
 pub struct SubPool {
     share: Arc<Share>,
@@ -102,6 +120,8 @@ struct State {
     running: usize,
     /// Drivers between two tasks, on their way to the end of the parent's queue.
     handing_on: usize,
+    /// Tickets made in place of dropped ones since a task was last started.
+    replacements: u32,
     watchers: usize,
     idle_moments: u64,
     totals: Totals,
@@ -121,12 +141,14 @@ struct Totals {
     finished: u64,
     panicked: u64,
     lost: u64,
+    handed_back: u64,
     peak_running: usize,
 }
 
 /// A consistent snapshot of a [`SubPool`]: all figures were read in one critical section.
 ///
-/// Always `accepted == finished + running + queued + lost`; a task whose submission is under way counts as accepted.
+/// Always `accepted == finished + running + queued + lost + handed_back`; a task whose submission is under way counts as
+/// accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubPoolStats {
@@ -146,6 +168,8 @@ pub struct SubPoolStats {
     pub panicked: u64,
     /// Tasks accepted and dropped, because the parent dropped what stood for them.
     pub lost: u64,
+    /// Tasks accepted and handed back by [`take_queue`](SubPool::take_queue).
+    pub handed_back: u64,
 }
 
 impl SubPool {
@@ -207,6 +231,39 @@ impl SubPool {
         spawn_through(&self.share.parent, closure, |task| self.try_submit(task))
     }
 
+    /// Hands back what is queued and was not started, the oldest first. What runs goes on, and the share stays as it is.
+    ///
+    /// A task whose submitter still waits for the parent's answer is left to it. After a stop of the parent this is what
+    /// keeps the rest from being run.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use anthill_pool::WorkerPool;
+    ///
+    /// let pool = WorkerPool::builder().max_workers(1).build_tasks()?;
+    /// let share = pool.sub_pool(1);
+    /// let (open, gate) = channel::<()>();
+    /// share.execute(move || gate.recv().unwrap())?;
+    /// share.execute(|| unreachable!("it is not run"))?;
+    /// while share.stats().running == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(share.take_queue().len(), 1);
+    /// open.send(())?;
+    /// share.wait_idle()?;
+    /// assert_eq!((share.stats().finished, share.stats().handed_back), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use = "these tasks were accepted and will not run"]
+    pub fn take_queue(&self) -> Vec<Task> {
+        let mut state = self.share.state.lock();
+        let taken = state.take_settled();
+        state.totals.handed_back += taken.len() as u64;
+        state.note_idleness();
+        self.share.unlock_and_tell(state);
+        taken.into_iter().map(|entry| entry.task).collect()
+    }
+
     /// Waits until the share has nothing to do: nothing runs, nothing is queued. Returns if there was such a moment since
     /// the call.
     ///
@@ -236,6 +293,7 @@ impl SubPool {
             finished: state.totals.finished,
             panicked: state.totals.panicked,
             lost: state.totals.lost,
+            handed_back: state.totals.handed_back,
         }
     }
 
@@ -282,20 +340,23 @@ impl Share {
         let number = state.enqueue(task, true);
         state.offered.push(number);
         drop(state);
-        let ticket = Ticket::task(share, number);
-        let answer = if may_wait { share.parent.submit(ticket) } else { share.parent.try_submit(ticket) };
-        share.settle_offer(number, answer)
+        // A ticket that is run here would make the submitter a driver, for everybody and without end; one that displaces
+        // others would be at the expense of those who are not of the share.
+        let waits = may_wait && share.parent.when_full() != WhenFull::Refuse;
+        let patience = if waits { Patience::Endless } else { Patience::None };
+        let answer = share.parent.place(Ticket::task(share, number), Wish::waiting(patience));
+        Share::settle_offer(share, number, answer)
     }
 
     /// The submitter of entry and ticket `number` has its answer.
     fn settle_offer(
-        &self,
+        share: &Arc<Share>,
         number: u64,
         answer: Result<(), SubmitError<Task>>,
     ) -> Result<(), SubmitError<Task>> {
         // The refused ticket is dropped at once, and takes its number out.
         let refusal = answer.err().map(|refusal| refusal.map(drop));
-        let mut state = self.state.lock();
+        let mut state = share.state.lock();
         state.confirm(number, refusal.is_none());
         // When it is not there any more some driver has started it.
         if let Some(place) = state.queue.iter().position(|entry| entry.number == number) {
@@ -304,28 +365,36 @@ impl Share {
                     let entry = state.queue.remove(place);
                     state.totals.accepted -= 1;
                     state.note_idleness();
-                    self.unlock_and_tell(state);
+                    share.unlock_and_tell(state);
                     let task = entry.expect("it was found there").task;
                     return Err(refusal.map(|()| task));
                 }
                 _ => state.queue[place].offered = false,
             }
         }
-        self.unlock_or_give_up(state);
+        Share::unlock_or_replace(share, state);
         Ok(())
     }
 
     /// Offers the parent a ticket; true when it was accepted. A refusal is no harm to what is carried by others.
     fn offer_ticket(share: &Arc<Share>) -> bool {
-        let mut state = share.state.lock();
+        let (state, accepted) = Share::unlock_and_offer(share, share.state.lock());
+        Share::unlock_or_replace(share, state);
+        accepted
+    }
+
+    /// Offers the parent a ticket, unlocked meanwhile.
+    fn unlock_and_offer<'a>(
+        share: &'a Arc<Share>,
+        mut state: MutexGuard<'a, State>,
+    ) -> (MutexGuard<'a, State>, bool) {
         let number = state.take_number();
         state.offered.push(number);
         drop(state);
         let accepted = share.parent.offer(Ticket::task(share, number)).is_ok();
         let mut state = share.state.lock();
         state.confirm(number, accepted);
-        share.unlock_or_give_up(state);
-        accepted
+        (state, accepted)
     }
 
     /// The life of a ticket that a worker runs: task after task.
@@ -337,6 +406,7 @@ impl Share {
         while state.running < share.max {
             let Some(entry) = state.queue.pop_front() else { break };
             state.running += 1;
+            state.replacements = 0;
             state.totals.peak_running = state.totals.peak_running.max(state.running);
             // There is room in the queue now.
             share.unlock_and_tell(state);
@@ -375,15 +445,12 @@ impl Share {
     /// share is carried without it.
     fn hand_on(share: &Arc<Share>, must_unwind: bool) -> bool {
         let parent = share.parent.stats();
-        if must_unwind || parent.queued > 0 {
+        if must_unwind || parent.queued > 0 || parent.blocked > 0 {
             return Share::offer_ticket(share);
         }
-        if parent.blocked > 0 {
-            return true;
-        }
-        let has_room = parent.idle > 0 || parent.capacity.is_none_or(|capacity| parent.workers < capacity);
         // This driver itself is one of them.
-        if has_room && share.state.lock().wants_help(share.max) {
+        let wants_help = share.state.lock().wants_help(share.max);
+        if wants_help {
             Share::offer_ticket(share);
         }
         false
@@ -430,18 +497,34 @@ impl Share {
         }
     }
 
+    /// A ticket may have come to nothing: if what is queued is not carried any more, offers another one; and drops the
+    /// queue when the parent takes none.
+    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: MutexGuard<'a, State>) {
+        while state.is_stranded() {
+            let mut accepted = false;
+            if state.replacements < DROPS_IN_A_ROW {
+                state.replacements += 1;
+                (state, accepted) = Share::unlock_and_offer(share, state);
+            }
+            if !accepted {
+                break;
+            }
+        }
+        share.unlock_or_give_up(state);
+    }
+
     /// Drops what nobody will run any more, if the share is not carried.
     fn unlock_or_give_up(&self, mut state: MutexGuard<'_, State>) {
         if state.is_carried() {
             return;
         }
-        let (kept, lost): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut state.queue).into_iter().partition(|entry| entry.offered);
-        state.queue = kept;
+        let lost = state.take_settled();
+        state.replacements = 0;
         state.totals.lost += lost.len() as u64;
         state.note_idleness();
         self.unlock_and_tell(state);
-        drop(lost);
+        // One by one, so that several drops that panic are contained too.
+        lost.into_iter().for_each(drop_quietly);
     }
 }
 
@@ -464,6 +547,18 @@ impl State {
         self.running + self.handing_on + self.expected > 0
     }
 
+    /// True when something accepted is in the queue that nobody will look at.
+    fn is_stranded(&self) -> bool {
+        !self.is_carried() && self.queue.iter().any(|entry| !entry.offered)
+    }
+
+    /// Takes all out of the queue but what its submitter may still take back.
+    fn take_settled(&mut self) -> VecDeque<Entry> {
+        let (kept, taken) = mem::take(&mut self.queue).into_iter().partition(|entry| entry.offered);
+        self.queue = kept;
+        taken
+    }
+
     /// True when another driver would find something to do and be allowed to.
     fn wants_help(&self, max: usize) -> bool {
         self.running + self.handing_on + self.expected + self.offered.len() < max
@@ -476,11 +571,11 @@ impl State {
         }
     }
 
-    /// The ticket starts, or is dropped without having started.
-    fn ticket_is_over(&mut self, number: u64) {
-        if !self.take_offered(number) {
-            self.expected -= 1;
-        }
+    /// The ticket starts, or is dropped without having started. True when whoever offered it had its answer before.
+    fn ticket_is_over(&mut self, number: u64) -> bool {
+        let was_expected = !self.take_offered(number);
+        self.expected -= usize::from(was_expected);
+        was_expected
     }
 
     fn take_offered(&mut self, number: u64) -> bool {
@@ -522,8 +617,10 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(share) = self.share.take() {
             let mut state = share.state.lock();
-            state.ticket_is_over(self.number);
-            share.unlock_or_give_up(state);
+            // Else it is refused, or its answer is on the way: whoever offered it will look at the queue.
+            if state.ticket_is_over(self.number) {
+                Share::unlock_or_replace(&share, state);
+            }
         }
     }
 }
