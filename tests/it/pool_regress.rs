@@ -31,7 +31,7 @@ fn pool_069_a_duty_is_not_dropped_under_the_lock() {
         let pool = WorkerPool::new(1, |_: u8| {}).unwrap();
         let seen = pool.clone();
         let looks = OnDrop(move || drop(seen.stats()));
-        assert_eq!(pool.broadcast(move |_| drop(&looks)), 0, "there is no worker yet");
+        assert_eq!(pool.broadcast(move |_| _ = &looks), 0, "there is no worker yet");
     });
 }
 
@@ -55,7 +55,7 @@ fn pool_069_a_duty_for_a_thread_that_is_refused_is_not_dropped_under_the_lock() 
         asked.pass();
         let seen = pool.clone();
         let looks = OnDrop(move || drop(seen.stats()));
-        assert_eq!(pool.broadcast(move |_| drop(&looks)), 1);
+        assert_eq!(pool.broadcast(move |_| _ = &looks), 1);
         go_on.open();
         assert!(submitter.outcome("the submitter"));
     });
@@ -79,7 +79,7 @@ fn pool_069_a_duty_whose_drop_panics_costs_no_worker() {
             }
         })
     };
-    pool.broadcast(move |_| drop(&panics));
+    pool.broadcast(move |_| _ = &panics);
     dropped.pass();
     pool.stop();
     pool.wait_timeout(PATIENCE).unwrap();
