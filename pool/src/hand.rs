@@ -15,14 +15,16 @@ use crate::queue::Queue;
 use crate::sync::{Instant, Mutex};
 
 /// The most payloads that a worker takes at a time.
-const LARGEST: usize = 32;
+const LARGEST: usize = 128;
+/// Queues with less room are not taken from in batches.
+const SHORTEST_QUEUE: usize = 64;
 /// Payloads that take no longer than this are short.
 const SHORT: Duration = Duration::from_micros(2);
 
 /// How many payloads a worker may take at a time where the queue has room for `queue_capacity`: short queues are worth
 /// more for their order than for their speed.
 pub(crate) fn batch_for(queue_capacity: usize) -> usize {
-    (queue_capacity / 32).clamp(1, LARGEST)
+    if queue_capacity < SHORTEST_QUEUE { 1 } else { (queue_capacity / 8).min(LARGEST) }
 }
 
 #[derive(Debug)]

@@ -173,8 +173,8 @@ impl<T> Builder<T> {
     /// queued payloads in the order in which they were accepted. (After the system refused a thread, a payload for
     /// which the next attempt succeeds starts on that thread at once, before those.)
     ///
-    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most one in
-    /// 32 of the capacity and never more than 32. Nothing waits behind a slow payload for that: whoever has
+    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most an
+    /// eighth of the capacity and never more than 128. Nothing waits behind a slow payload for that: whoever has
     /// nothing else to do takes over what others hold. Such payloads count as queued, but not against the capacity.
     pub fn queue_capacity(mut self, payloads: usize) -> Self {
         self.queue_capacity = payloads;

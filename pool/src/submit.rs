@@ -95,7 +95,7 @@ impl<'t> Wish<'t> {
 
     /// For what a worker should do when it has nothing else to do.
     pub(crate) fn offer() -> Self {
-        Wish { stands_by: true, ..Self::glance() }
+        Wish { stands_by: true, quiet: true, ..Self::waiting(Patience::None) }
     }
 
     /// The same, by someone who will call [`note_refusal`] if this was the end of it.
