@@ -257,7 +257,7 @@ where
 
     /// Has each worker there is run `duty` once, with its number, and returns how many these are. Idle ones do it at
     /// once, busy ones after their payload; workers made later do not. Workers that are just being made count, although
-    /// their threads may still be refused. A panic in it is contained.
+    /// they may still not come to be. A panic in it is contained.
     ///
     /// For what is bound to threads: flushing thread-local caches, setting priorities.
     ///

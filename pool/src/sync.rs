@@ -117,7 +117,7 @@ mod real {
 
 /// What users' own models stand on.
 #[cfg(anthill_loom)]
-pub mod for_users {
+pub(crate) mod for_users {
     pub use loom::{alloc, cell, hint, lazy_static, model, sync, thread, thread_local};
 }
 
