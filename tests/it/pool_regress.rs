@@ -30,7 +30,7 @@ fn pool_069_a_duty_is_not_dropped_under_the_lock() {
     within("a broadcast whose duty looks at the pool in its drop", || {
         let pool = WorkerPool::new(1, |_: u8| {}).unwrap();
         let seen = pool.clone();
-        let looks = OnDrop(move || drop(seen.stats()));
+        let looks = OnDrop(move || _ = seen.stats());
         assert_eq!(pool.broadcast(move |_| _ = &looks), 0, "there is no worker yet");
     });
 }
@@ -54,7 +54,7 @@ fn pool_069_a_duty_for_a_thread_that_is_refused_is_not_dropped_under_the_lock() 
         };
         asked.pass();
         let seen = pool.clone();
-        let looks = OnDrop(move || drop(seen.stats()));
+        let looks = OnDrop(move || _ = seen.stats());
         assert_eq!(pool.broadcast(move |_| _ = &looks), 1);
         go_on.open();
         assert!(submitter.outcome("the submitter"));
@@ -104,7 +104,7 @@ impl Error for Nosy {}
 
 impl Drop for Nosy {
     fn drop(&mut self) {
-        drop(self.0.get().map(WorkerPool::stats));
+        let _ = self.0.get().map(WorkerPool::stats);
     }
 }
 
