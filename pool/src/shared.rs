@@ -12,7 +12,7 @@ pub(crate) struct Shared<T> {
     pub(crate) core: Mutex<Core<T>>,
     /// Rung for the rare events that watchers wait for: idleness, departures, outcomes of thread creation.
     pub(crate) events: Condvar,
-    /// Rung only to end the cleaner.
+    /// Rung when the cleaner has something to do before its time: to end, or to watch workers again.
     pub(crate) cleaner_bell: Condvar,
     pub(crate) settings: Settings<T>,
     pub(crate) handler: Handler<T>,

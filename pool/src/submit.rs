@@ -159,8 +159,10 @@ pub(crate) fn place<T: Send + 'static>(
             Admission::Unsettled(returned) if wish.hasty => {
                 return refuse(shared, core, wish, SubmitError::Full(returned.payload));
             }
-            Admission::Unsettled(returned) if PoolIdentity::of(shared).has_slot_for_this_thread() => {
-                // It is one of those that are being made, and would wait for itself.
+            Admission::Unsettled(returned)
+                if shared.handler.has_state() && PoolIdentity::of(shared).has_slot_for_this_thread() =>
+            {
+                // It is one of those that are being made, for whose state its maker waits: it would wait for itself.
                 return refuse(shared, core, wish, SubmitError::WouldDeadlock(returned.payload));
             }
             Admission::Unsettled(returned) => {

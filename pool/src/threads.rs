@@ -87,22 +87,32 @@ fn give_up<T>(
     birth: Birth,
     thread: Option<thread::JoinHandle<()>>,
 ) -> Option<Item<T>> {
-    let mut core = shared.core.lock();
+    give_slot_back(shared, shared.core.lock(), birth, thread);
+    item
+}
+
+fn give_slot_back<T>(
+    shared: &Shared<T>,
+    mut core: MutexGuard<'_, Core<T>>,
+    birth: Birth,
+    thread: Option<thread::JoinHandle<()>>,
+) {
     let (bells, duties) = core.spawn_failed(birth);
     core.threads.extend(thread);
     shared.unlock_and_tell(core);
     ring(bells);
     shared::contain(|| drop(duties));
-    item
 }
 
 /// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.
 pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, birth: Birth) -> bool {
-    let wanted = shared.core.lock().has_work_for_more();
-    if !wanted {
-        give_up(shared, None, birth, None);
+    // One critical section: who submits before it sees a worker coming, who submits after it sees a free slot.
+    let core = shared.core.lock();
+    if core.has_work_for_more() {
+        return true;
     }
-    wanted
+    give_slot_back(shared, core, birth, None);
+    false
 }
 
 /// Makes a thread; a panic on the way is an error like any other.

@@ -20,7 +20,7 @@ thread_local! {
     // loom's macro takes no `const` block.
     #[allow(clippy::missing_const_for_thread_local)]
     static WORKS_FOR: Cell<usize> = Cell::new(0);
-    /// True once that worker has left its pool, and only its hooks still run.
+    /// True once that worker has given its slot back, and only the user's code still runs: hooks, the drop of its state.
     #[allow(clippy::missing_const_for_thread_local)]
     static HAS_LEFT: Cell<bool> = Cell::new(false);
 }
@@ -43,6 +43,11 @@ impl PoolIdentity {
     pub(crate) fn has_slot_for_this_thread(self) -> bool {
         self.is_of_this_thread() && !HAS_LEFT.with(Cell::get)
     }
+}
+
+/// This thread has no slot in its pool any more.
+fn has_left() {
+    HAS_LEFT.with(|left| left.set(true));
 }
 
 /// What the thread that makes a worker gives to the new thread.
@@ -76,7 +81,7 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         let post = Post { seat, hand, holding: false, on_duty: false, birth };
         Worker::new(shared, post, runner).work(first, &orders);
     }
-    HAS_LEFT.with(|left| left.set(true));
+    has_left();
     run_hook(hooks.on_stop.as_deref(), index);
     // Who ends sees to those who ended before, since a pool may have no cleaner.
     cleaner::reap(shared);
@@ -122,6 +127,7 @@ impl<'p, T> Worker<'p, T> {
             }
             order = next_order(orders);
         }
+        has_left();
         // Its state's drop is the user's code.
         let runner = self.runner.take();
         contain(|| drop(runner));
@@ -239,6 +245,9 @@ impl<'p, T> Worker<'p, T> {
         let mut core = self.shared.core.lock();
         let Leftovers { payloads, bells, _duties: duties } = core.abandon(&mut self.post);
         self.shared.unlock_and_tell(core);
+        has_left();
+        // It may have been the last, for which the cleaner waits without a limit.
+        self.shared.cleaner_bell.notify_one();
         ring(bells);
         contain(|| drop(duties));
         self.shared.discard(payloads, Discard::NoWorker);

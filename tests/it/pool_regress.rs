@@ -423,3 +423,86 @@ fn pool_034_a_restart_cannot_come_between_a_stop_and_the_taking_of_its_rest() {
     }
     restarter.outcome("the restarter");
 }
+
+#[test]
+fn pool_071_a_start_hook_may_submit_while_its_worker_is_still_being_made() {
+    let myself = Myself::default();
+    let (answers, inbox) = channel();
+    let pool = {
+        let (myself, answers) = (myself.clone(), Mutex::new(answers));
+        WorkerPool::builder()
+            .max_workers(1)
+            .queue_capacity(8)
+            .spawner(|new| {
+                let thread = new.spawn();
+                // So that the hook comes first.
+                thread::sleep(Duration::from_millis(50));
+                thread
+            })
+            .on_worker_start(move |_| {
+                let answer = myself.get().expect("set before").submit(7).map_err(|error| error.refusal());
+                answers.lock().unwrap().send(answer).unwrap();
+            })
+            .build(|_: u8| {})
+            .unwrap()
+    };
+    myself.set(pool.clone()).expect("once");
+    pool.submit(1).unwrap();
+    assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), Ok(()));
+    pool.wait_idle_timeout(PATIENCE).unwrap();
+    assert_eq!(pool.stats().finished, 2);
+}
+
+/// Submits to its pool when it is dropped.
+struct Restless {
+    myself: Myself,
+    answers: std::sync::mpsc::Sender<Result<(), Refusal>>,
+    dropping: Gate,
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        self.dropping.open();
+        let answer = self.myself.get().expect("set before").submit(0).map_err(|error| error.refusal());
+        // Nobody listens to the last worker's.
+        let _ = self.answers.send(answer);
+    }
+}
+
+#[test]
+fn pool_084_a_state_that_is_dropped_by_a_worker_that_left_submits_like_anybody() {
+    let myself = Myself::default();
+    let (answers, inbox) = channel();
+    let (gate, dropping) = (Gate::new(), Gate::new());
+    let pool = {
+        let (myself, held, dropping) = (myself.clone(), gate.clone(), dropping.clone());
+        let answers = Mutex::new(answers);
+        WorkerPool::builder()
+            .max_workers(2)
+            .build_with_state(
+                move |_| {
+                    let answers = answers.lock().unwrap().clone();
+                    Ok::<_, io::Error>(Restless {
+                        myself: myself.clone(),
+                        answers,
+                        dropping: dropping.clone(),
+                    })
+                },
+                move |_, waits: u8| {
+                    if waits == 1 {
+                        held.pass();
+                    }
+                },
+            )
+            .unwrap()
+    };
+    myself.set(pool.clone()).expect("once");
+    pool.submit(1).unwrap();
+    pool.submit(0).unwrap();
+    eventually("the second worker is idle", || pool.stats().idle == 1);
+    pool.set_max_workers(1).unwrap();
+    dropping.pass();
+    eventually("its state waits in line", || pool.waiting() == 1);
+    gate.open();
+    assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), Ok(()));
+}

@@ -170,7 +170,7 @@ impl<T> Core<T> {
             self.unborn_errands -= 1;
             self.note_idleness();
         } else {
-            // Its submitter has the payload and tries again or gives up: the pool is not idle before that.
+            // No idle moment: its submitter has the payload, and tries again or gives up.
             self.totals.accepted -= 1;
         }
         let is_news = self.workers == 0 || self.line.workers_waiting > 0;

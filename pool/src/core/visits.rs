@@ -7,7 +7,7 @@ use crate::line::Entry;
 use crate::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar};
 
-/// An offer goes before everything else after so many payloads have gone before it.
+/// An offer goes before everything else after so many visits have passed it over.
 const PATIENCE_OF_OFFERS: u32 = 64;
 
 impl<T> Core<T> {
