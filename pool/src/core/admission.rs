@@ -106,6 +106,13 @@ impl<T> Core<T> {
         Some(item)
     }
 
+    /// Treats what is offered like what was accepted.
+    pub(super) fn queue_offers(&mut self) {
+        while let Some(offer) = self.take_standby() {
+            self.queue.push(offer, Priority::Normal);
+        }
+    }
+
     pub(super) fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Admission<T> {
         self.totals.accepted += 1;
         self.push(item, priority);

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::core::{Birth, Core, Mail};
 use crate::handoff::{Order, Seat};
-use crate::queue::Priority;
 use crate::sync::{Arc, Condvar, Instant, thread};
 
 impl<T> Core<T> {
@@ -68,9 +67,7 @@ impl<T> Core<T> {
         let mut bells = self.line.turn_away();
         bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
         // What was offered may stand for something that was promised, so it is treated like what was accepted.
-        while let Some(offer) = self.take_standby() {
-            self.queue.push(offer, Priority::Normal);
-        }
+        self.queue_offers();
         let idle = self.ready.take_all();
         // They were left asleep because one on its way would have woken them; now they are needed to drain the queue.
         let drain = !self.queue.is_empty();

@@ -4,7 +4,7 @@ use std::mem;
 
 use crate::core::{Core, Ended, Leftovers, Next, Post, Visit};
 use crate::line::Entry;
-use crate::queue::{Item, Priority};
+use crate::queue::Item;
 use crate::sync::{Arc, Condvar};
 
 /// An offer goes before everything else after so many visits have passed it over.
@@ -83,9 +83,7 @@ impl<T> Core<T> {
         self.workers -= 1;
         let (mut rest, mut bells) = (Vec::new(), Vec::new());
         if self.workers <= self.spawning {
-            while let Some(offer) = self.take_standby() {
-                self.queue.push(offer, Priority::Normal);
-            }
+            self.queue_offers();
             rest = self.queue.take_all().collect();
             self.totals.discarded += rest.len() as u64;
             bells = self.line.bells();
