@@ -22,14 +22,27 @@ pub struct Error {
 enum Kind {
     Proto(ProtoError),
     Io(io::Error),
+    Body(io::Error),
+    BodyPanicked,
 }
 
 impl Error {
+    /// What produces a response's body has failed.
+    pub(crate) fn body(error: io::Error) -> Self {
+        Self { kind: Kind::Body(error) }
+    }
+
+    /// What produces a response's body has panicked.
+    pub(crate) fn body_panicked() -> Self {
+        Self { kind: Kind::BodyPanicked }
+    }
+
     /// Whether something did not happen in time.
     pub fn is_timeout(&self) -> bool {
         match &self.kind {
             Kind::Proto(error) => *error == ProtoError::Timeout,
             Kind::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
+            Kind::Body(_) | Kind::BodyPanicked => false,
         }
     }
 
@@ -38,11 +51,22 @@ impl Error {
         matches!(self.kind, Kind::Io(_))
     }
 
+    /// Whether what produces a response's body failed or panicked (row `RSP-08`); the client has seen the message break
+    /// off. Unless it panicked, the source is its [`io::Error`].
+    pub fn is_body(&self) -> bool {
+        matches!(self.kind, Kind::Body(_) | Kind::BodyPanicked)
+    }
+
+    /// Whether what produces a response's body panicked.
+    pub fn is_body_panic(&self) -> bool {
+        matches!(self.kind, Kind::BodyPanicked)
+    }
+
     /// Why the peer's bytes were not a request, if that is the reason.
     pub fn proto(&self) -> Option<ProtoError> {
         match self.kind {
             Kind::Proto(error) => Some(error),
-            Kind::Io(_) => None,
+            Kind::Io(_) | Kind::Body(_) | Kind::BodyPanicked => None,
         }
     }
 
@@ -57,6 +81,8 @@ impl fmt::Display for Error {
         match &self.kind {
             Kind::Proto(_) => f.write_str("the request was refused"),
             Kind::Io(_) => f.write_str("the connection failed"),
+            Kind::Body(_) => f.write_str("the source of a response's body failed"),
+            Kind::BodyPanicked => f.write_str("the source of a response's body panicked"),
         }
     }
 }
@@ -65,7 +91,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             Kind::Proto(error) => Some(error),
-            Kind::Io(error) => Some(error),
+            Kind::Io(error) | Kind::Body(error) => Some(error),
+            Kind::BodyPanicked => None,
         }
     }
 }

@@ -195,6 +195,15 @@ impl Headers {
         self.fields.push(Field { name, value: Span { start: start + name.len, len: value.len() as u32 } });
     }
 
+    /// Adds a field that the parser has found to be well formed, as it is.
+    pub(crate) fn append_as_is(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        let name = Span { start, len: name.len() as u32 };
+        self.fields.push(Field { name, value: Span { start: start + name.len, len: value.len() as u32 } });
+    }
+
     /// Removes all fields called `name` and says whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
         self.remove_named(name.as_ref(), 0)

@@ -9,28 +9,31 @@
 
 mod util;
 
+mod contain;
 mod headers;
 mod input;
 mod output;
 mod request;
 mod response;
+mod wire;
 
 mod proto;
 
 mod ctx;
 mod error;
+mod exchange;
 mod handler;
 mod serve_conn;
 
 mod engine;
 mod server;
 
-pub use ctx::{ConnInfo, RequestCtx};
+pub use ctx::{ConnInfo, RequestCtx, UserKey};
 pub use error::Error;
 pub use headers::{Fields, Headers};
 pub use proto::ProtoError;
-pub use request::{QueryArgs, Request, Version};
-pub use response::Response;
+pub use request::{BodyReader, InvalidRequest, QueryArgs, Request, Version};
+pub use response::{BodyWriter, InvalidTrailer, Response};
 pub use server::counters::Rejections;
 pub use server::options::{Builder as ServerBuilder, ConfigError};
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};

@@ -9,15 +9,18 @@
 
 use crate::ctx::RequestCtx;
 use crate::error::Error;
-use crate::handler::{self, Handler};
+use crate::exchange;
+use crate::handler::{self, Expectation, Handler};
 use crate::output::Output;
 use crate::proto::{Limits, Progress, ProtoError, ResponseDefaults, Session};
-use crate::util::date::HttpDate;
+use crate::response::Stream;
+use crate::util::date::{self, HttpDate};
+use crate::wire::{self, Line, Wire};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 /// What a blocking connection has to know of the server's options.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct BlockingOptions<'a> {
     pub(crate) limits: Limits,
     /// The `Server` field; `None` to send none.
@@ -34,6 +37,8 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) requests_max: Option<u64>,
     /// The smallest read worth a system call, in bytes; also the size of the first buffer.
     pub(crate) read_bytes: usize,
+    /// Decides on `Expect: 100-continue`.
+    pub(crate) expectation: Option<&'a Expectation<'a>>,
 }
 
 /// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and
@@ -43,18 +48,19 @@ pub(crate) struct BlockingOptions<'a> {
 /// Why the connection ended, unless it ended well: the peer closed it between two requests, it stayed silent
 /// there for longer than the stream's own timeout, or a response announced its end. A peer that sent
 /// something else than a request has been told so, as far as it still listens.
-pub(crate) fn serve_blocking<S: Read + Write>(
-    stream: &mut S,
+pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
+    stream: S,
     ctx: &mut RequestCtx,
     options: &BlockingOptions<'_>,
     handler: &Handler<'_>,
 ) -> Result<(), Error> {
     let mut connection = Connection {
-        stream,
+        wire: Some(Box::new(Blocking(stream))),
         options,
         session: Session::new(),
         out: Output::default(),
         date: HttpDate::new(),
+        now: SystemTime::now(),
     };
     let served = connection.serve(ctx, handler);
     if let Err(error) = &served {
@@ -70,28 +76,37 @@ pub(crate) fn serve_blocking<S: Read + Write>(
 /// Responses collected before they are written although more requests are waiting, in bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
-struct Connection<'a, S> {
-    stream: &'a mut S,
+struct Connection<'a> {
+    /// Lent to the request while it is handled.
+    wire: Option<Box<dyn Wire>>,
     options: &'a BlockingOptions<'a>,
     session: Session,
     out: Output,
     date: HttpDate,
+    /// When bytes last came: the time of requests, and of `Date`.
+    now: SystemTime,
 }
 
-impl<S: Read + Write> Connection<'_, S> {
+impl Connection<'_> {
     fn serve(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<(), Error> {
         loop {
-            match self.session.advance(&mut ctx.request, &mut self.out, &self.options.limits)? {
+            let mut progress = self.session.advance(&mut ctx.request, &mut self.out, &self.options.limits)?;
+            if progress == Progress::Expects {
+                if !self.may_continue(ctx) {
+                    return Ok(self.flush()?);
+                }
+                progress = self.session.welcome(&mut ctx.request, &mut self.out, &self.options.limits)?;
+            }
+            match progress {
                 Progress::Ready => {
-                    let stays = self.answer(ctx, handler);
-                    if !stays {
+                    if !self.answer(ctx, handler)? {
                         return Ok(self.flush()?);
                     }
                     if self.out.len() >= BATCH_BYTES_MAX {
                         self.flush()?;
                     }
                 }
-                Progress::NeedInput => {
+                Progress::NeedInput | Progress::Expects => {
                     self.flush()?;
                     if !self.receive(ctx)? {
                         return Ok(());
@@ -101,9 +116,39 @@ impl<S: Read + Write> Connection<'_, S> {
         }
     }
 
+    /// Asks whether the client may send the body that it has announced. False: the response says no, and the connection
+    /// ends with it.
+    fn may_continue(&mut self, ctx: &mut RequestCtx) -> bool {
+        ctx.begin(self.session.requests(), self.now);
+        let Some(expectation) = self.options.expectation else { return true };
+        if handler::may_continue(expectation, ctx) {
+            return true;
+        }
+        let defaults = defaults(self.options, &mut self.date, self.now);
+        self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, true);
+        self.session.finish(&mut ctx.request);
+        ctx.end();
+        false
+    }
+
     /// Runs the handler and appends its response. False: the connection ends with it.
-    fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> bool {
-        ctx.set_request_number(self.session.requests());
+    fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
+        ctx.begin(self.session.requests(), self.now);
+        let line = Line { wire: self.wire.take(), ..Line::default() };
+        ctx.lend(line, self.options.limits.body_bytes_max);
+        let answered = self.answer_on_wire(ctx, handler);
+        self.wire = ctx.line.wire.take();
+        let stays = answered? & self.session.finish(&mut ctx.request);
+        ctx.end();
+        Ok(stays)
+    }
+
+    /// The same, while the request has the transport.
+    fn answer_on_wire(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
+        if !ctx.request.is_body_complete() {
+            // The client may wait for what was answered before it sends on.
+            ctx.line.send(&mut self.out)?;
+        }
         if self.options.get_only && !(ctx.is_get() || ctx.is_head()) {
             handler::refuse_method(ctx);
         } else {
@@ -111,37 +156,44 @@ impl<S: Read + Write> Connection<'_, S> {
         }
         let quota_used = self.options.requests_max.is_some_and(|max| self.session.requests() >= max);
         let force_close = !self.options.keep_alive || quota_used;
-        let defaults = defaults(self.options, &mut self.date);
-        let stays =
+        let defaults = defaults(self.options, &mut self.date, self.now);
+        let reply =
             self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, force_close);
-        self.session.finish(&mut ctx.request);
-        ctx.response.clear();
-        stays
+        match ctx.response.take_stream(reply.ending) {
+            None => {}
+            Some(Stream::Pieces(mut outgoing)) => {
+                if ctx.response.flushes_head() {
+                    ctx.line.send(&mut self.out)?;
+                }
+                while !outgoing.is_done() {
+                    exchange::next_piece(&mut outgoing, &mut self.out)?;
+                    ctx.line.send(&mut self.out)?;
+                }
+            }
+            Some(stream) => exchange::write_body(ctx, &mut self.out, stream)?,
+        }
+        Ok(reply.stays)
     }
 
     /// Reads once. False: the peer has ended the connection, or stayed silent too long, between two requests.
     fn receive(&mut self, ctx: &mut RequestCtx) -> Result<bool, Error> {
-        loop {
-            let space = ctx.request.input_mut().space(self.options.read_bytes);
-            match self.stream.read(space) {
-                Ok(0) => {
-                    self.session.input_closed(&ctx.request)?;
-                    return Ok(false);
-                }
-                Ok(count) => {
-                    ctx.request.input_mut().filled(count);
-                    return Ok(true);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let is_timeout = matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock);
-                    return match (is_timeout, self.session.is_idle()) {
-                        (true, true) => Ok(false),
-                        (true, false) => Err(ProtoError::Timeout.into()),
-                        (false, _) => Err(error.into()),
-                    };
-                }
+        let wire = self.wire.as_deref_mut().ok_or_else(lost)?;
+        let space = ctx.request.input_mut().space(self.options.read_bytes);
+        match wire::read_some(wire, space, None) {
+            Ok(0) => {
+                self.session.input_closed(&ctx.request)?;
+                Ok(false)
             }
+            Ok(count) => {
+                ctx.request.input_mut().filled(count);
+                self.now = SystemTime::now();
+                Ok(true)
+            }
+            Err(error) => match (error.kind() == ErrorKind::TimedOut, self.session.is_idle()) {
+                (true, true) => Ok(false),
+                (true, false) => Err(ProtoError::Timeout.into()),
+                (false, _) => Err(error.into()),
+            },
         }
     }
 
@@ -150,22 +202,18 @@ impl<S: Read + Write> Connection<'_, S> {
         if self.out.is_empty() {
             return Ok(());
         }
+        let wire = self.wire.as_deref_mut().ok_or_else(lost)?;
         while !self.out.is_empty() {
-            let [first, second] = self.out.slices();
-            match self.stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.out.advance(count),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            let count = wire::write_some(wire, self.out.slices(), None)?;
+            self.out.advance(count);
         }
-        self.stream.flush()
+        wire.flush()
     }
 
     /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further
     /// error.
     fn refuse(&mut self, error: ProtoError) {
-        let defaults = defaults(self.options, &mut self.date);
+        let defaults = defaults(self.options, &mut self.date, self.now);
         self.session.refuse(error, &mut self.out, &defaults);
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
@@ -173,36 +221,76 @@ impl<S: Read + Write> Connection<'_, S> {
     }
 }
 
-fn defaults<'a>(options: &BlockingOptions<'a>, date: &'a mut HttpDate) -> ResponseDefaults<'a> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+/// A handler has taken the transport away with the request object.
+fn lost() -> io::Error {
+    io::Error::new(ErrorKind::NotConnected, "the handler kept the request that was read from this connection")
+}
+
+fn defaults<'a>(
+    options: &BlockingOptions<'a>,
+    date: &'a mut HttpDate,
+    now: SystemTime,
+) -> ResponseDefaults<'a> {
     ResponseDefaults {
         server: options.server,
-        date: if options.date { Some(date.at(now)) } else { None },
+        date: if options.date { Some(date.at(date::whole_seconds(now))) } else { None },
         content_type: options.content_type,
     }
+}
+
+/// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.
+struct Blocking<S>(S);
+
+impl<S: Read + Write + Send + 'static> Wire for Blocking<S> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let length = room.len();
+        // A reader that claims more than it was given must not become our panic.
+        self.0.read(room).map(|count| count.min(length)).map_err(timed_out)
+    }
+
+    fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+        let length = first.len() + second.len();
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        self.0.write_vectored(&both).map(|count| count.min(length)).map_err(timed_out)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn timed_out(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parking_lot::Mutex;
     use std::cell::Cell;
     use std::collections::VecDeque;
+    use std::sync::Arc;
 
     /// A peer whose bytes arrive in the given pieces; an empty piece is a timeout. Remembers each write.
+    #[derive(Clone)]
     struct Peer {
         pieces: VecDeque<Vec<u8>>,
-        writes: Vec<String>,
+        writes: Arc<Mutex<Vec<String>>>,
         write_bytes_max: usize,
     }
 
     impl Peer {
         fn new(pieces: &[&str]) -> Self {
             let pieces = pieces.iter().map(|piece| piece.as_bytes().to_vec()).collect();
-            Self { pieces, writes: Vec::new(), write_bytes_max: usize::MAX }
+            Self { pieces, writes: Arc::default(), write_bytes_max: usize::MAX }
+        }
+
+        fn writes(&self) -> Vec<String> {
+            self.writes.lock().clone()
         }
 
         fn wire(&self) -> String {
-            self.writes.concat()
+            self.writes().concat()
         }
     }
 
@@ -225,7 +313,7 @@ mod tests {
     impl Write for Peer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let count = bytes.len().min(self.write_bytes_max);
-            self.writes.push(String::from_utf8_lossy(&bytes[..count]).into_owned());
+            self.writes.lock().push(String::from_utf8_lossy(&bytes[..count]).into_owned());
             Ok(count)
         }
 
@@ -235,7 +323,7 @@ mod tests {
     }
 
     const OPTIONS: BlockingOptions<'static> = BlockingOptions {
-        limits: Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(100) },
+        limits: Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(100), ..Limits::DEFAULT },
         server: None,
         date: false,
         content_type: false,
@@ -243,6 +331,7 @@ mod tests {
         keep_alive: true,
         requests_max: None,
         read_bytes: 512,
+        expectation: None,
     };
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -257,7 +346,7 @@ mod tests {
                 std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
             }
         };
-        let served = serve_blocking(peer, &mut RequestCtx::new(), options, &handler);
+        let served = serve_blocking(peer.clone(), &mut RequestCtx::new(), options, &handler);
         (served, handled.get())
     }
 
@@ -266,7 +355,7 @@ mod tests {
         let mut peer = Peer::new(&[GET, GET]);
         let (served, handled) = serve(&mut peer, &OPTIONS);
         assert!(served.is_ok());
-        assert_eq!((handled, peer.writes.as_slice()), (2, &[OK.to_owned(), OK.to_owned()][..]));
+        assert_eq!((handled, peer.writes().as_slice()), (2, &[OK.to_owned(), OK.to_owned()][..]));
     }
 
     #[test]
@@ -274,7 +363,7 @@ mod tests {
         let mut peer = Peer::new(&[&format!("{}GET /", GET.repeat(5)), &GET[5..]]);
         let (served, handled) = serve(&mut peer, &OPTIONS);
         assert!(served.is_ok());
-        assert_eq!((handled, peer.writes.as_slice()), (6, &[OK.repeat(5), OK.to_owned()][..]));
+        assert_eq!((handled, peer.writes().as_slice()), (6, &[OK.repeat(5), OK.to_owned()][..]));
     }
 
     #[test]
@@ -348,10 +437,10 @@ mod tests {
     #[test]
     fn a_context_can_be_used_for_the_next_connection() {
         let mut ctx = RequestCtx::new();
-        let mut broken = Peer::new(&["GET / HTTP/1.1\r\nHo"]);
-        assert!(serve_blocking(&mut broken, &mut ctx, &OPTIONS, &|_| {}).is_err());
-        let mut fine = Peer::new(&[GET]);
-        assert!(serve_blocking(&mut fine, &mut ctx, &OPTIONS, &|_| {}).is_ok());
+        let broken = Peer::new(&["GET / HTTP/1.1\r\nHo"]);
+        assert!(serve_blocking(broken, &mut ctx, &OPTIONS, &|_| {}).is_err());
+        let fine = Peer::new(&[GET]);
+        assert!(serve_blocking(fine.clone(), &mut ctx, &OPTIONS, &|_| {}).is_ok());
         assert_eq!(fine.wire(), OK);
     }
 }

@@ -195,9 +195,9 @@ fn bdy_04_a_body_that_is_cut_off() {
         client.expect_end();
 
         // Where the error can be seen as a value.
-        let mut stream = (std::io::Cursor::new(cut.clone().into_bytes()), Vec::new());
+        let stream = Halves(std::io::Cursor::new(cut.clone().into_bytes()), Vec::new());
         let server = Server::new(|_| panic!("half a request reached the handler")).unwrap();
-        let error = server.serve_conn(&mut Halves(&mut stream)).unwrap_err();
+        let error = server.serve_conn(stream).unwrap_err();
         assert_eq!(error.proto(), Some(ProtoError::UnexpectedEnd), "{cut:?}");
         assert!(ProtoError::UnexpectedEnd.to_string().contains("unexpected end"));
     }
@@ -205,17 +205,17 @@ fn bdy_04_a_body_that_is_cut_off() {
 }
 
 /// A stream that reads from one place and writes to another.
-struct Halves<'a>(&'a mut (std::io::Cursor<Vec<u8>>, Vec<u8>));
+struct Halves(std::io::Cursor<Vec<u8>>, Vec<u8>);
 
-impl std::io::Read for Halves<'_> {
+impl std::io::Read for Halves {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.0.read(buffer)
+        self.0.read(buffer)
     }
 }
 
-impl std::io::Write for Halves<'_> {
+impl std::io::Write for Halves {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.1.write(bytes)
+        self.1.write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

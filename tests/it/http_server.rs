@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,15 +17,23 @@ use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, PATIENCE, background, eventually, within};
 
 /// A stream whose input is known beforehand; keeps what is written, and how many writes there were.
+#[derive(Clone)]
 struct Recorded {
     input: io::Cursor<Vec<u8>>,
-    output: Vec<u8>,
-    writes: usize,
+    writes: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Recorded {
     fn new(input: impl Into<Vec<u8>>) -> Self {
-        Recorded { input: io::Cursor::new(input.into()), output: Vec::new(), writes: 0 }
+        Recorded { input: io::Cursor::new(input.into()), writes: Arc::default() }
+    }
+
+    fn writes(&self) -> usize {
+        self.writes.lock().unwrap().len()
+    }
+
+    fn output(&self) -> Vec<u8> {
+        self.writes.lock().unwrap().concat()
     }
 }
 
@@ -37,8 +45,7 @@ impl Read for Recorded {
 
 impl Write for Recorded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.output.extend_from_slice(bytes);
-        self.writes += 1;
+        self.writes.lock().unwrap().push(bytes.to_vec());
         Ok(bytes.len())
     }
 
@@ -107,8 +114,7 @@ fn srv_05_one_connection_is_served_without_a_listener() {
             let path = ctx.path().to_owned();
             ctx.set_body(path);
         });
-        let mut stream = ours;
-        server.unwrap().serve_conn(&mut stream)
+        server.unwrap().serve_conn(ours)
     });
     let mut client = Client::over(theirs);
     client.send(get("/first") + &get("/second"));
@@ -122,10 +128,10 @@ fn srv_05_one_connection_is_served_without_a_listener() {
 
 #[test]
 fn con_06_a_batch_is_written_at_once() {
-    let mut stream = Recorded::new(get("/").repeat(20));
-    Server::new(|ctx| ctx.set_body("x")).unwrap().serve_conn(&mut stream).unwrap();
-    assert_eq!(stream.writes, 1);
-    let mut replies = Client::over(io::Cursor::new(stream.output));
+    let stream = Recorded::new(get("/").repeat(20));
+    Server::new(|ctx| ctx.set_body("x")).unwrap().serve_conn(stream.clone()).unwrap();
+    assert_eq!(stream.writes(), 1);
+    let mut replies = Client::over(io::Cursor::new(stream.output()));
     for _ in 0..20 {
         assert_eq!(replies.response().text(), "x");
     }
@@ -135,9 +141,9 @@ fn con_06_a_batch_is_written_at_once() {
 #[test]
 fn serve_conn_keeps_the_options_that_are_not_the_engines() {
     let serve = |options: ServerBuilder, input: &str| {
-        let mut stream = Recorded::new(input);
-        let served = options.build(|ctx| ctx.set_body("x")).unwrap().serve_conn(&mut stream);
-        (served.map_err(|error| error.status()), Client::over(io::Cursor::new(stream.output)))
+        let stream = Recorded::new(input);
+        let served = options.build(|ctx| ctx.set_body("x")).unwrap().serve_conn(stream.clone());
+        (served.map_err(|error| error.status()), Client::over(io::Cursor::new(stream.output())))
     };
     let two = get("/").repeat(2);
     let (served, mut client) = serve(Server::builder().max_requests_per_conn(1), &two);
@@ -159,10 +165,10 @@ fn serve_conn_keeps_the_options_that_are_not_the_engines() {
 
 #[test]
 fn serve_conn_refuses_other_methods_when_only_get_is_served() {
-    let mut stream = Recorded::new(post("/", "x"));
+    let stream = Recorded::new(post("/", "x"));
     let server = Server::builder().get_only().build(|ctx| ctx.set_body("x")).unwrap();
-    let _ = server.serve_conn(&mut stream);
-    assert_eq!(Client::over(io::Cursor::new(stream.output)).response().status, 405);
+    let _ = server.serve_conn(stream.clone());
+    assert_eq!(Client::over(io::Cursor::new(stream.output())).response().status, 405);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Accepting: the thread that calls `serve` takes connections in and gives each to the shard with the fewest.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use crate::engine::deadlines::{Millis, NEVER};
 use crate::engine::stream::Stream;
 use crate::engine::{Engine, Refusal};
 use crate::server::refusal_answer;
+use crate::wire::Wire;
 
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -27,7 +28,7 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// What is known of a connection from its beginning.
 pub(crate) fn new_connection(remote: Option<SocketAddr>, local: Option<SocketAddr>) -> ConnInfo {
-    ConnInfo::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), remote, local)
+    ConnInfo::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), remote, local, std::time::SystemTime::now())
 }
 
 /// A listener of either kind, non-blocking.
@@ -114,7 +115,7 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
             engine.counters.refuse_connection(refused);
             let answer = refusal_answer(refused, &engine.settings);
             // A new socket's buffer has room for it; if not, closing says enough.
-            let _ = stream.write(&answer).and_then(|_| stream.shutdown_write());
+            let _ = stream.write([&answer[..], &[]]).and_then(|_| stream.shutdown_write());
             log.say(match refused {
                 Refusal::Concurrency => {
                     "refused a connection: `concurrency` connections are open; consider raising it"

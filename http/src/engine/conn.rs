@@ -5,13 +5,14 @@
 
 use std::net::IpAddr;
 
-use crate::ctx::ConnInfo;
+use crate::ctx::{ConnInfo, UserValues};
 use crate::engine::deadlines::{Millis, NEVER};
 use crate::engine::slots::Token;
-use crate::engine::stream::Stream;
 use crate::input::Input;
 use crate::output::Output;
 use crate::proto::Session;
+use crate::response::Outgoing;
+use crate::wire::Wire;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +37,21 @@ pub(crate) enum Awaits {
 }
 
 /// A connection of a shard.
-#[derive(Debug)]
 pub(crate) struct Conn {
     pub(crate) token: Token,
-    pub(crate) stream: Stream,
+    /// Lent to the request while it is handled.
+    pub(crate) wire: Option<Box<dyn Wire>>,
     pub(crate) session: Session,
     /// Unread bytes, while parked.
     pub(crate) input: Input,
     /// Unsent bytes, while parked.
     pub(crate) output: Output,
+    /// What is to follow the output: the rest of a streamed response.
+    pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// What handlers have kept until the streamed response is sent.
+    pub(crate) kept: UserValues,
+    /// Whether the output is to be sent before the next piece is asked for.
+    pub(crate) sends_head_first: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
@@ -69,13 +76,21 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(token: Token, stream: Stream, info: ConnInfo, counted_address: Option<IpAddr>) -> Self {
+    pub(crate) fn new(
+        token: Token,
+        wire: Box<dyn Wire>,
+        info: ConnInfo,
+        counted_address: Option<IpAddr>,
+    ) -> Self {
         Conn {
             token,
-            stream,
+            wire: Some(wire),
             session: Session::new(),
             input: Input::default(),
             output: Output::default(),
+            outgoing: None,
+            kept: UserValues::default(),
+            sends_head_first: false,
             info,
             counted_address,
             stage: Stage::Serving,

@@ -1,13 +1,13 @@
 //! What a thread needs to serve connections, whichever they are: a request context and buffers. Kept in a pool, so
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::ctx::RequestCtx;
 use crate::engine::conn::Conn;
 use crate::input::Input;
 use crate::output::Output;
-use crate::util::date::HttpDate;
+use crate::util::date::{self, HttpDate};
 
 /// A read buffer that grew beyond this many times its first size is not kept.
 const KEPT_GROWTH: usize = 4;
@@ -18,7 +18,8 @@ pub(crate) struct Desk {
     pub(crate) ctx: RequestCtx,
     pub(crate) output: Output,
     pub(crate) date: HttpDate,
-    /// The moment used for `Date`, seconds since 1970.
+    /// When the desk last looked at the clock: the time of requests, and of `Date`.
+    pub(crate) now: SystemTime,
     pub(crate) unix_seconds: u64,
     /// True while `ctx` holds a complete request that was not answered yet.
     pub(crate) holds_request: bool,
@@ -33,6 +34,7 @@ impl Desk {
             ctx: RequestCtx::default(),
             output: Output::default(),
             date: HttpDate::new(),
+            now: SystemTime::UNIX_EPOCH,
             unix_seconds: 0,
             holds_request: false,
             buffer_size,
@@ -40,9 +42,10 @@ impl Desk {
         }
     }
 
-    /// Reads the clock for `Date`.
+    /// Reads the clock.
     pub(crate) fn tell_time(&mut self) {
-        self.unix_seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.now = SystemTime::now();
+        self.unix_seconds = date::whole_seconds(self.now);
     }
 
     /// Puts the connection's left-over bytes on the desk.

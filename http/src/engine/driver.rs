@@ -78,7 +78,8 @@ impl Host for Driver<'_> {
         }
         let route = Route::of(request.method(), request.target());
         self.shard.announce(route);
-        self.may_hand_over && self.engine.predictor.blocks(route)
+        // Whoever reads a body as it arrives waits for the client.
+        self.may_hand_over && (!request.is_body_complete() || self.engine.predictor.blocks(route))
     }
 
     fn visit(&mut self, run: impl FnOnce()) {

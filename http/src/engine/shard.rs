@@ -137,7 +137,7 @@ impl Shard {
             self.release(token);
             return Err(error);
         }
-        let mut conn = Box::new(Conn::new(token, stream, info, counted_address));
+        let mut conn = Box::new(Conn::new(token, Box::new(stream), info, counted_address));
         conn.deadline = deadline;
         let mut state = self.lock();
         let mut wake = state.deadlines.set(token, deadline);

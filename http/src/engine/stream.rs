@@ -1,10 +1,15 @@
 //! The sockets that shards serve, behind one type.
 
+use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::wire::{Ready, Wire};
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]
@@ -14,9 +19,69 @@ pub(crate) enum Stream {
     Unix(mio::net::UnixStream),
 }
 
-impl Stream {
-    /// Says to the peer that nothing more will come; it can still send.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+impl Wire for Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.read(room),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.read(room),
+        }
+    }
+
+    fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        match self {
+            Stream::Tcp(stream) if second.is_empty() => stream.write(first),
+            Stream::Tcp(stream) => stream.write_vectored(&both),
+            #[cfg(unix)]
+            Stream::Unix(stream) if second.is_empty() => stream.write(first),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.write_vectored(&both),
+        }
+    }
+
+    fn wait(&mut self, ready: Ready, limit: Option<Duration>) -> io::Result<bool> {
+        let flags = match ready {
+            Ready::Read => PollFlags::IN,
+            Ready::Write => PollFlags::OUT,
+        };
+        // A limit beyond what the clock can hold is none.
+        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
+        loop {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            match self.poll(flags, left) {
+                Ok(found) => return Ok(!found.is_empty()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn peer_has_ended(&mut self) -> bool {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let ended = PollFlags::RDHUP;
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let ended = PollFlags::HUP;
+        let ended = ended | PollFlags::HUP | PollFlags::ERR;
+        // An interrupted look has seen nothing; there will be another.
+        self.poll(ended, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(ended))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> Option<io::Result<usize>> {
+        let mut offset = offset;
+        let sent = match self {
+            Stream::Tcp(stream) => rustix::fs::sendfile(stream, file, Some(&mut offset), count),
+            Stream::Unix(stream) => rustix::fs::sendfile(stream, file, Some(&mut offset), count),
+        };
+        match sent {
+            // Not every file system can.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => None,
+            sent => Some(sent.map_err(io::Error::from)),
+        }
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
             #[cfg(unix)]
@@ -25,35 +90,18 @@ impl Stream {
     }
 }
 
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.read(buffer),
+impl Stream {
+    /// What of `flags` is there, or comes within `limit`.
+    fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
+        // More than the system's clock type holds is as good as for ever.
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let mut fds = match self {
+            Stream::Tcp(stream) => [PollFd::new(stream, flags)],
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.write(bytes),
-            #[cfg(unix)]
-            Stream::Unix(stream) => stream.write(bytes),
-        }
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.write_vectored(slices),
-            #[cfg(unix)]
-            Stream::Unix(stream) => stream.write_vectored(slices),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+            Stream::Unix(stream) => [PollFd::new(stream, flags)],
+        };
+        poll(&mut fds, limit.as_ref())?;
+        Ok(fds[0].revents())
     }
 }
 

@@ -7,7 +7,7 @@
 //! the next byte), so a small request costs one read and one write. Responses to pipelined requests are collected and
 //! sent before the turn would wait for more input.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 
 use crate::ctx::RequestCtx;
@@ -15,11 +15,15 @@ use crate::engine::Engine;
 use crate::engine::conn::{Awaits, Conn, Stage};
 use crate::engine::deadlines::NEVER;
 use crate::engine::desk::Desk;
+use crate::error::Error;
+use crate::exchange;
 use crate::handler;
 use crate::proto::{Progress, ProtoError, ResponseDefaults};
 use crate::request::Request;
+use crate::response::Stream;
 use crate::server::options::Settings;
 use crate::util::date::HttpDate;
+use crate::wire::Line;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
@@ -30,6 +34,8 @@ const READ_ROOM: usize = 4096;
 const READ_MOST: usize = 64 * 1024;
 /// Unsent bytes at which no further pipelined request is answered before they are sent.
 const OUTPUT_MARK: usize = 64 * 1024;
+/// Pieces of a streamed response sent in one turn before other connections get theirs.
+const PIECES_PER_TURN: usize = 16;
 /// Bytes of a refused request that are thrown away at most before the connection is closed on the peer.
 const LINGER_BYTES: usize = 1024 * 1024;
 
@@ -105,13 +111,22 @@ pub(crate) fn time_out(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: 
 fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Outcome {
     let (mut reads, mut answers) = (0, 0);
     loop {
+        if conn.outgoing.is_some() {
+            match stream_response(conn, desk, host) {
+                Pieces::Sent => {}
+                Pieces::Paused(outcome) => return outcome,
+            }
+        }
         if conn.stage != Stage::Serving {
             return send_and_close(conn, desk);
         }
         if desk.holds_request {
             desk.holds_request = false;
             answers += 1;
-            answer(engine, conn, desk, host);
+            if let Err(error) = answer(engine, conn, desk, host) {
+                log::debug!("a response broke off: {error}");
+                return Outcome::Close;
+            }
             continue;
         }
         // A peer that does not take its responses gets no further ones, however many requests are here already.
@@ -126,7 +141,7 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
                 return Outcome::Yield;
             }
         }
-        match conn.session.advance(&mut desk.ctx.request, &mut desk.output, &engine.settings.limits) {
+        match advance(engine, conn, desk, host) {
             Ok(Progress::Ready) => {
                 conn.request_began = NEVER;
                 desk.holds_request = true;
@@ -139,6 +154,8 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
                 }
                 continue;
             }
+            // Its answer is in the output.
+            Ok(Progress::Expects) => continue,
             Ok(Progress::NeedInput) => {}
             Err(error) => {
                 refuse(engine, conn, desk, error);
@@ -172,27 +189,170 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
     }
 }
 
-/// Runs the handler on the request on the desk, and adds its response to the output.
-fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) {
+/// Looks for the next request. [`Progress::Expects`]: a client's expectation was not met, and it was told so.
+fn advance(
+    engine: &Engine,
+    conn: &mut Conn,
+    desk: &mut Desk,
+    host: &mut impl Host,
+) -> Result<Progress, ProtoError> {
+    let limits = &engine.settings.limits;
+    let progress = conn.session.advance(&mut desk.ctx.request, &mut desk.output, limits)?;
+    if progress != Progress::Expects {
+        return Ok(progress);
+    }
     let ctx = &mut desk.ctx;
-    ctx.set_request_number(conn.session.requests());
-    if engine.settings.get_only && !(ctx.is_get() || ctx.is_head()) {
+    ctx.begin(conn.session.requests(), desk.now);
+    let mut may_continue = true;
+    if let Some(expectation) = &engine.settings.expectation {
+        host.visit(|| may_continue = handler::may_continue(expectation.decide(), ctx));
+    }
+    if may_continue {
+        return conn.session.welcome(&mut ctx.request, &mut desk.output, limits);
+    }
+    let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
+    conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, true);
+    conn.session.finish(&mut ctx.request);
+    ctx.end();
+    conn.stage = Stage::Refusing;
+    Ok(Progress::Expects)
+}
+
+/// Runs the handler on the request on the desk, and adds its response to the output.
+///
+/// # Errors
+/// When the response cannot be completed, so that the connection has to end.
+fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Result<(), Error> {
+    let settings = &engine.settings;
+    let streams = !desk.ctx.is_body_complete();
+    desk.ctx.begin(conn.session.requests(), desk.now);
+    let line = Line {
+        wire: conn.wire.take(),
+        read_limit: settings.read_timeout,
+        write_limit: settings.write_timeout,
+    };
+    desk.ctx.lend(line, settings.limits.body_bytes_max);
+    let answered = answer_on_wire(engine, conn, desk, host, streams);
+    conn.wire = desk.ctx.line.wire.take();
+    // The handler may have read to the end of what is there, and of that the poller has told long ago.
+    conn.readable |= streams;
+    let keeps = answered?;
+    if !conn.session.finish(&mut desk.ctx.request) {
+        // The rest of the request may still be on its way.
+        conn.stage = Stage::Refusing;
+    } else if !keeps || engine.is_stopping() {
+        conn.stage = Stage::Closing;
+    }
+    if conn.outgoing.is_some() {
+        conn.kept = desk.ctx.take_user_values();
+    }
+    desk.ctx.end();
+    Ok(())
+}
+
+/// The same, while the request has the transport. False: the connection ends with the response.
+fn answer_on_wire(
+    engine: &Engine,
+    conn: &mut Conn,
+    desk: &mut Desk,
+    host: &mut impl Host,
+    streams: bool,
+) -> Result<bool, Error> {
+    let settings = &engine.settings;
+    let ctx = &mut desk.ctx;
+    if settings.get_only && !(ctx.is_get() || ctx.is_head()) {
         handler::refuse_method(ctx);
     } else {
-        host.visit(|| run_handler(engine, ctx));
+        let mut flushed = Ok(());
+        host.visit(|| {
+            // The client may wait for what was answered before it sends on.
+            if streams {
+                flushed = ctx.line.send(&mut desk.output);
+            }
+            if flushed.is_ok() {
+                run_handler(engine, ctx);
+            }
+        });
+        flushed?;
     }
-    let settings = &engine.settings;
-    let stopping = engine.is_stopping();
     let force_close = !settings.keep_alive
         || conn.session.requests() >= settings.max_requests_per_conn
-        || (stopping && settings.close_on_shutdown);
+        || (engine.is_stopping() && settings.close_on_shutdown);
     let defaults = defaults(settings, &mut desk.date, desk.unix_seconds);
-    let keep_alive =
+    let reply =
         conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);
-    conn.session.finish(&mut ctx.request);
-    ctx.response.clear();
-    if !keep_alive || stopping {
-        conn.stage = Stage::Closing;
+    match ctx.response.take_stream(reply.ending) {
+        None => {}
+        Some(Stream::Pieces(outgoing)) => {
+            conn.sends_head_first = ctx.response.flushes_head() || outgoing.is_file();
+            conn.outgoing = Some(Box::new(outgoing));
+        }
+        Some(stream) => {
+            let mut written = Ok(());
+            let out = &mut desk.output;
+            host.visit(|| written = exchange::write_body(ctx, out, stream));
+            written?;
+        }
+    }
+    Ok(reply.stays)
+}
+
+/// How far a streamed response came.
+enum Pieces {
+    /// What is left of it is in the output.
+    Sent,
+    /// The turn ends so.
+    Paused(Outcome),
+}
+
+/// Sends pieces of a streamed response until it is complete or has to wait. Each piece is sent before the next is asked
+/// for.
+fn stream_response(conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Pieces {
+    let mut pieces = 0;
+    loop {
+        if conn.sends_head_first {
+            match send(conn, desk) {
+                Ok(true) => {}
+                Ok(false) => return Pieces::Paused(park(conn, Awaits::Writable)),
+                Err(_) => return Pieces::Paused(Outcome::Close),
+            }
+        }
+        conn.sends_head_first = true;
+        let Some(outgoing) = conn.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
+            conn.outgoing = None;
+            conn.kept.clear();
+            conn.awaits = Awaits::Request;
+            return Pieces::Sent;
+        };
+        if pieces == PIECES_PER_TURN {
+            return Pieces::Paused(Outcome::Yield);
+        }
+        pieces += 1;
+        let direct = match conn.wire.as_deref_mut() {
+            Some(wire) if outgoing.is_file() => outgoing.send_file(wire),
+            _ => None,
+        };
+        match direct {
+            Some(Ok(())) => conn.write_deadline = NEVER,
+            Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {
+                return Pieces::Paused(park(conn, Awaits::Writable));
+            }
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Some(Err(error)) => {
+                log::debug!("sending a file broke off: {error}");
+                return Pieces::Paused(Outcome::Close);
+            }
+            None => {
+                let mut filled = Ok(());
+                host.visit(|| filled = exchange::next_piece(outgoing, &mut desk.output));
+                if let Err(error) = filled {
+                    log::debug!("a response broke off: {error}");
+                    // What was collected before the failure is the client's.
+                    let _ = send(conn, desk);
+                    return Pieces::Paused(Outcome::Close);
+                }
+            }
+        }
     }
 }
 
@@ -213,9 +373,10 @@ fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
 
 /// Answers what cannot be served, and gives up on the rest of the input.
 fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) {
-    engine.counters.refuse(error);
     let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
-    conn.session.refuse(error, &mut desk.output, &defaults);
+    if conn.session.refuse(error, &mut desk.output, &defaults) {
+        engine.counters.refuse(error);
+    }
     desk.ctx.reset();
     desk.ctx.request.input_mut().clear();
     conn.stage = Stage::Refusing;
@@ -239,7 +400,7 @@ fn send_and_close(conn: &mut Conn, desk: &mut Desk) -> Outcome {
     if conn.stage != Stage::Lingering {
         conn.stage = Stage::Lingering;
         conn.deadline = NEVER;
-        if conn.stream.shutdown_write().is_err() {
+        if conn.wire.as_deref_mut().is_none_or(|wire| wire.shutdown_write().is_err()) {
             return Outcome::Close;
         }
     }
@@ -270,7 +431,7 @@ fn read(conn: &mut Conn, room: &mut [u8]) -> io::Result<Option<usize>> {
     let most = room.len().min(READ_MOST);
     let room = &mut room[..most];
     loop {
-        match conn.stream.read(room) {
+        match conn.wire.as_deref_mut().ok_or(ErrorKind::NotConnected)?.read(room) {
             Ok(count) => {
                 // The end of input was reported once already; it must be read up to without another report.
                 conn.readable = count == room.len() || conn.read_closed;
@@ -289,13 +450,8 @@ fn read(conn: &mut Conn, room: &mut [u8]) -> io::Result<Option<usize>> {
 /// Sends what can be sent now; true when all of it was.
 fn send(conn: &mut Conn, desk: &mut Desk) -> io::Result<bool> {
     while !desk.output.is_empty() {
-        let [first, second] = desk.output.slices();
-        let sent = if second.is_empty() {
-            conn.stream.write(first)
-        } else {
-            conn.stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
-        };
-        match sent {
+        let wire = conn.wire.as_deref_mut().ok_or(ErrorKind::NotConnected)?;
+        match wire.write(desk.output.slices()) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => {
                 desk.output.advance(count);

@@ -20,7 +20,7 @@
 use super::error::ProtoError;
 use super::head;
 use super::limits::{
-    CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, Limits, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX,
+    CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX,
 };
 use crate::headers::Field;
 use crate::util::percent::hex_value;
@@ -74,11 +74,11 @@ impl ChunkedDecoder {
         Self { state: START, announced: 0, extension_bytes: 0 }
     }
 
-    /// Decodes as much of `raw` as possible; see [`Decoded`].
+    /// Decodes as much of `raw` as possible; see [`Decoded`]. `body_max` bounds the whole body in bytes.
     ///
     /// `raw` must start where the `read` of the last call ended, and be longer than what that left over, or
     /// there is nothing to do.
-    pub(crate) fn decode(&mut self, raw: &mut [u8], limits: &Limits) -> Result<Decoded, ProtoError> {
+    pub(crate) fn decode(&mut self, raw: &mut [u8], body_max: Option<u64>) -> Result<Decoded, ProtoError> {
         let (mut read, mut written) = (0, 0);
         while read < raw.len() {
             match self.state {
@@ -108,7 +108,7 @@ impl ChunkedDecoder {
                     break;
                 }
                 _ => {
-                    self.state = self.framing_byte(raw[read], limits)?;
+                    self.state = self.framing_byte(raw[read], body_max)?;
                     read += 1;
                 }
             }
@@ -118,7 +118,7 @@ impl ChunkedDecoder {
     }
 
     /// The state after one byte of framing.
-    fn framing_byte(&mut self, byte: u8, limits: &Limits) -> Result<State, ProtoError> {
+    fn framing_byte(&mut self, byte: u8, body_max: Option<u64>) -> Result<State, ProtoError> {
         match (self.state, byte) {
             (State::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
                 if digits == CHUNK_SIZE_DIGITS_MAX {
@@ -145,7 +145,7 @@ impl ChunkedDecoder {
             (State::SizeEnd(size), b'\n') => {
                 // Before any byte of the chunk is taken (`LIM-06`).
                 self.announced = self.announced.saturating_add(size);
-                if !limits.allows_body(self.announced) {
+                if body_max.is_some_and(|max| self.announced > max) {
                     return Err(ProtoError::BodyTooLarge);
                 }
                 Ok(State::Data(size))
@@ -190,9 +190,11 @@ pub(crate) fn parse_trailers(section: &[u8], fields: &mut Vec<Field>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::Limits;
     use proptest::prelude::*;
 
-    const SMALL: Limits = Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(64) };
+    const SMALL: Limits =
+        Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(64), ..Limits::DEFAULT };
 
     /// What became of a body: its bytes, its trailer section and how many bytes followed it.
     type Outcome = Result<Option<(Vec<u8>, Vec<u8>, usize)>, ProtoError>;
@@ -205,7 +207,7 @@ mod tests {
             let end = end.clamp(offered, message.len());
             left.extend_from_slice(&message[offered..end]);
             offered = end;
-            let found = decoder.decode(&mut left, limits)?;
+            let found = decoder.decode(&mut left, limits.body_bytes_max)?;
             body.extend_from_slice(&left[..found.written]);
             if let Some(trailers) = found.trailers {
                 let following = left.len() - found.read + message.len() - offered;

@@ -1,17 +1,21 @@
-//! Writes responses: status line, fields, body.
+//! Writes messages: the first line, the fields, a body that is there, the framing of one that is not.
 //!
 //! The idea: nearly everything is a copy of bytes that exist already. The fields that HTTP itself is about
 //! (length, connection, date) are written here from facts, whatever the handler put into its list.
 //!
 //! The order on the wire is fasthttp's (`HDR-08`): status line, `Server`, `Date`, `Content-Type`,
-//! `Content-Encoding`, `Content-Length`, the others as they were added, `Set-Cookie`, `Connection`.
+//! `Content-Encoding`, `Content-Length` or `Transfer-Encoding`, the others as they were added, `Trailer`, `Set-Cookie`,
+//! `Connection`.
 //!
-//! The rule: a response is written whole, head and body, or not at all.
+//! The rule: a head is written whole or not at all, and a body that is there is written with it.
 
 use super::error::{ProtoError, refusal_text, status_of};
 use super::framing::{ResponseFraming, parse_content_length};
+use super::head::is_trailer_name;
 use super::status;
+use crate::headers::{Fields, Headers};
 use crate::output::Output;
+use crate::request::{Request, Version};
 use crate::response::Response;
 use crate::util::token;
 
@@ -65,7 +69,8 @@ impl ConnectionField {
     }
 }
 
-/// Appends `response`. Its body is moved out when it is big; everything else stays.
+/// Appends the head of `response`, and its body if that is in the response's buffer. It is moved out when it is big;
+/// everything else stays.
 pub(crate) fn response(
     response: &mut Response,
     framing: ResponseFraming,
@@ -73,14 +78,18 @@ pub(crate) fn response(
     defaults: &ResponseDefaults<'_>,
     out: &mut Output,
 ) {
+    response.settle_small_body();
     let found = Found::of(response);
-    let body_length = if framing.forces_empty { 0 } else { response.body().len() as u64 };
-    let length = match found.content_length {
+    let body_length = if framing.forces_empty { Some(0) } else { response.content_length() };
+    let length = match (found.content_length, body_length) {
         // A handler may spare itself making a body that will not be sent.
-        Some(length) if !framing.sends_body && !framing.forces_empty && body_length == 0 => length,
+        (Some(length), Some(0)) if !framing.sends_body && !framing.forces_empty => Some(length),
         _ => body_length,
     };
-    let default_type = defaults.content_type && framing.announces_length && length > 0;
+    let may_have_content = framing.announces_length || framing.chunked || framing.closes;
+    let default_type = defaults.content_type && may_have_content && length != Some(0);
+    // Where there is no place behind the body, trailers stand in the head like all others.
+    let trailers = if framing.chunked && found.has_trailer { Some(response.headers()) } else { None };
     let fields = response.headers().fields();
 
     let buffer = out.buffer_mut();
@@ -98,24 +107,115 @@ pub(crate) fn response(
         None => {}
     }
     if found.has_content_encoding {
-        append_kind(buffer, fields.pairs(), Kind::ContentEncoding);
+        append_kind(buffer, fields, Kind::ContentEncoding);
     }
-    if framing.announces_length {
-        buffer.extend_from_slice(b"Content-Length: ");
-        buffer.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-        buffer.extend_from_slice(b"\r\n");
+    if framing.chunked {
+        buffer.extend_from_slice(CHUNKED_LINE);
+    } else if framing.announces_length {
+        append_length(buffer, length.unwrap_or(0));
     }
-    if found.has_others {
-        append_kind(buffer, fields.pairs(), Kind::Other);
+    match trailers {
+        None if found.has_others => append_kind(buffer, fields, Kind::Other),
+        None => {}
+        Some(headers) => {
+            for (name, value) in fields.pairs() {
+                if classify(name) == Kind::Other && !is_announced(headers, name) {
+                    append_field(buffer, name, value);
+                }
+            }
+            append_trailer_names(buffer, headers);
+        }
     }
     if found.has_set_cookie {
-        append_kind(buffer, fields.pairs(), Kind::SetCookie);
+        append_kind(buffer, fields, Kind::SetCookie);
     }
     buffer.extend_from_slice(connection.line());
     buffer.extend_from_slice(b"\r\n");
     if framing.sends_body {
-        out.append_body_vec(response.body_mut());
+        if let Some(body) = response.buffered_body() {
+            out.append_body_vec(body);
+        }
     }
+}
+
+/// Appends the head of `request` for a body that is there: request line, `Host`, the other fields as they were added,
+/// `Content-Length`.
+pub(crate) fn append_request_head(buffer: &mut Vec<u8>, request: &Request) {
+    buffer.extend_from_slice(request.method_bytes());
+    buffer.push(b' ');
+    buffer.extend_from_slice(request.target());
+    buffer.extend_from_slice(match request.version() {
+        Version::Http10 => b" HTTP/1.0\r\n",
+        Version::Http11 => b" HTTP/1.1\r\n",
+    });
+    if !request.host().is_empty() || request.version() == Version::Http11 {
+        append_field(buffer, b"Host", request.host());
+    }
+    for (name, value) in request.headers().pairs() {
+        let is_ours = matches!(classify(name), Kind::ContentLength | Kind::TransferEncoding);
+        if !is_ours && !name.eq_ignore_ascii_case(b"host") && !name.eq_ignore_ascii_case(b"trailer") {
+            append_field(buffer, name, value);
+        }
+    }
+    // RFC 9110 section 8.6: a length when there is content, or when the method leads one to expect some.
+    let length = request.body().len() as u64;
+    if length > 0 || matches!(request.method_bytes(), b"POST" | b"PUT" | b"PATCH") {
+        append_length(buffer, length);
+    }
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Appends what stands before a chunk of `length` bytes. A chunk of none would be the last.
+pub(crate) fn append_chunk_start(buffer: &mut Vec<u8>, length: usize) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let digits = (usize::BITS - length.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        buffer.push(HEX[length >> (digit * 4) & 0xf]);
+    }
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Appends what stands behind a chunk.
+pub(crate) fn append_chunk_end(buffer: &mut Vec<u8>) {
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Appends the last chunk with the given lines as its trailer section.
+pub(crate) fn append_last_chunk(buffer: &mut Vec<u8>, trailers: &[u8]) {
+    buffer.extend_from_slice(b"0\r\n");
+    buffer.extend_from_slice(trailers);
+    buffer.extend_from_slice(b"\r\n");
+}
+
+/// Appends the lines of all fields that are announced as trailers.
+pub(crate) fn append_trailer_lines(buffer: &mut Vec<u8>, headers: &Headers) {
+    if !headers.contains("Trailer") {
+        return;
+    }
+    for (name, value) in headers.fields().pairs() {
+        if classify(name) == Kind::Other && is_announced(headers, name) {
+            append_field(buffer, name, value);
+        }
+    }
+}
+
+/// Appends the `Trailer` field with the names that may be trailers.
+fn append_trailer_names(buffer: &mut Vec<u8>, headers: &Headers) {
+    let mut separator: &[u8] = b"Trailer: ";
+    for name in headers.get_all("Trailer").flat_map(token::list).filter(|name| is_trailer_name(name)) {
+        buffer.extend_from_slice(separator);
+        buffer.extend_from_slice(name);
+        separator = b", ";
+    }
+    if separator == b", " {
+        buffer.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Whether `headers` announce that the field called `name` is sent behind the body.
+fn is_announced(headers: &Headers, name: &[u8]) -> bool {
+    is_trailer_name(name)
+        && headers.get_all("Trailer").flat_map(token::list).any(|other| other.eq_ignore_ascii_case(name))
 }
 
 /// Appends the refusal for `error`, after which the connection ends.
@@ -133,13 +233,15 @@ pub(crate) fn refusal(error: ProtoError, defaults: &ResponseDefaults<'_>, out: &
     if !text.is_empty() {
         buffer.extend_from_slice(DEFAULT_TYPE_LINE);
     }
-    append_field(buffer, b"Content-Length", itoa::Buffer::new().format(text.len()).as_bytes());
+    append_length(buffer, text.len() as u64);
     buffer.extend_from_slice(b"Connection: close\r\n\r\n");
     buffer.extend_from_slice(text);
 }
 
 /// The interim response that asks a client for the body it announced (`EXP-01`).
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+const CHUNKED_LINE: &[u8] = b"Transfer-Encoding: chunked\r\n";
 
 const DEFAULT_TYPE_LINE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
 
@@ -155,23 +257,26 @@ enum Kind {
     ContentEncoding,
     ContentLength,
     TransferEncoding,
+    Trailer,
     SetCookie,
     Connection,
     Other,
 }
 
-/// Which kind of field `name` is. Names are in canonical form, so comparing bytes is enough.
+/// Which kind of field `name` is. The length rules nearly all of them out.
 #[inline]
 fn classify(name: &[u8]) -> Kind {
-    match name {
-        b"Server" => Kind::Server,
-        b"Date" => Kind::Date,
-        b"Content-Type" => Kind::ContentType,
-        b"Content-Encoding" => Kind::ContentEncoding,
-        b"Content-Length" => Kind::ContentLength,
-        b"Transfer-Encoding" => Kind::TransferEncoding,
-        b"Set-Cookie" => Kind::SetCookie,
-        b"Connection" => Kind::Connection,
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    match name.len() {
+        4 if is(b"Date") => Kind::Date,
+        6 if is(b"Server") => Kind::Server,
+        7 if is(b"Trailer") => Kind::Trailer,
+        10 if is(b"Set-Cookie") => Kind::SetCookie,
+        10 if is(b"Connection") => Kind::Connection,
+        12 if is(b"Content-Type") => Kind::ContentType,
+        14 if is(b"Content-Length") => Kind::ContentLength,
+        16 if is(b"Content-Encoding") => Kind::ContentEncoding,
+        17 if is(b"Transfer-Encoding") => Kind::TransferEncoding,
         _ => Kind::Other,
     }
 }
@@ -185,6 +290,7 @@ struct Found<'a> {
     content_length: Option<u64>,
     has_content_encoding: bool,
     has_set_cookie: bool,
+    has_trailer: bool,
     has_others: bool,
 }
 
@@ -199,6 +305,7 @@ impl<'a> Found<'a> {
                 Kind::ContentLength => found.content_length = parse_content_length(value).ok(),
                 Kind::ContentEncoding => found.has_content_encoding = true,
                 Kind::SetCookie => found.has_set_cookie = true,
+                Kind::Trailer => found.has_trailer = true,
                 Kind::TransferEncoding | Kind::Connection => {}
                 Kind::Other => found.has_others = true,
             }
@@ -207,8 +314,14 @@ impl<'a> Found<'a> {
     }
 }
 
-fn append_kind<'a>(buffer: &mut Vec<u8>, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>, kind: Kind) {
-    for (name, value) in fields.filter(|(name, _)| classify(name) == kind) {
+fn append_length(buffer: &mut Vec<u8>, length: u64) {
+    buffer.extend_from_slice(b"Content-Length: ");
+    buffer.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+    buffer.extend_from_slice(b"\r\n");
+}
+
+fn append_kind(buffer: &mut Vec<u8>, fields: Fields<'_>, kind: Kind) {
+    for (name, value) in fields.pairs().filter(|(name, _)| classify(name) == kind) {
         append_field(buffer, name, value);
     }
 }
@@ -234,7 +347,8 @@ mod tests {
         let mut prepared = Response::new();
         prepare(&mut prepared);
         let connection = ConnectionField::of(&prepared);
-        let framing = response_framing(method.as_bytes(), prepared.status());
+        let length = prepared.content_length();
+        let framing = response_framing(method.as_bytes(), Version::Http11, prepared.status(), length);
         let mut out = Output::default();
         response(&mut prepared, framing, connection, defaults, &mut out);
         String::from_utf8(out.to_vec()).expect("a response of text")

@@ -92,14 +92,41 @@ pub(crate) struct ResponseFraming {
     pub(crate) forces_empty: bool,
     /// Whether the length is announced.
     pub(crate) announces_length: bool,
+    /// Whether the body is sent in chunks.
+    pub(crate) chunked: bool,
+    /// Whether the end of the connection marks the end of the body.
+    pub(crate) closes: bool,
     /// Whether the client will take whatever follows for something that is not HTTP.
     pub(crate) ends_http: bool,
 }
 
-/// Decides what a response with `status` to a request with `method` sends.
-pub(crate) fn response_framing(method: &[u8], status: u16) -> ResponseFraming {
-    let none =
-        ResponseFraming { sends_body: false, forces_empty: true, announces_length: false, ends_http: false };
+/// Decides what a response with `status` and a body of `size` bytes (`None`: nobody knows) sends to a request with
+/// `method` and `version`.
+pub(crate) fn response_framing(
+    method: &[u8],
+    version: Version,
+    status: u16,
+    size: Option<u64>,
+) -> ResponseFraming {
+    let none = ResponseFraming {
+        sends_body: false,
+        forces_empty: true,
+        announces_length: false,
+        chunked: false,
+        closes: false,
+        ends_http: false,
+    };
+    // RFC 9112 section 6.3: a length if there is one; chunks to those who know them; else up to the end (`RSP-05`,
+    // `RSP-06`).
+    let chunked = size.is_none() && version == Version::Http11;
+    let whole = ResponseFraming {
+        sends_body: true,
+        forces_empty: false,
+        announces_length: size.is_some(),
+        chunked,
+        closes: size.is_none() && !chunked,
+        ends_http: false,
+    };
     match status {
         // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A 304 may have one, but only that of the
         // 200 that was not sent, which nobody knows here (`RSP-03`).
@@ -114,13 +141,8 @@ pub(crate) fn response_framing(method: &[u8], status: u16) -> ResponseFraming {
         // framing.
         200..=299 if method == b"CONNECT" => ResponseFraming { ends_http: true, ..none },
         // RFC 9110 section 9.3.2: the header fields of the GET, without the content (`RSP-02`).
-        _ if method == b"HEAD" => ResponseFraming { forces_empty: false, announces_length: true, ..none },
-        _ => ResponseFraming {
-            sends_body: true,
-            forces_empty: false,
-            announces_length: true,
-            ends_http: false,
-        },
+        _ if method == b"HEAD" => ResponseFraming { sends_body: false, closes: false, ..whole },
+        _ => whole,
     }
 }
 
@@ -207,16 +229,33 @@ mod tests {
 
     #[test]
     fn responses_without_a_body() {
+        let framing =
+            |method: &str, status, size| response_framing(method.as_bytes(), Version::Http11, status, size);
         for status in [100, 101, 199, 204, 304] {
-            let framing = response_framing(b"GET", status);
-            assert!(!framing.sends_body && !framing.announces_length && framing.forces_empty, "{status}");
+            for size in [Some(5), None] {
+                let framing = framing("GET", status, size);
+                assert!(!framing.sends_body && !framing.announces_length && framing.forces_empty, "{status}");
+                assert!(!framing.chunked && !framing.closes, "{status}");
+            }
         }
-        let reset = response_framing(b"GET", 205);
-        assert!(!reset.sends_body && reset.announces_length && reset.forces_empty);
-        let head = response_framing(b"HEAD", 200);
+        let reset = framing("GET", 205, None);
+        assert!(!reset.sends_body && reset.announces_length && reset.forces_empty && !reset.chunked);
+        let head = framing("HEAD", 200, Some(0));
         assert!(!head.sends_body && head.announces_length && !head.forces_empty);
-        assert!(response_framing(b"GET", 200).sends_body);
-        assert!(response_framing(b"CONNECT", 200).ends_http);
-        assert!(!response_framing(b"CONNECT", 404).ends_http);
+        assert!(framing("GET", 200, Some(0)).sends_body);
+        assert!(framing("CONNECT", 200, Some(0)).ends_http);
+        assert!(!framing("CONNECT", 404, Some(0)).ends_http);
+    }
+
+    #[test]
+    fn responses_of_unknown_size() {
+        let framing = |method: &str, version| {
+            let found = response_framing(method.as_bytes(), version, 200, None);
+            (found.sends_body, found.announces_length, found.chunked, found.closes)
+        };
+        assert_eq!(framing("GET", Version::Http11), (true, false, true, false));
+        assert_eq!(framing("GET", Version::Http10), (true, false, false, true));
+        assert_eq!(framing("HEAD", Version::Http11), (false, false, true, false));
+        assert_eq!(framing("HEAD", Version::Http10), (false, false, false, false));
     }
 }

@@ -202,17 +202,17 @@ impl<'a> Seen<'a> {
 }
 
 /// The parts of a request target (RFC 9112 section 3.2).
-struct TargetParts<'a> {
-    authority: Option<&'a [u8]>,
-    path: &'a [u8],
-    path_is_plain: bool,
-    query: &'a [u8],
+pub(crate) struct TargetParts<'a> {
+    pub(crate) authority: Option<&'a [u8]>,
+    pub(crate) path: &'a [u8],
+    pub(crate) path_is_plain: bool,
+    pub(crate) query: &'a [u8],
 }
 
 /// Splits a target by its form: origin (`/x`), asterisk (`*`), absolute (`http://h/x`), authority (`h:443`,
 /// for CONNECT and only there). Everything else is refused (`PAR-03`).
 #[inline]
-fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<TargetParts<'a>, ProtoError> {
+pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<TargetParts<'a>, ProtoError> {
     if method == b"CONNECT" {
         if !authority::is_valid_with_port(target) {
             return Err(ProtoError::Syntax);
@@ -300,12 +300,12 @@ mod tests {
     use crate::request::Request;
 
     fn request(head: &str) -> Result<Request, ProtoError> {
-        let mut request = Request::new();
+        let mut request = Request::empty();
         request.input_mut().receive(head.as_bytes());
         let (bytes, fields) = request.parse_parts();
         assert_eq!(find_end(bytes, 0), Ok(Some(bytes.len())), "{head:?} is not one head");
         let parsed = parse(bytes, fields, &Limits::default())?;
-        request.complete(parsed.head, 0..0, crate::proto::Stamp::default());
+        request.complete(parsed.head, 0..0, 0, crate::proto::Stamp::default());
         Ok(request)
     }
 

@@ -3,7 +3,7 @@
 //! The rule: whatever a peer can make grow has a bound here. Their relations are checked when this is
 //! compiled.
 
-/// Bounds that users may change.
+/// Bounds that users may change, and what decides how they are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Bytes from the first byte of a request, empty lines before it included, to the blank line that ends
@@ -14,20 +14,30 @@ pub(crate) struct Limits {
     /// ceiling.
     pub(crate) fields_max: usize,
     /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit (`LIM-07`).
+    /// With `streams_bodies` it bounds only what is collected (`STR-02`).
     pub(crate) body_bytes_max: Option<u64>,
+    /// Whether a request is ready as soon as its head is there.
+    pub(crate) streams_bodies: bool,
+    /// Whether somebody has to decide on each `Expect: 100-continue`.
+    pub(crate) asks_about_expectations: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            head_bytes_max: HEAD_BYTES_DEFAULT,
-            fields_max: FIELDS_CEILING,
-            body_bytes_max: Some(BODY_BYTES_DEFAULT),
-        }
+        Self::DEFAULT
     }
 }
 
 impl Limits {
+    /// The defaults.
+    pub(crate) const DEFAULT: Self = Self {
+        head_bytes_max: HEAD_BYTES_DEFAULT,
+        fields_max: FIELDS_CEILING,
+        body_bytes_max: Some(BODY_BYTES_DEFAULT),
+        streams_bodies: false,
+        asks_about_expectations: false,
+    };
+
     /// The head bound that is applied.
     pub(crate) fn head_bytes(&self) -> usize {
         self.head_bytes_max.min(HEAD_BYTES_CEILING)
@@ -65,6 +75,10 @@ pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 8 * 1024;
 
 /// Bytes of the trailer section, its final blank line included.
 pub(crate) const TRAILER_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a body that nobody has read, with its framing, that are thrown away at most so that the connection can go on
+/// (`STR-04`). As in Go's net/http; beyond it a new connection is cheaper.
+pub(crate) const UNREAD_BODY_BYTES_MAX: u64 = 256 * 1024;
 
 /// Trailer fields of one request.
 pub(crate) const TRAILER_FIELDS_MAX: usize = 32;

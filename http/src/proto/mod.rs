@@ -23,6 +23,7 @@
 //!
 //! The rule: no socket, clock, thread or log in this folder. A test at the end of this file checks that.
 
+pub(crate) mod body;
 pub(crate) mod chunked;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -32,10 +33,14 @@ pub(crate) mod limits;
 pub(crate) mod session;
 pub(crate) mod status;
 
-pub(crate) use encode::ResponseDefaults;
+pub(crate) use encode::{
+    CONTINUE, ResponseDefaults, append_chunk_end, append_chunk_start, append_last_chunk, append_request_head,
+    append_trailer_lines,
+};
 pub use error::ProtoError;
+pub(crate) use head::{is_trailer_name, split_target};
 pub(crate) use limits::Limits;
-pub(crate) use session::{Progress, Session, Stamp};
+pub(crate) use session::{Progress, Session, Stamp, parse_trailers};
 
 #[cfg(test)]
 mod tests {

@@ -6,15 +6,16 @@
 //! The rule: between two calls of [`Session::advance`] that ask for more input, the `Request` object may be
 //! exchanged for another one as long as its input moves along.
 
-use super::chunked::{self, ChunkedDecoder};
+use super::body::BodyDecoder;
+use super::chunked;
 use super::encode::{self, ConnectionField, ResponseDefaults};
 use super::error::ProtoError;
 use super::framing::{Framing, response_framing};
 use super::head::{self, ParsedHead};
-use super::limits::Limits;
+use super::limits::{Limits, UNREAD_BODY_BYTES_MAX};
 use crate::output::Output;
-use crate::request::{Request, Version};
-use crate::response::Response;
+use crate::request::{Request, Rest, Version};
+use crate::response::{Ending, Response};
 use crate::util::token;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,9 +23,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What [`Session::advance`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The input does not hold a complete request yet.
+    /// The input does not hold a request yet.
     NeedInput,
-    /// The request object holds a complete request, until [`Session::finish`].
+    /// The request object holds the head of a request whose client waits to be asked for the body:
+    /// [`Session::welcome`] it, or [`Session::respond`].
+    Expects,
+    /// The request object holds a request, until [`Session::finish`]. With streamed bodies, the body may not have
+    /// arrived.
     Ready,
 }
 
@@ -58,6 +63,15 @@ pub(crate) struct Stamp {
     request: u64,
 }
 
+/// How a response goes out: what [`Session::respond`] has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// Whether the connection stays, as the response says.
+    pub(crate) stays: bool,
+    /// How a streamed body that follows the head ends; `None`: none follows.
+    pub(crate) ending: Option<Ending>,
+}
+
 /// The next session's number; 0 is no session's.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -67,18 +81,22 @@ enum Phase {
     /// `skipped` bytes of empty lines were consumed, `scanned` bytes have been searched for the end of the
     /// head.
     Head { skipped: u32, scanned: u32 },
-    /// The head is followed by a body that ends at `end`; looking again is worth it once that has arrived.
-    Length { head: u32, end: usize },
+    /// The head is `head` bytes long, and somebody has to decide whether its client may send the body.
+    Expecting { head: u32 },
     /// The head is followed by `decoded` bytes of body, and those by raw bytes.
-    Chunked { head: u32, decoded: usize, decoder: ChunkedDecoder },
+    Body { head: u32, decoded: usize, decoder: BodyDecoder },
     /// The request takes up `bytes` bytes.
     Ready { bytes: usize },
+    /// The request is served while its body arrives; the request object knows how far that is.
+    Streaming,
+    /// What is left of a body that nobody wants is thrown away; `left` more bytes of it at most.
+    Draining { decoder: BodyDecoder, left: u32 },
 }
 
 const IDLE: Phase = Phase::Head { skipped: 0, scanned: 0 };
 
 // There is one in every parked connection.
-const _: () = assert!(size_of::<Session>() <= 64);
+const _: () = assert!(size_of::<Session>() <= 80);
 
 impl Session {
     /// A connection on which nothing has been received.
@@ -86,7 +104,7 @@ impl Session {
         Self { phase: IDLE, requests: 0, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Looks at the input of `request` and says whether it holds a complete request.
+    /// Looks at the input of `request` and says whether it holds a request.
     ///
     /// May append an interim `100 Continue` to `out`, which then has to be sent before waiting for input.
     ///
@@ -102,22 +120,39 @@ impl Session {
     ) -> Result<Progress, ProtoError> {
         match self.phase {
             Phase::Head { skipped, scanned } => self.advance_head(skipped, scanned, request, out, limits),
-            Phase::Length { head, end } => {
-                if request.input().unread().len() < end {
-                    return Ok(Progress::NeedInput);
+            Phase::Body { head, decoded, decoder } => {
+                self.advance_body(head, decoded, decoder, None, request, limits)
+            }
+            Phase::Expecting { .. } => Ok(Progress::Expects),
+            Phase::Ready { .. } | Phase::Streaming => Ok(Progress::Ready),
+            Phase::Draining { decoder, left } => {
+                if self.drain(decoder, left, request)? {
+                    self.advance_head(0, 0, request, out, limits)
+                } else {
+                    Ok(Progress::NeedInput)
                 }
-                let parsed = parse_head(request, head, limits)?;
-                Ok(self.ready(request, parsed, head as usize..end, end))
             }
-            Phase::Chunked { head, decoded, decoder } => {
-                self.advance_chunked(head, decoded, decoder, None, request, limits)
-            }
-            Phase::Ready { .. } => Ok(Progress::Ready),
         }
     }
 
-    /// Appends the response to the request that [`Session::advance`] found, and says whether the connection
-    /// stays.
+    /// Lets the client that [`Progress::Expects`] told of send its body, and goes on as [`Session::advance`].
+    pub(crate) fn welcome(
+        &mut self,
+        request: &mut Request,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
+        if let Phase::Expecting { head } = self.phase {
+            let parsed = parse_head(request, head, limits)?;
+            // It will be counted again when it is ready.
+            self.requests -= 1;
+            return self.begin_body(head, parsed, request, out, limits);
+        }
+        self.advance(request, out, limits)
+    }
+
+    /// Appends the head of the response to the request that [`Session::advance`] found, with the body if that is plain
+    /// bytes, and says what else is to follow and whether the connection stays.
     ///
     /// `force_close` is the server's own wish (shutdown, keep-alive switched off, quota of requests used up).
     /// Neither side's wish to close can be undone by the other (`CON-05`). A big body is moved out of
@@ -129,40 +164,81 @@ impl Session {
         out: &mut Output,
         defaults: &ResponseDefaults<'_>,
         force_close: bool,
-    ) -> bool {
-        let framing = response_framing(request.method_bytes(), response.status());
+    ) -> Reply {
+        let framing = response_framing(
+            request.received_method(),
+            request.received_version(),
+            response.status(),
+            response.content_length(),
+        );
         let mut connection = ConnectionField::of(response);
         connection.close |= force_close
-            || request.wants_close()
+            || request.received_close()
             || response.close()
             || framing.ends_http
-            || !self.is_serving(request);
-        connection.keep_alive = request.version() != Version::Http11;
+            || framing.closes
+            || !self.is_serving(request)
+            || matches!(self.phase, Phase::Expecting { .. })
+            // What produces the response may go on reading the request.
+            || !response.has_writer() && !can_go_on(request.rest());
+        connection.keep_alive = request.received_version() != Version::Http11;
         // The option is for HTTP/1.1 only (RFC 9110 section 7.8).
-        connection.upgrade &= request.version() == Version::Http11;
+        connection.upgrade &= request.received_version() == Version::Http11;
         encode::response(response, framing, connection, defaults, out);
-        !connection.close
+        let ending = framing.sends_body.then(|| match response.content_length() {
+            Some(length) => Ending::Length(length),
+            None if framing.chunked => Ending::Chunked,
+            None => Ending::Close,
+        });
+        Reply { stays: !connection.close, ending }
     }
 
     /// Forgets the request that was served: its bytes leave the input, and [`Session::advance`] sees what
-    /// follows.
-    pub(crate) fn finish(&mut self, request: &mut Request) {
-        if let Phase::Ready { bytes } = self.phase {
-            if self.is_serving(request) {
-                request.input_mut().consume(bytes);
-            } else {
-                // The handler exchanged the request object. What is in the input now cannot be trusted to
-                // start with a request; `respond` has closed the connection for the same reason.
-                request.input_mut().clear();
+    /// follows. False: nothing can follow, the connection has to end.
+    pub(crate) fn finish(&mut self, request: &mut Request) -> bool {
+        let is_serving = self.is_serving(request);
+        let phase = std::mem::replace(&mut self.phase, IDLE);
+        let mut stays = true;
+        match phase {
+            Phase::Ready { bytes } if is_serving => request.input_mut().consume(bytes),
+            Phase::Streaming if is_serving => {
+                stays = can_go_on(request.rest());
+                let read = request.raw_start();
+                match request.rest() {
+                    Rest::None => request.input_mut().consume(read),
+                    Rest::Missing { decoder, .. } if stays => {
+                        let decoder = *decoder;
+                        request.input_mut().consume(read);
+                        self.phase = Phase::Draining { decoder, left: UNREAD_BODY_BYTES_MAX as u32 };
+                    }
+                    Rest::Missing { .. } | Rest::Failed(_) => request.input_mut().clear(),
+                }
             }
+            // The handler exchanged the request object, or the client's expectation was not met. What is in the input
+            // now cannot be trusted to start with a request; `respond` has closed the connection for the same reason.
+            Phase::Ready { .. } | Phase::Streaming | Phase::Expecting { .. } => {
+                request.input_mut().clear();
+                stays = false;
+            }
+            Phase::Head { .. } | Phase::Body { .. } | Phase::Draining { .. } => {}
         }
         request.clear();
-        self.phase = IDLE;
+        stays
     }
 
-    /// Appends the refusal for `error`, which announces that the connection ends.
-    pub(crate) fn refuse(&mut self, error: ProtoError, out: &mut Output, defaults: &ResponseDefaults<'_>) {
+    /// Appends the refusal for `error`, which announces that the connection ends, and says whether there was anybody to
+    /// refuse: what goes wrong behind a request that was answered is no request's fault.
+    pub(crate) fn refuse(
+        &mut self,
+        error: ProtoError,
+        out: &mut Output,
+        defaults: &ResponseDefaults<'_>,
+    ) -> bool {
+        if matches!(self.phase, Phase::Draining { .. }) {
+            return false;
+        }
         encode::refusal(error, defaults, out);
+        true
     }
 
     /// How far the request under way has come, as of the last [`Session::advance`].
@@ -170,8 +246,8 @@ impl Session {
         match self.phase {
             Phase::Head { scanned: 0, .. } => Stage::Idle,
             Phase::Head { .. } => Stage::Head,
-            Phase::Length { .. } | Phase::Chunked { .. } => Stage::Body,
-            Phase::Ready { .. } => Stage::Ready,
+            Phase::Body { .. } | Phase::Draining { .. } => Stage::Body,
+            Phase::Expecting { .. } | Phase::Ready { .. } | Phase::Streaming => Stage::Ready,
         }
     }
 
@@ -249,39 +325,63 @@ impl Session {
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
         let parsed = parse_head(request, head, limits)?;
-        let head_length = head as usize;
-        match parsed.framing {
-            Framing::None => Ok(self.ready(request, parsed, head_length..head_length, head_length)),
-            Framing::Length(length) => {
-                if !limits.allows_body(length) {
-                    return Err(ProtoError::BodyTooLarge);
-                }
-                let length = usize::try_from(length).map_err(|_| ProtoError::BodyTooLarge)?;
-                let end = head_length.checked_add(length).ok_or(ProtoError::BodyTooLarge)?;
-                if parsed.expects_continue {
-                    out.append(encode::CONTINUE);
-                }
-                if request.input().unread().len() >= end {
-                    return Ok(self.ready(request, parsed, head_length..end, end));
-                }
-                self.phase = Phase::Length { head, end };
-                Ok(Progress::NeedInput)
-            }
-            Framing::Chunked => {
-                if parsed.expects_continue {
-                    out.append(encode::CONTINUE);
-                }
-                self.advance_chunked(head, 0, ChunkedDecoder::new(), Some(parsed), request, limits)
+        if let Framing::Length(length) = parsed.framing {
+            if !limits.streams_bodies && !limits.allows_body(length) {
+                return Err(ProtoError::BodyTooLarge);
             }
         }
+        if parsed.expects_continue && limits.asks_about_expectations && parsed.framing != Framing::None {
+            let head_length = head as usize;
+            self.ready(request, parsed, head_length..head_length, head_length);
+            self.phase = Phase::Expecting { head };
+            return Ok(Progress::Expects);
+        }
+        self.begin_body(head, parsed, request, out, limits)
     }
 
-    /// Decodes what has arrived of a chunked body. `parsed` is the head if it is still known.
-    fn advance_chunked(
+    /// Decides how the body comes to the handler.
+    #[inline]
+    fn begin_body(
+        &mut self,
+        head: u32,
+        parsed: ParsedHead,
+        request: &mut Request,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
+        let head_length = head as usize;
+        let Some(mut decoder) = BodyDecoder::new(parsed.framing) else {
+            return Ok(self.ready(request, parsed, head_length..head_length, head_length));
+        };
+        if !limits.streams_bodies {
+            if parsed.expects_continue {
+                out.append(encode::CONTINUE);
+            }
+            return self.advance_body(head, 0, decoder, Some(parsed), request, limits);
+        }
+        // What has arrived is taken along.
+        let raw = request.input_mut().unread_mut().get_mut(head_length..).unwrap_or_default();
+        let found = decoder.decode(raw, None)?;
+        let body = head_length..head_length + found.written;
+        let raw_start = head_length + found.read;
+        if let Some(trailers) = found.trailers {
+            parse_trailers(request, head_length + trailers.start..head_length + trailers.end)?;
+            return Ok(self.ready(request, parsed, body, raw_start));
+        }
+        request.input_mut().cut(body.end, raw_start);
+        let asks = parsed.expects_continue && body.is_empty();
+        self.ready(request, parsed, body, head_length);
+        request.expect_rest(Rest::Missing { decoder, asks });
+        self.phase = Phase::Streaming;
+        Ok(Progress::Ready)
+    }
+
+    /// Decodes what has arrived of a body. `parsed` is the head if it is still known.
+    fn advance_body(
         &mut self,
         head: u32,
         decoded: usize,
-        mut decoder: ChunkedDecoder,
+        mut decoder: BodyDecoder,
         parsed: Option<ParsedHead>,
         request: &mut Request,
         limits: &Limits,
@@ -289,20 +389,35 @@ impl Session {
         let head_length = head as usize;
         let start = head_length + decoded;
         let raw = request.input_mut().unread_mut().get_mut(start..).unwrap_or_default();
-        let found = decoder.decode(raw, limits)?;
+        let found = decoder.decode(raw, limits.body_bytes_max)?;
         let body_end = start + found.written;
         let Some(trailers) = found.trailers else {
             request.input_mut().cut(body_end, start + found.read);
-            self.phase = Phase::Chunked { head, decoded: decoded + found.written, decoder };
+            self.phase = Phase::Body { head, decoded: decoded + found.written, decoder };
             return Ok(Progress::NeedInput);
         };
         let parsed = match parsed {
             Some(parsed) => parsed,
             None => parse_head(request, head, limits)?,
         };
-        let (section, fields) = request.trailer_parts(start + trailers.start..start + trailers.end);
-        chunked::parse_trailers(section, fields)?;
+        parse_trailers(request, start + trailers.start..start + trailers.end)?;
         Ok(self.ready(request, parsed, head_length..body_end, start + found.read))
+    }
+
+    /// Throws away what has arrived of a body. True: that was all of it.
+    fn drain(
+        &mut self,
+        mut decoder: BodyDecoder,
+        left: u32,
+        request: &mut Request,
+    ) -> Result<bool, ProtoError> {
+        let found = decoder.decode(request.input_mut().unread_mut(), None)?;
+        request.input_mut().consume(found.read);
+        let left = u32::try_from(found.read).ok().and_then(|read| left.checked_sub(read));
+        let left = left.ok_or(ProtoError::BodyTooLarge)?;
+        let is_all = found.trailers.is_some();
+        self.phase = if is_all { IDLE } else { Phase::Draining { decoder, left } };
+        Ok(is_all)
     }
 
     #[inline]
@@ -315,14 +430,13 @@ impl Session {
     ) -> Progress {
         self.requests += 1;
         self.phase = Phase::Ready { bytes };
-        request.complete(parsed.head, body, self.stamp());
+        request.complete(parsed.head, body, bytes, self.stamp());
         Progress::Ready
     }
 
-    /// Whether `request` is the complete request that was found. It may not be when a handler exchanged the
-    /// object.
+    /// Whether `request` is the request that was found. It may not be when a handler exchanged the object.
     fn is_serving(&self, request: &Request) -> bool {
-        matches!(self.phase, Phase::Ready { .. }) && request.stamp() == self.stamp()
+        self.state() == Stage::Ready && request.stamp() == self.stamp()
     }
 
     fn stamp(&self) -> Stamp {
@@ -336,6 +450,28 @@ fn parse_head(request: &mut Request, head: u32, limits: &Limits) -> Result<Parse
     request.clear();
     let (unread, fields) = request.parse_parts();
     head::parse(unread.get(..head as usize).unwrap_or_default(), fields, limits)
+}
+
+/// Whether a connection can go on behind a body of which this is outstanding.
+fn can_go_on(rest: &Rest) -> bool {
+    match rest {
+        Rest::None => true,
+        // A client that was not asked for the body may send it or not, and nobody can tell which.
+        Rest::Missing { decoder, asks } => {
+            !asks && decoder.missing().is_none_or(|missing| missing <= UNREAD_BODY_BYTES_MAX)
+        }
+        Rest::Failed(_) => false,
+    }
+}
+
+/// Makes the trailer fields in `section` (positions in the input) those of the request.
+#[inline]
+pub(crate) fn parse_trailers(request: &mut Request, section: Range<usize>) -> Result<(), ProtoError> {
+    if section.is_empty() {
+        return Ok(());
+    }
+    let (section, fields) = request.trailer_parts(section);
+    chunked::parse_trailers(section, fields)
 }
 
 /// Consumes the empty lines at the front of the input, up to `max` bytes of them, and says how many bytes

@@ -23,6 +23,7 @@ use crate::engine::accept::{self, Listener};
 use crate::error::Error;
 use crate::serve_conn::{BlockingOptions, serve_blocking};
 use crate::server::counters::{Counters, Rejections};
+use crate::server::options::ExpectHandler;
 use crate::server::options::{Builder, ConfigError, Handler, Settings};
 
 /// Connections that the system may complete before we accept them.
@@ -140,30 +141,30 @@ impl Server {
     /// (`SRV-05`).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
-    /// of its own.
+    /// of its own. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to
+    /// read the rest of a body or to write one.
     ///
     /// # Errors
     /// Why the connection ended, unless it ended well.
     ///
     /// ```
-    /// use std::io::{self, Read, Write};
+    /// use std::io::Read;
+    /// use std::io::Write;
+    /// use std::net::{TcpListener, TcpStream};
     ///
-    /// struct Pair<'a>(&'a [u8], Vec<u8>);
-    /// impl Read for Pair<'_> {
-    ///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> { self.0.read(buffer) }
-    /// }
-    /// impl Write for Pair<'_> {
-    ///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.1.write(bytes) }
-    ///     fn flush(&mut self) -> io::Result<()> { Ok(()) }
-    /// }
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// client.write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     ///
     /// let server = anthill_http::Server::new(|ctx| ctx.set_body("pong"))?;
-    /// let mut pair = Pair(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", Vec::new());
-    /// server.serve_conn(&mut pair)?;
-    /// assert!(pair.1.ends_with(b"\r\n\r\npong"));
+    /// server.serve_conn(listener.accept()?.0)?;
+    ///
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.ends_with("\r\n\r\npong"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn serve_conn<S: Read + Write>(&self, stream: &mut S) -> Result<(), Error> {
+    pub fn serve_conn<S: Read + Write + Send + 'static>(&self, stream: S) -> Result<(), Error> {
         let settings = &self.shared.settings;
         let options = BlockingOptions {
             limits: settings.limits,
@@ -175,6 +176,7 @@ impl Server {
             requests_max: (settings.max_requests_per_conn != u64::MAX)
                 .then_some(settings.max_requests_per_conn),
             read_bytes: settings.read_buffer_size,
+            expectation: settings.expectation.as_ref().map(ExpectHandler::decide),
         };
         let mut ctx = RequestCtx::default();
         ctx.set_conn(&accept::new_connection(None, None));

@@ -1,9 +1,11 @@
 //! What the user says ([`Builder`]) and what the engine uses ([`Settings`]); validated once, in between.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ctx::RequestCtx;
+use crate::handler::Expectation;
 use crate::proto::Limits;
 use crate::server::Server;
 
@@ -72,6 +74,9 @@ pub struct Builder {
     get_only: bool,
     close_on_shutdown: bool,
     max_idle_worker_duration: Duration,
+    stream_request_body: bool,
+    expectation: Option<ExpectHandler>,
+    continues: Option<ExpectHandler>,
 }
 
 impl Default for Builder {
@@ -95,6 +100,9 @@ impl Default for Builder {
             get_only: false,
             close_on_shutdown: false,
             max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
+            stream_request_body: false,
+            expectation: None,
+            continues: None,
         }
     }
 }
@@ -226,6 +234,48 @@ impl Builder {
         self
     }
 
+    /// Calls handlers as soon as the head of a request has arrived; they read the body as it comes
+    /// ([`Request::body_reader`](crate::Request::body_reader)), or wait for it
+    /// ([`Request::read_body`](crate::Request::read_body)).
+    ///
+    /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
+    /// may read (row `STR-02`). A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the
+    /// reading with an error. What a handler leaves unread is thrown away, up to 256 KiB; a connection with more than
+    /// that is closed (row `STR-04`).
+    pub fn stream_request_body(mut self) -> Self {
+        self.stream_request_body = true;
+        self
+    }
+
+    /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body, any
+    /// other status is the answer, with an empty body, and the connection ends (row `EXP-02`; fasthttp's
+    /// `ExpectHandler`). The context has the request's head and the connection's addresses.
+    ///
+    /// Without it, every such client is asked for the body.
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder()
+    ///     .expect_handler(|ctx| if ctx.header("authorization").is_some() { 100 } else { 401 })
+    ///     .build(|ctx| ctx.set_body("stored"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// ```
+    pub fn expect_handler(mut self, decide: impl Fn(&mut RequestCtx) -> u16 + Send + Sync + 'static) -> Self {
+        self.expectation = Some(ExpectHandler(Arc::new(decide)));
+        self
+    }
+
+    /// The same as a yes or no: false answers 417 (row `EXP-03`; fasthttp's `ContinueHandler`). An
+    /// [`expect_handler`](Self::expect_handler) comes before it.
+    pub fn continue_handler(
+        mut self,
+        decide: impl Fn(&crate::Request) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.continues =
+            Some(ExpectHandler(Arc::new(move |ctx| if decide(&ctx.request) { 100 } else { 417 })));
+        self
+    }
+
     /// Builds a server that answers requests by `handler`.
     ///
     /// # Errors
@@ -270,6 +320,8 @@ impl Builder {
         let limits = Limits {
             head_bytes_max: self.read_buffer_size,
             body_bytes_max: self.max_request_body_size,
+            streams_bodies: self.stream_request_body,
+            asks_about_expectations: self.expectation.is_some() || self.continues.is_some(),
             ..Limits::default()
         };
         Ok(Settings {
@@ -291,6 +343,7 @@ impl Builder {
             keep_alive: self.keep_alive,
             get_only: self.get_only,
             close_on_shutdown: self.close_on_shutdown,
+            expectation: self.expectation.or(self.continues),
         })
     }
 }
@@ -320,6 +373,24 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: bool,
     pub(crate) get_only: bool,
     pub(crate) close_on_shutdown: bool,
+    pub(crate) expectation: Option<ExpectHandler>,
+}
+
+/// Decides on `Expect: 100-continue`.
+#[derive(Clone)]
+pub(crate) struct ExpectHandler(Arc<dyn Fn(&mut RequestCtx) -> u16 + Send + Sync>);
+
+impl ExpectHandler {
+    /// The function itself.
+    pub(crate) fn decide(&self) -> &Expectation<'static> {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for ExpectHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExpectHandler")
+    }
 }
 
 /// An option that cannot be met.

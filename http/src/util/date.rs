@@ -1,10 +1,10 @@
-//! The text of the `Date` field, rendered once per second.
+//! Dates as HTTP writes them, and the text of the `Date` field, rendered once per second.
 //!
 //! The idea: a server sends the same 29 bytes thousands of times before they change, so they are kept.
 //!
 //! The rule: time is passed in. Whoever owns a clock asks it.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second of the year 9999, after which the format has no room for the year.
 const SECONDS_MAX: u64 = 253_402_300_799;
@@ -40,6 +40,16 @@ impl HttpDate {
             self.seconds = unix_seconds;
         }
     }
+}
+
+/// The time that `text` gives, in any of the three forms of RFC 9110 section 5.6.7.
+pub(crate) fn parse(text: &[u8]) -> Option<SystemTime> {
+    httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok()
+}
+
+/// Whole seconds since the Unix epoch; 0 for earlier times.
+pub(crate) fn whole_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 #[cfg(test)]

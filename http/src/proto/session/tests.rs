@@ -49,7 +49,7 @@ impl Server<'_> {
     /// Feeds the pieces one after the other and then the end of the stream.
     fn converse<'p>(&self, pieces: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         let mut requests = Vec::new();
         let end = 'conversation: {
@@ -59,7 +59,7 @@ impl Server<'_> {
                     match session.advance(&mut request, &mut out, &self.limits) {
                         Err(error) => break 'conversation End::Refused(error),
                         Ok(Progress::NeedInput) => break,
-                        Ok(Progress::Ready) => {}
+                        Ok(Progress::Ready | Progress::Expects) => {}
                     }
                     assert_eq!(session.state(), Stage::Ready);
                     let body = String::from_utf8_lossy(request.body()).into_owned();
@@ -68,7 +68,7 @@ impl Server<'_> {
                     let mut response = Response::new();
                     (self.handler)(&request, &mut response);
                     let stays =
-                        session.respond(&request, &mut response, &mut out, &DEFAULTS, self.force_close);
+                        session.respond(&request, &mut response, &mut out, &DEFAULTS, self.force_close).stays;
                     session.finish(&mut request);
                     if !stays {
                         break 'conversation End::Closed;
@@ -76,7 +76,7 @@ impl Server<'_> {
                 }
                 // Only the input may survive a wait.
                 let input = std::mem::take(request.input_mut());
-                request = Request::new();
+                request = Request::empty();
                 *request.input_mut() = input;
             }
             match session.input_closed(&request) {
@@ -201,7 +201,7 @@ mod parsing {
 
     #[test]
     fn garbage_is_refused_at_its_first_byte() {
-        let mut request = Request::new();
+        let mut request = Request::empty();
         request.input_mut().receive(b"\x16");
         let advanced = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
         assert_eq!(advanced, Err(ProtoError::Syntax));
@@ -224,7 +224,7 @@ mod parsing {
 
     #[test]
     fn a_bare_line_feed_is_refused_without_waiting() {
-        let mut request = Request::new();
+        let mut request = Request::empty();
         request.input_mut().receive(b"GET / HTTP/1.1\n");
         let advanced = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
         assert_eq!(advanced, Err(ProtoError::Syntax));
@@ -470,7 +470,7 @@ mod bounds {
     #[test]
     fn promised_bytes_cost_nothing() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         request.input_mut().receive(post("Content-Length: 4194304\r\n", "1").as_bytes());
         let progress = session.advance(&mut request, &mut Output::default(), &Limits::default());
         assert_eq!(progress, Ok(Progress::NeedInput));
@@ -481,7 +481,7 @@ mod bounds {
     #[test]
     fn chunk_framing_is_not_stored() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         let limits = Limits::default();
         request.input_mut().receive(post("Transfer-Encoding: chunked\r\n", "").as_bytes());
@@ -580,12 +580,12 @@ mod connections {
     #[test]
     fn a_partial_request_does_not_hold_back_a_response() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         let limits = Limits::default();
         request.input_mut().receive(format!("{}GET /half", get("")).as_bytes());
         assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::Ready));
-        assert!(session.respond(&request, &mut Response::new(), &mut out, &DEFAULTS, false));
+        assert!(session.respond(&request, &mut Response::new(), &mut out, &DEFAULTS, false).stays);
         session.finish(&mut request);
         assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::NeedInput));
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), OK);
@@ -607,7 +607,7 @@ mod connections {
     #[test]
     fn the_stage_follows_the_bytes() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         for (piece, stage) in [
             ("", Stage::Idle),
@@ -634,13 +634,13 @@ mod connections {
     #[test]
     fn an_exchanged_request_object_ends_the_connection() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         request.input_mut().receive(get("").as_bytes());
         assert_eq!(session.advance(&mut request, &mut out, &Limits::default()), Ok(Progress::Ready));
-        let mut other = Request::new();
+        let mut other = Request::empty();
         other.input_mut().receive(b"something else altogether");
-        assert!(!session.respond(&other, &mut Response::new(), &mut out, &DEFAULTS, false));
+        assert!(!session.respond(&other, &mut Response::new(), &mut out, &DEFAULTS, false).stays);
         session.finish(&mut other);
         assert!(other.input().is_empty());
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), OK_CLOSE);
@@ -699,7 +699,7 @@ mod expectations {
     #[test]
     fn the_body_is_asked_for_before_it_arrives() {
         let mut session = Session::new();
-        let mut request = Request::new();
+        let mut request = Request::empty();
         let mut out = Output::default();
         request.input_mut().receive(post("Expect: 100-continue\r\nContent-Length: 2\r\n", "").as_bytes());
         assert_eq!(session.advance(&mut request, &mut out, &Limits::default()), Ok(Progress::NeedInput));
@@ -769,7 +769,7 @@ proptest! {
 
     #[test]
     fn random_bytes_end_a_conversation(message in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let small = Limits { head_bytes_max: 64, fields_max: 2, body_bytes_max: Some(16) };
+        let small = Limits { head_bytes_max: 64, fields_max: 2, body_bytes_max: Some(16), ..Limits::DEFAULT };
         let server = Server { limits: small, ..Server::default() };
         let whole = server.converse([&message[..]]);
         prop_assert_eq!(server.converse(message.chunks(1)), whole);
@@ -782,7 +782,7 @@ proptest! {
         input.receive(&b"x".repeat(before));
         input.receive(message.as_bytes());
         input.consume(before);
-        let mut request = Request::new();
+        let mut request = Request::empty();
         *request.input_mut() = input;
         let progress = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
         prop_assert_eq!(progress, Ok(Progress::Ready));

@@ -1,19 +1,30 @@
-//! A request as it was received.
+//! A request: as it was received, or as it was built.
 //!
-//! The idea: a request is its connection's read buffer plus ranges into it, so reading any part of it copies
+//! The idea: a received request is its connection's read buffer plus ranges into it, so reading any part of it copies
 //! and allocates nothing. The engine moves the buffer in before the handler runs and out afterwards. Only a
 //! path that needs decoding is written elsewhere, into a scratch string that is used again (and made anew when the
-//! decoded path is not UTF-8).
+//! decoded path is not UTF-8). What is changed or built has memory of its own (`edit`); what has not arrived yet is read
+//! on demand (`body`).
 //!
 //! The rule: ranges count from the first unread byte of the buffer and are valid from the moment the protocol
 //! core says "ready" until it is told "finished". Before and after that, every part reads as empty.
 
+mod body;
+mod edit;
+
+pub use body::BodyReader;
+pub(crate) use body::Rest;
+pub use edit::InvalidRequest;
+
 use crate::headers::{Field, Fields};
 use crate::input::Input;
-use crate::proto::Stamp;
+use crate::output::Output;
+use crate::proto::{Limits, framing};
+use crate::proto::{Progress, ProtoError, Session, Stamp};
 use crate::util::span::Span;
 use crate::util::{path, percent};
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// The protocol version of a request.
@@ -43,12 +54,12 @@ pub(crate) struct Head {
     pub(crate) closes: bool,
 }
 
-/// A received request: method, target, header fields, body.
+/// A request: method, target, header fields, body.
 ///
 /// It is handed to the handler inside a [`RequestCtx`](crate::RequestCtx). Everything it returns borrows from
 /// the connection's buffer, which the borrow checker keeps a handler from using after it has returned (row
-/// `CTX-11`).
-#[derive(Debug)]
+/// `CTX-11`). It can be changed as well, which copies it first, and built ([`Request::new`]) or parsed
+/// ([`Request::parse`]) without any connection.
 pub struct Request {
     input: Input,
     head: Head,
@@ -57,13 +68,21 @@ pub struct Request {
     path: String,
     /// Where the trailer section is, which the spans in `trailers` count from.
     trailer_section: Range<usize>,
+    /// The part of the body that is in the input, decoded.
     body: Range<usize>,
-    /// How many bytes of the input this request takes up; 0 while there is no complete request.
+    /// How many bytes of the body were read by a reader.
+    cursor: usize,
+    /// What is not in the input yet.
+    rest: Rest,
+    /// Where the raw bytes of `rest` begin; once there is no rest, where the request ends.
+    raw: usize,
     stamp: Stamp,
+    edits: Option<Box<edit::Edits>>,
 }
 
 impl Request {
-    pub(crate) fn new() -> Self {
+    /// A request with nothing in it, to receive into.
+    pub(crate) fn empty() -> Self {
         Self {
             input: Input::default(),
             head: Head::default(),
@@ -72,8 +91,32 @@ impl Request {
             trailer_section: 0..0,
             path: String::new(),
             body: 0..0,
+            cursor: 0,
+            rest: Rest::None,
+            raw: 0,
             stamp: Stamp::default(),
+            edits: None,
         }
+    }
+
+    /// Parses the request at the front of `bytes`, with the default limits, and says how many bytes it takes up.
+    /// `None`: it is not complete.
+    ///
+    /// ```
+    /// let bytes = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b";
+    /// let (request, length) = anthill_http::Request::parse(bytes)?.expect("a complete request");
+    /// assert_eq!((request.path(), &bytes[length..]), ("/a", &b"GET /b"[..]));
+    /// # Ok::<(), anthill_http::ProtoError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Why the bytes are no request, as a server would judge them.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtoError> {
+        let mut request = Self::empty();
+        request.input.receive(bytes);
+        let progress = Session::new().advance(&mut request, &mut Output::default(), &Limits::default())?;
+        let length = bytes.len() - request.input.unread().len() + request.raw;
+        Ok((progress == Progress::Ready).then_some((request, length)))
     }
 
     /// The method as it was sent. Methods are case-sensitive and any token is one (row `CTX-01`).
@@ -128,7 +171,7 @@ impl Request {
 
     /// The request target as it was sent (RFC 9112 section 3.2), for example `/a%20b?c=d`.
     pub fn target(&self) -> &[u8] {
-        self.head.target.within(self.unread())
+        self.head.target.within(self.line())
     }
 
     /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot
@@ -138,7 +181,7 @@ impl Request {
     /// an escape (`%FF`). For the target `*` it is `/*`, as in fasthttp; for a `CONNECT` it is `/`.
     pub fn path(&self) -> &str {
         if self.head.path_is_plain {
-            std::str::from_utf8(self.head.path.within(self.unread())).unwrap_or_default()
+            std::str::from_utf8(self.head.path.within(self.line())).unwrap_or_default()
         } else {
             &self.path
         }
@@ -146,7 +189,7 @@ impl Request {
 
     /// The query as it was sent: what follows the first `?`, up to a `#`. Empty when there is none.
     pub fn query(&self) -> &[u8] {
-        self.head.query.within(self.unread())
+        self.head.query.within(self.line())
     }
 
     /// The decoded name and value pairs of the query, in order.
@@ -165,7 +208,7 @@ impl Request {
     /// The host, with the port if one was given. The authority of an absolute target wins over the `Host`
     /// field (RFC 9112 section 3.2.2). Empty when an HTTP/1.0 request named none.
     pub fn host(&self) -> &[u8] {
-        self.head.host.within(self.unread())
+        self.head.host.within(self.line())
     }
 
     /// The value of the first header field called `name`, in any case.
@@ -180,24 +223,45 @@ impl Request {
 
     /// The header fields in the order and spelling in which they were received.
     pub fn headers(&self) -> Fields<'_> {
-        Fields::new(self.unread(), &self.fields)
+        match &self.edits {
+            Some(edits) => edits.fields(),
+            None => Fields::new(self.input.unread(), &self.fields),
+        }
     }
 
-    /// The trailer fields that followed a chunked body (row `BDY-06`).
+    /// The length that the client declared for the body; `None` when it declared none (also for a chunked body) or when
+    /// the header field was changed to something that is no length.
+    ///
+    /// ```
+    /// let (request, _) = anthill_http::Request::parse(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab")?
+    ///     .expect("a complete request");
+    /// assert_eq!(request.content_length(), Some(2));
+    /// # Ok::<(), anthill_http::ProtoError>(())
+    /// ```
+    pub fn content_length(&self) -> Option<u64> {
+        framing::parse_content_length(self.headers().get("Content-Length")?).ok()
+    }
+
+    /// The trailer fields that followed a chunked body (row `BDY-06`). Empty until the body has arrived completely.
     pub fn trailers(&self) -> Fields<'_> {
-        let section = self.unread().get(self.trailer_section.clone());
+        if let Some(trailers) = self.edits.as_ref().and_then(|edits| edits.trailers.as_ref()) {
+            return trailers.fields();
+        }
+        let section = self.input.unread().get(self.trailer_section.clone());
         Fields::new(section.unwrap_or_default(), &self.trailers)
     }
 
     /// The body, with chunked framing removed. Empty when there is none.
+    ///
+    /// When the server streams request bodies, this is the part that has arrived and was not read by a
+    /// [`BodyReader`]; see [`Request::is_body_complete`] and [`RequestCtx::read_body`](crate::RequestCtx::read_body).
     pub fn body(&self) -> &[u8] {
-        self.unread().get(self.body.clone()).unwrap_or_default()
+        self.window()
     }
 
-    /// Whether the connection has to close after the response, judged by the version, the `Connection` field
-    /// and the framing (rows `CON-02` to `CON-04`, `PAR-15`).
-    pub fn wants_close(&self) -> bool {
-        self.head.closes
+    /// Whether the whole body has arrived. Always, unless the server streams request bodies.
+    pub fn is_body_complete(&self) -> bool {
+        matches!(self.rest, Rest::None) || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
     }
 
     /// The buffer that the connection reads into while this request object serves it.
@@ -226,14 +290,31 @@ impl Request {
         (self.input.unread().get(section).unwrap_or_default(), &mut self.trailers)
     }
 
-    /// Makes the request readable: its head, where its body is, and which request it is.
-    pub(crate) fn complete(&mut self, head: Head, body: Range<usize>, stamp: Stamp) {
+    /// Makes the request readable: its head, where its body is, where it ends, and which request it is.
+    pub(crate) fn complete(&mut self, head: Head, body: Range<usize>, end: usize, stamp: Stamp) {
         if !head.path_is_plain {
             path::normalize_into(&mut self.path, head.path.within(self.input.unread()));
         }
         self.head = head;
         self.body = body;
+        self.raw = end;
         self.stamp = stamp;
+    }
+
+    /// Says what of the body has not arrived. Its raw bytes follow those that are there.
+    pub(crate) fn expect_rest(&mut self, rest: Rest) {
+        self.rest = rest;
+        self.raw = self.body.end;
+    }
+
+    /// What of the body has not arrived.
+    pub(crate) fn rest(&self) -> &Rest {
+        &self.rest
+    }
+
+    /// Where the raw bytes of the rest begin, or, when there is no rest, where the request ends.
+    pub(crate) fn raw_start(&self) -> usize {
+        self.raw
     }
 
     /// Forgets the request but neither the unread input nor memory that is worth keeping.
@@ -243,7 +324,11 @@ impl Request {
         self.trailers.clear();
         self.trailer_section = 0..0;
         self.body = 0..0;
+        self.cursor = 0;
+        self.rest = Rest::None;
+        self.raw = 0;
         self.stamp = Stamp::default();
+        self.edits = None;
         if self.path.capacity() > crate::output::KEPT_BYTES_MAX {
             self.path = String::new();
         } else {
@@ -252,11 +337,39 @@ impl Request {
     }
 
     pub(crate) fn method_bytes(&self) -> &[u8] {
-        self.head.method.within(self.unread())
+        self.head.method.within(self.line())
     }
 
-    fn unread(&self) -> &[u8] {
-        self.input.unread()
+    /// The method as it was received, whatever was made of it since.
+    pub(crate) fn received_method(&self) -> &[u8] {
+        self.received().method.within(self.input.unread())
+    }
+
+    /// The version as it was received, whatever was made of it since.
+    pub(crate) fn received_version(&self) -> Version {
+        self.received().version
+    }
+
+    /// Whether the connection has to close, by what was received.
+    pub(crate) fn received_close(&self) -> bool {
+        self.received().closes
+    }
+
+    fn received(&self) -> &Head {
+        self.edits.as_ref().map_or(&self.head, |edits| &edits.received)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("target", &String::from_utf8_lossy(self.target()))
+            .field("version", &self.version())
+            .field("headers", &self.headers())
+            .field("body_bytes", &self.body().len())
+            .field("is_body_complete", &self.is_body_complete())
+            .finish()
     }
 }
 
@@ -319,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_request_that_is_not_ready_reads_as_empty() {
-        let mut request = Request::new();
+        let mut request = Request::empty();
         request.input_mut().receive(b"GET / HTTP/1.1\r\n");
         assert_eq!(request.method(), "");
         assert_eq!(request.target(), b"");

@@ -6,47 +6,23 @@
 //!
 //! The rule: no socket in here, and nothing that can block.
 
-use crate::request::Request;
+mod conn_info;
+mod user_values;
+
+pub use conn_info::ConnInfo;
+pub use user_values::UserKey;
+pub(crate) use user_values::UserValues;
+
+use crate::request::{BodyReader, Request};
 use crate::response::Response;
+use crate::util::date;
+use crate::wire::Line;
+use std::any::Any;
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-/// Facts about the connection that a request came in on.
-#[derive(Clone, Debug, Default)]
-pub struct ConnInfo {
-    id: u64,
-    remote_addr: Option<SocketAddr>,
-    local_addr: Option<SocketAddr>,
-    request_number: u64,
-}
-
-impl ConnInfo {
-    /// A connection with number `id` and, where there are any, the addresses of its ends.
-    pub(crate) fn new(id: u64, remote_addr: Option<SocketAddr>, local_addr: Option<SocketAddr>) -> Self {
-        Self { id, remote_addr, local_addr, request_number: 0 }
-    }
-
-    /// The connection's number, unique within the process.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The peer's address; `None` when the connection is not TCP.
-    pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.remote_addr
-    }
-
-    /// Our own address; `None` when the connection is not TCP.
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
-    }
-
-    /// The number of the request on this connection, from 1.
-    pub fn request_number(&self) -> u64 {
-        self.request_number
-    }
-}
+use std::time::SystemTime;
 
 /// One request and the response to it, as the handler sees them.
 ///
@@ -69,7 +45,20 @@ pub struct RequestCtx {
     /// The response that is sent when the handler returns. Starts as an empty `200 OK`.
     pub response: Response,
     conn: ConnInfo,
+    /// The connection's transport, while the driver lends it.
+    pub(crate) line: Line,
+    /// What is collected at most of a body.
+    body_max: Option<u64>,
+    remote_override: Option<SocketAddr>,
+    time: Option<SystemTime>,
+    user_values: UserValues,
 }
+
+// It goes with a connection from thread to thread.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<RequestCtx>();
+};
 
 /// Reading the request.
 impl RequestCtx {
@@ -155,9 +144,75 @@ impl RequestCtx {
         self.request.header(name)
     }
 
-    /// The request's body.
+    /// The request's body; see [`Request::body`] for what that is when bodies are streamed.
     pub fn body(&self) -> &[u8] {
         self.request.body()
+    }
+
+    /// Whether the whole body has arrived; see [`Request::is_body_complete`].
+    pub fn is_body_complete(&self) -> bool {
+        self.request.is_body_complete()
+    }
+
+    /// Reads the body as it arrives (fasthttp's `RequestBodyStream`).
+    ///
+    /// Works for bodies that have arrived as well. What was read is gone from [`body`](Self::body). What is not read is
+    /// thrown away behind the response, up to 256 KiB of it; beyond that, the connection closes (row `STR-04`).
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// fn count(ctx: &mut anthill_http::RequestCtx) {
+    ///     let mut bytes = 0;
+    ///     let mut piece = [0; 8192];
+    ///     let mut body = ctx.body_reader();
+    ///     let read = loop {
+    ///         match body.read(&mut piece) {
+    ///             Ok(0) => break Ok(bytes),
+    ///             Ok(count) => bytes += count,
+    ///             Err(error) => break Err(error),
+    ///         }
+    ///     };
+    ///     match read {
+    ///         Ok(bytes) => ctx.set_body(bytes.to_string()),
+    ///         Err(error) => ctx.error(error.to_string(), 400),
+    ///     }
+    /// }
+    /// let request = anthill_http::Request::parse(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    /// let mut ctx = anthill_http::RequestCtx::for_request(request?.expect("a complete request").0, None);
+    /// count(&mut ctx);
+    /// assert_eq!(ctx.response.body(), b"5");
+    /// # Ok::<(), anthill_http::ProtoError>(())
+    /// ```
+    pub fn body_reader(&mut self) -> BodyReader<'_> {
+        BodyReader::new(&mut self.request, &mut self.line)
+    }
+
+    /// The reader of the request's body and the response, to use both at the same time.
+    pub fn body_and_response(&mut self) -> (BodyReader<'_>, &mut Response) {
+        (BodyReader::new(&mut self.request, &mut self.line), &mut self.response)
+    }
+
+    /// The request's body, waiting until all of it has arrived; at most as much of it as the server's
+    /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) allows.
+    ///
+    /// # Errors
+    /// Those of [`BodyReader`]; `InvalidData` with [`ProtoError::BodyTooLarge`](crate::ProtoError::BodyTooLarge) inside
+    /// when the body is above the limit.
+    pub fn read_body(&mut self) -> io::Result<&[u8]> {
+        if !self.request.is_body_complete() {
+            self.request.collect(&mut self.line, self.body_max)?;
+        }
+        Ok(self.request.body())
+    }
+
+    /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has (row
+    /// `CTX-09`).
+    ///
+    /// True as well when there is no `If-Modified-Since` or it is no date. Fractions of a second do not count, because
+    /// the field cannot express them.
+    pub fn if_modified_since(&self, last_modified: SystemTime) -> bool {
+        let Some(since) = self.request.header("If-Modified-Since").and_then(date::parse) else { return true };
+        date::whole_seconds(last_modified) > date::whole_seconds(since)
     }
 
     /// The value of the first cookie called `name`, as it was sent (row `CKY-03`).
@@ -241,24 +296,72 @@ impl RequestCtx {
 
 /// About the connection.
 impl RequestCtx {
-    /// The peer's address; `0.0.0.0:0` when the connection is not TCP (row `CTX-05`).
+    /// The peer's address, or the one that was put in its place; `0.0.0.0:0` when the connection is not TCP (row
+    /// `CTX-05`).
     pub fn remote_addr(&self) -> SocketAddr {
-        self.conn.remote_addr.unwrap_or(NO_ADDRESS)
+        self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
+    }
+
+    /// Lets [`remote_addr`](Self::remote_addr) give another address for this request, for instance the one that a trusted
+    /// proxy reports. `None` takes that back.
+    pub fn set_remote_addr(&mut self, address: Option<SocketAddr>) {
+        self.remote_override = address;
     }
 
     /// Our own address; `0.0.0.0:0` when the connection is not TCP.
     pub fn local_addr(&self) -> SocketAddr {
-        self.conn.local_addr.unwrap_or(NO_ADDRESS)
+        self.conn.local_addr().unwrap_or(NO_ADDRESS)
     }
 
     /// The connection's number, unique within the process.
     pub fn conn_id(&self) -> u64 {
-        self.conn.id
+        self.conn.id()
     }
 
     /// The number of this request on its connection, from 1.
     pub fn conn_request_num(&self) -> u64 {
-        self.conn.request_number
+        self.conn.request_number()
+    }
+
+    /// The request's number: that of its connection in the upper half, its own in the lower (row `CTX-08`).
+    pub fn id(&self) -> u64 {
+        self.conn_id() << 32 | self.conn_request_num() & u64::from(u32::MAX)
+    }
+
+    /// When the connection was opened.
+    pub fn conn_time(&self) -> SystemTime {
+        self.conn.time()
+    }
+
+    /// When the request came. The clock is read when the server waits for connections, so requests that were served one
+    /// after the other without waiting have the same time.
+    pub fn time(&self) -> SystemTime {
+        self.time.unwrap_or_else(SystemTime::now)
+    }
+
+    /// Whether the client has said that it sends nothing more, or is gone (row `CON-11`).
+    ///
+    /// For handlers that take long: what they would answer is probably not read any more. Costs a system call. A client
+    /// may rightly shut down its sending side and wait for the response; few do. False when it cannot be known: on
+    /// systems other than Linux until the connection is reset, and with
+    /// [`serve_conn`](crate::Server::serve_conn).
+    pub fn client_disconnected(&mut self) -> bool {
+        self.line.peer_has_ended()
+    }
+
+    /// Logs a line about this request at level `Info` (row `CTX-08`; fasthttp's `ctx.Logger()`): seconds since the
+    /// connection was opened, the request as [`Display`](fmt::Display) shows it, the message.
+    ///
+    /// ```
+    /// fn handler(ctx: &mut anthill_http::RequestCtx) {
+    ///     ctx.log(format_args!("{} bytes to store", ctx.body().len()));
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = handler;
+    /// ```
+    pub fn log(&self, message: impl fmt::Display) {
+        // A clock that was set back makes it zero.
+        let elapsed = SystemTime::now().duration_since(self.conn_time()).unwrap_or_default();
+        log::info!(target: "anthill_http::request", "{:.3} {self} - {message}", elapsed.as_secs_f64());
     }
 
     /// All that is known about the connection.
@@ -267,10 +370,77 @@ impl RequestCtx {
     }
 }
 
+/// Values that handlers pass on to each other (row `CTX-04`).
+impl RequestCtx {
+    /// Keeps `value` under `key`, in the place of what was kept there, until the response has been sent.
+    ///
+    /// ```
+    /// let mut ctx = anthill_http::RequestCtx::default();
+    /// ctx.set_user_value("user", String::from("ann"));
+    /// assert_eq!(ctx.user_value::<String>("user").map(String::as_str), Some("ann"));
+    /// assert_eq!(ctx.user_value::<u32>("user"), None, "it is of another type");
+    /// ```
+    pub fn set_user_value(&mut self, key: impl Into<UserKey>, value: impl Any + Send) {
+        self.user_values.set(key.into(), Box::new(value));
+    }
+
+    /// The value kept under `key`, if it is a `T`.
+    pub fn user_value<T: Any>(&self, key: impl Into<UserKey>) -> Option<&T> {
+        self.user_values.get(&key.into())
+    }
+
+    /// The same, to change.
+    pub fn user_value_mut<T: Any>(&mut self, key: impl Into<UserKey>) -> Option<&mut T> {
+        self.user_values.get_mut(&key.into())
+    }
+
+    /// Takes the value kept under `key` out.
+    pub fn remove_user_value(&mut self, key: impl Into<UserKey>) -> Option<Box<dyn Any + Send>> {
+        self.user_values.remove(&key.into())
+    }
+
+    /// The keys in the order in which they were first set.
+    pub fn user_keys(&self) -> impl Iterator<Item = &UserKey> {
+        self.user_values.keys()
+    }
+
+    /// Drops all user values.
+    pub fn clear_user_values(&mut self) {
+        self.user_values.clear();
+    }
+}
+
 /// For the drivers.
 impl RequestCtx {
     pub(crate) fn new() -> Self {
-        Self { request: Request::new(), response: Response::new(), conn: ConnInfo::default() }
+        Self::for_request(Request::empty(), None)
+    }
+
+    /// A context outside of any server, to call a handler with (row `CTX-10`; fasthttp's `Init`).
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx};
+    /// fn handler(ctx: &mut RequestCtx) {
+    ///     let answer = format!("{} for {}", ctx.path(), ctx.remote_addr());
+    ///     ctx.set_body(answer);
+    /// }
+    /// let request = Request::new("GET", "/a")?;
+    /// let mut ctx = RequestCtx::for_request(request, Some(([1, 2, 3, 4], 80).into()));
+    /// handler(&mut ctx);
+    /// assert_eq!(ctx.response.body(), b"/a for 1.2.3.4:80");
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
+    pub fn for_request(request: Request, remote_addr: Option<SocketAddr>) -> Self {
+        Self {
+            request,
+            response: Response::new(),
+            conn: ConnInfo::default(),
+            line: Line::default(),
+            body_max: None,
+            remote_override: remote_addr,
+            time: None,
+            user_values: UserValues::default(),
+        }
     }
 
     /// Says which connection is served from now on.
@@ -278,16 +448,50 @@ impl RequestCtx {
         self.conn.clone_from(conn);
     }
 
-    /// Says which request of the connection this is, from 1.
-    pub(crate) fn set_request_number(&mut self, number: u64) {
+    /// Says which request of the connection this is, from 1, and when it came.
+    pub(crate) fn begin(&mut self, number: u64, time: SystemTime) {
         self.conn.request_number = number;
+        self.time = Some(time);
+        self.remote_override = None;
+    }
+
+    /// Lends the connection's transport for one request; `body_max` bounds what is collected of its body.
+    pub(crate) fn lend(&mut self, line: Line, body_max: Option<u64>) {
+        self.line = line;
+        self.body_max = body_max;
+    }
+
+    /// What handlers have kept, to be dropped when the response has been sent.
+    pub(crate) fn take_user_values(&mut self) -> UserValues {
+        std::mem::take(&mut self.user_values)
+    }
+
+    /// Ready for the next request of the connection: the response and what handlers kept are forgotten.
+    pub(crate) fn end(&mut self) {
+        self.response.clear();
+        if !self.user_values.is_empty() {
+            self.user_values.clear();
+        }
     }
 
     /// Ready for the next request: the request and the response are forgotten. Unread input, the connection's
     /// facts and memory that is worth keeping stay.
     pub(crate) fn reset(&mut self) {
         self.request.clear();
-        self.response.clear();
+        self.remote_override = None;
+        self.end();
+    }
+}
+
+/// `#` and the number in 16 hex digits, the addresses of both ends, method and URL, as in fasthttp's log lines.
+impl fmt::Display for RequestCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (local, remote) = (self.local_addr(), self.remote_addr());
+        write!(f, "#{:016x} - {local}<->{remote} - {} ", self.id(), self.method())?;
+        let (host, target) =
+            (String::from_utf8_lossy(self.host()), String::from_utf8_lossy(self.request_uri()));
+        // An absolute target, an asterisk and an authority say it all.
+        if target.starts_with('/') { write!(f, "http://{host}{target}") } else { f.write_str(&target) }
     }
 }
 
@@ -435,8 +639,8 @@ mod tests {
             ("0.0.0.0:0".into(), "0.0.0.0:0".into())
         );
         let address = SocketAddr::from(([1, 2, 3, 4], 8765));
-        ctx.set_conn(&ConnInfo::new(7, Some(address), None));
-        ctx.set_request_number(3);
+        ctx.set_conn(&ConnInfo::new(7, Some(address), None, SystemTime::UNIX_EPOCH));
+        ctx.begin(3, SystemTime::UNIX_EPOCH);
         assert_eq!((ctx.conn_id(), ctx.conn_request_num(), ctx.remote_addr()), (7, 3, address));
         assert_eq!((ctx.conn().remote_addr(), ctx.conn().local_addr()), (Some(address), None));
     }
@@ -444,7 +648,7 @@ mod tests {
     #[test]
     fn a_reset_keeps_the_unread_input_and_the_connection() {
         let mut ctx = received("GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second");
-        ctx.set_conn(&ConnInfo::new(7, None, None));
+        ctx.set_conn(&ConnInfo::new(7, None, None, SystemTime::UNIX_EPOCH));
         ctx.set_body("body");
         ctx.reset();
         assert_eq!((ctx.method(), ctx.path(), ctx.response.body()), ("", "", &b""[..]));

@@ -1,0 +1,45 @@
+//! One response on its way, for every driver.
+//!
+//! The idea: what follows a response's head may be produced by the user's code. Here is how that code is run; when it
+//! is, and what waits for whom, is the driver's business.
+//!
+//! The rule: whatever fails here ends the connection, because the peer is in the middle of a message.
+
+use crate::contain;
+use crate::ctx::RequestCtx;
+use crate::error::Error;
+use crate::output::Output;
+use crate::response::{BodyWriter, Outgoing, Stream};
+
+/// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.
+pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
+    let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };
+    if ctx.response.flushes_head() {
+        ctx.line.send(out)?;
+    }
+    let Some(write) = write.into_inner() else { return Ok(()) };
+    let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.line, out, ending, trailers);
+    match contain::call(|| write(&mut writer)) {
+        Ok(Ok(())) => Ok(writer.finish()?),
+        Ok(Err(error)) => {
+            // What was written before is worth having, if only to see where it broke off.
+            let _ = writer.abandon();
+            Err(Error::body(error))
+        }
+        Err(contain::Panicked) => {
+            log::error!("the body writer of {} {:?} panicked", ctx.request.method(), ctx.request.path());
+            Err(Error::body_panicked())
+        }
+    }
+}
+
+/// Appends the next piece of a body to `out`.
+pub(crate) fn next_piece(outgoing: &mut Outgoing, out: &mut Output) -> Result<(), Error> {
+    match contain::call(|| outgoing.fill(out)) {
+        Ok(filled) => filled.map_err(Error::body),
+        Err(contain::Panicked) => {
+            log::error!("the source of a response's body panicked");
+            Err(Error::body_panicked())
+        }
+    }
+}
