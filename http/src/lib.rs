@@ -9,11 +9,17 @@
 
 mod util;
 
+mod args;
+mod cookie;
+pub mod form;
+pub mod header;
 mod headers;
 mod input;
+pub mod multipart;
 mod output;
 mod request;
 mod response;
+mod uri;
 
 mod proto;
 
@@ -25,12 +31,15 @@ mod serve_conn;
 mod engine;
 mod server;
 
+pub use args::{ArgError, Args};
+pub use cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
 pub use ctx::{ConnInfo, RequestCtx};
 pub use error::Error;
-pub use headers::{Fields, Headers};
+pub use headers::{FieldIter, Fields, Headers};
 pub use proto::ProtoError;
 pub use request::{QueryArgs, Request, Version};
 pub use response::Response;
 pub use server::counters::Rejections;
 pub use server::options::{Builder as ServerBuilder, ConfigError};
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};
+pub use uri::{QueryArgsMut, Uri, UriError};
