@@ -10,11 +10,21 @@
 use crate::util::span::Span;
 use crate::util::token;
 
+/// Places for more fields than this many are given back by [`Headers::clear`]: 64 KiB.
+const KEPT_FIELDS_MAX: usize = crate::output::KEPT_BYTES_MAX / size_of::<Field>();
+
 /// Where a field's name and value are in the buffer they belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(crate) name: Span,
     pub(crate) value: Span,
+}
+
+impl Field {
+    /// The name as text: empty when it is none, which neither the parser nor [`Headers`] lets happen.
+    fn name_within(self, bytes: &[u8]) -> &str {
+        std::str::from_utf8(self.name.within(bytes)).unwrap_or_default()
+    }
 }
 
 /// A borrowed view of header fields, in the order they were received or added.
@@ -51,7 +61,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The values of all fields called `name`, in order.
-    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         let bytes = self.bytes;
         self.fields
             .iter()
@@ -64,9 +74,26 @@ impl<'a> Fields<'a> {
         self.get(name).is_some()
     }
 
-    /// Names (as received, or in the canonical form they were given) and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
-        self.pairs().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    /// Names (as received, or in the form they were stored in) and values in order.
+    pub fn iter(&self) -> FieldIter<'a> {
+        FieldIter { bytes: self.bytes, fields: self.fields.iter() }
+    }
+
+    /// Each name once, in the order and the spelling of its first field (row `HDR-04`).
+    ///
+    /// The time it takes grows with the square of the number of fields, which a server limits.
+    ///
+    /// ```
+    /// let headers = anthill_http::Headers::from_iter([("a", "1"), ("b", "2"), ("A", "3")]);
+    /// assert!(headers.fields().names().eq(["A", "B"]));
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let Self { bytes, fields } = *self;
+        let is_first = move |&(index, field): &(usize, &Field)| {
+            let name = field.name.within(bytes);
+            !fields[..index].iter().any(|earlier| is_named(bytes, earlier, name))
+        };
+        fields.iter().enumerate().filter(is_first).map(move |(_, field)| field.name_within(bytes))
     }
 
     /// The number of fields.
@@ -81,9 +108,18 @@ impl<'a> Fields<'a> {
 
     /// Names and values as bytes.
     #[inline]
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         let bytes = self.bytes;
         self.fields.iter().map(move |field| (field.name.within(bytes), field.value.within(bytes)))
+    }
+}
+
+impl<'a> IntoIterator for Fields<'a> {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = FieldIter<'a>;
+
+    fn into_iter(self) -> FieldIter<'a> {
+        self.iter()
     }
 }
 
@@ -95,10 +131,46 @@ impl std::fmt::Debug for Fields<'_> {
     }
 }
 
+/// Iterator over names and values; see [`Fields::iter`].
+#[derive(Clone, Debug)]
+pub struct FieldIter<'a> {
+    bytes: &'a [u8],
+    fields: std::slice::Iter<'a, Field>,
+}
+
+impl<'a> FieldIter<'a> {
+    fn pair(bytes: &'a [u8], field: &Field) -> (&'a str, &'a [u8]) {
+        (field.name_within(bytes), field.value.within(bytes))
+    }
+}
+
+impl<'a> Iterator for FieldIter<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fields.next().map(|field| Self::pair(self.bytes, field))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.fields.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for FieldIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.fields.next_back().map(|field| Self::pair(self.bytes, field))
+    }
+}
+
+impl ExactSizeIterator for FieldIter<'_> {}
+
+impl std::iter::FusedIterator for FieldIter<'_> {}
+
 /// Header fields of a message that is being prepared.
 ///
-/// Names are stored in canonical form: `content-type` becomes `Content-Type` (row `HDR-02`). Values are kept
-/// as given except that control bytes other than the tab become spaces. Clearing keeps the memory.
+/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_raw_names`] turns
+/// that off (row `HDR-02`). Values are kept as given except that control bytes other than the tab become
+/// spaces. Clearing keeps the memory.
 ///
 /// ```
 /// let mut headers = anthill_http::Headers::new();
@@ -107,17 +179,46 @@ impl std::fmt::Debug for Fields<'_> {
 /// assert_eq!(headers.get("x-limit"), Some(&b"20  Set-Cookie: forged"[..]));
 /// assert_eq!(headers.len(), 1);
 /// ```
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Headers {
     // Name and value of each field, in field order, without gaps: `set` and `remove` shift what is behind.
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    raw_names: bool,
 }
 
 impl Headers {
     /// An empty list that owns no memory yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty list that keeps names as they are given; see [`Headers::set_raw_names`].
+    pub fn raw() -> Self {
+        Self { raw_names: true, ..Self::default() }
+    }
+
+    /// Whether names are stored as they are given from now on, instead of in canonical form (row `HDR-02`).
+    /// Off by default.
+    ///
+    /// Bytes that cannot stand in a name become hyphens all the same, and fields are still found in any case.
+    /// What is stored already stays as it is, and clearing does not change the mode.
+    ///
+    /// ```
+    /// let mut headers = anthill_http::Headers::new();
+    /// headers.append("foo-bar", "1");
+    /// headers.set_raw_names(true);
+    /// headers.append("x-mixedCase", "2");
+    /// assert!(headers.names().eq(["Foo-Bar", "x-mixedCase"]));
+    /// assert_eq!(headers.get_str("X-MixedCase"), Some("2"));
+    /// ```
+    pub fn set_raw_names(&mut self, raw: bool) {
+        self.raw_names = raw;
+    }
+
+    /// Whether names are stored as they are given.
+    pub fn has_raw_names(&self) -> bool {
+        self.raw_names
     }
 
     /// All fields, to read.
@@ -136,7 +237,7 @@ impl Headers {
     }
 
     /// The values of all fields called `name`, in order.
-    pub fn get_all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+    pub fn get_all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         self.fields().get_all(name)
     }
 
@@ -146,8 +247,13 @@ impl Headers {
     }
 
     /// Names and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn iter(&self) -> FieldIter<'_> {
         self.fields().iter()
+    }
+
+    /// Each name once, in the order and the spelling of its first field; see [`Fields::names`].
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.fields().names()
     }
 
     /// The number of fields.
@@ -174,12 +280,19 @@ impl Headers {
         let has_more = matches.next().is_some();
         drop(matches);
         if has_more {
-            self.remove_named(name, first + 1);
+            let mut index = 0;
+            self.keep_fields(|stored, _| {
+                index += 1;
+                index <= first + 1 || !is_stored_form(stored, name)
+            });
         }
+        self.respell(first, name);
         self.replace_value(first, value.as_ref());
     }
 
     /// Adds a field at the end, whether or not there are others with its name.
+    ///
+    /// To add many, there is [`Extend`].
     ///
     /// # Panics
     /// When all names and values together would exceed 4 GiB.
@@ -189,40 +302,111 @@ impl Headers {
             return;
         }
         let start = self.reserve(name.len().saturating_add(value.len()));
-        token::append_canonical_name(&mut self.bytes, name);
+        self.append_name(name);
         token::append_one_line(&mut self.bytes, value);
-        let name = Span { start, len: name.len() as u32 };
-        self.fields.push(Field { name, value: Span { start: start + name.len, len: value.len() as u32 } });
-    }
-
-    /// Adds a field that the parser has found to be well formed, as it is.
-    pub(crate) fn append_as_is(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.reserve(name.len().saturating_add(value.len()));
-        self.bytes.extend_from_slice(name);
-        self.bytes.extend_from_slice(value);
-        let name = Span { start, len: name.len() as u32 };
-        self.fields.push(Field { name, value: Span { start: start + name.len, len: value.len() as u32 } });
+        self.push_field(start, name.len(), value.len());
     }
 
     /// Removes all fields called `name` and says whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        self.remove_named(name.as_ref(), 0)
+        let name = name.as_ref();
+        let is_there = (0..self.fields.len()).any(|index| self.is_field_named(index, name));
+        if is_there {
+            self.keep_fields(|stored, _| !is_stored_form(stored, name));
+        }
+        is_there
     }
 
-    /// Removes all fields. Memory is kept for the next ones up to 64 KiB.
+    /// Removes the fields for which `keep`, given name and value, says no. The others stay in order.
+    ///
+    /// When `keep` panics, no field is left.
+    ///
+    /// ```
+    /// let mut headers = anthill_http::Headers::from_iter([("x-a", "1"), ("b", "2"), ("x-c", "3")]);
+    /// headers.retain(|name, _| !name.starts_with("X-"));
+    /// assert!(headers.iter().eq([("B", &b"2"[..])]));
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &[u8]) -> bool) {
+        self.keep_fields(|name, value| keep(std::str::from_utf8(name).unwrap_or_default(), value));
+    }
+
+    /// Makes these the fields of `other`, spelt as they are there (row `HDR-10`). Memory is used again.
+    ///
+    /// Takes what was received as well as what is being prepared. The mode for names given later stays; to
+    /// copy it too, there is [`Clone::clone_from`].
+    ///
+    /// ```
+    /// use anthill_http::Headers;
+    /// let mut received = Headers::raw();
+    /// received.append("x-id", "7");
+    /// let mut forwarded = Headers::from_iter([("Old", "gone")]);
+    /// forwarded.copy_from(received.fields());
+    /// assert!(forwarded.iter().eq([("x-id", &b"7"[..])]));
+    /// ```
+    ///
+    /// # Panics
+    /// When all names and values together exceed 4 GiB.
+    pub fn copy_from(&mut self, other: Fields<'_>) {
+        self.bytes.clear();
+        self.fields.clear();
+        for (name, value) in other.pairs() {
+            self.append_as_is(name, value);
+        }
+    }
+
+    /// Exchanges fields and mode with `other`. Nothing is copied.
+    pub fn swap(&mut self, other: &mut Self) {
+        std::mem::swap(self, other);
+    }
+
+    /// Removes all fields. Memory is kept for the next ones up to 64 KiB of text and 64 KiB of places.
     pub fn clear(&mut self) {
         crate::output::recycle(&mut self.bytes);
-        self.fields.clear();
+        if self.fields.capacity() > KEPT_FIELDS_MAX {
+            self.fields = Vec::new();
+        } else {
+            self.fields.clear();
+        }
     }
 
-    /// Whether the field at `index` would have the same canonical name as `name`.
+    /// Adds a field that a parser or another list has made sure of: neither respelt nor made harmless.
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub(crate) fn append_as_is(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.push_field(start, name.len(), value.len());
+    }
+
+    /// Remembers the field whose name and value were appended from `start` on, and fit as [`Self::reserve`]
+    /// has made sure.
+    fn push_field(&mut self, start: u32, name_len: usize, value_len: usize) {
+        let name = Span { start, len: name_len as u32 };
+        self.fields.push(Field { name, value: Span { start: start + name.len, len: value_len as u32 } });
+    }
+
+    /// Appends the bytes as which `name` is stored, as many as it has.
+    fn append_name(&mut self, name: &[u8]) {
+        if self.raw_names {
+            self.bytes.extend(name.iter().map(|&byte| nameable(byte)));
+        } else {
+            token::append_canonical_name(&mut self.bytes, name);
+        }
+    }
+
+    /// Writes `name` over the name of the field at `index`, from which it differs in case only.
+    fn respell(&mut self, index: usize, name: &[u8]) {
+        let end = self.bytes.len();
+        self.append_name(name);
+        self.bytes.copy_within(end.., self.fields[index].name.start as usize);
+        self.bytes.truncate(end);
+    }
+
+    /// Whether the field at `index` would be stored under the same name as `name`.
     fn is_field_named(&self, index: usize, name: &[u8]) -> bool {
-        let stored = self.fields[index].name.within(&self.bytes);
-        stored.len() == name.len()
-            && stored.iter().zip(name).all(|(stored, &given)| {
-                let given = if token::is_token_byte(given) { given } else { b'-' };
-                stored.eq_ignore_ascii_case(&given)
-            })
+        is_stored_form(self.fields[index].name.within(&self.bytes), name)
     }
 
     /// Makes sure that `additional` more bytes can be addressed, and says where they will start.
@@ -245,28 +429,72 @@ impl Headers {
         }
     }
 
-    /// Removes the fields called `name` from the one at `from` on.
-    fn remove_named(&mut self, name: &[u8], from: usize) -> bool {
-        let before = self.fields.len();
-        let mut index = from;
-        while index < self.fields.len() {
-            if self.is_field_named(index, name) {
-                self.remove_at(index);
-            } else {
-                index += 1;
+    /// Removes the fields for which `keep` says no and moves the others together, in one pass.
+    fn keep_fields(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        // Taken out, so that a panic of `keep` leaves an empty list instead of half a one.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut fields = std::mem::take(&mut self.fields);
+        let mut end = 0;
+        fields.retain_mut(|Field { name, value }| {
+            if !keep(name.within(&bytes), value.within(&bytes)) {
+                return false;
             }
-        }
-        self.fields.len() != before
+            let start = name.start as usize;
+            let length = name.len + value.len;
+            bytes.copy_within(start..start + length as usize, end as usize);
+            name.start = end;
+            value.start = end + name.len;
+            end += length;
+            true
+        });
+        bytes.truncate(end as usize);
+        self.bytes = bytes;
+        self.fields = fields;
+    }
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), fields: self.fields.clone(), raw_names: self.raw_names }
     }
 
-    fn remove_at(&mut self, index: usize) {
-        let Field { name, value } = self.fields.remove(index);
-        let length = name.len + value.len;
-        self.bytes.drain(name.start as usize..(name.start + length) as usize);
-        for field in &mut self.fields[index..] {
-            field.name.start -= length;
-            field.value.start -= length;
+    /// Like an assignment of a clone, in the memory that is there.
+    fn clone_from(&mut self, source: &Self) {
+        self.bytes.clone_from(&source.bytes);
+        self.fields.clone_from(&source.fields);
+        self.raw_names = source.raw_names;
+    }
+}
+
+/// Appends each pair of name and value, as [`Headers::append`] does.
+///
+/// ```
+/// let mut headers = anthill_http::Headers::new();
+/// headers.extend([("vary", "Accept"), ("vary", "Accept-Encoding")]);
+/// assert_eq!(headers.get_all("Vary").count(), 2);
+/// ```
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for Headers {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, fields: I) {
+        for (name, value) in fields {
+            self.append(name, value);
         }
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let mut headers = Self::new();
+        headers.extend(fields);
+        headers
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = FieldIter<'a>;
+
+    fn into_iter(self) -> FieldIter<'a> {
+        self.iter()
     }
 }
 
@@ -283,6 +511,17 @@ fn is_named(bytes: &[u8], field: &Field, name: &[u8]) -> bool {
     field.name.len as usize == name.len() && field.name.within(bytes).eq_ignore_ascii_case(name)
 }
 
+/// Whether `name` would be stored as `stored`, but for case.
+fn is_stored_form(stored: &[u8], name: &[u8]) -> bool {
+    stored.len() == name.len()
+        && stored.iter().zip(name).all(|(stored, &given)| stored.eq_ignore_ascii_case(&nameable(given)))
+}
+
+/// The byte that is stored for `byte` in a name.
+fn nameable(byte: u8) -> u8 {
+    if token::is_token_byte(byte) { byte } else { b'-' }
+}
+
 /// The byte that is stored for `byte` in a value.
 fn harmless(byte: u8) -> u8 {
     if (byte < b' ' && byte != b'\t') || byte == 0x7f { b' ' } else { byte }
@@ -292,6 +531,7 @@ fn harmless(byte: u8) -> u8 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn check(headers: &Headers, expected: &[(&str, &str)]) {
         let found: Vec<(&str, &[u8])> = headers.iter().collect();
@@ -351,6 +591,52 @@ mod tests {
         headers.clear();
         assert!(headers.is_empty());
         assert_eq!(headers.bytes.capacity(), capacity);
+        for _ in 0..=KEPT_FIELDS_MAX {
+            headers.append("a", "");
+        }
+        headers.clear();
+        assert_eq!(headers.fields.capacity(), 0);
+    }
+
+    #[test]
+    fn copying_uses_the_memory_that_is_there() {
+        let source = Headers::from_iter([("a", "1"), ("b", ""), ("a", "3")]);
+        let mut target = Headers::new();
+        target.append("a-name-of-some-length", "x".repeat(100));
+        target.extend((0..10).map(|_| ("n", "v")));
+        let places = |headers: &Headers| (headers.bytes.as_ptr(), headers.fields.as_ptr());
+        let before = places(&target);
+        target.clone_from(&source);
+        check(&target, &[("A", "1"), ("B", ""), ("A", "3")]);
+        target.copy_from(source.fields());
+        check(&target, &[("A", "1"), ("B", ""), ("A", "3")]);
+        target.retain(|_, value| !value.is_empty());
+        check(&target, &[("A", "1"), ("A", "3")]);
+        target.set("A", "2");
+        assert!(target.remove("a"));
+        assert_eq!(places(&target), before);
+    }
+
+    #[test]
+    fn what_was_parsed_is_kept_as_it_is() {
+        let mut headers = Headers::new();
+        headers.append_as_is(b"x-oDD", b"\xff");
+        headers.append_as_is(b"X-Odd", b"2");
+        assert!(headers.iter().eq([("x-oDD", &b"\xff"[..]), ("X-Odd", b"2")]));
+        headers.set("X-ODD", "1");
+        check(&headers, &[("X-Odd", "1")]);
+    }
+
+    #[test]
+    fn a_panic_while_retaining_leaves_a_sound_list() {
+        let mut headers = Headers::from_iter([("a", "1"), ("b", "2"), ("c", "3")]);
+        let panics = std::panic::AssertUnwindSafe(|| {
+            headers.retain(|name, _| if name == "C" { panic!("on purpose") } else { name == "B" });
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        check(&headers, &[]);
+        headers.set("d", "4");
+        check(&headers, &[("D", "4")]);
     }
 
     /// What the list should do, done with a vector of pairs.
@@ -359,6 +645,7 @@ mod tests {
         Set(String, String),
         Append(String, String),
         Remove(String),
+        Retain(String),
     }
 
     fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -367,14 +654,15 @@ mod tests {
             pair().prop_map(|(name, value)| Edit::Set(name, value)),
             pair().prop_map(|(name, value)| Edit::Append(name, value)),
             "[a-c]{1,2}".prop_map(Edit::Remove),
+            "[ -~]{0,2}".prop_map(Edit::Retain),
         ];
         proptest::collection::vec(edit, 0..40)
     }
 
     proptest! {
         #[test]
-        fn behaves_like_a_list_of_pairs(edits in edits()) {
-            let mut headers = Headers::new();
+        fn behaves_like_a_list_of_pairs(edits in edits(), is_raw: bool) {
+            let mut headers = if is_raw { Headers::raw() } else { Headers::new() };
             let mut model: Vec<(String, String)> = Vec::new();
             for edit in edits {
                 match edit {
@@ -386,6 +674,10 @@ mod tests {
                         let had = model.iter().any(|pair| pair.0 == name);
                         model.retain(|pair| pair.0 != name);
                         prop_assert_eq!(headers.remove(&name), had);
+                    }
+                    Edit::Retain(least) => {
+                        model.retain(|pair| pair.1 >= least);
+                        headers.retain(|_, value| value >= least.as_bytes());
                     }
                     Edit::Set(name, value) => {
                         headers.set(&name, &value);
@@ -406,7 +698,13 @@ mod tests {
                     headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect();
                 let expected: Vec<(String, Vec<u8>)> =
                     model.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
-                prop_assert_eq!(found, expected);
+                prop_assert_eq!(&found, &expected);
+                let mut copy = Headers::from_iter([("b", "1"), ("c", "2")]);
+                copy.copy_from(headers.fields());
+                prop_assert!(copy.iter().eq(headers.iter()));
+                let (mut names, mut seen): (Vec<String>, _) = (Vec::new(), BTreeSet::new());
+                names.extend(model.iter().map(|pair| pair.0.clone()).filter(|name| seen.insert(name.clone())));
+                prop_assert_eq!(headers.names().map(str::to_ascii_lowercase).collect::<Vec<_>>(), names);
             }
         }
     }

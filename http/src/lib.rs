@@ -9,12 +9,18 @@
 
 mod util;
 
+mod args;
 mod contain;
+mod cookie;
+pub mod form;
+pub mod header;
 mod headers;
 mod input;
+pub mod multipart;
 mod output;
 mod request;
 mod response;
+mod uri;
 mod wire;
 
 mod proto;
@@ -28,12 +34,15 @@ mod serve_conn;
 mod engine;
 mod server;
 
+pub use args::{ArgError, Args};
+pub use cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
 pub use error::Error;
-pub use headers::{Fields, Headers};
+pub use headers::{FieldIter, Fields, Headers};
 pub use proto::ProtoError;
 pub use request::{BodyReader, InvalidRequest, QueryArgs, Request, Version};
 pub use response::{BodyWriter, InvalidTrailer, Response};
 pub use server::counters::Rejections;
 pub use server::options::{Builder as ServerBuilder, ConfigError};
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};
+pub use uri::{QueryArgsMut, Uri, UriError};

@@ -1,10 +1,14 @@
 //! One binary for all integration tests.
 
 mod buffers;
+mod http_args;
 mod http_blocking;
 mod http_body;
 mod http_clients;
 mod http_conn;
+mod http_cookies;
+mod http_forms;
+mod http_header_values;
 mod http_headers;
 mod http_limits;
 mod http_parse;
@@ -12,6 +16,7 @@ mod http_regress;
 mod http_server;
 mod http_shutdown;
 mod http_timeouts;
+mod http_uri;
 mod objects;
 mod pool;
 mod pool_affinity;

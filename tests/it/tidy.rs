@@ -87,7 +87,7 @@ fn the_modelled_parts_of_the_engine_stand_on_their_facade_alone() {
 fn the_layers_of_http_do_not_point_back() {
     let layers: [&[&str]; 7] = [
         &["util", "contain"],
-        &["headers", "input", "output", "wire"],
+        &["args", "cookie", "form", "header", "headers", "input", "multipart", "output", "uri", "wire"],
         &["request", "response", "proto"],
         &["ctx", "error", "handler", "exchange"],
         &["serve_conn"],

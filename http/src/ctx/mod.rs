@@ -13,6 +13,7 @@ pub use conn_info::ConnInfo;
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 
+use crate::header;
 use crate::request::{BodyReader, Request};
 use crate::response::Response;
 use crate::util::date;
@@ -211,7 +212,9 @@ impl RequestCtx {
     /// True as well when there is no `If-Modified-Since` or it is no date. Fractions of a second do not count, because
     /// the field cannot express them.
     pub fn if_modified_since(&self, last_modified: SystemTime) -> bool {
-        let Some(since) = self.request.header("If-Modified-Since").and_then(date::parse) else { return true };
+        let Some(since) = self.request.header("If-Modified-Since").and_then(header::parse_http_date) else {
+            return true;
+        };
         date::whole_seconds(last_modified) > date::whole_seconds(since)
     }
 

@@ -195,9 +195,7 @@ impl Request {
     fn edit(&mut self) -> &mut Edits {
         if self.edits.is_none() {
             let mut headers = Headers::new();
-            for (name, value) in self.headers().pairs() {
-                headers.append_as_is(name, value);
-            }
+            headers.copy_from(self.headers());
             let edits = Edits { headers, received: self.head, ..Edits::default() };
             let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
             let host = self.host().to_vec();
@@ -263,14 +261,9 @@ impl Clone for Request {
     /// A copy in memory of its own: head, trailers and as much of the body as has arrived. It belongs to no connection,
     /// so it cannot receive the rest.
     fn clone(&self) -> Self {
-        let mut headers = Headers::new();
-        for (name, value) in self.headers().pairs() {
-            headers.append_as_is(name, value);
-        }
-        let mut trailers = Headers::new();
-        for (name, value) in self.trailers().pairs() {
-            trailers.append_as_is(name, value);
-        }
+        let (mut headers, mut trailers) = (Headers::new(), Headers::new());
+        headers.copy_from(self.headers());
+        trailers.copy_from(self.trailers());
         let mut copy = Self::empty();
         copy.head = self.head;
         copy.edits = Some(Box::new(Edits {

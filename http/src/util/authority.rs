@@ -7,44 +7,56 @@
 
 use std::net::Ipv6Addr;
 
+/// Why bytes are no host with an optional port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A byte that cannot stand in a host name.
+    Name,
+    /// Brackets without an IPv6 address in them, or with something else around them.
+    Literal,
+    /// What follows the colon is not a number.
+    Port,
+}
+
 /// Whether `authority` is a host, optionally followed by a colon and a port (which may be empty).
 ///
 /// An empty host is not accepted.
 pub(crate) fn is_valid(authority: &[u8]) -> bool {
-    match split_port(authority) {
-        Some((host, _)) => !host.is_empty(),
-        None => false,
-    }
+    matches!(split_port(authority), Ok((host, _)) if !host.is_empty())
 }
 
 /// Whether `authority` is a host followed by a colon and a port that is not empty, as `CONNECT` demands.
 pub(crate) fn is_valid_with_port(authority: &[u8]) -> bool {
-    matches!(split_port(authority), Some((host, Some(port))) if !host.is_empty() && !port.is_empty())
+    matches!(split_port(authority), Ok((host, Some(port))) if !host.is_empty() && !port.is_empty())
 }
 
-/// Host and port of a well-formed authority.
-fn split_port(authority: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
+/// Host and port of a well-formed authority, either of which may be empty.
+pub(crate) fn split_port(authority: &[u8]) -> Result<(&[u8], Option<&[u8]>), Fault> {
     let host_end = match authority {
         [b'[', rest @ ..] => {
-            let length = memchr::memchr(b']', rest)?;
+            let length = memchr::memchr(b']', rest).ok_or(Fault::Literal)?;
             if !is_ipv6_literal(&rest[..length]) {
-                return None;
+                return Err(Fault::Literal);
             }
             length + 2
         }
         _ => {
             let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
+            if memchr::memchr2(b'[', b']', authority).is_some() {
+                return Err(Fault::Literal);
+            }
             if !is_registered_name(&authority[..end]) {
-                return None;
+                return Err(Fault::Name);
             }
             end
         }
     };
     let (host, rest) = authority.split_at(host_end);
     match rest {
-        [] => Some((host, None)),
-        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => Some((host, Some(port))),
-        _ => None,
+        [] => Ok((host, None)),
+        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => Ok((host, Some(port))),
+        [b':', ..] => Err(Fault::Port),
+        _ => Err(Fault::Literal),
     }
 }
 
@@ -72,11 +84,11 @@ fn is_registered_name(name: &[u8]) -> bool {
     }
 }
 
-fn is_unreserved(byte: u8) -> bool {
+pub(crate) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-fn is_sub_delimiter(byte: u8) -> bool {
+pub(crate) fn is_sub_delimiter(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 

@@ -4,6 +4,7 @@
 //!
 //! The rule: time is passed in. Whoever owns a clock asks it.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The last second of the year 9999, after which the format has no room for the year.
@@ -34,17 +35,11 @@ impl HttpDate {
     #[cold]
     fn render(&mut self, unix_seconds: u64) {
         let time = UNIX_EPOCH + Duration::from_secs(unix_seconds.min(SECONDS_MAX));
-        let text = httpdate::fmt_http_date(time);
-        if let Ok(text) = text.as_bytes().try_into() {
-            self.text = text;
+        // The text is exactly as long as its place.
+        if write!(&mut self.text[..], "{}", httpdate::HttpDate::from(time)).is_ok() {
             self.seconds = unix_seconds;
         }
     }
-}
-
-/// The time that `text` gives, in any of the three forms of RFC 9110 section 5.6.7.
-pub(crate) fn parse(text: &[u8]) -> Option<SystemTime> {
-    httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// Whole seconds since the Unix epoch; 0 for earlier times.

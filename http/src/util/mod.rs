@@ -3,7 +3,10 @@
 //! The rule: nothing in here imports from the rest of the crate.
 
 pub(crate) mod authority;
+pub(crate) mod byte_set;
+pub(crate) mod cut;
 pub(crate) mod date;
+pub(crate) mod pairs;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod span;

@@ -8,7 +8,6 @@
 //! kept: a trailing `/.` stays.
 
 use super::percent;
-use std::fmt::Write;
 
 /// Whether `raw` has nothing to decode and nothing to remove, so that it is its own normal form.
 ///
@@ -26,63 +25,91 @@ pub(crate) fn is_plain(raw: &[u8]) -> bool {
 /// Writes the normal form of `raw` into `out`, whose memory is used again.
 pub(crate) fn normalize_into(out: &mut String, raw: &[u8]) {
     let mut bytes = std::mem::take(out).into_bytes();
-    bytes.clear();
-    if raw.first() != Some(&b'/') {
-        bytes.push(b'/');
-    }
-    percent::append_decoded(&mut bytes, raw);
-    remove_dot_segments(&mut bytes);
-    *out = String::from_utf8(bytes).unwrap_or_else(|invalid| escape_invalid(invalid.as_bytes()));
+    normalize_bytes_into(&mut bytes, raw);
+    *out =
+        String::from_utf8(bytes).unwrap_or_else(|invalid| percent::text_of(invalid.as_bytes()).into_owned());
 }
 
-/// Removes empty, `.` and `..` segments in place from a path that starts with a slash. Never goes above the
-/// root.
-fn remove_dot_segments(path: &mut Vec<u8>) {
+/// Writes the normal form of `raw` into `out` before it is made text, so that no byte looks like its escape.
+pub(crate) fn normalize_bytes_into(out: &mut Vec<u8>, raw: &[u8]) {
+    out.clear();
+    if raw.first() != Some(&b'/') {
+        out.push(b'/');
+    }
+    percent::append_decoded(out, raw);
+    remove_empty_and_dot_segments(out);
+}
+
+/// Removes `.` and `..` segments in place from a path that starts with a slash and is not decoded (RFC 3986
+/// section 5.2.4). Empty segments stay; `%2e` is a dot, as in the URL standard.
+pub(crate) fn remove_dot_segments(path: &mut Vec<u8>) {
+    remove_segments(path, |segment, _| match dots(segment) {
+        Some(1) => Segment::Nothing,
+        Some(2) => Segment::Parent,
+        _ => Segment::Name,
+    });
+}
+
+/// Removes empty, `.` and `..` segments in place from a decoded path that starts with a slash.
+pub(crate) fn remove_empty_and_dot_segments(path: &mut Vec<u8>) {
+    remove_segments(path, |segment, is_last| match segment {
+        b".." => Segment::Parent,
+        b"." | b"" if !is_last => Segment::Nothing,
+        _ => Segment::Name,
+    });
+}
+
+/// How many dots a segment of nothing but dots, plain or as escapes, has.
+fn dots(segment: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    let mut rest = segment;
+    loop {
+        rest = match rest {
+            [] => return Some(count),
+            [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] => rest,
+            _ => return None,
+        };
+        count += 1;
+    }
+}
+
+/// What a segment does to the path before it.
+enum Segment {
+    /// It is appended.
+    Name,
+    /// It is left out.
+    Nothing,
+    /// It takes the segment before it away.
+    Parent,
+}
+
+/// Applies the segments of a path that starts with a slash one after the other, in place. Never goes above the root;
+/// when the last segment leaves no name, the path ends with a slash. `kind` is told whether a segment is the last.
+fn remove_segments(path: &mut Vec<u8>, kind: impl Fn(&[u8], bool) -> Segment) {
     let mut kept = 0;
     let mut position = 0;
     while position < path.len() {
         // Invariant: `path[position]` is the slash before the next segment, and `path[..kept]` is normal and
-        // does not end with a slash.
+        // does not end with the slash of an unfinished segment.
         let start = position + 1;
         let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |length| start + length);
         let is_last = end == path.len();
-        match &path[start..end] {
-            b".." => {
-                kept = memchr::memrchr(b'/', &path[..kept]).unwrap_or(0);
-                if is_last {
-                    kept = push_slash(path, kept);
-                }
-            }
-            b"." if !is_last => {}
-            b"" if !is_last => {}
-            segment => {
-                let length = segment.len() + 1;
+        let kind = kind(&path[start..end], is_last);
+        match kind {
+            Segment::Name => {
                 path.copy_within(position..end, kept);
-                kept += length;
+                kept += end - position;
             }
+            Segment::Nothing => {}
+            Segment::Parent => kept = memchr::memrchr(b'/', &path[..kept]).unwrap_or(0),
+        }
+        if is_last && !matches!(kind, Segment::Name) {
+            path[kept] = b'/';
+            kept += 1;
         }
         position = end;
     }
     path.truncate(kept);
-}
-
-/// Ends the kept part with a slash.
-fn push_slash(path: &mut [u8], kept: usize) -> usize {
-    path[kept] = b'/';
-    kept + 1
-}
-
-/// `bytes` as text, with what is not UTF-8 written as escapes.
-fn escape_invalid(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() + 8);
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -130,6 +157,34 @@ mod tests {
         }
     }
 
+    /// The examples of RFC 3986 section 5.4 and what they leave open.
+    #[test]
+    fn dot_segments_of_raw_paths() {
+        for (raw, expected) in [
+            ("/", "/"),
+            ("/a/b/c/./../../g", "/a/g"),
+            ("/b/c/..", "/b/"),
+            ("/b/c/.", "/b/c/"),
+            ("/..", "/"),
+            ("/.", "/"),
+            ("/../g", "/g"),
+            ("/b/c/g.", "/b/c/g."),
+            ("/b/c/..g", "/b/c/..g"),
+            ("/b/c/.../g", "/b/c/.../g"),
+            ("/a//b/", "/a//b/"),
+            ("/a//../b", "/a/b"),
+            ("//..//b", "//b"),
+            ("/a/%2e%2E/b/%2e", "/b/"),
+            ("/a/.%2e", "/"),
+            ("/a/%2e%2e%2fb", "/a/%2e%2e%2fb"),
+            ("/a%2F../b", "/a%2F../b"),
+        ] {
+            let mut path = raw.as_bytes().to_vec();
+            remove_dot_segments(&mut path);
+            assert_eq!(String::from_utf8_lossy(&path), expected, "{raw:?}");
+        }
+    }
+
     #[test]
     fn ordinary_paths_are_plain() {
         for path in ["/", "/index.html", "/a/b.c/d..e", "/a/", "/a-b_c~d"] {
@@ -145,7 +200,7 @@ mod tests {
             prop_assert!(once.split('/').all(|segment| segment != ".."), "{once:?}");
             prop_assert!(!once.contains("//"));
             let mut again = once.clone().into_bytes();
-            remove_dot_segments(&mut again);
+            remove_empty_and_dot_segments(&mut again);
             prop_assert_eq!(again, once.as_bytes());
             if !once.contains('%') {
                 prop_assert_eq!(normal(&once), once);

@@ -2,6 +2,8 @@
 //!
 //! Source: RFC 9110 sections 5.6.1 (lists), 5.6.2 (tokens), 5.6.3 (white space).
 
+use super::byte_set::{ByteSet, alphanumerics_and};
+
 /// Whether `byte` may stand in a token, such as a method or a field name.
 #[inline]
 pub(crate) fn is_token_byte(byte: u8) -> bool {
@@ -52,21 +54,7 @@ pub(crate) fn append_one_line(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let symbols = b"!#$%&'*+-.^_`|~";
-    let mut index = 0;
-    while index < symbols.len() {
-        table[symbols[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
+static TOKEN_BYTES: ByteSet = alphanumerics_and(b"!#$%&'*+-.^_`|~");
 
 #[cfg(test)]
 mod tests {

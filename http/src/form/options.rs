@@ -1,0 +1,87 @@
+//! Every bound on a form that is read as a whole, on one page, and where its files go.
+
+use std::path::PathBuf;
+
+/// How a form is read.
+///
+/// ```
+/// use anthill_http::form::{Error, Form, Limit};
+///
+/// let options = Form::options().max_fields(2);
+/// let kind = "application/x-www-form-urlencoded";
+/// assert_eq!(options.read(kind, &b"a=1&b=2"[..]).unwrap().values().len(), 2);
+/// let error = options.read(kind, &b"a=1&b=2&c=3"[..]).unwrap_err();
+/// assert!(matches!(error, Error::TooLarge(Limit::Fields)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) fields_max: usize,
+    pub(super) field_bytes_max: usize,
+    pub(super) file_bytes_max: u64,
+    pub(super) body_bytes_max: u64,
+    pub(super) memory_bytes_max: usize,
+    pub(super) temp_dir: Option<PathBuf>,
+}
+
+impl Options {
+    /// The defaults, which every setter names.
+    pub fn new() -> Self {
+        Self {
+            fields_max: 1000,
+            field_bytes_max: 4 * 1024 * 1024,
+            file_bytes_max: u64::MAX,
+            body_bytes_max: 32 * 1024 * 1024,
+            memory_bytes_max: 1024 * 1024,
+            temp_dir: None,
+        }
+    }
+
+    /// How many values and files together. Default: 1000.
+    pub fn max_fields(mut self, fields: usize) -> Self {
+        self.fields_max = fields;
+        self
+    }
+
+    /// How many bytes all names, values and heads of parts together, which stay in memory. Default: 4 MiB, as much
+    /// as a server takes as a body by default. An urlencoded body counts as it is sent. Never more than 1 GiB.
+    pub fn max_field_bytes(mut self, bytes: usize) -> Self {
+        self.field_bytes_max = bytes.min(FIELD_BYTES_CEILING);
+        self
+    }
+
+    /// How many bytes one file. Default: no limit but that of the body.
+    pub fn max_file_bytes(mut self, bytes: u64) -> Self {
+        self.file_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes the body altogether, delimiters included (row `FRM-04`). Default: 32 MiB. Where the body is
+    /// decompressed on the way, these are the decompressed bytes.
+    pub fn max_body_bytes(mut self, bytes: u64) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes of files may stay in memory, all of them together. Default: 1 MiB. A file that would exceed
+    /// it goes to a temporary file (row `FRM-03`); with 0 all files do.
+    pub fn max_memory_bytes(mut self, bytes: usize) -> Self {
+        self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// The folder for temporary files. Default: the system's, [`std::env::temp_dir`]. Choose one on a disk where
+    /// that is kept in memory.
+    pub fn temp_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.temp_dir = Some(folder.into());
+        self
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Positions in lists of arguments and of header fields are kept in 32 bits.
+const FIELD_BYTES_CEILING: usize = 1024 * 1024 * 1024;

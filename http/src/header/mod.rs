@@ -1,0 +1,31 @@
+//! What the values of header fields say: lists, parameters, qualities, ranges, dates, entity tags.
+//!
+//! The idea: values are bytes as they came, and these functions read them in place, without a copy and without
+//! memory of their own. Fields that may stand on several lines are given as the iterator that
+//! [`Headers::get_all`](crate::Headers::get_all) returns; a single value as an array of one.
+//!
+//! The rule: every input has an answer. What is malformed is left out or is an error, never a panic.
+
+mod accept;
+mod accept_encoding;
+mod accept_language;
+mod content_range;
+mod date;
+mod etag;
+mod list;
+mod params;
+mod quality;
+mod range;
+mod text;
+
+pub use accept::Accept;
+pub use accept_encoding::AcceptEncoding;
+pub use accept_language::AcceptLanguage;
+pub use content_range::ContentRange;
+pub use date::{format_http_date, parse_http_date};
+pub use etag::{EntityTag, EntityTagList};
+pub use list::has_token;
+pub use params::{Params, param, params, unescape};
+pub use quality::{Quality, Weighted, quality_list};
+pub use range::{BYTE_RANGES_MAX, ByteRange, ByteRanges, RangeError, RangeSpec, parse_byte_ranges};
+pub use text::ValueText;

@@ -1,0 +1,170 @@
+//! Why a multipart body could not be read to its end.
+//!
+//! The idea: three causes that a handler treats differently: the body is malformed (answer 400), it exceeds a
+//! limit (413), or reading failed. The first two are small and `Copy`, so the parser can repeat them.
+
+use std::{fmt, io};
+
+/// Why a multipart body could not be read to its end.
+///
+/// Reading a [`Part`](super::Part) through [`Read`](io::Read) gives these as the inner error of an [`io::Error`];
+/// `Error::from` takes them out again, so `?` works in a function that returns this type.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The body is not what its boundary announced.
+    Malformed(Malformed),
+    /// The body exceeds one of the [`Limits`](super::Limits).
+    TooLarge(Limit),
+    /// The reader failed. Unless that was final, reading may go on.
+    Io(io::Error),
+}
+
+/// What is wrong with a multipart body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// It ends before its closing delimiter.
+    Truncated,
+    /// A line starts with the delimiter and goes on with something else.
+    Delimiter,
+    /// The head of a part is not made of field lines.
+    Head,
+    /// A `Content-Disposition` is malformed, says a name twice, or is there twice.
+    Disposition,
+}
+
+/// A limit that a multipart body exceeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// The number of parts.
+    Parts,
+    /// The bytes of a part's head.
+    Head,
+    /// The bytes of a part's content.
+    Part,
+    /// The bytes of the whole body.
+    Body,
+}
+
+impl Error {
+    /// Whether a limit was exceeded, for which 413 is the answer.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Error::TooLarge(_))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Malformed(_) => f.write_str("the multipart body is malformed"),
+            Error::TooLarge(_) => f.write_str("the multipart body is too large"),
+            Error::Io(_) => f.write_str("the multipart body could not be read"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Malformed(cause) => Some(cause),
+            Error::TooLarge(limit) => Some(limit),
+            Error::Io(error) => Some(error),
+        }
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Malformed::Truncated => "it ends before its closing delimiter: send all of it",
+            Malformed::Delimiter => {
+                "a line starts with the delimiter and goes on: choose a boundary that the content does not have"
+            }
+            Malformed::Head => "the head of a part is malformed: send field lines that end with CR LF",
+            Malformed::Disposition => {
+                "a content-disposition is malformed: send it once, as type; name=\"value\", each name once"
+            }
+        })
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Parts => "it has too many parts: send fewer, or raise the limit",
+            Limit::Head => "the head of a part is too large: shorten it, or raise the limit",
+            Limit::Part => "a part is too large: shorten it, or raise the limit",
+            Limit::Body => "it has too many bytes: send less, or raise the limit",
+        })
+    }
+}
+
+impl std::error::Error for Limit {}
+
+/// What the parser can say; it reads nothing and so has no I/O errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Malformed(Malformed),
+    TooLarge(Limit),
+}
+
+impl From<Malformed> for Refusal {
+    fn from(cause: Malformed) -> Self {
+        Refusal::Malformed(cause)
+    }
+}
+
+impl From<Limit> for Refusal {
+    fn from(limit: Limit) -> Self {
+        Refusal::TooLarge(limit)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed(cause) => Error::Malformed(cause),
+            Refusal::TooLarge(limit) => Error::TooLarge(limit),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    /// Takes out the error that reading a part has put in, if it is one.
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Error::Io)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::Io(error) => return error,
+            Error::Malformed(Malformed::Truncated) => io::ErrorKind::UnexpectedEof,
+            Error::Malformed(_) | Error::TooLarge(_) => io::ErrorKind::InvalidData,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn passes_through_an_io_error_and_back() {
+        let truncated = io::Error::from(Error::Malformed(Malformed::Truncated));
+        assert_eq!(truncated.kind(), io::ErrorKind::UnexpectedEof);
+        assert!(matches!(Error::from(truncated), Error::Malformed(Malformed::Truncated)));
+        let large = Error::from(io::Error::from(Error::TooLarge(Limit::Part)));
+        assert!(large.is_too_large());
+        let reset = Error::from(io::Error::from(Error::Io(io::ErrorKind::ConnectionReset.into())));
+        assert!(matches!(&reset, Error::Io(error) if error.kind() == io::ErrorKind::ConnectionReset));
+        assert!(reset.source().is_some());
+    }
+}

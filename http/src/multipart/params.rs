@@ -1,0 +1,175 @@
+//! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
+//!
+//! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::params`](crate::header::params), which
+//! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes up to the semicolon
+//! (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or a backslash,
+//! because file names were and are sent as `C:\dir\name`.
+//!
+//! The rule: what is malformed is said to be malformed. Parameters are never skipped over silently, since the
+//! next program in line might read them.
+
+use crate::util::cut::cut;
+use crate::util::token;
+use std::borrow::Cow;
+
+/// A parameter that is not `name=value`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BadParameter;
+
+/// The value without its parameters, trimmed, and the parameters.
+pub(super) fn split(value: &[u8]) -> (&[u8], Params<'_>) {
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    (token::trim(&value[..end]), Params { rest: &value[end..] })
+}
+
+/// A name and a decoded value.
+type Param<'a> = (&'a [u8], Cow<'a, [u8]>);
+
+/// Names (tokens, as sent) and decoded values; ends after the first malformed one.
+#[derive(Clone, Debug)]
+pub(super) struct Params<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Params<'a> {
+    type Item = Result<Param<'a>, BadParameter>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let [b';' | b' ' | b'\t', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some((param, rest)) = first_parameter(self.rest) else {
+            self.rest = &[];
+            return Some(Err(BadParameter));
+        };
+        self.rest = rest;
+        Some(Ok(param))
+    }
+}
+
+/// The first parameter, and what is behind, which is empty or starts with a semicolon.
+fn first_parameter(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
+    let (name, value) = cut(text, b'=');
+    if !token::is_token(name) {
+        return None;
+    }
+    match value? {
+        [b'"', quoted @ ..] => {
+            let (value, rest) = unquote(quoted)?;
+            let rest = token::trim(rest);
+            matches!(rest, [] | [b';', ..]).then_some(((name, value), rest))
+        }
+        plain => {
+            let end = memchr::memchr(b';', plain).unwrap_or(plain.len());
+            let value = token::trim(&plain[..end]);
+            let is_value = !value.is_empty() && memchr::memchr(b'"', value).is_none();
+            is_value.then_some(((name, Cow::Borrowed(value)), &plain[end..]))
+        }
+    }
+}
+
+/// The text up to the closing quote, unescaped, and what is behind that quote.
+fn unquote(quoted: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let mut value = Cow::Borrowed(&quoted[..0]);
+    let mut start = 0;
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr2(b'"', b'\\', &quoted[from..])?;
+        match &quoted[at..] {
+            [b'\\', b'"' | b'\\', ..] => {
+                value.to_mut().extend_from_slice(&quoted[start..at]);
+                // The escaped byte is the first of the next piece.
+                start = at + 1;
+                from = at + 2;
+            }
+            [b'\\', ..] => from = at + 1,
+            _ => {
+                if value.is_empty() && start == 0 {
+                    value = Cow::Borrowed(&quoted[..at]);
+                } else {
+                    value.to_mut().extend_from_slice(&quoted[start..at]);
+                }
+                return Some((value, &quoted[at + 1..]));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(value: &str) -> (String, Vec<(String, String)>, bool) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (essence, params) = split(value.as_bytes());
+        let mut found = Vec::new();
+        let mut is_sound = true;
+        for param in params {
+            match param {
+                Ok((name, value)) => found.push((text(name), text(&value))),
+                Err(BadParameter) => is_sound = false,
+            }
+        }
+        (text(essence), found, is_sound)
+    }
+
+    #[test]
+    fn essences_and_parameters() {
+        for (value, essence, params) in [
+            ("text/plain", "text/plain", vec![]),
+            (" text/plain ; ", "text/plain", vec![]),
+            ("", "", vec![]),
+            ("a;b=c", "a", vec![("b", "c")]),
+            ("a;; b=c ;D=\"e;f\" ;", "a", vec![("b", "c"), ("D", "e;f")]),
+            ("a; b=--x=/?:y", "a", vec![("b", "--x=/?:y")]),
+            (r#"a; b="say \"hi\\"; c=d"#, "a", vec![("b", r#"say "hi\"#), ("c", "d")]),
+            (r#"a; b="C:\new\x""#, "a", vec![("b", r"C:\new\x")]),
+            (r#"a; b="\"""#, "a", vec![("b", "\"")]),
+            (r#"a; b="\\""#, "a", vec![("b", "\\")]),
+            (r#"a; b="""#, "a", vec![("b", "")]),
+            ("a; b=\"ü\"", "a", vec![("b", "ü")]),
+        ] {
+            let params = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+            assert_eq!(read(value), (essence.to_owned(), params, true), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_parameters_are_said_to_be() {
+        for bad in [
+            "a; b",
+            "a; b; c=d",
+            "a; =c",
+            "a; b=",
+            "a; b= ;c=d",
+            "a; b =c",
+            "a; b=\"c",
+            "a; b=\"c\\\"",
+            "a; b=\"c\"d",
+            "a; b=c\"d\"",
+            "a; b c=d",
+            "a; b(=c",
+        ] {
+            assert!(!read(bad).2, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_survives_quoting(text in "[ -~ü]{0,12}") {
+            let quoted = text.replace('\\', r"\\").replace('"', "\\\"");
+            let value = format!("x; n=\"{quoted}\"; after=1");
+            let expected = vec![("n".to_owned(), text), ("after".to_owned(), "1".to_owned())];
+            prop_assert_eq!(read(&value), ("x".to_owned(), expected, true));
+        }
+
+        #[test]
+        fn any_bytes_end(value in proptest::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(split(&value).1.count() <= 64);
+        }
+    }
+}
