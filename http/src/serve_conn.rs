@@ -65,7 +65,7 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
     let served = connection.serve(ctx, handler);
     if let Err(error) = &served {
         if let Some(error) = error.proto() {
-            connection.refuse(error);
+            connection.refuse(ctx, error);
         }
     }
     ctx.reset();
@@ -212,9 +212,9 @@ impl Connection<'_> {
 
     /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further
     /// error.
-    fn refuse(&mut self, error: ProtoError) {
+    fn refuse(&mut self, ctx: &RequestCtx, error: ProtoError) {
         let defaults = defaults(self.options, &mut self.date, self.now);
-        self.session.refuse(error, &mut self.out, &defaults);
+        self.session.refuse(error, &ctx.request, &mut self.out, &defaults);
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
         }

@@ -106,13 +106,22 @@ fn lim_04_a_head_that_does_not_fit_the_buffer_is_refused() {
     client.send(head(4096) + &head(4096));
     assert_eq!((client.response().status, client.response().status), (200, 200));
     let served = running.handled();
-    for head in [head(4097), head(20_000), head(4097)[..4096].to_owned(), "G".repeat(5000)] {
+    for head in [head(4097), head(20_000), head(4097)[..4096].to_owned()] {
         let mut client = running.client();
         client.send(&head);
         assert_refused(&mut client, 431, "Too big request header");
     }
+    // The first line alone is too long (RFC 9112 section 3).
+    for (line, status, text) in [
+        ("G".repeat(5000), 501, "Unsupported method"),
+        ("GET /".to_owned() + &"x".repeat(5000), 414, "Too long request target"),
+    ] {
+        let mut client = running.client();
+        client.send(&line);
+        assert_refused(&mut client, status, text);
+    }
     assert_eq!(running.handled(), served, "the handler was not called");
-    assert_eq!(running.server().stats().rejections.head_too_large, 4);
+    assert_eq!(running.server().stats().rejections.head_too_large, 5);
 }
 
 #[test]

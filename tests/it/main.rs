@@ -7,6 +7,7 @@ mod http_body;
 mod http_clients;
 mod http_conn;
 mod http_cookies;
+mod http_corpus;
 mod http_forms;
 mod http_header_values;
 mod http_headers;

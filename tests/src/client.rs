@@ -205,6 +205,22 @@ impl<S: Read + Write> Client<S> {
         Ok(reply)
     }
 
+    /// As [`response_to_head`](Client::response_to_head), for a server that may not answer.
+    ///
+    /// # Errors
+    /// What was wrong with what came.
+    pub fn try_response_to_head(&mut self) -> Result<Reply, String> {
+        self.read_head()
+    }
+
+    /// Waits for the next byte and says whether the connection ended instead.
+    ///
+    /// # Errors
+    /// When neither comes.
+    pub fn is_at_end(&mut self) -> io::Result<bool> {
+        Ok(self.received.is_empty() && self.receive()? == 0)
+    }
+
     /// Asserts that the server ends the connection, properly and without another byte.
     ///
     /// # Panics

@@ -5,7 +5,10 @@
 //! with a failure that names what was waited for; so a hang in the library is a failed test and not a hung run.
 
 pub mod client;
+pub mod corpus;
+pub mod exchange;
 pub mod server;
+pub mod wire;
 
 use std::fs;
 use std::panic;

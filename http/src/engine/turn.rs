@@ -374,7 +374,7 @@ fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
 /// Answers what cannot be served, and gives up on the rest of the input.
 fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) {
     let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
-    if conn.session.refuse(error, &mut desk.output, &defaults) {
+    if conn.session.refuse(error, &desk.ctx.request, &mut desk.output, &defaults) {
         engine.counters.refuse(error);
     }
     desk.ctx.reset();

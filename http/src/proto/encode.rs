@@ -218,8 +218,8 @@ fn is_announced(headers: &Headers, name: &[u8]) -> bool {
         && headers.get_all("Trailer").flat_map(token::list).any(|other| other.eq_ignore_ascii_case(name))
 }
 
-/// Appends the refusal for `error`, after which the connection ends.
-pub(crate) fn refusal(error: ProtoError, defaults: &ResponseDefaults<'_>, out: &mut Output) {
+/// Appends the refusal for `error`, after which the connection ends; without its text for a HEAD.
+pub(crate) fn refusal(error: ProtoError, is_head: bool, defaults: &ResponseDefaults<'_>, out: &mut Output) {
     let status = status_of(error);
     let text = refusal_text(status).as_bytes();
     let buffer = out.buffer_mut();
@@ -235,7 +235,9 @@ pub(crate) fn refusal(error: ProtoError, defaults: &ResponseDefaults<'_>, out: &
     }
     append_length(buffer, text.len() as u64);
     buffer.extend_from_slice(b"Connection: close\r\n\r\n");
-    buffer.extend_from_slice(text);
+    if !is_head {
+        buffer.extend_from_slice(text);
+    }
 }
 
 /// The interim response that asks a client for the body it announced (`EXP-01`).
@@ -494,7 +496,7 @@ mod tests {
             (ProtoError::UnsupportedVersion, "505 HTTP Version Not Supported", "HTTP version not supported"),
         ] {
             let mut out = Output::default();
-            refusal(error, &BARE, &mut out);
+            refusal(error, false, &BARE, &mut out);
             let expected = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
                  Connection: close\r\n\r\n{text}",
@@ -503,7 +505,7 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&out.to_vec()), expected);
         }
         let mut out = Output::default();
-        refusal(ProtoError::ExpectationFailed, &BARE, &mut out);
+        refusal(ProtoError::ExpectationFailed, false, &BARE, &mut out);
         let expected = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), expected);
     }

@@ -15,6 +15,10 @@ pub enum ProtoError {
     Syntax,
     /// The head does not fit the limit (row `LIM-04`).
     HeadTooLarge,
+    /// The request line alone does not fit the limit of the head, because of its target.
+    TargetTooLong,
+    /// What stands where a method should does not end within the limit of the head.
+    MethodTooLong,
     /// More header fields than allowed.
     TooManyFields,
     /// The body is or would be larger than allowed (rows `LIM-05`, `LIM-06`).
@@ -54,6 +58,8 @@ pub(crate) fn status_of(error: ProtoError) -> u16 {
     match error {
         ProtoError::HeadTooLarge | ProtoError::TooManyFields | ProtoError::TrailersTooLarge => 431,
         ProtoError::BodyTooLarge => 413,
+        ProtoError::TargetTooLong => 414,
+        ProtoError::MethodTooLong => 501,
         ProtoError::UnsupportedVersion => 505,
         ProtoError::ExpectationFailed => 417,
         ProtoError::Timeout => 408,
@@ -76,8 +82,10 @@ pub(crate) fn refusal_text(status: u16) -> &'static str {
     match status {
         408 => "Request timeout",
         413 => "Request body too large",
+        414 => "Too long request target",
         417 => "",
         431 => "Too big request header",
+        501 => "Unsupported method",
         505 => "HTTP version not supported",
         _ => "Error when parsing request",
     }
@@ -88,6 +96,8 @@ impl fmt::Display for ProtoError {
         f.write_str(match self {
             Self::Syntax => "malformed request line or header field",
             Self::HeadTooLarge => "request head exceeds the limit; raise it if such heads are expected",
+            Self::TargetTooLong => "request target exceeds the limit; raise it if such targets are expected",
+            Self::MethodTooLong => "no method ends within the limit of the head",
             Self::TooManyFields => "too many header fields",
             Self::BodyTooLarge => "request body exceeds the limit; raise it if such bodies are expected",
             Self::MissingHost => "missing host field",

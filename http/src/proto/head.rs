@@ -60,6 +60,19 @@ pub(crate) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Pr
     Ok(None)
 }
 
+/// What is too large about a head of which `bytes` are all that is allowed.
+#[cold]
+pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
+    match memchr::memchr2(b' ', b'\n', bytes) {
+        // RFC 9110 section 9.1: a method that is not known, here because it never ends, is not implemented.
+        None => ProtoError::MethodTooLong,
+        // RFC 9112 section 3: "A server that receives a request-target longer than any URI it wishes to parse MUST
+        // respond with a 414 (URI Too Long) status code."
+        Some(_) if memchr::memchr(b'\n', bytes).is_none() => ProtoError::TargetTooLong,
+        Some(_) => ProtoError::HeadTooLarge,
+    }
+}
+
 /// Parses `bytes`, which must be exactly one head with its blank line, and puts its fields into `fields`.
 pub(crate) fn parse(
     bytes: &[u8],
@@ -179,10 +192,13 @@ impl<'a> Seen<'a> {
                 Some(_) => return Err(ProtoError::DuplicateHost),
             },
             6 if name.eq_ignore_ascii_case(b"expect") => {
-                if !value.eq_ignore_ascii_case(b"100-continue") {
-                    return Err(ProtoError::ExpectationFailed);
+                // A list, in which empty elements mean nothing (RFC 9110 sections 5.6.1.2 and 10.1.1).
+                for expectation in token::list(value) {
+                    if !expectation.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(ProtoError::ExpectationFailed);
+                    }
+                    self.expects_continue = true;
                 }
-                self.expects_continue = true;
             }
             7 if name.eq_ignore_ascii_case(b"trailer") && !token::list(value).all(is_trailer_name) => {
                 return Err(ProtoError::BadTrailer);

@@ -231,13 +231,17 @@ impl Session {
     pub(crate) fn refuse(
         &mut self,
         error: ProtoError,
+        request: &Request,
         out: &mut Output,
         defaults: &ResponseDefaults<'_>,
     ) -> bool {
         if matches!(self.phase, Phase::Draining { .. }) {
             return false;
         }
-        encode::refusal(error, defaults, out);
+        // RFC 9110 section 9.3.2: "The server MUST NOT send content in the response" to a HEAD. As far as it is one: the
+        // request may have been refused for its first line.
+        let is_head = request.input().unread().starts_with(b"HEAD ");
+        encode::refusal(error, is_head, defaults, out);
         true
     }
 
@@ -294,7 +298,11 @@ impl Session {
         let visible = &unread[..unread.len().min(limits.head_bytes().saturating_sub(skipped as usize))];
         match visible {
             // The carriage return may be the first half of an empty line.
-            [] | [b'\r'] if visible.len() == unread.len() => return self.need_head(skipped, 0, limits),
+            [] | [b'\r']
+                if visible.len() == unread.len() && (skipped as usize) < limits.head_bytes() =>
+            {
+                return Ok(Progress::NeedInput);
+            }
             [] | [b'\r'] => return Err(ProtoError::HeadTooLarge),
             // Whatever starts like this is no method; it may be a TLS handshake on a plain port.
             [first, ..] if !token::is_token_byte(*first) => return Err(ProtoError::Syntax),
@@ -303,17 +311,12 @@ impl Session {
         match head::find_end(visible, scanned as usize)? {
             // Bounded by the head limit, so the casts keep the value.
             Some(length) => self.head_complete(length as u32, request, out, limits),
-            None => self.need_head(skipped, visible.len() as u32, limits),
+            None if skipped as usize + visible.len() >= limits.head_bytes() => Err(head::too_large(visible)),
+            None => {
+                self.phase = Phase::Head { skipped, scanned: visible.len() as u32 };
+                Ok(Progress::NeedInput)
+            }
         }
-    }
-
-    /// Waits for more of the head, unless it has used up its limit.
-    fn need_head(&mut self, skipped: u32, scanned: u32, limits: &Limits) -> Result<Progress, ProtoError> {
-        if skipped as usize + scanned as usize >= limits.head_bytes() {
-            return Err(ProtoError::HeadTooLarge);
-        }
-        self.phase = Phase::Head { skipped, scanned };
-        Ok(Progress::NeedInput)
     }
 
     #[inline]

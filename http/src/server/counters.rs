@@ -33,7 +33,10 @@ impl Counters {
 
     pub(crate) fn refuse(&self, error: ProtoError) {
         let counter = match error {
-            ProtoError::HeadTooLarge | ProtoError::TooManyFields => &self.head_too_large,
+            ProtoError::HeadTooLarge
+            | ProtoError::TooManyFields
+            | ProtoError::TargetTooLong
+            | ProtoError::MethodTooLong => &self.head_too_large,
             ProtoError::BodyTooLarge => &self.body_too_large,
             ProtoError::Timeout => &self.timed_out,
             _ => &self.malformed,
@@ -62,7 +65,7 @@ pub struct Rejections {
     pub concurrency: u64,
     /// Connections above [`max_conns_per_ip`](crate::ServerBuilder::max_conns_per_ip); answered 429.
     pub per_ip: u64,
-    /// Requests with too large a head; answered 431.
+    /// Requests with too large a head; answered 431, or 414 or 501 when the first line alone is.
     pub head_too_large: u64,
     /// Requests with too large a body; answered 413.
     pub body_too_large: u64,

@@ -1,7 +1,8 @@
 //! Which bytes are a host with an optional port, as in a `Host` field or an absolute request target.
 //!
 //! Source: RFC 3986 section 3.2 without user information, which RFC 9110 section 4.2.4 tells us to treat as
-//! an error, plus RFC 6874 zones. Non-ASCII bytes are accepted in names, as in fasthttp.
+//! an error, plus RFC 6874 zones. Names beyond ASCII can be split, because URIs that people write have them; what a peer
+//! sends must be ASCII, as the RFC says.
 //!
 //! The rule: what is accepted here can be compared, logged and put into a URL without surprises.
 
@@ -14,7 +15,7 @@ pub(crate) enum Fault {
     Name,
     /// Brackets without an IPv6 address in them, or with something else around them.
     Literal,
-    /// What follows the colon is not a number.
+    /// What follows the colon is not a number up to 65535.
     Port,
 }
 
@@ -22,12 +23,14 @@ pub(crate) enum Fault {
 ///
 /// An empty host is not accepted.
 pub(crate) fn is_valid(authority: &[u8]) -> bool {
-    matches!(split_port(authority), Ok((host, _)) if !host.is_empty())
+    matches!(split_port(authority), Ok((host, _)) if !host.is_empty() && host.is_ascii())
 }
 
-/// Whether `authority` is a host followed by a colon and a port that is not empty, as `CONNECT` demands.
+/// Whether `authority` is a host followed by a colon and a port other than 0, as `CONNECT` demands: "A server MUST reject
+/// a CONNECT request that targets an empty or invalid port number" (RFC 9110 section 9.3.6).
 pub(crate) fn is_valid_with_port(authority: &[u8]) -> bool {
-    matches!(split_port(authority), Ok((host, Some(port))) if !host.is_empty() && !port.is_empty())
+    let has_port = |port: &[u8]| port.iter().any(|&digit| digit != b'0');
+    is_valid(authority) && matches!(split_port(authority), Ok((_, Some(port))) if has_port(port))
 }
 
 /// Host and port of a well-formed authority, either of which may be empty.
@@ -54,10 +57,18 @@ pub(crate) fn split_port(authority: &[u8]) -> Result<(&[u8], Option<&[u8]>), Fau
     let (host, rest) = authority.split_at(host_end);
     match rest {
         [] => Ok((host, None)),
-        [b':', port @ ..] if port.iter().all(u8::is_ascii_digit) => Ok((host, Some(port))),
+        [b':', port @ ..] if is_port(port) => Ok((host, Some(port))),
         [b':', ..] => Err(Fault::Port),
         _ => Err(Fault::Literal),
     }
+}
+
+/// Digits of a number up to 65535, or nothing.
+fn is_port(port: &[u8]) -> bool {
+    let number = |sum: u32, &byte: &u8| {
+        byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')).filter(|&sum| sum <= u32::from(u16::MAX))
+    };
+    port.iter().try_fold(0, number).is_some()
 }
 
 /// The inside of brackets: an IPv6 address, optionally with a zone behind `%25`.
@@ -109,9 +120,10 @@ mod tests {
             "[fe80::1%25eth0]:1",
             "[::ffff:1.2.3.4]",
             "xn--bcher-kva.example",
-            "bücher.example",
             "a_b",
             "%41",
+            "a:65535",
+            "a:00080",
         ] {
             assert!(is_valid(good.as_bytes()), "{good:?}");
         }
@@ -140,16 +152,25 @@ mod tests {
             "a\0",
             "::1",
             "a,b@c",
+            "a:65536",
+            "a:18446744073709551696",
+            "bücher.example",
         ] {
             assert!(!is_valid(bad.as_bytes()), "{bad:?}");
         }
     }
 
     #[test]
+    fn names_beyond_ascii_can_be_split() {
+        assert_eq!(split_port("bücher.example:80".as_bytes()), Ok(("bücher.example".as_bytes(), Some(&b"80"[..]))));
+        assert_eq!(split_port(b"a:65536"), Err(Fault::Port));
+    }
+
+    #[test]
     fn connect_needs_a_port() {
         assert!(is_valid_with_port(b"h:443"));
         assert!(is_valid_with_port(b"[::1]:443"));
-        for bad in ["h", "h:", ":443", "/x", "h:x", "http://h:443"] {
+        for bad in ["h", "h:", ":443", "/x", "h:x", "http://h:443", "h:0", "h:000", "h:65536"] {
             assert!(!is_valid_with_port(bad.as_bytes()), "{bad:?}");
         }
     }

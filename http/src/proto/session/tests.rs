@@ -85,7 +85,7 @@ impl Server<'_> {
             }
         };
         if let End::Refused(error) = end {
-            session.refuse(error, &mut out, &DEFAULTS);
+            session.refuse(error, &request, &mut out, &DEFAULTS);
         }
         Outcome { requests, wire: String::from_utf8_lossy(&out.to_vec()).into_owned(), end }
     }
@@ -417,7 +417,8 @@ mod bounds {
         server.serves(format!("{message}{message}"), &["GET / ", "GET / "]);
         server.refuses(get("a:\r\n"), ProtoError::HeadTooLarge);
         server.refuses(format!("\r\n{message}"), ProtoError::HeadTooLarge);
-        server.refuses("G".repeat(message.len()), ProtoError::HeadTooLarge);
+        server.refuses("G".repeat(message.len()), ProtoError::MethodTooLong);
+        server.refuses(format!("GET /{}", "a".repeat(message.len())), ProtoError::TargetTooLong);
         server.refuses("\r\n".repeat(message.len()), ProtoError::HeadTooLarge);
         let outcome = server.check(get("a: bc\r\n"));
         assert!(outcome.wire.starts_with("HTTP/1.1 431 "));

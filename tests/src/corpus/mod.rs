@@ -1,0 +1,368 @@
+//! The corpus: files of protocol cases that people write, and how a case is tried.
+//!
+//! A file is a list of cases. Lines that begin with `#` and empty lines mean nothing. A case begins with its title:
+//!
+//! ```text
+//! case: a length that is not a number
+//! rows: PAR-11
+//! why: RFC 9112 6.3 rule 5; parsers that stop at the first odd byte read another length
+//! input:
+//! > POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n
+//! > hello
+//! each:
+//! > +5
+//! > 5 5
+//! refused: 400 BadContentLength
+//! ```
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `case` | the title; needed, and only once per file |
+//! | `why` | the RFC section, or whatever else decides it; needed |
+//! | `rows` | the parity rows that it shows, with commas between them |
+//! | `matrix` | the name under which `http/STRICTNESS.md` has it |
+//! | `server` | options: `get_only`, `disable_keepalive`, `unlimited_request_body_size`, and with `=` and a number `max_request_body_size`, `max_requests_per_conn`, `read_buffer_size` (here 2048 if not said; it is the limit of a head as well) |
+//! | `input` | what the peer sends: on the same line, or on lines below that begin with `> ` |
+//! | `each` | the case is tried once for each of the lines below: `{}` in other lines means that line, `{1}`, `{2}` its parts, which have `\|\|` between them and no spaces around them |
+//! | `then` | what the peer does after the input: `closes` (if not said) or `keeps silent` |
+//! | `request` | what the handler sees; one line for each request, none if it sees none |
+//! | `response` | what is sent; if not said, 200 for each request |
+//! | `ends` | how it ends: `peer` (if not said), `close`, `silence` |
+//! | `refused` | instead of `ends`: the status code and the `ProtoError` |
+//! | `alone` | `yes`: no other requests are tried before and behind it |
+//!
+//! In an input and in all other values `\r`, `\n`, `\t`, `\0`, `\\`, `\{`, `\}` and `\x1F` are what they are elsewhere,
+//! `{ab*100}` is `ab` a hundred times, and in an input `{wait}` is where the peer waits for a response and `{stop}`
+//! where the server must have made up its mind. Line ends are never implied.
+//!
+//! A `request` line is `METHOD target`, then any of `host=` (if not said, `h`), `version=` (`1.1`), `body=` (empty),
+//! `path=`, `query=`, `+Name:value` (a header field), `-Name` (no such field), `~Name:value` (a trailer field; all of
+//! them must be named). A `response` line is the status code, then any of `body=`, `+Name:value`, `-Name`. Spaces within
+//! a value are written `\x20`.
+//!
+//! The rule: what a case says is checked in more ways than it says. It is cut everywhere
+//! ([`Bench::same_however_cut`](crate::exchange::Bench::same_however_cut)); a flawless request before it is served first and changes
+//! nothing; a flawless request behind it is served when the connection stays and is not when it ends.
+
+mod expect;
+mod format;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anthill_http::{Server, ServerBuilder};
+
+use crate::client::get;
+use crate::exchange::{Bench, Ending, Outcome};
+use crate::wire::{Script, Then};
+use expect::{RequestLine, ResponseLine};
+
+/// One case of the corpus, ready to be tried.
+#[derive(Debug)]
+pub struct Case {
+    /// Where it is written and which one it is.
+    pub label: String,
+    /// The parity rows it shows.
+    pub rows: Vec<String>,
+    /// Its name in the document about strictness.
+    pub matrix: Option<String>,
+    server: Vec<(String, Option<u64>)>,
+    script: Script,
+    /// How many bytes of the input the server may need at most.
+    stop: Option<usize>,
+    alone: bool,
+    expected: Expected,
+}
+
+#[derive(Debug)]
+struct Expected {
+    requests: Vec<RequestLine>,
+    responses: Option<Vec<ResponseLine>>,
+    end: End,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Peer,
+    Close,
+    Silence,
+    Refused(u16, String),
+}
+
+/// The buffer, and with it the limit of a head, of cases that do not say otherwise. Each of the many conversations makes
+/// one of its own, which is most of what they take.
+const READ_BUFFER_BYTES: usize = 2048;
+
+/// Where the corpus is.
+pub fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus")
+}
+
+/// The folders of the corpus, sorted.
+///
+/// # Panics
+/// When the corpus cannot be read, or has a file that belongs to no area.
+#[track_caller]
+pub fn areas() -> Vec<String> {
+    let mut areas = Vec::new();
+    for path in entries(&folder()) {
+        assert!(path.is_dir(), "{} belongs to no area: put it into a folder", path.display());
+        areas.push(name_of(&path));
+    }
+    areas
+}
+
+/// The cases of an area, one for each line of an `each`.
+///
+/// # Panics
+/// When a file is not as it should be; says where and why.
+#[track_caller]
+pub fn cases(area: &str) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for path in entries(&folder().join(area)) {
+        let file = format!("{area}/{}", name_of(&path));
+        assert!(file.ends_with(".txt"), "{file}: a file of cases ends with .txt");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        cases.extend(format::parse(&file, &text).unwrap_or_else(|problem| panic!("{problem}")));
+    }
+    cases
+}
+
+impl Case {
+    /// Tries the case in all ways.
+    ///
+    /// # Errors
+    /// What came of it instead.
+    pub fn check(&self) -> Result<(), String> {
+        let mut bench = Bench::new(self.options());
+        let outcome = bench.same_however_cut(&self.script).map_err(|problem| self.problem(&problem))?;
+        self.judge(&outcome, &Neighbours::default())?;
+        if !self.alone {
+            let before = get("/before");
+            let neighbours = Neighbours { before: true, behind: false };
+            self.judge(&bench.converse(self.script.preceded_by(&before)), &neighbours)?;
+            let script = self.script.preceded_by(&before).cut_at([before.len()]);
+            self.judge(&bench.converse(script), &neighbours)?;
+        }
+        self.check_what_follows(&mut bench)
+    }
+
+    fn check_what_follows(&self, bench: &mut Bench) -> Result<(), String> {
+        let is_cut_off = ["UnexpectedEnd", "Timeout"]
+            .iter()
+            .any(|cut_off| matches!(&self.expected.end, End::Refused(_, error) if error == cut_off));
+        let length = self.script.bytes.len();
+        let more = self.script.followed_by(get("/behind"));
+        let byte_by_byte = bench.converse(more.cut_at(1..more.bytes.len()));
+        let stop = self.stop.or((self.expected.end == End::Close).then_some(length));
+        if let Some(stop) = stop
+            && byte_by_byte.taken > stop
+        {
+            return Err(self.problem(&format!("{} bytes were read, not {stop}", byte_by_byte.taken)));
+        }
+        if self.alone || is_cut_off {
+            return Ok(());
+        }
+        let stays = matches!(self.expected.end, End::Peer | End::Silence);
+        let neighbours = Neighbours { before: false, behind: stays };
+        self.judge(&byte_by_byte, &neighbours)?;
+        self.judge(&bench.converse(more.cut_at([length])), &neighbours)?;
+        self.judge(&bench.converse(more), &neighbours)
+    }
+
+    fn options(&self) -> ServerBuilder {
+        let builder = Server::builder().read_buffer_size(READ_BUFFER_BYTES);
+        self.server.iter().fold(builder, |builder, (name, value)| {
+            let number = value.unwrap_or_default();
+            match name.as_str() {
+                "get_only" => builder.get_only(),
+                "disable_keepalive" => builder.disable_keepalive(),
+                "unlimited_request_body_size" => builder.unlimited_request_body_size(),
+                "max_request_body_size" => builder.max_request_body_size(number),
+                "max_requests_per_conn" => builder.max_requests_per_conn(number),
+                "read_buffer_size" => builder.read_buffer_size(usize::try_from(number).unwrap_or(usize::MAX)),
+                _ => builder,
+            }
+        })
+    }
+
+    fn judge(&self, outcome: &Outcome, neighbours: &Neighbours) -> Result<(), String> {
+        match self.expected.mismatch(outcome, neighbours) {
+            None => Ok(()),
+            Some(mismatch) => Err(self.problem(&format!(
+                "{mismatch}{neighbours}\n  input:  {}\n  became: {outcome}",
+                self.script.bytes.escape_ascii()
+            ))),
+        }
+    }
+
+    fn problem(&self, problem: &str) -> String {
+        format!("tests/corpus/{}: {problem}", self.label)
+    }
+}
+
+/// Which flawless requests stand beside a case and are served as well.
+#[derive(Debug, Default)]
+struct Neighbours {
+    before: bool,
+    behind: bool,
+}
+
+impl std::fmt::Display for Neighbours {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.before {
+            f.write_str(" (behind a flawless request)")?;
+        }
+        if self.behind {
+            f.write_str(" (before a flawless request)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Expected {
+    fn mismatch(&self, outcome: &Outcome, neighbours: &Neighbours) -> Option<String> {
+        let before = neighbours.before.then(|| RequestLine::get("/before"));
+        let behind = neighbours.behind.then(|| RequestLine::get("/behind"));
+        let requests: Vec<&RequestLine> = before.iter().chain(&self.requests).chain(&behind).collect();
+        if outcome.requests.len() != requests.len() {
+            return Some(format!(
+                "the handler saw {} requests instead of {}",
+                outcome.requests.len(),
+                requests.len()
+            ));
+        }
+        let unlike = requests.iter().zip(&outcome.requests).find_map(|(line, seen)| line.mismatch(seen));
+        if unlike.is_some() {
+            return unlike;
+        }
+        let fine = ResponseLine::of_status(200);
+        let refusal = match &self.end {
+            End::Refused(status, _) => Some(ResponseLine::of_status(*status)),
+            _ => None,
+        };
+        let mut responses: Vec<&ResponseLine> = before.iter().map(|_| &fine).collect();
+        match &self.responses {
+            Some(said) => responses.extend(said),
+            None => responses.extend(self.requests.iter().map(|_| &fine)),
+        }
+        responses.extend(behind.iter().map(|_| &fine));
+        responses.extend(&refusal);
+        if outcome.responses.len() != responses.len() {
+            return Some(format!("{} responses instead of {}", outcome.responses.len(), responses.len()));
+        }
+        let unlike = responses.iter().zip(&outcome.responses).find_map(|(line, reply)| line.mismatch(reply));
+        if unlike.is_some() {
+            return unlike;
+        }
+        let ends_so = match (&self.end, outcome.ending) {
+            (End::Peer, Ending::PeerEnded)
+            | (End::Close, Ending::Closed)
+            | (End::Silence, Ending::Silence) => true,
+            (End::Refused(_, expected), Ending::Refused(error)) => format!("{error:?}") == *expected,
+            _ => false,
+        };
+        (!ends_so).then(|| format!("ends with {:?} instead of {:?}", outcome.ending, self.end))
+    }
+}
+
+fn then(value: &str) -> Result<Then, String> {
+    match value {
+        "closes" => Ok(Then::Closes),
+        "keeps silent" => Ok(Then::KeepsSilent),
+        other => Err(format!("a peer that {other:?} then: say `closes` or `keeps silent`")),
+    }
+}
+
+#[track_caller]
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut entries: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable entry").path()).collect();
+    entries.sort();
+    entries
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case that is written well, except for what the test is about.
+    fn check(lines: &str) -> Result<(), String> {
+        let cases = format::parse("t.txt", &format!("case: t\nwhy: t\n{lines}\n"))?;
+        cases.iter().try_for_each(Case::check)
+    }
+
+    const GET: &str = r"input: GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    #[test]
+    fn what_is_as_expected_passes() {
+        for expected in [
+            "request: GET /a",
+            "request: GET /a host=h version=1.1 path=/a query= body= +Host:h -A\nresponse: 200\nends: peer",
+            "server: max_requests_per_conn=1\nalone: yes\nrequest: GET /a\nends: close",
+            "then: keeps silent\nrequest: GET /a\nends: silence",
+        ] {
+            assert_eq!(check(&format!("{GET}\n{expected}")), Ok(()));
+        }
+        let each =
+            "input: {1}\\r\\n\\r\\n\neach:\n> x || 400 Syntax\n> GET / HTTP/2.0 || 505 UnsupportedVersion";
+        assert_eq!(check(&format!("{each}\nrefused: {{2}}")), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_as_expected_fails() {
+        for unexpected in [
+            "",
+            "request: GET /b",
+            "request: HEAD /a",
+            "request: GET /a host=x",
+            "request: GET /a version=1.0",
+            "request: GET /a body=x",
+            "request: GET /a path=/",
+            "request: GET /a query=x",
+            "request: GET /a +Host:x",
+            "request: GET /a +A:",
+            "request: GET /a -Host",
+            "request: GET /a ~A:b",
+            "request: GET /a\nrequest: GET /a",
+            "request: GET /a\nresponse: 404",
+            "request: GET /a\nresponse: 200 body=x",
+            "request: GET /a\nresponse: 200 +Connection:close",
+            "request: GET /a\nresponse: 200 -Content-Length",
+            "request: GET /a\nresponse: 100\nresponse: 200",
+            "request: GET /a\nends: close",
+            "request: GET /a\nends: silence",
+            "request: GET /a\nrefused: 400 Syntax",
+            "refused: 400 Syntax",
+        ] {
+            assert!(check(&format!("{GET}\n{unexpected}")).is_err(), "{unexpected:?} was not noticed");
+        }
+        for (input, refused) in [(r"x\r\n\r\n", "413 Syntax"), (r"x\r\n\r\n", "400 BadHost")] {
+            assert!(check(&format!("input: {input}\nrefused: {refused}")).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_behind_the_stop_is_noticed() {
+        assert_eq!(
+            check(r"input: x y{stop}\n\r\n").err().as_deref(),
+            Some("t.txt: line 1: there is nothing expected")
+        );
+        assert_eq!(check("input: GET / HTTP/1.1\\n{stop}Host: h\\r\\n\\r\\n\nrefused: 400 Syntax"), Ok(()));
+        let late = check("input: GET / HTTP/1.1{stop}\\nHost: h\\r\\n\\r\\n\nrefused: 400 Syntax");
+        assert!(late.is_err_and(|problem| problem.contains("bytes were read, not 14")));
+    }
+
+    #[test]
+    fn a_request_behind_the_case_counts() {
+        // A carriage return alone is nothing, until something comes behind it.
+        let lonely = r"input: GET /a HTTP/1.1\r\nHost: h\r\n\r\n\r";
+        assert!(check(&format!("{lonely}\nrequest: GET /a")).is_err());
+        assert_eq!(check(&format!("{lonely}\nrequest: GET /a\nalone: yes")), Ok(()));
+    }
+}
