@@ -1,16 +1,87 @@
-//! The function that answers requests, and how it is called.
+//! The functions of the user's that requests are given to, and how they are called.
 //!
-//! The rule: a panic in a handler costs one request, never the connection's thread (row `SRV-21`). Every
-//! driver calls handlers through [`run`] and through nothing else.
+//! The rule: a panic in one of them costs one request, never the connection's thread (row `SRV-21`). Every
+//! driver calls them through this file and through nothing else.
 
 use crate::contain;
 use crate::ctx::RequestCtx;
+use crate::proto::{Limits, ProtoError, Session};
+use crate::request::Request;
+use std::time::Duration;
 
 /// A request handler as the drivers see it.
 pub(crate) type Handler<'a> = dyn Fn(&mut RequestCtx) + 'a;
 
 /// Decides on a request that expects to be asked for its body: 100 to ask for it, else the status to answer with.
 pub(crate) type Expectation<'a> = dyn Fn(&mut RequestCtx) -> u16 + 'a;
+
+/// Decides what is different for a request of which only the head is there.
+pub(crate) type HeaderReceived<'a> = dyn Fn(&Request) -> RequestConfig + 'a;
+
+/// What is called when the head of a request has arrived, before its body.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct HeadHooks<'a> {
+    pub(crate) header_received: Option<&'a HeaderReceived<'a>>,
+    pub(crate) expectation: Option<&'a Expectation<'a>>,
+}
+
+/// What is different for one request; see [`header_received`](crate::ServerBuilder::header_received).
+///
+/// What is not set is as the server's options say.
+///
+/// ```
+/// use anthill_http::RequestConfig;
+/// use std::time::Duration;
+/// let upload = RequestConfig::new().stream_body(true).read_timeout(Duration::from_secs(60));
+/// assert_ne!(upload, RequestConfig::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestConfig {
+    body_bytes_max: Option<u64>,
+    pub(crate) read_timeout: Option<Duration>,
+    pub(crate) write_timeout: Option<Duration>,
+    streams_body: Option<bool>,
+}
+
+impl RequestConfig {
+    /// Nothing is different.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many bytes the body may have.
+    pub fn max_request_body_size(mut self, bytes: u64) -> Self {
+        self.body_bytes_max = Some(bytes);
+        self
+    }
+
+    /// How long the body may take, from now on. While it is streamed: how long the client may send nothing.
+    pub fn read_timeout(mut self, limit: Duration) -> Self {
+        self.read_timeout = Some(limit);
+        self
+    }
+
+    /// How long the client may take nothing of the response.
+    pub fn write_timeout(mut self, limit: Duration) -> Self {
+        self.write_timeout = Some(limit);
+        self
+    }
+
+    /// Whether the handler is called before the body is there.
+    pub fn stream_body(mut self, streams: bool) -> Self {
+        self.streams_body = Some(streams);
+        self
+    }
+
+    /// `limits` with what is different.
+    pub(crate) fn apply(&self, limits: &Limits) -> Limits {
+        Limits {
+            body_bytes_max: self.body_bytes_max.or(limits.body_bytes_max),
+            streams_bodies: self.streams_body.unwrap_or(limits.streams_bodies),
+            ..*limits
+        }
+    }
+}
 
 /// How a handler ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,15 +111,42 @@ pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Outcome {
     }
 }
 
-/// Asks `expectation` whether the client may send the body. False: the response says no (rows `EXP-02`, `EXP-03`).
-pub(crate) fn may_continue(expectation: &Expectation<'_>, ctx: &mut RequestCtx) -> bool {
-    let status = contain::call(|| expectation(ctx)).unwrap_or_else(|_| {
-        log::error!("the hook for the expectation of {} {:?} panicked", ctx.method(), ctx.path());
-        500
-    });
-    ctx.response.clear();
+/// Decides on the request whose head `session` has found. False: the response says no (rows `EXP-02`, `EXP-03`). What is
+/// different for the request is put into `config`.
+///
+/// # Errors
+/// When the request announces a longer body than it may have, of which its client is told before it is asked for it.
+pub(crate) fn judge(
+    hooks: HeadHooks<'_>,
+    expects: bool,
+    session: &Session,
+    ctx: &mut RequestCtx,
+    limits: &Limits,
+    config: &mut RequestConfig,
+) -> Result<bool, ProtoError> {
+    *config = RequestConfig::default();
+    let mut status = 100;
+    if let Some(hook) = hooks.header_received {
+        match contain::call(|| hook(&ctx.request)) {
+            Ok(decided) => *config = decided,
+            Err(contain::Panicked) => status = hook_panicked(ctx),
+        }
+    }
+    session.judge(&config.apply(limits))?;
+    if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
+        status = contain::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
+        ctx.response.clear();
+    }
     ctx.response.set_status(status);
-    status == 100
+    if status == 100 {
+        ctx.response.clear();
+    }
+    Ok(status == 100)
+}
+
+fn hook_panicked(ctx: &RequestCtx) -> u16 {
+    log::error!("the hook for the head of {} {:?} panicked; answered 500", ctx.method(), ctx.path());
+    500
 }
 
 /// Answers a method that is not served because only GET and HEAD are (row `SRV-14`).
@@ -82,12 +180,15 @@ mod tests {
 
     #[test]
     fn only_100_lets_a_client_go_on() {
-        let mut ctx = RequestCtx::new();
-        assert!(may_continue(&|_| 100, &mut ctx));
-        assert!(!may_continue(&|_| 413, &mut ctx));
-        assert_eq!(ctx.response.status(), 413);
-        let panics = |_: &mut RequestCtx| std::panic::resume_unwind(Box::new("quietly"));
-        assert!(!may_continue(&panics, &mut ctx));
-        assert_eq!(ctx.response.status(), 500);
+        let judged = |expectation: &Expectation<'_>| {
+            let mut ctx = RequestCtx::new();
+            let hooks = HeadHooks { expectation: Some(expectation), ..HeadHooks::default() };
+            let mut config = RequestConfig::new();
+            let verdict = judge(hooks, true, &Session::new(), &mut ctx, &Limits::default(), &mut config);
+            (verdict, ctx.response.status())
+        };
+        assert_eq!(judged(&|_| 100), (Ok(true), 200));
+        assert_eq!(judged(&|_| 413), (Ok(false), 413));
+        assert_eq!(judged(&|_| std::panic::resume_unwind(Box::new("quietly"))), (Ok(false), 500));
     }
 }

@@ -38,6 +38,7 @@ pub use args::{ArgError, Args};
 pub use cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
 pub use error::Error;
+pub use handler::RequestConfig;
 pub use headers::{FieldIter, Fields, Headers};
 pub use proto::ProtoError;
 pub use request::{BodyReader, InvalidRequest, QueryArgs, Request, Version};

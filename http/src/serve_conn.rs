@@ -10,7 +10,7 @@
 use crate::ctx::RequestCtx;
 use crate::error::Error;
 use crate::exchange;
-use crate::handler::{self, Expectation, Handler};
+use crate::handler::{self, Handler, HeadHooks, RequestConfig};
 use crate::output::Output;
 use crate::proto::{Limits, Progress, ProtoError, ResponseDefaults, Session};
 use crate::response::Stream;
@@ -37,8 +37,8 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) requests_max: Option<u64>,
     /// The smallest read worth a system call, in bytes; also the size of the first buffer.
     pub(crate) read_bytes: usize,
-    /// Decides on `Expect: 100-continue`.
-    pub(crate) expectation: Option<&'a Expectation<'a>>,
+    /// What is called when a head has arrived.
+    pub(crate) hooks: HeadHooks<'a>,
 }
 
 /// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and
@@ -60,6 +60,7 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
         session: Session::new(),
         out: Output::default(),
         date: HttpDate::new(),
+        config: RequestConfig::new(),
         now: SystemTime::now(),
     };
     let served = connection.serve(ctx, handler);
@@ -83,6 +84,8 @@ struct Connection<'a> {
     session: Session,
     out: Output,
     date: HttpDate,
+    /// What is different for the request under way.
+    config: RequestConfig,
     /// When bytes last came: the time of requests, and of `Date`.
     now: SystemTime,
 }
@@ -90,12 +93,14 @@ struct Connection<'a> {
 impl Connection<'_> {
     fn serve(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<(), Error> {
         loop {
-            let mut progress = self.session.advance(&mut ctx.request, &mut self.out, &self.options.limits)?;
-            if progress == Progress::Expects {
-                if !self.may_continue(ctx) {
+            let limits = self.config.apply(&self.options.limits);
+            let mut progress = self.session.advance(&mut ctx.request, &mut self.out, &limits)?;
+            if let Progress::Head { expects } = progress {
+                if !self.judge(ctx, expects)? {
                     return Ok(self.flush()?);
                 }
-                progress = self.session.welcome(&mut ctx.request, &mut self.out, &self.options.limits)?;
+                let limits = self.config.apply(&self.options.limits);
+                progress = self.session.welcome(&mut ctx.request, &mut self.out, &limits)?;
             }
             match progress {
                 Progress::Ready => {
@@ -106,7 +111,7 @@ impl Connection<'_> {
                         self.flush()?;
                     }
                 }
-                Progress::NeedInput | Progress::Expects => {
+                Progress::NeedInput | Progress::Head { .. } => {
                     self.flush()?;
                     if !self.receive(ctx)? {
                         return Ok(());
@@ -116,26 +121,26 @@ impl Connection<'_> {
         }
     }
 
-    /// Asks whether the client may send the body that it has announced. False: the response says no, and the connection
-    /// ends with it.
-    fn may_continue(&mut self, ctx: &mut RequestCtx) -> bool {
+    /// Decides on a request of which only the head is there. False: the response says no, and the connection ends with
+    /// it.
+    fn judge(&mut self, ctx: &mut RequestCtx, expects: bool) -> Result<bool, ProtoError> {
         ctx.begin(self.session.requests(), self.now);
-        let Some(expectation) = self.options.expectation else { return true };
-        if handler::may_continue(expectation, ctx) {
-            return true;
+        let options = self.options;
+        if handler::judge(options.hooks, expects, &self.session, ctx, &options.limits, &mut self.config)? {
+            return Ok(true);
         }
-        let defaults = defaults(self.options, &mut self.date, self.now);
+        let defaults = defaults(options, &mut self.date, self.now);
         self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, true);
         self.session.finish(&mut ctx.request);
         ctx.end();
-        false
+        Ok(false)
     }
 
     /// Runs the handler and appends its response. False: the connection ends with it.
     fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
         ctx.begin(self.session.requests(), self.now);
         let line = Line { wire: self.wire.take(), ..Line::default() };
-        ctx.lend(line, self.options.limits.body_bytes_max);
+        ctx.lend(line, self.config.apply(&self.options.limits).body_bytes_max);
         let answered = self.answer_on_wire(ctx, handler);
         self.wire = ctx.line.wire.take();
         let stays = answered? & self.session.finish(&mut ctx.request);
@@ -331,7 +336,7 @@ mod tests {
         keep_alive: true,
         requests_max: None,
         read_bytes: 512,
-        expectation: None,
+        hooks: HeadHooks { header_received: None, expectation: None },
     };
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -11,6 +11,7 @@ mod http_corpus;
 mod http_forms;
 mod http_header_values;
 mod http_headers;
+mod http_hooks;
 mod http_limits;
 mod http_parse;
 mod http_regress;

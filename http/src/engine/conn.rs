@@ -4,14 +4,17 @@
 //! not take. While it is served the buffers are those of the server's desk.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::ctx::{ConnInfo, UserValues};
 use crate::engine::deadlines::{Millis, NEVER};
 use crate::engine::slots::Token;
+use crate::handler::RequestConfig;
 use crate::input::Input;
 use crate::output::Output;
-use crate::proto::Session;
+use crate::proto::{Limits, Session};
 use crate::response::Outgoing;
+use crate::server::options::Settings;
 use crate::wire::Wire;
 
 /// Where a connection is in its life.
@@ -50,6 +53,8 @@ pub(crate) struct Conn {
     pub(crate) outgoing: Option<Box<Outgoing>>,
     /// What handlers have kept until the streamed response is sent.
     pub(crate) kept: UserValues,
+    /// What is different for the request under way, where there are hooks that say so.
+    config: Option<Box<RequestConfig>>,
     /// Whether the output is to be sent before the next piece is asked for.
     pub(crate) sends_head_first: bool,
     pub(crate) info: ConnInfo,
@@ -90,6 +95,7 @@ impl Conn {
             output: Output::default(),
             outgoing: None,
             kept: UserValues::default(),
+            config: None,
             sends_head_first: false,
             info,
             counted_address,
@@ -104,5 +110,26 @@ impl Conn {
             drained: 0,
             counted_requests: 0,
         }
+    }
+    /// Takes over what is different for the request whose head has just arrived.
+    pub(crate) fn configure(&mut self, config: RequestConfig) {
+        match &mut self.config {
+            Some(present) => **present = config,
+            // For most connections that is never.
+            None if config != RequestConfig::default() => self.config = Some(Box::new(config)),
+            None => {}
+        }
+    }
+
+    pub(crate) fn limits(&self, settings: &Settings) -> Limits {
+        self.config.as_ref().map_or(settings.limits, |config| config.apply(&settings.limits))
+    }
+
+    pub(crate) fn read_timeout(&self, settings: &Settings) -> Option<Duration> {
+        self.config.as_ref().and_then(|config| config.read_timeout).or(settings.read_timeout)
+    }
+
+    pub(crate) fn write_timeout(&self, settings: &Settings) -> Option<Duration> {
+        self.config.as_ref().and_then(|config| config.write_timeout).or(settings.write_timeout)
     }
 }

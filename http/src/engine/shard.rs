@@ -325,7 +325,7 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
         Awaits::Writable => {
             // Kept until the peer takes something, whatever else happens on the connection.
             if conn.write_deadline == NEVER {
-                conn.write_deadline = after(now, settings.write_timeout);
+                conn.write_deadline = after(now, conn.write_timeout(settings));
             }
             conn.write_deadline
         }
@@ -340,7 +340,7 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
             if conn.request_began == NEVER {
                 conn.request_began = now;
             }
-            let whole = after(conn.request_began, settings.read_timeout);
+            let whole = after(conn.request_began, conn.read_timeout(settings));
             if conn.session.reads_head() {
                 whole.min(after(conn.request_began, settings.read_header_timeout))
             } else {

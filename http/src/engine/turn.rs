@@ -17,7 +17,7 @@ use crate::engine::deadlines::NEVER;
 use crate::engine::desk::Desk;
 use crate::error::Error;
 use crate::exchange;
-use crate::handler;
+use crate::handler::{self, RequestConfig};
 use crate::proto::{Progress, ProtoError, ResponseDefaults};
 use crate::request::Request;
 use crate::response::Stream;
@@ -154,8 +154,8 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
                 }
                 continue;
             }
-            // Its answer is in the output.
-            Ok(Progress::Expects) => continue,
+            // It was refused, and the answer is in the output.
+            Ok(Progress::Head { .. }) => continue,
             Ok(Progress::NeedInput) => {}
             Err(error) => {
                 refuse(engine, conn, desk, error);
@@ -189,33 +189,36 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
     }
 }
 
-/// Looks for the next request. [`Progress::Expects`]: a client's expectation was not met, and it was told so.
+/// Looks for the next request. [`Progress::Head`]: one was refused by its head, and told so.
 fn advance(
     engine: &Engine,
     conn: &mut Conn,
     desk: &mut Desk,
     host: &mut impl Host,
 ) -> Result<Progress, ProtoError> {
-    let limits = &engine.settings.limits;
-    let progress = conn.session.advance(&mut desk.ctx.request, &mut desk.output, limits)?;
-    if progress != Progress::Expects {
-        return Ok(progress);
-    }
+    let settings = &engine.settings;
     let ctx = &mut desk.ctx;
+    let progress = conn.session.advance(&mut ctx.request, &mut desk.output, &conn.limits(settings))?;
+    let Progress::Head { expects } = progress else { return Ok(progress) };
     ctx.begin(conn.session.requests(), desk.now);
-    let mut may_continue = true;
-    if let Some(expectation) = &engine.settings.expectation {
-        host.visit(|| may_continue = handler::may_continue(expectation.decide(), ctx));
+    let mut config = RequestConfig::new();
+    let mut verdict = Ok(true);
+    host.visit(|| {
+        let (hooks, limits) = (settings.head_hooks(), &settings.limits);
+        verdict = handler::judge(hooks, expects, &conn.session, ctx, limits, &mut config);
+    });
+    conn.configure(config);
+    if verdict? {
+        // Its time limit begins now.
+        conn.request_began = NEVER;
+        return conn.session.welcome(&mut ctx.request, &mut desk.output, &conn.limits(settings));
     }
-    if may_continue {
-        return conn.session.welcome(&mut ctx.request, &mut desk.output, limits);
-    }
-    let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
+    let defaults = defaults(settings, &mut desk.date, desk.unix_seconds);
     conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, true);
     conn.session.finish(&mut ctx.request);
     ctx.end();
     conn.stage = Stage::Refusing;
-    Ok(Progress::Expects)
+    Ok(progress)
 }
 
 /// Runs the handler on the request on the desk, and adds its response to the output.
@@ -228,10 +231,10 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     desk.ctx.begin(conn.session.requests(), desk.now);
     let line = Line {
         wire: conn.wire.take(),
-        read_limit: settings.read_timeout,
-        write_limit: settings.write_timeout,
+        read_limit: conn.read_timeout(settings),
+        write_limit: conn.write_timeout(settings),
     };
-    desk.ctx.lend(line, settings.limits.body_bytes_max);
+    desk.ctx.lend(line, conn.limits(settings).body_bytes_max);
     let answered = answer_on_wire(engine, conn, desk, host, streams);
     conn.wire = desk.ctx.line.wire.take();
     // The handler may have read to the end of what is there, and of that the poller has told long ago.

@@ -18,8 +18,8 @@ pub(crate) struct Limits {
     pub(crate) body_bytes_max: Option<u64>,
     /// Whether a request is ready as soon as its head is there.
     pub(crate) streams_bodies: bool,
-    /// Whether somebody has to decide on each `Expect: 100-continue`.
-    pub(crate) asks_about_expectations: bool,
+    /// Which requests somebody has to decide on when only their head is there.
+    pub(crate) asks: Asks,
 }
 
 impl Default for Limits {
@@ -35,7 +35,7 @@ impl Limits {
         fields_max: FIELDS_CEILING,
         body_bytes_max: Some(BODY_BYTES_DEFAULT),
         streams_bodies: false,
-        asks_about_expectations: false,
+        asks: Asks::Never,
     };
 
     /// The head bound that is applied.
@@ -52,6 +52,15 @@ impl Limits {
     pub(crate) fn allows_body(&self, bytes: u64) -> bool {
         self.body_bytes_max.is_none_or(|max| bytes <= max)
     }
+}
+
+/// Which requests [`Progress::Head`](super::Progress::Head) tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks {
+    Never,
+    /// Those whose clients wait to be asked for the body.
+    Expecting,
+    Always,
 }
 
 /// The head bound unless configured otherwise.

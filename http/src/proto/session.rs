@@ -12,7 +12,7 @@ use super::encode::{self, ConnectionField, ResponseDefaults};
 use super::error::ProtoError;
 use super::framing::{Framing, response_framing};
 use super::head::{self, ParsedHead};
-use super::limits::{Limits, UNREAD_BODY_BYTES_MAX};
+use super::limits::{Asks, Limits, UNREAD_BODY_BYTES_MAX};
 use crate::output::Output;
 use crate::request::{Request, Rest, Version};
 use crate::response::{Ending, Response};
@@ -25,9 +25,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) enum Progress {
     /// The input does not hold a request yet.
     NeedInput,
-    /// The request object holds the head of a request whose client waits to be asked for the body:
-    /// [`Session::welcome`] it, or [`Session::respond`].
-    Expects,
+    /// The request object holds the head of a request on which somebody has to decide: [`Session::judge`], then
+    /// [`Session::welcome`] or [`Session::respond`]. `expects`: its client waits to be asked for the body.
+    Head { expects: bool },
     /// The request object holds a request, until [`Session::finish`]. With streamed bodies, the body may not have
     /// arrived.
     Ready,
@@ -81,8 +81,9 @@ enum Phase {
     /// `skipped` bytes of empty lines were consumed, `scanned` bytes have been searched for the end of the
     /// head.
     Head { skipped: u32, scanned: u32 },
-    /// The head is `head` bytes long, and somebody has to decide whether its client may send the body.
-    Expecting { head: u32 },
+    /// The head is `head` bytes long and announces a body of `length` bytes, if that is known. Somebody has to decide on
+    /// it.
+    Judging { head: u32, length: Option<u64>, expects: bool },
     /// The head is followed by `decoded` bytes of body, and those by raw bytes.
     Body { head: u32, decoded: usize, decoder: BodyDecoder },
     /// The request takes up `bytes` bytes.
@@ -123,7 +124,7 @@ impl Session {
             Phase::Body { head, decoded, decoder } => {
                 self.advance_body(head, decoded, decoder, None, request, limits)
             }
-            Phase::Expecting { .. } => Ok(Progress::Expects),
+            Phase::Judging { expects, .. } => Ok(Progress::Head { expects }),
             Phase::Ready { .. } | Phase::Streaming => Ok(Progress::Ready),
             Phase::Draining { decoder, left } => {
                 if self.drain(decoder, left, request)? {
@@ -135,14 +136,25 @@ impl Session {
         }
     }
 
-    /// Lets the client that [`Progress::Expects`] told of send its body, and goes on as [`Session::advance`].
+    /// Whether the request that [`Progress::Head`] told of may have the body it announces.
+    ///
+    /// # Errors
+    /// [`ProtoError::BodyTooLarge`].
+    pub(crate) fn judge(&self, limits: &Limits) -> Result<(), ProtoError> {
+        match self.phase {
+            Phase::Judging { length: Some(length), .. } => check_length(length, limits),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the request that [`Progress::Head`] told of go on, as [`Session::advance`] does, with these limits.
     pub(crate) fn welcome(
         &mut self,
         request: &mut Request,
         out: &mut Output,
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
-        if let Phase::Expecting { head } = self.phase {
+        if let Phase::Judging { head, .. } = self.phase {
             let parsed = parse_head(request, head, limits)?;
             // It will be counted again when it is ready.
             self.requests -= 1;
@@ -178,7 +190,7 @@ impl Session {
             || framing.ends_http
             || framing.closes
             || !self.is_serving(request)
-            || matches!(self.phase, Phase::Expecting { .. })
+            || matches!(self.phase, Phase::Judging { .. })
             // What produces the response may go on reading the request.
             || !response.has_writer() && !can_go_on(request.rest());
         connection.keep_alive = request.received_version() != Version::Http11;
@@ -214,9 +226,9 @@ impl Session {
                     Rest::Missing { .. } | Rest::Failed(_) => request.input_mut().clear(),
                 }
             }
-            // The handler exchanged the request object, or the client's expectation was not met. What is in the input
+            // The handler exchanged the request object, or the request was refused by its head. What is in the input
             // now cannot be trusted to start with a request; `respond` has closed the connection for the same reason.
-            Phase::Ready { .. } | Phase::Streaming | Phase::Expecting { .. } => {
+            Phase::Ready { .. } | Phase::Streaming | Phase::Judging { .. } => {
                 request.input_mut().clear();
                 stays = false;
             }
@@ -251,7 +263,7 @@ impl Session {
             Phase::Head { scanned: 0, .. } => Stage::Idle,
             Phase::Head { .. } => Stage::Head,
             Phase::Body { .. } | Phase::Draining { .. } => Stage::Body,
-            Phase::Expecting { .. } | Phase::Ready { .. } | Phase::Streaming => Stage::Ready,
+            Phase::Judging { .. } | Phase::Ready { .. } | Phase::Streaming => Stage::Ready,
         }
     }
 
@@ -298,9 +310,7 @@ impl Session {
         let visible = &unread[..unread.len().min(limits.head_bytes().saturating_sub(skipped as usize))];
         match visible {
             // The carriage return may be the first half of an empty line.
-            [] | [b'\r']
-                if visible.len() == unread.len() && (skipped as usize) < limits.head_bytes() =>
-            {
+            [] | [b'\r'] if visible.len() == unread.len() && (skipped as usize) < limits.head_bytes() => {
                 return Ok(Progress::NeedInput);
             }
             [] | [b'\r'] => return Err(ProtoError::HeadTooLarge),
@@ -328,16 +338,22 @@ impl Session {
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
         let parsed = parse_head(request, head, limits)?;
-        if let Framing::Length(length) = parsed.framing {
-            if !limits.streams_bodies && !limits.allows_body(length) {
-                return Err(ProtoError::BodyTooLarge);
-            }
-        }
-        if parsed.expects_continue && limits.asks_about_expectations && parsed.framing != Framing::None {
+        let has_body = parsed.framing != Framing::None;
+        let expects = parsed.expects_continue && has_body;
+        let asks = match limits.asks {
+            Asks::Never => false,
+            Asks::Expecting => expects,
+            Asks::Always => true,
+        };
+        if asks {
+            let length = match parsed.framing {
+                Framing::Length(length) => Some(length),
+                Framing::None | Framing::Chunked => None,
+            };
             let head_length = head as usize;
             self.ready(request, parsed, head_length..head_length, head_length);
-            self.phase = Phase::Expecting { head };
-            return Ok(Progress::Expects);
+            self.phase = Phase::Judging { head, length, expects };
+            return Ok(Progress::Head { expects });
         }
         self.begin_body(head, parsed, request, out, limits)
     }
@@ -352,6 +368,9 @@ impl Session {
         out: &mut Output,
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
+        if let Framing::Length(length) = parsed.framing {
+            check_length(length, limits)?;
+        }
         let head_length = head as usize;
         let Some(mut decoder) = BodyDecoder::new(parsed.framing) else {
             return Ok(self.ready(request, parsed, head_length..head_length, head_length));
@@ -453,6 +472,12 @@ fn parse_head(request: &mut Request, head: u32, limits: &Limits) -> Result<Parse
     request.clear();
     let (unread, fields) = request.parse_parts();
     head::parse(unread.get(..head as usize).unwrap_or_default(), fields, limits)
+}
+
+/// Whether a body may be as long as its request announces. One that streams may, whatever its length (`STR-02`).
+fn check_length(length: u64, limits: &Limits) -> Result<(), ProtoError> {
+    let fits = limits.streams_bodies || limits.allows_body(length);
+    if fits { Ok(()) } else { Err(ProtoError::BodyTooLarge) }
 }
 
 /// Whether a connection can go on behind a body of which this is outstanding.

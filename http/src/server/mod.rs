@@ -23,7 +23,6 @@ use crate::engine::accept::{self, Listener};
 use crate::error::Error;
 use crate::serve_conn::{BlockingOptions, serve_blocking};
 use crate::server::counters::{Counters, Rejections};
-use crate::server::options::ExpectHandler;
 use crate::server::options::{Builder, ConfigError, Handler, Settings};
 
 /// Connections that the system may complete before we accept them.
@@ -176,7 +175,7 @@ impl Server {
             requests_max: (settings.max_requests_per_conn != u64::MAX)
                 .then_some(settings.max_requests_per_conn),
             read_bytes: settings.read_buffer_size,
-            expectation: settings.expectation.as_ref().map(ExpectHandler::decide),
+            hooks: settings.head_hooks(),
         };
         let mut ctx = RequestCtx::default();
         ctx.set_conn(&accept::new_connection(None, None));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ctx::RequestCtx;
-use crate::handler::Expectation;
-use crate::proto::Limits;
+use crate::handler::{HeadHooks, RequestConfig};
+use crate::proto::{Asks, Limits};
+use crate::request::Request;
 use crate::server::Server;
 
 /// fasthttp's `DefaultConcurrency`.
@@ -75,6 +76,7 @@ pub struct Builder {
     close_on_shutdown: bool,
     max_idle_worker_duration: Duration,
     stream_request_body: bool,
+    header_received: Option<HeaderHook>,
     expectation: Option<ExpectHandler>,
     continues: Option<ExpectHandler>,
 }
@@ -101,6 +103,7 @@ impl Default for Builder {
             close_on_shutdown: false,
             max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
             stream_request_body: false,
+            header_received: None,
             expectation: None,
             continues: None,
         }
@@ -265,12 +268,32 @@ impl Builder {
         self
     }
 
-    /// The same as a yes or no: false answers 417 (row `EXP-03`; fasthttp's `ContinueHandler`). An
-    /// [`expect_handler`](Self::expect_handler) comes before it.
-    pub fn continue_handler(
+    /// Decides, when the head of a request has arrived, what is different for it: limits, timeouts, whether its body is
+    /// streamed (row `SRV-13`; fasthttp's `HeaderReceived`). Called for every request, also for those without a body, and
+    /// before an [`expect_handler`](Self::expect_handler).
+    ///
+    /// ```
+    /// use anthill_http::{RequestConfig, Server};
+    /// let server = Server::builder()
+    ///     .header_received(|request| match request.path() {
+    ///         "/upload" => RequestConfig::new().stream_body(true),
+    ///         _ => RequestConfig::new().max_request_body_size(64 * 1024),
+    ///     })
+    ///     .build(|ctx| ctx.set_body("received"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// ```
+    pub fn header_received(
         mut self,
-        decide: impl Fn(&crate::Request) -> bool + Send + Sync + 'static,
+        decide: impl Fn(&Request) -> RequestConfig + Send + Sync + 'static,
     ) -> Self {
+        self.header_received = Some(HeaderHook(Arc::new(decide)));
+        self
+    }
+
+    /// An [`expect_handler`](Self::expect_handler) that says yes or no: false answers 417 (row `EXP-03`; fasthttp's `ContinueHandler`). An
+    /// [`expect_handler`](Self::expect_handler) comes before it.
+    pub fn continue_handler(mut self, decide: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.continues =
             Some(ExpectHandler(Arc::new(move |ctx| if decide(&ctx.request) { 100 } else { 417 })));
         self
@@ -321,7 +344,11 @@ impl Builder {
             head_bytes_max: self.read_buffer_size,
             body_bytes_max: self.max_request_body_size,
             streams_bodies: self.stream_request_body,
-            asks_about_expectations: self.expectation.is_some() || self.continues.is_some(),
+            asks: match (&self.header_received, self.expectation.is_some() || self.continues.is_some()) {
+                (Some(_), _) => Asks::Always,
+                (None, true) => Asks::Expecting,
+                (None, false) => Asks::Never,
+            },
             ..Limits::default()
         };
         Ok(Settings {
@@ -343,6 +370,7 @@ impl Builder {
             keep_alive: self.keep_alive,
             get_only: self.get_only,
             close_on_shutdown: self.close_on_shutdown,
+            header_received: self.header_received,
             expectation: self.expectation.or(self.continues),
         })
     }
@@ -373,23 +401,37 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: bool,
     pub(crate) get_only: bool,
     pub(crate) close_on_shutdown: bool,
-    pub(crate) expectation: Option<ExpectHandler>,
+    header_received: Option<HeaderHook>,
+    expectation: Option<ExpectHandler>,
+}
+
+impl Settings {
+    /// What is called when a head has arrived.
+    pub(crate) fn head_hooks(&self) -> HeadHooks<'_> {
+        HeadHooks {
+            header_received: self.header_received.as_ref().map(|hook| &*hook.0 as _),
+            expectation: self.expectation.as_ref().map(|hook| &*hook.0 as _),
+        }
+    }
 }
 
 /// Decides on `Expect: 100-continue`.
 #[derive(Clone)]
-pub(crate) struct ExpectHandler(Arc<dyn Fn(&mut RequestCtx) -> u16 + Send + Sync>);
+struct ExpectHandler(Arc<dyn Fn(&mut RequestCtx) -> u16 + Send + Sync>);
 
-impl ExpectHandler {
-    /// The function itself.
-    pub(crate) fn decide(&self) -> &Expectation<'static> {
-        &*self.0
-    }
-}
+/// Decides what is different for a request.
+#[derive(Clone)]
+struct HeaderHook(Arc<dyn Fn(&Request) -> RequestConfig + Send + Sync>);
 
 impl fmt::Debug for ExpectHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ExpectHandler")
+    }
+}
+
+impl fmt::Debug for HeaderHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeaderHook")
     }
 }
 

@@ -66,7 +66,9 @@ pub(crate) fn split_port(authority: &[u8]) -> Result<(&[u8], Option<&[u8]>), Fau
 /// Digits of a number up to 65535, or nothing.
 fn is_port(port: &[u8]) -> bool {
     let number = |sum: u32, &byte: &u8| {
-        byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')).filter(|&sum| sum <= u32::from(u16::MAX))
+        byte.is_ascii_digit()
+            .then(|| sum * 10 + u32::from(byte - b'0'))
+            .filter(|&sum| sum <= u32::from(u16::MAX))
     };
     port.iter().try_fold(0, number).is_some()
 }
@@ -162,7 +164,10 @@ mod tests {
 
     #[test]
     fn names_beyond_ascii_can_be_split() {
-        assert_eq!(split_port("bücher.example:80".as_bytes()), Ok(("bücher.example".as_bytes(), Some(&b"80"[..]))));
+        assert_eq!(
+            split_port("bücher.example:80".as_bytes()),
+            Ok(("bücher.example".as_bytes(), Some(&b"80"[..])))
+        );
         assert_eq!(split_port(b"a:65536"), Err(Fault::Port));
     }
 

@@ -59,7 +59,7 @@ impl Server<'_> {
                     match session.advance(&mut request, &mut out, &self.limits) {
                         Err(error) => break 'conversation End::Refused(error),
                         Ok(Progress::NeedInput) => break,
-                        Ok(Progress::Ready | Progress::Expects) => {}
+                        Ok(Progress::Ready | Progress::Head { .. }) => {}
                     }
                     assert_eq!(session.state(), Stage::Ready);
                     let body = String::from_utf8_lossy(request.body()).into_owned();
