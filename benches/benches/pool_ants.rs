@@ -5,10 +5,11 @@
 //! The ideal is what it would take if threads cost nothing.
 
 use anthill_benches::pools::{
-    Crowd, Nap, Naps, Ours, OursStrict, Rounds, RustyPool, ThreadPerPayload, Threadpool, Tokio,
-    affordable_threads, crowd, measure_if_asked, run_apart,
+    Crowd, Nap, Naps, Ours, OursStrict, RustyPool, ThreadPerPayload, Threadpool, Tokio, affordable_threads,
+    crowd, measure_if_asked, run_apart,
 };
 use anthill_benches::report::{self, Table};
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 

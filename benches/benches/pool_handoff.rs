@@ -6,10 +6,11 @@
 //! from thread to thread. `ours_queue` is our pool with its queue of 1024: the distance to it is the price of strictness.
 
 use anthill_benches::pools::{
-    Count, CrossbeamRendezvous, Meet, Ours, OursStrict, Rounds, StdRendezvous, Submission, Throughput,
-    is_strict, print_throughput, throughput,
+    Count, CrossbeamRendezvous, Meet, Ours, OursStrict, StdRendezvous, Submission, Throughput, is_strict,
+    print_throughput, throughput,
 };
 use anthill_benches::report;
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 
 /// Name, a run, and whether it is strict, by trying; `None` for the one that need not be.

@@ -4,10 +4,11 @@
 //! woken up before, which keeps a core from its deeper sleep. The row `nothing` is the same program without a pool.
 
 use anthill_benches::pools::{
-    Blocking, Idleness, Meet, Ours, Rayon, Rounds, RustyPool, Threadpool, Tokio, Workerpool, idleness,
+    Blocking, Idleness, Meet, Ours, Rayon, RustyPool, Threadpool, Tokio, Workerpool, idleness,
     idleness_of_nothing, measure_if_asked, run_apart,
 };
 use anthill_benches::report::{self, Table};
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 

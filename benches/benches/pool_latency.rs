@@ -6,10 +6,10 @@
 
 use anthill_benches::latency::exact_quantile;
 use anthill_benches::pools::{
-    Between, Blocking, Lateness, Ours, Rayon, Rounds, RustyPool, Stamp, Threadpool, Tokio, Workerpool,
-    lateness,
+    Between, Blocking, Lateness, Ours, Rayon, RustyPool, Stamp, Threadpool, Tokio, Workerpool, lateness,
 };
 use anthill_benches::report::{self, Table, micros};
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 

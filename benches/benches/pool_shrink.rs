@@ -7,10 +7,10 @@
 //! Pools of a fixed size (`rayon`, `threadpool`, `workerpool`) keep all threads on purpose and do not take part.
 
 use anthill_benches::pools::{
-    Blocking, Nap, Ours, OursStrict, Rounds, RustyPool, Shrinking, Tokio, measure_if_asked, run_apart,
-    shrinking,
+    Blocking, Nap, Ours, OursStrict, RustyPool, Shrinking, Tokio, measure_if_asked, run_apart, shrinking,
 };
 use anthill_benches::report::{self, Table};
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 

@@ -5,10 +5,11 @@
 //! Time per payload counts from the first submit until all have run.
 
 use anthill_benches::pools::{
-    Blocking, Count, Ours, OursTasks, Rayon, Rounds, RustyPool, Spin, Submission, Threadpool, Throughput,
-    Tokio, Triple, Workerpool, print_throughput, throughput,
+    Blocking, Count, Ours, OursTasks, Rayon, RustyPool, Spin, Submission, Threadpool, Throughput, Tokio,
+    Triple, Workerpool, print_throughput, throughput,
 };
 use anthill_benches::report;
+use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use std::time::Duration;
 

@@ -5,18 +5,23 @@
 //! absolute figures drift with the machine. And every run checks its own work (each response byte for byte, each
 //! payload run exactly once) before a figure is printed.
 //!
-//! [`http`] has the servers and the rounds they play; [`load`] the client. [`pools`] has the worker pools,
-//! [`objects`] the object pools. Our own side is only in `ours_http`, `ours_pool` and `objects::ours`: adapters as thin as
-//! those of the peers.
+//! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the servers
+//! without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`] the object
+//! pools. Our own side is only in `ours_http`, `ours_pool`, `memory::ours` and `objects::ours`, adapters as thin as those
+//! of the peers, and in the operations that the benchmarks with [`micro`] spell out.
 
+pub mod allocations;
 pub mod cpu;
 pub mod http;
 pub mod latency;
 pub mod load;
+pub mod memory;
+pub mod micro;
 pub mod objects;
 mod ours_http;
 mod ours_pool;
 pub mod pools;
 pub mod report;
+pub mod rounds;
 pub mod settings;
 mod versions;

@@ -5,11 +5,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::fmt::Write as _;
+use std::io::{self, Read, Write as _};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anthill_http::{RequestCtx, Server, ServerBuilder};
+use anthill_http::{Error, Request, RequestConfig, RequestCtx, Server, ServerBuilder};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -73,12 +74,17 @@ struct Arguments {
     address: String,
     unix: Option<String>,
     server: ServerBuilder,
+    streams_all: bool,
 }
 
 impl Arguments {
     fn parse() -> Result<Self, Box<dyn std::error::Error>> {
-        let mut arguments =
-            Arguments { address: "127.0.0.1:8080".to_owned(), unix: None, server: Server::builder() };
+        let mut arguments = Arguments {
+            address: "127.0.0.1:8080".to_owned(),
+            unix: None,
+            server: Server::builder(),
+            streams_all: false,
+        };
         let mut words = std::env::args().skip(1);
         while let Some(option) = words.next() {
             let server = std::mem::take(&mut arguments.server);
@@ -87,6 +93,10 @@ impl Arguments {
                 "--get-only" => server.get_only(),
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
+                "--stream-request-body" => {
+                    arguments.streams_all = true;
+                    server
+                }
                 _ => {
                     let value =
                         words.next().ok_or_else(|| format!("{option} is unknown or needs a value"))?;
@@ -118,18 +128,25 @@ impl Arguments {
                 }
             };
         }
+        arguments.server = match arguments.streams_all {
+            true => arguments.server.stream_request_body(),
+            false => arguments.server.header_received(streaming),
+        };
         Ok(arguments)
     }
+}
+
+/// Bodies are streamed where they are read so.
+fn streaming(request: &Request) -> RequestConfig {
+    RequestConfig::new().stream_body(matches!(request.path(), "/sink" | "/echo-stream"))
 }
 
 fn answer(ctx: &mut RequestCtx) {
     match (ctx.method(), ctx.path()) {
         ("GET" | "HEAD", "/") => ctx.success("text/plain", "Hello, World!"),
         ("POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", "/echo") => echo(ctx),
-        ("POST", "/sink") => {
-            let size = ctx.request.body().len();
-            ctx.set_body(size.to_string());
-        }
+        ("POST", "/echo-stream") => echo_stream(ctx),
+        ("POST", "/sink") => sink(ctx),
         ("GET", "/headers") => {
             let mut list = Vec::new();
             for (name, value) in ctx.request.headers().iter() {
@@ -171,6 +188,7 @@ fn answer(ctx: &mut RequestCtx) {
             }
             _ => ctx.error("n must be a number up to 1073741824", 400),
         },
+        ("GET", "/stream") => stream(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
             Some(code @ 200..=999) => ctx.response.set_status(code),
             _ => ctx.error("code must be a number from 200 to 999", 400),
@@ -192,6 +210,9 @@ fn argument(ctx: &RequestCtx, name: &str) -> Option<u64> {
 }
 
 fn echo(ctx: &mut RequestCtx) {
+    if let Err(error) = ctx.read_body() {
+        return refuse_body(ctx, error);
+    }
     for (name, value) in ctx.request.trailers().iter() {
         ctx.response.append_header(format!("Echo-Trailer-{name}"), value);
     }
@@ -199,6 +220,54 @@ fn echo(ctx: &mut RequestCtx) {
         ctx.response.set_content_type(content_type);
     }
     ctx.response.set_body(ctx.request.body());
+}
+
+/// Each piece is sent back before the next is read.
+fn echo_stream(ctx: &mut RequestCtx) {
+    ctx.response.set_immediate_header_flush(true);
+    ctx.response.set_body_writer(|out| {
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            let count = out.body_reader().read(&mut piece)?;
+            if count == 0 {
+                return Ok(());
+            }
+            out.write_all(&piece[..count])?;
+            out.flush()?;
+        }
+    });
+}
+
+fn sink(ctx: &mut RequestCtx) {
+    match io::copy(&mut ctx.body_reader(), &mut io::sink()) {
+        Ok(size) => ctx.set_body(size.to_string()),
+        Err(error) => refuse_body(ctx, error),
+    }
+}
+
+/// What a body that cannot be read is answered by.
+fn refuse_body(ctx: &mut RequestCtx, error: io::Error) {
+    let text = error.to_string();
+    let status = Error::from(error).status().unwrap_or(400);
+    ctx.error(text, status);
+}
+
+fn stream(ctx: &mut RequestCtx) {
+    let (count, size, ms) = (argument(ctx, "n"), argument(ctx, "size"), argument(ctx, "ms"));
+    let Some(size) = usize::try_from(size.unwrap_or(1)).ok().filter(|size| *size <= BYTES_MAX) else {
+        return ctx.error("size must be a number up to 1073741824", 400);
+    };
+    ctx.response.set_body_writer(move |out| {
+        let piece = vec![b'x'; size];
+        for number in 0..count.unwrap_or(1) {
+            if number > 0 {
+                std::thread::sleep(Duration::from_millis(ms.unwrap_or(0)));
+            }
+            out.write_all(&piece)?;
+            out.flush()?;
+        }
+        Ok(())
+    });
 }
 
 fn info(ctx: &mut RequestCtx) {

@@ -182,14 +182,12 @@ impl Args {
     /// ```
     #[doc(alias = "GetUintOrZero")]
     pub fn get_uint(&self, key: impl AsRef<[u8]>) -> Result<u64, ArgError> {
-        self.value_of(key)?.iter().try_fold(0_u64, |number, &byte| {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                return Err(ArgError::NotANumber);
-            }
-            let shifted = number.checked_mul(10).ok_or(ArgError::TooLarge)?;
-            shifted.checked_add(digit.into()).ok_or(ArgError::TooLarge)
-        })
+        let digits = self.value_of(key)?;
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(ArgError::NotANumber);
+        }
+        let append = |number: u64, digit: &u8| number.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+        digits.iter().try_fold(0, append).ok_or(ArgError::TooLarge)
     }
 
     /// The first value of `key` as a finite number that is not negative, such as `1`, `0.5`, `.5` or `2e-3`.
@@ -330,6 +328,9 @@ impl Args {
 
     /// Sorts by key and, where keys are equal, by value, both in the order of `compare`. Pairs that are equal in it keep
     /// their order.
+    ///
+    /// # Panics
+    /// When `compare` does, and possibly when it is no total order; see [`slice::sort_by`]. The list is then as it was.
     pub fn sort_by(&mut self, mut compare: impl FnMut(&[u8], &[u8]) -> Ordering) {
         self.sort_pairs(|one, other| compare(one.0, other.0).then_with(|| compare(one.1, other.1)));
     }
@@ -410,14 +411,16 @@ impl Args {
     fn sort_pairs(&mut self, mut compare: impl FnMut((&[u8], &[u8]), (&[u8], &[u8])) -> Ordering) {
         let bytes = &self.bytes;
         let parts = |pair: &Pair| (pair.key().within(bytes), pair.value().within(bytes));
-        self.pairs.sort_by(|one, other| compare(parts(one), parts(other)));
+        // A copy: a comparison that panics leaves the list as it was, and not pairs in another order than their bytes.
+        let mut pairs = self.pairs.clone();
+        pairs.sort_by(|one, other| compare(parts(one), parts(other)));
         let mut sorted = Vec::with_capacity(bytes.len());
-        for pair in &mut self.pairs {
+        for pair in &mut pairs {
             let start = sorted.len() as u32;
             sorted.extend_from_slice(&bytes[pair.start as usize..pair.end() as usize]);
             pair.start = start;
         }
-        self.bytes = sorted;
+        (self.bytes, self.pairs) = (sorted, pairs);
     }
 }
 

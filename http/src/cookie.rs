@@ -254,13 +254,14 @@ impl Cookie {
     /// assert_eq!(cookie.set_path("shop//old/../new;x\r\n").path(), Some(&b"/shop/new%3Bx%0D%0A"[..]));
     /// ```
     pub fn set_path(&mut self, path: impl AsRef<[u8]>) -> &mut Self {
+        let path = path.as_ref();
         self.path.clear();
-        match path.as_ref() {
+        match path {
             b"" => return self,
             [b'/', ..] => {}
             _ => self.path.push(b'/'),
         }
-        text::append_path(&mut self.path, path.as_ref());
+        text::append_path(&mut self.path, path);
         remove_empty_and_dot_segments(&mut self.path);
         self
     }

@@ -3,7 +3,6 @@
 //! The idea: one opaque type that answers questions. What it is made of may grow without breaking anyone.
 
 use crate::proto::ProtoError;
-use crate::proto::error::status_of;
 use std::{fmt, io};
 
 /// The reason why serving a connection ended.
@@ -70,9 +69,9 @@ impl Error {
         }
     }
 
-    /// The status code that was sent to the peer because of this, if one was.
+    /// The status code that tells the peer of this, if it is the peer's fault.
     pub fn status(&self) -> Option<u16> {
-        self.proto().map(status_of)
+        self.proto().map(ProtoError::status)
     }
 }
 
@@ -104,8 +103,12 @@ impl From<ProtoError> for Error {
 }
 
 impl From<io::Error> for Error {
+    /// What reading a body reports as an [`io::Error`] is taken for the [`ProtoError`] that is inside.
     fn from(error: io::Error) -> Self {
-        Self { kind: Kind::Io(error) }
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<ProtoError>()) {
+            Some(cause) => Self::from(*cause),
+            None => Self { kind: Kind::Io(error) },
+        }
     }
 }
 
@@ -119,6 +122,8 @@ mod tests {
         let refused = Error::from(ProtoError::BodyTooLarge);
         assert_eq!((refused.status(), refused.is_timeout(), refused.is_io()), (Some(413), false, false));
         assert!(Error::from(ProtoError::Timeout).is_timeout());
+        let inside = Error::from(io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge));
+        assert_eq!((inside.status(), inside.is_io()), (Some(413), false));
         let broken = Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((broken.status(), broken.is_timeout(), broken.is_io()), (None, false, true));
         assert!(broken.source().is_some_and(|source| source.is::<io::Error>()));

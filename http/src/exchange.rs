@@ -15,18 +15,21 @@ use crate::response::{BodyWriter, Outgoing, Stream};
 pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
     let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };
     if ctx.response.flushes_head() {
+        ctx.line.is_answering = true;
         ctx.line.send(out)?;
     }
     let Some(write) = write.into_inner() else { return Ok(()) };
     let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.line, out, ending, trailers);
     match contain::call(|| write(&mut writer)) {
         Ok(Ok(())) => Ok(writer.finish()?),
+        // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.
         Ok(Err(error)) => {
-            // What was written before is worth having, if only to see where it broke off.
+            let failure = if writer.has_failed() { Error::from(error) } else { Error::body(error) };
             let _ = writer.abandon();
-            Err(Error::body(error))
+            Err(failure)
         }
         Err(contain::Panicked) => {
+            let _ = writer.abandon();
             log::error!("the body writer of {} {:?} panicked", ctx.request.method(), ctx.request.path());
             Err(Error::body_panicked())
         }

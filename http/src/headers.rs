@@ -272,22 +272,7 @@ impl Headers {
     /// # Panics
     /// When all names and values together would exceed 4 GiB.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        let name = name.as_ref();
-        let mut matches = (0..self.fields.len()).filter(|&index| self.is_field_named(index, name));
-        let Some(first) = matches.next() else {
-            return self.append(name, value);
-        };
-        let has_more = matches.next().is_some();
-        drop(matches);
-        if has_more {
-            let mut index = 0;
-            self.keep_fields(|stored, _| {
-                index += 1;
-                index <= first + 1 || !is_stored_form(stored, name)
-            });
-        }
-        self.respell(first, name);
-        self.replace_value(first, value.as_ref());
+        self.set_where(name.as_ref(), value.as_ref(), |_| true);
     }
 
     /// Adds a field at the end, whether or not there are others with its name.
@@ -309,12 +294,7 @@ impl Headers {
 
     /// Removes all fields called `name` and says whether there was one.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
-        let name = name.as_ref();
-        let is_there = (0..self.fields.len()).any(|index| self.is_field_named(index, name));
-        if is_there {
-            self.keep_fields(|stored, _| !is_stored_form(stored, name));
-        }
-        is_there
+        self.remove_where(name.as_ref(), |_| true)
     }
 
     /// Removes the fields for which `keep`, given name and value, says no. The others stay in order.
@@ -369,6 +349,38 @@ impl Headers {
         }
     }
 
+    /// Makes `value` the value of the first field called `name` whose value `is_meant`, and removes the others that are;
+    /// adds a field at the end when none is.
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub(crate) fn set_where(&mut self, name: &[u8], value: &[u8], is_meant: impl Fn(&[u8]) -> bool) {
+        let mut matches = (0..self.fields.len()).filter(|&index| self.is_field_meant(index, name, &is_meant));
+        let Some(first) = matches.next() else {
+            return self.append(name, value);
+        };
+        let has_more = matches.next().is_some();
+        drop(matches);
+        if has_more {
+            let mut index = 0;
+            self.keep_fields(|stored, value| {
+                index += 1;
+                index <= first + 1 || !(is_stored_form(stored, name) && is_meant(value))
+            });
+        }
+        self.respell(first, name);
+        self.replace_value(first, value);
+    }
+
+    /// Removes all fields called `name` whose value `is_meant`, and says whether there was one.
+    pub(crate) fn remove_where(&mut self, name: &[u8], is_meant: impl Fn(&[u8]) -> bool) -> bool {
+        let is_there = (0..self.fields.len()).any(|index| self.is_field_meant(index, name, &is_meant));
+        if is_there {
+            self.keep_fields(|stored, value| !(is_stored_form(stored, name) && is_meant(value)));
+        }
+        is_there
+    }
+
     /// Adds a field that a parser or another list has made sure of: neither respelt nor made harmless.
     ///
     /// # Panics
@@ -404,9 +416,10 @@ impl Headers {
         self.bytes.truncate(end);
     }
 
-    /// Whether the field at `index` would be stored under the same name as `name`.
-    fn is_field_named(&self, index: usize, name: &[u8]) -> bool {
-        is_stored_form(self.fields[index].name.within(&self.bytes), name)
+    /// Whether the field at `index` would be stored under the same name as `name`, and its value `is_meant`.
+    fn is_field_meant(&self, index: usize, name: &[u8], is_meant: impl Fn(&[u8]) -> bool) -> bool {
+        let Field { name: stored, value } = self.fields[index];
+        is_stored_form(stored.within(&self.bytes), name) && is_meant(value.within(&self.bytes))
     }
 
     /// Makes sure that `additional` more bytes can be addressed, and says where they will start.

@@ -10,6 +10,7 @@
 mod util;
 
 mod args;
+mod coding;
 mod contain;
 mod cookie;
 pub mod form;
@@ -23,6 +24,9 @@ mod response;
 mod uri;
 mod wire;
 
+#[cfg(feature = "http")]
+mod convert;
+
 mod proto;
 
 mod ctx;
@@ -35,6 +39,9 @@ mod engine;
 mod server;
 
 pub use args::{ArgError, Args};
+pub use coding::{ContentDecoder, UnsupportedCoding};
+#[cfg(feature = "http")]
+pub use convert::Unconvertible;
 pub use cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
 pub use error::Error;
@@ -42,7 +49,7 @@ pub use handler::RequestConfig;
 pub use headers::{FieldIter, Fields, Headers};
 pub use proto::ProtoError;
 pub use request::{BodyReader, InvalidRequest, QueryArgs, Request, Version};
-pub use response::{BodyWriter, InvalidTrailer, Response};
+pub use response::{BodyWriter, IntoStatus, InvalidTrailer, Response};
 pub use server::counters::Rejections;
 pub use server::options::{Builder as ServerBuilder, ConfigError};
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};

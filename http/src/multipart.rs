@@ -7,9 +7,9 @@
 //!
 //! The rules: lines end with CR LF. A line that starts with the delimiter is the delimiter, or the body is
 //! refused; it is never content, so that no two programs can see different parts in one body. A body without
-//! its closing delimiter is an error. What comes before the first and after the closing delimiter is ignored,
-//! up to the end of the reader, which has to end where the body ends. Everything a peer can make grow has a
-//! bound in [`Limits`].
+//! its closing delimiter is an error. What comes before the first delimiter and after the line of the closing one
+//! is ignored, up to the end of the reader, which has to end where the body ends. Everything a peer can make grow
+//! has a bound in [`Limits`].
 //!
 //! ```
 //! use anthill_http::multipart::{Boundary, Multipart};

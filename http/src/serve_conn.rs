@@ -7,7 +7,7 @@
 //! The rule: once a response has announced that the connection ends, nothing more is read or served
 //! (`CON-09`).
 
-use crate::ctx::RequestCtx;
+use crate::ctx::{CtxOptions, RequestCtx};
 use crate::error::Error;
 use crate::exchange;
 use crate::handler::{self, Handler, HeadHooks, RequestConfig};
@@ -39,6 +39,8 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) read_bytes: usize,
     /// What is called when a head has arrived.
     pub(crate) hooks: HeadHooks<'a>,
+    /// What contexts have to know.
+    pub(crate) ctx: &'a CtxOptions,
 }
 
 /// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and
@@ -139,8 +141,8 @@ impl Connection<'_> {
     /// Runs the handler and appends its response. False: the connection ends with it.
     fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
         ctx.begin(self.session.requests(), self.now);
-        let line = Line { wire: self.wire.take(), ..Line::default() };
-        ctx.lend(line, self.config.apply(&self.options.limits).body_bytes_max);
+        let line = Line { wire: self.wire.take(), owner: self.session.id(), ..Line::default() };
+        ctx.lend(line, self.config.apply(&self.options.limits).body_bytes_max, self.options.ctx);
         let answered = self.answer_on_wire(ctx, handler);
         self.wire = ctx.line.wire.take();
         let stays = answered? & self.session.finish(&mut ctx.request);
@@ -158,6 +160,7 @@ impl Connection<'_> {
             handler::refuse_method(ctx);
         } else {
             handler::run(handler, ctx);
+            ctx.line.keep_only_of(self.session.id());
         }
         let quota_used = self.options.requests_max.is_some_and(|max| self.session.requests() >= max);
         let force_close = !self.options.keep_alive || quota_used;
@@ -171,8 +174,11 @@ impl Connection<'_> {
                     ctx.line.send(&mut self.out)?;
                 }
                 while !outgoing.is_done() {
-                    exchange::next_piece(&mut outgoing, &mut self.out)?;
-                    ctx.line.send(&mut self.out)?;
+                    let filled = exchange::next_piece(&mut outgoing, &mut self.out);
+                    // What was collected before a failure is the client's.
+                    let sent = ctx.line.send(&mut self.out);
+                    filled?;
+                    sent?;
                 }
             }
             Some(stream) => exchange::write_body(ctx, &mut self.out, stream)?,
@@ -337,6 +343,7 @@ mod tests {
         requests_max: None,
         read_bytes: 512,
         hooks: HeadHooks { header_received: None, expectation: None },
+        ctx: &CtxOptions::DEFAULT,
     };
 
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

@@ -265,7 +265,7 @@ impl Uri {
         std::str::from_utf8(self.normal_path()).unwrap_or(&self.normal_text)
     }
 
-    /// The path as it was written. After [`Uri::update`] it has no dot segments.
+    /// The path as it was written. Once [`Uri::update`] has replaced it, it has no dot segments.
     pub fn path_original(&self) -> &[u8] {
         &self.path
     }
@@ -540,9 +540,7 @@ impl Uri {
             self.path.truncate(folder_end);
         }
         self.path.extend_from_slice(path);
-        if !self.path.is_empty() {
-            path::remove_dot_segments(&mut self.path);
-        }
+        path::remove_dot_segments(&mut self.path);
         self.path_has_changed();
     }
 
@@ -694,6 +692,19 @@ mod tests {
         uri.clone_from(&Uri::parse(text).unwrap());
         assert_eq!(memory(&uri), before);
         assert_eq!(*uri.query_args(), args);
+    }
+
+    #[test]
+    fn one_big_uri_does_not_pin_its_memory() {
+        let big = "x".repeat(KEPT_BYTES_MAX + 1);
+        let mut uri = Uri::parse(format!("{big}://{big}@{big}/%FF%20{big}?{big}#{big}")).unwrap();
+        uri.query_args();
+        uri.clear();
+        let texts = [&uri.scheme, &uri.normal_text].map(String::capacity);
+        let bytes =
+            [&uri.userinfo, &uri.host, &uri.path, &uri.normal, &uri.query, &uri.fragment].map(Vec::capacity);
+        assert_eq!((texts, bytes), ([0; 2], [0; 6]));
+        assert_eq!(uri.args, Args::new());
     }
 
     #[test]

@@ -59,13 +59,25 @@ pub(crate) trait Wire: Send {
 pub(crate) struct Line {
     /// `None` while there is nothing to lend.
     pub(crate) wire: Option<Box<dyn Wire>>,
+    /// The session whose transport it is.
+    pub(crate) owner: u64,
     /// How long the peer may send nothing while it is read from.
     pub(crate) read_limit: Option<Duration>,
     /// How long the peer may take nothing while it is written to.
     pub(crate) write_limit: Option<Duration>,
+    /// Some of the response has been sent, so that nothing else may be until its end.
+    pub(crate) is_answering: bool,
 }
 
 impl Line {
+    /// Drops the transport of another connection: a handler can have put the context that was lent it in the place of
+    /// this one, and what is answered here must not go there.
+    pub(crate) fn keep_only_of(&mut self, owner: u64) {
+        if self.owner != owner {
+            self.wire = None;
+        }
+    }
+
     /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let limit = self.read_limit;

@@ -1,4 +1,4 @@
-//! A keep-alive request allocates nothing, over a real socket.
+//! A keep-alive request allocates nothing, over a real socket, and no peer can make much be allocated by saying so.
 //!
 //! The server's threads enrol themselves by running the handler, which all that serve do; the client's thread does not
 //! count. As everywhere here a window of many requests must be free of allocations, and all windows together may have
@@ -6,12 +6,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anthill_http::RequestCtx;
+use std::io::{self, Read, Write};
+
+use anthill_http::form::Form;
+use anthill_http::header::{AcceptEncoding, parse_byte_ranges};
+use anthill_http::multipart::{Boundary, Multipart};
+use anthill_http::{Request, RequestCookies, RequestCtx, Server, ServerBuilder};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;
 
-use crate::{GROWTH, Meter, WINDOWS, enroll};
+use crate::{GROWTH, Meter, WINDOWS, bytes_asked_for, enroll};
 
 /// Requests in a window.
 const WINDOW: usize = 5_000;
@@ -75,4 +80,188 @@ fn no_allocation_per_request_with_a_body() {
         ctx.write("some");
         ctx.write("thing");
     });
+}
+
+/// What one connection may ask for, whatever its peer says: its buffers, and those they grow out of.
+const CONNECTION_BYTES: usize = 96 * 1024;
+
+/// A peer that sends a beginning, then the same again and again, and takes everything.
+struct Repeating {
+    rest: &'static [u8],
+    then: &'static [u8],
+    /// How many bytes it still sends.
+    left: usize,
+}
+
+impl Repeating {
+    /// Ten megabytes, and then the end.
+    fn new(start: &'static str, then: &'static str) -> Self {
+        Repeating { rest: start.as_bytes(), then: then.as_bytes(), left: 10_000_000 }
+    }
+}
+
+impl Read for Repeating {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if self.rest.is_empty() {
+            self.rest = self.then;
+        }
+        let count = self.rest.len().min(room.len()).min(self.left);
+        let (now, later) = self.rest.split_at(count);
+        room[..count].copy_from_slice(now);
+        self.rest = later;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
+impl Write for Repeating {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How bodies are served: collected with the usual limit, collected without one, streamed.
+fn ways() -> [ServerBuilder; 3] {
+    let streaming = Server::builder().stream_request_body();
+    [Server::builder(), Server::builder().unlimited_request_body_size(), streaming]
+}
+
+#[track_caller]
+fn assert_modest(options: ServerBuilder, peer: Repeating) {
+    let server = options
+        .build(|ctx| {
+            let mut body = ctx.body_reader();
+            let mut room = [0; 1000];
+            while body.read(&mut room).is_ok_and(|count| count > 0) {}
+        })
+        .expect("options that go together");
+    let start = String::from_utf8_lossy(&peer.rest[..peer.rest.len().min(150)]);
+    let asked = bytes_asked_for(|| drop(server.serve_conn(peer)));
+    assert!((1..=CONNECTION_BYTES).contains(&asked), "{asked} bytes for {start:?}");
+}
+
+#[test]
+fn par_17_a_length_that_is_only_declared_costs_nothing() {
+    for start in [
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000000000\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9223372036854775807\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nfffffffffffffff\r\nabc",
+        "POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1000000000000000\r\n\r\n",
+    ] {
+        for options in ways() {
+            let peer = Repeating { left: start.len(), ..Repeating::new(start, "") };
+            assert_modest(options, peer);
+        }
+        let asked = bytes_asked_for(|| drop(Request::parse(start.as_bytes())));
+        assert!(asked < 16 * 1024, "{asked} bytes to parse {start:?}");
+    }
+}
+
+#[test]
+fn par_17_what_never_ends_is_given_up() {
+    for (start, then) in [
+        ("GET / HTTP/1.1\r\nHost: h\r\n", "a: b\r\n"),
+        ("GET / HTTP/1.1\r\nHost: h\r\na: ", "b"),
+        ("GET /", "a"),
+        ("G", "E"),
+        ("", "\r\n"),
+        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x"),
+        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1", " "),
+        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n"),
+        ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ", "b"),
+    ] {
+        for options in ways() {
+            assert_modest(options, Repeating::new(start, then));
+        }
+    }
+    // A streamed body passes through, however long it is, and so does what nobody reads of it.
+    for start in [
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n895440\r\n",
+    ] {
+        let [_, _, streaming] = ways();
+        assert_modest(streaming, Repeating::new(start, "some bytes of a body "));
+        let ignoring = Server::builder().stream_request_body().build(|_| {}).expect("a server");
+        let asked = bytes_asked_for(|| drop(ignoring.serve_conn(Repeating::new(start, "bytes"))));
+        assert!(asked <= CONNECTION_BYTES, "{asked} bytes");
+    }
+}
+
+#[test]
+fn par_17_a_response_that_promises_too_much_costs_nothing() {
+    let server = Server::builder()
+        .build(|ctx| ctx.response.set_body_reader_sized(io::empty(), 1_000_000_000_000_000))
+        .expect("a server");
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    let peer = Repeating { left: request.len(), ..Repeating::new(request, "") };
+    let asked = bytes_asked_for(|| assert!(server.serve_conn(peer).is_err_and(|error| error.is_body())));
+    assert!(asked <= CONNECTION_BYTES, "{asked} bytes");
+}
+
+#[test]
+fn par_17_forms_and_parts_are_bounded() {
+    let boundary = Boundary::new("b").expect("a boundary");
+    for (start, then) in [
+        ("--b", "\r\n\r\n\r\n--b"),
+        ("--b\r\n", "A: b\r\n"),
+        ("--b\r\nA: ", "b"),
+        ("--b\r\nA: b\r\n", " c\r\n"),
+        ("", "preamble\r\n"),
+        ("--b\r\n\r\n", "content\r\n--"),
+        ("--b", " "),
+        ("--b--", "epilogue"),
+    ] {
+        let asked = bytes_asked_for(|| {
+            let mut multipart = Multipart::new(Repeating::new(start, then), &boundary);
+            while multipart.next_part().is_ok_and(|part| part.is_some()) {}
+        });
+        assert!((1..64 * 1024).contains(&asked), "{asked} bytes for parts {start:?} and {then:?}");
+    }
+    let options = Form::options()
+        .max_fields(100)
+        .max_field_bytes(10_000)
+        .max_body_bytes(100_000)
+        .max_memory_bytes(10_000);
+    for (kind, start, then) in [
+        ("application/x-www-form-urlencoded", "", "a=b&"),
+        ("application/x-www-form-urlencoded", "", "&"),
+        ("application/x-www-form-urlencoded", "a=", "%41"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n",
+            "content",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            "--b",
+            "\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n--b",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\n",
+            "content of a file",
+        ),
+    ] {
+        let asked = bytes_asked_for(|| assert!(options.read(kind, Repeating::new(start, then)).is_err()));
+        assert!((1..128 * 1024).contains(&asked), "{asked} bytes for a form {start:?} and {then:?}");
+    }
+}
+
+#[test]
+fn par_17_values_of_fields_are_read_in_place() {
+    let many = "bytes=".to_owned() + &"0-1,".repeat(100_000);
+    let list = "gzip;q=0.5,".repeat(100_000);
+    let cookies = "a=b; ".repeat(100_000);
+    let asked = bytes_asked_for(|| {
+        assert!(parse_byte_ranges(many.as_bytes(), u64::MAX).is_err());
+        assert!(AcceptEncoding::new([&list]).accepts("gzip"));
+        assert_eq!(RequestCookies::new([cookies.as_bytes()]).count(), 100_000);
+    });
+    assert_eq!(asked, 0);
 }

@@ -1,7 +1,8 @@
 //! Zero allocations in steady state.
 //!
 //! A global allocator counts the allocations of the threads that a test has enrolled: its own and its pool's workers,
-//! and not those of the test runner or of other tests. The rule: *no allocation per payload*. Memory that is kept and
+//! and not those of the test runner or of other tests. It also knows how many bytes each thread has asked for, for tests
+//! of what a peer can make a program ask for. The rule: *no allocation per payload*. Memory that is kept and
 //! used again may still grow to its working size now and then, so a test measures several windows of many submissions:
 //! one of them must be free of allocations, and all of them together may have but a handful.
 
@@ -21,6 +22,8 @@ type Meter = AtomicUsize;
 
 thread_local! {
     static ENROLLED: Cell<Option<&'static Meter>> = const { Cell::new(None) };
+    /// How many bytes this thread has asked for so far, given back or not.
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Counts this thread's allocations from now on.
@@ -28,25 +31,32 @@ fn enroll(meter: &'static Meter) {
     ENROLLED.with(|enrolled| enrolled.set(Some(meter)));
 }
 
+/// Runs `work` and says how many bytes it has asked for on this thread, all in all.
+fn bytes_asked_for(work: impl FnOnce()) -> usize {
+    let before = BYTES.get();
+    work();
+    BYTES.get() - before
+}
+
 struct Counting;
 
 // SAFETY: every call goes to the system's allocator with the caller's own arguments, and nothing else is done with the
-// memory. Counting neither allocates nor unwinds: the thread-local is a plain `Cell` made at compile time.
+// memory. Counting neither allocates nor unwinds: the thread-locals are plain `Cell`s made at compile time.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        count();
+        count(new_size);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(block, layout, new_size) }
     }
@@ -57,8 +67,9 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-fn count() {
+fn count(bytes: usize) {
     // A thread that ends may allocate after its thread-locals are gone.
+    let _ = BYTES.try_with(|asked| asked.set(asked.get().wrapping_add(bytes)));
     let _ = ENROLLED.try_with(|enrolled| {
         if let Some(meter) = enrolled.get() {
             meter.fetch_add(1, Ordering::Relaxed);
@@ -156,8 +167,8 @@ fn the_allocator_counts_what_enrolled_threads_allocate() {
         enroll(&METER);
         let before = METER.load(Ordering::Relaxed);
         let mut grown = std::hint::black_box(vec![1_u8]);
-        grown.reserve_exact(100);
-        assert_eq!(METER.load(Ordering::Relaxed), before + 2);
+        let asked = bytes_asked_for(|| grown.reserve_exact(100));
+        assert_eq!((METER.load(Ordering::Relaxed), asked), (before + 2, 101));
     })
     .join()
     .unwrap();

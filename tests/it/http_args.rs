@@ -2,6 +2,8 @@
 //!
 //! The oracles: `form_urlencoded` for reading, `percent-encoding` for writing, and a vector of pairs for changing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use anthill_http::{ArgError, Args};
 use proptest::prelude::*;
 
@@ -160,6 +162,28 @@ fn arg_01_sorting() {
     assert_eq!(args.to_string(), "B=0&a=changed+after+sorting&a=1&a=9&c");
 }
 
+/// A panic of the caller's comparison is caught where handlers run, and the list may be used afterwards.
+#[test]
+fn arg_01_a_comparison_that_panics_changes_nothing() {
+    let raw = "dddd=4444&c=3&bb=22&a=1&e=5";
+    for comparisons in 0..6 {
+        let mut args = Args::parse(raw);
+        let mut left = comparisons;
+        let sorting = AssertUnwindSafe(|| {
+            args.sort_by(|one, other| {
+                assert!(left > 0, "the comparison that panics");
+                left -= 1;
+                one.cmp(other)
+            });
+        });
+        assert!(catch_unwind(sorting).is_err());
+        assert_eq!(args.to_string(), raw);
+        args.set("c", "");
+        assert!(args.remove("bb"));
+        assert_eq!(args.to_string(), "dddd=4444&c=&a=1&e=5");
+    }
+}
+
 #[test]
 fn arg_01_numbers() {
     let uint = |value: &str| Args::from_iter([("n", value)]).get_uint("n");
@@ -170,6 +194,7 @@ fn arg_01_numbers() {
         ("000000000000000000000000000001", Ok(1)),
         ("18446744073709551616", Err(ArgError::TooLarge)),
         ("99999999999999999999999", Err(ArgError::TooLarge)),
+        ("99999999999999999999999x", Err(ArgError::NotANumber)),
         ("", Err(ArgError::Missing)),
         ("-1", Err(ArgError::NotANumber)),
         ("+1", Err(ArgError::NotANumber)),

@@ -324,7 +324,7 @@ fn a_response_to_head_is_that_to_get_without_the_body() {
 #[test]
 fn rsp_03_responses_that_have_no_body() {
     let running = Running::new(|ctx| {
-        let status = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        let status: u16 = String::from_utf8_lossy(ctx.query()).parse().unwrap();
         ctx.set_status_code(status);
         ctx.set_body("must not be sent");
     });

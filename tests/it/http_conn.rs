@@ -1,4 +1,4 @@
-//! How long a connection lives and in which order it is served: rows `CON-01` to `CON-10`, `EXP-01` and `EXP-04`, and
+//! How long a connection lives and in which order it is served: rows `CON-01` to `CON-11`, `EXP-01` and `EXP-04`, and
 //! what a handler knows about its connection.
 //!
 //! The rule: whoever says that the connection ends must end it, and whoever ends it must have said so.
@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, Reply, SOCKET_LIMIT, get, post};
+use anthill_tests::drivers::on_both;
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, eventually};
+
+use crate::http_streams::Notes;
 
 /// Answers with method and path, and does to the connection what the query says.
 fn echo(ctx: &mut RequestCtx) {
@@ -149,7 +152,7 @@ fn con_07_half_a_request_holds_up_no_response() {
 }
 
 #[test]
-fn stray_line_ends_between_requests_and_connections_without_any() {
+fn con_08_stray_line_ends_between_requests_and_connections_without_any() {
     let running = Running::new(echo);
     let mut client = running.client();
     client.send(post("/1", "abc") + "\r\n\r\n" + &get("/2"));
@@ -172,6 +175,86 @@ fn stray_line_ends_between_requests_and_connections_without_any() {
     drop(running.client());
     running.reaches("all are gone", |stats| stats.open_connections == 0);
     assert_eq!((running.handled(), running.server().stats().rejections.malformed), (3, 0));
+}
+
+#[test]
+fn con_08_ends_between_requests_are_no_errors() {
+    on_both(Server::builder(), echo, |driven| {
+        for (sent, responses) in [
+            (String::new(), 0),
+            ("\r\n".to_owned(), 0),
+            ("\r\n\r\n\n\r".to_owned(), 0),
+            (post("/1", "abc") + "\r\n\r\n", 1),
+            (post("/1", "abc") + "\r\n\r\n" + &post("/2", "abc") + "\r\n", 2),
+        ] {
+            for is_dropped in [false, true] {
+                let mut client = driven.client();
+                client.send(&sent);
+                for number in 1..=responses {
+                    assert_eq!(client.response().text(), format!("POST /{number} abc"), "{sent:?}");
+                }
+                if !is_dropped {
+                    client.finish_sending();
+                    client.expect_end();
+                }
+                drop(client);
+                if let Some(ended) = driven.end() {
+                    ended.unwrap_or_else(|error| panic!("{error:?} after {sent:?}"));
+                }
+            }
+        }
+        assert_eq!(driven.handled(), 6);
+        assert_eq!(driven.running().server().stats().rejections.malformed, 0);
+    });
+}
+
+#[test]
+fn con_11_a_handler_notices_that_its_client_is_gone() {
+    let notes = Notes::default();
+    let says = notes.clone();
+    let running = Running::with(Server::builder().stream_request_body(), move |ctx| {
+        match ctx.path() {
+            "/next" => return assert!(!ctx.client_disconnected()),
+            "/behind" => return,
+            _ => {}
+        }
+        if ctx.path() == "/read" {
+            assert!(ctx.read_body().is_ok());
+        }
+        assert!(!ctx.client_disconnected(), "it waits for the response");
+        says.add("waits");
+        eventually("the client is seen to be gone", || ctx.client_disconnected());
+        assert!(ctx.client_disconnected(), "and does not come back");
+        says.add("noticed");
+    });
+    let requests = [
+        get("/"),
+        // With something behind it that was not looked at, a body that was read, and one that was not.
+        get("/") + &get("/behind"),
+        post("/read", "body"),
+        post("/", "body")[..post("/", "body").len() - 1].to_owned(),
+    ];
+    for request in requests {
+        let mut client = running.client();
+        client.send(request);
+        assert_eq!(notes.take(1), ["waits"]);
+        drop(client);
+        assert_eq!(notes.take(1), ["noticed"]);
+    }
+    // A client that has only said everything it has to say.
+    let mut client = running.client();
+    client.send(get("/"));
+    assert_eq!(notes.take(1), ["waits"]);
+    client.finish_sending();
+    assert_eq!(client.response().status, 200);
+    client.expect_end();
+    assert_eq!(notes.take(1), ["noticed"]);
+    // And those who stay are not mistaken.
+    let mut client = running.client();
+    for _ in 0..3 {
+        assert_eq!(client.exchange(post("/next", "body")).status, 200);
+    }
+    assert_eq!(running.server().stats().panics, 0);
 }
 
 #[test]

@@ -167,6 +167,8 @@ fn frm_02_the_boundary_is_taken_as_it_may_be_sent() {
         "multipart/form-data; boundary=",
         "multipart/form-data; boundary=\"\"",
         "multipart/form-data; boundary=\"se\rp\"",
+        "multipart/form-data; boundary=se p",
+        "multipart/form-data; boundary=sep, text/plain",
         "multipart/form-data; boundary=sep; boundary=other",
     ] {
         let error = FormType::of(content_type).expect_err(content_type);
@@ -245,6 +247,9 @@ fn frm_02_ambiguous_bodies_are_refused() {
         (part("Content-Disposition: form-data; name=a\nX: y"), Malformed::Head),
         (part("no field"), Malformed::Head),
         (SMALL_FORM.replace("12345", "1\r\n--separator\r\n5"), Malformed::Delimiter),
+        (SMALL_FORM.replace("12345", "1\r\n--sep--x\r\n5"), Malformed::Delimiter),
+        (SMALL_FORM.replace("12345", "1\r\n--sep-- --sep\r\n5"), Malformed::Delimiter),
+        (SMALL_FORM.replacen("\r\n\r\n", "\r\n--sep: x\r\n\r\n", 1), Malformed::Delimiter),
         (SMALL_FORM.replace("\r\n", "\n"), Malformed::Delimiter),
         ("not multipart".to_owned(), Malformed::Truncated),
     ] {
@@ -254,6 +259,21 @@ fn frm_02_ambiguous_bodies_are_refused() {
     for unnamed in ["X: y", "Content-Disposition: form-data", "Content-Disposition: attachment; name=a"] {
         let error = Form::read(MULTIPART, part(unnamed).as_bytes()).expect_err(unnamed);
         assert!(matches!(error, Error::UnnamedPart), "{unnamed:?}: {error:?}");
+    }
+}
+
+#[test]
+fn frm_02_a_file_name_that_names_no_file_is_a_file_s_all_the_same() {
+    for file_name in ["..", ".", "dir/"] {
+        let body = SMALL_FORM.replace("filename=f", &format!("filename=\"{file_name}\""));
+        let form = Form::read(MULTIPART, body.as_bytes()).expect("a form");
+        assert_eq!((form.values().len(), form.files().len()), (1, 1), "{file_name:?}");
+        assert_eq!(form.file("f").expect("a file").file_name(), "", "{file_name:?}");
+        let boundary = Boundary::new("sep").expect("a boundary");
+        let mut multipart = Multipart::new(body.as_bytes(), &boundary);
+        multipart.next_part().expect("a body").expect("a part");
+        let part = multipart.next_part().expect("a body").expect("a part");
+        assert_eq!((part.is_file(), part.file_name()), (true, Some("")), "{file_name:?}");
     }
 }
 
@@ -293,6 +313,32 @@ fn frm_03_large_files_go_to_disk_and_leave_nothing_behind() {
     }
     drop(form);
     assert_eq!(names(folder.path()), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn frm_03_many_files_on_disk_take_one_descriptor() {
+    let boundary = Boundary::new("sep").expect("a boundary");
+    let mut writer = MultipartWriter::new(Vec::new(), &boundary);
+    for index in 0..1000 {
+        writer.file("f", "f", "text/plain", index.to_string().as_bytes()).expect("a vector");
+    }
+    let body = writer.finish().expect("a vector");
+    let folder = tempfile::tempdir().expect("a folder");
+    let form = Form::options()
+        .max_memory_bytes(0)
+        .temp_dir(folder.path())
+        .read(MULTIPART, &body[..])
+        .expect("a form");
+    let is_ours = |entry: &fs::DirEntry| {
+        fs::read_link(entry.path()).is_ok_and(|target| target.starts_with(folder.path()))
+    };
+    let open = fs::read_dir("/proc/self/fd").expect("descriptors").flatten().filter(is_ours).count();
+    assert_eq!(open, 1);
+    for (index, file) in form.files().iter().enumerate() {
+        assert_eq!(file.bytes(), None);
+        assert_eq!(content(file), index.to_string().as_bytes());
+    }
 }
 
 #[test]
@@ -570,6 +616,32 @@ fn frm_05_a_reader_that_failed_for_now_may_be_read_on() {
         }
     }
     assert_eq!((names.as_str(), &contents[..]), ("af", &b"112345"[..]));
+}
+
+#[test]
+fn frm_05_reading_to_the_end_keeps_what_was_read_before_a_failure() {
+    let body = SMALL_FORM.replace("12345", "1234567890");
+    let moods = vec![Some(io::ErrorKind::TimedOut), None];
+    let reader = Moody { rest: body.as_bytes(), moods: moods.into_iter().cycle() };
+    let boundary = Boundary::new("sep").expect("a boundary");
+    let mut multipart = Multipart::new(reader, &boundary);
+    let mut contents = Vec::new();
+    let mut failures = 0;
+    'parts: loop {
+        let mut part = loop {
+            match multipart.next_part() {
+                Ok(Some(part)) => break part,
+                Ok(None) => break 'parts,
+                Err(error) => assert!(matches!(error, multipart::Error::Io(_)), "{error:?}"),
+            }
+        };
+        while let Err(error) = part.read_to_end(&mut contents) {
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            failures += 1;
+        }
+    }
+    assert_eq!(contents, b"11234567890");
+    assert!(failures > 1, "{failures}");
 }
 
 #[test]

@@ -440,6 +440,8 @@ fn media_types_by_the_most_specific_range() {
     // What an old client sends, with a bare star and a weight without its zero.
     let accepted = Accept::new(["text/html, image/gif, *; q=.2, */*; q=.2"]);
     assert_eq!(accepted.quality("application/json").thousandths(), 200);
+    let twice = Accept::new(["a/*;q=0.1, a/b;q=0.2, a/b;q=0.9", "a/*;q=0.8"]);
+    assert_eq!(["a/b", "a/c"].map(|media_type| twice.quality(media_type).thousandths()), [200, 100]);
     for silent in [&[][..], &[""], &["text"], &["*/html, ,a/b;q=7"]] {
         assert!(Accept::new(silent.iter().copied()).accepts("text/html"), "{silent:?}");
     }
@@ -469,6 +471,8 @@ fn languages_by_the_longest_range() {
         assert_eq!(accepted.quality(tag).thousandths(), thousandths, "{tag:?}");
     }
     assert_eq!(accepted.preferred(["de", "en-AU", "en-GB"]), Some("en-GB"));
+    let twice = AcceptLanguage::new(["*;q=0.1, de;q=0.2, DE;q=0.9", "*;q=0.8"]);
+    assert_eq!(["de", "en"].map(|tag| twice.quality(tag).thousandths()), [200, 100]);
     for silent in ["", "1234567890", "e_n", "-", "en-"] {
         assert!(AcceptLanguage::new([silent]).accepts("de"), "{silent:?}");
     }

@@ -3,7 +3,7 @@
 //! The rule: what a handler sets is what a client reads, unless it would break the message; then it is made harmless.
 
 use anthill_http::{RequestCtx, Server};
-use anthill_tests::client::{Client, get};
+use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 
 /// What a handler's response looks like from outside, without the fields that every response has.
@@ -241,16 +241,73 @@ fn what_one_request_set_does_not_show_in_the_next() {
 }
 
 #[test]
-fn redirects_have_a_redirecting_status_and_one_line() {
-    let running = Running::new(|ctx| {
-        let status = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(0);
-        ctx.redirect("/else\r\nwhere", status);
-    });
-    let mut client = running.client();
-    for (asked, sent) in [(301, 301), (302, 302), (303, 303), (307, 307), (308, 308), (200, 302), (304, 302)]
-    {
-        let reply = client.exchange(get(&format!("/?{asked}")));
-        assert_eq!((reply.status, reply.field("Location")), (sent, Some("/else  where")));
+fn hdr_02_names_go_out_canonical_or_as_given() {
+    let handler = |ctx: &mut RequestCtx| {
+        // Received names are as they were sent, whatever the option says.
+        let names: Vec<_> = ctx.request.headers().names().collect();
+        let names = names.join(",");
+        assert_eq!(ctx.header("X-ODD"), Some(&b"1"[..]));
+        match ctx.path() {
+            "/fresh" => ctx.response = anthill_http::Response::new(),
+            "/raw" => ctx.response.headers_mut().set_raw_names(true),
+            "/canonical" => ctx.response.headers_mut().set_raw_names(false),
+            "/context" => *ctx = RequestCtx::default(),
+            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            "/error" => ctx.error("", 400),
+            _ => {}
+        }
+        ctx.response.append_header("x-iD", "7");
+        ctx.response.append_header("foo-bar", names);
+    };
+    let request =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhOst: h\r\nx-oDD: 1\r\nconnection: keep-alive\r\n\r\n");
+    for (options, expected) in [
+        (Server::builder(), ["X-Id", "Foo-Bar"]),
+        (Server::builder().disable_header_names_normalizing(), ["x-iD", "foo-bar"]),
+    ] {
+        let check = |reply: &anthill_tests::client::Reply, expected: [&str; 2]| {
+            let own = ["x-id", "foo-bar"];
+            let names = reply.fields.iter().map(|(name, _)| name.as_str());
+            let found: Vec<_> =
+                names.filter(|name| own.contains(&name.to_ascii_lowercase().as_str())).collect();
+            assert_eq!(found, expected);
+            assert_eq!(reply.field("Foo-Bar"), Some("hOst,x-oDD,connection"));
+        };
+        let running = Running::with(options.clone().shards(1), handler);
+        let mut client = running.client();
+        check(&client.exchange(request("/")), expected);
+        // What a handler decides for itself, or exchanges, is for this response alone.
+        for (path, its_own) in [
+            ("/raw", ["x-iD", "foo-bar"]),
+            ("/canonical", ["X-Id", "Foo-Bar"]),
+            ("/fresh", ["X-Id", "Foo-Bar"]),
+            ("/error", expected),
+        ] {
+            check(&client.exchange(request(path)), its_own);
+            check(&client.exchange(request("/")), expected);
+        }
+        assert_eq!(client.exchange(request("/panic")).status, 500);
+        check(&client.exchange(request("/")), expected);
+        let mut other = running.client();
+        other.send(request("/context"));
+        let _ = other.rest();
+        for client in [&mut client, &mut running.client()] {
+            check(&client.exchange(request("/")), expected);
+        }
+        // The other driver.
+        let server = options.build(handler).expect("the options go together");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut client = Client::connect(listener.local_addr().expect("an address"));
+        let serving = anthill_tests::background(move || server.serve_conn(listener.accept()?.0));
+        for path in ["/", "/raw", "/canonical", "/fresh", "/error", "/"] {
+            client.send(request(path));
+        }
+        check(&client.response(), expected);
+        for its_own in [["x-iD", "foo-bar"], ["X-Id", "Foo-Bar"], ["X-Id", "Foo-Bar"], expected, expected] {
+            check(&client.response(), its_own);
+        }
+        client.finish_sending();
+        serving.outcome("serving").expect("a connection that ends well");
     }
 }
 

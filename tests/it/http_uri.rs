@@ -184,6 +184,7 @@ fn uri_01_updates() {
         ("https://h/a", "//other/b", "https://other/b"),
         ("http://h/a", "//other:8080/", "http://other:8080/"),
         ("ftp://h/a", "://other/b", "ftp://other/b"),
+        ("file:///a/b", "///c", "file:///c"),
         ("http://h", "a", "http://h/a"),
         ("http://h/a/", "b", "http://h/a/b"),
         ("http://h/x", "a?u=http://other//p", "http://h/a?u=http://other//p"),
@@ -265,6 +266,41 @@ fn uri_01_changed_arguments_are_the_query() {
     assert_eq!((uri.query(), copy.query()), (&b"last=word"[..], &b"last=one"[..]));
     uri.assign("http://h/").unwrap();
     assert!(uri.query_args().is_empty());
+}
+
+#[test]
+fn uri_01_copies_are_like_what_was_copied() {
+    for text in ["https://u:p@h:1/a%20b/c?d=1&e#f", "//h/%FF%20b?e", "//h//a%2Fb/./c", "/plain", "h", ""] {
+        for normalizing in [true, false] {
+            let mut uri = parse(text);
+            uri.set_path_normalizing(normalizing);
+            let mut used = parse("ftp://left@over/x%FE%20?y=z#w");
+            used.query_args();
+            used.set_path_normalizing(!normalizing);
+            used.clone_from(&uri);
+            for mut copy in [used, uri.clone()] {
+                assert_eq!(copy, uri);
+                assert_eq!((copy.path(), copy.to_bytes()), (uri.path(), uri.to_bytes()), "{text:?}");
+                assert_eq!(copy.query_args(), uri.query_args(), "{text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn uri_01_equal_is_what_was_written_alike() {
+    let uri = parse("http://u@h/p?q#f");
+    assert_eq!(uri, parse("HTTP://u@H/p?q#f"));
+    for other in [
+        "https://u@h/p?q#f",
+        "http://U@h/p?q#f",
+        "http://u@g/p?q#f",
+        "http://u@h/%70?q#f",
+        "http://u@h/p?r#f",
+        "http://u@h/p?q#g",
+    ] {
+        assert_ne!(uri, parse(other), "{other:?}");
+    }
 }
 
 #[test]

@@ -277,7 +277,8 @@ fn ways_to_cut(length: usize) -> impl Iterator<Item = Vec<usize>> {
 /// What the handler of every bench does.
 fn answer(ctx: &mut RequestCtx, request: &Seen) {
     ctx.set_body(request.to_string());
-    if let Some(status) = request.path.strip_prefix("/status/").and_then(|status| status.parse().ok()) {
+    if let Some(status) = request.path.strip_prefix("/status/").and_then(|status| status.parse::<u16>().ok())
+    {
         ctx.set_status_code(status);
     }
     if request.path == "/close" {

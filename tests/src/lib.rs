@@ -6,7 +6,9 @@
 
 pub mod client;
 pub mod corpus;
+pub mod drivers;
 pub mod exchange;
+pub mod fuzz;
 pub mod server;
 pub mod wire;
 

@@ -12,7 +12,7 @@ mod bare;
 mod contest;
 mod life;
 mod peers;
-mod rounds;
+mod table;
 mod tally;
 mod usage;
 mod work;
@@ -24,7 +24,7 @@ pub use life::{
     Crowd, Idleness, Naps, Shrinking, affordable_threads, crowd, idleness, idleness_of_nothing, shrinking,
 };
 pub use peers::{Blocking, Rayon, RustyPool, Threadpool, Tokio, Workerpool};
-pub use rounds::{Rounds, print_throughput};
+pub use table::print_throughput;
 pub use usage::Usage;
 pub use work::{Count, Meet, Meeting, Nap, Spin, Stamp, Triple, Work};
 

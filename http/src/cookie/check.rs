@@ -19,24 +19,25 @@ pub(super) fn name_is_readable(name: &[u8]) -> bool {
 }
 
 /// Whether a received value is taken: quotes only as one pair around the whole, no backslash, nothing that
-/// controls.
+/// controls. A `;` never gets here, because it ends the value.
 ///
 /// The successor of RFC 6265 lets bytes above ASCII pass, and so do we.
 pub(super) fn value_is_readable(value: &[u8]) -> bool {
-    let misquotes = |byte: &u8| matches!(byte, b'"' | b'\\' | b';') || byte.is_ascii_control();
+    let misquotes = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
     !Cookie::unquote(value).iter().any(misquotes)
 }
 
 /// Whether a received path is taken.
 pub(super) fn path_is_readable(path: &[u8]) -> bool {
-    path.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b';')
+    path.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 impl Cookie {
     /// Whether every server and browser will take this cookie and read it alike. Says the first reason if not.
     ///
-    /// Name, value, domain and path are held to RFC 6265 section 4.1.1, the rest to what browsers demand (RFC
-    /// 6265bis sections 4.1.3 and 5.7). A cookie that does not pass may still be understood by some.
+    /// Name, value and domain are held to RFC 6265 section 4.1.1, which no path can break, and the rest to what
+    /// browsers demand (RFC 6265bis sections 4.1.3 and 5.7). A cookie that does not pass may still be understood
+    /// by some.
     ///
     /// ```
     /// use anthill_http::{Cookie, CookieError};
@@ -57,9 +58,6 @@ impl Cookie {
         let is_host_byte = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
         if !self.domain().unwrap_or_default().iter().all(is_host_byte) {
             return Err(CookieError::InvalidDomain);
-        }
-        if !path_is_readable(self.path().unwrap_or_default()) {
-            return Err(CookieError::InvalidPath);
         }
         self.validate_for_browsers()
     }

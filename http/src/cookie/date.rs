@@ -15,23 +15,24 @@ pub(super) fn parse(text: &[u8]) -> Option<u64> {
             || find(&mut month, || month_number(word))
             || find(&mut year, || number(word, 2, 4));
     }
-    let (time, day, month) = (time?, day?, month?);
+    let ([hours, minutes, seconds], day, month): ([u64; 3], u64, u64) = (time?, day?, month?);
     let year = match year? {
         year @ 70..=99 => year + 1900,
         year @ 0..=69 => year + 2000,
         year => year,
     };
-    if year < 1601 || day < 1 || day > days_in(month, year) {
+    if hours > 23 || minutes > 59 || seconds > 59 || year < 1601 || day < 1 || day > days_in(month, year) {
         return None;
     }
     if year < 1970 {
         return Some(0);
     }
+    let time = hours * 3600 + minutes * 60 + seconds;
     Some((days_since_epoch(year, month, day) * 86_400 + time).min(LATEST))
 }
 
 /// Whether `slot` was empty and now has what `read` found.
-fn find(slot: &mut Option<u64>, read: impl FnOnce() -> Option<u64>) -> bool {
+fn find<T>(slot: &mut Option<T>, read: impl FnOnce() -> Option<T>) -> bool {
     if slot.is_some() {
         return false;
     }
@@ -52,13 +53,12 @@ fn number(word: &[u8], least: usize, most: usize) -> Option<u64> {
     Some(word[..digits].iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
-/// Seconds since midnight of a word that starts with `h:m:s`.
-fn time_of_day(word: &[u8]) -> Option<u64> {
+/// Hours, minutes and seconds of a word that starts with `h:m:s`, whether or not there is such a time.
+fn time_of_day(word: &[u8]) -> Option<[u64; 3]> {
     let mut fields = word.splitn(3, |&byte| byte == b':');
     let (hours, minutes, seconds) = (fields.next()?, fields.next()?, fields.next()?);
     let whole = |field: &[u8]| if field.iter().all(u8::is_ascii_digit) { number(field, 1, 2) } else { None };
-    let (hours, minutes, seconds) = (whole(hours)?, whole(minutes)?, number(seconds, 1, 2)?);
-    (hours < 24 && minutes < 60 && seconds < 60).then_some(hours * 3600 + minutes * 60 + seconds)
+    Some([whole(hours)?, whole(minutes)?, number(seconds, 1, 2)?])
 }
 
 /// From 1 for words that start with `Jan` in any case.
@@ -125,6 +125,8 @@ mod tests {
             ("1 Jan 2024 24:00:00", None),
             ("1 Jan 2024 00:60:00", None),
             ("1 Jan 2024 00:00:60", None),
+            // The first word of that form is the time, and no day, even if there is no such time.
+            ("24:00:00 1 Jan 2024 08:00:00", None),
             ("1 Jan 2024 00:00", None),
             ("1 Jan 20240 00:00:00", None),
             ("1 Jan 2024 000:00:00", None),

@@ -8,8 +8,8 @@ use super::{Cookie, CookieError, SameSite, check, date, text};
 use crate::util::cut::cut;
 use crate::util::token::trim;
 
-/// The greatest age, in seconds. Readers with signed integers take it, and it is longer than anything lasts.
-pub(super) const MAX_AGE_LIMIT: u64 = i64::MAX as u64;
+/// The greatest age, in seconds: some 8000 years. Who adds it to a clock gets a time, and no overflow.
+pub(super) const MAX_AGE_LIMIT: u64 = date::LATEST;
 
 impl Cookie {
     /// Reads the value of a `Set-Cookie` field.

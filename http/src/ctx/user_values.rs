@@ -4,6 +4,7 @@
 //!
 //! The rule: values live until the response has been sent or given up, and are then dropped once.
 
+use super::RequestCtx;
 use crate::contain::Contained;
 use std::any::Any;
 use std::borrow::Cow;
@@ -54,6 +55,46 @@ impl From<Vec<u8>> for UserKey {
 impl From<u64> for UserKey {
     fn from(number: u64) -> Self {
         Self(Key::Number(number))
+    }
+}
+
+/// Values that handlers pass on to each other (row `CTX-04`).
+impl RequestCtx {
+    /// Keeps `value` under `key`, in the place of what was kept there, until the response has been sent.
+    ///
+    /// ```
+    /// let mut ctx = anthill_http::RequestCtx::default();
+    /// ctx.set_user_value("user", String::from("ann"));
+    /// assert_eq!(ctx.user_value::<String>("user").map(String::as_str), Some("ann"));
+    /// assert_eq!(ctx.user_value::<u32>("user"), None, "it is of another type");
+    /// ```
+    pub fn set_user_value(&mut self, key: impl Into<UserKey>, value: impl Any + Send) {
+        self.user_values.set(key.into(), Box::new(value));
+    }
+
+    /// The value kept under `key`, if it is a `T`.
+    pub fn user_value<T: Any>(&self, key: impl Into<UserKey>) -> Option<&T> {
+        self.user_values.get(&key.into())
+    }
+
+    /// The same, to change.
+    pub fn user_value_mut<T: Any>(&mut self, key: impl Into<UserKey>) -> Option<&mut T> {
+        self.user_values.get_mut(&key.into())
+    }
+
+    /// Takes the value kept under `key` out.
+    pub fn remove_user_value(&mut self, key: impl Into<UserKey>) -> Option<Box<dyn Any + Send>> {
+        self.user_values.remove(&key.into())
+    }
+
+    /// The keys in the order in which they were first set.
+    pub fn user_keys(&self) -> impl Iterator<Item = &UserKey> {
+        self.user_values.keys()
+    }
+
+    /// Drops all user values.
+    pub fn clear_user_values(&mut self) {
+        self.user_values.clear();
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::ctx::{ConnInfo, UserValues};
 use crate::engine::deadlines::{Millis, NEVER};
+use crate::engine::predict::Route;
 use crate::engine::slots::Token;
 use crate::handler::RequestConfig;
 use crate::input::Input;
@@ -51,6 +52,8 @@ pub(crate) struct Conn {
     pub(crate) output: Output,
     /// What is to follow the output: the rest of a streamed response.
     pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// The route that the streamed response belongs to.
+    pub(crate) route: Route,
     /// What handlers have kept until the streamed response is sent.
     pub(crate) kept: UserValues,
     /// What is different for the request under way, where there are hooks that say so.
@@ -94,6 +97,7 @@ impl Conn {
             input: Input::default(),
             output: Output::default(),
             outgoing: None,
+            route: Route::default(),
             kept: UserValues::default(),
             config: None,
             sends_head_first: false,

@@ -23,7 +23,7 @@ pub(crate) enum Work {
     PickUp(Arc<Engine>),
 }
 
-/// A connection handed over, with the desk that holds its request.
+/// A connection handed over, with the desk that holds its request, or at which its response is under way.
 pub(crate) struct HandedOver {
     shard: usize,
     conn: Box<Conn>,
@@ -80,6 +80,15 @@ impl Host for Driver<'_> {
         self.shard.announce(route);
         // Whoever reads a body as it arrives waits for the client.
         self.may_hand_over && (!request.is_body_complete() || self.engine.predictor.blocks(route))
+    }
+
+    fn hands_over_stream(&mut self, route: Route) -> bool {
+        if self.term.is_none() {
+            return false;
+        }
+        // Else whoever was served here last would be blamed for a source that blocks.
+        self.shard.announce(route);
+        self.may_hand_over && self.engine.predictor.blocks(route)
     }
 
     fn visit(&mut self, run: impl FnOnce()) {
@@ -211,6 +220,10 @@ impl Host for Helper {
         false
     }
 
+    fn hands_over_stream(&mut self, _: Route) -> bool {
+        false
+    }
+
     fn visit(&mut self, run: impl FnOnce()) {
         run();
     }
@@ -220,7 +233,10 @@ impl Host for Helper {
 fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
     let HandedOver { shard: index, mut conn, mut desk } = handed;
     let shard = &engine.shards[index];
-    let route = Route::of(desk.ctx.request.method(), desk.ctx.request.target());
+    let route = match desk.holds_request {
+        true => Route::of(desk.ctx.request.method(), desk.ctx.request.target()),
+        false => conn.route,
+    };
     let begin = Instant::now();
     loop {
         desk.tell_time();

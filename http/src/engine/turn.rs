@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::engine::conn::{Awaits, Conn, Stage};
 use crate::engine::deadlines::NEVER;
 use crate::engine::desk::Desk;
+use crate::engine::predict::Route;
 use crate::error::Error;
 use crate::exchange;
 use crate::handler::{self, RequestConfig};
@@ -43,6 +44,9 @@ const LINGER_BYTES: usize = 1024 * 1024;
 pub(crate) trait Host {
     /// Asked when a request is complete: true hands the connection over to a worker instead of running the handler.
     fn hands_over(&mut self, request: &Request) -> bool;
+    /// Asked before a streamed response goes on: true hands the connection over to a worker, because what produces the
+    /// body probably blocks.
+    fn hands_over_stream(&mut self, route: Route) -> bool;
     /// Runs the handler.
     fn visit(&mut self, run: impl FnOnce());
 }
@@ -54,7 +58,7 @@ pub(crate) enum Outcome {
     Park,
     /// To be served again after the others.
     Yield,
-    /// The desk holds a request for a worker.
+    /// The desk is for a worker: it holds a request, or a streamed response is on its way.
     HandOver,
     /// Over.
     Close,
@@ -112,8 +116,11 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
     let (mut reads, mut answers) = (0, 0);
     loop {
         if conn.outgoing.is_some() {
+            if host.hands_over_stream(conn.route) {
+                return Outcome::HandOver;
+            }
             match stream_response(conn, desk, host) {
-                Pieces::Sent => {}
+                Pieces::Sent => end_if_stopping(engine, conn),
                 Pieces::Paused(outcome) => return outcome,
             }
         }
@@ -170,6 +177,11 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
         if !conn.readable {
             if engine.is_stopping() && conn.session.is_idle() {
                 return Outcome::Close;
+            }
+            if engine.is_stopping() && conn.session.is_draining() {
+                // Its response was sent, and nobody wants what is missing.
+                conn.stage = Stage::Refusing;
+                continue;
             }
             return park(conn, Awaits::Request);
         }
@@ -231,10 +243,12 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     desk.ctx.begin(conn.session.requests(), desk.now);
     let line = Line {
         wire: conn.wire.take(),
+        owner: conn.session.id(),
         read_limit: conn.read_timeout(settings),
         write_limit: conn.write_timeout(settings),
+        is_answering: false,
     };
-    desk.ctx.lend(line, conn.limits(settings).body_bytes_max);
+    desk.ctx.lend(line, conn.limits(settings).body_bytes_max, &settings.ctx);
     let answered = answer_on_wire(engine, conn, desk, host, streams);
     conn.wire = desk.ctx.line.wire.take();
     // The handler may have read to the end of what is there, and of that the poller has told long ago.
@@ -243,8 +257,10 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     if !conn.session.finish(&mut desk.ctx.request) {
         // The rest of the request may still be on its way.
         conn.stage = Stage::Refusing;
-    } else if !keeps || engine.is_stopping() {
-        conn.stage = Stage::Closing;
+    } else if !keeps {
+        end(conn);
+    } else {
+        end_if_stopping(engine, conn);
     }
     if conn.outgoing.is_some() {
         conn.kept = desk.ctx.take_user_values();
@@ -253,7 +269,20 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     Ok(())
 }
 
-/// The same, while the request has the transport. False: the connection ends with the response.
+/// The connection ends with the response that is on its way.
+fn end(conn: &mut Conn) {
+    // What is missing of a request that was answered early may still come.
+    conn.stage = if conn.session.is_draining() { Stage::Refusing } else { Stage::Closing };
+}
+
+/// The same when the server is stopping: what is behind the request is not begun.
+fn end_if_stopping(engine: &Engine, conn: &mut Conn) {
+    if engine.is_stopping() && conn.stage == Stage::Serving {
+        end(conn);
+    }
+}
+
+/// The same as [`answer`], while the request has the transport. False: the connection ends with the response.
 fn answer_on_wire(
     engine: &Engine,
     conn: &mut Conn,
@@ -274,6 +303,7 @@ fn answer_on_wire(
             }
             if flushed.is_ok() {
                 run_handler(engine, ctx);
+                ctx.line.keep_only_of(conn.session.id());
             }
         });
         flushed?;
@@ -289,6 +319,7 @@ fn answer_on_wire(
         Some(Stream::Pieces(outgoing)) => {
             conn.sends_head_first = ctx.response.flushes_head() || outgoing.is_file();
             conn.outgoing = Some(Box::new(outgoing));
+            conn.route = Route::of(ctx.request.method(), ctx.request.target());
         }
         Some(stream) => {
             let mut written = Ok(());

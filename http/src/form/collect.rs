@@ -2,9 +2,10 @@
 //!
 //! The rule: a bound is checked before what it bounds is stored.
 
-use super::store::Store;
+use super::store::{Space, Store};
 use super::{Error, Form, FormFile, FormType, Limit, Options};
 use crate::args::Args;
+use crate::coding::ContentDecoder;
 use crate::multipart::{self, Boundary, Multipart, Part};
 use crate::util::pairs::Pairs;
 use std::io::{BufRead, Read};
@@ -21,11 +22,26 @@ impl Options {
         }
     }
 
+    /// The same of a body with a content coding, which is the value of the `Content-Encoding` field: `gzip`, `deflate`, or
+    /// nothing. [`max_body_bytes`](Options::max_body_bytes) and the other limits count what is decoded (row `FRM-04`).
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedCoding`] for other codings, before anything is read; [`Error::Undecodable`] when the body is not
+    /// in the coding; and those of [`read`](Options::read).
+    pub fn read_encoded(
+        &self,
+        content_type: impl AsRef<[u8]>,
+        content_encoding: impl AsRef<[u8]>,
+        reader: impl Read,
+    ) -> Result<Form, Error> {
+        self.read(content_type, ContentDecoder::new(content_encoding, reader)?)
+    }
+
     fn read_urlencoded(&self, reader: impl Read) -> Result<Form, Error> {
         let field_bytes_max = self.field_bytes_max as u64;
         let bytes_max = self.body_bytes_max.min(field_bytes_max);
         let mut body = Vec::new();
-        reader.take(bytes_max.saturating_add(1)).read_to_end(&mut body).map_err(Error::Read)?;
+        reader.take(bytes_max.saturating_add(1)).read_to_end(&mut body)?;
         if body.len() as u64 > bytes_max {
             let is_body = self.body_bytes_max <= field_bytes_max;
             return Err(Error::TooLarge(if is_body { Limit::Body } else { Limit::FieldBytes }));
@@ -41,7 +57,7 @@ impl Options {
         let mut multipart = Multipart::with_limits(reader, boundary, limits);
         let mut form = Form::default();
         let mut field_bytes_left = self.field_bytes_max;
-        let mut memory_left = self.memory_bytes_max;
+        let mut space = Space::new(self.memory_bytes_max, self.temp_dir.as_deref());
         while let Some(mut part) = multipart.next_part()? {
             let head_bytes = part.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
             spend(&mut field_bytes_left, head_bytes)?;
@@ -49,7 +65,7 @@ impl Options {
                 return Err(Error::UnnamedPart);
             }
             if part.is_file() {
-                form.files.push(self.read_file(&mut part, &mut memory_left)?);
+                form.files.push(self.read_file(&mut part, &mut space)?);
             } else {
                 let value = part.read_to_vec(field_bytes_left)?;
                 spend(&mut field_bytes_left, value.len())?;
@@ -59,7 +75,7 @@ impl Options {
         Ok(form)
     }
 
-    fn read_file(&self, part: &mut Part<'_, impl Read>, memory_left: &mut usize) -> Result<FormFile, Error> {
+    fn read_file(&self, part: &mut Part<'_, impl Read>, space: &mut Space<'_>) -> Result<FormFile, Error> {
         let head = part.take_head();
         let mut store = Store::default();
         loop {
@@ -71,7 +87,7 @@ impl Options {
             if length as u64 > self.file_bytes_max.saturating_sub(store.len()) {
                 return Err(Error::TooLarge(Limit::FileBytes));
             }
-            store.append(piece, memory_left, self.temp_dir.as_deref()).map_err(Error::Store)?;
+            store.append(piece, space).map_err(Error::Store)?;
             part.consume(length);
         }
     }

@@ -1,5 +1,6 @@
 //! Why a form could not be read.
 
+use crate::coding::{Undecodable, UnsupportedCoding};
 use crate::multipart::{self, BoundaryError, Malformed};
 use std::{fmt, io};
 
@@ -23,6 +24,10 @@ pub enum Error {
     Read(io::Error),
     /// A file could not be put into the folder for temporary files.
     Store(io::Error),
+    /// The body has a content coding other than `gzip` and `deflate`, or several.
+    UnsupportedCoding,
+    /// The body is not in the content coding that it is said to have. The error inside says what is wrong with it.
+    Undecodable(io::Error),
 }
 
 /// A limit that a form exceeds.
@@ -48,6 +53,19 @@ impl Error {
     }
 }
 
+impl From<UnsupportedCoding> for Error {
+    fn from(_: UnsupportedCoding) -> Self {
+        Error::UnsupportedCoding
+    }
+}
+
+impl From<io::Error> for Error {
+    /// What reading the body has failed with.
+    fn from(error: io::Error) -> Self {
+        if Undecodable::is_in(&error) { Error::Undecodable(error) } else { Error::Read(error) }
+    }
+}
+
 impl From<multipart::Error> for Error {
     fn from(error: multipart::Error) -> Self {
         match error {
@@ -59,7 +77,7 @@ impl From<multipart::Error> for Error {
                 multipart::Limit::Part => Limit::FieldBytes,
                 multipart::Limit::Body => Limit::Body,
             }),
-            multipart::Error::Io(error) => Error::Read(error),
+            multipart::Error::Io(error) => error.into(),
         }
     }
 }
@@ -79,6 +97,8 @@ impl fmt::Display for Error {
             Error::MissingFile(name) => write!(f, "there is no file in the form field {name:?}: choose one"),
             Error::Read(_) => f.write_str("the form could not be read"),
             Error::Store(_) => f.write_str("a file of the form could not be stored: check the temporary folder"),
+            Error::UnsupportedCoding => UnsupportedCoding.fmt(f),
+            Error::Undecodable(_) => f.write_str("the form is not in the content coding that it is said to have"),
         }
     }
 }
@@ -89,8 +109,8 @@ impl std::error::Error for Error {
             Error::Boundary(cause) => Some(cause),
             Error::Malformed(cause) => Some(cause),
             Error::TooLarge(limit) => Some(limit),
-            Error::Read(error) | Error::Store(error) => Some(error),
-            Error::NotAForm | Error::UnnamedPart | Error::MissingFile(_) => None,
+            Error::Read(error) | Error::Store(error) | Error::Undecodable(error) => Some(error),
+            Error::UnsupportedCoding | Error::NotAForm | Error::UnnamedPart | Error::MissingFile(_) => None,
         }
     }
 }

@@ -62,8 +62,13 @@ impl Options {
         self
     }
 
+    /// The bound that [`max_body_bytes`](Options::max_body_bytes) sets.
+    pub(crate) fn body_bytes_max(&self) -> u64 {
+        self.body_bytes_max
+    }
+
     /// How many bytes of files may stay in memory, all of them together. Default: 1 MiB. A file that would exceed
-    /// it goes to a temporary file (row `FRM-03`); with 0 all files do.
+    /// it goes to a temporary file (row `FRM-03`), one for all such files of the form; with 0 all files do.
     pub fn max_memory_bytes(mut self, bytes: usize) -> Self {
         self.memory_bytes_max = bytes;
         self

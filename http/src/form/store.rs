@@ -1,16 +1,60 @@
 //! Where the content of a file is: in memory, or in a temporary file without a name.
 //!
-//! The rule: reading never moves a position that is shared, so any number of readers may read at once.
+//! The idea: all files of a form that do not stay in memory lie one behind the other in one temporary file. A file each
+//! would let a form of many small files use up the descriptors of the whole process.
+//!
+//! The rule: reading never depends on a position that is shared, so any number of readers may read at once.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
-/// Content that grows at its end.
+/// What the files of one form share while they are received.
+#[derive(Debug)]
+pub(super) struct Space<'a> {
+    memory_left: usize,
+    temp_dir: Option<&'a Path>,
+    file: Option<Arc<File>>,
+    file_length: u64,
+}
+
+impl<'a> Space<'a> {
+    /// So many bytes of memory, and a folder (or else the system's) for a temporary file should they not be enough.
+    pub(super) fn new(memory_bytes: usize, temp_dir: Option<&'a Path>) -> Self {
+        Self { memory_left: memory_bytes, temp_dir, file: None, file_length: 0 }
+    }
+
+    /// The temporary file, which is made when it is asked for first.
+    fn file(&mut self) -> io::Result<Arc<File>> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(match self.temp_dir {
+            Some(folder) => tempfile::tempfile_in(folder)?,
+            None => tempfile::tempfile()?,
+        });
+        Ok(self.file.insert(file).clone())
+    }
+
+    /// Writes behind what the temporary file has.
+    fn write(&mut self, mut file: &File, piece: &[u8]) -> io::Result<()> {
+        file.write_all(piece)?;
+        self.file_length += piece.len() as u64;
+        Ok(())
+    }
+}
+
+/// Content that grows at its end, until the next one of the same form has grown.
 #[derive(Debug)]
 pub(super) enum Store {
     Memory(Vec<u8>),
-    Disk { file: File, length: u64 },
+    /// So many bytes from `start` on.
+    Disk {
+        file: Arc<File>,
+        start: u64,
+        length: u64,
+    },
 }
 
 impl Default for Store {
@@ -27,31 +71,24 @@ impl Store {
         }
     }
 
-    /// Appends `piece`, in memory as long as `memory_left` is enough, and gives that memory back when it no longer
-    /// is.
-    pub(super) fn append(
-        &mut self,
-        piece: &[u8],
-        memory_left: &mut usize,
-        temp_dir: Option<&Path>,
-    ) -> io::Result<()> {
+    /// Appends `piece`, in memory as long as there is enough, and gives that memory back when there no longer is.
+    pub(super) fn append(&mut self, piece: &[u8], space: &mut Space<'_>) -> io::Result<()> {
         match self {
-            Store::Memory(content) if piece.len() <= *memory_left => {
+            Store::Memory(content) if piece.len() <= space.memory_left => {
                 content.extend_from_slice(piece);
-                *memory_left -= piece.len();
+                space.memory_left -= piece.len();
             }
             Store::Memory(content) => {
-                let mut file = match temp_dir {
-                    Some(folder) => tempfile::tempfile_in(folder)?,
-                    None => tempfile::tempfile()?,
-                };
-                file.write_all(content)?;
-                file.write_all(piece)?;
-                *memory_left += content.len();
-                *self = Store::Disk { file, length: (content.len() + piece.len()) as u64 };
+                let file = space.file()?;
+                let start = space.file_length;
+                space.write(&file, content)?;
+                space.write(&file, piece)?;
+                space.memory_left += content.len();
+                *self = Store::Disk { file, start, length: space.file_length - start };
             }
-            Store::Disk { file, length } => {
-                file.write_all(piece)?;
+            Store::Disk { file, start, length } => {
+                debug_assert_eq!(*start + *length, space.file_length, "another one has grown since");
+                space.write(file, piece)?;
                 *length += piece.len() as u64;
             }
         }
@@ -67,7 +104,11 @@ impl Store {
                 out[..count].copy_from_slice(&content[start..start + count]);
                 Ok(count)
             }
-            Store::Disk { file, .. } => read_file_at(file, out, position),
+            Store::Disk { file, start, length } => {
+                let left = length.saturating_sub(position);
+                let count = usize::try_from(left).map_or(out.len(), |left| left.min(out.len()));
+                if count == 0 { Ok(0) } else { read_file_at(file, &mut out[..count], start + position) }
+            }
         }
     }
 }
@@ -88,18 +129,44 @@ mod tests {
 
     #[test]
     fn moves_to_disk_and_gives_its_memory_back() {
-        let mut memory_left = 5;
+        let mut space = Space::new(5, None);
         let mut store = Store::default();
-        store.append(b"1234", &mut memory_left, None).expect("memory");
-        assert!(matches!(store, Store::Memory(_)) && memory_left == 1);
-        store.append(b"56", &mut memory_left, None).expect("a temporary file");
-        assert!(matches!(store, Store::Disk { length: 6, .. }) && memory_left == 5);
-        store.append(b"7", &mut memory_left, None).expect("a temporary file");
+        store.append(b"1234", &mut space).expect("memory");
+        assert!(matches!(store, Store::Memory(_)) && space.memory_left == 1);
+        store.append(b"56", &mut space).expect("a temporary file");
+        assert!(matches!(store, Store::Disk { length: 6, .. }) && space.memory_left == 5);
+        store.append(b"7", &mut space).expect("a temporary file");
         assert_eq!(store.len(), 7);
         let mut out = [0; 16];
         let count = store.read_at(&mut out, 2).expect("a file that can be read");
         assert_eq!(&out[..count], b"34567");
         assert_eq!(store.read_at(&mut out, 7).expect("a file that can be read"), 0);
+    }
+
+    #[test]
+    fn each_sees_its_own_part_of_the_file_that_they_share() {
+        let mut space = Space::new(0, None);
+        let stores = [&b"first"[..], b"", b"second"].map(|content| {
+            let mut store = Store::default();
+            for piece in content.chunks(2) {
+                store.append(piece, &mut space).expect("a temporary file");
+            }
+            (store, content)
+        });
+        for (store, content) in &stores {
+            for position in 0..=content.len() {
+                let mut out = [0; 16];
+                let count = store.read_at(&mut out, position as u64).expect("a file that can be read");
+                assert_eq!(&out[..count], &content[position..]);
+            }
+            assert_eq!(store.read_at(&mut [0; 4], u64::MAX).expect("nothing"), 0);
+        }
+        assert!(matches!(&stores[1].0, Store::Memory(_)), "nothing needs no file");
+        let (Store::Disk { file: one, .. }, Store::Disk { file: other, .. }) = (&stores[0].0, &stores[2].0)
+        else {
+            panic!("they are on disk");
+        };
+        assert!(Arc::ptr_eq(one, other));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Source: RFC 9110 section 12.5.1. A bare `*` counts as `*/*`, since old clients send it.
 //!
-//! The rule: the most specific range that matches decides, wherever it stands. A field without a well-formed
-//! member says nothing, so everything is acceptable.
+//! The rule: the most specific range that matches decides, wherever it stands; among equals the first. A field
+//! without a well-formed member says nothing, so everything is acceptable.
 
 use super::params::unescape;
 use super::quality::{Quality, Weighted, best, quality_list};

@@ -3,8 +3,8 @@
 //! Source: RFC 9110 section 12.5.4 with the basic filtering of RFC 4647 section 3.3.1: the range `de` matches
 //! the tags `de` and `de-CH`, the range `de-CH` does not match the tag `de`.
 //!
-//! The rule: the longest range that matches decides, wherever it stands. A field without a well-formed member
-//! says nothing, so everything is acceptable.
+//! The rule: the longest range that matches decides, wherever it stands; among equals the first. A field without
+//! a well-formed member says nothing, so everything is acceptable.
 
 use super::quality::{Quality, best, quality_list};
 

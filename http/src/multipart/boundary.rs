@@ -3,6 +3,7 @@
 //! Source: RFC 2046 section 5.1.1: 1 to 70 bytes out of a small set, the last one not a space.
 
 use super::params;
+use crate::util::cut::cut;
 use crate::util::token;
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -57,7 +58,10 @@ impl Boundary {
     /// See [`BoundaryError`].
     pub fn from_content_type(value: impl AsRef<[u8]>) -> Result<Self, BoundaryError> {
         let (essence, params) = params::split(value.as_ref());
-        let is_multipart = essence.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
+        let is_multipart = match cut(essence, b'/') {
+            (kind, Some(subtype)) => kind.eq_ignore_ascii_case(b"multipart") && token::is_token(subtype),
+            _ => false,
+        };
         if !is_multipart {
             return Err(BoundaryError::NotMultipart);
         }
@@ -130,6 +134,8 @@ mod tests {
             ("multipart/form-data; boundary=\"\"", ""),
             ("multipart/form-data; boundary=a@b", ""),
             ("multipart/form-data; boundary=ä", ""),
+            ("multipart/form-data; boundary=a b", ""),
+            ("multipart/form-data; boundary=a, text/plain", ""),
             ("multipart/form-data; boundary=a; boundary=a", ""),
             ("multipart/form-data; boundary=\"a", ""),
         ] {
@@ -144,6 +150,9 @@ mod tests {
         for (value, error) in [
             ("", BoundaryError::NotMultipart),
             ("multipart", BoundaryError::NotMultipart),
+            ("multipart/; boundary=abc", BoundaryError::NotMultipart),
+            ("multipart/form data; boundary=abc", BoundaryError::NotMultipart),
+            ("multipart/form-data/x; boundary=abc", BoundaryError::NotMultipart),
             ("text/plain; boundary=abc", BoundaryError::NotMultipart),
             ("xmultipart/form-data; boundary=abc", BoundaryError::NotMultipart),
             ("multipart/form-data", BoundaryError::Missing),

@@ -117,6 +117,8 @@ mod tests {
         )
         .expect("a head");
         assert_eq!((head.name(), head.file_name()), (Some("a"), Some("b")));
+        let unfolded = "form-data; name=\"a\"; filename=\"b\"";
+        assert_eq!(head.headers().get_str("Content-Disposition"), Some(unfolded));
         let values: Vec<&[u8]> = head.headers().get_all("x-y").collect();
         assert_eq!(values, [&b""[..], b"2"]);
         assert_eq!(head.headers().len(), 4);

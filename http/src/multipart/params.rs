@@ -1,9 +1,9 @@
 //! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
 //!
 //! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::params`](crate::header::params), which
-//! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes up to the semicolon
-//! (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or a backslash,
-//! because file names were and are sent as `C:\dir\name`.
+//! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes but white space up
+//! to the semicolon (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or
+//! a backslash, because file names were and are sent as `C:\dir\name`.
 //!
 //! The rule: what is malformed is said to be malformed. Parameters are never skipped over silently, since the
 //! next program in line might read them.
@@ -65,7 +65,7 @@ fn first_parameter(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
         plain => {
             let end = memchr::memchr(b';', plain).unwrap_or(plain.len());
             let value = token::trim(&plain[..end]);
-            let is_value = !value.is_empty() && memchr::memchr(b'"', value).is_none();
+            let is_value = !value.is_empty() && memchr::memchr3(b'"', b' ', b'\t', value).is_none();
             is_value.then_some(((name, Cow::Borrowed(value)), &plain[end..]))
         }
     }
@@ -151,6 +151,9 @@ mod tests {
             "a; b=\"c\\\"",
             "a; b=\"c\"d",
             "a; b=c\"d\"",
+            "a; b=c d",
+            "a; b=c\td; e=f",
+            "a; b=c, d/e",
             "a; b c=d",
             "a; b(=c",
         ] {

@@ -102,7 +102,8 @@ impl<R: Read> Part<'_, R> {
         self.head().file_name()
     }
 
-    /// Whether the part is a file: it has a file name that is not empty.
+    /// Whether the part is a file: it says a file name that is not empty, even if one (`..`) of which
+    /// [`file_name`](Part::file_name) leaves nothing.
     pub fn is_file(&self) -> bool {
         self.head().is_file()
     }
@@ -118,6 +119,9 @@ impl<R: Read> Part<'_, R> {
     }
 
     /// Reads the rest of the content, if it is not more than `max_bytes`.
+    ///
+    /// What was read before an error is gone. To go on after an [`Error::Io`] that was not final, read with
+    /// [`Read::read_to_end`], which keeps it.
     ///
     /// # Errors
     /// [`Error::TooLarge`] when it is more, and the errors of [`Multipart::next_part`].

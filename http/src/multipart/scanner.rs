@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Preamble --needle--> Delimiter --CR LF--> Head --blank line--> ContentStart --> Content --needle--> Delimiter
-//!                          `--"--"--> Epilogue
+//!                          `--"--", CR LF or the end--> Epilogue
 //! ```
 //!
 //! The rules: what is decided depends on the bytes alone and never on how they were cut into reads. A search
@@ -173,12 +173,16 @@ impl Scanner {
 
     fn delimiter(&mut self, ends_part: bool) -> Result<Outcome, Refusal> {
         let line = self.input.unread();
+        let closing = line.strip_prefix(b"--");
+        let line = closing.unwrap_or(line);
         let padding = line.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
         self.state = match &line[padding..] {
             _ if padding > PADDING_BYTES_MAX => return Err(Malformed::Delimiter.into()),
+            // The body may end without the end of its last line.
+            [] | [b'\r'] if closing.is_some() && self.has_ended => State::Epilogue,
             [] | [b'\r'] => return Ok(Outcome::Starved),
-            [b'-'] if padding == 0 => return Ok(Outcome::Starved),
-            [b'-', b'-', ..] if padding == 0 => State::Epilogue,
+            [b'-'] if closing.is_none() && padding == 0 => return Ok(Outcome::Starved),
+            [b'\r', b'\n', ..] if closing.is_some() => State::Epilogue,
             [b'\r', b'\n', ..] => {
                 self.input.consume(padding);
                 State::Head { searched: 0 }
@@ -198,7 +202,12 @@ impl Scanner {
         match found {
             // As many bytes in front of the blank line's CR LF, shifted by the CR LF of the delimiter.
             Some(end) if end <= bytes_max => {
-                self.head.parse(&unread[..end])?;
+                let head = &unread[..end];
+                // A line that starts with the delimiter, although it has a colon further on.
+                if self.needle.find(head).is_some() {
+                    return Err(Malformed::Delimiter.into());
+                }
+                self.head.parse(head)?;
                 self.input.consume(end + 2);
                 self.parts += 1;
                 self.part_bytes = 0;
@@ -336,7 +345,9 @@ mod tests {
         check("--b\r\n\r\nx\r\n--b--\r\n", &["None", "x"], "end");
         check("--b\r\n\r\nx\r\n--b--", &["None", "x"], "end");
         check("--b--", &[], "end");
-        check("--b-- anything\r\n--b\r\nat all", &[], "end");
+        check("--b--\r\nanything\r\n--b\r\nat all", &[], "end");
+        check("--b--\t \r\n", &[], "end");
+        check("--b--\r", &[], "end");
         check("\r\n--b--", &[], "end");
         check("preamble --b\r\n-\r\n--b\t \r\n\r\nx--b --c\r\n--b--", &["None", "x--b --c"], "end");
         check(
@@ -376,12 +387,20 @@ mod tests {
         check("--b\r\n\r\nx\r\n--b", &["None", "x"], "Malformed(Truncated)");
         check("--b\r\n\r\nx\r\n--b\r\n", &["None", "x", ""], "Malformed(Truncated)");
         check("--bb\r\n", &[""], "Malformed(Delimiter)");
+        check("--b\r\n--b: x\r\n\r\n\r\n--b--", &[""], "Malformed(Delimiter)");
+        check("--b\r\nA: b\r\n--bb: x\r\n\r\n\r\n--b--", &[""], "Malformed(Delimiter)");
         check("--b\n\n", &[""], "Malformed(Delimiter)");
         check("--b-x", &[""], "Malformed(Delimiter)");
         check("--b x\r\n", &[""], "Malformed(Delimiter)");
         check("--b\rx", &[""], "Malformed(Delimiter)");
         check("--b\r\n\r\nx\r\n--bc\r\n--b--", &["None", "x"], "Malformed(Delimiter)");
-        check("--b\r\n--b--\r\n\r\n", &[""], "Malformed(Head)");
+        check("--b\r\n--b--\r\n\r\n", &[""], "Malformed(Delimiter)");
+        for closing in ["--b--x", "--b---", "--b-- x\r\n", "--b--\n", "--b--\rx", "--b --"] {
+            check(closing, &[""], "Malformed(Delimiter)");
+            check(&format!("--b\r\n\r\nx\r\n{closing}"), &["None", "x"], "Malformed(Delimiter)");
+        }
+        check(&format!("--b--{}", " ".repeat(256)), &[], "end");
+        check(&format!("--b--{}", " ".repeat(257)), &[""], "Malformed(Delimiter)");
         check("--b\r\nContent-Disposition: x y\r\n\r\n", &[""], "Malformed(Disposition)");
         check(&format!("--b{}\r\n\r\n\r\n--b--", " ".repeat(256)), &["None", ""], "end");
         check(&format!("--b{}\r\n\r\n\r\n--b--", " ".repeat(257)), &[""], "Malformed(Delimiter)");

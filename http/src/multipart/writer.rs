@@ -44,7 +44,7 @@ impl<W: Write> MultipartWriter<W> {
     /// Those of the writer underneath, as for all that follow.
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> io::Result<()> {
         let disposition = format!("form-data; name={}", quoted(name));
-        self.start(&[("Content-Disposition", disposition.as_bytes())])?;
+        self.start([("Content-Disposition", disposition.as_bytes())])?;
         self.out.write_all(value.as_ref())
     }
 
@@ -57,13 +57,13 @@ impl<W: Write> MultipartWriter<W> {
         name: &str,
         file_name: &str,
         content_type: &str,
-        mut content: impl Read,
+        content: impl Read,
     ) -> io::Result<u64> {
         let mut headers = Headers::new();
         let disposition = format!("form-data; name={}; filename={}", quoted(name), quoted(file_name));
         headers.append("Content-Disposition", disposition);
         headers.append("Content-Type", content_type);
-        self.part(&headers, &mut content)
+        self.part(&headers, content)
     }
 
     /// A part with any head. Returns the length of its content in bytes.
@@ -71,8 +71,7 @@ impl<W: Write> MultipartWriter<W> {
     /// # Errors
     /// Those of the writer underneath and of the reader.
     pub fn part(&mut self, headers: &Headers, mut content: impl Read) -> io::Result<u64> {
-        let fields: Vec<(&str, &[u8])> = headers.iter().collect();
-        self.start(&fields)?;
+        self.start(headers)?;
         io::copy(&mut content, &mut self.out)
     }
 
@@ -87,7 +86,7 @@ impl<W: Write> MultipartWriter<W> {
     }
 
     /// The delimiter and the head of a part.
-    fn start(&mut self, fields: &[(&str, &[u8])]) -> io::Result<()> {
+    fn start<'a>(&mut self, fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> io::Result<()> {
         let line_end = if std::mem::replace(&mut self.has_parts, true) { "\r\n" } else { "" };
         write!(self.out, "{line_end}--{}\r\n", self.boundary.as_str())?;
         for (name, value) in fields {

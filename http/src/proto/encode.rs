@@ -9,8 +9,8 @@
 //!
 //! The rule: a head is written whole or not at all, and a body that is there is written with it.
 
-use super::error::{ProtoError, refusal_text, status_of};
-use super::framing::{ResponseFraming, parse_content_length};
+use super::error::{ProtoError, refusal_text};
+use super::framing::{ResponseFraming, parse_content_length, response_framing};
 use super::head::is_trailer_name;
 use super::status;
 use crate::headers::{Fields, Headers};
@@ -79,6 +79,22 @@ pub(crate) fn response(
     out: &mut Output,
 ) {
     response.settle_small_body();
+    append_response_head(out.buffer_mut(), response, framing, connection, defaults);
+    if framing.sends_body {
+        if let Some(body) = response.buffered_body() {
+            out.append_body_vec(body);
+        }
+    }
+}
+
+/// Appends the head of `response`, with its empty line.
+fn append_response_head(
+    buffer: &mut Vec<u8>,
+    response: &Response,
+    framing: ResponseFraming,
+    connection: ConnectionField,
+    defaults: &ResponseDefaults<'_>,
+) {
     let found = Found::of(response);
     let body_length = if framing.forces_empty { Some(0) } else { response.content_length() };
     let length = match (found.content_length, body_length) {
@@ -92,7 +108,6 @@ pub(crate) fn response(
     let trailers = if framing.chunked && found.has_trailer { Some(response.headers()) } else { None };
     let fields = response.headers().fields();
 
-    let buffer = out.buffer_mut();
     buffer.reserve(HEAD_BYTES_USUAL);
     status::append_line(buffer, response.status(), response.reason());
     if let Some(server) = found.server.or(defaults.server) {
@@ -131,11 +146,18 @@ pub(crate) fn response(
     }
     buffer.extend_from_slice(connection.line());
     buffer.extend_from_slice(b"\r\n");
-    if framing.sends_body {
-        if let Some(body) = response.buffered_body() {
-            out.append_body_vec(body);
-        }
-    }
+}
+
+/// Appends the head that `response` has in answer to a `GET` of HTTP/1.1, without what a server adds, for a body that is
+/// there; and says whether that body follows.
+pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, response: &Response) -> bool {
+    let framing =
+        response_framing(b"GET", Version::Http11, response.status(), Some(response.body().len() as u64));
+    let mut connection = ConnectionField::of(response);
+    connection.close |= framing.ends_http;
+    let defaults = ResponseDefaults { content_type: true, ..ResponseDefaults::default() };
+    append_response_head(buffer, response, framing, connection, &defaults);
+    framing.sends_body
 }
 
 /// Appends the head of `request` for a body that is there: request line, `Host`, the other fields as they were added,
@@ -220,7 +242,7 @@ fn is_announced(headers: &Headers, name: &[u8]) -> bool {
 
 /// Appends the refusal for `error`, after which the connection ends; without its text for a HEAD.
 pub(crate) fn refusal(error: ProtoError, is_head: bool, defaults: &ResponseDefaults<'_>, out: &mut Output) {
-    let status = status_of(error);
+    let status = error.status();
     let text = refusal_text(status).as_bytes();
     let buffer = out.buffer_mut();
     status::append_line(buffer, status, b"");
@@ -340,7 +362,6 @@ fn append_field(buffer: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 mod tests {
     use super::*;
     use crate::output::MOVED_BODY_BYTES_MIN;
-    use crate::proto::framing::response_framing;
 
     const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
     const BARE: ResponseDefaults<'static> = ResponseDefaults { server: None, date: None, content_type: true };

@@ -1,6 +1,6 @@
 //! Why bytes did not become a request, and what the peer is told about it.
 //!
-//! The rule: one variant per cause, and [`status_of`] is the only place that turns a cause into a status
+//! The rule: one variant per cause, and [`ProtoError::status`] is the only place that turns a cause into a status
 //! code.
 
 use std::fmt;
@@ -53,27 +53,33 @@ pub enum ProtoError {
     UnexpectedEnd,
 }
 
-/// The status code with which a request is refused.
-pub(crate) fn status_of(error: ProtoError) -> u16 {
-    match error {
-        ProtoError::HeadTooLarge | ProtoError::TooManyFields | ProtoError::TrailersTooLarge => 431,
-        ProtoError::BodyTooLarge => 413,
-        ProtoError::TargetTooLong => 414,
-        ProtoError::MethodTooLong => 501,
-        ProtoError::UnsupportedVersion => 505,
-        ProtoError::ExpectationFailed => 417,
-        ProtoError::Timeout => 408,
-        ProtoError::Syntax
-        | ProtoError::MissingHost
-        | ProtoError::DuplicateHost
-        | ProtoError::BadHost
-        | ProtoError::BadContentLength
-        | ProtoError::DuplicateContentLength
-        | ProtoError::BadTransferEncoding
-        | ProtoError::TransferEncodingOnHttp10
-        | ProtoError::BadChunk
-        | ProtoError::BadTrailer
-        | ProtoError::UnexpectedEnd => 400,
+impl ProtoError {
+    /// The status code with which a request is refused for this.
+    ///
+    /// ```
+    /// assert_eq!(anthill_http::ProtoError::BodyTooLarge.status(), 413);
+    /// ```
+    pub fn status(self) -> u16 {
+        match self {
+            Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => 431,
+            Self::BodyTooLarge => 413,
+            Self::TargetTooLong => 414,
+            Self::MethodTooLong => 501,
+            Self::UnsupportedVersion => 505,
+            Self::ExpectationFailed => 417,
+            Self::Timeout => 408,
+            Self::Syntax
+            | Self::MissingHost
+            | Self::DuplicateHost
+            | Self::BadHost
+            | Self::BadContentLength
+            | Self::DuplicateContentLength
+            | Self::BadTransferEncoding
+            | Self::TransferEncodingOnHttp10
+            | Self::BadChunk
+            | Self::BadTrailer
+            | Self::UnexpectedEnd => 400,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::framing::{Framing, response_framing};
 use super::head::{self, ParsedHead};
 use super::limits::{Asks, Limits, UNREAD_BODY_BYTES_MAX};
 use crate::output::Output;
-use crate::request::{Request, Rest, Version};
+use crate::request::{Head, Request, Rest, Version};
 use crate::response::{Ending, Response};
 use crate::util::token;
 use std::ops::Range;
@@ -53,6 +53,33 @@ pub(crate) struct Session {
     requests: u64,
     /// Unique within the process.
     id: u64,
+    served: Served,
+}
+
+/// What a request says about the framing of its response. Handlers can change or exchange the request object, and the
+/// client waits for the response to what it has sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    is_head: bool,
+    is_connect: bool,
+    closes: bool,
+    version: Version,
+}
+
+impl Served {
+    fn of(method: &[u8], head: &Head) -> Self {
+        let (is_head, is_connect) = (method == b"HEAD", method == b"CONNECT");
+        Self { is_head, is_connect, closes: head.closes, version: head.version }
+    }
+
+    /// The method, as far as it counts.
+    fn method(self) -> &'static [u8] {
+        match self {
+            Self { is_head: true, .. } => b"HEAD",
+            Self { is_connect: true, .. } => b"CONNECT",
+            _ => b"",
+        }
+    }
 }
 
 /// Says which request of which session a request object holds. Handlers can exchange the object; its marks go
@@ -102,7 +129,8 @@ const _: () = assert!(size_of::<Session>() <= 80);
 impl Session {
     /// A connection on which nothing has been received.
     pub(crate) fn new() -> Self {
-        Self { phase: IDLE, requests: 0, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) }
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { phase: IDLE, requests: 0, id, served: Served::default() }
     }
 
     /// Looks at the input of `request` and says whether it holds a request.
@@ -178,24 +206,26 @@ impl Session {
         force_close: bool,
     ) -> Reply {
         let framing = response_framing(
-            request.received_method(),
-            request.received_version(),
+            self.served.method(),
+            self.served.version,
             response.status(),
             response.content_length(),
         );
+        // What writes the response may go on reading the request, unless that has failed already.
+        let may_be_read =
+            framing.sends_body && response.has_writer() && !matches!(request.rest(), Rest::Failed(_));
         let mut connection = ConnectionField::of(response);
         connection.close |= force_close
-            || request.received_close()
+            || self.served.closes
             || response.close()
             || framing.ends_http
             || framing.closes
             || !self.is_serving(request)
             || matches!(self.phase, Phase::Judging { .. })
-            // What produces the response may go on reading the request.
-            || !response.has_writer() && !can_go_on(request.rest());
-        connection.keep_alive = request.received_version() != Version::Http11;
+            || !can_go_on(request.rest()) && !may_be_read;
+        connection.keep_alive = self.served.version != Version::Http11;
         // The option is for HTTP/1.1 only (RFC 9110 section 7.8).
-        connection.upgrade &= request.received_version() == Version::Http11;
+        connection.upgrade &= self.served.version == Version::Http11;
         encode::response(response, framing, connection, defaults, out);
         let ending = framing.sends_body.then(|| match response.content_length() {
             Some(length) => Ending::Length(length),
@@ -275,6 +305,16 @@ impl Session {
     /// Whether the head of a request has begun and not ended.
     pub(crate) fn reads_head(&self) -> bool {
         self.state() == Stage::Head
+    }
+
+    /// Whether a request was answered, and what is left of its body is thrown away.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// The session's number, unique within the process.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// How many requests have been made ready so far.
@@ -434,6 +474,11 @@ impl Session {
         request: &mut Request,
     ) -> Result<bool, ProtoError> {
         let found = decoder.decode(request.input_mut().unread_mut(), None)?;
+        if let Some(trailers) = found.trailers.clone() {
+            // Nobody wants them, but what is no trailer section may hide where the next request begins.
+            parse_trailers(request, trailers)?;
+            request.clear();
+        }
         request.input_mut().consume(found.read);
         let left = u32::try_from(found.read).ok().and_then(|read| left.checked_sub(read));
         let left = left.ok_or(ProtoError::BodyTooLarge)?;
@@ -451,6 +496,7 @@ impl Session {
         bytes: usize,
     ) -> Progress {
         self.requests += 1;
+        self.served = Served::of(parsed.head.method.within(request.input().unread()), &parsed.head);
         self.phase = Phase::Ready { bytes };
         request.complete(parsed.head, body, bytes, self.stamp());
         Progress::Ready

@@ -77,6 +77,7 @@ impl<'a> BodyReader<'a> {
     pub fn remaining(&self) -> Option<u64> {
         let here = self.request.window().len() as u64;
         match &self.request.rest {
+            _ if self.request.is_body_complete() => Some(here),
             Rest::None => Some(here),
             Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
             Rest::Failed(_) => None,
@@ -99,7 +100,7 @@ impl Read for BodyReader<'_> {
 
 impl BufRead for BodyReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.request.window().is_empty() && !matches!(self.request.rest, Rest::None) {
+        while self.request.window().is_empty() && !self.request.is_body_complete() {
             self.request.drop_window();
             self.request.receive(self.line)?;
         }
@@ -148,6 +149,9 @@ impl Request {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 self.input.filled(count);
+                if let Rest::Missing { asks, .. } = &mut self.rest {
+                    *asks = false;
+                }
                 self.decode()
             }
             Err(error) => Err(self.lost(error)),
@@ -157,7 +161,7 @@ impl Request {
     /// Reads from the connection straight into the reader's buffer; `None` when that cannot be done.
     fn receive_directly(&mut self, into: &mut [u8], line: &mut Line) -> io::Result<Option<usize>> {
         let Rest::Missing { decoder: BodyDecoder::Length(missing), .. } = self.rest else { return Ok(None) };
-        if self.input.unread().len() > self.body.end {
+        if self.input.unread().len() > self.body.end || self.is_body_complete() {
             return Ok(None);
         }
         self.ask(line)?;
@@ -176,10 +180,11 @@ impl Request {
         }
     }
 
-    /// Asks the client for the body, if it waits for that; reports an earlier failure.
+    /// Asks the client for the body, if it waits for that and can still be asked: an interim response in the middle of
+    /// the final one would be taken for a part of that. Reports an earlier failure.
     fn ask(&mut self, line: &mut Line) -> io::Result<()> {
         match &mut self.rest {
-            Rest::Missing { asks, .. } if *asks => {
+            Rest::Missing { asks, .. } if *asks && !line.is_answering => {
                 *asks = false;
                 line.write_all(CONTINUE).map_err(|error| self.lost(error))
             }
@@ -207,15 +212,20 @@ impl Request {
                 self.raw = read;
                 self.rest = Rest::None;
                 if let Err(error) = parse_trailers(self, start + trailers.start..start + trailers.end) {
-                    return Err(self.fail(Failure::Proto(error)));
+                    // Reported behind the bytes that came before it, so that it is the last word.
+                    self.rest = Rest::Failed(Failure::Proto(error));
                 }
             }
         }
         Ok(())
     }
 
-    /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together.
+    /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was put
+    /// in the place of the received one is bound by nothing.
     pub(crate) fn collect(&mut self, line: &mut Line, max: Option<u64>) -> io::Result<()> {
+        if self.edits.as_ref().is_some_and(|edits| edits.body.is_some()) {
+            return Ok(());
+        }
         loop {
             let missing = match &self.rest {
                 Rest::None => 0,

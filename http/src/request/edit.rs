@@ -5,10 +5,10 @@
 //! as before. What is decided about the connection (how the response is framed, whether it closes) keeps to what was
 //! received.
 //!
-//! The rule: method, target and host are checked when they are set, by the same functions that check received ones, so
-//! that whatever can be built can be sent (`HDR-05`).
+//! The rules: method, target and host are checked when they are set, by the same functions that check received ones, so
+//! that whatever can be built can be sent (`HDR-05`). And target, host and the `Host` field always agree (`HDR-07`).
 
-use super::{Head, Request, Version};
+use super::{KeptForm, Request, Version};
 use crate::headers::{Fields, Headers};
 use crate::proto::split_target;
 use crate::util::span::Span;
@@ -26,8 +26,6 @@ pub(super) struct Edits {
     pub(super) body: Option<Vec<u8>>,
     /// `None`: the received ones.
     pub(super) trailers: Option<Headers>,
-    /// The head as it was received.
-    pub(super) received: Head,
 }
 
 /// Why a part of a request cannot be set.
@@ -108,16 +106,23 @@ impl Request {
         self.relocate(&method, target.as_ref(), &host)
     }
 
-    /// Replaces the host, and the `Host` field.
+    /// Replaces the host: the `Host` field, and the authority of an absolute target or of a `CONNECT`.
+    ///
+    /// ```
+    /// let mut request = anthill_http::Request::new("GET", "http://example.org/a")?;
+    /// request.set_host("h:81")?;
+    /// assert_eq!((request.header_str("host"), request.target()), (Some("h:81"), &b"http://h:81/a"[..]));
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
     ///
     /// # Errors
-    /// [`InvalidRequest::Host`]. Then nothing has changed.
+    /// [`InvalidRequest::Host`]; a `CONNECT` needs a host with a port. Then nothing has changed.
     pub fn set_host(&mut self, host: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
         let host = host.as_ref();
-        if !authority::is_valid(host) {
+        if !authority::is_valid(host) || self.is_connect() && !authority::is_valid_with_port(host) {
             return Err(InvalidRequest::Host);
         }
-        let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
+        let (method, target) = (self.method_bytes().to_vec(), self.target_at(host));
         self.edit().headers.set("Host", host);
         self.place(&method, &target, host);
         Ok(())
@@ -130,23 +135,39 @@ impl Request {
     }
 
     /// Makes `value` the only value of the header field `name`, which is stored in canonical form; control bytes become
-    /// spaces. `Host` is better set by [`Request::set_host`], which checks it.
+    /// spaces.
+    ///
+    /// `Host` goes the way of [`Request::set_host`], which can say that it is invalid; here an invalid one is ignored.
     pub fn set_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let (name, value) = (name.as_ref(), value.as_ref());
-        if name.eq_ignore_ascii_case(b"host") && self.set_host(value).is_ok() {
+        if name.eq_ignore_ascii_case(b"host") {
+            // Ignored when it is no host: a request with two opinions about where it goes is worse than an old one.
+            let _ = self.set_host(value);
             return;
         }
         self.edit().headers.set(name, value);
     }
 
-    /// Adds a header field, keeping others with the same name.
+    /// Adds a header field, keeping others with the same name. Of `Host` there can be but one; it is replaced.
     pub fn append_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let name = name.as_ref();
+        if name.eq_ignore_ascii_case(b"host") {
+            return self.set_header(name, value);
+        }
         self.edit().headers.append(name, value);
     }
 
-    /// Removes all header fields called `name`, and says whether there was one.
+    /// Removes all header fields called `name`, and says whether there was one. Without `Host` there is no host, unless
+    /// the target has one.
     pub fn remove_header(&mut self, name: impl AsRef<[u8]>) -> bool {
-        self.edit().headers.remove(name)
+        let name = name.as_ref();
+        let was_there = self.edit().headers.remove(name);
+        if name.eq_ignore_ascii_case(b"host") {
+            let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
+            let authority = split_target(&method, &target).ok().and_then(|parts| parts.authority);
+            self.place(&method, &target, authority.unwrap_or_default());
+        }
+        was_there
     }
 
     /// Replaces the body by a copy of `body`. What had not arrived of a received body is not read any more.
@@ -191,12 +212,13 @@ impl Request {
         out.write_all(self.body())
     }
 
-    /// The parts in memory of the request's own.
+    /// The parts in memory of the request's own. What was made of the parts before is forgotten.
     fn edit(&mut self) -> &mut Edits {
+        self.form = KeptForm::default();
         if self.edits.is_none() {
             let mut headers = Headers::new();
             headers.copy_from(self.headers());
-            let edits = Edits { headers, received: self.head, ..Edits::default() };
+            let edits = Edits { headers, ..Edits::default() };
             let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
             let host = self.host().to_vec();
             self.edits = Some(Box::new(edits));
@@ -224,6 +246,16 @@ impl Request {
             None => self.place(method, target, host),
         }
         Ok(())
+    }
+
+    /// The target, with `host` for the authority that it may have.
+    fn target_at(&self, host: &[u8]) -> Vec<u8> {
+        let target = self.target();
+        let parts = split_target(self.method_bytes(), target).ok();
+        let Some(old) = parts.and_then(|parts| parts.authority) else { return target.to_vec() };
+        let old = Span::of(old, target);
+        let (before, rest) = target.split_at((old.start as usize).min(target.len()));
+        [before, host, rest.get(old.len as usize..).unwrap_or_default()].concat()
     }
 
     /// Writes the line anew and lets the spans point into it.

@@ -11,16 +11,21 @@
 
 mod body;
 mod edit;
+mod fields;
+mod form;
 
 pub use body::BodyReader;
 pub(crate) use body::Rest;
 pub use edit::InvalidRequest;
+use form::KeptForm;
 
 use crate::headers::{Field, Fields};
 use crate::input::Input;
 use crate::output::Output;
 use crate::proto::{Limits, framing};
 use crate::proto::{Progress, ProtoError, Session, Stamp};
+use crate::uri::{Uri, UriError};
+use crate::util::pairs::Pairs;
 use crate::util::span::Span;
 use crate::util::{path, percent};
 use std::borrow::Cow;
@@ -78,6 +83,8 @@ pub struct Request {
     raw: usize,
     stamp: Stamp,
     edits: Option<Box<edit::Edits>>,
+    /// The form that the body is, once it was asked for.
+    form: KeptForm,
 }
 
 impl Request {
@@ -96,6 +103,7 @@ impl Request {
             raw: 0,
             stamp: Stamp::default(),
             edits: None,
+            form: KeptForm::default(),
         }
     }
 
@@ -195,9 +203,10 @@ impl Request {
     /// The decoded name and value pairs of the query, in order.
     ///
     /// Pairs are separated by `&`; `+` is a space and escapes are decoded, in names as well. The value is
-    /// `None` for a name without `=`. Empty pairs are skipped.
+    /// `None` for a name without `=`. Pairs without a byte of name or value (`&&`, `=`) are skipped. To look up several of
+    /// them, or to change them, there is [`Args`](crate::Args).
     pub fn query_args(&self) -> QueryArgs<'_> {
-        QueryArgs { rest: self.query() }
+        QueryArgs::new(self.query())
     }
 
     /// The protocol version.
@@ -209,6 +218,23 @@ impl Request {
     /// field (RFC 9112 section 3.2.2). Empty when an HTTP/1.0 request named none.
     pub fn host(&self) -> &[u8] {
         self.head.host.within(self.line())
+    }
+
+    /// The whole URI that is asked for: `http`, the [host](Self::host), and the target; or the target itself when that is
+    /// absolute. For a `CONNECT` it is the host alone.
+    ///
+    /// ```
+    /// let (request, _) = anthill_http::Request::parse(b"GET /a?b HTTP/1.1\r\nHost: H:8080\r\n\r\n")?.expect("all of it");
+    /// assert_eq!(request.uri()?.to_string(), "http://h:8080/a?b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the host or the target has what a URI cannot have, although it was fine in a request: a port above 65535, or
+    /// an escaped ASCII byte in the host.
+    pub fn uri(&self) -> Result<Uri, UriError> {
+        let target = if self.is_connect() { &b"/"[..] } else { self.target() };
+        Uri::parse_with_host(self.host(), target)
     }
 
     /// The value of the first header field called `name`, in any case.
@@ -227,6 +253,21 @@ impl Request {
             Some(edits) => edits.fields(),
             None => Fields::new(self.input.unread(), &self.fields),
         }
+    }
+
+    /// The header fields as they were received, byte for byte: all lines behind the request line, up to and including the
+    /// empty one (row `HDR-04`). What was changed since does not show. Empty for a request that was built or copied.
+    ///
+    /// ```
+    /// let (request, _) = anthill_http::Request::parse(b"GET / HTTP/1.1\r\nhost:h\r\n\r\n")?.expect("all of it");
+    /// assert_eq!(request.raw_headers(), b"host:h\r\n\r\n");
+    /// # Ok::<(), anthill_http::ProtoError>(())
+    /// ```
+    pub fn raw_headers(&self) -> &[u8] {
+        // The body begins where the head ends, and stays there while it is read.
+        let head = self.input.unread().get(..self.body.start).unwrap_or_default();
+        let line_end = memchr::memchr(b'\n', head).map_or(0, |line_feed| line_feed + 1);
+        head.get(line_end..).unwrap_or_default()
     }
 
     /// The length that the client declared for the body; `None` when it declared none (also for a chunked body) or when
@@ -329,6 +370,7 @@ impl Request {
         self.raw = 0;
         self.stamp = Stamp::default();
         self.edits = None;
+        self.form = KeptForm::default();
         if self.path.capacity() > crate::output::KEPT_BYTES_MAX {
             self.path = String::new();
         } else {
@@ -338,25 +380,6 @@ impl Request {
 
     pub(crate) fn method_bytes(&self) -> &[u8] {
         self.head.method.within(self.line())
-    }
-
-    /// The method as it was received, whatever was made of it since.
-    pub(crate) fn received_method(&self) -> &[u8] {
-        self.received().method.within(self.input.unread())
-    }
-
-    /// The version as it was received, whatever was made of it since.
-    pub(crate) fn received_version(&self) -> Version {
-        self.received().version
-    }
-
-    /// Whether the connection has to close, by what was received.
-    pub(crate) fn received_close(&self) -> bool {
-        self.received().closes
-    }
-
-    fn received(&self) -> &Head {
-        self.edits.as_ref().map_or(&self.head, |edits| &edits.received)
     }
 }
 
@@ -376,13 +399,13 @@ impl fmt::Debug for Request {
 /// Iterates over the decoded pairs of a query; see [`Request::query_args`].
 #[derive(Clone, Debug)]
 pub struct QueryArgs<'a> {
-    rest: &'a [u8],
+    pairs: Pairs<'a>,
 }
 
 impl<'a> QueryArgs<'a> {
     /// The pairs of a raw query string or of a form body.
     pub fn new(raw: &'a [u8]) -> Self {
-        Self { rest: raw }
+        Self { pairs: Pairs::of(raw) }
     }
 }
 
@@ -390,26 +413,12 @@ impl<'a> Iterator for QueryArgs<'a> {
     type Item = (Cow<'a, [u8]>, Option<Cow<'a, [u8]>>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if self.rest.is_empty() {
-                return None;
-            }
-            let end = memchr::memchr(b'&', self.rest);
-            let pair = &self.rest[..end.unwrap_or(self.rest.len())];
-            self.rest = end.map_or(&[][..], |end| &self.rest[end + 1..]);
-            if pair.is_empty() {
-                continue;
-            }
-            return Some(match memchr::memchr(b'=', pair) {
-                Some(equals) => {
-                    let value = percent::decode_query(&pair[equals + 1..]);
-                    (percent::decode_query(&pair[..equals]), Some(value))
-                }
-                None => (percent::decode_query(pair), None),
-            });
-        }
+        let (name, value) = self.pairs.next()?;
+        Some((percent::decode_query(name), value.map(percent::decode_query)))
     }
 }
+
+impl std::iter::FusedIterator for QueryArgs<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -423,7 +432,7 @@ mod tests {
         };
         let some = |value: &str| Some(value.to_owned());
         assert_eq!(pairs(""), []);
-        assert_eq!(pairs("&&"), []);
+        assert_eq!(pairs("&=&"), []);
         assert_eq!(pairs("x=1&y"), [("x".to_owned(), some("1")), ("y".to_owned(), None)]);
         assert_eq!(pairs("&a=b=c&&d=&"), [("a".to_owned(), some("b=c")), ("d".to_owned(), some(""))]);
         assert_eq!(pairs("a+b%3d=%26+"), [("a b=".to_owned(), some("& "))]);

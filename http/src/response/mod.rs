@@ -7,7 +7,9 @@
 //! decided when the response is written, from the body that is really there.
 
 mod body;
+mod fields;
 mod outgoing;
+mod write;
 mod writer;
 
 pub(crate) use body::Source;
@@ -15,6 +17,7 @@ pub(crate) use outgoing::{Ending, Outgoing};
 pub use writer::BodyWriter;
 
 use crate::contain::Contained;
+use crate::header;
 use crate::headers::Headers;
 use crate::output::{MOVED_BODY_BYTES_MIN, recycle};
 use crate::proto::{append_trailer_lines, is_trailer_name};
@@ -44,8 +47,35 @@ pub struct Response {
     headers: Headers,
     body: Vec<u8>,
     source: Source,
-    closes: bool,
     flushes_head: bool,
+}
+
+/// What a status code can be given as: a number, or, with the feature `http`, an `http::StatusCode`.
+///
+/// ```
+/// fn answer(ctx: &mut anthill_http::RequestCtx, status: impl anthill_http::IntoStatus) {
+///     ctx.set_status_code(status);
+/// }
+/// let mut ctx = anthill_http::RequestCtx::default();
+/// answer(&mut ctx, 404);
+/// assert_eq!(ctx.response.status(), 404);
+/// ```
+pub trait IntoStatus {
+    /// The code.
+    fn into_status(self) -> u16;
+}
+
+impl IntoStatus for u16 {
+    fn into_status(self) -> u16 {
+        self
+    }
+}
+
+#[cfg(feature = "http")]
+impl IntoStatus for ::http::StatusCode {
+    fn into_status(self) -> u16 {
+        self.as_u16()
+    }
 }
 
 /// A streamed body, ready to be sent behind the head.
@@ -83,7 +113,6 @@ impl Response {
             headers: Headers::new(),
             body: Vec::new(),
             source: Source::None,
-            closes: false,
             flushes_head: false,
         }
     }
@@ -97,10 +126,10 @@ impl Response {
     ///
     /// 0 means 200, as in fasthttp. Any other number that is not of three digits (below 100 or above 999)
     /// cannot be sent and is a mistake of the handler: it becomes 500.
-    pub fn set_status(&mut self, status: u16) {
-        self.status = match status {
+    pub fn set_status(&mut self, status: impl IntoStatus) {
+        self.status = match status.into_status() {
             0 => 200,
-            100..=999 => status,
+            status @ 100..=999 => status,
             _ => 500,
         };
         self.reason.clear();
@@ -111,6 +140,16 @@ impl Response {
     pub fn set_reason(&mut self, reason: impl AsRef<[u8]>) {
         self.reason.clear();
         token::append_one_line(&mut self.reason, reason.as_ref());
+    }
+
+    /// The reason phrase that was set; empty when the standard one is to be sent.
+    pub fn reason(&self) -> &[u8] {
+        &self.reason
+    }
+
+    /// The value of the first header field called `name` that was set, in any case; see [`Response::headers`].
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name)
     }
 
     /// The header fields set so far. Those that are added when the response is written (`Date`,
@@ -134,14 +173,17 @@ impl Response {
         self.headers.set(name, value);
     }
 
-    /// Adds a header field, keeping others with the same name.
+    /// Adds a header field, keeping others with the same name. Of `Content-Type`, `Server` and `Date` there can be but
+    /// one; it is replaced.
     pub fn append_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
-        self.headers.append(name, value);
-    }
-
-    /// Sets the `Content-Type`. Without one, a response with a body is sent as `text/plain; charset=utf-8`.
-    pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
-        self.headers.set("Content-Type", content_type);
+        let name = name.as_ref();
+        let is_single =
+            [&b"Content-Type"[..], b"Server", b"Date"].iter().any(|single| name.eq_ignore_ascii_case(single));
+        if is_single {
+            self.headers.set(name, value);
+        } else {
+            self.headers.append(name, value);
+        }
     }
 
     /// Replaces the body by a copy of `body`, in memory that is used again for later responses.
@@ -297,15 +339,16 @@ impl Response {
     /// [`InvalidTrailer`] when one of the names must not be a trailer; the others are announced nevertheless.
     pub fn add_trailer(&mut self, names: impl AsRef<[u8]>) -> Result<(), InvalidTrailer> {
         let mut verdict = Ok(());
-        let mut announced = self.headers.get("Trailer").unwrap_or_default().to_vec();
+        let lines: Vec<&[u8]> = self.headers.get_all("Trailer").collect();
+        let mut announced = lines.join(&b", "[..]);
         for name in names.as_ref().split(|&byte| byte == b',').map(token::trim) {
-            if is_trailer_name(name) {
+            if !is_trailer_name(name) {
+                verdict = Err(InvalidTrailer);
+            } else if !token::list(&announced).any(|known| known.eq_ignore_ascii_case(name)) {
                 if !announced.is_empty() {
                     announced.extend_from_slice(b", ");
                 }
                 token::append_canonical_name(&mut announced, name);
-            } else {
-                verdict = Err(InvalidTrailer);
             }
         }
         if !announced.is_empty() {
@@ -314,14 +357,16 @@ impl Response {
         verdict
     }
 
-    /// Asks for the connection to be closed after this response (row `CON-05`).
+    /// Asks for the connection to be closed after this response (row `CON-05`): adds `close` to the `Connection` list.
     pub fn set_close(&mut self) {
-        self.closes = true;
+        if !self.close() {
+            self.headers.append("Connection", "close");
+        }
     }
 
-    /// Whether [`Response::set_close`] was called.
+    /// Whether the `Connection` list has `close`.
     pub fn close(&self) -> bool {
-        self.closes
+        header::has_token(self.headers.get_all("Connection"), "close")
     }
 
     /// Back to an empty `200 OK`. Memory is kept for the next response up to 64 KiB per buffer.
@@ -330,7 +375,6 @@ impl Response {
         self.reason.clear();
         self.headers.clear();
         self.clear_body();
-        self.closes = false;
         self.flushes_head = false;
     }
 
@@ -379,11 +423,6 @@ impl Response {
         self.body.clear();
         self.source = source;
     }
-
-    /// The reason phrase that was set; empty when the standard one is to be sent.
-    pub(crate) fn reason(&self) -> &[u8] {
-        &self.reason
-    }
 }
 
 impl Clone for Response {
@@ -399,7 +438,6 @@ impl Clone for Response {
             headers: self.headers.clone(),
             body: self.body.clone(),
             source,
-            closes: self.closes,
             flushes_head: self.flushes_head,
         }
     }

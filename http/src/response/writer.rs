@@ -48,6 +48,9 @@ impl<'a> BodyWriter<'a> {
 
     /// Reads the rest of the request's body while the response is written.
     ///
+    /// A client that waits to be asked for its body (`Expect: 100-continue`) is asked by the first read only if nothing was
+    /// flushed before; once it has the head of the response, it sends the body or not, as it likes.
+    ///
     /// ```
     /// use std::io::{Read, Write};
     /// fn echo(ctx: &mut anthill_http::RequestCtx) {
@@ -85,6 +88,11 @@ impl<'a> BodyWriter<'a> {
         true
     }
 
+    /// Whether the connection has failed, which is then why nothing more can be written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Writes what marks the end of the body, and sends everything.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.frame_piece();
@@ -117,6 +125,7 @@ impl<'a> BodyWriter<'a> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
         }
+        self.line.is_answering = true;
         let sent = self.line.send(self.out);
         if let Err(error) = &sent {
             self.failed = Some(error.kind());

@@ -176,6 +176,7 @@ impl Server {
                 .then_some(settings.max_requests_per_conn),
             read_bytes: settings.read_buffer_size,
             hooks: settings.head_hooks(),
+            ctx: &settings.ctx,
         };
         let mut ctx = RequestCtx::default();
         ctx.set_conn(&accept::new_connection(None, None));

@@ -1,10 +1,11 @@
 //! What the user says ([`Builder`]) and what the engine uses ([`Settings`]); validated once, in between.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ctx::RequestCtx;
+use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::handler::{HeadHooks, RequestConfig};
 use crate::proto::{Asks, Limits};
 use crate::request::Request;
@@ -76,6 +77,7 @@ pub struct Builder {
     close_on_shutdown: bool,
     max_idle_worker_duration: Duration,
     stream_request_body: bool,
+    ctx: CtxOptions,
     header_received: Option<HeaderHook>,
     expectation: Option<ExpectHandler>,
     continues: Option<ExpectHandler>,
@@ -103,6 +105,7 @@ impl Default for Builder {
             close_on_shutdown: false,
             max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
             stream_request_body: false,
+            ctx: CtxOptions::DEFAULT,
             header_received: None,
             expectation: None,
             continues: None,
@@ -238,8 +241,8 @@ impl Builder {
     }
 
     /// Calls handlers as soon as the head of a request has arrived; they read the body as it comes
-    /// ([`Request::body_reader`](crate::Request::body_reader)), or wait for it
-    /// ([`Request::read_body`](crate::Request::read_body)).
+    /// ([`RequestCtx::body_reader`]), or wait for it
+    /// ([`RequestCtx::read_body`]).
     ///
     /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
     /// may read (row `STR-02`). A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the
@@ -247,6 +250,45 @@ impl Builder {
     /// that is closed (row `STR-04`).
     pub fn stream_request_body(mut self) -> Self {
         self.stream_request_body = true;
+        self
+    }
+
+    /// Sends the names of header fields as handlers give them, instead of in canonical form (row `HDR-02`): `x-iD` stays
+    /// `x-iD`. Received names are always as they were sent, and found in any case.
+    ///
+    /// The fields that the server itself adds or orders (`Server`, `Date`, `Content-Type`, `Content-Length`,
+    /// `Transfer-Encoding`, `Connection`, `Trailer`) are spelt as here.
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder()
+    ///     .disable_header_names_normalizing()
+    ///     .build(|ctx| ctx.response.set_header("x-iD", "7"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// ```
+    pub fn disable_header_names_normalizing(mut self) -> Self {
+        self.ctx.keeps_header_names = true;
+        self
+    }
+
+    /// Looks up what [`RequestCtx::form_value`] is asked for (row `CTX-03`; fasthttp's `FormValueFunc`): the values of the
+    /// body before those of the query by [`RequestCtx::form_value_body_first`], or by a function of your own. It must not
+    /// call `form_value` itself.
+    ///
+    /// ```
+    /// use anthill_http::{RequestCtx, Server};
+    /// let body_first = Server::builder().form_value_func(RequestCtx::form_value_body_first);
+    /// let trimmed = Server::builder().form_value_func(|ctx, name| {
+    ///     let value = ctx.form_value_query_first(name)?;
+    ///     Some(value.trim_ascii().to_vec().into())
+    /// });
+    /// # let _ = (body_first, trimmed);
+    /// ```
+    pub fn form_value_func(
+        mut self,
+        look_up: impl for<'a> Fn(&'a mut RequestCtx, &str) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
+    ) -> Self {
+        self.ctx.form_value = Some(FormValue::new(look_up));
         self
     }
 
@@ -370,6 +412,7 @@ impl Builder {
             keep_alive: self.keep_alive,
             get_only: self.get_only,
             close_on_shutdown: self.close_on_shutdown,
+            ctx: self.ctx,
             header_received: self.header_received,
             expectation: self.expectation.or(self.continues),
         })
@@ -401,6 +444,7 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: bool,
     pub(crate) get_only: bool,
     pub(crate) close_on_shutdown: bool,
+    pub(crate) ctx: CtxOptions,
     header_received: Option<HeaderHook>,
     expectation: Option<ExpectHandler>,
 }

@@ -85,10 +85,7 @@ pub(super) fn check_host(host: &[u8]) -> Result<(), UriError> {
     if !name.starts_with(b"[") && escapes(name).any(|byte| byte.is_ascii()) {
         return Err(UriError::Host);
     }
-    match port {
-        Some(port) if !port.is_empty() => number(port).map(drop).ok_or(UriError::Port),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Appends a checked host in the form that is stored: lower case, decoded.

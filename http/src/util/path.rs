@@ -40,7 +40,7 @@ pub(crate) fn normalize_bytes_into(out: &mut Vec<u8>, raw: &[u8]) {
     remove_empty_and_dot_segments(out);
 }
 
-/// Removes `.` and `..` segments in place from a path that starts with a slash and is not decoded (RFC 3986
+/// Removes `.` and `..` segments in place from a path that is empty or starts with a slash and is not decoded (RFC 3986
 /// section 5.2.4). Empty segments stay; `%2e` is a dot, as in the URL standard.
 pub(crate) fn remove_dot_segments(path: &mut Vec<u8>) {
     remove_segments(path, |segment, _| match dots(segment) {

@@ -1,8 +1,7 @@
 //! Rounds in which every contestant runs once, in a rotating order: what drifts on the machine then falls on all of
 //! them alike. Ratios are taken within a round, and their median is the result.
 
-use super::Throughput;
-use crate::report::{self, Table, median, spread};
+use crate::report::{median, spread};
 
 /// The name that all others are compared with.
 const OURS: &str = "ours";
@@ -25,6 +24,13 @@ impl<R> Rounds<R> {
                 runs[contestant].push(run(contestant));
             }
         }
+        Self { names, runs }
+    }
+
+    /// What was played elsewhere: by contestant, then by round.
+    #[must_use]
+    pub fn of_runs(names: Vec<&'static str>, runs: Vec<Vec<R>>) -> Self {
+        debug_assert_eq!(names.len(), runs.len());
         Self { names, runs }
     }
 
@@ -54,28 +60,16 @@ impl<R> Rounds<R> {
     /// A figure in proportion to ours, the median of the rounds' ratios, for a table; "-" when ours did not take part.
     #[must_use]
     pub fn ratio_to_ours(&self, contestant: usize, figure: impl Fn(&R) -> f64) -> String {
-        let Some(ours) = self.names.iter().position(|&name| name == OURS) else { return "-".to_owned() };
-        let pairs = self.runs[contestant].iter().zip(&self.runs[ours]);
+        self.ratio_to(OURS, contestant, figure)
+    }
+
+    /// The same in proportion to another contestant's.
+    #[must_use]
+    pub fn ratio_to(&self, name: &str, contestant: usize, figure: impl Fn(&R) -> f64) -> String {
+        let Some(other) = self.names.iter().position(|&known| known == name) else { return "-".to_owned() };
+        let pairs = self.runs[contestant].iter().zip(&self.runs[other]);
         format!("{:.2}", median(pairs.map(|(mine, reference)| figure(mine) / figure(reference))))
     }
-}
-
-/// Prints what submitting has cost each contestant.
-pub fn print_throughput(title: &str, rounds: &Rounds<Throughput>) {
-    let mut table =
-        Table::new(&[title, "ns/payload", "spread", "CPU ns/payload", "sleeps/payload", "time : ours"]);
-    for (contestant, name) in rounds.contestants() {
-        table.row(vec![
-            name.to_owned(),
-            format!("{:.1}", rounds.median(contestant, |run| run.nanos)),
-            format!("{:.0} %", rounds.spread(contestant, |run| run.nanos)),
-            format!("{:.1}", rounds.median(contestant, |run| run.cpu_nanos)),
-            format!("{:.3}", rounds.median(contestant, |run| run.sleeps)),
-            rounds.ratio_to_ours(contestant, |run| run.nanos),
-        ]);
-    }
-    report::say("");
-    table.print();
 }
 
 #[cfg(test)]
@@ -106,6 +100,7 @@ mod tests {
         });
         assert_eq!(rounds.ratio_to_ours(1, |&figure| figure), "2.00");
         assert_eq!(rounds.ratio_to_ours(0, |&figure| figure), "1.00");
+        assert_eq!(rounds.ratio_to("twice", 0, |&figure| figure), "0.50");
         let rounds = Rounds::play(1, vec!["stranger"], |_| 1.0);
         assert_eq!(rounds.ratio_to_ours(0, |&figure| figure), "-");
     }

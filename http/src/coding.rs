@@ -1,0 +1,245 @@
+//! Undoing content codings: a body as it was before it was compressed.
+//!
+//! The idea: a reader over a reader. What is compressed passes through, and nothing is collected.
+//!
+//! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says, with
+//! nothing behind it. How much comes out is the business of whoever reads: a kilobyte may become a megabyte.
+//!
+//! Source: RFC 9110 section 8.4.1, RFC 1950 (`deflate`), RFC 1952 (`gzip`, of one or several members).
+
+use crate::util::token;
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Read};
+
+/// Reads a body without its content coding.
+///
+/// ```
+/// use anthill_http::{ContentDecoder, UnsupportedCoding};
+/// use std::io::Read;
+///
+/// // "a" in zlib's format.
+/// let encoded: &[u8] = &[0x78, 0x9c, 0x4b, 0x04, 0x00, 0x00, 0x62, 0x00, 0x62];
+/// let mut text = String::new();
+/// ContentDecoder::new("deflate", encoded)?.read_to_string(&mut text)?;
+/// assert_eq!(text, "a");
+/// assert_eq!(ContentDecoder::new("br", encoded).err(), Some(UnsupportedCoding));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut off,
+/// or has something behind its end.
+pub struct ContentDecoder<R> {
+    stage: Stage<R>,
+}
+
+enum Stage<R> {
+    Identity(R),
+    // Boxed: their state is large, and most bodies have no coding.
+    Gzip(Box<MultiGzDecoder<Source<R>>>),
+    Deflate(Box<ZlibDecoder<Source<R>>>),
+}
+
+/// Where encoded bytes come from.
+type Source<R> = BufReader<Watched<R>>;
+
+/// A content coding that cannot be undone; 415 is the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UnsupportedCoding;
+
+impl<R: Read> ContentDecoder<R> {
+    /// Reads from `reader`, whose content has the coding that the value of a `Content-Encoding` field says: `gzip` (or
+    /// `x-gzip`), `deflate`, in any case, or none (`identity`, or empty).
+    ///
+    /// # Errors
+    /// [`UnsupportedCoding`] for all others, and for several at once.
+    pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, UnsupportedCoding> {
+        let is = |coding: &[u8], known: &str| coding.eq_ignore_ascii_case(known.as_bytes());
+        let mut codings = token::list(content_encoding.as_ref()).filter(|coding| !is(coding, "identity"));
+        let stage = match (codings.next(), codings.next()) {
+            (None, _) => Stage::Identity(reader),
+            (Some(coding), None) if is(coding, "gzip") || is(coding, "x-gzip") => {
+                Stage::Gzip(Box::new(MultiGzDecoder::new(source(reader))))
+            }
+            (Some(coding), None) if is(coding, "deflate") => {
+                Stage::Deflate(Box::new(ZlibDecoder::new(source(reader))))
+            }
+            _ => return Err(UnsupportedCoding),
+        };
+        Ok(Self { stage })
+    }
+}
+
+impl<R: Read> Read for ContentDecoder<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match &mut self.stage {
+            Stage::Identity(reader) => reader.read(out),
+            Stage::Gzip(decoder) => {
+                let found = decoder.read(out);
+                found.map_err(|error| blame(error, decoder.get_ref()))
+            }
+            Stage::Deflate(decoder) => match decoder.read(out) {
+                Ok(0) if !out.is_empty() => match decoder.get_mut().fill_buf()? {
+                    [] => Ok(0),
+                    _ => Err(undecodable("something follows the end of the compressed content")),
+                },
+                found => found.map_err(|error| blame(error, decoder.get_ref())),
+            },
+        }
+    }
+}
+
+impl<R> fmt::Debug for ContentDecoder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.stage {
+            Stage::Identity(_) => "ContentDecoder(identity)",
+            Stage::Gzip(_) => "ContentDecoder(gzip)",
+            Stage::Deflate(_) => "ContentDecoder(deflate)",
+        })
+    }
+}
+
+impl fmt::Display for UnsupportedCoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the content coding is not supported: send gzip, deflate or none")
+    }
+}
+
+impl std::error::Error for UnsupportedCoding {}
+
+/// What [`ContentDecoder`] puts into the errors that are the content's fault.
+#[derive(Debug)]
+pub(crate) struct Undecodable(&'static str);
+
+impl Undecodable {
+    /// Whether `error` is one of these.
+    pub(crate) fn is_in(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Undecodable {}
+
+/// Remembers whether it was the reader that failed.
+struct Watched<R> {
+    reader: R,
+    has_failed: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let found = self.reader.read(out);
+        self.has_failed = found.is_err();
+        found
+    }
+}
+
+/// As much is read at once as is worth the system call.
+const SOURCE_BYTES: usize = 16 * 1024;
+
+fn source<R: Read>(reader: R) -> Source<R> {
+    BufReader::with_capacity(SOURCE_BYTES, Watched { reader, has_failed: false })
+}
+
+/// The reader's own error as it is; the decoder's as one that can be told from it.
+fn blame<R>(error: io::Error, source: &Source<R>) -> io::Error {
+    if source.get_ref().has_failed {
+        return error;
+    }
+    undecodable(match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the compressed content is cut off",
+        _ => "the content is not compressed as its coding says",
+    })
+}
+
+fn undecodable(reason: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, Undecodable(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+    use std::io::Write;
+
+    /// `text` in both codings.
+    fn encoded(text: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(text).expect("a vector");
+        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::fast());
+        deflate.write_all(text).expect("a vector");
+        [("gzip", gzip.finish().expect("a vector")), ("deflate", deflate.finish().expect("a vector"))]
+    }
+
+    fn decoded(coding: &str, bytes: impl Read) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        ContentDecoder::new(coding, bytes).expect("a known coding").read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn names_of_codings() {
+        let [(_, gzip), (_, deflate)] = encoded(b"text");
+        for (coding, bytes) in [
+            ("", &b"text"[..]),
+            ("Identity", b"text"),
+            ("GZip", &gzip),
+            ("x-gzip", &gzip),
+            ("identity, gzip", &gzip),
+            (" Deflate ,", &deflate),
+        ] {
+            assert_eq!(decoded(coding, bytes).expect(coding), b"text", "{coding:?}");
+        }
+        for coding in ["br", "gzip, gzip", "gzip;q=1", "gzip deflate", "*"] {
+            assert_eq!(ContentDecoder::new(coding, &gzip[..]).err(), Some(UnsupportedCoding), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_whole_is_an_error() {
+        for (coding, bytes) in encoded(&b"some text ".repeat(50)) {
+            for end in 0..bytes.len() {
+                let error = decoded(coding, &bytes[..end]).expect_err("half of it");
+                assert!(Undecodable::is_in(&error), "{coding} {end}: {error:?}");
+            }
+            let followed = [&bytes[..], b"x"].concat();
+            assert!(Undecodable::is_in(&decoded(coding, &followed[..]).expect_err("more than it")));
+            let mut broken = bytes.clone();
+            *broken.last_mut().expect("not empty") ^= 1;
+            assert!(Undecodable::is_in(&decoded(coding, &broken[..]).expect_err("a wrong sum")));
+        }
+        let [(_, gzip), _] = encoded(b"text");
+        assert_eq!(decoded("gzip", &gzip.repeat(2)[..]).expect("two members"), b"texttext");
+    }
+
+    /// Gives its bytes one by one, and fails for good behind them.
+    struct Broken(Vec<u8>);
+
+    impl Read for Broken {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::ErrorKind::ConnectionReset.into());
+            }
+            out[0] = self.0.remove(0);
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn the_readers_errors_are_the_readers() {
+        for (coding, bytes) in encoded(b"text").into_iter().chain([("", b"text".to_vec())]) {
+            for length in 0..=bytes.len() {
+                let error = decoded(coding, Broken(bytes[..length].to_vec())).expect_err("a broken reader");
+                assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{coding} {length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! About the connection and the request's place on it: addresses, numbers, times, and a line in the log.
+
+use super::{ConnInfo, RequestCtx};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::SystemTime;
+
+/// About the connection.
+impl RequestCtx {
+    /// The peer's address, or the one that was put in its place; `0.0.0.0:0` when the connection is not TCP (row
+    /// `CTX-05`).
+    pub fn remote_addr(&self) -> SocketAddr {
+        self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
+    }
+
+    /// Lets [`remote_addr`](Self::remote_addr) give another address for this request, for instance the one that a trusted
+    /// proxy reports. `None` takes that back.
+    pub fn set_remote_addr(&mut self, address: Option<SocketAddr>) {
+        self.remote_override = address;
+    }
+
+    /// Our own address; `0.0.0.0:0` when the connection is not TCP.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.conn.local_addr().unwrap_or(NO_ADDRESS)
+    }
+
+    /// The connection's number, unique within the process.
+    pub fn conn_id(&self) -> u64 {
+        self.conn.id()
+    }
+
+    /// The number of this request on its connection, from 1.
+    pub fn conn_request_num(&self) -> u64 {
+        self.conn.request_number()
+    }
+
+    /// The request's number: that of its connection in the upper half, its own in the lower (row `CTX-08`).
+    pub fn id(&self) -> u64 {
+        self.conn_id() << 32 | self.conn_request_num() & u64::from(u32::MAX)
+    }
+
+    /// When the connection was opened.
+    pub fn conn_time(&self) -> SystemTime {
+        self.conn.time()
+    }
+
+    /// When the request came. The clock is read when the server waits for connections, so requests that were served one
+    /// after the other without waiting have the same time.
+    pub fn time(&self) -> SystemTime {
+        self.time.unwrap_or_else(SystemTime::now)
+    }
+
+    /// Whether the client has said that it sends nothing more, or is gone (row `CON-11`).
+    ///
+    /// For handlers that take long: what they would answer is probably not read any more. Costs a system call. A client
+    /// may rightly shut down its sending side and wait for the response; few do. False when it cannot be known: on
+    /// systems other than Linux until the connection is reset, and with
+    /// [`serve_conn`](crate::Server::serve_conn).
+    pub fn client_disconnected(&mut self) -> bool {
+        self.line.peer_has_ended()
+    }
+
+    /// Logs a line about this request at level `Info` (row `CTX-08`; fasthttp's `ctx.Logger()`): seconds since the
+    /// connection was opened, the request as [`Display`](fmt::Display) shows it, the message.
+    ///
+    /// ```
+    /// fn handler(ctx: &mut anthill_http::RequestCtx) {
+    ///     ctx.log(format_args!("{} bytes to store", ctx.body().len()));
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = handler;
+    /// ```
+    pub fn log(&self, message: impl fmt::Display) {
+        // A clock that was set back makes it zero.
+        let elapsed = SystemTime::now().duration_since(self.conn_time()).unwrap_or_default();
+        log::info!(target: "anthill_http::request", "{:.3} {self} - {message}", elapsed.as_secs_f64());
+    }
+
+    /// All that is known about the connection.
+    pub fn conn(&self) -> &ConnInfo {
+        &self.conn
+    }
+}
+
+/// `#` and the number in 16 hex digits, the addresses of both ends, method and URL, as in fasthttp's log lines.
+impl fmt::Display for RequestCtx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (local, remote) = (self.local_addr(), self.remote_addr());
+        write!(f, "#{:016x} - {local}<->{remote} - {} ", self.id(), self.method())?;
+        let (host, target) =
+            (String::from_utf8_lossy(self.host()), String::from_utf8_lossy(self.request_uri()));
+        // An absolute target, an asterisk and an authority say it all.
+        if target.starts_with('/') { write!(f, "http://{host}{target}") } else { f.write_str(&target) }
+    }
+}
+
+const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

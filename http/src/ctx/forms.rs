@@ -1,0 +1,258 @@
+//! Forms: values by name, files, the whole form, and the parts of one that is too large to be held.
+//!
+//! The idea: two ways. Who asks for values by name gets them out of a form that is read once, from a body that is waited
+//! for and kept (so it can still be read as it is). Who takes the form, or its parts, reads the body as it comes.
+//!
+//! The rule: what is no form costs nothing: the type is looked at before the body is waited for.
+
+use super::RequestCtx;
+use crate::args::Args;
+use crate::coding::ContentDecoder;
+use crate::form::{self, Form, FormFile, FormType, Limit};
+use crate::multipart::{self, Boundary, BoundaryError, Multipart};
+use crate::proto::ProtoError;
+use crate::request::BodyReader;
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// How values of forms are looked up.
+#[derive(Clone)]
+pub(crate) struct FormValue(Arc<LookUp>);
+
+type LookUp = dyn for<'a> Fn(&'a mut RequestCtx, &str) -> Option<Cow<'a, [u8]>> + Send + Sync;
+
+impl FormValue {
+    pub(crate) fn new(
+        look_up: impl for<'a> Fn(&'a mut RequestCtx, &str) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(look_up))
+    }
+}
+
+impl fmt::Debug for FormValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FormValue")
+    }
+}
+
+/// Values and files by name, out of a form that is read once.
+///
+/// The body is waited for and kept in memory, so the server's
+/// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) bounds it. Otherwise the default
+/// [`form::Options`] hold. For larger forms there are [`form`](Self::form) and [`multipart`](Self::multipart).
+impl RequestCtx {
+    /// The value called `name` of the query, or else of the form in the body: the first that is not empty (row `CTX-03`;
+    /// fasthttp's `FormValue`). The server's [`form_value_func`](crate::ServerBuilder::form_value_func) may say otherwise.
+    ///
+    /// `None` when there is none, and also when the body is no form or cannot be read; [`post_args`](Self::post_args) and
+    /// [`form`](Self::form) say why.
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx};
+    /// let mut request = Request::new("POST", "/?page=2&q=")?;
+    /// request.set_content_type("application/x-www-form-urlencoded");
+    /// request.set_body("q=red+ants&page=3");
+    /// let mut ctx = RequestCtx::for_request(request, None);
+    /// assert_eq!(ctx.form_value("page").as_deref(), Some(&b"2"[..]));
+    /// assert_eq!(ctx.form_value("q").as_deref(), Some(&b"red ants"[..]));
+    /// assert_eq!(ctx.form_value_body_first("page").as_deref(), Some(&b"3"[..]));
+    /// assert_eq!(ctx.form_value("x"), None);
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
+    pub fn form_value(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
+        match self.options.form_value.clone() {
+            Some(FormValue(look_up)) => look_up(self, name),
+            None => self.form_value_query_first(name),
+        }
+    }
+
+    /// As [`form_value`](Self::form_value) when the server says nothing else.
+    pub fn form_value_query_first(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
+        // The body is not waited for when it need not be.
+        if self.query_arg(name).is_none_or(|value| value.is_empty()) {
+            self.load_form();
+        }
+        let (query, body) = (self.query_arg(name), self.loaded_value(name));
+        first_with_text(query, body)
+    }
+
+    /// The value called `name` of the form in the body, or else of the query: the first that is not empty (fasthttp's
+    /// `NetHttpFormValueFunc`).
+    pub fn form_value_body_first(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.load_form();
+        let (query, body) = (self.query_arg(name), self.loaded_value(name));
+        first_with_text(body, query)
+    }
+
+    /// The values of an urlencoded form in the body (row `FRM-01`; fasthttp's `PostArgs`).
+    ///
+    /// # Errors
+    /// [`form::Error::NotAForm`] for a body of any other type; or why the form cannot be read.
+    pub fn post_args(&mut self) -> Result<&Args, form::Error> {
+        match self.request.form_type()? {
+            FormType::Urlencoded => Ok(self.kept_form()?.values()),
+            FormType::Multipart(_) => Err(form::Error::NotAForm),
+        }
+    }
+
+    /// The first file of the form field `name` (row `FRM-03`; fasthttp's `FormFile`).
+    ///
+    /// # Errors
+    /// [`form::Error::MissingFile`] when there is none; or why the form cannot be read.
+    pub fn form_file(&mut self, name: &str) -> Result<&FormFile, form::Error> {
+        self.kept_form()?.file(name)
+    }
+
+    /// Reads the form unless that was tried before. That it cannot be read is not said here.
+    fn load_form(&mut self) {
+        if !self.request.is_form_unreadable() {
+            let _ = self.kept_form();
+        }
+    }
+
+    fn kept_form(&mut self) -> Result<&Form, form::Error> {
+        self.request.form_type()?;
+        self.read_body().map_err(form_error)?;
+        self.request.form()
+    }
+
+    /// The value called `name` of the form, if that was read.
+    fn loaded_value(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.request.loaded_form()?.values().get(name).map(Cow::Borrowed)
+    }
+}
+
+/// Whole forms, and forms part by part.
+impl RequestCtx {
+    /// The form in the body, urlencoded or multipart, of content coding `gzip`, `deflate` or none, within the bounds of
+    /// `options` (rows `FRM-01` to `FRM-04`; fasthttp's `MultipartForm`).
+    ///
+    /// A body that has not arrived is read as it comes, with files going to disk as `options` say, and is gone from
+    /// [`body`](Self::body) afterwards. One that has arrived stays, and can be read again.
+    ///
+    /// ```
+    /// use anthill_http::{RequestCtx, form};
+    /// fn upload(ctx: &mut RequestCtx) {
+    ///     let options = form::Options::new().max_body_bytes(100 * 1024 * 1024);
+    ///     match ctx.form(&options) {
+    ///         Ok(form) => ctx.set_body(format!("{} files", form.files().len())),
+    ///         Err(error) => ctx.error(error.to_string(), error.status()),
+    ///     }
+    /// }
+    /// let mut ctx = RequestCtx::default();
+    /// upload(&mut ctx);
+    /// assert_eq!(ctx.response.status(), 415, "there is no form");
+    /// ```
+    ///
+    /// # Errors
+    /// Why it cannot be read, with the [status](form::Error::status) to answer.
+    pub fn form(&mut self, options: &form::Options) -> Result<Form, form::Error> {
+        let codings = self.request.content_codings();
+        if self.request.is_body_complete() {
+            let content_type = self.request.content_type().unwrap_or_default();
+            return options.read_encoded(content_type, codings, self.request.body());
+        }
+        let content_type = self.request.content_type().unwrap_or_default().to_vec();
+        options.read_encoded(content_type, codings, self.body_reader())
+    }
+
+    /// The parts of a multipart body one after the other, read as the body comes, so that an upload of any size passes
+    /// through in constant memory (row `FRM-05`). Content codings `gzip` and `deflate` are undone.
+    ///
+    /// ```
+    /// use anthill_http::{RequestCtx, multipart};
+    /// use std::io::Read;
+    /// fn count(ctx: &mut RequestCtx) -> Result<u64, anthill_http::form::Error> {
+    ///     let mut bytes = 0;
+    ///     let mut parts = ctx.multipart(multipart::Limits::new().max_parts(10))?;
+    ///     while let Some(mut part) = parts.next_part()? {
+    ///         bytes += std::io::copy(&mut part, &mut std::io::sink()).map_err(multipart::Error::from)?;
+    ///     }
+    ///     Ok(bytes)
+    /// }
+    /// # let _: fn(&mut RequestCtx) -> Result<u64, anthill_http::form::Error> = count;
+    /// ```
+    ///
+    /// # Errors
+    /// [`form::Error::NotAForm`] when the body is not multipart, [`form::Error::Boundary`] when nothing valid separates its
+    /// parts, [`form::Error::UnsupportedCoding`].
+    pub fn multipart(
+        &mut self,
+        limits: multipart::Limits,
+    ) -> Result<Multipart<ContentDecoder<BodyReader<'_>>>, form::Error> {
+        let boundary: Boundary = self.request.multipart_boundary().map_err(|error| match error {
+            BoundaryError::NotMultipart => form::Error::NotAForm,
+            error => form::Error::Boundary(error),
+        })?;
+        let codings = self.request.content_codings();
+        let reader = ContentDecoder::new(codings, self.body_reader())?;
+        Ok(Multipart::with_limits(reader, &boundary, limits))
+    }
+}
+
+impl form::Error {
+    /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408 for a
+    /// client that stopped sending, 500 when a file cannot be stored, 400 for everything else that is wrong with the body.
+    ///
+    /// ```
+    /// use anthill_http::form::{Error, Limit};
+    /// assert_eq!(Error::TooLarge(Limit::Fields).status(), 413);
+    /// assert_eq!(Error::NotAForm.status(), 415);
+    /// assert_eq!(Error::UnnamedPart.status(), 400);
+    /// ```
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::TooLarge(_) => 413,
+            Self::NotAForm | Self::UnsupportedCoding => 415,
+            Self::Read(error) => status_of_reading(error),
+            Self::Store(_) => 500,
+            Self::Boundary(_)
+            | Self::Malformed(_)
+            | Self::UnnamedPart
+            | Self::MissingFile(_)
+            | Self::Undecodable(_) => 400,
+        }
+    }
+}
+
+impl multipart::Error {
+    /// The status code to answer; see [`form::Error::status`].
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::TooLarge(_) => 413,
+            Self::Io(error) => status_of_reading(error),
+        }
+    }
+}
+
+/// The status for a body that could not be read.
+fn status_of_reading(error: &io::Error) -> u16 {
+    match proto_error(error) {
+        Some(cause) => cause.status(),
+        None if error.kind() == io::ErrorKind::TimedOut => 408,
+        None => 400,
+    }
+}
+
+/// Why a body that was to be collected could not be, as a form's error.
+fn form_error(error: io::Error) -> form::Error {
+    match proto_error(&error) {
+        Some(ProtoError::BodyTooLarge) => form::Error::TooLarge(Limit::Body),
+        _ => error.into(),
+    }
+}
+
+fn proto_error(error: &io::Error) -> Option<ProtoError> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
+/// The first that is not empty, or the first that is there.
+fn first_with_text<'a>(one: Option<Cow<'a, [u8]>>, other: Option<Cow<'a, [u8]>>) -> Option<Cow<'a, [u8]>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.is_empty() && !other.is_empty() => Some(other),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,119 @@
+//! The response, as handlers prepare it: fasthttp's shortcuts.
+//!
+//! The rule: all of them can be called in any order, and the last word counts (row `CTX-06`).
+
+use super::RequestCtx;
+use crate::response::IntoStatus;
+use crate::util::byte_set::{ByteSet, alphanumerics_and};
+use crate::util::percent::append_encoded;
+use std::io;
+
+/// Preparing the response.
+impl RequestCtx {
+    /// Sets the status code; see [`Response::set_status`](crate::Response::set_status).
+    pub fn set_status_code(&mut self, status: impl IntoStatus) {
+        self.response.set_status(status);
+    }
+
+    /// Sets the `Content-Type` of the response.
+    pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
+        self.response.set_content_type(content_type);
+    }
+
+    /// Replaces the response's body by a copy of `body`.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
+        self.response.set_body(body);
+    }
+
+    /// Adds a copy of `part` to the response's body.
+    ///
+    /// The context is also an [`io::Write`], for `write!` and for encoders; writing to it always succeeds.
+    pub fn write(&mut self, part: impl AsRef<[u8]>) {
+        self.response.append_body(part);
+    }
+
+    /// Asks for the connection to be closed after the response.
+    pub fn set_connection_close(&mut self) {
+        self.response.set_close();
+    }
+
+    /// Sets type and body of a successful response.
+    pub fn success(&mut self, content_type: impl AsRef<[u8]>, body: impl AsRef<[u8]>) {
+        self.response.set_content_type(content_type);
+        self.response.set_body(body);
+    }
+
+    /// Starts the response over as plain text `message` with status `status`. Header fields set before are
+    /// gone.
+    pub fn error(&mut self, message: impl AsRef<[u8]>, status: impl IntoStatus) {
+        self.response.clear();
+        self.response.set_status(status);
+        self.response.set_content_type("text/plain; charset=utf-8");
+        self.response.set_body(message);
+    }
+
+    /// Starts the response over as a 404 with fasthttp's text.
+    pub fn not_found(&mut self) {
+        self.error("404 Page not found", 404);
+    }
+
+    /// Starts the response over as an empty 304.
+    pub fn not_modified(&mut self) {
+        self.response.clear();
+        self.response.set_status(304);
+    }
+
+    /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302 (row `CTX-07`).
+    ///
+    /// `uri` is resolved against the URI of the request, so that an absolute one is sent, in ASCII and without user
+    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise. What
+    /// is no such URI (`mailto:…`, or a request without host to resolve it against) is sent as it is, control bytes as
+    /// spaces. The body is left alone.
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx};
+    /// let mut ctx = RequestCtx::for_request(Request::new("GET", "http://example.org/shop/cart?full")?, None);
+    /// ctx.redirect("../login?from=cart", 303);
+    /// assert_eq!(ctx.response.header("location"), Some(&b"http://example.org/login?from=cart"[..]));
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
+    pub fn redirect(&mut self, uri: impl AsRef<[u8]>, status: impl IntoStatus) {
+        let status = match status.into_status() {
+            status @ (301 | 302 | 303 | 307 | 308) => status,
+            _ => 302,
+        };
+        let uri = uri.as_ref();
+        self.response.set_status(status);
+        match self.absolute(uri) {
+            Some(absolute) => self.response.set_header("Location", absolute),
+            None => self.response.set_header("Location", uri),
+        }
+    }
+
+    /// `reference`, resolved against the URI of the request.
+    fn absolute(&self, reference: &[u8]) -> Option<Vec<u8>> {
+        let mut uri = self.request.uri().ok()?;
+        uri.update(reference).ok()?;
+        if uri.host().is_empty() {
+            return None;
+        }
+        uri.set_path_normalizing(false);
+        let mut location = Vec::new();
+        append_encoded(&mut location, &uri.to_bytes(), &ASCII);
+        Some(location)
+    }
+}
+
+impl io::Write for RequestCtx {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.response.append_body(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What stands as it is in a `Location`: all that a URI prints, but bytes beyond ASCII.
+static ASCII: ByteSet = alphanumerics_and(b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");

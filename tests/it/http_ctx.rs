@@ -1,0 +1,882 @@
+//! The context that handlers are given: rows `CTX-03` to `CTX-11`, and forms through a server: rows `FRM-01` to `FRM-05`.
+//!
+//! The idea: what can be seen without a connection is asked of a context that was made for a request; the rest is seen
+//! through a server, with bodies that are there and bodies that are streamed.
+
+use std::io::{BufRead, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anthill_http::form::{self, Error, Limit};
+use anthill_http::header::format_http_date;
+use anthill_http::multipart::{self, Boundary, Malformed, MultipartWriter};
+use anthill_http::{Request, RequestCtx, Server, ServerBuilder, UserKey};
+use anthill_tests::client::{Client, SOCKET_LIMIT, get};
+use anthill_tests::server::Running;
+use anthill_tests::{LONG_PATIENCE, background, eventually};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data; boundary=sep";
+
+/// A context for a POST to `target` of this type and body.
+fn posted(target: &str, content_type: &str, body: impl AsRef<[u8]>) -> RequestCtx {
+    let mut request = Request::new("POST", target).expect("a request");
+    request.set_host("h").expect("a host");
+    request.set_content_type(content_type);
+    request.set_body(body);
+    RequestCtx::for_request(request, None)
+}
+
+/// The bytes of such a request, with further header fields.
+fn post_message(target: &str, content_type: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: h\r\nContent-Type: {content_type}\r\n{fields}Content-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn text(value: Option<impl AsRef<[u8]>>) -> Option<String> {
+    value.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned())
+}
+
+#[test]
+fn ctx_03_values_of_query_and_body() {
+    let multipart = "--sep\r\nContent-Disposition: form-data; name=both\r\n\r\nbody\r\n\
+                     --sep\r\nContent-Disposition: form-data; name=body\r\n\r\nx\r\n--sep--\r\n";
+    for (content_type, body) in [(URLENCODED, "both=body&body=x&both=second"), (MULTIPART, multipart)] {
+        let mut ctx = posted("/?both=query&query=y&none&empty=", content_type, body);
+        for (name, query_first, body_first) in [
+            ("both", Some("query"), Some("body")),
+            ("query", Some("y"), Some("y")),
+            ("body", Some("x"), Some("x")),
+            ("none", Some(""), Some("")),
+            ("empty", Some(""), Some("")),
+            ("Both", None, None),
+        ] {
+            assert_eq!(text(ctx.form_value(name)).as_deref(), query_first, "{name}");
+            assert_eq!(text(ctx.form_value_query_first(name)).as_deref(), query_first, "{name}");
+            assert_eq!(text(ctx.form_value_body_first(name)).as_deref(), body_first, "{name}");
+        }
+    }
+    // The first that is not empty.
+    let mut ctx = posted("/?a=&b=q", URLENCODED, "a=body&b=");
+    assert_eq!(text(ctx.form_value("a")).as_deref(), Some("body"));
+    assert_eq!(text(ctx.form_value_body_first("b")).as_deref(), Some("q"));
+}
+
+#[test]
+fn ctx_03_a_body_that_is_no_form_leaves_the_query() {
+    for (content_type, body) in
+        [("text/plain", "a=body"), (MULTIPART, "a=body"), ("multipart/form-data", "--sep--"), ("", "a=body")]
+    {
+        let mut ctx = posted("/?b=query", content_type, body);
+        for _ in 0..2 {
+            assert_eq!(text(ctx.form_value("a")), None, "{content_type}");
+            assert_eq!(text(ctx.form_value("b")).as_deref(), Some("query"), "{content_type}");
+            assert_eq!(text(ctx.form_value_body_first("b")).as_deref(), Some("query"), "{content_type}");
+        }
+        assert!(ctx.post_args().is_err() && ctx.form_file("a").is_err(), "{content_type}");
+        assert_eq!(ctx.body(), body.as_bytes());
+    }
+}
+
+#[test]
+fn ctx_03_the_server_may_look_elsewhere() {
+    let answer = |ctx: &mut RequestCtx| {
+        let value = ctx.form_value("a").map(|value| value.into_owned());
+        ctx.set_body(value.unwrap_or_else(|| b"none".to_vec()));
+    };
+    let options: [(ServerBuilder, &str); 3] = [
+        (Server::builder(), "query"),
+        (Server::builder().form_value_func(RequestCtx::form_value_body_first), "body"),
+        (
+            Server::builder().form_value_func(|ctx, name| {
+                let value = ctx.form_value_body_first(name)?;
+                Some([b"own ", &value[..]].concat().into())
+            }),
+            "own body",
+        ),
+    ];
+    for (options, expected) in options {
+        for streams in [false, true] {
+            let options = options.clone();
+            let options = if streams { options.stream_request_body() } else { options };
+            let running = Running::with(options, answer);
+            let mut client = running.client();
+            for _ in 0..2 {
+                client.send(post_message("/?a=query", URLENCODED, "", b"a=body"));
+                assert_eq!(client.response().text(), expected);
+            }
+            let without = client.get("/?b");
+            assert_eq!(without.text(), "none");
+        }
+    }
+}
+
+#[test]
+fn ctx_03_a_value_of_the_query_does_not_wait_for_the_body() {
+    let running = Running::with(Server::builder().stream_request_body(), |ctx| {
+        let value = ctx.form_value("a").map(|value| value.into_owned());
+        ctx.set_body(value.unwrap_or_default());
+    });
+    let mut client = running.client();
+    client.send(format!(
+        "POST /?a=query HTTP/1.1\r\nHost: h\r\nContent-Type: {URLENCODED}\r\nContent-Length: 6\r\n\r\na="
+    ));
+    assert_eq!(client.response().text(), "query", "before the body has come");
+}
+
+#[test]
+fn what_was_read_of_a_form_is_forgotten_with_the_request() {
+    let mut ctx = posted("/", URLENCODED, "a=1");
+    assert_eq!(text(ctx.form_value("a")).as_deref(), Some("1"));
+    ctx.request.set_body("a=2&b=3");
+    assert_eq!(text(ctx.form_value("a")).as_deref(), Some("2"));
+    assert_eq!(ctx.post_args().expect("a form").len(), 2);
+    ctx.request.set_content_type("text/plain");
+    assert_eq!(text(ctx.form_value("a")), None);
+    assert!(matches!(ctx.post_args(), Err(Error::NotAForm)));
+    ctx.request = posted("/", URLENCODED, "a=4").request;
+    assert_eq!(text(ctx.form_value("a")).as_deref(), Some("4"));
+
+    let running = Running::with(Server::builder().shards(1), |ctx| {
+        let value = ctx.form_value("a").map(|value| value.into_owned());
+        ctx.set_body(value.unwrap_or_else(|| b"none".to_vec()));
+    });
+    let mut client = running.client();
+    for (body, expected) in [("a=1", "1"), ("b=1", "none"), ("a=2", "2")] {
+        client.send(post_message("/", URLENCODED, "", body.as_bytes()));
+        assert_eq!(client.response().text(), expected);
+    }
+}
+
+/// Says in a list that it was dropped.
+struct Tell(&'static str, Arc<Mutex<Vec<&'static str>>>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        self.1.lock().expect("nobody panics while it holds this").push(self.0);
+    }
+}
+
+#[test]
+fn ctx_04_values_are_set_replaced_and_removed() {
+    let mut ctx = RequestCtx::default();
+    ctx.set_user_value("a", 1_u32);
+    ctx.set_user_value(2, "two");
+    ctx.set_user_value(String::from("c"), vec![3]);
+    ctx.set_user_value(&b"a"[..], 4_u64);
+    assert_eq!((ctx.user_value::<u32>("a"), ctx.user_value::<u64>("a")), (None, Some(&4)), "replaced");
+    assert_eq!((ctx.user_value::<&str>(2), ctx.user_value::<&str>("2")), (Some(&"two"), None));
+    let expected = [UserKey::from("a"), UserKey::from(2), UserKey::from("c")];
+    assert!(ctx.user_keys().eq(&expected), "in the order of the first setting");
+    ctx.user_value_mut::<Vec<i32>>("c").expect("a list").push(5);
+    assert_eq!(ctx.user_value::<Vec<i32>>("c"), Some(&vec![3, 5]));
+    let removed = ctx.remove_user_value(2).expect("a value").downcast::<&str>().expect("text");
+    assert_eq!((*removed, ctx.user_value::<&str>(2)), ("two", None));
+    assert!(ctx.remove_user_value(2).is_none());
+    assert!(ctx.user_keys().eq([&expected[0], &expected[2]]), "the others keep their order");
+    ctx.clear_user_values();
+    assert_eq!((ctx.user_keys().count(), ctx.user_value::<u64>("a")), (0, None));
+}
+
+#[test]
+fn ctx_04_values_are_dropped_once_when_the_response_was_made() {
+    let dropped = Arc::new(Mutex::new(Vec::new()));
+    let told = dropped.clone();
+    let running = Running::with(Server::builder().shards(1), move |ctx| {
+        assert_eq!(ctx.user_keys().count(), 0, "nothing of an earlier request is there");
+        ctx.set_user_value("first", Tell("first", told.clone()));
+        ctx.set_user_value("replaced", Tell("replaced", told.clone()));
+        ctx.set_user_value("replaced", Tell("second", told.clone()));
+        drop(ctx.remove_user_value("replaced"));
+        let expected: &[&str] = &["replaced", "second"];
+        assert_eq!(*told.lock().expect("nobody panics while it holds this"), expected);
+        let seen = told.clone();
+        match ctx.path() {
+            "/stream" => ctx.response.set_body_writer(move |out| {
+                let values = seen.lock().expect("nobody panics while it holds this").join(",");
+                out.write_all(values.as_bytes())
+            }),
+            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            _ => ctx.set_body("plain"),
+        }
+    });
+    let mut client = running.client();
+    for (path, status, body) in
+        [("/", 200, "plain"), ("/stream", 200, "replaced,second"), ("/panic", 500, "Internal Server Error")]
+    {
+        let reply = client.get(path);
+        assert_eq!((reply.status, reply.text()), (status, body), "still there while the response is made");
+        let all = ["replaced", "second", "first"];
+        eventually("it is dropped", || *dropped.lock().expect("no panic") == all);
+        dropped.lock().expect("no panic").clear();
+    }
+}
+
+/// Row `CTX-05`, as far as there is no TLS.
+#[test]
+fn addresses_are_those_of_the_connection_unless_said_otherwise() {
+    let peer: SocketAddr = "1.2.3.4:8765".parse().expect("an address");
+    let proxied: SocketAddr = "1.2.3.5:0".parse().expect("an address");
+    let mut ctx = RequestCtx::for_request(Request::new("GET", "/").expect("a request"), Some(peer));
+    assert_eq!(ctx.remote_addr(), peer);
+    ctx.set_remote_addr(Some(proxied));
+    assert_eq!(ctx.remote_addr(), proxied);
+    let nowhere = RequestCtx::default();
+    assert_eq!(
+        (nowhere.remote_addr().to_string(), nowhere.local_addr().to_string()),
+        ("0.0.0.0:0".into(), "0.0.0.0:0".into())
+    );
+
+    let running = Running::new(move |ctx| {
+        let real = ctx.remote_addr();
+        if ctx.path() == "/override" {
+            ctx.set_remote_addr(Some(proxied));
+        }
+        let (shown, local) = (ctx.remote_addr(), ctx.local_addr());
+        ctx.set_remote_addr(None);
+        assert_eq!((ctx.remote_addr(), ctx.conn().remote_addr()), (real, Some(real)), "taken back");
+        ctx.set_remote_addr(Some(proxied));
+        ctx.set_body(format!("{shown} {local}"));
+    });
+    let mut client = running.client();
+    let (own, server) = (client.stream().local_addr().expect("an address"), running.address());
+    assert_eq!(client.get("/").text(), format!("{own} {server}"));
+    assert_eq!(client.get("/override").text(), format!("{proxied} {server}"));
+    assert_eq!(client.get("/").text(), format!("{own} {server}"), "an override ends with its request");
+
+    #[cfg(unix)]
+    {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+        let server = Server::new(|ctx| ctx.set_body(format!("{} {}", ctx.remote_addr(), ctx.local_addr())));
+        let serving = background(move || server.expect("the defaults").serve_conn(theirs));
+        ours.set_read_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+        let mut client = Client::over(ours);
+        assert_eq!(client.get("/").text(), "0.0.0.0:0 0.0.0.0:0", "it is not TCP");
+        drop(client);
+        serving.outcome("serving").expect("a connection that ends well");
+    }
+}
+
+/// Where a redirect from `http://Example.org:81/shop/items/1?page=2` leads.
+const REDIRECTS: &[(&str, &str)] = &[
+    ("", "http://example.org:81/shop/items/1?page=2"),
+    ("2", "http://example.org:81/shop/items/2"),
+    ("2/", "http://example.org:81/shop/items/2/"),
+    ("./2?a=b", "http://example.org:81/shop/items/2?a=b"),
+    ("..", "http://example.org:81/shop/"),
+    ("../", "http://example.org:81/shop/"),
+    ("../cart?full#sum", "http://example.org:81/shop/cart?full#sum"),
+    ("../../../../up", "http://example.org:81/up"),
+    ("/", "http://example.org:81/"),
+    ("/a/b?c=d", "http://example.org:81/a/b?c=d"),
+    ("/a/../b/./c", "http://example.org:81/b/c"),
+    ("?page=3", "http://example.org:81/shop/items/1?page=3"),
+    ("?page=3#x", "http://example.org:81/shop/items/1?page=3#x"),
+    ("#end", "http://example.org:81/shop/items/1?page=2#end"),
+    ("//other.example/x", "http://other.example/x"),
+    ("//other.example", "http://other.example/"),
+    ("http://other.example", "http://other.example/"),
+    ("https://other.example:8443/a?b#c", "https://other.example:8443/a?b#c"),
+    ("HTTPS://Other.Example/A", "https://other.example/A"),
+    // What a signature or another server may stand on stays as it is.
+    ("/a%2Fb//c%20d?e=%41+f", "http://example.org:81/a%2Fb//c%20d?e=%41+f"),
+    ("/käse?ä#ö", "http://example.org:81/k%C3%A4se?%C3%A4#%C3%B6"),
+    ("/a b", "http://example.org:81/a%20b"),
+    ("http://me:secret@other.example/", "http://other.example/"),
+    ("app://open/this", "app://open/this"),
+    // What is no URI of this kind is sent as it is, on one line.
+    ("mailto:ann@example.org", "mailto:ann@example.org"),
+    ("/a\r\nSet-Cookie: x=y", "/a  Set-Cookie: x=y"),
+    ("\r\n\r\n<p>", "<p>"),
+    ("http://a b/", "http://a b/"),
+    ("http://[::1/", "http://[::1/"),
+];
+
+#[test]
+fn ctx_07_redirects_lead_to_absolute_uris() {
+    let running = Running::new(|ctx| {
+        let index: usize =
+            String::from_utf8_lossy(ctx.header("index").unwrap_or_default()).parse().unwrap_or(0);
+        ctx.set_body("the body stays");
+        ctx.redirect(REDIRECTS[index].0, 303);
+    });
+    let mut client = running.client();
+    for (index, (target, location)) in REDIRECTS.iter().enumerate() {
+        let reply = client.exchange(format!(
+            "GET /shop/items/1?page=2 HTTP/1.1\r\nHost: Example.org:81\r\nIndex: {index}\r\n\r\n"
+        ));
+        assert_eq!((reply.status, reply.text()), (303, "the body stays"));
+        assert_eq!(reply.field("Location").map(str::trim), Some(*location), "{target:?}");
+    }
+    let absolute = client.exchange("GET https://a/b/c HTTP/1.1\r\nHost: ignored\r\nIndex: 1\r\n\r\n");
+    assert_eq!(absolute.field("Location"), Some("https://a/b/2"), "the target's own scheme and host");
+    let hostless = client.exchange("GET /b/c HTTP/1.0\r\nIndex: 1\r\n\r\n");
+    assert_eq!(hostless.field("Location"), Some("2"), "nothing to make it absolute with");
+}
+
+#[test]
+fn ctx_07_only_codes_that_redirect() {
+    for (given, sent) in [
+        (301, 301),
+        (302, 302),
+        (303, 303),
+        (307, 307),
+        (308, 308),
+        (300, 302),
+        (304, 302),
+        (200, 302),
+        (0, 302),
+        (9999, 302),
+    ] {
+        let mut ctx = posted("/", "", "");
+        ctx.redirect("/x", given);
+        assert_eq!(ctx.response.status(), sent, "{given}");
+        assert_eq!(ctx.response.header("Location"), Some(&b"http://h/x"[..]));
+    }
+}
+
+/// Lines that contexts have logged.
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Collector;
+
+impl log::Log for Collector {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target() == "anthill_http::request"
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            assert_eq!(record.level(), log::Level::Info);
+            LOGGED.lock().expect("nobody panics while it holds this").push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn collect_logs() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_logger(&Collector).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Info);
+    });
+}
+
+#[test]
+fn ctx_08_ids_times_and_log_lines() {
+    collect_logs();
+    type Seen = (u64, u64, u64, SystemTime, SystemTime, String);
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+    let notes = seen.clone();
+    let running = Running::new(move |ctx| {
+        let note =
+            (ctx.conn_id(), ctx.conn_request_num(), ctx.id(), ctx.conn_time(), ctx.time(), ctx.to_string());
+        notes.lock().expect("nobody panics while it holds this").push(note);
+        ctx.log(format_args!("said by {}", "ctx_08"));
+    });
+    let started = SystemTime::now();
+    let mut clients = running.clients(2);
+    for client in &mut clients {
+        for target in ["/a?b=c", "/", "http://other/x"] {
+            assert_eq!(client.get(target).status, 200);
+        }
+    }
+    let seen = seen.lock().expect("no panic").clone();
+    let [first, second] = [&seen[..3], &seen[3..]];
+    for (requests, client) in [(first, &clients[0]), (second, &clients[1])] {
+        let (local, remote) = (running.address(), client.stream().local_addr().expect("an address"));
+        let urls = ["http://h/a?b=c", "http://h/", "http://other/x"];
+        for (number, (conn, num, id, opened, time, line)) in (1..).zip(requests) {
+            assert_eq!((*conn, *num), (requests[0].0, number), "numbered from 1");
+            assert_eq!(*id, conn << 32 | num);
+            assert_eq!(*opened, requests[0].3, "a connection is opened once");
+            let tolerance = Duration::from_secs(60);
+            assert!(*opened >= started - tolerance && *time >= started - tolerance, "{opened:?} {time:?}");
+            let url = urls[number as usize - 1];
+            assert_eq!(*line, format!("#{id:016x} - {local}<->{remote} - GET {url}"));
+            let logged = LOGGED.lock().expect("no panic");
+            let found =
+                logged.iter().find_map(|logged| logged.strip_suffix(&format!(" {line} - said by ctx_08")));
+            let elapsed = found.unwrap_or_else(|| panic!("no line for {line} in {logged:?}"));
+            let (seconds, fraction) = elapsed.split_once('.').expect("seconds with a fraction");
+            assert!(seconds.parse::<u64>().is_ok() && fraction.len() == 3, "{elapsed}");
+        }
+    }
+    assert_ne!(first[0].0, second[0].0, "each connection has a number of its own");
+}
+
+#[test]
+fn ctx_09_modified_since() {
+    let changed = UNIX_EPOCH + Duration::new(784_111_777, 500_000_000);
+    let second = Duration::from_secs(1);
+    let asked = |field: Option<&str>| {
+        let mut request = Request::new("GET", "/").expect("a request");
+        if let Some(field) = field {
+            request.set_header("if-modified-since", field);
+        }
+        RequestCtx::for_request(request, None).if_modified_since(changed)
+    };
+    let at = |time| format_http_date(time).to_string();
+    assert!(!asked(Some(&at(changed))), "equal, to the second");
+    assert!(!asked(Some(&at(changed + second))), "the client's is newer");
+    assert!(asked(Some(&at(changed - second))), "the client's is older");
+    assert!(!asked(Some("Sunday, 06-Nov-94 08:49:37 GMT")), "an old form of the same");
+    assert!(!asked(Some("Sun Nov  6 08:49:37 1994")), "an old form of the same");
+    for garbage in [None, Some(""), Some("yesterday"), Some("784111777"), Some("Sun, 06 Nov 1994 08:49:37")] {
+        assert!(asked(garbage), "{garbage:?}");
+    }
+}
+
+#[test]
+fn ctx_10_a_handler_runs_without_a_server() {
+    fn handler(ctx: &mut RequestCtx) {
+        assert!(!ctx.client_disconnected(), "nothing is cancelled");
+        let values = format!(
+            "{} {} {} {}",
+            ctx.remote_addr(),
+            ctx.path(),
+            String::from_utf8_lossy(&ctx.query_arg("x").unwrap_or_default()),
+            String::from_utf8_lossy(ctx.body())
+        );
+        let mut streamed = Vec::new();
+        ctx.body_reader().read_to_end(&mut streamed).expect("a body that is there");
+        assert_eq!(ctx.body(), b"", "it was read");
+        ctx.set_user_value("seen", streamed.len());
+        ctx.response.set_header("x-a", "b");
+        ctx.set_body(values);
+    }
+    let address: SocketAddr = "[::1]:7".parse().expect("an address");
+    let mut built = Request::new("POST", "http://h/a%20b?x=1").expect("a request");
+    built.set_body("body");
+    let message =
+        "POST /a%20b?x=1 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    let (parsed, _) = Request::parse(message.as_bytes()).expect("a request").expect("all of it");
+    for request in [built.clone(), parsed.clone(), parsed] {
+        let mut ctx = RequestCtx::for_request(request, Some(address));
+        handler(&mut ctx);
+        assert_eq!(String::from_utf8_lossy(ctx.response.body()), "[::1]:7 /a b 1 body");
+        assert_eq!(ctx.user_value::<usize>("seen"), Some(&4));
+        assert_eq!((ctx.conn_id(), ctx.conn_request_num(), ctx.local_addr().port()), (0, 0, 0));
+    }
+}
+
+/// That a reference cannot be kept is a matter for the compiler; the documentation of `RequestCtx` has handlers that try it
+/// and are refused.
+#[test]
+fn ctx_11_what_is_kept_is_a_copy() {
+    let kept = Arc::new(Mutex::new(Vec::<(Request, Vec<u8>)>::new()));
+    let keeper = kept.clone();
+    let running = Running::with(Server::builder().shards(1), move |ctx| {
+        let copies = (ctx.request.clone(), ctx.body().to_vec());
+        keeper.lock().expect("nobody panics while it holds this").push(copies);
+        ctx.set_body("kept");
+    });
+    let mut client = running.client();
+    for number in 0..20 {
+        client.send(post_message(&format!("/{number}"), "a/b", &format!("X: {number}\r\n"), &[b'x'; 500]));
+        assert_eq!(client.response().text(), "kept");
+    }
+    drop(running);
+    for (number, (request, body)) in kept.lock().expect("no panic").iter().enumerate() {
+        assert_eq!(request.path(), format!("/{number}"), "later requests have not touched it");
+        assert_eq!(request.header_str("x"), Some(number.to_string().as_str()));
+        assert_eq!((request.body(), body.len()), (&body[..], 500));
+    }
+}
+
+/// A small form with a value and a file of so many bytes.
+fn form_with_file(bytes: usize) -> Vec<u8> {
+    let mut writer = MultipartWriter::new(Vec::new(), &Boundary::new("sep").expect("a boundary"));
+    writer.field("title", "red ants").expect("a vector");
+    let content: Vec<u8> = (0..bytes).map(|index| (index * index / 7) as u8).collect();
+    writer.file("photo", "ant.bin", "image/x", &content[..]).expect("a vector");
+    writer.finish().expect("a vector")
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).expect("a vector");
+    encoder.finish().expect("a vector")
+}
+
+fn deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).expect("a vector");
+    encoder.finish().expect("a vector")
+}
+
+/// Answers with what the form has, or why there is none: by `form`, `form_file` and the parts, as the path says.
+fn describe(ctx: &mut RequestCtx) {
+    let limit = ctx.query_arg("limit").and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let options = form::Options::new().max_memory_bytes(1000).max_body_bytes(limit.unwrap_or(u64::MAX));
+    let described = match ctx.path() {
+        "/form" => ctx.form(&options).map(|form| {
+            let title = form.values().get_str("title").unwrap_or_default();
+            let file = form.file("photo").map_or(0, form::FormFile::len);
+            format!("{title} {file}")
+        }),
+        "/file" => ctx.form_file("photo").map(|file| file.len()).map(|length| {
+            let title = ctx.form_value("title").map(|title| String::from_utf8_lossy(&title).into_owned());
+            format!("{} {length} of {}", title.unwrap_or_default(), ctx.body().len())
+        }),
+        "/args" => ctx.post_args().map(ToString::to_string),
+        _ => parts(ctx, limit.unwrap_or(u64::MAX)),
+    };
+    match described {
+        Ok(described) => ctx.set_body(described),
+        Err(error) => ctx.error(format!("{error:?}"), error.status()),
+    }
+}
+
+fn parts(ctx: &mut RequestCtx, limit: u64) -> Result<String, Error> {
+    let mut described = String::new();
+    let mut parts = ctx.multipart(multipart::Limits::new().max_body_bytes(limit))?;
+    while let Some(mut part) = parts.next_part()? {
+        let length = part.read_to_vec(1_000_000)?.len();
+        described += &format!("{}={length};", part.name().unwrap_or_default());
+    }
+    Ok(described)
+}
+
+/// Sends `message` in one piece and in many, to servers that wait for bodies and servers that stream them.
+#[track_caller]
+fn described(message: &[u8]) -> Vec<(u16, String)> {
+    let mut replies = Vec::new();
+    for streams in [false, true] {
+        let options = Server::builder().max_request_body_size(100_000);
+        let running = Running::with(if streams { options.stream_request_body() } else { options }, describe);
+        for piece in [usize::MAX, 1000] {
+            let mut client = running.client();
+            for bytes in message.chunks(piece) {
+                client.send(bytes);
+            }
+            client.send(get("/next"));
+            let reply = client.response();
+            replies.push((reply.status, reply.text().to_owned()));
+            if !reply.closes() {
+                assert_eq!(client.response().status, 415, "the request behind it is seen");
+            }
+        }
+    }
+    replies
+}
+
+#[track_caller]
+fn assert_described(message: &[u8], status: u16, expected: &str) {
+    for (found, text) in described(message) {
+        assert_eq!((found, text.as_str()), (status, expected));
+    }
+}
+
+#[test]
+fn frm_01_arguments_of_a_post() {
+    assert_described(&post_message("/args", URLENCODED, "", b"a=1&b=%41+&a=2"), 200, "a=1&b=A+&a=2");
+    let charset = format!("{URLENCODED}; charset=utf-8");
+    assert_described(&post_message("/args", &charset, "", b"a"), 200, "a");
+    assert_described(&post_message("/args", "text/plain", "", b"a=1"), 415, "NotAForm");
+    assert_described(&post_message("/args", MULTIPART, "", &form_with_file(1)), 415, "NotAForm");
+    assert_described(
+        &post_message("/args", "application/x-www-form-urlencodedx", "", b"a=1"),
+        415,
+        "NotAForm",
+    );
+}
+
+#[test]
+fn frm_02_forms_through_a_server() {
+    let body = form_with_file(20_000);
+    let length = body.len();
+    assert_described(&post_message("/form", MULTIPART, "", &body), 200, "red ants 20000");
+    assert_described(
+        &post_message("/file", MULTIPART, "", &body),
+        200,
+        &format!("red ants 20000 of {length}"),
+    );
+    assert_described(&post_message("/parts", MULTIPART, "", &body), 200, "title=8;photo=20000;");
+    let mut chunked = format!(
+        "POST /form HTTP/1.1\r\nHost: h\r\nContent-Type: {MULTIPART}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    .into_bytes();
+    for piece in body.chunks(777) {
+        chunked.extend(format!("{:x}\r\n", piece.len()).bytes());
+        chunked.extend([piece, b"\r\n"].concat());
+    }
+    chunked.extend(b"0\r\n\r\n");
+    assert_described(&chunked, 200, "red ants 20000");
+    // Of what follows the form in the same body, nothing is left over for the next request.
+    let epilogue = [&body[..], get("/epilogue").as_bytes(), &[b'x'; 8192]].concat();
+    for target in ["/form", "/parts"] {
+        let (_, text) = &described(&post_message(target, MULTIPART, "", &epilogue))[0];
+        let replies = described(&post_message(target, MULTIPART, "", &epilogue));
+        assert!(replies.iter().all(|reply| *reply == (200, text.clone())), "{replies:?}");
+    }
+}
+
+#[test]
+fn frm_02_compressed_forms() {
+    let body = form_with_file(20_000);
+    for (coding, encoded) in [
+        ("gzip", gzip(&body)),
+        ("X-GZIP", gzip(&body)),
+        ("deflate", deflate(&body)),
+        ("identity", body.clone()),
+        ("gzip", [gzip(&body[..100]), gzip(&body[100..])].concat()),
+    ] {
+        let field = format!("Content-Encoding: {coding}\r\n");
+        let message = |target: &str| post_message(target, MULTIPART, &field, &encoded);
+        assert_described(&message("/form"), 200, "red ants 20000");
+        assert_described(&message("/parts"), 200, "title=8;photo=20000;");
+        assert_described(&message("/file"), 200, &format!("red ants 20000 of {}", encoded.len()));
+    }
+    let message = post_message("/args", URLENCODED, "Content-Encoding: gzip\r\n", &gzip(b"a=1&b=2"));
+    assert_described(&message, 200, "a=1&b=2");
+    for fields in [
+        "Content-Encoding: br\r\n",
+        "Content-Encoding: gzip, gzip\r\n",
+        "Content-Encoding: gzip\r\nContent-Encoding: deflate\r\n",
+        "Content-Encoding: ?\r\n",
+    ] {
+        for target in ["/form", "/parts", "/file"] {
+            assert_described(&post_message(target, MULTIPART, fields, &body), 415, "UnsupportedCoding");
+        }
+    }
+    let broken = [
+        ("gzip", body.clone()),
+        ("gzip", gzip(&body)[..100].to_vec()),
+        ("gzip", [gzip(&body), b"x".to_vec()].concat()),
+        ("deflate", gzip(&body)),
+        ("deflate", [deflate(&body), b"x".to_vec()].concat()),
+        ("gzip", Vec::new()),
+    ];
+    for (coding, encoded) in broken {
+        let field = format!("Content-Encoding: {coding}\r\n");
+        for target in ["/form", "/parts", "/file"] {
+            for (status, text) in described(&post_message(target, MULTIPART, &field, &encoded)) {
+                assert!(
+                    status == 400 && text.starts_with("Undecodable"),
+                    "{coding} {target}: {status} {text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn frm_02_what_is_malformed_is_a_400() {
+    let body = form_with_file(20_000);
+    for (body, expected) in [
+        (&body[..body.len() - 30], format!("Malformed({:?})", Malformed::Truncated)),
+        (&b"--sep\r\nno field\r\n\r\n--sep--\r\n"[..], format!("Malformed({:?})", Malformed::Head)),
+        (&b""[..], format!("Malformed({:?})", Malformed::Truncated)),
+    ] {
+        for target in ["/form", "/parts", "/file"] {
+            assert_described(&post_message(target, MULTIPART, "", body), 400, &expected);
+        }
+    }
+    assert_described(&post_message("/form", "multipart/form-data", "", &body), 400, "Boundary(Missing)");
+    assert_described(&post_message("/parts", "multipart/form-data", "", &body), 400, "Boundary(Missing)");
+    assert_described(&post_message("/form", "multipart/mixed; boundary=sep", "", &body), 415, "NotAForm");
+    assert_described(&post_message("/form", "text/plain", "", &body), 415, "NotAForm");
+}
+
+#[test]
+fn frm_03_nothing_is_parsed_before_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_owned();
+    let body = form_with_file(50_000);
+    let expected = body.clone();
+    let running = Running::new(move |ctx| {
+        assert_eq!(ctx.body(), expected, "the body is there as it was sent");
+        for _ in 0..2 {
+            let options = form::Options::new().max_memory_bytes(0).temp_dir(&path);
+            let form = ctx.form(&options).expect("a form");
+            let file = form.file("photo").expect("a file");
+            assert_eq!((file.len(), file.bytes()), (50_000, None), "it is on disk");
+            let saved = path.join("saved");
+            assert_eq!(file.save_to(&saved).expect("a place for it"), 50_000);
+            let content = std::fs::read(&saved).expect("a file");
+            std::fs::remove_file(&saved).expect("it can go");
+            let mut held = Vec::new();
+            ctx.form_file("photo").expect("a file").reader().read_to_end(&mut held).expect("a file");
+            assert_eq!(content, held);
+            assert!(matches!(ctx.form_file("other"), Err(Error::MissingFile(name)) if name == "other"));
+        }
+        assert_eq!(ctx.body(), expected, "and it stays");
+        ctx.set_body("fine");
+    });
+    let mut client = running.client();
+    for _ in 0..2 {
+        client.send(post_message("/", MULTIPART, "", &body));
+        assert_eq!(client.response().text(), "fine");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing is left on disk");
+}
+
+#[test]
+fn frm_04_one_byte_below_the_size_is_too_large() {
+    let body = form_with_file(20_000);
+    let too_large = format!("TooLarge({:?})", Limit::Body);
+    for (field, encoded) in [
+        ("", body.clone()),
+        ("Content-Encoding: gzip\r\n", gzip(&body)),
+        ("Content-Encoding: deflate\r\n", deflate(&body)),
+    ] {
+        for (target, fits) in [("/form", "red ants 20000"), ("/parts", "title=8;photo=20000;")] {
+            let message =
+                |limit: usize| post_message(&format!("{target}?limit={limit}"), MULTIPART, field, &encoded);
+            assert_described(&message(body.len()), 200, fits);
+            assert_described(&message(body.len() - 1), 413, &too_large);
+        }
+    }
+    let message = |limit: usize| {
+        post_message(
+            &format!("/form?limit={limit}"),
+            URLENCODED,
+            "Content-Encoding: gzip\r\n",
+            &gzip(b"title=x"),
+        )
+    };
+    assert_described(&message(7), 200, "x 0");
+    assert_described(&message(6), 413, &too_large);
+}
+
+#[test]
+fn frm_04_what_is_waited_for_is_held_to_the_server_s_limit() {
+    let body = form_with_file(120_000);
+    let replies = described(&post_message("/file", MULTIPART, "", &body));
+    let refused = (413, "Request body too large".to_owned());
+    assert_eq!(replies[..2], [refused.clone(), refused], "before the handler is called");
+    let found = (413, format!("TooLarge({:?})", Limit::Body));
+    assert_eq!(replies[2..], [found.clone(), found], "by the handler");
+    // Read as it comes, the form has its own limits alone.
+    let replies = described(&post_message("/form", MULTIPART, "", &body));
+    assert!(replies[2..].iter().all(|reply| *reply == (200, "red ants 120000".to_owned())), "{replies:?}");
+}
+
+#[test]
+fn frm_04_a_small_body_cannot_become_a_huge_form() {
+    // 64 MiB of zeros in some 64 KiB.
+    let head = b"--sep\r\nContent-Disposition: form-data; name=photo; filename=f\r\n\r\n";
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(head).expect("a vector");
+    for _ in 0..64 {
+        encoder.write_all(&[0; 1024 * 1024]).expect("a vector");
+    }
+    encoder.write_all(b"\r\n--sep--\r\n").expect("a vector");
+    let bomb = encoder.finish().expect("a vector");
+    let mut request = Request::new("POST", "/").expect("a request");
+    request.set_content_type(MULTIPART);
+    request.set_content_encoding("gzip");
+    request.set_body(&bomb);
+    let mut ctx = RequestCtx::for_request(request, None);
+    assert!(matches!(ctx.form_file("photo"), Err(Error::TooLarge(Limit::Body))), "{} bytes", bomb.len());
+    assert_eq!(ctx.form_value("photo"), None);
+}
+
+#[test]
+fn a_client_that_stops_in_its_form_is_a_408() {
+    let options = Server::builder().stream_request_body().read_timeout(Duration::from_millis(200));
+    let running = Running::with(options, describe);
+    for target in ["/form", "/parts", "/file"] {
+        let mut client = running.client();
+        let message = post_message(target, MULTIPART, "", &form_with_file(50_000));
+        client.send(&message[..30_000]);
+        let reply = client.response();
+        assert!(reply.status == 408 && reply.text().starts_with("Read"), "{target}: {reply:?}");
+    }
+}
+
+/// Uploads so many bytes as one part over a socket to a handler that reads it piece by piece. Never more of it may be
+/// under way than sockets hold: the server keeps nothing.
+fn uploads_in_constant_memory(length: u64) {
+    const BLOCK: usize = 64 * 1024;
+    /// What the system's socket buffers may hold at both ends, and a margin.
+    const UNDER_WAY_MAX: u64 = 32 * 1024 * 1024;
+    let (received, most_under_way) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let sent = Arc::new(AtomicU64::new(0));
+    let pauses = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let (received, most, sent, pauses) =
+            (received.clone(), most_under_way.clone(), sent.clone(), pauses.clone());
+        move |ctx: &mut RequestCtx| {
+            let mut parts = ctx.multipart(multipart::Limits::new()).expect("a multipart body");
+            let mut part = parts.next_part().expect("a body").expect("a part");
+            let mut position = 0_u64;
+            loop {
+                let piece = part.fill_buf().expect("content");
+                if piece.is_empty() {
+                    break;
+                }
+                assert!(piece.len() <= BLOCK, "{} bytes are held at once", piece.len());
+                let is_right = piece.iter().zip(position..).all(|(byte, at)| *byte == (at % 251) as u8);
+                assert!(is_right, "wrong bytes behind {position}");
+                position += piece.len() as u64;
+                let count = piece.len();
+                part.consume(count);
+                received.store(position, Ordering::Relaxed);
+                if pauses.load(Ordering::Relaxed) == 0 && position > length / 2 {
+                    // The sender gets no further than the sockets let it.
+                    pauses.store(1, Ordering::Relaxed);
+                    let mut before = u64::MAX;
+                    eventually("the sender is stuck", || {
+                        std::thread::sleep(Duration::from_millis(50));
+                        let now = sent.load(Ordering::Relaxed);
+                        std::mem::replace(&mut before, now) == now
+                    });
+                }
+                let under_way = sent.load(Ordering::Relaxed).saturating_sub(position);
+                most.fetch_max(under_way, Ordering::Relaxed);
+            }
+            assert!(parts.next_part().expect("a body").is_none());
+            ctx.set_body(position.to_string());
+        }
+    };
+    let running = Running::with(Server::builder().stream_request_body(), handler);
+    let head = "--sep\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n";
+    let tail = "\r\n--sep--\r\n";
+    let total = length + (head.len() + tail.len()) as u64;
+    let mut stream = TcpStream::connect(running.address()).expect("somebody listens there");
+    stream.set_write_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+    stream.set_read_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+    let sending = background(move || {
+        let start = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: {MULTIPART}\r\nContent-Length: {total}\r\n\r\n{head}"
+        );
+        stream.write_all(start.as_bytes()).expect("a server that reads");
+        // 251 is prime, so the pattern is nowhere like a delimiter, and a shifted block does not look like another.
+        let pattern: Vec<u8> = (0..BLOCK + 251).map(|index| (index % 251) as u8).collect();
+        let mut position = 0;
+        while position < length {
+            let count = (length - position).min(BLOCK as u64);
+            let from = (position % 251) as usize;
+            stream.write_all(&pattern[from..from + count as usize]).expect("a server that reads");
+            position += count;
+            sent.store(position, Ordering::Relaxed);
+        }
+        stream.write_all(tail.as_bytes()).expect("a server that reads");
+        Client::over(stream).response()
+    });
+    let reply = sending.outcome_within(LONG_PATIENCE, "the upload");
+    assert_eq!((reply.status, reply.text()), (200, length.to_string().as_str()));
+    let most = most_under_way.load(Ordering::Relaxed);
+    assert!(most < UNDER_WAY_MAX.min(length / 2), "{most} bytes were under way at once");
+}
+
+#[test]
+fn frm_05_an_upload_passes_through_a_handler_in_constant_memory() {
+    uploads_in_constant_memory(64 * 1024 * 1024);
+}
+
+#[test]
+#[ignore = "takes some seconds: run it with --ignored"]
+fn frm_05_an_upload_of_a_gibibyte_passes_through_a_handler_in_constant_memory() {
+    uploads_in_constant_memory(1024 * 1024 * 1024);
+}

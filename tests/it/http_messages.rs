@@ -1,0 +1,878 @@
+//! Requests and responses that are built and changed: rows `HDR-04` to `HDR-07`, `HDR-10`, `CKY-01`, `CKY-03`, and the typed
+//! errors of `ERR-01` as far as there are any yet.
+//!
+//! The idea: what counts is the bytes of the message. Responses are looked at as a server sends them over a stream in
+//! memory, requests as they are written and parsed again. The rule: every setter there is has its line in a table.
+
+use std::io::{self, Cursor, Read, Write};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anthill_http::form::FormType;
+use anthill_http::header::{ByteRange, ContentRange, RangeError, RangeSpec};
+use anthill_http::multipart::{Boundary, BoundaryError, Multipart, MultipartWriter};
+use anthill_http::{
+    ArgError, Args, ContentDecoder, Cookie, CookieError, CookieLine, Error, Headers, InvalidRequest,
+    InvalidTrailer, ProtoError, Request, RequestCtx, Response, Server, ServerBuilder, ShutdownError,
+    UnsupportedCoding, Uri, UriError, Version, form, multipart,
+};
+use anthill_tests::Gate;
+use anthill_tests::client::{Client, get};
+use anthill_tests::server::Running;
+
+/// A peer that has sent everything, and remembers what it got.
+struct Peer {
+    sends: Cursor<Vec<u8>>,
+    got: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Read for Peer {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.sends.read(into)
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.got.lock().expect("nobody panics while it holds this").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a server sends in answer to `request`.
+#[track_caller]
+fn wire(
+    options: ServerBuilder,
+    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+    request: &str,
+) -> String {
+    let server = options.no_default_date().no_default_server_header().build(handler).expect("options");
+    let got = Arc::default();
+    let peer = Peer { sends: Cursor::new(request.into()), got: Arc::clone(&got) };
+    server.serve_conn(peer).expect("a connection that ends well");
+    let got = std::mem::take(&mut *got.lock().expect("nobody panics while it holds this"));
+    String::from_utf8_lossy(&got).into_owned()
+}
+
+/// Texts that would begin a line, a message, an attribute or a pair of their own.
+const EVIL: [&str; 9] = [
+    "a\r\nX-Evil: 1",
+    "a\nX-Evil: 1",
+    "a\rX-Evil: 1",
+    "a\r\n\r\nHTTP/1.1 200 OK\r\nX-Evil: 1\r\n\r\n",
+    "\r\nX-Evil: 1",
+    "a\r\n X-Evil: 1",
+    "a\0\r\nX-Evil: 1\x7f",
+    "a; Domain=evil.example; X-Evil=1\r\nX-Evil: 1",
+    "a, Content-Length\r\nContent-Length: 0\r\nX-Evil: 1",
+];
+
+/// Asserts that a message has no lines but those it should have: `firsts` is how a line that begins a message begins.
+#[track_caller]
+fn assert_no_line_is_forged(what: &str, message: &str, first: &str) {
+    let rest = message.replace("\r\n", "|");
+    assert!(!rest.contains(['\r', '\n', '\0', '\x7f']), "{what}: a control byte is left in {message:?}");
+    let lines: Vec<&str> = message.split("\r\n").collect();
+    for line in &lines {
+        assert!(!line.to_ascii_lowercase().starts_with("x-evil"), "{what}: a line is forged in {message:?}");
+    }
+    let firsts = lines.iter().filter(|line| line.contains(first)).count();
+    let begins = lines.iter().filter(|line| line.starts_with(first) || line.ends_with(first)).count();
+    assert!(begins <= 1 && firsts >= 1, "{what}: a message is forged in {message:?}");
+    let lengths = lines.iter().filter(|line| line.to_ascii_lowercase().starts_with("content-length"));
+    assert!(lengths.count() <= 1, "{what}: a length is forged in {message:?}");
+}
+
+type ResponseSetter = (&'static str, fn(&mut RequestCtx, &str));
+
+/// Every way to put text into the head of a response.
+const RESPONSE_SETTERS: &[ResponseSetter] = &[
+    ("set_header, value", |ctx, evil| ctx.response.set_header("X-Good", evil)),
+    ("set_header, value, again", |ctx, evil| {
+        ctx.response.set_header("X-Good", "before");
+        ctx.response.set_header("X-Good", evil);
+    }),
+    ("set_header, name", |ctx, evil| ctx.response.set_header(evil, "x")),
+    ("append_header, value", |ctx, evil| ctx.response.append_header("X-Good", evil)),
+    ("append_header, name", |ctx, evil| ctx.response.append_header(evil, "x")),
+    ("append_header, single", |ctx, evil| ctx.response.append_header("Content-Type", evil)),
+    ("set_header, Connection", |ctx, evil| ctx.response.set_header("Connection", evil)),
+    ("set_header, Trailer", |ctx, evil| ctx.response.set_header("Trailer", evil)),
+    ("set_header, Set-Cookie", |ctx, evil| ctx.response.set_header("Set-Cookie", evil)),
+    ("set_header, Transfer-Encoding", |ctx, evil| ctx.response.set_header("Transfer-Encoding", evil)),
+    ("set_header, Content-Length", |ctx, evil| ctx.response.set_header("Content-Length", evil)),
+    ("set_header, Content-Encoding", |ctx, evil| ctx.response.set_header("Content-Encoding", evil)),
+    ("set_header, Date", |ctx, evil| ctx.response.set_header("Date", evil)),
+    ("headers_mut, append", |ctx, evil| ctx.response.headers_mut().append(evil, evil)),
+    ("headers_mut, set", |ctx, evil| ctx.response.headers_mut().set(evil, evil)),
+    ("headers_mut, extend", |ctx, evil| ctx.response.headers_mut().extend([(evil, evil)])),
+    ("headers_mut, from iterator", |ctx, evil| {
+        *ctx.response.headers_mut() = Headers::from_iter([(evil, evil)])
+    }),
+    ("headers_mut, raw names", |ctx, evil| {
+        ctx.response.headers_mut().set_raw_names(true);
+        ctx.response.headers_mut().append(evil, evil);
+        ctx.response.headers_mut().set(evil, evil);
+    }),
+    ("headers_mut, copy", |ctx, evil| {
+        let other = Headers::from_iter([(evil, evil)]);
+        ctx.response.headers_mut().copy_from(other.fields());
+    }),
+    ("set_reason", |ctx, evil| ctx.response.set_reason(evil)),
+    ("set_reason of an unknown status", |ctx, evil| {
+        ctx.response.set_status(499);
+        ctx.response.set_reason(evil);
+    }),
+    ("set_content_type", |ctx, evil| ctx.response.set_content_type(evil)),
+    ("set_content_encoding", |ctx, evil| ctx.response.set_content_encoding(evil)),
+    ("set_server", |ctx, evil| ctx.response.set_server(evil)),
+    ("add_trailer", |ctx, evil| {
+        let _ = ctx.response.add_trailer(evil);
+    }),
+    ("set_cookie, name", |ctx, evil| ctx.response.set_cookie(&Cookie::new(evil, "x"))),
+    ("set_cookie, value", |ctx, evil| ctx.response.set_cookie(&Cookie::new("x", evil))),
+    ("set_cookie, no name", |ctx, evil| ctx.response.set_cookie(&Cookie::new("", evil))),
+    ("set_cookie, domain", |ctx, evil| ctx.response.set_cookie(Cookie::new("x", "y").set_domain(evil))),
+    ("set_cookie, path", |ctx, evil| ctx.response.set_cookie(Cookie::new("x", "y").set_path(evil))),
+    ("expire_cookie", |ctx, evil| ctx.response.expire_cookie(evil)),
+    ("ctx.set_content_type", |ctx, evil| ctx.set_content_type(evil)),
+    ("ctx.success", |ctx, evil| ctx.success(evil, "")),
+    ("ctx.redirect", |ctx, evil| ctx.redirect(evil, 302)),
+    ("ctx.redirect, absolute", |ctx, evil| ctx.redirect(format!("http://h/{evil}"), 302)),
+    ("ctx.redirect, to a URI", |ctx, evil| {
+        let mut uri = Uri::parse("http://h/").expect("a URI");
+        uri.set_path(evil);
+        uri.set_query(evil);
+        uri.set_fragment(evil);
+        uri.set_username(evil);
+        uri.set_password(evil);
+        uri.query_args_mut().append(evil, evil);
+        assert!(uri.set_host(evil).is_err() && uri.set_scheme(evil).is_err());
+        ctx.redirect(uri.to_bytes(), 302);
+    }),
+    ("arguments in a field", |ctx, evil| {
+        let args = Args::from_iter([(evil, evil)]);
+        ctx.response.set_header("X-Good", args.to_bytes());
+    }),
+    ("a cookie line in a field", |ctx, evil| {
+        let mut line = CookieLine::from_iter([(evil, evil)]);
+        line.set(evil, evil).add(evil, evil);
+        ctx.response.set_header("X-Good", &line);
+    }),
+    ("a boundary in a field", |ctx, evil| {
+        let boundary = Boundary::new(evil).unwrap_or_else(|_| Boundary::random());
+        ctx.response.set_content_type(boundary.form_content_type());
+    }),
+    ("a trailer behind a body", |ctx, evil| {
+        let _ = ctx.response.add_trailer("X-Good");
+        ctx.response.set_header("X-Good", evil);
+        let evil = evil.to_owned();
+        ctx.response.set_body_writer(move |out| {
+            out.append_trailer("X-Better", &evil);
+            out.append_trailer(&evil, "x");
+            out.write_all(b"body")
+        });
+    }),
+];
+
+#[test]
+fn hdr_05_no_setter_of_a_response_makes_a_line() {
+    for (what, set) in RESPONSE_SETTERS {
+        for evil in EVIL {
+            let handler = move |ctx: &mut RequestCtx| {
+                ctx.set_body("body");
+                set(ctx, evil);
+            };
+            for keeps_names in [false, true] {
+                let options = Server::builder();
+                let options = if keeps_names { options.disable_header_names_normalizing() } else { options };
+                let sent = wire(options, handler, &get("/"));
+                assert_no_line_is_forged(what, &sent, "HTTP/1.1 ");
+                let (head, body) = sent.split_once("\r\n\r\n").expect("a whole head");
+                assert!(
+                    ["", "body"].contains(&body) || body.starts_with("4\r\nbody\r\n0\r\n"),
+                    "{what}: {body:?}"
+                );
+                assert!(head.matches("\r\nSet-Cookie: ").count() <= 1, "{what}: {head:?}");
+                let attribute = head.lines().find(|line| line.starts_with("Set-Cookie: "));
+                if what.starts_with("set_cookie") || what.starts_with("expire_cookie") {
+                    let line = attribute.expect("a cookie").to_ascii_lowercase();
+                    assert!(
+                        !line.contains("; domain=evil") && !line.contains("; x-evil"),
+                        "{what}: {line:?}"
+                    );
+                }
+            }
+            let mut ctx = RequestCtx::default();
+            handler(&mut ctx);
+            let mut written = Vec::new();
+            if ctx.response.write_to(&mut written).is_ok() {
+                assert_no_line_is_forged(what, &String::from_utf8_lossy(&written), "HTTP/1.1 ");
+            } else {
+                assert!(ctx.response.is_body_stream(), "{what}");
+            }
+        }
+    }
+}
+
+/// Sets something; false: it was refused.
+type RequestSetter = (&'static str, fn(&mut Request, &str) -> bool);
+
+/// Every way to put text into the head of a request.
+const REQUEST_SETTERS: &[RequestSetter] = &[
+    ("new, method", |request, evil| Request::new(evil, "/").map(|new| *request = new).is_ok()),
+    ("new, target", |request, evil| Request::new("GET", evil).map(|new| *request = new).is_ok()),
+    ("set_method", |request, evil| request.set_method(evil).is_ok()),
+    ("set_target", |request, evil| request.set_target(evil).is_ok()),
+    ("set_target, path", |request, evil| request.set_target(format!("/{evil}")).is_ok()),
+    ("set_target, absolute", |request, evil| request.set_target(format!("http://{evil}/")).is_ok()),
+    ("set_host", |request, evil| request.set_host(evil).is_ok()),
+    ("set_header, Host", |request, evil| {
+        request.set_header("Host", evil);
+        request.append_header("hOST", evil);
+        request.host() != b"h"
+    }),
+    ("set_header, value", |request, evil| {
+        request.set_header("X-Good", evil);
+        true
+    }),
+    ("set_header, name", |request, evil| {
+        request.set_header(evil, "x");
+        true
+    }),
+    ("append_header, value", |request, evil| {
+        request.append_header("X-Good", evil);
+        true
+    }),
+    ("append_header, name", |request, evil| {
+        request.append_header(evil, "x");
+        true
+    }),
+    ("set_header, framing", |request, evil| {
+        request.set_header("Content-Length", evil);
+        request.append_header("Transfer-Encoding", "chunked");
+        request.append_header("Trailer", evil);
+        true
+    }),
+    ("set_content_type", |request, evil| {
+        request.set_content_type(evil);
+        true
+    }),
+    ("set_content_encoding", |request, evil| {
+        request.set_content_encoding(evil);
+        true
+    }),
+    ("set_user_agent", |request, evil| {
+        request.set_user_agent(evil);
+        true
+    }),
+    ("set_referer", |request, evil| {
+        request.set_referer(evil);
+        true
+    }),
+    ("set_cookie, name", |request, evil| {
+        request.set_cookie(evil, "x");
+        true
+    }),
+    ("set_cookie, value", |request, evil| {
+        request.set_cookie("x", evil);
+        true
+    }),
+    ("set_cookie, both, again", |request, evil| {
+        request.set_cookie(evil, evil);
+        request.set_cookie(evil, evil);
+        true
+    }),
+];
+
+#[test]
+fn hdr_05_no_setter_of_a_request_makes_a_line() {
+    for (what, set) in REQUEST_SETTERS {
+        for evil in EVIL {
+            let mut request = Request::new("PUT", "/path").expect("a request");
+            request.set_host("h").expect("a host");
+            request.set_body("body");
+            let before = request.clone();
+            let was_taken = set(&mut request, evil);
+            let mut written = Vec::new();
+            request.write_to(&mut written).expect("a vector");
+            let text = String::from_utf8_lossy(&written).into_owned();
+            assert_no_line_is_forged(what, &text, " HTTP/1.1");
+            let (parsed, length) = Request::parse(&written).expect(what).expect("a whole request");
+            assert_eq!(length, written.len(), "{what}: there is something behind the request");
+            assert_eq!((parsed.body(), parsed.method()), (&b"body"[..], "PUT"), "{what}");
+            assert_eq!((parsed.target(), parsed.host()), (&b"/path"[..], &b"h"[..]), "{what}");
+            assert!(parsed.cookies().count() <= 1, "{what}: {parsed:?}");
+            if !was_taken {
+                assert!(request.headers().iter().eq(before.headers().iter()), "{what}: refused and changed");
+            }
+        }
+    }
+}
+
+#[test]
+fn hdr_05_names_of_parts_stay_in_their_quotes() {
+    let boundary = Boundary::new("sep").expect("a boundary");
+    for evil in EVIL {
+        let mut writer = MultipartWriter::new(Vec::new(), &boundary);
+        writer.field(evil, "x").expect("a vector");
+        writer.file(evil, evil, evil, &b"y"[..]).expect("a vector");
+        writer.part(&Headers::from_iter([(evil, evil)]), &b"z"[..]).expect("a vector");
+        let body = writer.finish().expect("a vector");
+        let text = String::from_utf8(body.clone()).expect("text");
+        assert!(!text.lines().any(|line| line.starts_with("X-Evil")), "{text:?}");
+        let mut parts = Multipart::new(&body[..], &boundary);
+        let mut count = 0;
+        while let Some(part) = parts.next_part().expect("a body") {
+            assert!(!part.headers().contains("X-Evil"), "{evil:?}");
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+}
+
+#[test]
+fn hdr_06_a_request_is_framed_by_its_body() {
+    for body in ["", "body"] {
+        let mut request = Request::new("POST", "/").expect("a request");
+        request.set_host("h").expect("a host");
+        request.set_header("transfer-encoding", "chunked");
+        request.append_header("Transfer-Encoding", "gzip");
+        request.set_header("content-length", "1000");
+        request.append_header("Content-Length", "2");
+        request.set_body(body);
+        let mut written = Vec::new();
+        request.write_to(&mut written).expect("a vector");
+        let expected = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(String::from_utf8_lossy(&written), expected);
+    }
+}
+
+#[test]
+fn hdr_06_a_response_is_framed_by_its_body_whoever_says_otherwise() {
+    let forge = |ctx: &mut RequestCtx| {
+        let headers = ctx.response.headers_mut();
+        headers.set_raw_names(true);
+        headers.extend([
+            ("transfer-ENCODING", "chunked"),
+            ("content-LENGTH", "1000"),
+            ("Content-Length", "2"),
+        ]);
+    };
+    let plain = wire(
+        Server::builder(),
+        move |ctx| {
+            ctx.set_body("body");
+            forge(ctx);
+        },
+        &get("/"),
+    );
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n";
+    assert_eq!(plain, format!("{head}Content-Length: 4\r\n\r\nbody"));
+    let streamed = wire(
+        Server::builder(),
+        move |ctx| {
+            ctx.response.set_body_reader(&b"body"[..]);
+            forge(ctx);
+        },
+        &get("/"),
+    );
+    assert_eq!(streamed, format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"));
+    let mut ctx = RequestCtx::default();
+    ctx.set_body("body");
+    forge(&mut ctx);
+    let mut written = Vec::new();
+    ctx.response.write_to(&mut written).expect("a vector");
+    assert_eq!(String::from_utf8_lossy(&written), plain);
+}
+
+#[test]
+fn hdr_04_the_head_as_it_was_received() {
+    let head = "hOST:  h \r\nx-a:1\r\nX-A:\t2\r\nContent-Length: 4\r\n\r\n";
+    let message = format!("POST /p HTTP/1.1\r\n{head}body");
+    let (mut request, length) = Request::parse(message.as_bytes()).expect("a request").expect("all of it");
+    assert_eq!((length, request.raw_headers()), (message.len(), head.as_bytes()));
+    assert_eq!(request.headers().names().collect::<Vec<_>>(), ["hOST", "x-a", "Content-Length"]);
+    request.set_header("x-a", "3");
+    request.set_target("/other").expect("a target");
+    request.set_body("other");
+    assert_eq!(request.raw_headers(), head.as_bytes(), "what was received, whatever it is now");
+    assert_eq!(request.clone().raw_headers(), b"", "a copy was not received");
+    assert_eq!(Request::new("GET", "/").expect("a request").raw_headers(), b"");
+
+    let running = Running::new(|ctx| {
+        let raw = ctx.request.raw_headers().to_vec();
+        ctx.set_body(raw);
+    });
+    let mut client = running.client();
+    // Empty lines before, pipelined requests behind.
+    client.send(format!("\r\n{message}{message}GET / HTTP/1.0\r\n\r\n"));
+    for expected in [head, head, "\r\n"] {
+        assert_eq!(client.response().text(), expected);
+    }
+}
+
+#[test]
+fn hdr_07_generic_and_typed_access_to_a_request_are_the_same() {
+    let mut request = Request::new("GET", "/").expect("a request");
+    // Set generically, read by type.
+    request.set_header("host", "a:80");
+    request.set_header("USER-AGENT", "ua");
+    request.set_header("content-type", "a/b");
+    request.set_header("content-encoding", "gzip");
+    request.set_header("content-length", "7");
+    request.set_header("referer", "r");
+    request.set_header("connection", "x, CLOSE, upgrade");
+    request.set_header("cookie", "a=1; b=2");
+    request.set_header("range", "bytes=0-1");
+    request.set_header("accept-encoding", "br");
+    assert_eq!(request.host(), b"a:80");
+    assert_eq!(request.user_agent(), Some(&b"ua"[..]));
+    assert_eq!(request.content_type(), Some(&b"a/b"[..]));
+    assert_eq!(request.content_encoding(), Some(&b"gzip"[..]));
+    assert_eq!(request.content_length(), Some(7));
+    assert_eq!(request.referer(), Some(&b"r"[..]));
+    assert!(request.wants_close() && request.wants_upgrade());
+    assert_eq!((request.cookie("b"), request.cookies().count()), (Some(&b"2"[..]), 2));
+    assert_eq!(request.byte_ranges(9).expect("a range").expect("a good one").next(), ByteRange::new(0, 1));
+    assert!(request.accepts_encoding("br") && !request.accepts_encoding("gzip"));
+    // Set by type, read generically.
+    request.set_host("b").expect("a host");
+    request.set_user_agent("ua2");
+    request.set_content_type("c/d");
+    request.set_content_encoding("br");
+    request.set_referer("r2");
+    request.set_cookie("a", "3");
+    request.set_cookie("c", "4");
+    assert!(request.remove_cookie("b") && !request.remove_cookie("b"));
+    request.set_range(RangeSpec::StartingAt(5));
+    for (name, value) in [
+        ("Host", "b"),
+        ("User-Agent", "ua2"),
+        ("Content-Type", "c/d"),
+        ("Content-Encoding", "br"),
+        ("Referer", "r2"),
+        ("Cookie", "a=3; c=4"),
+        ("Range", "bytes=5-"),
+    ] {
+        assert_eq!(request.header_str(name), Some(value), "{name}");
+        assert_eq!(request.headers().get_all(name).count(), 1, "{name}");
+        assert!(request.remove_header(name), "{name}");
+    }
+    assert_eq!((request.host(), request.user_agent(), request.content_type()), (&b""[..], None, None));
+    assert_eq!((request.cookies().count(), request.byte_ranges(9).is_none()), (0, true));
+    request.remove_header("connection");
+    assert!(!request.wants_close());
+    request.set_close();
+    request.set_close();
+    assert_eq!(request.headers().get_all("Connection").collect::<Vec<_>>(), [b"close"]);
+    request.set_cookie("a", "1");
+    request.clear_cookies();
+    assert_eq!((request.header("cookie"), request.cookie("a")), (None, None));
+    let boundary = Boundary::new("sep").expect("a boundary");
+    assert_eq!(request.multipart_boundary(), Err(BoundaryError::NotMultipart));
+    request.set_multipart_boundary(&boundary);
+    assert_eq!(request.multipart_boundary(), Ok(boundary));
+    assert!(request.is_http11());
+    request.set_version(Version::Http10);
+    assert!(!request.is_http11());
+}
+
+#[test]
+fn hdr_07_the_host_is_one_and_the_same_everywhere() {
+    let check = |request: &Request, target: &str, host: &str| {
+        assert_eq!(String::from_utf8_lossy(request.target()), target);
+        assert_eq!((request.host(), request.header_str("Host")), (host.as_bytes(), Some(host)));
+        let mut written = Vec::new();
+        request.write_to(&mut written).expect("a vector");
+        let (parsed, _) = Request::parse(&written).expect("a request").expect("all of it");
+        assert_eq!((parsed.host(), parsed.header_str("host")), (host.as_bytes(), Some(host)));
+    };
+    let mut request = Request::new("GET", "http://a:1/x?y").expect("a request");
+    check(&request, "http://a:1/x?y", "a:1");
+    request.set_host("[::1]").expect("a host");
+    check(&request, "http://[::1]/x?y", "[::1]");
+    request.set_header("HOST", "longer.example:8080");
+    check(&request, "http://longer.example:8080/x?y", "longer.example:8080");
+    assert_eq!((request.path(), request.query()), ("/x", &b"y"[..]));
+    assert_eq!(request.set_host("a b"), Err(InvalidRequest::Host));
+    request.set_header("Host", "a b");
+    check(&request, "http://longer.example:8080/x?y", "longer.example:8080");
+    request.set_target("/z").expect("a target");
+    check(&request, "/z", "longer.example:8080");
+    assert!(request.remove_header("host"));
+    assert_eq!(request.host(), b"");
+
+    let mut connect = Request::new("CONNECT", "a:1").expect("a request");
+    check(&connect, "a:1", "a:1");
+    assert_eq!(connect.set_host("b"), Err(InvalidRequest::Host), "without a port");
+    connect.set_host("b:2").expect("a host");
+    check(&connect, "b:2", "b:2");
+}
+
+#[test]
+fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
+    let mut response = Response::new();
+    response.set_header("content-TYPE", "a/b");
+    response.append_header("Content-type", "c/d");
+    response.set_header("content-encoding", "gzip");
+    response.append_header("server", "one");
+    response.append_header("SERVER", "two");
+    response.set_header("connection", "upgrade, Close");
+    response.append_header("set-cookie", "a=1; path=/");
+    response.append_header("Set-Cookie", "b=2");
+    response.set_header("trailer", "X-A, X-B");
+    assert_eq!(
+        (response.content_type(), response.headers().get_all("content-type").count()),
+        (Some(&b"c/d"[..]), 1)
+    );
+    assert_eq!((response.content_encoding(), response.server()), (Some(&b"gzip"[..]), Some(&b"two"[..])));
+    assert!(response.close());
+    let cookie = response.cookie("a").expect("a cookie").expect("a good one");
+    assert_eq!((cookie.value(), cookie.path()), (&b"1"[..], Some(&b"/"[..])));
+    assert!(response.trailer_names().eq(["X-A", "X-B"]));
+
+    response.set_content_type("e/f");
+    response.set_content_encoding("br");
+    response.set_server("three");
+    response.set_cookie(&Cookie::new("a", "3"));
+    response.add_trailer("x-c, X-A").expect("good names");
+    response.set_last_modified(UNIX_EPOCH + Duration::from_secs(784_111_777));
+    response.set_content_range(ContentRange::Unsatisfied { length: 7 });
+    for (name, values) in [
+        ("Content-Type", &["e/f"][..]),
+        ("Content-Encoding", &["br"]),
+        ("Server", &["three"]),
+        ("Set-Cookie", &["a=3", "b=2"]),
+        ("Trailer", &["X-A, X-B, X-C"]),
+        ("Last-Modified", &["Sun, 06 Nov 1994 08:49:37 GMT"]),
+        ("Content-Range", &["bytes */7"]),
+    ] {
+        let found: Vec<_> = response.headers().get_all(name).map(String::from_utf8_lossy).collect();
+        assert_eq!(found, values, "{name}");
+        assert!(response.headers_mut().remove(name));
+    }
+    assert_eq!((response.content_type(), response.server(), response.cookie("a")), (None, None, None));
+    response.set_header("Connection", "keep-alive");
+    assert!(!response.close());
+    response.set_close();
+    assert!(response.headers().get_all("Connection").any(|value| value == b"close"));
+    // The length is that of the body, whatever the list says.
+    response.set_header("Content-Length", "7");
+    response.set_body("body");
+    assert_eq!(response.content_length(), Some(4));
+}
+
+#[test]
+fn hdr_07_what_is_set_generically_works_like_what_is_set_by_type() {
+    type Setter = fn(&mut Response);
+    let both: [(Setter, Setter); 6] = [
+        (|generic| generic.set_header("connection", "close"), |typed| typed.set_close()),
+        (|generic| generic.set_header("content-type", "a/b"), |typed| typed.set_content_type("a/b")),
+        (|generic| generic.set_header("server", "s"), |typed| typed.set_server("s")),
+        (|generic| generic.set_header("set-cookie", "a=b"), |typed| typed.set_cookie(&Cookie::new("a", "b"))),
+        (|generic| generic.set_header("content-encoding", "x"), |typed| typed.set_content_encoding("x")),
+        (
+            |generic| {
+                generic.set_header("trailer", "X-A");
+                generic.set_header("x-a", "1");
+                generic.set_body_reader(&b"body"[..]);
+            },
+            |typed| {
+                typed.add_trailer("x-a").expect("a good name");
+                typed.set_header("x-a", "1");
+                typed.set_body_reader(&b"body"[..]);
+            },
+        ),
+    ];
+    for (generic, typed) in both {
+        let sent =
+            [generic, typed].map(|set| wire(Server::builder(), move |ctx| set(&mut ctx.response), &get("/")));
+        assert_eq!(sent[0], sent[1]);
+        assert_ne!(sent[0], wire(Server::builder(), |_| {}, &get("/")));
+    }
+}
+
+#[test]
+fn hdr_10_a_response_is_copied_exchanged_and_cleared_whole() {
+    let mut response = Response::new();
+    response.set_status(418);
+    response.set_reason("Odd");
+    response.set_header("x-a", "1");
+    response.set_cookie(&Cookie::new("a", "b"));
+    response.add_trailer("X-T").expect("a good name");
+    response.set_close();
+    response.set_body("body");
+    let written = |response: &Response| {
+        let mut written = Vec::new();
+        response.write_to(&mut written).expect("a vector");
+        String::from_utf8(written).expect("text")
+    };
+    let text = written(&response);
+    assert_eq!(
+        text,
+        "HTTP/1.1 418 Odd\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 4\r\nX-A: 1\r\n\
+         Set-Cookie: a=b\r\nConnection: close\r\n\r\nbody"
+    );
+    let mut copy = response.clone();
+    assert_eq!(written(&copy), text);
+    assert!(copy.trailer_names().eq(["X-T"]));
+    for shared in [false, true] {
+        copy = response.clone();
+        if shared {
+            copy.set_body_shared(b"shared".to_vec());
+            assert_eq!(copy.clone().body(), b"shared");
+        }
+        copy.append_body(" and more");
+        copy.remove_cookie("a");
+        assert_eq!(written(&response), text, "a copy has its own life");
+    }
+    let mut other = Response::new();
+    std::mem::swap(&mut response, &mut other);
+    assert_eq!((written(&other), response.status()), (text, 200));
+    other.clear();
+    assert_eq!(written(&other), written(&Response::new()));
+    assert!(other.headers().is_empty() && !other.close() && other.cookies().next().is_none());
+    assert!(other.trailer_names().next().is_none() && other.reason().is_empty());
+}
+
+#[test]
+fn hdr_10_a_request_is_copied_whole() {
+    let message = "POST /a%20b?c HTTP/1.1\r\nHost: h\r\nCookie: a=1\r\nCookie: b=2\r\nx-oDD: 1\r\n\
+                   Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n4\r\nbody\r\n0\r\nX-T: end\r\n\r\n";
+    let (received, _) = Request::parse(message.as_bytes()).expect("a request").expect("all of it");
+    let mut copy = received.clone();
+    for request in [&received, &copy, &copy.clone()] {
+        assert_eq!((request.method(), request.target(), request.path()), ("POST", &b"/a%20b?c"[..], "/a b"));
+        assert_eq!((request.host(), request.body(), request.query()), (&b"h"[..], &b"body"[..], &b"c"[..]));
+        assert!(request.cookies().eq([(&b"a"[..], &b"1"[..]), (b"b", b"2")]));
+        assert!(request.headers().iter().eq(received.headers().iter()));
+        assert!(request.trailers().iter().eq([("X-T", &b"end"[..])]));
+        assert!(request.is_body_complete());
+    }
+    copy.set_cookie("a", "3");
+    copy.set_body("other");
+    assert_eq!((received.cookie("a"), received.body()), (Some(&b"1"[..]), &b"body"[..]));
+    assert_eq!((copy.cookie("b"), copy.header("cookie")), (Some(&b"2"[..]), Some(&b"a=3; b=2"[..])));
+}
+
+#[test]
+fn what_is_written_is_what_a_server_sends() {
+    let setters: [fn(&mut Response); 7] = [
+        |_| {},
+        |response| response.set_body("text"),
+        |response| response.set_body_static(b"static"),
+        |response| {
+            response.set_status(204);
+            response.set_body("not sent");
+        },
+        |response| response.set_status(304),
+        |response| {
+            response.set_status(205);
+            response.set_header("Content-Length", "7");
+        },
+        |response| {
+            response.set_header("connection", "upgrade");
+            response.set_header("upgrade", "x");
+            response.set_status(101);
+        },
+    ];
+    for set in setters {
+        let mut response = Response::new();
+        set(&mut response);
+        let mut written = Vec::new();
+        response.write_to(&mut written).expect("a vector");
+        let sent = wire(Server::builder(), move |ctx| set(&mut ctx.response), &get("/"));
+        assert_eq!(String::from_utf8_lossy(&written), sent);
+    }
+    let mut streamed = Response::new();
+    streamed.set_body_reader(io::empty());
+    let error = streamed.write_to(&mut Vec::new()).expect_err("a stream");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn cky_01_cookies_of_a_response() {
+    let mut response = Response::new();
+    response.set_cookie(Cookie::new("a", "1").set_path("/x"));
+    response.append_header("Set-Cookie", "b=2; HttpOnly");
+    response.append_header("Set-Cookie", "a=again");
+    response.append_header("Set-Cookie", "broken=\"");
+    response.set_cookie(&Cookie::new("a", "3"));
+    let lines = |response: &Response| -> Vec<String> {
+        response
+            .headers()
+            .get_all("set-cookie")
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect()
+    };
+    assert_eq!(
+        lines(&response),
+        ["a=3", "b=2; HttpOnly", "broken=\""],
+        "one of a name, in the place of the first"
+    );
+    let found: Vec<_> = response.cookies().collect();
+    assert_eq!(found[0], Ok(Cookie::new("a", "3")));
+    assert!(found[1].as_ref().is_ok_and(Cookie::http_only));
+    assert_eq!((&found[2], found.len()), (&Err(CookieError::InvalidValue), 3));
+    assert_eq!(response.cookie("broken"), Some(Err(CookieError::InvalidValue)));
+    assert_eq!(response.cookie("A"), None, "names have a case");
+    assert!(response.remove_cookie("broken") && !response.remove_cookie("broken"));
+    response.expire_cookie("b");
+    response.expire_cookie("c");
+    let gone = "expires=Tue, 10 Nov 2009 23:00:00 GMT";
+    assert_eq!(lines(&response), ["a=3".to_owned(), format!("b=; {gone}"), format!("c=; {gone}")]);
+    response.clear_cookies();
+    assert!(lines(&response).is_empty());
+
+    let running = Running::new(|ctx| {
+        let sent = ctx.cookie("sid").map(<[u8]>::to_vec);
+        ctx.response.set_cookie(Cookie::new("sid", "new").set_path("/"));
+        ctx.response.set_cookie(&Cookie::new("other", "x"));
+        ctx.set_body(sent.unwrap_or_default());
+    });
+    let mut client = running.client();
+    for _ in 0..2 {
+        let reply =
+            client.exchange("GET / HTTP/1.1\r\nHost: h\r\nCookie: a=b; sid=old\r\nCookie: sid=older\r\n\r\n");
+        assert_eq!((reply.text(), reply.values("Set-Cookie")), ("old", vec!["sid=new; path=/", "other=x"]));
+    }
+}
+
+#[test]
+fn cky_03_a_request_s_cookies_are_changed_in_place() {
+    let (mut request, _) = Request::parse(
+        b"GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; b = \"x\" ;bare\r\nX: y\r\ncookie: a=2; bad=\"; c==\r\n\r\n",
+    )
+    .expect("a request")
+    .expect("all of it");
+    let pairs = |request: &Request| -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        request.cookies().map(|(name, value)| (text(name), text(value))).collect()
+    };
+    let expected = [("a", "1"), ("b", "\"x\""), ("", "bare"), ("a", "2"), ("c", "=")];
+    assert_eq!(pairs(&request), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(request.cookies().get_all("a").collect::<Vec<_>>(), [b"1", b"2"]);
+    assert_eq!((request.cookie(""), request.cookie("bad")), (Some(&b"bare"[..]), None));
+    request.set_cookie("a", "3");
+    assert_eq!(request.headers().get_all("Cookie").collect::<Vec<_>>(), [b"a=3; b=\"x\"; bare; c=="]);
+    assert!(request.headers().names().eq(["Host", "Cookie", "X"]));
+    for name in ["a", "b", "", "c"] {
+        assert!(request.remove_cookie(name), "{name:?}");
+    }
+    assert_eq!(request.header("cookie"), None, "without a pair there is no field");
+}
+
+#[test]
+fn a_request_has_an_absolute_uri() {
+    for (line, host, expected) in [
+        ("GET /", "h", "http://h/"),
+        ("GET /a%20b/../c?x=1&y#z", "H.example:8080", "http://h.example:8080/c?x=1&y#z"),
+        ("GET //a", "h", "http://h/a"),
+        ("GET http://Other/x", "h", "http://other/x"),
+        ("GET https://other:1?y", "h", "https://other:1/?y"),
+        ("OPTIONS *", "h", "http://h"),
+        ("CONNECT other:443", "h", "http://other:443/"),
+        ("GET /ä", "[::1]:80", "http://[::1]:80/%C3%A4"),
+    ] {
+        let message = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let (request, _) = Request::parse(message.as_bytes()).expect(line).expect("all of it");
+        assert_eq!(request.uri().expect(line).to_string(), expected, "{line}");
+        let ctx = RequestCtx::for_request(request, None);
+        assert_eq!(ctx.uri().expect(line).to_string(), expected, "{line}");
+    }
+    let (request, _) = Request::parse(b"GET /x HTTP/1.0\r\n\r\n").expect("a request").expect("all of it");
+    let uri = request.uri().expect("a URI");
+    assert_eq!((uri.host(), uri.path()), (&b""[..], "/x"));
+    let (request, _) =
+        Request::parse(b"GET / HTTP/1.1\r\nHost: %41\r\n\r\n").expect("a request").expect("all of it");
+    assert_eq!(request.uri().err(), Some(UriError::Host));
+}
+
+#[test]
+fn query_arguments_are_pairs_as_in_any_form() {
+    let request = Request::new("GET", "/?a=1&=&&b&c=%26+&=v&a=b=c").expect("a request");
+    let found: Vec<_> = request.query_args().collect();
+    let args = Args::parse(request.query());
+    let expected: Vec<_> = args.iter().map(|(name, value)| (name.into(), value.map(Into::into))).collect();
+    assert_eq!((found.len(), found), (5, expected));
+}
+
+/// Each error of fasthttp's list that has a counterpart in what there is so far, told apart by its type and variant. Those
+/// of the client (timeouts, redirects, free connections, pipelines), of dialling and of TLS come with these parts;
+/// `ErrNeedMore` is no error here but an ordinary value, and the limits per address and on connections are answers.
+#[test]
+fn errors_are_told_apart_without_their_texts() {
+    let parse = |head: &str| Request::parse(format!("{head}\r\n\r\n").as_bytes()).expect_err(head);
+    // ErrMissingRequestMethod, ErrUnsupportedRequestMethod, ErrExtraWhitespaceInRequestLine, ErrEmptyRequestURI
+    for line in [" / HTTP/1.1", "G(T / HTTP/1.1", "GET  / HTTP/1.1", "GET HTTP/1.1"] {
+        assert_eq!(parse(&format!("{line}\r\nHost: h")), ProtoError::Syntax, "{line}");
+    }
+    // ErrDuplicateContentLength, ErrNonNumericChars, ErrUnsupportedTransferEncoding, ErrBadTrailer, ErrBrokenChunk
+    let with = |fields: &str| parse(&format!("PUT / HTTP/1.1\r\nHost: h\r\n{fields}"));
+    assert_eq!(with("Content-Length: 1\r\nContent-Length: 1"), ProtoError::DuplicateContentLength);
+    assert_eq!(with("Content-Length: 1x"), ProtoError::BadContentLength);
+    assert_eq!(with("Transfer-Encoding: gzip"), ProtoError::BadTransferEncoding);
+    assert_eq!(with("Trailer: Content-Length"), ProtoError::BadTrailer);
+    assert_eq!(with("Transfer-Encoding: chunked\r\n\r\nx"), ProtoError::BadChunk);
+    assert_eq!(Response::new().add_trailer("Host"), Err(InvalidTrailer));
+    // ErrNeedMore
+    assert!(matches!(Request::parse(b"GET / HTTP/1.1\r\n"), Ok(None)));
+    // ErrSmallBuffer, ErrBodyTooLarge
+    let large = format!("GET / HTTP/1.1\r\nHost: h\r\nA: {}", "x".repeat(64 * 1024));
+    assert_eq!(parse(&large), ProtoError::HeadTooLarge);
+    assert_eq!(with("Content-Length: 5000000"), ProtoError::BodyTooLarge);
+    // ErrNoArgValue, ErrorInvalidURI
+    assert_eq!(Args::parse("a=").get_uint("a"), Err(ArgError::Missing));
+    assert_eq!(Uri::parse("http://[::1").err(), Some(UriError::Ipv6));
+    // ErrNoCookies, ErrInvalidCookieValue
+    assert_eq!(Cookie::parse(""), Err(CookieError::Empty));
+    assert_eq!(Cookie::parse("a=\""), Err(CookieError::InvalidValue));
+    // ErrMissingFile, ErrNoMultipartForm, ErrContentEncodingUnsupported
+    let mut request = Request::new("POST", "/").expect("a request");
+    let kind = |request: &Request| FormType::of(request.content_type().unwrap_or_default());
+    assert!(matches!(kind(&request), Err(form::Error::NotAForm)));
+    request.set_content_type("multipart/form-data");
+    assert!(matches!(kind(&request), Err(form::Error::Boundary(BoundaryError::Missing))));
+    request.set_content_type("application/x-www-form-urlencoded");
+    let mut ctx = RequestCtx::for_request(request, None);
+    assert!(matches!(ctx.form_file("f"), Err(form::Error::MissingFile(name)) if name == "f"));
+    ctx.request.set_content_encoding("br");
+    assert!(matches!(ctx.form(&form::Options::new()), Err(form::Error::UnsupportedCoding)));
+    assert_eq!(ContentDecoder::new("br", io::empty()).err(), Some(UnsupportedCoding));
+    assert!(matches!(multipart::Error::from(io::Error::other("x")), multipart::Error::Io(_)));
+    // What setters and options refuse.
+    assert_eq!(Request::new("", "/").err(), Some(InvalidRequest::Method));
+    assert_eq!(Request::new("GET", "").err(), Some(InvalidRequest::Target));
+    assert_eq!(Server::builder().shards(0).build(|_| {}).expect_err("no shards").option(), "shards");
+    let mut ranged = Request::new("GET", "/").expect("a request");
+    ranged.set_header("Range", "bytes=9-");
+    assert_eq!(ranged.byte_ranges(1).expect("a range").err(), Some(RangeError::Unsatisfiable));
+    // What serving a connection ends with: ErrTimeout, ErrNothingRead, ErrBodyStreamWritePanic, unexpected EOF.
+    assert!(Error::from(io::Error::from(io::ErrorKind::TimedOut)).is_timeout());
+    assert!(Error::from(io::Error::from(io::ErrorKind::ConnectionReset)).is_io());
+    let serve = |message: &str| {
+        anthill_tests::quiet_panics();
+        let peer = Peer { sends: Cursor::new(message.into()), got: Arc::default() };
+        let server = Server::new(|ctx| {
+            ctx.response.set_body_writer(|_| std::panic::resume_unwind(Box::new("on purpose")))
+        });
+        server.expect("the defaults").serve_conn(peer).expect_err("it ends badly")
+    };
+    assert!(serve(&get("/")).is_body_panic());
+    assert_eq!(serve("GET / HTTP/1.1\r\n").proto(), Some(ProtoError::UnexpectedEnd));
+    // What a shutdown that takes too long ends with.
+    let gate = Gate::new();
+    let held = gate.clone();
+    let mut running = Running::new(move |_| held.pass());
+    let mut client: Client = running.client();
+    client.send(get("/"));
+    anthill_tests::eventually("the handler runs", || running.handled() == 1);
+    let refused = running.server().shutdown(Duration::from_millis(1));
+    assert!(matches!(refused, Err(ShutdownError::Timeout { open_connections: 1, .. })), "{refused:?}");
+    gate.open();
+    running.shut_down(anthill_tests::PATIENCE).expect("nothing is left to do");
+}
