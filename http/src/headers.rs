@@ -275,6 +275,19 @@ impl Headers {
         self.set_where(name.as_ref(), value.as_ref(), |_| true);
     }
 
+    /// The same for a name of ours, which is spelled as it is stored.
+    pub(crate) fn set_known(&mut self, name: &'static str, value: &[u8]) {
+        debug_assert!(token::is_canonical(name.as_bytes()), "{name} is stored otherwise");
+        // Something of the same length may be the same field.
+        if self.fields.iter().any(|field| field.name.len as usize == name.len()) {
+            return self.set(name, value);
+        }
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.bytes.extend_from_slice(name.as_bytes());
+        token::append_one_line(&mut self.bytes, value);
+        self.push_field(start, name.len(), value.len());
+    }
+
     /// Adds a field at the end, whether or not there are others with its name.
     ///
     /// To add many, there is [`Extend`].
@@ -355,6 +368,9 @@ impl Headers {
     /// # Panics
     /// When all names and values together would exceed 4 GiB.
     pub(crate) fn set_where(&mut self, name: &[u8], value: &[u8], is_meant: impl Fn(&[u8]) -> bool) {
+        if self.fields.is_empty() {
+            return self.append(name, value);
+        }
         let mut matches = (0..self.fields.len()).filter(|&index| self.is_field_meant(index, name, &is_meant));
         let Some(first) = matches.next() else {
             return self.append(name, value);
@@ -537,7 +553,7 @@ fn nameable(byte: u8) -> u8 {
 
 /// The byte that is stored for `byte` in a value.
 fn harmless(byte: u8) -> u8 {
-    if (byte < b' ' && byte != b'\t') || byte == 0x7f { b' ' } else { byte }
+    if token::is_control(byte) { b' ' } else { byte }
 }
 
 #[cfg(test)]

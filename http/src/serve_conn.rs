@@ -7,14 +7,15 @@
 //! The rule: once a response has announced that the connection ends, nothing more is read or served
 //! (`CON-09`).
 
-use crate::ctx::{CtxOptions, RequestCtx};
+use crate::ctx::{ConnInfo, CtxOptions, RequestCtx};
 use crate::error::Error;
 use crate::exchange;
 use crate::handler::{self, Handler, HeadHooks, RequestConfig};
-use crate::output::Output;
-use crate::proto::{Limits, Progress, ProtoError, ResponseDefaults, Session};
+use crate::input::Input;
+use crate::output::{KEPT_BYTES_MAX, Output};
+use crate::proto::{DefaultLines, Limits, Progress, ProtoError, Session};
 use crate::response::Stream;
-use crate::util::date::{self, HttpDate};
+use crate::util::date;
 use crate::wire::{self, Line, Wire};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::SystemTime;
@@ -23,12 +24,6 @@ use std::time::SystemTime;
 #[derive(Clone, Copy)]
 pub(crate) struct BlockingOptions<'a> {
     pub(crate) limits: Limits,
-    /// The `Server` field; `None` to send none.
-    pub(crate) server: Option<&'a [u8]>,
-    /// Whether responses have a `Date`.
-    pub(crate) date: bool,
-    /// Whether a body without a type is called plain text.
-    pub(crate) content_type: bool,
     /// Whether everything but GET and HEAD is refused.
     pub(crate) get_only: bool,
     /// Whether a connection may serve more than one request.
@@ -43,8 +38,32 @@ pub(crate) struct BlockingOptions<'a> {
     pub(crate) ctx: &'a CtxOptions,
 }
 
-/// Serves `stream` until one of the two sides ends the connection. `ctx` is used for all its requests and
-/// says which connection it is; its buffers may be warm.
+/// A place to serve connections at, one after the other. Kept, so that a connection makes nothing of its own.
+#[derive(Debug)]
+pub(crate) struct Place {
+    ctx: RequestCtx,
+    out: Output,
+    lines: DefaultLines,
+}
+
+impl Place {
+    pub(crate) fn new(lines: DefaultLines) -> Self {
+        Self { ctx: RequestCtx::new(), out: Output::default(), lines }
+    }
+
+    /// Ready for the next connection, without more memory than most need.
+    fn tidy_up(&mut self) {
+        self.ctx.reset();
+        self.out.clear();
+        let input = self.ctx.request.input_mut();
+        input.clear();
+        if input.capacity() > KEPT_BYTES_MAX {
+            *input = Input::default();
+        }
+    }
+}
+
+/// Serves `stream`, which is the connection `info`, until one of the two sides ends it.
 ///
 /// # Errors
 /// Why the connection ended, unless it ended well: the peer closed it between two requests, it stayed silent
@@ -52,18 +71,22 @@ pub(crate) struct BlockingOptions<'a> {
 /// something else than a request has been told so, as far as it still listens.
 pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
     stream: S,
-    ctx: &mut RequestCtx,
+    info: &ConnInfo,
+    place: &mut Place,
     options: &BlockingOptions<'_>,
     handler: &Handler<'_>,
 ) -> Result<(), Error> {
+    let Place { ctx, out, lines } = place;
+    ctx.set_conn(info);
     let mut connection = Connection {
         wire: Some(Box::new(Blocking(stream))),
         options,
         session: Session::new(),
-        out: Output::default(),
-        date: HttpDate::new(),
+        out,
+        lines,
         config: RequestConfig::new(),
-        now: SystemTime::now(),
+        now: info.time(),
+        unix_seconds: date::whole_seconds(info.time()),
     };
     let served = connection.serve(ctx, handler);
     if let Err(error) = &served {
@@ -71,8 +94,7 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
             connection.refuse(ctx, error);
         }
     }
-    ctx.reset();
-    ctx.request.input_mut().clear();
+    place.tidy_up();
     served
 }
 
@@ -84,25 +106,26 @@ struct Connection<'a> {
     wire: Option<Box<dyn Wire>>,
     options: &'a BlockingOptions<'a>,
     session: Session,
-    out: Output,
-    date: HttpDate,
+    out: &'a mut Output,
+    lines: &'a mut DefaultLines,
     /// What is different for the request under way.
     config: RequestConfig,
     /// When bytes last came: the time of requests, and of `Date`.
     now: SystemTime,
+    unix_seconds: u64,
 }
 
 impl Connection<'_> {
     fn serve(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<(), Error> {
         loop {
             let limits = self.config.apply(&self.options.limits);
-            let mut progress = self.session.advance(&mut ctx.request, &mut self.out, &limits)?;
+            let mut progress = self.session.advance(&mut ctx.request, self.out, &limits)?;
             if let Progress::Head { expects } = progress {
                 if !self.judge(ctx, expects)? {
                     return Ok(self.flush()?);
                 }
                 let limits = self.config.apply(&self.options.limits);
-                progress = self.session.welcome(&mut ctx.request, &mut self.out, &limits)?;
+                progress = self.session.welcome(&mut ctx.request, self.out, &limits)?;
             }
             match progress {
                 Progress::Ready => {
@@ -131,8 +154,8 @@ impl Connection<'_> {
         if handler::judge(options.hooks, expects, &self.session, ctx, &options.limits, &mut self.config)? {
             return Ok(true);
         }
-        let defaults = defaults(options, &mut self.date, self.now);
-        self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, true);
+        let defaults = self.lines.at(self.unix_seconds);
+        self.session.respond(&ctx.request, &mut ctx.response, self.out, &defaults, true);
         self.session.finish(&mut ctx.request);
         ctx.end();
         Ok(false)
@@ -154,7 +177,7 @@ impl Connection<'_> {
     fn answer_on_wire(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
         if !ctx.request.is_body_complete() {
             // The client may wait for what was answered before it sends on.
-            ctx.line.send(&mut self.out)?;
+            ctx.line.send(self.out)?;
         }
         if self.options.get_only && !(ctx.is_get() || ctx.is_head()) {
             handler::refuse_method(ctx);
@@ -164,24 +187,23 @@ impl Connection<'_> {
         }
         let quota_used = self.options.requests_max.is_some_and(|max| self.session.requests() >= max);
         let force_close = !self.options.keep_alive || quota_used;
-        let defaults = defaults(self.options, &mut self.date, self.now);
-        let reply =
-            self.session.respond(&ctx.request, &mut ctx.response, &mut self.out, &defaults, force_close);
+        let defaults = self.lines.at(self.unix_seconds);
+        let reply = self.session.respond(&ctx.request, &mut ctx.response, self.out, &defaults, force_close);
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(mut outgoing)) => {
                 if ctx.response.flushes_head() {
-                    ctx.line.send(&mut self.out)?;
+                    ctx.line.send(self.out)?;
                 }
                 while !outgoing.is_done() {
-                    let filled = exchange::next_piece(&mut outgoing, &mut self.out);
+                    let filled = exchange::next_piece(&mut outgoing, self.out);
                     // What was collected before a failure is the client's.
-                    let sent = ctx.line.send(&mut self.out);
+                    let sent = ctx.line.send(self.out);
                     filled?;
                     sent?;
                 }
             }
-            Some(stream) => exchange::write_body(ctx, &mut self.out, stream)?,
+            Some(stream) => exchange::write_body(ctx, self.out, stream)?,
         }
         Ok(reply.stays)
     }
@@ -198,6 +220,7 @@ impl Connection<'_> {
             Ok(count) => {
                 ctx.request.input_mut().filled(count);
                 self.now = SystemTime::now();
+                self.unix_seconds = date::whole_seconds(self.now);
                 Ok(true)
             }
             Err(error) => match (error.kind() == ErrorKind::TimedOut, self.session.is_idle()) {
@@ -224,8 +247,8 @@ impl Connection<'_> {
     /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further
     /// error.
     fn refuse(&mut self, ctx: &RequestCtx, error: ProtoError) {
-        let defaults = defaults(self.options, &mut self.date, self.now);
-        self.session.refuse(error, &ctx.request, &mut self.out, &defaults);
+        let defaults = self.lines.at(self.unix_seconds);
+        self.session.refuse(error, &ctx.request, self.out, &defaults);
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
         }
@@ -235,18 +258,6 @@ impl Connection<'_> {
 /// A handler has taken the transport away with the request object.
 fn lost() -> io::Error {
     io::Error::new(ErrorKind::NotConnected, "the handler kept the request that was read from this connection")
-}
-
-fn defaults<'a>(
-    options: &BlockingOptions<'a>,
-    date: &'a mut HttpDate,
-    now: SystemTime,
-) -> ResponseDefaults<'a> {
-    ResponseDefaults {
-        server: options.server,
-        date: if options.date { Some(date.at(date::whole_seconds(now))) } else { None },
-        content_type: options.content_type,
-    }
 }
 
 /// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.
@@ -335,9 +346,6 @@ mod tests {
 
     const OPTIONS: BlockingOptions<'static> = BlockingOptions {
         limits: Limits { head_bytes_max: 1024, fields_max: 16, body_bytes_max: Some(100), ..Limits::DEFAULT },
-        server: None,
-        date: false,
-        content_type: false,
         get_only: false,
         keep_alive: true,
         requests_max: None,
@@ -349,6 +357,10 @@ mod tests {
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
+    fn place() -> Place {
+        Place::new(DefaultLines::new(None, false, false))
+    }
+
     fn serve(peer: &mut Peer, options: &BlockingOptions<'_>) -> (Result<(), Error>, usize) {
         let handled = Cell::new(0);
         let handler = |ctx: &mut RequestCtx| {
@@ -358,7 +370,7 @@ mod tests {
                 std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
             }
         };
-        let served = serve_blocking(peer.clone(), &mut RequestCtx::new(), options, &handler);
+        let served = serve_blocking(peer.clone(), &ConnInfo::default(), &mut place(), options, &handler);
         (served, handled.get())
     }
 
@@ -439,20 +451,20 @@ mod tests {
 
     #[test]
     fn dates_and_names_are_added() {
-        let options = BlockingOptions { server: Some(b"anthill"), date: true, ..OPTIONS };
-        let mut peer = Peer::new(&[GET]);
-        assert!(serve(&mut peer, &options).0.is_ok());
+        let mut place = Place::new(DefaultLines::new(Some(b"anthill"), true, false));
+        let peer = Peer::new(&[GET]);
+        assert!(serve_blocking(peer.clone(), &ConnInfo::default(), &mut place, &OPTIONS, &|_| {}).is_ok());
         assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());
         assert!(peer.wire().contains(" GMT\r\n"), "{}", peer.wire());
     }
 
     #[test]
-    fn a_context_can_be_used_for_the_next_connection() {
-        let mut ctx = RequestCtx::new();
+    fn a_place_can_be_used_for_the_next_connection() {
+        let (mut place, info) = (place(), ConnInfo::default());
         let broken = Peer::new(&["GET / HTTP/1.1\r\nHo"]);
-        assert!(serve_blocking(broken, &mut ctx, &OPTIONS, &|_| {}).is_err());
+        assert!(serve_blocking(broken, &info, &mut place, &OPTIONS, &|_| {}).is_err());
         let fine = Peer::new(&[GET]);
-        assert!(serve_blocking(fine.clone(), &mut ctx, &OPTIONS, &|_| {}).is_ok());
+        assert!(serve_blocking(fine.clone(), &info, &mut place, &OPTIONS, &|_| {}).is_ok());
         assert_eq!(fine.wire(), OK);
     }
 }

@@ -7,7 +7,9 @@ use crate::ctx::RequestCtx;
 use crate::engine::conn::Conn;
 use crate::input::Input;
 use crate::output::Output;
-use crate::util::date::{self, HttpDate};
+use crate::proto::DefaultLines;
+use crate::server::options::Settings;
+use crate::util::date;
 
 /// A read buffer that grew beyond this many times its first size is not kept.
 const KEPT_GROWTH: usize = 4;
@@ -17,7 +19,7 @@ const KEPT_GROWTH: usize = 4;
 pub(crate) struct Desk {
     pub(crate) ctx: RequestCtx,
     pub(crate) output: Output,
-    pub(crate) date: HttpDate,
+    pub(crate) lines: DefaultLines,
     /// When the desk last looked at the clock: the time of requests, and of `Date`.
     pub(crate) now: SystemTime,
     pub(crate) unix_seconds: u64,
@@ -29,15 +31,15 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(buffer_size: usize) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Desk {
             ctx: RequestCtx::default(),
             output: Output::default(),
-            date: HttpDate::new(),
+            lines: settings.default_lines(),
             now: SystemTime::UNIX_EPOCH,
             unix_seconds: 0,
             holds_request: false,
-            buffer_size,
+            buffer_size: settings.read_buffer_size,
             spare_input: None,
         }
     }

@@ -90,7 +90,7 @@ impl Engine {
             .map_err(io::Error::other)?;
         let (shards, terms): (Vec<Shard>, Vec<_>) =
             (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
-        let buffer_size = settings.read_buffer_size;
+        let desk_settings = settings.clone();
         let engine = Arc::new(Engine {
             drivers: Mutex::new(shards.len()),
             settings,
@@ -101,7 +101,7 @@ impl Engine {
             predictor: Predictor::new(),
             pick_up: PickUp::new(),
             alarm: Alarm::new(),
-            desks: ObjectPool::new(move || Desk::new(buffer_size)),
+            desks: ObjectPool::new(move || Desk::new(&desk_settings)),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),

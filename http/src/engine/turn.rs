@@ -19,11 +19,9 @@ use crate::engine::predict::Route;
 use crate::error::Error;
 use crate::exchange;
 use crate::handler::{self, RequestConfig};
-use crate::proto::{Progress, ProtoError, ResponseDefaults};
+use crate::proto::{Progress, ProtoError};
 use crate::request::Request;
 use crate::response::Stream;
-use crate::server::options::Settings;
-use crate::util::date::HttpDate;
 use crate::wire::Line;
 
 /// Reads in one turn before other connections get theirs.
@@ -225,7 +223,7 @@ fn advance(
         conn.request_began = NEVER;
         return conn.session.welcome(&mut ctx.request, &mut desk.output, &conn.limits(settings));
     }
-    let defaults = defaults(settings, &mut desk.date, desk.unix_seconds);
+    let defaults = desk.lines.at(desk.unix_seconds);
     conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, true);
     conn.session.finish(&mut ctx.request);
     ctx.end();
@@ -311,7 +309,7 @@ fn answer_on_wire(
     let force_close = !settings.keep_alive
         || conn.session.requests() >= settings.max_requests_per_conn
         || (engine.is_stopping() && settings.close_on_shutdown);
-    let defaults = defaults(settings, &mut desk.date, desk.unix_seconds);
+    let defaults = desk.lines.at(desk.unix_seconds);
     let reply =
         conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);
     match ctx.response.take_stream(reply.ending) {
@@ -390,15 +388,6 @@ fn stream_response(conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Pi
     }
 }
 
-/// What a response has unless the handler sets it.
-fn defaults<'a>(settings: &'a Settings, date: &'a mut HttpDate, unix_seconds: u64) -> ResponseDefaults<'a> {
-    ResponseDefaults {
-        server: settings.name.as_deref(),
-        date: settings.date.then(|| date.at(unix_seconds)),
-        content_type: settings.content_type,
-    }
-}
-
 fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
     if handler::run(&**engine.handler, ctx) == handler::Outcome::Panicked {
         engine.counters.panics.fetch_add(1, Ordering::Relaxed);
@@ -407,7 +396,7 @@ fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
 
 /// Answers what cannot be served, and gives up on the rest of the input.
 fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) {
-    let defaults = defaults(&engine.settings, &mut desk.date, desk.unix_seconds);
+    let defaults = desk.lines.at(desk.unix_seconds);
     if conn.session.refuse(error, &desk.ctx.request, &mut desk.output, &defaults) {
         engine.counters.refuse(error);
     }

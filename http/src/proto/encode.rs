@@ -17,19 +17,63 @@ use crate::headers::{Fields, Headers};
 use crate::output::Output;
 use crate::request::{Request, Version};
 use crate::response::Response;
+use crate::util::date::HttpDate;
 use crate::util::token;
 
-/// What a server adds to each response that does not say otherwise.
-///
-/// The values are written as they are; they come from the server's own options.
+/// What a server adds to each response that does not say otherwise, as complete lines or nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ResponseDefaults<'a> {
-    /// The `Server` field; `None` to send none.
-    pub(crate) server: Option<&'a [u8]>,
-    /// The `Date` field; `None` to send none.
-    pub(crate) date: Option<&'a [u8; 29]>,
+    pub(crate) server_line: &'a [u8],
+    pub(crate) date_line: &'a [u8],
     /// Whether a body without a `Content-Type` is called `text/plain; charset=utf-8`.
     pub(crate) content_type: bool,
+}
+
+/// Keeps these lines, which change once a second.
+#[derive(Debug)]
+pub(crate) struct DefaultLines {
+    server_line: Vec<u8>,
+    /// `None` to send none.
+    date: Option<HttpDate>,
+    date_line: Vec<u8>,
+    seconds: u64,
+    content_type: bool,
+}
+
+impl DefaultLines {
+    /// The values are written as they are; they come from the server's own options.
+    pub(crate) fn new(server: Option<&[u8]>, has_date: bool, content_type: bool) -> Self {
+        let mut server_line = Vec::new();
+        if let Some(server) = server {
+            append_field(&mut server_line, b"Server", server);
+        }
+        let date = has_date.then(HttpDate::new);
+        let mut lines = Self { server_line, date, date_line: Vec::new(), seconds: 0, content_type };
+        lines.render(0);
+        lines
+    }
+
+    /// The lines for a moment in seconds since the Unix epoch.
+    #[inline]
+    pub(crate) fn at(&mut self, seconds: u64) -> ResponseDefaults<'_> {
+        if seconds != self.seconds {
+            self.render(seconds);
+        }
+        ResponseDefaults {
+            server_line: &self.server_line,
+            date_line: &self.date_line,
+            content_type: self.content_type,
+        }
+    }
+
+    #[cold]
+    fn render(&mut self, seconds: u64) {
+        self.seconds = seconds;
+        if let Some(date) = &mut self.date {
+            self.date_line.clear();
+            append_field(&mut self.date_line, b"Date", date.at(seconds));
+        }
+    }
 }
 
 /// What the `Connection` field of a response says.
@@ -39,25 +83,11 @@ pub(crate) struct ConnectionField {
     pub(crate) close: bool,
     /// The client does not know by its version that the connection stays.
     pub(crate) keep_alive: bool,
-    /// The handler named the `Upgrade` option.
+    /// The `Upgrade` option is named. Passed in: it may be, if the handler names it.
     pub(crate) upgrade: bool,
 }
 
 impl ConnectionField {
-    /// What a handler asked for by `Connection` fields of its own.
-    pub(crate) fn of(response: &Response) -> Self {
-        let mut wishes = Self::default();
-        for (name, value) in response.headers().fields().pairs() {
-            if classify(name) == Kind::Connection {
-                for option in token::list(value) {
-                    wishes.close |= option.eq_ignore_ascii_case(b"close");
-                    wishes.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
-                }
-            }
-        }
-        wishes
-    }
-
     fn line(self) -> &'static [u8] {
         match (self.close, self.upgrade, self.keep_alive) {
             (true, true, _) => b"Connection: close, Upgrade\r\n",
@@ -70,21 +100,22 @@ impl ConnectionField {
 }
 
 /// Appends the head of `response`, and its body if that is in the response's buffer. It is moved out when it is big;
-/// everything else stays.
+/// everything else stays. Says what became of `connection` by the handler's own wishes.
 pub(crate) fn response(
     response: &mut Response,
     framing: ResponseFraming,
     connection: ConnectionField,
     defaults: &ResponseDefaults<'_>,
     out: &mut Output,
-) {
+) -> ConnectionField {
     response.settle_small_body();
-    append_response_head(out.buffer_mut(), response, framing, connection, defaults);
+    let connection = append_response_head(out.buffer_mut(), response, framing, connection, defaults);
     if framing.sends_body {
         if let Some(body) = response.buffered_body() {
             out.append_body_vec(body);
         }
     }
+    connection
 }
 
 /// Appends the head of `response`, with its empty line.
@@ -92,10 +123,12 @@ fn append_response_head(
     buffer: &mut Vec<u8>,
     response: &Response,
     framing: ResponseFraming,
-    connection: ConnectionField,
+    mut connection: ConnectionField,
     defaults: &ResponseDefaults<'_>,
-) {
+) -> ConnectionField {
     let found = Found::of(response);
+    connection.close |= found.close;
+    connection.upgrade &= found.upgrade;
     let body_length = if framing.forces_empty { Some(0) } else { response.content_length() };
     let length = match (found.content_length, body_length) {
         // A handler may spare itself making a body that will not be sent.
@@ -110,11 +143,13 @@ fn append_response_head(
 
     buffer.reserve(HEAD_BYTES_USUAL);
     status::append_line(buffer, response.status(), response.reason());
-    if let Some(server) = found.server.or(defaults.server) {
-        append_field(buffer, b"Server", server);
+    match found.server {
+        Some(server) => append_field(buffer, b"Server", server),
+        None => buffer.extend_from_slice(defaults.server_line),
     }
-    if let Some(date) = found.date.or(defaults.date.map(|date| &date[..])) {
-        append_field(buffer, b"Date", date);
+    match found.date {
+        Some(date) => append_field(buffer, b"Date", date),
+        None => buffer.extend_from_slice(defaults.date_line),
     }
     match found.content_type {
         Some(content_type) => append_field(buffer, b"Content-Type", content_type),
@@ -146,6 +181,7 @@ fn append_response_head(
     }
     buffer.extend_from_slice(connection.line());
     buffer.extend_from_slice(b"\r\n");
+    connection
 }
 
 /// Appends the head that `response` has in answer to a `GET` of HTTP/1.1, without what a server adds, for a body that is
@@ -153,8 +189,7 @@ fn append_response_head(
 pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, response: &Response) -> bool {
     let framing =
         response_framing(b"GET", Version::Http11, response.status(), Some(response.body().len() as u64));
-    let mut connection = ConnectionField::of(response);
-    connection.close |= framing.ends_http;
+    let connection = ConnectionField { close: framing.ends_http, keep_alive: false, upgrade: true };
     let defaults = ResponseDefaults { content_type: true, ..ResponseDefaults::default() };
     append_response_head(buffer, response, framing, connection, &defaults);
     framing.sends_body
@@ -246,12 +281,8 @@ pub(crate) fn refusal(error: ProtoError, is_head: bool, defaults: &ResponseDefau
     let text = refusal_text(status).as_bytes();
     let buffer = out.buffer_mut();
     status::append_line(buffer, status, b"");
-    if let Some(server) = defaults.server {
-        append_field(buffer, b"Server", server);
-    }
-    if let Some(date) = defaults.date {
-        append_field(buffer, b"Date", date);
-    }
+    buffer.extend_from_slice(defaults.server_line);
+    buffer.extend_from_slice(defaults.date_line);
     if !text.is_empty() {
         buffer.extend_from_slice(DEFAULT_TYPE_LINE);
     }
@@ -290,7 +321,8 @@ enum Kind {
 /// Which kind of field `name` is. The length rules nearly all of them out.
 #[inline]
 fn classify(name: &[u8]) -> Kind {
-    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    // Names are canonical unless a handler chose otherwise.
+    let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
     match name.len() {
         4 if is(b"Date") => Kind::Date,
         6 if is(b"Server") => Kind::Server,
@@ -316,6 +348,8 @@ struct Found<'a> {
     has_set_cookie: bool,
     has_trailer: bool,
     has_others: bool,
+    close: bool,
+    upgrade: bool,
 }
 
 impl<'a> Found<'a> {
@@ -330,7 +364,13 @@ impl<'a> Found<'a> {
                 Kind::ContentEncoding => found.has_content_encoding = true,
                 Kind::SetCookie => found.has_set_cookie = true,
                 Kind::Trailer => found.has_trailer = true,
-                Kind::TransferEncoding | Kind::Connection => {}
+                Kind::TransferEncoding => {}
+                Kind::Connection => {
+                    for option in token::list(value) {
+                        found.close |= option.eq_ignore_ascii_case(b"close");
+                        found.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+                    }
+                }
                 Kind::Other => found.has_others = true,
             }
         }
@@ -363,13 +403,13 @@ mod tests {
     use super::*;
     use crate::output::MOVED_BODY_BYTES_MIN;
 
-    const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
-    const BARE: ResponseDefaults<'static> = ResponseDefaults { server: None, date: None, content_type: true };
+    const BARE: ResponseDefaults<'static> =
+        ResponseDefaults { server_line: b"", date_line: b"", content_type: true };
 
     fn encode(method: &str, defaults: &ResponseDefaults<'_>, prepare: impl FnOnce(&mut Response)) -> String {
         let mut prepared = Response::new();
         prepare(&mut prepared);
-        let connection = ConnectionField::of(&prepared);
+        let connection = ConnectionField { upgrade: true, ..ConnectionField::default() };
         let length = prepared.content_length();
         let framing = response_framing(method.as_bytes(), Version::Http11, prepared.status(), length);
         let mut out = Output::default();
@@ -399,7 +439,8 @@ mod tests {
 
     #[test]
     fn server_and_date_are_defaults() {
-        let defaults = ResponseDefaults { server: Some(b"anthill"), date: Some(DATE), content_type: true };
+        let mut lines = DefaultLines::new(Some(b"anthill"), true, true);
+        let defaults = lines.at(784_111_777);
         assert_eq!(
             encode("GET", &defaults, |_| {}),
             "HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\

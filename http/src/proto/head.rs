@@ -1,8 +1,9 @@
 //! From the bytes of a request head to what they mean.
 //!
-//! The idea, in three passes over bytes that are in the cache: find the end of the head (which also checks
-//! every line end, and remembers how far it got, so that a head that trickles in is not searched again and
-//! again), let `httparse` split it, then look once at each field and keep what the server itself has to know.
+//! The idea: a head that has arrived in one piece, as nearly all do, is split by `httparse` at once, and its line ends are
+//! checked on the way ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and
+//! remembers how far it got, so that a head that trickles in is not searched again and again), then let `httparse` split
+//! it. Both look once at each field and keep what the server itself has to know.
 //!
 //! What is strict and what is not, where parsers are known to differ:
 //!
@@ -71,6 +72,30 @@ pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
         Some(_) if memchr::memchr(b'\n', bytes).is_none() => ProtoError::TargetTooLong,
         Some(_) => ProtoError::HeadTooLarge,
     }
+}
+
+/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not
+/// there in full, or is something of which [`find_end`] and [`parse`] have to judge.
+#[inline(always)]
+pub(crate) fn parse_front(
+    bytes: &[u8],
+    fields: &mut Vec<Field>,
+    limits: &Limits,
+) -> Option<(usize, ParsedHead)> {
+    fields.clear();
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_CEILING];
+    let mut raw = httparse::Request::new(&mut []);
+    let found = raw.parse_with_uninit_headers(bytes, &mut room[..limits.fields()]);
+    let Ok(httparse::Status::Complete(length)) = found else { return None };
+    let head = bytes.get(..length)?;
+    let version = if raw.version == Some(1) { Version::Http11 } else { Version::Http10 };
+    let parsed = interpret(head, head, &raw, version, fields).ok()?;
+    // `httparse` takes a line feed alone for a line end, and we do not: each line must end with both.
+    let follows_crlf = |field: &Field| {
+        let start = field.name.start as usize;
+        start.checked_sub(2).and_then(|position| head.get(position)) == Some(&b'\r')
+    };
+    (head.ends_with(b"\r\n\r\n") && fields.iter().all(follows_crlf)).then_some((length, parsed))
 }
 
 /// Parses `bytes`, which must be exactly one head with its blank line, and puts its fields into `fields`.
@@ -257,13 +282,13 @@ pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target
 /// Splits off the query and the fragment, which a target should not have and which is ignored.
 #[inline]
 fn split_path<'a>(authority: Option<&'a [u8]>, raw: &'a [u8]) -> TargetParts<'a> {
-    let path_end = memchr::memchr2(b'?', b'#', raw).unwrap_or(raw.len());
+    let (path_end, path_is_plain) = path::look_over(raw);
     let (path, rest) = raw.split_at(path_end);
     let query = match rest {
         [b'?', query @ ..] => &query[..memchr::memchr(b'#', query).unwrap_or(query.len())],
         _ => &rest[..0],
     };
-    TargetParts { authority, path, path_is_plain: path::is_plain(path), query }
+    TargetParts { authority, path, path_is_plain, query }
 }
 
 /// RFC 3986 section 3.1: a letter, then letters, digits, plus, hyphen, dot.

@@ -34,7 +34,7 @@ pub(crate) mod session;
 pub(crate) mod status;
 
 pub(crate) use encode::{
-    CONTINUE, ResponseDefaults, append_chunk_end, append_chunk_start, append_last_chunk,
+    CONTINUE, DefaultLines, append_chunk_end, append_chunk_start, append_last_chunk,
     append_plain_response_head, append_request_head, append_trailer_lines,
 };
 pub use error::ProtoError;

@@ -214,19 +214,20 @@ impl Session {
         // What writes the response may go on reading the request, unless that has failed already.
         let may_be_read =
             framing.sends_body && response.has_writer() && !matches!(request.rest(), Rest::Failed(_));
-        let mut connection = ConnectionField::of(response);
-        connection.close |= force_close
-            || self.served.closes
-            || response.close()
-            || framing.ends_http
-            || framing.closes
-            || !self.is_serving(request)
-            || matches!(self.phase, Phase::Judging { .. })
-            || !can_go_on(request.rest()) && !may_be_read;
-        connection.keep_alive = self.served.version != Version::Http11;
-        // The option is for HTTP/1.1 only (RFC 9110 section 7.8).
-        connection.upgrade &= self.served.version == Version::Http11;
-        encode::response(response, framing, connection, defaults, out);
+        let is_http11 = self.served.version == Version::Http11;
+        let connection = ConnectionField {
+            close: force_close
+                || self.served.closes
+                || framing.ends_http
+                || framing.closes
+                || !self.is_serving(request)
+                || matches!(self.phase, Phase::Judging { .. })
+                || !can_go_on(request.rest()) && !may_be_read,
+            keep_alive: !is_http11,
+            // The option is for HTTP/1.1 only (RFC 9110 section 7.8).
+            upgrade: is_http11,
+        };
+        let connection = encode::response(response, framing, connection, defaults, out);
         let ending = framing.sends_body.then(|| match response.content_length() {
             Some(length) => Ending::Length(length),
             None if framing.chunked => Ending::Chunked,
@@ -333,7 +334,7 @@ impl Session {
         if self.is_idle() && only_line_ends { Ok(()) } else { Err(ProtoError::UnexpectedEnd) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn advance_head(
         &mut self,
         mut skipped: u32,
@@ -358,9 +359,22 @@ impl Session {
             [first, ..] if !token::is_token_byte(*first) => return Err(ProtoError::Syntax),
             _ => {}
         }
+        if scanned == 0 {
+            let visible = visible.len();
+            request.clear();
+            let (unread, fields) = request.parse_parts();
+            if let Some((length, parsed)) = head::parse_front(&unread[..visible], fields, limits) {
+                // Bounded by the head limit, so the cast keeps the value.
+                return self.head_complete(length as u32, parsed, request, out, limits);
+            }
+        }
+        let unread = request.input().unread();
+        let visible = &unread[..unread.len().min(limits.head_bytes().saturating_sub(skipped as usize))];
         match head::find_end(visible, scanned as usize)? {
-            // Bounded by the head limit, so the casts keep the value.
-            Some(length) => self.head_complete(length as u32, request, out, limits),
+            Some(length) => {
+                let parsed = parse_head(request, length as u32, limits)?;
+                self.head_complete(length as u32, parsed, request, out, limits)
+            }
             None if skipped as usize + visible.len() >= limits.head_bytes() => Err(head::too_large(visible)),
             None => {
                 self.phase = Phase::Head { skipped, scanned: visible.len() as u32 };
@@ -369,15 +383,15 @@ impl Session {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn head_complete(
         &mut self,
         head: u32,
+        parsed: ParsedHead,
         request: &mut Request,
         out: &mut Output,
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
-        let parsed = parse_head(request, head, limits)?;
         let has_body = parsed.framing != Framing::None;
         let expects = parsed.expects_continue && has_body;
         let asks = match limits.asks {
@@ -399,7 +413,7 @@ impl Session {
     }
 
     /// Decides how the body comes to the handler.
-    #[inline]
+    #[inline(always)]
     fn begin_body(
         &mut self,
         head: u32,
@@ -411,10 +425,27 @@ impl Session {
         if let Framing::Length(length) = parsed.framing {
             check_length(length, limits)?;
         }
+        match BodyDecoder::new(parsed.framing) {
+            Some(decoder) => self.begin_some_body(head, decoder, parsed, request, out, limits),
+            None => {
+                let head_length = head as usize;
+                Ok(self.ready(request, parsed, head_length..head_length, head_length))
+            }
+        }
+    }
+
+    /// The same when there is one. Apart, so that the many requests that have none do not pay for it.
+    #[inline(never)]
+    fn begin_some_body(
+        &mut self,
+        head: u32,
+        mut decoder: BodyDecoder,
+        parsed: ParsedHead,
+        request: &mut Request,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
         let head_length = head as usize;
-        let Some(mut decoder) = BodyDecoder::new(parsed.framing) else {
-            return Ok(self.ready(request, parsed, head_length..head_length, head_length));
-        };
         if !limits.streams_bodies {
             if parsed.expects_continue {
                 out.append(encode::CONTINUE);
@@ -487,7 +518,7 @@ impl Session {
         Ok(is_all)
     }
 
-    #[inline]
+    #[inline(always)]
     fn ready(
         &mut self,
         request: &mut Request,

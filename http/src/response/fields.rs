@@ -20,7 +20,7 @@ impl Response {
 
     /// Sets the `Content-Type`.
     pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
-        self.headers.set("Content-Type", content_type);
+        self.headers.set_known("Content-Type", content_type.as_ref());
     }
 
     /// The `Content-Encoding` that was set.

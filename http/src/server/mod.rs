@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anthill_pool::PoolStats;
+use anthill_pool::{ObjectPool, PoolStats};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,7 +21,7 @@ use crate::ctx::RequestCtx;
 use crate::engine::Engine;
 use crate::engine::accept::{self, Listener};
 use crate::error::Error;
-use crate::serve_conn::{BlockingOptions, serve_blocking};
+use crate::serve_conn::{BlockingOptions, Place, serve_blocking};
 use crate::server::counters::{Counters, Rejections};
 use crate::server::options::{Builder, ConfigError, Handler, Settings};
 
@@ -64,6 +64,8 @@ struct Shared {
     settings: Arc<Settings>,
     handler: Arc<Handler>,
     counters: Arc<Counters>,
+    /// Where `serve_conn` serves.
+    places: ObjectPool<Place>,
     /// The engine of the current life, from the first `serve` to the end of a shutdown.
     engine: Mutex<Option<Arc<Engine>>>,
 }
@@ -83,9 +85,12 @@ impl Server {
     }
 
     pub(crate) fn from_parts(settings: Settings, handler: Handler) -> Self {
+        let settings = Arc::new(settings);
+        let place_settings = settings.clone();
         Server {
             shared: Arc::new(Shared {
-                settings: Arc::new(settings),
+                places: ObjectPool::new(move || Place::new(place_settings.default_lines())),
+                settings,
                 handler: Arc::new(handler),
                 counters: Arc::default(),
                 engine: Mutex::new(None),
@@ -167,9 +172,6 @@ impl Server {
         let settings = &self.shared.settings;
         let options = BlockingOptions {
             limits: settings.limits,
-            server: settings.name.as_deref(),
-            date: settings.date,
-            content_type: settings.content_type,
             keep_alive: settings.keep_alive,
             get_only: settings.get_only,
             requests_max: (settings.max_requests_per_conn != u64::MAX)
@@ -178,9 +180,8 @@ impl Server {
             hooks: settings.head_hooks(),
             ctx: &settings.ctx,
         };
-        let mut ctx = RequestCtx::default();
-        ctx.set_conn(&accept::new_connection(None, None));
-        serve_blocking(stream, &mut ctx, &options, &*self.shared.handler)
+        let info = accept::new_connection(None, None);
+        serve_blocking(stream, &info, &mut self.shared.places.get(), &options, &*self.shared.handler)
     }
 
     /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,

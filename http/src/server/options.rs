@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::handler::{HeadHooks, RequestConfig};
-use crate::proto::{Asks, Limits};
+use crate::proto::{Asks, DefaultLines, Limits};
 use crate::request::Request;
 use crate::server::Server;
 
@@ -450,6 +450,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What responses have unless handlers set it.
+    pub(crate) fn default_lines(&self) -> DefaultLines {
+        DefaultLines::new(self.name.as_deref(), self.date, self.content_type)
+    }
+
     /// What is called when a head has arrived.
     pub(crate) fn head_hooks(&self) -> HeadHooks<'_> {
         HeadHooks {

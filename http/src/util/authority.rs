@@ -6,6 +6,7 @@
 //!
 //! The rule: what is accepted here can be compared, logged and put into a URL without surprises.
 
+use super::byte_set::{ByteSet, alphanumerics_and};
 use std::net::Ipv6Addr;
 
 /// Why bytes are no host with an optional port.
@@ -22,7 +23,15 @@ pub(crate) enum Fault {
 /// Whether `authority` is a host, optionally followed by a colon and a port (which may be empty).
 ///
 /// An empty host is not accepted.
+#[inline]
 pub(crate) fn is_valid(authority: &[u8]) -> bool {
+    // Nearly all are a plain name, with or without a port.
+    let end = authority.iter().position(|&byte| !UNRESERVED[byte as usize]).unwrap_or(authority.len());
+    match &authority[end..] {
+        [] if end > 0 => return true,
+        [b':', port @ ..] if end > 0 => return is_port(port),
+        _ => {}
+    }
     matches!(split_port(authority), Ok((host, _)) if !host.is_empty() && host.is_ascii())
 }
 
@@ -98,8 +107,10 @@ fn is_registered_name(name: &[u8]) -> bool {
 }
 
 pub(crate) fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+    UNRESERVED[byte as usize]
 }
+
+static UNRESERVED: ByteSet = alphanumerics_and(b"-._~");
 
 pub(crate) fn is_sub_delimiter(byte: u8) -> bool {
     matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')

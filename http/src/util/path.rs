@@ -9,17 +9,29 @@
 
 use super::percent;
 
-/// Whether `raw` has nothing to decode and nothing to remove, so that it is its own normal form.
+/// Where the path at the front of `raw` ends (at a `?`, a `#`, or with it), and whether it has nothing to decode and nothing
+/// to remove, so that it is its own normal form.
 ///
 /// May say no for a path that turns out not to change, such as `/.well-known`.
 #[inline]
-pub(crate) fn is_plain(raw: &[u8]) -> bool {
-    // Without early exits, so that the compiler can look at many bytes at once; paths are short.
-    let changes = raw.windows(2).fold(false, |changes, pair| {
-        let starts_segment = (pair[0] == b'/') & ((pair[1] == b'/') | (pair[1] == b'.'));
-        changes | starts_segment | (pair[1] == b'%') | (pair[1] >= 0x80)
-    });
-    raw.first() == Some(&b'/') && !changes
+pub(crate) fn look_over(raw: &[u8]) -> (usize, bool) {
+    let mut is_plain = raw.first() == Some(&b'/');
+    let mut before = 0;
+    for (position, &byte) in raw.iter().enumerate() {
+        match byte {
+            b'?' | b'#' => return (position, is_plain),
+            b'/' | b'.' if before == b'/' => is_plain = false,
+            b'%' | 0x80.. => is_plain = false,
+            _ => {}
+        }
+        before = byte;
+    }
+    (raw.len(), is_plain)
+}
+
+/// Whether all of `path` is its own normal form; see [`look_over`].
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    look_over(path) == (path.len(), true)
 }
 
 /// Writes the normal form of `raw` into `out`, whose memory is used again.

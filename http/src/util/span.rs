@@ -16,13 +16,14 @@ impl Span {
     /// The span of `part`, which must be a sub-slice of `whole`; an empty span when it is not.
     #[inline]
     pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
+        // What lies in front of `whole` wraps around to a position far behind it.
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        let inside = start.checked_add(part.len()).is_some_and(|end| end <= whole.len());
+        let inside = start <= whole.len() && part.len() <= whole.len() - start;
         debug_assert!(inside, "a span was asked for bytes that lie elsewhere");
-        match (u32::try_from(start), u32::try_from(part.len())) {
-            (Ok(start), Ok(len)) if inside => Self { start, len },
-            _ => Self::default(),
+        if !inside || whole.len() > u32::MAX as usize {
+            return Self::default();
         }
+        Self { start: start as u32, len: part.len() as u32 }
     }
 
     /// The bytes of this span within `whole`.

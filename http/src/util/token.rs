@@ -34,24 +34,62 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Appends `name` with the first letter and each letter after a hyphen in upper case and the others in lower
 /// case (`foO-bAr` becomes `Foo-Bar`). Bytes that cannot stand in a name become hyphens.
 pub(crate) fn append_canonical_name(out: &mut Vec<u8>, name: &[u8]) {
+    if is_canonical(name) {
+        // What a program sets is spelled so mostly, and then copying is all.
+        out.extend_from_slice(name);
+        return;
+    }
     let mut starts_word = true;
     out.extend(name.iter().map(|&byte| {
-        let byte = if is_token_byte(byte) { byte } else { b'-' };
-        let cased = if starts_word { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
-        starts_word = byte == b'-';
+        let cased = CANONICAL[usize::from(starts_word)][byte as usize];
+        starts_word = cased == b'-';
         cased
     }));
 }
+
+/// Whether `name` is spelled as [`append_canonical_name`] would write it.
+pub(crate) fn is_canonical(name: &[u8]) -> bool {
+    let mut starts_word = true;
+    name.iter().all(|&byte| {
+        let is_same = CANONICAL[usize::from(starts_word)][byte as usize] == byte;
+        starts_word = byte == b'-';
+        is_same
+    })
+}
+
+/// The canonical form of each byte, within a word and at its start.
+static CANONICAL: [[u8; 256]; 2] = {
+    let mut canonical = [[b'-'; 256]; 2];
+    let mut byte = 0;
+    while byte < 256 {
+        if TOKEN_BYTES[byte] {
+            canonical[0][byte] = (byte as u8).to_ascii_lowercase();
+            canonical[1][byte] = (byte as u8).to_ascii_uppercase();
+        }
+        byte += 1;
+    }
+    canonical
+};
 
 /// Appends `text` with every control byte except the tab replaced by a space, so that it stays on one line.
 pub(crate) fn append_one_line(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     out.extend_from_slice(text);
+    // Looked for first, because there is hardly ever one, and looking is the cheaper half.
+    if !text.iter().fold(false, |found, &byte| found | is_control(byte)) {
+        return;
+    }
     for byte in &mut out[start..] {
-        if (*byte < b' ' && *byte != b'\t') || *byte == 0x7f {
+        if is_control(*byte) {
             *byte = b' ';
         }
     }
+}
+
+/// Whether `byte` is a control byte other than the tab.
+#[inline]
+pub(crate) fn is_control(byte: u8) -> bool {
+    ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)
 }
 
 static TOKEN_BYTES: ByteSet = alphanumerics_and(b"!#$%&'*+-.^_`|~");

@@ -37,7 +37,8 @@ struct Server<'a> {
     handler: &'a dyn Fn(&Request, &mut Response),
 }
 
-const DEFAULTS: ResponseDefaults<'static> = ResponseDefaults { server: None, date: None, content_type: true };
+const DEFAULTS: ResponseDefaults<'static> =
+    ResponseDefaults { server_line: b"", date_line: b"", content_type: true };
 
 impl Default for Server<'_> {
     fn default() -> Self {
