@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use anthill_http::{Error, Request, RequestConfig, RequestCtx, Server, ServerBuilder};
+use anthill_http::{
+    Cookie, Error, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
+};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -147,6 +149,7 @@ fn answer(ctx: &mut RequestCtx) {
         ("POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", "/echo") => echo(ctx),
         ("POST", "/echo-stream") => echo_stream(ctx),
         ("POST", "/sink") => sink(ctx),
+        ("POST", "/form") => list_form(ctx),
         ("GET", "/headers") => {
             let mut list = Vec::new();
             for (name, value) in ctx.request.headers().iter() {
@@ -224,7 +227,6 @@ fn echo(ctx: &mut RequestCtx) {
 
 /// Each piece is sent back before the next is read.
 fn echo_stream(ctx: &mut RequestCtx) {
-    ctx.response.set_immediate_header_flush(true);
     ctx.response.set_body_writer(|out| {
         let mut piece = vec![0; 64 * 1024];
         loop {
@@ -287,18 +289,50 @@ fn info(ctx: &mut RequestCtx) {
 
 fn cookie(ctx: &mut RequestCtx) {
     if let Some(value) = ctx.query_arg("set") {
-        // What could end the value or the line is left out.
-        let value: Vec<u8> = value
-            .iter()
-            .copied()
-            .filter(|byte| byte.is_ascii_graphic() && !b";,\"\\".contains(byte))
-            .collect();
-        let mut field = b"c=".to_vec();
-        field.extend_from_slice(&value);
-        ctx.response.append_header("Set-Cookie", field);
+        let cookie = Cookie::new("c", &value);
+        ctx.response.set_cookie(&cookie);
     }
     let value = ctx.cookie("c").map(<[u8]>::to_vec).unwrap_or_default();
     ctx.set_body(value);
+}
+
+/// One line for each field in order, whether it is a value or a file.
+fn list_form(ctx: &mut RequestCtx) {
+    let is_multipart = ctx.request.multipart_boundary().is_ok();
+    let listed = if is_multipart { list_parts(ctx) } else { list_args(ctx) };
+    match listed {
+        Ok(list) => ctx.set_body(list),
+        Err(error) => ctx.error(error.to_string(), error.status()),
+    }
+}
+
+fn list_args(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
+    let mut list = Vec::new();
+    for (name, value) in ctx.post_args()?.iter() {
+        list.extend_from_slice(name);
+        list.push(b'=');
+        list.extend_from_slice(value.unwrap_or_default());
+        list.push(b'\n');
+    }
+    Ok(list)
+}
+
+fn list_parts(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
+    let mut parts = ctx.multipart(multipart::Limits::new())?;
+    let mut list = Vec::new();
+    while let Some(mut part) = parts.next_part()? {
+        list.extend_from_slice(part.name().unwrap_or_default().as_bytes());
+        list.push(b'=');
+        if part.is_file() {
+            let file_name = part.file_name().unwrap_or_default().to_owned();
+            let size = io::copy(&mut part, &mut io::sink()).map_err(multipart::Error::from)?;
+            list.extend_from_slice(format!("{file_name}:{size}").as_bytes());
+        } else {
+            part.read_to_end(&mut list).map_err(multipart::Error::from)?;
+        }
+        list.push(b'\n');
+    }
+    Ok(list)
 }
 
 fn stats(ctx: &mut RequestCtx) {
