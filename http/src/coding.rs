@@ -3,7 +3,8 @@
 //! The idea: a reader over a reader. What is compressed passes through, and nothing is collected.
 //!
 //! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says, with
-//! nothing behind it. How much comes out is the business of whoever reads: a kilobyte may become a megabyte.
+//! nothing behind it. How much comes out is the business of whoever reads: a kilobyte may become a megabyte. That
+//! something comes out is ours, or blocks and members without content would be read for as long as a peer sends them.
 //!
 //! Source: RFC 9110 section 8.4.1, RFC 1950 (`deflate`), RFC 1952 (`gzip`, of one or several members).
 
@@ -29,7 +30,8 @@ use std::io::{self, BufRead, BufReader, Read};
 ///
 /// # Errors
 /// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut off,
-/// or has something behind its end.
+/// has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each byte that
+/// came out.
 pub struct ContentDecoder<R> {
     stage: Stage<R>,
 }
@@ -75,16 +77,23 @@ impl<R: Read> Read for ContentDecoder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match &mut self.stage {
             Stage::Identity(reader) => reader.read(out),
-            Stage::Gzip(decoder) => {
-                let found = decoder.read(out);
-                found.map_err(|error| blame(error, decoder.get_ref()))
-            }
+            Stage::Gzip(decoder) => match decoder.read(out) {
+                Ok(count) => {
+                    decoder.get_mut().get_mut().allow_for(count);
+                    Ok(count)
+                }
+                Err(error) => Err(blame(error, decoder.get_ref())),
+            },
             Stage::Deflate(decoder) => match decoder.read(out) {
                 Ok(0) if !out.is_empty() => match decoder.get_mut().fill_buf()? {
                     [] => Ok(0),
                     _ => Err(undecodable("something follows the end of the compressed content")),
                 },
-                found => found.map_err(|error| blame(error, decoder.get_ref())),
+                Ok(count) => {
+                    decoder.get_mut().get_mut().allow_for(count);
+                    Ok(count)
+                }
+                Err(error) => Err(blame(error, decoder.get_ref())),
             },
         }
     }
@@ -127,25 +136,45 @@ impl fmt::Display for Undecodable {
 
 impl std::error::Error for Undecodable {}
 
-/// Remembers whether it was the reader that failed.
+/// Remembers whether it was the reader that failed, and how much may be read before something comes out.
 struct Watched<R> {
     reader: R,
     has_failed: bool,
+    allowed: u64,
+}
+
+impl<R> Watched<R> {
+    /// Lets more be read for the `decoded` bytes that came out.
+    fn allow_for(&mut self, decoded: usize) {
+        self.allowed = self.allowed.saturating_add((decoded as u64).saturating_mul(ENCODED_PER_DECODED_MAX));
+    }
 }
 
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let found = self.reader.read(out);
+        let most = usize::try_from(self.allowed).map_or(out.len(), |allowed| allowed.min(out.len()));
+        let found = match most {
+            0 if !out.is_empty() => Err(undecodable("the compressed content is hardly anything but padding")),
+            _ => self.reader.read(&mut out[..most]),
+        };
         self.has_failed = found.is_err();
+        // A reader of the user's may claim more than there was room for.
+        self.allowed -= self.allowed.min(*found.as_ref().unwrap_or(&0) as u64);
         found
     }
 }
+
+/// A flush behind every byte makes some eight of it.
+const ENCODED_PER_DECODED_MAX: u64 = 16;
+
+/// What may be read before anything came out: a file name, and what is read ahead.
+const PADDING_BYTES_MAX: u64 = 64 * 1024;
 
 /// As much is read at once as is worth the system call.
 const SOURCE_BYTES: usize = 16 * 1024;
 
 fn source<R: Read>(reader: R) -> Source<R> {
-    BufReader::with_capacity(SOURCE_BYTES, Watched { reader, has_failed: false })
+    BufReader::with_capacity(SOURCE_BYTES, Watched { reader, has_failed: false, allowed: PADDING_BYTES_MAX })
 }
 
 /// The reader's own error as it is; the decoder's as one that can be told from it.
@@ -218,6 +247,48 @@ mod tests {
         }
         let [(_, gzip), _] = encoded(b"text");
         assert_eq!(decoded("gzip", &gzip.repeat(2)[..]).expect("two members"), b"texttext");
+    }
+
+    /// Gives a start and then the same bytes without end; counts them.
+    struct Endless<'a> {
+        bytes: std::iter::Chain<std::slice::Iter<'a, u8>, std::iter::Cycle<std::slice::Iter<'a, u8>>>,
+        count: u64,
+    }
+
+    impl Read for &mut Endless<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            out.iter_mut().zip(&mut self.bytes).for_each(|(place, byte)| *place = *byte);
+            self.count += out.len() as u64;
+            assert!(self.count < 1024 * 1024, "nobody wants to read this");
+            Ok(out.len())
+        }
+    }
+
+    #[test]
+    fn frm_04_what_never_becomes_anything_is_not_read_without_end() {
+        let [(_, empty_member), _] = encoded(b"");
+        // A stored block of no bytes that is not the last.
+        let empty_block = [0, 0, 0, 0xff, 0xff];
+        for (coding, start, repeated) in
+            [("gzip", &[][..], &empty_member[..]), ("deflate", &[0x78, 0x9c], &empty_block)]
+        {
+            let mut endless = Endless { bytes: start.iter().chain(repeated.iter().cycle()), count: 0 };
+            let error = decoded(coding, &mut endless).expect_err("no end");
+            assert!(Undecodable::is_in(&error), "{coding}: {error:?}");
+            assert!(endless.count <= PADDING_BYTES_MAX, "{coding}: {}", endless.count);
+        }
+    }
+
+    #[test]
+    fn a_flush_behind_every_byte_is_not_padding() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        for byte in 0..50_000_u32 {
+            encoder.write_all(&[byte as u8]).expect("a vector");
+            encoder.flush().expect("a vector");
+        }
+        let bytes = encoder.finish().expect("a vector");
+        assert!(bytes.len() as u64 > 5 * PADDING_BYTES_MAX, "{}", bytes.len());
+        assert_eq!(decoded("gzip", &bytes[..]).expect("content").len(), 50_000);
     }
 
     /// Gives its bytes one by one, and fails for good behind them.

@@ -122,6 +122,17 @@ fn what_a_request_cannot_be_is_refused() {
     assert_eq!((request.host(), request.header_str("host")), (&b""[..], None));
 }
 
+/// RFC 9112 section 3.2.2: the host of the target is the host, and not what a peer says besides.
+#[test]
+fn hdr_07_the_host_that_counts_goes_there_and_back() {
+    let message = b"GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n";
+    let (mut request, _) = Request::parse(message).expect("a request").expect("all of it");
+    request.set_target("/y").expect("a target");
+    let there = http::Request::try_from(&request).expect("a request");
+    assert_eq!((there.uri().path(), there.headers()["host"].as_bytes()), ("/y", &b"a"[..]));
+    assert_eq!(Request::try_from(there).expect("a request").host(), b"a");
+}
+
 #[test]
 fn what_is_not_there_is_said_to_be_missing() {
     let mut response = Response::new();

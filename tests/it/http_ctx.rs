@@ -291,10 +291,15 @@ const REDIRECTS: &[(&str, &str)] = &[
     ("/a b", "http://example.org:81/a%20b"),
     ("http://me:secret@other.example/", "http://other.example/"),
     ("app://open/this", "app://open/this"),
+    // One slash is this host, whatever browsers make of what follows it.
+    ("/a\r\nSet-Cookie: x=y", "http://example.org:81/a%20%20Set-Cookie:%20x=y"),
+    ("\r\n\r\n<p>", "http://example.org:81/shop/items/%20%20%20%20<p>"),
+    ("/\t/other.example", "http://example.org:81/%20/other.example"),
+    ("/\n/other.example", "http://example.org:81/%20/other.example"),
+    ("/\\other.example", "http://example.org:81/\\other.example"),
+    ("/\\other.example/\x01", "http://example.org:81/\\other.example/%20"),
     // What is no URI of this kind is sent as it is, on one line.
     ("mailto:ann@example.org", "mailto:ann@example.org"),
-    ("/a\r\nSet-Cookie: x=y", "/a  Set-Cookie: x=y"),
-    ("\r\n\r\n<p>", "<p>"),
     ("http://a b/", "http://a b/"),
     ("http://[::1/", "http://[::1/"),
 ];

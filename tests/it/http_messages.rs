@@ -513,6 +513,43 @@ fn hdr_07_the_host_is_one_and_the_same_everywhere() {
     check(&connect, "b:2", "b:2");
 }
 
+/// RFC 9112 section 3.2.2: a proxy "MUST ignore the received Host header field (if any) and instead replace it with the
+/// host information of the request-target".
+#[test]
+fn hdr_07_a_host_field_that_did_not_count_never_does() {
+    for (line, target) in [("GET http://a/x", "http://a/x"), ("CONNECT a:1", "a:1")] {
+        let message = format!("{line} HTTP/1.1\r\nX: y\r\nHost: b\r\n\r\n");
+        let received = || Request::parse(message.as_bytes()).expect("a request").expect("all of it").0;
+        let host = received().host().to_vec();
+        assert_eq!(received().header_str("Host"), Some("b"), "as it was received");
+        for mut request in [received(), received().clone()] {
+            assert_eq!((request.target(), request.host()), (target.as_bytes(), &host[..]));
+            let new = if request.is_connect() { target } else { "/y" };
+            request.set_target(new).expect("a target");
+            assert_eq!((request.host(), request.header("Host")), (&host[..], Some(&host[..])), "{line}");
+            assert!(request.headers().names().eq(["X", "Host"]), "in its place");
+        }
+    }
+    let mut request = Request::new("GET", "http://a/x").expect("a request");
+    request.remove_header("host");
+    request.set_target("/y").expect("a target");
+    assert_eq!((request.host(), request.header_str("host")), (&b"a"[..], Some("a")));
+}
+
+#[test]
+fn an_empty_request_can_be_filled_and_is_not_written_before() {
+    let mut sent = Vec::new();
+    let empty = || RequestCtx::default().request;
+    let error = empty().write_to(&mut sent).expect_err("nothing to write");
+    assert_eq!((error.kind(), &sent[..]), (io::ErrorKind::InvalidData, &b""[..]));
+    let mut request = empty();
+    request.set_method("POST").expect("a method");
+    assert_eq!((request.method(), request.target(), request.path()), ("POST", &b"/"[..], "/"));
+    let mut request = empty();
+    request.set_target("http://h/x?y").expect("a target");
+    assert_eq!((request.method(), request.path(), request.host()), ("GET", "/x", &b"h"[..]));
+}
+
 #[test]
 fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
     let mut response = Response::new();
@@ -530,7 +567,7 @@ fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
         (Some(&b"c/d"[..]), 1)
     );
     assert_eq!((response.content_encoding(), response.server()), (Some(&b"gzip"[..]), Some(&b"two"[..])));
-    assert!(response.close());
+    assert!(response.wants_close());
     let cookie = response.cookie("a").expect("a cookie").expect("a good one");
     assert_eq!((cookie.value(), cookie.path()), (&b"1"[..], Some(&b"/"[..])));
     assert!(response.trailer_names().eq(["X-A", "X-B"]));
@@ -557,7 +594,7 @@ fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
     }
     assert_eq!((response.content_type(), response.server(), response.cookie("a")), (None, None, None));
     response.set_header("Connection", "keep-alive");
-    assert!(!response.close());
+    assert!(!response.wants_close());
     response.set_close();
     assert!(response.headers().get_all("Connection").any(|value| value == b"close"));
     // The length is that of the body, whatever the list says.
@@ -635,7 +672,7 @@ fn hdr_10_a_response_is_copied_exchanged_and_cleared_whole() {
     assert_eq!((written(&other), response.status()), (text, 200));
     other.clear();
     assert_eq!(written(&other), written(&Response::new()));
-    assert!(other.headers().is_empty() && !other.close() && other.cookies().next().is_none());
+    assert!(other.headers().is_empty() && !other.wants_close() && other.cookies().next().is_none());
     assert!(other.trailer_names().next().is_none() && other.reason().is_empty());
 }
 

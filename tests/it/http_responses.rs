@@ -6,53 +6,47 @@
 //! counts, to the byte, and what comes behind the response.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io::{self, ErrorKind, Read, Write};
 use std::panic::resume_unwind;
-use std::process::{self, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::time::Duration;
 
 use anthill_http::{InvalidTrailer, RequestCtx, Response, Server, ServerBuilder};
-use anthill_tests::client::{Client, SOCKET_LIMIT, get};
-use anthill_tests::drivers::{on_both, on_both_within};
-use anthill_tests::server::{Running, skip};
-use anthill_tests::{Gate, PATIENCE, background, eventually};
+use anthill_tests::client::get;
+use anthill_tests::drivers::on_both;
+use anthill_tests::{Gate, eventually};
 
 use crate::http_streams::{Notes, assert_goes_on, hears, or_next, pattern};
 
-fn plain() -> ServerBuilder {
+pub(crate) fn plain() -> ServerBuilder {
     Server::builder().no_default_date().no_default_server_header()
 }
 
 /// What has happened to the sources of bodies.
 #[derive(Clone, Debug, Default)]
-struct Tally(Arc<(AtomicUsize, AtomicUsize)>);
+pub(crate) struct Tally(pub(crate) Arc<(AtomicUsize, AtomicUsize)>);
 
 /// A source of a body. What is inside must not be used up before it is dropped.
-struct Source<R> {
+pub(crate) struct Source<R> {
     tally: Tally,
     inner: R,
 }
 
 impl Tally {
     /// Counts its reads, and its drop.
-    fn source<R>(&self, inner: R) -> Source<R> {
+    pub(crate) fn source<R>(&self, inner: R) -> Source<R> {
         Source { tally: self.clone(), inner }
     }
 
     /// How often sources were asked for bytes, and how many were dropped, since the last time.
-    fn take(&self) -> (usize, usize) {
+    pub(crate) fn take(&self) -> (usize, usize) {
         let (reads, drops) = &*self.0;
         (reads.swap(0, Ordering::SeqCst), drops.swap(0, Ordering::SeqCst))
     }
 
     #[track_caller]
-    fn drops(&self, count: usize) {
+    pub(crate) fn drops(&self, count: usize) {
         eventually("sources are dropped", || self.0.1.load(Ordering::SeqCst) >= count);
         assert_eq!(self.take().1, count);
     }
@@ -60,7 +54,7 @@ impl Tally {
 
 impl<R> Source<R> {
     /// A writer asks for its source by this.
-    fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.tally.0.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -79,28 +73,28 @@ impl<R> Drop for Source<R> {
 }
 
 /// A reader that does one thing at each read.
-struct Script(VecDeque<Step>);
+pub(crate) struct Script(VecDeque<Step>);
 
 type Step = Box<dyn FnOnce(&mut [u8]) -> io::Result<usize> + Send>;
 
 impl Script {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Script(VecDeque::new())
     }
 
-    fn then(mut self, step: impl FnOnce(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
+    pub(crate) fn then(mut self, step: impl FnOnce(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
         self.0.push_back(Box::new(step));
         self
     }
 
-    fn gives(self, text: &'static str) -> Self {
+    pub(crate) fn gives(self, text: &'static str) -> Self {
         self.then(move |room| {
             room[..text.len()].copy_from_slice(text.as_bytes());
             Ok(text.len())
         })
     }
 
-    fn waits(self, gate: &Gate, text: &'static str) -> Self {
+    pub(crate) fn waits(self, gate: &Gate, text: &'static str) -> Self {
         let gate = gate.clone();
         self.then(move |room| {
             gate.pass();
@@ -117,16 +111,16 @@ impl Read for Script {
 }
 
 /// All forms a body can have, as paths.
-const FORMS: &[&str] =
+pub(crate) const FORMS: &[&str] =
     &["/copied", "/vec", "/static", "/shared", "/sized", "/reader", "/file", "/range", "/writer"];
 
 /// Those of them that have a source which is read while the response is sent.
-const SOURCES: &[&str] = &["/sized", "/reader", "/writer"];
+pub(crate) const SOURCES: &[&str] = &["/sized", "/reader", "/writer"];
 
 static STATIC: [u8; 40_000] = [b's'; 40_000];
 
 /// Gives `body` in the form that the path says.
-fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
+pub(crate) fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
     match form {
         "/copied" => response.set_body(body),
         "/vec" => response.set_body_vec(body.to_vec()),
@@ -162,7 +156,7 @@ fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
 }
 
 /// A handler that gives as many bytes as the query says in the form that the path says.
-fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
+pub(crate) fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
     let tally = tally.clone();
     or_next(move |ctx| {
         let length: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(24);
@@ -176,7 +170,7 @@ fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
     })
 }
 
-fn is_of_unknown_size(form: &str) -> bool {
+pub(crate) fn is_of_unknown_size(form: &str) -> bool {
     matches!(form, "/reader" | "/writer")
 }
 
@@ -266,7 +260,7 @@ fn rsp_03_a_status_without_a_body_drops_what_was_given() {
 }
 
 /// A reader that says how many bytes it was asked for, and gives at most `step` at once.
-struct Metered {
+pub(crate) struct Metered {
     body: io::Cursor<Vec<u8>>,
     step: usize,
     asked: Arc<AtomicUsize>,
@@ -323,11 +317,11 @@ fn rsp_04_a_stream_of_known_size_is_sent_to_the_byte() {
     });
 }
 
-const CHUNKED_HEAD: &str =
+pub(crate) const CHUNKED_HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A body that says "first", then waits at the gate, then says "second".
-fn in_two_parts(ctx: &mut RequestCtx, gate: &Gate) {
+pub(crate) fn in_two_parts(ctx: &mut RequestCtx, gate: &Gate) {
     let gate = gate.clone();
     if ctx.path() == "/reader" {
         ctx.response.set_body_reader(Script::new().gives("first").waits(&gate, "second"));
@@ -719,172 +713,6 @@ fn rsp_09_a_source_is_dropped_once_however_the_request_ends() {
     });
 }
 
-/// A file of so many bytes, nearly all of them holes, with a few that tell where they are.
-fn sparse(length: u64) -> File {
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(length).unwrap();
-    for place in [0, 1_000_000, length / 2 - 3, length - 5] {
-        file.write_all_at(b"mark!", place).unwrap();
-    }
-    file
-}
-
-/// Reads a body of `length` bytes and holds it against the file.
-fn assert_same_bytes(mut received: impl Read, file: &File, offset: u64, length: u64) {
-    let (mut found, mut expected) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut place = 0;
-    while place < length {
-        let most = found.len().min(usize::try_from(length - place).unwrap());
-        let count = received.read(&mut found[..most]).unwrap();
-        assert!(count > 0, "it ended at {place}");
-        file.read_exact_at(&mut expected[..count], offset + place).unwrap();
-        assert!(found[..count] == expected[..count], "something else at {place}");
-        place += count as u64;
-    }
-}
-
-const LARGE: u64 = 100 << 20;
-
-/// A handler that gives a file, or the part of it that the query says.
-fn giving_file(file: &Arc<File>) -> impl Fn(&mut RequestCtx) + Clone + 'static {
-    let file = file.clone();
-    or_next(move |ctx| {
-        let file = file.try_clone().unwrap();
-        let query = String::from_utf8_lossy(ctx.query()).into_owned();
-        match query.split_once(',') {
-            None => ctx.response.set_body_file(file).unwrap(),
-            Some((offset, size)) => {
-                ctx.response.set_body_file_range(file, offset.parse().unwrap(), size.parse().unwrap());
-            }
-        }
-    })
-}
-
-fn file_head(length: u64) -> String {
-    let content_type = if length == 0 { "" } else { "Content-Type: text/plain; charset=utf-8\r\n" };
-    format!("HTTP/1.1 200 OK\r\n{content_type}Content-Length: {length}\r\n\r\n")
-}
-
-#[test]
-fn rsp_10_a_large_file_arrives_to_the_byte() {
-    let file = Arc::new(sparse(LARGE));
-    // Where the handle stands does not matter, and is not changed.
-    (&*file).seek(SeekFrom::Start(17)).unwrap();
-    on_both(plain(), giving_file(&file), |driven| {
-        let mut client = driven.client();
-        client.send(get("/"));
-        hears(&client, &file_head(LARGE));
-        assert_same_bytes(client.stream(), &file, 0, LARGE);
-        assert_goes_on(&mut client);
-        for (offset, size) in [(0, 0), (0, 1), (999_999, 7), (LARGE - 5, 5), (LARGE, 0), (1, 3 << 20)] {
-            client.send(get(&format!("/?{offset},{size}")));
-            hears(&client, &file_head(size));
-            assert_same_bytes(client.stream(), &file, offset, size);
-            assert_goes_on(&mut client);
-        }
-        let head = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n";
-        client.send(head);
-        hears(&client, &file_head(LARGE));
-        assert_goes_on(&mut client);
-        // More than there is.
-        client.send(get(&format!("/?{},{}", LARGE - 5, 6)));
-        hears(&client, &file_head(6));
-        hears(&client, "mark!");
-        assert!(client.is_ended_within(SOCKET_LIMIT));
-        assert_eq!((&*file).stream_position().unwrap(), 17);
-    });
-}
-
-/// Set in the process that a test starts to measure without the other tests in it.
-const CHILD: &str = "ANTHILL_RSP_CHILD";
-
-/// Runs `work` in a process of its own, which may have so many descriptors; `name` is the test's own.
-fn by_itself(name: &str, descriptors: usize, work: impl FnOnce()) {
-    if env::var_os(CHILD).is_some() {
-        work();
-        process::exit(0);
-    }
-    let script = format!("ulimit -n {descriptors} && exec \"$0\" --exact {name} --nocapture");
-    let child =
-        Command::new("sh").arg("-c").arg(script).arg(env::current_exe().unwrap()).env(CHILD, "1").output();
-    let child = child.unwrap();
-    assert!(child.status.success(), "{child:?}");
-}
-
-/// The resident memory of this process that is its own, now.
-fn memory_kib() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-#[test]
-fn rsp_10_a_large_file_takes_no_memory() {
-    by_itself("http_responses::rsp_10_a_large_file_takes_no_memory", 1000, || {
-        let file = Arc::new(sparse(LARGE));
-        on_both(plain(), giving_file(&file), |driven| {
-            let mut client = driven.client();
-            assert_goes_on(&mut client);
-            let before = memory_kib();
-            client.send(get("/"));
-            hears(&client, &file_head(LARGE));
-            let mut most = 0;
-            for part in 0..16 {
-                assert_same_bytes(client.stream(), &file, part * (LARGE / 16), LARGE / 16);
-                most = most.max(memory_kib());
-            }
-            assert!(most < before + 8 * 1024, "from {before} KiB to {most} KiB");
-        });
-    });
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn rsp_10_a_file_is_not_copied_on_its_way() {
-    const LENGTH: usize = 16 * 1024;
-    // A file that is nothing but memory can be sent without a copy by every kernel.
-    let Ok(file) = tempfile::tempfile_in("/dev/shm") else {
-        return skip("there is no file system in memory");
-    };
-    file.write_all_at(&vec![b'a'; 1 << 20], 0).unwrap();
-    let file = Arc::new(file);
-    let running = Running::with(plain(), giving_file(&file));
-    let mut client = running.client();
-    client.send(get("/"));
-    hears(&client, &file_head(1 << 20));
-    let mut seen = vec![0; LENGTH];
-    eventually("some of the file has arrived", || {
-        client.stream().peek(&mut seen).is_ok_and(|count| count == LENGTH)
-    });
-    assert!(seen.iter().all(|byte| *byte == b'a'));
-    // What has arrived still is the file itself, unless somebody has copied it.
-    file.write_all_at(&[b'b'; LENGTH], 0).unwrap();
-    client.stream().read_exact(&mut seen).unwrap();
-    assert!(seen.contains(&b'b'), "the file was copied");
-}
-
-#[test]
-fn a_file_that_shrinks_ends_its_connection() {
-    let file = Arc::new(sparse(LARGE));
-    on_both(plain(), giving_file(&file), |driven| {
-        file.set_len(LARGE).unwrap();
-        let mut client = driven.client();
-        client.send(get("/"));
-        hears(&client, &file_head(LARGE));
-        file.set_len(1000).unwrap();
-        let mut received = 0;
-        let mut room = vec![0; 1 << 16];
-        while let Ok(count @ 1..) = client.stream().read(&mut room) {
-            received += count as u64;
-        }
-        assert!(received < LARGE);
-        if let Some(ended) = driven.end() {
-            assert!(ended.unwrap_err().is_body());
-        }
-        assert_goes_on(&mut driven.client());
-    });
-}
-
 #[test]
 fn bdy_08_trailers_come_behind_the_last_chunk() {
     let handler = |ctx: &mut RequestCtx| {
@@ -1026,248 +854,4 @@ fn hdr_08_fields_come_in_one_order() {
             assert_eq!(String::from_utf8(client.rest().unwrap()).unwrap(), expected);
         }
     });
-}
-
-/// A reader of an endless body, which is as quick as can be.
-fn endless(tally: &Tally) -> Source<io::Repeat> {
-    tally.source(io::repeat(b'x'))
-}
-
-#[test]
-fn a_client_that_takes_nothing_of_a_stream_is_given_up() {
-    let limit = Duration::from_millis(300);
-    let tally = Tally::default();
-    let notes = Notes::default();
-    let (same, says) = (tally.clone(), notes.clone());
-    let handler = move |ctx: &mut RequestCtx| {
-        let source = endless(&same);
-        let says = says.clone();
-        match ctx.path() {
-            "/reader" => ctx.response.set_body_reader(source),
-            "/file" => {
-                drop(source);
-                ctx.response.set_body_file(sparse(LARGE)).unwrap();
-            }
-            _ => ctx.response.set_body_writer(move |out| {
-                source.touch();
-                loop {
-                    if let Err(error) = out.write_all(&[b'x'; 10_000]) {
-                        says.add(format!("{:?}", error.kind()));
-                        return Err(error);
-                    }
-                }
-            }),
-        }
-    };
-    on_both_within(limit, plain(), handler, |driven| {
-        for (target, handled) in [("/reader", 1), ("/file", 2), ("/writer", 3)] {
-            let begun = Instant::now();
-            let mut client = driven.client();
-            client.send(get(target));
-            eventually("it has begun", || driven.handled() == handled);
-            let ended = driven.end();
-            assert!(begun.elapsed() >= limit, "{target} after {:?}", begun.elapsed());
-            tally.drops(1);
-            if let Some(ended) = ended {
-                let error = ended.unwrap_err();
-                assert!(error.is_timeout() && error.is_io(), "{target}: {error:?}");
-            }
-            if target == "/writer" {
-                assert_eq!(notes.take(1), ["TimedOut"]);
-            }
-            drop(client);
-        }
-    });
-}
-
-#[test]
-fn clients_that_read_slowly_hold_up_neither_a_thread_nor_each_other() {
-    let tally = Tally::default();
-    let same = tally.clone();
-    let handler = or_next(move |ctx| match ctx.path() {
-        "/file" => ctx.response.set_body_file(sparse(LARGE)).unwrap(),
-        _ => ctx.response.set_body_reader_sized(endless(&same), LARGE),
-    });
-    // One thread for everything: were it held up, nobody else would be answered.
-    let running = Running::with(plain().shards(1).max_workers(1), handler);
-    let mut slow = running.clients(20);
-    for (number, client) in slow.iter_mut().enumerate() {
-        client.send(get(if number % 2 == 0 { "/reader" } else { "/file" }));
-    }
-    eventually("all of them have begun", || running.handled() == 20);
-    for _ in 0..20 {
-        assert_goes_on(&mut running.client());
-    }
-    assert_eq!(running.server().stats().workers.unwrap().peak_workers, 1);
-    // They go on when they like.
-    for (number, client) in slow.iter_mut().enumerate().take(4) {
-        hears(client, &file_head(LARGE));
-        let mut left = LARGE;
-        let mut room = vec![0; 1 << 20];
-        while left > 0 {
-            let most = room.len().min(usize::try_from(left).unwrap());
-            let count = client.stream().read(&mut room[..most]).unwrap();
-            assert!(count > 0, "{number} ended {left} bytes early");
-            left -= count as u64;
-        }
-        assert_goes_on(client);
-    }
-    drop(slow);
-    running.reaches("all are gone", |stats| stats.open_connections == 0);
-    tally.drops(10);
-}
-
-#[test]
-fn a_source_that_blocks_is_not_laid_to_the_charge_of_others() {
-    const PIECES: usize = 200;
-    let tally = Tally::default();
-    let same = tally.clone();
-    let handler = or_next(move |ctx| {
-        if ctx.path() == "/blocks" {
-            let slowly = |room: &mut [u8]| {
-                thread::sleep(Duration::from_millis(4));
-                room[0] = b'x';
-                Ok(1)
-            };
-            let script = (0..PIECES).fold(Script::new(), |script, _| script.then(slowly));
-            ctx.response.set_body_reader(same.source(script));
-        }
-    });
-    let running = Running::with(plain().shards(1), handler);
-    let mut blocked = running.client();
-    blocked.send(get("/blocks"));
-    eventually("it has begun", || running.handled() == 1);
-    let mut quick = running.client();
-    let mut asked: u64 = 0;
-    while tally.0.1.load(Ordering::SeqCst) == 0 {
-        assert_goes_on(&mut quick);
-        asked += 1;
-    }
-    assert_eq!(blocked.response().body, [b'x'; PIECES]);
-    let stats = running.server().stats();
-    // Requests of a route that is believed to block are handed over, one by one.
-    let handed_over = stats.dispatched_requests;
-    assert!(handed_over < asked / 4 + PIECES as u64, "{handed_over} of {asked}");
-    assert!(asked > PIECES as u64, "the source holds up the others: {asked}");
-}
-
-#[test]
-fn a_thousand_slow_downloads_need_no_thousand_threads() {
-    const DOWNLOADS: usize = 1000;
-    const LENGTH: usize = 512 * 1024;
-    let name = "http_responses::a_thousand_slow_downloads_need_no_thousand_threads";
-    // Each connection has two ends here.
-    by_itself(name, 2 * DOWNLOADS + 200, || {
-        let tally = Tally::default();
-        let same = tally.clone();
-        let handled = Arc::new(AtomicUsize::new(0));
-        let count = handled.clone();
-        let server = plain().shards(2).max_workers(64).build(move |ctx| {
-            if ctx.path() == "/quick" {
-                ctx.set_body("quick");
-                return;
-            }
-            let number: u8 = String::from_utf8_lossy(ctx.query()).parse().unwrap();
-            let source = same.source(io::repeat(number).take(LENGTH as u64));
-            ctx.response.set_body_reader(source);
-            count.fetch_add(1, Ordering::SeqCst);
-        });
-        let server = server.unwrap();
-        // Sockets of this kind hold less, so the rest of each body has to wait in the server.
-        let folder = tempfile::tempdir().unwrap();
-        let address = folder.path().join("socket");
-        let listener = UnixListener::bind(&address).unwrap();
-        let serving = server.clone();
-        let serving = background(move || serving.serve_unix(listener));
-        let connect = || {
-            let stream = loop {
-                match UnixStream::connect(&address) {
-                    Ok(stream) => break stream,
-                    // More than the listener's queue holds.
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
-                    Err(error) => panic!("{error}"),
-                }
-            };
-            stream.set_read_timeout(Some(SOCKET_LIMIT)).unwrap();
-            Client::over(stream)
-        };
-        let mut downloads: Vec<_> = (0..DOWNLOADS)
-            .map(|number| {
-                let mut client = connect();
-                client.send(get(&format!("/?{}", number % 251)));
-                client
-            })
-            .collect();
-        eventually("all of them have begun", || handled.load(Ordering::SeqCst) == DOWNLOADS);
-        // Round after round, until every one of them is stuck and nothing but this is served.
-        for _ in 0..20 {
-            assert_eq!(connect().get("/quick").text(), "quick");
-        }
-        assert_eq!(tally.0.1.load(Ordering::SeqCst), 0, "none of them can be over");
-        assert!(server.stats().open_connections >= DOWNLOADS);
-        // The two that drive the shards, and no others, however many there were to begin with.
-        eventually("no worker is held up", || server.stats().workers.is_some_and(|pool| pool.busy <= 2));
-        for (number, client) in downloads.iter_mut().enumerate() {
-            let reply = client.response();
-            assert!(reply.body.len() == LENGTH, "{number}: {}", reply.body.len());
-            assert!(reply.body == vec![(number % 251) as u8; LENGTH], "{number}");
-        }
-        for client in &mut downloads {
-            assert_eq!(client.get("/quick").text(), "quick");
-        }
-        tally.drops(DOWNLOADS);
-        server.shutdown(PATIENCE).unwrap();
-        serving.outcome("serving").unwrap();
-    });
-}
-
-#[test]
-fn a_shutdown_waits_for_the_rest_of_a_stream() {
-    for form in ["/reader", "/writer", "/file"] {
-        let gate = Gate::new();
-        let tally = Tally::default();
-        let (held, same) = (gate.clone(), tally.clone());
-        let mut running = Running::with(plain(), move |ctx| {
-            let held = held.clone();
-            match ctx.path() {
-                "/reader" => {
-                    let script = Script::new().gives("first").waits(&held, "second");
-                    ctx.response.set_body_reader(same.source(script));
-                }
-                "/writer" => {
-                    let source = same.source(());
-                    ctx.response.set_body_writer(move |out| {
-                        source.touch();
-                        out.write_all(b"first")?;
-                        out.flush()?;
-                        held.pass();
-                        out.write_all(b"second")
-                    });
-                }
-                _ => ctx.response.set_body_file(sparse(LARGE)).unwrap(),
-            }
-        });
-        let mut client = running.client();
-        client.send(get(form) + &get("/never"));
-        if form == "/file" {
-            hears(&client, &file_head(LARGE));
-        } else {
-            hears(&client, &format!("{CHUNKED_HEAD}5\r\nfirst\r\n"));
-        }
-        let server = running.server().clone();
-        let shutdown = background(move || server.shutdown(PATIENCE));
-        eventually("the listener refuses", || std::net::TcpStream::connect(running.address()).is_err());
-        assert!(!shutdown.is_finished());
-        gate.open();
-        if form == "/file" {
-            assert_same_bytes(client.stream(), &sparse(LARGE), 0, LARGE);
-        } else {
-            hears(&client, "6\r\nsecond\r\n0\r\n\r\n");
-            tally.drops(1);
-        }
-        assert!(client.is_ended_within(SOCKET_LIMIT));
-        assert_eq!(running.handled(), 1, "what is behind a stream is not begun");
-        shutdown.outcome("shutting down").unwrap();
-        running.shut_down(PATIENCE).unwrap();
-    }
 }

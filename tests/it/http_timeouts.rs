@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anthill_http::{Server, ServerBuilder};
+use anthill_http::{RequestConfig, Server, ServerBuilder};
 use anthill_tests::client::{Client, get};
 use anthill_tests::server::Running;
 
@@ -237,4 +237,68 @@ fn deadlines_of_many_connections_do_not_disturb_each_other() {
         assert_timed_out(client);
     }
     assert_eq!(busy.get("/").status, 200);
+}
+
+#[test]
+fn the_time_for_a_head_does_not_begin_while_the_body_before_it_is_thrown_away() {
+    let running = Running::with(patient().read_header_timeout(LIMIT * 5).stream_request_body(), |_| {});
+    let mut client = running.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    client.send("a");
+    thread::sleep(LIMIT * 6);
+    client.send("bGET / HTTP/1.1\r\n");
+    thread::sleep(LIMIT);
+    client.send("Host: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn srv_13_a_time_for_one_body_is_none_for_the_next_head() {
+    let options = patient()
+        .read_timeout(LATE)
+        .header_received(|_| RequestConfig::new().read_timeout(Duration::from_millis(1)));
+    let running = Running::with(options, |_| {});
+    let mut client = running.client();
+    assert_eq!(client.get("/").status, 200);
+    client.send("GET / HTTP/1.1\r\n");
+    thread::sleep(LIMIT);
+    client.send("Host: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    // Nor may it make the next head slower than the server allows.
+    let options =
+        patient().read_timeout(LIMIT).header_received(|_| RequestConfig::new().read_timeout(LATE * 2));
+    let running = Running::with(options, |_| {});
+    let mut client = running.client();
+    assert_eq!(client.get("/").status, 200);
+    client.send("GET / HTTP/1.1\r\n");
+    let begun = Instant::now();
+    assert_timed_out(&mut client);
+    assert_took(LIMIT, begun);
+}
+
+#[test]
+fn empty_lines_do_not_stretch_the_time_between_requests() {
+    let running = Running::with(patient().idle_timeout(LIMIT), |_| {});
+    let mut client = running.client();
+    assert_eq!(client.get("/").status, 200);
+    for _ in 0..40 {
+        if client.try_send("\r\n").is_err() || !client.hears_nothing_for(LIMIT / 4) {
+            return;
+        }
+    }
+    panic!("the server waits still");
+}
+
+#[test]
+fn the_time_for_a_head_does_not_begin_with_the_empty_lines_before_it() {
+    let running = Running::with(patient().read_header_timeout(LIMIT * 5), |_| {});
+    let mut client = running.client();
+    client.send(get("/") + "\r\n");
+    assert_eq!(client.response().status, 200);
+    thread::sleep(LIMIT * 6);
+    client.send("GET / HTTP/1.1\r\n");
+    thread::sleep(LIMIT);
+    client.send("Host: h\r\n\r\n");
+    assert_eq!(client.response().status, 200);
 }

@@ -43,7 +43,8 @@ use std::time::SystemTime;
 /// ```
 ///
 /// A handler that keeps what it may not keep does not compile (row `CTX-11`), whether it keeps it itself or gives it to a
-/// thread:
+/// thread. (It can put another context in the place of this one and keep this one whole; its connection then ends without
+/// an answer, because the connection went along.)
 ///
 /// ```compile_fail,E0521
 /// use std::sync::Mutex;
@@ -263,7 +264,7 @@ mod tests {
         ctx.set_connection_close();
         ctx.not_found();
         assert_eq!((ctx.response.status(), ctx.response.body()), (404, &b"404 Page not found"[..]));
-        assert!(!ctx.response.headers().contains("x") && !ctx.response.close());
+        assert!(!ctx.response.headers().contains("x") && !ctx.response.wants_close());
 
         ctx.not_modified();
         assert_eq!((ctx.response.status(), ctx.response.body()), (304, &b""[..]));

@@ -66,9 +66,12 @@ impl RequestCtx {
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302 (row `CTX-07`).
     ///
     /// `uri` is resolved against the URI of the request, so that an absolute one is sent, in ASCII and without user
-    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise. What
-    /// is no such URI (`mailto:…`, or a request without host to resolve it against) is sent as it is, control bytes as
-    /// spaces. The body is left alone.
+    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise; control
+    /// bytes become spaces first. What is no such URI (`mailto:…`, or a request without host to resolve it against) is sent
+    /// as it is. The body is left alone.
+    ///
+    /// Where a client can choose `uri`, take only what starts with one slash and not with two: that stays on the host of the
+    /// request. Everything else may lead anywhere.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -82,12 +85,12 @@ impl RequestCtx {
             status @ (301 | 302 | 303 | 307 | 308) => status,
             _ => 302,
         };
-        let uri = uri.as_ref();
+        // Browsers leave tabs and line breaks out, which would make two slashes of `/<tab>/`.
+        let blank = |&byte: &u8| if byte.is_ascii_control() { b' ' } else { byte };
+        let uri: Vec<u8> = uri.as_ref().iter().map(blank).collect();
         self.response.set_status(status);
-        match self.absolute(uri) {
-            Some(absolute) => self.response.set_header("Location", absolute),
-            None => self.response.set_header("Location", uri),
-        }
+        let location = self.absolute(&uri).unwrap_or(uri);
+        self.response.set_header("Location", location);
     }
 
     /// `reference`, resolved against the URI of the request.

@@ -69,7 +69,7 @@ pub(crate) struct Conn {
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
     pub(crate) read_closed: bool,
-    /// When the first byte of the current request came.
+    /// When the first byte of the current request came; between two, that of the empty lines.
     pub(crate) request_began: Millis,
     /// When the connection is given up, while parked.
     pub(crate) deadline: Millis,

@@ -333,18 +333,27 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
         Awaits::LingerEnd if conn.deadline != NEVER => conn.deadline,
         Awaits::LingerEnd => now.saturating_add(LINGER),
         Awaits::Request if conn.session.is_idle() => {
-            conn.request_began = NEVER;
-            if conn.session.requests() == 0 { conn.deadline } else { after(now, settings.idle_timeout) }
+            if conn.session.requests() == 0 {
+                return conn.deadline;
+            }
+            if !conn.session.has_skipped_lines() {
+                conn.request_began = NEVER;
+                return after(now, settings.idle_timeout);
+            }
+            // Set once, so that a peer cannot be idle for ever by sending empty lines.
+            conn.request_began = conn.request_began.min(now);
+            after(conn.request_began, settings.idle_timeout)
         }
         Awaits::Request => {
             if conn.request_began == NEVER {
                 conn.request_began = now;
             }
-            let whole = after(conn.request_began, conn.read_timeout(settings));
             if conn.session.reads_head() {
+                // What a hook decided was for the request before it.
+                let whole = after(conn.request_began, settings.read_timeout);
                 whole.min(after(conn.request_began, settings.read_header_timeout))
             } else {
-                whole
+                after(conn.request_began, conn.read_timeout(settings))
             }
         }
     }

@@ -79,7 +79,7 @@ pub(crate) fn serve(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mu
 /// Serves a connection whose deadline has passed: what it waited for may have come while nobody looked. If not, it is
 /// given up.
 pub(crate) fn time_out(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Outcome {
-    let (requests, was_idle) = (conn.session.requests(), conn.session.is_idle());
+    let requests = conn.session.requests();
     conn.readable = true;
     let outcome = serve(engine, conn, desk, host);
     if outcome != Outcome::Park {
@@ -91,7 +91,9 @@ pub(crate) fn time_out(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: 
         Awaits::Writable => Outcome::Park,
         Awaits::Request => {
             let is_idle = conn.session.is_idle();
-            if conn.session.requests() > requests || was_idle && !is_idle {
+            // Something has begun only now: another request, or the body of one that was decided on by its head.
+            let has_begun = !is_idle && conn.request_began == NEVER;
+            if conn.session.requests() > requests || has_begun {
                 return Outcome::Park;
             }
             if is_idle && requests > 0 {
@@ -208,7 +210,12 @@ fn advance(
 ) -> Result<Progress, ProtoError> {
     let settings = &engine.settings;
     let ctx = &mut desk.ctx;
+    let (was_idle, was_draining) = (conn.session.is_idle(), conn.session.is_draining());
     let progress = conn.session.advance(&mut ctx.request, &mut desk.output, &conn.limits(settings))?;
+    if was_idle && !conn.session.is_idle() || was_draining && !conn.session.is_draining() {
+        // What follows is another request, which has its own time.
+        conn.request_began = NEVER;
+    }
     let Progress::Head { expects } = progress else { return Ok(progress) };
     ctx.begin(conn.session.requests(), desk.now);
     let mut config = RequestConfig::new();
@@ -249,6 +256,9 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     desk.ctx.lend(line, conn.limits(settings).body_bytes_max, &settings.ctx);
     let answered = answer_on_wire(engine, conn, desk, host, streams);
     conn.wire = desk.ctx.line.wire.take();
+    if conn.wire.is_none() {
+        log::error!("a handler kept its context; its connection is closed without an answer");
+    }
     // The handler may have read to the end of what is there, and of that the poller has told long ago.
     conn.readable |= streams;
     let keeps = answered?;
@@ -360,10 +370,11 @@ fn stream_response(conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Pi
             return Pieces::Paused(Outcome::Yield);
         }
         pieces += 1;
-        let direct = match conn.wire.as_deref_mut() {
-            Some(wire) if outgoing.is_file() => outgoing.send_file(wire),
-            _ => None,
-        };
+        let mut direct = None;
+        if let Some(wire) = conn.wire.as_deref_mut().filter(|_| outgoing.is_file()) {
+            // The disk may have to be waited for.
+            host.visit(|| direct = outgoing.send_file(wire));
+        }
         match direct {
             Some(Ok(())) => conn.write_deadline = NEVER,
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => {

@@ -176,6 +176,10 @@ impl Session {
     }
 
     /// Lets the request that [`Progress::Head`] told of go on, as [`Session::advance`] does, with these limits.
+    ///
+    /// # Errors
+    /// As [`Session::advance`]; and [`ProtoError::Syntax`] when whoever decided has exchanged the request object: what is in
+    /// its input cannot be trusted to start with the request that was judged.
     pub(crate) fn welcome(
         &mut self,
         request: &mut Request,
@@ -183,6 +187,9 @@ impl Session {
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
         if let Phase::Judging { head, .. } = self.phase {
+            if !self.is_serving(request) {
+                return Err(ProtoError::Syntax);
+            }
             let parsed = parse_head(request, head, limits)?;
             // It will be counted again when it is ready.
             self.requests -= 1;
@@ -301,6 +308,11 @@ impl Session {
     /// Whether no byte of the next request has been seen, empty lines aside.
     pub(crate) fn is_idle(&self) -> bool {
         self.state() == Stage::Idle
+    }
+
+    /// Whether empty lines have come where the next request is to begin.
+    pub(crate) fn has_skipped_lines(&self) -> bool {
+        matches!(self.phase, Phase::Head { skipped: 1.., .. })
     }
 
     /// Whether the head of a request has begun and not ended.

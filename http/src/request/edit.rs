@@ -6,7 +6,8 @@
 //! received.
 //!
 //! The rules: method, target and host are checked when they are set, by the same functions that check received ones, so
-//! that whatever can be built can be sent (`HDR-05`). And target, host and the `Host` field always agree (`HDR-07`).
+//! that whatever can be built can be sent (`HDR-05`). And target, host and the `Host` field agree once one of them, or the
+//! method, was set (`HDR-07`).
 
 use super::{KeptForm, Request, Version};
 use crate::headers::{Fields, Headers};
@@ -85,23 +86,27 @@ impl Request {
         Ok(request)
     }
 
-    /// Replaces the method.
+    /// Replaces the method. An empty request, as [`RequestCtx::default`](crate::RequestCtx) has, gets the target `/` with it.
     ///
     /// # Errors
     /// [`InvalidRequest::Method`]; or [`InvalidRequest::Target`] when the target does not go with it (`CONNECT` needs
     /// `host:port`, and nothing else may have that). Then nothing has changed.
     pub fn set_method(&mut self, method: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
-        let (target, host) = (self.target().to_vec(), self.host().to_vec());
+        let target = if self.target().is_empty() { b"/".to_vec() } else { self.target().to_vec() };
+        let host = self.host().to_vec();
         self.edit();
         self.relocate(method.as_ref(), &target, &host)
     }
 
-    /// Replaces the target, and with it path and query. The authority of an absolute form becomes the host.
+    /// Replaces the target, and with it path and query. The authority of an absolute form becomes the host. An empty
+    /// request gets the method `GET` with it.
     ///
     /// # Errors
     /// [`InvalidRequest::Target`]. Then nothing has changed.
     pub fn set_target(&mut self, target: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
-        let (method, host) = (self.method_bytes().to_vec(), self.host().to_vec());
+        let method =
+            if self.method_bytes().is_empty() { b"GET".to_vec() } else { self.method_bytes().to_vec() };
+        let host = self.host().to_vec();
         self.edit();
         self.relocate(&method, target.as_ref(), &host)
     }
@@ -200,11 +205,14 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// Those of `out`, and `InvalidData` when the body has not arrived completely.
+    /// Those of `out`, and `InvalidData` when the body has not arrived completely, or the request is empty.
     pub fn write_to(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        if self.method_bytes().is_empty() {
+            return refuse("the request is empty; set its method and target before it is written");
+        }
         if !self.is_body_complete() {
-            let reason = "the body has not arrived completely; read it before the request is written";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            return refuse("the body has not arrived completely; read it before the request is written");
         }
         let mut head = Vec::with_capacity(256);
         crate::proto::append_request_head(&mut head, self);
@@ -238,13 +246,13 @@ impl Request {
         if target.is_empty() || !is_clean || std::str::from_utf8(target).is_err() {
             return Err(InvalidRequest::Target);
         }
-        match parts.authority.map(<[u8]>::to_vec) {
-            Some(authority) => {
-                self.edit().headers.set("Host", &authority);
-                self.place(method, target, &authority);
-            }
-            None => self.place(method, target, host),
+        let host = parts.authority.unwrap_or(host);
+        // What a peer says in that field besides an absolute target does not count (RFC 9112 section 3.2.2), and must not
+        // begin to once the target is another.
+        if !host.is_empty() {
+            self.edit().headers.set("Host", host);
         }
+        self.place(method, target, host);
         Ok(())
     }
 

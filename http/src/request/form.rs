@@ -47,8 +47,8 @@ impl Request {
         Ok(self.form.form.get_or_insert_default())
     }
 
-    /// What is in memory already needs no other bound than the one it had when it was received, so only the decoded size
-    /// of an encoded body is held to that of the default [`Options`].
+    /// The default [`Options`], but that a body which is in memory already needs no other bound on its size than the one it
+    /// had when it was received. What comes out of an encoded one is held to that or the default, whichever is more.
     fn read_form(&self) -> Result<Form, Error> {
         let body = self.body();
         let options = Options::new();

@@ -205,13 +205,15 @@ impl Response {
         self.set_source(Source::Shared(Shared::Static(body)));
     }
 
-    /// Replaces the body by shared bytes, without copying them here.
+    /// Replaces the body by shared bytes. An `Arc<[u8]>` is not copied.
     pub fn set_body_shared(&mut self, body: impl Into<Arc<[u8]>>) {
         self.set_source(Source::Shared(Shared::Counted(body.into())));
     }
 
     /// Lets the body be read from `reader` until it ends, each read being sent at once: chunked, or, to a client that
     /// speaks HTTP/1.0, up to the end of the connection (rows `RSP-05`, `RSP-06`).
+    ///
+    /// A client that speaks HTTP/1.0 cannot tell a body that broke off from one that ended.
     ///
     /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for (`HEAD`,
     /// 204, 304). An error or a panic in it ends the connection in the middle of the body (rows `RSP-08`, `RSP-09`).
@@ -359,13 +361,13 @@ impl Response {
 
     /// Asks for the connection to be closed after this response (row `CON-05`): adds `close` to the `Connection` list.
     pub fn set_close(&mut self) {
-        if !self.close() {
+        if !self.wants_close() {
             self.headers.append("Connection", "close");
         }
     }
 
     /// Whether the `Connection` list has `close`.
-    pub fn close(&self) -> bool {
+    pub fn wants_close(&self) -> bool {
         header::has_token(self.headers.get_all("Connection"), "close")
     }
 
@@ -490,6 +492,6 @@ mod tests {
         assert_eq!(response.reason(), b"");
         assert!(response.headers().is_empty());
         assert_eq!(response.body(), b"");
-        assert!(!response.close());
+        assert!(!response.wants_close());
     }
 }

@@ -26,7 +26,7 @@ pub(crate) type Handler = Box<dyn Fn(&mut RequestCtx) + Send + Sync>;
 
 /// Options of a [`Server`]; made by [`Server::builder`].
 ///
-/// A duration of zero switches a timeout off.
+/// A duration of zero switches a timeout off; that between requests is then as long as the read timeout.
 ///
 /// | option | default | |
 /// |---|---|---|
@@ -209,7 +209,8 @@ impl Builder {
         self
     }
 
-    /// How long a connection may stay silent between two requests; then it is closed (`TMO-03`).
+    /// How long a connection may stay silent between two requests; then it is closed (`TMO-03`). Zero: as long as the
+    /// [`read_timeout`](Self::read_timeout).
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
         self
@@ -294,7 +295,8 @@ impl Builder {
 
     /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body, any
     /// other status is the answer, with an empty body, and the connection ends (row `EXP-02`; fasthttp's
-    /// `ExpectHandler`). The context has the request's head and the connection's addresses.
+    /// `ExpectHandler`). The context has the request's head and the connection's addresses. User values that are set here
+    /// are there for the handler; changes to the request and to the response are not.
     ///
     /// Without it, every such client is asked for the body.
     ///

@@ -17,9 +17,9 @@ use super::plan::Plan;
 use super::reference::{self, State};
 use super::replies::{self, Reply};
 
-/// A server, and what of it the judge has to know.
+/// How a server is made, and what of it the judge has to know.
 struct Setup {
-    server: Server,
+    options: ServerBuilder,
     streams: bool,
     /// Whether it may refuse what is well-formed without calling the handler.
     declines: bool,
@@ -42,11 +42,12 @@ static SETUPS: LazyLock<Vec<Setup>> = LazyLock::new(|| {
         (plain().unlimited_request_body_size().no_default_server_header(), false, false),
         (plain().header_received(by_path), true, false),
     ];
-    let build = |(builder, streams, declines): (ServerBuilder, bool, bool)| {
-        let server = builder.no_default_date().build(handler::handle).expect("options that go together");
-        Setup { server, streams, declines }
+    let setup = |(options, streams, declines): (ServerBuilder, bool, bool)| Setup {
+        options: options.no_default_date(),
+        streams,
+        declines,
     };
-    builders.into_iter().map(build).collect()
+    builders.into_iter().map(setup).collect()
 });
 
 fn by_path(request: &Request) -> RequestConfig {
@@ -82,10 +83,12 @@ pub(super) fn check(data: &[u8]) {
         .map(|_| Behaviour { reads: plan.byte(), answers: plan.byte(), amount: plan.byte() })
         .collect();
     let setup = &SETUPS[index];
+    // A new one each time: a server keeps buffers from connection to connection, whose sizes decide how much is read.
+    let server = setup.options.clone().build(handler::handle).expect("options that go together");
     let expected = reference::requests(input);
     let converse = |habits: Habits| {
         let has_mishaps = habits.have_mishaps();
-        let outcome = converse(&setup.server, &behaviours, habits, input);
+        let outcome = converse(&server, &behaviours, habits, input);
         judge(setup, &expected, &outcome, has_mishaps);
         outcome
     };
@@ -99,7 +102,7 @@ pub(super) fn check(data: &[u8]) {
     }
     // Whatever happened, the next connection is none the worse.
     let fine = b"GET /fine HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-    let next = self::converse(&setup.server, &[], Habits::default(), fine);
+    let next = self::converse(&server, &[], Habits::default(), fine);
     assert_eq!((next.seen.len(), next.replies[0].status, next.ending), (1, 200, Ending::Fine));
 }
 

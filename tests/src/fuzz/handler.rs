@@ -248,7 +248,7 @@ fn read(ctx: &mut RequestCtx, behaviour: Behaviour) -> Reading {
             ctx.request = copy;
             Reading::Nothing
         }
-        7 if !ctx.request.is_body_complete() => {
+        7 => {
             // What is there can be looked at without reading it, and reading then begins with it.
             let there = ctx.body().to_vec();
             let mut found = Vec::new();

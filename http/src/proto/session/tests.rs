@@ -647,6 +647,25 @@ mod connections {
         assert!(other.input().is_empty());
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), OK_CLOSE);
     }
+
+    #[test]
+    fn a_request_exchanged_while_it_is_judged_is_not_welcomed() {
+        let limits = Limits { asks: Asks::Always, ..Limits::DEFAULT };
+        let judged = |message: &str| {
+            let (mut session, mut request) = (Session::new(), Request::empty());
+            request.input_mut().receive(message.as_bytes());
+            let found = session.advance(&mut request, &mut Output::default(), &limits);
+            assert_eq!(found, Ok(Progress::Head { expects: false }));
+            (session, request)
+        };
+        let mut out = Output::default();
+        let (mut session, mut own) = judged("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (_, mut other) =
+            judged("GET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /of-another-client HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(session.welcome(&mut other, &mut out, &limits), Err(ProtoError::Syntax));
+        assert_eq!(session.welcome(&mut own, &mut out, &limits), Ok(Progress::Ready));
+        assert_eq!((own.path(), session.requests()), ("/a", 1));
+    }
 }
 
 mod responses {
@@ -760,6 +779,29 @@ fn fragments() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(fragment, 0..14).prop_map(|fragments| fragments.concat())
 }
 
+/// Requests in which up to three bytes are put in, taken out or replaced.
+fn damaged_heads() -> impl Strategy<Value = Vec<u8>> {
+    const HEADS: &[&str] = &[
+        "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /a?b HTTP/1.1\r\nHost: h\r\nA:\r\nB: c \r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX: y\r\n\r\n",
+        "GET http://h/x HTTP/1.2\r\nConnection: keep-alive\r\nExpect: 100-continue\r\n\r\n",
+        "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
+    ];
+    let byte = proptest::sample::select(&b"\r\n \t:;,/?#\0\x7f\x80\xffaA0Hg12.@["[..]);
+    let damage =
+        proptest::collection::vec((any::<proptest::sample::Index>(), 0..2usize, 0..2usize, byte), 0..4);
+    (proptest::sample::select(HEADS), damage).prop_map(|(head, damage)| {
+        let mut message = head.as_bytes().to_vec();
+        for (at, taken, put, byte) in damage {
+            let at = at.index(message.len());
+            message.splice(at..at + taken, std::iter::repeat_n(byte, put));
+        }
+        message
+    })
+}
+
 proptest! {
     #[test]
     fn anything_has_one_outcome(message in fragments(), size in 1..40usize) {
@@ -767,6 +809,32 @@ proptest! {
         let whole = server.converse([&message[..]]);
         prop_assert_eq!(server.converse(message.chunks(size)), whole.clone());
         prop_assert_eq!(server.converse(message.chunks(1)), whole);
+    }
+
+    #[test]
+    fn a_head_in_one_piece_is_judged_like_one_in_many(
+        message in damaged_heads(),
+        head_bytes_max in prop_oneof![Just(1024usize), 1..160usize],
+        fields_max in prop_oneof![Just(16usize), 0..5usize],
+    ) {
+        let limits = Limits { head_bytes_max, fields_max, ..Limits::DEFAULT };
+        let server = Server { limits, ..Server::default() };
+        prop_assert_eq!(server.converse([&message[..]]), server.converse(message.chunks(1)));
+        // And in itself: the one pass takes what the others take, and finds the same in it.
+        // The session has taken empty lines away before.
+        let first = message.iter().position(|&byte| token::is_token_byte(byte)).unwrap_or_default();
+        let message = &message[first..];
+        let (mut fields, mut same) = (Vec::new(), Vec::new());
+        let front = head::parse_front(message, &mut fields, &limits);
+        if let Some((length, parsed)) = front {
+            prop_assert_eq!(head::find_end(message, 0), Ok(Some(length)));
+            let others = head::parse(&message[..length], &mut same, &limits);
+            prop_assert_eq!(format!("{others:?} {same:?}"), format!("{:?} {fields:?}", Ok::<_, ProtoError>(parsed)));
+        } else if let Ok(Some(length)) = head::find_end(message, 0) {
+            let others = head::parse(&message[..length], &mut same, &limits);
+            let is_other_version = !message.windows(9).any(|part| part == b"HTTP/1.1\r" || part == b"HTTP/1.0\r");
+            prop_assert!(others.is_err() || is_other_version, "only one way takes it: {others:?}");
+        }
     }
 
     #[test]
