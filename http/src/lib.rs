@@ -4,6 +4,24 @@
 //! `ctx.response`, may block, may panic; the engine around it keeps the connections going. The semantics
 //! follow the Go library fasthttp wherever RFC 9110 and RFC 9112 leave room.
 //!
+//! # Where to start
+//!
+//! - Serving: [`Server`], [`ServerBuilder`] for its options with their defaults, [`listen_and_serve`] for none.
+//! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
+//! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
+//!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is called:
+//!   [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
+//! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
+//! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`].
+//!
+//! What is refused and why, form by form, is in `STRICTNESS.md` beside this crate's manifest.
+//!
+//! # Features
+//!
+//! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
+//!
+//! # How it is built
+//!
 //! The rule: knowledge flows one way, `util -> values -> proto -> ctx -> drivers`. `proto` is bytes in and
 //! bytes out; it knows no socket, no clock and no thread.
 

@@ -216,9 +216,10 @@ fn under_load_every_request_is_answered_in_full_or_not_at_all() {
         let address = running.address();
         let clients: Vec<_> = (0..4)
             .map(|number| {
+                // Here, because a thread may begin when nobody listens any more.
+                let mut client = anthill_tests::client::Client::connect(address);
                 background(move || {
                     let mut answered = 0;
-                    let mut client = anthill_tests::client::Client::connect(address);
                     // Until the server ends the connection, which it may do between two responses only.
                     loop {
                         let path = format!("/{number}/{answered}");
