@@ -108,9 +108,8 @@ enum Phase {
     /// `skipped` bytes of empty lines were consumed, `scanned` bytes have been searched for the end of the
     /// head.
     Head { skipped: u32, scanned: u32 },
-    /// The head is `head` bytes long and announces a body of `length` bytes, if that is known. Somebody has to decide on
-    /// it.
-    Judging { head: u32, length: Option<u64>, expects: bool },
+    /// The head is `head` bytes long and says how the body ends. Somebody has to decide on it.
+    Judging { head: u32, framing: Framing, expects: bool },
     /// The head is followed by `decoded` bytes of body, and those by raw bytes.
     Body { head: u32, decoded: usize, decoder: BodyDecoder },
     /// The request takes up `bytes` bytes.
@@ -170,7 +169,7 @@ impl Session {
     /// [`ProtoError::BodyTooLarge`].
     pub(crate) fn judge(&self, limits: &Limits) -> Result<(), ProtoError> {
         match self.phase {
-            Phase::Judging { length: Some(length), .. } => check_length(length, limits),
+            Phase::Judging { framing: Framing::Length(length), .. } => check_length(length, limits),
             _ => Ok(()),
         }
     }
@@ -186,9 +185,14 @@ impl Session {
         out: &mut Output,
         limits: &Limits,
     ) -> Result<Progress, ProtoError> {
-        if let Phase::Judging { head, .. } = self.phase {
+        if let Phase::Judging { head, framing, .. } = self.phase {
             if !self.is_serving(request) {
                 return Err(ProtoError::Syntax);
+            }
+            if framing == Framing::None {
+                // It is complete as it is.
+                self.phase = Phase::Ready { bytes: head as usize };
+                return Ok(Progress::Ready);
             }
             let parsed = parse_head(request, head, limits)?;
             // It will be counted again when it is ready.
@@ -412,13 +416,9 @@ impl Session {
             Asks::Always => true,
         };
         if asks {
-            let length = match parsed.framing {
-                Framing::Length(length) => Some(length),
-                Framing::None | Framing::Chunked => None,
-            };
-            let head_length = head as usize;
+            let (head_length, framing) = (head as usize, parsed.framing);
             self.ready(request, parsed, head_length..head_length, head_length);
-            self.phase = Phase::Judging { head, length, expects };
+            self.phase = Phase::Judging { head, framing, expects };
             return Ok(Progress::Head { expects });
         }
         self.begin_body(head, parsed, request, out, limits)
