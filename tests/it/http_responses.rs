@@ -5,7 +5,6 @@
 //! is dropped once, asked or not. So every form of body is put through the same questions. The rule: what is on the wire
 //! counts, to the byte, and what comes behind the response.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,161 +16,11 @@ use anthill_tests::client::get;
 use anthill_tests::drivers::on_both;
 use anthill_tests::{Gate, eventually};
 
+use crate::body_sources::{FORMS, SOURCES, STATIC, Script, Tally, give, giving, is_of_unknown_size};
 use crate::http_streams::{Notes, assert_goes_on, hears, or_next, pattern};
 
 pub(crate) fn plain() -> ServerBuilder {
     Server::builder().no_default_date().no_default_server_header()
-}
-
-/// What has happened to the sources of bodies.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(pub(crate) Arc<(AtomicUsize, AtomicUsize)>);
-
-/// A source of a body. What is inside must not be used up before it is dropped.
-pub(crate) struct Source<R> {
-    tally: Tally,
-    inner: R,
-}
-
-impl Tally {
-    /// Counts its reads, and its drop.
-    pub(crate) fn source<R>(&self, inner: R) -> Source<R> {
-        Source { tally: self.clone(), inner }
-    }
-
-    /// How often sources were asked for bytes, and how many were dropped, since the last time.
-    pub(crate) fn take(&self) -> (usize, usize) {
-        let (reads, drops) = &*self.0;
-        (reads.swap(0, Ordering::SeqCst), drops.swap(0, Ordering::SeqCst))
-    }
-
-    #[track_caller]
-    pub(crate) fn drops(&self, count: usize) {
-        eventually("sources are dropped", || self.0.1.load(Ordering::SeqCst) >= count);
-        assert_eq!(self.take().1, count);
-    }
-}
-
-impl<R> Source<R> {
-    /// A writer asks for its source by this.
-    pub(crate) fn touch(&self) {
-        self.tally.0.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.touch();
-        self.inner.read(room)
-    }
-}
-
-impl<R> Drop for Source<R> {
-    fn drop(&mut self) {
-        self.tally.0.1.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// A reader that does one thing at each read.
-pub(crate) struct Script(VecDeque<Step>);
-
-type Step = Box<dyn FnOnce(&mut [u8]) -> io::Result<usize> + Send>;
-
-impl Script {
-    pub(crate) fn new() -> Self {
-        Script(VecDeque::new())
-    }
-
-    pub(crate) fn then(mut self, step: impl FnOnce(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
-        self.0.push_back(Box::new(step));
-        self
-    }
-
-    pub(crate) fn gives(self, text: &'static str) -> Self {
-        self.then(move |room| {
-            room[..text.len()].copy_from_slice(text.as_bytes());
-            Ok(text.len())
-        })
-    }
-
-    pub(crate) fn waits(self, gate: &Gate, text: &'static str) -> Self {
-        let gate = gate.clone();
-        self.then(move |room| {
-            gate.pass();
-            room[..text.len()].copy_from_slice(text.as_bytes());
-            Ok(text.len())
-        })
-    }
-}
-
-impl Read for Script {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.0.pop_front().map_or(Ok(0), |step| step(room))
-    }
-}
-
-/// All forms a body can have, as paths.
-pub(crate) const FORMS: &[&str] =
-    &["/copied", "/vec", "/static", "/shared", "/sized", "/reader", "/file", "/range", "/writer"];
-
-/// Those of them that have a source which is read while the response is sent.
-pub(crate) const SOURCES: &[&str] = &["/sized", "/reader", "/writer"];
-
-static STATIC: [u8; 40_000] = [b's'; 40_000];
-
-/// Gives `body` in the form that the path says.
-pub(crate) fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
-    match form {
-        "/copied" => response.set_body(body),
-        "/vec" => response.set_body_vec(body.to_vec()),
-        "/static" => response.set_body_static(&STATIC[..body.len()]),
-        "/shared" => response.set_body_shared(body),
-        "/sized" => {
-            let reader = tally.source(io::Cursor::new(body.to_vec()));
-            response.set_body_reader_sized(reader, body.len() as u64);
-        }
-        "/reader" => response.set_body_reader(tally.source(io::Cursor::new(body.to_vec()))),
-        "/file" => {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(body).unwrap();
-            response.set_body_file(file).unwrap();
-        }
-        "/range" => {
-            let mut file = tempfile::tempfile().unwrap();
-            file.write_all(&[b"before", body, b"behind"].concat()).unwrap();
-            response.set_body_file_range(file, 6, body.len() as u64);
-        }
-        "/writer" => {
-            let source = tally.source(body.to_vec());
-            response.set_body_writer(move |out| {
-                source.touch();
-                for piece in source.inner.chunks(7000) {
-                    out.write_all(piece)?;
-                }
-                Ok(())
-            });
-        }
-        _ => unreachable!("{form}"),
-    }
-}
-
-/// A handler that gives as many bytes as the query says in the form that the path says.
-pub(crate) fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
-    let tally = tally.clone();
-    or_next(move |ctx| {
-        let length: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(24);
-        let form = ctx.path().to_owned();
-        give(&mut ctx.response, &form, &STATIC[..length], &tally);
-        if let Some(status) =
-            ctx.header("X-Status").map(|status| String::from_utf8_lossy(status).into_owned())
-        {
-            ctx.set_status_code(status.parse::<u16>().unwrap());
-        }
-    })
-}
-
-pub(crate) fn is_of_unknown_size(form: &str) -> bool {
-    matches!(form, "/reader" | "/writer")
 }
 
 #[test]

@@ -16,8 +16,9 @@ use anthill_tests::drivers::on_both_within;
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, PATIENCE, background, eventually};
 
+use crate::body_sources::{Script, Source, Tally};
 use crate::http_response_files::{LARGE, assert_same_bytes, by_itself, file_head, sparse};
-use crate::http_responses::{CHUNKED_HEAD, Script, Source, Tally, plain};
+use crate::http_responses::{CHUNKED_HEAD, plain};
 use crate::http_streams::{Notes, assert_goes_on, hears, or_next};
 
 /// A reader of an endless body, which is as quick as can be.

@@ -14,7 +14,7 @@ use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
 use anthill_tests::drivers::{on_both, on_both_within};
 use anthill_tests::server::Running;
 use anthill_tests::wire::{Script, Wire};
-use anthill_tests::{Gate, PATIENCE, background, eventually};
+use anthill_tests::{background, eventually};
 use proptest::prelude::*;
 
 /// What is thrown away at most of a body that no handler wants.
@@ -53,20 +53,20 @@ pub(crate) fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|position| (position % 251) as u8).collect()
 }
 
-fn head(target: &str, framing: &str) -> String {
+pub(crate) fn head(target: &str, framing: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n")
 }
 
-fn sized(target: &str, length: usize) -> String {
+pub(crate) fn sized(target: &str, length: usize) -> String {
     head(target, &format!("Content-Length: {length}"))
 }
 
-fn upload(target: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn upload(target: &str, body: &[u8]) -> Vec<u8> {
     [sized(target, body.len()).as_bytes(), body].concat()
 }
 
 /// The same in chunks of so many bytes, with a trailer.
-fn chunked(target: &str, body: &[u8], size: usize) -> Vec<u8> {
+pub(crate) fn chunked(target: &str, body: &[u8], size: usize) -> Vec<u8> {
     let mut bytes = head(target, "Transfer-Encoding: chunked").into_bytes();
     for chunk in body.chunks(size) {
         bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
@@ -78,7 +78,7 @@ fn chunked(target: &str, body: &[u8], size: usize) -> Vec<u8> {
 }
 
 /// Reads the body by reads of `room` bytes.
-fn read_by(ctx: &mut RequestCtx, room: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_by(ctx: &mut RequestCtx, room: usize) -> io::Result<Vec<u8>> {
     let (mut body, mut room) = (Vec::new(), vec![0; room]);
     let mut reader = ctx.body_reader();
     loop {
@@ -90,7 +90,7 @@ fn read_by(ctx: &mut RequestCtx, room: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Answers with the body and the trailers, or with what went wrong; the query says how large the reads are.
-fn echo(ctx: &mut RequestCtx) {
+pub(crate) fn echo(ctx: &mut RequestCtx) {
     let room = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(8 * 1024);
     let before = match ctx.path() {
         "/before" => format!("{} then ", ctx.request.trailers().iter().count()),
@@ -119,7 +119,7 @@ pub(crate) fn or_next(handler: impl Fn(&mut RequestCtx) + Clone) -> impl Fn(&mut
 }
 
 /// Lets `serve_conn` serve what a script says; returns what it wrote.
-fn served(server: &Server, script: Script) -> String {
+pub(crate) fn served(server: &Server, script: Script) -> String {
     let (wire, view) = Wire::new(script);
     // How the connection ended is seen in what was written.
     let _ = server.serve_conn(wire);
@@ -635,101 +635,6 @@ fn a_client_that_goes_away_in_the_middle() {
 }
 
 #[test]
-fn a_request_that_is_exchanged_harms_only_its_connection() {
-    let kept = Arc::new(Mutex::new(None));
-    let place = kept.clone();
-    let handler = or_next(move |ctx| {
-        if ctx.path() == "/exchange" {
-            let mut other = RequestCtx::default();
-            std::mem::swap(&mut ctx.request, &mut other.request);
-            // It has no connection any more.
-            let error = other.body_reader().read(&mut [0; 10]).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::NotConnected);
-            *place.lock().unwrap() = Some(other);
-            ctx.set_body("fine");
-        }
-    });
-    on_both(streaming(), handler, |driven| {
-        let mut client = driven.client();
-        // Small enough to be thrown away, were it known how much that is.
-        client.send(sized("/exchange", 100));
-        let reply = client.response();
-        assert_eq!((reply.text(), reply.closes()), ("fine", true));
-        let _ = client.try_send(get("/never").repeat(2));
-        assert!(client.is_ended_within(SOCKET_LIMIT));
-        assert_eq!(driven.handled(), 1);
-        for _ in 0..4 {
-            assert_goes_on(&mut driven.client());
-        }
-        *kept.lock().unwrap() = None;
-    });
-}
-
-#[test]
-fn a_context_that_is_taken_away_ends_its_connection() {
-    let kept = Arc::new(Mutex::new(None));
-    let place = kept.clone();
-    let handler = or_next(move |ctx| match ctx.path() {
-        "/drop" => drop(std::mem::take(ctx)),
-        "/keep" => *place.lock().unwrap() = Some(std::mem::take(ctx)),
-        _ => {}
-    });
-    on_both(streaming(), handler, |driven| {
-        for target in ["/drop", "/keep"] {
-            for request in [sized(target, 100) + "abc", get(target)] {
-                let mut client = driven.client();
-                client.send(&request);
-                if target == "/keep" {
-                    // Who has the context has the connection.
-                    eventually("it is taken", || kept.lock().unwrap().is_some());
-                    let mut taken = kept.lock().unwrap().take().unwrap();
-                    if request.ends_with("abc") {
-                        let mut read = [0; 4];
-                        client.send("d");
-                        taken.body_reader().read_exact(&mut read).unwrap();
-                        assert_eq!(&read, b"abcd");
-                    }
-                }
-                assert!(client.is_ended_within(SOCKET_LIMIT), "{request:?}");
-                if let Some(ended) = driven.end() {
-                    assert!(ended.unwrap_err().is_io());
-                }
-            }
-        }
-        for _ in 0..4 {
-            assert_goes_on(&mut driven.client());
-        }
-    });
-}
-
-#[test]
-fn a_context_in_the_place_of_another_gets_none_of_its_responses() {
-    let kept = Arc::new(Mutex::new(RequestCtx::default()));
-    let place = kept.clone();
-    let handler = move |ctx: &mut RequestCtx| {
-        if ctx.path() == "/exchange" {
-            std::mem::swap(ctx, &mut place.lock().unwrap());
-        } else {
-            ctx.set_body("not for others");
-        }
-    };
-    on_both(streaming(), handler, |driven| {
-        let mut first = driven.client();
-        first.send(get("/exchange"));
-        eventually("it is away", || driven.handled() == 1);
-        let mut second = driven.client();
-        second.send(get("/") + &get("/exchange"));
-        eventually("both are handled", || driven.handled() == 3);
-        *kept.lock().unwrap() = RequestCtx::default();
-        for client in [&mut first, &mut second] {
-            if let Ok(reply) = client.try_response() {
-                panic!("a response on an exchanged connection: {reply:?}");
-            }
-        }
-    });
-}
-
-#[test]
 fn a_body_can_be_read_and_a_response_be_written_at_the_same_time() {
     let handler = or_next(|ctx| {
         ctx.response.set_body_writer(|out| {
@@ -797,85 +702,6 @@ pub(crate) fn hears(client: &Client, expected: &str) {
             String::from_utf8_lossy(&found[..read])
         );
     }
-}
-
-#[test]
-fn handlers_that_wait_for_bodies_hold_up_nobody() {
-    let running = Running::with(streaming().shards(1), echo);
-    let mut slow = running.clients(50);
-    for client in &mut slow {
-        client.send(sized("/", 10) + "part1");
-    }
-    eventually("all of them wait", || running.handled() == 50);
-    for _ in 0..20 {
-        assert_goes_on(&mut running.client());
-    }
-    for client in &mut slow {
-        client.send("part2");
-        assert_eq!(client.response().text(), "part1part2");
-        assert_goes_on(client);
-    }
-}
-
-#[test]
-fn uploads_with_no_worker_to_spare_are_all_read_in_the_end() {
-    let running = Running::with(streaming().shards(2).max_workers(2), echo);
-    let mut slow = running.clients(8);
-    for client in &mut slow {
-        client.send(sized("/", 10) + "part1");
-    }
-    for client in &mut slow {
-        client.send("part2");
-    }
-    for client in &mut slow {
-        assert_eq!(client.response().text(), "part1part2");
-    }
-}
-
-#[test]
-fn a_shutdown_waits_for_a_body_that_is_read_and_for_no_other() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let mut running = Running::with(streaming(), move |ctx| {
-        if ctx.path() == "/read" {
-            echo(ctx);
-        } else {
-            held.pass();
-        }
-    });
-    let mut reading = running.client();
-    reading.send(sized("/read", 10) + "part1");
-    let mut ignored = running.client();
-    ignored.send(sized("/ignored", 10) + "part1");
-    let mut held_up = running.client();
-    held_up.send(sized("/held-up", 10) + "part1");
-    eventually("the handlers run", || running.handled() == 3);
-    let server = running.server().clone();
-    let shutdown = background(move || server.shutdown(PATIENCE));
-    eventually("the listener refuses", || std::net::TcpStream::connect(running.address()).is_err());
-    assert!(!shutdown.is_finished(), "bodies are read");
-    gate.open();
-    for client in [&mut ignored, &mut held_up] {
-        assert_eq!(client.response().status, 200);
-        client.expect_end();
-    }
-    reading.send("part2");
-    assert_eq!(reading.response().text(), "part1part2");
-    reading.expect_end();
-    shutdown.outcome("shutting down").unwrap();
-    running.shut_down(PATIENCE).unwrap();
-}
-
-#[test]
-fn a_shutdown_does_not_wait_for_what_would_be_thrown_away() {
-    let mut running = Running::with(streaming(), |_| {});
-    let mut client = running.client();
-    client.send(sized("/", 1000) + "abc");
-    assert!(!client.response().closes());
-    let begun = Instant::now();
-    running.shut_down(PATIENCE).unwrap();
-    assert!(begun.elapsed() < PATIENCE / 2, "took {:?}", begun.elapsed());
-    client.expect_end();
 }
 
 /// One request of a property test.

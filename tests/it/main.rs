@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod body_sources;
 mod buffers;
 mod http_args;
 mod http_blocking;
@@ -11,11 +12,13 @@ mod http_cookies;
 mod http_corpus;
 mod http_ctx;
 mod http_expect;
+mod http_form_bodies;
 mod http_forms;
 mod http_fuzz;
 mod http_header_values;
 mod http_headers;
 mod http_hooks;
+mod http_injection;
 mod http_limits;
 mod http_messages;
 mod http_parse;
@@ -25,6 +28,7 @@ mod http_responses;
 mod http_server;
 mod http_shutdown;
 mod http_slow_readers;
+mod http_stream_conns;
 mod http_streams;
 mod http_timeouts;
 mod http_uri;
