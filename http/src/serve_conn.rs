@@ -16,7 +16,7 @@ use crate::output::{KEPT_BYTES_MAX, Output};
 use crate::proto::{DefaultLines, Limits, Progress, ProtoError, Session};
 use crate::response::Stream;
 use crate::util::date;
-use crate::wire::{self, Line, Wire};
+use crate::wire::{Line, Wire};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::time::SystemTime;
 
@@ -78,10 +78,11 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
 ) -> Result<(), Error> {
     let Place { ctx, out, lines } = place;
     ctx.set_conn(info);
+    let session = Session::new();
     let mut connection = Connection {
-        wire: Some(Box::new(Blocking(stream))),
+        line: Line { wire: Some(Box::new(Blocking(stream))), owner: session.id(), ..Line::default() },
         options,
-        session: Session::new(),
+        session,
         out,
         lines,
         config: RequestConfig::new(),
@@ -102,8 +103,8 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
 const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 struct Connection<'a> {
-    /// Lent to the request while it is handled.
-    wire: Option<Box<dyn Wire>>,
+    /// Lent to the context while a request is handled.
+    line: Line,
     options: &'a BlockingOptions<'a>,
     session: Session,
     out: &'a mut Output,
@@ -164,10 +165,14 @@ impl Connection<'_> {
     /// Runs the handler and appends its response. False: the connection ends with it.
     fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
         ctx.begin(self.session.requests(), self.now);
-        let line = Line { wire: self.wire.take(), owner: self.session.id(), ..Line::default() };
-        ctx.lend(line, self.config.apply(&self.options.limits).body_bytes_max, self.options.ctx);
+        self.line.is_answering = false;
+        ctx.lend(
+            std::mem::take(&mut self.line),
+            self.config.apply(&self.options.limits).body_bytes_max,
+            self.options.ctx,
+        );
         let answered = self.answer_on_wire(ctx, handler);
-        self.wire = ctx.line.wire.take();
+        self.line = std::mem::take(&mut ctx.line);
         let stays = answered? & self.session.finish(&mut ctx.request);
         ctx.end();
         Ok(stays)
@@ -210,9 +215,8 @@ impl Connection<'_> {
 
     /// Reads once. False: the peer has ended the connection, or stayed silent too long, between two requests.
     fn receive(&mut self, ctx: &mut RequestCtx) -> Result<bool, Error> {
-        let wire = self.wire.as_deref_mut().ok_or_else(lost)?;
         let space = ctx.request.input_mut().space(self.options.read_bytes);
-        match wire::read_some(wire, space, None) {
+        match self.line.read(space) {
             Ok(0) => {
                 self.session.input_closed(&ctx.request)?;
                 Ok(false)
@@ -236,12 +240,7 @@ impl Connection<'_> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let wire = self.wire.as_deref_mut().ok_or_else(lost)?;
-        while !self.out.is_empty() {
-            let count = wire::write_some(wire, self.out.slices(), None)?;
-            self.out.advance(count);
-        }
-        wire.flush()
+        self.line.send(self.out)
     }
 
     /// Tells the peer why the connection ends. It ends anyway, so that this cannot be told is no further
@@ -253,11 +252,6 @@ impl Connection<'_> {
             log::debug!("a refusal could not be delivered: {error}");
         }
     }
-}
-
-/// A handler has taken the transport away with the request object.
-fn lost() -> io::Error {
-    io::Error::new(ErrorKind::NotConnected, "the handler kept the request that was read from this connection")
 }
 
 /// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.

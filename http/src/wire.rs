@@ -113,7 +113,7 @@ impl Line {
 
     fn wire(&mut self) -> io::Result<&mut (dyn Wire + 'static)> {
         self.wire.as_deref_mut().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotConnected, "there is no connection to read from or write to")
+            io::Error::new(io::ErrorKind::NotConnected, "there is no connection to read from or write to; a handler has kept its context, or there never was one")
         })
     }
 }
@@ -125,11 +125,7 @@ impl fmt::Debug for Line {
 }
 
 /// Writes at least one byte of `slices`, which must not both be empty.
-pub(crate) fn write_some(
-    wire: &mut dyn Wire,
-    slices: [&[u8]; 2],
-    limit: Option<Duration>,
-) -> io::Result<usize> {
+fn write_some(wire: &mut dyn Wire, slices: [&[u8]; 2], limit: Option<Duration>) -> io::Result<usize> {
     loop {
         match wire.write(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -140,7 +136,7 @@ pub(crate) fn write_some(
 }
 
 /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
-pub(crate) fn read_some(wire: &mut dyn Wire, room: &mut [u8], limit: Option<Duration>) -> io::Result<usize> {
+fn read_some(wire: &mut dyn Wire, room: &mut [u8], limit: Option<Duration>) -> io::Result<usize> {
     loop {
         match wire.read(room) {
             Ok(count) => return Ok(count),

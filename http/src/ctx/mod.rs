@@ -172,9 +172,7 @@ impl RequestCtx {
     /// Ready for the next request of the connection: the response and what handlers kept are forgotten.
     pub(crate) fn end(&mut self) {
         self.response.clear();
-        if !self.user_values.is_empty() {
-            self.user_values.clear();
-        }
+        self.user_values.clear();
     }
 
     /// Ready for the next request: the request and the response are forgotten. Unread input, the connection's

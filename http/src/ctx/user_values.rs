@@ -132,10 +132,6 @@ impl UserValues {
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 impl fmt::Debug for UserValues {

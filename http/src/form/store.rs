@@ -5,6 +5,7 @@
 //!
 //! The rule: reading never depends on a position that is shared, so any number of readers may read at once.
 
+use crate::util::file::read_at;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -107,20 +108,10 @@ impl Store {
             Store::Disk { file, start, length } => {
                 let left = length.saturating_sub(position);
                 let count = usize::try_from(left).map_or(out.len(), |left| left.min(out.len()));
-                if count == 0 { Ok(0) } else { read_file_at(file, &mut out[..count], start + position) }
+                if count == 0 { Ok(0) } else { read_at(file, &mut out[..count], start + position) }
             }
         }
     }
-}
-
-#[cfg(unix)]
-fn read_file_at(file: &File, out: &mut [u8], position: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, out, position)
-}
-
-#[cfg(windows)]
-fn read_file_at(file: &File, out: &mut [u8], position: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, out, position)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@
 use super::body::Source;
 use crate::output::Output;
 use crate::proto::{append_chunk_end, append_chunk_start, append_last_chunk};
+use crate::util::file::read_at;
 use crate::wire::Wire;
-use std::fs::File;
 use std::io::{self, Read};
 
 /// How the end of a streamed body is marked.
@@ -142,20 +142,6 @@ fn read(reader: &mut Box<dyn Read + Send>, piece: &mut [u8]) -> io::Result<usize
                 return Err(io::Error::other(reason));
             }
             Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Reads at a position of the file, whatever the handle's own position is and whoever shares it.
-fn read_at(file: &File, piece: &mut [u8], offset: u64) -> io::Result<usize> {
-    loop {
-        #[cfg(unix)]
-        let found = std::os::unix::fs::FileExt::read_at(file, piece, offset);
-        #[cfg(windows)]
-        let found = std::os::windows::fs::FileExt::seek_read(file, piece, offset);
-        match found {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            found => return found,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pure functions over bytes that know nothing of requests, responses or connections.
+//! Functions over bytes, and one over files, that know nothing of requests, responses or connections.
 //!
 //! The rule: nothing in here imports from the rest of the crate.
 
@@ -6,6 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod byte_set;
 pub(crate) mod cut;
 pub(crate) mod date;
+pub(crate) mod file;
 pub(crate) mod pairs;
 pub(crate) mod path;
 pub(crate) mod percent;
