@@ -178,7 +178,7 @@ impl Connection<'_> {
         Ok(stays)
     }
 
-    /// The same, while the request has the transport.
+    /// The same, while the context has the transport.
     fn answer_on_wire(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
         if !ctx.request.is_body_complete() {
             // The client may wait for what was answered before it sends on.

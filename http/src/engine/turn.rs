@@ -290,7 +290,7 @@ fn end_if_stopping(engine: &Engine, conn: &mut Conn) {
     }
 }
 
-/// The same as [`answer`], while the request has the transport. False: the connection ends with the response.
+/// The same as [`answer`], while the context has the transport. False: the connection ends with the response.
 fn answer_on_wire(
     engine: &Engine,
     conn: &mut Conn,
