@@ -86,6 +86,7 @@ pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::hooks::Expectation;
 
     #[test]
     fn a_panic_becomes_a_plain_500() {
