@@ -37,7 +37,7 @@ use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
 use crate::engine::alarm::Alarm;
 use crate::engine::desk::Desk;
-use crate::engine::dispatch::pick_up::PickUp;
+use crate::engine::dispatch::queue::PickUp;
 use crate::engine::dispatch::predict::Predictor;
 use crate::engine::driver::{HandedOver, Work};
 use crate::engine::shard::Shard;
