@@ -41,20 +41,20 @@ impl Work {
             Work::TakeOver(engine, shard, sighting) => {
                 let route = engine.shards[shard].announced();
                 if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
-                    engine.predictor.surprised(route);
+                    engine.dispatch.predictor.surprised(route);
                     engine.counters.revoked_leases.fetch_add(1, Ordering::Relaxed);
                     drive(&engine, shard, term);
                 }
                 engine
             }
             Work::PickUp(engine) => {
-                engine.pick_up.arrive();
+                engine.dispatch.queue.arrive();
                 pick_up(&engine, None);
                 engine
             }
         };
         // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
-        if let Some(first) = engine.pick_up.join() {
+        if let Some(first) = engine.dispatch.queue.join_and_take() {
             pick_up(&engine, Some(first));
         }
     }
@@ -79,7 +79,7 @@ impl Host for Driver<'_> {
         let route = Route::of(request.method(), request.target());
         self.shard.announce(route);
         // Whoever reads a body as it arrives waits for the client.
-        self.may_hand_over && (!request.is_body_complete() || self.engine.predictor.blocks(route))
+        self.may_hand_over && (!request.is_body_complete() || self.engine.dispatch.predictor.blocks(route))
     }
 
     fn hands_over_stream(&mut self, route: Route) -> bool {
@@ -88,14 +88,14 @@ impl Host for Driver<'_> {
         }
         // Else whoever was served here last would be blamed for a source that blocks.
         self.shard.announce(route);
-        self.may_hand_over && self.engine.predictor.blocks(route)
+        self.may_hand_over && self.engine.dispatch.predictor.blocks(route)
     }
 
     fn visit(&mut self, run: impl FnOnce()) {
         match self.term.take() {
             Some(term) => {
                 let visit = self.shard.lease.enter(term);
-                self.engine.alarm.rouse();
+                self.engine.monitor.alarm.rouse();
                 run();
                 self.term = self.shard.lease.leave(visit);
             }
@@ -112,34 +112,20 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
     let mut now = engine.now();
     desk.tell_time();
     while driver.term.is_some() {
-        match shard.find(now) {
+        let (conn, outcome) = match shard.find(now) {
             Found::Connection(mut conn) => {
-                let outcome = if std::mem::take(&mut conn.timed_out) {
-                    turn::time_out(engine, &mut conn, &mut desk, &mut driver)
-                } else {
-                    turn::serve(engine, &mut conn, &mut desk, &mut driver)
-                };
-                if driver.term.is_none() {
-                    // The handler took its time, so the clock has moved on.
-                    now = engine.now();
-                }
-                if outcome != Outcome::HandOver {
-                    settle(engine, shard, conn, outcome, now);
-                    continue;
-                }
-                let handed =
-                    HandedOver { shard: index, conn, desk: std::mem::replace(&mut desk, engine.desk()) };
-                desk.unix_seconds = handed.desk.unix_seconds;
-                if !hand_over(engine, handed) {
-                    while let Some(abandoned) = engine.pick_up.take_abandoned() {
-                        serve_abandoned(&mut driver, abandoned);
-                    }
-                }
+                let outcome = turn::serve(engine, &mut conn, &mut desk, &mut driver);
+                (conn, outcome)
+            }
+            Found::Overdue(mut conn) => {
+                let outcome = turn::time_out(engine, &mut conn, &mut desk, &mut driver);
+                (conn, outcome)
             }
             Found::Others => {
                 shard.wait(Some(Duration::ZERO));
                 now = engine.now();
                 desk.tell_time();
+                continue;
             }
             Found::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
@@ -150,6 +136,22 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
                 shard.wait(timeout(now, until));
                 now = engine.now();
                 desk.tell_time();
+                continue;
+            }
+        };
+        if driver.term.is_none() {
+            // The handler took its time, so the clock has moved on.
+            now = engine.now();
+        }
+        if outcome != Outcome::HandOver {
+            settle(engine, shard, conn, outcome, now);
+            continue;
+        }
+        let handed = HandedOver { shard: index, conn, desk: std::mem::replace(&mut desk, engine.desk()) };
+        desk.unix_seconds = handed.desk.unix_seconds;
+        if !hand_over(engine, handed) {
+            while let Some(abandoned) = engine.dispatch.queue.take_unattended() {
+                serve_abandoned(&mut driver, abandoned);
             }
         }
     }
@@ -183,12 +185,12 @@ fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
 /// nobody will come for it.
 fn hand_over(engine: &Arc<Engine>, handed: HandedOver) -> bool {
     engine.counters.dispatched.fetch_add(1, Ordering::Relaxed);
-    let must_wake = engine.pick_up.leave(handed, Instant::now());
-    engine.alarm.rouse();
+    let must_wake = engine.dispatch.queue.hand_over(handed, engine.elapsed());
+    engine.monitor.alarm.rouse();
     if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
         return true;
     }
-    engine.pick_up.not_woken(1);
+    engine.dispatch.queue.call_failed(1);
     false
 }
 
@@ -204,11 +206,11 @@ fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
 
 /// Serves connections that were handed over until there are none. The caller counts as active.
 fn pick_up(engine: &Arc<Engine>, first: Option<HandedOver>) {
-    let mut next = first.or_else(|| engine.pick_up.take());
+    let mut next = first.or_else(|| engine.dispatch.queue.take_or_leave());
     while let Some(handed) = next {
         let elapsed = serve_handed(engine, handed);
-        engine.pick_up.served(elapsed);
-        next = engine.pick_up.take();
+        engine.dispatch.queue.note_service(elapsed);
+        next = engine.dispatch.queue.take_or_leave();
     }
 }
 
@@ -257,6 +259,6 @@ fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
         }
     }
     let elapsed = begin.elapsed();
-    engine.predictor.ran(route, elapsed);
+    engine.dispatch.predictor.ran(route, elapsed);
     elapsed
 }

@@ -35,11 +35,10 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
-use crate::engine::alarm::Alarm;
 use crate::engine::desk::Desk;
-use crate::engine::dispatch::queue::PickUp;
-use crate::engine::dispatch::predict::Predictor;
+use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::{HandedOver, Work};
+use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
 use crate::engine::shard::deadlines::Millis;
 use crate::serve::counters::Counters;
@@ -54,9 +53,8 @@ pub(crate) struct Engine {
     pub(crate) counters: Arc<Counters>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
-    predictor: Predictor,
-    pick_up: PickUp<HandedOver>,
-    alarm: Alarm,
+    dispatch: Dispatch<HandedOver>,
+    monitor: Monitor,
     desks: ObjectPool<Desk>,
     started: Instant,
     stopping: AtomicBool,
@@ -69,7 +67,6 @@ pub(crate) struct Engine {
     acceptors: Mutex<Vec<Arc<mio::Waker>>>,
     open: AtomicUsize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    monitor: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -95,9 +92,8 @@ impl Engine {
             counters,
             pool,
             shards,
-            predictor: Predictor::new(),
-            pick_up: PickUp::new(),
-            alarm: Alarm::new(),
+            dispatch: Dispatch::new(),
+            monitor: Monitor::new(),
             desks: ObjectPool::new(move || Desk::new(&desk_settings)),
             started: Instant::now(),
             stopping: AtomicBool::new(false),
@@ -106,13 +102,8 @@ impl Engine {
             acceptors: Mutex::new(Vec::new()),
             open: AtomicUsize::new(0),
             per_address: Mutex::new(HashMap::new()),
-            monitor: Mutex::new(None),
         });
-        let watched = engine.clone();
-        let monitor = std::thread::Builder::new()
-            .name("anthill-monitor".to_owned())
-            .spawn(move || monitor::watch(&watched))?;
-        *engine.monitor.lock() = Some(monitor);
+        monitor::start(&engine)?;
         for (shard, term) in terms.into_iter().enumerate() {
             if let Err(refused) = engine.pool.submit(Work::Drive(engine.clone(), shard, term)) {
                 let error = io::Error::other(refused.to_string());
@@ -144,7 +135,7 @@ impl Engine {
             }
         }
         for shard in &self.shards {
-            shard.rouse_all();
+            shard.stop();
         }
     }
 
@@ -162,10 +153,7 @@ impl Engine {
             }
         }
         drop(drivers);
-        let monitor = self.monitor.lock().take();
-        if monitor.is_some_and(|monitor| monitor.join().is_err()) {
-            log::error!("the monitor panicked");
-        }
+        self.monitor.join();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match left {
             Some(left) => self.pool.wait_timeout(left.max(Duration::from_millis(10))).is_ok(),
@@ -184,7 +172,7 @@ impl Engine {
 
     /// Requests of this engine's connections, up to their last turn.
     pub(crate) fn requests(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().requests).sum()
+        self.shards.iter().map(|shard| shard.requests()).sum()
     }
 
     pub(crate) fn pool_stats(&self) -> PoolStats {
@@ -192,7 +180,12 @@ impl Engine {
     }
 
     fn now(&self) -> Millis {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX - 1)
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(Millis::MAX - 1)
+    }
+
+    /// Time since the engine started.
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     fn desk(&self) -> DeskGuard {
@@ -213,7 +206,7 @@ impl Engine {
     /// Lets the monitor and the workers go.
     fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        self.alarm.ring();
+        self.monitor.alarm.ring();
         self.pool.stop();
         self.all_ended.notify_all();
     }

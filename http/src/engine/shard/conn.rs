@@ -75,8 +75,6 @@ pub(crate) struct Conn {
     pub(crate) deadline: Millis,
     /// When it is given up unless the peer takes some of the output first.
     pub(crate) write_deadline: Millis,
-    /// Its deadline has passed; what it waited for did not come.
-    pub(crate) timed_out: bool,
     /// Bytes thrown away while lingering.
     pub(crate) drained: usize,
     /// Requests counted in the shard's statistics so far.
@@ -110,7 +108,6 @@ impl Conn {
             request_began: NEVER,
             deadline: NEVER,
             write_deadline: NEVER,
-            timed_out: false,
             drained: 0,
             counted_requests: 0,
         }
