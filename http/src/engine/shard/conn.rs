@@ -43,8 +43,6 @@ pub(crate) struct Conn {
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: Option<usize>,
-    /// Its deadline has passed; what it waited for did not come.
-    pub(crate) timed_out: bool,
     /// The route of the request that was served last.
     pub(crate) route: Route,
     pub(crate) info: ConnInfo,
@@ -69,7 +67,6 @@ impl Conn {
             clock: ConnClock::new(first_deadline),
             awaits: Awaits::Input,
             lingered: None,
-            timed_out: false,
             route: Route::default(),
             info,
             counted_address,
