@@ -18,10 +18,10 @@
 //! those of a trailer section that is not complete.
 
 use super::error::ProtoError;
-use super::head;
 use super::limits::{
     CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX,
 };
+use super::request_head as head;
 use crate::util::percent::hex_value;
 use crate::util::span::Span;
 use crate::values::headers::Field;

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The contract:
-//! * *Consumed.* Bytes leave the input by [`session::Session::finish`] (one whole request) or, inside a
+//! * *Consumed.* Bytes leave the input by [`server::Session::finish`] (one whole request) or, inside a
 //!   chunked body, when framing is removed. Nothing behind the current request is touched.
 //! * *Produced.* Only complete messages are appended to the output, in the order of the requests.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
@@ -28,18 +28,18 @@ pub(crate) mod chunked;
 pub(crate) mod encode;
 pub(crate) mod error;
 pub(crate) mod framing;
-pub(crate) mod head;
 pub(crate) mod limits;
-pub(crate) mod session;
+pub(crate) mod request_head;
+pub(crate) mod server;
 
 pub(crate) use encode::{
     CONTINUE, DefaultLines, append_chunk_end, append_chunk_start, append_last_chunk,
     append_plain_response_head, append_request_head, append_trailer_lines,
 };
 pub use error::ProtoError;
-pub(crate) use head::{is_trailer_name, split_target};
 pub(crate) use limits::{Asks, Limits};
-pub(crate) use session::{Progress, Session, Stamp, parse_trailers};
+pub(crate) use request_head::{is_trailer_name, split_target};
+pub(crate) use server::{Progress, Session, Stamp, parse_trailers};
 
 #[cfg(test)]
 mod tests {

@@ -9,11 +9,11 @@
 //!
 //! The rule: a head is written whole or not at all, and a body that is there is written with it.
 
-use super::error::{ProtoError, refusal_text};
-use super::framing::{ResponseFraming, parse_content_length, response_framing};
-use super::head::is_trailer_name;
 use crate::message::request::Request;
 use crate::message::response::Response;
+use crate::proto::error::{ProtoError, refusal_text};
+use crate::proto::framing::{ResponseFraming, parse_content_length, response_framing};
+use crate::proto::request_head::is_trailer_name;
 use crate::util::date::HttpDate;
 use crate::util::token;
 use crate::values::headers::{Fields, Headers};

@@ -1,0 +1,5 @@
+//! Writes messages.
+
+mod response;
+
+pub(crate) use response::*;
