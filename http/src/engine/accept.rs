@@ -13,7 +13,9 @@ use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::stream::Stream;
-use crate::serve::refusal::{self, Refusal};
+use crate::proto::append_refusal;
+use crate::serve::refusal::Refusal;
+use crate::util::date;
 use crate::wire::transport::Wire;
 
 const LISTENER: Token = Token(0);
@@ -113,7 +115,10 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
         Ok(counted) => counted,
         Err(refused) => {
             engine.counters.refuse_connection(refused);
-            let answer = refusal::answer(refused, &engine.settings);
+            let mut default_fields = engine.settings.default_fields();
+            let defaults = default_fields.at(date::whole_seconds(info.time()));
+            let mut answer = Vec::new();
+            append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
             // A new socket's buffer has room for it; if not, closing says enough.
             let _ = stream.write([&answer[..], &[]]).and_then(|_| stream.shutdown_write());
             log.say(match refused {

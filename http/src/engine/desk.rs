@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::config::settings::Settings;
 use crate::ctx::RequestCtx;
 use crate::engine::shard::conn::Conn;
-use crate::proto::DefaultLines;
+use crate::proto::DefaultFields;
 use crate::util::date;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
@@ -19,7 +19,7 @@ const KEPT_GROWTH: usize = 4;
 pub(crate) struct Desk {
     pub(crate) ctx: RequestCtx,
     pub(crate) output: Output,
-    pub(crate) lines: DefaultLines,
+    pub(crate) lines: DefaultFields,
     /// When the desk last looked at the clock: the time of requests, and of `Date`.
     pub(crate) now: SystemTime,
     pub(crate) unix_seconds: u64,
@@ -35,7 +35,7 @@ impl Desk {
         Desk {
             ctx: RequestCtx::default(),
             output: Output::default(),
-            lines: settings.default_lines(),
+            lines: settings.default_fields(),
             now: SystemTime::UNIX_EPOCH,
             unix_seconds: 0,
             holds_request: false,

@@ -191,7 +191,7 @@ fn take_turn(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl 
         }
         reads += 1;
         match read(conn, desk.ctx.request.input_mut().space(READ_ROOM)) {
-            Ok(Some(0)) => match conn.session.input_closed(&desk.ctx.request) {
+            Ok(Some(0)) => match conn.session.input_closed(desk.ctx.request.input()) {
                 Ok(()) => return Outcome::Close,
                 Err(error) => refuse(engine, conn, desk, error),
             },
@@ -211,8 +211,9 @@ fn advance(
 ) -> Result<Progress, ProtoError> {
     let settings = &engine.settings;
     let ctx = &mut desk.ctx;
+    let limits = conn.limits(settings);
     let (was_idle, was_draining) = (conn.session.is_idle(), conn.session.is_draining());
-    let progress = conn.session.advance(&mut ctx.request, &mut desk.output, &conn.limits(settings))?;
+    let progress = ctx.request.advance(&mut conn.session, &mut desk.output, &limits)?;
     if was_idle && !conn.session.is_idle() || was_draining && !conn.session.is_draining() {
         // What follows is another request, which has its own time.
         conn.request_began = NEVER;
@@ -229,11 +230,12 @@ fn advance(
     if verdict? {
         // Its time limit begins now.
         conn.request_began = NEVER;
-        return conn.session.welcome(&mut ctx.request, &mut desk.output, &conn.limits(settings));
+        let limits = conn.limits(settings);
+        return ctx.request.accept_body(&mut conn.session, &mut desk.output, &limits);
     }
     let defaults = desk.lines.at(desk.unix_seconds);
-    conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, true);
-    conn.session.finish(&mut ctx.request);
+    ctx.response.respond(&mut conn.session, &ctx.request, &mut desk.output, &defaults, true);
+    ctx.request.finish(&mut conn.session);
     ctx.end();
     conn.stage = Stage::Refusing;
     Ok(progress)
@@ -249,7 +251,7 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     desk.ctx.begin(conn.session.requests(), desk.now);
     let line = Line {
         wire: conn.wire.take(),
-        owner: conn.session.id(),
+        owner: conn.session.number(),
         read_limit: conn.read_timeout(settings),
         write_limit: conn.write_timeout(settings),
         is_answering: false,
@@ -263,7 +265,7 @@ fn answer(engine: &Engine, conn: &mut Conn, desk: &mut Desk, host: &mut impl Hos
     // The handler may have read to the end of what is there, and of that the poller has told long ago.
     conn.readable |= streams;
     let keeps = answered?;
-    if !conn.session.finish(&mut desk.ctx.request) {
+    if desk.ctx.request.finish(&mut conn.session).is_some() {
         // The rest of the request may still be on its way.
         conn.stage = Stage::Refusing;
     } else if !keeps {
@@ -312,7 +314,7 @@ fn answer_on_wire(
             }
             if flushed.is_ok() {
                 run_handler(engine, ctx);
-                ctx.line.keep_only_of(conn.session.id());
+                ctx.line.keep_only_of(conn.session.number());
             }
         });
         flushed?;
@@ -322,7 +324,7 @@ fn answer_on_wire(
         || (engine.is_stopping() && settings.close_on_shutdown);
     let defaults = desk.lines.at(desk.unix_seconds);
     let reply =
-        conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);
+        ctx.response.respond(&mut conn.session, &ctx.request, &mut desk.output, &defaults, force_close);
     match ctx.response.take_stream(reply.ending) {
         None => {}
         Some(Stream::Pieces(outgoing)) => {
@@ -337,7 +339,7 @@ fn answer_on_wire(
             written?;
         }
     }
-    Ok(reply.stays)
+    Ok(reply.close.is_none())
 }
 
 /// How far a streamed response came.
@@ -409,7 +411,7 @@ fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
 /// Answers what cannot be served, and gives up on the rest of the input.
 fn refuse(engine: &Engine, conn: &mut Conn, desk: &mut Desk, error: ProtoError) {
     let defaults = desk.lines.at(desk.unix_seconds);
-    if conn.session.refuse(error, &desk.ctx.request, &mut desk.output, &defaults) {
+    if desk.ctx.request.refuse(&mut conn.session, error, &mut desk.output, &defaults) {
         engine.counters.refuse(error);
     }
     desk.ctx.reset();

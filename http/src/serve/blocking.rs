@@ -11,7 +11,7 @@ use crate::config::hooks::{Handler, HeadHooks};
 use crate::config::request_config::RequestConfig;
 use crate::ctx::{ConnInfo, CtxOptions, RequestCtx};
 use crate::message::response::Stream;
-use crate::proto::{DefaultLines, Limits, Progress, ProtoError, Session};
+use crate::proto::{DefaultFields, Limits, Progress, ProtoError, ServerSession};
 use crate::serve::body_out;
 use crate::serve::error::Error;
 use crate::serve::user_code;
@@ -45,11 +45,11 @@ pub(crate) struct BlockingOptions<'a> {
 pub(crate) struct Place {
     ctx: RequestCtx,
     out: Output,
-    lines: DefaultLines,
+    lines: DefaultFields,
 }
 
 impl Place {
-    pub(crate) fn new(lines: DefaultLines) -> Self {
+    pub(crate) fn new(lines: DefaultFields) -> Self {
         Self { ctx: RequestCtx::new(), out: Output::default(), lines }
     }
 
@@ -80,9 +80,9 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
 ) -> Result<(), Error> {
     let Place { ctx, out, lines } = place;
     ctx.set_conn(info);
-    let session = Session::new();
+    let session = ServerSession::new(info.id());
     let mut connection = Connection {
-        line: Line { wire: Some(Box::new(Blocking(stream))), owner: session.id(), ..Line::default() },
+        line: Line { wire: Some(Box::new(Blocking(stream))), owner: session.number(), ..Line::default() },
         options,
         session,
         out,
@@ -108,9 +108,9 @@ struct Connection<'a> {
     /// Lent to the context while a request is handled.
     line: Line,
     options: &'a BlockingOptions<'a>,
-    session: Session,
+    session: ServerSession,
     out: &'a mut Output,
-    lines: &'a mut DefaultLines,
+    lines: &'a mut DefaultFields,
     /// What is different for the request under way.
     config: RequestConfig,
     /// When bytes last came: the time of requests, and of `Date`.
@@ -122,13 +122,13 @@ impl Connection<'_> {
     fn serve(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<(), Error> {
         loop {
             let limits = self.config.apply(&self.options.limits);
-            let mut progress = self.session.advance(&mut ctx.request, self.out, &limits)?;
+            let mut progress = ctx.request.advance(&mut self.session, self.out, &limits)?;
             if let Progress::Head { expects } = progress {
                 if !self.judge(ctx, expects)? {
                     return Ok(self.flush()?);
                 }
                 let limits = self.config.apply(&self.options.limits);
-                progress = self.session.welcome(&mut ctx.request, self.out, &limits)?;
+                progress = ctx.request.accept_body(&mut self.session, self.out, &limits)?;
             }
             match progress {
                 Progress::Ready => {
@@ -158,8 +158,8 @@ impl Connection<'_> {
             return Ok(true);
         }
         let defaults = self.lines.at(self.unix_seconds);
-        self.session.respond(&ctx.request, &mut ctx.response, self.out, &defaults, true);
-        self.session.finish(&mut ctx.request);
+        ctx.response.respond(&mut self.session, &ctx.request, self.out, &defaults, true);
+        ctx.request.finish(&mut self.session);
         ctx.end();
         Ok(false)
     }
@@ -175,7 +175,7 @@ impl Connection<'_> {
         );
         let answered = self.answer_on_wire(ctx, handler);
         self.line = std::mem::take(&mut ctx.line);
-        let stays = answered? & self.session.finish(&mut ctx.request);
+        let stays = answered? & ctx.request.finish(&mut self.session).is_none();
         ctx.end();
         Ok(stays)
     }
@@ -190,12 +190,12 @@ impl Connection<'_> {
             user_code::refuse_method(ctx);
         } else {
             user_code::run(handler, ctx);
-            ctx.line.keep_only_of(self.session.id());
+            ctx.line.keep_only_of(self.session.number());
         }
         let quota_used = self.options.requests_max.is_some_and(|max| self.session.requests() >= max);
         let force_close = !self.options.keep_alive || quota_used;
         let defaults = self.lines.at(self.unix_seconds);
-        let reply = self.session.respond(&ctx.request, &mut ctx.response, self.out, &defaults, force_close);
+        let reply = ctx.response.respond(&mut self.session, &ctx.request, self.out, &defaults, force_close);
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(mut outgoing)) => {
@@ -212,7 +212,7 @@ impl Connection<'_> {
             }
             Some(stream) => body_out::write_body(ctx, self.out, stream)?,
         }
-        Ok(reply.stays)
+        Ok(reply.close.is_none())
     }
 
     /// Reads once. False: the peer has ended the connection, or stayed silent too long, between two requests.
@@ -220,7 +220,7 @@ impl Connection<'_> {
         let space = ctx.request.input_mut().space(self.options.read_bytes);
         match self.line.read(space) {
             Ok(0) => {
-                self.session.input_closed(&ctx.request)?;
+                self.session.input_closed(ctx.request.input())?;
                 Ok(false)
             }
             Ok(count) => {
@@ -249,7 +249,7 @@ impl Connection<'_> {
     /// error.
     fn refuse(&mut self, ctx: &RequestCtx, error: ProtoError) {
         let defaults = self.lines.at(self.unix_seconds);
-        self.session.refuse(error, &ctx.request, self.out, &defaults);
+        ctx.request.refuse(&mut self.session, error, self.out, &defaults);
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
         }
@@ -354,7 +354,7 @@ mod tests {
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
     fn place() -> Place {
-        Place::new(DefaultLines::new(None, false, false))
+        Place::new(DefaultFields::new(None, false, false))
     }
 
     fn serve(peer: &mut Peer, options: &BlockingOptions<'_>) -> (Result<(), Error>, usize) {
@@ -447,7 +447,7 @@ mod tests {
 
     #[test]
     fn dates_and_names_are_added() {
-        let mut place = Place::new(DefaultLines::new(Some(b"anthill"), true, false));
+        let mut place = Place::new(DefaultFields::new(Some(b"anthill"), true, false));
         let peer = Peer::new(&[GET]);
         assert!(serve_blocking(peer.clone(), &ConnInfo::default(), &mut place, &OPTIONS, &|_| {}).is_ok());
         assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());

@@ -6,7 +6,7 @@
 use crate::config::hooks::{Handler, HeadHooks};
 use crate::config::request_config::RequestConfig;
 use crate::ctx::RequestCtx;
-use crate::proto::{Limits, ProtoError, Session};
+use crate::proto::{Limits, ProtoError, ServerSession};
 use crate::util::panic;
 
 /// How a handler ended.
@@ -45,7 +45,7 @@ pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Outcome {
 pub(crate) fn judge(
     hooks: HeadHooks<'_>,
     expects: bool,
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut RequestCtx,
     limits: &Limits,
     config: &mut RequestConfig,
@@ -58,7 +58,7 @@ pub(crate) fn judge(
             Err(panic::Panicked) => status = hook_panicked(ctx),
         }
     }
-    session.judge(&config.apply(limits))?;
+    session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
@@ -111,7 +111,8 @@ mod tests {
             let mut ctx = RequestCtx::new();
             let hooks = HeadHooks { expectation: Some(expectation), ..HeadHooks::default() };
             let mut config = RequestConfig::new();
-            let verdict = judge(hooks, true, &Session::new(), &mut ctx, &Limits::default(), &mut config);
+            let verdict =
+                judge(hooks, true, &ServerSession::new(1), &mut ctx, &Limits::default(), &mut config);
             (verdict, ctx.response.status())
         };
         assert_eq!(judged(&|_| 100), (Ok(true), 200));

@@ -85,7 +85,7 @@ impl Server {
         let place_settings = settings.clone();
         Server {
             shared: Arc::new(Shared {
-                places: ObjectPool::new(move || Place::new(place_settings.default_lines())),
+                places: ObjectPool::new(move || Place::new(place_settings.default_fields())),
                 settings,
                 handler: Arc::new(handler),
                 counters: Arc::default(),

@@ -13,7 +13,7 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::slots::Token;
 use crate::message::response::Outgoing;
-use crate::proto::{Limits, Session};
+use crate::proto::{Limits, ServerSession};
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 use crate::wire::transport::Wire;
@@ -45,7 +45,7 @@ pub(crate) struct Conn {
     pub(crate) token: Token,
     /// Lent to the request while it is handled.
     pub(crate) wire: Option<Box<dyn Wire>>,
-    pub(crate) session: Session,
+    pub(crate) session: ServerSession,
     /// Unread bytes, while parked.
     pub(crate) input: Input,
     /// Unsent bytes, while parked.
@@ -93,7 +93,7 @@ impl Conn {
         Conn {
             token,
             wire: Some(wire),
-            session: Session::new(),
+            session: ServerSession::new(info.id()),
             input: Input::default(),
             output: Output::default(),
             outgoing: None,
