@@ -39,7 +39,7 @@ pub(crate) fn serve(
     work.open(info, &mut Pending::default());
     let mut connection = Connection {
         line: Line { wire: Some(transport), ..Line::default() },
-        exchange: Exchange::new(),
+        exchange: Exchange::new(info.id()),
         work,
         service,
         by: Caller { attended },
@@ -276,7 +276,13 @@ mod tests {
             let standalone = Standalone::default();
             let attended = standalone.attend(None).expect("it does not stop");
             let transport = Box::new(OwnStream(peer.clone()));
-            serve(transport, &ConnInfo::default(), &mut self.work, &self.service, &attended)
+            serve(
+                transport,
+                &ConnInfo::opened_now(None, None, false),
+                &mut self.work,
+                &self.service,
+                &attended,
+            )
         }
 
         fn handled(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::config::hooks::{Handler, HeadHooks};
 use crate::config::request_config::RequestConfig;
 use crate::ctx::RequestCtx;
 use crate::message::response::{BodyWriter, Outgoing, Stream};
-use crate::proto::{Limits, ProtoError, Session};
+use crate::proto::{Limits, ProtoError, ServerSession};
 use crate::serve::error::Error;
 use crate::util::panic::{self, Panicked};
 use crate::wire::output::Output;
@@ -36,7 +36,7 @@ pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Result<(), Pan
 pub(crate) fn check_head(
     hooks: HeadHooks<'_>,
     expects: bool,
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut RequestCtx,
     limits: &Limits,
     config: &mut RequestConfig,
@@ -49,7 +49,7 @@ pub(crate) fn check_head(
             Err(Panicked) => status = hook_panicked(ctx),
         }
     }
-    session.judge(&config.apply(limits))?;
+    session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
@@ -138,7 +138,8 @@ mod tests {
             let mut ctx = RequestCtx::new();
             let hooks = HeadHooks { expectation: Some(expectation), ..HeadHooks::default() };
             let mut config = RequestConfig::new();
-            let verdict = check_head(hooks, true, &Session::new(), &mut ctx, &Limits::default(), &mut config);
+            let verdict =
+                check_head(hooks, true, &ServerSession::new(1), &mut ctx, &Limits::default(), &mut config);
             (verdict, ctx.response.status())
         };
         assert_eq!(judged(&|_| 100), (Ok(true), 200));

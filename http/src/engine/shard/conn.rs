@@ -62,7 +62,7 @@ impl Conn {
         Conn {
             token,
             sock: Sock::new(transport),
-            exchange: Exchange::new(),
+            exchange: Exchange::new(info.id()),
             pending: Pending::default(),
             clock: ConnClock::new(first_deadline),
             awaits: Awaits::Input,
