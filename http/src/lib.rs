@@ -36,7 +36,7 @@ mod util;
 mod values;
 mod wire;
 
-pub use config::options::{Builder as ServerBuilder, ConfigError};
+pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
 #[cfg(feature = "http")]

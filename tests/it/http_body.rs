@@ -306,7 +306,7 @@ fn a_request_behind_a_big_response_is_served() {
 
 #[test]
 fn a_response_to_head_is_that_to_get_without_the_body() {
-    let running = Running::with(Server::builder().no_default_date(), |ctx| {
+    let running = Running::with(Server::builder().default_date(false), |ctx| {
         ctx.response.set_header("A", "b");
         ctx.set_body("twenty-four bytes long..");
     });

@@ -138,7 +138,7 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
 /// When a connection is given up on which nothing ever comes.
 fn first_deadline(engine: &Engine) -> Millis {
     let settings = &engine.settings;
-    let limit = [settings.read_timeout, settings.read_header_timeout].into_iter().flatten().min();
+    let limit = [settings.timeouts.read, settings.timeouts.read_header].into_iter().flatten().min();
     limit
         .map_or(NEVER, |limit| engine.now().saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
 }

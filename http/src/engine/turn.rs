@@ -317,9 +317,9 @@ fn answer_on_wire(
         });
         flushed?;
     }
-    let force_close = !settings.keep_alive
-        || conn.session.requests() >= settings.max_requests_per_conn
-        || (engine.is_stopping() && settings.close_on_shutdown);
+    let force_close = !settings.connections.keep_alive
+        || settings.connections.max_requests.is_some_and(|max| conn.session.requests() >= max)
+        || (engine.is_stopping() && settings.connections.close_on_shutdown);
     let defaults = desk.lines.at(desk.unix_seconds);
     let reply =
         conn.session.respond(&ctx.request, &mut ctx.response, &mut desk.output, &defaults, force_close);

@@ -38,7 +38,7 @@ pub(crate) use encode::{
 };
 pub use error::ProtoError;
 pub(crate) use head::{is_trailer_name, split_target};
-pub(crate) use limits::{Asks, Limits};
+pub(crate) use limits::{Asks, FIELDS_CEILING, HEAD_BYTES_CEILING, Limits};
 pub(crate) use session::{Progress, Session, Stamp, parse_trailers};
 
 #[cfg(test)]

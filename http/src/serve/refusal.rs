@@ -23,12 +23,12 @@ pub(crate) fn answer(refusal: Refusal, settings: &Settings) -> Vec<u8> {
         }
     };
     let mut answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n").into_bytes();
-    if let Some(name) = &settings.name {
+    if let Some(name) = &settings.defaults.name {
         answer.extend_from_slice(b"Server: ");
         answer.extend_from_slice(name);
         answer.extend_from_slice(b"\r\n");
     }
-    if settings.date {
+    if settings.defaults.date {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         answer.extend_from_slice(b"Date: ");
         answer.extend_from_slice(crate::util::date::HttpDate::new().at(seconds));

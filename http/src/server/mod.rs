@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::hooks::BoxedHandler;
-use crate::config::options::{Builder, ConfigError};
+use crate::config::options::{BuildError, ServerBuilder};
 use crate::config::settings::Settings;
 use crate::ctx::RequestCtx;
 use crate::engine::Engine;
@@ -70,14 +70,14 @@ impl Server {
     /// A server with every option at its default.
     ///
     /// # Errors
-    /// None with the defaults; the type is that of [`Builder::build`].
-    pub fn new(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Result<Self, ConfigError> {
+    /// None with the defaults; the type is that of [`ServerBuilder::build`].
+    pub fn new(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Result<Self, BuildError> {
         Self::builder().build(handler)
     }
 
     /// Starts choosing options.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
     }
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
@@ -168,10 +168,9 @@ impl Server {
         let settings = &self.shared.settings;
         let options = BlockingOptions {
             limits: settings.limits,
-            keep_alive: settings.keep_alive,
+            keep_alive: settings.connections.keep_alive,
             get_only: settings.get_only,
-            requests_max: (settings.max_requests_per_conn != u64::MAX)
-                .then_some(settings.max_requests_per_conn),
+            requests_max: settings.connections.max_requests,
             read_bytes: settings.read_buffer_size,
             hooks: settings.head_hooks(),
             ctx: &settings.ctx,
@@ -238,7 +237,7 @@ impl Server {
     }
 }
 
-impl Builder {
+impl ServerBuilder {
     /// Builds a server that answers requests by `handler`.
     ///
     /// # Errors
@@ -246,7 +245,7 @@ impl Builder {
     pub fn build(
         self,
         handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
-    ) -> Result<Server, ConfigError> {
+    ) -> Result<Server, BuildError> {
         Ok(Server::from_parts(self.resolve()?, Box::new(handler)))
     }
 }

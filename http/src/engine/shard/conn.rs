@@ -130,10 +130,12 @@ impl Conn {
     }
 
     pub(crate) fn read_timeout(&self, settings: &Settings) -> Option<Duration> {
-        self.config.as_ref().and_then(|config| config.read_timeout).or(settings.read_timeout)
+        let server = settings.timeouts.read;
+        self.config.as_ref().map_or(server, |config| config.read_timeout_or(server))
     }
 
     pub(crate) fn write_timeout(&self, settings: &Settings) -> Option<Duration> {
-        self.config.as_ref().and_then(|config| config.write_timeout).or(settings.write_timeout)
+        let server = settings.timeouts.write;
+        self.config.as_ref().map_or(server, |config| config.write_timeout_or(server))
     }
 }

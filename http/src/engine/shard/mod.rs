@@ -343,11 +343,11 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
             }
             if !conn.session.has_skipped_lines() {
                 conn.request_began = NEVER;
-                return after(now, settings.idle_timeout);
+                return after(now, settings.timeouts.idle);
             }
             // Set once, so that a peer cannot be idle for ever by sending empty lines.
             conn.request_began = conn.request_began.min(now);
-            after(conn.request_began, settings.idle_timeout)
+            after(conn.request_began, settings.timeouts.idle)
         }
         Awaits::Request => {
             if conn.request_began == NEVER {
@@ -355,8 +355,8 @@ fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
             }
             if conn.session.reads_head() {
                 // What a hook decided was for the request before it.
-                let whole = after(conn.request_began, settings.read_timeout);
-                whole.min(after(conn.request_began, settings.read_header_timeout))
+                let whole = after(conn.request_began, settings.timeouts.read);
+                whole.min(after(conn.request_began, settings.timeouts.read_header))
             } else {
                 after(conn.request_began, conn.read_timeout(settings))
             }
