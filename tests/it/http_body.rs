@@ -196,7 +196,7 @@ fn bdy_04_a_body_that_is_cut_off() {
 
         // Where the error can be seen as a value.
         let stream = Halves(std::io::Cursor::new(cut.clone().into_bytes()), Vec::new());
-        let server = Server::new(|_| panic!("half a request reached the handler")).unwrap();
+        let server = Server::new(|_| -> () { panic!("half a request reached the handler") }).unwrap();
         let error = server.serve_conn(stream).unwrap_err();
         assert_eq!(error.proto(), Some(ProtoError::UnexpectedEnd), "{cut:?}");
         assert!(ProtoError::UnexpectedEnd.to_string().contains("unexpected end"));

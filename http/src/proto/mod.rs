@@ -37,6 +37,7 @@ pub(crate) use encode::{
     append_plain_response_head, append_request_head, append_trailer_lines,
 };
 pub use error::ProtoError;
+pub(crate) use error::refusal_text;
 pub(crate) use head::{is_trailer_name, split_target};
 pub(crate) use limits::{Asks, FIELDS_CEILING, HEAD_BYTES_CEILING, Limits};
 pub(crate) use session::{Progress, Session, Stamp, parse_trailers};

@@ -7,9 +7,9 @@
 //! The rule: once a response has announced that the connection ends, nothing more is read or served
 //! (`CON-09`).
 
-use crate::config::hooks::{Handler, HeadHooks};
+use crate::config::hooks::HeadHooks;
 use crate::config::request_config::RequestConfig;
-use crate::ctx::{ConnInfo, CtxOptions, RequestCtx};
+use crate::ctx::{ConnInfo, CtxOptions, Handler, RequestCtx};
 use crate::message::response::Stream;
 use crate::proto::{DefaultLines, Limits, Progress, ProtoError, Session};
 use crate::serve::body_out;
@@ -76,7 +76,7 @@ pub(crate) fn serve_blocking<S: Read + Write + Send + 'static>(
     info: &ConnInfo,
     place: &mut Place,
     options: &BlockingOptions<'_>,
-    handler: &Handler<'_>,
+    handler: &dyn Handler,
 ) -> Result<(), Error> {
     let Place { ctx, out, lines } = place;
     ctx.set_conn(info);
@@ -119,7 +119,7 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    fn serve(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<(), Error> {
+    fn serve(&mut self, ctx: &mut RequestCtx, handler: &dyn Handler) -> Result<(), Error> {
         loop {
             let limits = self.config.apply(&self.options.limits);
             let mut progress = self.session.advance(&mut ctx.request, self.out, &limits)?;
@@ -165,7 +165,7 @@ impl Connection<'_> {
     }
 
     /// Runs the handler and appends its response. False: the connection ends with it.
-    fn answer(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
+    fn answer(&mut self, ctx: &mut RequestCtx, handler: &dyn Handler) -> Result<bool, Error> {
         ctx.begin(self.session.requests(), self.now);
         self.line.is_answering = false;
         ctx.lend(
@@ -181,7 +181,7 @@ impl Connection<'_> {
     }
 
     /// The same, while the context has the transport.
-    fn answer_on_wire(&mut self, ctx: &mut RequestCtx, handler: &Handler<'_>) -> Result<bool, Error> {
+    fn answer_on_wire(&mut self, ctx: &mut RequestCtx, handler: &dyn Handler) -> Result<bool, Error> {
         if !ctx.request.is_body_complete() {
             // The client may wait for what was answered before it sends on.
             ctx.line.send(self.out)?;
@@ -285,9 +285,9 @@ fn timed_out(error: io::Error) -> io::Error {
 mod tests {
     use super::*;
     use parking_lot::Mutex;
-    use std::cell::Cell;
     use std::collections::VecDeque;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A peer whose bytes arrive in the given pieces; an empty piece is a timeout. Remembers each write.
     #[derive(Clone)]
@@ -358,16 +358,17 @@ mod tests {
     }
 
     fn serve(peer: &mut Peer, options: &BlockingOptions<'_>) -> (Result<(), Error>, usize) {
-        let handled = Cell::new(0);
-        let handler = |ctx: &mut RequestCtx| {
-            handled.set(handled.get() + 1);
-            assert_eq!(ctx.conn_request_num(), handled.get() as u64);
+        let handled = Arc::new(AtomicUsize::new(0));
+        let count = handled.clone();
+        let handler = move |ctx: &mut RequestCtx| {
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            assert_eq!(ctx.conn_request_num(), number as u64);
             if ctx.path() == "/panic" {
                 std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
             }
         };
         let served = serve_blocking(peer.clone(), &ConnInfo::default(), &mut place(), options, &handler);
-        (served, handled.get())
+        (served, handled.load(Ordering::Relaxed))
     }
 
     #[test]
@@ -449,7 +450,16 @@ mod tests {
     fn dates_and_names_are_added() {
         let mut place = Place::new(DefaultLines::new(Some(b"anthill"), true, false));
         let peer = Peer::new(&[GET]);
-        assert!(serve_blocking(peer.clone(), &ConnInfo::default(), &mut place, &OPTIONS, &|_| {}).is_ok());
+        assert!(
+            serve_blocking(
+                peer.clone(),
+                &ConnInfo::default(),
+                &mut place,
+                &OPTIONS,
+                &|_: &mut RequestCtx| {}
+            )
+            .is_ok()
+        );
         assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());
         assert!(peer.wire().contains(" GMT\r\n"), "{}", peer.wire());
     }
@@ -458,9 +468,9 @@ mod tests {
     fn a_place_can_be_used_for_the_next_connection() {
         let (mut place, info) = (place(), ConnInfo::default());
         let broken = Peer::new(&["GET / HTTP/1.1\r\nHo"]);
-        assert!(serve_blocking(broken, &info, &mut place, &OPTIONS, &|_| {}).is_err());
+        assert!(serve_blocking(broken, &info, &mut place, &OPTIONS, &|_: &mut RequestCtx| {}).is_err());
         let fine = Peer::new(&[GET]);
-        assert!(serve_blocking(fine.clone(), &info, &mut place, &OPTIONS, &|_| {}).is_ok());
+        assert!(serve_blocking(fine.clone(), &info, &mut place, &OPTIONS, &|_: &mut RequestCtx| {}).is_ok());
         assert_eq!(fine.wire(), OK);
     }
 }

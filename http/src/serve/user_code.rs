@@ -3,9 +3,9 @@
 //! The rule: a panic in one of them costs one request, never the connection's thread (row `SRV-21`). Every
 //! driver calls them through this file and through nothing else.
 
-use crate::config::hooks::{Handler, HeadHooks};
+use crate::config::hooks::HeadHooks;
 use crate::config::request_config::RequestConfig;
-use crate::ctx::RequestCtx;
+use crate::ctx::{Handler, RequestCtx};
 use crate::proto::{Limits, ProtoError, Session};
 use crate::util::panic;
 
@@ -21,9 +21,9 @@ pub(crate) enum Outcome {
 /// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
 /// replaced by a plain 500; the connection can go on, because the request itself was well formed.
 #[inline]
-pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Outcome {
+pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Outcome {
     // What a panic may leave half done is the response, and that is thrown away.
-    match panic::call(|| handler(ctx)) {
+    match panic::call(|| handler.handle(ctx)) {
         Ok(()) => Outcome::Returned,
         Err(_) => {
             log::error!(
@@ -92,7 +92,7 @@ mod tests {
     fn a_panic_becomes_a_plain_500() {
         let mut ctx = RequestCtx::new();
         let outcome = run(
-            &|ctx: &mut RequestCtx| {
+            &|ctx: &mut RequestCtx| -> () {
                 ctx.response.set_header("secret", "half done");
                 ctx.set_body("half done");
                 std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(outcome, Outcome::Panicked);
         assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
         assert!(!ctx.response.headers().contains("secret"));
-        assert_eq!(run(&|_| {}, &mut ctx), Outcome::Returned);
+        assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Outcome::Returned);
     }
 
     #[test]
