@@ -15,6 +15,7 @@ mod http_expect;
 mod http_form_bodies;
 mod http_forms;
 mod http_fuzz;
+mod http_handlers;
 mod http_header_values;
 mod http_headers;
 mod http_hooks;

@@ -70,12 +70,15 @@ impl Engine {
         let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.max_workers)
-            .max_idle_worker_duration(settings.max_idle_worker_duration)
+            .max_workers(settings.threads.max_workers)
+            .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Work::run)
             .map_err(io::Error::other)?;
-        let (shards, terms): (Vec<Shard>, Vec<_>) =
-            (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
+            .map(|_| Shard::new())
+            .collect::<io::Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
         let served = service.clone();
         let engine = Arc::new(Engine {
             drivers: Mutex::new(shards.len()),
@@ -194,16 +197,17 @@ impl Engine {
 
     /// Counts a new connection from `address`; the refusal says which limit it meets.
     fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let limited = address.filter(|_| self.service.settings.max_conns_per_ip != usize::MAX);
-        if let Some(address) = limited {
+        let limits = &self.service.settings.connections;
+        let limited = address.filter(|_| limits.max_per_ip.is_some());
+        if let (Some(address), Some(max)) = (limited, limits.max_per_ip) {
             let mut per_address = self.per_address.lock();
             let count = per_address.entry(address).or_insert(0);
-            if *count >= self.service.settings.max_conns_per_ip {
+            if *count >= max {
                 return Err(Refusal::PerAddress);
             }
             *count += 1;
         }
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.service.settings.concurrency {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.concurrency {
             self.connection_closed(limited);
             return Err(Refusal::Concurrency);
         }

@@ -73,10 +73,10 @@ impl ConnClock {
                 let since = self.since(WaitsFor::Peer(expects), now);
                 match expects {
                     Expects::FirstRequest => self.deadline,
-                    Expects::NextRequest(_) => after(since, settings.idle_timeout),
+                    Expects::NextRequest(_) => after(since, settings.timeouts.idle),
                     // What a hook decided was for the request before it.
                     Expects::Head(_) => {
-                        after(since, settings.read_timeout).min(after(since, settings.read_header_timeout))
+                        after(since, settings.timeouts.read).min(after(since, settings.timeouts.read_header))
                     }
                     Expects::Body(_) | Expects::AcceptedBody(_) | Expects::UnreadBody(_) => {
                         after(since, exchange.patience(settings).read)
