@@ -3,6 +3,9 @@
 mod facades;
 mod files;
 mod layers;
+mod library;
 mod parity;
+mod paths;
 mod syntax;
+mod tokens;
 mod unsafe_code;
