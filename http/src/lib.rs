@@ -22,53 +22,35 @@
 //!
 //! # How it is built
 //!
-//! The rule: knowledge flows one way, `util -> values -> proto -> ctx -> drivers`. `proto` is bytes in and
-//! bytes out; it knows no socket, no clock and no thread.
+//! The rule: knowledge flows one way. From the bottom to the top: `util`, `wire`, `values`, `proto`, `message`, `ctx`,
+//! `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out; it knows no socket, no clock and no thread.
 
+mod config;
+mod ctx;
+mod engine;
+mod message;
+mod proto;
+mod serve;
+mod server;
 mod util;
-
-mod args;
-mod coding;
-mod contain;
-mod cookie;
-pub mod form;
-pub mod header;
-mod headers;
-mod input;
-pub mod multipart;
-mod output;
-mod request;
-mod response;
-mod uri;
+mod values;
 mod wire;
 
-#[cfg(feature = "http")]
-mod convert;
-
-mod proto;
-
-mod ctx;
-mod error;
-mod exchange;
-mod handler;
-mod serve_conn;
-
-mod engine;
-mod server;
-
-pub use args::{ArgError, Args};
-pub use coding::{ContentDecoder, UnsupportedCoding};
-#[cfg(feature = "http")]
-pub use convert::Unconvertible;
-pub use cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
+pub use config::options::{Builder as ServerBuilder, ConfigError};
+pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
-pub use error::Error;
-pub use handler::RequestConfig;
-pub use headers::{FieldIter, Fields, Headers};
+#[cfg(feature = "http")]
+pub use message::convert::Unconvertible;
+pub use message::request::{BodyReader, InvalidRequest, QueryArgs, Request};
+pub use message::response::{BodyWriter, IntoStatus, InvalidTrailer, Response};
 pub use proto::ProtoError;
-pub use request::{BodyReader, InvalidRequest, QueryArgs, Request, Version};
-pub use response::{BodyWriter, IntoStatus, InvalidTrailer, Response};
-pub use server::counters::Rejections;
-pub use server::options::{Builder as ServerBuilder, ConfigError};
+pub use serve::counters::Rejections;
+pub use serve::error::Error;
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};
-pub use uri::{QueryArgsMut, Uri, UriError};
+pub use values::args::{ArgError, Args};
+pub use values::coding::{ContentDecoder, UnsupportedCoding};
+pub use values::cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
+pub use values::headers::{FieldIter, Fields, Headers};
+pub use values::uri::{QueryArgsMut, Uri, UriError};
+pub use values::version::Version;
+pub use values::{form, header, multipart};

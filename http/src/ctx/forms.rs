@@ -6,12 +6,12 @@
 //! The rule: what is no form costs nothing: the type is looked at before the body is waited for.
 
 use super::RequestCtx;
-use crate::args::Args;
-use crate::coding::ContentDecoder;
-use crate::form::{self, Form, FormFile, FormType, Limit};
-use crate::multipart::{self, Boundary, BoundaryError, Multipart};
+use crate::message::request::BodyReader;
 use crate::proto::ProtoError;
-use crate::request::BodyReader;
+use crate::values::args::Args;
+use crate::values::coding::ContentDecoder;
+use crate::values::form::{self, Form, FormFile, FormType, Limit};
+use crate::values::multipart::{self, Boundary, BoundaryError, Multipart};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;

@@ -21,9 +21,9 @@ pub(crate) use forms::FormValue;
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 
-use crate::request::Request;
-use crate::response::Response;
-use crate::wire::Line;
+use crate::message::request::Request;
+use crate::message::response::Response;
+use crate::wire::transport::Line;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -194,8 +194,8 @@ impl Default for RequestCtx {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Output;
     use crate::proto::{Limits, Progress, Session};
+    use crate::wire::output::Output;
     use std::borrow::Cow;
     use std::io::Write;
 

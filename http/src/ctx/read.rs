@@ -3,11 +3,11 @@
 //! The rule: what is read borrows from the context, so it cannot be kept (row `CTX-11`).
 
 use super::RequestCtx;
-use crate::header;
-use crate::request::{BodyReader, QueryArgs};
-use crate::response::Response;
-use crate::uri::{Uri, UriError};
+use crate::message::request::{BodyReader, QueryArgs};
+use crate::message::response::Response;
 use crate::util::date;
+use crate::values::header;
+use crate::values::uri::{Uri, UriError};
 use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;

@@ -3,7 +3,7 @@
 //! The rule: all of them can be called in any order, and the last word counts (row `CTX-06`).
 
 use super::RequestCtx;
-use crate::response::IntoStatus;
+use crate::message::response::IntoStatus;
 use crate::util::byte_set::{ByteSet, alphanumerics_and};
 use crate::util::percent::append_encoded;
 use std::io;

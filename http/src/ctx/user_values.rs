@@ -5,7 +5,7 @@
 //! The rule: values live until the response has been sent or given up, and are then dropped once.
 
 use super::RequestCtx;
-use crate::contain::Contained;
+use crate::util::panic::Contained;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;

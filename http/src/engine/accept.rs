@@ -10,11 +10,11 @@ use mio::event::Source;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::ctx::ConnInfo;
-use crate::engine::deadlines::{Millis, NEVER};
+use crate::engine::Engine;
+use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::stream::Stream;
-use crate::engine::{Engine, Refusal};
-use crate::server::refusal_answer;
-use crate::wire::Wire;
+use crate::serve::refusal::{self, Refusal};
+use crate::wire::transport::Wire;
 
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -113,7 +113,7 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
         Ok(counted) => counted,
         Err(refused) => {
             engine.counters.refuse_connection(refused);
-            let answer = refusal_answer(refused, &engine.settings);
+            let answer = refusal::answer(refused, &engine.settings);
             // A new socket's buffer has room for it; if not, closing says enough.
             let _ = stream.write([&answer[..], &[]]).and_then(|_| stream.shutdown_write());
             log.say(match refused {

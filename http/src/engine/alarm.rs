@@ -4,7 +4,7 @@
 //! monitor sleeps; the monitor *first* says that it sleeps and *then* looks whether somebody is inside. With a full
 //! fence between the two steps on both sides at least one of them sees the other, so no handler runs unwatched.
 
-use super::sync::{AtomicBool, Condvar, Mutex, Ordering, fence, lock, wait};
+use crate::engine::sync::{AtomicBool, Condvar, Mutex, Ordering, fence, lock, wait};
 
 /// Wakes a sleeping monitor.
 #[derive(Debug)]

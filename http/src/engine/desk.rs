@@ -3,13 +3,13 @@
 
 use std::time::SystemTime;
 
+use crate::config::settings::Settings;
 use crate::ctx::RequestCtx;
-use crate::engine::conn::Conn;
-use crate::input::Input;
-use crate::output::Output;
+use crate::engine::shard::conn::Conn;
 use crate::proto::DefaultLines;
-use crate::server::options::Settings;
 use crate::util::date;
+use crate::wire::input::Input;
+use crate::wire::output::Output;
 
 /// A read buffer that grew beyond this many times its first size is not kept.
 const KEPT_GROWTH: usize = 4;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::conn::Conn;
-use crate::engine::deadlines::{Millis, NEVER};
-use crate::engine::lease::{Sighting, Term};
-use crate::engine::predict::Route;
+use crate::engine::dispatch::predict::Route;
+use crate::engine::shard::conn::Conn;
+use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{Found, Shard};
 use crate::engine::turn::{self, Host, Outcome};
 use crate::engine::{DeskGuard, Engine};
-use crate::request::Request;
+use crate::message::request::Request;
 
 /// A job for a worker of the engine's pool.
 pub(crate) enum Work {

@@ -8,22 +8,17 @@
 //! *handed over* to a worker before their handler runs. So a fast handler costs what an event loop costs, and one that
 //! blocks holds up nobody.
 //!
-//! Reading order: `slots` and `deadlines` (a shard's tables), `lease` and `alarm` (its protocols), `shard`, `turn` (one
-//! connection for one turn), `driver` (who runs turns), `pick_up` and `predict` (handing over), `monitor`, `accept`.
+//! Reading order: `shard/slots` and `shard/deadlines` (a shard's tables), `shard/lease` and `alarm` (its protocols), `shard`, `turn` (one
+//! connection for one turn), `driver` (who runs turns), `dispatch` (handing over), `monitor`, `accept`.
 //! `lease`, `alarm` and `slots` stand on `sync` alone and are model-checked.
 
 pub(crate) mod accept;
 mod alarm;
-mod conn;
-mod deadlines;
 mod desk;
+mod dispatch;
 mod driver;
-mod lease;
 mod monitor;
-mod pick_up;
-mod predict;
 mod shard;
-mod slots;
 mod stream;
 mod sync;
 mod turn;
@@ -38,22 +33,24 @@ use std::time::{Duration, Instant};
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use parking_lot::{Condvar, Mutex};
 
+use crate::config::hooks::BoxedHandler;
+use crate::config::settings::Settings;
 use crate::engine::alarm::Alarm;
-use crate::engine::deadlines::Millis;
 use crate::engine::desk::Desk;
+use crate::engine::dispatch::pick_up::PickUp;
+use crate::engine::dispatch::predict::Predictor;
 use crate::engine::driver::{HandedOver, Work};
-use crate::engine::pick_up::PickUp;
-use crate::engine::predict::Predictor;
 use crate::engine::shard::Shard;
-use crate::server::counters::Counters;
-use crate::server::options::{Handler, Settings};
+use crate::engine::shard::deadlines::Millis;
+use crate::serve::counters::Counters;
+use crate::serve::refusal::Refusal;
 
 pub(crate) type DeskGuard = PooledOwned<Desk>;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) handler: Arc<Handler>,
+    pub(crate) handler: Arc<BoxedHandler>,
     pub(crate) counters: Arc<Counters>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
@@ -79,7 +76,7 @@ impl Engine {
     /// Starts the shards' drivers and the monitor.
     pub(crate) fn start(
         settings: Arc<Settings>,
-        handler: Arc<Handler>,
+        handler: Arc<BoxedHandler>,
         counters: Arc<Counters>,
     ) -> io::Result<Arc<Self>> {
         let pool = WorkerPool::builder()
@@ -251,11 +248,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Which limit a connection was refused by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Concurrency,
-    PerAddress,
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::driver::Work;
-use crate::engine::lease::Sighting;
+use crate::engine::shard::lease::Sighting;
 
 /// How long a handler may hold up a shard: between one and two of these.
 const TICK: Duration = Duration::from_millis(2);

@@ -9,7 +9,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::{Ready, Wire};
+use crate::wire::transport::{Ready, Wire};
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What the model-checked parts of the engine stand on.
 //!
-//! `lease.rs`, `alarm.rs` and `slots.rs` take their atomics and locks from `super::sync` only, and know nothing else
+//! `lease.rs`, `alarm.rs` and `slots.rs` take their atomics and locks from `crate::engine::sync` only, and know nothing else
 //! of the crate; the models compile those very files beside a `sync` made of loom's parts.
 
 pub(crate) use parking_lot::{Condvar, Mutex};

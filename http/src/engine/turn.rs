@@ -10,19 +10,20 @@
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 
+use crate::config::request_config::RequestConfig;
 use crate::ctx::RequestCtx;
 use crate::engine::Engine;
-use crate::engine::conn::{Awaits, Conn, Stage};
-use crate::engine::deadlines::NEVER;
 use crate::engine::desk::Desk;
-use crate::engine::predict::Route;
-use crate::error::Error;
-use crate::exchange;
-use crate::handler::{self, RequestConfig};
+use crate::engine::dispatch::predict::Route;
+use crate::engine::shard::conn::{Awaits, Conn, Stage};
+use crate::engine::shard::deadlines::NEVER;
+use crate::message::request::Request;
+use crate::message::response::Stream;
 use crate::proto::{Progress, ProtoError};
-use crate::request::Request;
-use crate::response::Stream;
-use crate::wire::Line;
+use crate::serve::body_out;
+use crate::serve::error::Error;
+use crate::serve::user_code;
+use crate::wire::transport::Line;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
@@ -222,7 +223,7 @@ fn advance(
     let mut verdict = Ok(true);
     host.visit(|| {
         let (hooks, limits) = (settings.head_hooks(), &settings.limits);
-        verdict = handler::judge(hooks, expects, &conn.session, ctx, limits, &mut config);
+        verdict = user_code::judge(hooks, expects, &conn.session, ctx, limits, &mut config);
     });
     conn.configure(config);
     if verdict? {
@@ -301,7 +302,7 @@ fn answer_on_wire(
     let settings = &engine.settings;
     let ctx = &mut desk.ctx;
     if settings.get_only && !(ctx.is_get() || ctx.is_head()) {
-        handler::refuse_method(ctx);
+        user_code::refuse_method(ctx);
     } else {
         let mut flushed = Ok(());
         host.visit(|| {
@@ -332,7 +333,7 @@ fn answer_on_wire(
         Some(stream) => {
             let mut written = Ok(());
             let out = &mut desk.output;
-            host.visit(|| written = exchange::write_body(ctx, out, stream));
+            host.visit(|| written = body_out::write_body(ctx, out, stream));
             written?;
         }
     }
@@ -387,7 +388,7 @@ fn stream_response(conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Pi
             }
             None => {
                 let mut filled = Ok(());
-                host.visit(|| filled = exchange::next_piece(outgoing, &mut desk.output));
+                host.visit(|| filled = body_out::next_piece(outgoing, &mut desk.output));
                 if let Err(error) = filled {
                     log::debug!("a response broke off: {error}");
                     // What was collected before the failure is the client's.
@@ -400,7 +401,7 @@ fn stream_response(conn: &mut Conn, desk: &mut Desk, host: &mut impl Host) -> Pi
 }
 
 fn run_handler(engine: &Engine, ctx: &mut RequestCtx) {
-    if handler::run(&**engine.handler, ctx) == handler::Outcome::Panicked {
+    if user_code::run(&**engine.handler, ctx) == user_code::Outcome::Panicked {
         engine.counters.panics.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -22,9 +22,9 @@ use super::head;
 use super::limits::{
     CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX,
 };
-use crate::headers::Field;
 use crate::util::percent::hex_value;
 use crate::util::span::Span;
+use crate::values::headers::Field;
 use std::ops::Range;
 
 /// Where the decoder is within a body; see the module's text.

@@ -12,13 +12,14 @@
 use super::error::{ProtoError, refusal_text};
 use super::framing::{ResponseFraming, parse_content_length, response_framing};
 use super::head::is_trailer_name;
-use super::status;
-use crate::headers::{Fields, Headers};
-use crate::output::Output;
-use crate::request::{Request, Version};
-use crate::response::Response;
+use crate::message::request::Request;
+use crate::message::response::Response;
 use crate::util::date::HttpDate;
 use crate::util::token;
+use crate::values::headers::{Fields, Headers};
+use crate::values::status;
+use crate::values::version::Version;
+use crate::wire::output::Output;
 
 /// What a server adds to each response that does not say otherwise, as complete lines or nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -401,7 +402,7 @@ fn append_field(buffer: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::MOVED_BODY_BYTES_MIN;
+    use crate::wire::output::MOVED_BODY_BYTES_MIN;
 
     const BARE: ResponseDefaults<'static> =
         ResponseDefaults { server_line: b"", date_line: b"", content_type: true };

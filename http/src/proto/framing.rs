@@ -8,7 +8,7 @@
 //! body.
 
 use super::error::ProtoError;
-use crate::request::Version;
+use crate::values::version::Version;
 
 /// How the end of a request's body is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,10 +28,11 @@
 use super::error::ProtoError;
 use super::framing::{Framing, FramingFields};
 use super::limits::{FIELDS_CEILING, Limits};
-use crate::headers::Field;
-use crate::request::{Head, Version};
+use crate::message::request::Head;
 use crate::util::span::Span;
 use crate::util::{authority, path, token};
+use crate::values::headers::Field;
+use crate::values::version::Version;
 use std::mem::MaybeUninit;
 
 /// What the head said, for the request and for the session.
@@ -338,7 +339,7 @@ pub(crate) fn is_trailer_name(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::Request;
+    use crate::message::request::Request;
 
     fn request(head: &str) -> Result<Request, ProtoError> {
         let mut request = Request::empty();

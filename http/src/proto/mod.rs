@@ -31,7 +31,6 @@ pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod limits;
 pub(crate) mod session;
-pub(crate) mod status;
 
 pub(crate) use encode::{
     CONTINUE, DefaultLines, append_chunk_end, append_chunk_start, append_last_chunk,

@@ -13,10 +13,11 @@ use super::error::ProtoError;
 use super::framing::{Framing, response_framing};
 use super::head::{self, ParsedHead};
 use super::limits::{Asks, Limits, UNREAD_BODY_BYTES_MAX};
-use crate::output::Output;
-use crate::request::{Head, Request, Rest, Version};
-use crate::response::{Ending, Response};
+use crate::message::request::{Head, Request, Rest};
+use crate::message::response::{Ending, Response};
 use crate::util::token;
+use crate::values::version::Version;
+use crate::wire::output::Output;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 

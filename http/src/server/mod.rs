@@ -1,11 +1,5 @@
 //! The server as users see it: options, listening, shutting down, figures. The work is the engine's.
 
-pub(crate) mod counters;
-pub(crate) mod options;
-mod refusal;
-
-pub(crate) use refusal::answer as refusal_answer;
-
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -17,13 +11,15 @@ use anthill_pool::{ObjectPool, PoolStats};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::hooks::BoxedHandler;
+use crate::config::options::{Builder, ConfigError};
+use crate::config::settings::Settings;
 use crate::ctx::RequestCtx;
 use crate::engine::Engine;
 use crate::engine::accept::{self, Listener};
-use crate::error::Error;
-use crate::serve_conn::{BlockingOptions, Place, serve_blocking};
-use crate::server::counters::{Counters, Rejections};
-use crate::server::options::{Builder, ConfigError, Handler, Settings};
+use crate::serve::blocking::{BlockingOptions, Place, serve_blocking};
+use crate::serve::counters::{Counters, Rejections};
+use crate::serve::error::Error;
 
 /// Connections that the system may complete before we accept them.
 const BACKLOG: i32 = 4096;
@@ -62,7 +58,7 @@ pub struct Server {
 
 struct Shared {
     settings: Arc<Settings>,
-    handler: Arc<Handler>,
+    handler: Arc<BoxedHandler>,
     counters: Arc<Counters>,
     /// Where `serve_conn` serves.
     places: ObjectPool<Place>,
@@ -84,7 +80,7 @@ impl Server {
         Builder::default()
     }
 
-    pub(crate) fn from_parts(settings: Settings, handler: Handler) -> Self {
+    pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         let settings = Arc::new(settings);
         let place_settings = settings.clone();
         Server {
@@ -239,6 +235,19 @@ impl Server {
                 Ok(started)
             }
         }
+    }
+}
+
+impl Builder {
+    /// Builds a server that answers requests by `handler`.
+    ///
+    /// # Errors
+    /// When options contradict each other; the error names them.
+    pub fn build(
+        self,
+        handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+    ) -> Result<Server, ConfigError> {
+        Ok(Server::from_parts(self.resolve()?, Box::new(handler)))
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;
 pub(crate) mod pairs;
+pub(crate) mod panic;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod span;

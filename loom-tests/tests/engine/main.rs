@@ -8,11 +8,11 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
 use loom::thread;
 
-mod source;
+mod engine;
 
-use source::alarm::Alarm;
-use source::lease::{Lease, Term};
-use source::slots::{Readiness, Slots};
+use engine::alarm::Alarm;
+use engine::shard::lease::{Lease, Term};
+use engine::shard::slots::{Readiness, Slots};
 
 /// A shard that notices a second driver, and counts how often it was ended.
 struct Shard {
@@ -142,7 +142,7 @@ fn lease_take_over_against_shutdown() {
 
 enum Work {
     Drive(Arc<Shard>, Term),
-    TakeOver(Arc<Shard>, source::lease::Sighting),
+    TakeOver(Arc<Shard>, engine::shard::lease::Sighting),
 }
 
 fn pool_of(workers: usize, ended: &Arc<AtomicUsize>) -> anthill_pool::WorkerPool<Work> {

@@ -31,7 +31,7 @@ fn the_modelled_parts_of_the_engine_stand_on_their_facade_alone() {
         let (Some((path, text)), None) = (named.next(), named.next()) else {
             panic!("{name} is not in the engine, or twice")
         };
-        let code = code(text);
+        let code = code(text).replace("crate::engine::sync", "");
         for word in ["std::sync", "std::thread", "std::time", "parking_lot", "crate::", "mio"] {
             assert!(!code.contains(word), "{path} names {word}");
         }

@@ -7,8 +7,8 @@
 mod any_input;
 
 use super::*;
-use crate::input::Input;
 use crate::proto::limits::{CHUNK_EXTENSION_BYTES_MAX, FIELDS_CEILING};
+use crate::wire::input::Input;
 
 /// How a conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

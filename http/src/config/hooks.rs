@@ -1,0 +1,46 @@
+//! The functions of the user's that requests are given to, as types.
+
+use crate::config::request_config::RequestConfig;
+use crate::ctx::RequestCtx;
+use crate::message::request::Request;
+use std::fmt;
+use std::sync::Arc;
+
+/// A request handler as the drivers see it.
+pub(crate) type Handler<'a> = dyn Fn(&mut RequestCtx) + 'a;
+
+/// A request handler as the server keeps it.
+pub(crate) type BoxedHandler = Box<dyn Fn(&mut RequestCtx) + Send + Sync>;
+
+/// Decides on a request that expects to be asked for its body: 100 to ask for it, else the status to answer with.
+pub(crate) type Expectation<'a> = dyn Fn(&mut RequestCtx) -> u16 + 'a;
+
+/// Decides what is different for a request of which only the head is there.
+pub(crate) type HeaderReceived<'a> = dyn Fn(&Request) -> RequestConfig + 'a;
+
+/// What is called when the head of a request has arrived, before its body.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct HeadHooks<'a> {
+    pub(crate) header_received: Option<&'a HeaderReceived<'a>>,
+    pub(crate) expectation: Option<&'a Expectation<'a>>,
+}
+
+/// Decides on `Expect: 100-continue`.
+#[derive(Clone)]
+pub(crate) struct ExpectHandler(pub(crate) Arc<dyn Fn(&mut RequestCtx) -> u16 + Send + Sync>);
+
+/// Decides what is different for a request.
+#[derive(Clone)]
+pub(crate) struct HeaderHook(pub(crate) Arc<dyn Fn(&Request) -> RequestConfig + Send + Sync>);
+
+impl fmt::Debug for ExpectHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ExpectHandler")
+    }
+}
+
+impl fmt::Debug for HeaderHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeaderHook")
+    }
+}

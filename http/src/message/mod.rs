@@ -1,0 +1,6 @@
+//! Requests and responses as users hold them: received or built, with their bodies under way.
+
+#[cfg(feature = "http")]
+pub(crate) mod convert;
+pub(crate) mod request;
+pub(crate) mod response;

@@ -1,0 +1,258 @@
+//! The part of a body that had not arrived when the handler was called, and how it is read.
+//!
+//! The idea: what has been decoded lies behind the head in the connection's buffer, a window that is cut out once it was
+//! read; so a body of any size passes through a buffer that does not grow. What is read into a big enough buffer of the
+//! reader's own does not even pass through that.
+//!
+//! ```text
+//! input   [ head | read already | window | raw bytes ]
+//!                 body.start     cursor   body.end = raw
+//! ```
+//!
+//! The rule: a body that was cut off is an error, never a short body (rows `STR-05`, `BDY-04`).
+
+use super::Request;
+use crate::proto::body::BodyDecoder;
+use crate::proto::{CONTINUE, ProtoError, parse_trailers};
+use crate::wire::transport::Line;
+use std::io::{self, BufRead, Read};
+
+/// What is outstanding of a request's body.
+#[derive(Debug, Default)]
+pub(crate) enum Rest {
+    /// Nothing.
+    #[default]
+    None,
+    /// This is; `asks`: the client waits to be asked for it.
+    Missing { decoder: BodyDecoder, asks: bool },
+    /// It cannot be had.
+    Failed(Failure),
+}
+
+/// Why the rest of a body cannot be had.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failure {
+    Proto(ProtoError),
+    Io(io::ErrorKind),
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Io(kind) => kind.into(),
+            Failure::Proto(error) => {
+                let kind = match error {
+                    ProtoError::UnexpectedEnd => io::ErrorKind::UnexpectedEof,
+                    ProtoError::Timeout => io::ErrorKind::TimedOut,
+                    _ => io::ErrorKind::InvalidData,
+                };
+                io::Error::new(kind, error)
+            }
+        }
+    }
+}
+
+/// The smallest read that is worth a system call, and the most that is asked for at once.
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 64 * 1024;
+
+/// Reads a request's body as it arrives; see [`RequestCtx::body_reader`](crate::RequestCtx::body_reader).
+///
+/// # Errors
+/// Of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the client ends before the body does, `InvalidData` when
+/// the body is malformed, both with a [`ProtoError`] inside; `TimedOut` when the client sends nothing for as long as the
+/// server's read timeout; or what the connection itself reports. An error stays: reading again reports it again.
+#[derive(Debug)]
+pub struct BodyReader<'a> {
+    request: &'a mut Request,
+    line: &'a mut Line,
+}
+
+impl<'a> BodyReader<'a> {
+    pub(crate) fn new(request: &'a mut Request, line: &'a mut Line) -> Self {
+        Self { request, line }
+    }
+
+    /// How many bytes are left to read; `None` when only the client knows (a chunked body).
+    pub fn remaining(&self) -> Option<u64> {
+        let here = self.request.window().len() as u64;
+        match &self.request.rest {
+            _ if self.request.is_body_complete() => Some(here),
+            Rest::None => Some(here),
+            Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
+            Rest::Failed(_) => None,
+        }
+    }
+}
+
+impl Read for BodyReader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.request.window().is_empty() && into.len() >= READ_BYTES_MIN {
+            if let Some(count) = self.request.receive_directly(into, self.line)? {
+                return Ok(count);
+            }
+        }
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for BodyReader<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.request.window().is_empty() && !self.request.is_body_complete() {
+            self.request.drop_window();
+            self.request.receive(self.line)?;
+        }
+        Ok(self.request.window())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.request.cursor += count.min(self.request.window().len());
+    }
+}
+
+/// Receiving.
+impl Request {
+    /// What was decoded and not read.
+    pub(super) fn window(&self) -> &[u8] {
+        match &self.edits {
+            Some(edits) if edits.body.is_some() => {
+                edits.body.as_deref().and_then(|body| body.get(self.cursor..)).unwrap_or_default()
+            }
+            _ => {
+                let unread = self.body.start.saturating_add(self.cursor)..self.body.end;
+                self.input.unread().get(unread).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Cuts what was decoded out of the buffer, so that the buffer need not grow.
+    fn drop_window(&mut self) {
+        if matches!(self.rest, Rest::Missing { .. }) {
+            self.input.cut(self.body.start, self.body.end);
+            self.body.end = self.body.start;
+            self.raw = self.body.end;
+            self.cursor = 0;
+        }
+    }
+
+    /// Reads from the connection once, and decodes what came.
+    fn receive(&mut self, line: &mut Line) -> io::Result<()> {
+        self.ask(line)?;
+        if !matches!(self.rest, Rest::Missing { .. }) {
+            return Ok(());
+        }
+        let room = self.input.space(READ_BYTES_MIN);
+        let most = room.len().min(READ_BYTES_MAX);
+        match line.read(&mut room[..most]) {
+            Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
+            Ok(count) => {
+                self.input.filled(count);
+                if let Rest::Missing { asks, .. } = &mut self.rest {
+                    *asks = false;
+                }
+                self.decode()
+            }
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// Reads from the connection straight into the reader's buffer; `None` when that cannot be done.
+    fn receive_directly(&mut self, into: &mut [u8], line: &mut Line) -> io::Result<Option<usize>> {
+        let Rest::Missing { decoder: BodyDecoder::Length(missing), .. } = self.rest else { return Ok(None) };
+        if self.input.unread().len() > self.body.end || self.is_body_complete() {
+            return Ok(None);
+        }
+        self.ask(line)?;
+        let most = usize::try_from(missing).map_or(into.len(), |missing| missing.min(into.len()));
+        match line.read(&mut into[..most]) {
+            Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
+            Ok(count) => {
+                let missing = missing - count as u64;
+                self.rest = match missing {
+                    0 => Rest::None,
+                    _ => Rest::Missing { decoder: BodyDecoder::Length(missing), asks: false },
+                };
+                Ok(Some(count))
+            }
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// Asks the client for the body, if it waits for that and can still be asked: an interim response in the middle of
+    /// the final one would be taken for a part of that. Reports an earlier failure.
+    fn ask(&mut self, line: &mut Line) -> io::Result<()> {
+        match &mut self.rest {
+            Rest::Missing { asks, .. } if *asks && !line.is_answering => {
+                *asks = false;
+                line.write_all(CONTINUE).map_err(|error| self.lost(error))
+            }
+            Rest::Failed(failure) => Err((*failure).into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn decode(&mut self) -> io::Result<()> {
+        let Rest::Missing { decoder, .. } = &mut self.rest else { return Ok(()) };
+        let start = self.body.end;
+        let raw = self.input.unread_mut().get_mut(start..).unwrap_or_default();
+        let found = match decoder.decode(raw, None) {
+            Ok(found) => found,
+            Err(error) => return Err(self.fail(Failure::Proto(error))),
+        };
+        self.body.end = start + found.written;
+        let read = start + found.read;
+        match found.trailers {
+            None => {
+                self.input.cut(self.body.end, read);
+                self.raw = self.body.end;
+            }
+            Some(trailers) => {
+                self.raw = read;
+                self.rest = Rest::None;
+                if let Err(error) = parse_trailers(self, start + trailers.start..start + trailers.end) {
+                    // Reported behind the bytes that came before it, so that it is the last word.
+                    self.rest = Rest::Failed(Failure::Proto(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was put
+    /// in the place of the received one is bound by nothing.
+    pub(crate) fn collect(&mut self, line: &mut Line, max: Option<u64>) -> io::Result<()> {
+        if self.edits.as_ref().is_some_and(|edits| edits.body.is_some()) {
+            return Ok(());
+        }
+        loop {
+            let missing = match &self.rest {
+                Rest::None => 0,
+                Rest::Missing { decoder, .. } => decoder.missing().unwrap_or(0),
+                Rest::Failed(failure) => return Err((*failure).into()),
+            };
+            let length = (self.window().len() as u64).saturating_add(missing);
+            if max.is_some_and(|max| length > max) {
+                return Err(Failure::Proto(ProtoError::BodyTooLarge).into());
+            }
+            if matches!(self.rest, Rest::None) {
+                return Ok(());
+            }
+            self.receive(line)?;
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) -> io::Error {
+        self.rest = Rest::Failed(failure);
+        failure.into()
+    }
+
+    fn lost(&mut self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return self.fail(Failure::Proto(ProtoError::Timeout));
+        }
+        self.rest = Rest::Failed(Failure::Io(error.kind()));
+        error
+    }
+}

@@ -1,0 +1,192 @@
+//! Header fields of a request that have a meaning of their own, by name: to read, and to set on a request that is built.
+//!
+//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one
+//! (row `HDR-07`).
+//!
+//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+
+use super::Request;
+use crate::values::cookie::{CookieLine, RequestCookies};
+use crate::values::header::{self, AcceptEncoding, ByteRanges, RangeError, RangeSpec};
+use crate::values::multipart::{Boundary, BoundaryError};
+use crate::values::version::Version;
+
+/// Header fields by their meaning.
+impl Request {
+    /// Whether the client speaks HTTP/1.1.
+    pub fn is_http11(&self) -> bool {
+        self.version() == Version::Http11
+    }
+
+    /// The value of `Content-Type`.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.header("Content-Type")
+    }
+
+    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::ContentDecoder).
+    pub fn content_encoding(&self) -> Option<&[u8]> {
+        self.header("Content-Encoding")
+    }
+
+    /// The value of `User-Agent`.
+    pub fn user_agent(&self) -> Option<&[u8]> {
+        self.header("User-Agent")
+    }
+
+    /// The value of `Referer`: the page that the request came from.
+    pub fn referer(&self) -> Option<&[u8]> {
+        self.header("Referer")
+    }
+
+    /// What the client says about content codings, to ask which it prefers.
+    ///
+    /// ```
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// request.set_header("accept-encoding", "gzip;q=0.5, br");
+    /// assert_eq!(request.accept_encoding().preferred(["gzip", "br", "identity"]), Some("br"));
+    /// assert!(request.accepts_encoding("gzip") && !request.accepts_encoding("zstd"));
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
+    pub fn accept_encoding(&self) -> AcceptEncoding<impl Iterator<Item = &[u8]> + Clone> {
+        AcceptEncoding::new(self.headers().get_all("Accept-Encoding"))
+    }
+
+    /// Whether the client takes the content coding `coding`, such as `gzip` (row `HDR-12`).
+    pub fn accepts_encoding(&self, coding: &str) -> bool {
+        self.accept_encoding().accepts(coding)
+    }
+
+    /// Whether the client asks for another protocol: its `Connection` list has `Upgrade`. To which one, says the field
+    /// `Upgrade`.
+    pub fn wants_upgrade(&self) -> bool {
+        header::has_token(self.headers().get_all("Connection"), "Upgrade")
+    }
+
+    /// Whether the `Connection` list has `close`.
+    pub fn wants_close(&self) -> bool {
+        header::has_token(self.headers().get_all("Connection"), "close")
+    }
+
+    /// What separates the parts of a multipart body.
+    ///
+    /// # Errors
+    /// [`BoundaryError`]: the body is not multipart, or there is no valid boundary.
+    pub fn multipart_boundary(&self) -> Result<Boundary, BoundaryError> {
+        Boundary::from_content_type(self.content_type().unwrap_or_default())
+    }
+
+    /// The parts of content of `length` bytes that the client asks for; `None` when it asks for all of it.
+    ///
+    /// Ranges have a meaning with `GET` alone (RFC 9110 section 14.2).
+    ///
+    /// ```
+    /// use anthill_http::header::{ByteRange, RangeSpec};
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// assert!(request.byte_ranges(1000).is_none());
+    /// request.set_range(RangeSpec::Last(10));
+    /// let mut ranges = request.byte_ranges(1000).expect("a range")?;
+    /// assert_eq!(ranges.next(), ByteRange::new(990, 999));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RangeError`], which says what to answer.
+    pub fn byte_ranges(&self, length: u64) -> Option<Result<ByteRanges<'_>, RangeError>> {
+        Some(header::parse_byte_ranges(self.header("Range")?, length))
+    }
+
+    /// The cookies that the client sent, in all `Cookie` fields and in order (row `CKY-03`).
+    ///
+    /// ```
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// request.append_header("cookie", "a=1; b=2");
+    /// request.append_header("cookie", "a=3");
+    /// assert!(request.cookies().eq([(&b"a"[..], &b"1"[..]), (b"b", b"2"), (b"a", b"3")]));
+    /// assert_eq!((request.cookie("a"), request.cookie("A")), (Some(&b"1"[..]), None));
+    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// ```
+    pub fn cookies(&self) -> RequestCookies<'_, impl Iterator<Item = &[u8]> + Clone> {
+        RequestCookies::new(self.headers().get_all("Cookie"))
+    }
+
+    /// The value of the first cookie called exactly `name`, as it was sent.
+    pub fn cookie(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
+        self.cookies().get(name)
+    }
+}
+
+/// The same, to set on a request that is built or passed on.
+impl Request {
+    /// Sets `Content-Type`.
+    pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
+        self.set_header("Content-Type", content_type);
+    }
+
+    /// Sets `Content-Type` to that of a form whose parts this boundary separates.
+    pub fn set_multipart_boundary(&mut self, boundary: &Boundary) {
+        self.set_header("Content-Type", boundary.form_content_type());
+    }
+
+    /// Sets `Content-Encoding`. The body must be encoded so.
+    pub fn set_content_encoding(&mut self, coding: impl AsRef<[u8]>) {
+        self.set_header("Content-Encoding", coding);
+    }
+
+    /// Sets `User-Agent`.
+    pub fn set_user_agent(&mut self, user_agent: impl AsRef<[u8]>) {
+        self.set_header("User-Agent", user_agent);
+    }
+
+    /// Sets `Referer`.
+    pub fn set_referer(&mut self, referer: impl AsRef<[u8]>) {
+        self.set_header("Referer", referer);
+    }
+
+    /// Asks for this part of the content (fasthttp's `SetByteRange`).
+    pub fn set_range(&mut self, range: impl Into<RangeSpec>) {
+        self.set_header("Range", range.into().to_value());
+    }
+
+    /// Adds `close` to the `Connection` list.
+    pub fn set_close(&mut self) {
+        if !self.wants_close() {
+            self.append_header("Connection", "close");
+        }
+    }
+
+    /// Makes `value` the value of the cookie `name`. All cookies are then in one `Cookie` field; malformed ones are gone.
+    ///
+    /// Control bytes and `;` become spaces; see [`CookieLine`].
+    pub fn set_cookie(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let mut line = self.cookie_line();
+        line.set(name, value);
+        self.set_cookie_line(&line);
+    }
+
+    /// Removes the cookies called exactly `name`, and says whether there was one.
+    pub fn remove_cookie(&mut self, name: impl AsRef<[u8]>) -> bool {
+        let mut line = self.cookie_line();
+        let was_there = line.remove(name);
+        if was_there {
+            self.set_cookie_line(&line);
+        }
+        was_there
+    }
+
+    /// Removes all cookies.
+    pub fn clear_cookies(&mut self) {
+        self.remove_header("Cookie");
+    }
+
+    fn cookie_line(&self) -> CookieLine {
+        self.cookies().collect()
+    }
+
+    fn set_cookie_line(&mut self, line: &CookieLine) {
+        if line.is_empty() {
+            self.clear_cookies();
+        } else {
+            self.set_header("Cookie", line);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Header fields of a response that have a meaning of their own, by name; and its cookies.
+//!
+//! The idea: every typed access reads or writes the header fields themselves, so it never differs from the generic one
+//! (row `HDR-07`).
+//!
+//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+
+use super::Response;
+use crate::util::token;
+use crate::values::cookie::{Cookie, CookieError};
+use crate::values::header::{ContentRange, format_http_date};
+use std::time::SystemTime;
+
+/// Header fields by their meaning.
+impl Response {
+    /// The `Content-Type` that was set. Without one, a response with a body is sent as `text/plain; charset=utf-8`.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.headers.get("Content-Type")
+    }
+
+    /// Sets the `Content-Type`.
+    pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
+        self.headers.set_known("Content-Type", content_type.as_ref());
+    }
+
+    /// The `Content-Encoding` that was set.
+    pub fn content_encoding(&self) -> Option<&[u8]> {
+        self.headers.get("Content-Encoding")
+    }
+
+    /// Sets `Content-Encoding`. The body must be encoded so.
+    pub fn set_content_encoding(&mut self, coding: impl AsRef<[u8]>) {
+        self.headers.set("Content-Encoding", coding);
+    }
+
+    /// The `Server` that was set. Without one, the server sends its own.
+    pub fn server(&self) -> Option<&[u8]> {
+        self.headers.get("Server")
+    }
+
+    /// Sets `Server` for this response.
+    pub fn set_server(&mut self, server: impl AsRef<[u8]>) {
+        self.headers.set("Server", server);
+    }
+
+    /// Sets `Last-Modified`, cut to the second.
+    pub fn set_last_modified(&mut self, time: SystemTime) {
+        self.headers.set("Last-Modified", format_http_date(time));
+    }
+
+    /// Sets `Content-Range`: which part of the whole the body is.
+    ///
+    /// ```
+    /// use anthill_http::header::{ByteRange, ContentRange};
+    /// let mut response = anthill_http::Response::new();
+    /// let range = ByteRange::new(0, 4).expect("not empty");
+    /// response.set_status(206);
+    /// response.set_content_range(ContentRange::Part { range, length: Some(11) });
+    /// assert_eq!(response.header("content-range"), Some(&b"bytes 0-4/11"[..]));
+    /// ```
+    pub fn set_content_range(&mut self, range: ContentRange) {
+        self.headers.set("Content-Range", range.to_value());
+    }
+
+    /// The names that are announced as trailers; see [`Response::add_trailer`].
+    pub fn trailer_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.headers.get_all("Trailer").flat_map(token::list);
+        names.filter_map(|name| std::str::from_utf8(name).ok())
+    }
+}
+
+/// Cookies.
+impl Response {
+    /// Sets a cookie at the client, in the place of the one of the same name that was set before.
+    ///
+    /// ```
+    /// use anthill_http::{Cookie, Response};
+    /// let mut response = Response::new();
+    /// response.set_cookie(&Cookie::new("sid", "1"));
+    /// response.set_cookie(&Cookie::new("lang", "en"));
+    /// response.set_cookie(Cookie::new("sid", "2").set_path("/"));
+    /// let lines: Vec<_> = response.headers().get_all("set-cookie").collect();
+    /// assert_eq!(lines, [&b"sid=2; path=/"[..], b"lang=en"]);
+    /// ```
+    pub fn set_cookie(&mut self, cookie: &Cookie) {
+        let mut line = Vec::new();
+        cookie.append_to(&mut line);
+        // A name that was made harmless may read differently where it is empty; what is on the line counts.
+        let name = Cookie::name_of(&line);
+        self.headers.set_where(SET_COOKIE, &line, |other| Cookie::name_of(other) == name);
+    }
+
+    /// The cookies that are set, in order. An error is a `Set-Cookie` field that was set by other means, or a cookie that
+    /// its client may not take either.
+    pub fn cookies(&self) -> impl Iterator<Item = Result<Cookie, CookieError>> {
+        self.headers.get_all("Set-Cookie").map(Cookie::parse)
+    }
+
+    /// The cookie called exactly `name`, if it is set.
+    pub fn cookie(&self, name: impl AsRef<[u8]>) -> Option<Result<Cookie, CookieError>> {
+        let name = name.as_ref();
+        let line = self.headers.get_all("Set-Cookie").find(|line| Cookie::name_of(line) == name)?;
+        Some(Cookie::parse(line))
+    }
+
+    /// Takes back the cookie called exactly `name`, and says whether it was set. A client keeps the one it has; see
+    /// [`Response::expire_cookie`].
+    pub fn remove_cookie(&mut self, name: impl AsRef<[u8]>) -> bool {
+        let name = name.as_ref();
+        self.headers.remove_where(SET_COOKIE, |line| Cookie::name_of(line) == name)
+    }
+
+    /// Takes back all cookies.
+    pub fn clear_cookies(&mut self) {
+        self.headers.remove(SET_COOKIE);
+    }
+
+    /// Makes the client delete the cookie called `name` (row `CKY-01`; fasthttp's `DelClientCookie`).
+    ///
+    /// That is the one without a domain and for the folder of the request's path. For another one, give
+    /// [`Cookie::expired`] the domain and path it was set with, and [`set`](Response::set_cookie) that.
+    ///
+    /// ```
+    /// let mut response = anthill_http::Response::new();
+    /// response.expire_cookie("sid");
+    /// assert_eq!(
+    ///     response.headers().get_str("set-cookie"),
+    ///     Some("sid=; expires=Tue, 10 Nov 2009 23:00:00 GMT")
+    /// );
+    /// ```
+    pub fn expire_cookie(&mut self, name: impl AsRef<[u8]>) {
+        self.set_cookie(&Cookie::expired(name));
+    }
+}
+
+const SET_COOKIE: &[u8] = b"Set-Cookie";

@@ -1,0 +1,497 @@
+//! A response that a handler prepares.
+//!
+//! The idea: status, fields and body are kept apart until the protocol core writes them, so they can be set
+//! in any order and the last word counts (row `CTX-06`).
+//!
+//! The rule: nothing a handler puts in here can break the message framing. Length and connection handling are
+//! decided when the response is written, from the body that is really there.
+
+mod body;
+mod fields;
+mod outgoing;
+mod write;
+mod writer;
+
+pub(crate) use body::Source;
+pub(crate) use outgoing::{Ending, Outgoing};
+pub use writer::BodyWriter;
+
+use crate::proto::{append_trailer_lines, is_trailer_name};
+use crate::util::panic::Contained;
+use crate::util::token;
+use crate::values::header;
+use crate::values::headers::Headers;
+use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
+use body::{Shared, WriteBody};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// A response in preparation: status, header fields, body. Starts as an empty `200 OK`.
+///
+/// The body is collected in a buffer, or comes from bytes of somebody else, a file, a reader, or a function that writes
+/// it. Setting one replaces the other.
+///
+/// ```
+/// let mut response = anthill_http::Response::new();
+/// response.set_status(404);
+/// response.set_content_type("text/plain");
+/// response.set_body("nothing here");
+/// assert_eq!((response.status(), response.body()), (404, &b"nothing here"[..]));
+/// ```
+#[derive(Debug)]
+pub struct Response {
+    status: u16,
+    reason: Vec<u8>,
+    headers: Headers,
+    body: Vec<u8>,
+    source: Source,
+    flushes_head: bool,
+}
+
+/// What a status code can be given as: a number, or, with the feature `http`, an `http::StatusCode`.
+///
+/// ```
+/// fn answer(ctx: &mut anthill_http::RequestCtx, status: impl anthill_http::IntoStatus) {
+///     ctx.set_status_code(status);
+/// }
+/// let mut ctx = anthill_http::RequestCtx::default();
+/// answer(&mut ctx, 404);
+/// assert_eq!(ctx.response.status(), 404);
+/// ```
+pub trait IntoStatus {
+    /// The code.
+    fn into_status(self) -> u16;
+}
+
+impl IntoStatus for u16 {
+    fn into_status(self) -> u16 {
+        self
+    }
+}
+
+#[cfg(feature = "http")]
+impl IntoStatus for ::http::StatusCode {
+    fn into_status(self) -> u16 {
+        self.as_u16()
+    }
+}
+
+/// A streamed body, ready to be sent behind the head.
+pub(crate) enum Stream {
+    /// The driver asks for its pieces.
+    Pieces(Outgoing),
+    /// The user's function writes it.
+    Writer { write: WriteBody, ending: Ending, trailers: Vec<u8> },
+}
+
+/// Why a trailer field was not announced.
+///
+/// ```
+/// let mut response = anthill_http::Response::new();
+/// assert_eq!(response.add_trailer("Content-Length, Checksum"), Err(anthill_http::InvalidTrailer));
+/// assert_eq!(response.headers().get("Trailer"), Some(&b"Checksum"[..]));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InvalidTrailer;
+
+impl fmt::Display for InvalidTrailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name that must not be a trailer; use a field that has nothing to do with framing, routing or the type")
+    }
+}
+
+impl std::error::Error for InvalidTrailer {}
+
+impl Response {
+    /// An empty response with status 200.
+    pub fn new() -> Self {
+        Self {
+            status: 200,
+            reason: Vec::new(),
+            headers: Headers::new(),
+            body: Vec::new(),
+            source: Source::None,
+            flushes_head: false,
+        }
+    }
+
+    /// The status code that will be sent.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Sets the status code and forgets a reason that was set before.
+    ///
+    /// 0 means 200, as in fasthttp. Any other number that is not of three digits (below 100 or above 999)
+    /// cannot be sent and is a mistake of the handler: it becomes 500.
+    pub fn set_status(&mut self, status: impl IntoStatus) {
+        self.status = match status.into_status() {
+            0 => 200,
+            status @ 100..=999 => status,
+            _ => 500,
+        };
+        self.reason.clear();
+    }
+
+    /// Replaces the standard reason phrase of the current status (row `HDR-11`). Control bytes become spaces;
+    /// an empty reason means the standard one.
+    pub fn set_reason(&mut self, reason: impl AsRef<[u8]>) {
+        self.reason.clear();
+        token::append_one_line(&mut self.reason, reason.as_ref());
+    }
+
+    /// The reason phrase that was set; empty when the standard one is to be sent.
+    pub fn reason(&self) -> &[u8] {
+        &self.reason
+    }
+
+    /// The value of the first header field called `name` that was set, in any case; see [`Response::headers`].
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers.get(name)
+    }
+
+    /// The header fields set so far. Those that are added when the response is written (`Date`,
+    /// `Content-Length` and so on) are not among them.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The header fields, to edit. See [`Response::set_header`] for the ones that are decided elsewhere.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// Makes `value` the only value of the header field `name`.
+    ///
+    /// `Content-Length` and `Transfer-Encoding` are ignored when the response is written, because its real
+    /// body decides (row `HDR-06`); only the answer to a `HEAD` request with no body may name a length.
+    /// `Connection: close` has the effect of [`Response::set_close`]; of other options only `Upgrade` is
+    /// sent.
+    pub fn set_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.headers.set(name, value);
+    }
+
+    /// Adds a header field, keeping others with the same name. Of `Content-Type`, `Server` and `Date` there can be but
+    /// one; it is replaced.
+    pub fn append_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let name = name.as_ref();
+        let is_single =
+            [&b"Content-Type"[..], b"Server", b"Date"].iter().any(|single| name.eq_ignore_ascii_case(single));
+        if is_single {
+            self.headers.set(name, value);
+        } else {
+            self.headers.append(name, value);
+        }
+    }
+
+    /// Replaces the body by a copy of `body`, in memory that is used again for later responses.
+    pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
+        self.source = Source::None;
+        self.body.clear();
+        self.body.extend_from_slice(body.as_ref());
+    }
+
+    /// Replaces the body without copying. Worth it for bodies above 16 KiB; smaller ones are copied once when
+    /// the response is written.
+    pub fn set_body_vec(&mut self, body: Vec<u8>) {
+        self.source = Source::None;
+        self.body = body;
+    }
+
+    /// Replaces the body by bytes that live as long as the program, without copying them here.
+    pub fn set_body_static(&mut self, body: &'static [u8]) {
+        self.set_source(Source::Shared(Shared::Static(body)));
+    }
+
+    /// Replaces the body by shared bytes. An `Arc<[u8]>` is not copied.
+    pub fn set_body_shared(&mut self, body: impl Into<Arc<[u8]>>) {
+        self.set_source(Source::Shared(Shared::Counted(body.into())));
+    }
+
+    /// Lets the body be read from `reader` until it ends, each read being sent at once: chunked, or, to a client that
+    /// speaks HTTP/1.0, up to the end of the connection (rows `RSP-05`, `RSP-06`).
+    ///
+    /// A client that speaks HTTP/1.0 cannot tell a body that broke off from one that ended.
+    ///
+    /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for (`HEAD`,
+    /// 204, 304). An error or a panic in it ends the connection in the middle of the body (rows `RSP-08`, `RSP-09`).
+    ///
+    /// ```
+    /// let mut response = anthill_http::Response::new();
+    /// response.set_body_reader(std::io::Cursor::new("streamed"));
+    /// assert!(response.is_body_stream());
+    /// assert_eq!(response.body(), b"");
+    /// ```
+    pub fn set_body_reader(&mut self, reader: impl Read + Send + 'static) {
+        self.set_source(Source::Reader { reader: Contained::new(Box::new(reader)), size: None });
+    }
+
+    /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
+    /// ends the connection; what it has beyond is not asked for (row `RSP-04`).
+    pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
+        self.set_source(Source::Reader { reader: Contained::new(Box::new(reader)), size: Some(size) });
+    }
+
+    /// Makes the whole of `file` the body.
+    ///
+    /// # Errors
+    /// When the size of the file cannot be had. Then nothing has changed.
+    pub fn set_body_file(&mut self, file: File) -> io::Result<()> {
+        let size = file.metadata()?.len();
+        self.set_body_file_range(file, 0, size);
+        Ok(())
+    }
+
+    /// Makes `size` bytes of `file` from `offset` the body. On a plain connection they do not pass through the process
+    /// where the system can do that (row `RSP-10`). The position of the handle is neither used nor changed.
+    ///
+    /// A file that has become shorter when it is sent ends the connection.
+    pub fn set_body_file_range(&mut self, file: File, offset: u64, size: u64) {
+        self.set_source(Source::File { file, offset, size });
+    }
+
+    /// Lets `write` send the body, after the handler has returned and the head has been prepared (fasthttp's
+    /// `SetBodyStreamWriter`). It may block. Each flush is one chunk, which reaches the client at once; to a client that
+    /// speaks HTTP/1.0 the body lasts until the connection ends (rows `RSP-05`, `RSP-06`).
+    ///
+    /// An error from it, or a panic, ends the connection in the middle of the body.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// let mut response = anthill_http::Response::new();
+    /// response.set_body_writer(|out| {
+    ///     out.write_all(b"first")?;
+    ///     out.flush()?;
+    ///     out.write_all(b"second")
+    /// });
+    /// assert!(response.is_body_stream());
+    /// ```
+    pub fn set_body_writer(
+        &mut self,
+        write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        self.set_source(Source::Writer(Contained::new(Box::new(write))));
+    }
+
+    /// Whether the body is produced while it is sent.
+    pub fn is_body_stream(&self) -> bool {
+        self.source.is_stream()
+    }
+
+    /// Has the head of a streamed response sent before the first byte of its body is asked for, instead of together with
+    /// it (row `RSP-07`; fasthttp's `ImmediateHeaderFlush`).
+    pub fn set_immediate_header_flush(&mut self, immediate: bool) {
+        self.flushes_head = immediate;
+    }
+
+    /// Adds a copy of `part` to the end of the body. A streamed body is replaced.
+    pub fn append_body(&mut self, part: impl AsRef<[u8]>) {
+        self.body_mut().extend_from_slice(part.as_ref());
+    }
+
+    /// The body set so far; empty when it is a stream.
+    pub fn body(&self) -> &[u8] {
+        match &self.source {
+            Source::Shared(bytes) => bytes.as_ref(),
+            _ => &self.body,
+        }
+    }
+
+    /// The body, to edit. Bytes that were shared are copied first; a streamed body is replaced by an empty one.
+    pub fn body_mut(&mut self) -> &mut Vec<u8> {
+        match std::mem::take(&mut self.source) {
+            Source::None => {}
+            Source::Shared(bytes) => {
+                self.body.clear();
+                self.body.extend_from_slice(bytes.as_ref());
+            }
+            Source::Reader { .. } | Source::File { .. } | Source::Writer(_) => self.body.clear(),
+        }
+        &mut self.body
+    }
+
+    /// Puts `body` in the place of the body and returns that. A streamed body is dropped, and reads as empty.
+    pub fn swap_body(&mut self, body: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(self.body_mut(), body)
+    }
+
+    /// Removes the body. Memory is kept for the next one up to 64 KiB.
+    pub fn clear_body(&mut self) {
+        self.source = Source::None;
+        recycle(&mut self.body);
+    }
+
+    /// The length of the body; `None` when it is a stream of unknown size.
+    pub fn content_length(&self) -> Option<u64> {
+        match &self.source {
+            Source::None => Some(self.body.len() as u64),
+            source => source.size(),
+        }
+    }
+
+    /// Announces that the header fields with these names (a comma list) go behind the body. They are set like any others
+    /// and left out of the head (row `BDY-08`).
+    ///
+    /// Only a chunked response has a place behind its body: a stream of unknown size to an HTTP/1.1 client. In any other
+    /// they are sent in the head.
+    ///
+    /// # Errors
+    /// [`InvalidTrailer`] when one of the names must not be a trailer; the others are announced nevertheless.
+    pub fn add_trailer(&mut self, names: impl AsRef<[u8]>) -> Result<(), InvalidTrailer> {
+        let mut verdict = Ok(());
+        let lines: Vec<&[u8]> = self.headers.get_all("Trailer").collect();
+        let mut announced = lines.join(&b", "[..]);
+        for name in names.as_ref().split(|&byte| byte == b',').map(token::trim) {
+            if !is_trailer_name(name) {
+                verdict = Err(InvalidTrailer);
+            } else if !token::list(&announced).any(|known| known.eq_ignore_ascii_case(name)) {
+                if !announced.is_empty() {
+                    announced.extend_from_slice(b", ");
+                }
+                token::append_canonical_name(&mut announced, name);
+            }
+        }
+        if !announced.is_empty() {
+            self.headers.set("Trailer", &announced);
+        }
+        verdict
+    }
+
+    /// Asks for the connection to be closed after this response (row `CON-05`): adds `close` to the `Connection` list.
+    pub fn set_close(&mut self) {
+        if !self.wants_close() {
+            self.headers.append("Connection", "close");
+        }
+    }
+
+    /// Whether the `Connection` list has `close`.
+    pub fn wants_close(&self) -> bool {
+        header::has_token(self.headers.get_all("Connection"), "close")
+    }
+
+    /// Back to an empty `200 OK`. Memory is kept for the next response up to 64 KiB per buffer.
+    pub fn clear(&mut self) {
+        self.status = 200;
+        self.reason.clear();
+        self.headers.clear();
+        self.clear_body();
+        self.flushes_head = false;
+    }
+
+    /// The body as a stream, if it is one that is sent behind the head. It is taken out of the response, whether or not
+    /// anything of it is sent.
+    pub(crate) fn take_stream(&mut self, ending: Option<Ending>) -> Option<Stream> {
+        if matches!(self.source, Source::None) {
+            return None;
+        }
+        let source = std::mem::take(&mut self.source);
+        let ending = ending?;
+        let mut trailers = Vec::new();
+        if ending == Ending::Chunked {
+            append_trailer_lines(&mut trailers, &self.headers);
+        }
+        match source {
+            Source::None => None,
+            Source::Writer(write) => Some(Stream::Writer { write, ending, trailers }),
+            source => Some(Stream::Pieces(Outgoing::new(source, ending, trailers))),
+        }
+    }
+
+    /// Whether the body is written by a function, which can go on reading the request.
+    pub(crate) fn has_writer(&self) -> bool {
+        matches!(self.source, Source::Writer(_))
+    }
+
+    /// Whether the head of a stream is sent by itself.
+    pub(crate) fn flushes_head(&self) -> bool {
+        self.flushes_head
+    }
+
+    /// The body, if it is in a buffer from which it can be moved.
+    pub(crate) fn buffered_body(&mut self) -> Option<&mut Vec<u8>> {
+        matches!(self.source, Source::None).then_some(&mut self.body)
+    }
+
+    /// Moves shared bytes into the buffer when copying them is the cheaper way to send them.
+    pub(crate) fn settle_small_body(&mut self) {
+        if matches!(&self.source, Source::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
+            self.body_mut();
+        }
+    }
+
+    fn set_source(&mut self, source: Source) {
+        self.body.clear();
+        self.source = source;
+    }
+}
+
+impl Clone for Response {
+    /// A copy. A streamed body cannot be copied; the copy then has an empty one.
+    fn clone(&self) -> Self {
+        let source = match &self.source {
+            Source::Shared(bytes) => Source::Shared(bytes.clone()),
+            _ => Source::None,
+        };
+        Self {
+            status: self.status,
+            reason: self.reason.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            source,
+            flushes_head: self.flushes_head,
+        }
+    }
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_codes_of_three_digits_are_kept() {
+        let mut response = Response::new();
+        for (given, kept) in [(0, 200), (1, 500), (99, 500), (100, 100), (204, 204), (999, 999), (1000, 500)]
+        {
+            response.set_status(given);
+            assert_eq!(response.status(), kept, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_counts() {
+        let mut response = Response::new();
+        response.set_body("first");
+        response.set_body_vec(b"second".to_vec());
+        response.append_body(" and more");
+        response.body_mut().push(b'!');
+        assert_eq!(response.body(), b"second and more!");
+        response.set_reason("Odd\r\nX: y");
+        assert_eq!(response.reason(), b"Odd  X: y");
+        response.set_status(404);
+        assert_eq!(response.reason(), b"", "a reason belongs to the status it was set for");
+    }
+
+    #[test]
+    fn clearing_leaves_nothing_behind() {
+        let mut response = Response::new();
+        response.set_status(500);
+        response.set_reason("x");
+        response.set_header("a", "b");
+        response.set_body("body");
+        response.set_close();
+        response.clear();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.reason(), b"");
+        assert!(response.headers().is_empty());
+        assert_eq!(response.body(), b"");
+        assert!(!response.wants_close());
+    }
+}

@@ -1,0 +1,159 @@
+//! Writing a body while it is sent.
+//!
+//! The idea: an [`io::Write`] over the connection. What is written is collected until it is worth sending or flushed;
+//! each flush is one chunk and reaches the client at once (row `RSP-05`).
+//!
+//! The rule: an error tells that the client is gone, and stays; what is written after it goes nowhere.
+
+use super::outgoing::Ending;
+use crate::message::request::{BodyReader, Request};
+use crate::proto::{append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
+use crate::util::token;
+use crate::wire::output::Output;
+use crate::wire::transport::Line;
+use std::io::{self, Write};
+
+/// Sends a response's body as it is written; see [`Response::set_body_writer`](crate::Response::set_body_writer).
+///
+/// # Errors
+/// Writing and flushing fail once the client is gone, or takes nothing for as long as the server's write timeout.
+pub struct BodyWriter<'a> {
+    request: &'a mut Request,
+    line: &'a mut Line,
+    out: &'a mut Output,
+    ending: Ending,
+    trailers: Vec<u8>,
+    piece: Vec<u8>,
+    failed: Option<io::ErrorKind>,
+}
+
+/// Bytes that are collected before they are sent without having been flushed.
+const PIECE_BYTES: usize = 16 * 1024;
+
+impl<'a> BodyWriter<'a> {
+    pub(crate) fn new(
+        request: &'a mut Request,
+        line: &'a mut Line,
+        out: &'a mut Output,
+        ending: Ending,
+        trailers: Vec<u8>,
+    ) -> Self {
+        Self { request, line, out, ending, trailers, piece: Vec::new(), failed: None }
+    }
+
+    /// The request that is answered.
+    pub fn request(&self) -> &Request {
+        self.request
+    }
+
+    /// Reads the rest of the request's body while the response is written.
+    ///
+    /// A client that waits to be asked for its body (`Expect: 100-continue`) is asked by the first read only if nothing was
+    /// flushed before; once it has the head of the response, it sends the body or not, as it likes.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// fn echo(ctx: &mut anthill_http::RequestCtx) {
+    ///     ctx.response.set_body_writer(|out| {
+    ///         let mut piece = [0; 4096];
+    ///         loop {
+    ///             let count = out.body_reader().read(&mut piece)?;
+    ///             if count == 0 {
+    ///                 return Ok(());
+    ///             }
+    ///             out.write_all(&piece[..count])?;
+    ///             out.flush()?;
+    ///         }
+    ///     });
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = echo;
+    /// ```
+    pub fn body_reader(&mut self) -> BodyReader<'_> {
+        BodyReader::new(self.request, self.line)
+    }
+
+    /// Adds a field to be sent behind the body. False: `name` must not be a trailer (row `BDY-07`), or the response is not
+    /// chunked, so there is no such place.
+    ///
+    /// Control bytes in the value become spaces.
+    pub fn append_trailer(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> bool {
+        let name = name.as_ref();
+        if self.ending != Ending::Chunked || !is_trailer_name(name) {
+            return false;
+        }
+        token::append_canonical_name(&mut self.trailers, name);
+        self.trailers.extend_from_slice(b": ");
+        token::append_one_line(&mut self.trailers, value.as_ref());
+        self.trailers.extend_from_slice(b"\r\n");
+        true
+    }
+
+    /// Whether the connection has failed, which is then why nothing more can be written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Writes what marks the end of the body, and sends everything.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.frame_piece();
+        if self.ending == Ending::Chunked {
+            append_last_chunk(self.out.buffer_mut(), &self.trailers);
+        }
+        self.send()
+    }
+
+    /// Sends what was written, but not what would mark the end of the body.
+    pub(crate) fn abandon(mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    /// Moves what was collected to the output, as one chunk.
+    fn frame_piece(&mut self) {
+        if self.piece.is_empty() {
+            return;
+        }
+        if self.ending == Ending::Chunked {
+            append_chunk_start(self.out.buffer_mut(), self.piece.len());
+        }
+        self.out.append_body_vec(&mut self.piece);
+        if self.ending == Ending::Chunked {
+            append_chunk_end(self.out.buffer_mut());
+        }
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
+        }
+        self.line.is_answering = true;
+        let sent = self.line.send(self.out);
+        if let Err(error) = &sent {
+            self.failed = Some(error.kind());
+        }
+        sent
+    }
+}
+
+impl Write for BodyWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
+        }
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.frame_piece();
+        self.send()
+    }
+}
+
+impl std::fmt::Debug for BodyWriter<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyWriter").field("ending", &self.ending).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,76 @@
+//! What a server counts, over all its lives.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::proto::ProtoError;
+use crate::serve::refusal::Refusal;
+
+/// Rare events; requests are counted by the shards.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) revoked_leases: AtomicU64,
+    pub(crate) dispatched: AtomicU64,
+    /// Requests of engines that have ended.
+    pub(crate) requests_before: AtomicU64,
+    refused_by_concurrency: AtomicU64,
+    refused_by_address: AtomicU64,
+    head_too_large: AtomicU64,
+    body_too_large: AtomicU64,
+    timed_out: AtomicU64,
+    malformed: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn refuse_connection(&self, refusal: Refusal) {
+        let counter = match refusal {
+            Refusal::Concurrency => &self.refused_by_concurrency,
+            Refusal::PerAddress => &self.refused_by_address,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refuse(&self, error: ProtoError) {
+        let counter = match error {
+            ProtoError::HeadTooLarge
+            | ProtoError::TooManyFields
+            | ProtoError::TargetTooLong
+            | ProtoError::MethodTooLong => &self.head_too_large,
+            ProtoError::BodyTooLarge => &self.body_too_large,
+            ProtoError::Timeout => &self.timed_out,
+            _ => &self.malformed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rejections(&self) -> Rejections {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Rejections {
+            concurrency: count(&self.refused_by_concurrency),
+            per_ip: count(&self.refused_by_address),
+            head_too_large: count(&self.head_too_large),
+            body_too_large: count(&self.body_too_large),
+            timed_out: count(&self.timed_out),
+            malformed: count(&self.malformed),
+        }
+    }
+}
+
+/// Connections and requests that were refused, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejections {
+    /// Connections above [`concurrency`](crate::ServerBuilder::concurrency); answered 503.
+    pub concurrency: u64,
+    /// Connections above [`max_conns_per_ip`](crate::ServerBuilder::max_conns_per_ip); answered 429.
+    pub per_ip: u64,
+    /// Requests with too large a head; answered 431, or 414 or 501 when the first line alone is.
+    pub head_too_large: u64,
+    /// Requests with too large a body; answered 413.
+    pub body_too_large: u64,
+    /// Requests that did not come in time; answered 408.
+    pub timed_out: u64,
+    /// Requests that were not well-formed; answered 400, 417 or 505.
+    pub malformed: u64,
+}

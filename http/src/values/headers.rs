@@ -1,0 +1,740 @@
+//! Header fields: an ordered list that is looked up without regard to case.
+//!
+//! The idea: names and values lie one after the other in one buffer and a field is two spans into it, so
+//! neither a received nor a prepared field costs an allocation of its own. [`Fields`] is the one way to read
+//! them, whether the buffer is a [`Headers`]' own or the bytes a request arrived in.
+//!
+//! The rule: whatever is set, it stays one line (`HDR-05`). Control bytes in values become spaces, bytes that
+//! cannot stand in a name become hyphens, and a field without a name is not stored.
+
+use crate::util::span::Span;
+use crate::util::token;
+
+/// Places for more fields than this many are given back by [`Headers::clear`]: 64 KiB.
+const KEPT_FIELDS_MAX: usize = crate::wire::output::KEPT_BYTES_MAX / size_of::<Field>();
+
+/// Where a field's name and value are in the buffer they belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+impl Field {
+    /// The name as text: empty when it is none, which neither the parser nor [`Headers`] lets happen.
+    fn name_within(self, bytes: &[u8]) -> &str {
+        std::str::from_utf8(self.name.within(bytes)).unwrap_or_default()
+    }
+}
+
+/// A borrowed view of header fields, in the order they were received or added.
+///
+/// Names are compared without regard to ASCII case.
+///
+/// ```
+/// let mut headers = anthill_http::Headers::new();
+/// headers.append("accept", "text/html");
+/// headers.append("accept", "text/plain");
+/// let fields = headers.fields();
+/// assert_eq!(fields.get("ACCEPT"), Some(&b"text/html"[..]));
+/// assert_eq!(fields.get_all("Accept").count(), 2);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Fields<'a> {
+    bytes: &'a [u8],
+    fields: &'a [Field],
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(bytes: &'a [u8], fields: &'a [Field]) -> Self {
+        Self { bytes, fields }
+    }
+
+    /// The value of the first field called `name`.
+    pub fn get(&self, name: &str) -> Option<&'a [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The value of the first field called `name`, if it is UTF-8.
+    pub fn get_str(&self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
+    /// The values of all fields called `name`, in order.
+    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+        let bytes = self.bytes;
+        self.fields
+            .iter()
+            .filter(move |field| is_named(bytes, field, name.as_bytes()))
+            .map(move |field| field.value.within(bytes))
+    }
+
+    /// Whether there is a field called `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Names (as received, or in the form they were stored in) and values in order.
+    pub fn iter(&self) -> FieldIter<'a> {
+        FieldIter { bytes: self.bytes, fields: self.fields.iter() }
+    }
+
+    /// Each name once, in the order and the spelling of its first field (row `HDR-04`).
+    ///
+    /// The time it takes grows with the square of the number of fields, which a server limits.
+    ///
+    /// ```
+    /// let headers = anthill_http::Headers::from_iter([("a", "1"), ("b", "2"), ("A", "3")]);
+    /// assert!(headers.fields().names().eq(["A", "B"]));
+    /// ```
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
+        let Self { bytes, fields } = *self;
+        let is_first = move |&(index, field): &(usize, &Field)| {
+            let name = field.name.within(bytes);
+            !fields[..index].iter().any(|earlier| is_named(bytes, earlier, name))
+        };
+        fields.iter().enumerate().filter(is_first).map(move |(_, field)| field.name_within(bytes))
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Names and values as bytes.
+    #[inline]
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
+        let bytes = self.bytes;
+        self.fields.iter().map(move |field| (field.name.within(bytes), field.value.within(bytes)))
+    }
+}
+
+impl<'a> IntoIterator for Fields<'a> {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = FieldIter<'a>;
+
+    fn into_iter(self) -> FieldIter<'a> {
+        self.iter()
+    }
+}
+
+impl std::fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map()
+            .entries(self.iter().map(|(name, value)| (name, String::from_utf8_lossy(value))))
+            .finish()
+    }
+}
+
+/// Iterator over names and values; see [`Fields::iter`].
+#[derive(Clone, Debug)]
+pub struct FieldIter<'a> {
+    bytes: &'a [u8],
+    fields: std::slice::Iter<'a, Field>,
+}
+
+impl<'a> FieldIter<'a> {
+    fn pair(bytes: &'a [u8], field: &Field) -> (&'a str, &'a [u8]) {
+        (field.name_within(bytes), field.value.within(bytes))
+    }
+}
+
+impl<'a> Iterator for FieldIter<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fields.next().map(|field| Self::pair(self.bytes, field))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.fields.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for FieldIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.fields.next_back().map(|field| Self::pair(self.bytes, field))
+    }
+}
+
+impl ExactSizeIterator for FieldIter<'_> {}
+
+impl std::iter::FusedIterator for FieldIter<'_> {}
+
+/// Header fields of a message that is being prepared.
+///
+/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_raw_names`] turns
+/// that off (row `HDR-02`). Values are kept as given except that control bytes other than the tab become
+/// spaces. Clearing keeps the memory.
+///
+/// ```
+/// let mut headers = anthill_http::Headers::new();
+/// headers.set("x-limit", "10");
+/// headers.set("X-Limit", "20\r\nSet-Cookie: forged");
+/// assert_eq!(headers.get("x-limit"), Some(&b"20  Set-Cookie: forged"[..]));
+/// assert_eq!(headers.len(), 1);
+/// ```
+#[derive(Default)]
+pub struct Headers {
+    // Name and value of each field, in field order, without gaps: `set` and `remove` shift what is behind.
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+    raw_names: bool,
+}
+
+impl Headers {
+    /// An empty list that owns no memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty list that keeps names as they are given; see [`Headers::set_raw_names`].
+    pub fn raw() -> Self {
+        Self { raw_names: true, ..Self::default() }
+    }
+
+    /// Whether names are stored as they are given from now on, instead of in canonical form (row `HDR-02`).
+    /// Off by default.
+    ///
+    /// Bytes that cannot stand in a name become hyphens all the same, and fields are still found in any case.
+    /// What is stored already stays as it is, and clearing does not change the mode.
+    ///
+    /// ```
+    /// let mut headers = anthill_http::Headers::new();
+    /// headers.append("foo-bar", "1");
+    /// headers.set_raw_names(true);
+    /// headers.append("x-mixedCase", "2");
+    /// assert!(headers.names().eq(["Foo-Bar", "x-mixedCase"]));
+    /// assert_eq!(headers.get_str("X-MixedCase"), Some("2"));
+    /// ```
+    pub fn set_raw_names(&mut self, raw: bool) {
+        self.raw_names = raw;
+    }
+
+    /// Whether names are stored as they are given.
+    pub fn has_raw_names(&self) -> bool {
+        self.raw_names
+    }
+
+    /// All fields, to read.
+    pub fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.bytes, &self.fields)
+    }
+
+    /// The value of the first field called `name`.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.fields().get(name)
+    }
+
+    /// The value of the first field called `name`, if it is UTF-8.
+    pub fn get_str(&self, name: &str) -> Option<&str> {
+        self.fields().get_str(name)
+    }
+
+    /// The values of all fields called `name`, in order.
+    pub fn get_all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+        self.fields().get_all(name)
+    }
+
+    /// Whether there is a field called `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> FieldIter<'_> {
+        self.fields().iter()
+    }
+
+    /// Each name once, in the order and the spelling of its first field; see [`Fields::names`].
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.fields().names()
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are no fields.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Makes `value` the only value of `name`, in the place of the first one there was, or at the end
+    /// (`HDR-03`).
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.set_where(name.as_ref(), value.as_ref(), |_| true);
+    }
+
+    /// The same for a name of ours, which is spelled as it is stored.
+    pub(crate) fn set_known(&mut self, name: &'static str, value: &[u8]) {
+        debug_assert!(token::is_canonical(name.as_bytes()), "{name} is stored otherwise");
+        // Something of the same length may be the same field.
+        if self.fields.iter().any(|field| field.name.len as usize == name.len()) {
+            return self.set(name, value);
+        }
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.bytes.extend_from_slice(name.as_bytes());
+        token::append_one_line(&mut self.bytes, value);
+        self.push_field(start, name.len(), value.len());
+    }
+
+    /// Adds a field at the end, whether or not there are others with its name.
+    ///
+    /// To add many, there is [`Extend`].
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub fn append(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name.is_empty() {
+            return;
+        }
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.append_name(name);
+        token::append_one_line(&mut self.bytes, value);
+        self.push_field(start, name.len(), value.len());
+    }
+
+    /// Removes all fields called `name` and says whether there was one.
+    pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
+        self.remove_where(name.as_ref(), |_| true)
+    }
+
+    /// Removes the fields for which `keep`, given name and value, says no. The others stay in order.
+    ///
+    /// When `keep` panics, no field is left.
+    ///
+    /// ```
+    /// let mut headers = anthill_http::Headers::from_iter([("x-a", "1"), ("b", "2"), ("x-c", "3")]);
+    /// headers.retain(|name, _| !name.starts_with("X-"));
+    /// assert!(headers.iter().eq([("B", &b"2"[..])]));
+    /// ```
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &[u8]) -> bool) {
+        self.keep_fields(|name, value| keep(std::str::from_utf8(name).unwrap_or_default(), value));
+    }
+
+    /// Makes these the fields of `other`, spelt as they are there (row `HDR-10`). Memory is used again.
+    ///
+    /// Takes what was received as well as what is being prepared. The mode for names given later stays; to
+    /// copy it too, there is [`Clone::clone_from`].
+    ///
+    /// ```
+    /// use anthill_http::Headers;
+    /// let mut received = Headers::raw();
+    /// received.append("x-id", "7");
+    /// let mut forwarded = Headers::from_iter([("Old", "gone")]);
+    /// forwarded.copy_from(received.fields());
+    /// assert!(forwarded.iter().eq([("x-id", &b"7"[..])]));
+    /// ```
+    ///
+    /// # Panics
+    /// When all names and values together exceed 4 GiB.
+    pub fn copy_from(&mut self, other: Fields<'_>) {
+        self.bytes.clear();
+        self.fields.clear();
+        for (name, value) in other.pairs() {
+            self.append_as_is(name, value);
+        }
+    }
+
+    /// Exchanges fields and mode with `other`. Nothing is copied.
+    pub fn swap(&mut self, other: &mut Self) {
+        std::mem::swap(self, other);
+    }
+
+    /// Removes all fields. Memory is kept for the next ones up to 64 KiB of text and 64 KiB of places.
+    pub fn clear(&mut self) {
+        crate::wire::output::recycle(&mut self.bytes);
+        if self.fields.capacity() > KEPT_FIELDS_MAX {
+            self.fields = Vec::new();
+        } else {
+            self.fields.clear();
+        }
+    }
+
+    /// Makes `value` the value of the first field called `name` whose value `is_meant`, and removes the others that are;
+    /// adds a field at the end when none is.
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub(crate) fn set_where(&mut self, name: &[u8], value: &[u8], is_meant: impl Fn(&[u8]) -> bool) {
+        if self.fields.is_empty() {
+            return self.append(name, value);
+        }
+        let mut matches = (0..self.fields.len()).filter(|&index| self.is_field_meant(index, name, &is_meant));
+        let Some(first) = matches.next() else {
+            return self.append(name, value);
+        };
+        let has_more = matches.next().is_some();
+        drop(matches);
+        if has_more {
+            let mut index = 0;
+            self.keep_fields(|stored, value| {
+                index += 1;
+                index <= first + 1 || !(is_stored_form(stored, name) && is_meant(value))
+            });
+        }
+        self.respell(first, name);
+        self.replace_value(first, value);
+    }
+
+    /// Removes all fields called `name` whose value `is_meant`, and says whether there was one.
+    pub(crate) fn remove_where(&mut self, name: &[u8], is_meant: impl Fn(&[u8]) -> bool) -> bool {
+        let is_there = (0..self.fields.len()).any(|index| self.is_field_meant(index, name, &is_meant));
+        if is_there {
+            self.keep_fields(|stored, value| !(is_stored_form(stored, name) && is_meant(value)));
+        }
+        is_there
+    }
+
+    /// Adds a field that a parser or another list has made sure of: neither respelt nor made harmless.
+    ///
+    /// # Panics
+    /// When all names and values together would exceed 4 GiB.
+    pub(crate) fn append_as_is(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.reserve(name.len().saturating_add(value.len()));
+        self.bytes.extend_from_slice(name);
+        self.bytes.extend_from_slice(value);
+        self.push_field(start, name.len(), value.len());
+    }
+
+    /// Remembers the field whose name and value were appended from `start` on, and fit as [`Self::reserve`]
+    /// has made sure.
+    fn push_field(&mut self, start: u32, name_len: usize, value_len: usize) {
+        let name = Span { start, len: name_len as u32 };
+        self.fields.push(Field { name, value: Span { start: start + name.len, len: value_len as u32 } });
+    }
+
+    /// Appends the bytes as which `name` is stored, as many as it has.
+    fn append_name(&mut self, name: &[u8]) {
+        if self.raw_names {
+            self.bytes.extend(name.iter().map(|&byte| nameable(byte)));
+        } else {
+            token::append_canonical_name(&mut self.bytes, name);
+        }
+    }
+
+    /// Writes `name` over the name of the field at `index`, from which it differs in case only.
+    fn respell(&mut self, index: usize, name: &[u8]) {
+        let end = self.bytes.len();
+        self.append_name(name);
+        self.bytes.copy_within(end.., self.fields[index].name.start as usize);
+        self.bytes.truncate(end);
+    }
+
+    /// Whether the field at `index` would be stored under the same name as `name`, and its value `is_meant`.
+    fn is_field_meant(&self, index: usize, name: &[u8], is_meant: impl Fn(&[u8]) -> bool) -> bool {
+        let Field { name: stored, value } = self.fields[index];
+        is_stored_form(stored.within(&self.bytes), name) && is_meant(value.within(&self.bytes))
+    }
+
+    /// Makes sure that `additional` more bytes can be addressed, and says where they will start.
+    fn reserve(&mut self, additional: usize) -> u32 {
+        let end = self.bytes.len().saturating_add(additional);
+        assert!(end <= u32::MAX as usize, "header fields of more than 4 GiB");
+        self.bytes.reserve(additional);
+        self.bytes.len() as u32
+    }
+
+    fn replace_value(&mut self, index: usize, value: &[u8]) {
+        self.reserve(value.len());
+        let old = self.fields[index].value;
+        let (start, end) = (old.start as usize, (old.start + old.len) as usize);
+        self.bytes.splice(start..end, value.iter().copied().map(harmless));
+        self.fields[index].value.len = value.len() as u32;
+        for field in &mut self.fields[index + 1..] {
+            field.name.start = field.name.start - old.len + value.len() as u32;
+            field.value.start = field.value.start - old.len + value.len() as u32;
+        }
+    }
+
+    /// Removes the fields for which `keep` says no and moves the others together, in one pass.
+    fn keep_fields(&mut self, mut keep: impl FnMut(&[u8], &[u8]) -> bool) {
+        // Taken out, so that a panic of `keep` leaves an empty list instead of half a one.
+        let mut bytes = std::mem::take(&mut self.bytes);
+        let mut fields = std::mem::take(&mut self.fields);
+        let mut end = 0;
+        fields.retain_mut(|Field { name, value }| {
+            if !keep(name.within(&bytes), value.within(&bytes)) {
+                return false;
+            }
+            let start = name.start as usize;
+            let length = name.len + value.len;
+            bytes.copy_within(start..start + length as usize, end as usize);
+            name.start = end;
+            value.start = end + name.len;
+            end += length;
+            true
+        });
+        bytes.truncate(end as usize);
+        self.bytes = bytes;
+        self.fields = fields;
+    }
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), fields: self.fields.clone(), raw_names: self.raw_names }
+    }
+
+    /// Like an assignment of a clone, in the memory that is there.
+    fn clone_from(&mut self, source: &Self) {
+        self.bytes.clone_from(&source.bytes);
+        self.fields.clone_from(&source.fields);
+        self.raw_names = source.raw_names;
+    }
+}
+
+/// Appends each pair of name and value, as [`Headers::append`] does.
+///
+/// ```
+/// let mut headers = anthill_http::Headers::new();
+/// headers.extend([("vary", "Accept"), ("vary", "Accept-Encoding")]);
+/// assert_eq!(headers.get_all("Vary").count(), 2);
+/// ```
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for Headers {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, fields: I) {
+        for (name, value) in fields {
+            self.append(name, value);
+        }
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let mut headers = Self::new();
+        headers.extend(fields);
+        headers
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = FieldIter<'a>;
+
+    fn into_iter(self) -> FieldIter<'a> {
+        self.iter()
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.fields().fmt(f)
+    }
+}
+
+/// Whether `field` in `bytes` is called `name`.
+#[inline]
+fn is_named(bytes: &[u8], field: &Field, name: &[u8]) -> bool {
+    // The length rules most fields out before their bytes are touched.
+    field.name.len as usize == name.len() && field.name.within(bytes).eq_ignore_ascii_case(name)
+}
+
+/// Whether `name` would be stored as `stored`, but for case.
+fn is_stored_form(stored: &[u8], name: &[u8]) -> bool {
+    stored.len() == name.len()
+        && stored.iter().zip(name).all(|(stored, &given)| stored.eq_ignore_ascii_case(&nameable(given)))
+}
+
+/// The byte that is stored for `byte` in a name.
+fn nameable(byte: u8) -> u8 {
+    if token::is_token_byte(byte) { byte } else { b'-' }
+}
+
+/// The byte that is stored for `byte` in a value.
+fn harmless(byte: u8) -> u8 {
+    if token::is_control(byte) { b' ' } else { byte }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn check(headers: &Headers, expected: &[(&str, &str)]) {
+        let found: Vec<(&str, &[u8])> = headers.iter().collect();
+        let expected: Vec<(&str, &[u8])> =
+            expected.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        assert_eq!(found, expected);
+        assert_eq!(headers.len(), expected.len());
+    }
+
+    #[test]
+    fn names_are_canonical_and_found_in_any_case() {
+        let mut headers = Headers::new();
+        headers.set("foo-bar", "1");
+        check(&headers, &[("Foo-Bar", "1")]);
+        assert_eq!(headers.get("FOO-bar"), Some(&b"1"[..]));
+        assert_eq!(headers.get_str("foo-BAR"), Some("1"));
+        assert_eq!(headers.get("foo_bar"), None);
+        assert!(headers.contains("Foo-Bar"));
+    }
+
+    #[test]
+    fn appending_keeps_all_and_setting_leaves_one() {
+        let mut headers = Headers::new();
+        for value in 0..10 {
+            headers.append("many", value.to_string());
+            headers.append("other", "x");
+        }
+        assert_eq!(headers.get_all("Many").count(), 10);
+        headers.set("MANY", "a longer value than before");
+        assert_eq!(headers.get_all("many").collect::<Vec<_>>(), [b"a longer value than before"]);
+        assert_eq!(headers.len(), 11);
+        assert_eq!(headers.iter().next(), Some(("Many", &b"a longer value than before"[..])));
+        headers.set("many", "");
+        assert_eq!(headers.get("many"), Some(&b""[..]));
+        assert!(headers.remove("other"));
+        assert!(!headers.remove("other"));
+        check(&headers, &[("Many", "")]);
+    }
+
+    #[test]
+    fn nothing_that_is_set_makes_a_second_line() {
+        let mut headers = Headers::new();
+        headers.set("a\r\nb: c", "v\r\nx: y\0z\x7f");
+        check(&headers, &[("A--B--C", "v  x: y z ")]);
+        headers.set("a\r\nb: c", "again\n");
+        check(&headers, &[("A--B--C", "again ")]);
+        headers.set("", "no name");
+        headers.append("", "no name");
+        assert_eq!(headers.len(), 1);
+    }
+
+    #[test]
+    fn clearing_keeps_the_memory() {
+        let mut headers = Headers::new();
+        headers.set("name", "value");
+        let capacity = headers.bytes.capacity();
+        headers.clear();
+        assert!(headers.is_empty());
+        assert_eq!(headers.bytes.capacity(), capacity);
+        for _ in 0..=KEPT_FIELDS_MAX {
+            headers.append("a", "");
+        }
+        headers.clear();
+        assert_eq!(headers.fields.capacity(), 0);
+    }
+
+    #[test]
+    fn copying_uses_the_memory_that_is_there() {
+        let source = Headers::from_iter([("a", "1"), ("b", ""), ("a", "3")]);
+        let mut target = Headers::new();
+        target.append("a-name-of-some-length", "x".repeat(100));
+        target.extend((0..10).map(|_| ("n", "v")));
+        let places = |headers: &Headers| (headers.bytes.as_ptr(), headers.fields.as_ptr());
+        let before = places(&target);
+        target.clone_from(&source);
+        check(&target, &[("A", "1"), ("B", ""), ("A", "3")]);
+        target.copy_from(source.fields());
+        check(&target, &[("A", "1"), ("B", ""), ("A", "3")]);
+        target.retain(|_, value| !value.is_empty());
+        check(&target, &[("A", "1"), ("A", "3")]);
+        target.set("A", "2");
+        assert!(target.remove("a"));
+        assert_eq!(places(&target), before);
+    }
+
+    #[test]
+    fn what_was_parsed_is_kept_as_it_is() {
+        let mut headers = Headers::new();
+        headers.append_as_is(b"x-oDD", b"\xff");
+        headers.append_as_is(b"X-Odd", b"2");
+        assert!(headers.iter().eq([("x-oDD", &b"\xff"[..]), ("X-Odd", b"2")]));
+        headers.set("X-ODD", "1");
+        check(&headers, &[("X-Odd", "1")]);
+    }
+
+    #[test]
+    fn a_panic_while_retaining_leaves_a_sound_list() {
+        let mut headers = Headers::from_iter([("a", "1"), ("b", "2"), ("c", "3")]);
+        let panics = std::panic::AssertUnwindSafe(|| {
+            headers.retain(|name, _| if name == "C" { panic!("on purpose") } else { name == "B" });
+        });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        check(&headers, &[]);
+        headers.set("d", "4");
+        check(&headers, &[("D", "4")]);
+    }
+
+    /// What the list should do, done with a vector of pairs.
+    #[derive(Clone, Debug)]
+    enum Edit {
+        Set(String, String),
+        Append(String, String),
+        Remove(String),
+        Retain(String),
+    }
+
+    fn edits() -> impl Strategy<Value = Vec<Edit>> {
+        let pair = || ("[a-c]{1,2}", "[ -~]{0,6}");
+        let edit = prop_oneof![
+            pair().prop_map(|(name, value)| Edit::Set(name, value)),
+            pair().prop_map(|(name, value)| Edit::Append(name, value)),
+            "[a-c]{1,2}".prop_map(Edit::Remove),
+            "[ -~]{0,2}".prop_map(Edit::Retain),
+        ];
+        proptest::collection::vec(edit, 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_list_of_pairs(edits in edits(), is_raw: bool) {
+            let mut headers = if is_raw { Headers::raw() } else { Headers::new() };
+            let mut model: Vec<(String, String)> = Vec::new();
+            for edit in edits {
+                match edit {
+                    Edit::Append(name, value) => {
+                        headers.append(&name, &value);
+                        model.push((name, value));
+                    }
+                    Edit::Remove(name) => {
+                        let had = model.iter().any(|pair| pair.0 == name);
+                        model.retain(|pair| pair.0 != name);
+                        prop_assert_eq!(headers.remove(&name), had);
+                    }
+                    Edit::Retain(least) => {
+                        model.retain(|pair| pair.1 >= least);
+                        headers.retain(|_, value| value >= least.as_bytes());
+                    }
+                    Edit::Set(name, value) => {
+                        headers.set(&name, &value);
+                        match model.iter().position(|pair| pair.0 == name) {
+                            Some(first) => {
+                                model[first].1 = value;
+                                let mut index = 0;
+                                model.retain(|pair| {
+                                    index += 1;
+                                    pair.0 != name || index == first + 1
+                                });
+                            }
+                            None => model.push((name, value)),
+                        }
+                    }
+                }
+                let found: Vec<(String, Vec<u8>)> =
+                    headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect();
+                let expected: Vec<(String, Vec<u8>)> =
+                    model.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
+                prop_assert_eq!(&found, &expected);
+                let mut copy = Headers::from_iter([("b", "1"), ("c", "2")]);
+                copy.copy_from(headers.fields());
+                prop_assert!(copy.iter().eq(headers.iter()));
+                let (mut names, mut seen): (Vec<String>, _) = (Vec::new(), BTreeSet::new());
+                names.extend(model.iter().map(|pair| pair.0.clone()).filter(|name| seen.insert(name.clone())));
+                prop_assert_eq!(headers.names().map(str::to_ascii_lowercase).collect::<Vec<_>>(), names);
+            }
+        }
+    }
+}
