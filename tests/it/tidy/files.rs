@@ -50,3 +50,8 @@ pub(super) fn code(text: &str) -> String {
     }
     kept.join("\n")
 }
+
+/// Whether a library's file has nothing but unit tests.
+pub(super) fn is_test_file(path: &str) -> bool {
+    path.split(['/', '.']).any(|name| name == "tests")
+}

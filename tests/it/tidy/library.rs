@@ -2,19 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::paths::{self, Mention, Path};
+use super::paths::{self, Definition, Mention, Path};
 use super::tokens::tokens;
 
+#[derive(Default)]
 pub(super) struct Library {
     pub modules: BTreeSet<Path>,
     /// Each with its file's name and its line.
     pub mentions: Vec<(Mention, String)>,
+    /// The types that modules define, in the same way, but for what stands in for others in models.
+    pub types: Vec<(Definition, String)>,
     /// What has no place in any list of exceptions: whatever cannot be followed.
     pub complaints: Vec<String>,
     /// What `use` calls by which name in which module.
     names: BTreeMap<(Path, String), Path>,
     /// Modules that stand in the file of another one.
     inline: BTreeSet<Path>,
+    /// Those of them that stand in the root's file, and belong to the root.
+    root: BTreeSet<Path>,
+    /// Modules that are `pub`.
+    public: BTreeSet<Path>,
 }
 
 /// One module names another one; `place` is an example.
@@ -28,13 +35,7 @@ pub(super) struct Step {
 impl Library {
     /// From files, whose paths begin in `src`. `crate_name` is what other crates call it.
     pub(super) fn new(crate_name: &str, files: &[(&str, &str)]) -> Self {
-        let mut library = Self {
-            modules: BTreeSet::new(),
-            mentions: Vec::new(),
-            complaints: Vec::new(),
-            names: BTreeMap::new(),
-            inline: BTreeSet::new(),
-        };
+        let mut library = Self::default();
         let mut tests = Vec::new();
         let mut declared = BTreeSet::from([Path::new()]);
         for (file, text) in files {
@@ -48,17 +49,20 @@ impl Library {
             if tokens(text).iter().any(|token| token.text == crate_name) {
                 library.complaints.push(format!("{file} names its own crate as others do"));
             }
-            // What stands inside of the root's file is the root.
-            let is_root = module.is_empty();
-            library.inline.extend(read.inline.into_iter().filter(|_| !is_root));
-            library.modules.insert(module);
-            for mut mention in read.mentions {
-                if is_root {
-                    mention.by.clear();
-                }
-                let place = format!("{file}:{}", mention.line);
-                library.mentions.push((mention, place));
+            let placed = |line| format!("{file}:{line}");
+            if module.is_empty() {
+                library.root.extend(read.inline.iter().cloned());
             }
+            library.inline.extend(read.inline);
+            library.public.extend(read.public);
+            library.modules.insert(module);
+            let stands_in =
+                |found: &Definition| read.stand_ins.iter().any(|stand_in| found.by.starts_with(stand_in));
+            let types = read.types.iter().filter(|found| !stands_in(found));
+            library.types.extend(types.map(|found| (found.clone(), placed(found.line))));
+            library
+                .mentions
+                .extend(read.mentions.into_iter().map(|found| (found.clone(), placed(found.line))));
         }
         for (file, _) in files.iter().filter(|(file, _)| !declared.contains(&module_of(file))) {
             library.complaints.push(format!("{file} is declared by no `mod`"));
@@ -66,37 +70,42 @@ impl Library {
         library.modules.extend(library.inline.iter().cloned());
         library.modules.retain(|module| !tests.iter().any(|test| module.starts_with(test)));
         library.mentions.retain(|(mention, _)| !tests.iter().any(|test| mention.by.starts_with(test)));
+        library.types.retain(|(found, _)| !tests.iter().any(|test| found.by.starts_with(test)));
         for (mention, _) in &library.mentions {
             if let Some(name) = &mention.binds {
                 library.names.insert((mention.by.clone(), name.clone()), mention.path.clone());
             }
         }
-        library.complain_of_disguises();
+        let disguises = library.disguises();
+        library.complaints.extend(disguises);
         library
     }
 
-    /// Modules of the first level.
+    /// Modules of the first level, without those that stand in the root's file.
     pub(super) fn floors(&self) -> BTreeSet<&str> {
-        self.modules.iter().filter_map(|module| module.first().map(String::as_str)).collect()
+        let modules = self.modules.iter().filter(|module| !self.is_root(module));
+        modules.filter_map(|module| module.first().map(String::as_str)).collect()
     }
 
-    /// The module that a path leads to, through every `use` that passes a name on, and whether the path is the module
-    /// itself and not something in it.
-    fn resolve(&self, path: &[String], passed_on: u32) -> (Path, bool) {
-        let mut module = Path::new();
-        for (at, name) in path.iter().enumerate() {
-            module.push(name.clone());
-            if self.modules.contains(&module) {
-                continue;
-            }
-            module.pop();
-            let target = self.named(&module, name);
-            return match target.filter(|_| passed_on < 16) {
-                Some(target) => self.resolve(&[target, &path[at + 1..]].concat(), passed_on + 1),
-                None => (module, false),
+    fn is_root(&self, module: &[String]) -> bool {
+        module.is_empty() || self.root.contains(&module[..1])
+    }
+
+    /// The module that a path leads to, through every `use` that passes a name on, and how many of its last names are of
+    /// something in that module.
+    fn resolve(&self, path: &[String]) -> (Path, Vec<String>) {
+        let mut path = path.to_vec();
+        // A circle of names has no end.
+        for _ in 0..16 {
+            let depth =
+                (0..=path.len()).rev().find(|depth| self.modules.contains(&path[..*depth])).unwrap_or(0);
+            let Some(target) = path.get(depth).and_then(|name| self.named(&path[..depth], name)) else {
+                let rest = path.split_off(depth);
+                return (path, rest);
             };
+            path = [target, &path[depth + 1..]].concat();
         }
-        (module, true)
+        (Path::new(), path)
     }
 
     /// What a name stands for that a module has by `use`, be it one by one or all of a module in the same file.
@@ -107,23 +116,52 @@ impl Library {
     }
 
     /// Forms behind which a step up, or a circle, could hide.
-    fn complain_of_disguises(&mut self) {
-        for (mention, place) in self.mentions.iter().filter(|(mention, _)| !mention.by.is_empty()) {
-            let (module, whole) = self.resolve(&mention.path, 0);
+    fn disguises(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (mention, place) in self.mentions.iter().filter(|(mention, _)| !self.is_root(&mention.by)) {
+            let (module, rest) = self.resolve(&mention.path);
+            let whole = rest.is_empty();
             let own = mention.by.starts_with(&module);
-            let root = !mention.relative
-                && mention
-                    .path
-                    .first()
-                    .is_none_or(|first| !self.modules.contains(std::slice::from_ref(first)));
+            let floor = mention.path.first().map_or(&[][..], std::slice::from_ref);
+            let root = !mention.relative && (self.is_root(floor) || !self.modules.contains(floor));
             if root {
-                self.complaints.push(format!("{place} names what belongs to the root of the library"));
+                found.push(format!("{place} names what belongs to the root of the library"));
             } else if whole && mention.glob && !self.inline.contains(&module) {
-                self.complaints.push(format!("{place} imports all of a module, so nobody sees what"));
+                found.push(format!("{place} imports all of a module, so nobody sees what"));
             } else if whole && own && mention.binds.is_some() {
-                self.complaints.push(format!("{place} gives a name to a module that it stands in"));
+                found.push(format!("{place} gives a name to a module that it stands in"));
             }
         }
+        found
+    }
+
+    /// The types that a user of the library names behind a public module, and not at its root.
+    pub(super) fn qualified_types(&self) -> BTreeSet<(Path, String)> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::from([Path::new()]);
+        let mut open = vec![Path::new()];
+        while let Some(module) = open.pop() {
+            let public_in_it = |path: &&Path| path.len() == module.len() + 1 && path.starts_with(&module);
+            let mut next: Vec<Path> = self.public.iter().filter(public_in_it).cloned().collect();
+            if !module.is_empty() {
+                let types = self.types.iter().filter(|(found, _)| found.public && found.by == module);
+                found.extend(types.map(|(found, _)| (module.clone(), found.name.clone())));
+            }
+            for (mention, _) in
+                self.mentions.iter().filter(|(mention, _)| mention.public && mention.by == module)
+            {
+                let (target, rest) = self.resolve(&mention.path);
+                match rest.as_slice() {
+                    // All of a module at the root is at the root.
+                    [] if mention.glob && module.is_empty() => {}
+                    [] => next.push(target),
+                    [name] if !module.is_empty() => drop(found.insert((target, name.clone()))),
+                    _ => {}
+                }
+            }
+            open.extend(next.into_iter().filter(|next| seen.insert(next.clone())));
+        }
+        found
     }
 
     /// Steps from a floor to one that is not below it in `order`, one for each pair of floors.
@@ -145,7 +183,7 @@ impl Library {
     pub(super) fn steps_of_neighbours(&self) -> Vec<Step> {
         let mut found = BTreeMap::new();
         for (mention, place) in &self.mentions {
-            let (module, _) = self.resolve(&mention.path, 0);
+            let (module, _) = self.resolve(&mention.path);
             let common = module.iter().zip(&mention.by).take_while(|(a, b)| a == b).count();
             if common > 0 && common < module.len() && common < mention.by.len() {
                 let step = (mention.by[..=common].join("::"), module[..=common].join("::"));

@@ -3,7 +3,7 @@
 //!
 //! The rule: a form that cannot be followed is a complaint, so nothing gets past by being written unusually.
 
-use super::tokens::{Token, tokens};
+use super::tokens::{Token, closing, code, is_for_tests};
 
 /// Names from the crate's root down: `crate::a::b` is `["a", "b"]`.
 pub(super) type Path = Vec<String>;
@@ -21,6 +21,17 @@ pub(super) struct Mention {
     pub glob: bool,
     /// Whether it starts with a name of its module (`use child::X`), and so may also be of another crate.
     pub relative: bool,
+    /// Whether it passes what it names on to everybody.
+    pub public: bool,
+}
+
+/// A type that a module defines: a struct, an enum, a union, a trait or a name for another type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Definition {
+    pub by: Path,
+    pub name: String,
+    pub line: usize,
+    pub public: bool,
 }
 
 /// What a file says about modules.
@@ -31,6 +42,11 @@ pub(super) struct File {
     pub declared: Vec<Path>,
     /// `mod x { … }`.
     pub inline: Vec<Path>,
+    /// Those of either kind that anybody may name who may name the module around them.
+    pub public: Vec<Path>,
+    pub types: Vec<Definition>,
+    /// Modules that are there only for models, in place of others of the same contents.
+    pub stand_ins: Vec<Path>,
     /// Modules of unit tests, which may name what they like.
     pub tests: Vec<Path>,
     /// What cannot be followed, with the line.
@@ -39,8 +55,15 @@ pub(super) struct File {
 
 /// Reads the file of `module`.
 pub(super) fn read(text: &str, module: &[String]) -> File {
-    let tokens = tokens(text);
-    let mut reader = Reader { tokens: &tokens, at: 0, module: module.to_vec(), opened: Vec::new(), depth: 0 };
+    let tokens = code(text);
+    let mut reader = Reader {
+        tokens: &tokens,
+        at: 0,
+        module: module.to_vec(),
+        head: Head::default(),
+        opened: Vec::new(),
+        depth: 0,
+    };
     let mut file = File::default();
     reader.read(&mut file);
     file
@@ -51,9 +74,21 @@ struct Reader<'a> {
     at: usize,
     /// The module that is being read, which an inline one changes.
     module: Path,
+    /// What stands before the item at the place.
+    head: Head,
     /// How deep in braces the inline modules around the place began.
     opened: Vec<usize>,
     depth: usize,
+}
+
+/// What is said of an item before its name.
+#[derive(Default)]
+struct Head {
+    /// Where the last attribute ends.
+    attribute_end: usize,
+    for_tests: bool,
+    for_models: bool,
+    public: bool,
 }
 
 /// Where a path has got to.
@@ -84,56 +119,66 @@ impl Reader<'_> {
     }
 
     fn read(&mut self, file: &mut File) {
-        // Where the attribute ends in which the place is, and whether one above the next item says that it is a test.
-        let mut attribute_end = 0;
-        let mut for_tests = false;
         while self.at < self.tokens.len() {
-            let in_attribute = self.at <= attribute_end;
             match self.text(0) {
-                "#" if self.text(1) == "[" => {
-                    attribute_end = self.closing(self.at + 1);
-                    for_tests |= is_for_tests(&self.tokens[self.at + 2..attribute_end]);
-                    if self.text(2) == "path" || self.text(2) == "macro_use" {
-                        file.complaints.push((self.line(), format!("`#[{}]` hides a module", self.text(2))));
-                    }
-                    self.at += 2;
-                    continue;
-                }
-                "pub" => {
-                    self.visibility();
-                    continue;
-                }
-                "mod" if self.is_word(1) => {
-                    self.submodule(for_tests, file);
-                    for_tests = false;
-                    continue;
-                }
-                "{" => self.depth += 1,
-                "}" => self.close(),
+                "#" if self.text(1) == "[" => self.attribute(file),
+                "pub" => self.visibility(),
+                "mod" if self.is_word(1) => self.submodule(file),
                 "use" if self.text(1) != "<" => {
                     self.at += 1;
                     self.import(file);
-                    for_tests = false;
-                    continue;
+                    self.head = Head::default();
                 }
-                "crate" | "super" | "self" if self.begins_path() => {
-                    let start = self.at;
-                    self.tree(self.start(), false, file);
-                    assert!(self.at > start, "a path has a length");
-                    continue;
-                }
-                "include" if self.text(1) == "!" => {
-                    file.complaints.push((self.line(), "`include!` hides code".to_owned()));
-                }
-                "extern" if self.text(1) == "crate" => {
-                    file.complaints
-                        .push((self.line(), "`extern crate` gives a crate another name".to_owned()));
+                "crate" | "super" | "self" if self.begins_path() => self.tree(self.start(), false, file),
+                _ => {
+                    self.other(file);
+                    // What may stand between a visibility and a name.
+                    let goes_on = matches!(self.text(0), "unsafe" | "const" | "auto");
+                    if !goes_on && self.at > self.head.attribute_end {
+                        self.head = Head::default();
+                    }
                     self.at += 1;
                 }
-                _ => {}
             }
-            for_tests &= in_attribute;
-            self.at += 1;
+        }
+    }
+
+    /// Begins to read an attribute; the paths in it count.
+    fn attribute(&mut self, file: &mut File) {
+        let end = closing(self.tokens, self.at + 1);
+        self.head.attribute_end = end;
+        let inside = &self.tokens[self.at + 2..end];
+        self.head.for_tests |= is_for_tests(inside);
+        let words = inside.iter().map(|token| token.text.as_str());
+        self.head.for_models |= words.eq(["cfg", "(", "anthill_loom", ")"]);
+        if matches!(self.text(2), "path" | "macro_use") {
+            file.complaints.push((self.line(), format!("`#[{}]` hides a module", self.text(2))));
+        }
+        self.at += 2;
+    }
+
+    /// Whatever is neither a path nor a module.
+    fn other(&mut self, file: &mut File) {
+        let in_module = self.opened.last().map_or(0, |depth| depth + 1);
+        match self.text(0) {
+            "{" => self.depth += 1,
+            "}" => self.close(),
+            "include" if self.text(1) == "!" => {
+                file.complaints.push((self.line(), "`include!` hides code".to_owned()));
+            }
+            "extern" if self.text(1) == "crate" => {
+                file.complaints.push((self.line(), "`extern crate` gives a crate another name".to_owned()));
+                self.at += 1;
+            }
+            "struct" | "enum" | "union" | "trait" | "type" if self.is_word(1) && self.depth == in_module => {
+                file.types.push(Definition {
+                    by: self.module.clone(),
+                    name: self.text(1).to_owned(),
+                    line: self.line(),
+                    public: self.head.public,
+                });
+            }
+            _ => {}
         }
     }
 
@@ -155,25 +200,32 @@ impl Reader<'_> {
         let restricted = self.text(1) == "("
             && (self.text(2) == "in"
                 || matches!(self.text(2), "crate" | "super" | "self") && self.text(3) == ")");
-        self.at = if restricted { self.closing(self.at + 1) + 1 } else { self.at + 1 };
+        self.head.public = !restricted;
+        self.at = if restricted { closing(self.tokens, self.at + 1) + 1 } else { self.at + 1 };
     }
 
-    fn submodule(&mut self, for_tests: bool, file: &mut File) {
+    fn submodule(&mut self, file: &mut File) {
         let mut path = self.module.clone();
         path.push(self.text(1).to_owned());
-        let is_file = self.text(2) == ";";
-        if for_tests {
+        if self.head.for_tests {
             file.tests.push(path.clone());
         }
+        if self.head.for_models {
+            file.stand_ins.push(path.clone());
+        }
+        if self.head.public {
+            file.public.push(path.clone());
+        }
+        self.head = Head::default();
         self.at += 2;
-        if is_file {
-            file.declared.push(path);
-        } else if for_tests && self.text(0) == "{" {
-            self.at = self.closing(self.at) + 1;
-        } else if self.text(0) == "{" {
-            file.inline.push(path.clone());
-            self.opened.push(self.depth);
-            self.module = path;
+        match self.text(0) {
+            ";" => file.declared.push(path),
+            "{" => {
+                file.inline.push(path.clone());
+                self.opened.push(self.depth);
+                self.module = path;
+            }
+            _ => {}
         }
     }
 
@@ -239,7 +291,8 @@ impl Reader<'_> {
             _ => {}
         }
         let Place { path, relative, .. } = place;
-        file.mentions.push(Mention { by: self.module.clone(), path, line, binds, glob, relative });
+        let public = imports && self.head.public;
+        file.mentions.push(Mention { by: self.module.clone(), path, line, binds, glob, relative, public });
     }
 
     /// Follows the names of a path as far as they go, and says whether a `::` stands behind them; none where it climbs
@@ -266,40 +319,6 @@ impl Reader<'_> {
             self.at += 1;
         }
         Some(true)
-    }
-
-    /// Where the bracket that opens at `from` closes.
-    fn closing(&self, from: usize) -> usize {
-        let mut depth = 0usize;
-        for (at, token) in self.tokens.iter().enumerate().skip(from) {
-            match token.text.as_str() {
-                "(" | "[" | "{" => depth += 1,
-                ")" | "]" | "}" => depth = depth.saturating_sub(1),
-                _ => continue,
-            }
-            if depth == 0 {
-                return at;
-            }
-        }
-        self.tokens.len()
-    }
-}
-
-/// Whether an attribute is `cfg(test)`, or `cfg(all(…))` with `test` among its conditions.
-fn is_for_tests(attribute: &[Token]) -> bool {
-    let words: Vec<&str> = attribute.iter().map(|token| token.text.as_str()).collect();
-    match words.as_slice() {
-        ["cfg", "(", "test", ")"] => true,
-        ["cfg", "(", "all", "(", conditions @ .., ")", ")"] => {
-            let mut depth = 0;
-            conditions.iter().enumerate().any(|(at, word)| {
-                depth += i32::from(*word == "(") - i32::from(*word == ")");
-                let starts = at == 0 || conditions[at - 1] == ",";
-                let ends = conditions.get(at + 1).is_none_or(|next| *next == ",");
-                *word == "test" && depth == 0 && starts && ends
-            })
-        }
-        _ => false,
     }
 }
 
@@ -427,4 +446,35 @@ fn what_cannot_be_followed_is_a_complaint() {
     ] {
         assert_eq!(read(text, &["a".to_owned()]).complaints.len(), 1, "{text}");
     }
+}
+
+#[test]
+fn types_of_the_module_itself() {
+    let file = read(
+        "pub struct A; struct B<T>(T); pub(crate) enum C {} pub unsafe trait D { type No; } type E = u8;
+        fn f() { struct No; } impl D for A { type No = u8; } #[derive(X)] pub union F { x: u8 }
+        mod g { pub struct H; } macro_rules! m { ($x:ident) => { struct $x; } } #[cfg(test)] mod t { struct No; }",
+        &["a".to_owned()],
+    );
+    let found: Vec<String> = file
+        .types
+        .iter()
+        .map(|found| {
+            format!("{}{}::{}", if found.public { "pub " } else { "" }, found.by.join("::"), found.name)
+        })
+        .collect();
+    assert_eq!(found, ["pub a::A", "a::B", "a::C", "pub a::D", "a::E", "pub a::F", "pub a::g::H"]);
+}
+
+#[test]
+fn what_is_passed_on_to_everybody() {
+    let file = read(
+        "pub mod b; mod c; pub(crate) mod d; pub mod e { pub mod f {} } pub use b::X; use c::Y; pub(crate) use d::Z;",
+        &[],
+    );
+    assert_eq!(file.public.iter().map(|path| path.join("::")).collect::<Vec<_>>(), ["b", "e", "e::f"]);
+    let public: Vec<bool> = file.mentions.iter().map(|mention| mention.public).collect();
+    assert_eq!(public, [true, false, false]);
+    let file = read("#[cfg(anthill_loom)] mod a {} #[cfg(not(anthill_loom))] mod b {} mod c {}", &[]);
+    assert_eq!(file.stand_ins, [["a"]]);
 }

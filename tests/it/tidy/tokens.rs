@@ -31,6 +31,73 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
+/// The tokens of a file, with `mod tests;` in place of each module of unit tests that stands in it.
+pub(super) fn code(text: &str) -> Vec<Token> {
+    let all = tokens(text);
+    let mut kept = Vec::new();
+    let mut at = 0;
+    while at < all.len() {
+        if let Some(body) = body_of_tests(&all, at) {
+            kept.extend_from_slice(&all[at..body]);
+            kept.push(Token { text: ";".to_owned(), line: all[body].line });
+            at = closing(&all, body) + 1;
+        } else {
+            kept.push(all[at].clone());
+            at += 1;
+        }
+    }
+    kept
+}
+
+/// Where the body opens of a module of unit tests whose first attribute begins `at`.
+fn body_of_tests(all: &[Token], mut at: usize) -> Option<usize> {
+    let is = |at: usize, text: &str| all.get(at).is_some_and(|token| token.text == text);
+    let mut for_tests = false;
+    while is(at, "#") && is(at + 1, "[") {
+        let end = closing(all, at + 1);
+        for_tests |= is_for_tests(&all[at + 2..end]);
+        at = end + 1;
+    }
+    if is(at, "pub") {
+        at = if is(at + 1, "(") { closing(all, at + 1) + 1 } else { at + 1 };
+    }
+    (for_tests && is(at, "mod") && is(at + 2, "{")).then_some(at + 2)
+}
+
+/// Whether what stands in an attribute is `cfg(test)`, or `cfg(all(…))` with `test` among its conditions.
+pub(super) fn is_for_tests(attribute: &[Token]) -> bool {
+    let words: Vec<&str> = attribute.iter().map(|token| token.text.as_str()).collect();
+    match words.as_slice() {
+        ["cfg", "(", "test", ")"] => true,
+        ["cfg", "(", "all", "(", conditions @ .., ")", ")"] => {
+            let mut depth = 0;
+            conditions.iter().enumerate().any(|(at, word)| {
+                depth += i32::from(*word == "(") - i32::from(*word == ")");
+                let starts = at == 0 || conditions[at - 1] == ",";
+                let ends = conditions.get(at + 1).is_none_or(|next| *next == ",");
+                *word == "test" && depth == 0 && starts && ends
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Where the bracket that opens at `from` closes.
+pub(super) fn closing(all: &[Token], from: usize) -> usize {
+    let mut depth = 0usize;
+    for (at, token) in all.iter().enumerate().skip(from) {
+        match token.text.as_str() {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
+            _ => continue,
+        }
+        if depth == 0 {
+            return at;
+        }
+    }
+    all.len() - 1
+}
+
 /// How long what `text` begins with is, and what it counts for.
 fn next(text: &str, first: char) -> (usize, Option<&str>) {
     if text.starts_with("//") {
@@ -154,4 +221,26 @@ fn words_and_marks() {
     check("crate\n  :: a", &["crate", "::", "a"]);
     check("for i in 0..n {}", &["for", "i", "in", "0", ".", ".", "n", "{", "}"]);
     assert_eq!(tokens("a\n\"\n\"\nb").iter().map(|token| token.line).collect::<Vec<_>>(), [1, 2, 4]);
+}
+
+#[test]
+fn modules_of_tests_are_left_out() {
+    let kept = |text: &str| code(text).iter().map(|token| token.text.clone()).collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        kept("a #[cfg(test)] #[x(y)] pub(crate) mod t { b { c } } d"),
+        "a # [ cfg ( test ) ] # [ x ( y ) ] pub ( crate ) mod t ; d"
+    );
+    assert_eq!(
+        kept("#[x] #[cfg(all(test, not(y)))] mod t { b }"),
+        "# [ x ] # [ cfg ( all ( test , not ( y ) ) ) ] mod t ;"
+    );
+    for all in [
+        "# [ cfg ( test ) ] mod t ; a",
+        "# [ cfg ( not ( test ) ) ] mod t { a }",
+        "# [ cfg ( any ( test , x ) ) ] mod t { a }",
+        "# [ cfg ( all ( not ( test ) , x ) ) ] mod t { a }",
+        "# [ cfg ( test ) ] fn t ( ) { a }",
+    ] {
+        assert_eq!(kept(all), all);
+    }
 }

@@ -1,6 +1,7 @@
 //! Where the rules of safe Rust may be opted out of.
 
-use super::files::{code, sources};
+use super::files::sources;
+use super::tokens::tokens;
 
 /// Files that may opt out of the rules of safe Rust, each because it was measured to be needed (ARCHITECTURE.md), and a
 /// counting allocator, which cannot be written without.
@@ -19,10 +20,7 @@ fn unsafe_code_is_where_it_is_measured_to_be_needed() {
             if MAY_BE_UNSAFE.contains(&path.as_str()) {
                 continue;
             }
-            let found = code(&text).lines().any(|line| {
-                line.split(|c: char| !(c.is_alphanumeric() || c == '_'))
-                    .any(|word| word == ["un", "safe"].concat())
-            });
+            let found = tokens(&text).iter().any(|token| token.text == "unsafe");
             assert!(!found, "{path} opts out of the rules of safe Rust: is that measured to be needed?");
         }
     }
