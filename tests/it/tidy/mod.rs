@@ -6,6 +6,7 @@ mod files;
 mod layers;
 mod library;
 mod names;
+mod packages;
 mod parity;
 mod paths;
 mod sizes;
