@@ -14,7 +14,6 @@
 
 pub(crate) mod accept;
 mod alarm;
-mod desk;
 mod dispatch;
 mod driver;
 mod monitor;
@@ -33,32 +32,28 @@ use std::time::{Duration, Instant};
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use parking_lot::{Condvar, Mutex};
 
-use crate::config::hooks::BoxedHandler;
-use crate::config::settings::Settings;
 use crate::engine::alarm::Alarm;
-use crate::engine::desk::Desk;
 use crate::engine::dispatch::pick_up::PickUp;
 use crate::engine::dispatch::predict::Predictor;
 use crate::engine::driver::{HandedOver, Work};
 use crate::engine::shard::Shard;
-use crate::engine::shard::deadlines::Millis;
-use crate::serve::counters::Counters;
+use crate::serve::moment::Clock;
 use crate::serve::refusal::Refusal;
+use crate::serve::service::Service;
+use crate::serve::workspace::Workspace;
 
-pub(crate) type DeskGuard = PooledOwned<Desk>;
+pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) handler: Arc<BoxedHandler>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) service: Arc<Service>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
     predictor: Predictor,
     pick_up: PickUp<HandedOver>,
     alarm: Alarm,
-    desks: ObjectPool<Desk>,
-    started: Instant,
+    workspaces: ObjectPool<Workspace>,
+    clock: Clock,
     stopping: AtomicBool,
     /// The shards have ended; the monitor ends too.
     ended: AtomicBool,
@@ -74,11 +69,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Starts the shards' drivers and the monitor.
-    pub(crate) fn start(
-        settings: Arc<Settings>,
-        handler: Arc<BoxedHandler>,
-        counters: Arc<Counters>,
-    ) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(service: Arc<Service>) -> io::Result<Arc<Self>> {
+        let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
             .max_workers(settings.max_workers)
@@ -87,19 +79,17 @@ impl Engine {
             .map_err(io::Error::other)?;
         let (shards, terms): (Vec<Shard>, Vec<_>) =
             (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
-        let desk_settings = settings.clone();
+        let served = service.clone();
         let engine = Arc::new(Engine {
             drivers: Mutex::new(shards.len()),
-            settings,
-            handler,
-            counters,
+            service,
             pool,
             shards,
             predictor: Predictor::new(),
             pick_up: PickUp::new(),
             alarm: Alarm::new(),
-            desks: ObjectPool::new(move || Desk::new(&desk_settings)),
-            started: Instant::now(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+            clock: Clock::start(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             all_ended: Condvar::new(),
@@ -191,12 +181,8 @@ impl Engine {
         self.pool.stats()
     }
 
-    fn now(&self) -> Millis {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX - 1)
-    }
-
-    fn desk(&self) -> DeskGuard {
-        self.desks.get_owned()
+    fn workspace(&self) -> PooledWorkspace {
+        self.workspaces.get_owned()
     }
 
     fn driver_ended(&self) {
@@ -220,16 +206,16 @@ impl Engine {
 
     /// Counts a new connection from `address`; the refusal says which limit it meets.
     fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let limited = address.filter(|_| self.settings.max_conns_per_ip != usize::MAX);
+        let limited = address.filter(|_| self.service.settings.max_conns_per_ip != usize::MAX);
         if let Some(address) = limited {
             let mut per_address = self.per_address.lock();
             let count = per_address.entry(address).or_insert(0);
-            if *count >= self.settings.max_conns_per_ip {
+            if *count >= self.service.settings.max_conns_per_ip {
                 return Err(Refusal::PerAddress);
             }
             *count += 1;
         }
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.settings.concurrency {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.service.settings.concurrency {
             self.connection_closed(limited);
             return Err(Refusal::Concurrency);
         }

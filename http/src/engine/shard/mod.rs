@@ -4,6 +4,7 @@
 //! happens outside of it, under a lock of its own that only the driver takes; so others can add connections and give
 //! them back meanwhile, and wake the driver if it sleeps past what they brought.
 
+pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
 pub(crate) mod lease;
@@ -20,18 +21,16 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::conn::{Awaits, Conn};
+use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
 use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::slots::{Readiness, Slots, Token};
-use crate::engine::stream::Stream;
+use crate::wire::transport::Wire;
 
 /// Token of the waker; no connection has it, its slot number is out of reach.
 const WAKE: mio::Token = mio::Token(usize::MAX);
 /// Events taken from the poller at once.
 const EVENTS_AT_ONCE: usize = 256;
-/// How long a refused peer may go on sending before it is cut off.
-const LINGER: Millis = 1_000;
 
 pub(crate) struct Shard {
     pub(crate) lease: Lease,
@@ -121,7 +120,7 @@ impl Shard {
     /// Takes in a new connection. On an error it is closed, and the caller gives its place back.
     pub(crate) fn add(
         &self,
-        mut stream: Stream,
+        mut transport: Box<dyn Wire>,
         info: ConnInfo,
         counted_address: Option<std::net::IpAddr>,
         deadline: Millis,
@@ -136,18 +135,17 @@ impl Shard {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let number = mio::Token(token.to_number() as usize);
         // Both interests once and for all: with edges, an event that is not awaited costs nothing.
-        if let Err(error) =
-            self.registry.register(&mut stream, number, Interest::READABLE | Interest::WRITABLE)
-        {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        if let Err(error) = source.and_then(|source| self.registry.register(source, number, both)) {
             self.release(token);
             return Err(error);
         }
-        let mut conn = Box::new(Conn::new(token, Box::new(stream), info, counted_address));
-        conn.deadline = deadline;
+        let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
         let mut state = self.lock();
         let mut wake = state.deadlines.set(token, deadline);
         if let Err((mut conn, readiness)) = state.slots.park(token, conn, true) {
-            note(&mut conn, readiness);
+            conn.sock.note(readiness);
             state.to_serve.push_back(conn);
             wake = true;
         }
@@ -162,9 +160,7 @@ impl Shard {
         now: Millis,
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
-        conn.deadline = deadline(&mut conn, now, settings);
-        let (token, due) = (conn.token, conn.deadline);
-        let is_idle = conn.awaits == Awaits::Request && conn.session.is_idle();
+        let (token, due, is_idle) = (conn.token, conn.next_deadline(now, settings), conn.is_idle());
         let mut state = self.lock();
         state.count(&mut conn);
         match state.slots.park(token, conn, is_idle) {
@@ -174,7 +170,7 @@ impl Shard {
                 Ok(())
             }
             Err((mut conn, readiness)) => {
-                note(&mut conn, readiness);
+                conn.sock.note(readiness);
                 Err(conn)
             }
         }
@@ -248,7 +244,7 @@ impl Shard {
             };
             if let Some(mut conn) = state.slots.report(Token::from_number(event.token().0 as u64), readiness)
             {
-                note(&mut conn, readiness);
+                conn.sock.note(readiness);
                 state.to_serve.push_back(conn);
             }
         }
@@ -260,7 +256,7 @@ impl Shard {
         let mut state = self.lock();
         for mut conn in state.slots.stop() {
             // A request may have come that the poller was not asked about yet.
-            conn.readable = true;
+            conn.sock.readable = true;
             state.to_serve.push_back(conn);
         }
         self.unlock_and_wake(state, true);
@@ -289,9 +285,7 @@ impl Shard {
 
 impl State {
     fn count(&mut self, conn: &mut Conn) {
-        let requests = conn.session.requests();
-        self.requests += requests - conn.counted_requests;
-        conn.counted_requests = requests;
+        self.requests += conn.exchange.uncounted_requests();
     }
 
     /// Queues every parked connection whose deadline has passed.
@@ -299,66 +293,17 @@ impl State {
         while let Some(token) = self.deadlines.take_due(now) {
             // Gone, or out: then its deadline is set anew when it is parked.
             let Some(mut conn) = self.slots.take(token) else { continue };
-            if conn.deadline <= now {
+            if conn.clock.deadline() <= now {
                 conn.timed_out = true;
                 self.to_serve.push_back(conn);
                 continue;
             }
-            let due = conn.deadline;
+            let due = conn.clock.deadline();
             if let Err((conn, _)) = self.slots.park(token, conn, false) {
                 debug_assert!(false, "nothing is reported under the lock");
                 self.to_serve.push_back(conn);
             } else if due != NEVER {
                 self.deadlines.set(token, due);
-            }
-        }
-    }
-}
-
-/// Takes over what the poller reported.
-fn note(conn: &mut Conn, readiness: Readiness) {
-    conn.readable |= readiness.readable || readiness.read_closed;
-    conn.read_closed |= readiness.read_closed;
-}
-
-/// When a connection that is about to be parked at `now` is given up.
-fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
-    let after = |from: Millis, limit: Option<Duration>| {
-        limit.map_or(NEVER, |limit| from.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
-    };
-    match conn.awaits {
-        Awaits::Writable => {
-            // Kept until the peer takes something, whatever else happens on the connection.
-            if conn.write_deadline == NEVER {
-                conn.write_deadline = after(now, conn.write_timeout(settings));
-            }
-            conn.write_deadline
-        }
-        // Set once, so that a peer cannot stretch it by sending on.
-        Awaits::LingerEnd if conn.deadline != NEVER => conn.deadline,
-        Awaits::LingerEnd => now.saturating_add(LINGER),
-        Awaits::Request if conn.session.is_idle() => {
-            if conn.session.requests() == 0 {
-                return conn.deadline;
-            }
-            if !conn.session.has_skipped_lines() {
-                conn.request_began = NEVER;
-                return after(now, settings.idle_timeout);
-            }
-            // Set once, so that a peer cannot be idle for ever by sending empty lines.
-            conn.request_began = conn.request_began.min(now);
-            after(conn.request_began, settings.idle_timeout)
-        }
-        Awaits::Request => {
-            if conn.request_began == NEVER {
-                conn.request_began = now;
-            }
-            if conn.session.reads_head() {
-                // What a hook decided was for the request before it.
-                let whole = after(conn.request_began, settings.read_timeout);
-                whole.min(after(conn.request_began, settings.read_header_timeout))
-            } else {
-                after(conn.request_began, conn.read_timeout(settings))
             }
         }
     }

@@ -626,7 +626,7 @@ mod connections {
             session.advance(&mut request, &mut out, &Limits::default()).expect("a good request");
             assert_eq!(session.state(), stage, "{piece:?}");
             assert_eq!(
-                (session.is_idle(), session.reads_head()),
+                (session.is_idle(), session.state() == Stage::Head),
                 (stage == Stage::Idle, stage == Stage::Head)
             );
         }
