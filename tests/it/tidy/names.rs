@@ -23,8 +23,6 @@ const ALLOWED: &[&str] = &[
     "pool: Totals",
     "http: Found",
     "http: Kind",
-    "http: Outcome",
-    "http: Place",
     "http: Refusal",
     "http: Seen",
     "http: Shared",

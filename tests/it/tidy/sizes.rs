@@ -21,8 +21,6 @@ const ALLOWED: &[&str] = &[
     "http: fn resolve",
     "http: struct Settings",
     "http: struct Engine",
-    "http: struct Conn",
-    "http: fn take_turn",
     "http: struct Request",
     "http: fn append_response_head",
 ];
