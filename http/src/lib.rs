@@ -55,3 +55,8 @@ pub use values::headers::{FieldIter, Fields, Headers};
 pub use values::uri::{QueryArgsMut, Uri, UriError};
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+
+/// The programs of the registry's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

@@ -141,7 +141,7 @@ impl StatusError for Box<dyn std::error::Error + Send + Sync> {
     }
 }
 
-fn inside(boxed: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<&dyn StatusError> {
+fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Option<&'a dyn StatusError> {
     fn of<'a, T: StatusError + std::error::Error + 'static>(
         boxed: &'a (dyn std::error::Error + Send + Sync + 'static),
     ) -> Option<&'a dyn StatusError> {
