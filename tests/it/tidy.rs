@@ -131,6 +131,16 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
+/// What several tests use is in `tests/src`, where it is looked for.
+#[test]
+fn no_file_of_tests_takes_from_another() {
+    for (path, text) in sources("tests/it") {
+        // This one only speaks of it.
+        let takes = !path.ends_with("tidy.rs") && code(&text).contains("crate::");
+        assert!(!takes, "{path} takes something from another file of tests");
+    }
+}
+
 /// Let chains came with Rust 1.88, and no lint tells.
 #[test]
 fn the_libraries_use_no_newer_syntax_than_they_promise() {
