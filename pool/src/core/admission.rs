@@ -1,9 +1,9 @@
 //! Submissions: what becomes of a payload, and of the slots that are reserved for new workers.
 
+use crate::core::handoff::Order;
+use crate::core::queue::{Item, Priority};
+use crate::core::waiters::Ticket;
 use crate::core::{Admission, Ask, Birth, Core, DutyBody, Mail};
-use crate::handoff::Order;
-use crate::line::Ticket;
-use crate::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar, thread};
 
 impl<T> Core<T> {

@@ -9,10 +9,10 @@
 //! one that gets it. Numbers from there on may belong to several; they pick a shard, and no lane.
 
 #[cfg(not(anthill_loom))]
-pub(super) use real::number;
+pub(crate) use real::number;
 
 #[cfg(anthill_loom)]
-pub(super) use model::{number, set};
+pub(crate) use model::{number, set};
 
 #[cfg(not(anthill_loom))]
 mod real {
@@ -40,7 +40,7 @@ mod real {
 
     /// The calling thread's number.
     #[inline]
-    pub(in crate::objects) fn number() -> usize {
+    pub(crate) fn number() -> usize {
         let number = NUMBER.get();
         if number == UNASSIGNED { assign() } else { number }
     }
@@ -174,11 +174,11 @@ mod model {
         static NUMBER: Cell<usize> = Cell::new(SHARED);
     }
 
-    pub(in crate::objects) fn number() -> usize {
+    pub(crate) fn number() -> usize {
         NUMBER.with(Cell::get)
     }
 
-    pub(in crate::objects) fn set(number: usize) {
+    pub(crate) fn set(number: usize) {
         NUMBER.with(|home| home.set(number));
     }
 }

@@ -6,8 +6,8 @@
 
 use std::mem;
 
-use super::lanes::{Lane, Lanes};
 use super::stats::ObjectPoolStats;
+use super::thread_slots::{Lane, Lanes};
 
 /// An object that lies in a shard.
 #[derive(Debug)]

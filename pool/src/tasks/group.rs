@@ -7,10 +7,10 @@
 use std::fmt;
 use std::mem;
 
-use super::errand::{Errand, Outcome};
+use super::cell::{Errand, Outcome};
 use super::error::{GroupError, TaskError};
-use super::inline::Job;
-use super::sub_pool::SubPool;
+use super::job::Job;
+use super::share::SubPool;
 use super::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::atomic::{AtomicBool, Ordering};

@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::errand::Errand;
+use super::cell::Errand;
 use super::error::TaskError;
-use super::inline::Job;
+use super::job::Job;
 use super::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
-use crate::worker::PoolIdentity;
+use crate::threads::identity::PoolIdentity;
 
 impl TaskPool {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.

@@ -1,0 +1,156 @@
+//! Making threads, for workers and the cleaner, and joining them.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::config::WorkerThread;
+use crate::core::handoff::Order;
+use crate::core::queue::Item;
+use crate::core::{Birth, Core};
+use crate::panic;
+use crate::sync::{Arc, MutexGuard, channel, thread};
+use crate::threads::cleaner;
+use crate::threads::shared::{Shared, ring};
+use crate::threads::worker::{self, Start};
+
+/// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to look for work. On
+/// failure gives slot and item back.
+pub(crate) fn start_worker<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    item: Option<Item<T>>,
+    birth: Birth,
+) -> Result<(), (Option<Item<T>>, io::Error)> {
+    let (place, orders) = channel::one_place();
+    let (made, was_made) = if shared.handler.has_state() {
+        let (made, was_made) = channel::one_place();
+        (Some(made), Some(was_made))
+    } else {
+        (None, None)
+    };
+    let options = &shared.settings.threads;
+    let start = Start { birth, place: place.clone(), orders, made };
+    let body = {
+        let shared = shared.clone();
+        Box::new(move || worker::live(&shared, start))
+    };
+    let name = format!("{}-{}", options.name, birth.index);
+    let new = WorkerThread { name, stack_size: options.stack_size, body };
+    let thread = contain("making a worker's thread", || match &options.spawner {
+        Some(spawner) => spawner(new),
+        None => new.spawn(),
+    });
+    let thread = match thread {
+        Ok(thread) => thread,
+        Err(error) => return Err((give_up(shared, item, birth, None), error)),
+    };
+    if let Some(was_made) = was_made {
+        let error = match was_made.recv() {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(io::Error::other(error)),
+            Err(_) => Some(dropped_thread()),
+        };
+        if let Some(error) = error {
+            return Err((give_up(shared, item, birth, Some(thread)), error));
+        }
+    }
+    let order = match item {
+        Some(item) => Order::Run(item),
+        None => Order::Look,
+    };
+    // Sent in the same critical section in which the slot counts as settled: before it, nobody may count on a worker that
+    // may not come; and the worker must not come to the lock while it still counts as one that may not.
+    let mut core = shared.core.lock();
+    if let Err(unsent) = place.try_send(order).map_err(channel::unsent) {
+        drop(core);
+        let item = match unsent {
+            Order::Run(item) => Some(item),
+            _ => None,
+        };
+        return Err((give_up(shared, item, birth, Some(thread)), dropped_thread()));
+    }
+    core.spawn_succeeded(birth, thread);
+    let core = ensure_cleaner(shared, core);
+    shared.unlock_and_tell(core);
+    // It sleeps without a limit while no worker is to go.
+    shared.cleaner_bell.notify_one();
+    Ok(())
+}
+
+fn dropped_thread() -> io::Error {
+    io::Error::other("the custom spawner dropped the worker's thread instead of running it")
+}
+
+/// Gives back the slot of a worker that did not come to be, and what it was to run.
+fn give_up<T>(
+    shared: &Shared<T>,
+    item: Option<Item<T>>,
+    birth: Birth,
+    thread: Option<thread::JoinHandle<()>>,
+) -> Option<Item<T>> {
+    give_slot_back(shared, shared.core.lock(), birth, thread);
+    item
+}
+
+fn give_slot_back<T>(
+    shared: &Shared<T>,
+    mut core: MutexGuard<'_, Core<T>>,
+    birth: Birth,
+    thread: Option<thread::JoinHandle<()>>,
+) {
+    let (bells, duties) = core.spawn_failed(birth);
+    core.threads.extend(thread);
+    shared.unlock_and_tell(core);
+    ring(bells);
+    panic::contain(|| drop(duties));
+}
+
+/// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.
+pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, birth: Birth) -> bool {
+    // One critical section: who submits before it sees a worker coming, who submits after it sees a free slot.
+    let core = shared.core.lock();
+    if core.has_work_for_more() {
+        return true;
+    }
+    give_slot_back(shared, core, birth, None);
+    false
+}
+
+/// Makes a thread; a panic on the way is an error like any other.
+fn contain(
+    what: &str,
+    make: impl FnOnce() -> io::Result<thread::JoinHandle<()>>,
+) -> io::Result<thread::JoinHandle<()>> {
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|value| {
+        panic::forget(value);
+        Err(io::Error::other(format!("{what} panicked")))
+    })
+}
+
+/// Makes the cleaner's thread if the pool wants one and has none. Without it nothing expires until the next worker is
+/// made, which tries again.
+pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    mut core: MutexGuard<'a, Core<T>>,
+) -> MutexGuard<'a, Core<T>> {
+    let Some(limit) = shared.settings.max_idle else { return core };
+    if core.cleaner || !core.open || shared.settings.clock.is_manual() {
+        return core;
+    }
+    core.cleaner = true;
+    // Until its handle is kept nobody must take the pool for one without threads.
+    core.joining += 1;
+    drop(core);
+    let body = {
+        let shared = shared.clone();
+        move || cleaner::live(&shared, limit)
+    };
+    let name = format!("{}-cleaner", shared.settings.threads.name);
+    let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
+    let mut core = shared.core.lock();
+    core.joining -= 1;
+    match made {
+        Ok(handle) => core.threads.push(handle),
+        Err(_) => core.cleaner = false,
+    }
+    core
+}
