@@ -340,16 +340,16 @@ impl<T> Builder<T> {
         // What depends on each payload's own turn is not to be had from batches.
         let by_turn =
             times.is_some() || self.max_queue_age.is_some() || self.when_full == WhenFull::DiscardOldest;
-        let batch = if by_turn { 1 } else { batch_for(self.queue_capacity) };
+        let batch_size = if by_turn { 1 } else { batch_for(self.queue_capacity) };
         #[cfg(anthill_loom)]
-        let batch = self.batch.unwrap_or(batch);
+        let batch_size = self.batch.unwrap_or(batch_size);
         Ok(Settings {
             limits: Limits {
                 max_workers: self.max_workers,
                 min_workers: self.min_workers,
                 queue_capacity: self.queue_capacity,
                 max_blocking: self.max_blocking,
-                batch,
+                batch_size,
             },
             when_full: self.when_full,
             max_idle: self.max_idle,

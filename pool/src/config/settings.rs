@@ -52,7 +52,7 @@ pub(crate) struct Limits {
     pub(crate) queue_capacity: usize,
     pub(crate) max_blocking: usize,
     /// How many queued payloads a worker may take at a time.
-    pub(crate) batch: usize,
+    pub(crate) batch_size: usize,
 }
 
 impl Limits {

@@ -2,8 +2,8 @@
 
 use crate::core::handoff::Order;
 use crate::core::queue::{Item, Priority};
-use crate::core::waiters::Ticket;
-use crate::core::{Admission, Ask, Birth, Core, DutyBody, Mail};
+use crate::core::waiters::WaitTicket;
+use crate::core::{Admission, Ask, BroadcastBody, Core, Mail, Reservation};
 use crate::sync::{Arc, Condvar, thread};
 
 impl<T> Core<T> {
@@ -54,17 +54,21 @@ impl<T> Core<T> {
 
     /// True when some worker is idle, or on its way here, for whom nothing is queued yet.
     pub(super) fn has_taker(&self) -> bool {
-        self.ready.len() + self.coming() > self.queue.len() && self.line.is_empty()
+        self.ready.len() + self.coming() > self.queue.len() && self.waiters.is_empty()
     }
 
     /// Workers on errands that will look at the queue next; one that has a duty first may take its time.
     pub(super) fn coming(&self) -> usize {
-        if self.duties.is_empty() { self.errands - self.unborn_errands - self.on_duty } else { 0 }
+        if self.broadcasts.is_empty() {
+            self.searching - self.searching_unborn - self.broadcasting
+        } else {
+            0
+        }
     }
 
     /// A worker on an errand is as good as a place in the queue: it comes to look for just that.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < self.limits.queue_capacity.saturating_add(self.coming()) && self.line.is_empty()
+        self.queue.len() < self.limits.queue_capacity.saturating_add(self.coming()) && self.waiters.is_empty()
     }
 
     /// Exchanges a payload for the one whose turn it is.
@@ -88,17 +92,17 @@ impl<T> Core<T> {
 
     /// Keeps an offer for which there was no room until a worker has nothing else to do. Given back when no worker
     /// surely lives.
-    pub(crate) fn stand_by(&mut self, item: Item<T>) -> Result<(), Item<T>> {
+    pub(crate) fn add_background(&mut self, item: Item<T>) -> Result<(), Item<T>> {
         if !self.open || self.workers <= self.spawning {
             return Err(item);
         }
-        self.standby.push_back(item);
+        self.background.push_back(item);
         self.check();
         Ok(())
     }
 
-    pub(super) fn take_standby(&mut self) -> Option<Item<T>> {
-        let mut item = self.standby.pop_front()?;
+    pub(super) fn take_background(&mut self) -> Option<Item<T>> {
+        let mut item = self.background.pop_front()?;
         self.passed_over = 0;
         self.totals.accepted += 1;
         // It begins to wait now.
@@ -107,8 +111,8 @@ impl<T> Core<T> {
     }
 
     /// Treats what is offered like what was accepted.
-    pub(super) fn queue_offers(&mut self) {
-        while let Some(offer) = self.take_standby() {
+    pub(super) fn queue_background(&mut self) {
+        while let Some(offer) = self.take_background() {
             self.queue.push(offer, Priority::Normal);
         }
     }
@@ -130,59 +134,62 @@ impl<T> Core<T> {
     }
 
     /// A worker that was given a relay is awake. If more is queued and more are idle, it gives the returned order.
-    pub(crate) fn is_awake(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<Mail<T>> {
+    pub(crate) fn is_awake(&mut self, to_notify: &mut Vec<Arc<Condvar>>) -> Option<Mail<T>> {
         self.waking = false;
         if self.ready.len() == 0 {
             return None;
         }
-        let item = self.take_queued(rings)?;
+        let item = self.take_queued(to_notify)?;
         let seat = self.ready.pop()?;
         let order = self.order_to_run(item);
         self.check();
         Some((seat, order))
     }
 
-    pub(super) fn reserve(&mut self, errand: bool) -> Birth {
+    pub(super) fn reserve(&mut self, searching: bool) -> Reservation {
         self.workers += 1;
         self.spawning += 1;
-        self.errands += usize::from(errand);
-        self.unborn_errands += usize::from(errand);
+        self.searching += usize::from(searching);
+        self.searching_unborn += usize::from(searching);
         self.totals.peak_workers = self.totals.peak_workers.max(self.workers);
         let index = self.next_index;
         self.next_index += 1;
-        Birth { index, duties_seen: self.duties_given, errand }
+        Reservation { index, broadcasts_seen: self.broadcasts_given, searching }
     }
 
     /// Reserves a slot for a worker that begins without a payload; `None` at the cap or when the pool is stopped.
-    pub(crate) fn reserve_errand(&mut self) -> Option<Birth> {
+    pub(crate) fn reserve_searching(&mut self) -> Option<Reservation> {
         (self.open && self.workers < self.limits.max_workers).then(|| self.reserve(true))
     }
 
     /// The thread was made and sent its first order.
-    pub(crate) fn spawn_succeeded(&mut self, birth: Birth, thread: thread::JoinHandle<()>) {
+    pub(crate) fn spawn_succeeded(&mut self, reservation: Reservation, thread: thread::JoinHandle<()>) {
         self.spawning -= 1;
-        self.unborn_errands -= usize::from(birth.errand);
+        self.searching_unborn -= usize::from(reservation.searching);
         self.totals.spawned += 1;
         self.threads.push(thread);
     }
 
     /// The slot is free again. The bells are of those who may wait for nobody now.
     /// What it had to do besides is returned to be dropped after unlocking.
-    pub(crate) fn spawn_failed(&mut self, birth: Birth) -> (Vec<Arc<Condvar>>, Vec<DutyBody>) {
+    pub(crate) fn spawn_failed(
+        &mut self,
+        reservation: Reservation,
+    ) -> (Vec<Arc<Condvar>>, Vec<BroadcastBody>) {
         self.workers -= 1;
         self.spawning -= 1;
-        let duties = self.forget_duties(birth);
-        if birth.errand {
-            self.errands -= 1;
-            self.unborn_errands -= 1;
+        let broadcasts = self.forget_broadcasts(reservation);
+        if reservation.searching {
+            self.searching -= 1;
+            self.searching_unborn -= 1;
             self.note_idleness();
         } else {
             // No idle moment: its submitter has the payload, and tries again or gives up.
             self.totals.accepted -= 1;
         }
-        let is_news = self.workers == 0 || self.line.workers_waiting > 0;
+        let is_news = self.workers == 0 || self.waiters.workers_waiting > 0;
         self.check();
-        (if is_news { self.line.bells() } else { Vec::new() }, duties)
+        (if is_news { self.waiters.condvars() } else { Vec::new() }, broadcasts)
     }
 
     /// True when some worker surely lives, or there is none.
@@ -192,11 +199,11 @@ impl<T> Core<T> {
 
     /// True when every worker waits in line for another one.
     pub(crate) fn is_deadlocked(&self) -> bool {
-        self.line.workers_waiting >= self.workers
+        self.waiters.workers_waiting >= self.workers
     }
 
     /// A submitter whose payload was accepted goes its way; nobody needs to tell it any more.
-    pub(crate) fn was_told(&mut self, ticket: Ticket) {
+    pub(crate) fn was_told(&mut self, ticket: WaitTicket) {
         if let Ok(place) = self.deferred.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
             self.deferred.remove(place);
         }

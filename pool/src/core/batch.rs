@@ -18,12 +18,12 @@ use crate::sync::{Instant, Mutex};
 const SHORT: Duration = Duration::from_micros(2);
 
 #[derive(Debug)]
-pub(crate) struct Hand<T> {
-    held: Mutex<Held<T>>,
+pub(crate) struct Batch<T> {
+    held: Mutex<BatchState<T>>,
 }
 
 #[derive(Debug)]
-struct Held<T> {
+struct BatchState<T> {
     payloads: VecDeque<T>,
     /// The front's place among all payloads ever taken from the queue; tells which of two hands is older.
     first: u64,
@@ -34,15 +34,17 @@ struct Held<T> {
 
 /// What a hand adds to the pool's figures.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct HandCounts {
+pub(crate) struct BatchCounts {
     pub(crate) queued: usize,
     pub(crate) finished: u64,
     pub(crate) panicked: u64,
 }
 
-impl<T> Hand<T> {
+impl<T> Batch<T> {
     pub(crate) fn new() -> Self {
-        Hand { held: Mutex::new(Held { payloads: VecDeque::new(), first: 0, finished: 0, panicked: 0 }) }
+        Batch {
+            held: Mutex::new(BatchState { payloads: VecDeque::new(), first: 0, finished: 0, panicked: 0 }),
+        }
     }
 
     /// Takes a batch from the queue, before whose front `taken` payloads were ever taken; returns how many it has.
@@ -73,7 +75,7 @@ impl<T> Hand<T> {
     }
 
     /// Moves the older half of `other`, at least one, to this empty hand; false when the other one is empty too.
-    pub(crate) fn take_half_of(&self, other: &Hand<T>) -> bool {
+    pub(crate) fn take_half_of(&self, other: &Batch<T>) -> bool {
         // Never two hands at once: no order between them is needed then.
         let mut payloads = mem::take(&mut self.held.lock().payloads);
         let mut theirs = other.held.lock();
@@ -94,16 +96,16 @@ impl<T> Hand<T> {
         (held.first, mem::take(&mut held.payloads))
     }
 
-    pub(crate) fn counts(&self) -> HandCounts {
+    pub(crate) fn counts(&self) -> BatchCounts {
         let held = self.held.lock();
-        HandCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked }
+        BatchCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked }
     }
 
     /// The counts, which are then the pool's to keep.
-    pub(crate) fn report(&self) -> HandCounts {
+    pub(crate) fn report(&self) -> BatchCounts {
         let mut held = self.held.lock();
         let counts =
-            HandCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked };
+            BatchCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked };
         held.finished = 0;
         held.panicked = 0;
         counts
@@ -112,7 +114,7 @@ impl<T> Hand<T> {
 
 /// Whether a worker takes payloads one by one or in batches: in batches as long as those of its latest visit were short.
 #[derive(Debug)]
-pub(crate) struct Appetite {
+pub(crate) struct BatchPacer {
     may_batch: bool,
     /// When the worker last came for payloads; `None` unless there was a backlog then. Without one it reads no clock.
     since: Option<Instant>,
@@ -120,9 +122,9 @@ pub(crate) struct Appetite {
     ran: u32,
 }
 
-impl Appetite {
+impl BatchPacer {
     pub(crate) fn new(may_batch: bool) -> Self {
-        Appetite { may_batch, since: None, ran: 0 }
+        BatchPacer { may_batch, since: None, ran: 0 }
     }
 
     /// Another payload was run.
@@ -132,7 +134,7 @@ impl Appetite {
     }
 
     /// True when it may take a batch at the visit that comes now.
-    pub(crate) fn before_visit(&mut self) -> bool {
+    pub(crate) fn before_check_in(&mut self) -> bool {
         let Some(since) = self.since else { return false };
         let now = Instant::now();
         self.since = Some(now);
@@ -140,7 +142,7 @@ impl Appetite {
     }
 
     /// The visit is over; `backlog` says whether there was a payload for this worker.
-    pub(crate) fn after_visit(&mut self, backlog: bool) {
+    pub(crate) fn after_check_in(&mut self, backlog: bool) {
         if !backlog {
             self.since = None;
         } else if self.since.is_none() && self.may_batch {

@@ -11,7 +11,7 @@ use std::mem;
 const SPARE_CHUNKS: usize = 64;
 
 #[derive(Debug)]
-pub(crate) struct Lane<T> {
+pub(crate) struct Chunks<T> {
     /// The oldest.
     front: VecDeque<T>,
     /// In between, the oldest chunk first.
@@ -24,10 +24,10 @@ pub(crate) struct Lane<T> {
     len: usize,
 }
 
-impl<T> Lane<T> {
+impl<T> Chunks<T> {
     /// A lane whose chunks hold so many; one that holds 1 or less is never taken from in chunks.
     pub(crate) fn new(chunk: usize) -> Self {
-        Lane {
+        Chunks {
             front: VecDeque::new(),
             chunks: VecDeque::new(),
             back: VecDeque::new(),
@@ -138,33 +138,33 @@ mod tests {
         /// However it is cut into chunks, it behaves like one queue.
         #[test]
         fn agrees_with_a_plain_queue(chunk in 0usize..6, steps in proptest::collection::vec(step(), 0..200)) {
-            let mut lane = Lane::new(chunk);
+            let mut chunks = Chunks::new(chunk);
             let mut plain = VecDeque::new();
             let mut taken = VecDeque::new();
             for (value, step) in steps.into_iter().enumerate() {
                 match step {
                     Step::PushBack => {
-                        lane.push_back(value);
+                        chunks.push_back(value);
                         plain.push_back(value);
                     }
                     Step::PutBack(count) => {
-                        lane.put_back(std::iter::repeat_n(value, count));
+                        chunks.put_back(std::iter::repeat_n(value, count));
                         (0..count).for_each(|_| plain.push_front(value));
                     }
-                    Step::Pop => prop_assert_eq!(lane.pop_front(), plain.pop_front()),
+                    Step::Pop => prop_assert_eq!(chunks.pop_front(), plain.pop_front()),
                     Step::TakeChunk => {
                         taken.clear();
-                        lane.take_chunk(&mut taken);
+                        chunks.take_chunk(&mut taken);
                         prop_assert!(!taken.is_empty() || plain.is_empty());
                         prop_assert!(chunk <= 1 || taken.len() <= chunk);
                         let expected: Vec<_> = plain.drain(..taken.len()).collect();
                         prop_assert_eq!(taken.make_contiguous(), &expected);
                     }
                     Step::TakeAll => {
-                        prop_assert_eq!(lane.take_all().collect::<Vec<_>>(), plain.drain(..).collect::<Vec<_>>());
+                        prop_assert_eq!(chunks.take_all().collect::<Vec<_>>(), plain.drain(..).collect::<Vec<_>>());
                     }
                 }
-                prop_assert_eq!(lane.len(), plain.len());
+                prop_assert_eq!(chunks.len(), plain.len());
             }
         }
     }

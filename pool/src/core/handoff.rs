@@ -19,7 +19,7 @@ pub(crate) enum Order<T> {
     /// Run it too, but first say that you are awake: others hold back with waking workers until you do.
     Relay(Item<T>),
     /// Come to the lock and ask: there may be something to do, or nothing.
-    Look,
+    Search,
     Leave,
 }
 

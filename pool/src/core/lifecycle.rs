@@ -4,35 +4,36 @@ use std::mem;
 use std::time::Duration;
 
 use crate::core::handoff::{Order, Seat};
-use crate::core::{Birth, Core, Mail};
+use crate::core::{Core, Mail, Reservation};
 use crate::sync::{Arc, Condvar, Instant, thread};
 
 impl<T> Core<T> {
     /// Changes the cap. Returns the idle workers above it, who must be told to leave, and reserves slots for as many new
     /// ones as have something to do: at once, so that no newcomer gets a slot before those who wait.
-    pub(crate) fn resize(&mut self, max_workers: usize) -> (Vec<Seat<T>>, Vec<Birth>) {
+    pub(crate) fn resize(&mut self, max_workers: usize) -> (Vec<Seat<T>>, Vec<Reservation>) {
         self.limits.max_workers = max_workers;
         let mut leaving = Vec::new();
         // Surplus workers must not start what they hold, and new ones can help with it.
         self.recall();
         self.ready.take_oldest(self.workers.saturating_sub(max_workers), &mut leaving);
         self.workers -= leaving.len();
-        let waiting = self.queue.len() + self.line.len() + self.standby.len();
+        let waiting = self.queue.len() + self.waiters.len() + self.background.len();
         let wanted = waiting.min(max_workers.saturating_sub(self.workers));
-        let births = if self.open { (0..wanted).map(|_| self.reserve(true)).collect() } else { Vec::new() };
+        let reservations =
+            if self.open { (0..wanted).map(|_| self.reserve(true)).collect() } else { Vec::new() };
         self.note_idleness();
         self.check();
-        (leaving, births)
+        (leaving, reservations)
     }
 
     /// True while one more worker would have something to do.
     pub(crate) fn has_work_for_more(&self) -> bool {
-        let is_held = || self.hands.iter().any(|hand| hand.counts().queued > 0);
+        let is_held = || self.batches.iter().any(|batch| batch.counts().queued > 0);
         self.open && (!self.nothing_waits() || is_held())
     }
 
     pub(super) fn nothing_waits(&self) -> bool {
-        self.queue.is_empty() && self.line.is_empty() && self.standby.is_empty()
+        self.queue.is_empty() && self.waiters.is_empty() && self.background.is_empty()
     }
 
     /// Unlinks every worker idle since `cutoff` or longer, but for the smallest number of workers; each of `leaving`
@@ -64,22 +65,22 @@ impl<T> Core<T> {
             return (Vec::new(), Vec::new());
         }
         self.open = false;
-        let mut bells = self.line.turn_away();
-        bells.extend(self.deferred.drain(..).map(|(_, bell)| bell));
+        let mut condvars = self.waiters.turn_away();
+        condvars.extend(self.deferred.drain(..).map(|(_, condvar)| condvar));
         // What was offered may stand for something that was promised, so it is treated like what was accepted.
-        self.queue_offers();
+        self.queue_background();
         let idle = self.ready.take_all();
         // They were left asleep because one on its way would have woken them; now they are needed to drain the queue.
         let drain = !self.queue.is_empty();
         if drain {
-            self.errands += idle.len();
+            self.searching += idle.len();
         } else {
             self.workers -= idle.len();
         }
         self.note_idleness();
         let orders =
-            idle.into_iter().map(|seat| (seat, if drain { Order::Look } else { Order::Leave })).collect();
-        (orders, bells)
+            idle.into_iter().map(|seat| (seat, if drain { Order::Search } else { Order::Leave })).collect();
+        (orders, condvars)
     }
 
     /// Opens a stopped pool again; those of its workers that have not left stay.

@@ -16,11 +16,11 @@ use std::collections::VecDeque;
 
 use crate::config::Limits;
 use crate::config::clock::Clock;
-use crate::core::batch::Hand;
+use crate::core::batch::Batch;
 use crate::core::handoff::{Order, Seat};
 use crate::core::queue::{Item, Priority, Queue};
 use crate::core::ready_stack::ReadyStack;
-use crate::core::waiters::{Ticket, WaitingLine};
+use crate::core::waiters::{WaitTicket, Waiters};
 use crate::sync::{Arc, Condvar, StdArc, thread};
 
 mod admission;
@@ -45,28 +45,28 @@ pub(crate) struct Core<T> {
     /// Workers whose thread is being made by a submitter; they may not come to be.
     pub(crate) spawning: usize,
     /// Workers on their way to the lock without a payload, those being made included.
-    errands: usize,
+    searching: usize,
     /// Errands of workers that may not come to be.
-    unborn_errands: usize,
+    searching_unborn: usize,
     /// Errands of workers that do their duties before they come; part of `errands`.
-    on_duty: usize,
+    broadcasting: usize,
     /// True while a worker was woken for the queue's sake and has not said that it is awake.
     waking: bool,
     queue: Queue<T>,
     /// Offers: what a worker takes only when it would go idle otherwise. They are accepted when they are taken.
-    standby: VecDeque<Item<T>>,
+    background: VecDeque<Item<T>>,
     /// Visits since the last offer was taken, while there was one.
     passed_over: u32,
     /// Payloads taken from the queue so far.
     taken: u64,
     /// Hands that were filled and may still hold something, or have something to report.
-    hands: Vec<Arc<Hand<T>>>,
-    pub(crate) line: WaitingLine<T>,
+    batches: Vec<Arc<Batch<T>>>,
+    pub(crate) waiters: Waiters<T>,
     /// Submitters whose payload went from the line to the queue, and who are told once the queue has run low.
-    deferred: VecDeque<(Ticket, Arc<Condvar>)>,
-    duties: Vec<Duty>,
+    deferred: VecDeque<(WaitTicket, Arc<Condvar>)>,
+    broadcasts: Vec<Broadcast>,
     /// How many duties were ever given.
-    duties_given: u64,
+    broadcasts_given: u64,
     /// Number of the next worker.
     next_index: usize,
     /// True while a cleaner exists or is being made.
@@ -97,40 +97,40 @@ struct Totals {
 }
 
 /// What every worker alive is to do once, beside its payloads.
-pub(crate) type DutyBody = StdArc<dyn Fn(usize) + Send + Sync>;
+pub(crate) type BroadcastBody = StdArc<dyn Fn(usize) + Send + Sync>;
 
-struct Duty {
+struct Broadcast {
     number: u64,
-    body: DutyBody,
+    body: BroadcastBody,
     /// How many workers have not taken it yet.
     to_take: usize,
 }
 
 /// A worker about to be made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Birth {
+pub(crate) struct Reservation {
     /// Its number, which no other worker of the pool ever has.
     pub(crate) index: usize,
     /// Duties given before it; they are not for it.
-    duties_seen: u64,
+    broadcasts_seen: u64,
     /// True when it is made without a payload.
-    errand: bool,
+    searching: bool,
 }
 
 /// What a worker brings to the lock.
-pub(crate) struct Post<T> {
+pub(crate) struct WorkerRecord<T> {
     pub(crate) seat: Seat<T>,
-    pub(crate) hand: Arc<Hand<T>>,
+    pub(crate) batch: Arc<Batch<T>>,
     /// True from the filling of its hand until the next visit.
     pub(crate) holding: bool,
     /// True while it does duties.
-    pub(crate) on_duty: bool,
-    pub(crate) birth: Birth,
+    pub(crate) broadcasting: bool,
+    pub(crate) reservation: Reservation,
 }
 
 /// Why a worker comes to the lock.
 #[derive(Clone, Copy)]
-pub(crate) struct Visit {
+pub(crate) struct CheckIn {
     /// How its latest payload ended; `None` when it comes without having run one.
     pub(crate) ended: Option<Ended>,
     /// True when it may take several payloads at a time.
@@ -160,9 +160,9 @@ pub(crate) struct Ask {
 pub(crate) struct Leftovers<T> {
     /// Nobody is left to run them.
     pub(crate) payloads: Vec<T>,
-    pub(crate) bells: Vec<Arc<Condvar>>,
+    pub(crate) condvars: Vec<Arc<Condvar>>,
     /// Only to be dropped after unlocking.
-    pub(crate) _duties: Vec<DutyBody>,
+    pub(crate) _broadcasts: Vec<BroadcastBody>,
 }
 
 /// An order to be given, once unlocked, to a worker that was unlinked.
@@ -173,7 +173,7 @@ pub(crate) enum Admission<T> {
     /// Accepted: give this order to this worker, which is unlinked.
     HandOver(Seat<T>, Order<T>),
     /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`.
-    Spawn(Item<T>, Birth),
+    Spawn(Item<T>, Reservation),
     /// Accepted: it is in the queue.
     Queued,
     /// Accepted: it is in the queue, from which this one was discarded.
@@ -191,17 +191,17 @@ pub(crate) enum Admission<T> {
 pub(crate) enum Next<T> {
     Run(Item<T>),
     /// Do these first, then come again.
-    Duties(Vec<DutyBody>),
+    Broadcasts(Vec<BroadcastBody>),
     /// It is on the ready stack: wait for an order.
     Idle,
     /// Its slot is given back: end.
     Leave,
 }
 
-impl Birth {
+impl Reservation {
     /// It was told to look, without a payload.
-    pub(crate) fn now_on_errand(&mut self) {
-        self.errand = true;
+    pub(crate) fn now_searching(&mut self) {
+        self.searching = true;
     }
 }
 
@@ -214,19 +214,19 @@ impl<T> Core<T> {
             ready: ReadyStack::new(),
             workers: 0,
             spawning: 0,
-            errands: 0,
-            unborn_errands: 0,
-            on_duty: 0,
+            searching: 0,
+            searching_unborn: 0,
+            broadcasting: 0,
             waking: false,
-            queue: Queue::new(limits.batch),
-            standby: VecDeque::new(),
+            queue: Queue::new(limits.batch_size),
+            background: VecDeque::new(),
             passed_over: 0,
             taken: 0,
-            hands: Vec::new(),
-            line: WaitingLine::new(),
+            batches: Vec::new(),
+            waiters: Waiters::new(),
             deferred: VecDeque::new(),
-            duties: Vec::new(),
-            duties_given: 0,
+            broadcasts: Vec::new(),
+            broadcasts_given: 0,
             next_index: 0,
             cleaner: false,
             threads: Vec::new(),
@@ -245,7 +245,7 @@ impl<T> Core<T> {
             "idle workers are below the cap"
         );
         debug_assert!(
-            !self.open || self.line.is_empty() || !someone_idle,
+            !self.open || self.waiters.is_empty() || !someone_idle,
             "nobody waits beside an idle worker"
         );
         debug_assert!(
@@ -254,7 +254,7 @@ impl<T> Core<T> {
         );
         debug_assert!(self.queue.is_empty() || self.workers > self.spawning, "what is queued has a worker");
         debug_assert!(
-            !someone_idle || self.hands.iter().all(|hand| hand.counts().queued == 0),
+            !someone_idle || self.batches.iter().all(|batch| batch.counts().queued == 0),
             "nothing is held beside an idle worker"
         );
     }

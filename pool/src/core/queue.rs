@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::core::chunks::Lane;
+use crate::core::chunks::Chunks;
 use crate::sync::Instant;
 
 /// One take in this many goes to a level below the most urgent one.
@@ -55,7 +55,7 @@ pub(crate) struct Queue<T> {
 /// each payload.
 #[derive(Debug)]
 struct Level<T> {
-    payloads: Lane<T>,
+    payloads: Chunks<T>,
     moments: VecDeque<Instant>,
 }
 
@@ -74,7 +74,7 @@ impl<T> Level<T> {
 impl<T> Queue<T> {
     /// A queue from which up to `batch` payloads are taken at a time; with more than 1 payloads must have no moments.
     pub(crate) fn new(batch: usize) -> Self {
-        let level = |batch| Level { payloads: Lane::new(batch), moments: VecDeque::new() };
+        let level = |batch| Level { payloads: Chunks::new(batch), moments: VecDeque::new() };
         Queue {
             levels: [level(1), level(batch), level(1)],
             len: 0,
@@ -104,10 +104,10 @@ impl<T> Queue<T> {
 
     /// Puts payloads that were taken in a batch back in front, in their order.
     pub(crate) fn put_back(&mut self, payloads: impl Iterator<Item = T>) {
-        let lane = &mut self.levels[NORMAL].payloads;
-        let before = lane.len();
-        lane.put_back(payloads);
-        self.len += lane.len() - before;
+        let chunks = &mut self.levels[NORMAL].payloads;
+        let before = chunks.len();
+        chunks.put_back(payloads);
+        self.len += chunks.len() - before;
     }
 
     /// Takes the payload whose turn it is.

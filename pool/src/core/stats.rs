@@ -11,7 +11,7 @@ impl<T> Core<T> {
 
     /// Workers without a payload.
     pub(super) fn idle(&self) -> usize {
-        self.ready.len() + self.errands
+        self.ready.len() + self.searching
     }
 
     /// Records an idle moment, if this is one.
@@ -31,8 +31,8 @@ impl<T> Core<T> {
 
     /// How much there is to do: payloads that run, that are queued, and whose submitters wait.
     pub(crate) fn load(&self) -> usize {
-        let held: usize = self.hands.iter().map(|hand| hand.counts().queued).sum();
-        self.workers - self.idle() + self.queue.len() + self.line.len() + held
+        let held: usize = self.batches.iter().map(|batch| batch.counts().queued).sum();
+        self.workers - self.idle() + self.queue.len() + self.waiters.len() + held
     }
 
     /// How many payloads were ever accepted, if there is nothing to do.
@@ -48,7 +48,7 @@ impl<T> Core<T> {
             idle: self.idle(),
             capacity: self.limits.capacity(),
             queued: self.queue.len(),
-            blocked: self.line.len(),
+            blocked: self.waiters.len(),
             peak_workers: self.totals.peak_workers,
             accepted: self.totals.accepted,
             finished: self.totals.finished,
@@ -60,7 +60,7 @@ impl<T> Core<T> {
             spawned: self.totals.spawned,
             expired: self.totals.expired,
         };
-        for counts in self.hands.iter().map(|hand| hand.counts()) {
+        for counts in self.batches.iter().map(|batch| batch.counts()) {
             stats.queued += counts.queued;
             stats.finished += counts.finished;
             stats.panicked += counts.panicked;

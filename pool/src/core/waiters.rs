@@ -13,18 +13,18 @@ use crate::core::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar};
 
 /// Bells kept for reuse, so that blocking does not allocate in the long run.
-const SPARE_BELLS: usize = 64;
+const SPARE_CONDVARS: usize = 64;
 
 /// Identifies an entry; later ones are larger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct WaitTicket(u64);
 
 #[derive(Debug)]
-pub(crate) struct Entry<T> {
-    pub(crate) ticket: Ticket,
+pub(crate) struct Waiter<T> {
+    pub(crate) ticket: WaitTicket,
     pub(crate) item: Item<T>,
     pub(crate) priority: Priority,
-    pub(crate) bell: Arc<Condvar>,
+    pub(crate) condvar: Arc<Condvar>,
     /// True when the submitter is to be told as soon as its payload is taken, and not only once there is room for
     /// more of them.
     pub(crate) eager: bool,
@@ -33,9 +33,9 @@ pub(crate) struct Entry<T> {
 }
 
 /// What became of an entry.
-pub(crate) enum Fate<T> {
+pub(crate) enum WaiterState<T> {
     /// It is still in the line.
-    Waits,
+    Waiting,
     /// Its payload was accepted.
     Served,
     /// The pool was stopped before.
@@ -43,24 +43,24 @@ pub(crate) enum Fate<T> {
 }
 
 #[derive(Debug)]
-pub(crate) struct WaitingLine<T> {
-    entries: VecDeque<Entry<T>>,
+pub(crate) struct Waiters<T> {
+    entries: VecDeque<Waiter<T>>,
     /// Entries that a stop turned away, until their submitters come for them; in the order of their tickets.
-    turned_away: VecDeque<Entry<T>>,
+    turned_away: VecDeque<Waiter<T>>,
     next_ticket: u64,
     /// How many entries come from workers of this pool.
     pub(crate) workers_waiting: usize,
-    spare_bells: Vec<Arc<Condvar>>,
+    spare_condvars: Vec<Arc<Condvar>>,
 }
 
-impl<T> WaitingLine<T> {
+impl<T> Waiters<T> {
     pub(crate) fn new() -> Self {
-        WaitingLine {
+        Waiters {
             entries: VecDeque::new(),
             turned_away: VecDeque::new(),
             next_ticket: 0,
             workers_waiting: 0,
-            spare_bells: Vec::new(),
+            spare_condvars: Vec::new(),
         }
     }
 
@@ -79,53 +79,60 @@ impl<T> WaitingLine<T> {
         priority: Priority,
         eager: bool,
         from_worker: bool,
-    ) -> (Ticket, Arc<Condvar>) {
-        let ticket = Ticket(self.next_ticket);
+    ) -> (WaitTicket, Arc<Condvar>) {
+        let ticket = WaitTicket(self.next_ticket);
         self.next_ticket += 1;
-        let bell = self.spare_bells.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
+        let condvar = self.spare_condvars.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
         self.workers_waiting += usize::from(from_worker);
-        self.entries.push_back(Entry { ticket, item, priority, bell: bell.clone(), eager, from_worker });
-        (ticket, bell)
+        self.entries.push_back(Waiter {
+            ticket,
+            item,
+            priority,
+            condvar: condvar.clone(),
+            eager,
+            from_worker,
+        });
+        (ticket, condvar)
     }
 
     /// Takes the front entry.
-    pub(crate) fn serve(&mut self) -> Option<Entry<T>> {
+    pub(crate) fn serve(&mut self) -> Option<Waiter<T>> {
         let entry = self.entries.pop_front()?;
         self.workers_waiting -= usize::from(entry.from_worker);
         Some(entry)
     }
 
     /// What became of an entry, for its submitter; one that was turned away is handed over.
-    pub(crate) fn fate(&mut self, ticket: Ticket) -> Fate<T> {
+    pub(crate) fn state_of(&mut self, ticket: WaitTicket) -> WaiterState<T> {
         if self.place(ticket).is_ok() {
-            return Fate::Waits;
+            return WaiterState::Waiting;
         }
         match self.turned_away.binary_search_by_key(&ticket, |entry| entry.ticket) {
             Ok(place) => match self.turned_away.remove(place) {
-                Some(entry) => Fate::TurnedAway(entry.item),
-                None => Fate::Served,
+                Some(entry) => WaiterState::TurnedAway(entry.item),
+                None => WaiterState::Served,
             },
-            Err(_) => Fate::Served,
+            Err(_) => WaiterState::Served,
         }
     }
 
     /// Sends everybody away: their submitters get their payloads back. The bells are to be rung.
     pub(crate) fn turn_away(&mut self) -> Vec<Arc<Condvar>> {
-        let bells = self.bells();
+        let condvars = self.condvars();
         self.workers_waiting = 0;
         self.turned_away.append(&mut self.entries);
-        bells
+        condvars
     }
 
     /// Asks to be told at once.
-    pub(crate) fn make_eager(&mut self, ticket: Ticket) {
+    pub(crate) fn make_eager(&mut self, ticket: WaitTicket) {
         if let Ok(place) = self.place(ticket) {
             self.entries[place].eager = true;
         }
     }
 
     /// Leaves the line with the payload; `None` when it was taken before.
-    pub(crate) fn withdraw(&mut self, ticket: Ticket) -> Option<Item<T>> {
+    pub(crate) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
         let entry = self.entries.remove(place)?;
         self.workers_waiting -= usize::from(entry.from_worker);
@@ -133,18 +140,18 @@ impl<T> WaitingLine<T> {
     }
 
     /// Gives a bell back once nobody waits on it. A late ring for its last owner is a spurious wake-up for the next.
-    pub(crate) fn return_bell(&mut self, bell: Arc<Condvar>) {
-        if self.spare_bells.len() < SPARE_BELLS {
-            self.spare_bells.push(bell);
+    pub(crate) fn return_condvar(&mut self, condvar: Arc<Condvar>) {
+        if self.spare_condvars.len() < SPARE_CONDVARS {
+            self.spare_condvars.push(condvar);
         }
     }
 
     /// The bells of everyone in the line.
-    pub(crate) fn bells(&self) -> Vec<Arc<Condvar>> {
-        self.entries.iter().map(|entry| entry.bell.clone()).collect()
+    pub(crate) fn condvars(&self) -> Vec<Arc<Condvar>> {
+        self.entries.iter().map(|entry| entry.condvar.clone()).collect()
     }
 
-    fn place(&self, ticket: Ticket) -> Result<usize, usize> {
+    fn place(&self, ticket: WaitTicket) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&ticket, |entry| entry.ticket)
     }
 }

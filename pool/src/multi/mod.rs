@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::config::Builder;
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::pool::WorkerPool;
-use crate::pool::submit::{Patience, Wish};
+use crate::pool::submit::{Wait, Wish};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, StdArc};
 use crate::tasks::Task;
@@ -65,11 +65,11 @@ pub enum Strategy {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct MultiPool<T: Send + 'static> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<Shards<T>>,
 }
 
 /// What the handles share.
-struct Shared<T: Send + 'static> {
+struct Shards<T: Send + 'static> {
     shards: Vec<WorkerPool<T>>,
     strategy: Strategy,
     /// How many payloads had their turn.
@@ -127,7 +127,7 @@ impl<T: Send + 'static> MultiPool<T> {
         if shards.is_empty() {
             return Err(BuildError::NoShards);
         }
-        Ok(MultiPool { shared: Arc::new(Shared { shards, strategy, turns: AtomicUsize::new(0) }) })
+        Ok(MultiPool { shared: Arc::new(Shards { shards, strategy, turns: AtomicUsize::new(0) }) })
     }
 
     /// The shards, in their order.
@@ -155,7 +155,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// # Errors
     /// As [`WorkerPool::try_submit`], once every shard has refused.
     pub fn try_submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(self.pick(), payload, Some(Patience::None))
+        self.place(self.pick(), payload, Some(Wait::None))
     }
 
     /// As [`submit`](Self::submit), but waits no longer than `limit`.
@@ -163,7 +163,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// # Errors
     /// As `submit`, and [`Timeout`](SubmitError::Timeout).
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
-        self.place(self.pick(), payload, Some(Patience::within(limit)))
+        self.place(self.pick(), payload, Some(Wait::within(limit)))
     }
 
     /// Hands over many payloads, in parts of equal length from shard to shard, and waits for room as often as needed.
@@ -189,7 +189,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// As [`try_submit`](Self::try_submit) for the first payload that was refused; that one and those after it come
     /// back.
     pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        self.place_many(payloads, Some(Patience::None))
+        self.place_many(payloads, Some(Wait::None))
     }
 
     /// True when the calling thread is a worker of one of the shards.
@@ -223,11 +223,11 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 
     /// Hands a payload over, at `first` if possible. Without a patience the shards' policy decides.
-    fn place(&self, first: usize, payload: T, patience: Option<Patience>) -> Result<(), SubmitError<T>> {
+    fn place(&self, first: usize, payload: T, wait: Option<Wait>) -> Result<(), SubmitError<T>> {
         let mut payload = payload;
         loop {
             let first_open;
-            (payload, first_open) = match self.offer(first, payload) {
+            (payload, first_open) = match self.try_each(first, payload) {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
             };
@@ -236,7 +236,7 @@ impl<T: Send + 'static> MultiPool<T> {
                 return Err(SubmitError::Closed(payload));
             };
             let pool = self.waiting_place(first_open);
-            let wish = patience.map_or_else(|| pool.policy(), Wish::waiting);
+            let wish = wait.map_or_else(|| pool.policy(), Wish::waiting);
             match pool.place(payload, wish.quietly()) {
                 Ok(()) => return Ok(()),
                 // It was stopped just now. Another one may be open, and if not the next round says so.
@@ -250,7 +250,7 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 
     /// Asks every shard in passing, from `first` on. The payload comes back with the first shard that is open, if any.
-    fn offer(&self, first: usize, payload: T) -> Result<(), (T, Option<usize>)> {
+    fn try_each(&self, first: usize, payload: T) -> Result<(), (T, Option<usize>)> {
         let shards = self.shards();
         let mut payload = payload;
         let mut first_open = None;
@@ -275,7 +275,7 @@ impl<T: Send + 'static> MultiPool<T> {
         own.filter(|pool| !pool.is_closed()).unwrap_or(&self.shards()[first_open])
     }
 
-    fn place_many(&self, payloads: Vec<T>, patience: Option<Patience>) -> Result<usize, SubmitManyError<T>> {
+    fn place_many(&self, payloads: Vec<T>, wait: Option<Wait>) -> Result<usize, SubmitManyError<T>> {
         let most = part_length(payloads.len(), self.shards().len());
         let mut rest = VecDeque::from(payloads);
         let mut accepted = 0;
@@ -294,7 +294,7 @@ impl<T: Send + 'static> MultiPool<T> {
                 rest.push_front(payload);
             }
             let Some(next) = rest.pop_front() else { break };
-            if let Err(error) = self.place(shard, next, patience) {
+            if let Err(error) = self.place(shard, next, wait) {
                 let refusal = error.refusal();
                 rest.push_front(error.into_payload());
                 return Err(SubmitManyError { accepted, refusal, rest: rest.into() });

@@ -1,24 +1,24 @@
 //! Objects kept for the next user: the analogue of Go's `sync.Pool`, bounded.
 //!
-//! Each thread has a *lane*, which is a place of its own for one idle object; what does not fit there lies in shards,
-//! one lock and one cache line each. A thread uses the lane and the shard that its number picks, last in first out, so
+//! Each thread has a *slot*, which is a place of its own for one idle object; what does not fit there lies in shards,
+//! one lock and one cache line each. A thread uses the slot and the shard that its number picks, last in first out, so
 //! it meets the object that is warm in its own cache and seldom meets another thread. As long as it holds one object at
 //! a time it takes no lock at all.
 //!
 //! A *tick* drops what has not been used since the tick before. So an object that nobody used survives one tick and is
 //! gone after two, and what is used is never dropped for its age. In a shard there are two generations for this, of
-//! which a tick drops the older one and makes the younger one the older; a lane is asked whether it has been used.
+//! which a tick drops the older one and makes the younger one the older; a slot is asked whether it has been used.
 //!
-//! The search, in this order: own lane, own shard (young, then old), every other shard (young, then old; first those
-//! whose lock is free, then those that were taken), the other lanes, and only then `make`.
+//! The search, in this order: own slot, own shard (young, then old), every other shard (young, then old; first those
+//! whose lock is free, then those that were taken), the other slots, and only then `make`.
 //!
-//! With a bound on weight there are no lanes, as the sum has to be known at every return.
+//! With a bound on weight there are no slots, as the sum has to be known at every return.
 //!
 //! The rules kept here:
-//! 1. An object has one owner: a lane, a shard's stack, a guard, or the caller.
+//! 1. An object has one owner: a slot, a shard's stack, a guard, or the caller.
 //! 2. At most one lock is held at a time, and code of the user (`make`, the hooks, `Drop`) runs outside of all.
 //!    Therefore nothing the user's code does, panics included, can harm the pool.
-//! 3. `make` is called only after every shard and every lane was seen empty.
+//! 3. `make` is called only after every shard and every slot was seen empty.
 
 use std::fmt;
 use std::panic::resume_unwind;
@@ -41,10 +41,10 @@ pub use builder::ObjectPoolBuilder;
 pub use guard::{Pooled, PooledOwned};
 pub use stats::ObjectPoolStats;
 
-use builder::{Fate, Settings};
+use builder::{ObjectSettings, ReturnVerdict};
 use clock::TickClock;
 use shard::{Idle, Shard};
-use thread_slots::{Lane, Lanes};
+use thread_slots::{ThreadSlot, ThreadSlots};
 
 /// How many returns of a thread go by between two looks at the clock: a look costs several times what a return does.
 const RETURNS_PER_LOOK: u64 = 32;
@@ -94,7 +94,7 @@ const RETURNS_PER_LOOK: u64 = 32;
 /// None of its own. A panic in `make`, a hook or an object's `Drop` reaches the caller in whose call it happened and
 /// leaves the pool whole; see [`ObjectPoolBuilder`] for what becomes of the object.
 pub struct ObjectPool<T> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<ObjectStore<T>>,
 }
 
 impl<T> ObjectPool<T> {
@@ -194,23 +194,23 @@ impl<T> ObjectPool<T> {
     pub fn stats(&self) -> ObjectPoolStats {
         let mut stats = ObjectPoolStats::default();
         for shard in &self.shared.shards {
-            shard.lock().add_to(&mut stats, &self.shared.lanes);
+            shard.lock().add_to(&mut stats, &self.shared.slots);
         }
         stats
     }
 
-    /// Makes the calling thread of a model use lane `number` and its shard (modulo the count of shards), which no other
-    /// living thread may do. Without a call a thread has no lane and uses shard 0.
+    /// Makes the calling thread of a model use slot `number` and its shard (modulo the count of shards), which no other
+    /// living thread may do. Without a call a thread has no slot and uses shard 0.
     #[cfg(anthill_loom)]
     pub fn set_home(number: usize) {
         home::set(number);
     }
 
-    fn with_settings(settings: Settings<T>) -> Self {
+    fn with_settings(settings: ObjectSettings<T>) -> Self {
         let shards = (0..settings.shards).map(|_| CachePadded::new(Mutex::new(Shard::new()))).collect();
         let clock = TickClock::new(settings.tick_period);
-        let lanes = if settings.weighs() { Lanes::none() } else { Lanes::new() };
-        ObjectPool { shared: Arc::new(Shared { settings, lanes, shards, clock }) }
+        let slots = if settings.weighs() { ThreadSlots::none() } else { ThreadSlots::new() };
+        ObjectPool { shared: Arc::new(ObjectStore { settings, slots, shards, clock }) }
     }
 }
 
@@ -227,29 +227,29 @@ impl<T> fmt::Debug for ObjectPool<T> {
     }
 }
 
-struct Shared<T> {
-    settings: Settings<T>,
-    lanes: Lanes<T>,
+struct ObjectStore<T> {
+    settings: ObjectSettings<T>,
+    slots: ThreadSlots<T>,
     /// A power of two of them, at most [`builder::MAX_SHARDS`].
     shards: Box<[CachePadded<Mutex<Shard<T>>>]>,
     clock: TickClock,
 }
 
-impl<T> Shared<T> {
+impl<T> ObjectStore<T> {
     #[inline]
     fn take(&self) -> Box<T> {
         let home = home::number();
-        match self.lanes.of(home).and_then(Lane::take) {
+        match self.slots.of(home).and_then(ThreadSlot::take) {
             Some(object) => object,
-            None => self.take_beside_lane(home),
+            None => self.take_beside_slot(home),
         }
     }
 
     #[inline(never)]
-    fn take_beside_lane(&self, home: usize) -> Box<T> {
+    fn take_beside_slot(&self, home: usize) -> Box<T> {
         // A statement of its own: the lock must be free again before the search goes on.
         let own = self.shard(home).lock().take();
-        let found = own.or_else(|| self.take_from_others(home)).or_else(|| self.lanes.take_any(home));
+        let found = own.or_else(|| self.take_from_others(home)).or_else(|| self.slots.take_any(home));
         found.unwrap_or_else(|| {
             self.shard(home).lock().missed();
             Box::new((self.settings.make)())
@@ -295,10 +295,10 @@ impl<T> Shared<T> {
             return;
         }
         match self.settings.prepare(&mut object) {
-            Fate::Keep { weight } => self.keep(object, weight),
-            Fate::Refuse => self.home_shard().lock().counts.dropped_by_retain += 1,
-            Fate::Unlucky => self.home_shard().lock().counts.dropped_by_chance += 1,
-            Fate::Panicked(value) => {
+            ReturnVerdict::Keep { weight } => self.keep(object, weight),
+            ReturnVerdict::Refuse => self.home_shard().lock().counts.dropped_by_retain += 1,
+            ReturnVerdict::Unlucky => self.home_shard().lock().counts.dropped_by_chance += 1,
+            ReturnVerdict::Panicked(value) => {
                 self.home_shard().lock().counts.dropped_by_panic += 1;
                 drop(object);
                 if unwinding {
@@ -314,8 +314,8 @@ impl<T> Shared<T> {
     #[inline]
     fn keep(&self, object: Box<T>, weight: usize) {
         let home = home::number();
-        let returns = match self.lanes.of(home) {
-            Some(lane) => match lane.put(object) {
+        let returns = match self.slots.of(home) {
+            Some(slot) => match slot.put(object) {
                 Ok(returns) => returns,
                 Err(object) => self.keep_in_shard(home, object, weight),
             },
@@ -326,7 +326,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Keeps an object for which there is no room in a lane, and tells which one it was for this shard.
+    /// Keeps an object for which there is no room in a slot, and tells which one it was for this shard.
     #[inline(never)]
     fn keep_in_shard(&self, home: usize, object: Box<T>, weight: usize) -> u64 {
         let bounds = self.settings.bounds;
@@ -334,7 +334,7 @@ impl<T> Shared<T> {
         let surplus = if self.settings.weighs() {
             shard.put(Idle { object, weight }, bounds)
         } else {
-            shard.put_by_lane(object, home, &self.lanes, bounds)
+            shard.put_by_slot(object, home, &self.slots, bounds)
         };
         let returns = shard.count_return();
         drop(shard);
@@ -354,7 +354,7 @@ impl<T> Shared<T> {
         // Everything leaves its shard before the first is dropped, so that a panic there cannot cut the tick short.
         let bounds = self.settings.bounds;
         let expired: Vec<Vec<Box<T>>> =
-            self.shards.iter().map(|shard| shard.lock().age(&self.lanes, bounds)).collect();
+            self.shards.iter().map(|shard| shard.lock().age(&self.slots, bounds)).collect();
         panic::drop_each(expired.into_iter().flatten());
     }
 
@@ -405,7 +405,7 @@ mod tests {
             drop(locks);
         });
         assert!(ends(move || {
-            drop(user.get()); // made, and the lane opened
+            drop(user.get()); // made, and the slot opened
             opened.send(()).unwrap();
             is_locked.recv().unwrap();
             for round in 0..1_000 {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::config::{self, Builder, Settings, WhenFull};
 use crate::core::handoff::Order;
-use crate::core::{Core, DutyBody};
+use crate::core::{BroadcastBody, Core};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::panic::contain;
-use crate::pool::submit::{self, Patience, Wish};
+use crate::pool::submit::{self, Wait, Wish};
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, StdArc};
 use crate::threads::cleaner;
 use crate::threads::handler::Handler;
 use crate::threads::identity::PoolIdentity;
-use crate::threads::shared::{Shared, ring};
+use crate::threads::shared::{Shared, notify_each};
 use crate::threads::spawn::{ensure_cleaner, is_still_wanted, start_worker};
 use crate::times::PoolTimes;
 
@@ -122,7 +122,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::waiting(Patience::None))
+        self.place(payload, Wish::waiting(Wait::None))
     }
 
     /// As [`submit`](Self::submit), but waits no longer than `limit`.
@@ -130,7 +130,7 @@ where
     /// # Errors
     /// As `submit`, and [`Timeout`](SubmitError::Timeout). A limit too long to be a point in time waits without end.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::waiting(Patience::within(limit)))
+        self.place(payload, Wish::waiting(Wait::within(limit)))
     }
 
     /// Hands over many payloads in their order, and waits for room as often as needed. Cheaper than one by one.
@@ -161,7 +161,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        self.place_many(payloads, Wish::waiting(Patience::None))
+        self.place_many(payloads, Wish::waiting(Wait::None))
     }
 
     pub(crate) fn place(&self, payload: T, wish: Wish<'_>) -> Result<(), SubmitError<T>> {
@@ -207,9 +207,9 @@ where
             if core.workers >= workers {
                 return Ok(made);
             }
-            let Some(birth) = core.reserve_errand() else { return Ok(made) };
+            let Some(reservation) = core.reserve_searching() else { return Ok(made) };
             drop(core);
-            start_worker(self.shared(), None, birth).map_err(|(_, error)| error)?;
+            start_worker(self.shared(), None, reservation).map_err(|(_, error)| error)?;
         }
         Ok(missing)
     }
@@ -235,15 +235,15 @@ where
         let shared = self.shared();
         let mut core = shared.core.lock();
         config::check_sizes(core.limits.min_workers, max_workers)?;
-        let (leaving, births) = core.resize(max_workers);
+        let (leaving, reservations) = core.resize(max_workers);
         shared.unlock_and_tell(core);
         for seat in leaving {
             seat.give(Order::Leave);
         }
-        for birth in births {
-            if is_still_wanted(shared, birth) {
+        for reservation in reservations {
+            if is_still_wanted(shared, reservation) {
                 // A refused thread is no error here: its slot is free again, and the next submission is told.
-                let refused = start_worker(shared, None, birth).err();
+                let refused = start_worker(shared, None, reservation).err();
                 contain(|| drop(refused));
             }
         }
@@ -266,14 +266,14 @@ where
     /// assert_eq!(seen, [0, 1, 2]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn broadcast(&self, duty: impl Fn(usize) + Send + Sync + 'static) -> usize {
+    pub fn broadcast(&self, broadcast: impl Fn(usize) + Send + Sync + 'static) -> usize {
         // Ours is dropped last, after the lock: what it holds is the user's.
-        let duty: DutyBody = StdArc::new(duty);
+        let broadcast: BroadcastBody = StdArc::new(broadcast);
         let mut core = self.shared().core.lock();
-        let (workers, idle) = core.give_duty(duty.clone());
+        let (workers, idle) = core.add_broadcast(broadcast.clone());
         drop(core);
         for seat in idle {
-            seat.give(Order::Look);
+            seat.give(Order::Search);
         }
         workers
     }
@@ -402,14 +402,14 @@ where
 /// Stops, and does `more` in the same critical section.
 fn stop<T, R>(shared: &Shared<T>, more: impl FnOnce(&mut Core<T>) -> R) -> R {
     let mut core = shared.core.lock();
-    let (orders, bells) = core.close();
+    let (orders, condvars) = core.close();
     let result = more(&mut core);
     shared.unlock_and_tell(core);
     for (seat, order) in orders {
         seat.give(order);
     }
-    ring(bells);
-    shared.cleaner_bell.notify_one();
+    notify_each(condvars);
+    shared.cleaner_condvar.notify_one();
     result
 }
 

@@ -7,7 +7,7 @@ use crate::cancel::CancelToken;
 use crate::core::queue::Priority;
 use crate::error::SubmitError;
 use crate::pool::handle::WorkerPool;
-use crate::pool::submit::{Patience, Wish};
+use crate::pool::submit::{Wait, Wish};
 
 /// A payload about to be submitted, with a priority, a limit of waiting or a way to be called off; made by
 /// [`WorkerPool::submission`].
@@ -25,7 +25,7 @@ pub struct Submission<'a, T: Send + 'static> {
     pool: &'a WorkerPool<T>,
     payload: T,
     priority: Priority,
-    patience: Option<Patience>,
+    wait: Option<Wait>,
     token: Option<&'a CancelToken>,
 }
 
@@ -38,7 +38,7 @@ impl<T: Send + 'static> WorkerPool<T> {
 
 impl<'a, T: Send + 'static> Submission<'a, T> {
     fn new(pool: &'a WorkerPool<T>, payload: T) -> Self {
-        Submission { pool, payload, priority: Priority::Normal, patience: None, token: None }
+        Submission { pool, payload, priority: Priority::Normal, wait: None, token: None }
     }
 
     /// How urgent it is among what is queued; [`Priority::Normal`] when not set. Blocked submitters are served in the
@@ -51,13 +51,13 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
     /// Waits no longer than `limit` for room; without it the pool's [`when_full`](crate::Builder::when_full) says what
     /// happens.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.patience = Some(Patience::within(limit));
+        self.wait = Some(Wait::within(limit));
         self
     }
 
     /// Does not wait at all, as `try_submit`.
     pub fn no_wait(mut self) -> Self {
-        self.patience = Some(Patience::None);
+        self.wait = Some(Wait::None);
         self
     }
 
@@ -73,9 +73,9 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
     /// As [`WorkerPool::submit`], and [`Timeout`](SubmitError::Timeout), [`Full`](SubmitError::Full) or
     /// [`Cancelled`](SubmitError::Cancelled) where that was asked for; each with the payload.
     pub fn submit(self) -> Result<(), SubmitError<T>> {
-        let Submission { pool, payload, priority, patience, token } = self;
-        let wish = match patience {
-            Some(patience) => Wish::waiting(patience),
+        let Submission { pool, payload, priority, wait, token } = self;
+        let wish = match wait {
+            Some(wait) => Wish::waiting(wait),
             None => pool.policy(),
         };
         pool.place(payload, wish.with(priority, token))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cancel::CancelToken;
 use crate::config::{Discard, WhenFull};
 use crate::core::queue::{Item, Priority};
-use crate::core::waiters::Fate;
+use crate::core::waiters::WaiterState;
 use crate::core::{Admission, Ask, Core};
 use crate::error::{Refusal, SubmitError, SubmitManyError};
 use crate::panic::contain;
@@ -28,30 +28,30 @@ const AT_A_TIME: usize = 64;
 
 /// How long a submission may wait.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
+pub(crate) enum Wait {
     None,
     Until(Instant),
     Endless,
 }
 
-impl Patience {
+impl Wait {
     /// Until so long from now; without end when that is too long to be a point in time.
     pub(crate) fn within(limit: Duration) -> Self {
-        Instant::now().checked_add(limit).map_or(Patience::Endless, Patience::Until)
+        Instant::now().checked_add(limit).map_or(Wait::Endless, Wait::Until)
     }
 
     fn deadline(self) -> Option<Instant> {
         match self {
-            Patience::Until(deadline) => Some(deadline),
-            Patience::None | Patience::Endless => None,
+            Wait::Until(deadline) => Some(deadline),
+            Wait::None | Wait::Endless => None,
         }
     }
 
     /// Until when to wait for a thread that somebody else is making; shortly, where nobody may block.
     fn settle_by(self, may_block: bool) -> Option<Instant> {
         match self {
-            Patience::Until(deadline) if may_block => Some(deadline),
-            Patience::Endless if may_block => None,
+            Wait::Until(deadline) if may_block => Some(deadline),
+            Wait::Endless if may_block => None,
             _ => Instant::now().checked_add(SETTLE_WITHIN),
         }
     }
@@ -60,7 +60,7 @@ impl Patience {
 /// What a submission asks for.
 #[derive(Clone, Copy)]
 pub(crate) struct Wish<'t> {
-    pub(crate) patience: Patience,
+    pub(crate) wait: Wait,
     pub(crate) priority: Priority,
     pub(crate) token: Option<&'t CancelToken>,
     /// When there is no room: the oldest queued payload makes some.
@@ -72,31 +72,31 @@ pub(crate) struct Wish<'t> {
     /// Does not wait for a thread that somebody else is making either.
     hasty: bool,
     /// When there is no room: it is kept for the next worker that has nothing else to do.
-    stands_by: bool,
+    background: bool,
 }
 
 impl<'t> Wish<'t> {
-    pub(crate) fn waiting(patience: Patience) -> Self {
+    pub(crate) fn waiting(wait: Wait) -> Self {
         Wish {
-            patience,
+            wait,
             priority: Priority::Normal,
             token: None,
             displace: false,
             run_here: false,
             quiet: false,
             hasty: false,
-            stands_by: false,
+            background: false,
         }
     }
 
     /// A look in passing, by someone who has other pools to go to.
     pub(crate) fn glance() -> Self {
-        Wish { quiet: true, hasty: true, ..Self::waiting(Patience::None) }
+        Wish { quiet: true, hasty: true, ..Self::waiting(Wait::None) }
     }
 
     /// For what a worker should do when it has nothing else to do.
     pub(crate) fn offer() -> Self {
-        Wish { stands_by: true, quiet: true, ..Self::waiting(Patience::None) }
+        Wish { background: true, quiet: true, ..Self::waiting(Wait::None) }
     }
 
     /// The same, by someone who will call [`note_refusal`] if this was the end of it.
@@ -106,11 +106,11 @@ impl<'t> Wish<'t> {
 
     /// What the pool's policy says.
     pub(crate) fn by_policy(policy: WhenFull) -> Self {
-        let patience = if policy == WhenFull::Block { Patience::Endless } else { Patience::None };
+        let wait = if policy == WhenFull::Block { Wait::Endless } else { Wait::None };
         Wish {
             displace: policy == WhenFull::DiscardOldest,
             run_here: policy == WhenFull::RunOnCaller,
-            ..Self::waiting(patience)
+            ..Self::waiting(wait)
         }
     }
 
@@ -146,9 +146,9 @@ pub(crate) fn place<T: Send + 'static>(
                 shared.discard([oldest.payload], Discard::Displaced);
                 return Ok(());
             }
-            Admission::Spawn(returned, birth) => {
+            Admission::Spawn(returned, reservation) => {
                 drop(core);
-                match start_worker(shared, Some(returned), birth) {
+                match start_worker(shared, Some(returned), reservation) {
                     Ok(()) => return Ok(()),
                     Err((returned, error)) => {
                         item = returned.expect("a worker that did not come to be gives its payload back");
@@ -179,14 +179,14 @@ pub(crate) fn place<T: Send + 'static>(
                     return refuse(shared, core, wish, SubmitError::Cancelled(returned.payload));
                 }
                 let may_block = core.limits.max_blocking > 0;
-                let settle_by = *settle_by.get_or_insert_with(|| wish.patience.settle_by(may_block));
+                let settle_by = *settle_by.get_or_insert_with(|| wish.wait.settle_by(may_block));
                 let late;
                 (core, late) = shared.watch(core, settle_by);
                 if late && !core.is_settled() {
-                    let why = match wish.patience {
-                        Patience::None => SubmitError::Full,
+                    let why = match wish.wait {
+                        Wait::None => SubmitError::Full,
                         _ if !may_block => SubmitError::Overload,
-                        Patience::Until(_) | Patience::Endless => SubmitError::Timeout,
+                        Wait::Until(_) | Wait::Endless => SubmitError::Timeout,
                     };
                     return refuse(shared, core, wish, why(returned.payload));
                 }
@@ -197,8 +197,8 @@ pub(crate) fn place<T: Send + 'static>(
                 return refuse(shared, core, wish, SubmitError::SpawnFailed(item.payload, error));
             }
             Admission::Closed(item) => return refuse(shared, core, wish, SubmitError::Closed(item.payload)),
-            Admission::Full(offer) if wish.stands_by => {
-                return match core.stand_by(offer) {
+            Admission::Full(offer) if wish.background => {
+                return match core.add_background(offer) {
                     Ok(()) => Ok(()),
                     Err(offer) => refuse(shared, core, wish, SubmitError::Full(offer.payload)),
                 };
@@ -211,20 +211,20 @@ pub(crate) fn place<T: Send + 'static>(
             }
             Admission::Full(full) => {
                 let from_worker = PoolIdentity::of(shared).has_slot_for_this_thread();
-                if matches!(wish.patience, Patience::None) {
+                if matches!(wish.wait, Wait::None) {
                     let error = match spawn_error {
                         None => SubmitError::Full(full.payload),
                         Some(error) => SubmitError::SpawnFailed(full.payload, error),
                     };
                     return refuse(shared, core, wish, error);
                 }
-                if core.line.len() >= core.limits.max_blocking {
+                if core.waiters.len() >= core.limits.max_blocking {
                     return refuse(shared, core, wish, SubmitError::Overload(full.payload));
                 }
-                if from_worker && core.line.workers_waiting + 1 >= core.workers {
+                if from_worker && core.waiters.workers_waiting + 1 >= core.workers {
                     return refuse(shared, core, wish, SubmitError::WouldDeadlock(full.payload));
                 }
-                match wait_in_line(shared, core, full, wish, from_worker) {
+                match wait_for_room(shared, core, full, wish, from_worker) {
                     Outcome::Accepted => return Ok(()),
                     Outcome::Refused(core, error) => return refuse(shared, core, wish, error),
                     Outcome::Forsaken(again, returned) => {
@@ -303,7 +303,7 @@ enum Outcome<'a, T> {
 }
 
 /// Waits in line until the payload is taken, the pool closes, or patience ends.
-fn wait_in_line<'a, T: Send + 'static>(
+fn wait_for_room<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
     mut core: MutexGuard<'a, Core<T>>,
     item: Item<T>,
@@ -312,32 +312,32 @@ fn wait_in_line<'a, T: Send + 'static>(
 ) -> Outcome<'a, T> {
     // With no queue there is nothing to wait for but the hand-over itself.
     let mut eager = core.limits.queue_capacity == 0;
-    let (ticket, bell) = core.line.join(item, wish.priority, eager, from_worker);
+    let (ticket, condvar) = core.waiters.join(item, wish.priority, eager, from_worker);
     core.check();
     let registration = wish.token.map(|token| {
-        let (shared, bell) = (shared.clone(), bell.clone());
+        let (shared, condvar) = (shared.clone(), condvar.clone());
         token.listen(StdArc::new(move || {
             // Once the lock was free, the submitter has either seen the cancellation or sleeps.
             drop(shared.core.lock());
-            bell.notify_one();
+            condvar.notify_one();
         }))
     });
-    let deadline = wish.patience.deadline();
+    let deadline = wish.wait.deadline();
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
     let mut late = false;
     let mut wake_by = None;
     let why: Option<fn(T) -> SubmitError<T>> = loop {
-        match core.line.fate(ticket) {
-            Fate::Served => {
+        match core.waiters.state_of(ticket) {
+            WaiterState::Served => {
                 core.was_told(ticket);
-                core.line.return_bell(bell);
+                core.waiters.return_condvar(condvar);
                 return Outcome::Accepted;
             }
-            Fate::TurnedAway(item) => {
-                core.line.return_bell(bell);
+            WaiterState::TurnedAway(item) => {
+                core.waiters.return_condvar(condvar);
                 return Outcome::Refused(core, SubmitError::Closed(item.payload));
             }
-            Fate::Waits => {}
+            WaiterState::Waiting => {}
         }
         if wish.token.is_some_and(CancelToken::is_cancelled) {
             break Some(SubmitError::Cancelled);
@@ -353,16 +353,16 @@ fn wait_in_line<'a, T: Send + 'static>(
         }
         if late {
             eager = true;
-            core.line.make_eager(ticket);
+            core.waiters.make_eager(ticket);
         }
         wake_by = if eager { deadline } else { earlier(deadline, tell_by) };
         (core, late) = match wake_by {
-            Some(at) => bell.wait_until(core, at),
-            None => (bell.wait(core), false),
+            Some(at) => condvar.wait_until(core, at),
+            None => (condvar.wait(core), false),
         };
     };
-    let item = core.line.withdraw(ticket).expect("it still waits");
-    core.line.return_bell(bell);
+    let item = core.waiters.withdraw(ticket).expect("it still waits");
+    core.waiters.return_condvar(condvar);
     drop(registration);
     match why {
         Some(why) => Outcome::Refused(core, why(item.payload)),

@@ -16,14 +16,14 @@ use super::job::Job;
 use crate::panic::drop_quietly;
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 
-pub(super) type Outcome<R> = Result<R, TaskError>;
+pub(super) type TaskResult<R> = Result<R, TaskError>;
 
-pub(super) struct Errand<R: 'static> {
-    state: Mutex<State<R>>,
+pub(super) struct TaskCell<R: 'static> {
+    state: Mutex<CellState<R>>,
     ended: Condvar,
 }
 
-struct State<R: 'static> {
+struct CellState<R: 'static> {
     stage: Stage<R>,
     /// Of the task that awaits the handle; there is only one handle.
     waker: Option<Waker>,
@@ -35,22 +35,22 @@ enum Stage<R: 'static> {
     Waiting(Job<R>),
     /// The closure is being run, or being dropped unrun.
     Running,
-    Ended(Outcome<R>),
+    Ended(TaskResult<R>),
     /// The outcome was given to somebody, or to nobody.
     Taken,
 }
 
-impl<R> Errand<R> {
+impl<R> TaskCell<R> {
     pub(super) fn new(job: Job<R>) -> Arc<Self> {
-        let state = State { stage: Stage::Waiting(job), waker: None, abandoned: false };
-        Arc::new(Errand { state: Mutex::new(state), ended: Condvar::new() })
+        let state = CellState { stage: Stage::Waiting(job), waker: None, abandoned: false };
+        Arc::new(TaskCell { state: Mutex::new(state), ended: Condvar::new() })
     }
 
     /// Runs the closure here and now, unless it was started or will never be. `note` sees how it ended before anybody
     /// else does.
     ///
     /// A panic that nobody can ask for any more goes on to the caller.
-    pub(super) fn start(&self, note: impl FnOnce(&Outcome<R>)) {
+    pub(super) fn start(&self, note: impl FnOnce(&TaskResult<R>)) {
         let mut state = self.state.lock();
         let job = match replace(&mut state.stage, Stage::Running) {
             Stage::Waiting(job) => job,
@@ -91,7 +91,7 @@ impl<R> Errand<R> {
     ///
     /// # Panics
     /// When it was taken before.
-    pub(super) fn take(&self) -> Option<Outcome<R>> {
+    pub(super) fn take(&self) -> Option<TaskResult<R>> {
         self.state.lock().take()
     }
 
@@ -99,7 +99,7 @@ impl<R> Errand<R> {
     ///
     /// # Panics
     /// When it was taken before.
-    pub(super) fn wait(&self) -> Outcome<R> {
+    pub(super) fn wait(&self) -> TaskResult<R> {
         let mut state = self.state.lock();
         loop {
             match state.take() {
@@ -113,7 +113,7 @@ impl<R> Errand<R> {
     ///
     /// # Panics
     /// When it was taken before.
-    pub(super) fn wait_until(&self, deadline: Instant) -> Option<Outcome<R>> {
+    pub(super) fn wait_until(&self, deadline: Instant) -> Option<TaskResult<R>> {
         let mut state = self.state.lock();
         let mut late = false;
         loop {
@@ -131,7 +131,7 @@ impl<R> Errand<R> {
     ///
     /// # Panics
     /// When it was taken before.
-    pub(super) fn poll(&self, waker: &Waker) -> Poll<Outcome<R>> {
+    pub(super) fn poll(&self, waker: &Waker) -> Poll<TaskResult<R>> {
         // Cloning and dropping wakers is foreign code.
         let waker = waker.clone();
         let mut state = self.state.lock();
@@ -161,7 +161,7 @@ impl<R> Errand<R> {
     }
 
     /// Makes the outcome known; returns it when nobody will ask.
-    fn end(&self, mut state: MutexGuard<'_, State<R>>, outcome: Outcome<R>) -> Option<Outcome<R>> {
+    fn end(&self, mut state: MutexGuard<'_, CellState<R>>, outcome: TaskResult<R>) -> Option<TaskResult<R>> {
         if state.abandoned {
             state.stage = Stage::Taken;
             return Some(outcome);
@@ -177,7 +177,7 @@ impl<R> Errand<R> {
     }
 }
 
-impl<R> State<R> {
+impl<R> CellState<R> {
     /// Takes the closure out, unless it was started, and goes on to `next`.
     fn withdraw(&mut self, next: Stage<R>) -> Option<Job<R>> {
         match replace(&mut self.stage, next) {
@@ -189,7 +189,7 @@ impl<R> State<R> {
         }
     }
 
-    fn take(&mut self) -> Option<Outcome<R>> {
+    fn take(&mut self) -> Option<TaskResult<R>> {
         match replace(&mut self.stage, Stage::Taken) {
             Stage::Ended(outcome) => Some(outcome),
             Stage::Taken => panic!("the result of this task was taken before"),

@@ -30,9 +30,9 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
         match core.next_expiry(now, limit) {
             Some(due) => {
                 let due = due.max(now.checked_add(SHORTEST_SLEEP).unwrap_or(now));
-                drop(shared.cleaner_bell.wait_until(core, due));
+                drop(shared.cleaner_condvar.wait_until(core, due));
             }
-            None => drop(shared.cleaner_bell.wait(core)),
+            None => drop(shared.cleaner_condvar.wait(core)),
         }
     }
 }

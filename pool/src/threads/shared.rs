@@ -14,7 +14,7 @@ pub(crate) struct Shared<T> {
     /// Rung for the rare events that watchers wait for: idleness, departures, outcomes of thread creation.
     pub(crate) events: Condvar,
     /// Rung when the cleaner has something to do before its time: to end, or to watch workers again.
-    pub(crate) cleaner_bell: Condvar,
+    pub(crate) cleaner_condvar: Condvar,
     pub(crate) settings: Settings<T>,
     pub(crate) handler: Handler<T>,
 }
@@ -24,7 +24,7 @@ impl<T> Shared<T> {
         Shared {
             core: Mutex::new(Core::new(settings.limits, settings.clock.clone())),
             events: Condvar::new(),
-            cleaner_bell: Condvar::new(),
+            cleaner_condvar: Condvar::new(),
             settings,
             handler,
         }
@@ -70,9 +70,9 @@ impl<T> Shared<T> {
     }
 }
 
-pub(crate) fn ring(bells: impl IntoIterator<Item = Arc<Condvar>>) {
-    for bell in bells {
-        bell.notify_one();
+pub(crate) fn notify_each(condvars: impl IntoIterator<Item = Arc<Condvar>>) {
+    for condvar in condvars {
+        condvar.notify_one();
     }
 }
 

@@ -6,11 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::WorkerThread;
 use crate::core::handoff::Order;
 use crate::core::queue::Item;
-use crate::core::{Birth, Core};
+use crate::core::{Core, Reservation};
 use crate::panic;
 use crate::sync::{Arc, MutexGuard, channel, thread};
 use crate::threads::cleaner;
-use crate::threads::shared::{Shared, ring};
+use crate::threads::shared::{Shared, notify_each};
 use crate::threads::worker::{self, Start};
 
 /// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to look for work. On
@@ -18,7 +18,7 @@ use crate::threads::worker::{self, Start};
 pub(crate) fn start_worker<T: Send + 'static>(
     shared: &Arc<Shared<T>>,
     item: Option<Item<T>>,
-    birth: Birth,
+    reservation: Reservation,
 ) -> Result<(), (Option<Item<T>>, io::Error)> {
     let (place, orders) = channel::one_place();
     let (made, was_made) = if shared.handler.has_state() {
@@ -28,12 +28,12 @@ pub(crate) fn start_worker<T: Send + 'static>(
         (None, None)
     };
     let options = &shared.settings.threads;
-    let start = Start { birth, place: place.clone(), orders, made };
+    let start = Start { reservation, place: place.clone(), orders, made };
     let body = {
         let shared = shared.clone();
         Box::new(move || worker::live(&shared, start))
     };
-    let name = format!("{}-{}", options.name, birth.index);
+    let name = format!("{}-{}", options.name, reservation.index);
     let new = WorkerThread { name, stack_size: options.stack_size, body };
     let thread = contain("making a worker's thread", || match &options.spawner {
         Some(spawner) => spawner(new),
@@ -41,7 +41,7 @@ pub(crate) fn start_worker<T: Send + 'static>(
     });
     let thread = match thread {
         Ok(thread) => thread,
-        Err(error) => return Err((give_up(shared, item, birth, None), error)),
+        Err(error) => return Err((give_up(shared, item, reservation, None), error)),
     };
     if let Some(was_made) = was_made {
         let error = match was_made.recv() {
@@ -50,12 +50,12 @@ pub(crate) fn start_worker<T: Send + 'static>(
             Err(_) => Some(dropped_thread()),
         };
         if let Some(error) = error {
-            return Err((give_up(shared, item, birth, Some(thread)), error));
+            return Err((give_up(shared, item, reservation, Some(thread)), error));
         }
     }
     let order = match item {
         Some(item) => Order::Run(item),
-        None => Order::Look,
+        None => Order::Search,
     };
     // Sent in the same critical section in which the slot counts as settled: before it, nobody may count on a worker that
     // may not come; and the worker must not come to the lock while it still counts as one that may not.
@@ -66,13 +66,13 @@ pub(crate) fn start_worker<T: Send + 'static>(
             Order::Run(item) => Some(item),
             _ => None,
         };
-        return Err((give_up(shared, item, birth, Some(thread)), dropped_thread()));
+        return Err((give_up(shared, item, reservation, Some(thread)), dropped_thread()));
     }
-    core.spawn_succeeded(birth, thread);
+    core.spawn_succeeded(reservation, thread);
     let core = ensure_cleaner(shared, core);
     shared.unlock_and_tell(core);
     // It sleeps without a limit while no worker is to go.
-    shared.cleaner_bell.notify_one();
+    shared.cleaner_condvar.notify_one();
     Ok(())
 }
 
@@ -84,34 +84,34 @@ fn dropped_thread() -> io::Error {
 fn give_up<T>(
     shared: &Shared<T>,
     item: Option<Item<T>>,
-    birth: Birth,
+    reservation: Reservation,
     thread: Option<thread::JoinHandle<()>>,
 ) -> Option<Item<T>> {
-    give_slot_back(shared, shared.core.lock(), birth, thread);
+    give_slot_back(shared, shared.core.lock(), reservation, thread);
     item
 }
 
 fn give_slot_back<T>(
     shared: &Shared<T>,
     mut core: MutexGuard<'_, Core<T>>,
-    birth: Birth,
+    reservation: Reservation,
     thread: Option<thread::JoinHandle<()>>,
 ) {
-    let (bells, duties) = core.spawn_failed(birth);
+    let (condvars, broadcasts) = core.spawn_failed(reservation);
     core.threads.extend(thread);
     shared.unlock_and_tell(core);
-    ring(bells);
-    panic::contain(|| drop(duties));
+    notify_each(condvars);
+    panic::contain(|| drop(broadcasts));
 }
 
 /// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.
-pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, birth: Birth) -> bool {
+pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, reservation: Reservation) -> bool {
     // One critical section: who submits before it sees a worker coming, who submits after it sees a free slot.
     let core = shared.core.lock();
     if core.has_work_for_more() {
         return true;
     }
-    give_slot_back(shared, core, birth, None);
+    give_slot_back(shared, core, reservation, None);
     false
 }
 

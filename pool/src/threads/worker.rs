@@ -3,21 +3,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::config::{Discard, PayloadEnd};
-use crate::core::batch::{Appetite, Hand};
+use crate::core::batch::{Batch, BatchPacer};
 use crate::core::handoff::{Order, Seat, next_order};
 use crate::core::queue::Item;
-use crate::core::{Birth, Ended, Leftovers, Next, Post, Visit};
+use crate::core::{CheckIn, Ended, Leftovers, Next, Reservation, WorkerRecord};
 use crate::panic::contain;
 use crate::sync::channel::{Receiver, Sender};
 use crate::sync::{Arc, Condvar};
 use crate::threads::handler::{Runner, StateError};
 use crate::threads::identity::{self, has_left};
 use crate::threads::join;
-use crate::threads::shared::{Shared, report, ring};
+use crate::threads::shared::{Shared, notify_each, report};
 
 /// What the thread that makes a worker gives to the new thread.
 pub(crate) struct Start<T> {
-    pub(crate) birth: Birth,
+    pub(crate) reservation: Reservation,
     pub(crate) place: Sender<Order<T>>,
     pub(crate) orders: Receiver<Order<T>>,
     /// Where to say whether the worker's state could be made; only asked for when it has one.
@@ -27,8 +27,8 @@ pub(crate) struct Start<T> {
 /// The worker's body.
 pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
     identity::works_for(shared);
-    let Start { birth, place, orders, made } = start;
-    let index = birth.index;
+    let Start { reservation, place, orders, made } = start;
+    let index = reservation.index;
     let hooks = &shared.settings.threads;
     run_hook(hooks.on_start.as_deref(), index);
     let (runner, outcome) = match make_runner(shared, index) {
@@ -42,9 +42,9 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
         // come: this worker holds a sender of its own channel.
         let first = orders.recv().unwrap_or(Order::Leave);
-        let (seat, hand) = (Seat::here(place), Arc::new(Hand::new()));
-        let post = Post { seat, hand, holding: false, on_duty: false, birth };
-        Worker::new(shared, post, runner).work(first, &orders);
+        let (seat, batch) = (Seat::here(place), Arc::new(Batch::new()));
+        let record = WorkerRecord { seat, batch, holding: false, broadcasting: false, reservation };
+        Worker::new(shared, record, runner).work(first, &orders);
     }
     has_left();
     run_hook(hooks.on_stop.as_deref(), index);
@@ -59,17 +59,17 @@ fn make_runner<T>(shared: &Shared<T>, index: usize) -> Result<Runner<'_, T>, Sta
 
 struct Worker<'p, T> {
     shared: &'p Shared<T>,
-    post: Post<T>,
+    record: WorkerRecord<T>,
     /// `None` once its state was lost and could not be made anew.
     runner: Option<Runner<'p, T>>,
-    appetite: Appetite,
-    rings: Vec<Arc<Condvar>>,
+    pacer: BatchPacer,
+    to_notify: Vec<Arc<Condvar>>,
 }
 
 impl<'p, T> Worker<'p, T> {
-    fn new(shared: &'p Shared<T>, post: Post<T>, runner: Runner<'p, T>) -> Self {
-        let appetite = Appetite::new(shared.settings.limits.batch > 1);
-        Worker { shared, post, runner: Some(runner), appetite, rings: Vec::new() }
+    fn new(shared: &'p Shared<T>, record: WorkerRecord<T>, runner: Runner<'p, T>) -> Self {
+        let pacer = BatchPacer::new(shared.settings.limits.batch_size > 1);
+        Worker { shared, record, runner: Some(runner), pacer, to_notify: Vec::new() }
     }
 
     fn work(mut self, first: Order<T>, orders: &Receiver<Order<T>>) {
@@ -81,8 +81,8 @@ impl<'p, T> Worker<'p, T> {
                     self.pass_on();
                     self.run_until_idle(Some(item))
                 }
-                Order::Look => {
-                    self.post.birth.now_on_errand();
+                Order::Search => {
+                    self.record.reservation.now_searching();
                     self.run_until_idle(None)
                 }
                 Order::Leave => false,
@@ -101,12 +101,12 @@ impl<'p, T> Worker<'p, T> {
     /// Says that this worker is awake, and wakes the next one if there is work for it.
     fn pass_on(&mut self) {
         let mut core = self.shared.core.lock();
-        let relayed = core.is_awake(&mut self.rings);
+        let relayed = core.is_awake(&mut self.to_notify);
         drop(core);
         if let Some((seat, order)) = relayed {
             seat.give(order);
         }
-        ring(self.rings.drain(..));
+        notify_each(self.to_notify.drain(..));
     }
 
     /// Runs `item` and every further one that waits. True: the worker is on the ready stack. False: it has left.
@@ -114,30 +114,30 @@ impl<'p, T> Worker<'p, T> {
         let mut item = item;
         loop {
             let ended = item.map(|item| self.run(item));
-            self.appetite.ran_one();
+            self.pacer.ran_one();
             if self.runner.is_none() {
                 self.abandon();
                 return false;
             }
-            if let Some(next) = self.next_in_hand(ended) {
+            if let Some(next) = self.next_in_batch(ended) {
                 item = Some(next);
                 continue;
             }
-            let may_batch = self.appetite.before_visit();
+            let may_batch = self.pacer.before_check_in();
             let mut core = self.shared.core.lock();
-            let next = core.visit(&mut self.post, Visit { ended, may_batch }, &mut self.rings);
+            let next = core.check_in(&mut self.record, CheckIn { ended, may_batch }, &mut self.to_notify);
             let watched = core.watchers > 0;
             drop(core);
-            ring(self.rings.drain(..));
-            self.appetite.after_visit(matches!(next, Next::Run(_)));
+            notify_each(self.to_notify.drain(..));
+            self.pacer.after_check_in(matches!(next, Next::Run(_)));
             match next {
                 Next::Run(following) => item = Some(following),
-                Next::Duties(duties) => {
+                Next::Broadcasts(broadcasts) => {
                     item = None;
-                    for duty in duties {
-                        let index = self.post.birth.index;
+                    for broadcast in broadcasts {
+                        let index = self.record.reservation.index;
                         // Dropped in there as well.
-                        contain(move || duty(index));
+                        contain(move || broadcast(index));
                     }
                 }
                 Next::Idle | Next::Leave => {
@@ -152,11 +152,11 @@ impl<'p, T> Worker<'p, T> {
 
     /// The next payload that it took along, if it did.
     #[inline]
-    fn next_in_hand(&self, ended: Option<Ended>) -> Option<Item<T>> {
-        if !self.post.holding {
+    fn next_in_batch(&self, ended: Option<Ended>) -> Option<Item<T>> {
+        if !self.record.holding {
             return None;
         }
-        self.post.hand.next(ended? == Ended::Panicked).map(Item::unstamped)
+        self.record.batch.next(ended? == Ended::Panicked).map(Item::unstamped)
     }
 
     /// Runs one payload, unless it has waited too long.
@@ -180,7 +180,7 @@ impl<'p, T> Worker<'p, T> {
     fn run_payload(&mut self, payload: T) -> Ended {
         let Some(runner) = &mut self.runner else { return Ended::Panicked };
         let settings = &self.shared.settings;
-        let index = self.post.birth.index;
+        let index = self.record.reservation.index;
         if let Some(hook) = &settings.hooks.on_payload_start {
             contain(|| hook(index, &payload));
         }
@@ -208,13 +208,13 @@ impl<'p, T> Worker<'p, T> {
 
     fn abandon(&mut self) {
         let mut core = self.shared.core.lock();
-        let Leftovers { payloads, bells, _duties: duties } = core.abandon(&mut self.post);
+        let Leftovers { payloads, condvars, _broadcasts: broadcasts } = core.abandon(&mut self.record);
         self.shared.unlock_and_tell(core);
         has_left();
         // It may have been the last, for which the cleaner waits without a limit.
-        self.shared.cleaner_bell.notify_one();
-        ring(bells);
-        contain(|| drop(duties));
+        self.shared.cleaner_condvar.notify_one();
+        notify_each(condvars);
+        contain(|| drop(broadcasts));
         self.shared.discard(payloads, Discard::NoWorker);
     }
 }

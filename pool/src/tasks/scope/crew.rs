@@ -27,12 +27,12 @@ pub(super) type PanicValue = Box<dyn Any + Send>;
 pub(super) struct Crew {
     /// The most tickets under way at a time.
     most_tickets: usize,
-    state: Mutex<State>,
+    state: Mutex<CrewState>,
     /// Rung for the owner only.
     changed: Condvar,
 }
 
-struct State {
+struct CrewState {
     queue: VecDeque<Job<()>>,
     /// Jobs that have been taken and have not ended.
     running: usize,
@@ -47,7 +47,7 @@ impl Crew {
     pub(super) fn new(pool: &TaskPool) -> Arc<Self> {
         let most_tickets = pool.capacity().unwrap_or(usize::MAX);
         let state =
-            State { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
+            CrewState { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
         Arc::new(Crew { most_tickets, state: Mutex::new(state), changed: Condvar::new() })
     }
 
@@ -63,7 +63,7 @@ impl Crew {
             crew.changed.notify_one();
         }
         if calls_help {
-            let ticket = Ticket { crew: crew.clone() };
+            let ticket = HelpTicket { crew: crew.clone() };
             // A refusal is no harm; the ticket is dropped then, and not expected any more.
             drop(pool.offer(Task::new(move || ticket.run())));
         }
@@ -102,7 +102,7 @@ impl Crew {
     }
 
     /// Runs a job that was just taken from the queue; it counts as running until its captures are gone.
-    fn run<'a>(&'a self, mut state: MutexGuard<'a, State>, job: Job<()>) -> MutexGuard<'a, State> {
+    fn run<'a>(&'a self, mut state: MutexGuard<'a, CrewState>, job: Job<()>) -> MutexGuard<'a, CrewState> {
         state.running += 1;
         drop(state);
         let mut panic = catch_unwind(AssertUnwindSafe(|| job.run())).err();
@@ -121,11 +121,11 @@ impl Crew {
 }
 
 /// What the pool gets; 'static, and harmless after the scope's end.
-struct Ticket {
+struct HelpTicket {
     crew: Arc<Crew>,
 }
 
-impl Ticket {
+impl HelpTicket {
     fn run(self) {
         let crew = self.crew.clone();
         drop(self);
@@ -133,7 +133,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for HelpTicket {
     fn drop(&mut self) {
         self.crew.state.lock().expected -= 1;
     }

@@ -25,7 +25,7 @@ use super::{Task, TaskPool};
 use crate::config::WhenFull;
 use crate::error::{SubmitError, WaitError};
 use crate::panic::drop_quietly;
-use crate::pool::submit::{Patience, Wish};
+use crate::pool::submit::{Wait, Wish};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 
 /// How many tickets in a row the parent may drop before the share believes that it runs none.
@@ -61,7 +61,7 @@ impl TaskPool {
             parent: self.clone(),
             max: max.max(1),
             queue_capacity,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(ShareState::default()),
             changed: Condvar::new(),
         };
         SubPool { share: Arc::new(share) }
@@ -103,14 +103,14 @@ struct Share {
     parent: TaskPool,
     max: usize,
     queue_capacity: usize,
-    state: Mutex<State>,
+    state: Mutex<ShareState>,
     /// Rung when room, an end or idleness may have come, if somebody watches.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<Entry>,
+struct ShareState {
+    queue: VecDeque<QueuedTask>,
     next_number: u64,
     /// Numbers of tickets on their way to the parent. Whoever knows first that the parent has accepted one (its submitter
     /// or itself, when it starts) takes its number out.
@@ -125,10 +125,10 @@ struct State {
     replacements: u32,
     watchers: usize,
     idle_moments: u64,
-    totals: Totals,
+    totals: ShareTotals,
 }
 
-struct Entry {
+struct QueuedTask {
     /// The number of the ticket that was made for it, if there was one.
     number: u64,
     /// Its submitter waits for the parent's answer, and will take it back after a refusal.
@@ -137,7 +137,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-struct Totals {
+struct ShareTotals {
     accepted: u64,
     finished: u64,
     panicked: u64,
@@ -344,8 +344,8 @@ impl Share {
         // A ticket that is run here would make the submitter a driver, for everybody and without end; one that displaces
         // others would be at the expense of those who are not of the share.
         let waits = may_wait && share.parent.when_full() != WhenFull::Refuse;
-        let patience = if waits { Patience::Endless } else { Patience::None };
-        let answer = share.parent.place(Ticket::task(share, number), Wish::waiting(patience));
+        let wait = if waits { Wait::Endless } else { Wait::None };
+        let answer = share.parent.place(DriverTicket::task(share, number), Wish::waiting(wait));
         Share::settle_offer(share, number, answer)
     }
 
@@ -387,12 +387,12 @@ impl Share {
     /// Offers the parent a ticket, unlocked meanwhile.
     fn unlock_and_offer<'a>(
         share: &'a Arc<Share>,
-        mut state: MutexGuard<'a, State>,
-    ) -> (MutexGuard<'a, State>, bool) {
+        mut state: MutexGuard<'a, ShareState>,
+    ) -> (MutexGuard<'a, ShareState>, bool) {
         let number = state.take_number();
         state.offered.push(number);
         drop(state);
-        let accepted = share.parent.offer(Ticket::task(share, number)).is_ok();
+        let accepted = share.parent.offer(DriverTicket::task(share, number)).is_ok();
         let mut state = share.state.lock();
         state.confirm(number, accepted);
         (state, accepted)
@@ -478,9 +478,9 @@ impl Share {
     /// Waits for the next event; the flag is true when `deadline` passed.
     fn watch<'a>(
         &self,
-        mut state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, ShareState>,
         deadline: Option<Instant>,
-    ) -> (MutexGuard<'a, State>, bool) {
+    ) -> (MutexGuard<'a, ShareState>, bool) {
         state.watchers += 1;
         let (mut state, late) = match deadline {
             Some(deadline) => self.changed.wait_until(state, deadline),
@@ -490,7 +490,7 @@ impl Share {
         (state, late)
     }
 
-    fn unlock_and_tell(&self, state: MutexGuard<'_, State>) {
+    fn unlock_and_tell(&self, state: MutexGuard<'_, ShareState>) {
         let watched = state.watchers > 0;
         drop(state);
         if watched {
@@ -500,7 +500,7 @@ impl Share {
 
     /// A ticket may have come to nothing: if what is queued is not carried any more, offers another one; and drops the
     /// queue when the parent takes none.
-    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: MutexGuard<'a, State>) {
+    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: MutexGuard<'a, ShareState>) {
         while state.is_stranded() {
             let mut accepted = false;
             if state.replacements < DROPS_IN_A_ROW {
@@ -515,7 +515,7 @@ impl Share {
     }
 
     /// Drops what nobody will run any more, if the share is not carried.
-    fn unlock_or_give_up(&self, mut state: MutexGuard<'_, State>) {
+    fn unlock_or_give_up(&self, mut state: MutexGuard<'_, ShareState>) {
         if state.is_carried() {
             return;
         }
@@ -529,11 +529,11 @@ impl Share {
     }
 }
 
-impl State {
+impl ShareState {
     /// Puts a task at the queue's end, and returns its number.
     fn enqueue(&mut self, task: Task, offered: bool) -> u64 {
         let number = self.take_number();
-        self.queue.push_back(Entry { number, offered, task });
+        self.queue.push_back(QueuedTask { number, offered, task });
         self.totals.accepted += 1;
         number
     }
@@ -554,7 +554,7 @@ impl State {
     }
 
     /// Takes all out of the queue but what its submitter may still take back.
-    fn take_settled(&mut self) -> VecDeque<Entry> {
+    fn take_settled(&mut self) -> VecDeque<QueuedTask> {
         let (kept, taken) = mem::take(&mut self.queue).into_iter().partition(|entry| entry.offered);
         self.queue = kept;
         taken
@@ -596,14 +596,14 @@ impl State {
 }
 
 /// What the parent gets in place of tasks.
-struct Ticket {
+struct DriverTicket {
     share: Option<Arc<Share>>,
     number: u64,
 }
 
-impl Ticket {
+impl DriverTicket {
     fn task(share: &Arc<Share>, number: u64) -> Task {
-        let ticket = Ticket { share: Some(share.clone()), number };
+        let ticket = DriverTicket { share: Some(share.clone()), number };
         Task::new(move || ticket.run())
     }
 
@@ -614,7 +614,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for DriverTicket {
     fn drop(&mut self) {
         if let Some(share) = self.share.take() {
             let mut state = share.state.lock();
