@@ -44,7 +44,8 @@
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
 //! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
 
-// From the bottom to the top: each knows only those before it.
+// The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, watched,
+// cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
 mod buffers;
 mod cancel;
 mod config;
@@ -61,6 +62,7 @@ mod sync;
 mod tasks;
 mod threads;
 mod times;
+mod watched;
 
 pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer, PooledBufferOwned};
 pub use cancel::CancelToken;
@@ -69,7 +71,7 @@ pub use config::affinity::allowed_cores;
 #[cfg(not(anthill_loom))]
 pub use config::clock::ManualClock;
 pub use config::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
-pub use core::queue::Priority;
+pub use core::Priority;
 pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::{default_pool, execute, scope, spawn};
@@ -86,7 +88,10 @@ pub use times::{Histogram, PoolTimes};
 pub mod coming_from {}
 
 #[doc = include_str!("../PROTOCOL.md")]
-pub mod protocol {}
+pub mod protocol {
+    #[doc = include_str!("tasks/share/PROTOCOL.md")]
+    pub mod shares {}
+}
 
 /// What models need beside the public API: time is an argument there.
 #[cfg(anthill_loom)]

@@ -18,7 +18,7 @@ const DEFAULT_MAX_WORKERS: usize = 512;
 /// How long an unused worker stays when nothing is set; fasthttp's `MaxIdleWorkerDuration`.
 const DEFAULT_MAX_IDLE: Duration = Duration::from_secs(10);
 
-/// Options of a [`WorkerPool`]; made by [`WorkerPool::builder`].
+/// Options of a [`WorkerPool`](crate::WorkerPool); made by [`WorkerPool::builder`](crate::WorkerPool::builder).
 ///
 /// ```
 /// use anthill_pool::WorkerPool;
@@ -191,7 +191,7 @@ impl<T> Builder<T> {
         self
     }
 
-    /// Measures how long each payload waits and runs, see [`WorkerPool::times`]. Costs three looks at the clock and a
+    /// Measures how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times). Costs three looks at the clock and a
     /// lock per payload; off when not set.
     pub fn measure_times(mut self) -> Self {
         self.measure_times = true;

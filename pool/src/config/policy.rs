@@ -19,7 +19,7 @@ pub enum WhenFull {
     DiscardOldest,
 }
 
-/// Why an accepted payload will not run; see [`Builder::on_discard`].
+/// Why an accepted payload will not run; see [`Builder::on_discard`](crate::Builder::on_discard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Discard {
@@ -31,7 +31,7 @@ pub enum Discard {
     NoWorker,
 }
 
-/// How a payload's run ended; see [`Builder::on_payload_end`].
+/// How a payload's run ended; see [`Builder::on_payload_end`](crate::Builder::on_payload_end).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadEnd {
     /// The handler returned.

@@ -1,47 +1,83 @@
-//! Duties: what every worker alive is to do once.
+//! Broadcasts: closures that every worker alive runs once.
 
-use crate::core::handoff::Seat;
-use crate::core::{Broadcast, BroadcastBody, Core, Reservation, WorkerRecord};
+use super::Core;
+use super::handoff::Seat;
+use super::roster::WorkerRecord;
+use crate::sync::StdArc;
 
-impl<T> Core<T> {
-    /// Gives every worker alive a duty; the seats are to be told to look. Returns how many workers there are.
-    pub(crate) fn add_broadcast(&mut self, body: BroadcastBody) -> (usize, Vec<Seat<T>>) {
-        if self.workers == 0 {
-            return (0, Vec::new());
-        }
-        self.broadcasts_given += 1;
-        self.broadcasts.push(Broadcast { number: self.broadcasts_given, body, to_take: self.workers });
-        let seats = self.ready.take_all();
-        self.searching += seats.len();
-        (self.workers, seats)
+/// What every worker alive is to run once, beside its payloads; it gets the worker's number.
+pub(crate) type BroadcastBody = StdArc<dyn Fn(usize) + Send + Sync>;
+
+#[derive(Default)]
+pub(super) struct Broadcasts {
+    /// Those that some worker has not taken yet.
+    pending: Vec<Broadcast>,
+    /// How many were ever given.
+    given: u64,
+}
+
+struct Broadcast {
+    number: u64,
+    body: BroadcastBody,
+    /// How many workers have not taken it yet.
+    to_take: usize,
+}
+
+impl Broadcasts {
+    /// How many were ever given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
     }
 
-    pub(super) fn take_broadcasts(&mut self, record: &mut WorkerRecord<T>) -> Option<Vec<BroadcastBody>> {
-        if record.reservation.broadcasts_seen == self.broadcasts_given {
-            return None;
-        }
-        let bodies = self.forget_broadcasts(record.reservation);
-        record.reservation.broadcasts_seen = self.broadcasts_given;
-        record.reservation.searching = true;
-        self.searching += 1;
-        record.broadcasting = true;
-        self.broadcasting += 1;
-        Some(bodies)
+    /// True when every worker has taken all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
     }
 
-    /// Takes the duties that a worker has not done off the books, as far as they were its own.
-    pub(super) fn forget_broadcasts(&mut self, reservation: Reservation) -> Vec<BroadcastBody> {
-        if reservation.broadcasts_seen == self.broadcasts_given {
+    fn add(&mut self, body: BroadcastBody, workers: usize) {
+        self.given += 1;
+        self.pending.push(Broadcast { number: self.given, body, to_take: workers });
+    }
+
+    /// Takes what a worker that has seen so many has not taken yet off the books, and returns it.
+    pub(super) fn forget(&mut self, seen: u64) -> Vec<BroadcastBody> {
+        if seen == self.given {
             return Vec::new();
         }
         let mut bodies = Vec::new();
-        for broadcast in
-            self.broadcasts.iter_mut().filter(|broadcast| broadcast.number > reservation.broadcasts_seen)
-        {
+        for broadcast in self.pending.iter_mut().filter(|broadcast| broadcast.number > seen) {
             broadcast.to_take -= 1;
             bodies.push(broadcast.body.clone());
         }
-        self.broadcasts.retain(|broadcast| broadcast.to_take > 0);
+        self.pending.retain(|broadcast| broadcast.to_take > 0);
         bodies
+    }
+}
+
+impl<T> Core<T> {
+    /// Gives every worker alive a broadcast to run; the idle ones, whose seats are returned, are to be told to search.
+    /// Returns how many workers there are.
+    pub(crate) fn broadcast(&mut self, body: BroadcastBody) -> (usize, Vec<Seat<T>>) {
+        let workers = self.roster.workers();
+        if workers == 0 {
+            return (0, Vec::new());
+        }
+        self.broadcasts.add(body, workers);
+        let seats = self.roster.call_all();
+        self.check();
+        (workers, seats)
+    }
+
+    /// The broadcasts that a worker has not run yet, if there are any: it goes to run them, and comes back searching.
+    pub(super) fn take_broadcasts(&mut self, record: &mut WorkerRecord<T>) -> Option<Vec<BroadcastBody>> {
+        let given = self.broadcasts.given();
+        if record.reservation.broadcasts_seen == given {
+            return None;
+        }
+        let bodies = self.broadcasts.forget(record.reservation.broadcasts_seen);
+        record.reservation.broadcasts_seen = given;
+        self.roster.now_broadcasting(record);
+        self.check();
+        Some(bodies)
     }
 }

@@ -1,7 +1,7 @@
 //! One level of the queue: first in, first out, in chunks that a worker can take whole.
 //!
 //! Payloads are filled into a chunk at the back and taken from one at the front. A worker that takes several takes the
-//! front chunk itself, so the pool's lock is held for the exchange of a pointer and not for the moving of payloads,
+//! front chunk itself, so the core's lock is held for the exchange of a pointer and not for the moving of payloads,
 //! whose memory lies in the submitter's cache. Emptied chunks come back the same way and are filled again.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ pub(crate) struct Chunks<T> {
 }
 
 impl<T> Chunks<T> {
-    /// A lane whose chunks hold so many; one that holds 1 or less is never taken from in chunks.
+    /// A queue whose chunks hold so many; one that holds 1 or less is never taken from in chunks.
     pub(crate) fn new(chunk: usize) -> Self {
         Chunks {
             front: VecDeque::new(),

@@ -8,7 +8,7 @@
 //! parks then, and an unpark that comes between the two makes the park return at once. A park that returns for another
 //! reason only looks again.
 
-use crate::core::queue::Item;
+use super::queue::Item;
 use crate::sync::channel::{self, Receiver, Sender};
 use crate::sync::thread;
 
@@ -16,10 +16,11 @@ use crate::sync::thread;
 #[derive(Debug)]
 pub(crate) enum Order<T> {
     Run(Item<T>),
-    /// Run it too, but first say that you are awake: others hold back with waking workers until you do.
+    /// Run it too, but first tell the core that you are awake: submitters hold back with waking workers until you do.
     Relay(Item<T>),
-    /// Come to the lock and ask: there may be something to do, or nothing.
+    /// Come to the core and ask: there may be something to do, or nothing.
     Search,
+    /// Your slot is given back: end.
     Leave,
 }
 
@@ -49,6 +50,9 @@ impl<T> Seat<T> {
         self.thread.unpark();
     }
 }
+
+/// An order to be given, once unlocked, to a worker that was unlinked.
+pub(crate) type Mail<T> = (Seat<T>, Order<T>);
 
 /// Sleeps until there is an order. Only to be called by the thread that made the [`Seat`].
 pub(crate) fn next_order<T>(orders: &Receiver<Order<T>>) -> Order<T> {

@@ -1,12 +1,12 @@
 //! The queue: accepted payloads that no worker has taken, the most urgent and then the oldest first.
 //!
-//! Three lanes, one per [`Priority`]. As long as only one level is used it is a plain queue. When several are, every
-//! so-manyth take serves one of the other lanes instead, in turn, so that nothing waits for ever behind a stream of more
+//! Three levels, one per [`Priority`]. As long as only one is used it is a plain queue. When several are, every
+//! so-manyth take serves one of the others instead, in turn, so that nothing waits for ever behind a stream of more
 //! urgent payloads.
 
 use std::collections::VecDeque;
 
-use crate::core::chunks::Chunks;
+use super::chunks::Chunks;
 use crate::sync::Instant;
 
 /// One take in this many goes to a level below the most urgent one.

@@ -12,9 +12,9 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::Builder;
+use crate::core::{OnFull, SubmitOptions};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::pool::WorkerPool;
-use crate::pool::submit::{Wait, Wish};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Arc, StdArc};
 use crate::tasks::Task;
@@ -155,7 +155,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// # Errors
     /// As [`WorkerPool::try_submit`], once every shard has refused.
     pub fn try_submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(self.pick(), payload, Some(Wait::None))
+        self.place(self.pick(), payload, Some(OnFull::Refuse))
     }
 
     /// As [`submit`](Self::submit), but waits no longer than `limit`.
@@ -163,7 +163,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// # Errors
     /// As `submit`, and [`Timeout`](SubmitError::Timeout).
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
-        self.place(self.pick(), payload, Some(Wait::within(limit)))
+        self.place(self.pick(), payload, Some(OnFull::wait_within(limit)))
     }
 
     /// Hands over many payloads, in parts of equal length from shard to shard, and waits for room as often as needed.
@@ -189,7 +189,7 @@ impl<T: Send + 'static> MultiPool<T> {
     /// As [`try_submit`](Self::try_submit) for the first payload that was refused; that one and those after it come
     /// back.
     pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        self.place_many(payloads, Some(Wait::None))
+        self.place_many(payloads, Some(OnFull::Refuse))
     }
 
     /// True when the calling thread is a worker of one of the shards.
@@ -222,8 +222,8 @@ impl<T: Send + 'static> MultiPool<T> {
         }
     }
 
-    /// Hands a payload over, at `first` if possible. Without a patience the shards' policy decides.
-    fn place(&self, first: usize, payload: T, wait: Option<Wait>) -> Result<(), SubmitError<T>> {
+    /// Hands a payload over, at `first` if possible. Without an `on_full` the shards' policy decides.
+    fn place(&self, first: usize, payload: T, on_full: Option<OnFull>) -> Result<(), SubmitError<T>> {
         let mut payload = payload;
         loop {
             let first_open;
@@ -236,8 +236,8 @@ impl<T: Send + 'static> MultiPool<T> {
                 return Err(SubmitError::Closed(payload));
             };
             let pool = self.waiting_place(first_open);
-            let wish = wait.map_or_else(|| pool.policy(), Wish::waiting);
-            match pool.place(payload, wish.quietly()) {
+            let options = on_full.map_or_else(|| pool.policy(), SubmitOptions::new);
+            match pool.place(payload, options.quietly()) {
                 Ok(()) => return Ok(()),
                 // It was stopped just now. Another one may be open, and if not the next round says so.
                 Err(SubmitError::Closed(returned)) => payload = returned,
@@ -255,7 +255,7 @@ impl<T: Send + 'static> MultiPool<T> {
         let mut payload = payload;
         let mut first_open = None;
         for shard in (first..shards.len()).chain(0..first) {
-            match shards[shard].place(payload, Wish::glance()) {
+            match shards[shard].place(payload, SubmitOptions::in_passing()) {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     if error.refusal() != Refusal::Closed {
@@ -275,14 +275,14 @@ impl<T: Send + 'static> MultiPool<T> {
         own.filter(|pool| !pool.is_closed()).unwrap_or(&self.shards()[first_open])
     }
 
-    fn place_many(&self, payloads: Vec<T>, wait: Option<Wait>) -> Result<usize, SubmitManyError<T>> {
+    fn place_many(&self, payloads: Vec<T>, on_full: Option<OnFull>) -> Result<usize, SubmitManyError<T>> {
         let most = part_length(payloads.len(), self.shards().len());
         let mut rest = VecDeque::from(payloads);
         let mut accepted = 0;
         while !rest.is_empty() {
             let shard = self.pick();
             let part = rest.drain(..most.min(rest.len())).collect();
-            let error = match self.shards()[shard].place_many(part, Wish::glance()) {
+            let error = match self.shards()[shard].place_many(part, SubmitOptions::in_passing()) {
                 Ok(count) => {
                     accepted += count;
                     continue;
@@ -294,7 +294,7 @@ impl<T: Send + 'static> MultiPool<T> {
                 rest.push_front(payload);
             }
             let Some(next) = rest.pop_front() else { break };
-            if let Err(error) = self.place(shard, next, wait) {
+            if let Err(error) = self.place(shard, next, on_full) {
                 let refusal = error.refusal();
                 rest.push_front(error.into_payload());
                 return Err(SubmitManyError { accepted, refusal, rest: rest.into() });

@@ -4,12 +4,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::submit;
 use crate::config::{self, Builder, Settings, WhenFull};
-use crate::core::handoff::Order;
-use crate::core::{BroadcastBody, Core};
+use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
-use crate::panic::contain;
-use crate::pool::submit::{self, Wait, Wish};
+use crate::panic::drop_quietly;
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, StdArc};
 use crate::threads::cleaner;
@@ -122,7 +121,7 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::waiting(Wait::None))
+        self.place(payload, SubmitOptions::new(OnFull::Refuse))
     }
 
     /// As [`submit`](Self::submit), but waits no longer than `limit`.
@@ -130,7 +129,7 @@ where
     /// # Errors
     /// As `submit`, and [`Timeout`](SubmitError::Timeout). A limit too long to be a point in time waits without end.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::waiting(Wait::within(limit)))
+        self.place(payload, SubmitOptions::new(OnFull::wait_within(limit)))
     }
 
     /// Hands over many payloads in their order, and waits for room as often as needed. Cheaper than one by one.
@@ -161,15 +160,19 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_submit_many(&self, payloads: Vec<T>) -> Result<usize, SubmitManyError<T>> {
-        self.place_many(payloads, Wish::waiting(Wait::None))
+        self.place_many(payloads, SubmitOptions::new(OnFull::Refuse))
     }
 
-    pub(crate) fn place(&self, payload: T, wish: Wish<'_>) -> Result<(), SubmitError<T>> {
-        submit::place(self.shared(), payload, wish)
+    pub(crate) fn place(&self, payload: T, options: SubmitOptions<'_>) -> Result<(), SubmitError<T>> {
+        submit::place(self.shared(), payload, options)
     }
 
-    pub(crate) fn place_many(&self, payloads: Vec<T>, wish: Wish<'_>) -> Result<usize, SubmitManyError<T>> {
-        submit::place_many(self.shared(), payloads, wish)
+    pub(crate) fn place_many(
+        &self,
+        payloads: Vec<T>,
+        options: SubmitOptions<'_>,
+    ) -> Result<usize, SubmitManyError<T>> {
+        submit::place_many(self.shared(), payloads, options)
     }
 
     /// Counts and tells a refusal that was quiet when it happened.
@@ -178,8 +181,8 @@ where
     }
 
     /// What `submit` does when there is no room.
-    pub(crate) fn policy(&self) -> Wish<'static> {
-        Wish::by_policy(self.shared().settings.when_full)
+    pub(crate) fn policy(&self) -> SubmitOptions<'static> {
+        SubmitOptions::by_policy(self.shared().settings.when_full)
     }
 
     /// What `submit` does when there is no room, by its name.
@@ -202,13 +205,9 @@ where
     pub fn prestart(&self, workers: usize) -> io::Result<usize> {
         let missing = workers.saturating_sub(self.running());
         for made in 0..missing {
-            let mut core = self.shared().core.lock();
             // Others may prestart too; and some may expire already, which must not make this endless.
-            if core.workers >= workers {
-                return Ok(made);
-            }
-            let Some(reservation) = core.reserve_searching() else { return Ok(made) };
-            drop(core);
+            let reserved = self.shared().core.lock().reserve_below(workers);
+            let Some(reservation) = reserved else { return Ok(made) };
             start_worker(self.shared(), None, reservation).map_err(|(_, error)| error)?;
         }
         Ok(missing)
@@ -233,10 +232,10 @@ where
     /// ```
     pub fn set_max_workers(&self, max_workers: usize) -> Result<(), BuildError> {
         let shared = self.shared();
+        config::check_sizes(shared.settings.limits.min_workers, max_workers)?;
         let mut core = shared.core.lock();
-        config::check_sizes(core.limits.min_workers, max_workers)?;
-        let (leaving, reservations) = core.resize(max_workers);
-        shared.unlock_and_tell(core);
+        let Resize { leaving, reservations } = core.resize(max_workers);
+        shared.core.unlock_and_notify(core);
         for seat in leaving {
             seat.give(Order::Leave);
         }
@@ -244,13 +243,13 @@ where
             if is_still_wanted(shared, reservation) {
                 // A refused thread is no error here: its slot is free again, and the next submission is told.
                 let refused = start_worker(shared, None, reservation).err();
-                contain(|| drop(refused));
+                drop_quietly(refused);
             }
         }
         Ok(())
     }
 
-    /// Has each worker there is run `duty` once, with its number, and returns how many these are. Idle ones do it at
+    /// Has each worker there is run `body` once, with its number, and returns how many these are. Idle ones do it at
     /// once, busy ones after their payload; workers made later do not. Workers that are just being made count, although
     /// they may still not come to be. A panic in it is contained.
     ///
@@ -266,12 +265,10 @@ where
     /// assert_eq!(seen, [0, 1, 2]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn broadcast(&self, broadcast: impl Fn(usize) + Send + Sync + 'static) -> usize {
+    pub fn broadcast(&self, body: impl Fn(usize) + Send + Sync + 'static) -> usize {
         // Ours is dropped last, after the lock: what it holds is the user's.
-        let broadcast: BroadcastBody = StdArc::new(broadcast);
-        let mut core = self.shared().core.lock();
-        let (workers, idle) = core.add_broadcast(broadcast.clone());
-        drop(core);
+        let body: BroadcastBody = StdArc::new(body);
+        let (workers, idle) = self.shared().core.lock().broadcast(body.clone());
         for seat in idle {
             seat.give(Order::Search);
         }
@@ -310,10 +307,8 @@ where
     pub fn restart(&self) {
         let mut core = self.shared().core.lock();
         core.reopen();
-        if core.workers > 0 {
-            core = ensure_cleaner(self.shared(), core);
-        }
-        self.shared().unlock_and_tell(core);
+        let core = ensure_cleaner(self.shared(), core);
+        self.shared().core.unlock_and_notify(core);
     }
 
     /// True when the calling thread is a worker of this pool.
@@ -329,8 +324,8 @@ where
     /// Hands a payload to the pool for when a worker is free: at once if there is one or room in the queue, otherwise
     /// before the next worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; that
     /// is not counted, as nobody is refused anything by it. A stop before its turn treats it as accepted.
-    pub(crate) fn offer(&self, payload: T) -> Result<(), SubmitError<T>> {
-        self.place(payload, Wish::offer())
+    pub(crate) fn submit_in_background(&self, payload: T) -> Result<(), SubmitError<T>> {
+        self.place(payload, SubmitOptions::in_background())
     }
 
     /// The stage of the pool's life.
@@ -346,6 +341,11 @@ where
     /// All counters at one moment.
     pub fn stats(&self) -> PoolStats {
         self.shared().core.lock().stats()
+    }
+
+    /// True when payloads are queued or submitters wait for room.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.shared().core.lock().is_wanted()
     }
 
     /// Payloads that run or are queued, and submitters that wait.
@@ -371,23 +371,22 @@ where
 
     /// Workers there are, busy or idle (ants: `Running`).
     pub fn running(&self) -> usize {
-        self.stats().workers
+        self.shared().core.lock().workers()
     }
 
     /// How many more workers may be busy at once; `None` when there is no cap (ants: `Free`).
     pub fn free(&self) -> Option<usize> {
-        let stats = self.stats();
-        stats.capacity.map(|capacity| capacity.saturating_sub(stats.busy))
+        self.shared().core.lock().free()
     }
 
     /// The cap on workers; `None` when there is none (ants: `Cap`).
     pub fn capacity(&self) -> Option<usize> {
-        self.stats().capacity
+        self.shared().core.lock().capacity()
     }
 
     /// Submitters blocked in `submit` (ants: `Waiting`).
     pub fn waiting(&self) -> usize {
-        self.stats().blocked
+        self.shared().core.lock().blocked()
     }
 
     /// Lets workers go as the cleaner would at `now`. Models use this in place of time.
@@ -402,13 +401,13 @@ where
 /// Stops, and does `more` in the same critical section.
 fn stop<T, R>(shared: &Shared<T>, more: impl FnOnce(&mut Core<T>) -> R) -> R {
     let mut core = shared.core.lock();
-    let (orders, condvars) = core.close();
+    let (orders, to_notify) = core.close();
     let result = more(&mut core);
-    shared.unlock_and_tell(core);
+    shared.core.unlock_and_notify(core);
     for (seat, order) in orders {
         seat.give(order);
     }
-    notify_each(condvars);
+    notify_each(to_notify);
     shared.cleaner_condvar.notify_one();
     result
 }

@@ -1,13 +1,12 @@
-//! One submission with wishes of its own.
+//! One submission with options of its own.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::handle::WorkerPool;
 use crate::cancel::CancelToken;
-use crate::core::queue::Priority;
+use crate::core::{OnFull, Priority, SubmitOptions};
 use crate::error::SubmitError;
-use crate::pool::handle::WorkerPool;
-use crate::pool::submit::{Wait, Wish};
 
 /// A payload about to be submitted, with a priority, a limit of waiting or a way to be called off; made by
 /// [`WorkerPool::submission`].
@@ -25,7 +24,7 @@ pub struct Submission<'a, T: Send + 'static> {
     pool: &'a WorkerPool<T>,
     payload: T,
     priority: Priority,
-    wait: Option<Wait>,
+    on_full: Option<OnFull>,
     token: Option<&'a CancelToken>,
 }
 
@@ -38,7 +37,7 @@ impl<T: Send + 'static> WorkerPool<T> {
 
 impl<'a, T: Send + 'static> Submission<'a, T> {
     fn new(pool: &'a WorkerPool<T>, payload: T) -> Self {
-        Submission { pool, payload, priority: Priority::Normal, wait: None, token: None }
+        Submission { pool, payload, priority: Priority::Normal, on_full: None, token: None }
     }
 
     /// How urgent it is among what is queued; [`Priority::Normal`] when not set. Blocked submitters are served in the
@@ -51,13 +50,13 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
     /// Waits no longer than `limit` for room; without it the pool's [`when_full`](crate::Builder::when_full) says what
     /// happens.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.wait = Some(Wait::within(limit));
+        self.on_full = Some(OnFull::wait_within(limit));
         self
     }
 
     /// Does not wait at all, as `try_submit`.
     pub fn no_wait(mut self) -> Self {
-        self.wait = Some(Wait::None);
+        self.on_full = Some(OnFull::Refuse);
         self
     }
 
@@ -73,12 +72,9 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
     /// As [`WorkerPool::submit`], and [`Timeout`](SubmitError::Timeout), [`Full`](SubmitError::Full) or
     /// [`Cancelled`](SubmitError::Cancelled) where that was asked for; each with the payload.
     pub fn submit(self) -> Result<(), SubmitError<T>> {
-        let Submission { pool, payload, priority, wait, token } = self;
-        let wish = match wait {
-            Some(wait) => Wish::waiting(wait),
-            None => pool.policy(),
-        };
-        pool.place(payload, wish.with(priority, token))
+        let Submission { pool, payload, priority, on_full, token } = self;
+        let options = on_full.map_or_else(|| pool.policy(), SubmitOptions::new);
+        pool.place(payload, options.with(priority, token))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::handle::WorkerPool;
+use crate::core::Departure;
 use crate::error::WaitError;
 use crate::sync::{Arc, Instant};
 use crate::threads::join::join_until;
@@ -47,19 +48,7 @@ impl<T: Send + 'static> WorkerPool<T> {
     }
 
     pub(crate) fn wait_idleness(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
-        let shared = self.outside()?;
-        let mut core = shared.core.lock();
-        let seen = core.idle_moments;
-        let mut late = false;
-        loop {
-            if core.is_idle() || core.idle_moments != seen {
-                return Ok(());
-            }
-            if late {
-                return Err(WaitError::Timeout);
-            }
-            (core, late) = shared.watch(core, deadline);
-        }
+        self.outside()?.core.wait_idle(deadline)
     }
 
     pub(crate) fn wait_deserted(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
@@ -67,32 +56,25 @@ impl<T: Send + 'static> WorkerPool<T> {
         let mut core = shared.core.lock();
         let mut late = false;
         loop {
-            if core.is_deserted() {
-                let threads = std::mem::take(&mut core.threads);
-                if threads.is_empty() && core.joining == 0 {
-                    return Ok(());
-                }
-                if !threads.is_empty() {
-                    core.joining += 1;
+            match core.departure() {
+                Departure::Over => return Ok(()),
+                Departure::Join(joining, threads) => {
                     drop(core);
                     let alive = join_until(threads, deadline);
-                    core = shared.core.lock();
-                    core.joining -= 1;
                     late = !alive.is_empty();
-                    core.threads.extend(alive);
-                    drop(core);
-                    shared.events.notify_all();
+                    core = shared.core.lock();
+                    core.end_join(joining, alive);
+                    shared.core.unlock_and_notify(core);
                     if late {
                         return Err(WaitError::Timeout);
                     }
                     core = shared.core.lock();
                     continue;
                 }
+                Departure::Pending if late => return Err(WaitError::Timeout),
+                Departure::Pending => {}
             }
-            if late {
-                return Err(WaitError::Timeout);
-            }
-            (core, late) = shared.watch(core, deadline);
+            (core, late) = shared.core.watch(core, deadline);
         }
     }
 

@@ -11,7 +11,7 @@ use super::cell::{TaskCell, TaskResult};
 use super::error::{GroupError, TaskError};
 use super::job::Job;
 use super::share::SubPool;
-use super::{Task, TaskPool};
+use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};

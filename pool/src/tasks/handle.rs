@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::cell::TaskCell;
 use super::error::TaskError;
 use super::job::Job;
-use super::{Task, TaskPool};
+use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
 use crate::threads::identity::PoolIdentity;

@@ -1,7 +1,7 @@
-//! The closure pool: a [`WorkerPool`] whose payloads are closures, and what is built on it: results, groups, scopes,
-//! and shares of a pool.
+//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, and shares of a
+//! pool.
 //!
-//! Everything here stands on `submit` and `try_submit`; the pool itself knows nothing of it.
+//! Everything here stands on submitting alone; the pool itself knows nothing of it.
 
 mod cell;
 mod error;
@@ -10,82 +10,11 @@ mod handle;
 mod job;
 mod scope;
 mod share;
-
-use std::fmt;
-
-use crate::config::Builder;
-use crate::error::{BuildError, SubmitError};
-use crate::pool::WorkerPool;
-use job::Job;
+mod task;
 
 pub use error::{GroupError, TaskError};
 pub use group::{GroupToken, TaskGroup};
 pub use handle::TaskHandle;
 pub use scope::Scope;
 pub use share::{SubPool, SubPoolStats};
-
-/// A closure as a payload.
-///
-/// One whose captures take up to four words is stored in place; a larger one costs an allocation. A task that is dropped
-/// without having run drops its closure.
-///
-/// ```
-/// use anthill_pool::{Task, WorkerPool};
-///
-/// let (answer, inbox) = std::sync::mpsc::channel();
-/// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
-/// let word = "forty-two".to_owned();
-/// pool.execute(move || answer.send(word.len()).unwrap())?;
-/// assert_eq!(inbox.recv()?, 9);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct Task(Job<()>);
-
-impl Task {
-    /// Makes a closure a payload.
-    pub fn new(closure: impl FnOnce() + Send + 'static) -> Self {
-        Task(Job::new(closure))
-    }
-
-    /// Runs it.
-    pub fn run(self) {
-        self.0.run();
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Task")
-    }
-}
-
-/// A pool that runs closures.
-pub type TaskPool = WorkerPool<Task>;
-
-impl Builder<Task> {
-    /// Builds a pool that runs closures.
-    ///
-    /// # Errors
-    /// As [`build`](Builder::build).
-    pub fn build_tasks(self) -> Result<TaskPool, BuildError> {
-        self.build(Task::run)
-    }
-}
-
-impl TaskPool {
-    /// Hands a closure to the pool as [`submit`](WorkerPool::submit) does.
-    ///
-    /// # Errors
-    /// As `submit`; the task in the error can still be [run](Task::run).
-    pub fn execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
-        self.submit(Task::new(closure))
-    }
-
-    /// Hands a closure to the pool as [`try_submit`](WorkerPool::try_submit) does.
-    ///
-    /// # Errors
-    /// As `try_submit`; the task in the error can still be [run](Task::run).
-    pub fn try_execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
-        self.try_submit(Task::new(closure))
-    }
-}
+pub use task::{Task, TaskPool};

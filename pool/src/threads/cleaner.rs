@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use crate::core::handoff::{Order, Seat};
+use super::join::reap;
+use super::shared::Shared;
+use crate::core::{Order, Seat};
 use crate::sync::Instant;
-use crate::threads::join::reap;
-use crate::threads::shared::Shared;
 
 /// The cleaner does not look more often than this, however short the limit.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -22,9 +22,8 @@ pub(crate) fn live<T>(shared: &Shared<T>, limit: Duration) {
         expire(shared, now, limit, &mut leaving);
         reap(shared);
         let mut core = shared.core.lock();
-        if !core.open || core.workers == 0 {
-            core.cleaner = false;
-            shared.unlock_and_tell(core);
+        if core.dismiss_cleaner() {
+            shared.core.unlock_and_notify(core);
             return;
         }
         match core.next_expiry(now, limit) {
@@ -42,7 +41,7 @@ pub(crate) fn expire<T>(shared: &Shared<T>, now: Instant, limit: Duration, leavi
     let Some(cutoff) = now.checked_sub(limit) else { return };
     let mut core = shared.core.lock();
     core.expire(cutoff, leaving);
-    shared.unlock_and_tell(core);
+    shared.core.unlock_and_notify(core);
     for seat in leaving.drain(..) {
         seat.give(Order::Leave);
     }

@@ -8,17 +8,13 @@ use crate::sync::{Instant, thread};
 /// Joins threads that have ended. This is done by the cleaner, by workers that end themselves, and in `wait`: a thread
 /// that ends may take its time over thread-local destructors, and a submitter must not wait for that.
 pub(crate) fn reap<T>(shared: &Shared<T>) {
-    let mut core = shared.core.lock();
-    let ended = core.take_ended_threads();
-    if ended.is_empty() {
-        return;
-    }
-    core.joining += 1;
-    drop(core);
+    // A statement of its own: the lock must be free again while threads are joined.
+    let reaping = shared.core.lock().begin_reaping();
+    let Some((joining, ended)) = reaping else { return };
     join(ended);
     let mut core = shared.core.lock();
-    core.joining -= 1;
-    shared.unlock_and_tell(core);
+    core.end_join(joining, Vec::new());
+    shared.core.unlock_and_notify(core);
 }
 
 /// Joins what ends by `deadline`, and returns the rest.
@@ -44,7 +40,7 @@ pub(crate) fn join_until(
     }
 }
 
-pub(crate) fn join(threads: Vec<thread::JoinHandle<()>>) {
+fn join(threads: Vec<thread::JoinHandle<()>>) {
     for thread in threads {
         // A custom spawner's thread may have panicked on its own account; it has ended all the same.
         let _ = thread.join();

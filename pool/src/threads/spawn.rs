@@ -1,20 +1,17 @@
-//! Making threads, for workers and the cleaner, and joining them.
+//! Making threads, for workers and the cleaner.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::cleaner;
+use super::shared::{Shared, notify_each};
+use super::worker::{self, Start};
 use crate::config::WorkerThread;
-use crate::core::handoff::Order;
-use crate::core::queue::Item;
-use crate::core::{Core, Reservation};
+use crate::core::{Core, Item, Order, Reservation};
 use crate::panic;
 use crate::sync::{Arc, MutexGuard, channel, thread};
-use crate::threads::cleaner;
-use crate::threads::shared::{Shared, notify_each};
-use crate::threads::worker::{self, Start};
 
-/// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to look for work. On
-/// failure gives slot and item back.
+/// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to search for work.
+/// When it cannot be made, the slot is given back, and the item returned.
 pub(crate) fn start_worker<T: Send + 'static>(
     shared: &Arc<Shared<T>>,
     item: Option<Item<T>>,
@@ -35,7 +32,7 @@ pub(crate) fn start_worker<T: Send + 'static>(
     };
     let name = format!("{}-{}", options.name, reservation.index);
     let new = WorkerThread { name, stack_size: options.stack_size, body };
-    let thread = contain("making a worker's thread", || match &options.spawner {
+    let thread = make_thread("making a worker's thread", || match &options.spawner {
         Some(spawner) => spawner(new),
         None => new.spawn(),
     });
@@ -57,8 +54,8 @@ pub(crate) fn start_worker<T: Send + 'static>(
         Some(item) => Order::Run(item),
         None => Order::Search,
     };
-    // Sent in the same critical section in which the slot counts as settled: before it, nobody may count on a worker that
-    // may not come; and the worker must not come to the lock while it still counts as one that may not.
+    // Sent in the same critical section in which the worker begins to count as surely alive: before it, nobody may rely on
+    // a worker that may not come; and the worker must not check in while it still counts as one that may not.
     let mut core = shared.core.lock();
     if let Err(unsent) = place.try_send(order).map_err(channel::unsent) {
         drop(core);
@@ -70,8 +67,8 @@ pub(crate) fn start_worker<T: Send + 'static>(
     }
     core.spawn_succeeded(reservation, thread);
     let core = ensure_cleaner(shared, core);
-    shared.unlock_and_tell(core);
-    // It sleeps without a limit while no worker is to go.
+    shared.core.unlock_and_notify(core);
+    // The cleaner sleeps without a limit while no worker is to go.
     shared.cleaner_condvar.notify_one();
     Ok(())
 }
@@ -97,16 +94,15 @@ fn give_slot_back<T>(
     reservation: Reservation,
     thread: Option<thread::JoinHandle<()>>,
 ) {
-    let (condvars, broadcasts) = core.spawn_failed(reservation);
-    core.threads.extend(thread);
-    shared.unlock_and_tell(core);
-    notify_each(condvars);
-    panic::contain(|| drop(broadcasts));
+    let (to_notify, broadcasts) = core.spawn_failed(reservation, thread);
+    shared.core.unlock_and_notify(core);
+    notify_each(to_notify);
+    panic::drop_quietly(broadcasts);
 }
 
 /// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.
 pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, reservation: Reservation) -> bool {
-    // One critical section: who submits before it sees a worker coming, who submits after it sees a free slot.
+    // One critical section: whoever submits before it sees a worker coming, whoever submits after it sees a free slot.
     let core = shared.core.lock();
     if core.has_work_for_more() {
         return true;
@@ -116,14 +112,11 @@ pub(crate) fn is_still_wanted<T>(shared: &Shared<T>, reservation: Reservation) -
 }
 
 /// Makes a thread; a panic on the way is an error like any other.
-fn contain(
+fn make_thread(
     what: &str,
     make: impl FnOnce() -> io::Result<thread::JoinHandle<()>>,
 ) -> io::Result<thread::JoinHandle<()>> {
-    catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|value| {
-        panic::forget(value);
-        Err(io::Error::other(format!("{what} panicked")))
-    })
+    panic::contain(make).unwrap_or_else(|| Err(io::Error::other(format!("{what} panicked"))))
 }
 
 /// Makes the cleaner's thread if the pool wants one and has none. Without it nothing expires until the next worker is
@@ -133,24 +126,18 @@ pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
     mut core: MutexGuard<'a, Core<T>>,
 ) -> MutexGuard<'a, Core<T>> {
     let Some(limit) = shared.settings.max_idle else { return core };
-    if core.cleaner || !core.open || shared.settings.clock.is_manual() {
+    if shared.settings.clock.is_manual() {
         return core;
     }
-    core.cleaner = true;
-    // Until its handle is kept nobody must take the pool for one without threads.
-    core.joining += 1;
+    let Some(joining) = core.begin_cleaner() else { return core };
     drop(core);
     let body = {
         let shared = shared.clone();
         move || cleaner::live(&shared, limit)
     };
     let name = format!("{}-cleaner", shared.settings.threads.name);
-    let made = contain("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
+    let made = make_thread("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
     let mut core = shared.core.lock();
-    core.joining -= 1;
-    match made {
-        Ok(handle) => core.threads.push(handle),
-        Err(_) => core.cleaner = false,
-    }
+    core.cleaner_was_made(joining, made.ok());
     core
 }

@@ -1,19 +1,18 @@
 //! One worker's life: receive, run, contain panics, take the next payload or go idle, leave when told.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use super::handler::{Runner, StateError};
+use super::identity::{self, has_left};
+use super::join;
+use super::shared::{Shared, notify_each};
 use crate::config::{Discard, PayloadEnd};
-use crate::core::batch::{Batch, BatchPacer};
-use crate::core::handoff::{Order, Seat, next_order};
-use crate::core::queue::Item;
-use crate::core::{CheckIn, Ended, Leftovers, Next, Reservation, WorkerRecord};
-use crate::panic::contain;
+use crate::core::{
+    BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
+    next_order,
+};
+use crate::panic::{catch, contain, drop_quietly};
+use crate::sync::Arc;
 use crate::sync::channel::{Receiver, Sender};
-use crate::sync::{Arc, Condvar};
-use crate::threads::handler::{Runner, StateError};
-use crate::threads::identity::{self, has_left};
-use crate::threads::join;
-use crate::threads::shared::{Shared, notify_each, report};
+use crate::watched::Watchable;
 
 /// What the thread that makes a worker gives to the new thread.
 pub(crate) struct Start<T> {
@@ -42,8 +41,7 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
         // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
         // come: this worker holds a sender of its own channel.
         let first = orders.recv().unwrap_or(Order::Leave);
-        let (seat, batch) = (Seat::here(place), Arc::new(Batch::new()));
-        let record = WorkerRecord { seat, batch, holding: false, broadcasting: false, reservation };
+        let record = WorkerRecord::new(Seat::here(place), reservation);
         Worker::new(shared, record, runner).work(first, &orders);
     }
     has_left();
@@ -63,13 +61,13 @@ struct Worker<'p, T> {
     /// `None` once its state was lost and could not be made anew.
     runner: Option<Runner<'p, T>>,
     pacer: BatchPacer,
-    to_notify: Vec<Arc<Condvar>>,
+    to_notify: ToNotify,
 }
 
 impl<'p, T> Worker<'p, T> {
     fn new(shared: &'p Shared<T>, record: WorkerRecord<T>, runner: Runner<'p, T>) -> Self {
         let pacer = BatchPacer::new(shared.settings.limits.batch_size > 1);
-        Worker { shared, record, runner: Some(runner), pacer, to_notify: Vec::new() }
+        Worker { shared, record, runner: Some(runner), pacer, to_notify: ToNotify::new() }
     }
 
     fn work(mut self, first: Order<T>, orders: &Receiver<Order<T>>) {
@@ -82,7 +80,7 @@ impl<'p, T> Worker<'p, T> {
                     self.run_until_idle(Some(item))
                 }
                 Order::Search => {
-                    self.record.reservation.now_searching();
+                    self.record.now_searching();
                     self.run_until_idle(None)
                 }
                 Order::Leave => false,
@@ -95,7 +93,7 @@ impl<'p, T> Worker<'p, T> {
         has_left();
         // Its state's drop is the user's code.
         let runner = self.runner.take();
-        contain(|| drop(runner));
+        drop_quietly(runner);
     }
 
     /// Says that this worker is awake, and wakes the next one if there is work for it.
@@ -126,7 +124,7 @@ impl<'p, T> Worker<'p, T> {
             let may_batch = self.pacer.before_check_in();
             let mut core = self.shared.core.lock();
             let next = core.check_in(&mut self.record, CheckIn { ended, may_batch }, &mut self.to_notify);
-            let watched = core.watchers > 0;
+            let watched = core.is_watched();
             drop(core);
             notify_each(self.to_notify.drain(..));
             self.pacer.after_check_in(matches!(next, Next::Run(_)));
@@ -142,7 +140,7 @@ impl<'p, T> Worker<'p, T> {
                 }
                 Next::Idle | Next::Leave => {
                     if watched {
-                        self.shared.events.notify_all();
+                        self.shared.core.notify_watchers();
                     }
                     return matches!(next, Next::Idle);
                 }
@@ -150,13 +148,10 @@ impl<'p, T> Worker<'p, T> {
         }
     }
 
-    /// The next payload that it took along, if it did.
+    /// The next payload of this worker's batch, if there is one.
     #[inline]
     fn next_in_batch(&self, ended: Option<Ended>) -> Option<Item<T>> {
-        if !self.record.holding {
-            return None;
-        }
-        self.record.batch.next(ended? == Ended::Panicked).map(Item::unstamped)
+        self.record.next_in_batch(ended? == Ended::Panicked)
     }
 
     /// Runs one payload, unless it has waited too long.
@@ -184,21 +179,21 @@ impl<'p, T> Worker<'p, T> {
         if let Some(hook) = &settings.hooks.on_payload_start {
             contain(|| hook(index, &payload));
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| runner.run(payload)));
+        let outcome = catch(|| runner.run(payload));
         let end = if outcome.is_ok() { PayloadEnd::Returned } else { PayloadEnd::Panicked };
         if let Some(hook) = &settings.hooks.on_payload_end {
             contain(|| hook(index, end));
         }
         let Err(value) = outcome else { return Ended::Returned };
-        report(self.shared, value);
+        self.shared.report_panic(value);
         if self.shared.handler.has_state() {
             // What the panic left of the state is not to be trusted.
             let broken = self.runner.take();
-            contain(|| drop(broken));
+            drop_quietly(broken);
             self.runner = match make_runner(self.shared, index) {
                 Ok(runner) => Some(runner),
                 Err(error) => {
-                    contain(|| drop(error));
+                    drop_quietly(error);
                     None
                 }
             };
@@ -206,15 +201,16 @@ impl<'p, T> Worker<'p, T> {
         Ended::Panicked
     }
 
+    /// This worker has lost its state, and leaves.
     fn abandon(&mut self) {
         let mut core = self.shared.core.lock();
-        let Leftovers { payloads, condvars, _broadcasts: broadcasts } = core.abandon(&mut self.record);
-        self.shared.unlock_and_tell(core);
+        let Leftovers { payloads, to_notify, broadcasts } = core.abandon(&mut self.record);
+        self.shared.core.unlock_and_notify(core);
         has_left();
         // It may have been the last, for which the cleaner waits without a limit.
         self.shared.cleaner_condvar.notify_one();
-        notify_each(condvars);
-        contain(|| drop(broadcasts));
+        notify_each(to_notify);
+        drop_quietly(broadcasts);
         self.shared.discard(payloads, Discard::NoWorker);
     }
 }

@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::panic::drop_quietly;
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::tasks::job::Job;
-use crate::tasks::{Task, TaskPool};
+use crate::tasks::task::{Task, TaskPool};
 
 pub(super) type PanicValue = Box<dyn Any + Send>;
 
@@ -65,7 +65,7 @@ impl Crew {
         if calls_help {
             let ticket = HelpTicket { crew: crew.clone() };
             // A refusal is no harm; the ticket is dropped then, and not expected any more.
-            drop(pool.offer(Task::new(move || ticket.run())));
+            drop(pool.submit_in_background(Task::new(move || ticket.run())));
         }
     }
 

@@ -21,8 +21,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::crew::Crew;
 use crate::panic::drop_quietly;
 use crate::sync::Arc;
-use crate::tasks::TaskPool;
 use crate::tasks::job::Job;
+use crate::tasks::task::TaskPool;
 
 /// Where tasks that borrow are spawned; see [`scope`](crate::WorkerPool::scope).
 ///

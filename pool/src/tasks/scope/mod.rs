@@ -5,7 +5,7 @@ use std::fmt;
 mod crew;
 mod erase;
 
-use super::TaskPool;
+use super::task::TaskPool;
 pub use erase::Scope;
 
 impl TaskPool {
