@@ -285,7 +285,7 @@ mod tests {
             let standalone = Standalone::default();
             let attended = standalone.attend(None).expect("it does not stop");
             serve(
-                transport,
+                UserStream::new(peer.clone()),
                 &ConnInfo::opened_now(None, None, false),
                 &mut self.work,
                 &self.service,
