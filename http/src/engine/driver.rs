@@ -178,7 +178,7 @@ fn settle(engine: &Engine, shard: &Shard, conn: Box<Conn>, outcome: Outcome, now
 fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
     let counted_address = conn.counted_address;
     shard.close(conn);
-    engine.connection_closed(counted_address);
+    engine.admission.leave(counted_address);
 }
 
 /// Leaves a connection for the next free worker, and wakes one if need be. False: none could be had, so it may be that

@@ -6,14 +6,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
+use crate::engine::countdown::Countdown;
 use crate::engine::driver::Work;
 use crate::engine::shard::lease::Sighting;
 
@@ -41,20 +41,36 @@ struct Watched {
 #[derive(Debug)]
 pub(crate) struct Monitor {
     pub(crate) alarm: Alarm,
+    /// One, until the thread is about to end.
+    running: Countdown,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Monitor {
     pub(crate) fn new() -> Self {
-        Monitor { alarm: Alarm::new(), thread: Mutex::new(None) }
+        Monitor { alarm: Alarm::new(), running: Countdown::new(1), thread: Mutex::new(None) }
     }
 
-    /// Waits until the monitor's thread has ended.
-    pub(crate) fn join(&self) {
-        let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
+    /// Waits until the monitor's thread has ended. False: `deadline` came first.
+    pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
+        if !self.running.wait(deadline) {
+            return false;
+        }
+        // Whoever comes second waits for the lock until the first has joined the thread, which is at once.
+        let mut thread = self.thread.lock();
+        if thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the monitor panicked");
         }
+        true
+    }
+}
+
+/// Says that the monitor's thread ends, also when it panics.
+struct EndOfWatch<'a>(&'a Monitor);
+
+impl Drop for EndOfWatch<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.running.count_off(1);
     }
 }
 
@@ -67,11 +83,12 @@ pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
 }
 
 fn watch(engine: &Arc<Engine>) {
+    let _end = EndOfWatch(&engine.monitor);
     let mut watched = vec![Watched::default(); engine.shards.len()];
     let mut quiet = 0;
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
-    while !engine.ended.load(Ordering::SeqCst) {
+    while !engine.drivers.is_over() {
         std::thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
         alert = alert.saturating_sub(1);
         let mut busy = false;
@@ -134,7 +151,7 @@ fn hurry(engine: &Arc<Engine>) -> bool {
 
 impl Engine {
     fn is_watch_needed(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+        self.drivers.is_over()
             || !self.dispatch.queue.is_empty()
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
     }

@@ -16,7 +16,8 @@ use crate::config::options::{Builder, ConfigError};
 use crate::config::settings::Settings;
 use crate::ctx::RequestCtx;
 use crate::engine::Engine;
-use crate::engine::accept::{self, Listener};
+use crate::engine::accept;
+use crate::engine::accept::listener::{self, Listener};
 use crate::serve::blocking::{BlockingOptions, Place, serve_blocking};
 use crate::serve::counters::{Counters, Rejections};
 use crate::serve::error::Error;
@@ -176,7 +177,7 @@ impl Server {
             hooks: settings.head_hooks(),
             ctx: &settings.ctx,
         };
-        let info = accept::new_connection(None, None);
+        let info = listener::new_connection(None, None);
         serve_blocking(stream, &info, &mut self.shared.places.get(), &options, &*self.shared.handler)
     }
 

@@ -25,7 +25,7 @@ use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Connection, Table};
-use crate::engine::stream::Stream;
+use crate::engine::socket::Socket;
 
 pub(crate) use crate::engine::shard::table::Found;
 
@@ -78,19 +78,19 @@ impl Shard {
     /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut stream: Stream,
+        mut socket: Socket,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         deadline: Millis,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.poller.register(&mut stream, token) {
+        if let Err(error) = self.poller.register(&mut socket, token) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let mut conn = Box::new(Conn::new(token, Box::new(stream), info, counted_address));
+        let mut conn = Box::new(Conn::new(token, Box::new(socket), info, counted_address));
         conn.deadline = deadline;
         self.wake_if(self.table.add(conn));
         Ok(())
