@@ -31,7 +31,7 @@ const PATIENCE_TICKS: u32 = 8;
 
 /// What is known of one shard.
 #[derive(Clone, Copy, Default)]
-struct Watched {
+struct ShardWatch {
     last: Option<Sighting>,
     /// Ticks until a worker may be asked for (again) because of `last`.
     patience: u32,
@@ -84,7 +84,7 @@ pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
 
 fn watch(engine: &Arc<Engine>) {
     let _end = EndOfWatch(&engine.monitor);
-    let mut watched = vec![Watched::default(); engine.shards.len()];
+    let mut watched = vec![ShardWatch::default(); engine.shards.len()];
     let mut quiet = 0;
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
@@ -94,12 +94,12 @@ fn watch(engine: &Arc<Engine>) {
         let mut busy = false;
         for (index, watched) in watched.iter_mut().enumerate() {
             let seen = look(engine, index, watched);
-            busy |= seen != Seen::Nothing;
-            if seen == Seen::HeldUp {
+            busy |= seen != Finding::Nothing;
+            if seen == Finding::HeldUp {
                 alert = ALERT_TICKS;
             }
         }
-        busy |= hurry(engine);
+        busy |= call_for_overdue(engine);
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
@@ -110,7 +110,7 @@ fn watch(engine: &Arc<Engine>) {
 
 /// What a look at a shard finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum Finding {
     Nothing,
     /// Its driver is in a handler.
     Handler,
@@ -119,26 +119,26 @@ enum Seen {
 }
 
 /// Looks at a shard, and asks for a worker to take it over when it is held up.
-fn look(engine: &Arc<Engine>, index: usize, watched: &mut Watched) -> Seen {
+fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding {
     let sighting = engine.shards[index].lease.sight();
     if sighting.is_none() || sighting != watched.last {
-        *watched = Watched { last: sighting, patience: 0 };
-        return if sighting.is_some() { Seen::Handler } else { Seen::Nothing };
+        *watched = ShardWatch { last: sighting, patience: 0 };
+        return if sighting.is_some() { Finding::Handler } else { Finding::Nothing };
     }
     if watched.patience > 0 {
         watched.patience -= 1;
-        return Seen::HeldUp;
+        return Finding::HeldUp;
     }
     if let Some(sighting) = sighting {
         if engine.pool.try_submit(Work::TakeOver(engine.clone(), index, sighting)).is_ok() {
             watched.patience = PATIENCE_TICKS;
         }
     }
-    Seen::HeldUp
+    Finding::HeldUp
 }
 
 /// Wakes workers for connections that were handed over and wait for too long; true while any wait.
-fn hurry(engine: &Arc<Engine>) -> bool {
+fn call_for_overdue(engine: &Arc<Engine>) -> bool {
     let overdue = engine.dispatch.queue.call_for_overdue(engine.elapsed());
     for woken in 0..overdue {
         if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {

@@ -22,7 +22,7 @@ fn no_handler_runs_unwatched() {
             seen.1.notify_one();
         });
 
-        let visit = shard.lease.enter(term);
+        let inside = shard.lease.enter(term);
         alarm.rouse();
         // A handler that lasts until the monitor is up: if nobody wakes it, this never ends.
         let mut up = watched.0.lock().unwrap();
@@ -30,7 +30,7 @@ fn no_handler_runs_unwatched() {
             up = watched.1.wait(up).unwrap();
         }
         drop(up);
-        assert!(shard.lease.leave(visit).is_some());
+        assert!(shard.lease.leave(inside).is_some());
         monitor.join().unwrap();
     });
 }

@@ -29,8 +29,8 @@ impl Shard {
     /// One handler, by a driver; `None` when the lease was taken over meanwhile.
     fn handle(&self, term: Term) -> Option<Term> {
         self.drive(&term);
-        let visit = self.lease.enter(term);
-        let term = self.lease.leave(visit)?;
+        let inside = self.lease.enter(term);
+        let term = self.lease.leave(inside)?;
         self.drive(&term);
         Some(term)
     }
