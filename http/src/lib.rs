@@ -36,6 +36,7 @@ mod util;
 mod values;
 mod wire;
 
+pub use config::conn_options::ConnOptions;
 pub use config::options::{Builder as ServerBuilder, ConfigError};
 pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, RequestCtx, UserKey};

@@ -25,6 +25,7 @@ mod http_parse;
 mod http_regress;
 mod http_response_files;
 mod http_responses;
+mod http_serve_conn;
 mod http_server;
 mod http_shutdown;
 mod http_slow_readers;

@@ -10,7 +10,7 @@ use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::message::request::Request;
-use crate::proto::{Asks, Limits};
+use crate::proto::{HeadDecision, Limits};
 
 /// fasthttp's `DefaultConcurrency`.
 const DEFAULT_CONCURRENCY: usize = 256 * 1024;
@@ -377,10 +377,13 @@ impl Builder {
             head_bytes_max: self.read_buffer_size,
             body_bytes_max: self.max_request_body_size,
             streams_bodies: self.stream_request_body,
-            asks: match (&self.header_received, self.expectation.is_some() || self.continues.is_some()) {
-                (Some(_), _) => Asks::Always,
-                (None, true) => Asks::Expecting,
-                (None, false) => Asks::Never,
+            head_decision: match (
+                &self.header_received,
+                self.expectation.is_some() || self.continues.is_some(),
+            ) {
+                (Some(_), _) => HeadDecision::Always,
+                (None, true) => HeadDecision::Expecting,
+                (None, false) => HeadDecision::Never,
             },
             ..Limits::default()
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
-use crate::proto::{DefaultLines, Limits};
+use crate::proto::{DefaultFields, Limits};
 
 /// The resolved options.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// What responses have unless handlers set it.
-    pub(crate) fn default_lines(&self) -> DefaultLines {
-        DefaultLines::new(self.name.as_deref(), self.date, self.content_type)
+    pub(crate) fn default_fields(&self) -> DefaultFields {
+        DefaultFields::new(self.name.as_deref(), self.date, self.content_type)
     }
 
     /// What is called when a head has arrived.

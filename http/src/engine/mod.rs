@@ -15,7 +15,6 @@
 pub(crate) mod accept;
 mod alarm;
 mod countdown;
-mod desk;
 mod dispatch;
 mod driver;
 mod monitor;
@@ -27,36 +26,32 @@ mod turn;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 
-use crate::config::hooks::BoxedHandler;
-use crate::config::settings::Settings;
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
-use crate::engine::desk::Desk;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::{HandedOver, Work};
 use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
-use crate::engine::shard::deadlines::Millis;
 use crate::engine::stopping::Stopping;
-use crate::serve::counters::Counters;
+use crate::serve::moment::Clock;
+use crate::serve::service::Service;
+use crate::serve::workspace::Workspace;
 
-pub(crate) type DeskGuard = PooledOwned<Desk>;
+pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) handler: Arc<BoxedHandler>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) service: Arc<Service>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
     dispatch: Dispatch<HandedOver>,
     monitor: Monitor,
-    desks: ObjectPool<Desk>,
-    started: Instant,
+    workspaces: ObjectPool<Workspace>,
+    clock: Clock,
     admission: Admission,
     /// Those who sleep are the threads that accept.
     stopping: Stopping<mio::Waker>,
@@ -66,11 +61,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Starts the shards' drivers and the monitor.
-    pub(crate) fn start(
-        settings: Arc<Settings>,
-        handler: Arc<BoxedHandler>,
-        counters: Arc<Counters>,
-    ) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(service: Arc<Service>) -> io::Result<Arc<Self>> {
+        let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
             .max_workers(settings.max_workers)
@@ -79,19 +71,17 @@ impl Engine {
             .map_err(io::Error::other)?;
         let (shards, terms): (Vec<Shard>, Vec<_>) =
             (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
-        let desk_settings = settings.clone();
+        let served = service.clone();
         let engine = Arc::new(Engine {
             admission: Admission::new(settings.concurrency, settings.max_conns_per_ip),
             drivers: Countdown::new(shards.len()),
-            settings,
-            handler,
-            counters,
+            service,
             pool,
             shards,
             dispatch: Dispatch::new(),
             monitor: Monitor::new(),
-            desks: ObjectPool::new(move || Desk::new(&desk_settings)),
-            started: Instant::now(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+            clock: Clock::start(),
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;
@@ -158,17 +148,8 @@ impl Engine {
         self.pool.stats()
     }
 
-    fn now(&self) -> Millis {
-        u64::try_from(self.elapsed().as_millis()).unwrap_or(Millis::MAX - 1)
-    }
-
-    /// Time since the engine started.
-    fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    fn desk(&self) -> DeskGuard {
-        self.desks.get_owned()
+    fn workspace(&self) -> PooledWorkspace {
+        self.workspaces.get_owned()
     }
 
     /// The driver of a shard has ended with it.

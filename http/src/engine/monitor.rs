@@ -139,7 +139,7 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
 
 /// Wakes workers for connections that were handed over and wait for too long; true while any wait.
 fn call_for_overdue(engine: &Arc<Engine>) -> bool {
-    let overdue = engine.dispatch.queue.call_for_overdue(engine.elapsed());
+    let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
     for woken in 0..overdue {
         if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {
             engine.dispatch.queue.call_failed(overdue - woken);

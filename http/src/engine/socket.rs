@@ -9,7 +9,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::transport::{Ready, Wire};
+use crate::wire::transport::{Arrived, ReadySet, Wire};
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -20,12 +20,14 @@ pub(crate) enum Socket {
 }
 
 impl Wire for Socket {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        match self {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+        let count = match self {
             Socket::Tcp(socket) => socket.read(room),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.read(room),
-        }
+        }?;
+        // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
+        Ok(Arrived { count, is_drained: count < room.len() })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
@@ -40,11 +42,10 @@ impl Wire for Socket {
         }
     }
 
-    fn wait(&mut self, ready: Ready, limit: Option<Duration>) -> io::Result<bool> {
-        let flags = match ready {
-            Ready::Read => PollFlags::IN,
-            Ready::Write => PollFlags::OUT,
-        };
+    fn wait(&mut self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, awaited.read);
+        flags.set(PollFlags::OUT, awaited.write);
         // A limit beyond what the clock can hold is none.
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
@@ -55,6 +56,10 @@ impl Wire for Socket {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(self)
     }
 
     fn peer_has_ended(&mut self) -> bool {

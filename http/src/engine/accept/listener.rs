@@ -1,8 +1,6 @@
-//! Listening sockets of either kind, what is known of a connection from its beginning, and what an error of accepting means.
+//! Listening sockets of either kind, and what an error of accepting means.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use mio::event::Source;
 use rustix::io::Errno;
@@ -15,14 +13,6 @@ use crate::engine::socket::Socket;
 const EXHAUSTION: &[Errno] = &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 #[cfg(not(unix))]
 const EXHAUSTION: &[Errno] = &[Errno::MFILE, Errno::NOBUFS];
-
-/// Connection ids are unique in the process (fasthttp: `ConnID`).
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// What is known of a connection from its beginning.
-pub(crate) fn new_connection(remote: Option<SocketAddr>, local: Option<SocketAddr>) -> ConnInfo {
-    ConnInfo::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), remote, local, std::time::SystemTime::now())
-}
 
 /// A listener of either kind, non-blocking.
 pub(crate) enum Listener {
@@ -39,11 +29,13 @@ impl Listener {
                 let (socket, peer) = listener.accept()?;
                 // Responses are written whole; waiting for more to send would only delay them.
                 socket.set_nodelay(true)?;
-                let info = new_connection(Some(peer), socket.local_addr().ok());
+                let info = ConnInfo::opened_now(Some(peer), socket.local_addr().ok(), false);
                 Ok((Socket::Tcp(socket), info))
             }
             #[cfg(unix)]
-            Listener::Unix(listener) => Ok((Socket::Unix(listener.accept()?.0), new_connection(None, None))),
+            Listener::Unix(listener) => {
+                Ok((Socket::Unix(listener.accept()?.0), ConnInfo::opened_now(None, None, false)))
+            }
         }
     }
 

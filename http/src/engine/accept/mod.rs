@@ -16,9 +16,11 @@ use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::accept::listener::{Listener, is_exhaustion, is_the_connections_fault};
 use crate::engine::accept::say_seldom::SaySeldom;
-use crate::engine::shard::deadlines::{Millis, NEVER};
-use crate::engine::socket::Socket;
-use crate::serve::refusal::{self, Refusal};
+use crate::engine::shard::clock::after;
+use crate::engine::shard::deadlines::Millis;
+use crate::proto::append_refusal;
+use crate::serve::refusal::Refusal;
+use crate::util::date;
 use crate::wire::transport::Wire;
 
 const LISTENER: Token = Token(0);
@@ -53,7 +55,7 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
         let mut pause = None;
         while !engine.is_stopping() {
             match listener.accept() {
-                Ok((socket, info)) => take_in(engine, socket, info, &mut warnings),
+                Ok((socket, info)) => take_in(engine, Box::new(socket), info, &mut warnings),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_the_connections_fault(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -80,15 +82,15 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
 }
 
 /// Gives a new connection to a shard, or refuses it.
-fn take_in(engine: &Engine, socket: Socket, info: ConnInfo, warnings: &mut Warnings) {
+fn take_in(engine: &Engine, transport: Box<dyn Wire>, info: ConnInfo, warnings: &mut Warnings) {
     let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
     let counted_address = match engine.admission.admit(address) {
         Ok(counted) => counted,
-        Err(refused) => return refuse(engine, socket, refused, warnings),
+        Err(refused) => return refuse(engine, transport, &info, refused, warnings),
     };
-    engine.counters.accepted.fetch_add(1, Ordering::Relaxed);
+    engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let shard = engine.shard_with_fewest();
-    if let Err(error) = shard.add(socket, info, counted_address, first_deadline(engine)) {
+    if let Err(error) = shard.add(transport, info, counted_address, first_deadline(engine)) {
         engine.admission.leave(counted_address);
         if !engine.is_stopping() {
             warnings.not_added.say(format_args!("closed a new connection: {error}"));
@@ -97,11 +99,20 @@ fn take_in(engine: &Engine, socket: Socket, info: ConnInfo, warnings: &mut Warni
 }
 
 /// Answers a connection that is not served, and closes it.
-fn refuse(engine: &Engine, mut socket: Socket, refused: Refusal, warnings: &mut Warnings) {
-    engine.counters.refuse_connection(refused);
-    let answer = refusal::answer(refused, &engine.settings);
+fn refuse(
+    engine: &Engine,
+    mut transport: Box<dyn Wire>,
+    info: &ConnInfo,
+    refused: Refusal,
+    warnings: &mut Warnings,
+) {
+    engine.service.counters.refuse_connection(refused);
+    let mut default_fields = engine.service.settings.default_fields();
+    let defaults = default_fields.at(date::whole_seconds(info.time()));
+    let mut answer = Vec::new();
+    append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
     // A new socket's buffer has room for it; if not, closing says enough.
-    let _ = socket.write([&answer[..], &[]]).and_then(|_| socket.shutdown_write());
+    let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
     match refused {
         Refusal::Concurrency => warnings.concurrency.say(format_args!(
             "refused a connection: `concurrency` connections are open; consider raising it"
@@ -114,8 +125,7 @@ fn refuse(engine: &Engine, mut socket: Socket, refused: Refusal, warnings: &mut 
 
 /// When a connection is given up on which nothing ever comes.
 fn first_deadline(engine: &Engine) -> Millis {
-    let settings = &engine.settings;
+    let settings = &engine.service.settings;
     let limit = [settings.read_timeout, settings.read_header_timeout].into_iter().flatten().min();
-    limit
-        .map_or(NEVER, |limit| engine.now().saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
+    after(engine.clock.millis(), limit)
 }

@@ -4,6 +4,7 @@
 //! happens outside of it; so others can add connections and give them back meanwhile, and wake the driver if it sleeps
 //! past what they brought.
 
+pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
 pub(crate) mod lease;
@@ -19,18 +20,15 @@ use std::time::Duration;
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::conn::{Awaits, Conn};
-use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::conn::Conn;
+use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Connection, Table};
-use crate::engine::socket::Socket;
+use crate::wire::transport::Wire;
 
 pub(crate) use crate::engine::shard::table::Found;
-
-/// How long a refused peer may go on sending before it is cut off.
-const LINGER: Millis = 1_000;
 
 pub(crate) struct Shard {
     pub(crate) lease: Lease,
@@ -78,20 +76,20 @@ impl Shard {
     /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut socket: Socket,
+        mut transport: Box<dyn Wire>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         deadline: Millis,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.poller.register(&mut socket, token) {
+        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let mut conn = Box::new(Conn::new(token, Box::new(socket), info, counted_address));
-        conn.deadline = deadline;
+        let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
         self.wake_if(self.table.add(conn));
         Ok(())
     }
@@ -103,8 +101,8 @@ impl Shard {
         now: Millis,
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
-        conn.deadline = deadline(&mut conn, now, settings);
-        let is_idle = conn.awaits == Awaits::Request && conn.session.is_idle();
+        conn.next_deadline(now, settings);
+        let is_idle = conn.is_idle();
         self.wake_if(self.table.park(conn, is_idle)?);
         Ok(())
     }
@@ -154,59 +152,14 @@ impl Connection for Box<Conn> {
     }
 
     fn deadline(&self) -> Millis {
-        self.deadline
+        self.clock.deadline()
     }
 
     fn note(&mut self, readiness: Readiness) {
-        self.readable |= readiness.readable || readiness.read_closed;
-        self.read_closed |= readiness.read_closed;
+        self.sock.note(readiness);
     }
 
     fn count_requests(&mut self) -> u64 {
-        let requests = self.session.requests();
-        requests - std::mem::replace(&mut self.counted_requests, requests)
-    }
-}
-
-/// When a connection that is about to be parked at `now` is given up.
-fn deadline(conn: &mut Conn, now: Millis, settings: &Settings) -> Millis {
-    let after = |from: Millis, limit: Option<Duration>| {
-        limit.map_or(NEVER, |limit| from.saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
-    };
-    match conn.awaits {
-        Awaits::Writable => {
-            // Kept until the peer takes something, whatever else happens on the connection.
-            if conn.write_deadline == NEVER {
-                conn.write_deadline = after(now, conn.write_timeout(settings));
-            }
-            conn.write_deadline
-        }
-        // Set once, so that a peer cannot stretch it by sending on.
-        Awaits::LingerEnd if conn.deadline != NEVER => conn.deadline,
-        Awaits::LingerEnd => now.saturating_add(LINGER),
-        Awaits::Request if conn.session.is_idle() => {
-            if conn.session.requests() == 0 {
-                return conn.deadline;
-            }
-            if !conn.session.has_skipped_lines() {
-                conn.request_began = NEVER;
-                return after(now, settings.idle_timeout);
-            }
-            // Set once, so that a peer cannot be idle for ever by sending empty lines.
-            conn.request_began = conn.request_began.min(now);
-            after(conn.request_began, settings.idle_timeout)
-        }
-        Awaits::Request => {
-            if conn.request_began == NEVER {
-                conn.request_began = now;
-            }
-            if conn.session.reads_head() {
-                // What a hook decided was for the request before it.
-                let whole = after(conn.request_began, settings.read_timeout);
-                whole.min(after(conn.request_began, settings.read_header_timeout))
-            } else {
-                after(conn.request_began, conn.read_timeout(settings))
-            }
-        }
+        self.exchange.uncounted_requests()
     }
 }

@@ -39,7 +39,7 @@ impl Poller {
     }
 
     /// Has everything reported that happens to `socket`, under `token`, until it is closed.
-    pub(crate) fn register(&self, socket: &mut impl Source, token: Token) -> io::Result<()> {
+    pub(crate) fn register(&self, socket: &mut dyn Source, token: Token) -> io::Result<()> {
         let number = mio::Token(token.to_number() as usize);
         self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
     }
