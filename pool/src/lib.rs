@@ -122,3 +122,8 @@ pub mod model {
     pub use crate::sync::Instant;
     pub use crate::sync::for_users::*;
 }
+
+/// The programs of the registry's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

@@ -71,7 +71,7 @@ fn a_peer_that_only_sends_does_not_stretch_the_write_timeout() {
 fn a_closing_response_arrives_whole_although_the_peer_sent_more() {
     let (entered, gate) = (Gate::new(), Gate::new());
     let (signal, hold) = (entered.clone(), gate.clone());
-    let running = Running::with(Server::builder().disable_keepalive(), move |ctx| {
+    let running = Running::with(Server::builder().keep_alive(false), move |ctx| {
         signal.open();
         hold.pass();
         ctx.response.body_mut().resize(2_000_000, b'x');

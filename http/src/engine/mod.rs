@@ -65,15 +65,18 @@ impl Engine {
         let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.max_workers)
-            .max_idle_worker_duration(settings.max_idle_worker_duration)
+            .max_workers(settings.threads.max_workers)
+            .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Work::run)
             .map_err(io::Error::other)?;
-        let (shards, terms): (Vec<Shard>, Vec<_>) =
-            (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
+            .map(|_| Shard::new())
+            .collect::<io::Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
         let served = service.clone();
         let engine = Arc::new(Engine {
-            admission: Admission::new(settings.concurrency, settings.max_conns_per_ip),
+            admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
             drivers: Countdown::new(shards.len()),
             service,
             pool,

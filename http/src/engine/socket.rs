@@ -1,6 +1,5 @@
 //! The sockets that shards serve, behind one type.
 
-use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -73,7 +72,7 @@ impl Wire for Socket {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> Option<io::Result<usize>> {
+    fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
             Socket::Tcp(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),

@@ -275,9 +275,10 @@ impl Exchange {
             });
             flushed?;
         }
-        let force_close = !settings.keep_alive
-            || self.session.requests() >= settings.max_requests_per_conn
-            || (settings.close_on_shutdown && by.is_stopping());
+        let connections = &settings.connections;
+        let force_close = !connections.keep_alive
+            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
+            || (connections.close_on_shutdown && by.is_stopping());
         let defaults = default_fields.at(moment.unix_seconds);
         let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
         match ctx.response.take_stream(reply.ending) {
@@ -419,10 +420,10 @@ impl Exchange {
 
     /// How long the peer may take for the rest of the request under way, and take nothing of its response.
     pub(crate) fn patience(&self, settings: &Settings) -> Patience {
-        let config = self.config.as_deref();
+        let (config, server) = (self.config.as_deref(), &settings.timeouts);
         Patience {
-            read: config.and_then(|config| config.read_timeout).or(settings.read_timeout),
-            write: config.and_then(|config| config.write_timeout).or(settings.write_timeout),
+            read: config.map_or(server.read, |config| config.read_timeout_or(server.read)),
+            write: config.map_or(server.write, |config| config.write_timeout_or(server.write)),
         }
     }
 

@@ -14,12 +14,12 @@ pub(crate) struct Admission {
     open: AtomicUsize,
     open_max: usize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    /// `usize::MAX`: no limit, and nothing is counted by address.
-    per_address_max: usize,
+    /// Without a limit nothing is counted by address.
+    per_address_max: Option<usize>,
 }
 
 impl Admission {
-    pub(crate) fn new(open_max: usize, per_address_max: usize) -> Self {
+    pub(crate) fn new(open_max: usize, per_address_max: Option<usize>) -> Self {
         Admission {
             open: AtomicUsize::new(0),
             open_max,
@@ -39,11 +39,11 @@ impl Admission {
     /// # Errors
     /// The limit that it meets; then nothing was counted.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let counted = address.filter(|_| self.per_address_max != usize::MAX);
-        if let Some(address) = counted {
+        let counted = address.filter(|_| self.per_address_max.is_some());
+        if let (Some(address), Some(max)) = (counted, self.per_address_max) {
             let mut per_address = self.per_address.lock();
             let count = per_address.entry(address).or_insert(0);
-            if *count >= self.per_address_max {
+            if *count >= max {
                 return Err(Refusal::PerAddress);
             }
             *count += 1;
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_not_counted() {
-        let admission = Admission::new(2, 1);
+        let admission = Admission::new(2, Some(1));
         let [first, second, third] = [1, 2, 3].map(|last| Some(IpAddr::from(Ipv4Addr::new(10, 0, 0, last))));
         let counted = admission.admit(first).unwrap();
         assert_eq!(counted, first);
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_addresses_are_not_counted() {
-        let admission = Admission::new(10, usize::MAX);
+        let admission = Admission::new(10, None);
         let address = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
         assert_eq!(admission.admit(address), Ok(None));
         assert!(admission.per_address.lock().is_empty());

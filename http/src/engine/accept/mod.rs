@@ -126,6 +126,6 @@ fn refuse(
 /// When a connection is given up on which nothing ever comes.
 fn first_deadline(engine: &Engine) -> Millis {
     let settings = &engine.service.settings;
-    let limit = [settings.read_timeout, settings.read_header_timeout].into_iter().flatten().min();
+    let limit = [settings.timeouts.read, settings.timeouts.read_header].into_iter().flatten().min();
     after(engine.clock.millis(), limit)
 }

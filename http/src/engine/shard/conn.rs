@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::clock::ConnClock;
+use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::Exchange;
@@ -20,17 +20,6 @@ use crate::wire::transport::{Direction, ReadySet, Wire};
 /// The most that one read brings in. A buffer that a big body has made large would otherwise let one read bring in any
 /// number of requests.
 const READ_MOST: usize = 64 * 1024;
-
-/// What a parked connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaits {
-    /// More of what the peer sends.
-    Input,
-    /// The peer to take more of the output.
-    Output,
-    /// The end of lingering.
-    LingerEnd,
-}
 
 /// A connection of a shard.
 pub(crate) struct Conn {

@@ -6,34 +6,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_http::{RequestCtx, Response};
-use anthill_tests::{Gate, eventually};
 
-use crate::http_streams::or_next;
+use crate::uploads::or_next;
+use crate::{Gate, eventually};
 
 /// What has happened to the sources of bodies.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(pub(crate) Arc<(AtomicUsize, AtomicUsize)>);
+pub struct Tally(pub Arc<(AtomicUsize, AtomicUsize)>);
 
 /// A source of a body. What is inside must not be used up before it is dropped.
-pub(crate) struct Source<R> {
+pub struct Source<R> {
     tally: Tally,
     inner: R,
 }
 
 impl Tally {
     /// Counts its reads, and its drop.
-    pub(crate) fn source<R>(&self, inner: R) -> Source<R> {
+    pub fn source<R>(&self, inner: R) -> Source<R> {
         Source { tally: self.clone(), inner }
     }
 
     /// How often sources were asked for bytes, and how many were dropped, since the last time.
-    pub(crate) fn take(&self) -> (usize, usize) {
+    pub fn take(&self) -> (usize, usize) {
         let (reads, drops) = &*self.0;
         (reads.swap(0, Ordering::SeqCst), drops.swap(0, Ordering::SeqCst))
     }
 
+    /// Waits until so many sources have been dropped since the last time, and no more.
     #[track_caller]
-    pub(crate) fn drops(&self, count: usize) {
+    pub fn drops(&self, count: usize) {
         eventually("sources are dropped", || self.0.1.load(Ordering::SeqCst) >= count);
         assert_eq!(self.take().1, count);
     }
@@ -41,7 +42,7 @@ impl Tally {
 
 impl<R> Source<R> {
     /// A writer asks for its source by this.
-    pub(crate) fn touch(&self) {
+    pub fn touch(&self) {
         self.tally.0.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -60,28 +61,36 @@ impl<R> Drop for Source<R> {
 }
 
 /// A reader that does one thing at each read.
-pub(crate) struct Script(VecDeque<Step>);
+#[derive(Default)]
+pub struct StepReader(VecDeque<Step>);
 
 type Step = Box<dyn FnOnce(&mut [u8]) -> io::Result<usize> + Send>;
 
-impl Script {
-    pub(crate) fn new() -> Self {
-        Script(VecDeque::new())
+impl StepReader {
+    /// One that is at its end.
+    pub fn new() -> Self {
+        StepReader::default()
     }
 
-    pub(crate) fn then(mut self, step: impl FnOnce(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
+    /// The same, and then this.
+    #[must_use]
+    pub fn then(mut self, step: impl FnOnce(&mut [u8]) -> io::Result<usize> + Send + 'static) -> Self {
         self.0.push_back(Box::new(step));
         self
     }
 
-    pub(crate) fn gives(self, text: &'static str) -> Self {
+    /// The same, and then it gives this text.
+    #[must_use]
+    pub fn gives(self, text: &'static str) -> Self {
         self.then(move |room| {
             room[..text.len()].copy_from_slice(text.as_bytes());
             Ok(text.len())
         })
     }
 
-    pub(crate) fn waits(self, gate: &Gate, text: &'static str) -> Self {
+    /// The same, and then it waits at the gate before it gives this text.
+    #[must_use]
+    pub fn waits(self, gate: &Gate, text: &'static str) -> Self {
         let gate = gate.clone();
         self.then(move |room| {
             gate.pass();
@@ -91,23 +100,24 @@ impl Script {
     }
 }
 
-impl Read for Script {
+impl Read for StepReader {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         self.0.pop_front().map_or(Ok(0), |step| step(room))
     }
 }
 
 /// All forms a body can have, as paths.
-pub(crate) const FORMS: &[&str] =
+pub const FORMS: &[&str] =
     &["/copied", "/vec", "/static", "/shared", "/sized", "/reader", "/file", "/range", "/writer"];
 
 /// Those of them that have a source which is read while the response is sent.
-pub(crate) const SOURCES: &[&str] = &["/sized", "/reader", "/writer"];
+pub const SOURCES: &[&str] = &["/sized", "/reader", "/writer"];
 
-pub(crate) static STATIC: [u8; 40_000] = [b's'; 40_000];
+/// A body that is there for ever.
+pub static STATIC: [u8; 40_000] = [b's'; 40_000];
 
 /// Gives `body` in the form that the path says.
-pub(crate) fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
+pub fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
     match form {
         "/copied" => response.set_body(body),
         "/vec" => response.set_body_vec(body.to_vec()),
@@ -143,7 +153,7 @@ pub(crate) fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tal
 }
 
 /// A handler that gives as many bytes as the query says in the form that the path says.
-pub(crate) fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
+pub fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
     let tally = tally.clone();
     or_next(move |ctx| {
         let length: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(24);
@@ -157,6 +167,11 @@ pub(crate) fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'stati
     })
 }
 
-pub(crate) fn is_of_unknown_size(form: &str) -> bool {
+/// The head of the response of a [`plain`](crate::server::plain) server with a body of unknown size.
+pub const CHUNKED_HEAD: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Whether a body of this form does not know its size.
+pub fn is_of_unknown_size(form: &str) -> bool {
     matches!(form, "/reader" | "/writer")
 }
