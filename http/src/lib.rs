@@ -36,6 +36,10 @@ mod util;
 mod values;
 mod wire;
 
+#[cfg(feature = "unstable")]
+#[doc(hidden)]
+pub mod unstable;
+
 pub use config::options::{Builder as ServerBuilder, ConfigError};
 pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, RequestCtx, UserKey};
