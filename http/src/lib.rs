@@ -40,9 +40,10 @@ mod wire;
 #[doc(hidden)]
 pub mod unstable;
 
-pub use config::options::{Builder as ServerBuilder, ConfigError};
+pub use config::conn_options::ConnOptions;
+pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
-pub use ctx::{ConnInfo, RequestCtx, UserKey};
+pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
 #[cfg(feature = "http")]
 pub use message::convert::Unconvertible;
 pub use message::request::{BodyReader, InvalidRequest, QueryArgs, Request};
@@ -58,3 +59,8 @@ pub use values::headers::{FieldIter, Fields, Headers};
 pub use values::uri::{QueryArgsMut, Uri, UriError};
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+
+/// The programs of the registry's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

@@ -6,8 +6,7 @@
 use anthill_http::{ProtoError, Server};
 use anthill_tests::client::{Client, get, post};
 use anthill_tests::server::Running;
-
-use crate::http_parse::{Case, check, echoing, refused, served};
+use anthill_tests::verdicts::{Case, assert_pieces_do_not_matter, check, echoing, refused, served};
 
 /// A POST request whose chunked body is exactly these bytes.
 fn chunked(fields: &str, body: &str) -> String {
@@ -45,7 +44,7 @@ const FORBIDDEN_TRAILERS: &[&str] = &[
 ];
 
 /// The inputs of this file's rows.
-pub(crate) fn corpus() -> Vec<Case> {
+fn corpus() -> Vec<Case> {
     let mut corpus = vec![
         served("BDY-01", post("/", "exact\r\n\0 bytes"), "] exact\\r\\n\\x00 bytes {"),
         served("BDY-02", chunked("", "3\r\nabc\r\n5\r\n12345\r\n0\r\n\r\n"), "] abc12345 {}"),
@@ -196,7 +195,7 @@ fn bdy_04_a_body_that_is_cut_off() {
 
         // Where the error can be seen as a value.
         let stream = Halves(std::io::Cursor::new(cut.clone().into_bytes()), Vec::new());
-        let server = Server::new(|_| panic!("half a request reached the handler")).unwrap();
+        let server = Server::new(|_| -> () { panic!("half a request reached the handler") }).unwrap();
         let error = server.serve_conn(stream).unwrap_err();
         assert_eq!(error.proto(), Some(ProtoError::UnexpectedEnd), "{cut:?}");
         assert!(ProtoError::UnexpectedEnd.to_string().contains("unexpected end"));
@@ -247,8 +246,13 @@ fn bdy_06_trailers_are_readable_after_the_body() {
 }
 
 #[test]
-fn bdy_07_forbidden_trailers() {
+fn bdy_07_what_decided_before_the_body_is_no_trailer() {
     check(corpus(), "BDY-07");
+}
+
+#[test]
+fn par_16_pieces_of_a_body_do_not_matter() {
+    assert_pieces_do_not_matter(corpus());
 }
 
 #[test]
@@ -306,7 +310,7 @@ fn a_request_behind_a_big_response_is_served() {
 
 #[test]
 fn a_response_to_head_is_that_to_get_without_the_body() {
-    let running = Running::with(Server::builder().no_default_date(), |ctx| {
+    let running = Running::with(Server::builder().default_date(false), |ctx| {
         ctx.response.set_header("A", "b");
         ctx.set_body("twenty-four bytes long..");
     });

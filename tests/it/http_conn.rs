@@ -9,10 +9,9 @@ use std::time::Duration;
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, Reply, SOCKET_LIMIT, get, post};
 use anthill_tests::drivers::on_both;
+use anthill_tests::notes::Notes;
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, eventually};
-
-use crate::http_streams::Notes;
 
 /// Answers with method and path, and does to the connection what the query says.
 fn echo(ctx: &mut RequestCtx) {
@@ -212,7 +211,7 @@ fn con_08_ends_between_requests_are_no_errors() {
 fn con_11_a_handler_notices_that_its_client_is_gone() {
     let notes = Notes::default();
     let says = notes.clone();
-    let running = Running::with(Server::builder().stream_request_body(), move |ctx| {
+    let running = Running::with(Server::builder().stream_request_body(true), move |ctx| {
         match ctx.path() {
             "/next" => return assert!(!ctx.client_disconnected()),
             "/behind" => return,

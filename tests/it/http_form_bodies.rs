@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::http_ctx::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_http::form::{self, Error, Limit};
 use anthill_http::multipart::{self, Boundary, Malformed, MultipartWriter};
 use anthill_http::{Request, RequestCtx, Server};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
+use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
 use anthill_tests::{LONG_PATIENCE, background, eventually};
 use flate2::Compression;
@@ -103,7 +103,8 @@ fn described(message: &[u8]) -> Vec<(u16, String)> {
     let mut replies = Vec::new();
     for streams in [false, true] {
         let options = Server::builder().max_request_body_size(100_000);
-        let running = Running::with(if streams { options.stream_request_body() } else { options }, describe);
+        let running =
+            Running::with(if streams { options.stream_request_body(true) } else { options }, describe);
         for piece in [usize::MAX, 1000] {
             let mut client = running.client();
             for bytes in message.chunks(piece) {
@@ -172,7 +173,7 @@ fn frm_02_forms_through_a_server() {
 }
 
 #[test]
-fn frm_02_compressed_forms() {
+fn frm_02_compressed_forms_are_read_like_plain_ones() {
     let body = form_with_file(20_000);
     for (coding, encoded) in [
         ("gzip", gzip(&body)),
@@ -334,7 +335,7 @@ fn frm_04_a_small_body_cannot_become_a_huge_form() {
 
 #[test]
 fn a_client_that_stops_in_its_form_is_a_408() {
-    let options = Server::builder().stream_request_body().read_timeout(Duration::from_millis(200));
+    let options = Server::builder().stream_request_body(true).read_timeout(Duration::from_millis(200));
     let running = Running::with(options, describe);
     for target in ["/form", "/parts", "/file"] {
         let mut client = running.client();
@@ -390,7 +391,7 @@ fn uploads_in_constant_memory(length: u64) {
             ctx.set_body(position.to_string());
         }
     };
-    let running = Running::with(Server::builder().stream_request_body(), handler);
+    let running = Running::with(Server::builder().stream_request_body(true), handler);
     let head = "--sep\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n";
     let tail = "\r\n--sep--\r\n";
     let total = length + (head.len() + tail.len()) as u64;

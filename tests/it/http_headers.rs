@@ -4,12 +4,13 @@
 
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::Client;
+use anthill_tests::planned_panic;
 use anthill_tests::server::Running;
 
 /// What a handler's response looks like from outside, without the fields that every response has.
 #[track_caller]
 fn answered(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Vec<(String, String)> {
-    let running = Running::with(Server::builder().no_default_date().no_default_server_header(), handler);
+    let running = Running::with(Server::builder().default_date(false).name(None), handler);
     let mut client = running.client();
     let reply = client.get("/");
     // The next response tells whether this one ended where it said.
@@ -138,7 +139,7 @@ fn hdr_06_framing_cannot_be_forged() {
 }
 
 #[test]
-fn hdr_11_status_lines() {
+fn hdr_11_the_reason_is_the_one_that_was_set_or_the_standard_one() {
     let running = Running::new(|ctx| {
         let status = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(0);
         ctx.set_status_code(status);
@@ -252,7 +253,7 @@ fn hdr_02_names_go_out_canonical_or_as_given() {
             "/raw" => ctx.response.headers_mut().set_raw_names(true),
             "/canonical" => ctx.response.headers_mut().set_raw_names(false),
             "/context" => *ctx = RequestCtx::default(),
-            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            "/panic" => planned_panic(),
             "/error" => ctx.error("", 400),
             _ => {}
         }
@@ -263,7 +264,7 @@ fn hdr_02_names_go_out_canonical_or_as_given() {
         |path: &str| format!("GET {path} HTTP/1.1\r\nhOst: h\r\nx-oDD: 1\r\nconnection: keep-alive\r\n\r\n");
     for (options, expected) in [
         (Server::builder(), ["X-Id", "Foo-Bar"]),
-        (Server::builder().disable_header_names_normalizing(), ["x-iD", "foo-bar"]),
+        (Server::builder().normalize_header_names(false), ["x-iD", "foo-bar"]),
     ] {
         let check = |reply: &anthill_tests::client::Reply, expected: [&str; 2]| {
             let own = ["x-id", "foo-bar"];

@@ -24,6 +24,11 @@ pub fn skip(why: &str) {
     println!("skipped: {why}");
 }
 
+/// The options of a server whose responses are the same at any time and have no fields but their own.
+pub fn plain() -> ServerBuilder {
+    Server::builder().default_date(false).name(None)
+}
+
 /// A server that runs. Dropping it shuts it down.
 #[derive(Debug)]
 pub struct Running {
@@ -69,6 +74,18 @@ impl Running {
             })
             .expect("options that go together");
         Running { server, serving: Vec::new(), addresses: Vec::new(), handled }
+    }
+
+    /// Serves by `server`, whose handler is not counted, on an IPv4 port of its own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn serving(server: Server) -> Self {
+        let mut running =
+            Running { server, serving: Vec::new(), addresses: Vec::new(), handled: Arc::default() };
+        running.listen("127.0.0.1:0").expect("a free port");
+        running
     }
 
     /// Serves on another address as well; returns the one it got.

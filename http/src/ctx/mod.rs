@@ -1,23 +1,28 @@
 //! What a handler is given: one request, the response to it, and facts about the connection.
 //!
 //! The idea: fasthttp's `RequestCtx`, with its names, as shortcuts over two plain public parts. It has no
-//! lifetime parameter, so handlers are simply `Fn(&mut RequestCtx)`; that they cannot keep it is the work of
-//! the borrow.
+//! lifetime parameter, so handlers are simply functions of `&mut RequestCtx`; that they cannot keep it is the work
+//! of the borrow.
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), and what handlers keep (`user_values`).
+//! (`respond`), what is known about the connection (`about`, `conn_info`), and what handlers keep (`user_values`). What
+//! answers requests, and what that may fail with: `handler`, `handler_error`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
 mod about;
 mod conn_info;
 mod forms;
+mod handler;
+mod handler_error;
 mod read;
 mod respond;
 mod user_values;
 
 pub use conn_info::ConnInfo;
 pub(crate) use forms::FormValue;
+pub use handler::{Handler, HandlerResult};
+pub use handler_error::{HttpError, StatusError};
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 

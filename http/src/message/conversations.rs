@@ -646,7 +646,7 @@ mod connections {
             request.advance(&mut session, &mut out, &Limits::default()).expect("a good request");
             assert_eq!(session.state(), stage, "{piece:?}");
             assert_eq!(
-                (session.is_idle(), session.reads_head()),
+                (session.is_idle(), session.state() == RequestStage::Head),
                 (stage == RequestStage::Idle, stage == RequestStage::Head)
             );
         }

@@ -71,6 +71,9 @@ pub(crate) const HEAD_BYTES_CEILING: usize = 16 * 1024 * 1024;
 /// The bound on header fields unless configured otherwise.
 pub(crate) const FIELDS_DEFAULT: usize = 128;
 
+/// The largest number of header fields that can be chosen: more than an honest head of the largest size has.
+pub(crate) const FIELDS_CEILING: usize = 64 * 1024;
+
 /// For so many header fields there is room on the stack while a head is parsed. More cost an allocation.
 pub(crate) const FIELDS_ON_STACK: usize = 128;
 

@@ -48,11 +48,12 @@ pub(crate) use encode::{
     append_last_chunk, append_plain_response_head, append_refusal, append_request_head, append_trailer_lines,
 };
 pub use error::ProtoError;
+pub(crate) use error::refusal_text;
 pub(crate) use framing::{Ending, parse_content_length};
-pub(crate) use limits::{HeadDecision, Limits};
+pub(crate) use limits::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
 pub(crate) use received::{Received, Rest};
 pub(crate) use request_head::RequestParts;
-pub(crate) use server::{Progress, Reply, ServerSession};
+pub(crate) use server::{Progress, Reply, RequestStage, ServerSession};
 pub(crate) use target::split_target;
 pub(crate) use trailer::is_trailer_name;
 

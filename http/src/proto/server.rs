@@ -316,16 +316,6 @@ impl ServerSession {
         self.state() == RequestStage::Idle
     }
 
-    /// Whether empty lines have come where the next request is to begin.
-    pub(crate) fn has_skipped_lines(&self) -> bool {
-        matches!(self.phase, Phase::Head { skipped: 1.., .. })
-    }
-
-    /// Whether the head of a request has begun and not ended.
-    pub(crate) fn reads_head(&self) -> bool {
-        self.state() == RequestStage::Head
-    }
-
     /// Whether a request was answered, and what is left of its body is thrown away.
     pub(crate) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })
