@@ -36,6 +36,10 @@ mod util;
 mod values;
 mod wire;
 
+#[cfg(feature = "unstable")]
+#[doc(hidden)]
+pub mod unstable;
+
 pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
