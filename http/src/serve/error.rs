@@ -133,18 +133,18 @@ impl StatusError for Error {
 /// fault.
 impl StatusError for Box<dyn std::error::Error + Send + Sync> {
     fn status(&self) -> u16 {
-        inside(self).map_or(500, StatusError::status)
+        inside(&**self).map_or(500, StatusError::status)
     }
 
     fn message(&self) -> Option<Cow<'_, str>> {
-        inside(self).and_then(StatusError::message)
+        inside(&**self).and_then(StatusError::message)
     }
 }
 
-fn inside(boxed: &Box<dyn std::error::Error + Send + Sync>) -> Option<&dyn StatusError> {
-    fn of<T: StatusError + std::error::Error + 'static>(
-        boxed: &Box<dyn std::error::Error + Send + Sync>,
-    ) -> Option<&dyn StatusError> {
+fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Option<&'a dyn StatusError> {
+    fn of<'a, T: StatusError + std::error::Error + 'static>(
+        boxed: &'a (dyn std::error::Error + Send + Sync + 'static),
+    ) -> Option<&'a dyn StatusError> {
         boxed.downcast_ref::<T>().map(|error| error as _)
     }
     of::<HttpError>(boxed)

@@ -17,9 +17,9 @@ use std::borrow::Cow;
 pub(super) struct BadParameter;
 
 /// The value without its parameters, trimmed, and the parameters.
-pub(super) fn split(value: &[u8]) -> (&[u8], Params<'_>) {
+pub(super) fn split(value: &[u8]) -> (&[u8], FormParams<'_>) {
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    (token::trim(&value[..end]), Params { rest: &value[end..] })
+    (token::trim(&value[..end]), FormParams { rest: &value[end..] })
 }
 
 /// A name and a decoded value.
@@ -27,11 +27,11 @@ type Param<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// Names (tokens, as sent) and decoded values; ends after the first malformed one.
 #[derive(Clone, Debug)]
-pub(super) struct Params<'a> {
+pub(super) struct FormParams<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Params<'a> {
+impl<'a> Iterator for FormParams<'a> {
     type Item = Result<Param<'a>, BadParameter>;
 
     fn next(&mut self) -> Option<Self::Item> {
