@@ -339,7 +339,7 @@ fn qualities() -> Vec<Question> {
     let request = actix_web::test::TestRequest::default()
         .insert_header(("accept-encoding", ACCEPTED))
         .to_http_request();
-    let all_members = || header::quality_list([black_box(ACCEPTED)]);
+    let all_members = || header::Weighted::list([black_box(ACCEPTED)]);
     let offers = [actix::Encoding::gzip(), actix::Encoding::brotli(), actix::Encoding::identity()];
     vec![
         Question::new("choose among 3 codings, 5 are accepted", 1)

@@ -65,7 +65,7 @@ const RESPONSE_SETTERS: &[ResponseSetter] = &[
         *ctx.response.headers_mut() = Headers::from_iter([(evil, evil)])
     }),
     ("headers_mut, raw names", |ctx, evil| {
-        ctx.response.headers_mut().set_raw_names(true);
+        ctx.response.headers_mut().set_names_normalizing(false);
         ctx.response.headers_mut().append(evil, evil);
         ctx.response.headers_mut().set(evil, evil);
     }),
@@ -307,7 +307,7 @@ fn hdr_06_a_request_is_framed_by_its_body() {
 fn hdr_06_a_response_is_framed_by_its_body_whoever_says_otherwise() {
     let forge = |ctx: &mut RequestCtx| {
         let headers = ctx.response.headers_mut();
-        headers.set_raw_names(true);
+        headers.set_names_normalizing(false);
         headers.extend([
             ("transfer-ENCODING", "chunked"),
             ("content-LENGTH", "1000"),

@@ -218,7 +218,7 @@ fn uri_01_rebuilding() {
         uri.set_fragment(fragment);
         assert_eq!(uri.to_string(), expected);
         let mut written = Vec::new();
-        uri.write_to(&mut written).unwrap();
+        uri.append_to(&mut written);
         assert_eq!((&written, &written), (&uri.to_bytes(), &expected.as_bytes().to_vec()));
         assert_eq!(parse(expected).to_bytes(), written);
         assert_eq!(uri.clone(), uri);

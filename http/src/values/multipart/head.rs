@@ -23,7 +23,7 @@ impl PartHead {
     /// Reads the field lines `text`, each with the CR LF in front of it. The memory of `self` is used again.
     pub(super) fn parse(&mut self, text: &[u8]) -> Result<(), Cause> {
         self.headers.clear();
-        self.headers.set_raw_names(true);
+        self.headers.set_names_normalizing(false);
         self.disposition = Disposition::default();
         let mut field: Option<(&[u8], Cow<'_, [u8]>)> = None;
         for line in lines(text) {

@@ -1,6 +1,6 @@
 //! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
 //!
-//! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::params`](crate::header::params), which
+//! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::Params`](crate::header::Params), which
 //! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes but white space up
 //! to the semicolon (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or
 //! a backslash, because file names were and are sent as `C:\dir\name`.

@@ -11,9 +11,9 @@ mod error;
 mod parse;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::{fmt, io};
 
 pub use error::UriError;
 
@@ -448,7 +448,7 @@ impl Uri {
     }
 
     /// Appends what a client sends in the request line: the path and the query. `*` alone stays what it is.
-    pub fn append_request_uri_to(&self, out: &mut Vec<u8>) {
+    fn append_request_uri_to(&self, out: &mut Vec<u8>) {
         if self.is_asterisk() {
             out.push(b'*');
             return;
@@ -467,19 +467,11 @@ impl Uri {
         }
     }
 
-    /// What a client sends in the request line; see [`Uri::append_request_uri_to`].
+    /// What a client sends in the request line: the path and the query. `*` alone stays what it is.
     pub fn request_uri(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.append_request_uri_to(&mut out);
         out
-    }
-
-    /// Writes what [`Uri::to_bytes`] says, in one go.
-    ///
-    /// # Errors
-    /// Those of `writer`.
-    pub fn write_to(&self, mut writer: impl io::Write) -> io::Result<()> {
-        writer.write_all(&self.to_bytes())
     }
 
     /// Whether the target is the whole server, as in `OPTIONS *`.
