@@ -8,8 +8,10 @@ use anthill_benches::memory::{Connection, Hyper, Job, Ours, Protocol, Task, hand
 use anthill_benches::micro::{self, Question};
 use anthill_benches::report;
 use anthill_benches::settings::Settings;
+use anthill_http::cookie::{RequestCookies, SameSite};
 use anthill_http::header::{self, AcceptEncoding};
-use anthill_http::{Args, Cookie, Headers, QueryArgs, Request, RequestCookies, SameSite, Uri};
+use anthill_http::uri::QueryArgs;
+use anthill_http::{Args, Cookie, Headers, Request, Uri};
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::io::{self, Read, Write};
 
+use anthill_http::cookie::RequestCookies;
 use anthill_http::form::Form;
 use anthill_http::header::{AcceptEncoding, ByteRanges};
 use anthill_http::multipart::{Boundary, Multipart};
-use anthill_http::{Request, RequestCookies, RequestCtx, Server, ServerBuilder};
+use anthill_http::{Request, RequestCtx, Server, ServerBuilder};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;

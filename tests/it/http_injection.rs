@@ -4,8 +4,9 @@
 //! rule: every public setter has its line in a table, and each is given everything that could end a line or a body.
 
 use crate::http_messages::wire;
+use anthill_http::cookie::CookieLine;
 use anthill_http::multipart::{Boundary, Multipart, MultipartWriter};
-use anthill_http::{Args, Cookie, CookieLine, Headers, Request, RequestCtx, Server, Uri};
+use anthill_http::{Args, Cookie, Headers, Request, RequestCtx, Server, Uri};
 use anthill_tests::client::get;
 use std::io::Write;
 

@@ -34,7 +34,7 @@ pub(crate) fn refused(row: &'static str, input: impl AsRef<[u8]>) -> Case {
 
 /// Answers with all that it was told: `METHOD target path host [Name=value;...] body {trailers}`.
 fn echo(ctx: &mut RequestCtx) {
-    let list = |fields: anthill_http::Fields<'_>| -> String {
+    let list = |fields: anthill_http::header::Fields<'_>| -> String {
         fields.iter().map(|(name, value)| format!("{name}={};", value.escape_ascii())).collect()
     };
     let request = &ctx.request;

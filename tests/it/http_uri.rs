@@ -2,7 +2,8 @@
 //!
 //! The oracles: the `url` crate for resolving and for the host that is found, printing and reading back for the rest.
 
-use anthill_http::{Uri, UriError};
+use anthill_http::Uri;
+use anthill_http::uri::UriError;
 use proptest::prelude::*;
 
 fn parse(text: impl AsRef<[u8]>) -> Uri {

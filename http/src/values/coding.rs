@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Read};
 /// Reads a body without its content coding.
 ///
 /// ```
-/// use anthill_http::{ContentDecoder, UnsupportedCoding};
+/// use anthill_http::body::{CodingError, ContentDecoder};
 /// use std::io::Read;
 ///
 /// // "a" in zlib's format.
@@ -24,7 +24,7 @@ use std::io::{self, BufRead, BufReader, Read};
 /// let mut text = String::new();
 /// ContentDecoder::new("deflate", encoded)?.read_to_string(&mut text)?;
 /// assert_eq!(text, "a");
-/// assert_eq!(ContentDecoder::new("br", encoded).err(), Some(UnsupportedCoding));
+/// assert_eq!(ContentDecoder::new("br", encoded).err(), Some(CodingError));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -48,15 +48,15 @@ type Encoded<R> = BufReader<EncodedReader<R>>;
 
 /// A content coding that cannot be undone; 415 is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UnsupportedCoding;
+pub struct CodingError;
 
 impl<R: Read> ContentDecoder<R> {
     /// Reads from `reader`, whose content has the coding that the value of a `Content-Encoding` field says: `gzip` (or
     /// `x-gzip`), `deflate`, in any case, or none (`identity`, or empty).
     ///
     /// # Errors
-    /// [`UnsupportedCoding`] for all others, and for several at once.
-    pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, UnsupportedCoding> {
+    /// [`CodingError`] for all others, and for several at once.
+    pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, CodingError> {
         let is = |coding: &[u8], known: &str| coding.eq_ignore_ascii_case(known.as_bytes());
         let mut codings = token::list(content_encoding.as_ref()).filter(|coding| !is(coding, "identity"));
         let decoding = match (codings.next(), codings.next()) {
@@ -67,7 +67,7 @@ impl<R: Read> ContentDecoder<R> {
             (Some(coding), None) if is(coding, "deflate") => {
                 Decoding::Deflate(Box::new(ZlibDecoder::new(source(reader))))
             }
-            _ => return Err(UnsupportedCoding),
+            _ => return Err(CodingError),
         };
         Ok(Self { decoding })
     }
@@ -109,13 +109,13 @@ impl<R> fmt::Debug for ContentDecoder<R> {
     }
 }
 
-impl fmt::Display for UnsupportedCoding {
+impl fmt::Display for CodingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the content coding is not supported: send gzip, deflate or none")
     }
 }
 
-impl std::error::Error for UnsupportedCoding {}
+impl std::error::Error for CodingError {}
 
 /// What [`ContentDecoder`] puts into the errors that are the content's fault.
 #[derive(Debug)]
@@ -231,7 +231,7 @@ mod tests {
             assert_eq!(decoded(coding, bytes).expect(coding), b"text", "{coding:?}");
         }
         for coding in ["br", "gzip, gzip", "gzip;q=1", "gzip deflate", "*"] {
-            assert_eq!(ContentDecoder::new(coding, &gzip[..]).err(), Some(UnsupportedCoding), "{coding:?}");
+            assert_eq!(ContentDecoder::new(coding, &gzip[..]).err(), Some(CodingError), "{coding:?}");
         }
     }
 

@@ -168,7 +168,7 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 
 /// Header fields of a message that is being prepared.
 ///
-/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_raw_names`] turns
+/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_names_normalizing`] turns
 /// that off (row `HDR-02`). Values are kept as given except that control bytes other than the tab become
 /// spaces. Clearing keeps the memory.
 ///

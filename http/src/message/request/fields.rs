@@ -23,7 +23,7 @@ impl Request {
         self.header("Content-Type")
     }
 
-    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::ContentDecoder).
+    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::body::ContentDecoder).
     pub fn content_encoding(&self) -> Option<&[u8]> {
         self.header("Content-Encoding")
     }

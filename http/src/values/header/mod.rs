@@ -1,4 +1,4 @@
-//! What the values of header fields say: lists, parameters, qualities, ranges, dates, entity tags.
+//! Header fields to read, and what their values say: lists, parameters, qualities, ranges, dates, entity tags.
 //!
 //! The idea: values are bytes as they came, and these functions read them in place, without a copy and without
 //! memory of their own. Fields that may stand on several lines are given as the iterator that
@@ -18,6 +18,7 @@ mod quality;
 mod range;
 mod text;
 
+pub use super::headers::{FieldIter, Fields};
 pub use accept::Accept;
 pub use accept_encoding::AcceptEncoding;
 pub use accept_language::AcceptLanguage;
