@@ -94,6 +94,7 @@ mod util;
 mod values;
 mod wire;
 
+pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
@@ -134,3 +135,8 @@ pub mod uri {
 
 #[doc = include_str!("../STRICTNESS.md")]
 pub mod strictness {}
+
+/// The programs of the registry's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct FrontPage;

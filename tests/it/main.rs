@@ -1,6 +1,5 @@
 //! One binary for all integration tests.
 
-mod body_sources;
 mod buffers;
 mod http_args;
 mod http_blocking;
@@ -26,6 +25,7 @@ mod http_parse;
 mod http_regress;
 mod http_response_files;
 mod http_responses;
+mod http_serve_conn;
 mod http_server;
 mod http_shutdown;
 mod http_slow_readers;
@@ -34,7 +34,6 @@ mod http_streams;
 mod http_timeouts;
 mod http_uri;
 mod objects;
-mod pool;
 mod pool_affinity;
 mod pool_batches;
 mod pool_broadcast;

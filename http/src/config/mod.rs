@@ -1,5 +1,6 @@
 //! What a server's user says, and what of it the rest of the crate reads.
 
+pub(crate) mod conn_options;
 pub(crate) mod hooks;
 pub(crate) mod options;
 pub(crate) mod request_config;

@@ -10,7 +10,7 @@ use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Connections, Hooks, ResponseDefaults, Settings, Threads, Timeouts};
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::message::request::Request;
-use crate::proto::{Asks, FIELDS_CEILING, HEAD_BYTES_CEILING, Limits};
+use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
 
 /// fasthttp's `DefaultConcurrency`.
 const DEFAULT_CONCURRENCY: usize = 256 * 1024;
@@ -426,10 +426,10 @@ impl ServerBuilder {
         self.check_requests()?;
         self.check_timeouts()?;
         let expectation = self.hooks.expectation.or(self.continues);
-        self.limits.asks = match (&self.hooks.header_received, &expectation) {
-            (Some(_), _) => Asks::Always,
-            (None, Some(_)) => Asks::Expecting,
-            (None, None) => Asks::Never,
+        self.limits.head_decision = match (&self.hooks.header_received, &expectation) {
+            (Some(_), _) => HeadDecision::Always,
+            (None, Some(_)) => HeadDecision::Expecting,
+            (None, None) => HeadDecision::Never,
         };
         self.timeouts.idle = self.timeouts.idle.or(self.timeouts.read);
         Ok(Settings {

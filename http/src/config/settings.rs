@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
-use crate::proto::{DefaultLines, Limits};
+use crate::proto::{DefaultFields, Limits};
 
 /// The resolved options.
 #[derive(Debug)]
@@ -68,9 +68,9 @@ pub(crate) struct Hooks {
 
 impl Settings {
     /// What responses have unless handlers set it.
-    pub(crate) fn default_lines(&self) -> DefaultLines {
+    pub(crate) fn default_fields(&self) -> DefaultFields {
         let defaults = &self.defaults;
-        DefaultLines::new(defaults.name.as_deref(), defaults.date, defaults.content_type)
+        DefaultFields::new(defaults.name.as_deref(), defaults.date, defaults.content_type)
     }
 
     /// What is called when a head has arrived.

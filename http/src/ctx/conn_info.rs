@@ -1,7 +1,11 @@
 //! What is known about the connection that a request came in on.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
+
+/// The next connection's number; 0 is no connection's.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Facts about the connection that a request came in on.
 #[derive(Clone, Debug)]
@@ -10,10 +14,21 @@ pub struct ConnInfo {
     remote_addr: Option<SocketAddr>,
     local_addr: Option<SocketAddr>,
     opened: SystemTime,
+    is_tls: bool,
     pub(super) request_number: u64,
 }
 
 impl ConnInfo {
+    /// A connection that has just been opened. It gets the next number.
+    pub(crate) fn opened_now(
+        remote_addr: Option<SocketAddr>,
+        local_addr: Option<SocketAddr>,
+        is_tls: bool,
+    ) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Self { is_tls, ..Self::new(id, remote_addr, local_addr, SystemTime::now()) }
+    }
+
     /// A connection with number `id` that was opened at `opened` and, where there are any, the addresses of its ends.
     pub(crate) fn new(
         id: u64,
@@ -21,7 +36,7 @@ impl ConnInfo {
         local_addr: Option<SocketAddr>,
         opened: SystemTime,
     ) -> Self {
-        Self { id, remote_addr, local_addr, opened, request_number: 0 }
+        Self { id, remote_addr, local_addr, opened, is_tls: false, request_number: 0 }
     }
 
     /// The connection's number, unique within the process.
@@ -42,6 +57,11 @@ impl ConnInfo {
     /// When the connection was opened.
     pub fn time(&self) -> SystemTime {
         self.opened
+    }
+
+    /// Whether the connection is encrypted by TLS, as far as the server was told.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 
     /// The number of the request on this connection, from 1.

@@ -199,7 +199,7 @@ impl Default for RequestCtx {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{Limits, Progress, Session};
+    use crate::proto::{Limits, Progress, ServerSession};
     use crate::wire::output::Output;
     use std::borrow::Cow;
     use std::io::Write;
@@ -208,7 +208,7 @@ mod tests {
         let mut ctx = RequestCtx::new();
         ctx.request.input_mut().receive(message.as_bytes());
         let mut out = Output::default();
-        let progress = Session::new().advance(&mut ctx.request, &mut out, &Limits::default());
+        let progress = ctx.request.advance(&mut ServerSession::new(1), &mut out, &Limits::default());
         assert_eq!(progress, Ok(Progress::Ready));
         ctx
     }

@@ -1,9 +1,9 @@
 //! Accepting: the thread that calls `serve` takes connections in and gives each to the shard with the fewest.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mio::event::Source;
@@ -11,9 +11,12 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::ctx::ConnInfo;
 use crate::engine::Engine;
-use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::clock::after;
+use crate::engine::shard::deadlines::Millis;
 use crate::engine::stream::Stream;
-use crate::serve::refusal::{self, Refusal};
+use crate::proto::append_refusal;
+use crate::serve::refusal::Refusal;
+use crate::util::date;
 use crate::wire::transport::Wire;
 
 const LISTENER: Token = Token(0);
@@ -22,14 +25,6 @@ const WAKE: Token = Token(1);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Refusals and exhaustion are logged once in this time.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-
-/// Connection ids are unique in the process (fasthttp: `ConnID`).
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-
-/// What is known of a connection from its beginning.
-pub(crate) fn new_connection(remote: Option<SocketAddr>, local: Option<SocketAddr>) -> ConnInfo {
-    ConnInfo::new(NEXT_ID.fetch_add(1, Ordering::Relaxed), remote, local, std::time::SystemTime::now())
-}
 
 /// A listener of either kind, non-blocking.
 pub(crate) enum Listener {
@@ -45,11 +40,13 @@ impl Listener {
                 let (stream, peer) = listener.accept()?;
                 // Responses are written whole; waiting for more to send would only delay them.
                 stream.set_nodelay(true)?;
-                let info = new_connection(Some(peer), stream.local_addr().ok());
+                let info = ConnInfo::opened_now(Some(peer), stream.local_addr().ok(), false);
                 Ok((Stream::Tcp(stream), info))
             }
             #[cfg(unix)]
-            Listener::Unix(listener) => Ok((Stream::Unix(listener.accept()?.0), new_connection(None, None))),
+            Listener::Unix(listener) => {
+                Ok((Stream::Unix(listener.accept()?.0), ConnInfo::opened_now(None, None, false)))
+            }
         }
     }
 
@@ -80,7 +77,7 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
         let mut pause = None;
         while !engine.is_stopping() {
             match listener.accept() {
-                Ok((stream, info)) => take_in(engine, stream, info, &mut log),
+                Ok((stream, info)) => take_in(engine, Box::new(stream), info, &mut log),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // The client was gone before we came.
                 Err(error) if is_the_connections_fault(&error) => {}
@@ -107,15 +104,18 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
     }
 }
 
-fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
+fn take_in(engine: &Engine, mut transport: Box<dyn Wire>, info: ConnInfo, log: &mut Log) {
     let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
     let counted_address = match engine.admit(address) {
         Ok(counted) => counted,
         Err(refused) => {
-            engine.counters.refuse_connection(refused);
-            let answer = refusal::answer(refused, &engine.settings);
+            engine.service.counters.refuse_connection(refused);
+            let mut default_fields = engine.service.settings.default_fields();
+            let defaults = default_fields.at(date::whole_seconds(info.time()));
+            let mut answer = Vec::new();
+            append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
             // A new socket's buffer has room for it; if not, closing says enough.
-            let _ = stream.write([&answer[..], &[]]).and_then(|_| stream.shutdown_write());
+            let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
             log.say(match refused {
                 Refusal::Concurrency => {
                     "refused a connection: `concurrency` connections are open; consider raising it"
@@ -125,9 +125,9 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
             return;
         }
     };
-    engine.counters.accepted.fetch_add(1, Ordering::Relaxed);
+    engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let Some(shard) = engine.shards.iter().min_by_key(|shard| shard.load()) else { return };
-    if let Err(error) = shard.add(stream, info, counted_address, first_deadline(engine)) {
+    if let Err(error) = shard.add(transport, info, counted_address, first_deadline(engine)) {
         engine.connection_closed(counted_address);
         if !engine.is_stopping() {
             log.say(&format!("closed a new connection: {error}"));
@@ -137,10 +137,9 @@ fn take_in(engine: &Engine, mut stream: Stream, info: ConnInfo, log: &mut Log) {
 
 /// When a connection is given up on which nothing ever comes.
 fn first_deadline(engine: &Engine) -> Millis {
-    let settings = &engine.settings;
+    let settings = &engine.service.settings;
     let limit = [settings.timeouts.read, settings.timeouts.read_header].into_iter().flatten().min();
-    limit
-        .map_or(NEVER, |limit| engine.now().saturating_add(u64::try_from(limit.as_millis()).unwrap_or(NEVER)))
+    after(engine.clock.millis(), limit)
 }
 
 fn is_the_connections_fault(error: &io::Error) -> bool {

@@ -1,5 +1,6 @@
 //! What the pool's workers do for the engine: drive a shard, take one over, or serve connections that were handed over.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,9 +10,9 @@ use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{Found, Shard};
-use crate::engine::turn::{self, Host, Outcome};
-use crate::engine::{DeskGuard, Engine};
-use crate::message::request::Request;
+use crate::engine::turn::{self, Host, TurnEnd};
+use crate::engine::{Engine, PooledWorkspace};
+use crate::serve::exchange::Runner;
 
 /// A job for a worker of the engine's pool.
 pub(crate) enum Work {
@@ -23,11 +24,11 @@ pub(crate) enum Work {
     PickUp(Arc<Engine>),
 }
 
-/// A connection handed over, with the desk that holds its request, or at which its response is under way.
+/// A connection handed over, with the workspace that holds its request, or in which its response is under way.
 pub(crate) struct HandedOver {
     shard: usize,
     conn: Box<Conn>,
-    desk: DeskGuard,
+    work: PooledWorkspace,
 }
 
 impl Work {
@@ -41,20 +42,20 @@ impl Work {
             Work::TakeOver(engine, shard, sighting) => {
                 let route = engine.shards[shard].announced();
                 if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
-                    engine.predictor.surprised(route);
-                    engine.counters.revoked_leases.fetch_add(1, Ordering::Relaxed);
+                    engine.dispatch.predictor.surprised(route);
+                    engine.service.counters.revoked_leases.fetch_add(1, Ordering::Relaxed);
                     drive(&engine, shard, term);
                 }
                 engine
             }
             Work::PickUp(engine) => {
-                engine.pick_up.arrive();
+                engine.dispatch.queue.arrive();
                 pick_up(&engine, None);
                 engine
             }
         };
         // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
-        if let Some(first) = engine.pick_up.join() {
+        if let Some(first) = engine.dispatch.queue.join_and_take() {
             pick_up(&engine, Some(first));
         }
     }
@@ -62,84 +63,100 @@ impl Work {
 
 /// A thread that drives a shard, as the host of its turns.
 struct Driver<'a> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     shard: &'a Shard,
     /// `None` once the lease was taken over.
     term: Option<Term>,
-    /// False while no worker can be had: then handlers run here, wherever they belong.
-    may_hand_over: bool,
+}
+
+/// Evidence that a driver hands a connection over.
+struct ByDriver;
+
+impl Runner for Driver<'_> {
+    fn run_user_code(&mut self, code: impl FnOnce()) {
+        match self.term.take() {
+            Some(term) => {
+                let inside = self.shard.lease.enter(term);
+                self.engine.monitor.alarm.rouse();
+                code();
+                self.term = self.shard.lease.leave(inside);
+            }
+            None => code(),
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.engine.is_stopping()
+    }
 }
 
 impl Host for Driver<'_> {
-    fn hands_over(&mut self, request: &Request) -> bool {
-        if self.term.is_none() {
-            // No shard is held up any more.
-            return false;
-        }
-        let route = Route::of(request.method(), request.target());
+    type HandOver = ByDriver;
+
+    fn hands_over(&mut self, route: Route, is_whole: bool) -> Option<ByDriver> {
+        // Without the lease no shard is held up any more.
+        self.term.as_ref()?;
         self.shard.announce(route);
         // Whoever reads a body as it arrives waits for the client.
-        self.may_hand_over && (!request.is_body_complete() || self.engine.predictor.blocks(route))
+        (!is_whole || self.engine.dispatch.predictor.blocks(route)).then_some(ByDriver)
     }
 
-    fn hands_over_stream(&mut self, route: Route) -> bool {
-        if self.term.is_none() {
-            return false;
-        }
+    fn hands_over_stream(&mut self, route: Route) -> Option<ByDriver> {
+        self.term.as_ref()?;
         // Else whoever was served here last would be blamed for a source that blocks.
         self.shard.announce(route);
-        self.may_hand_over && self.engine.predictor.blocks(route)
+        self.engine.dispatch.predictor.blocks(route).then_some(ByDriver)
+    }
+}
+
+/// A driver for which no worker can be had: handlers run here, wherever they belong.
+struct Alone<'a, 'd>(&'a mut Driver<'d>);
+
+impl Runner for Alone<'_, '_> {
+    fn run_user_code(&mut self, code: impl FnOnce()) {
+        self.0.run_user_code(code);
     }
 
-    fn visit(&mut self, run: impl FnOnce()) {
-        match self.term.take() {
-            Some(term) => {
-                let visit = self.shard.lease.enter(term);
-                self.engine.alarm.rouse();
-                run();
-                self.term = self.shard.lease.leave(visit);
-            }
-            None => run(),
+    fn is_stopping(&self) -> bool {
+        self.0.is_stopping()
+    }
+}
+
+impl Host for Alone<'_, '_> {
+    type HandOver = Infallible;
+
+    fn hands_over(&mut self, route: Route, _: bool) -> Option<Infallible> {
+        self.hands_over_stream(route)
+    }
+
+    fn hands_over_stream(&mut self, route: Route) -> Option<Infallible> {
+        if self.0.term.is_some() {
+            self.0.shard.announce(route);
         }
+        None
     }
 }
 
 /// Drives a shard until the lease is taken over or the shard has ended.
 fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
     let shard = &engine.shards[index];
-    let mut desk = engine.desk();
-    let mut driver = Driver { engine, shard, term: Some(term), may_hand_over: true };
-    let mut now = engine.now();
-    desk.tell_time();
+    let mut work = engine.workspace();
+    let mut driver = Driver { engine, shard, term: Some(term) };
+    work.moment = engine.clock.now();
     while driver.term.is_some() {
-        match shard.find(now) {
+        let (conn, end) = match shard.find(work.moment.millis) {
             Found::Connection(mut conn) => {
-                let outcome = if std::mem::take(&mut conn.timed_out) {
-                    turn::time_out(engine, &mut conn, &mut desk, &mut driver)
-                } else {
-                    turn::serve(engine, &mut conn, &mut desk, &mut driver)
-                };
-                if driver.term.is_none() {
-                    // The handler took its time, so the clock has moved on.
-                    now = engine.now();
-                }
-                if outcome != Outcome::HandOver {
-                    settle(engine, shard, conn, outcome, now);
-                    continue;
-                }
-                let handed =
-                    HandedOver { shard: index, conn, desk: std::mem::replace(&mut desk, engine.desk()) };
-                desk.unix_seconds = handed.desk.unix_seconds;
-                if !hand_over(engine, handed) {
-                    while let Some(abandoned) = engine.pick_up.take_abandoned() {
-                        serve_abandoned(&mut driver, abandoned);
-                    }
-                }
+                let end = turn::serve(engine, &mut conn, &mut work, &mut driver);
+                (conn, end)
+            }
+            Found::Overdue(mut conn) => {
+                let end = turn::serve_overdue(engine, &mut conn, &mut work, &mut driver);
+                (conn, end)
             }
             Found::Others => {
                 shard.wait(Some(Duration::ZERO));
-                now = engine.now();
-                desk.tell_time();
+                work.moment = engine.clock.now();
+                continue;
             }
             Found::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
@@ -147,10 +164,20 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
                     engine.driver_ended();
                     return;
                 }
-                shard.wait(timeout(now, until));
-                now = engine.now();
-                desk.tell_time();
+                shard.wait(timeout(work.moment.millis, until));
+                work.moment = engine.clock.now();
+                continue;
             }
+        };
+        if driver.term.is_none() {
+            // The handler took its time, so the clocks have moved on.
+            work.moment = engine.clock.now();
+        }
+        if let Some((ByDriver, conn)) = settle(engine, shard, conn, end, work.moment.millis) {
+            let mut fresh = engine.workspace();
+            fresh.moment = work.moment;
+            let handed = HandedOver { shard: index, conn, work: std::mem::replace(&mut work, fresh) };
+            hand_over(&mut driver, handed);
         }
     }
 }
@@ -160,17 +187,25 @@ fn timeout(now: Millis, until: Millis) -> Option<Duration> {
     (until != NEVER).then(|| Duration::from_millis(until.saturating_sub(now).saturating_add(1)))
 }
 
-/// Puts a connection where it belongs after a turn on a driver.
-fn settle(engine: &Engine, shard: &Shard, conn: Box<Conn>, outcome: Outcome, now: Millis) {
-    match outcome {
-        Outcome::Park => {
-            if let Err(conn) = shard.park(conn, now, &engine.settings) {
+/// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
+fn settle<H>(
+    engine: &Engine,
+    shard: &Shard,
+    conn: Box<Conn>,
+    end: TurnEnd<H>,
+    now: Millis,
+) -> Option<(H, Box<Conn>)> {
+    match end {
+        TurnEnd::Park => {
+            if let Err(conn) = shard.park(conn, now, &engine.service.settings) {
                 shard.queue(conn);
             }
         }
-        Outcome::Yield | Outcome::HandOver => shard.queue(conn),
-        Outcome::Close => close(engine, shard, conn),
+        TurnEnd::Yield => shard.queue(conn),
+        TurnEnd::Close => close(engine, shard, conn),
+        TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
     }
+    None
 }
 
 fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
@@ -179,84 +214,96 @@ fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
     engine.connection_closed(counted_address);
 }
 
-/// Leaves a connection for the next free worker, and wakes one if need be. False: none could be had, so it may be that
-/// nobody will come for it.
-fn hand_over(engine: &Arc<Engine>, handed: HandedOver) -> bool {
-    engine.counters.dispatched.fetch_add(1, Ordering::Relaxed);
-    let must_wake = engine.pick_up.leave(handed, Instant::now());
-    engine.alarm.rouse();
+/// Leaves a connection for the next free worker, and wakes one if need be. When none can be had, so that it may be that
+/// nobody would come for it, the driver serves what was left.
+fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) {
+    let engine = driver.engine;
+    engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
+    let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
+    engine.monitor.alarm.rouse();
     if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
-        return true;
+        return;
     }
-    engine.pick_up.not_woken(1);
-    false
+    engine.dispatch.queue.call_failed(1);
+    while let Some(abandoned) = engine.dispatch.queue.take_unattended() {
+        serve_abandoned(driver, abandoned);
+    }
 }
 
 /// The driver runs a handler that probably blocks. It holds the lease meanwhile, so a worker that comes free can take
 /// the shard over.
 fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
-    let HandedOver { shard, mut conn, mut desk } = abandoned;
-    driver.may_hand_over = false;
-    let outcome = turn::serve(driver.engine, &mut conn, &mut desk, driver);
-    driver.may_hand_over = true;
-    settle(driver.engine, &driver.engine.shards[shard], conn, outcome, driver.engine.now());
+    let HandedOver { shard, mut conn, mut work } = abandoned;
+    let engine = driver.engine;
+    let end = turn::resume(engine, &mut conn, &mut work, &mut Alone(driver));
+    let None = settle(engine, &engine.shards[shard], conn, end, engine.clock.millis());
 }
 
 /// Serves connections that were handed over until there are none. The caller counts as active.
 fn pick_up(engine: &Arc<Engine>, first: Option<HandedOver>) {
-    let mut next = first.or_else(|| engine.pick_up.take());
+    let mut next = first.or_else(|| engine.dispatch.queue.take_or_leave());
     while let Some(handed) = next {
         let elapsed = serve_handed(engine, handed);
-        engine.pick_up.served(elapsed);
-        next = engine.pick_up.take();
+        engine.dispatch.queue.note_service(elapsed);
+        next = engine.dispatch.queue.take_or_leave();
     }
 }
 
 /// A worker that may block, as the host of turns.
-struct Helper;
+struct Helper<'a>(&'a Engine);
 
-impl Host for Helper {
-    fn hands_over(&mut self, _: &Request) -> bool {
-        false
+impl Runner for Helper<'_> {
+    fn run_user_code(&mut self, code: impl FnOnce()) {
+        code();
     }
 
-    fn hands_over_stream(&mut self, _: Route) -> bool {
-        false
+    fn is_stopping(&self) -> bool {
+        self.0.is_stopping()
+    }
+}
+
+impl Host for Helper<'_> {
+    type HandOver = Infallible;
+
+    fn hands_over(&mut self, _: Route, _: bool) -> Option<Infallible> {
+        None
     }
 
-    fn visit(&mut self, run: impl FnOnce()) {
-        run();
+    fn hands_over_stream(&mut self, _: Route) -> Option<Infallible> {
+        None
     }
 }
 
 /// Serves one connection until it can be parked; says how long that took.
 fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
-    let HandedOver { shard: index, mut conn, mut desk } = handed;
-    let shard = &engine.shards[index];
-    let route = match desk.holds_request {
-        true => Route::of(desk.ctx.request.method(), desk.ctx.request.target()),
-        false => conn.route,
-    };
+    let HandedOver { shard: index, mut conn, mut work } = handed;
+    let (shard, route) = (&engine.shards[index], conn.route);
+    let mut helper = Helper(engine);
     let begin = Instant::now();
+    work.moment = engine.clock.now();
+    let mut end = turn::resume(engine, &mut conn, &mut work, &mut helper);
     loop {
-        desk.tell_time();
-        let outcome = turn::serve(engine, &mut conn, &mut desk, &mut Helper);
-        match outcome {
-            Outcome::Park => match shard.park(conn, engine.now(), &engine.settings) {
-                Ok(()) => break,
-                Err(again) => conn = again,
-            },
-            Outcome::Yield | Outcome::HandOver => {
+        match end {
+            TurnEnd::Park => {
+                // The handler may have blocked, so the clock has moved on.
+                match shard.park(conn, engine.clock.millis(), &engine.service.settings) {
+                    Ok(()) => break,
+                    Err(again) => conn = again,
+                }
+            }
+            TurnEnd::Yield => {
                 shard.queue(conn);
                 break;
             }
-            Outcome::Close => {
+            TurnEnd::Close => {
                 close(engine, shard, conn);
                 break;
             }
         }
+        work.moment = engine.clock.now();
+        end = turn::serve(engine, &mut conn, &mut work, &mut helper);
     }
     let elapsed = begin.elapsed();
-    engine.predictor.ran(route, elapsed);
+    engine.dispatch.predictor.ran(route, elapsed);
     elapsed
 }

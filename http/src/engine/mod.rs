@@ -14,7 +14,6 @@
 
 pub(crate) mod accept;
 mod alarm;
-mod desk;
 mod dispatch;
 mod driver;
 mod monitor;
@@ -33,32 +32,26 @@ use std::time::{Duration, Instant};
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use parking_lot::{Condvar, Mutex};
 
-use crate::config::hooks::BoxedHandler;
-use crate::config::settings::Settings;
-use crate::engine::alarm::Alarm;
-use crate::engine::desk::Desk;
-use crate::engine::dispatch::pick_up::PickUp;
-use crate::engine::dispatch::predict::Predictor;
+use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::{HandedOver, Work};
+use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
-use crate::engine::shard::deadlines::Millis;
-use crate::serve::counters::Counters;
+use crate::serve::moment::Clock;
 use crate::serve::refusal::Refusal;
+use crate::serve::service::Service;
+use crate::serve::workspace::Workspace;
 
-pub(crate) type DeskGuard = PooledOwned<Desk>;
+pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) handler: Arc<BoxedHandler>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) service: Arc<Service>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
-    predictor: Predictor,
-    pick_up: PickUp<HandedOver>,
-    alarm: Alarm,
-    desks: ObjectPool<Desk>,
-    started: Instant,
+    dispatch: Dispatch<HandedOver>,
+    monitor: Monitor,
+    workspaces: ObjectPool<Workspace>,
+    clock: Clock,
     stopping: AtomicBool,
     /// The shards have ended; the monitor ends too.
     ended: AtomicBool,
@@ -69,16 +62,12 @@ pub(crate) struct Engine {
     acceptors: Mutex<Vec<Arc<mio::Waker>>>,
     open: AtomicUsize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    monitor: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl Engine {
     /// Starts the shards' drivers and the monitor.
-    pub(crate) fn start(
-        settings: Arc<Settings>,
-        handler: Arc<BoxedHandler>,
-        counters: Arc<Counters>,
-    ) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(service: Arc<Service>) -> io::Result<Arc<Self>> {
+        let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
             .max_workers(settings.threads.max_workers)
@@ -90,32 +79,24 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let desk_settings = settings.clone();
+        let served = service.clone();
         let engine = Arc::new(Engine {
             drivers: Mutex::new(shards.len()),
-            settings,
-            handler,
-            counters,
+            service,
             pool,
             shards,
-            predictor: Predictor::new(),
-            pick_up: PickUp::new(),
-            alarm: Alarm::new(),
-            desks: ObjectPool::new(move || Desk::new(&desk_settings)),
-            started: Instant::now(),
+            dispatch: Dispatch::new(),
+            monitor: Monitor::new(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+            clock: Clock::start(),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             all_ended: Condvar::new(),
             acceptors: Mutex::new(Vec::new()),
             open: AtomicUsize::new(0),
             per_address: Mutex::new(HashMap::new()),
-            monitor: Mutex::new(None),
         });
-        let watched = engine.clone();
-        let monitor = std::thread::Builder::new()
-            .name("anthill-monitor".to_owned())
-            .spawn(move || monitor::watch(&watched))?;
-        *engine.monitor.lock() = Some(monitor);
+        monitor::start(&engine)?;
         for (shard, term) in terms.into_iter().enumerate() {
             if let Err(refused) = engine.pool.submit(Work::Drive(engine.clone(), shard, term)) {
                 let error = io::Error::other(refused.to_string());
@@ -147,7 +128,7 @@ impl Engine {
             }
         }
         for shard in &self.shards {
-            shard.rouse_all();
+            shard.stop();
         }
     }
 
@@ -165,10 +146,7 @@ impl Engine {
             }
         }
         drop(drivers);
-        let monitor = self.monitor.lock().take();
-        if monitor.is_some_and(|monitor| monitor.join().is_err()) {
-            log::error!("the monitor panicked");
-        }
+        self.monitor.join();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match left {
             Some(left) => self.pool.wait_timeout(left.max(Duration::from_millis(10))).is_ok(),
@@ -187,19 +165,15 @@ impl Engine {
 
     /// Requests of this engine's connections, up to their last turn.
     pub(crate) fn requests(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().requests).sum()
+        self.shards.iter().map(|shard| shard.requests()).sum()
     }
 
     pub(crate) fn pool_stats(&self) -> PoolStats {
         self.pool.stats()
     }
 
-    fn now(&self) -> Millis {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX - 1)
-    }
-
-    fn desk(&self) -> DeskGuard {
-        self.desks.get_owned()
+    fn workspace(&self) -> PooledWorkspace {
+        self.workspaces.get_owned()
     }
 
     fn driver_ended(&self) {
@@ -216,14 +190,14 @@ impl Engine {
     /// Lets the monitor and the workers go.
     fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        self.alarm.ring();
+        self.monitor.alarm.ring();
         self.pool.stop();
         self.all_ended.notify_all();
     }
 
     /// Counts a new connection from `address`; the refusal says which limit it meets.
     fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let limits = &self.settings.connections;
+        let limits = &self.service.settings.connections;
         let limited = address.filter(|_| limits.max_per_ip.is_some());
         if let (Some(address), Some(max)) = (limited, limits.max_per_ip) {
             let mut per_address = self.per_address.lock();

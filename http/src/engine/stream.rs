@@ -1,6 +1,5 @@
 //! The sockets that shards serve, behind one type.
 
-use std::fs::File;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::transport::{Ready, Wire};
+use crate::wire::transport::{Arrived, ReadySet, Wire};
 
 /// A connected, non-blocking stream.
 #[derive(Debug)]
@@ -20,12 +19,14 @@ pub(crate) enum Stream {
 }
 
 impl Wire for Stream {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        match self {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+        let count = match self {
             Stream::Tcp(stream) => stream.read(room),
             #[cfg(unix)]
             Stream::Unix(stream) => stream.read(room),
-        }
+        }?;
+        // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
+        Ok(Arrived { count, is_drained: count < room.len() })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
@@ -40,11 +41,10 @@ impl Wire for Stream {
         }
     }
 
-    fn wait(&mut self, ready: Ready, limit: Option<Duration>) -> io::Result<bool> {
-        let flags = match ready {
-            Ready::Read => PollFlags::IN,
-            Ready::Write => PollFlags::OUT,
-        };
+    fn wait(&mut self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, awaited.read);
+        flags.set(PollFlags::OUT, awaited.write);
         // A limit beyond what the clock can hold is none.
         let until = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
@@ -55,6 +55,10 @@ impl Wire for Stream {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        Some(self)
     }
 
     fn peer_has_ended(&mut self) -> bool {
@@ -68,7 +72,7 @@ impl Wire for Stream {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn send_file(&mut self, file: &File, offset: u64, count: usize) -> Option<io::Result<usize>> {
+    fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
             Stream::Tcp(stream) => rustix::fs::sendfile(stream, file, Some(&mut offset), count),

@@ -12,8 +12,8 @@ pub(crate) struct Counters {
     pub(crate) panics: AtomicU64,
     pub(crate) revoked_leases: AtomicU64,
     pub(crate) dispatched: AtomicU64,
-    /// Requests of engines that have ended.
-    pub(crate) requests_before: AtomicU64,
+    /// Requests that no shard counts: those of engines that have ended, and of connections without an engine.
+    pub(crate) requests: AtomicU64,
     refused_by_concurrency: AtomicU64,
     refused_by_address: AtomicU64,
     head_too_large: AtomicU64,

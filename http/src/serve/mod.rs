@@ -1,8 +1,16 @@
-//! Serving requests: what every driver of a connection does, whatever moves its bytes.
+//! Serving requests: what every driver of a connection does, and the driver that blocks.
+//!
+//! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
+//! connection's conversation), `blocking` (the simplest driver of it), `standalone` (which connections it serves).
 
 pub(crate) mod blocking;
-pub(crate) mod body_out;
 pub(crate) mod counters;
 pub(crate) mod error;
+pub(crate) mod exchange;
+pub(crate) mod moment;
 pub(crate) mod refusal;
+pub(crate) mod service;
+pub(crate) mod standalone;
+pub(crate) mod stream;
 pub(crate) mod user_code;
+pub(crate) mod workspace;

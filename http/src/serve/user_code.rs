@@ -1,51 +1,42 @@
 //! The functions of the user's that requests are given to, and how they are called.
 //!
-//! The rule: a panic in one of them costs one request, never the connection's thread (row `SRV-21`). Every
-//! driver calls them through this file and through nothing else.
+//! The rules: every driver calls them through this file and through nothing else. A panic in one of them never costs
+//! more than its connection. In a handler or a hook it costs one request (`SRV-21`); in what produces a body, the
+//! connection, because the peer is in the middle of a message.
 
 use crate::config::hooks::HeadHooks;
 use crate::config::request_config::RequestConfig;
 use crate::ctx::{Handler, RequestCtx};
-use crate::proto::{Limits, ProtoError, Session};
-use crate::util::panic;
-
-/// How a handler ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It returned.
-    Returned,
-    /// It panicked; the response is now an empty-handed 500.
-    Panicked,
-}
+use crate::message::response::{BodyWriter, Outgoing, Stream};
+use crate::proto::{Limits, ProtoError, ServerSession};
+use crate::serve::error::Error;
+use crate::util::panic::{self, Panicked};
+use crate::wire::output::Output;
 
 /// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
 /// replaced by a plain 500; the connection can go on, because the request itself was well formed.
 #[inline]
-pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Outcome {
+pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Result<(), Panicked> {
     // What a panic may leave half done is the response, and that is thrown away.
-    match panic::call(|| handler.handle(ctx)) {
-        Ok(()) => Outcome::Returned,
-        Err(_) => {
-            log::error!(
-                "the handler of {} {:?} panicked; answered 500",
-                ctx.request.method(),
-                ctx.request.path()
-            );
-            ctx.error("Internal Server Error", 500);
-            Outcome::Panicked
-        }
-    }
+    panic::call(|| handler.handle(ctx)).inspect_err(|_| {
+        log::error!(
+            "the handler of {} {:?} panicked; answered 500",
+            ctx.request.method(),
+            ctx.request.path()
+        );
+        ctx.error("Internal Server Error", 500);
+    })
 }
 
-/// Decides on the request whose head `session` has found. False: the response says no (rows `EXP-02`, `EXP-03`). What is
+/// Decides on the request whose head `session` has found. False: the response says no (`EXP-02`, `EXP-03`). What is
 /// different for the request is put into `config`.
 ///
 /// # Errors
 /// When the request announces a longer body than it may have, of which its client is told before it is asked for it.
-pub(crate) fn judge(
+pub(crate) fn check_head(
     hooks: HeadHooks<'_>,
     expects: bool,
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut RequestCtx,
     limits: &Limits,
     config: &mut RequestConfig,
@@ -55,10 +46,10 @@ pub(crate) fn judge(
     if let Some(hook) = hooks.header_received {
         match panic::call(|| hook(&ctx.request)) {
             Ok(decided) => *config = decided,
-            Err(panic::Panicked) => status = hook_panicked(ctx),
+            Err(Panicked) => status = hook_panicked(ctx),
         }
     }
-    session.judge(&config.apply(limits))?;
+    session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
@@ -75,12 +66,48 @@ fn hook_panicked(ctx: &RequestCtx) -> u16 {
     500
 }
 
-/// Answers a method that is not served because only GET and HEAD are (row `SRV-14`).
+/// Answers a method that is not served because only GET and HEAD are (`SRV-14`).
 pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
     ctx.response.set_status(405);
     ctx.response.set_header("Allow", "GET, HEAD");
     ctx.response.set_body("non-get request received");
     ctx.response.set_close();
+}
+
+/// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.
+pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
+    let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };
+    if ctx.response.flushes_head() {
+        ctx.line.is_answering = true;
+        ctx.line.send(out)?;
+    }
+    let Some(write) = write.into_inner() else { return Ok(()) };
+    let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.line, out, ending, trailers);
+    match panic::call(|| write(&mut writer)) {
+        Ok(Ok(())) => Ok(writer.finish()?),
+        // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.
+        Ok(Err(error)) => {
+            let failure = if writer.has_failed() { Error::from(error) } else { Error::body(error) };
+            let _ = writer.abandon();
+            Err(failure)
+        }
+        Err(Panicked) => {
+            let _ = writer.abandon();
+            log::error!("the body writer of {} {:?} panicked", ctx.request.method(), ctx.request.path());
+            Err(Error::body_panicked())
+        }
+    }
+}
+
+/// Appends the next piece of a body to `out`.
+pub(crate) fn next_piece(outgoing: &mut Outgoing, out: &mut Output) -> Result<(), Error> {
+    match panic::call(|| outgoing.fill(out)) {
+        Ok(filled) => filled.map_err(Error::body),
+        Err(Panicked) => {
+            log::error!("the source of a response's body panicked");
+            Err(Error::body_panicked())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,10 +126,10 @@ mod tests {
             },
             &mut ctx,
         );
-        assert_eq!(outcome, Outcome::Panicked);
+        assert_eq!(outcome, Err(Panicked));
         assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
         assert!(!ctx.response.headers().contains("secret"));
-        assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Outcome::Returned);
+        assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Ok(()));
     }
 
     #[test]
@@ -111,7 +138,8 @@ mod tests {
             let mut ctx = RequestCtx::new();
             let hooks = HeadHooks { expectation: Some(expectation), ..HeadHooks::default() };
             let mut config = RequestConfig::new();
-            let verdict = judge(hooks, true, &Session::new(), &mut ctx, &Limits::default(), &mut config);
+            let verdict =
+                check_head(hooks, true, &ServerSession::new(1), &mut ctx, &Limits::default(), &mut config);
             (verdict, ctx.response.status())
         };
         assert_eq!(judged(&|_| 100), (Ok(true), 200));

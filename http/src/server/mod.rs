@@ -11,15 +11,20 @@ use anthill_pool::{ObjectPool, PoolStats};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::config::conn_options::ConnOptions;
 use crate::config::hooks::BoxedHandler;
 use crate::config::options::{BuildError, ServerBuilder};
 use crate::config::settings::Settings;
-use crate::ctx::{Handler, HandlerResult, RequestCtx};
+use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
 use crate::engine::accept::{self, Listener};
-use crate::serve::blocking::{BlockingOptions, Place, serve_blocking};
-use crate::serve::counters::{Counters, Rejections};
+use crate::serve::blocking;
+use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
+use crate::serve::service::Service;
+use crate::serve::standalone::Standalone;
+use crate::serve::stream::UserStream;
+use crate::serve::workspace::Workspace;
 
 /// Connections that the system may complete before we accept them.
 const BACKLOG: i32 = 4096;
@@ -57,11 +62,10 @@ pub struct Server {
 }
 
 struct Shared {
-    settings: Arc<Settings>,
-    handler: Arc<BoxedHandler>,
-    counters: Arc<Counters>,
-    /// Where `serve_conn` serves.
-    places: ObjectPool<Place>,
+    service: Arc<Service>,
+    /// The connections of `serve_conn`, and where it serves.
+    standalone: Standalone,
+    workspaces: ObjectPool<Workspace>,
     /// The engine of the current life, from the first `serve` to the end of a shutdown.
     engine: Mutex<Option<Arc<Engine>>>,
 }
@@ -84,14 +88,13 @@ impl Server {
     }
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
-        let settings = Arc::new(settings);
-        let place_settings = settings.clone();
+        let service = Arc::new(Service::new(settings, handler));
+        let served = service.clone();
         Server {
             shared: Arc::new(Shared {
-                places: ObjectPool::new(move || Place::new(place_settings.default_lines())),
-                settings,
-                handler: Arc::new(handler),
-                counters: Arc::default(),
+                service,
+                standalone: Standalone::default(),
+                workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
                 engine: Mutex::new(None),
             }),
         }
@@ -143,12 +146,16 @@ impl Server {
     /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends
     /// (`SRV-05`).
     ///
+    /// What it does counts in [`stats`](Server::stats), and a [`shutdown`](Server::shutdown) ends it after the request it
+    /// is in; a `TcpStream` (or `UnixStream`) at once when it waits between two. For other streams, and to say what the
+    /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
+    ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
     /// of its own. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to
     /// read the rest of a body or to write one.
     ///
     /// # Errors
-    /// Why the connection ended, unless it ended well.
+    /// Why the connection ended, unless it ended well. While the server shuts down none is served.
     ///
     /// ```
     /// use std::io::Read;
@@ -168,18 +175,28 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_conn<S: Read + Write + Send + 'static>(&self, stream: S) -> Result<(), Error> {
-        let settings = &self.shared.settings;
-        let options = BlockingOptions {
-            limits: settings.limits,
-            keep_alive: settings.connections.keep_alive,
-            get_only: settings.get_only,
-            requests_max: settings.connections.max_requests,
-            read_bytes: settings.read_buffer_size,
-            hooks: settings.head_hooks(),
-            ctx: &settings.ctx,
-        };
-        let info = accept::new_connection(None, None);
-        serve_blocking(stream, &info, &mut self.shared.places.get(), &options, &*self.shared.handler)
+        self.serve_conn_with(stream, ConnOptions::new())
+    }
+
+    /// As [`serve_conn`](Server::serve_conn), with what is to be known of the connection.
+    ///
+    /// # Errors
+    /// As `serve_conn`.
+    pub fn serve_conn_with<S: Read + Write + Send + 'static>(
+        &self,
+        stream: S,
+        options: ConnOptions,
+    ) -> Result<(), Error> {
+        let shared = &*self.shared;
+        let stream = UserStream::new(stream);
+        let attended = shared.standalone.attend(options.interrupt.or(stream.interrupt)).ok_or_else(|| {
+            io::Error::other("the server is shutting down; serve again when shutdown has returned")
+        })?;
+        shared.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let remote_addr = options.remote_addr.or(stream.remote_addr);
+        let local_addr = options.local_addr.or(stream.local_addr);
+        let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls);
+        blocking::serve(stream.transport, &info, &mut shared.workspaces.get(), &shared.service, &attended)
     }
 
     /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
@@ -191,29 +208,39 @@ impl Server {
     /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
     /// delivered, and shutdown can be called again (`SHD-03`, `SHD-04`).
     pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
-        let Some(engine) = self.shared.engine.lock().clone() else { return Ok(()) };
-        engine.stop();
-        if !engine.wait_ended(Instant::now().checked_add(limit)) {
-            return Err(ShutdownError::Timeout { open_connections: engine.open_connections() });
+        let shared = &*self.shared;
+        let deadline = Instant::now().checked_add(limit);
+        let engine = shared.engine.lock().clone();
+        shared.standalone.stop();
+        if let Some(engine) = &engine {
+            engine.stop();
         }
-        let mut current = self.shared.engine.lock();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &engine)) {
-            self.shared.counters.requests_before.fetch_add(engine.requests(), Ordering::Relaxed);
-            *current = None;
+        let has_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
+        if !(shared.standalone.wait_ended(deadline) && has_ended) {
+            return Err(ShutdownError::Timeout { open_connections: self.stats().open_connections });
         }
+        if let Some(engine) = engine {
+            let mut current = shared.engine.lock();
+            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &engine)) {
+                shared.service.counters.requests.fetch_add(engine.requests(), Ordering::Relaxed);
+                *current = None;
+            }
+        }
+        shared.standalone.restart();
         Ok(())
     }
 
     /// The figures of this moment.
     pub fn stats(&self) -> ServerStats {
-        let counters = &self.shared.counters;
+        let counters = &self.shared.service.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let engine = self.shared.engine.lock().clone();
         let requests_now = engine.as_ref().map_or(0, |engine| engine.requests());
         ServerStats {
-            open_connections: engine.as_ref().map_or(0, |engine| engine.open_connections()),
+            open_connections: engine.as_ref().map_or(0, |engine| engine.open_connections())
+                + self.shared.standalone.open(),
             accepted_connections: count(&counters.accepted),
-            requests: count(&counters.requests_before) + requests_now,
+            requests: count(&counters.requests) + requests_now,
             rejections: counters.rejections(),
             panics: count(&counters.panics),
             revoked_leases: count(&counters.revoked_leases),
@@ -231,8 +258,7 @@ impl Server {
             }
             Some(running) => Ok(running.clone()),
             None => {
-                let started =
-                    Engine::start(shared.settings.clone(), shared.handler.clone(), shared.counters.clone())?;
+                let started = Engine::start(shared.service.clone())?;
                 *engine = Some(started.clone());
                 Ok(started)
             }
@@ -288,7 +314,7 @@ impl Drop for Shared {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("settings", &self.shared.settings)
+            .field("settings", &self.shared.service.settings)
             .field("stats", &self.stats())
             .finish()
     }

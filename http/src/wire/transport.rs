@@ -7,22 +7,53 @@
 //! The rule: `read` and `write` may say [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
 
 use crate::wire::output::Output;
+use mio::event::Source;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-/// What [`Wire::wait`] waits for.
+/// One of the two ways that bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ready {
+pub(crate) enum Direction {
     Read,
     Write,
+}
+
+/// What is awaited of a socket, or what it is ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadySet {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+impl ReadySet {
+    /// Whether something in here is in `other` too.
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self.read && other.read || self.write && other.write
+    }
+}
+
+impl From<Direction> for ReadySet {
+    fn from(direction: Direction) -> Self {
+        Self { read: direction == Direction::Read, write: direction == Direction::Write }
+    }
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// So many bytes; 0 at the end of the peer's stream.
+    pub(crate) count: usize,
+    /// Whether the next read would block for sure unless something is reported meanwhile. Not the same as a short read:
+    /// a layer between us and the socket gives what it has decoded and may hold more.
+    pub(crate) is_drained: bool,
 }
 
 /// A transport that can be lent; see the module's text.
 pub(crate) trait Wire: Send {
     /// Reads what is there, as [`io::Read`] does.
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize>;
+    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived>;
 
     /// Writes the two slices in order, as far as possible.
     fn write(&mut self, slices: [&[u8]; 2]) -> io::Result<usize>;
@@ -32,9 +63,20 @@ pub(crate) trait Wire: Send {
         Ok(())
     }
 
-    /// Blocks until the next read or write will not say that it would block. False: `limit` passed first.
-    fn wait(&mut self, _ready: Ready, _limit: Option<Duration>) -> io::Result<bool> {
+    /// What must be reported of the socket before another attempt in this direction is worth it. A layer between us and
+    /// the socket may have to write before it can read, and the other way round.
+    fn awaits(&self, direction: Direction) -> ReadySet {
+        direction.into()
+    }
+
+    /// Blocks until the socket is ready for something in `awaited`. False: `limit` passed first.
+    fn wait(&mut self, _awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
         Ok(true)
+    }
+
+    /// The socket, to be registered with a poller. `None`: there is none to wait for, calls block by themselves.
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        None
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone. False when that cannot be known.
@@ -106,6 +148,12 @@ impl Line {
         wire.flush()
     }
 
+    /// Blocks until an attempt in this direction is worth it.
+    pub(crate) fn wait(&mut self, direction: Direction) -> io::Result<()> {
+        let limit = if direction == Direction::Read { self.read_limit } else { self.write_limit };
+        pause(self.wire()?, direction, limit, io::ErrorKind::WouldBlock.into())
+    }
+
     /// Whether the peer has said that it will send nothing more, or is gone.
     pub(crate) fn peer_has_ended(&mut self) -> bool {
         self.wire.as_deref_mut().is_some_and(|wire| wire.peer_has_ended())
@@ -130,7 +178,7 @@ fn write_some(wire: &mut dyn Wire, slices: [&[u8]; 2], limit: Option<Duration>) 
         match wire.write(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => return Ok(count),
-            Err(error) => pause(wire, Ready::Write, limit, error)?,
+            Err(error) => pause(wire, Direction::Write, limit, error)?,
         }
     }
 }
@@ -139,17 +187,22 @@ fn write_some(wire: &mut dyn Wire, slices: [&[u8]; 2], limit: Option<Duration>) 
 fn read_some(wire: &mut dyn Wire, room: &mut [u8], limit: Option<Duration>) -> io::Result<usize> {
     loop {
         match wire.read(room) {
-            Ok(count) => return Ok(count),
-            Err(error) => pause(wire, Ready::Read, limit, error)?,
+            Ok(arrived) => return Ok(arrived.count),
+            Err(error) => pause(wire, Direction::Read, limit, error)?,
         }
     }
 }
 
 /// Waits when `error` says that waiting helps; hands it back when not.
-fn pause(wire: &mut dyn Wire, ready: Ready, limit: Option<Duration>, error: io::Error) -> io::Result<()> {
+fn pause(
+    wire: &mut dyn Wire,
+    direction: Direction,
+    limit: Option<Duration>,
+    error: io::Error,
+) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::Interrupted => Ok(()),
-        io::ErrorKind::WouldBlock => match wire.wait(ready, limit)? {
+        io::ErrorKind::WouldBlock => match wire.wait(wire.awaits(direction), limit)? {
             true => Ok(()),
             false => Err(io::ErrorKind::TimedOut.into()),
         },

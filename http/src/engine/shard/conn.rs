@@ -1,141 +1,145 @@
-//! One connection: its socket, its protocol state, and what is left over between two turns.
+//! One connection: its socket, its conversation, and what is left over between two turns.
 //!
 //! A parked connection owns no buffers unless bytes are left over: half a request, or a response that the peer does
-//! not take. While it is served the buffers are those of the server's desk.
+//! not take. While it is served the buffers are those of a workspace.
 
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::time::Duration;
 
-use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
-use crate::ctx::{ConnInfo, UserValues};
+use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::deadlines::{Millis, NEVER};
-use crate::engine::shard::slots::Token;
-use crate::message::response::Outgoing;
-use crate::proto::{Limits, Session};
-use crate::wire::input::Input;
+use crate::engine::shard::clock::{Awaits, ConnClock};
+use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::slots::{Readiness, Token};
+use crate::serve::exchange::Exchange;
+use crate::serve::workspace::Pending;
 use crate::wire::output::Output;
-use crate::wire::transport::Wire;
+use crate::wire::transport::{Direction, ReadySet, Wire};
 
-/// Where a connection is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// Requests are read and answered.
-    Serving,
-    /// What is in the output is sent; then the connection is closed, or lingers if the peer has sent more.
-    Closing,
-    /// What is in the output is sent; then the connection lingers, because the peer may be in the middle of sending.
-    Refusing,
-    /// Everything was sent and our side is shut. What the peer still sends is thrown away for a while: closing at once
-    /// would reset the connection, and with it the response that the peer has not read yet.
-    Lingering,
-}
-
-/// What a parked connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaits {
-    Request,
-    Writable,
-    LingerEnd,
-}
+/// The most that one read brings in. A buffer that a big body has made large would otherwise let one read bring in any
+/// number of requests.
+const READ_MOST: usize = 64 * 1024;
 
 /// A connection of a shard.
 pub(crate) struct Conn {
     pub(crate) token: Token,
-    /// Lent to the request while it is handled.
-    pub(crate) wire: Option<Box<dyn Wire>>,
-    pub(crate) session: Session,
-    /// Unread bytes, while parked.
-    pub(crate) input: Input,
-    /// Unsent bytes, while parked.
-    pub(crate) output: Output,
-    /// What is to follow the output: the rest of a streamed response.
-    pub(crate) outgoing: Option<Box<Outgoing>>,
-    /// The route that the streamed response belongs to.
+    pub(crate) sock: Sock,
+    pub(crate) exchange: Exchange,
+    pub(crate) pending: Pending,
+    pub(crate) clock: ConnClock,
+    pub(crate) awaits: Awaits,
+    /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
+    /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
+    pub(crate) lingered: Option<usize>,
+    /// The route of the request that was served last.
     pub(crate) route: Route,
-    /// What handlers have kept until the streamed response is sent.
-    pub(crate) kept: UserValues,
-    /// What is different for the request under way, where there are hooks that say so.
-    config: Option<Box<RequestConfig>>,
-    /// Whether the output is to be sent before the next piece is asked for.
-    pub(crate) sends_head_first: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
-    pub(crate) stage: Stage,
-    pub(crate) awaits: Awaits,
-    /// False once a read found less than it asked for: then the poller will report when there is more.
-    pub(crate) readable: bool,
-    /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
-    pub(crate) read_closed: bool,
-    /// When the first byte of the current request came; between two, that of the empty lines.
-    pub(crate) request_began: Millis,
-    /// When the connection is given up, while parked.
-    pub(crate) deadline: Millis,
-    /// When it is given up unless the peer takes some of the output first.
-    pub(crate) write_deadline: Millis,
-    /// Its deadline has passed; what it waited for did not come.
-    pub(crate) timed_out: bool,
-    /// Bytes thrown away while lingering.
-    pub(crate) drained: usize,
-    /// Requests counted in the shard's statistics so far.
-    pub(crate) counted_requests: u64,
 }
 
 impl Conn {
+    /// A new connection, given up at `first_deadline` if nothing comes.
     pub(crate) fn new(
         token: Token,
-        wire: Box<dyn Wire>,
+        transport: Box<dyn Wire>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
+        first_deadline: Millis,
     ) -> Self {
         Conn {
             token,
-            wire: Some(wire),
-            session: Session::new(),
-            input: Input::default(),
-            output: Output::default(),
-            outgoing: None,
+            sock: Sock::new(transport),
+            exchange: Exchange::new(info.id()),
+            pending: Pending::default(),
+            clock: ConnClock::new(first_deadline),
+            awaits: Awaits::Input,
+            lingered: None,
             route: Route::default(),
-            kept: UserValues::default(),
-            config: None,
-            sends_head_first: false,
             info,
             counted_address,
-            stage: Stage::Serving,
-            awaits: Awaits::Request,
-            readable: true,
-            read_closed: false,
-            request_began: NEVER,
-            deadline: NEVER,
-            write_deadline: NEVER,
-            timed_out: false,
-            drained: 0,
-            counted_requests: 0,
-        }
-    }
-    /// Takes over what is different for the request whose head has just arrived.
-    pub(crate) fn configure(&mut self, config: RequestConfig) {
-        match &mut self.config {
-            Some(present) => **present = config,
-            // For most connections that is never.
-            None if config != RequestConfig::default() => self.config = Some(Box::new(config)),
-            None => {}
         }
     }
 
-    pub(crate) fn limits(&self, settings: &Settings) -> Limits {
-        self.config.as_ref().map_or(settings.limits, |config| config.apply(&settings.limits))
+    /// When the connection, which is about to be parked at `now`, is given up.
+    pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
+        self.clock.next_deadline(self.awaits, &self.exchange, now, settings)
     }
 
-    pub(crate) fn read_timeout(&self, settings: &Settings) -> Option<Duration> {
-        let server = settings.timeouts.read;
-        self.config.as_ref().map_or(server, |config| config.read_timeout_or(server))
+    /// Whether it waits between two requests.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.awaits == Awaits::Input && self.exchange.is_idle()
     }
 
-    pub(crate) fn write_timeout(&self, settings: &Settings) -> Option<Duration> {
-        let server = settings.timeouts.write;
-        self.config.as_ref().map_or(server, |config| config.write_timeout_or(server))
+    /// Sends what can be sent of `output` now; true when all of it was.
+    pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
+        while !output.is_empty() {
+            match self.sock.transport()?.write(output.slices()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    output.advance(count);
+                    self.clock.output_was_taken();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        output.clear();
+        Ok(true)
+    }
+}
+
+/// A connection's transport, and what is known of its readiness without asking it.
+pub(crate) struct Sock {
+    /// Lent to the request while it is handled.
+    pub(crate) transport: Option<Box<dyn Wire>>,
+    /// False once a read has drained the transport: then the poller will report when there is more.
+    pub(crate) readable: bool,
+    /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
+    read_closed: bool,
+    /// What must be reported before another read is worth it.
+    awaited_to_read: ReadySet,
+}
+
+impl Sock {
+    fn new(transport: Box<dyn Wire>) -> Self {
+        let awaited_to_read = Direction::Read.into();
+        Sock { transport: Some(transport), readable: true, read_closed: false, awaited_to_read }
+    }
+
+    /// Takes over what the poller has reported.
+    pub(crate) fn note(&mut self, readiness: Readiness) {
+        let ready = ReadySet { read: readiness.readable, write: readiness.writable };
+        self.readable |= self.awaited_to_read.meets(ready) || readiness.read_closed;
+        self.read_closed |= readiness.read_closed;
+    }
+
+    /// The transport, unless a handler kept it.
+    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Wire + 'static)> {
+        self.transport.as_deref_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    /// Reads once. `None`: nothing there now.
+    pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        let most = room.len().min(READ_MOST);
+        let room = &mut room[..most];
+        loop {
+            match self.transport()?.read(room) {
+                Ok(arrived) => {
+                    // The end of input was reported once already; it must be read up to without another report.
+                    self.readable = !arrived.is_drained || self.read_closed;
+                    return Ok(Some(arrived.count));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                    return Ok(None);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }

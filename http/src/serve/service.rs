@@ -1,0 +1,19 @@
+//! What every driver of a server's connections needs: the options, the handler, the counters.
+
+use crate::config::hooks::BoxedHandler;
+use crate::config::settings::Settings;
+use crate::serve::counters::Counters;
+
+/// A server's constant part, shared by all its lives and drivers.
+pub(crate) struct Service {
+    pub(crate) settings: Settings,
+    pub(crate) handler: BoxedHandler,
+    pub(crate) counters: Counters,
+}
+
+impl Service {
+    /// One that has counted nothing yet.
+    pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
+        Self { settings, handler, counters: Counters::default() }
+    }
+}

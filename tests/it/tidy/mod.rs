@@ -1,0 +1,16 @@
+//! Rules about the source itself, one file for each kind of rule.
+
+mod exceptions;
+mod facades;
+mod files;
+mod layers;
+mod library;
+mod names;
+mod packages;
+mod parity;
+mod paths;
+mod sizes;
+mod syntax;
+mod tokens;
+mod unsafe_code;
+mod words;
