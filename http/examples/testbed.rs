@@ -91,8 +91,8 @@ impl Arguments {
         while let Some(option) = words.next() {
             let server = std::mem::take(&mut arguments.server);
             arguments.server = match &*option {
-                "--no-keepalive" => server.disable_keepalive(),
-                "--get-only" => server.get_only(),
+                "--no-keepalive" => server.keep_alive(false),
+                "--get-only" => server.get_only(true),
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
                 "--stream-request-body" => {
@@ -131,7 +131,7 @@ impl Arguments {
             };
         }
         arguments.server = match arguments.streams_all {
-            true => arguments.server.stream_request_body(),
+            true => arguments.server.stream_request_body(true),
             false => arguments.server.header_received(streaming),
         };
         Ok(arguments)
@@ -140,7 +140,7 @@ impl Arguments {
 
 /// Bodies are streamed where they are read so.
 fn streaming(request: &Request) -> RequestConfig {
-    RequestConfig::new().stream_body(matches!(request.path(), "/sink" | "/echo-stream"))
+    RequestConfig::new().stream_request_body(matches!(request.path(), "/sink" | "/echo-stream"))
 }
 
 fn answer(ctx: &mut RequestCtx) {

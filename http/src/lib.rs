@@ -37,9 +37,9 @@ mod values;
 mod wire;
 
 pub use config::conn_options::ConnOptions;
-pub use config::options::{Builder as ServerBuilder, ConfigError};
+pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
-pub use ctx::{ConnInfo, RequestCtx, UserKey};
+pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
 #[cfg(feature = "http")]
 pub use message::convert::Unconvertible;
 pub use message::request::{BodyReader, InvalidRequest, QueryArgs, Request};

@@ -126,8 +126,8 @@ impl Write for Repeating {
 
 /// How bodies are served: collected with the usual limit, collected without one, streamed.
 fn ways() -> [ServerBuilder; 3] {
-    let streaming = Server::builder().stream_request_body();
-    [Server::builder(), Server::builder().unlimited_request_body_size(), streaming]
+    let streaming = Server::builder().stream_request_body(true);
+    [Server::builder(), Server::builder().max_request_body_size(None), streaming]
 }
 
 #[track_caller]
@@ -187,7 +187,7 @@ fn par_17_what_never_ends_is_given_up() {
     ] {
         let [_, _, streaming] = ways();
         assert_modest(streaming, Repeating::new(start, "some bytes of a body "));
-        let ignoring = Server::builder().stream_request_body().build(|_| {}).expect("a server");
+        let ignoring = Server::builder().stream_request_body(true).build(|_| {}).expect("a server");
         let asked = bytes_asked_for(|| drop(ignoring.serve_conn(Repeating::new(start, "bytes"))));
         assert!(asked <= CONNECTION_BYTES, "{asked} bytes");
     }

@@ -196,7 +196,7 @@ fn bdy_04_a_body_that_is_cut_off() {
 
         // Where the error can be seen as a value.
         let stream = Halves(std::io::Cursor::new(cut.clone().into_bytes()), Vec::new());
-        let server = Server::new(|_| panic!("half a request reached the handler")).unwrap();
+        let server = Server::new(|_| -> () { panic!("half a request reached the handler") }).unwrap();
         let error = server.serve_conn(stream).unwrap_err();
         assert_eq!(error.proto(), Some(ProtoError::UnexpectedEnd), "{cut:?}");
         assert!(ProtoError::UnexpectedEnd.to_string().contains("unexpected end"));
@@ -306,7 +306,7 @@ fn a_request_behind_a_big_response_is_served() {
 
 #[test]
 fn a_response_to_head_is_that_to_get_without_the_body() {
-    let running = Running::with(Server::builder().no_default_date(), |ctx| {
+    let running = Running::with(Server::builder().default_date(false), |ctx| {
         ctx.response.set_header("A", "b");
         ctx.set_body("twenty-four bytes long..");
     });

@@ -212,7 +212,7 @@ fn con_08_ends_between_requests_are_no_errors() {
 fn con_11_a_handler_notices_that_its_client_is_gone() {
     let notes = Notes::default();
     let says = notes.clone();
-    let running = Running::with(Server::builder().stream_request_body(), move |ctx| {
+    let running = Running::with(Server::builder().stream_request_body(true), move |ctx| {
         match ctx.path() {
             "/next" => return assert!(!ctx.client_disconnected()),
             "/behind" => return,

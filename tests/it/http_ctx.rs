@@ -100,7 +100,7 @@ fn ctx_03_the_server_may_look_elsewhere() {
     for (options, expected) in options {
         for streams in [false, true] {
             let options = options.clone();
-            let options = if streams { options.stream_request_body() } else { options };
+            let options = if streams { options.stream_request_body(true) } else { options };
             let running = Running::with(options, answer);
             let mut client = running.client();
             for _ in 0..2 {
@@ -115,7 +115,7 @@ fn ctx_03_the_server_may_look_elsewhere() {
 
 #[test]
 fn ctx_03_a_value_of_the_query_does_not_wait_for_the_body() {
-    let running = Running::with(Server::builder().stream_request_body(), |ctx| {
+    let running = Running::with(Server::builder().stream_request_body(true), |ctx| {
         let value = ctx.form_value("a").map(|value| value.into_owned());
         ctx.set_body(value.unwrap_or_default());
     });

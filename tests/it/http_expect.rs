@@ -24,7 +24,7 @@ const FRAMINGS: &[(&str, &str)] =
 
 /// Buffered and streamed bodies.
 fn modes() -> [ServerBuilder; 2] {
-    [Server::builder(), Server::builder().stream_request_body()]
+    [Server::builder(), Server::builder().stream_request_body(true)]
 }
 
 fn echo(ctx: &mut RequestCtx) {

@@ -103,7 +103,8 @@ fn described(message: &[u8]) -> Vec<(u16, String)> {
     let mut replies = Vec::new();
     for streams in [false, true] {
         let options = Server::builder().max_request_body_size(100_000);
-        let running = Running::with(if streams { options.stream_request_body() } else { options }, describe);
+        let running =
+            Running::with(if streams { options.stream_request_body(true) } else { options }, describe);
         for piece in [usize::MAX, 1000] {
             let mut client = running.client();
             for bytes in message.chunks(piece) {
@@ -334,7 +335,7 @@ fn frm_04_a_small_body_cannot_become_a_huge_form() {
 
 #[test]
 fn a_client_that_stops_in_its_form_is_a_408() {
-    let options = Server::builder().stream_request_body().read_timeout(Duration::from_millis(200));
+    let options = Server::builder().stream_request_body(true).read_timeout(Duration::from_millis(200));
     let running = Running::with(options, describe);
     for target in ["/form", "/parts", "/file"] {
         let mut client = running.client();
@@ -390,7 +391,7 @@ fn uploads_in_constant_memory(length: u64) {
             ctx.set_body(position.to_string());
         }
     };
-    let running = Running::with(Server::builder().stream_request_body(), handler);
+    let running = Running::with(Server::builder().stream_request_body(true), handler);
     let head = "--sep\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n";
     let tail = "\r\n--sep--\r\n";
     let total = length + (head.len() + tail.len()) as u64;

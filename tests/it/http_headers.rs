@@ -9,7 +9,7 @@ use anthill_tests::server::Running;
 /// What a handler's response looks like from outside, without the fields that every response has.
 #[track_caller]
 fn answered(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Vec<(String, String)> {
-    let running = Running::with(Server::builder().no_default_date().no_default_server_header(), handler);
+    let running = Running::with(Server::builder().default_date(false).name(None), handler);
     let mut client = running.client();
     let reply = client.get("/");
     // The next response tells whether this one ended where it said.
@@ -263,7 +263,7 @@ fn hdr_02_names_go_out_canonical_or_as_given() {
         |path: &str| format!("GET {path} HTTP/1.1\r\nhOst: h\r\nx-oDD: 1\r\nconnection: keep-alive\r\n\r\n");
     for (options, expected) in [
         (Server::builder(), ["X-Id", "Foo-Bar"]),
-        (Server::builder().disable_header_names_normalizing(), ["x-iD", "foo-bar"]),
+        (Server::builder().normalize_header_names(false), ["x-iD", "foo-bar"]),
     ] {
         let check = |reply: &anthill_tests::client::Reply, expected: [&str; 2]| {
             let own = ["x-id", "foo-bar"];

@@ -23,6 +23,7 @@ fn srv_13_a_limit_of_the_body_by_request() {
         Server::builder().max_request_body_size(10).header_received(|request| match request.path() {
             "/large" => RequestConfig::new().max_request_body_size(5120),
             "/none" => RequestConfig::new().max_request_body_size(0),
+            "/any" => RequestConfig::new().max_request_body_size(None),
             _ => RequestConfig::new(),
         });
     let running = Running::with(options, |ctx| {
@@ -33,6 +34,8 @@ fn srv_13_a_limit_of_the_body_by_request() {
     assert_eq!(client.exchange(post("/large", &"x".repeat(5120))).text(), "5120");
     assert_eq!(client.exchange(post("/other", "0123456789")).text(), "10");
     assert_eq!(client.exchange(post("/none", "")).text(), "0");
+    let huge = 5 * 1024 * 1024;
+    assert_eq!(client.exchange(post("/any", &"x".repeat(huge))).text(), huge.to_string());
     assert_eq!(client.get("/large").text(), "0");
     let served = running.handled();
     for (path, length) in [("/large", 5121), ("/other", 11), ("/none", 1)] {
@@ -77,6 +80,24 @@ fn srv_13_a_time_for_the_body_by_request() {
 }
 
 #[test]
+fn srv_13_no_limit_on_the_time_of_a_body_by_request() {
+    let limit = Duration::from_millis(300);
+    let options = Server::builder().read_timeout(limit).header_received(|request| match request.path() {
+        "/any" => RequestConfig::new().read_timeout(None),
+        _ => RequestConfig::new(),
+    });
+    let running = Running::with(options, |ctx| ctx.set_body("served"));
+    let mut limited = running.client();
+    limited.send(declared("/limited", 1));
+    let mut patient = running.client();
+    patient.send(declared("/any", 1));
+    assert_eq!(limited.response().status, 408);
+    assert!(patient.hears_nothing_for(limit));
+    patient.send("a");
+    assert_eq!(patient.response().text(), "served");
+}
+
+#[test]
 fn srv_13_a_time_for_the_response_by_request() {
     struct Endless;
     impl Read for Endless {
@@ -98,7 +119,7 @@ fn srv_13_a_time_for_the_response_by_request() {
 #[test]
 fn srv_13_streaming_by_request() {
     let options = Server::builder()
-        .header_received(|request| RequestConfig::new().stream_body(request.path() == "/stream"));
+        .header_received(|request| RequestConfig::new().stream_request_body(request.path() == "/stream"));
     let running = Running::with(options, |ctx| {
         let complete = ctx.is_body_complete();
         let body = ctx.read_body().map(<[u8]>::to_vec).unwrap_or_default();

@@ -140,7 +140,7 @@ fn hdr_05_no_setter_of_a_response_makes_a_line() {
             };
             for keeps_names in [false, true] {
                 let options = Server::builder();
-                let options = if keeps_names { options.disable_header_names_normalizing() } else { options };
+                let options = if keeps_names { options.normalize_header_names(false) } else { options };
                 let sent = wire(options, handler, &get("/"));
                 assert_no_line_is_forged(what, &sent, "HTTP/1.1 ");
                 let (head, body) = sent.split_once("\r\n\r\n").expect("a whole head");

@@ -139,6 +139,19 @@ fn heads_with_too_many_fields_are_refused() {
 }
 
 #[test]
+fn how_many_fields_are_too_many_can_be_set() {
+    let running = Running::with(Server::builder().max_header_fields(3), |ctx| {
+        let count = ctx.request.headers().len().to_string();
+        ctx.set_body(count);
+    });
+    let mut client = running.client();
+    let head = |fields: &str| get("/").replace("\r\n\r\n", &format!("\r\n{fields}\r\n"));
+    assert_eq!(client.exchange(head("A: b\r\nC: d\r\n")).text(), "3");
+    client.send(head("A: b\r\nC: d\r\nE: f\r\n"));
+    assert_refused(&mut client, 431, "Too big request header");
+}
+
+#[test]
 fn lim_05_a_longer_body_is_refused_before_it_is_read() {
     let running = Running::with(Server::builder().max_request_body_size(10), |ctx| {
         let length = ctx.body().len().to_string();
@@ -192,7 +205,7 @@ fn lim_07_the_limit_that_is_not_set_and_the_one_that_is_switched_off() {
     client.send(&sized(DEFAULT + 1)[..100]);
     assert_refused(&mut client, 413, "Request body too large");
 
-    let running = Running::with(Server::builder().unlimited_request_body_size(), length);
+    let running = Running::with(Server::builder().max_request_body_size(None), length);
     let huge = 10 * 1024 * 1024;
     assert_eq!(running.client().exchange(sized(huge)).text(), huge.to_string());
 }

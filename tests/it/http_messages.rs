@@ -48,7 +48,7 @@ pub(crate) fn wire(
     handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
     request: &str,
 ) -> String {
-    let server = options.no_default_date().no_default_server_header().build(handler).expect("options");
+    let server = options.default_date(false).name(None).build(handler).expect("options");
     let got = Arc::default();
     let peer = Peer { sends: Cursor::new(request.into()), got: Arc::clone(&got) };
     server.serve_conn(peer).expect("a connection that ends well");

@@ -53,7 +53,7 @@ fn echo(ctx: &mut RequestCtx) {
 
 /// A server that echoes, and whose responses do not depend on the time.
 pub(crate) fn echoing() -> Running {
-    Running::with(Server::builder().no_default_date(), echo)
+    Running::with(Server::builder().default_date(false), echo)
 }
 
 /// Checks the cases of a row.

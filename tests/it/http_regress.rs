@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, get};
@@ -70,7 +71,7 @@ fn a_peer_that_only_sends_does_not_stretch_the_write_timeout() {
 fn a_closing_response_arrives_whole_although_the_peer_sent_more() {
     let (entered, gate) = (Gate::new(), Gate::new());
     let (signal, hold) = (entered.clone(), gate.clone());
-    let running = Running::with(Server::builder().disable_keepalive(), move |ctx| {
+    let running = Running::with(Server::builder().keep_alive(false), move |ctx| {
         signal.open();
         hold.pass();
         ctx.response.body_mut().resize(2_000_000, b'x');
@@ -175,4 +176,35 @@ fn a_server_dropped_after_a_shutdown_in_vain_ends_by_itself() {
     gate.open();
     assert_eq!(client.response().status, 200, "its response is delivered all the same");
     eventually("everything is gone", || Arc::strong_count(&alive) == 1);
+}
+
+/// Whoever was served by a driver right after it had handed a connection over had `time()` in 1970: of the two clocks of
+/// the moment only one went along to the new desk.
+#[test]
+fn the_time_of_a_request_is_right_behind_a_hand_over() {
+    let began = SystemTime::now();
+    let running = Running::with(Server::builder().shards(1), |ctx| {
+        if ctx.path() == "/slow" {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let since = ctx.time().duration_since(SystemTime::UNIX_EPOCH).expect("a time since 1970");
+        ctx.set_body(since.as_secs().to_string());
+    });
+    let earliest = began.duration_since(SystemTime::UNIX_EPOCH).expect("a clock that goes right").as_secs();
+    let mut clients = running.clients(24);
+    // The route is known to block once it has held up the shard.
+    eventually("requests are handed over", || {
+        clients[0].get("/slow");
+        running.server().stats().dispatched_requests > 0
+    });
+    for _ in 0..10 {
+        // In one pass of the only driver: some that it hands over, and others behind them.
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(get(if number % 3 == 0 { "/slow" } else { "/fast" }));
+        }
+        for client in &mut clients {
+            let seconds: u64 = client.response().text().parse().expect("a number of seconds");
+            assert!(seconds + 1 >= earliest, "a request of the year 1970: {seconds}");
+        }
+    }
 }

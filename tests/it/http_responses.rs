@@ -20,7 +20,7 @@ use crate::body_sources::{FORMS, SOURCES, STATIC, Script, Tally, give, giving, i
 use crate::http_streams::{Notes, assert_goes_on, hears, or_next, pattern};
 
 pub(crate) fn plain() -> ServerBuilder {
-    Server::builder().no_default_date().no_default_server_header()
+    Server::builder().default_date(false).name(None)
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn serve_conn_keeps_the_options_that_are_not_the_engines() {
     assert!(client.response().closes());
     client.expect_end();
 
-    let (served, mut client) = serve(Server::builder().disable_keepalive().name("x"), &two);
+    let (served, mut client) = serve(Server::builder().keep_alive(false).name("x"), &two);
     assert_eq!(served, Ok(()));
     let reply = client.response();
     assert_eq!((reply.closes(), reply.field("Server")), (true, Some("x")));
@@ -166,7 +166,7 @@ fn serve_conn_keeps_the_options_that_are_not_the_engines() {
 #[test]
 fn serve_conn_refuses_other_methods_when_only_get_is_served() {
     let stream = Recorded::new(post("/", "x"));
-    let server = Server::builder().get_only().build(|ctx| ctx.set_body("x")).unwrap();
+    let server = Server::builder().get_only(true).build(|ctx| ctx.set_body("x")).unwrap();
     let _ = server.serve_conn(stream.clone());
     assert_eq!(Client::over(io::Cursor::new(stream.output())).response().status, 405);
 }
@@ -237,13 +237,13 @@ fn srv_09_the_server_header() {
     };
     assert_eq!(named(Server::builder()).as_deref(), Some("anthill"));
     assert_eq!(named(Server::builder().name("foobar")).as_deref(), Some("foobar"));
-    assert_eq!(named(Server::builder().no_default_server_header()), None);
-    assert_eq!(named(Server::builder().no_default_server_header().name("foobar")).as_deref(), Some("foobar"));
+    assert_eq!(named(Server::builder().name(None)), None);
+    assert_eq!(named(Server::builder().name(None).name("foobar")).as_deref(), Some("foobar"));
 }
 
 #[test]
 fn an_empty_name_is_no_name() {
-    let running = Running::with(Server::builder().no_default_server_header().name(""), |_| {});
+    let running = Running::with(Server::builder().name(""), |_| {});
     assert_eq!(running.client().get("/").field("Server"), None);
 }
 
@@ -267,7 +267,7 @@ fn srv_10_default_content_type_and_date() {
     assert_eq!(client.get("/typed").field("Content-Type"), Some("text/html"));
     assert_eq!(client.get("/dated").field("Date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
 
-    let running = Running::with(Server::builder().no_default_date().no_default_content_type(), handler);
+    let running = Running::with(Server::builder().default_date(false).default_content_type(false), handler);
     let mut client = running.client();
     let reply = client.get("/body");
     assert_eq!((reply.field("Content-Type"), reply.field("Date"), reply.text()), (None, None, "body"));
@@ -288,7 +288,7 @@ fn the_date_moves_on() {
 
 #[test]
 fn other_methods_are_refused_when_only_get_is_served() {
-    let running = Running::with(Server::builder().get_only(), |ctx| ctx.set_body("got"));
+    let running = Running::with(Server::builder().get_only(true), |ctx| ctx.set_body("got"));
     let mut client = running.client();
     assert_eq!(client.get("/").text(), "got");
     client.send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -303,7 +303,7 @@ fn other_methods_are_refused_when_only_get_is_served() {
 
 #[test]
 fn srv_15_without_keep_alive_every_response_closes() {
-    let running = Running::with(Server::builder().disable_keepalive(), |ctx| ctx.set_body("once"));
+    let running = Running::with(Server::builder().keep_alive(false), |ctx| ctx.set_body("once"));
     for request in [
         get("/"),
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n".to_owned(),
@@ -445,6 +445,14 @@ fn options_that_contradict_each_other_are_refused_by_name() {
         ("max_conns_per_ip", Server::builder().max_conns_per_ip(0)),
         ("max_requests_per_conn", Server::builder().max_requests_per_conn(0)),
         ("read_buffer_size", Server::builder().read_buffer_size(255)),
+        ("read_buffer_size", Server::builder().read_buffer_size(16 * 1024 * 1024 + 1)),
+        ("max_header_fields", Server::builder().max_header_fields(0)),
+        ("max_header_fields", Server::builder().max_header_fields(usize::MAX)),
+        ("name", Server::builder().name("two\nlines")),
+        ("read_timeout", Server::builder().read_timeout(Duration::ZERO)),
+        ("read_header_timeout", Server::builder().read_header_timeout(Duration::ZERO)),
+        ("idle_timeout", Server::builder().idle_timeout(Duration::ZERO)),
+        ("write_timeout", Server::builder().write_timeout(Duration::ZERO)),
         ("max_idle_worker_duration", Server::builder().max_idle_worker_duration(Duration::ZERO)),
     ] {
         let error = options.build(|_| {}).unwrap_err();

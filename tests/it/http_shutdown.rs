@@ -35,7 +35,7 @@ fn shutting_down(running: &Running, limit: Duration) -> Background<Result<(), Sh
 #[test]
 fn shd_01_what_was_begun_is_finished() {
     for announces in [false, true] {
-        let options = if announces { Server::builder().close_on_shutdown() } else { Server::builder() };
+        let options = if announces { Server::builder().close_on_shutdown(true) } else { Server::builder() };
         let (mut running, gate) = gated(options);
         let mut client = running.client();
         client.send(get("/held") + &get("/behind"));
@@ -162,7 +162,7 @@ fn several_may_shut_down_at_once() {
 
 #[test]
 fn shd_06_silent_connections_do_not_hold_it_up() {
-    let options = Server::builder().read_timeout(Duration::ZERO).read_header_timeout(Duration::ZERO);
+    let options = Server::builder().read_timeout(None).read_header_timeout(None);
     let (mut running, _) = gated(options);
     let mut silent = running.clients(10);
     running.reaches("they have been accepted", |stats| stats.open_connections == 10);

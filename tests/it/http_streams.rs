@@ -21,7 +21,7 @@ use proptest::prelude::*;
 const THROWN_AWAY: usize = 256 * 1024;
 
 pub(crate) fn streaming() -> ServerBuilder {
-    Server::builder().stream_request_body().no_default_date().no_default_server_header()
+    Server::builder().stream_request_body(true).default_date(false).name(None)
 }
 
 /// What handlers have to say to their test.

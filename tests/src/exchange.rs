@@ -152,7 +152,7 @@ impl Bench {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = seen.clone();
         let server = options
-            .no_default_date()
+            .default_date(false)
             .build(move |ctx| {
                 let request = Seen::of(&ctx.request);
                 answer(ctx, &request);

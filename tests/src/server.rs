@@ -71,6 +71,18 @@ impl Running {
         Running { server, serving: Vec::new(), addresses: Vec::new(), handled }
     }
 
+    /// Serves by `server`, whose handler is not counted, on an IPv4 port of its own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    pub fn serving(server: Server) -> Self {
+        let mut running =
+            Running { server, serving: Vec::new(), addresses: Vec::new(), handled: Arc::default() };
+        running.listen("127.0.0.1:0").expect("a free port");
+        running
+    }
+
     /// Serves on another address as well; returns the one it got.
     ///
     /// # Errors

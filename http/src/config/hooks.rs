@@ -1,16 +1,13 @@
 //! The functions of the user's that requests are given to, as types.
 
 use crate::config::request_config::RequestConfig;
-use crate::ctx::RequestCtx;
+use crate::ctx::{Handler, RequestCtx};
 use crate::message::request::Request;
 use std::fmt;
 use std::sync::Arc;
 
-/// A request handler as the drivers see it.
-pub(crate) type Handler<'a> = dyn Fn(&mut RequestCtx) + 'a;
-
 /// A request handler as the server keeps it.
-pub(crate) type BoxedHandler = Box<dyn Fn(&mut RequestCtx) + Send + Sync>;
+pub(crate) type BoxedHandler = Box<dyn Handler>;
 
 /// Decides on a request that expects to be asked for its body: 100 to ask for it, else the status to answer with.
 pub(crate) type Expectation<'a> = dyn Fn(&mut RequestCtx) -> u16 + 'a;

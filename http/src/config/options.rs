@@ -1,4 +1,4 @@
-//! What the user says ([`Builder`]), validated once when it becomes [`Settings`].
+//! What the user says ([`ServerBuilder`]), validated once when it becomes [`Settings`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use crate::config::hooks::{ExpectHandler, HeaderHook};
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::Settings;
+use crate::config::settings::{Connections, Hooks, ResponseDefaults, Settings, Threads, Timeouts};
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::message::request::Request;
-use crate::proto::{Asks, Limits};
+use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
 
 /// fasthttp's `DefaultConcurrency`.
 const DEFAULT_CONCURRENCY: usize = 256 * 1024;
 const DEFAULT_MAX_WORKERS: usize = 1024;
-const DEFAULT_READ_BUFFER: usize = 16 * 1024;
 const SMALLEST_READ_BUFFER: usize = 256;
 const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(300);
 const DEFAULT_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,24 +22,11 @@ const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 
-/// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder).
+/// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
+/// [`build`](ServerBuilder::build).
 ///
-/// A duration of zero switches a timeout off; that between requests is then as long as the read timeout.
-///
-/// | option | default | |
-/// |---|---|---|
-/// | [`name`](Builder::name) | `anthill` | the `Server` header |
-/// | [`shards`](Builder::shards) | cores | event loops |
-/// | [`max_workers`](Builder::max_workers) | 1024 | threads at most |
-/// | [`concurrency`](Builder::concurrency) | 262144 | connections at most; beyond: 503 |
-/// | [`max_conns_per_ip`](Builder::max_conns_per_ip) | unlimited | beyond: 429 |
-/// | [`max_requests_per_conn`](Builder::max_requests_per_conn) | unlimited | the last one closes |
-/// | [`read_buffer_size`](Builder::read_buffer_size) | 16 KiB | also the limit of a request's head; beyond: 431 |
-/// | [`max_request_body_size`](Builder::max_request_body_size) | 4 MiB | beyond: 413 |
-/// | [`read_header_timeout`](Builder::read_header_timeout) | 10 s | first byte to end of head; beyond: 408 |
-/// | [`read_timeout`](Builder::read_timeout) | 300 s | first byte to end of body; beyond: 408 |
-/// | [`idle_timeout`](Builder::idle_timeout) | 75 s | between requests; beyond: closed |
-/// | [`write_timeout`](Builder::write_timeout) | 60 s | without progress in sending; beyond: closed |
+/// Every option has a default, and the defaults are meant for the open internet. What bounds something takes an
+/// [`Option`]: a plain value sets the bound, `None` takes it away.
 ///
 /// ```
 /// use anthill_http::Server;
@@ -50,228 +36,317 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 ///     .name("shop")
 ///     .max_request_body_size(64 * 1024)
 ///     .read_header_timeout(Duration::from_secs(5))
+///     .write_timeout(None) // a slow reader may take as long as it likes
 ///     .build(|ctx| ctx.set_body("open"))?;
 /// assert_eq!(server.stats().open_connections, 0);
-/// # Ok::<(), anthill_http::ConfigError>(())
+/// # Ok::<(), anthill_http::BuildError>(())
 /// ```
+///
+/// What responses have:
+///
+/// | option | unit | default | why | otherwise |
+/// |---|---|---|---|---|
+/// | [`name`](Self::name) | text | `anthill` | fasthttp sends its name too | `None`: no `Server` field |
+/// | [`default_date`](Self::default_date) | yes or no | yes | RFC 9110 6.6.1 asks for it | no `Date` field |
+/// | [`default_content_type`](Self::default_content_type) | yes or no | yes | bodies without a type are guessed at by browsers | no `Content-Type` field |
+/// | [`normalize_header_names`](Self::normalize_header_names) | yes or no | yes | `Content-Type`, as in fasthttp | names as handlers write them |
+///
+/// Threads:
+///
+/// | option | unit | default | why | beyond |
+/// |---|---|---|---|---|
+/// | [`shards`](Self::shards) | event loops | cores | one thread for each core does what does not block | |
+/// | [`max_workers`](Self::max_workers) | threads | 1024 | bounds the memory of handlers that block | requests whose handlers block wait for a thread |
+/// | [`max_idle_worker_duration`](Self::max_idle_worker_duration) | time | 10 s | fasthttp's; outlives the pauses of a busy server | the thread ends |
+///
+/// Connections:
+///
+/// | option | unit | default | why | beyond |
+/// |---|---|---|---|---|
+/// | [`concurrency`](Self::concurrency) | connections | 262144 | fasthttp's; set it below the limit on open files | 503, closed |
+/// | [`max_conns_per_ip`](Self::max_conns_per_ip) | connections | none | behind a proxy all come from one address | 429, closed |
+/// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
+/// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
+/// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | no | as in fasthttp | yes: `Connection: close` while shutting down |
+///
+/// Requests:
+///
+/// | option | unit | default | why | beyond |
+/// |---|---|---|---|---|
+/// | [`read_buffer_size`](Self::read_buffer_size) | bytes | 16 KiB | the limit of a request's head as well; browsers and proxies send up to 8 KiB | 431; 414 or 501 when the first line alone is too long |
+/// | [`max_header_fields`](Self::max_header_fields) | fields | 128 | browsers send some 20, chains of proxies add a few each | 431 |
+/// | [`max_request_body_size`](Self::max_request_body_size) | bytes | 4 MiB | fasthttp's; bodies are held in memory | 413 |
+/// | [`stream_request_body`](Self::stream_request_body) | yes or no | no | a slow client occupies nobody while its body is awaited | yes: the handler starts at the head |
+/// | [`get_only`](Self::get_only) | yes or no | no | | yes: 405 to all but GET and HEAD, closed |
+///
+/// Timeouts:
+///
+/// | option | from, to | default | why | beyond |
+/// |---|---|---|---|---|
+/// | [`read_header_timeout`](Self::read_header_timeout) | first byte, end of head | 10 s | nobody needs longer who means well | 408, closed |
+/// | [`read_timeout`](Self::read_timeout) | first byte, end of body | 300 s | 4 MiB at 14 kB/s | 408, closed |
+/// | [`idle_timeout`](Self::idle_timeout) | end of a response, next first byte | 75 s | longer than the 60 s that proxies keep connections | closed |
+/// | [`write_timeout`](Self::write_timeout) | without progress in sending | 60 s | a client that takes nothing for a minute is gone | closed |
+///
+/// Hooks, none of which is set by default: [`header_received`](Self::header_received),
+/// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
+/// [`form_value_func`](Self::form_value_func).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct Builder {
-    name: Option<String>,
-    date: bool,
-    content_type: bool,
-    shards: usize,
-    max_workers: usize,
-    concurrency: usize,
-    max_conns_per_ip: usize,
-    max_requests_per_conn: u64,
-    read_buffer_size: usize,
-    max_request_body_size: Option<u64>,
-    read_timeout: Duration,
-    read_header_timeout: Duration,
-    idle_timeout: Duration,
-    write_timeout: Duration,
-    keep_alive: bool,
+pub struct ServerBuilder {
+    defaults: ResponseDefaults,
+    threads: Threads,
+    connections: Connections,
+    timeouts: Timeouts,
+    limits: Limits,
     get_only: bool,
-    close_on_shutdown: bool,
-    max_idle_worker_duration: Duration,
-    stream_request_body: bool,
     ctx: CtxOptions,
-    header_received: Option<HeaderHook>,
-    expectation: Option<ExpectHandler>,
+    hooks: Hooks,
     continues: Option<ExpectHandler>,
 }
 
-impl Default for Builder {
+impl Default for ServerBuilder {
     fn default() -> Self {
-        Builder {
-            name: Some("anthill".to_owned()),
-            date: true,
-            content_type: true,
-            shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            max_workers: DEFAULT_MAX_WORKERS,
-            concurrency: DEFAULT_CONCURRENCY,
-            max_conns_per_ip: usize::MAX,
-            max_requests_per_conn: u64::MAX,
-            read_buffer_size: DEFAULT_READ_BUFFER,
-            max_request_body_size: Limits::default().body_bytes_max,
-            read_timeout: DEFAULT_READ_TIMEOUT,
-            read_header_timeout: DEFAULT_READ_HEADER_TIMEOUT,
-            idle_timeout: DEFAULT_IDLE_TIMEOUT,
-            write_timeout: DEFAULT_WRITE_TIMEOUT,
-            keep_alive: true,
+        ServerBuilder {
+            defaults: ResponseDefaults { name: Some(b"anthill".to_vec()), date: true, content_type: true },
+            threads: Threads {
+                shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+                max_workers: DEFAULT_MAX_WORKERS,
+                max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
+            },
+            connections: Connections {
+                concurrency: DEFAULT_CONCURRENCY,
+                max_per_ip: None,
+                max_requests: None,
+                keep_alive: true,
+                close_on_shutdown: false,
+            },
+            timeouts: Timeouts {
+                read: Some(DEFAULT_READ_TIMEOUT),
+                read_header: Some(DEFAULT_READ_HEADER_TIMEOUT),
+                idle: Some(DEFAULT_IDLE_TIMEOUT),
+                write: Some(DEFAULT_WRITE_TIMEOUT),
+            },
+            limits: Limits::DEFAULT,
             get_only: false,
-            close_on_shutdown: false,
-            max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
-            stream_request_body: false,
             ctx: CtxOptions::DEFAULT,
-            header_received: None,
-            expectation: None,
+            hooks: Hooks::default(),
             continues: None,
         }
     }
 }
 
-impl Builder {
-    /// The `Server` header of every response (fasthttp: `Name`); none when empty.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
+/// What responses have.
+impl ServerBuilder {
+    /// Names the server in the `Server` field of every response, `anthill` when not set (fasthttp's `Name`). With `None`,
+    /// or an empty name, there is no such field unless the handler sets one.
+    pub fn name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.defaults.name = name.into().filter(|name| !name.is_empty()).map(|name| name.as_bytes().to_vec());
         self
     }
 
-    /// Sends no `Server` header unless the handler sets one.
-    pub fn no_default_server_header(mut self) -> Self {
-        self.name = None;
+    /// Says whether responses have a `Date` of the server's when the handler sets none; yes when not set.
+    #[doc(alias = "no_default_date")]
+    pub fn default_date(mut self, sends: bool) -> Self {
+        self.defaults.date = sends;
         self
     }
 
-    /// Sends no `Date` header unless the handler sets one.
-    pub fn no_default_date(mut self) -> Self {
-        self.date = false;
+    /// Says whether bodies whose handler sets no `Content-Type` are sent as `text/plain; charset=utf-8`; yes when not set.
+    #[doc(alias = "no_default_content_type")]
+    pub fn default_content_type(mut self, sends: bool) -> Self {
+        self.defaults.content_type = sends;
         self
     }
 
-    /// Sends no `Content-Type` unless the handler sets one; otherwise bodies are `text/plain; charset=utf-8`.
-    pub fn no_default_content_type(mut self) -> Self {
-        self.content_type = false;
-        self
-    }
-
-    /// How many event loops serve the connections; as many as cores when not set.
-    pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
-        self
-    }
-
-    /// How many threads run handlers at most, one for each shard included. The others are what handlers that block can
-    /// occupy at the same time while the shards go on; further ones wait. Threads are made on demand and go when unused.
-    pub fn max_workers(mut self, workers: usize) -> Self {
-        self.max_workers = workers;
-        self
-    }
-
-    /// How long an unused worker thread stays, 10 s when not set.
-    pub fn max_idle_worker_duration(mut self, limit: Duration) -> Self {
-        self.max_idle_worker_duration = limit;
-        self
-    }
-
-    /// How many connections may be open at once; further ones are answered 503 and closed (`LIM-01`).
-    pub fn concurrency(mut self, connections: usize) -> Self {
-        self.concurrency = connections;
-        self
-    }
-
-    /// How many connections one address may have open, IPv4 or IPv6; further ones are answered 429 and closed
-    /// (`LIM-03`).
-    pub fn max_conns_per_ip(mut self, connections: usize) -> Self {
-        self.max_conns_per_ip = connections;
-        self
-    }
-
-    /// After this many requests a connection is closed, with `Connection: close` in the last response (`SRV-16`).
-    pub fn max_requests_per_conn(mut self, requests: u64) -> Self {
-        self.max_requests_per_conn = requests;
-        self
-    }
-
-    /// Size of the buffer that requests are read into, in bytes, and the limit of a request's line and header fields
-    /// together; larger heads are answered 431 (`LIM-04`). At least 256.
-    pub fn read_buffer_size(mut self, bytes: usize) -> Self {
-        self.read_buffer_size = bytes;
-        self
-    }
-
-    /// The largest request body, in bytes; larger ones are answered 413, by `Content-Length` before anything of the
-    /// body is read (`LIM-05`, `LIM-06`).
-    pub fn max_request_body_size(mut self, bytes: u64) -> Self {
-        self.max_request_body_size = Some(bytes);
-        self
-    }
-
-    /// Request bodies of any size are kept in memory (`LIM-07`).
-    pub fn unlimited_request_body_size(mut self) -> Self {
-        self.max_request_body_size = None;
-        self
-    }
-
-    /// From a request's first byte to its last; then 408 (`TMO-02`). A connection that never starts its first request
-    /// is given the shorter of this and the header timeout (`TMO-01`).
-    pub fn read_timeout(mut self, limit: Duration) -> Self {
-        self.read_timeout = limit;
-        self
-    }
-
-    /// From a request's first byte to the end of its head; then 408 (`TMO-06`).
-    pub fn read_header_timeout(mut self, limit: Duration) -> Self {
-        self.read_header_timeout = limit;
-        self
-    }
-
-    /// How long a connection may stay silent between two requests; then it is closed (`TMO-03`). Zero: as long as the
-    /// [`read_timeout`](Self::read_timeout).
-    pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.idle_timeout = limit;
-        self
-    }
-
-    /// How long a client may take nothing of a response; then the connection is closed (`TMO-04`). Begins after the
-    /// handler (`TMO-05`) and anew with each progress.
-    pub fn write_timeout(mut self, limit: Duration) -> Self {
-        self.write_timeout = limit;
-        self
-    }
-
-    /// Closes every connection after its first response (`SRV-15`).
-    pub fn disable_keepalive(mut self) -> Self {
-        self.keep_alive = false;
-        self
-    }
-
-    /// Answers everything but GET and HEAD with 405 and closes (`SRV-14`).
-    pub fn get_only(mut self) -> Self {
-        self.get_only = true;
-        self
-    }
-
-    /// Adds `Connection: close` to responses while shutting down (`SHD-01`).
-    pub fn close_on_shutdown(mut self) -> Self {
-        self.close_on_shutdown = true;
-        self
-    }
-
-    /// Calls handlers as soon as the head of a request has arrived; they read the body as it comes
-    /// ([`RequestCtx::body_reader`]), or wait for it
-    /// ([`RequestCtx::read_body`]).
-    ///
-    /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
-    /// may read (row `STR-02`). A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the
-    /// reading with an error. What a handler leaves unread is thrown away, up to 256 KiB; a connection with more than
-    /// that is closed (row `STR-04`).
-    pub fn stream_request_body(mut self) -> Self {
-        self.stream_request_body = true;
-        self
-    }
-
-    /// Sends the names of header fields as handlers give them, instead of in canonical form (row `HDR-02`): `x-iD` stays
-    /// `x-iD`. Received names are always as they were sent, and found in any case.
+    /// Says whether the names of header fields are sent in canonical form (`X-Id`) or as handlers give them (`x-iD`);
+    /// canonical when not set. Received names are always as they were sent, and found in any case.
     ///
     /// The fields that the server itself adds or orders (`Server`, `Date`, `Content-Type`, `Content-Length`,
-    /// `Transfer-Encoding`, `Connection`, `Trailer`) are spelt as here.
+    /// `Transfer-Encoding`, `Connection`, `Trailer`) are spelt as here either way.
     ///
     /// ```
     /// let server = anthill_http::Server::builder()
-    ///     .disable_header_names_normalizing()
+    ///     .normalize_header_names(false)
     ///     .build(|ctx| ctx.response.set_header("x-iD", "7"))?;
     /// # let _ = server;
-    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// # Ok::<(), anthill_http::BuildError>(())
     /// ```
-    pub fn disable_header_names_normalizing(mut self) -> Self {
-        self.ctx.keeps_header_names = true;
+    #[doc(alias = "disable_header_names_normalizing")]
+    pub fn normalize_header_names(mut self, normalizes: bool) -> Self {
+        self.ctx.keeps_header_names = !normalizes;
+        self
+    }
+}
+
+/// Threads.
+impl ServerBuilder {
+    /// How many event loops serve the connections; as many as cores when not set. At least 1.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.threads.shards = shards;
         self
     }
 
-    /// Looks up what [`RequestCtx::form_value`] is asked for (row `CTX-03`; fasthttp's `FormValueFunc`): the values of the
+    /// How many threads run handlers at most, one for each shard included; 1024 when not set. At least one for each shard.
+    ///
+    /// The threads beyond the shards are what handlers that block can occupy at the same time while the shards go on, so
+    /// `max_workers - shards` handlers can block at once. The requests after those wait, without a limit of their own,
+    /// until one is done. Threads are made on demand and go when unused. A function that writes a response's body
+    /// ([`set_body_writer`](crate::Response::set_body_writer)) occupies a thread while it runs, too.
+    pub fn max_workers(mut self, workers: usize) -> Self {
+        self.threads.max_workers = workers;
+        self
+    }
+
+    /// How long an unused worker thread stays, 10 s when not set. Above zero.
+    pub fn max_idle_worker_duration(mut self, limit: Duration) -> Self {
+        self.threads.max_idle_worker_duration = limit;
+        self
+    }
+}
+
+/// Connections.
+impl ServerBuilder {
+    /// How many connections may be open at once, 262144 when not set; further ones are answered 503 and closed. At least 1.
+    ///
+    /// Each takes a descriptor of the process, so keep it below the limit on open files: connections beyond that one are
+    /// not refused but wait with the system.
+    // LIM-01.
+    pub fn concurrency(mut self, connections: usize) -> Self {
+        self.connections.concurrency = connections;
+        self
+    }
+
+    /// How many connections one address, IPv4 or IPv6, may have open; further ones are answered 429 and closed. Any number
+    /// when not set, or with `None`.
+    ///
+    /// Behind a proxy all connections come from the proxy's address, and those of a Unix socket from none, which is not
+    /// counted.
+    // LIM-03.
+    pub fn max_conns_per_ip(mut self, connections: impl Into<Option<usize>>) -> Self {
+        self.connections.max_per_ip = connections.into();
+        self
+    }
+
+    /// After how many requests a connection is closed, with `Connection: close` in the last response. Never when not set,
+    /// or with `None`.
+    // SRV-16.
+    pub fn max_requests_per_conn(mut self, requests: impl Into<Option<u64>>) -> Self {
+        self.connections.max_requests = requests.into();
+        self
+    }
+
+    /// Says whether connections stay for further requests, when their clients want that; yes when not set. If not, each
+    /// is closed after its first response.
+    // SRV-15.
+    #[doc(alias = "disable_keepalive")]
+    pub fn keep_alive(mut self, keeps: bool) -> Self {
+        self.connections.keep_alive = keeps;
+        self
+    }
+
+    /// Says whether responses have `Connection: close` while the server shuts down; no when not set. Connections are
+    /// closed after the request they are in either way.
+    // SHD-01.
+    pub fn close_on_shutdown(mut self, announces: bool) -> Self {
+        self.connections.close_on_shutdown = announces;
+        self
+    }
+}
+
+/// Requests.
+impl ServerBuilder {
+    /// Size of the buffer that requests are read into, in bytes, and the limit of a request's line and header fields
+    /// together; 16 KiB when not set. Larger heads are answered 431, or 414 or 501 when the first line alone is too long.
+    /// From 256 bytes to 16 MiB.
+    // LIM-04.
+    pub fn read_buffer_size(mut self, bytes: usize) -> Self {
+        self.limits.head_bytes_max = bytes;
+        self
+    }
+
+    /// How many header fields a request may have, 128 when not set; more are answered 431. At least 1.
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder().max_header_fields(32).build(|ctx| ctx.set_body("few"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    pub fn max_header_fields(mut self, fields: usize) -> Self {
+        self.limits.fields_max = fields;
+        self
+    }
+
+    /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
+    /// anything of the body is read. With `None` bodies of any size are kept in memory.
+    // LIM-05, LIM-06, LIM-07.
+    #[doc(alias = "unlimited_request_body_size")]
+    pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.limits.body_bytes_max = bytes.into();
+        self
+    }
+
+    /// Says whether handlers are called as soon as the head of a request has arrived, to read the body as it comes
+    /// ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
+    ///
+    /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
+    /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the reading with an
+    /// error. What a handler leaves unread is thrown away, up to 256 KiB; a connection with more than that is closed.
+    // STR-02, STR-04.
+    pub fn stream_request_body(mut self, streams: bool) -> Self {
+        self.limits.streams_bodies = streams;
+        self
+    }
+
+    /// Says whether everything but GET and HEAD is answered 405 and its connection closed; no when not set.
+    // SRV-14.
+    pub fn get_only(mut self, only: bool) -> Self {
+        self.get_only = only;
+        self
+    }
+}
+
+/// Timeouts. Each must be above zero; `None` switches it off.
+impl ServerBuilder {
+    /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
+    /// closed. A connection that never starts its first request is given the shorter of this and the
+    /// [`read_header_timeout`](Self::read_header_timeout).
+    // TMO-01, TMO-02.
+    pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.read = limit.into();
+        self
+    }
+
+    /// How long a request may take from its first byte to the end of its head, 10 s when not set; then 408, and the
+    /// connection is closed.
+    // TMO-06.
+    pub fn read_header_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.read_header = limit.into();
+        self
+    }
+
+    /// How long a connection may stay silent between two requests, 75 s when not set; then it is closed.
+    ///
+    /// With `None` there is no limit of its own for that, and the [`read_timeout`](Self::read_timeout) takes its place, as
+    /// in fasthttp. A connection may be silent for ever only when both are `None`.
+    // TMO-03.
+    pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.idle = limit.into();
+        self
+    }
+
+    /// How long a client may take nothing of a response, 60 s when not set; then the connection is closed. Begins after
+    /// the handler, and anew with each progress.
+    // TMO-04, TMO-05.
+    pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timeouts.write = limit.into();
+        self
+    }
+}
+
+/// Hooks.
+impl ServerBuilder {
+    /// Looks up what [`RequestCtx::form_value`] is asked for (fasthttp's `FormValueFunc`): the values of the
     /// body before those of the query by [`RequestCtx::form_value_body_first`], or by a function of your own. It must not
     /// call `form_value` itself.
     ///
@@ -293,7 +368,7 @@ impl Builder {
     }
 
     /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body, any
-    /// other status is the answer, with an empty body, and the connection ends (row `EXP-02`; fasthttp's
+    /// other status is the answer, with an empty body, and the connection ends (fasthttp's
     /// `ExpectHandler`). The context has the request's head and the connection's addresses. User values that are set here
     /// are there for the handler; changes to the request and to the response are not.
     ///
@@ -304,134 +379,168 @@ impl Builder {
     ///     .expect_handler(|ctx| if ctx.header("authorization").is_some() { 100 } else { 401 })
     ///     .build(|ctx| ctx.set_body("stored"))?;
     /// # let _ = server;
-    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// # Ok::<(), anthill_http::BuildError>(())
     /// ```
     pub fn expect_handler(mut self, decide: impl Fn(&mut RequestCtx) -> u16 + Send + Sync + 'static) -> Self {
-        self.expectation = Some(ExpectHandler(Arc::new(decide)));
+        self.hooks.expectation = Some(ExpectHandler(Arc::new(decide)));
         self
     }
 
     /// Decides, when the head of a request has arrived, what is different for it: limits, timeouts, whether its body is
-    /// streamed (row `SRV-13`; fasthttp's `HeaderReceived`). Called for every request, also for those without a body, and
+    /// streamed (fasthttp's `HeaderReceived`). Called for every request, also for those without a body, and
     /// before an [`expect_handler`](Self::expect_handler).
     ///
     /// ```
     /// use anthill_http::{RequestConfig, Server};
     /// let server = Server::builder()
     ///     .header_received(|request| match request.path() {
-    ///         "/upload" => RequestConfig::new().stream_body(true),
+    ///         "/upload" => RequestConfig::new().stream_request_body(true),
     ///         _ => RequestConfig::new().max_request_body_size(64 * 1024),
     ///     })
     ///     .build(|ctx| ctx.set_body("received"))?;
     /// # let _ = server;
-    /// # Ok::<(), anthill_http::ConfigError>(())
+    /// # Ok::<(), anthill_http::BuildError>(())
     /// ```
     pub fn header_received(
         mut self,
         decide: impl Fn(&Request) -> RequestConfig + Send + Sync + 'static,
     ) -> Self {
-        self.header_received = Some(HeaderHook(Arc::new(decide)));
+        self.hooks.header_received = Some(HeaderHook(Arc::new(decide)));
         self
     }
 
-    /// An [`expect_handler`](Self::expect_handler) that says yes or no: false answers 417 (row `EXP-03`; fasthttp's `ContinueHandler`). An
+    /// An [`expect_handler`](Self::expect_handler) that says yes or no: false answers 417 (fasthttp's `ContinueHandler`). An
     /// [`expect_handler`](Self::expect_handler) comes before it.
     pub fn continue_handler(mut self, decide: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.continues =
             Some(ExpectHandler(Arc::new(move |ctx| if decide(&ctx.request) { 100 } else { 417 })));
         self
     }
+}
 
+impl ServerBuilder {
     /// Validates the options.
-    pub(crate) fn resolve(self) -> Result<Settings, ConfigError> {
-        let refuse = |option, problem| Err(ConfigError { option, problem });
-        if self.shards == 0 {
-            return refuse("shards", "must be at least 1".to_owned());
-        }
-        if self.max_workers < self.shards {
-            let problem = format!(
-                "of {} cannot drive {} shards; raise it or lower shards",
-                self.max_workers, self.shards
-            );
-            return refuse("max_workers", problem);
-        }
-        if self.concurrency == 0 {
-            return refuse("concurrency", "must be at least 1".to_owned());
-        }
-        if self.max_conns_per_ip == 0 {
-            return refuse("max_conns_per_ip", "must be at least 1".to_owned());
-        }
-        if self.max_requests_per_conn == 0 {
-            return refuse("max_requests_per_conn", "must be at least 1".to_owned());
-        }
-        if self.read_buffer_size < SMALLEST_READ_BUFFER {
-            return refuse("read_buffer_size", format!("must be at least {SMALLEST_READ_BUFFER} bytes"));
-        }
-        if self.max_idle_worker_duration.is_zero() {
-            return refuse("max_idle_worker_duration", "must be above zero".to_owned());
-        }
-        if self.name.as_ref().is_some_and(|name| name.bytes().any(|byte| byte.is_ascii_control())) {
-            return refuse("name", "must not contain line breaks or other control characters".to_owned());
-        }
-        let limits = Limits {
-            head_bytes_max: self.read_buffer_size,
-            body_bytes_max: self.max_request_body_size,
-            streams_bodies: self.stream_request_body,
-            asks: match (&self.header_received, self.expectation.is_some() || self.continues.is_some()) {
-                (Some(_), _) => Asks::Always,
-                (None, true) => Asks::Expecting,
-                (None, false) => Asks::Never,
-            },
-            ..Limits::default()
+    pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
+        self.check_threads()?;
+        self.check_connections()?;
+        self.check_requests()?;
+        self.check_timeouts()?;
+        let expectation = self.hooks.expectation.or(self.continues);
+        self.limits.head_decision = match (&self.hooks.header_received, &expectation) {
+            (Some(_), _) => HeadDecision::Always,
+            (None, Some(_)) => HeadDecision::Expecting,
+            (None, None) => HeadDecision::Never,
         };
+        self.timeouts.idle = self.timeouts.idle.or(self.timeouts.read);
         Ok(Settings {
-            name: self.name.filter(|name| !name.is_empty()).map(String::into_bytes),
-            date: self.date,
-            content_type: self.content_type,
-            shards: self.shards,
-            max_workers: self.max_workers,
-            max_idle_worker_duration: self.max_idle_worker_duration,
-            concurrency: self.concurrency,
-            max_conns_per_ip: self.max_conns_per_ip,
-            max_requests_per_conn: self.max_requests_per_conn,
-            read_buffer_size: self.read_buffer_size,
-            limits,
-            read_timeout: limit(self.read_timeout),
-            read_header_timeout: limit(self.read_header_timeout),
-            idle_timeout: limit(self.idle_timeout).or(limit(self.read_timeout)),
-            write_timeout: limit(self.write_timeout),
-            keep_alive: self.keep_alive,
+            defaults: self.defaults,
+            threads: self.threads,
+            connections: self.connections,
+            timeouts: self.timeouts,
+            read_buffer_size: self.limits.head_bytes_max,
+            limits: self.limits,
             get_only: self.get_only,
-            close_on_shutdown: self.close_on_shutdown,
             ctx: self.ctx,
-            header_received: self.header_received,
-            expectation: self.expectation.or(self.continues),
+            hooks: Hooks { expectation, ..self.hooks },
         })
+    }
+
+    fn check_threads(&self) -> Result<(), BuildError> {
+        let Threads { shards, max_workers, max_idle_worker_duration } = self.threads;
+        at_least_one("shards", shards)?;
+        if max_workers < shards {
+            let problem = format!("of {max_workers} cannot drive {shards} shards; raise it or lower shards");
+            return Err(BuildError::new("max_workers", problem));
+        }
+        if max_idle_worker_duration.is_zero() {
+            return Err(BuildError::new("max_idle_worker_duration", "must be above zero"));
+        }
+        Ok(())
+    }
+
+    fn check_connections(&self) -> Result<(), BuildError> {
+        let Connections { concurrency, max_per_ip, max_requests, .. } = self.connections;
+        at_least_one("concurrency", concurrency)?;
+        if max_per_ip == Some(0) {
+            return Err(BuildError::new("max_conns_per_ip", "must be at least 1, or None for no limit"));
+        }
+        if max_requests == Some(0) {
+            return Err(BuildError::new("max_requests_per_conn", "must be at least 1, or None for no limit"));
+        }
+        let mut name = self.defaults.name.iter().flatten();
+        if name.any(u8::is_ascii_control) {
+            let problem = "must not contain line breaks or other control characters";
+            return Err(BuildError::new("name", problem));
+        }
+        Ok(())
+    }
+
+    fn check_requests(&self) -> Result<(), BuildError> {
+        let Limits { head_bytes_max, fields_max, .. } = self.limits;
+        at_least_one("max_header_fields", fields_max)?;
+        if fields_max > FIELDS_CEILING {
+            let problem = format!("of {fields_max} is too high; choose at most {FIELDS_CEILING}");
+            return Err(BuildError::new("max_header_fields", problem));
+        }
+        if !(SMALLEST_READ_BUFFER..=HEAD_BYTES_CEILING).contains(&head_bytes_max) {
+            let problem = format!(
+                "of {head_bytes_max} bytes is out of bounds; choose {SMALLEST_READ_BUFFER} to {HEAD_BYTES_CEILING}"
+            );
+            return Err(BuildError::new("read_buffer_size", problem));
+        }
+        Ok(())
+    }
+
+    fn check_timeouts(&self) -> Result<(), BuildError> {
+        let Timeouts { read, read_header, idle, write } = self.timeouts;
+        let timeouts = [
+            ("read_timeout", read),
+            ("read_header_timeout", read_header),
+            ("idle_timeout", idle),
+            ("write_timeout", write),
+        ];
+        match timeouts.into_iter().find(|(_, limit)| limit.is_some_and(|limit| limit.is_zero())) {
+            Some((option, _)) => Err(BuildError::new(option, "must be above zero; None switches it off")),
+            None => Ok(()),
+        }
     }
 }
 
-fn limit(limit: Duration) -> Option<Duration> {
-    (!limit.is_zero()).then_some(limit)
+fn at_least_one(option: &'static str, value: usize) -> Result<(), BuildError> {
+    if value == 0 { Err(BuildError::new(option, "must be at least 1")) } else { Ok(()) }
 }
 
-/// An option that cannot be met.
+/// An option that cannot be met; what [`ServerBuilder::build`] refuses to build a server of.
+///
+/// Its text names the option and what helps.
+///
+/// ```
+/// use anthill_http::Server;
+/// let error = Server::builder().shards(8).max_workers(4).build(|_| {}).unwrap_err();
+/// assert_eq!(error.option(), "max_workers");
+/// assert_eq!(error.to_string(), "max_workers of 4 cannot drive 8 shards; raise it or lower shards");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
+pub struct BuildError {
     option: &'static str,
-    problem: String,
+    problem: Cow<'static, str>,
 }
 
-impl ConfigError {
+impl BuildError {
+    fn new(option: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self { option, problem: problem.into() }
+    }
+
     /// The option's name.
-    pub fn option(&self) -> &str {
+    pub fn option(&self) -> &'static str {
         self.option
     }
 }
 
-impl fmt::Display for ConfigError {
+impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.option, self.problem)
     }
 }
 
-impl std::error::Error for ConfigError {}
+impl std::error::Error for BuildError {}

@@ -5,19 +5,22 @@ use std::time::Duration;
 
 /// What is different for one request; see [`header_received`](crate::ServerBuilder::header_received).
 ///
-/// What is not set is as the server's options say.
+/// What is not set is as the server's options of the same names say. A plain value sets a bound, `None` takes it away.
 ///
 /// ```
 /// use anthill_http::RequestConfig;
 /// use std::time::Duration;
-/// let upload = RequestConfig::new().stream_body(true).read_timeout(Duration::from_secs(60));
+/// let upload = RequestConfig::new()
+///     .max_request_body_size(None)
+///     .stream_request_body(true)
+///     .read_timeout(Duration::from_secs(60));
 /// assert_ne!(upload, RequestConfig::default());
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestConfig {
-    body_bytes_max: Option<u64>,
-    pub(crate) read_timeout: Option<Duration>,
-    pub(crate) write_timeout: Option<Duration>,
+    body_bytes_max: Option<Option<u64>>,
+    read_timeout: Option<Option<Duration>>,
+    write_timeout: Option<Option<Duration>>,
     streams_body: Option<bool>,
 }
 
@@ -27,26 +30,27 @@ impl RequestConfig {
         Self::default()
     }
 
-    /// How many bytes the body may have.
-    pub fn max_request_body_size(mut self, bytes: u64) -> Self {
-        self.body_bytes_max = Some(bytes);
+    /// How many bytes the body may have; `None`: any number.
+    pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.body_bytes_max = Some(bytes.into());
         self
     }
 
-    /// How long the body may take, from now on. While it is streamed: how long the client may send nothing.
-    pub fn read_timeout(mut self, limit: Duration) -> Self {
-        self.read_timeout = Some(limit);
+    /// How long the body may take, from now on; `None`: as long as it likes. While it is streamed: how long the client may
+    /// send nothing.
+    pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.read_timeout = Some(limit.into());
         self
     }
 
-    /// How long the client may take nothing of the response.
-    pub fn write_timeout(mut self, limit: Duration) -> Self {
-        self.write_timeout = Some(limit);
+    /// How long the client may take nothing of the response; `None`: as long as it likes.
+    pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.write_timeout = Some(limit.into());
         self
     }
 
-    /// Whether the handler is called before the body is there.
-    pub fn stream_body(mut self, streams: bool) -> Self {
+    /// Says whether the handler is called before the body is there.
+    pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.streams_body = Some(streams);
         self
     }
@@ -54,9 +58,19 @@ impl RequestConfig {
     /// `limits` with what is different.
     pub(crate) fn apply(&self, limits: &Limits) -> Limits {
         Limits {
-            body_bytes_max: self.body_bytes_max.or(limits.body_bytes_max),
+            body_bytes_max: self.body_bytes_max.unwrap_or(limits.body_bytes_max),
             streams_bodies: self.streams_body.unwrap_or(limits.streams_bodies),
             ..*limits
         }
+    }
+
+    /// What holds for this request when `server` is the server's read timeout.
+    pub(crate) fn read_timeout_or(&self, server: Option<Duration>) -> Option<Duration> {
+        self.read_timeout.unwrap_or(server)
+    }
+
+    /// What holds for this request when `server` is the server's write timeout.
+    pub(crate) fn write_timeout_or(&self, server: Option<Duration>) -> Option<Duration> {
+        self.write_timeout.unwrap_or(server)
     }
 }

@@ -1,48 +1,83 @@
-//! The options as everything below the builder reads them: complete, and checked.
+//! The options as everything below the builder reads them: complete, checked, grouped by what they are about.
+//!
+//! The builder keeps the same groups, so that validating checks them and makes nothing anew.
 
 use std::time::Duration;
 
 use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
-use crate::proto::{DefaultLines, Limits};
+use crate::proto::{DefaultFields, Limits};
 
 /// The resolved options.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    pub(crate) defaults: ResponseDefaults,
+    pub(crate) threads: Threads,
+    pub(crate) connections: Connections,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    /// Bytes of the buffer that requests are read into.
+    pub(crate) read_buffer_size: usize,
+    /// Whether only GET and HEAD are served.
+    pub(crate) get_only: bool,
+    pub(crate) ctx: CtxOptions,
+    pub(crate) hooks: Hooks,
+}
+
+/// What responses have unless handlers set it.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseDefaults {
     pub(crate) name: Option<Vec<u8>>,
     pub(crate) date: bool,
     pub(crate) content_type: bool,
+}
+
+/// Who does the work.
+#[derive(Clone, Debug)]
+pub(crate) struct Threads {
     pub(crate) shards: usize,
     pub(crate) max_workers: usize,
     pub(crate) max_idle_worker_duration: Duration,
+}
+
+/// How many connections there may be, and how long each is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
     pub(crate) concurrency: usize,
-    pub(crate) max_conns_per_ip: usize,
-    pub(crate) max_requests_per_conn: u64,
-    pub(crate) read_buffer_size: usize,
-    pub(crate) limits: Limits,
-    pub(crate) read_timeout: Option<Duration>,
-    pub(crate) read_header_timeout: Option<Duration>,
-    pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) max_per_ip: Option<usize>,
+    pub(crate) max_requests: Option<u64>,
     pub(crate) keep_alive: bool,
-    pub(crate) get_only: bool,
     pub(crate) close_on_shutdown: bool,
-    pub(crate) ctx: CtxOptions,
+}
+
+/// How long things may take; `None`: as long as they like.
+#[derive(Clone, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) read: Option<Duration>,
+    pub(crate) read_header: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) write: Option<Duration>,
+}
+
+/// What the user wants to be asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hooks {
     pub(crate) header_received: Option<HeaderHook>,
     pub(crate) expectation: Option<ExpectHandler>,
 }
 
 impl Settings {
     /// What responses have unless handlers set it.
-    pub(crate) fn default_lines(&self) -> DefaultLines {
-        DefaultLines::new(self.name.as_deref(), self.date, self.content_type)
+    pub(crate) fn default_fields(&self) -> DefaultFields {
+        let defaults = &self.defaults;
+        DefaultFields::new(defaults.name.as_deref(), defaults.date, defaults.content_type)
     }
 
     /// What is called when a head has arrived.
     pub(crate) fn head_hooks(&self) -> HeadHooks<'_> {
         HeadHooks {
-            header_received: self.header_received.as_ref().map(|hook| &*hook.0 as _),
-            expectation: self.expectation.as_ref().map(|hook| &*hook.0 as _),
+            header_received: self.hooks.header_received.as_ref().map(|hook| &*hook.0 as _),
+            expectation: self.hooks.expectation.as_ref().map(|hook| &*hook.0 as _),
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! The rule: what is no form costs nothing: the type is looked at before the body is waited for.
 
-use super::RequestCtx;
+use super::{RequestCtx, StatusError};
 use crate::message::request::BodyReader;
 use crate::proto::ProtoError;
 use crate::values::args::Args;
@@ -214,6 +214,18 @@ impl form::Error {
             | Self::MissingFile(_)
             | Self::Undecodable(_) => 400,
         }
+    }
+}
+
+impl StatusError for form::Error {
+    fn status(&self) -> u16 {
+        form::Error::status(self)
+    }
+}
+
+impl StatusError for multipart::Error {
+    fn status(&self) -> u16 {
+        multipart::Error::status(self)
     }
 }
 

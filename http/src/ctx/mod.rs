@@ -1,23 +1,28 @@
 //! What a handler is given: one request, the response to it, and facts about the connection.
 //!
 //! The idea: fasthttp's `RequestCtx`, with its names, as shortcuts over two plain public parts. It has no
-//! lifetime parameter, so handlers are simply `Fn(&mut RequestCtx)`; that they cannot keep it is the work of
-//! the borrow.
+//! lifetime parameter, so handlers are simply functions of `&mut RequestCtx`; that they cannot keep it is the work
+//! of the borrow.
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), and what handlers keep (`user_values`).
+//! (`respond`), what is known about the connection (`about`, `conn_info`), and what handlers keep (`user_values`). What
+//! answers requests, and what that may fail with: `handler`, `handler_error`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
 mod about;
 mod conn_info;
 mod forms;
+mod handler;
+mod handler_error;
 mod read;
 mod respond;
 mod user_values;
 
 pub use conn_info::ConnInfo;
 pub(crate) use forms::FormValue;
+pub use handler::{Handler, HandlerResult};
+pub use handler_error::{HttpError, StatusError};
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 
@@ -194,7 +199,7 @@ impl Default for RequestCtx {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::{Limits, Progress, Session};
+    use crate::proto::{Limits, Progress, ServerSession};
     use crate::wire::output::Output;
     use std::borrow::Cow;
     use std::io::Write;
@@ -203,7 +208,7 @@ mod tests {
         let mut ctx = RequestCtx::new();
         ctx.request.input_mut().receive(message.as_bytes());
         let mut out = Output::default();
-        let progress = Session::new().advance(&mut ctx.request, &mut out, &Limits::default());
+        let progress = ctx.request.advance(&mut ServerSession::new(1), &mut out, &Limits::default());
         assert_eq!(progress, Ok(Progress::Ready));
         ctx
     }

@@ -14,7 +14,9 @@ use crate::engine::Engine;
 use crate::engine::shard::clock::after;
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::stream::Stream;
-use crate::serve::refusal::{self, Refusal};
+use crate::proto::append_refusal;
+use crate::serve::refusal::Refusal;
+use crate::util::date;
 use crate::wire::transport::Wire;
 
 const LISTENER: Token = Token(0);
@@ -108,7 +110,10 @@ fn take_in(engine: &Engine, mut transport: Box<dyn Wire>, info: ConnInfo, log: &
         Ok(counted) => counted,
         Err(refused) => {
             engine.service.counters.refuse_connection(refused);
-            let answer = refusal::answer(refused, &engine.service.settings);
+            let mut default_fields = engine.service.settings.default_fields();
+            let defaults = default_fields.at(date::whole_seconds(info.time()));
+            let mut answer = Vec::new();
+            append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
             // A new socket's buffer has room for it; if not, closing says enough.
             let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
             log.say(match refused {
@@ -133,7 +138,7 @@ fn take_in(engine: &Engine, mut transport: Box<dyn Wire>, info: ConnInfo, log: &
 /// When a connection is given up on which nothing ever comes.
 fn first_deadline(engine: &Engine) -> Millis {
     let settings = &engine.service.settings;
-    let limit = [settings.read_timeout, settings.read_header_timeout].into_iter().flatten().min();
+    let limit = [settings.timeouts.read, settings.timeouts.read_header].into_iter().flatten().min();
     after(engine.clock.millis(), limit)
 }
 

@@ -42,20 +42,20 @@ impl Work {
             Work::TakeOver(engine, shard, sighting) => {
                 let route = engine.shards[shard].announced();
                 if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
-                    engine.predictor.surprised(route);
+                    engine.dispatch.predictor.surprised(route);
                     engine.service.counters.revoked_leases.fetch_add(1, Ordering::Relaxed);
                     drive(&engine, shard, term);
                 }
                 engine
             }
             Work::PickUp(engine) => {
-                engine.pick_up.arrive();
+                engine.dispatch.queue.arrive();
                 pick_up(&engine, None);
                 engine
             }
         };
         // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
-        if let Some(first) = engine.pick_up.join() {
+        if let Some(first) = engine.dispatch.queue.join_and_take() {
             pick_up(&engine, Some(first));
         }
     }
@@ -77,7 +77,7 @@ impl Runner for Driver<'_> {
         match self.term.take() {
             Some(term) => {
                 let inside = self.shard.lease.enter(term);
-                self.engine.alarm.rouse();
+                self.engine.monitor.alarm.rouse();
                 code();
                 self.term = self.shard.lease.leave(inside);
             }
@@ -98,14 +98,14 @@ impl Host for Driver<'_> {
         self.term.as_ref()?;
         self.shard.announce(route);
         // Whoever reads a body as it arrives waits for the client.
-        (!is_whole || self.engine.predictor.blocks(route)).then_some(ByDriver)
+        (!is_whole || self.engine.dispatch.predictor.blocks(route)).then_some(ByDriver)
     }
 
     fn hands_over_stream(&mut self, route: Route) -> Option<ByDriver> {
         self.term.as_ref()?;
         // Else whoever was served here last would be blamed for a source that blocks.
         self.shard.announce(route);
-        self.engine.predictor.blocks(route).then_some(ByDriver)
+        self.engine.dispatch.predictor.blocks(route).then_some(ByDriver)
     }
 }
 
@@ -144,27 +144,19 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
     let mut driver = Driver { engine, shard, term: Some(term) };
     work.moment = engine.clock.now();
     while driver.term.is_some() {
-        match shard.find(work.moment.millis) {
+        let (conn, end) = match shard.find(work.moment.millis) {
             Found::Connection(mut conn) => {
-                let end = if std::mem::take(&mut conn.timed_out) {
-                    turn::serve_overdue(engine, &mut conn, &mut work, &mut driver)
-                } else {
-                    turn::serve(engine, &mut conn, &mut work, &mut driver)
-                };
-                if driver.term.is_none() {
-                    // The handler took its time, so the clocks have moved on.
-                    work.moment = engine.clock.now();
-                }
-                if let Some((ByDriver, conn)) = settle(engine, shard, conn, end, work.moment.millis) {
-                    let mut fresh = engine.workspace();
-                    fresh.moment = work.moment;
-                    let handed = HandedOver { shard: index, conn, work: std::mem::replace(&mut work, fresh) };
-                    hand_over(&mut driver, handed);
-                }
+                let end = turn::serve(engine, &mut conn, &mut work, &mut driver);
+                (conn, end)
+            }
+            Found::Overdue(mut conn) => {
+                let end = turn::serve_overdue(engine, &mut conn, &mut work, &mut driver);
+                (conn, end)
             }
             Found::Others => {
                 shard.wait(Some(Duration::ZERO));
                 work.moment = engine.clock.now();
+                continue;
             }
             Found::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
@@ -174,7 +166,18 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
                 }
                 shard.wait(timeout(work.moment.millis, until));
                 work.moment = engine.clock.now();
+                continue;
             }
+        };
+        if driver.term.is_none() {
+            // The handler took its time, so the clocks have moved on.
+            work.moment = engine.clock.now();
+        }
+        if let Some((ByDriver, conn)) = settle(engine, shard, conn, end, work.moment.millis) {
+            let mut fresh = engine.workspace();
+            fresh.moment = work.moment;
+            let handed = HandedOver { shard: index, conn, work: std::mem::replace(&mut work, fresh) };
+            hand_over(&mut driver, handed);
         }
     }
 }
@@ -216,13 +219,13 @@ fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
 fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) {
     let engine = driver.engine;
     engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
-    let must_wake = engine.pick_up.leave(handed, Instant::now());
-    engine.alarm.rouse();
+    let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
+    engine.monitor.alarm.rouse();
     if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
         return;
     }
-    engine.pick_up.not_woken(1);
-    while let Some(abandoned) = engine.pick_up.take_abandoned() {
+    engine.dispatch.queue.call_failed(1);
+    while let Some(abandoned) = engine.dispatch.queue.take_unattended() {
         serve_abandoned(driver, abandoned);
     }
 }
@@ -238,11 +241,11 @@ fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
 
 /// Serves connections that were handed over until there are none. The caller counts as active.
 fn pick_up(engine: &Arc<Engine>, first: Option<HandedOver>) {
-    let mut next = first.or_else(|| engine.pick_up.take());
+    let mut next = first.or_else(|| engine.dispatch.queue.take_or_leave());
     while let Some(handed) = next {
         let elapsed = serve_handed(engine, handed);
-        engine.pick_up.served(elapsed);
-        next = engine.pick_up.take();
+        engine.dispatch.queue.note_service(elapsed);
+        next = engine.dispatch.queue.take_or_leave();
     }
 }
 
@@ -301,6 +304,6 @@ fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
         end = turn::serve(engine, &mut conn, &mut work, &mut helper);
     }
     let elapsed = begin.elapsed();
-    engine.predictor.ran(route, elapsed);
+    engine.dispatch.predictor.ran(route, elapsed);
     elapsed
 }

@@ -32,10 +32,9 @@ use std::time::{Duration, Instant};
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use parking_lot::{Condvar, Mutex};
 
-use crate::engine::alarm::Alarm;
-use crate::engine::dispatch::pick_up::PickUp;
-use crate::engine::dispatch::predict::Predictor;
+use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::{HandedOver, Work};
+use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
 use crate::serve::moment::Clock;
 use crate::serve::refusal::Refusal;
@@ -49,9 +48,8 @@ pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
     pool: WorkerPool<Work>,
     shards: Vec<Shard>,
-    predictor: Predictor,
-    pick_up: PickUp<HandedOver>,
-    alarm: Alarm,
+    dispatch: Dispatch<HandedOver>,
+    monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
     clock: Clock,
     stopping: AtomicBool,
@@ -64,7 +62,6 @@ pub(crate) struct Engine {
     acceptors: Mutex<Vec<Arc<mio::Waker>>>,
     open: AtomicUsize,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    monitor: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl Engine {
@@ -73,21 +70,23 @@ impl Engine {
         let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.max_workers)
-            .max_idle_worker_duration(settings.max_idle_worker_duration)
+            .max_workers(settings.threads.max_workers)
+            .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Work::run)
             .map_err(io::Error::other)?;
-        let (shards, terms): (Vec<Shard>, Vec<_>) =
-            (0..settings.shards).map(|_| Shard::new()).collect::<io::Result<Vec<_>>>()?.into_iter().unzip();
+        let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
+            .map(|_| Shard::new())
+            .collect::<io::Result<Vec<_>>>()?
+            .into_iter()
+            .unzip();
         let served = service.clone();
         let engine = Arc::new(Engine {
             drivers: Mutex::new(shards.len()),
             service,
             pool,
             shards,
-            predictor: Predictor::new(),
-            pick_up: PickUp::new(),
-            alarm: Alarm::new(),
+            dispatch: Dispatch::new(),
+            monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
             clock: Clock::start(),
             stopping: AtomicBool::new(false),
@@ -96,13 +95,8 @@ impl Engine {
             acceptors: Mutex::new(Vec::new()),
             open: AtomicUsize::new(0),
             per_address: Mutex::new(HashMap::new()),
-            monitor: Mutex::new(None),
         });
-        let watched = engine.clone();
-        let monitor = std::thread::Builder::new()
-            .name("anthill-monitor".to_owned())
-            .spawn(move || monitor::watch(&watched))?;
-        *engine.monitor.lock() = Some(monitor);
+        monitor::start(&engine)?;
         for (shard, term) in terms.into_iter().enumerate() {
             if let Err(refused) = engine.pool.submit(Work::Drive(engine.clone(), shard, term)) {
                 let error = io::Error::other(refused.to_string());
@@ -134,7 +128,7 @@ impl Engine {
             }
         }
         for shard in &self.shards {
-            shard.rouse_all();
+            shard.stop();
         }
     }
 
@@ -152,10 +146,7 @@ impl Engine {
             }
         }
         drop(drivers);
-        let monitor = self.monitor.lock().take();
-        if monitor.is_some_and(|monitor| monitor.join().is_err()) {
-            log::error!("the monitor panicked");
-        }
+        self.monitor.join();
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         match left {
             Some(left) => self.pool.wait_timeout(left.max(Duration::from_millis(10))).is_ok(),
@@ -174,7 +165,7 @@ impl Engine {
 
     /// Requests of this engine's connections, up to their last turn.
     pub(crate) fn requests(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.lock().requests).sum()
+        self.shards.iter().map(|shard| shard.requests()).sum()
     }
 
     pub(crate) fn pool_stats(&self) -> PoolStats {
@@ -199,23 +190,24 @@ impl Engine {
     /// Lets the monitor and the workers go.
     fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
-        self.alarm.ring();
+        self.monitor.alarm.ring();
         self.pool.stop();
         self.all_ended.notify_all();
     }
 
     /// Counts a new connection from `address`; the refusal says which limit it meets.
     fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let limited = address.filter(|_| self.service.settings.max_conns_per_ip != usize::MAX);
-        if let Some(address) = limited {
+        let limits = &self.service.settings.connections;
+        let limited = address.filter(|_| limits.max_per_ip.is_some());
+        if let (Some(address), Some(max)) = (limited, limits.max_per_ip) {
             let mut per_address = self.per_address.lock();
             let count = per_address.entry(address).or_insert(0);
-            if *count >= self.service.settings.max_conns_per_ip {
+            if *count >= max {
                 return Err(Refusal::PerAddress);
             }
             *count += 1;
         }
-        if self.open.fetch_add(1, Ordering::Relaxed) >= self.service.settings.concurrency {
+        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.concurrency {
             self.connection_closed(limited);
             return Err(Refusal::Concurrency);
         }

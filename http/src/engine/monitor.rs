@@ -4,11 +4,16 @@
 //! It never acts on a shard itself. It asks for a worker that takes the lease over; whether that happens is decided by
 //! the lease, between that worker and the old driver. When no worker can be had, nothing changes, and it asks again.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::engine::Engine;
+use crate::engine::alarm::Alarm;
 use crate::engine::driver::Work;
 use crate::engine::shard::lease::Sighting;
 
@@ -32,8 +37,36 @@ struct Watched {
     patience: u32,
 }
 
-/// The monitor's thread.
-pub(crate) fn watch(engine: &Arc<Engine>) {
+/// The monitor's thread, and what wakes it.
+#[derive(Debug)]
+pub(crate) struct Monitor {
+    pub(crate) alarm: Alarm,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Monitor {
+    pub(crate) fn new() -> Self {
+        Monitor { alarm: Alarm::new(), thread: Mutex::new(None) }
+    }
+
+    /// Waits until the monitor's thread has ended.
+    pub(crate) fn join(&self) {
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            log::error!("the monitor panicked");
+        }
+    }
+}
+
+/// Has a thread watch the engine until it has ended.
+pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
+    let watched = engine.clone();
+    let thread = Builder::new().name("anthill-monitor".to_owned()).spawn(move || watch(&watched))?;
+    *engine.monitor.thread.lock() = Some(thread);
+    Ok(())
+}
+
+fn watch(engine: &Arc<Engine>) {
     let mut watched = vec![Watched::default(); engine.shards.len()];
     let mut quiet = 0;
     // A server that has just begun has all its surprises before it.
@@ -53,7 +86,7 @@ pub(crate) fn watch(engine: &Arc<Engine>) {
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
-            engine.alarm.sleep_unless(|| engine.is_watch_needed());
+            engine.monitor.alarm.sleep_unless(|| engine.is_watch_needed());
         }
     }
 }
@@ -89,20 +122,20 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut Watched) -> Seen {
 
 /// Wakes workers for connections that were handed over and wait for too long; true while any wait.
 fn hurry(engine: &Arc<Engine>) -> bool {
-    let overdue = engine.pick_up.overdue(Instant::now());
+    let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
     for woken in 0..overdue {
         if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {
-            engine.pick_up.not_woken(overdue - woken);
+            engine.dispatch.queue.call_failed(overdue - woken);
             break;
         }
     }
-    !engine.pick_up.is_empty()
+    !engine.dispatch.queue.is_empty()
 }
 
 impl Engine {
     fn is_watch_needed(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
-            || !self.pick_up.is_empty()
+            || !self.dispatch.queue.is_empty()
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
     }
 }

@@ -1,7 +1,7 @@
 //! What the model-checked parts of the engine stand on.
 //!
-//! `lease.rs`, `alarm.rs` and `slots.rs` take their atomics and locks from `crate::engine::sync` only, and know nothing else
-//! of the crate; the models compile those very files beside a `sync` made of loom's parts.
+//! The files whose protocols are modelled take their atomics and locks from `crate::engine::sync` only, and know nothing
+//! of the crate but each other; the models compile those very files beside a `sync` made of loom's parts.
 
 pub(crate) use parking_lot::{Condvar, Mutex};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};

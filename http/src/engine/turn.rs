@@ -11,7 +11,8 @@
 
 use crate::engine::Engine;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::conn::{Awaits, Conn};
+use crate::engine::shard::clock::Awaits;
+use crate::engine::shard::conn::Conn;
 use crate::proto::ProtoError;
 use crate::serve::exchange::{ConnStage, Expects, Piece, Runner, Step};
 use crate::serve::workspace::Workspace;

@@ -1,5 +1,7 @@
 //! Requests and responses as users hold them: received or built, with their bodies under way.
 
+#[cfg(test)]
+mod conversations;
 #[cfg(feature = "http")]
 pub(crate) mod convert;
 pub(crate) mod request;

@@ -1,7 +1,7 @@
-//! Decodes a body of either framing, in place and however it is cut.
+//! Decodes a body of any framing, in place and however it is cut.
 //!
 //! The rule: positions are those of the slice that was given; what [`chunked`](super::chunked) says of raw and decoded
-//! bytes holds for bodies of a known length as well, which are their own decoded form.
+//! bytes holds for the other bodies as well, which are their own decoded form.
 
 use super::chunked::{ChunkedDecoder, Decoded};
 use super::error::ProtoError;
@@ -13,6 +13,8 @@ pub(crate) enum BodyDecoder {
     /// So many bytes are missing.
     Length(u64),
     Chunked(ChunkedDecoder),
+    /// So many bytes have come, and whatever comes before the peer ends the connection belongs to the body.
+    UntilClose(u64),
 }
 
 impl BodyDecoder {
@@ -22,12 +24,13 @@ impl BodyDecoder {
             Framing::None => None,
             Framing::Length(length) => Some(Self::Length(length)),
             Framing::Chunked => Some(Self::Chunked(ChunkedDecoder::new())),
+            Framing::UntilClose => Some(Self::UntilClose(0)),
         }
     }
 
     /// Decodes as much of `raw` as possible. `body_max` bounds the whole body in bytes.
     ///
-    /// The trailer section of a body of known length is empty.
+    /// Only a chunked body can have a trailer section that is not empty.
     pub(crate) fn decode(&mut self, raw: &mut [u8], body_max: Option<u64>) -> Result<Decoded, ProtoError> {
         match self {
             Self::Length(missing) => {
@@ -37,6 +40,13 @@ impl BodyDecoder {
                 Ok(Decoded { written: taken, read: taken, trailers })
             }
             Self::Chunked(decoder) => decoder.decode(raw, body_max),
+            Self::UntilClose(taken) => {
+                *taken = taken.saturating_add(raw.len() as u64);
+                if body_max.is_some_and(|max| *taken > max) {
+                    return Err(ProtoError::BodyTooLarge);
+                }
+                Ok(Decoded { written: raw.len(), read: raw.len(), trailers: None })
+            }
         }
     }
 
@@ -44,8 +54,14 @@ impl BodyDecoder {
     pub(crate) fn missing(&self) -> Option<u64> {
         match self {
             Self::Length(missing) => Some(*missing),
-            Self::Chunked(_) => None,
+            Self::Chunked(_) | Self::UntilClose(_) => None,
         }
+    }
+
+    #[allow(dead_code, reason = "the client's half")]
+    /// Whether the end of the peer's stream is the end of the body.
+    pub(crate) fn ends_with_the_stream(&self) -> bool {
+        matches!(self, Self::UntilClose(_))
     }
 }
 
@@ -63,5 +79,16 @@ mod tests {
         assert_eq!(found, Decoded { written: 3, read: 3, trailers: Some(3..3) });
         assert_eq!(BodyDecoder::new(Framing::None), None);
         assert_eq!(BodyDecoder::new(Framing::Chunked).expect("a body").missing(), None);
+    }
+
+    #[test]
+    fn a_body_until_the_end_takes_everything() {
+        let mut decoder = BodyDecoder::new(Framing::UntilClose).expect("a body");
+        assert!(decoder.ends_with_the_stream());
+        let found = decoder.decode(&mut b"abc".to_vec(), Some(5));
+        assert_eq!(found, Ok(Decoded { written: 3, read: 3, trailers: None }));
+        assert_eq!(decoder.missing(), None);
+        assert!(decoder.decode(&mut b"de".to_vec(), Some(5)).is_ok());
+        assert_eq!(decoder.decode(&mut b"f".to_vec(), Some(5)), Err(ProtoError::BodyTooLarge));
     }
 }

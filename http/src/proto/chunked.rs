@@ -18,13 +18,9 @@
 //! those of a trailer section that is not complete.
 
 use super::error::ProtoError;
-use super::head;
-use super::limits::{
-    CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX,
-};
+use super::limits::{CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX};
+use super::lines;
 use crate::util::percent::hex_value;
-use crate::util::span::Span;
-use crate::values::headers::Field;
 use std::ops::Range;
 
 /// Where the decoder is within a body; see the module's text.
@@ -95,7 +91,7 @@ impl ChunkedDecoder {
                     let section = &raw[read..];
                     let visible = &section[..section.len().min(TRAILER_BYTES_MAX)];
                     let found =
-                        head::find_end(visible, scanned as usize).map_err(|_| ProtoError::BadTrailer)?;
+                        lines::find_end(visible, scanned as usize).map_err(|_| ProtoError::BadTrailer)?;
                     if let Some(length) = found {
                         let trailers = read..read + length;
                         return Ok(Decoded { written, read: trailers.end, trailers: Some(trailers) });
@@ -166,26 +162,6 @@ impl ChunkedDecoder {
 }
 
 const START: State = State::Size { digits: 0, size: 0 };
-
-/// Parses a complete trailer section and puts its fields into `fields`. Their spans count from its front.
-pub(crate) fn parse_trailers(section: &[u8], fields: &mut Vec<Field>) -> Result<(), ProtoError> {
-    fields.clear();
-    let mut room = [httparse::EMPTY_HEADER; TRAILER_FIELDS_MAX];
-    match httparse::parse_headers(section, &mut room) {
-        Ok(httparse::Status::Complete((length, headers))) if length == section.len() => {
-            for header in headers {
-                if !head::is_trailer_name(header.name.as_bytes()) {
-                    return Err(ProtoError::BadTrailer);
-                }
-                let name = Span::of(header.name.as_bytes(), section);
-                fields.push(Field { name, value: Span::of(header.value, section) });
-            }
-            Ok(())
-        }
-        Err(httparse::Error::TooManyHeaders) => Err(ProtoError::TrailersTooLarge),
-        _ => Err(ProtoError::BadTrailer),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -378,25 +354,6 @@ mod tests {
             let too_long = message(TRAILER_BYTES_MAX + 1);
             assert_eq!(decode(too_long.as_bytes(), cuts, &SMALL), Err(ProtoError::TrailersTooLarge));
         }
-    }
-
-    #[test]
-    fn trailer_sections() {
-        let mut fields = Vec::new();
-        assert_eq!(parse_trailers(b"A: b\r\nc:d\r\n\r\n", &mut fields), Ok(()));
-        assert_eq!(fields.len(), 2);
-        assert_eq!(parse_trailers(b"\r\n", &mut fields), Ok(()));
-        assert_eq!(fields, []);
-        for bad in ["Host: x", "content-length: 1", "a b: c", "a : b", " a: b", "a", ": b", "a: \u{1}"] {
-            let section = format!("{bad}\r\n\r\n");
-            assert_eq!(
-                parse_trailers(section.as_bytes(), &mut fields),
-                Err(ProtoError::BadTrailer),
-                "{bad:?}"
-            );
-        }
-        let many = format!("{}\r\n", "a: b\r\n".repeat(TRAILER_FIELDS_MAX + 1));
-        assert_eq!(parse_trailers(many.as_bytes(), &mut fields), Err(ProtoError::TrailersTooLarge));
     }
 
     proptest! {

@@ -1,19 +1,21 @@
-//! Why bytes did not become a request, and what the peer is told about it.
+//! Why bytes did not become a message, and what a client is told about it.
 //!
-//! The rule: one variant per cause, and [`ProtoError::status`] is the only place that turns a cause into a status
-//! code.
+//! The rule: one variant per cause, whichever role found it, and [`ProtoError::status`] is the only place that turns a
+//! cause into a status code.
 
 use std::fmt;
 
-/// The reason why a request was refused before it reached a handler.
+/// The reason why what a peer sent is not a message.
+///
+/// A server refuses the request for it, before it reaches a handler, with its [`status`](Self::status).
 ///
 /// Whoever receives one decides on it by code, so it is small and `Copy`. More causes may be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtoError {
-    /// The request line or a field line is malformed (rows `PAR-01` to `PAR-10`).
+    /// The request line, or a field line of any message, is malformed.
     Syntax,
-    /// The head does not fit the limit (row `LIM-04`).
+    /// The head does not fit the limit.
     HeadTooLarge,
     /// The request line alone does not fit the limit of the head, because of its target.
     TargetTooLong,
@@ -21,40 +23,49 @@ pub enum ProtoError {
     MethodTooLong,
     /// More header fields than allowed.
     TooManyFields,
-    /// The body is or would be larger than allowed (rows `LIM-05`, `LIM-06`).
+    /// The body is or would be larger than allowed.
     BodyTooLarge,
-    /// An HTTP/1.1 request without a `Host` field, or with an empty one (row `PAR-05`).
+    /// An HTTP/1.1 request without a `Host` field, or with an empty one.
     MissingHost,
-    /// More than one `Host` field (row `PAR-05`).
+    /// More than one `Host` field.
     DuplicateHost,
-    /// The `Host` field or the authority of the target is not a host with an optional port (row `PAR-06`).
+    /// The `Host` field or the authority of the target is not a host with an optional port.
     BadHost,
-    /// The `Content-Length` is not a number below 2^63 (row `PAR-11`).
+    /// The `Content-Length` is not a number below 2^63.
     BadContentLength,
-    /// More than one `Content-Length` field, even with equal values (row `PAR-12`).
+    /// More than one `Content-Length` field, even with equal values.
     DuplicateContentLength,
-    /// A `Transfer-Encoding` that is not exactly `chunked` on one line (row `PAR-13`).
+    /// A `Transfer-Encoding` that is not exactly `chunked` on one line.
     BadTransferEncoding,
-    /// A `Transfer-Encoding` in a request that is not HTTP/1.1 (row `PAR-14`).
+    /// A `Transfer-Encoding` in a message that is not HTTP/1.1.
     TransferEncodingOnHttp10,
-    /// A chunk size, a chunk extension or the end of a chunk is malformed (row `BDY-05`).
+    /// A chunk size, a chunk extension or the end of a chunk is malformed.
     BadChunk,
-    /// A trailer field is malformed, or has a name that must not be a trailer (row `BDY-07`).
+    /// A trailer field is malformed, or has a name that must not be a trailer.
     BadTrailer,
     /// The trailer section does not fit its bounds.
     TrailersTooLarge,
     /// The major version is not 1.
     UnsupportedVersion,
-    /// An `Expect` field that is not `100-continue` (row `EXP-04`).
+    /// An `Expect` field that is not `100-continue`.
     ExpectationFailed,
-    /// The request did not arrive in time. Raised by whoever keeps the time (row `TMO-02`).
+    /// The message did not arrive in time. Raised by whoever keeps the time.
     Timeout,
-    /// The peer closed the connection in the middle of a request (row `BDY-04`).
+    /// The peer closed the connection in the middle of a message.
     UnexpectedEnd,
+    /// A response does not begin with a version, a code of three digits and a reason.
+    BadStatusLine,
+    /// A request got more interim (1xx) responses than anybody has use for.
+    TooManyInterim,
+    /// A response switches to another protocol (101), for which the request did not ask.
+    UnexpectedUpgrade,
+    /// Bytes came from a server that belong to no response which was asked for.
+    ExtraBytes,
 }
 
 impl ProtoError {
-    /// The status code with which a request is refused for this.
+    /// The status code with which a server refuses a request for this; for what only a response can have done, the one
+    /// with which a gateway would tell its own client.
     ///
     /// ```
     /// assert_eq!(anthill_http::ProtoError::BodyTooLarge.status(), 413);
@@ -68,6 +79,7 @@ impl ProtoError {
             Self::UnsupportedVersion => 505,
             Self::ExpectationFailed => 417,
             Self::Timeout => 408,
+            Self::BadStatusLine | Self::TooManyInterim | Self::UnexpectedUpgrade | Self::ExtraBytes => 502,
             Self::Syntax
             | Self::MissingHost
             | Self::DuplicateHost
@@ -101,25 +113,29 @@ impl fmt::Display for ProtoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Syntax => "malformed request line or header field",
-            Self::HeadTooLarge => "request head exceeds the limit; raise it if such heads are expected",
+            Self::HeadTooLarge => "head exceeds the limit; raise it if such heads are expected",
             Self::TargetTooLong => "request target exceeds the limit; raise it if such targets are expected",
             Self::MethodTooLong => "no method ends within the limit of the head",
             Self::TooManyFields => "too many header fields",
-            Self::BodyTooLarge => "request body exceeds the limit; raise it if such bodies are expected",
+            Self::BodyTooLarge => "body exceeds the limit; raise it if such bodies are expected",
             Self::MissingHost => "missing host field",
             Self::DuplicateHost => "more than one host field",
             Self::BadHost => "invalid host",
             Self::BadContentLength => "invalid content-length",
             Self::DuplicateContentLength => "more than one content-length field",
             Self::BadTransferEncoding => "unsupported transfer-encoding; only chunked is",
-            Self::TransferEncodingOnHttp10 => "transfer-encoding in a request that is not http/1.1",
+            Self::TransferEncodingOnHttp10 => "transfer-encoding in a message that is not http/1.1",
             Self::BadChunk => "malformed chunk",
             Self::BadTrailer => "malformed or forbidden trailer",
             Self::TrailersTooLarge => "trailer section exceeds the limit",
             Self::UnsupportedVersion => "unsupported protocol version; use http/1.1",
             Self::ExpectationFailed => "unknown expectation; only 100-continue is met",
-            Self::Timeout => "the request did not arrive in time",
-            Self::UnexpectedEnd => "unexpected end of the connection inside a request",
+            Self::Timeout => "the message did not arrive in time",
+            Self::UnexpectedEnd => "unexpected end of the connection inside a message",
+            Self::BadStatusLine => "malformed status line",
+            Self::TooManyInterim => "too many interim responses",
+            Self::UnexpectedUpgrade => "a switch to another protocol that was not asked for",
+            Self::ExtraBytes => "bytes that belong to no response",
         })
     }
 }

@@ -1,27 +1,42 @@
-//! The single place that decides how long a body is, for requests and for responses.
+//! The single place that decides how long a body is: of requests and of responses, received and sent.
 //!
-//! The idea: every request smuggling attack makes two parsers disagree about where a message ends. So the
-//! decision is taken once, from all the fields that bear on it, and whatever could be read in two ways is an
-//! error.
+//! The idea: every smuggling attack makes two parsers disagree about where a message ends. So the decision is taken once,
+//! from all the facts that bear on it, and whatever could be read in two ways is an error. [`request_in`] and
+//! [`response_in`] are the eight rules of RFC 9112 section 6.3 for what was received; [`request_out`] and
+//! [`response_out`] keep to them in what is sent.
 //!
 //! The rule: nothing outside this file looks at `Content-Length` or `Transfer-Encoding` to find the end of a
 //! body.
 
+use super::close::CloseReason;
 use super::error::ProtoError;
 use crate::values::version::Version;
 
-/// How the end of a request's body is found.
+/// How the end of a received body is found.
+#[allow(dead_code, reason = "the client's half")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// There is no body; the next byte belongs to the next request.
+    /// There is no body; the next byte belongs to the next message.
     None,
     /// Exactly so many bytes, at least one.
     Length(u64),
     /// Chunks, up to the one of size zero and the trailers behind it.
     Chunked,
+    /// Whatever comes before the peer ends the connection. Only responses can end so.
+    UntilClose,
 }
 
-/// The fields of a request head that bear on its framing, collected one by one.
+/// How the end of a body that is sent is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// So many bytes are left of the announced length.
+    Length(u64),
+    Chunked,
+    /// By the end of the connection. Only responses can end so.
+    Close,
+}
+
+/// The fields of a head that bear on its framing, collected one by one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FramingFields {
     content_length: Option<u64>,
@@ -31,8 +46,8 @@ pub(crate) struct FramingFields {
 impl FramingFields {
     /// Takes note of a `Content-Length` field.
     ///
-    /// RFC 9112 section 6.3 rule 5 allows a list of equal values to be read as one; like fasthttp we refuse
-    /// even that (`PAR-12`), because what produces it is broken already.
+    /// Rule 5 allows a list of equal values to be read as one; like fasthttp we refuse even that (`PAR-12`), because what
+    /// produces it is broken already.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), ProtoError> {
         if self.content_length.is_some() {
             return Err(ProtoError::DuplicateContentLength);
@@ -43,7 +58,8 @@ impl FramingFields {
 
     /// Takes note of a `Transfer-Encoding` field.
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), ProtoError> {
-        // No list, no second line, no other coding: we could not decode it anyway (`PAR-13`).
+        // No list, no second line, no other coding: we could not decode it anyway (`PAR-13`). So the half of rule 4 that
+        // lets a response whose last coding is another one last until the connection ends never applies.
         if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
             return Err(ProtoError::BadTransferEncoding);
         }
@@ -51,98 +67,183 @@ impl FramingFields {
         Ok(())
     }
 
-    /// The framing of the request, and whether the connection has to end after it.
-    ///
-    /// The numbers are those of the rules in RFC 9112 section 6.3; 1 and 2 speak of responses.
-    pub(crate) fn decide(&self, version: Version) -> Result<(Framing, bool), ProtoError> {
-        // Section 6.1: "A server or client that receives an HTTP/1.0 message containing a Transfer-Encoding
-        // header field MUST treat the message as if the framing is faulty" (`PAR-14`).
+    /// Refuses what an HTTP/1.0 message cannot say. Section 6.1: "A server or client that receives an HTTP/1.0 message
+    /// containing a Transfer-Encoding header field MUST treat the message as if the framing is faulty" (`PAR-14`).
+    #[inline]
+    fn check(self, version: Version) -> Result<(), ProtoError> {
         if self.is_chunked && version != Version::Http11 {
             return Err(ProtoError::TransferEncodingOnHttp10);
         }
+        Ok(())
+    }
+
+    /// Rules 3 to 6, which requests and responses have in common. `None`: the fields do not say where the body ends.
+    #[inline]
+    fn announced(self) -> Option<(Framing, Option<CloseReason>)> {
         match (self.is_chunked, self.content_length) {
             // 3. "If a message is received with both a Transfer-Encoding and a Content-Length header field,
             //    the Transfer-Encoding overrides the Content-Length." And in section 6.1: "Regardless, the
             //    server MUST close the connection after responding to such a request to avoid the potential
             //    attacks" (`PAR-15`).
-            (true, Some(_)) => Ok((Framing::Chunked, true)),
+            (true, Some(_)) => Some((Framing::Chunked, Some(CloseReason::AmbiguousLength))),
             // 4. "If a Transfer-Encoding header field is present and the chunked transfer coding [...] is the
             //    final encoding, the message body length is determined by reading and decoding the chunked
             //    data until the transfer coding indicates the data is complete." Anything else than chunked
             //    was refused above.
-            (true, None) => Ok((Framing::Chunked, false)),
+            (true, None) => Some((Framing::Chunked, None)),
             // 5. An invalid Content-Length was refused above.
             // 6. "If a valid Content-Length header field is present without Transfer-Encoding, its decimal
             //    value defines the expected message body length in octets."
-            (false, Some(0)) => Ok((Framing::None, false)),
-            (false, Some(length)) => Ok((Framing::Length(length), false)),
-            // 7. "If this is a request message and none of the above are true, then the message body length
-            //    is zero" (`BDY-03`). 8 speaks of responses.
-            (false, None) => Ok((Framing::None, false)),
+            (false, Some(0)) => Some((Framing::None, None)),
+            (false, Some(length)) => Some((Framing::Length(length), None)),
+            (false, None) => None,
         }
     }
+
+    /// Whether the fields announce a body of at least one byte.
+    #[allow(dead_code, reason = "the client's half")]
+    fn announces_body(self) -> bool {
+        self.is_chunked || self.content_length.is_some_and(|length| length > 0)
+    }
+}
+
+/// The framing of a received request, and why the connection has to end after it. The numbers are those of the rules in
+/// RFC 9112 section 6.3; 1, 2 and 8 speak of responses.
+///
+/// # Errors
+/// When the fields can be read in two ways.
+#[inline]
+pub(crate) fn request_in(
+    fields: FramingFields,
+    version: Version,
+) -> Result<(Framing, Option<CloseReason>), ProtoError> {
+    fields.check(version)?;
+    // 7. "If this is a request message and none of the above are true, then the message body length is zero" (`BDY-03`).
+    Ok(fields.announced().unwrap_or((Framing::None, None)))
+}
+
+/// The framing of a received response with `status` to a request with `method`, and why the connection cannot be used
+/// for another request after it. The numbers are those of the rules in RFC 9112 section 6.3; 7 speaks of requests.
+///
+/// # Errors
+/// When the fields can be read in two ways.
+#[allow(dead_code, reason = "the client's half")]
+pub(crate) fn response_in(
+    fields: FramingFields,
+    version: Version,
+    status: u16,
+    method: &[u8],
+) -> Result<(Framing, Option<CloseReason>), ProtoError> {
+    fields.check(version)?;
+    let ambiguous = |is_ambiguous: bool| is_ambiguous.then_some(CloseReason::AmbiguousLength);
+    let both = fields.is_chunked && fields.content_length.is_some();
+    Ok(match status {
+        // 2. "Any 2xx (Successful) response to a CONNECT request implies that the connection will become a tunnel
+        //    immediately after the empty line that concludes the header fields. A client MUST ignore any Content-Length
+        //    or Transfer-Encoding header fields received in such a message."
+        200..=299 if method == b"CONNECT" => (Framing::None, Some(CloseReason::Upgrade)),
+        // RFC 9110 section 15.2.2: another protocol begins behind the empty line.
+        101 => (Framing::None, Some(CloseReason::Upgrade)),
+        // 1. "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No Content), or 304 (Not
+        //    Modified) status code is always terminated by the first empty line after the header fields, regardless of
+        //    the header fields present in the message". A 1xx or a 204 must not announce a body (section 6.1, RFC 9110
+        //    section 8.6); whoever does may send it.
+        100..=199 | 204 => (Framing::None, ambiguous(fields.announces_body())),
+        304 => (Framing::None, ambiguous(both)),
+        _ if method == b"HEAD" => (Framing::None, ambiguous(both)),
+        // 8. "Otherwise, this is a response message without a declared message body length, so the message body length
+        //    is determined by the number of octets received prior to the server closing the connection."
+        _ => fields.announced().unwrap_or((Framing::UntilClose, Some(CloseReason::CloseDelimited))),
+    })
 }
 
 /// What a response sends after its head, and what its head says about that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResponseFraming {
-    /// Whether the body is sent.
-    pub(crate) sends_body: bool,
+    /// How the body that is sent ends; `None`: none is sent.
+    pub(crate) ending: Option<Ending>,
     /// Whether a body of zero bytes takes the place of the one that was set.
     pub(crate) forces_empty: bool,
     /// Whether the length is announced.
     pub(crate) announces_length: bool,
-    /// Whether the body is sent in chunks.
+    /// Whether chunks are announced.
     pub(crate) chunked: bool,
-    /// Whether the end of the connection marks the end of the body.
-    pub(crate) closes: bool,
-    /// Whether the client will take whatever follows for something that is not HTTP.
-    pub(crate) ends_http: bool,
+    /// Why nothing can follow on the connection, if that lies in the framing.
+    pub(crate) close: Option<CloseReason>,
 }
 
-/// Decides what a response with `status` and a body of `size` bytes (`None`: nobody knows) sends to a request with
+/// Decides what a response with `status` and a body of `length` bytes (`None`: nobody knows) sends to a request with
 /// `method` and `version`.
-pub(crate) fn response_framing(
+pub(crate) fn response_out(
     method: &[u8],
     version: Version,
     status: u16,
-    size: Option<u64>,
+    length: Option<u64>,
 ) -> ResponseFraming {
     let none = ResponseFraming {
-        sends_body: false,
+        ending: None,
         forces_empty: true,
         announces_length: false,
         chunked: false,
-        closes: false,
-        ends_http: false,
+        close: None,
     };
     // RFC 9112 section 6.3: a length if there is one; chunks to those who know them; else up to the end (`RSP-05`,
     // `RSP-06`).
-    let chunked = size.is_none() && version == Version::Http11;
-    let whole = ResponseFraming {
-        sends_body: true,
-        forces_empty: false,
-        announces_length: size.is_some(),
-        chunked,
-        closes: size.is_none() && !chunked,
-        ends_http: false,
+    let whole = match length {
+        Some(length) => ResponseFraming {
+            ending: Some(Ending::Length(length)),
+            forces_empty: false,
+            announces_length: true,
+            ..none
+        },
+        None if version == Version::Http11 => {
+            ResponseFraming { ending: Some(Ending::Chunked), forces_empty: false, chunked: true, ..none }
+        }
+        None => ResponseFraming {
+            ending: Some(Ending::Close),
+            forces_empty: false,
+            close: Some(CloseReason::CloseDelimited),
+            ..none
+        },
     };
     match status {
+        // RFC 9110 section 9.3.6: after a 2xx to CONNECT the connection is a tunnel and has no message
+        // framing.
+        200..=299 if method == b"CONNECT" => ResponseFraming { close: Some(CloseReason::Upgrade), ..none },
         // RFC 9110 section 8.6: no Content-Length in 1xx and 204. A 304 may have one, but only that of the
         // 200 that was not sent, which nobody knows here (`RSP-03`).
         204 | 304 => none,
         // RFC 9110 section 15.2: a 1xx is not the answer, another one has to follow, and after a 101 there is no
         // more HTTP. A handler's response is all there is, so whatever came next would be taken for the wrong
         // request's.
-        100..=199 => ResponseFraming { ends_http: true, ..none },
+        100..=199 => ResponseFraming { close: Some(CloseReason::Upgrade), ..none },
         // RFC 9110 section 15.3.6: a 205 has no content, which has to be said with a length of zero.
         205 => ResponseFraming { announces_length: true, ..none },
-        // RFC 9110 section 9.3.6: after a 2xx to CONNECT the connection is a tunnel and has no message
-        // framing.
-        200..=299 if method == b"CONNECT" => ResponseFraming { ends_http: true, ..none },
         // RFC 9110 section 9.3.2: the header fields of the GET, without the content (`RSP-02`).
-        _ if method == b"HEAD" => ResponseFraming { sends_body: false, closes: false, ..whole },
+        _ if method == b"HEAD" => ResponseFraming { ending: None, close: None, ..whole },
         _ => whole,
+    }
+}
+
+/// Decides how a request with `method` and `version` sends a body of `length` bytes (`None`: nobody knows, so chunks).
+/// `Ok(None)`: it sends none and says nothing about it.
+///
+/// # Errors
+/// [`ProtoError::TransferEncodingOnHttp10`] for a body of unknown length in a request of HTTP/1.0, whose end could not be
+/// marked: a request cannot end with the connection.
+pub(crate) fn request_out(
+    method: &[u8],
+    version: Version,
+    length: Option<u64>,
+) -> Result<Option<Ending>, ProtoError> {
+    match length {
+        // RFC 9110 section 8.6: a length when there is content, or when the method leads one to expect some.
+        Some(0) if !matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(None),
+        Some(length) => Ok(Some(Ending::Length(length))),
+        // RFC 9112 section 6.1: "A client MUST NOT send a request containing Transfer-Encoding unless it knows the server
+        // will handle HTTP/1.1 requests (or later minor revisions)".
+        None if version == Version::Http11 => Ok(Some(Ending::Chunked)),
+        None => Err(ProtoError::TransferEncodingOnHttp10),
     }
 }
 
@@ -186,7 +287,7 @@ mod tests {
         }
     }
 
-    fn decide(version: Version, lengths: &[&str], encodings: &[&str]) -> Result<(Framing, bool), ProtoError> {
+    fn fields(lengths: &[&str], encodings: &[&str]) -> Result<FramingFields, ProtoError> {
         let mut fields = FramingFields::default();
         for length in lengths {
             fields.content_length(length.as_bytes())?;
@@ -194,19 +295,20 @@ mod tests {
         for encoding in encodings {
             fields.transfer_encoding(encoding.as_bytes())?;
         }
-        fields.decide(version)
+        Ok(fields)
     }
 
     #[test]
     fn request_framing() {
+        use CloseReason::AmbiguousLength;
         use ProtoError::*;
         use Version::*;
         for (version, lengths, encodings, expected) in [
-            (Http11, &[][..], &[][..], Ok((Framing::None, false))),
-            (Http10, &["7"], &[], Ok((Framing::Length(7), false))),
-            (Http11, &["0"], &[], Ok((Framing::None, false))),
-            (Http11, &[], &["ChunKED"], Ok((Framing::Chunked, false))),
-            (Http11, &["7"], &["chunked"], Ok((Framing::Chunked, true))),
+            (Http11, &[][..], &[][..], Ok((Framing::None, None))),
+            (Http10, &["7"], &[], Ok((Framing::Length(7), None))),
+            (Http11, &["0"], &[], Ok((Framing::None, None))),
+            (Http11, &[], &["ChunKED"], Ok((Framing::Chunked, None))),
+            (Http11, &["7"], &["chunked"], Ok((Framing::Chunked, Some(AmbiguousLength)))),
             (Http11, &["7", "7"], &[], Err(DuplicateContentLength)),
             (Http11, &["7", "8"], &["chunked"], Err(DuplicateContentLength)),
             (Http11, &["x"], &["chunked"], Err(BadContentLength)),
@@ -219,43 +321,102 @@ mod tests {
             (Http10, &[], &["chunked"], Err(TransferEncodingOnHttp10)),
             (Http10, &["7"], &["chunked"], Err(TransferEncodingOnHttp10)),
         ] {
-            assert_eq!(
-                decide(version, lengths, encodings),
-                expected,
-                "{version:?} {lengths:?} {encodings:?}"
-            );
+            let found = fields(lengths, encodings).and_then(|fields| request_in(fields, version));
+            assert_eq!(found, expected, "{version:?} {lengths:?} {encodings:?}");
+        }
+    }
+
+    #[test]
+    fn received_responses() {
+        use CloseReason::{AmbiguousLength, CloseDelimited, Upgrade};
+        use Version::*;
+        let until_close = (Framing::UntilClose, Some(CloseDelimited));
+        for (method, version, status, lengths, encodings, expected) in [
+            ("GET", Http11, 200, &["7"][..], &[][..], (Framing::Length(7), None)),
+            ("GET", Http11, 200, &["0"], &[], (Framing::None, None)),
+            ("GET", Http11, 200, &[], &["chunked"], (Framing::Chunked, None)),
+            ("GET", Http11, 200, &["7"], &["chunked"], (Framing::Chunked, Some(AmbiguousLength))),
+            ("GET", Http11, 200, &[], &[], until_close),
+            ("GET", Http10, 200, &[], &[], until_close),
+            ("POST", Http11, 205, &[], &[], until_close),
+            ("CONNECT", Http11, 404, &[], &[], until_close),
+            ("HEAD", Http11, 200, &["7"], &[], (Framing::None, None)),
+            ("HEAD", Http11, 404, &[], &["chunked"], (Framing::None, None)),
+            ("HEAD", Http11, 200, &["7"], &["chunked"], (Framing::None, Some(AmbiguousLength))),
+            ("GET", Http11, 304, &["7"], &[], (Framing::None, None)),
+            ("GET", Http11, 304, &[], &["chunked"], (Framing::None, None)),
+            ("GET", Http11, 304, &["7"], &["chunked"], (Framing::None, Some(AmbiguousLength))),
+            ("GET", Http11, 204, &[], &[], (Framing::None, None)),
+            ("GET", Http11, 204, &["0"], &[], (Framing::None, None)),
+            ("GET", Http11, 204, &["7"], &[], (Framing::None, Some(AmbiguousLength))),
+            ("GET", Http11, 204, &[], &["chunked"], (Framing::None, Some(AmbiguousLength))),
+            ("GET", Http11, 100, &[], &[], (Framing::None, None)),
+            ("GET", Http11, 103, &["7"], &[], (Framing::None, Some(AmbiguousLength))),
+            ("GET", Http11, 101, &["7"], &[], (Framing::None, Some(Upgrade))),
+            ("CONNECT", Http11, 200, &["7"], &["chunked"], (Framing::None, Some(Upgrade))),
+            ("CONNECT", Http11, 204, &[], &[], (Framing::None, Some(Upgrade))),
+            ("CONNECT", Http11, 407, &["7"], &[], (Framing::Length(7), None)),
+        ] {
+            let fields = fields(lengths, encodings).expect("fields without a mistake");
+            let found = response_in(fields, version, status, method.as_bytes());
+            assert_eq!(found, Ok(expected), "{method} {version:?} {status} {lengths:?} {encodings:?}");
+        }
+        for status in [200, 204, 304] {
+            let fields = fields(&[], &["chunked"]).expect("fields without a mistake");
+            let found = response_in(fields, Http10, status, b"GET");
+            assert_eq!(found, Err(ProtoError::TransferEncodingOnHttp10), "{status}");
         }
     }
 
     #[test]
     fn responses_without_a_body() {
         let framing =
-            |method: &str, status, size| response_framing(method.as_bytes(), Version::Http11, status, size);
+            |method: &str, status, length| response_out(method.as_bytes(), Version::Http11, status, length);
         for status in [100, 101, 199, 204, 304] {
-            for size in [Some(5), None] {
-                let framing = framing("GET", status, size);
-                assert!(!framing.sends_body && !framing.announces_length && framing.forces_empty, "{status}");
-                assert!(!framing.chunked && !framing.closes, "{status}");
+            for length in [Some(5), None] {
+                let framing = framing("GET", status, length);
+                let sends_body = framing.ending.is_some();
+                assert!(!sends_body && !framing.announces_length && framing.forces_empty, "{status}");
+                assert!(!framing.chunked, "{status}");
+                let ends_http = (status < 200).then_some(CloseReason::Upgrade);
+                assert_eq!(framing.close, ends_http, "{status}");
             }
         }
         let reset = framing("GET", 205, None);
-        assert!(!reset.sends_body && reset.announces_length && reset.forces_empty && !reset.chunked);
+        assert!(reset.ending.is_none() && reset.announces_length && reset.forces_empty && !reset.chunked);
         let head = framing("HEAD", 200, Some(0));
-        assert!(!head.sends_body && head.announces_length && !head.forces_empty);
-        assert!(framing("GET", 200, Some(0)).sends_body);
-        assert!(framing("CONNECT", 200, Some(0)).ends_http);
-        assert!(!framing("CONNECT", 404, Some(0)).ends_http);
+        assert!(head.ending.is_none() && head.announces_length && !head.forces_empty);
+        assert_eq!(framing("GET", 200, Some(0)).ending, Some(Ending::Length(0)));
+        assert_eq!(framing("CONNECT", 200, Some(0)).close, Some(CloseReason::Upgrade));
+        assert_eq!(framing("CONNECT", 204, Some(0)).close, Some(CloseReason::Upgrade));
+        assert_eq!(framing("CONNECT", 404, Some(0)).close, None);
     }
 
     #[test]
-    fn responses_of_unknown_size() {
+    fn responses_of_unknown_length() {
         let framing = |method: &str, version| {
-            let found = response_framing(method.as_bytes(), version, 200, None);
-            (found.sends_body, found.announces_length, found.chunked, found.closes)
+            let found = response_out(method.as_bytes(), version, 200, None);
+            (found.ending, found.announces_length, found.chunked, found.close)
         };
-        assert_eq!(framing("GET", Version::Http11), (true, false, true, false));
-        assert_eq!(framing("GET", Version::Http10), (true, false, false, true));
-        assert_eq!(framing("HEAD", Version::Http11), (false, false, true, false));
-        assert_eq!(framing("HEAD", Version::Http10), (false, false, false, false));
+        let close = Some(CloseReason::CloseDelimited);
+        assert_eq!(framing("GET", Version::Http11), (Some(Ending::Chunked), false, true, None));
+        assert_eq!(framing("GET", Version::Http10), (Some(Ending::Close), false, false, close));
+        assert_eq!(framing("HEAD", Version::Http11), (None, false, true, None));
+        assert_eq!(framing("HEAD", Version::Http10), (None, false, false, None));
+    }
+
+    #[test]
+    fn sent_requests() {
+        use Version::{Http10, Http11};
+        for (method, version, length, expected) in [
+            ("GET", Http11, Some(0), Ok(None)),
+            ("GET", Http10, Some(3), Ok(Some(Ending::Length(3)))),
+            ("POST", Http11, Some(0), Ok(Some(Ending::Length(0)))),
+            ("PUT", Http11, None, Ok(Some(Ending::Chunked))),
+            ("GET", Http11, None, Ok(Some(Ending::Chunked))),
+            ("PUT", Http10, None, Err(ProtoError::TransferEncodingOnHttp10)),
+        ] {
+            assert_eq!(request_out(method.as_bytes(), version, length), expected, "{method} {version:?}");
+        }
     }
 }

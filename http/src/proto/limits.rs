@@ -6,12 +6,11 @@
 /// Bounds that users may change, and what decides how they are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Bytes from the first byte of a request, empty lines before it included, to the blank line that ends
+    /// Bytes from the first byte of a message, empty lines before it included, to the blank line that ends
     /// the head. Default 16 KiB; above, 431 (`LIM-04`). Values above [`HEAD_BYTES_CEILING`] mean that
     /// ceiling.
     pub(crate) head_bytes_max: usize,
-    /// Header fields of one request. Default 128; above, 431. Values above [`FIELDS_CEILING`] mean that
-    /// ceiling.
+    /// Header fields of one message. Default 128; above, 431.
     pub(crate) fields_max: usize,
     /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit (`LIM-07`).
     /// With `streams_bodies` it bounds only what is collected (`STR-02`).
@@ -19,7 +18,7 @@ pub(crate) struct Limits {
     /// Whether a request is ready as soon as its head is there.
     pub(crate) streams_bodies: bool,
     /// Which requests somebody has to decide on when only their head is there.
-    pub(crate) asks: Asks,
+    pub(crate) head_decision: HeadDecision,
 }
 
 impl Default for Limits {
@@ -32,10 +31,10 @@ impl Limits {
     /// The defaults.
     pub(crate) const DEFAULT: Self = Self {
         head_bytes_max: HEAD_BYTES_DEFAULT,
-        fields_max: FIELDS_CEILING,
+        fields_max: FIELDS_DEFAULT,
         body_bytes_max: Some(BODY_BYTES_DEFAULT),
         streams_bodies: false,
-        asks: Asks::Never,
+        head_decision: HeadDecision::Never,
     };
 
     /// The head bound that is applied.
@@ -43,9 +42,9 @@ impl Limits {
         self.head_bytes_max.min(HEAD_BYTES_CEILING)
     }
 
-    /// The field bound that is applied.
-    pub(crate) fn fields(&self) -> usize {
-        self.fields_max.min(FIELDS_CEILING)
+    /// How many fields the first look at a head has room for.
+    pub(crate) fn fields_on_stack(&self) -> usize {
+        self.fields_max.min(FIELDS_ON_STACK)
     }
 
     /// Whether a body of `bytes` bytes is allowed.
@@ -56,7 +55,7 @@ impl Limits {
 
 /// Which requests [`Progress::Head`](super::Progress::Head) tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asks {
+pub(crate) enum HeadDecision {
     Never,
     /// Those whose clients wait to be asked for the body.
     Expecting,
@@ -69,8 +68,14 @@ pub(crate) const HEAD_BYTES_DEFAULT: usize = 16 * 1024;
 /// The largest head bound; positions in a head are kept in 32 bits.
 pub(crate) const HEAD_BYTES_CEILING: usize = 16 * 1024 * 1024;
 
-/// The largest number of header fields; the parser's scratch space has room for as many.
-pub(crate) const FIELDS_CEILING: usize = 128;
+/// The bound on header fields unless configured otherwise.
+pub(crate) const FIELDS_DEFAULT: usize = 128;
+
+/// The largest number of header fields that can be chosen: more than an honest head of the largest size has.
+pub(crate) const FIELDS_CEILING: usize = 64 * 1024;
+
+/// For so many header fields there is room on the stack while a head is parsed. More cost an allocation.
+pub(crate) const FIELDS_ON_STACK: usize = 128;
 
 /// The body bound unless configured otherwise; fasthttp's.
 pub(crate) const BODY_BYTES_DEFAULT: u64 = 4 * 1024 * 1024;
@@ -97,5 +102,5 @@ const _: () = {
     // Spans must be able to address a head, and a head plus its trailers plus slack.
     assert!(HEAD_BYTES_CEILING + TRAILER_BYTES_MAX < u32::MAX as usize / 2);
     assert!(CHUNK_SIZE_DIGITS_MAX as u32 * 4 < u64::BITS);
-    assert!(TRAILER_FIELDS_MAX <= FIELDS_CEILING);
+    assert!(FIELDS_DEFAULT <= FIELDS_ON_STACK);
 };

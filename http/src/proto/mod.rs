@@ -14,7 +14,7 @@
 //! ```
 //!
 //! The contract:
-//! * *Consumed.* Bytes leave the input by [`session::Session::finish`] (one whole request) or, inside a
+//! * *Consumed.* Bytes leave the input by [`ServerSession::finish`] (one whole request) or, inside a
 //!   chunked body, when framing is removed. Nothing behind the current request is touched.
 //! * *Produced.* Only complete messages are appended to the output, in the order of the requests.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
@@ -25,21 +25,33 @@
 
 pub(crate) mod body;
 pub(crate) mod chunked;
+pub(crate) mod close;
 pub(crate) mod encode;
 pub(crate) mod error;
+mod fields;
 pub(crate) mod framing;
-pub(crate) mod head;
 pub(crate) mod limits;
-pub(crate) mod session;
+pub(crate) mod lines;
+pub(crate) mod received;
+pub(crate) mod request_head;
+pub(crate) mod server;
+pub(crate) mod target;
+pub(crate) mod trailer;
 
+pub(crate) use close::CloseReason;
 pub(crate) use encode::{
-    CONTINUE, DefaultLines, append_chunk_end, append_chunk_start, append_last_chunk,
-    append_plain_response_head, append_request_head, append_trailer_lines,
+    CONTINUE, DefaultFields, Defaults, RequestHead, ResponseHead, append_chunk_end, append_chunk_start,
+    append_last_chunk, append_plain_response_head, append_refusal, append_request_head, append_trailer_lines,
 };
 pub use error::ProtoError;
-pub(crate) use head::{is_trailer_name, split_target};
-pub(crate) use limits::{Asks, Limits};
-pub(crate) use session::{Progress, Session, Stamp, parse_trailers};
+pub(crate) use error::refusal_text;
+pub(crate) use framing::{Ending, parse_content_length};
+pub(crate) use limits::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
+pub(crate) use received::{Received, Rest};
+pub(crate) use request_head::RequestParts;
+pub(crate) use server::{Progress, Reply, RequestStage, ServerSession};
+pub(crate) use target::split_target;
+pub(crate) use trailer::is_trailer_name;
 
 #[cfg(test)]
 mod tests {

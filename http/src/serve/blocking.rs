@@ -39,7 +39,7 @@ pub(crate) fn serve(
     work.open(info, &mut Pending::default());
     let mut connection = Connection {
         line: Line { wire: Some(transport), ..Line::default() },
-        exchange: Exchange::new(),
+        exchange: Exchange::new(info.id()),
         work,
         service,
         by: Caller { attended },
@@ -177,7 +177,7 @@ impl Connection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::options::Builder;
+    use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
     use crate::serve::standalone::Standalone;
     use crate::serve::stream::OwnStream;
@@ -241,11 +241,11 @@ mod tests {
     const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
-    fn options() -> Builder {
-        Builder::default()
-            .no_default_server_header()
-            .no_default_date()
-            .no_default_content_type()
+    fn options() -> ServerBuilder {
+        ServerBuilder::default()
+            .name(None)
+            .default_date(false)
+            .default_content_type(false)
             .read_buffer_size(1024)
             .max_request_body_size(100)
     }
@@ -258,7 +258,7 @@ mod tests {
     }
 
     impl Served {
-        fn with(options: Builder) -> Self {
+        fn with(options: ServerBuilder) -> Self {
             let handled = Arc::new(AtomicU64::new(0));
             let counted = handled.clone();
             let handler = move |ctx: &mut RequestCtx| {
@@ -276,7 +276,13 @@ mod tests {
             let standalone = Standalone::default();
             let attended = standalone.attend(None).expect("it does not stop");
             let transport = Box::new(OwnStream(peer.clone()));
-            serve(transport, &ConnInfo::default(), &mut self.work, &self.service, &attended)
+            serve(
+                transport,
+                &ConnInfo::opened_now(None, None, false),
+                &mut self.work,
+                &self.service,
+                &attended,
+            )
         }
 
         fn handled(&self) -> u64 {
@@ -328,7 +334,7 @@ mod tests {
         let close = OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
         for (options, expected) in [
             (options().max_requests_per_conn(2), format!("{OK}{close}")),
-            (options().disable_keepalive(), close.clone()),
+            (options().keep_alive(false), close.clone()),
         ] {
             let peer = Peer::new(&[&GET.repeat(3)]);
             assert!(Served::with(options).serve(&peer).is_ok());
@@ -367,7 +373,7 @@ mod tests {
     #[test]
     fn dates_and_names_are_added() {
         let peer = Peer::new(&[GET]);
-        assert!(Served::with(Builder::default()).serve(&peer).is_ok());
+        assert!(Served::with(ServerBuilder::default()).serve(&peer).is_ok());
         assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());
         assert!(peer.wire().contains(" GMT\r\n"), "{}", peer.wire());
     }

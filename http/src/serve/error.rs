@@ -2,7 +2,10 @@
 //!
 //! The idea: one opaque type that answers questions. What it is made of may grow without breaking anyone.
 
+use crate::ctx::{HttpError, StatusError};
 use crate::proto::ProtoError;
+use crate::values::{form, multipart};
+use std::borrow::Cow;
 use std::{fmt, io};
 
 /// The reason why serving a connection ended.
@@ -112,6 +115,46 @@ impl From<io::Error> for Error {
     }
 }
 
+impl StatusError for Error {
+    /// That of what was wrong with the request, else 500.
+    fn status(&self) -> u16 {
+        self.proto().map_or(500, ProtoError::status)
+    }
+
+    fn message(&self) -> Option<Cow<'_, str>> {
+        match &self.kind {
+            Kind::Proto(error) => error.message(),
+            Kind::Io(_) | Kind::Body(_) | Kind::BodyPanicked => None,
+        }
+    }
+}
+
+/// Whatever a handler fails with, by `?`: what knows its status has it in the box too; anything else is the server's
+/// fault.
+impl StatusError for Box<dyn std::error::Error + Send + Sync> {
+    fn status(&self) -> u16 {
+        inside(&**self).map_or(500, StatusError::status)
+    }
+
+    fn message(&self) -> Option<Cow<'_, str>> {
+        inside(&**self).and_then(StatusError::message)
+    }
+}
+
+fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Option<&'a dyn StatusError> {
+    fn of<'a, T: StatusError + std::error::Error + 'static>(
+        boxed: &'a (dyn std::error::Error + Send + Sync + 'static),
+    ) -> Option<&'a dyn StatusError> {
+        boxed.downcast_ref::<T>().map(|error| error as _)
+    }
+    of::<HttpError>(boxed)
+        .or_else(|| of::<Error>(boxed))
+        .or_else(|| of::<io::Error>(boxed))
+        .or_else(|| of::<ProtoError>(boxed))
+        .or_else(|| of::<form::Error>(boxed))
+        .or_else(|| of::<multipart::Error>(boxed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +170,18 @@ mod tests {
         let broken = Error::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((broken.status(), broken.is_timeout(), broken.is_io()), (None, false, true));
         assert!(broken.source().is_some_and(|source| source.is::<io::Error>()));
+    }
+
+    #[test]
+    fn a_boxed_error_is_answered_as_what_it_is() {
+        type Boxed = Box<dyn std::error::Error + Send + Sync>;
+        let said = |error: Boxed| (error.status(), error.message().map(Cow::into_owned));
+        assert_eq!(said(HttpError::new(404, "gone").into()), (404, Some("gone".to_owned())));
+        let too_large = || io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge);
+        assert_eq!(said(too_large().into()).0, 413);
+        assert_eq!(said(Error::from(too_large()).into()), said(too_large().into()));
+        assert_eq!(said(form::Error::NotAForm.into()).0, 415);
+        assert_eq!(said("the password is 1234".into()), (500, None));
+        assert_eq!(said(Error::body_panicked().into()), (500, None));
     }
 }

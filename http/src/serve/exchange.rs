@@ -20,8 +20,7 @@ use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::UserValues;
 use crate::message::response::{Outgoing, Stream};
-use crate::proto::session::Stage as RequestStage;
-use crate::proto::{Limits, Progress, ProtoError, Session};
+use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
 use crate::serve::error::Error;
 use crate::serve::service::Service;
 use crate::serve::user_code;
@@ -107,7 +106,7 @@ pub(crate) struct Patience {
 /// The conversation; see the module's text.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    session: Session,
+    session: ServerSession,
     /// What is different for the request under way, where there are hooks that say so.
     config: Option<Box<RequestConfig>>,
     stage: ConnStage,
@@ -124,10 +123,10 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Nothing has been received.
-    pub(crate) fn new() -> Self {
+    /// That of the connection `number`, of which nothing has been received.
+    pub(crate) fn new(number: u64) -> Self {
         Self {
-            session: Session::new(),
+            session: ServerSession::new(number),
             config: None,
             stage: ConnStage::Serving,
             is_accepted: false,
@@ -162,7 +161,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let limits = self.limits(&service.settings);
-        match self.session.advance(&mut work.ctx.request, &mut work.output, &limits)? {
+        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits)? {
             Progress::Ready => Ok(Step::Request),
             Progress::NeedInput => Ok(Step::NeedInput),
             Progress::Head { expects } => self.decide_on_head(expects, work, service, by),
@@ -179,7 +178,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_lines, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
@@ -191,14 +190,14 @@ impl Exchange {
         if verdict? {
             self.is_accepted = true;
             let limits = self.limits(settings);
-            return Ok(match self.session.welcome(&mut ctx.request, output, &limits)? {
+            return Ok(match ctx.request.accept_body(&mut self.session, output, &limits)? {
                 Progress::Ready => Step::Request,
                 Progress::NeedInput | Progress::Head { .. } => Step::NeedInput,
             });
         }
-        let defaults = default_lines.at(moment.unix_seconds);
-        self.session.respond(&ctx.request, &mut ctx.response, output, &defaults, true);
-        self.session.finish(&mut ctx.request);
+        let defaults = default_fields.at(moment.unix_seconds);
+        ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
+        ctx.request.finish(&mut self.session);
         ctx.end();
         self.stage = ConnStage::ClosingMidRequest;
         Ok(Step::Ends)
@@ -221,7 +220,7 @@ impl Exchange {
         work.ctx.begin(self.session.requests(), work.moment.wall);
         let lent = Line {
             wire: transport.take(),
-            owner: self.session.id(),
+            owner: self.session.number(),
             read_limit: patience.read,
             write_limit: patience.write,
             is_answering: false,
@@ -234,7 +233,7 @@ impl Exchange {
         }
         let stays = answered?;
         self.is_accepted = false;
-        if !self.session.finish(&mut work.ctx.request) {
+        if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
             self.stage = ConnStage::ClosingMidRequest;
         } else if !stays || by.is_stopping() {
@@ -256,7 +255,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_lines, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, .. } = work;
         if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
@@ -271,16 +270,17 @@ impl Exchange {
                     if user_code::run(&*service.handler, ctx).is_err() {
                         service.counters.panics.fetch_add(1, Ordering::Relaxed);
                     }
-                    ctx.line.keep_only_of(self.session.id());
+                    ctx.line.keep_only_of(self.session.number());
                 }
             });
             flushed?;
         }
-        let force_close = !settings.keep_alive
-            || self.session.requests() >= settings.max_requests_per_conn
-            || (settings.close_on_shutdown && by.is_stopping());
-        let defaults = default_lines.at(moment.unix_seconds);
-        let reply = self.session.respond(&ctx.request, &mut ctx.response, output, &defaults, force_close);
+        let connections = &settings.connections;
+        let force_close = !connections.keep_alive
+            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
+            || (connections.close_on_shutdown && by.is_stopping());
+        let defaults = default_fields.at(moment.unix_seconds);
+        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(outgoing)) => {
@@ -293,7 +293,7 @@ impl Exchange {
                 written?;
             }
         }
-        Ok(reply.stays)
+        Ok(reply.close.is_none())
     }
 
     /// Whether the output is to be sent before [`Exchange::next_piece`]: each piece is, before the next is asked for.
@@ -348,7 +348,9 @@ impl Exchange {
     /// # Errors
     /// When it was in the middle of a request, of which the peer is told.
     pub(crate) fn input_ended(&mut self, work: &mut Workspace, service: &Service) -> Result<(), ProtoError> {
-        self.session.input_closed(&work.ctx.request).inspect_err(|error| self.refuse(*error, work, service))
+        self.session
+            .input_closed(work.ctx.request.input())
+            .inspect_err(|error| self.refuse(*error, work, service))
     }
 
     /// Asked before the peer is waited for. True: the server is stopping, and there is nothing to wait for, because the
@@ -363,9 +365,9 @@ impl Exchange {
 
     /// Tells the peer why what it sent is not served, and gives up on the rest of it.
     pub(crate) fn refuse(&mut self, error: ProtoError, work: &mut Workspace, service: &Service) {
-        let Workspace { ctx, output, default_lines, moment, .. } = work;
-        let defaults = default_lines.at(moment.unix_seconds);
-        if self.session.refuse(error, &ctx.request, output, &defaults) {
+        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let defaults = default_fields.at(moment.unix_seconds);
+        if ctx.request.refuse(&mut self.session, error, output, &defaults) {
             service.counters.refuse(error);
         }
         ctx.reset();
@@ -418,10 +420,10 @@ impl Exchange {
 
     /// How long the peer may take for the rest of the request under way, and take nothing of its response.
     pub(crate) fn patience(&self, settings: &Settings) -> Patience {
-        let config = self.config.as_deref();
+        let (config, server) = (self.config.as_deref(), &settings.timeouts);
         Patience {
-            read: config.and_then(|config| config.read_timeout).or(settings.read_timeout),
-            write: config.and_then(|config| config.write_timeout).or(settings.write_timeout),
+            read: config.map_or(server.read, |config| config.read_timeout_or(server.read)),
+            write: config.map_or(server.write, |config| config.write_timeout_or(server.write)),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The rule: both clocks are read together and passed on together, so that one cannot be right and the other old.
 
 use crate::util::date;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Both clocks, the system's and the one that only goes forward, as they were read at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +40,14 @@ impl Clock {
         Moment { wall, unix_seconds: date::whole_seconds(wall), millis: self.millis() }
     }
 
-    /// This moment by the clock that only goes forward.
+    /// How long it has run.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The same in milliseconds.
     #[inline]
     pub(crate) fn millis(self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 }

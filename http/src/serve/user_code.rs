@@ -4,11 +4,11 @@
 //! more than its connection. In a handler or a hook it costs one request (`SRV-21`); in what produces a body, the
 //! connection, because the peer is in the middle of a message.
 
-use crate::config::hooks::{Handler, HeadHooks};
+use crate::config::hooks::HeadHooks;
 use crate::config::request_config::RequestConfig;
-use crate::ctx::RequestCtx;
+use crate::ctx::{Handler, RequestCtx};
 use crate::message::response::{BodyWriter, Outgoing, Stream};
-use crate::proto::{Limits, ProtoError, Session};
+use crate::proto::{Limits, ProtoError, ServerSession};
 use crate::serve::error::Error;
 use crate::util::panic::{self, Panicked};
 use crate::wire::output::Output;
@@ -16,9 +16,9 @@ use crate::wire::output::Output;
 /// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
 /// replaced by a plain 500; the connection can go on, because the request itself was well formed.
 #[inline]
-pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Result<(), Panicked> {
+pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Result<(), Panicked> {
     // What a panic may leave half done is the response, and that is thrown away.
-    panic::call(|| handler(ctx)).inspect_err(|_| {
+    panic::call(|| handler.handle(ctx)).inspect_err(|_| {
         log::error!(
             "the handler of {} {:?} panicked; answered 500",
             ctx.request.method(),
@@ -36,7 +36,7 @@ pub(crate) fn run(handler: &Handler<'_>, ctx: &mut RequestCtx) -> Result<(), Pan
 pub(crate) fn check_head(
     hooks: HeadHooks<'_>,
     expects: bool,
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut RequestCtx,
     limits: &Limits,
     config: &mut RequestConfig,
@@ -49,7 +49,7 @@ pub(crate) fn check_head(
             Err(Panicked) => status = hook_panicked(ctx),
         }
     }
-    session.judge(&config.apply(limits))?;
+    session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
@@ -119,7 +119,7 @@ mod tests {
     fn a_panic_becomes_a_plain_500() {
         let mut ctx = RequestCtx::new();
         let outcome = run(
-            &|ctx: &mut RequestCtx| {
+            &|ctx: &mut RequestCtx| -> () {
                 ctx.response.set_header("secret", "half done");
                 ctx.set_body("half done");
                 std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(outcome, Err(Panicked));
         assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
         assert!(!ctx.response.headers().contains("secret"));
-        assert_eq!(run(&|_| {}, &mut ctx), Ok(()));
+        assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Ok(()));
     }
 
     #[test]
@@ -138,7 +138,8 @@ mod tests {
             let mut ctx = RequestCtx::new();
             let hooks = HeadHooks { expectation: Some(expectation), ..HeadHooks::default() };
             let mut config = RequestConfig::new();
-            let verdict = check_head(hooks, true, &Session::new(), &mut ctx, &Limits::default(), &mut config);
+            let verdict =
+                check_head(hooks, true, &ServerSession::new(1), &mut ctx, &Limits::default(), &mut config);
             (verdict, ctx.response.status())
         };
         assert_eq!(judged(&|_| 100), (Ok(true), 200));

@@ -3,7 +3,7 @@
 
 use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, RequestCtx};
-use crate::proto::DefaultLines;
+use crate::proto::DefaultFields;
 use crate::serve::moment::Moment;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
@@ -19,7 +19,7 @@ pub(crate) struct Workspace {
     /// When whoever serves here last read the clocks.
     pub(crate) moment: Moment,
     /// What responses have unless handlers set it.
-    pub(crate) default_lines: DefaultLines,
+    pub(crate) default_fields: DefaultFields,
     /// The size of a read buffer to begin with, in bytes.
     buffer_size: usize,
     /// The workspace's own buffer, while that of a connection with much left over lies here.
@@ -39,7 +39,7 @@ impl Workspace {
             ctx: RequestCtx::default(),
             output: Output::default(),
             moment: Moment::UNREAD,
-            default_lines: settings.default_lines(),
+            default_fields: settings.default_fields(),
             buffer_size: settings.read_buffer_size,
             spare_input: None,
         }

@@ -13,9 +13,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::conn_options::ConnOptions;
 use crate::config::hooks::BoxedHandler;
-use crate::config::options::{Builder, ConfigError};
+use crate::config::options::{BuildError, ServerBuilder};
 use crate::config::settings::Settings;
-use crate::ctx::{ConnInfo, RequestCtx};
+use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
 use crate::engine::accept::{self, Listener};
 use crate::serve::blocking;
@@ -71,17 +71,20 @@ struct Shared {
 }
 
 impl Server {
-    /// A server with every option at its default.
+    /// A server with every option at its default, which answers requests by the function `handler`; see
+    /// [`ServerBuilder::build`].
     ///
     /// # Errors
-    /// None with the defaults; the type is that of [`Builder::build`].
-    pub fn new(handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static) -> Result<Self, ConfigError> {
+    /// None with the defaults; the type is that of [`ServerBuilder::build`].
+    pub fn new<R: HandlerResult>(
+        handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
+    ) -> Result<Self, BuildError> {
         Self::builder().build(handler)
     }
 
     /// Starts choosing options.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
     }
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
@@ -263,15 +266,38 @@ impl Server {
     }
 }
 
-impl Builder {
-    /// Builds a server that answers requests by `handler`.
+impl ServerBuilder {
+    /// Builds a server that answers requests by the function `handler`, which returns nothing, or a `Result` whose error
+    /// [knows its status](crate::StatusError).
+    ///
+    /// Everything else that is a [`Handler`] goes to [`build_handler`](Self::build_handler). This one is for closures: it
+    /// tells the compiler what `ctx` is. A closure that never returns needs to say what it would: `|_| -> () { panic!() }`.
+    ///
+    /// ```
+    /// use anthill_http::{HttpError, Server};
+    /// let server = Server::builder().build(|ctx| match ctx.path() {
+    ///     "/" => Ok(ctx.set_body("home")),
+    ///     path => Err(HttpError::new(404, format!("there is no {path}"))),
+    /// })?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
     ///
     /// # Errors
-    /// When options contradict each other; the error names them.
-    pub fn build(
+    /// When an option cannot be met, or options contradict each other; the error names it and what helps.
+    pub fn build<R: HandlerResult>(
         self,
-        handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
-    ) -> Result<Server, ConfigError> {
+        handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
+    ) -> Result<Server, BuildError> {
+        self.build_handler(handler)
+    }
+
+    /// Builds a server that answers requests by `handler`; see [`Handler`] for wrappers and handlers with types of their
+    /// own.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_handler(self, handler: impl Handler) -> Result<Server, BuildError> {
         Ok(Server::from_parts(self.resolve()?, Box::new(handler)))
     }
 }
@@ -303,9 +329,9 @@ impl fmt::Debug for Server {
 ///
 /// # Errors
 /// As [`Server::listen_and_serve`].
-pub fn listen_and_serve(
+pub fn listen_and_serve<R: HandlerResult>(
     address: impl ToSocketAddrs + fmt::Debug,
-    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+    handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
 ) -> io::Result<()> {
     Server::new(handler).map_err(io::Error::other)?.listen_and_serve(address)
 }

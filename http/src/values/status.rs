@@ -86,6 +86,12 @@ known_statuses! {
     511 "Network Authentication Required",
 }
 
+/// The standard reason phrase of `status`.
+pub(crate) fn reason(status: u16) -> &'static str {
+    let phrase = known_line(status).and_then(|line| line.get(PREFIX_LENGTH..line.len() - "\r\n".len()));
+    phrase.and_then(|phrase| std::str::from_utf8(phrase).ok()).unwrap_or(UNKNOWN_REASON)
+}
+
 /// Appends the status line of `status`, with `reason` in place of the standard phrase unless that is empty.
 ///
 /// `status` has three digits; [`Response::set_status`](crate::Response::set_status) sees to that.
@@ -129,6 +135,7 @@ mod tests {
         assert_eq!(KNOWN.len(), 61);
         for (status, reason) in KNOWN {
             assert_eq!(line(*status, ""), format!("HTTP/1.1 {status} {reason}\r\n"));
+            assert_eq!(super::reason(*status), *reason);
         }
     }
 

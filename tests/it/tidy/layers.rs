@@ -50,14 +50,10 @@ const ALLOWED_UP: &[&str] = &[
     "pool: options -> affinity",
     "pool: options -> pool",
     "pool: pool -> submission",
-    "http: proto -> message",
 ];
 
 /// Which steps between neighbours in a folder still close a circle. The list only shrinks, and ends empty.
-const ALLOWED_ROUND: &[&str] = &[
-    "http: engine::shard::conn -> engine::shard::clock",
-    "http: message::response::body -> message::response::writer",
-];
+const ALLOWED_ROUND: &[&str] = &["http: message::response::body -> message::response::writer"];
 
 /// The source of a library.
 pub(super) fn library(name: &str) -> Library {

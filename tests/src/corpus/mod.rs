@@ -176,9 +176,9 @@ impl Case {
         self.server.iter().fold(builder, |builder, (name, value)| {
             let number = value.unwrap_or_default();
             match name.as_str() {
-                "get_only" => builder.get_only(),
-                "disable_keepalive" => builder.disable_keepalive(),
-                "unlimited_request_body_size" => builder.unlimited_request_body_size(),
+                "get_only" => builder.get_only(true),
+                "disable_keepalive" => builder.keep_alive(false),
+                "unlimited_request_body_size" => builder.max_request_body_size(None),
                 "max_request_body_size" => builder.max_request_body_size(number),
                 "max_requests_per_conn" => builder.max_requests_per_conn(number),
                 "read_buffer_size" => builder.read_buffer_size(usize::try_from(number).unwrap_or(usize::MAX)),

@@ -27,8 +27,8 @@ thread_local! {
 }
 
 static SERVERS: LazyLock<[Server; 2]> = LazyLock::new(|| {
-    let builder = || Server::builder().no_default_date().unlimited_request_body_size();
-    [builder(), builder().stream_request_body()]
+    let builder = || Server::builder().default_date(false).max_request_body_size(None);
+    [builder(), builder().stream_request_body(true)]
         .map(|builder| builder.build(read).expect("options that go together"))
 });
 

@@ -31,19 +31,19 @@ static SETUPS: LazyLock<Vec<Setup>> = LazyLock::new(|| {
     let asking = || plain().expect_handler(|ctx| if ctx.path().contains('n') { 417 } else { 100 });
     let builders: [(ServerBuilder, bool, bool); 11] = [
         (plain(), false, false),
-        (plain().stream_request_body(), true, false),
+        (plain().stream_request_body(true), true, false),
         (tight(), false, false),
-        (tight().stream_request_body(), true, false),
+        (tight().stream_request_body(true), true, false),
         (asking(), false, true),
-        (asking().stream_request_body(), true, true),
-        (plain().get_only(), false, true),
-        (plain().disable_keepalive().no_default_content_type(), false, false),
-        (plain().max_requests_per_conn(2).stream_request_body(), true, false),
-        (plain().unlimited_request_body_size().no_default_server_header(), false, false),
+        (asking().stream_request_body(true), true, true),
+        (plain().get_only(true), false, true),
+        (plain().keep_alive(false).default_content_type(false), false, false),
+        (plain().max_requests_per_conn(2).stream_request_body(true), true, false),
+        (plain().max_request_body_size(None).name(None), false, false),
         (plain().header_received(by_path), true, false),
     ];
     let setup = |(options, streams, declines): (ServerBuilder, bool, bool)| Setup {
-        options: options.no_default_date(),
+        options: options.default_date(false),
         streams,
         declines,
     };
@@ -52,7 +52,7 @@ static SETUPS: LazyLock<Vec<Setup>> = LazyLock::new(|| {
 
 fn by_path(request: &Request) -> RequestConfig {
     match request.path() {
-        path if path.contains('s') => RequestConfig::new().stream_body(true),
+        path if path.contains('s') => RequestConfig::new().stream_request_body(true),
         path if path.contains('m') => RequestConfig::new().max_request_body_size(3),
         _ => RequestConfig::new(),
     }

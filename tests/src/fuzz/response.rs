@@ -18,7 +18,7 @@ thread_local! {
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server::builder()
-        .no_default_date()
+        .default_date(false)
         .build(|ctx: &mut RequestCtx| ctx.response = PREPARED.take().unwrap_or_default())
         .expect("options that go together")
 });

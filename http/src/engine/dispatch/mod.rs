@@ -1,4 +1,20 @@
 //! Which requests are handed over to workers, and how workers come to them.
 
-pub(crate) mod pick_up;
 pub(crate) mod predict;
+pub(crate) mod queue;
+
+use crate::engine::dispatch::predict::Predictor;
+use crate::engine::dispatch::queue::HandOverQueue;
+
+/// What drivers and the workers that they hand over to share.
+#[derive(Debug)]
+pub(crate) struct Dispatch<W> {
+    pub(crate) predictor: Predictor,
+    pub(crate) queue: HandOverQueue<W>,
+}
+
+impl<W> Dispatch<W> {
+    pub(crate) fn new() -> Self {
+        Dispatch { predictor: Predictor::new(), queue: HandOverQueue::new() }
+    }
+}

@@ -8,12 +8,22 @@
 use std::time::Duration;
 
 use crate::config::settings::Settings;
-use crate::engine::shard::conn::Awaits;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::serve::exchange::{Exchange, Expects};
 
 /// How long a refused peer may go on sending before it is cut off.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// What a parked connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaits {
+    /// More of what the peer sends.
+    Input,
+    /// The peer to take more of the output.
+    Output,
+    /// The end of lingering.
+    LingerEnd,
+}
 
 /// A connection's times, in milliseconds of the engine's clock.
 #[derive(Debug)]
@@ -73,10 +83,10 @@ impl ConnClock {
                 let since = self.since(WaitsFor::Peer(expects), now);
                 match expects {
                     Expects::FirstRequest => self.deadline,
-                    Expects::NextRequest(_) => after(since, settings.idle_timeout),
+                    Expects::NextRequest(_) => after(since, settings.timeouts.idle),
                     // What a hook decided was for the request before it.
                     Expects::Head(_) => {
-                        after(since, settings.read_timeout).min(after(since, settings.read_header_timeout))
+                        after(since, settings.timeouts.read).min(after(since, settings.timeouts.read_header))
                     }
                     Expects::Body(_) | Expects::AcceptedBody(_) | Expects::UnreadBody(_) => {
                         after(since, exchange.patience(settings).read)

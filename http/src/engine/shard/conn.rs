@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
-use crate::engine::shard::clock::ConnClock;
+use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::Exchange;
@@ -20,17 +20,6 @@ use crate::wire::transport::{Direction, ReadySet, Wire};
 /// The most that one read brings in. A buffer that a big body has made large would otherwise let one read bring in any
 /// number of requests.
 const READ_MOST: usize = 64 * 1024;
-
-/// What a parked connection waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Awaits {
-    /// More of what the peer sends.
-    Input,
-    /// The peer to take more of the output.
-    Output,
-    /// The end of lingering.
-    LingerEnd,
-}
 
 /// A connection of a shard.
 pub(crate) struct Conn {
@@ -43,8 +32,6 @@ pub(crate) struct Conn {
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: Option<usize>,
-    /// Its deadline has passed; what it waited for did not come.
-    pub(crate) timed_out: bool,
     /// The route of the request that was served last.
     pub(crate) route: Route,
     pub(crate) info: ConnInfo,
@@ -64,12 +51,11 @@ impl Conn {
         Conn {
             token,
             sock: Sock::new(transport),
-            exchange: Exchange::new(),
+            exchange: Exchange::new(info.id()),
             pending: Pending::default(),
             clock: ConnClock::new(first_deadline),
             awaits: Awaits::Input,
             lingered: None,
-            timed_out: false,
             route: Route::default(),
             info,
             counted_address,

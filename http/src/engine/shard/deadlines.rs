@@ -73,7 +73,7 @@ impl Deadlines {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(anthill_loom)))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,36 +1,34 @@
-//! A shard: a poller, the connections registered with it, their deadlines, and the queue of those to serve next.
+//! A shard: a poller, and the table of the connections registered with it.
 //!
-//! The shard's lock is held for moments only: to take a connection out and to put it back. Waiting for the poller
-//! happens outside of it, under a lock of its own that only the driver takes; so others can add connections and give
-//! them back meanwhile, and wake the driver if it sleeps past what they brought.
+//! The table's lock is held for moments only: to take a connection out and to put it back. Waiting for the poller
+//! happens outside of it; so others can add connections and give them back meanwhile, and wake the driver if it sleeps
+//! past what they brought.
 
 pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
 pub(crate) mod lease;
+mod poller;
 mod slots;
+mod table;
 
-use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
-
-use mio::{Events, Interest, Poll, Registry, Waker};
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::conn::Conn;
-use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
+use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::lease::{Lease, Term};
-use crate::engine::shard::slots::{Readiness, Slots, Token};
+use crate::engine::shard::poller::Poller;
+use crate::engine::shard::slots::{Readiness, Token};
+use crate::engine::shard::table::{Connection, Table};
 use crate::wire::transport::Wire;
 
-/// Token of the waker; no connection has it, its slot number is out of reach.
-const WAKE: mio::Token = mio::Token(usize::MAX);
-/// Events taken from the poller at once.
-const EVENTS_AT_ONCE: usize = 256;
+pub(crate) use crate::engine::shard::table::Found;
 
 pub(crate) struct Shard {
     pub(crate) lease: Lease,
@@ -38,74 +36,32 @@ pub(crate) struct Shard {
     route: AtomicU16,
     /// Connections, for the choice of the shard with the fewest.
     connections: AtomicUsize,
-    registry: Registry,
-    waker: Waker,
-    poller: Mutex<Poller>,
-    state: Mutex<State>,
-}
-
-struct Poller {
-    poll: Poll,
-    events: Events,
-}
-
-pub(crate) struct State {
-    slots: Slots<Box<Conn>>,
-    to_serve: VecDeque<Box<Conn>>,
-    /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
-    /// keep others from being heard.
-    this_pass: usize,
-    deadlines: Deadlines,
-    /// The driver waits for the poller, or is about to.
-    asleep: bool,
-    /// The driver is gone for good; nothing can be added.
-    ended: bool,
-    /// Requests of this shard's connections, counted when they are put back.
-    pub(crate) requests: u64,
-}
-
-/// What the driver found when it looked for a connection to serve.
-pub(crate) enum Found {
-    Connection(Box<Conn>),
-    /// Some, but the poller must be asked first whether others are ready.
-    Others,
-    /// Nothing: wait for the poller, at most until then.
-    Nothing(Millis),
+    poller: Poller,
+    table: Table<Box<Conn>>,
 }
 
 impl Shard {
+    /// A shard, and the term of its first driver.
     pub(crate) fn new() -> io::Result<(Self, Term)> {
-        let poll = Poll::new()?;
-        let registry = poll.registry().try_clone()?;
-        let waker = Waker::new(&registry, WAKE)?;
         let (lease, term) = Lease::new();
         let shard = Shard {
             lease,
             route: AtomicU16::new(0),
             connections: AtomicUsize::new(0),
-            registry,
-            waker,
-            poller: Mutex::new(Poller { poll, events: Events::with_capacity(EVENTS_AT_ONCE) }),
-            state: Mutex::new(State {
-                slots: Slots::new(),
-                to_serve: VecDeque::new(),
-                this_pass: 0,
-                deadlines: Deadlines::default(),
-                asleep: false,
-                ended: false,
-                requests: 0,
-            }),
+            poller: Poller::new()?,
+            table: Table::new(),
         };
         Ok((shard, term))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 
     /// Connections there are.
     pub(crate) fn load(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Requests of this shard's connections, up to the last turn of each.
+    pub(crate) fn requests(&self) -> u64 {
+        self.table.requests()
     }
 
     /// What the driver is about to run.
@@ -117,39 +73,24 @@ impl Shard {
         Route::from_number(self.route.load(Ordering::Relaxed))
     }
 
-    /// Takes in a new connection. On an error it is closed, and the caller gives its place back.
+    /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
         mut transport: Box<dyn Wire>,
         info: ConnInfo,
-        counted_address: Option<std::net::IpAddr>,
+        counted_address: Option<IpAddr>,
         deadline: Millis,
     ) -> io::Result<()> {
-        let token = {
-            let mut state = self.lock();
-            if state.ended {
-                return Err(io::Error::other("the server is shut down"));
-            }
-            state.slots.reserve()
-        };
+        let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let number = mio::Token(token.to_number() as usize);
-        // Both interests once and for all: with edges, an event that is not awaited costs nothing.
-        let both = Interest::READABLE | Interest::WRITABLE;
         let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
-        if let Err(error) = source.and_then(|source| self.registry.register(source, number, both)) {
-            self.release(token);
+        if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+            self.wake_if(self.table.release(token));
             return Err(error);
         }
         let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
-        let mut state = self.lock();
-        let mut wake = state.deadlines.set(token, deadline);
-        if let Err((mut conn, readiness)) = state.slots.park(token, conn, true) {
-            conn.sock.note(readiness);
-            state.to_serve.push_back(conn);
-            wake = true;
-        }
-        self.unlock_and_wake(state, wake);
+        self.wake_if(self.table.add(conn));
         Ok(())
     }
 
@@ -160,151 +101,65 @@ impl Shard {
         now: Millis,
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
-        let (token, due, is_idle) = (conn.token, conn.next_deadline(now, settings), conn.is_idle());
-        let mut state = self.lock();
-        state.count(&mut conn);
-        match state.slots.park(token, conn, is_idle) {
-            Ok(()) => {
-                let wake = due != NEVER && state.deadlines.set(token, due);
-                self.unlock_and_wake(state, wake);
-                Ok(())
-            }
-            Err((mut conn, readiness)) => {
-                conn.sock.note(readiness);
-                Err(conn)
-            }
-        }
+        conn.next_deadline(now, settings);
+        let is_idle = conn.is_idle();
+        self.wake_if(self.table.park(conn, is_idle)?);
+        Ok(())
     }
 
     /// Puts a connection that is out at the end of the queue.
     pub(crate) fn queue(&self, conn: Box<Conn>) {
-        let mut state = self.lock();
-        state.to_serve.push_back(conn);
-        self.unlock_and_wake(state, true);
+        self.wake_if(self.table.queue(conn));
     }
 
     /// Ends a connection that is out, and closes it.
     pub(crate) fn close(&self, mut conn: Box<Conn>) {
-        let mut state = self.lock();
-        state.count(&mut conn);
-        drop(state);
-        self.release(conn.token);
-    }
-
-    fn release(&self, token: Token) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let mut state = self.lock();
-        state.deadlines.forget(token);
-        state.slots.release(token);
-        let connections = state.slots.len();
-        state.deadlines.prune(connections);
-        // Whoever waits for the last connection of a shutdown sleeps in the poller.
-        self.unlock_and_wake(state, connections == 0);
+        self.wake_if(self.table.end(&mut conn));
     }
 
-    /// The next connection to serve: first those that time out, then those reported.
-    pub(crate) fn find(&self, now: Millis) -> Found {
-        let mut state = self.lock();
-        if state.this_pass == 0 {
-            state.queue_overdue(now);
-        }
-        if !state.to_serve.is_empty() && state.this_pass == 0 {
-            return Found::Others;
-        }
-        if let Some(conn) = state.to_serve.pop_front() {
-            state.this_pass -= 1;
-            return Found::Connection(conn);
-        }
-        state.this_pass = 0;
-        state.asleep = true;
-        Found::Nothing(state.deadlines.next().unwrap_or(NEVER))
+    /// The next connection to serve. Only the driver asks.
+    pub(crate) fn find(&self, now: Millis) -> Found<Box<Conn>> {
+        self.table.find(now)
     }
 
-    /// Waits until the poller reports, somebody wakes the driver, or `timeout` has passed, and queues what is ready.
+    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued.
     pub(crate) fn wait(&self, timeout: Option<Duration>) {
-        let mut poller = self.poller.lock();
-        let Poller { poll, events } = &mut *poller;
-        // A wait that failed reports nothing.
-        if let Err(error) = poll.poll(events, timeout) {
-            if error.kind() != io::ErrorKind::Interrupted {
-                log::error!("waiting for events failed: {error}");
-            }
-            events.clear();
-        }
-        let mut state = self.lock();
-        state.asleep = false;
-        for event in events.iter() {
-            if event.token() == WAKE {
-                continue;
-            }
-            let readiness = Readiness {
-                readable: event.is_readable(),
-                writable: event.is_writable(),
-                read_closed: event.is_read_closed() || event.is_error(),
-            };
-            if let Some(mut conn) = state.slots.report(Token::from_number(event.token().0 as u64), readiness)
-            {
-                conn.sock.note(readiness);
-                state.to_serve.push_back(conn);
-            }
-        }
-        state.this_pass = state.to_serve.len();
+        let reports = self.poller.wait(timeout);
+        self.table.report(reports.iter());
     }
 
     /// Makes the driver look at every parked connection; to be called when the server begins to stop.
-    pub(crate) fn rouse_all(&self) {
-        let mut state = self.lock();
-        for mut conn in state.slots.stop() {
-            // A request may have come that the poller was not asked about yet.
-            conn.sock.readable = true;
-            state.to_serve.push_back(conn);
-        }
-        self.unlock_and_wake(state, true);
+    pub(crate) fn stop(&self) {
+        self.wake_if(self.table.stop());
     }
 
     /// Ends the shard if it has no connection left; true when it has ended.
     pub(crate) fn end_if_empty(&self) -> bool {
-        let mut state = self.lock();
-        state.ended |= state.slots.len() == 0;
-        state.ended
+        self.table.end_if_empty()
     }
 
-    fn unlock_and_wake(&self, mut state: MutexGuard<'_, State>, wake: bool) {
-        let asleep = state.asleep;
-        if wake {
-            state.asleep = false;
-        }
-        drop(state);
-        if wake && asleep {
-            if let Err(error) = self.waker.wake() {
-                log::error!("waking a shard failed: {error}");
-            }
+    fn wake_if(&self, must_wake: bool) {
+        if must_wake {
+            self.poller.wake();
         }
     }
 }
 
-impl State {
-    fn count(&mut self, conn: &mut Conn) {
-        self.requests += conn.exchange.uncounted_requests();
+impl Connection for Box<Conn> {
+    fn token(&self) -> Token {
+        self.token
     }
 
-    /// Queues every parked connection whose deadline has passed.
-    fn queue_overdue(&mut self, now: Millis) {
-        while let Some(token) = self.deadlines.take_due(now) {
-            // Gone, or out: then its deadline is set anew when it is parked.
-            let Some(mut conn) = self.slots.take(token) else { continue };
-            if conn.clock.deadline() <= now {
-                conn.timed_out = true;
-                self.to_serve.push_back(conn);
-                continue;
-            }
-            let due = conn.clock.deadline();
-            if let Err((conn, _)) = self.slots.park(token, conn, false) {
-                debug_assert!(false, "nothing is reported under the lock");
-                self.to_serve.push_back(conn);
-            } else if due != NEVER {
-                self.deadlines.set(token, due);
-            }
-        }
+    fn deadline(&self) -> Millis {
+        self.clock.deadline()
+    }
+
+    fn note(&mut self, readiness: Readiness) {
+        self.sock.note(readiness);
+    }
+
+    fn count_requests(&mut self) -> u64 {
+        self.exchange.uncounted_requests()
     }
 }

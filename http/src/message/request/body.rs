@@ -13,21 +13,9 @@
 
 use super::Request;
 use crate::proto::body::BodyDecoder;
-use crate::proto::{CONTINUE, ProtoError, parse_trailers};
+use crate::proto::{CONTINUE, ProtoError, Rest};
 use crate::wire::transport::Line;
 use std::io::{self, BufRead, Read};
-
-/// What is outstanding of a request's body.
-#[derive(Debug, Default)]
-pub(crate) enum Rest {
-    /// Nothing.
-    #[default]
-    None,
-    /// This is; `asks`: the client waits to be asked for it.
-    Missing { decoder: BodyDecoder, asks: bool },
-    /// It cannot be had.
-    Failed(Failure),
-}
 
 /// Why the rest of a body cannot be had.
 #[derive(Clone, Copy, Debug)]
@@ -76,11 +64,11 @@ impl<'a> BodyReader<'a> {
     /// How many bytes are left to read; `None` when only the client knows (a chunked body).
     pub fn remaining(&self) -> Option<u64> {
         let here = self.request.window().len() as u64;
-        match &self.request.rest {
+        match &self.request.found.rest {
             _ if self.request.is_body_complete() => Some(here),
             Rest::None => Some(here),
             Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
-            Rest::Failed(_) => None,
+            Rest::Failed => None,
         }
     }
 }
@@ -121,7 +109,8 @@ impl Request {
                 edits.body.as_deref().and_then(|body| body.get(self.cursor..)).unwrap_or_default()
             }
             _ => {
-                let unread = self.body.start.saturating_add(self.cursor)..self.body.end;
+                let body = &self.found.body;
+                let unread = body.start.saturating_add(self.cursor)..body.end;
                 self.input.unread().get(unread).unwrap_or_default()
             }
         }
@@ -129,10 +118,8 @@ impl Request {
 
     /// Cuts what was decoded out of the buffer, so that the buffer need not grow.
     fn drop_window(&mut self) {
-        if matches!(self.rest, Rest::Missing { .. }) {
-            self.input.cut(self.body.start, self.body.end);
-            self.body.end = self.body.start;
-            self.raw = self.body.end;
+        if matches!(self.found.rest, Rest::Missing { .. }) {
+            self.found.drop_decoded(&mut self.input);
             self.cursor = 0;
         }
     }
@@ -140,7 +127,7 @@ impl Request {
     /// Reads from the connection once, and decodes what came.
     fn receive(&mut self, line: &mut Line) -> io::Result<()> {
         self.ask(line)?;
-        if !matches!(self.rest, Rest::Missing { .. }) {
+        if !matches!(self.found.rest, Rest::Missing { .. }) {
             return Ok(());
         }
         let room = self.input.space(READ_BYTES_MIN);
@@ -149,10 +136,12 @@ impl Request {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 self.input.filled(count);
-                if let Rest::Missing { asks, .. } = &mut self.rest {
-                    *asks = false;
+                if let Rest::Missing { awaits_continue, .. } = &mut self.found.rest {
+                    *awaits_continue = false;
                 }
-                self.decode()
+                // A failure is reported behind the bytes that came before it, so that it is the last word.
+                self.failure = self.found.decode_rest(&mut self.input).err().map(Failure::Proto);
+                Ok(())
             }
             Err(error) => Err(self.lost(error)),
         }
@@ -160,8 +149,10 @@ impl Request {
 
     /// Reads from the connection straight into the reader's buffer; `None` when that cannot be done.
     fn receive_directly(&mut self, into: &mut [u8], line: &mut Line) -> io::Result<Option<usize>> {
-        let Rest::Missing { decoder: BodyDecoder::Length(missing), .. } = self.rest else { return Ok(None) };
-        if self.input.unread().len() > self.body.end || self.is_body_complete() {
+        let Rest::Missing { decoder: BodyDecoder::Length(missing), .. } = self.found.rest else {
+            return Ok(None);
+        };
+        if self.input.unread().len() > self.found.body.end || self.is_body_complete() {
             return Ok(None);
         }
         self.ask(line)?;
@@ -170,9 +161,9 @@ impl Request {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 let missing = missing - count as u64;
-                self.rest = match missing {
+                self.found.rest = match missing {
                     0 => Rest::None,
-                    _ => Rest::Missing { decoder: BodyDecoder::Length(missing), asks: false },
+                    _ => Rest::Missing { decoder: BodyDecoder::Length(missing), awaits_continue: false },
                 };
                 Ok(Some(count))
             }
@@ -183,41 +174,14 @@ impl Request {
     /// Asks the client for the body, if it waits for that and can still be asked: an interim response in the middle of
     /// the final one would be taken for a part of that. Reports an earlier failure.
     fn ask(&mut self, line: &mut Line) -> io::Result<()> {
-        match &mut self.rest {
-            Rest::Missing { asks, .. } if *asks && !line.is_answering => {
-                *asks = false;
+        match &mut self.found.rest {
+            Rest::Missing { awaits_continue, .. } if *awaits_continue && !line.is_answering => {
+                *awaits_continue = false;
                 line.write_all(CONTINUE).map_err(|error| self.lost(error))
             }
-            Rest::Failed(failure) => Err((*failure).into()),
+            Rest::Failed => Err(self.failed()),
             _ => Ok(()),
         }
-    }
-
-    fn decode(&mut self) -> io::Result<()> {
-        let Rest::Missing { decoder, .. } = &mut self.rest else { return Ok(()) };
-        let start = self.body.end;
-        let raw = self.input.unread_mut().get_mut(start..).unwrap_or_default();
-        let found = match decoder.decode(raw, None) {
-            Ok(found) => found,
-            Err(error) => return Err(self.fail(Failure::Proto(error))),
-        };
-        self.body.end = start + found.written;
-        let read = start + found.read;
-        match found.trailers {
-            None => {
-                self.input.cut(self.body.end, read);
-                self.raw = self.body.end;
-            }
-            Some(trailers) => {
-                self.raw = read;
-                self.rest = Rest::None;
-                if let Err(error) = parse_trailers(self, start + trailers.start..start + trailers.end) {
-                    // Reported behind the bytes that came before it, so that it is the last word.
-                    self.rest = Rest::Failed(Failure::Proto(error));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was put
@@ -227,16 +191,16 @@ impl Request {
             return Ok(());
         }
         loop {
-            let missing = match &self.rest {
+            let missing = match &self.found.rest {
                 Rest::None => 0,
                 Rest::Missing { decoder, .. } => decoder.missing().unwrap_or(0),
-                Rest::Failed(failure) => return Err((*failure).into()),
+                Rest::Failed => return Err(self.failed()),
             };
             let length = (self.window().len() as u64).saturating_add(missing);
             if max.is_some_and(|max| length > max) {
                 return Err(Failure::Proto(ProtoError::BodyTooLarge).into());
             }
-            if matches!(self.rest, Rest::None) {
+            if self.found.rest == Rest::None {
                 return Ok(());
             }
             self.receive(line)?;
@@ -244,15 +208,21 @@ impl Request {
     }
 
     fn fail(&mut self, failure: Failure) -> io::Error {
-        self.rest = Rest::Failed(failure);
+        self.found.rest = Rest::Failed;
+        self.failure = Some(failure);
         failure.into()
+    }
+
+    /// The failure that was met before.
+    fn failed(&self) -> io::Error {
+        self.failure.unwrap_or(Failure::Io(io::ErrorKind::NotConnected)).into()
     }
 
     fn lost(&mut self, error: io::Error) -> io::Error {
         if error.kind() == io::ErrorKind::TimedOut {
             return self.fail(Failure::Proto(ProtoError::Timeout));
         }
-        self.rest = Rest::Failed(Failure::Io(error.kind()));
+        self.fail(Failure::Io(error.kind()));
         error
     }
 }

@@ -10,7 +10,7 @@
 //! method, was set (`HDR-07`).
 
 use super::{KeptForm, Request};
-use crate::proto::split_target;
+use crate::proto::{RequestHead, RequestParts, append_request_head, split_target};
 use crate::util::span::Span;
 use crate::util::{authority, path, token};
 use crate::values::headers::{Fields, Headers};
@@ -21,6 +21,8 @@ use std::io;
 /// A request's own copy of its parts.
 #[derive(Debug, Default)]
 pub(super) struct Edits {
+    /// What the head says now, as spans into `line`.
+    pub(super) head: RequestParts,
     /// Method, target and host, one after the other.
     line: Vec<u8>,
     pub(super) headers: Headers,
@@ -136,8 +138,7 @@ impl Request {
 
     /// Sets the protocol version that the request reads as.
     pub fn set_version(&mut self, version: Version) {
-        self.edit();
-        self.head.version = version;
+        self.edit().head.version = version;
     }
 
     /// Makes `value` the only value of the header field `name`, which is stored in canonical form; control bytes become
@@ -216,7 +217,17 @@ impl Request {
             return refuse("the body has not arrived completely; read it before the request is written");
         }
         let mut head = Vec::with_capacity(256);
-        crate::proto::append_request_head(&mut head, self);
+        let described = RequestHead {
+            method: self.method_bytes(),
+            target: self.target(),
+            version: self.version(),
+            host: self.host(),
+            fields: self.headers(),
+            length: Some(self.body().len() as u64),
+        };
+        if let Err(error) = append_request_head(&mut head, &described) {
+            return refuse(&error.to_string());
+        }
         out.write_all(&head)?;
         out.write_all(self.body())
     }
@@ -227,7 +238,7 @@ impl Request {
         if self.edits.is_none() {
             let mut headers = Headers::new();
             headers.copy_from(self.headers());
-            let edits = Edits { headers, ..Edits::default() };
+            let edits = Edits { head: self.found.head, headers, ..Edits::default() };
             let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
             let host = self.host().to_vec();
             self.edits = Some(Box::new(edits));
@@ -275,14 +286,15 @@ impl Request {
             edits.line.extend_from_slice(part);
         }
         let line = &edits.line[..];
+        let head = &mut edits.head;
         let at = |start: usize, len: usize| Span::of(line.get(start..start + len).unwrap_or_default(), line);
-        self.head.method = at(0, method.len());
-        self.head.target = at(method.len(), target.len());
-        self.head.host = at(method.len() + target.len(), host.len());
-        if let Ok(parts) = split_target(method, self.head.target.within(line)) {
-            self.head.path = Span::of(parts.path, line);
-            self.head.query = Span::of(parts.query, line);
-            self.head.path_is_plain = parts.path_is_plain;
+        head.method = at(0, method.len());
+        head.target = at(method.len(), target.len());
+        head.host = at(method.len() + target.len(), host.len());
+        if let Ok(parts) = split_target(method, head.target.within(line)) {
+            head.path = Span::of(parts.path, line);
+            head.query = Span::of(parts.query, line);
+            head.path_is_plain = parts.path_is_plain;
             if !parts.path_is_plain {
                 path::normalize_into(&mut self.path, parts.path);
             }
@@ -306,8 +318,8 @@ impl Clone for Request {
         headers.copy_from(self.headers());
         trailers.copy_from(self.trailers());
         let mut copy = Self::empty();
-        copy.head = self.head;
         copy.edits = Some(Box::new(Edits {
+            head: *self.head(),
             headers,
             trailers: Some(trailers),
             body: Some(self.body().to_vec()),

@@ -6,48 +6,29 @@
 //! decoded path is not UTF-8). What is changed or built has memory of its own (`edit`); what has not arrived yet is read
 //! on demand (`body`).
 //!
-//! The rule: ranges count from the first unread byte of the buffer and are valid from the moment the protocol
-//! core says "ready" until it is told "finished". Before and after that, every part reads as empty.
+//! The rule: what was found is never changed, and only what was changed is in memory of its own. Before the protocol core
+//! says that a request is there, and after it was told that it is finished, every part reads as empty.
 
 mod body;
 mod edit;
 mod fields;
 mod form;
+mod receive;
 
 pub use body::BodyReader;
-pub(crate) use body::Rest;
+use body::Failure;
 pub use edit::InvalidRequest;
 use form::KeptForm;
 
-use crate::proto::{Limits, framing};
-use crate::proto::{Progress, ProtoError, Session, Stamp};
+use crate::proto::{Received, RequestParts, Rest, parse_content_length};
 use crate::util::pairs::Pairs;
-use crate::util::span::Span;
-use crate::util::{path, percent};
-use crate::values::headers::{Field, Fields};
+use crate::util::percent;
+use crate::values::headers::Fields;
 use crate::values::uri::{Uri, UriError};
 use crate::values::version::Version;
 use crate::wire::input::Input;
-use crate::wire::output::Output;
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
-
-/// What the head of a request said, as spans into it and as decisions taken from it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Head {
-    pub(crate) method: Span,
-    pub(crate) target: Span,
-    /// The raw path within the target.
-    pub(crate) path: Span,
-    /// Whether `path` is its own normal form; otherwise the request's scratch string has that.
-    pub(crate) path_is_plain: bool,
-    pub(crate) query: Span,
-    pub(crate) host: Span,
-    pub(crate) version: Version,
-    /// The client, or the way the message is framed, does not allow another request after this one.
-    pub(crate) closes: bool,
-}
 
 /// A request: method, target, header fields, body.
 ///
@@ -57,21 +38,14 @@ pub(crate) struct Head {
 /// ([`Request::parse`]) without any connection.
 pub struct Request {
     input: Input,
-    head: Head,
-    fields: Vec<Field>,
-    trailers: Vec<Field>,
+    /// What was found in it.
+    found: Received,
+    /// The normal form of a path that is not its own.
     path: String,
-    /// Where the trailer section is, which the spans in `trailers` count from.
-    trailer_section: Range<usize>,
-    /// The part of the body that is in the input, decoded.
-    body: Range<usize>,
     /// How many bytes of the body were read by a reader.
     cursor: usize,
-    /// What is not in the input yet.
-    rest: Rest,
-    /// Where the raw bytes of `rest` begin; once there is no rest, where the request ends.
-    raw: usize,
-    stamp: Stamp,
+    /// Why the rest of the body cannot be had, when that is so.
+    failure: Option<Failure>,
     edits: Option<Box<edit::Edits>>,
     /// The form that the body is, once it was asked for.
     form: KeptForm,
@@ -82,39 +56,13 @@ impl Request {
     pub(crate) fn empty() -> Self {
         Self {
             input: Input::default(),
-            head: Head::default(),
-            fields: Vec::new(),
-            trailers: Vec::new(),
-            trailer_section: 0..0,
+            found: Received::default(),
             path: String::new(),
-            body: 0..0,
             cursor: 0,
-            rest: Rest::None,
-            raw: 0,
-            stamp: Stamp::default(),
+            failure: None,
             edits: None,
             form: KeptForm::default(),
         }
-    }
-
-    /// Parses the request at the front of `bytes`, with the default limits, and says how many bytes it takes up.
-    /// `None`: it is not complete.
-    ///
-    /// ```
-    /// let bytes = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b";
-    /// let (request, length) = anthill_http::Request::parse(bytes)?.expect("a complete request");
-    /// assert_eq!((request.path(), &bytes[length..]), ("/a", &b"GET /b"[..]));
-    /// # Ok::<(), anthill_http::ProtoError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Why the bytes are no request, as a server would judge them.
-    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtoError> {
-        let mut request = Self::empty();
-        request.input.receive(bytes);
-        let progress = Session::new().advance(&mut request, &mut Output::default(), &Limits::default())?;
-        let length = bytes.len() - request.input.unread().len() + request.raw;
-        Ok((progress == Progress::Ready).then_some((request, length)))
     }
 
     /// The method as it was sent. Methods are case-sensitive and any token is one (row `CTX-01`).
@@ -169,7 +117,7 @@ impl Request {
 
     /// The request target as it was sent (RFC 9112 section 3.2), for example `/a%20b?c=d`.
     pub fn target(&self) -> &[u8] {
-        self.head.target.within(self.line())
+        self.head().target.within(self.line())
     }
 
     /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot
@@ -178,8 +126,8 @@ impl Request {
     /// Always starts with a slash and never has a `..` segment. What would not be UTF-8 after decoding stays
     /// an escape (`%FF`). For the target `*` it is `/*`, as in fasthttp; for a `CONNECT` it is `/`.
     pub fn path(&self) -> &str {
-        if self.head.path_is_plain {
-            std::str::from_utf8(self.head.path.within(self.line())).unwrap_or_default()
+        if self.head().path_is_plain {
+            std::str::from_utf8(self.head().path.within(self.line())).unwrap_or_default()
         } else {
             &self.path
         }
@@ -187,7 +135,7 @@ impl Request {
 
     /// The query as it was sent: what follows the first `?`, up to a `#`. Empty when there is none.
     pub fn query(&self) -> &[u8] {
-        self.head.query.within(self.line())
+        self.head().query.within(self.line())
     }
 
     /// The decoded name and value pairs of the query, in order.
@@ -201,13 +149,13 @@ impl Request {
 
     /// The protocol version.
     pub fn version(&self) -> Version {
-        self.head.version
+        self.head().version
     }
 
     /// The host, with the port if one was given. The authority of an absolute target wins over the `Host`
     /// field (RFC 9112 section 3.2.2). Empty when an HTTP/1.0 request named none.
     pub fn host(&self) -> &[u8] {
-        self.head.host.within(self.line())
+        self.head().host.within(self.line())
     }
 
     /// The whole URI that is asked for: `http`, the [host](Self::host), and the target; or the target itself when that is
@@ -241,7 +189,7 @@ impl Request {
     pub fn headers(&self) -> Fields<'_> {
         match &self.edits {
             Some(edits) => edits.fields(),
-            None => Fields::new(self.input.unread(), &self.fields),
+            None => self.found.header_fields(&self.input),
         }
     }
 
@@ -255,7 +203,7 @@ impl Request {
     /// ```
     pub fn raw_headers(&self) -> &[u8] {
         // The body begins where the head ends, and stays there while it is read.
-        let head = self.input.unread().get(..self.body.start).unwrap_or_default();
+        let head = self.input.unread().get(..self.found.body.start).unwrap_or_default();
         let line_end = memchr::memchr(b'\n', head).map_or(0, |line_feed| line_feed + 1);
         head.get(line_end..).unwrap_or_default()
     }
@@ -270,7 +218,7 @@ impl Request {
     /// # Ok::<(), anthill_http::ProtoError>(())
     /// ```
     pub fn content_length(&self) -> Option<u64> {
-        framing::parse_content_length(self.headers().get("Content-Length")?).ok()
+        parse_content_length(self.headers().get("Content-Length")?).ok()
     }
 
     /// The trailer fields that followed a chunked body (row `BDY-06`). Empty until the body has arrived completely.
@@ -278,8 +226,7 @@ impl Request {
         if let Some(trailers) = self.edits.as_ref().and_then(|edits| edits.trailers.as_ref()) {
             return trailers.fields();
         }
-        let section = self.input.unread().get(self.trailer_section.clone());
-        Fields::new(section.unwrap_or_default(), &self.trailers)
+        self.found.trailer_fields(&self.input)
     }
 
     /// The body, with chunked framing removed. Empty when there is none.
@@ -292,7 +239,7 @@ impl Request {
 
     /// Whether the whole body has arrived. Always, unless the server streams request bodies.
     pub fn is_body_complete(&self) -> bool {
-        matches!(self.rest, Rest::None) || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
+        self.found.rest == Rest::None || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
     }
 
     /// The buffer that the connection reads into while this request object serves it.
@@ -305,83 +252,21 @@ impl Request {
         &mut self.input
     }
 
-    /// Which request this is; the default while it is none.
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.stamp
+    /// What was found in the input.
+    pub(crate) fn found(&self) -> &Received {
+        &self.found
     }
 
-    /// What a parser needs at once: the unread bytes and where to put the header fields it finds in them.
-    pub(crate) fn parse_parts(&mut self) -> (&[u8], &mut Vec<Field>) {
-        (self.input.unread(), &mut self.fields)
-    }
-
-    /// Where a parser finds the trailer section and puts its fields.
-    pub(crate) fn trailer_parts(&mut self, section: Range<usize>) -> (&[u8], &mut Vec<Field>) {
-        self.trailer_section = section.clone();
-        (self.input.unread().get(section).unwrap_or_default(), &mut self.trailers)
-    }
-
-    /// Makes the request readable: its head, where its body is, where it ends, and which request it is.
-    pub(crate) fn complete(&mut self, head: Head, body: Range<usize>, end: usize, stamp: Stamp) {
-        if !head.path_is_plain {
-            path::normalize_into(&mut self.path, head.path.within(self.input.unread()));
-        }
-        self.head = head;
-        self.body = body;
-        self.raw = end;
-        self.stamp = stamp;
-    }
-
-    /// Says what of the body has not arrived. Its raw bytes follow those that are there.
-    pub(crate) fn expect_rest(&mut self, rest: Rest) {
-        self.rest = rest;
-        self.raw = self.body.end;
-    }
-
-    /// What of the body has not arrived.
-    pub(crate) fn rest(&self) -> &Rest {
-        &self.rest
-    }
-
-    /// Where the raw bytes of the rest begin, or, when there is no rest, where the request ends.
-    pub(crate) fn raw_start(&self) -> usize {
-        self.raw
-    }
-
-    /// Forgets the request but neither the unread input nor memory that is worth keeping.
-    #[inline]
-    pub(crate) fn clear(&mut self) {
-        // Whatever else there is comes with a stamp.
-        let is_clear = self.stamp == Stamp::default()
-            && self.fields.is_empty()
-            && self.trailers.is_empty()
-            && self.edits.is_none();
-        if !is_clear {
-            self.clear_all();
-        }
-    }
-
-    fn clear_all(&mut self) {
-        self.head = Head::default();
-        self.fields.clear();
-        self.trailers.clear();
-        self.trailer_section = 0..0;
-        self.body = 0..0;
-        self.cursor = 0;
-        self.rest = Rest::None;
-        self.raw = 0;
-        self.stamp = Stamp::default();
-        self.edits = None;
-        self.form = KeptForm::default();
-        if self.path.capacity() > crate::wire::output::KEPT_BYTES_MAX {
-            self.path = String::new();
-        } else {
-            self.path.clear();
+    /// What the head says: as it was received, or as it was changed to.
+    fn head(&self) -> &RequestParts {
+        match &self.edits {
+            Some(edits) => &edits.head,
+            None => &self.found.head,
         }
     }
 
     pub(crate) fn method_bytes(&self) -> &[u8] {
-        self.head.method.within(self.line())
+        self.head().method.within(self.line())
     }
 }
 

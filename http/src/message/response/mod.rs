@@ -9,14 +9,15 @@
 mod body;
 mod fields;
 mod outgoing;
+mod send;
 mod write;
 mod writer;
 
 pub(crate) use body::Source;
-pub(crate) use outgoing::{Ending, Outgoing};
+pub(crate) use outgoing::Outgoing;
 pub use writer::BodyWriter;
 
-use crate::proto::{append_trailer_lines, is_trailer_name};
+use crate::proto::{Ending, append_trailer_lines, is_trailer_name};
 use crate::util::panic::Contained;
 use crate::util::token;
 use crate::values::header;
@@ -390,7 +391,7 @@ impl Response {
         let ending = ending?;
         let mut trailers = Vec::new();
         if ending == Ending::Chunked {
-            append_trailer_lines(&mut trailers, &self.headers);
+            append_trailer_lines(&mut trailers, self.headers.fields());
         }
         match source {
             Source::None => None,

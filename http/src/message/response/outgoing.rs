@@ -7,21 +7,11 @@
 //! because the peer can learn of it in no other way (row `RSP-04`).
 
 use super::body::Source;
-use crate::proto::{append_chunk_end, append_chunk_start, append_last_chunk};
+use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk};
 use crate::util::file::read_at;
 use crate::wire::output::Output;
 use crate::wire::transport::Wire;
 use std::io::{self, Read};
-
-/// How the end of a streamed body is marked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// So many bytes are left of the announced length.
-    Length(u64),
-    Chunked,
-    /// By the end of the connection.
-    Close,
-}
 
 /// A body under way; see the module's text.
 #[derive(Debug)]

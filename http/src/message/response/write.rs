@@ -31,7 +31,7 @@ impl Response {
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let mut head = Vec::new();
-        let sends_body = append_plain_response_head(&mut head, self);
+        let sends_body = append_plain_response_head(&mut head, &self.head());
         out.write_all(&head)?;
         if sends_body { out.write_all(self.body()) } else { Ok(()) }
     }

@@ -5,9 +5,8 @@
 //!
 //! The rule: an error tells that the client is gone, and stays; what is written after it goes nowhere.
 
-use super::outgoing::Ending;
 use crate::message::request::{BodyReader, Request};
-use crate::proto::{append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
+use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
 use crate::util::token;
 use crate::wire::output::Output;
 use crate::wire::transport::Line;

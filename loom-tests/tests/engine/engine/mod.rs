@@ -16,4 +16,5 @@ pub(crate) mod sync {
 
 #[path = "../../../../http/src/engine/alarm.rs"]
 pub(crate) mod alarm;
+pub(crate) mod dispatch;
 pub(crate) mod shard;

@@ -76,13 +76,13 @@ proptest! {
         let first = message.iter().position(|&byte| token::is_token_byte(byte)).unwrap_or_default();
         let message = &message[first..];
         let (mut fields, mut same) = (Vec::new(), Vec::new());
-        let front = head::parse_front(message, &mut fields, &limits);
+        let front = request_head::parse_front(message, &mut fields, &limits);
         if let Some((length, parsed)) = front {
-            prop_assert_eq!(head::find_end(message, 0), Ok(Some(length)));
-            let others = head::parse(&message[..length], &mut same, &limits);
+            prop_assert_eq!(lines::find_end(message, 0), Ok(Some(length)));
+            let others = request_head::parse(&message[..length], &mut same, &limits);
             prop_assert_eq!(format!("{others:?} {same:?}"), format!("{:?} {fields:?}", Ok::<_, ProtoError>(parsed)));
-        } else if let Ok(Some(length)) = head::find_end(message, 0) {
-            let others = head::parse(&message[..length], &mut same, &limits);
+        } else if let Ok(Some(length)) = lines::find_end(message, 0) {
+            let others = request_head::parse(&message[..length], &mut same, &limits);
             let is_other_version = !message.windows(9).any(|part| part == b"HTTP/1.1\r" || part == b"HTTP/1.0\r");
             prop_assert!(others.is_err() || is_other_version, "only one way takes it: {others:?}");
         }
@@ -105,7 +105,7 @@ proptest! {
         input.consume(before);
         let mut request = Request::empty();
         *request.input_mut() = input;
-        let progress = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
+        let progress = request.advance(&mut ServerSession::new(1), &mut Output::default(), &Limits::default());
         prop_assert_eq!(progress, Ok(Progress::Ready));
         request.input_mut().space(spare + 1);
         prop_assert_eq!((request.method(), request.path(), request.body()), ("POST", "/", &b"abc"[..]));

@@ -1,4 +1,5 @@
-//! What becomes of whole conversations: rows PAR, BDY, LIM, CON, RSP and EXP of the behaviour table.
+//! What becomes of whole conversations, from bytes to requests and from responses to bytes: rows PAR, BDY, LIM, CON, RSP
+//! and EXP of the behaviour table.
 //!
 //! The idea: a conversation is the bytes a client sends before it ends its stream. [`check`] feeds them
 //! whole, cut at every byte, and byte by byte, exchanging the request object whenever the session waits, and
@@ -6,9 +7,14 @@
 
 mod any_input;
 
-use super::*;
-use crate::proto::limits::{CHUNK_EXTENSION_BYTES_MAX, FIELDS_CEILING};
+use super::request::Request;
+use super::response::Response;
+use crate::proto::limits::{CHUNK_EXTENSION_BYTES_MAX, FIELDS_DEFAULT, FIELDS_ON_STACK, HeadDecision};
+use crate::proto::server::RequestStage;
+use crate::proto::{CloseReason, Defaults, Limits, Progress, ProtoError, ServerSession, lines, request_head};
+use crate::util::token;
 use crate::wire::input::Input;
+use crate::wire::output::Output;
 
 /// How a conversation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +44,7 @@ struct Server<'a> {
     handler: &'a dyn Fn(&Request, &mut Response),
 }
 
-const DEFAULTS: ResponseDefaults<'static> =
-    ResponseDefaults { server_line: b"", date_line: b"", content_type: true };
+const DEFAULTS: Defaults<'static> = Defaults { server_line: b"", date_line: b"", content_type: true };
 
 impl Default for Server<'_> {
     fn default() -> Self {
@@ -50,7 +55,7 @@ impl Default for Server<'_> {
 impl Server<'_> {
     /// Feeds the pieces one after the other and then the end of the stream.
     fn converse<'p>(&self, pieces: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         let mut requests = Vec::new();
@@ -58,20 +63,22 @@ impl Server<'_> {
             for piece in pieces {
                 request.input_mut().receive(piece);
                 loop {
-                    match session.advance(&mut request, &mut out, &self.limits) {
+                    match request.advance(&mut session, &mut out, &self.limits) {
                         Err(error) => break 'conversation End::Refused(error),
                         Ok(Progress::NeedInput) => break,
                         Ok(Progress::Ready | Progress::Head { .. }) => {}
                     }
-                    assert_eq!(session.state(), Stage::Ready);
+                    assert_eq!(session.state(), RequestStage::Ready);
                     let body = String::from_utf8_lossy(request.body()).into_owned();
                     requests.push(format!("{} {} {body}", request.method(), request.path()));
                     assert_eq!(session.requests(), requests.len() as u64);
                     let mut response = Response::new();
                     (self.handler)(&request, &mut response);
-                    let stays =
-                        session.respond(&request, &mut response, &mut out, &DEFAULTS, self.force_close).stays;
-                    session.finish(&mut request);
+                    let stays = response
+                        .respond(&mut session, &request, &mut out, &DEFAULTS, self.force_close)
+                        .close
+                        .is_none();
+                    request.finish(&mut session);
                     if !stays {
                         break 'conversation End::Closed;
                     }
@@ -81,13 +88,13 @@ impl Server<'_> {
                 request = Request::empty();
                 *request.input_mut() = input;
             }
-            match session.input_closed(&request) {
+            match session.input_closed(request.input()) {
                 Ok(()) => End::Quiet,
                 Err(error) => End::Refused(error),
             }
         };
         if let End::Refused(error) = end {
-            session.refuse(error, &request, &mut out, &DEFAULTS);
+            request.refuse(&mut session, error, &mut out, &DEFAULTS);
         }
         Outcome { requests, wire: String::from_utf8_lossy(&out.to_vec()).into_owned(), end }
     }
@@ -205,7 +212,8 @@ mod parsing {
     fn garbage_is_refused_at_its_first_byte() {
         let mut request = Request::empty();
         request.input_mut().receive(b"\x16");
-        let advanced = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
+        let advanced =
+            request.advance(&mut ServerSession::new(1), &mut Output::default(), &Limits::default());
         assert_eq!(advanced, Err(ProtoError::Syntax));
     }
 
@@ -228,7 +236,8 @@ mod parsing {
     fn a_bare_line_feed_is_refused_without_waiting() {
         let mut request = Request::empty();
         request.input_mut().receive(b"GET / HTTP/1.1\n");
-        let advanced = Session::new().advance(&mut request, &mut Output::default(), &Limits::default());
+        let advanced =
+            request.advance(&mut ServerSession::new(1), &mut Output::default(), &Limits::default());
         assert_eq!(advanced, Err(ProtoError::Syntax));
     }
 
@@ -435,12 +444,22 @@ mod bounds {
         server.refuses(get("a: 1\r\nb: 2\r\nc: 3\r\n"), ProtoError::TooManyFields);
         server.refuses(get("a: 1\r\nb: 2\r\nc: 3\r\n").replace("1.1", "1.2"), ProtoError::TooManyFields);
 
-        let at_ceiling = Limits { fields_max: usize::MAX, ..Limits::default() };
-        let server = Server { limits: at_ceiling, ..Server::default() };
-        let whole = server.converse([get(&"a: 1\r\n".repeat(FIELDS_CEILING - 1)).as_bytes()]);
-        assert_eq!(whole.end, End::Quiet);
-        let whole = server.converse([get(&"a: 1\r\n".repeat(FIELDS_CEILING)).as_bytes()]);
-        assert_eq!(whole.end, End::Refused(ProtoError::TooManyFields));
+        // The default, a limit for which the stack has no room, and none but that of the head.
+        for fields_max in [FIELDS_DEFAULT, FIELDS_ON_STACK + 72, usize::MAX] {
+            let limits = Limits { fields_max, ..Limits::default() };
+            let server = Server { limits, ..Server::default() };
+            let end = |count: usize| {
+                let message = get(&"a: 1\r\n".repeat(count - 1));
+                let whole = server.converse([message.as_bytes()]);
+                assert_eq!(whole, server.converse([&message.as_bytes()[..100], &message.as_bytes()[100..]]));
+                whole.end
+            };
+            let most = fields_max.min(2000);
+            assert_eq!(end(most), End::Quiet, "{fields_max}");
+            if most == fields_max {
+                assert_eq!(end(most + 1), End::Refused(ProtoError::TooManyFields), "{fields_max}");
+            }
+        }
     }
 
     #[test]
@@ -472,10 +491,10 @@ mod bounds {
 
     #[test]
     fn promised_bytes_cost_nothing() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         request.input_mut().receive(post("Content-Length: 4194304\r\n", "1").as_bytes());
-        let progress = session.advance(&mut request, &mut Output::default(), &Limits::default());
+        let progress = request.advance(&mut session, &mut Output::default(), &Limits::default());
         assert_eq!(progress, Ok(Progress::NeedInput));
         request.input_mut().space(1024);
         assert!(request.input().capacity() < 4096, "{}", request.input().capacity());
@@ -483,7 +502,7 @@ mod bounds {
 
     #[test]
     fn chunk_framing_is_not_stored() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         let limits = Limits::default();
@@ -492,12 +511,12 @@ mod bounds {
         for _ in 0..1000 {
             let chunk = format!("1;{extension}\r\nx\r\n");
             for piece in chunk.as_bytes().chunks(3) {
-                assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::NeedInput));
+                assert_eq!(request.advance(&mut session, &mut out, &limits), Ok(Progress::NeedInput));
                 request.input_mut().receive(piece);
             }
         }
         request.input_mut().receive(b"0\r\n\r\n");
-        assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::Ready));
+        assert_eq!(request.advance(&mut session, &mut out, &limits), Ok(Progress::Ready));
         assert_eq!(request.body(), "x".repeat(1000).as_bytes());
         assert!(request.input().capacity() <= 4096, "{}", request.input().capacity());
     }
@@ -582,17 +601,18 @@ mod connections {
 
     #[test]
     fn a_partial_request_does_not_hold_back_a_response() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         let limits = Limits::default();
         request.input_mut().receive(format!("{}GET /half", get("")).as_bytes());
-        assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::Ready));
-        assert!(session.respond(&request, &mut Response::new(), &mut out, &DEFAULTS, false).stays);
-        session.finish(&mut request);
-        assert_eq!(session.advance(&mut request, &mut out, &limits), Ok(Progress::NeedInput));
+        assert_eq!(request.advance(&mut session, &mut out, &limits), Ok(Progress::Ready));
+        let reply = Response::new().respond(&mut session, &request, &mut out, &DEFAULTS, false);
+        assert_eq!(reply.close, None);
+        request.finish(&mut session);
+        assert_eq!(request.advance(&mut session, &mut out, &limits), Ok(Progress::NeedInput));
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), OK);
-        assert_eq!(session.state(), Stage::Head);
+        assert_eq!(session.state(), RequestStage::Head);
     }
 
     #[test]
@@ -609,62 +629,65 @@ mod connections {
 
     #[test]
     fn the_stage_follows_the_bytes() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         for (piece, stage) in [
-            ("", Stage::Idle),
-            ("\r\n\r", Stage::Idle),
-            ("\n", Stage::Idle),
-            ("P", Stage::Head),
-            ("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r", Stage::Head),
-            ("\n", Stage::Body),
-            ("1", Stage::Body),
-            ("2", Stage::Ready),
+            ("", RequestStage::Idle),
+            ("\r\n\r", RequestStage::Idle),
+            ("\n", RequestStage::Idle),
+            ("P", RequestStage::Head),
+            ("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r", RequestStage::Head),
+            ("\n", RequestStage::Body),
+            ("1", RequestStage::Body),
+            ("2", RequestStage::Ready),
         ] {
             request.input_mut().receive(piece.as_bytes());
-            session.advance(&mut request, &mut out, &Limits::default()).expect("a good request");
+            request.advance(&mut session, &mut out, &Limits::default()).expect("a good request");
             assert_eq!(session.state(), stage, "{piece:?}");
             assert_eq!(
-                (session.is_idle(), session.state() == Stage::Head),
-                (stage == Stage::Idle, stage == Stage::Head)
+                (session.is_idle(), session.state() == RequestStage::Head),
+                (stage == RequestStage::Idle, stage == RequestStage::Head)
             );
         }
-        session.finish(&mut request);
-        assert_eq!(session.state(), Stage::Idle);
+        request.finish(&mut session);
+        assert_eq!(session.state(), RequestStage::Idle);
     }
 
     #[test]
     fn an_exchanged_request_object_ends_the_connection() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         request.input_mut().receive(get("").as_bytes());
-        assert_eq!(session.advance(&mut request, &mut out, &Limits::default()), Ok(Progress::Ready));
+        assert_eq!(request.advance(&mut session, &mut out, &Limits::default()), Ok(Progress::Ready));
         let mut other = Request::empty();
         other.input_mut().receive(b"something else altogether");
-        assert!(!session.respond(&other, &mut Response::new(), &mut out, &DEFAULTS, false).stays);
-        session.finish(&mut other);
+        let reply = Response::new().respond(&mut session, &other, &mut out, &DEFAULTS, false);
+        assert_eq!(reply.close, Some(CloseReason::Failed));
+        other.finish(&mut session);
         assert!(other.input().is_empty());
         assert_eq!(String::from_utf8_lossy(&out.to_vec()), OK_CLOSE);
     }
 
     #[test]
-    fn a_request_exchanged_while_it_is_judged_is_not_welcomed() {
-        let limits = Limits { asks: Asks::Always, ..Limits::DEFAULT };
-        let judged = |message: &str| {
-            let (mut session, mut request) = (Session::new(), Request::empty());
+    fn a_request_exchanged_while_its_head_is_decided_on_is_not_accepted() {
+        let limits = Limits { head_decision: HeadDecision::Always, ..Limits::DEFAULT };
+        let decided_on = |connection, message: &str| {
+            let (mut session, mut request) = (ServerSession::new(connection), Request::empty());
             request.input_mut().receive(message.as_bytes());
-            let found = session.advance(&mut request, &mut Output::default(), &limits);
+            let found = request.advance(&mut session, &mut Output::default(), &limits);
             assert_eq!(found, Ok(Progress::Head { expects: false }));
             (session, request)
         };
         let mut out = Output::default();
-        let (mut session, mut own) = judged("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
-        let (_, mut other) =
-            judged("GET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /of-another-client HTTP/1.1\r\nHost: h\r\n\r\n");
-        assert_eq!(session.welcome(&mut other, &mut out, &limits), Err(ProtoError::Syntax));
-        assert_eq!(session.welcome(&mut own, &mut out, &limits), Ok(Progress::Ready));
+        let (mut session, mut own) = decided_on(1, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (_, mut other) = decided_on(
+            2,
+            "GET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /of-another-client HTTP/1.1\r\nHost: h\r\n\r\n",
+        );
+        assert_eq!(other.accept_body(&mut session, &mut out, &limits), Err(ProtoError::Syntax));
+        assert_eq!(own.accept_body(&mut session, &mut out, &limits), Ok(Progress::Ready));
         assert_eq!((own.path(), session.requests()), ("/a", 1));
     }
 }
@@ -720,14 +743,14 @@ mod expectations {
 
     #[test]
     fn the_body_is_asked_for_before_it_arrives() {
-        let mut session = Session::new();
+        let mut session = ServerSession::new(1);
         let mut request = Request::empty();
         let mut out = Output::default();
         request.input_mut().receive(post("Expect: 100-continue\r\nContent-Length: 2\r\n", "").as_bytes());
-        assert_eq!(session.advance(&mut request, &mut out, &Limits::default()), Ok(Progress::NeedInput));
+        assert_eq!(request.advance(&mut session, &mut out, &Limits::default()), Ok(Progress::NeedInput));
         assert_eq!(out.to_vec(), b"HTTP/1.1 100 Continue\r\n\r\n");
         request.input_mut().receive(b"a");
-        assert_eq!(session.advance(&mut request, &mut out, &Limits::default()), Ok(Progress::NeedInput));
+        assert_eq!(request.advance(&mut session, &mut out, &Limits::default()), Ok(Progress::NeedInput));
         assert_eq!(out.to_vec(), b"HTTP/1.1 100 Continue\r\n\r\n", "once is enough");
     }
 

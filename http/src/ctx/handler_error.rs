@@ -1,0 +1,172 @@
+//! What handlers may fail with: errors that know what their request is to be answered.
+//!
+//! The rule: what is the server's fault is for its log, not for the client.
+
+use super::RequestCtx;
+use crate::message::response::IntoStatus;
+use crate::proto::{ProtoError, refusal_text};
+use crate::values::status;
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::{fmt, io};
+
+/// An error that knows the status that its request is to be answered with; see [`Handler`](crate::Handler).
+///
+/// [`HttpError`] is a ready one. These are such errors too:
+/// - [`Error`](crate::Error), [`form::Error`](crate::form::Error), [`multipart::Error`](crate::multipart::Error),
+///   [`ProtoError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
+/// - [`io::Error`]: likewise when reading the request's body gave it, else 500.
+/// - `Box<dyn std::error::Error + Send + Sync>`: as the error in it if that is one of these, else 500. So `?` takes
+///   anything.
+///
+/// ```
+/// use anthill_http::{Handler, RequestCtx, StatusError};
+/// use std::fmt;
+///
+/// #[derive(Debug)]
+/// enum ShopError { SoldOut, Database(String) }
+///
+/// impl fmt::Display for ShopError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         match self {
+///             Self::SoldOut => f.write_str("sold out"),
+///             Self::Database(error) => write!(f, "the database failed: {error}"),
+///         }
+///     }
+/// }
+///
+/// impl StatusError for ShopError {
+///     fn status(&self) -> u16 {
+///         match self {
+///             Self::SoldOut => 409,
+///             Self::Database(_) => 500,
+///         }
+///     }
+/// }
+///
+/// let mut ctx = RequestCtx::default();
+/// (|_: &mut RequestCtx| Err::<(), _>(ShopError::SoldOut)).handle(&mut ctx);
+/// assert_eq!((ctx.response.status(), ctx.response.body()), (409, &b"sold out"[..]));
+///
+/// // What is our own fault is logged and not told.
+/// (|_: &mut RequestCtx| Err::<(), _>(ShopError::Database("password wrong".into()))).handle(&mut ctx);
+/// assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say which status it is answered with",
+    label = "not a `StatusError`",
+    note = "implement `StatusError` for it, make it an `HttpError`, or return `Box<dyn Error + Send + Sync>`"
+)]
+pub trait StatusError: fmt::Display {
+    /// The status to answer.
+    fn status(&self) -> u16;
+
+    /// What the client is told, as plain text; `None`: the standard words for the status.
+    ///
+    /// By default the error's own text when the status is below 500. From 500 on the error is the server's, whose texts
+    /// are not for strangers: they are logged at level `Error`.
+    fn message(&self) -> Option<Cow<'_, str>> {
+        (self.status() < 500).then(|| self.to_string().into())
+    }
+}
+
+/// A status and what the client is told: the error for handlers that have no better one.
+///
+/// ```
+/// use anthill_http::{Handler, HttpError, RequestCtx};
+/// let closed = |_: &mut RequestCtx| Err::<(), _>(HttpError::new(503, "we open at nine"));
+/// let mut ctx = RequestCtx::default();
+/// closed.handle(&mut ctx);
+/// assert_eq!((ctx.response.status(), ctx.response.body()), (503, &b"we open at nine"[..]));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpError {
+    status: u16,
+    message: Cow<'static, str>,
+}
+
+impl HttpError {
+    /// An error to answer with `status` and the plain text `message`, whatever the status.
+    pub fn new(status: impl IntoStatus, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: status.into_status(), message: message.into() }
+    }
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for HttpError {}
+
+impl StatusError for HttpError {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    fn message(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.message))
+    }
+}
+
+impl StatusError for ProtoError {
+    fn status(&self) -> u16 {
+        ProtoError::status(*self)
+    }
+
+    /// What the server itself answers for it.
+    fn message(&self) -> Option<Cow<'_, str>> {
+        Some(refusal_text(ProtoError::status(*self)).into())
+    }
+}
+
+impl StatusError for io::Error {
+    fn status(&self) -> u16 {
+        inside(self).map_or(500, StatusError::status)
+    }
+
+    fn message(&self) -> Option<Cow<'_, str>> {
+        inside(self).and_then(StatusError::message)
+    }
+}
+
+/// What of ours, or of the handler's, an I/O error carries.
+fn inside(error: &io::Error) -> Option<&dyn StatusError> {
+    let cause = error.get_ref()?;
+    match cause.downcast_ref::<ProtoError>() {
+        Some(cause) => Some(cause),
+        None => cause.downcast_ref::<HttpError>().map(|cause| cause as _),
+    }
+}
+
+impl RequestCtx {
+    /// Starts the response over as what `error` says, and logs what the client is not told.
+    pub(super) fn answer_error(&mut self, error: &dyn StatusError) {
+        let code = error.status();
+        if code >= 500 {
+            let (method, path) = (self.request.method(), self.request.path());
+            log::error!("the handler of {method} {path:?} failed; answered {code}: {error}");
+        }
+        let message = error.message().unwrap_or_else(|| status::reason(code).into());
+        self.error(message.as_bytes(), code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_io_error_is_what_it_carries() {
+        let too_large = io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge);
+        assert_eq!(
+            (too_large.status(), too_large.message().as_deref()),
+            (413, Some("Request body too large"))
+        );
+        let own = io::Error::other(HttpError::new(404, "no such file"));
+        assert_eq!((own.status(), own.message().as_deref()), (404, Some("no such file")));
+        let plain = io::Error::from(io::ErrorKind::PermissionDenied);
+        assert_eq!((plain.status(), plain.message()), (500, None));
+    }
+}

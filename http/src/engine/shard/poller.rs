@@ -1,0 +1,85 @@
+//! A shard's poller: what the system reports of its sockets, and how its driver is woken from waiting for that.
+//!
+//! Waiting happens under a lock of its own that only the driver takes. Sockets are registered once, edge-triggered, for
+//! both directions: an event that nobody awaits costs nothing then, and none has to be asked for.
+
+use std::io;
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::{Events, Interest, Poll, Registry, Waker};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::engine::shard::slots::{Readiness, Token};
+
+/// Token of the waker; no connection has it, its slot number is out of reach.
+const WAKE: mio::Token = mio::Token(usize::MAX);
+/// Events taken from the system at once.
+const EVENTS_AT_ONCE: usize = 256;
+
+pub(crate) struct Poller {
+    registry: Registry,
+    waker: Waker,
+    waiting: Mutex<Waiting>,
+}
+
+/// What only the driver uses.
+struct Waiting {
+    poll: Poll,
+    events: Events,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        let waker = Waker::new(&registry, WAKE)?;
+        let events = Events::with_capacity(EVENTS_AT_ONCE);
+        Ok(Poller { registry, waker, waiting: Mutex::new(Waiting { poll, events }) })
+    }
+
+    /// Has everything reported that happens to `socket`, under `token`, until it is closed.
+    pub(crate) fn register(&self, socket: &mut dyn Source, token: Token) -> io::Result<()> {
+        let number = mio::Token(token.to_number() as usize);
+        self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Ends the driver's wait, or keeps its next one from happening.
+    pub(crate) fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            log::error!("waking a shard failed: {error}");
+        }
+    }
+
+    /// The driver waits until there is something to report, it is woken, or `timeout` has passed.
+    pub(crate) fn wait(&self, timeout: Option<Duration>) -> Reports<'_> {
+        let mut waiting = self.waiting.lock();
+        let Waiting { poll, events } = &mut *waiting;
+        // A wait that failed reports nothing.
+        if let Err(error) = poll.poll(events, timeout) {
+            if error.kind() != io::ErrorKind::Interrupted {
+                log::error!("waiting for events failed: {error}");
+            }
+            events.clear();
+        }
+        Reports { waiting }
+    }
+}
+
+/// What one wait has brought.
+pub(crate) struct Reports<'a> {
+    waiting: MutexGuard<'a, Waiting>,
+}
+
+impl Reports<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> + '_ {
+        self.waiting.events.iter().filter(|event| event.token() != WAKE).map(|event| {
+            let readiness = Readiness {
+                readable: event.is_readable(),
+                writable: event.is_writable(),
+                read_closed: event.is_read_closed() || event.is_error(),
+            };
+            (Token::from_number(event.token().0 as u64), readiness)
+        })
+    }
+}

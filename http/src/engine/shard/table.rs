@@ -1,0 +1,237 @@
+//! What the threads of a shard share under its one lock: where each connection is, which are to be served next, whose
+//! deadline comes up, and whether the driver sleeps.
+//!
+//! *Finding nothing to serve* and *going to sleep* are one step under the lock, and so is *bringing something* and
+//! *looking whether the driver sleeps*; so nobody brings something to a driver that then sleeps past it. Waking itself
+//! happens outside: the methods say whether it has to. The first that brings something to a sleeping driver wakes it,
+//! others need not, because `asleep` is taken back in the same step.
+//!
+//! A table knows no poller and no socket: what it must know of a connection is in [`Connection`].
+
+use std::collections::VecDeque;
+
+use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
+use crate::engine::shard::slots::{Readiness, Slots, Token};
+use crate::engine::sync::{Mutex, lock};
+
+/// What a table must know of a connection that it holds.
+pub(crate) trait Connection {
+    fn token(&self) -> Token;
+    /// When it is given up, as long as it is parked.
+    fn deadline(&self) -> Millis;
+    /// Takes over what the poller reported.
+    fn note(&mut self, readiness: Readiness);
+    /// Its requests that were not counted yet. They count as counted from now on.
+    fn count_requests(&mut self) -> u64;
+}
+
+/// The connections of a shard.
+pub(crate) struct Table<C> {
+    state: Mutex<TableState<C>>,
+}
+
+struct TableState<C> {
+    slots: Slots<C>,
+    to_serve: VecDeque<ToServe<C>>,
+    /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
+    /// keep others from being heard.
+    this_pass: usize,
+    deadlines: Deadlines,
+    /// The driver waits for the poller, or is about to, and nobody has woken it yet.
+    asleep: bool,
+    /// The driver is gone for good; nothing can be added.
+    ended: bool,
+    /// Requests of these connections, counted when they are put back.
+    requests: u64,
+}
+
+/// A connection that is out, in the queue of those to be served.
+enum ToServe<C> {
+    Ready(C),
+    Overdue(C),
+}
+
+/// What the driver found when it looked for a connection to serve.
+pub(crate) enum Found<C> {
+    Connection(C),
+    /// One whose deadline has passed: what it waited for may have come while nobody looked, else it is to be given up.
+    Overdue(C),
+    /// Some, but the poller must be asked first whether others are ready.
+    Others,
+    /// Nothing: wait for the poller, at most until then.
+    Nothing(Millis),
+}
+
+impl<C: Connection> Table<C> {
+    pub(crate) fn new() -> Self {
+        Table {
+            state: Mutex::new(TableState {
+                slots: Slots::new(),
+                to_serve: VecDeque::new(),
+                this_pass: 0,
+                deadlines: Deadlines::default(),
+                asleep: false,
+                ended: false,
+                requests: 0,
+            }),
+        }
+    }
+
+    /// Requests of these connections, up to the last time each was put back.
+    pub(crate) fn requests(&self) -> u64 {
+        lock(&self.state).requests
+    }
+
+    /// A place for a new connection, which counts as out until it is added or released. `None`: the driver is gone.
+    pub(crate) fn reserve(&self) -> Option<Token> {
+        let mut state = lock(&self.state);
+        (!state.ended).then(|| state.slots.reserve())
+    }
+
+    /// Parks a new connection at its reserved place, or queues it if something was reported already. True: wake the
+    /// driver.
+    #[must_use]
+    pub(crate) fn add(&self, connection: C) -> bool {
+        let (token, deadline) = (connection.token(), connection.deadline());
+        let mut state = lock(&self.state);
+        let mut wakes = state.deadlines.set(token, deadline);
+        if let Err((mut connection, readiness)) = state.slots.park(token, connection, true) {
+            connection.note(readiness);
+            state.to_serve.push_back(ToServe::Ready(connection));
+            wakes = true;
+        }
+        state.must_wake(wakes)
+    }
+
+    /// Parks a connection after a turn. `Ok(true)`: wake the driver. `Err`: something was reported meanwhile, or the shard
+    /// is stopping and the connection idle; serve it again.
+    pub(crate) fn park(&self, mut connection: C, is_idle: bool) -> Result<bool, C> {
+        let (token, deadline) = (connection.token(), connection.deadline());
+        let mut state = lock(&self.state);
+        state.requests += connection.count_requests();
+        match state.slots.park(token, connection, is_idle) {
+            Ok(()) => {
+                let wakes = deadline != NEVER && state.deadlines.set(token, deadline);
+                Ok(state.must_wake(wakes))
+            }
+            Err((mut connection, readiness)) => {
+                connection.note(readiness);
+                Err(connection)
+            }
+        }
+    }
+
+    /// Puts a connection that is out at the end of the queue. True: wake the driver.
+    #[must_use]
+    pub(crate) fn queue(&self, connection: C) -> bool {
+        let mut state = lock(&self.state);
+        state.to_serve.push_back(ToServe::Ready(connection));
+        state.must_wake(true)
+    }
+
+    /// Ends a connection that is out, and that the caller closes. True: wake the driver.
+    #[must_use]
+    pub(crate) fn end(&self, connection: &mut C) -> bool {
+        let mut state = lock(&self.state);
+        state.requests += connection.count_requests();
+        state.release(connection.token())
+    }
+
+    /// Gives back the place of a connection that was never added. True: wake the driver.
+    #[must_use]
+    pub(crate) fn release(&self, token: Token) -> bool {
+        lock(&self.state).release(token)
+    }
+
+    /// The next connection to serve: first those reported, then those overdue. With `Nothing` the driver counts as asleep
+    /// until it reports again.
+    pub(crate) fn find(&self, now: Millis) -> Found<C> {
+        let mut state = lock(&self.state);
+        if state.this_pass == 0 {
+            state.queue_overdue(now);
+            if !state.to_serve.is_empty() {
+                return Found::Others;
+            }
+        }
+        match state.to_serve.pop_front() {
+            Some(next) => {
+                state.this_pass -= 1;
+                match next {
+                    ToServe::Ready(connection) => Found::Connection(connection),
+                    ToServe::Overdue(connection) => Found::Overdue(connection),
+                }
+            }
+            None => {
+                debug_assert_eq!(state.this_pass, 0, "a pass is part of the queue");
+                state.asleep = true;
+                Found::Nothing(state.deadlines.next().unwrap_or(NEVER))
+            }
+        }
+    }
+
+    /// The driver is up, and this is what the poller reported: queues what is ready, and begins a pass.
+    pub(crate) fn report(&self, reports: impl Iterator<Item = (Token, Readiness)>) {
+        let mut state = lock(&self.state);
+        state.asleep = false;
+        for (token, readiness) in reports {
+            if let Some(mut connection) = state.slots.report(token, readiness) {
+                connection.note(readiness);
+                state.to_serve.push_back(ToServe::Ready(connection));
+            }
+        }
+        state.this_pass = state.to_serve.len();
+    }
+
+    /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
+    /// driver is to be woken if the answer is true.
+    #[must_use]
+    pub(crate) fn stop(&self) -> bool {
+        let mut state = lock(&self.state);
+        for mut connection in state.slots.stop() {
+            // A request may have come that the poller was not asked about yet.
+            connection.note(Readiness { readable: true, ..Readiness::default() });
+            state.to_serve.push_back(ToServe::Ready(connection));
+        }
+        state.must_wake(true)
+    }
+
+    /// Ends the shard if it has no connection left; true when it has ended, so that nothing can be added any more.
+    pub(crate) fn end_if_empty(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.ended |= state.slots.len() == 0;
+        state.ended
+    }
+}
+
+impl<C: Connection> TableState<C> {
+    /// Whether whoever brought something (`wakes`) has to wake the driver for it.
+    fn must_wake(&mut self, wakes: bool) -> bool {
+        wakes && std::mem::take(&mut self.asleep)
+    }
+
+    fn release(&mut self, token: Token) -> bool {
+        self.deadlines.forget(token);
+        self.slots.release(token);
+        let connections = self.slots.len();
+        self.deadlines.prune(connections);
+        // Whoever waits for the last connection of a shutdown sleeps in the poller.
+        self.must_wake(connections == 0)
+    }
+
+    /// Queues every parked connection whose deadline has passed.
+    fn queue_overdue(&mut self, now: Millis) {
+        while let Some(token) = self.deadlines.take_due(now) {
+            // Gone, or out: then its deadline is set anew when it is parked.
+            let Some(connection) = self.slots.take(token) else { continue };
+            let due = connection.deadline();
+            if due <= now {
+                self.to_serve.push_back(ToServe::Overdue(connection));
+            } else if let Err((connection, _)) = self.slots.park(token, connection, false) {
+                debug_assert!(false, "nothing is reported under the lock");
+                self.to_serve.push_back(ToServe::Ready(connection));
+            } else if due != NEVER {
+                self.deadlines.set(token, due);
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! How a request is received: the session finds it in the connection's buffer, and the request is made readable.
+//!
+//! The idea: the protocol core knows bytes and spans ([`Received`](crate::proto::Received)). What a request has besides,
+//! the normal form of its path, what was changed, how far the body was read, begins and ends here with what was found.
+
+use super::{KeptForm, Request};
+use crate::proto::{CloseReason, Defaults, Limits, Progress, ProtoError, ServerSession};
+use crate::util::path;
+use crate::wire::output::{KEPT_BYTES_MAX, Output};
+
+/// Receiving.
+impl Request {
+    /// Parses the request at the front of `bytes`, with the default limits, and says how many bytes it takes up.
+    /// `None`: it is not complete.
+    ///
+    /// ```
+    /// let bytes = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b";
+    /// let (request, length) = anthill_http::Request::parse(bytes)?.expect("a complete request");
+    /// assert_eq!((request.path(), &bytes[length..]), ("/a", &b"GET /b"[..]));
+    /// # Ok::<(), anthill_http::ProtoError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Why the bytes are no request, as a server would judge them.
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtoError> {
+        let mut request = Self::empty();
+        request.input.receive(bytes);
+        let progress =
+            request.advance(&mut ServerSession::new(0), &mut Output::default(), &Limits::default())?;
+        let length = bytes.len() - request.input.unread().len() + request.found.raw;
+        Ok((progress == Progress::Ready).then_some((request, length)))
+    }
+
+    /// Lets `session` look for a request in the input; see [`ServerSession::advance`].
+    ///
+    /// # Errors
+    /// As from the session.
+    #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        session: &mut ServerSession,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
+        let before = self.found.stamp;
+        let progress = session.advance(&mut self.input, &mut self.found, out, limits)?;
+        if self.found.stamp != before {
+            self.adopt();
+        }
+        Ok(progress)
+    }
+
+    /// Lets the request whose head was decided on go on; see [`ServerSession::accept_body`]. What was changed meanwhile is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// As from the session.
+    pub(crate) fn accept_body(
+        &mut self,
+        session: &mut ServerSession,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
+        let progress = session.accept_body(&mut self.input, &mut self.found, out, limits)?;
+        self.adopt();
+        Ok(progress)
+    }
+
+    /// Takes the request that was answered out of the input; see [`ServerSession::finish`].
+    #[inline]
+    pub(crate) fn finish(&mut self, session: &mut ServerSession) -> Option<CloseReason> {
+        let close = session.finish(&mut self.input, &mut self.found);
+        self.clear();
+        close
+    }
+
+    /// Refuses what is in the input; see [`ServerSession::refuse`].
+    pub(crate) fn refuse(
+        &self,
+        session: &mut ServerSession,
+        error: ProtoError,
+        out: &mut Output,
+        defaults: &Defaults<'_>,
+    ) -> bool {
+        session.refuse(error, &self.input, out, defaults)
+    }
+
+    /// Begins anew with what was found.
+    #[inline]
+    fn adopt(&mut self) {
+        self.forget_own();
+        let head = &self.found.head;
+        if !head.path_is_plain && !self.found.is_clear() {
+            path::normalize_into(&mut self.path, head.path.within(self.input.unread()));
+        }
+    }
+
+    /// Forgets the request but neither the unread input nor memory that is worth keeping.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.found.clear();
+        self.forget_own();
+        if self.path.capacity() > KEPT_BYTES_MAX {
+            self.path = String::new();
+        } else {
+            self.path.clear();
+        }
+    }
+
+    /// Forgets what is not part of what was found.
+    #[inline]
+    fn forget_own(&mut self) {
+        self.cursor = 0;
+        self.failure = None;
+        self.edits = None;
+        self.form = KeptForm::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(head: &str) -> Result<Request, ProtoError> {
+        Ok(Request::parse(head.as_bytes())?.expect("a whole head").0)
+    }
+
+    #[test]
+    fn targets() {
+        for (line, host, path, query) in [
+            ("GET /", "h", "/", ""),
+            ("GET /a%20b/../c?x=1&y", "h", "/c", "x=1&y"),
+            ("GET /a?b?c#d?e", "h", "/a", "b?c"),
+            ("GET /a#b?c", "h", "/a", ""),
+            ("GET /?", "h", "/", ""),
+            ("GET //h/x", "h", "/h/x", ""),
+            ("OPTIONS *", "h", "/*", ""),
+            ("GET http://other:8080/x?y", "other:8080", "/x", "y"),
+            ("GET http://other", "other", "/", ""),
+            ("GET HTTPS://other?y", "other", "/", "y"),
+            ("GET http://other#y", "other", "/", ""),
+            ("GET http://[::1]:80/x", "[::1]:80", "/x", ""),
+            ("CONNECT other:443", "other:443", "/", ""),
+            ("GET /\u{e4}", "h", "/\u{e4}", ""),
+        ] {
+            let request = request(&format!("{line} HTTP/1.1\r\nHost: h\r\n\r\n")).expect(line);
+            assert_eq!(request.host(), host.as_bytes(), "{line}");
+            assert_eq!(request.path(), path, "{line}");
+            assert_eq!(request.query(), query.as_bytes(), "{line}");
+            assert_eq!(request.target(), line.split_once(' ').expect("a target").1.as_bytes(), "{line}");
+        }
+    }
+
+    #[test]
+    fn refused_targets() {
+        use ProtoError::*;
+        for (line, error) in [
+            ("GET x", Syntax),
+            ("GET x/y", Syntax),
+            ("GET ?x", Syntax),
+            ("GET **", Syntax),
+            ("GET *x", Syntax),
+            ("GET /a\u{1}b", Syntax),
+            ("GET /a\u{7f}b", Syntax),
+            ("GET /a\tb", Syntax),
+            ("GET ://h/x", Syntax),
+            ("GET 1http://h/x", Syntax),
+            ("GET ht_tp://h/x", Syntax),
+            ("GET x?a://h", Syntax),
+            ("GET http:///x", BadHost),
+            ("GET http://a\\b/x", BadHost),
+            ("GET http://u@h/x", BadHost),
+            ("GET http://h:x/", BadHost),
+            ("CONNECT /x", Syntax),
+            ("CONNECT h", Syntax),
+            ("CONNECT http://h:1/", Syntax),
+        ] {
+            let result = request(&format!("{line} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            assert_eq!(result.err(), Some(error), "{line:?}");
+        }
+    }
+}

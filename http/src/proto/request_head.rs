@@ -1,0 +1,236 @@
+//! From the bytes of a request head to what they mean.
+//!
+//! The idea: a head that has arrived in one piece, as nearly all do, is split by `httparse` at once, and its line ends are
+//! checked on the way ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and
+//! remembers how far it got, so that a head that trickles in is not searched again and again), then let `httparse` split
+//! it. Both look once at each field and keep what the server itself has to know.
+//!
+//! What is strict and what is not, where parsers are known to differ:
+//!
+//! | Input | Decision | Why |
+//! |---|---|---|
+//! | empty lines before the request line | skipped, within the head limit | RFC 9112 2.2, `PAR-04` |
+//! | LF without CR in the head | refused at once | parsers that differ here can be tricked; `PAR-04` |
+//! | CR without LF | refused | RFC 9112 2.2, `PAR-09` |
+//! | not one space between parts of the request line | refused | RFC 9112 3, `PAR-02` |
+//! | space before the colon, or inside a name | refused | RFC 9112 5.1, `PAR-07`, `PAR-08` |
+//! | a folded line | refused | RFC 9112 5.2, `PAR-10` |
+//! | control bytes in a value, tab excepted | refused | RFC 9110 5.5, `PAR-09` |
+//! | bytes beyond ASCII in a value | kept | RFC 9110 5.5 (obs-text) |
+//! | bytes beyond ASCII in the target | kept if they are UTF-8 | fasthttp keeps them |
+//! | `HTTP/1.2` and up | treated as HTTP/1.0 | `PAR-02` |
+//! | another major version | refused with 505 | RFC 9110 15.6.6 |
+//! | user information in the host | refused | RFC 9110 4.2.4, `PAR-06` |
+//!
+//! The rule: the verdict depends on the bytes of the head alone, not on how they arrived or on what follows
+//! them.
+
+use super::close::{CloseReason, ConnectionOptions};
+use super::error::ProtoError;
+use super::fields::with_room;
+use super::framing::{Framing, FramingFields, request_in};
+use super::limits::{FIELDS_ON_STACK, Limits};
+use super::lines;
+use super::target::split_target;
+use super::trailer::is_trailer_name;
+use crate::util::span::Span;
+use crate::util::{authority, token};
+use crate::values::headers::Field;
+use crate::values::version::Version;
+use std::mem::MaybeUninit;
+
+/// What the head of a request said, as spans into it and as decisions taken from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RequestParts {
+    pub(crate) method: Span,
+    pub(crate) target: Span,
+    /// The raw path within the target.
+    pub(crate) path: Span,
+    /// Whether `path` is its own normal form.
+    pub(crate) path_is_plain: bool,
+    pub(crate) query: Span,
+    pub(crate) host: Span,
+    pub(crate) version: Version,
+    /// Why the client, or the way the message is framed, does not allow another request after this one.
+    pub(crate) close: Option<CloseReason>,
+}
+
+/// What the head said, for the request and for the session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ParsedHead {
+    pub(crate) head: RequestParts,
+    pub(crate) framing: Framing,
+    pub(crate) expects_continue: bool,
+}
+
+/// What is too large about a head of which `bytes` are all that is allowed.
+#[cold]
+pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
+    match memchr::memchr2(b' ', b'\n', bytes) {
+        // RFC 9110 section 9.1: a method that is not known, here because it never ends, is not implemented.
+        None => ProtoError::MethodTooLong,
+        // RFC 9112 section 3: "A server that receives a request-target longer than any URI it wishes to parse MUST
+        // respond with a 414 (URI Too Long) status code."
+        Some(_) if memchr::memchr(b'\n', bytes).is_none() => ProtoError::TargetTooLong,
+        Some(_) => ProtoError::HeadTooLarge,
+    }
+}
+
+/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not
+/// there in full, or is something of which [`lines::find_end`] and [`parse`] have to judge.
+#[inline(always)]
+pub(crate) fn parse_front(
+    bytes: &[u8],
+    fields: &mut Vec<Field>,
+    limits: &Limits,
+) -> Option<(usize, ParsedHead)> {
+    fields.clear();
+    let mut room = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
+    let mut raw = httparse::Request::new(&mut []);
+    let found = raw.parse_with_uninit_headers(bytes, &mut room[..limits.fields_on_stack()]);
+    let Ok(httparse::Status::Complete(length)) = found else { return None };
+    let head = bytes.get(..length)?;
+    let parsed = interpret(head, &raw, fields).ok()?;
+    // `httparse` takes a line feed alone for a line end, and we do not: each line must end with both.
+    let has_line_ends = head.ends_with(b"\r\n\r\n")
+        && fields.iter().all(|field| lines::follows_crlf(head, field.name.start as usize));
+    has_line_ends.then_some((length, parsed))
+}
+
+/// Parses `bytes`, which must be exactly one head with its blank line, and puts its fields into `fields`.
+///
+/// # Errors
+/// Why it is not the head of a request.
+pub(crate) fn parse(
+    bytes: &[u8],
+    fields: &mut Vec<Field>,
+    limits: &Limits,
+) -> Result<ParsedHead, ProtoError> {
+    let parsed = match split(bytes, fields, limits) {
+        Err(httparse::Error::Version) => split(&with_known_version(bytes)?, fields, limits),
+        parsed => parsed,
+    };
+    parsed.unwrap_or_else(|error| {
+        Err(match error {
+            httparse::Error::TooManyHeaders => ProtoError::TooManyFields,
+            _ => ProtoError::Syntax,
+        })
+    })
+}
+
+/// Lets `httparse` split a head, and interprets what it found. The outer error is `httparse`'s.
+fn split(
+    bytes: &[u8],
+    fields: &mut Vec<Field>,
+    limits: &Limits,
+) -> Result<Result<ParsedHead, ProtoError>, httparse::Error> {
+    with_room(bytes.len(), limits, |room| {
+        fields.clear();
+        let mut raw = httparse::Request::new(&mut []);
+        match raw.parse_with_uninit_headers(bytes, room)? {
+            httparse::Status::Complete(length) if length == bytes.len() => Ok(interpret(bytes, &raw, fields)),
+            _ => Err(httparse::Error::NewLine),
+        }
+    })
+}
+
+/// A copy of a head that says `HTTP/1.0` where it says another version of HTTP/1, which `httparse` does not know. The
+/// copy is bounded by the head limit and only ever made for versions that do not exist.
+#[cold]
+fn with_known_version(bytes: &[u8]) -> Result<Vec<u8>, ProtoError> {
+    let line_end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+    let [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] = bytes[..line_end] else {
+        return Err(ProtoError::Syntax);
+    };
+    if !major.is_ascii_digit() || !minor.is_ascii_digit() {
+        return Err(ProtoError::Syntax);
+    }
+    if major != b'1' {
+        return Err(ProtoError::UnsupportedVersion);
+    }
+    let mut renamed = bytes.to_vec();
+    renamed[line_end - 1] = b'0';
+    Ok(renamed)
+}
+
+/// The semantic pass: from the parts of a head to decisions. `raw` borrows from `bytes`.
+#[inline(always)]
+fn interpret(
+    bytes: &[u8],
+    raw: &httparse::Request<'_, '_>,
+    fields: &mut Vec<Field>,
+) -> Result<ParsedHead, ProtoError> {
+    let version = if raw.version == Some(1) { Version::Http11 } else { Version::Http10 };
+    let method = raw.method.unwrap_or_default().as_bytes();
+    let target = raw.path.unwrap_or_default().as_bytes();
+    let mut seen = Seen::default();
+    for header in raw.headers.iter() {
+        let name = header.name.as_bytes();
+        fields.push(Field { name: Span::of(name, bytes), value: Span::of(header.value, bytes) });
+        seen.field(name, header.value)?;
+    }
+    let host = match seen.host {
+        Some(host) if !host.is_empty() => {
+            if !authority::is_valid(host) {
+                return Err(ProtoError::BadHost);
+            }
+            host
+        }
+        _ if version == Version::Http11 => return Err(ProtoError::MissingHost),
+        _ => &target[..0],
+    };
+    let (framing, framing_closes) = request_in(seen.framing, version)?;
+    let target_parts = split_target(method, target)?;
+    let head = RequestParts {
+        method: Span::of(method, bytes),
+        target: Span::of(target, bytes),
+        path: Span::of(target_parts.path, bytes),
+        path_is_plain: target_parts.path_is_plain,
+        query: Span::of(target_parts.query, bytes),
+        host: Span::of(target_parts.authority.unwrap_or(host), bytes),
+        version,
+        close: framing_closes.or(seen.connection.close(version)),
+    };
+    // A client that speaks HTTP/1.0 cannot wait for an interim response (RFC 9110 section 10.1.1).
+    let expects_continue = seen.expects_continue && version == Version::Http11;
+    Ok(ParsedHead { head, framing, expects_continue })
+}
+
+/// What the fields said that the server itself has to know.
+#[derive(Default)]
+struct Seen<'a> {
+    host: Option<&'a [u8]>,
+    framing: FramingFields,
+    connection: ConnectionOptions,
+    expects_continue: bool,
+}
+
+impl<'a> Seen<'a> {
+    /// Looks at one field. The length of the name rules nearly all of them out.
+    #[inline]
+    fn field(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), ProtoError> {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => match self.host.replace(value) {
+                None => {}
+                Some(_) => return Err(ProtoError::DuplicateHost),
+            },
+            6 if name.eq_ignore_ascii_case(b"expect") => {
+                // A list, in which empty elements mean nothing (RFC 9110 sections 5.6.1.2 and 10.1.1).
+                for expectation in token::list(value) {
+                    if !expectation.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(ProtoError::ExpectationFailed);
+                    }
+                    self.expects_continue = true;
+                }
+            }
+            7 if name.eq_ignore_ascii_case(b"trailer") && !token::list(value).all(is_trailer_name) => {
+                return Err(ProtoError::BadTrailer);
+            }
+            10 if name.eq_ignore_ascii_case(b"connection") => self.connection.add(value),
+            14 if name.eq_ignore_ascii_case(b"content-length") => self.framing.content_length(value)?,
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.framing.transfer_encoding(value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}

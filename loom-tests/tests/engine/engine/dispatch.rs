@@ -1,0 +1,4 @@
+//! The files of handing over, by the same paths as in the library.
+
+#[path = "../../../../http/src/engine/dispatch/queue.rs"]
+pub(crate) mod queue;
