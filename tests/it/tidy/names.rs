@@ -27,10 +27,12 @@ const ALLOWED: &[&str] = &[
     "http: Seen",
     "http: Shared",
     "http: Source",
-    "http: Stage",
     "http: State",
     "http: Stream",
     "http: Watched",
+    "http: Connection",
+    "http: Waiting",
+    "http: Work",
 ];
 
 /// Names with more than one type that nothing qualifies, and where they are.

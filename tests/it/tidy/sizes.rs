@@ -17,12 +17,7 @@ const ALLOWED: &[&str] = &[
     "pool: struct PoolStats",
     "pool: fn place",
     "pool: fn wait_in_line",
-    "http: struct Builder",
-    "http: fn resolve",
-    "http: struct Settings",
     "http: struct Engine",
-    "http: struct Request",
-    "http: fn append_response_head",
 ];
 
 const LONG: &str = "// Long because ";
