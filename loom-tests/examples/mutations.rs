@@ -417,6 +417,8 @@ fn say(line: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// Without this a table would go stale unseen, since the mutants are too slow for a plain `cargo test`.
@@ -437,6 +439,61 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// Every model of every test target: the target, and the model's full name in it.
+    fn models(checkout: &Path) -> BTreeSet<(String, String)> {
+        let mut models = BTreeSet::new();
+        for entry in fs::read_dir(checkout.join("loom-tests/tests")).unwrap() {
+            let path = entry.unwrap().path();
+            let target = stem(&path);
+            if path.join("main.rs").exists() {
+                for entry in fs::read_dir(&path).unwrap() {
+                    let file = entry.unwrap().path();
+                    let module = Some(stem(&file)).filter(|module| module != "main");
+                    collect_models(&file, &target, module, &mut models);
+                }
+            } else if path.is_file() {
+                collect_models(&path, &target, None, &mut models);
+            }
+        }
+        models
+    }
+
+    fn stem(path: &Path) -> String {
+        path.file_stem().unwrap().to_str().unwrap().to_owned()
+    }
+
+    fn collect_models(
+        file: &Path,
+        target: &str,
+        module: Option<String>,
+        models: &mut BTreeSet<(String, String)>,
+    ) {
+        let text = fs::read_to_string(file).unwrap();
+        let mut lines = text.lines();
+        while lines.any(|line| line.trim() == "#[test]") {
+            let head = lines.find(|line| !line.trim_start().starts_with("#[")).unwrap();
+            let name = head.trim_start().strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            let name = name.unwrap_or_else(|| panic!("{}: a test without a name", file.display()));
+            let model = module.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("::");
+            assert!(models.insert((target.to_owned(), model)), "{name} is there twice");
+        }
+    }
+
+    /// A model that cannot fail proves nothing, and one that was never seen to fail may be such a model.
+    #[test]
+    fn every_model_has_a_recorded_mutation_and_every_record_a_model() {
+        let checkout = checkout();
+        let models = models(&checkout);
+        assert!(models.len() > 130, "only {} models were found", models.len());
+        let mutations = read_tables(&checkout).unwrap();
+        let recorded: BTreeSet<_> =
+            mutations.into_iter().map(|mutation| (mutation.table, mutation.model)).collect();
+        let without: Vec<_> = models.difference(&recorded).collect();
+        assert!(without.is_empty(), "models without a mutation that they catch: {without:?}");
+        let unknown: Vec<_> = recorded.difference(&models).collect();
+        assert!(unknown.is_empty(), "mutations of models that there are not: {unknown:?}");
     }
 
     #[test]

@@ -12,13 +12,16 @@
 //! checked with real threads, by `pool_103_a_busy_lock_is_no_miss` and `pool_108_…` of the integration tests. And
 //! threads choose their numbers here, so that a number passes from a thread that ends to a new one is not modelled.
 
-use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use anthill_pool::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats};
 use loom::cell::Cell;
 use loom::thread;
+
+#[path = "support/explore.rs"]
+#[allow(dead_code, reason = "these scenes are small enough for every interleaving, and plan no panics")]
+mod support;
 
 /// Tells how many are alive, notices when two have it, and visits the pool when dropped.
 struct Ant {
@@ -94,17 +97,10 @@ impl Nest {
 
 /// Runs `scene` in every interleaving, on a thread that has lane 0.
 fn explore(name: &str, scene: impl Fn() + Send + Sync + 'static) {
-    let explored = Arc::new(AtomicUsize::new(0));
-    let counter = explored.clone();
-    loom::model(move || {
-        counter.fetch_add(1, Ordering::Relaxed);
+    support::explore(name, support::Preemptions::Any, move || {
         ObjectPool::<Ant>::set_home(0);
         scene();
     });
-    let explored = explored.load(Ordering::Relaxed);
-    // Past the test harness's own lock on its output; a refused write is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "{name}: {explored} interleavings");
-    assert!(explored > 1, "{name} explored a single interleaving, so it checks no race");
 }
 
 /// Runs `body` on a thread that has the lane `number`, and the shard that goes with it.
@@ -262,33 +258,29 @@ fn l40_neighbours_that_search_each_other_do_not_lock_up() {
     });
 }
 
+fn a_tick_meets_a_use(nest: &Nest) {
+    nest.fill(1);
+    nest.pool.tick(); // it is old now: the next tick drops it, unless the use comes first
+    let ticker = without_lane(nest, |nest| nest.pool.tick());
+    nest.use_one();
+    ticker.join().unwrap();
+    let stats = nest.settled();
+    assert_eq!(stats.resident, 1, "what was just used is young: {stats:?}");
+    assert_eq!(stats.hits + stats.dropped_by_age, 1, "used or dropped, not both: {stats:?}");
+}
+
 #[test]
 fn l41_a_tick_against_a_use_loses_and_doubles_nothing() {
     explore("l41_a_tick_against_a_use_loses_and_doubles_nothing", || {
-        let nest = Nest::new(|options| options.shards(1));
-        nest.fill(1);
-        nest.pool.tick(); // it is old now: the next tick drops it, unless the use comes first
-        let ticker = without_lane(&nest, |nest| nest.pool.tick());
-        nest.use_one();
-        ticker.join().unwrap();
-        let stats = nest.settled();
-        assert_eq!(stats.resident, 1, "what was just used is young: {stats:?}");
-        assert_eq!(stats.hits + stats.dropped_by_age, 1, "used or dropped, not both: {stats:?}");
+        a_tick_meets_a_use(&Nest::new(|options| options.shards(1)));
     });
 }
 
 #[test]
 fn l41_a_tick_against_a_use_without_a_lane_loses_and_doubles_nothing() {
     explore("l41_a_tick_against_a_use_without_a_lane_loses_and_doubles_nothing", || {
-        let nest = Nest::new(|options| options.shards(1).max_idle(1));
-        nest.fill(1);
-        nest.pool.tick();
-        let ticker = without_lane(&nest, |nest| nest.pool.tick());
-        nest.use_one();
-        ticker.join().unwrap();
-        let stats = nest.settled();
-        assert_eq!(stats.resident, 1, "what was just used is young: {stats:?}");
-        assert_eq!(stats.hits + stats.dropped_by_age, 1, "used or dropped, not both: {stats:?}");
+        // So few objects that there is no lane for them.
+        a_tick_meets_a_use(&Nest::new(|options| options.shards(1).max_idle(1)));
     });
 }
 

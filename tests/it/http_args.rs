@@ -141,7 +141,7 @@ fn arg_01_many_pairs_of_one_key_go_at_once() {
 }
 
 #[test]
-fn arg_01_sorting() {
+fn arg_01_sorting_by_pairs_or_keys_keeps_the_order_of_equals() {
     let sorted = |raw: &str, sort: fn(&mut Args)| {
         let mut args = Args::parse(raw);
         sort(&mut args);
@@ -185,7 +185,7 @@ fn arg_01_a_comparison_that_panics_changes_nothing() {
 }
 
 #[test]
-fn arg_01_numbers() {
+fn arg_01_numbers_are_whole_and_decimal_or_refused() {
     let uint = |value: &str| Args::from_iter([("n", value)]).get_uint("n");
     for (value, expected) in [
         ("0", Ok(0)),

@@ -6,8 +6,7 @@
 use anthill_http::{ProtoError, Server};
 use anthill_tests::client::{Client, get, post};
 use anthill_tests::server::Running;
-
-use crate::http_parse::{Case, check, echoing, refused, served};
+use anthill_tests::verdicts::{Case, assert_pieces_do_not_matter, check, echoing, refused, served};
 
 /// A POST request whose chunked body is exactly these bytes.
 fn chunked(fields: &str, body: &str) -> String {
@@ -45,7 +44,7 @@ const FORBIDDEN_TRAILERS: &[&str] = &[
 ];
 
 /// The inputs of this file's rows.
-pub(crate) fn corpus() -> Vec<Case> {
+fn corpus() -> Vec<Case> {
     let mut corpus = vec![
         served("BDY-01", post("/", "exact\r\n\0 bytes"), "] exact\\r\\n\\x00 bytes {"),
         served("BDY-02", chunked("", "3\r\nabc\r\n5\r\n12345\r\n0\r\n\r\n"), "] abc12345 {}"),
@@ -247,8 +246,13 @@ fn bdy_06_trailers_are_readable_after_the_body() {
 }
 
 #[test]
-fn bdy_07_forbidden_trailers() {
+fn bdy_07_what_decided_before_the_body_is_no_trailer() {
     check(corpus(), "BDY-07");
+}
+
+#[test]
+fn par_16_pieces_of_a_body_do_not_matter() {
+    assert_pieces_do_not_matter(corpus());
 }
 
 #[test]

@@ -9,10 +9,9 @@ use std::time::Duration;
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, Reply, SOCKET_LIMIT, get, post};
 use anthill_tests::drivers::on_both;
+use anthill_tests::notes::Notes;
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, eventually};
-
-use crate::http_streams::Notes;
 
 /// Answers with method and path, and does to the connection what the query says.
 fn echo(ctx: &mut RequestCtx) {

@@ -154,7 +154,7 @@ fn cky_01_no_setter_begins_another_line_or_attribute() {
 }
 
 #[test]
-fn cky_02_good_forms() {
+fn cky_02_well_formed_cookies_are_read() {
     for (field, expected) in [
         ("a", "a"),
         ("a=b", "a=b"),
@@ -206,7 +206,7 @@ fn cky_02_the_greatest_age_can_be_added_to_a_clock() {
 }
 
 #[test]
-fn cky_02_bad_forms() {
+fn cky_02_malformed_cookies_are_refused_with_the_reason() {
     for (field, expected) in [
         ("", CookieError::Empty),
         (" ", CookieError::Empty),

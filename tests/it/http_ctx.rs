@@ -11,33 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anthill_http::header::format_http_date;
 use anthill_http::{Request, RequestCtx, Server, ServerBuilder, UserKey};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
+use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
-use anthill_tests::{background, eventually};
-
-pub(crate) const URLENCODED: &str = "application/x-www-form-urlencoded";
-pub(crate) const MULTIPART: &str = "multipart/form-data; boundary=sep";
-
-/// A context for a POST to `target` of this type and body.
-pub(crate) fn posted(target: &str, content_type: &str, body: impl AsRef<[u8]>) -> RequestCtx {
-    let mut request = Request::new("POST", target).expect("a request");
-    request.set_host("h").expect("a host");
-    request.set_content_type(content_type);
-    request.set_body(body);
-    RequestCtx::for_request(request, None)
-}
-
-/// The bytes of such a request, with further header fields.
-pub(crate) fn post_message(target: &str, content_type: &str, fields: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let head = format!(
-        "POST {target} HTTP/1.1\r\nHost: h\r\nContent-Type: {content_type}\r\n{fields}Content-Length: {length}\r\n\r\n"
-    );
-    [head.as_bytes(), body].concat()
-}
-
-pub(crate) fn text(value: Option<impl AsRef<[u8]>>) -> Option<String> {
-    value.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned())
-}
+use anthill_tests::{background, eventually, planned_panic};
 
 #[test]
 fn ctx_03_values_of_query_and_body() {
@@ -174,7 +150,7 @@ fn ctx_04_values_are_dropped_once_when_the_response_was_made() {
                 let values = seen.lock().expect("nobody panics while it holds this").join(",");
                 out.write_all(values.as_bytes())
             }),
-            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            "/panic" => planned_panic(),
             _ => ctx.set_body("plain"),
         }
     });
@@ -390,7 +366,7 @@ fn ctx_08_ids_times_and_log_lines() {
 }
 
 #[test]
-fn ctx_09_modified_since() {
+fn ctx_09_modified_since_is_judged_to_the_second() {
     let changed = UNIX_EPOCH + Duration::new(784_111_777, 500_000_000);
     let second = Duration::from_secs(1);
     let asked = |field: Option<&str>| {

@@ -5,15 +5,15 @@
 //! that was not asked for nothing is taken for a request.
 
 use std::io::{Read, Write};
-use std::panic::resume_unwind;
 use std::time::Duration;
 
 use anthill_http::{RequestCtx, Server, ServerBuilder};
+use anthill_tests::client::hears;
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
 use anthill_tests::drivers::on_both;
-use anthill_tests::{Gate, eventually};
-
-use crate::http_streams::{Notes, assert_goes_on, hears, or_next, streaming, told};
+use anthill_tests::notes::Notes;
+use anthill_tests::uploads::{assert_goes_on, or_next, streaming, told};
+use anthill_tests::{Gate, eventually, planned_panic};
 
 fn ask(target: &str, framing: &str) -> String {
     format!("POST {target} HTTP/1.1\r\nHost: h\r\nX: y\r\nExpect: 100-continue\r\n{framing}\r\n\r\n")
@@ -59,7 +59,7 @@ fn exp_02_a_hook_refuses_with_a_status_of_its_own() {
             ctx.set_body("not sent");
             match ctx.path() {
                 "/fine" => 100,
-                "/panic" => resume_unwind(Box::new("without the noise of the panic hook")),
+                "/panic" => planned_panic(),
                 path => path[1..].parse().unwrap(),
             }
         });
@@ -113,7 +113,7 @@ fn exp_03_a_hook_says_yes_or_no() {
         let options = options.continue_handler(|request| {
             assert!(request.header("X").is_some());
             match request.path() {
-                "/panic" => resume_unwind(Box::new("without the noise of the panic hook")),
+                "/panic" => planned_panic(),
                 path => path == "/yes",
             }
         });

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::http_ctx::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_http::form::{self, Error, Limit};
 use anthill_http::multipart::{self, Boundary, Malformed, MultipartWriter};
 use anthill_http::{Request, RequestCtx, Server};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
+use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
 use anthill_tests::{LONG_PATIENCE, background, eventually};
 use flate2::Compression;
@@ -173,7 +173,7 @@ fn frm_02_forms_through_a_server() {
 }
 
 #[test]
-fn frm_02_compressed_forms() {
+fn frm_02_compressed_forms_are_read_like_plain_ones() {
     let body = form_with_file(20_000);
     for (coding, encoded) in [
         ("gzip", gzip(&body)),

@@ -14,11 +14,9 @@ use anthill_http::form::{Error, Form, FormType, Limit};
 use anthill_http::multipart::{self, Boundary, Malformed, Multipart, MultipartWriter};
 use anthill_http::{Headers, RequestCtx};
 use anthill_tests::client::{Client, get};
+use anthill_tests::forms::{MULTIPART, URLENCODED};
 use anthill_tests::server::Running;
 use proptest::prelude::*;
-
-const URLENCODED: &str = "application/x-www-form-urlencoded";
-const MULTIPART: &str = "multipart/form-data; boundary=sep";
 
 /// A form as browsers send it: a value, a value without text, two files of one field, a file that was not chosen.
 const BROWSER_FORM: &str = "--sep\r\n\

@@ -4,6 +4,7 @@
 
 use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::Client;
+use anthill_tests::planned_panic;
 use anthill_tests::server::Running;
 
 /// What a handler's response looks like from outside, without the fields that every response has.
@@ -138,7 +139,7 @@ fn hdr_06_framing_cannot_be_forged() {
 }
 
 #[test]
-fn hdr_11_status_lines() {
+fn hdr_11_the_reason_is_the_one_that_was_set_or_the_standard_one() {
     let running = Running::new(|ctx| {
         let status = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(0);
         ctx.set_status_code(status);
@@ -252,7 +253,7 @@ fn hdr_02_names_go_out_canonical_or_as_given() {
             "/raw" => ctx.response.headers_mut().set_raw_names(true),
             "/canonical" => ctx.response.headers_mut().set_raw_names(false),
             "/context" => *ctx = RequestCtx::default(),
-            "/panic" => std::panic::resume_unwind(Box::new("on purpose")),
+            "/panic" => planned_panic(),
             "/error" => ctx.error("", 400),
             _ => {}
         }

@@ -3,10 +3,10 @@
 //! The idea: the bytes of the message count, a response's as a server sends them and a request's as they are written. The
 //! rule: every public setter has its line in a table, and each is given everything that could end a line or a body.
 
-use crate::http_messages::wire;
 use anthill_http::multipart::{Boundary, Multipart, MultipartWriter};
 use anthill_http::{Args, Cookie, CookieLine, Headers, Request, RequestCtx, Server, Uri};
 use anthill_tests::client::get;
+use anthill_tests::wire::answer;
 use std::io::Write;
 
 /// Texts that would begin a line, a message, an attribute or a pair of their own.
@@ -141,7 +141,7 @@ fn hdr_05_no_setter_of_a_response_makes_a_line() {
             for keeps_names in [false, true] {
                 let options = Server::builder();
                 let options = if keeps_names { options.normalize_header_names(false) } else { options };
-                let sent = wire(options, handler, &get("/"));
+                let sent = answer(options, handler, &get("/"));
                 assert_no_line_is_forged(what, &sent, "HTTP/1.1 ");
                 let (head, body) = sent.split_once("\r\n\r\n").expect("a whole head");
                 assert!(
@@ -314,7 +314,7 @@ fn hdr_06_a_response_is_framed_by_its_body_whoever_says_otherwise() {
             ("Content-Length", "2"),
         ]);
     };
-    let plain = wire(
+    let plain = answer(
         Server::builder(),
         move |ctx| {
             ctx.set_body("body");
@@ -324,7 +324,7 @@ fn hdr_06_a_response_is_framed_by_its_body_whoever_says_otherwise() {
     );
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n";
     assert_eq!(plain, format!("{head}Content-Length: 4\r\n\r\nbody"));
-    let streamed = wire(
+    let streamed = answer(
         Server::builder(),
         move |ctx| {
             ctx.response.set_body_reader(&b"body"[..]);

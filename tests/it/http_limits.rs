@@ -3,13 +3,12 @@
 //! The idea: each limit is met exactly and missed by one. The rule: what is refused is refused for good (the connection
 //! ends, the handler never runs), and what fits is served as if there were no limit.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::{env, fs, process};
 
 use anthill_http::Server;
 use anthill_tests::client::{Client, Reply, get, post};
+use anthill_tests::processes::{apart_with_descriptors, memory_kib};
 use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, eventually};
 
@@ -49,7 +48,7 @@ fn connections_beyond_the_cap_are_told_so_unasked() {
 }
 
 #[test]
-fn lim_03_connections_per_address() {
+fn lim_03_an_address_has_no_more_than_its_connections() {
     let mut running = Running::with(Server::builder().max_conns_per_ip(1), |_| {});
     let mut addresses = vec![running.address()];
     match running.listen("[::1]:0") {
@@ -210,23 +209,12 @@ fn lim_07_the_limit_that_is_not_set_and_the_one_that_is_switched_off() {
     assert_eq!(running.client().exchange(sized(huge)).text(), huge.to_string());
 }
 
-/// Set in the process that the test starts to measure memory without the other tests in it.
-const CHILD: &str = "ANTHILL_LIM_08_CHILD";
-
 #[test]
 fn lim_08_promised_bytes_cost_no_memory() {
     const NAME: &str = "http_limits::lim_08_promised_bytes_cost_no_memory";
     const CONNECTIONS: usize = 1000;
-    if env::var_os(CHILD).is_some() {
-        promise(CONNECTIONS);
-        process::exit(0);
-    }
     // Each connection has two ends here.
-    let script = format!("ulimit -n {} && exec \"$0\" --exact {NAME} --nocapture", 2 * CONNECTIONS + 200);
-    let child =
-        Command::new("sh").arg("-c").arg(script).arg(env::current_exe().unwrap()).env(CHILD, "1").output();
-    let child = child.unwrap();
-    assert!(child.status.success(), "{child:?}");
+    apart_with_descriptors(NAME, 2 * CONNECTIONS + 200, || promise(CONNECTIONS));
 }
 
 /// Lets so many connections promise 4 MiB each and send one byte of it.
@@ -234,7 +222,8 @@ fn promise(connections: usize) {
     const MIB: usize = 1024;
     let running = Running::new(|_| {});
     running.client().get("/");
-    let before = memory_kib();
+    let kinds = ["VmData", "VmRSS"];
+    let before = kinds.map(memory_kib);
     let mut clients = running.clients(connections);
     for client in &mut clients {
         client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\nb");
@@ -244,19 +233,10 @@ fn promise(connections: usize) {
     for mut client in running.clients(8) {
         assert_eq!(client.get("/").status, 200);
     }
-    let (data, resident) = memory_kib();
-    let grown = (data.saturating_sub(before.0), resident.saturating_sub(before.1));
-    assert!(grown.0 < 128 * MIB && grown.1 < 128 * MIB, "{connections} connections took {grown:?} KiB");
-}
-
-/// The writable and the resident memory of this process.
-fn memory_kib() -> (usize, usize) {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let field = |key: &str| -> usize {
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect(key);
-        line.trim().trim_end_matches(" kB").parse().expect(key)
-    };
-    (field("VmData:"), field("VmRSS:"))
+    for (kind, before) in kinds.into_iter().zip(before) {
+        let grown = memory_kib(kind).saturating_sub(before);
+        assert!(grown < 128 * MIB, "{connections} connections took {grown} KiB of {kind}");
+    }
 }
 
 #[test]

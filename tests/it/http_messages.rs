@@ -9,52 +9,15 @@ use anthill_http::header::{ByteRange, ContentRange, RangeError, RangeSpec};
 use anthill_http::multipart::{Boundary, BoundaryError};
 use anthill_http::{
     ArgError, Args, ContentDecoder, Cookie, CookieError, Error, InvalidRequest, InvalidTrailer, ProtoError,
-    Request, RequestCtx, Response, Server, ServerBuilder, ShutdownError, UnsupportedCoding, Uri, UriError,
-    Version, form, multipart,
+    Request, RequestCtx, Response, Server, ShutdownError, UnsupportedCoding, Uri, UriError, Version, form,
+    multipart,
 };
-use anthill_tests::Gate;
 use anthill_tests::client::{Client, get};
 use anthill_tests::server::Running;
-use std::io::{self, Cursor, Read, Write};
-use std::sync::{Arc, Mutex};
+use anthill_tests::wire::{Script, Wire, answer};
+use anthill_tests::{Gate, planned_panic};
+use std::io;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// A peer that has sent everything, and remembers what it got.
-pub(crate) struct Peer {
-    sends: Cursor<Vec<u8>>,
-    got: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Read for Peer {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.sends.read(into)
-    }
-}
-
-impl Write for Peer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.got.lock().expect("nobody panics while it holds this").write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What a server sends in answer to `request`.
-#[track_caller]
-pub(crate) fn wire(
-    options: ServerBuilder,
-    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
-    request: &str,
-) -> String {
-    let server = options.default_date(false).name(None).build(handler).expect("options");
-    let got = Arc::default();
-    let peer = Peer { sends: Cursor::new(request.into()), got: Arc::clone(&got) };
-    server.serve_conn(peer).expect("a connection that ends well");
-    let got = std::mem::take(&mut *got.lock().expect("nobody panics while it holds this"));
-    String::from_utf8_lossy(&got).into_owned()
-}
 
 #[test]
 fn hdr_04_the_head_as_it_was_received() {
@@ -293,10 +256,10 @@ fn hdr_07_what_is_set_generically_works_like_what_is_set_by_type() {
         ),
     ];
     for (generic, typed) in both {
-        let sent =
-            [generic, typed].map(|set| wire(Server::builder(), move |ctx| set(&mut ctx.response), &get("/")));
+        let sent = [generic, typed]
+            .map(|set| answer(Server::builder(), move |ctx| set(&mut ctx.response), &get("/")));
         assert_eq!(sent[0], sent[1]);
-        assert_ne!(sent[0], wire(Server::builder(), |_| {}, &get("/")));
+        assert_ne!(sent[0], answer(Server::builder(), |_| {}, &get("/")));
     }
 }
 
@@ -389,7 +352,7 @@ fn what_is_written_is_what_a_server_sends() {
         set(&mut response);
         let mut written = Vec::new();
         response.write_to(&mut written).expect("a vector");
-        let sent = wire(Server::builder(), move |ctx| set(&mut ctx.response), &get("/"));
+        let sent = answer(Server::builder(), move |ctx| set(&mut ctx.response), &get("/"));
         assert_eq!(String::from_utf8_lossy(&written), sent);
     }
     let mut streamed = Response::new();
@@ -560,11 +523,9 @@ fn errors_are_told_apart_without_their_texts() {
     assert!(Error::from(io::Error::from(io::ErrorKind::ConnectionReset)).is_io());
     let serve = |message: &str| {
         anthill_tests::quiet_panics();
-        let peer = Peer { sends: Cursor::new(message.into()), got: Arc::default() };
-        let server = Server::new(|ctx| {
-            ctx.response.set_body_writer(|_| std::panic::resume_unwind(Box::new("on purpose")))
-        });
-        server.expect("the defaults").serve_conn(peer).expect_err("it ends badly")
+        let (wire, _) = Wire::new(Script::new(message));
+        let server = Server::new(|ctx| ctx.response.set_body_writer(|_| planned_panic()));
+        server.expect("the defaults").serve_conn(wire).expect_err("it ends badly")
     };
     assert!(serve(&get("/")).is_body_panic());
     assert_eq!(serve("GET / HTTP/1.1\r\n").proto(), Some(ProtoError::UnexpectedEnd));

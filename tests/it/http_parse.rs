@@ -1,103 +1,12 @@
 //! What is a request and what is not: rows `PAR-01` to `PAR-16`, over sockets.
 //!
-//! The idea: one corpus of inputs and verdicts, by row. Each row's test takes its part of it; `PAR-16` takes all of it,
-//! that of the bodies included, and sends every input once in one piece and once byte by byte. The rule: what is refused
-//! is refused once and for good. Behind every refused input comes a flawless request, which must not be served.
+//! The idea: one corpus of inputs and verdicts, by row. Each row's test takes its part of it; `PAR-16` takes all of it, and
+//! sends every input once in one piece and once byte by byte.
 
-use anthill_http::{RequestCtx, Server};
-use anthill_tests::client::{Client, get};
+use anthill_http::RequestCtx;
+use anthill_tests::client::get;
 use anthill_tests::server::Running;
-
-/// An input and what must become of it.
-pub(crate) struct Case {
-    row: &'static str,
-    input: Vec<u8>,
-    verdict: Verdict,
-}
-
-enum Verdict {
-    /// Reaches the handler, whose echo contains this.
-    Served(String),
-    /// Is answered by this status, and the connection ends.
-    Refused(u16),
-}
-
-/// An input that is a request.
-pub(crate) fn served(row: &'static str, input: impl AsRef<[u8]>, echo: &str) -> Case {
-    Case { row, input: input.as_ref().to_vec(), verdict: Verdict::Served(echo.to_owned()) }
-}
-
-/// An input that is none.
-pub(crate) fn refused(row: &'static str, input: impl AsRef<[u8]>) -> Case {
-    Case { row, input: input.as_ref().to_vec(), verdict: Verdict::Refused(400) }
-}
-
-/// Answers with all that it was told: `METHOD target path host [Name=value;...] body {trailers}`.
-fn echo(ctx: &mut RequestCtx) {
-    let list = |fields: anthill_http::Fields<'_>| -> String {
-        fields.iter().map(|(name, value)| format!("{name}={};", value.escape_ascii())).collect()
-    };
-    let request = &ctx.request;
-    let echoed = format!(
-        "{} {} {} {} [{}] {} {{{}}}",
-        request.method(),
-        request.target().escape_ascii(),
-        request.path(),
-        request.host().escape_ascii(),
-        list(request.headers()),
-        request.body().escape_ascii(),
-        list(request.trailers()),
-    );
-    ctx.set_body(echoed);
-}
-
-/// A server that echoes, and whose responses do not depend on the time.
-pub(crate) fn echoing() -> Running {
-    Running::with(Server::builder().default_date(false), echo)
-}
-
-/// Checks the cases of a row.
-#[track_caller]
-pub(crate) fn check(corpus: Vec<Case>, row: &str) {
-    let running = echoing();
-    let cases: Vec<Case> = corpus.into_iter().filter(|case| case.row == row).collect();
-    assert!(!cases.is_empty(), "{row} has no cases");
-    for case in &cases {
-        judge(&running, case);
-    }
-    let expected = cases.iter().filter(|case| matches!(case.verdict, Verdict::Served(_))).count();
-    assert_eq!(running.handled(), expected, "nothing else reached the handler");
-}
-
-#[track_caller]
-fn judge(running: &Running, case: &Case) {
-    let input = case.input.escape_ascii();
-    let mut client = running.client();
-    client.send(case.wire());
-    client.finish_sending();
-    let reply = client.try_response().unwrap_or_else(|problem| panic!("{input}: {problem}"));
-    match &case.verdict {
-        Verdict::Served(echo) => {
-            assert_eq!(reply.status, 200, "{input}");
-            assert!(reply.text().contains(echo.as_str()), "{input}\nbecame {}\nwithout {echo}", reply.text());
-        }
-        Verdict::Refused(status) => {
-            assert_eq!((reply.status, reply.closes()), (*status, true), "{input}");
-            assert_eq!(reply.text(), "Error when parsing request", "{input}");
-        }
-    }
-    client.expect_end();
-}
-
-impl Case {
-    /// What is sent.
-    fn wire(&self) -> Vec<u8> {
-        match self.verdict {
-            Verdict::Served(_) => self.input.clone(),
-            Verdict::Refused(_) => [&self.input, get("/behind").as_bytes()].concat(),
-        }
-    }
-}
+use anthill_tests::verdicts::{Case, assert_pieces_do_not_matter, check, echoing, refused, served};
 
 /// The inputs of this file's rows.
 fn corpus() -> Vec<Case> {
@@ -396,7 +305,7 @@ fn par_01_what_is_malformed_is_refused_once_and_for_good() {
 }
 
 #[test]
-fn par_02_request_lines() {
+fn par_02_request_lines_are_exact() {
     check(corpus(), "PAR-02");
     // Not 1.1, so it closes as 1.0 does.
     let running = echoing();
@@ -406,7 +315,7 @@ fn par_02_request_lines() {
 }
 
 #[test]
-fn par_03_targets() {
+fn par_03_targets_have_the_form_that_their_method_allows() {
     check(corpus(), "PAR-03");
     // After a success the connection would be a tunnel, so this handler declines.
     let running = Running::new(|ctx| {
@@ -418,7 +327,7 @@ fn par_03_targets() {
 }
 
 #[test]
-fn par_04_line_ends() {
+fn par_04_only_crlf_ends_a_line() {
     check(corpus(), "PAR-04");
     // The verdict needs neither what follows nor the end of the connection.
     let running = echoing();
@@ -471,7 +380,7 @@ fn par_12_more_than_one_content_length() {
 }
 
 #[test]
-fn par_13_transfer_encodings() {
+fn par_13_chunked_is_the_only_transfer_encoding() {
     check(corpus(), "PAR-13");
 }
 
@@ -498,37 +407,7 @@ fn par_15_chunked_beside_a_length() {
 
 #[test]
 fn par_16_pieces_do_not_matter() {
-    let running = echoing();
-    let whole = |input: &[u8]| {
-        let mut client = running.client();
-        let _ = client.try_send(input);
-        finish(client)
-    };
-    let byte_by_byte = |input: &[u8]| {
-        let mut client = running.client();
-        for byte in input {
-            if client.try_send([*byte]).is_err() {
-                break;
-            }
-        }
-        finish(client)
-    };
-    let mut cases = corpus();
-    cases.extend(crate::http_body::corpus());
-    for case in cases {
-        let wire = case.wire();
-        let expected = whole(&wire);
-        assert!(!expected.is_empty());
-        assert_eq!(byte_by_byte(&wire), expected, "{}: {}", case.row, wire.escape_ascii());
-    }
-}
-
-/// All that the server says until the connection ends.
-fn finish(mut client: Client) -> String {
-    // The server may be done with it already.
-    let _ = client.stream().shutdown(std::net::Shutdown::Write);
-    let rest = client.rest().expect("a connection that ends well");
-    String::from_utf8_lossy(&rest).into_owned()
+    assert_pieces_do_not_matter(corpus());
 }
 
 #[test]
@@ -546,7 +425,7 @@ fn other_protocols_are_told_which_one_is_spoken() {
 }
 
 #[test]
-fn ctx_01_methods() {
+fn ctx_01_each_method_is_told_from_all_others() {
     type Test = fn(&RequestCtx) -> bool;
     const TESTS: [(&str, Test); 9] = [
         ("GET", RequestCtx::is_get),

@@ -3,47 +3,19 @@
 //! The idea: files with holes, so that large ones cost no disk. The rule: what arrives is held against the file, and what
 //! has to be measured of the process is measured in one of its own.
 
-use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::process::{self, Command};
 use std::sync::Arc;
 
 use anthill_http::RequestCtx;
-use anthill_tests::client::{SOCKET_LIMIT, get};
+use anthill_tests::client::{SOCKET_LIMIT, get, hears};
 use anthill_tests::drivers::on_both;
 use anthill_tests::eventually;
-use anthill_tests::server::{Running, skip};
-
-use crate::http_responses::plain;
-use crate::http_streams::{assert_goes_on, hears, or_next};
-
-/// A file of so many bytes, nearly all of them holes, with a few that tell where they are.
-pub(crate) fn sparse(length: u64) -> File {
-    let file = tempfile::tempfile().unwrap();
-    file.set_len(length).unwrap();
-    for place in [0, 1_000_000, length / 2 - 3, length - 5] {
-        file.write_all_at(b"mark!", place).unwrap();
-    }
-    file
-}
-
-/// Reads a body of `length` bytes and holds it against the file.
-pub(crate) fn assert_same_bytes(mut received: impl Read, file: &File, offset: u64, length: u64) {
-    let (mut found, mut expected) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    let mut place = 0;
-    while place < length {
-        let most = found.len().min(usize::try_from(length - place).unwrap());
-        let count = received.read(&mut found[..most]).unwrap();
-        assert!(count > 0, "it ended at {place}");
-        file.read_exact_at(&mut expected[..count], offset + place).unwrap();
-        assert!(found[..count] == expected[..count], "something else at {place}");
-        place += count as u64;
-    }
-}
-
-pub(crate) const LARGE: u64 = 100 << 20;
+use anthill_tests::files::{LARGE, assert_same_bytes, file_head, sparse};
+use anthill_tests::processes::{apart_with_descriptors, memory_kib};
+use anthill_tests::server::{Running, plain, skip};
+use anthill_tests::uploads::{assert_goes_on, or_next};
 
 /// A handler that gives a file, or the part of it that the query says.
 fn giving_file(file: &Arc<File>) -> impl Fn(&mut RequestCtx) + Clone + 'static {
@@ -58,11 +30,6 @@ fn giving_file(file: &Arc<File>) -> impl Fn(&mut RequestCtx) + Clone + 'static {
             }
         }
     })
-}
-
-pub(crate) fn file_head(length: u64) -> String {
-    let content_type = if length == 0 { "" } else { "Content-Type: text/plain; charset=utf-8\r\n" };
-    format!("HTTP/1.1 200 OK\r\n{content_type}Content-Length: {length}\r\n\r\n")
 }
 
 #[test]
@@ -95,43 +62,20 @@ fn rsp_10_a_large_file_arrives_to_the_byte() {
     });
 }
 
-/// Set in the process that a test starts to measure without the other tests in it.
-const CHILD: &str = "ANTHILL_RSP_CHILD";
-
-/// Runs `work` in a process of its own, which may have so many descriptors; `name` is the test's own.
-pub(crate) fn by_itself(name: &str, descriptors: usize, work: impl FnOnce()) {
-    if env::var_os(CHILD).is_some() {
-        work();
-        process::exit(0);
-    }
-    let script = format!("ulimit -n {descriptors} && exec \"$0\" --exact {name} --nocapture");
-    let child =
-        Command::new("sh").arg("-c").arg(script).arg(env::current_exe().unwrap()).env(CHILD, "1").output();
-    let child = child.unwrap();
-    assert!(child.status.success(), "{child:?}");
-}
-
-/// The resident memory of this process that is its own, now.
-pub(crate) fn memory_kib() -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 #[test]
 fn rsp_10_a_large_file_takes_no_memory() {
-    by_itself("http_response_files::rsp_10_a_large_file_takes_no_memory", 1000, || {
+    apart_with_descriptors("http_response_files::rsp_10_a_large_file_takes_no_memory", 1000, || {
         let file = Arc::new(sparse(LARGE));
         on_both(plain(), giving_file(&file), |driven| {
             let mut client = driven.client();
             assert_goes_on(&mut client);
-            let before = memory_kib();
+            let before = memory_kib("RssAnon");
             client.send(get("/"));
             hears(&client, &file_head(LARGE));
             let mut most = 0;
             for part in 0..16 {
                 assert_same_bytes(client.stream(), &file, part * (LARGE / 16), LARGE / 16);
-                most = most.max(memory_kib());
+                most = most.max(memory_kib("RssAnon"));
             }
             assert!(most < before + 8 * 1024, "from {before} KiB to {most} KiB");
         });

@@ -11,17 +11,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anthill_http::{InvalidTrailer, RequestCtx, Response, Server, ServerBuilder};
+use anthill_http::{InvalidTrailer, RequestCtx, Response, Server};
+use anthill_tests::body_sources::{
+    CHUNKED_HEAD, FORMS, SOURCES, STATIC, StepReader, Tally, give, giving, is_of_unknown_size,
+};
 use anthill_tests::client::get;
+use anthill_tests::client::hears;
 use anthill_tests::drivers::on_both;
-use anthill_tests::{Gate, eventually};
-
-use crate::body_sources::{FORMS, SOURCES, STATIC, Script, Tally, give, giving, is_of_unknown_size};
-use crate::http_streams::{Notes, assert_goes_on, hears, or_next, pattern};
-
-pub(crate) fn plain() -> ServerBuilder {
-    Server::builder().default_date(false).name(None)
-}
+use anthill_tests::notes::Notes;
+use anthill_tests::server::plain;
+use anthill_tests::uploads::{assert_goes_on, or_next, pattern};
+use anthill_tests::{Gate, eventually, planned_panic};
 
 #[test]
 fn every_form_of_body_arrives_and_the_connection_stays() {
@@ -166,14 +166,11 @@ fn rsp_04_a_stream_of_known_size_is_sent_to_the_byte() {
     });
 }
 
-pub(crate) const CHUNKED_HEAD: &str =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
-
 /// A body that says "first", then waits at the gate, then says "second".
 pub(crate) fn in_two_parts(ctx: &mut RequestCtx, gate: &Gate) {
     let gate = gate.clone();
     if ctx.path() == "/reader" {
-        ctx.response.set_body_reader(Script::new().gives("first").waits(&gate, "second"));
+        ctx.response.set_body_reader(StepReader::new().gives("first").waits(&gate, "second"));
     } else {
         ctx.response.set_body_writer(move |out| {
             out.write_all(b"fir")?;
@@ -276,7 +273,7 @@ fn rsp_07_the_head_can_go_first() {
                 let waiting = gate.clone();
                 ctx.response.set_immediate_header_flush(flushes_head);
                 if form == "/reader" {
-                    ctx.response.set_body_reader(Script::new().waits(&gate, "body"));
+                    ctx.response.set_body_reader(StepReader::new().waits(&gate, "body"));
                 } else {
                     ctx.response.set_body_writer(move |out| {
                         waiting.pass();
@@ -376,7 +373,7 @@ fn rsp_08_a_source_that_fails_ends_its_connection_and_nothing_else() {
     let handler = or_next(move |ctx| {
         let fail = |panics: bool| -> io::Result<usize> {
             if panics {
-                resume_unwind(Box::new("without the noise of the panic hook"));
+                planned_panic();
             }
             Err(io::Error::other("out of bytes"))
         };
@@ -384,14 +381,14 @@ fn rsp_08_a_source_that_fails_ends_its_connection_and_nothing_else() {
         match ctx.path() {
             "/fine" => ctx.set_body("fine"),
             "/reader" => {
-                let script = Script::new().gives("some").then(move |_| fail(panics));
+                let script = StepReader::new().gives("some").then(move |_| fail(panics));
                 ctx.response.set_body_reader(same.source(script));
             }
             "/at-once" => {
-                ctx.response.set_body_reader(same.source(Script::new().then(move |_| fail(panics))))
+                ctx.response.set_body_reader(same.source(StepReader::new().then(move |_| fail(panics))))
             }
             "/sized" => {
-                let script = Script::new().gives("some").then(move |_| fail(panics));
+                let script = StepReader::new().gives("some").then(move |_| fail(panics));
                 ctx.response.set_body_reader_sized(same.source(script), 100);
             }
             "/writer" | "/flushing" => {
@@ -460,12 +457,14 @@ fn rsp_08_strange_readers_do_no_harm() {
         "/bomb" => ctx.response.set_body_reader(Bomb(io::Cursor::new("body"))),
         "/interrupted" => {
             let interrupted = |_: &mut [u8]| Err(ErrorKind::Interrupted.into());
-            ctx.response.set_body_reader(Script::new().then(interrupted).gives("body").then(interrupted));
+            ctx.response.set_body_reader(StepReader::new().then(interrupted).gives("body").then(interrupted));
         }
-        "/boaster" => ctx.response.set_body_reader_sized(Script::new().then(|room| Ok(room.len() + 1)), 4),
+        "/boaster" => {
+            ctx.response.set_body_reader_sized(StepReader::new().then(|room| Ok(room.len() + 1)), 4)
+        }
         "/would-block" => {
             let would_block = |_: &mut [u8]| Err(ErrorKind::WouldBlock.into());
-            ctx.response.set_body_reader(Script::new().gives("body").then(would_block));
+            ctx.response.set_body_reader(StepReader::new().gives("body").then(would_block));
         }
         _ => unreachable!(),
     });
@@ -542,7 +541,7 @@ fn rsp_09_a_source_is_dropped_once_however_the_request_ends() {
         give(&mut ctx.response, &form, b"ssss", &same);
         match ctx.path() {
             "/error" => ctx.error("no", 500),
-            "/panic" => resume_unwind(Box::new("without the noise of the panic hook")),
+            "/panic" => planned_panic(),
             "/replace" => ctx.set_body("other"),
             "/exchange" => ctx.request = anthill_http::Request::new("GET", "/").unwrap(),
             "/take" => drop(std::mem::take(ctx)),
@@ -572,8 +571,8 @@ fn bdy_08_trailers_come_behind_the_last_chunk() {
         response.set_header("Expires", "never");
         response.set_header("X-Plain", "plain");
         match ctx.path() {
-            "/reader" => ctx.response.set_body_reader(Script::new().gives("body")),
-            "/sized" => ctx.response.set_body_reader_sized(Script::new().gives("body"), 4),
+            "/reader" => ctx.response.set_body_reader(StepReader::new().gives("body")),
+            "/sized" => ctx.response.set_body_reader_sized(StepReader::new().gives("body"), 4),
             "/copied" => ctx.set_body("body"),
             _ => ctx.response.set_body_writer(|out| {
                 let added: Vec<bool> = ["X-Late", "Content-Length", "a b", "X-Other"]
@@ -680,7 +679,7 @@ fn hdr_08_fields_come_in_one_order() {
         response.set_header("Server", "s");
         response.append_header("X-One", "3");
         match ctx.path() {
-            "/reader" => ctx.response.set_body_reader(Script::new().gives("body")),
+            "/reader" => ctx.response.set_body_reader(StepReader::new().gives("body")),
             _ => ctx.set_body("body"),
         }
     };

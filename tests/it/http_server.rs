@@ -225,7 +225,7 @@ fn srv_07_serving_ends_well_when_there_is_nothing_left_to_accept() {
 }
 
 #[test]
-fn srv_09_the_server_header() {
+fn srv_09_every_response_names_the_server_unless_told_not_to() {
     let named = |options: ServerBuilder| {
         let running = Running::with(options, |_| {});
         let reply = running.client().get("/");

@@ -11,15 +11,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_http::RequestCtx;
+use anthill_tests::body_sources::{CHUNKED_HEAD, Source, StepReader, Tally};
+use anthill_tests::client::hears;
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
 use anthill_tests::drivers::on_both_within;
+use anthill_tests::files::{LARGE, assert_same_bytes, file_head, sparse};
+use anthill_tests::notes::Notes;
+use anthill_tests::processes::apart_with_descriptors;
 use anthill_tests::server::Running;
+use anthill_tests::server::plain;
+use anthill_tests::uploads::{assert_goes_on, or_next};
 use anthill_tests::{Gate, PATIENCE, background, eventually};
-
-use crate::body_sources::{Script, Source, Tally};
-use crate::http_response_files::{LARGE, assert_same_bytes, by_itself, file_head, sparse};
-use crate::http_responses::{CHUNKED_HEAD, plain};
-use crate::http_streams::{Notes, assert_goes_on, hears, or_next};
 
 /// A reader of an endless body, which is as quick as can be.
 fn endless(tally: &Tally) -> Source<io::Repeat> {
@@ -122,7 +124,7 @@ fn a_source_that_blocks_is_not_laid_to_the_charge_of_others() {
                 room[0] = b'x';
                 Ok(1)
             };
-            let script = (0..PIECES).fold(Script::new(), |script, _| script.then(slowly));
+            let script = (0..PIECES).fold(StepReader::new(), |script, _| script.then(slowly));
             ctx.response.set_body_reader(same.source(script));
         }
     });
@@ -150,7 +152,7 @@ fn a_thousand_slow_downloads_need_no_thousand_threads() {
     const LENGTH: usize = 512 * 1024;
     let name = "http_slow_readers::a_thousand_slow_downloads_need_no_thousand_threads";
     // Each connection has two ends here.
-    by_itself(name, 2 * DOWNLOADS + 200, || {
+    apart_with_descriptors(name, 2 * DOWNLOADS + 200, || {
         let tally = Tally::default();
         let same = tally.clone();
         let handled = Arc::new(AtomicUsize::new(0));
@@ -224,7 +226,7 @@ fn a_shutdown_waits_for_the_rest_of_a_stream() {
             let held = held.clone();
             match ctx.path() {
                 "/reader" => {
-                    let script = Script::new().gives("first").waits(&held, "second");
+                    let script = StepReader::new().gives("first").waits(&held, "second");
                     ctx.response.set_body_reader(same.source(script));
                 }
                 "/writer" => {

@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::http_streams::{assert_goes_on, echo, or_next, sized, streaming};
 use anthill_http::RequestCtx;
 use anthill_tests::client::{SOCKET_LIMIT, get};
 use anthill_tests::drivers::on_both;
 use anthill_tests::server::Running;
+use anthill_tests::uploads::{assert_goes_on, echo, or_next, sized, streaming};
 use anthill_tests::{Gate, PATIENCE, background, eventually};
 
 #[test]

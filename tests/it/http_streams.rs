@@ -4,127 +4,24 @@
 //! at every moment where on the connection it is. So each test looks at what is behind the body as well. The rule: whatever
 //! both ways of serving a connection can do is shown for both.
 
-use std::io::{self, Read, Write};
-use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anthill_http::{ProtoError, RequestCtx, Server, ServerBuilder};
-use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
+use anthill_http::RequestCtx;
+use anthill_tests::client::{Client, SOCKET_LIMIT, get, hears};
 use anthill_tests::drivers::{on_both, on_both_within};
+use anthill_tests::notes::Notes;
 use anthill_tests::server::Running;
-use anthill_tests::wire::{Script, Wire};
-use anthill_tests::{background, eventually};
+use anthill_tests::uploads::{
+    assert_goes_on, chunked, echo, head, or_next, pattern, read_by, sized, streaming, told, upload,
+};
+use anthill_tests::wire::{Script, served};
+use anthill_tests::{background, eventually, planned_panic};
 use proptest::prelude::*;
 
 /// What is thrown away at most of a body that no handler wants.
 const THROWN_AWAY: usize = 256 * 1024;
-
-pub(crate) fn streaming() -> ServerBuilder {
-    Server::builder().stream_request_body(true).default_date(false).name(None)
-}
-
-/// What handlers have to say to their test.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
-
-impl Notes {
-    pub(crate) fn add(&self, note: impl Into<String>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(note.into());
-    }
-
-    /// All that was said since this was asked last, once there are so many.
-    #[track_caller]
-    pub(crate) fn take(&self, count: usize) -> Vec<String> {
-        let notes = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        eventually("the handlers say what they have to", || notes().len() >= count);
-        std::mem::take(&mut *notes())
-    }
-}
-
-/// Kind of an error, and the reason within.
-pub(crate) fn told(error: &io::Error) -> String {
-    let reason = error.get_ref().and_then(|reason| reason.downcast_ref::<ProtoError>());
-    format!("{:?} {reason:?}", error.kind())
-}
-
-/// Bytes that tell where they belong.
-pub(crate) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|position| (position % 251) as u8).collect()
-}
-
-pub(crate) fn head(target: &str, framing: &str) -> String {
-    format!("POST {target} HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n")
-}
-
-pub(crate) fn sized(target: &str, length: usize) -> String {
-    head(target, &format!("Content-Length: {length}"))
-}
-
-pub(crate) fn upload(target: &str, body: &[u8]) -> Vec<u8> {
-    [sized(target, body.len()).as_bytes(), body].concat()
-}
-
-/// The same in chunks of so many bytes, with a trailer.
-pub(crate) fn chunked(target: &str, body: &[u8], size: usize) -> Vec<u8> {
-    let mut bytes = head(target, "Transfer-Encoding: chunked").into_bytes();
-    for chunk in body.chunks(size) {
-        bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
-        bytes.extend(chunk);
-        bytes.extend(b"\r\n");
-    }
-    bytes.extend(b"0\r\nX-Sum: 7\r\n\r\n");
-    bytes
-}
-
-/// Reads the body by reads of `room` bytes.
-pub(crate) fn read_by(ctx: &mut RequestCtx, room: usize) -> io::Result<Vec<u8>> {
-    let (mut body, mut room) = (Vec::new(), vec![0; room]);
-    let mut reader = ctx.body_reader();
-    loop {
-        match reader.read(&mut room)? {
-            0 => return Ok(body),
-            count => body.extend(&room[..count]),
-        }
-    }
-}
-
-/// Answers with the body and the trailers, or with what went wrong; the query says how large the reads are.
-pub(crate) fn echo(ctx: &mut RequestCtx) {
-    let room = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(8 * 1024);
-    let before = match ctx.path() {
-        "/before" => format!("{} then ", ctx.request.trailers().iter().count()),
-        _ => String::new(),
-    };
-    match read_by(ctx, room) {
-        Ok(body) => ctx.set_body(body),
-        Err(error) => ctx.set_body(told(&error)),
-    }
-    let after = ctx.request.trailers().get("X-Sum").map(<[u8]>::to_vec);
-    ctx.response.set_header("X-Trailers", format!("{before}{after:?}"));
-    let left = ctx.body_reader().remaining();
-    ctx.response.set_header("X-Left", format!("{left:?}"));
-}
-
-/// Asserts that the connection is where it should be.
-#[track_caller]
-pub(crate) fn assert_goes_on(client: &mut Client) {
-    let reply = client.exchange(post("/next", "behind"));
-    assert_eq!((reply.status, reply.text()), (200, "behind"));
-}
-
-/// `handler`, and an echo for what comes behind.
-pub(crate) fn or_next(handler: impl Fn(&mut RequestCtx) + Clone) -> impl Fn(&mut RequestCtx) + Clone {
-    move |ctx| if ctx.path() == "/next" { echo(ctx) } else { handler(ctx) }
-}
-
-/// Lets `serve_conn` serve what a script says; returns what it wrote.
-pub(crate) fn served(server: &Server, script: Script) -> String {
-    let (wire, view) = Wire::new(script);
-    // How the connection ended is seen in what was written.
-    let _ = server.serve_conn(wire);
-    String::from_utf8_lossy(&view.written()).into_owned()
-}
 
 #[test]
 fn str_01_the_handler_starts_before_the_body_is_complete() {
@@ -352,7 +249,7 @@ fn leave(ctx: &mut RequestCtx) {
         }
         "/panic" => {
             ctx.body_reader().read_exact(&mut [0; 10]).unwrap();
-            resume_unwind(Box::new("without the noise of the panic hook"));
+            planned_panic();
         }
         "/replace" => {
             ctx.request.set_body("new");
@@ -684,24 +581,6 @@ fn a_body_can_be_read_and_a_response_be_written_at_the_same_time() {
             assert!(ended.unwrap_err().is_body());
         }
     });
-}
-
-/// Reads exactly these bytes. Nothing may have been received that was not read.
-#[track_caller]
-pub(crate) fn hears(client: &Client, expected: &str) {
-    let mut found = vec![0; expected.len()];
-    let mut read = 0;
-    while read < found.len() {
-        match client.stream().read(&mut found[read..]) {
-            Ok(count @ 1..) => read += count,
-            end => panic!("{end:?} after {:?}, not {expected:?}", String::from_utf8_lossy(&found[..read])),
-        }
-        assert!(
-            expected.as_bytes().starts_with(&found[..read]),
-            "{:?}",
-            String::from_utf8_lossy(&found[..read])
-        );
-    }
 }
 
 /// One request of a property test.

@@ -64,7 +64,7 @@ fn tmo_01_a_first_request_that_never_begins() {
 }
 
 #[test]
-fn tmo_02_a_slow_head() {
+fn tmo_02_a_slow_head_is_cut_off_at_the_timeout() {
     let running = Running::with(patient().read_timeout(LIMIT), |_| {});
     let mut client = running.client();
     let begun = Instant::now();
@@ -75,7 +75,7 @@ fn tmo_02_a_slow_head() {
 }
 
 #[test]
-fn tmo_02_a_slow_body() {
+fn tmo_02_a_slow_body_is_cut_off_at_the_timeout() {
     let running = Running::with(patient().read_timeout(LIMIT), |_| {});
     let body = "x".repeat(400);
     for (head, body) in [

@@ -79,7 +79,7 @@ fn uri_01_targets_with_a_host() {
 }
 
 #[test]
-fn uri_01_whole_uris() {
+fn uri_01_whole_uris_are_split_into_their_parts() {
     for (uri, scheme, expected) in [
         ("http://h.example/p?q#f", "http", ["http://h.example/p?q#f", "h.example", "/p", "/p", "q", "f"]),
         ("HtTp://h/", "http", ["http://h/", "h", "/", "/", "", ""]),
@@ -161,7 +161,7 @@ fn uri_01_user_and_password() {
 }
 
 #[test]
-fn uri_01_updates() {
+fn uri_01_a_reference_updates_the_uri_it_is_relative_to() {
     for (base, reference, expected) in [
         ("http://h/a/b?c#d", "https://other/p/q", "https://other/p/q"),
         ("http://h/a/b?c#d", "HTTPS://h/a/b?c#d", "https://h/a/b?c#d"),
@@ -206,7 +206,7 @@ fn uri_01_updates() {
 }
 
 #[test]
-fn uri_01_rebuilding() {
+fn uri_01_a_uri_is_built_from_its_parts() {
     #[track_caller]
     fn built(parts: [&str; 4], args: &[(&str, &str)], expected: &str) {
         let mut uri = Uri::new();
@@ -321,7 +321,7 @@ fn uri_01_last_path_segments() {
 }
 
 #[test]
-fn uri_02_normal_paths() {
+fn uri_02_paths_are_made_normal() {
     for (path, expected) in [
         ("/a//b", "/a/b"),
         ("/a///b/", "/a/b/"),

@@ -1,6 +1,5 @@
 //! One binary for all integration tests.
 
-mod body_sources;
 mod buffers;
 mod http_args;
 mod http_blocking;
@@ -35,7 +34,6 @@ mod http_streams;
 mod http_timeouts;
 mod http_uri;
 mod objects;
-mod pool;
 mod pool_affinity;
 mod pool_batches;
 mod pool_broadcast;

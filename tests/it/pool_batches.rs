@@ -13,10 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{PoolStats, Priority, WorkerPool};
+use anthill_pool::{Priority, WorkerPool};
+use anthill_tests::pool::{Held, adds_up, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within};
-
-use crate::pool::{Held, on_threads, reaches, release};
 
 /// Room for batches of the largest size.
 const QUEUE: usize = 4_096;
@@ -85,16 +84,26 @@ impl Scene {
         let count = steps.len();
         assert_eq!(self.pool.try_submit_many(steps).unwrap(), count);
     }
+
+    /// Submits the numbers up to `end`, with a slow one for each worker among them, and opens the plug.
+    fn slow_among_quick(&self, workers: usize, end: usize, plug: &Gate) -> Vec<Held> {
+        let slow: Vec<Held> = (0..workers).map(|number| Held::new(WARM_UP + 100 * number)).collect();
+        let mut steps = quick(0..end);
+        for held in &slow {
+            steps[held.number] = Step::Held(held.clone());
+        }
+        self.submit(steps);
+        plug.open();
+        // The workers do not run in step; but each ends up at a gate, with something in its hand or not.
+        for _ in 0..workers {
+            self.gated.recv_timeout(PATIENCE).unwrap();
+        }
+        slow
+    }
 }
 
 fn quick(numbers: std::ops::Range<usize>) -> Vec<Step> {
     numbers.map(Step::Quick).collect()
-}
-
-fn adds_up(stats: &PoolStats) -> bool {
-    let now = (stats.busy + stats.queued) as u64;
-    stats.accepted == stats.finished + now + stats.handed_back + stats.discarded
-        && stats.busy + stats.idle == stats.workers
 }
 
 #[test]
@@ -132,17 +141,7 @@ fn pool_034_stop_now_hands_back_what_workers_hold_in_its_order() {
         let scene = Scene::new(workers);
         let plug = scene.plug(workers);
         let end = WARM_UP + 1_000;
-        let slow: Vec<Held> = (0..workers).map(|number| Held::new(WARM_UP + 100 * number)).collect();
-        let mut steps = quick(0..end);
-        for held in &slow {
-            steps[held.number] = Step::Held(held.clone());
-        }
-        scene.submit(steps);
-        plug.open();
-        // The workers do not run in step; but each ends up at a gate, with something in its hand or not.
-        for _ in 0..workers {
-            scene.gated.recv_timeout(PATIENCE).unwrap();
-        }
+        let slow = scene.slow_among_quick(workers, end, &plug);
         let stats = scene.pool.stats();
         assert_eq!((stats.busy, stats.accepted as usize), (workers, workers + end));
         assert!(adds_up(&stats), "{stats:?}");
@@ -171,16 +170,7 @@ fn pool_028_a_lowered_cap_takes_back_what_workers_hold() {
     let scene = Scene::new(workers);
     let plug = scene.plug(workers);
     let end = WARM_UP + 2_000;
-    let slow: Vec<Held> = (0..workers).map(|number| Held::new(WARM_UP + 100 * number)).collect();
-    let mut steps = quick(0..end);
-    for held in &slow {
-        steps[held.number] = Step::Held(held.clone());
-    }
-    scene.submit(steps);
-    plug.open();
-    for _ in 0..workers {
-        scene.gated.recv_timeout(PATIENCE).unwrap();
-    }
+    let slow = scene.slow_among_quick(workers, end, &plug);
     let queued = scene.pool.stats().queued;
     scene.pool.set_max_workers(1).unwrap();
     for (held, left) in slow[..2].iter().zip([2, 1]) {

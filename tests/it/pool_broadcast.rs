@@ -11,9 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{ManualClock, SubmitError, WaitError, WorkerPool};
+use anthill_tests::pool::{Held, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, quiet_panics, within};
-
-use crate::pool::{Held, holding, occupy, on_threads, reaches, release};
 
 #[test]
 fn pool_069_each_worker_does_its_duty_once_on_its_own_thread() {

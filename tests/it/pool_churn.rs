@@ -11,9 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{Builder, CancelToken, PoolStats, Priority, SubmitError, WhenFull, WorkerPool};
+use anthill_tests::pool::{adds_up, on_threads};
 use anthill_tests::{PATIENCE, quiet_panics, within};
-
-use crate::pool::on_threads;
 
 const SUBMITTERS: usize = 3;
 /// Payloads that each submitter may use up.
@@ -74,12 +73,7 @@ impl Random {
 }
 
 fn assert_adds_up(stats: &PoolStats) {
-    assert_eq!(
-        stats.accepted,
-        stats.finished + (stats.busy + stats.queued) as u64 + stats.handed_back + stats.discarded,
-        "{stats:?}"
-    );
-    assert_eq!(stats.busy + stats.idle, stats.workers, "{stats:?}");
+    assert!(adds_up(stats), "{stats:?}");
     assert!(stats.workers <= stats.peak_workers && stats.peak_workers <= CAPS, "{stats:?}");
     assert!(stats.panicked <= stats.finished, "{stats:?}");
 }
@@ -317,12 +311,12 @@ fn pool_073_churn_with_callers_that_run_payloads() {
 }
 
 #[test]
-fn pool_042_churn_of_lives() {
+fn pool_042_churn_of_stops_and_restarts() {
     churn(8, short_lived().queue_capacity(128), Trouble::Lives, false);
 }
 
 #[test]
-fn pool_028_churn_of_sizes() {
+fn pool_028_churn_of_caps() {
     churn(9, short_lived().queue_capacity(128).max_blocking(1), Trouble::Sizes, false);
     churn(10, short_lived(), Trouble::Sizes, false);
 }

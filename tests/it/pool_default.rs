@@ -6,8 +6,7 @@ use std::thread;
 
 use anthill_pool::{ObjectPool, TaskPool, WorkerPool};
 use anthill_tests::PATIENCE;
-
-use crate::pool::on_threads;
+use anthill_tests::pool::on_threads;
 
 #[test]
 fn pool_088_the_cap_can_be_counted_in_workers_per_core() {

@@ -3,28 +3,31 @@
 //! Row 67. The rule: a task of a group runs or is skipped, never both; and `wait` returns when no task of it runs.
 
 use std::collections::BTreeSet;
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anthill_pool::{GroupError, SubmitError, TaskGroup, TaskPool, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, eventually, within};
-
-use crate::pool::{on_threads, reaches};
-
-fn tasks(max_workers: usize, queue: usize) -> TaskPool {
-    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
-}
+use anthill_pool::{GroupError, SubmitError, TaskGroup, TaskPool};
+use anthill_tests::pool::{on_threads, reaches, tasks};
+use anthill_tests::{Gate, PATIENCE, eventually, planned_panic, within};
 
 fn waited<T: Send + 'static, E: Send + 'static>(group: TaskGroup<T, E>) -> Result<Vec<T>, GroupError<E>> {
     within("waiting for a group", move || group.wait())
 }
 
-/// Unwinds without the noise of the panic hook.
-fn planned_panic() -> ! {
-    resume_unwind(Box::new("planned"))
+/// A task of the group that has started and gives 1 when the gate is opened.
+fn hold_with_one<E: Send + 'static>(group: &TaskGroup<u8, E>) -> Gate {
+    let (gate, (has_started, started)) = (Gate::new(), channel());
+    let held = gate.clone();
+    let spawned = group.spawn(move || {
+        has_started.send(()).unwrap();
+        held.pass();
+        Ok(1)
+    });
+    assert!(spawned.is_ok());
+    started.recv_timeout(PATIENCE).unwrap();
+    gate
 }
 
 #[test]
@@ -142,16 +145,7 @@ fn pool_067_running_tasks_can_see_that_they_are_not_wanted() {
 fn pool_067_a_group_can_be_cancelled() {
     let pool = tasks(1, 8);
     let group = pool.group::<u8, ()>();
-    let (gate, (has_started, started)) = (Gate::new(), channel());
-    let held = gate.clone();
-    group
-        .spawn(move || {
-            has_started.send(()).unwrap();
-            held.pass();
-            Ok(1)
-        })
-        .unwrap();
-    started.recv_timeout(PATIENCE).unwrap();
+    let gate = hold_with_one(&group);
     group.spawn(|| Ok(2)).unwrap();
     group.cancel();
     group.cancel();
@@ -224,16 +218,7 @@ fn pool_067_a_refused_closure_comes_back_and_the_group_goes_on() {
 fn pool_067_what_the_pool_hands_back_is_lost_to_the_group() {
     let pool = tasks(1, 8);
     let group = pool.group::<u8, ()>();
-    let (gate, (has_started, started)) = (Gate::new(), channel());
-    let held = gate.clone();
-    group
-        .spawn(move || {
-            has_started.send(()).unwrap();
-            held.pass();
-            Ok(1)
-        })
-        .unwrap();
-    started.recv_timeout(PATIENCE).unwrap();
+    let gate = hold_with_one(&group);
     group.spawn(|| Ok(2)).unwrap();
     group.spawn(|| Ok(3)).unwrap();
     drop(pool.stop_now());

@@ -14,30 +14,12 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{SubmitError, Task, TaskError, TaskHandle, TaskPool, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, background, eventually, within};
-
-use crate::pool::{on_threads, reaches};
-
-fn tasks(max_workers: usize, queue: usize) -> TaskPool {
-    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
-}
-
-/// Keeps one worker busy until the gate is opened.
-fn hold(pool: &TaskPool) -> Gate {
-    let gate = Gate::new();
-    let held = gate.clone();
-    pool.execute(move || held.pass()).unwrap();
-    gate
-}
+use anthill_tests::pool::{hold, on_threads, reaches, tasks};
+use anthill_tests::{Gate, PATIENCE, background, eventually, planned_panic, within};
 
 /// Joins, but not for ever.
 fn joined<R: Send + 'static>(handle: TaskHandle<R>) -> Result<R, TaskError> {
     handle.join_timeout(PATIENCE).expect("the task ends")
-}
-
-/// Unwinds without the noise of the panic hook.
-fn planned_panic() -> ! {
-    resume_unwind(Box::new("planned"))
 }
 
 /// Counts how often it is dropped.
@@ -210,7 +192,7 @@ fn pool_063_join_with_a_time_limit() {
 }
 
 #[test]
-fn pool_063_asking_without_waiting() {
+fn pool_063_a_handle_tells_without_waiting_whether_it_has_ended() {
     let (pool, gate) = (tasks(1, 4), Gate::new());
     let held = gate.clone();
     let handle = pool

@@ -10,9 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{SubmitError, Task, WaitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of};
-
-use crate::pool::{Held, blocked, holding, occupy, release};
 
 #[test]
 fn pool_047_wait_idle_is_never_early() {

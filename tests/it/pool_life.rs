@@ -8,9 +8,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{SubmitError, WorkerPool};
+use anthill_tests::pool::{holding, occupy, reaches, release};
 use anthill_tests::{PATIENCE, eventually, threads_of};
-
-use crate::pool::{holding, occupy, reaches, release};
 
 #[test]
 fn pool_021_unused_workers_are_let_go_and_their_threads_end() {

@@ -10,9 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{CancelToken, Discard, Refusal, SubmitError, WhenFull, WorkerPool};
-use anthill_tests::{Background, Gate, PATIENCE, background, comes_true, within};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
+use anthill_tests::pool::{
+    Held, blocked, holding, occupy, on_threads, reaches, release, waiting_for_its_thread,
+};
+use anthill_tests::{Background, PATIENCE, background, comes_true, within};
 
 /// A submission that waits, with a token, as number `place` in the line.
 fn blocked_with(
@@ -101,16 +102,7 @@ fn pool_010_a_limit_and_a_token_go_together() {
 /// It waits for a thread that somebody else is making, and that can take long.
 #[test]
 fn pool_010_a_submission_that_waits_for_the_first_thread_can_be_called_off() {
-    let (gate, (entered, has_entered)) = (Gate::new(), channel());
-    let hold = gate.clone();
-    let pool = holding(WorkerPool::builder().max_workers(1).spawner(move |worker| {
-        entered.send(()).unwrap();
-        hold.pass();
-        worker.spawn()
-    }));
-    let handle = pool.clone();
-    let first = background(move || handle.submit(Held::free(1)));
-    has_entered.recv_timeout(PATIENCE).unwrap();
+    let (pool, first, gate) = waiting_for_its_thread();
     let token = CancelToken::new();
     let (handle, same) = (pool.clone(), token.clone());
     let second = background(move || handle.submission(Held::free(2)).cancel_with(&same).submit());

@@ -14,9 +14,8 @@ use anthill_pool::{
     BuildError, Builder, Discard, MultiPool, MultiWaitError, PoolState, Refusal, Strategy, SubmitError, Task,
     WaitError, WhenFull, WorkerPool,
 };
+use anthill_tests::pool::{Held, on_threads, release};
 use anthill_tests::{Background, Gate, PATIENCE, background, eventually, threads_of, within};
-
-use crate::pool::{Held, on_threads, release};
 
 fn multi(options: Builder<Held>, shards: usize, strategy: Strategy) -> MultiPool<Held> {
     options.build_multi(shards, strategy, |held: Held| held.gate.pass()).unwrap()

@@ -9,13 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use anthill_pool::{SubmitError, TaskPool, WorkerPool};
+use anthill_tests::pool::{reaches, tasks};
 use anthill_tests::{Gate, PATIENCE, background, comes_true, eventually};
-
-use crate::pool::reaches;
-
-fn tasks(max_workers: usize, queue: usize) -> TaskPool {
-    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
-}
 
 /// A payload that, once `gate` is open, submits another one and reports how that went.
 fn nest(pool: &TaskPool, gate: &Gate) -> Receiver<Result<(), &'static str>> {

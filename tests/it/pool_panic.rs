@@ -4,15 +4,13 @@
 //! not fill the test's output.
 
 use std::panic;
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::{env, process};
 
 use anthill_pool::{Builder, WorkerPool};
-use anthill_tests::{LONG_PATIENCE, PATIENCE, QUIET, background, quiet_panics, within};
-
-use crate::pool::on_threads;
+use anthill_tests::pool::{Held, blocked, on_threads};
+use anthill_tests::processes::apart;
+use anthill_tests::{LONG_PATIENCE, PATIENCE, QUIET, background, quiet_panics};
 
 /// A pool that panics on every `Err`, with that message.
 fn fragile(name: &str, options: Builder<Result<(), &'static str>>) -> WorkerPool<Result<(), &'static str>> {
@@ -170,22 +168,14 @@ fn pool_059_a_payload_whose_drop_panics_is_contained() {
     assert_eq!(drops.load(Ordering::Relaxed), 5);
 }
 
-/// Set in the process that the test starts to see what it prints.
-const CHILD: &str = "ANTHILL_POOL_060_CHILD";
-
 #[test]
 fn pool_060_without_a_handler_the_message_is_printed_once() {
     const NAME: &str = "pool_panic::pool_060_without_a_handler_the_message_is_printed_once";
-    if env::var_os(CHILD).is_some() {
+    let printed = apart(NAME, || {
         let pool = WorkerPool::builder().name("loud60").build(|text: &str| panic!("{text}")).unwrap();
         pool.submit("a message to be seen once").unwrap();
         pool.stop();
         pool.wait().unwrap();
-        process::exit(0);
-    }
-    let printed = within("the child process", || {
-        let program = env::current_exe().unwrap();
-        Command::new(program).args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").output().unwrap()
     });
     assert!(printed.status.success(), "{printed:?}");
     let text = String::from_utf8_lossy(&printed.stderr) + String::from_utf8_lossy(&printed.stdout);
@@ -199,22 +189,21 @@ fn pool_057_a_blocked_submitter_is_served_by_a_worker_that_panicked() {
     let pool = WorkerPool::builder()
         .name("quiet57b")
         .max_workers(1)
-        .build(|held: crate::pool::Held| {
+        .build(|held: Held| {
             held.gate.pass();
             assert_ne!(held.number, 0, "the first payload panics");
         })
         .unwrap();
-    let first = crate::pool::Held::new(0);
+    let first = Held::new(0);
     pool.submit(first.clone()).unwrap();
-    let waiting: Vec<_> =
-        (1..=3).map(|place| crate::pool::blocked(&pool, crate::pool::Held::free(place), place)).collect();
+    let waiting: Vec<_> = (1..=3).map(|place| blocked(&pool, Held::free(place), place)).collect();
     first.gate.open();
     for submission in waiting {
         submission.outcome("a submitter blocked behind a panic").unwrap();
     }
     pool.wait_idle_timeout(PATIENCE).unwrap();
     let handle = pool.clone();
-    background(move || handle.submit(crate::pool::Held::free(4))).outcome("one more").unwrap();
+    background(move || handle.submit(Held::free(4))).outcome("one more").unwrap();
     pool.wait_idle_timeout(PATIENCE).unwrap();
     assert_eq!((pool.stats().panicked, pool.stats().finished), (1, 5));
 }

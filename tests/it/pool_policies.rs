@@ -15,9 +15,8 @@ use anthill_pool::{
     Builder, CancelToken, Discard, ManualClock, PoolStats, Priority, Refusal, SubmitError, Task, WhenFull,
     WorkerPool,
 };
+use anthill_tests::pool::{Held, adds_up, blocked, holding, occupy, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within};
-
-use crate::pool::{Held, blocked, holding, occupy, reaches, release};
 
 type Log<R> = Arc<Mutex<Vec<R>>>;
 
@@ -37,9 +36,7 @@ fn logging(options: Builder<Held>) -> (WorkerPool<Held>, Receiver<usize>, Log<(u
 }
 
 fn assert_adds_up(stats: &PoolStats) {
-    let PoolStats { accepted, finished, handed_back, discarded, .. } = *stats;
-    let now = (stats.busy + stats.queued) as u64;
-    assert_eq!(accepted, finished + now + handed_back + discarded, "{stats:?}");
+    assert!(adds_up(stats), "{stats:?}");
 }
 
 #[test]

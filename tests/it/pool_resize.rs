@@ -11,9 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{BuildError, ManualClock, SubmitError, Task, WhenFull, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of, within};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -10,9 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{PoolState, SubmitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{PATIENCE, eventually, threads_of, within};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
 #[test]
 fn pool_041_a_pool_that_came_to_its_end_can_be_used_again() {

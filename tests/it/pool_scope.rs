@@ -10,21 +10,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use anthill_pool::{TaskPool, WorkerPool};
+use anthill_tests::pool::{hold, on_threads, reaches, tasks};
 use anthill_tests::{Gate, PATIENCE, eventually, within};
-
-use crate::pool::{on_threads, reaches};
-
-fn tasks(max_workers: usize, queue: usize) -> TaskPool {
-    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
-}
-
-/// Keeps one worker busy until the gate is opened.
-fn hold(pool: &TaskPool) -> Gate {
-    let gate = Gate::new();
-    let held = gate.clone();
-    pool.execute(move || held.pass()).unwrap();
-    gate
-}
 
 /// Unwinds without the noise of the panic hook.
 fn planned_panic(value: &'static str) -> ! {

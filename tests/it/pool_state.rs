@@ -14,9 +14,8 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{Builder, Discard, ManualClock, PayloadEnd, SubmitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, quiet_panics, within};
-
-use crate::pool::{Held, blocked, occupy, on_threads, reaches, release};
 
 #[test]
 fn pool_083_hooks_surround_each_payload_on_its_worker_also_when_it_panics() {

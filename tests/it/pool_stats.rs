@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{PoolState, SubmitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{LONG_PATIENCE, PATIENCE, background, quiet_panics};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
 #[test]
 fn pool_049_the_gauges_are_exact() {

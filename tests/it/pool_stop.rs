@@ -10,9 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{PoolState, SubmitError, Task, TaskPool, WaitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, threads_of, within};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
 /// Records what its pool ran, in order.
 fn recording(name: &str, max_workers: usize, queue: usize) -> (WorkerPool<Held>, Arc<Mutex<Vec<usize>>>) {

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{SubmitError, WorkerPool};
+use anthill_tests::pool::on_threads;
 use anthill_tests::{PATIENCE, within};
-
-use crate::pool::on_threads;
 
 const SUBMITTERS: usize = 4;
 /// Numbers that each submitter may use up.

@@ -10,22 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{SubPool, SubmitError, Task, TaskError, TaskPool, WaitError, WhenFull, WorkerPool};
+use anthill_pool::{SubPool, SubmitError, Task, TaskError, WaitError, WhenFull, WorkerPool};
+use anthill_tests::pool::{hold, on_threads, tasks};
 use anthill_tests::{Gate, PATIENCE, background, comes_true, eventually, within};
-
-use crate::pool::on_threads;
-
-fn tasks(max_workers: usize, queue: usize) -> TaskPool {
-    WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).build_tasks().unwrap()
-}
-
-/// Keeps one worker of the pool busy until the gate is opened.
-fn hold(pool: &TaskPool) -> Gate {
-    let gate = Gate::new();
-    let held = gate.clone();
-    pool.execute(move || held.pass()).unwrap();
-    gate
-}
 
 /// A task of the share that has started and runs until the gate is opened.
 fn hold_share(share: &SubPool) -> Gate {
@@ -515,7 +502,7 @@ fn pool_093_a_busy_share_makes_room_for_blocked_submitters() {
 }
 
 #[test]
-fn pool_093_waiting_for_idleness() {
+fn pool_093_waiting_for_a_share_ends_when_it_is_idle() {
     let pool = tasks(1, 8);
     let share = pool.sub_pool(1);
     share.wait_idle_timeout(Duration::ZERO).unwrap();

@@ -14,9 +14,8 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{BuildError, SubmitError, WaitError, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, LONG_PATIENCE, PATIENCE, background, eventually, within};
-
-use crate::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 
 /// For limits that must not be reached.
 const LONG: Duration = Duration::from_secs(3600);
@@ -352,20 +351,23 @@ fn pool_014_without_a_queue_nothing_is_ever_queued() {
     assert_eq!(pool.stats().finished, 2_003);
 }
 
+/// A pool of one worker, and the numbers of the payloads that it began with.
+fn recording(queue: usize) -> (WorkerPool<Held>, Arc<Mutex<Vec<usize>>>) {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let record = order.clone();
+    let options = WorkerPool::builder().max_workers(1).queue_capacity(queue);
+    let pool = options.build(move |held: Held| {
+        record.lock().unwrap().push(held.number);
+        held.gate.pass();
+    });
+    (pool.unwrap(), order)
+}
+
 #[test]
 fn pool_015_payloads_start_in_the_order_in_which_they_were_accepted() {
     // All of them queued; a short queue with submitters that wait; none but submitters that wait.
     for queue in [1_000, 3, 0] {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let record = order.clone();
-        let pool = WorkerPool::builder()
-            .max_workers(1)
-            .queue_capacity(queue)
-            .build(move |held: Held| {
-                record.lock().unwrap().push(held.number);
-                held.gate.pass();
-            })
-            .unwrap();
+        let (pool, order) = recording(queue);
         let first = Held::new(0);
         pool.submit(first.clone()).unwrap();
         let handle = pool.clone();
@@ -387,16 +389,7 @@ fn pool_015_payloads_start_in_the_order_in_which_they_were_accepted() {
 #[test]
 fn pool_015_blocked_submitters_are_served_in_the_order_in_which_they_came() {
     for queue in [0, 2] {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let record = order.clone();
-        let pool = WorkerPool::builder()
-            .max_workers(1)
-            .queue_capacity(queue)
-            .build(move |held: Held| {
-                record.lock().unwrap().push(held.number);
-                held.gate.pass();
-            })
-            .unwrap();
+        let (pool, order) = recording(queue);
         let first = Held::new(0);
         pool.submit(first.clone()).unwrap();
         for number in 1..=queue {

@@ -6,16 +6,15 @@ use std::collections::HashSet;
 use std::hint::black_box;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{self, Command};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::{env, panic, thread};
+use std::{panic, thread};
 
 use anthill_pool::{SubmitError, WorkerPool};
-use anthill_tests::{Gate, PATIENCE, background, comes_true, eventually, quiet_panics, threads_of, within};
-
-use crate::pool::{Held, blocked, holding, occupy, reaches, release};
+use anthill_tests::pool::{Held, blocked, holding, occupy, reaches, release, waiting_for_its_thread};
+use anthill_tests::processes::apart;
+use anthill_tests::{PATIENCE, background, comes_true, eventually, quiet_panics, threads_of, within};
 
 #[test]
 fn pool_080_threads_are_named_after_the_pool() {
@@ -50,9 +49,6 @@ fn pool_080_a_number_is_not_given_twice() {
     }
 }
 
-/// Set in the process that the test starts to see it die.
-const CHILD: &str = "ANTHILL_POOL_081_CHILD";
-
 #[test]
 fn pool_081_the_stack_size_is_the_threads() {
     const NAME: &str = "pool_threads::pool_081_the_stack_size_is_the_threads";
@@ -66,14 +62,10 @@ fn pool_081_the_stack_size_is_the_threads() {
         pool.submit(answer).unwrap();
         answered.recv_timeout(PATIENCE)
     };
-    if env::var_os(CHILD).is_some() {
+    let small = apart(NAME, || {
         let _ = recurse_on(64 * 1024);
-        process::exit(0);
-    }
-    assert_eq!(recurse_on(32 * 1024 * 1024), Ok(6 * 1024));
-    let small = within("the child process", || {
-        Command::new(env::current_exe().unwrap()).args(["--exact", NAME]).env(CHILD, "1").output().unwrap()
     });
+    assert_eq!(recurse_on(32 * 1024 * 1024), Ok(6 * 1024));
     assert!(small.status.signal().is_some(), "a small stack must overflow: {small:?}");
 }
 
@@ -308,16 +300,7 @@ fn pool_087_a_spawner_that_panics_does_not_keep_the_slot() {
 /// A spawner can take its time; that must not make those wait who said how long they would.
 #[test]
 fn pool_087_a_slow_spawner_does_not_hold_up_a_submission_with_a_limit() {
-    let (gate, (entered, has_entered)) = (Gate::new(), channel());
-    let hold = gate.clone();
-    let pool = holding(WorkerPool::builder().max_workers(1).spawner(move |worker| {
-        entered.send(()).unwrap();
-        hold.pass();
-        worker.spawn()
-    }));
-    let handle = pool.clone();
-    let first = background(move || handle.submit(Held::free(1)));
-    has_entered.recv_timeout(PATIENCE).unwrap();
+    let (pool, first, gate) = waiting_for_its_thread();
     let limit = std::time::Duration::from_millis(20);
     let (patient, impatient) = (pool.clone(), pool.clone());
     let with_limit = background(move || patient.submit_timeout(Held::free(2), limit));

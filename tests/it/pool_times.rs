@@ -6,9 +6,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use anthill_pool::{Histogram, ManualClock, WorkerPool};
+use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{PATIENCE, eventually, quiet_panics, threads_of};
-
-use crate::pool::{Held, blocked, holding, occupy, reaches, release};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const NANO: Duration = Duration::from_nanos(1);
@@ -95,7 +94,7 @@ fn pool_025_the_clock_may_move_while_the_pool_works() {
     let pool = options.build(|(): ()| {}).unwrap();
     let handle = pool.clone();
     let outcome = anthill_tests::within("submitting while time flies", move || {
-        crate::pool::on_threads(3, |who| {
+        on_threads(3, |who| {
             for _ in 0..2_000 {
                 if who == 0 {
                     clock.advance(2 * HOUR);

@@ -348,6 +348,27 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
+/// Reads exactly these bytes. Nothing may have been received that was not read.
+///
+/// # Panics
+/// When other bytes come, or the connection ends.
+#[track_caller]
+pub fn hears(client: &Client, expected: &str) {
+    let mut found = vec![0; expected.len()];
+    let mut read = 0;
+    while read < found.len() {
+        match client.stream().read(&mut found[read..]) {
+            Ok(count @ 1..) => read += count,
+            end => panic!("{end:?} after {:?}, not {expected:?}", String::from_utf8_lossy(&found[..read])),
+        }
+        assert!(
+            expected.as_bytes().starts_with(&found[..read]),
+            "{:?}",
+            String::from_utf8_lossy(&found[..read])
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

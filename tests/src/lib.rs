@@ -4,12 +4,20 @@
 //! [`within`]), and never how long it should take. The rule: every wait here ends, at the latest after its patience,
 //! with a failure that names what was waited for; so a hang in the library is a failed test and not a hung run.
 
+pub mod body_sources;
 pub mod client;
 pub mod corpus;
 pub mod drivers;
 pub mod exchange;
+pub mod files;
+pub mod forms;
 pub mod fuzz;
+pub mod notes;
+pub mod pool;
+pub mod processes;
 pub mod server;
+pub mod uploads;
+pub mod verdicts;
 pub mod wire;
 
 use std::fs;
@@ -212,6 +220,11 @@ pub fn quiet_panics() {
             }
         }));
     });
+}
+
+/// Unwinds without the noise of the panic hook.
+pub fn planned_panic() -> ! {
+    panic::resume_unwind(Box::new("planned"))
 }
 
 #[cfg(test)]

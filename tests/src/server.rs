@@ -24,6 +24,11 @@ pub fn skip(why: &str) {
     println!("skipped: {why}");
 }
 
+/// The options of a server whose responses are the same at any time and have no fields but their own.
+pub fn plain() -> ServerBuilder {
+    Server::builder().default_date(false).name(None)
+}
+
 /// A server that runs. Dropping it shuts it down.
 #[derive(Debug)]
 pub struct Running {

@@ -7,6 +7,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use anthill_http::{RequestCtx, Server, ServerBuilder};
+
 /// What the peer sends, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -176,6 +178,30 @@ impl Write for Wire {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Lets `serve_conn` serve what a script says; returns what it wrote.
+pub fn served(server: &Server, script: Script) -> String {
+    let (wire, view) = Wire::new(script);
+    // How the connection ended is seen in what was written.
+    let _ = server.serve_conn(wire);
+    String::from_utf8_lossy(&view.written()).into_owned()
+}
+
+/// What a server with these options and this handler sends in answer to `request`, but for what depends on the time.
+///
+/// # Panics
+/// When the options are refused, or the connection does not end well.
+#[track_caller]
+pub fn answer(
+    options: ServerBuilder,
+    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+    request: &str,
+) -> String {
+    let server = options.default_date(false).name(None).build(handler).expect("options");
+    let (wire, view) = Wire::new(Script::new(request));
+    server.serve_conn(wire).expect("a connection that ends well");
+    String::from_utf8_lossy(&view.written()).into_owned()
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

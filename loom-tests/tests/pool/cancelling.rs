@@ -1,33 +1,37 @@
 //! Submissions that are called off while they wait.
 
 use anthill_pool::{CancelToken, SubmitError, WorkerPool};
-use loom::thread;
 
+use crate::handlers::held_at;
+use crate::ledger::Payload;
+use crate::scene::{close, explore, pool_of, settle, submit, submitter};
+use crate::support::Gate;
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, Ledger, Payload, close, explore, settle};
+
+/// A submission that may be accepted, or comes back because the token was used; true when it was accepted.
+fn unless(token: &CancelToken) -> impl FnOnce(&WorkerPool<Payload>, Payload) -> bool + 'static {
+    let token = token.clone();
+    move |pool, payload| {
+        let outcome = pool.submission(payload).cancel_with(&token).submit();
+        assert!(matches!(outcome, Ok(()) | Err(SubmitError::Cancelled(_))));
+        settle(outcome)
+    }
+}
 
 /// The payload of a submission that is called off is taken at the same time: it is run and its submitter told so, or it
 /// comes back; and the one behind it in the line is served either way. A time limit takes the same decision: whoever
 /// removes the entry from the line has the payload.
 #[test]
 fn l26_cancelling_meets_being_served() {
-    explore("l26", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l26", AtMost(2), |ledger| {
         let token = CancelToken::new();
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Payload::run).unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
-        let cancelled = {
-            let (pool, payload, token) = (pool.clone(), ledger.payload(), token.clone());
-            thread::spawn(move || {
-                let outcome = pool.submission(payload).cancel_with(&token).submit();
-                assert!(matches!(outcome, Ok(()) | Err(SubmitError::Cancelled(_))));
-                settle(outcome)
-            })
-        };
+        let pool = pool_of(1, 0, Payload::run);
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, unless(&token));
         token.cancel();
-        assert!(settle(pool.submit(ledger.payload())));
-        let accepted = cancelled.join().unwrap();
-        let stats = close(pool, &ledger);
+        submit(&pool, ledger, 1);
+        let accepted = submitter.join().unwrap();
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.rejected), (2 + u64::from(accepted), u64::from(!accepted)));
     });
 }
@@ -36,31 +40,16 @@ fn l26_cancelling_meets_being_served() {
 /// between that and its sleep, or while it slept.
 #[test]
 fn l26_cancelling_meets_going_to_sleep() {
-    explore("l26 asleep", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l26 asleep", AtMost(3), |ledger| {
         let token = CancelToken::new();
         let gate = Gate::closed();
-        let pool = {
-            let gate = gate.clone();
-            let handler = move |payload: Payload| {
-                gate.pass();
-                payload.run();
-            };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
-        let cancelled = {
-            let (pool, payload, token) = (pool.clone(), ledger.payload(), token.clone());
-            thread::spawn(move || {
-                let outcome = pool.submission(payload).cancel_with(&token).submit();
-                assert!(matches!(outcome, Err(SubmitError::Cancelled(_))));
-                settle(outcome);
-            })
-        };
+        let pool = pool_of(1, 0, held_at(&gate, ..));
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, unless(&token));
         token.cancel();
-        cancelled.join().unwrap();
+        assert!(!submitter.join().unwrap(), "accepted although no worker came free");
         gate.open();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.rejected), (1, 1));
     });
 }

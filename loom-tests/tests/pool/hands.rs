@@ -7,13 +7,17 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anthill_pool::{Builder, WorkerPool};
+use loom::sync::atomic::AtomicUsize as Visible;
 use loom::thread;
 
+use crate::handlers::held_at;
+use crate::ledger::Payload;
+use crate::scene::{close, explore, submit, wait_for_all};
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, Ledger, Payload, close, explore, settle};
+use crate::support::{Gate, beside};
 
 fn batches_of(payloads: usize, workers: usize) -> Builder<Payload> {
     WorkerPool::builder().max_workers(workers).queue_capacity(8).batch(payloads).keep_idle_workers()
@@ -37,34 +41,24 @@ fn held_until(start: loom::sync::Arc<Gate>) -> impl Fn(Payload) + Send + Sync + 
 /// takes it over.
 #[test]
 fn idle_worker_takes_over_what_another_holds() {
-    explore("hand over", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("hand over", AtMost(2), |ledger| {
         let start = Gate::closed();
         let refuse = Arc::new(AtomicBool::new(false));
-        let pool = {
-            let refuse = refuse.clone();
-            batches_of(3, 2)
-                .spawner(move |new| {
-                    if refuse.load(Ordering::Relaxed) {
-                        Err(io::Error::other("refused"))
-                    } else {
-                        new.spawn()
-                    }
-                })
-                .build(held_until(start.clone()))
-                .unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        let told = refuse.clone();
+        let builder = batches_of(3, 2).spawner(move |new| match told.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("refused")),
+            false => new.spawn(),
+        });
+        let pool = builder.build(held_until(start.clone())).unwrap();
+        submit(&pool, ledger, 1);
         refuse.store(true, Ordering::Relaxed);
-        for _ in 0..3 {
-            assert!(settle(pool.submit(ledger.payload())), "queued, as no second thread is to be had");
-        }
+        // Queued, as no second thread is to be had.
+        submit(&pool, ledger, 3);
         refuse.store(false, Ordering::Relaxed);
         start.open();
-        assert!(settle(pool.submit(ledger.payload())));
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 5, "a payload was left behind: {} of 5 ran", ledger.ran());
-        close(pool, &ledger);
+        submit(&pool, ledger, 1);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
@@ -72,10 +66,9 @@ fn idle_worker_takes_over_what_another_holds() {
 /// nothing to wake the idle one for. Numbers 1 and 3 wait for number 4, on a worker each. (A chunk of five: 2 to 6.)
 #[test]
 fn no_batch_beside_an_idle_worker() {
-    explore("hand idle", AtMost(1), || {
-        let ledger = Ledger::new();
+    explore("hand idle", AtMost(1), |ledger| {
         let (start, fourth) = (Gate::closed(), Gate::closed());
-        let inside = loom::sync::Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let inside = loom::sync::Arc::new(Visible::new(0));
         let pool = {
             let (start, inside) = (start.clone(), inside.clone());
             let handler = move |payload: Payload| {
@@ -94,35 +87,28 @@ fn no_batch_beside_an_idle_worker() {
         };
         pool.prestart(3).unwrap();
         pool.wait_idle().unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
+        submit(&pool, ledger, 1);
         while inside.load(Ordering::SeqCst) == 0 {
             thread::yield_now();
         }
-        for _ in 0..6 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        submit(&pool, ledger, 6);
         start.open();
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 7, "a payload was left behind: {} of 7 ran", ledger.ran());
-        close(pool, &ledger);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
 /// The cap is raised while a payload lies behind a slow one: the new worker gets it.
 #[test]
 fn raise_recalls_what_is_held() {
-    explore("hand raise", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("hand raise", AtMost(2), |ledger| {
         let start = Gate::closed();
         let pool = batches_of(3, 1).build(held_until(start.clone())).unwrap();
-        for _ in 0..4 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        submit(&pool, ledger, 4);
         start.open();
         pool.set_max_workers(2).unwrap();
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 4, "a payload was left behind: {} of 4 ran", ledger.ran());
-        close(pool, &ledger);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
@@ -130,10 +116,7 @@ fn raise_recalls_what_is_held() {
 /// that is started by one of them. (Chunks of two: numbers 4 and 5, 6 and 7.)
 #[test]
 fn lowering_recalls_what_is_held() {
-    use loom::sync::atomic::AtomicUsize as Visible;
-    use std::sync::atomic::AtomicUsize;
-    explore("hand lower", AtMost(1), || {
-        let ledger = Ledger::new();
+    explore("hand lower", AtMost(1), |ledger| {
         let (start, go_on) = (Gate::closed(), Gate::closed());
         let inside = loom::sync::Arc::new(Visible::new(0));
         let lowered = Arc::new(AtomicBool::new(false));
@@ -161,9 +144,7 @@ fn lowering_recalls_what_is_held() {
             };
             batches_of(2, 2).build(handler).unwrap()
         };
-        for _ in 0..9 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        submit(&pool, ledger, 9);
         start.open();
         while inside.load(Ordering::SeqCst) < 2 {
             thread::yield_now();
@@ -173,7 +154,7 @@ fn lowering_recalls_what_is_held() {
         go_on.open();
         pool.wait_idle().unwrap();
         assert_eq!(pool.running(), 1, "workers after the lowering");
-        close(pool, &ledger);
+        close(pool, ledger);
         let most = most.load(Ordering::Relaxed);
         assert!(most <= 1, "{most} payloads that started after the lowering ran at a time");
     });
@@ -183,11 +164,10 @@ fn lowering_recalls_what_is_held() {
 /// any more. (A chunk of four; one payload may have been taken and not begun.)
 #[test]
 fn stop_now_recalls_what_is_held() {
-    explore("hand stop_now", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("hand stop_now", AtMost(3), |ledger| {
         let start = Gate::closed();
         // Loom's, so that it considers every order of a payload's begin and the end of `stop_now`.
-        let begun = loom::sync::Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let begun = loom::sync::Arc::new(Visible::new(0));
         let pool = {
             let (start, begun) = (start.clone(), begun.clone());
             let handler = move |payload: Payload| {
@@ -199,15 +179,13 @@ fn stop_now_recalls_what_is_held() {
             };
             batches_of(4, 1).build(handler).unwrap()
         };
-        for _ in 0..6 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        submit(&pool, ledger, 6);
         start.open();
         let rest = pool.stop_now();
         let before = begun.load(Ordering::SeqCst);
         assert!(rest.is_sorted_by_key(|payload| payload.number), "handed back oldest first");
         rest.into_iter().for_each(Payload::hand_back);
-        close(pool, &ledger);
+        close(pool, ledger);
         let after = ledger.ran() - before;
         assert!(after <= 1, "payloads started after stop_now: {after}");
     });
@@ -216,36 +194,21 @@ fn stop_now_recalls_what_is_held() {
 /// What workers hold is counted as queued, and what they have run from their hands as finished, at any moment, once.
 #[test]
 fn l38_counts_include_what_is_held() {
-    explore("l38 hands", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l38 hands", AtMost(3), |ledger| {
         let start = Gate::closed();
-        let pool = {
-            let start = start.clone();
-            let handler = move |payload: Payload| {
-                if payload.number == 0 {
-                    start.pass();
-                }
-                payload.run();
-            };
-            batches_of(3, 1).build(handler).unwrap()
-        };
-        for _ in 0..5 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let observer = {
-            let pool = pool.clone();
-            thread::spawn(move || {
-                for _ in 0..2 {
-                    let now = pool.stats();
-                    let settled = now.finished + now.queued as u64;
-                    assert!(now.accepted == 5, "accepted: {now:?}");
-                    assert!(now.accepted == settled + now.busy as u64, "held payloads are amiss: {now:?}");
-                }
-            })
-        };
+        let pool = batches_of(3, 1).build(held_at(&start, 0..1)).unwrap();
+        submit(&pool, ledger, 5);
+        let observer = beside(&pool, |pool| {
+            for _ in 0..2 {
+                let now = pool.stats();
+                let settled = now.finished + now.queued as u64;
+                assert!(now.accepted == 5, "accepted: {now:?}");
+                assert!(now.accepted == settled + now.busy as u64, "held payloads are amiss: {now:?}");
+            }
+        });
         start.open();
         observer.join().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!(stats.finished, 5);
     });
 }

@@ -12,15 +12,19 @@
 mod cancelling;
 mod duties;
 mod expiry;
+mod handlers;
 mod hands;
 mod idleness;
+mod ledger;
 mod multi;
 mod panics;
 mod relays;
 mod resizing;
 mod restarting;
+mod scene;
 mod spawning;
 mod states;
 mod stopping;
 mod submitting;
+#[path = "../support/mod.rs"]
 mod support;

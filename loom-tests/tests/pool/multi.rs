@@ -4,22 +4,33 @@
 //! shards may change. So what is asserted is the whole: it ran once or came back, with an error that is true of all
 //! shards, and was counted as refused once.
 
-use loom::thread;
+use std::sync::Arc;
 
 use anthill_pool::{MultiPool, Strategy, SubmitError, WorkerPool};
 
+use crate::handlers::held_at;
+use crate::ledger::{Ledger, Payload};
+use crate::scene::{explore, settle, submitter};
+use crate::support::Gate;
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, Ledger, Payload, check_closed, explore, settle};
 
-/// Two shards of one worker each, which pass the gate before each payload.
-fn pair(strategy: Strategy, gate: Option<loom::sync::Arc<Gate>>) -> MultiPool<Payload> {
-    let handler = move |payload: Payload| {
-        if let Some(gate) = &gate {
-            gate.pass();
-        }
-        payload.run();
-    };
+/// Two shards of one worker each.
+fn pair(strategy: Strategy, handler: impl Fn(Payload) + Send + Sync + 'static) -> MultiPool<Payload> {
     WorkerPool::builder().max_workers(1).keep_idle_workers().build_multi(2, strategy, handler).unwrap()
+}
+
+/// The same with each worker held at the gate.
+fn occupied_pair(gate: &loom::sync::Arc<Gate>, ledger: &Arc<Ledger>) -> MultiPool<Payload> {
+    let pool = pair(Strategy::RoundRobin, held_at(gate, ..));
+    for _ in 0..2 {
+        assert!(either_way(&pool, ledger.payload()));
+    }
+    pool
+}
+
+/// A submission that may be accepted or refused; true when it was accepted.
+fn either_way(pool: &MultiPool<Payload>, payload: Payload) -> bool {
+    settle(pool.submit(payload))
 }
 
 /// Stops all shards, waits, and checks that books and counters agree.
@@ -28,31 +39,20 @@ fn end(pool: MultiPool<Payload>, ledger: &Ledger) {
     pool.wait().unwrap();
     let stats = pool.stats();
     drop(pool);
-    ledger.check();
-    check_closed(&stats);
-    assert!(ledger.ran() as u64 == stats.finished, "finished: {}, ran: {}", stats.finished, ledger.ran());
-    assert!(
-        ledger.returned() as u64 == stats.rejected,
-        "rejected: {}, handed back: {}",
-        stats.rejected,
-        ledger.returned()
-    );
+    ledger.check_with(&stats);
+    assert_eq!((stats.handed_back, stats.discarded), (0, 0), "handed back, discarded");
 }
 
 /// The shard that was picked is stopped: whenever that happens, the other one takes the payload.
 #[test]
 fn l39_pick_meets_stop_of_the_shard() {
     for strategy in [Strategy::RoundRobin, Strategy::LeastLoaded] {
-        explore("l39 pick and stop", AtMost(3), move || {
-            let ledger = Ledger::new();
-            let pool = pair(strategy, None);
-            let submitter = {
-                let (pool, payload) = (pool.clone(), ledger.payload());
-                thread::spawn(move || settle(pool.submit(payload)))
-            };
+        explore("l39 pick and stop", AtMost(3), move |ledger| {
+            let pool = pair(strategy, Payload::run);
+            let submitter = submitter(&pool, ledger, either_way);
             pool.shards()[0].stop();
             assert!(submitter.join().unwrap(), "refused although a shard is open");
-            end(pool, &ledger);
+            end(pool, ledger);
         });
     }
 }
@@ -60,21 +60,14 @@ fn l39_pick_meets_stop_of_the_shard() {
 /// A submission waits for the shard that was picked when that one is stopped: it moves on to the other one.
 #[test]
 fn l39_blocked_submission_meets_stop_of_its_shard() {
-    explore("l39 blocked", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l39 blocked", AtMost(2), |ledger| {
         let gate = Gate::closed();
-        let pool = pair(Strategy::RoundRobin, Some(gate.clone()));
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || settle(pool.submit(payload)))
-        };
+        let pool = occupied_pair(&gate, ledger);
+        let submitter = submitter(&pool, ledger, either_way);
         pool.shards()[0].stop();
         gate.open();
         assert!(submitter.join().unwrap(), "refused although a shard is open");
-        end(pool, &ledger);
+        end(pool, ledger);
     });
 }
 
@@ -82,26 +75,19 @@ fn l39_blocked_submission_meets_stop_of_its_shard() {
 /// once.
 #[test]
 fn l39_pick_meets_stop_of_all() {
-    explore("l39 stop of all", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = pair(Strategy::RoundRobin, None);
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || {
-                let outcome = pool.submit(payload);
-                assert!(
-                    matches!(outcome, Ok(()) | Err(SubmitError::Closed(_))),
-                    "what is true of all shards"
-                );
-                settle(outcome)
-            })
-        };
+    explore("l39 stop of all", AtMost(3), |ledger| {
+        let pool = pair(Strategy::RoundRobin, Payload::run);
+        let submitter = submitter(&pool, ledger, |pool, payload| {
+            let outcome = pool.submit(payload);
+            assert!(matches!(outcome, Ok(()) | Err(SubmitError::Closed(_))), "what is true of all shards");
+            settle(outcome)
+        });
         pool.stop();
         pool.wait().unwrap();
         let ran = ledger.ran();
         let accepted = submitter.join().unwrap();
         assert!(ran == usize::from(accepted), "accepted: {accepted}, and ran before wait returned: {ran}");
-        end(pool, &ledger);
+        end(pool, ledger);
     });
 }
 
@@ -109,22 +95,15 @@ fn l39_pick_meets_stop_of_all() {
 /// the new worker, whichever of the steps the resize falls between.
 #[test]
 fn l39_pick_meets_resize() {
-    explore("l39 resize", AtMost(1), || {
-        let ledger = Ledger::new();
+    explore("l39 resize", AtMost(1), |ledger| {
         let gate = Gate::closed();
-        let pool = pair(Strategy::RoundRobin, Some(gate.clone()));
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || settle(pool.submit(payload)))
-        };
+        let pool = occupied_pair(&gate, ledger);
+        let submitter = submitter(&pool, ledger, either_way);
         pool.set_max_workers(2).unwrap();
         // No worker comes free before this.
         assert!(submitter.join().unwrap());
         gate.open();
-        end(pool, &ledger);
+        end(pool, ledger);
     });
 }
 
@@ -153,8 +132,7 @@ impl Relay {
 /// A payload is always at the shard that is not being looked at: that is no moment at which both are idle.
 #[test]
 fn l39_wait_idle_meets_payloads_that_move_on() {
-    explore("l39 idleness", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l39 idleness", AtMost(2), |ledger| {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)

@@ -3,10 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anthill_pool::{WhenFull, WorkerPool};
-use loom::thread;
 
+use crate::ledger::Payload;
+use crate::scene::{accepted, close, explore, pool_of, stopped, submit, submitter};
 use crate::support::Preemptions::{Any, AtMost};
-use crate::support::{Ledger, Payload, check_closed, close, explore, planned_panic, settle};
+use crate::support::planned_panic;
 
 fn run_and_panic_at_first(payload: Payload) {
     let number = payload.number;
@@ -19,17 +20,11 @@ fn run_and_panic_at_first(payload: Payload) {
 /// The only worker's payload panics while a submitter waits for that worker: it is served.
 #[test]
 fn l19_panic_with_a_submitter_waiting() {
-    explore("l19", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool =
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(run_and_panic_at_first).unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        other.join().unwrap();
-        let stats = close(pool, &ledger);
+    explore("l19", AtMost(3), |ledger| {
+        let pool = pool_of(1, 0, run_and_panic_at_first);
+        submit(&pool, ledger, 1);
+        submitter(&pool, ledger, accepted).join().unwrap();
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.panicked, stats.spawned), (2, 1, 1));
     });
 }
@@ -37,18 +32,10 @@ fn l19_panic_with_a_submitter_waiting() {
 /// A payload panics while the pool is being stopped: what is queued behind it still runs, and `wait` returns.
 #[test]
 fn l20_panic_meets_stop() {
-    explore("l20", Any, || {
-        let ledger = Ledger::new();
-        let pool = WorkerPool::builder()
-            .max_workers(1)
-            .queue_capacity(1)
-            .keep_idle_workers()
-            .build(run_and_panic_at_first)
-            .unwrap();
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let stats = close(pool, &ledger);
+    explore("l20", Any, |ledger| {
+        let pool = pool_of(1, 1, run_and_panic_at_first);
+        submit(&pool, ledger, 2);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.panicked), (2, 1));
     });
 }
@@ -56,8 +43,7 @@ fn l20_panic_meets_stop() {
 /// Start hook, stop hook and panic handler panic: the worker does its work and leaves in order all the same.
 #[test]
 fn l21_panicking_hooks() {
-    explore("l21", Any, || {
-        let ledger = Ledger::new();
+    explore("l21", Any, |ledger| {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .keep_idle_workers()
@@ -66,10 +52,8 @@ fn l21_panicking_hooks() {
             .on_panic(|_| planned_panic())
             .build(run_and_panic_at_first)
             .unwrap();
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let stats = close(pool, &ledger);
+        submit(&pool, ledger, 2);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.panicked, stats.spawned), (2, 1, 1));
     });
 }
@@ -90,8 +74,7 @@ impl Drop for Explosive {
 /// harms neither the submitter nor the pool's lock.
 #[test]
 fn l22_displaced_payload_panics_in_its_drop() {
-    explore("l22", Any, || {
-        let ledger = Ledger::new();
+    explore("l22", Any, |ledger| {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
@@ -104,14 +87,9 @@ fn l22_displaced_payload_panics_in_its_drop() {
             let submit = || pool.submit(Explosive(Some(ledger.payload()))).is_ok();
             accepted += u64::from(catch_unwind(AssertUnwindSafe(submit)).is_ok_and(|accepted| accepted));
         }
-        pool.stop();
-        pool.wait().unwrap();
-        let stats = pool.stats();
-        drop(pool);
-        ledger.check();
-        check_closed(&stats);
-        assert_eq!((stats.finished, stats.panicked), (ledger.ran() as u64, 0));
-        assert_eq!(stats.discarded, ledger.discarded() as u64);
+        let stats = stopped(pool);
+        ledger.check_with(&stats);
+        assert_eq!(stats.panicked, 0);
         assert!(
             accepted == 3 && stats.accepted == 3,
             "a payload's panic reached a submitter: {accepted} of 3"

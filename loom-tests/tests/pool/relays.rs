@@ -4,42 +4,40 @@
 //! Each scene begins with idle workers. Payloads that wait for each other show that none is left behind: the pool must
 //! bring as many workers to them as there are, without a stop to wake everybody.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use anthill_pool::WorkerPool;
 use anthill_pool::internal::Instant;
 
+use crate::handlers::{all_wait_for, one_waits_for};
+use crate::ledger::{Ledger, Payload};
+use crate::scene::{LIMIT, close, expiring, explore, pool_of, settle, wait_for_all};
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, Ledger, Payload, close, explore, one_waits_for, settle};
 
-const LIMIT: Duration = Duration::from_secs(1);
-
-/// A pool with that many idle workers, all of which stay.
-fn rested(
-    workers: usize,
-    queue: usize,
-    handler: impl Fn(Payload) + Send + Sync + 'static,
-) -> WorkerPool<Payload> {
-    let builder = WorkerPool::builder().max_workers(workers).queue_capacity(queue).keep_idle_workers();
-    let pool = builder.build(handler).unwrap();
+/// The pool with so many idle workers.
+fn rested(pool: WorkerPool<Payload>, workers: usize) -> WorkerPool<Payload> {
     pool.prestart(workers).unwrap();
     pool.wait_idle().unwrap();
     pool
+}
+
+/// Submits so many payloads, none of which waits for a worker to come free.
+#[track_caller]
+fn submit_at_once(pool: &WorkerPool<Payload>, ledger: &Arc<Ledger>, payloads: usize) {
+    for _ in 0..payloads {
+        assert!(settle(pool.try_submit(ledger.payload())), "refused beside an idle worker");
+    }
 }
 
 /// The second payload is queued while the first one's worker is on its way, and the first one waits for it: the other
 /// worker is woken.
 #[test]
 fn second_payload_meets_worker_on_its_way() {
-    explore("relay", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = rested(2, 2, one_waits_for(0, 1));
-        for _ in 0..2 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 2, "a payload was left behind: {} of 2 ran", ledger.ran());
-        close(pool, &ledger);
+    explore("relay", AtMost(2), |ledger| {
+        let pool = rested(pool_of(2, 2, one_waits_for(0, 1)), 2);
+        submit_at_once(&pool, ledger, 2);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
@@ -47,24 +45,11 @@ fn second_payload_meets_worker_on_its_way() {
 /// the next.
 #[test]
 fn relayed_worker_relays() {
-    explore("relay on", AtMost(1), || {
-        let ledger = Ledger::new();
-        let gate = Gate::closed();
-        let handler = move |payload: Payload| {
-            if payload.number == 2 {
-                gate.open();
-            } else {
-                gate.pass();
-            }
-            payload.run();
-        };
-        let pool = rested(3, 2, handler);
-        for _ in 0..3 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 3, "a payload was left behind: {} of 3 ran", ledger.ran());
-        close(pool, &ledger);
+    explore("relay on", AtMost(1), |ledger| {
+        let pool = rested(pool_of(3, 2, all_wait_for(0..2, 2)), 3);
+        submit_at_once(&pool, ledger, 3);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
@@ -72,28 +57,21 @@ fn relayed_worker_relays() {
 /// who then looks at the queue.
 #[test]
 fn full_queue_meets_worker_on_its_way() {
-    explore("relay full", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = rested(2, 1, one_waits_for(0, 1));
-        for _ in 0..3 {
-            assert!(settle(pool.try_submit(ledger.payload())), "refused beside an idle worker");
-        }
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 3, "a payload was left behind: {} of 3 ran", ledger.ran());
-        close(pool, &ledger);
+    explore("relay full", AtMost(2), |ledger| {
+        let pool = rested(pool_of(2, 1, one_waits_for(0, 1)), 2);
+        submit_at_once(&pool, ledger, 3);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
 /// The pool is stopped before the worker on its way has come: the one that was left asleep is needed to drain the queue.
 #[test]
 fn stop_meets_worker_on_its_way() {
-    explore("relay stop", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = rested(2, 2, one_waits_for(0, 1));
-        for _ in 0..2 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
-        let stats = close(pool, &ledger);
+    explore("relay stop", AtMost(2), |ledger| {
+        let pool = rested(pool_of(2, 2, one_waits_for(0, 1)), 2);
+        submit_at_once(&pool, ledger, 2);
+        let stats = close(pool, ledger);
         assert_eq!(stats.finished, 2);
     });
 }
@@ -101,16 +79,13 @@ fn stop_meets_worker_on_its_way() {
 /// `stop_now` meets the same: what no worker has taken comes back, and those that were woken for it leave.
 #[test]
 fn stop_now_meets_worker_on_its_way() {
-    explore("relay stop_now", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = rested(2, 2, Payload::run);
-        for _ in 0..2 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
+    explore("relay stop_now", AtMost(2), |ledger| {
+        let pool = rested(pool_of(2, 2, Payload::run), 2);
+        submit_at_once(&pool, ledger, 2);
         pool.stop_now().into_iter().for_each(Payload::hand_back);
         let now = pool.stats();
         assert!(now.workers == now.busy + now.idle, "counts after stop_now: {now:?}");
-        close(pool, &ledger);
+        close(pool, ledger);
     });
 }
 
@@ -118,39 +93,24 @@ fn stop_now_meets_worker_on_its_way() {
 /// not let go.
 #[test]
 fn expiry_meets_worker_on_its_way() {
-    explore("relay expiry", AtMost(1), || {
-        let ledger = Ledger::new();
-        let pool = WorkerPool::builder()
-            .max_workers(2)
-            .queue_capacity(2)
-            .max_idle_worker_duration(LIMIT)
-            .build(one_waits_for(0, 1))
-            .unwrap();
-        pool.prestart(2).unwrap();
-        pool.wait_idle().unwrap();
-        for _ in 0..2 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
+    explore("relay expiry", AtMost(1), |ledger| {
+        let pool = rested(expiring(2, 2, one_waits_for(0, 1)), 2);
+        submit_at_once(&pool, ledger, 2);
         pool.expire(Instant::at(LIMIT));
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 2, "a payload was left behind: {} of 2 ran", ledger.ran());
-        close(pool, &ledger);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
 /// The cap is lowered before the worker on its way has come: the one left asleep goes, and the other runs both.
 #[test]
 fn lowering_meets_worker_on_its_way() {
-    explore("relay resize", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = rested(2, 2, Payload::run);
-        for _ in 0..2 {
-            assert!(settle(pool.try_submit(ledger.payload())));
-        }
+    explore("relay resize", AtMost(2), |ledger| {
+        let pool = rested(pool_of(2, 2, Payload::run), 2);
+        submit_at_once(&pool, ledger, 2);
         pool.set_max_workers(1).unwrap();
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 2, "a payload was left behind: {} of 2 ran", ledger.ran());
+        wait_for_all(&pool, ledger);
         assert_eq!(pool.running(), 1, "workers after the lowering");
-        close(pool, &ledger);
+        close(pool, ledger);
     });
 }

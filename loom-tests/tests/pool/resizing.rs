@@ -1,40 +1,34 @@
 //! A cap that moves, against submitters, queued payloads and idle workers.
 
 use anthill_pool::WorkerPool;
-use loom::thread;
 
+use crate::handlers::{counting, one_waits_for};
+use crate::ledger::{Ledger, Payload};
+use crate::scene::{accepted, close, explore, pool_of, settle, submit, submitter};
 use crate::support::Preemptions::AtMost;
-use crate::support::{Ledger, Payload, close, counting, explore, one_waits_for, settle};
+use crate::support::beside;
 
-fn pool(
-    workers: usize,
-    queue: usize,
-    handler: impl Fn(Payload) + Send + Sync + 'static,
-) -> WorkerPool<Payload> {
-    WorkerPool::builder()
-        .max_workers(workers)
-        .queue_capacity(queue)
-        .keep_idle_workers()
-        .build(handler)
-        .unwrap()
+/// The closing check of a pool that was lowered to one worker, after at `most` so many payloads ran at a time.
+fn close_lowered(pool: WorkerPool<Payload>, ledger: &Ledger, most: impl Fn() -> usize) {
+    pool.wait_idle().unwrap();
+    let workers = pool.running();
+    close(pool, ledger);
+    assert!(most() == 1, "{} payloads ran at a time above a cap of 1", most());
+    assert_eq!(workers, 1, "workers after the lowering");
 }
 
 /// The only worker is held until the second payload runs, whose submitter is blocked, about to be, or not there yet
 /// when the cap is raised: it gets a worker of its own.
 #[test]
 fn l16_raise_meets_blocked_submitter() {
-    explore("l16", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = pool(1, 0, one_waits_for(0, 1));
-        assert!(settle(pool.submit(ledger.payload())));
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
+    explore("l16", AtMost(2), |ledger| {
+        let pool = pool_of(1, 0, one_waits_for(0, 1));
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, accepted);
         pool.set_max_workers(2).unwrap();
         submitter.join().unwrap();
         pool.wait_idle().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 2));
     });
 }
@@ -42,18 +36,14 @@ fn l16_raise_meets_blocked_submitter() {
 /// The same with a payload in the queue, for which nobody waits.
 #[test]
 fn l16_raise_meets_queued_payload() {
-    explore("l16 queue", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = pool(1, 1, one_waits_for(0, 1));
-        assert!(settle(pool.submit(ledger.payload())));
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.try_submit(payload))))
-        };
+    explore("l16 queue", AtMost(2), |ledger| {
+        let pool = pool_of(1, 1, one_waits_for(0, 1));
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, |pool, payload| assert!(settle(pool.try_submit(payload))));
         pool.set_max_workers(2).unwrap();
         submitter.join().unwrap();
         pool.wait_idle().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 2));
     });
 }
@@ -62,24 +52,16 @@ fn l16_raise_meets_queued_payload() {
 /// after it: the two never run together.
 #[test]
 fn l17_lowering_meets_idle_workers() {
-    explore("l17", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l17", AtMost(2), |ledger| {
         let (handler, most) = counting(0);
-        let pool = pool(2, 0, handler);
+        let pool = pool_of(2, 0, handler);
         assert_eq!(pool.prestart(2).unwrap(), 2);
         pool.wait_idle().unwrap();
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
+        let submitter = submitter(&pool, ledger, accepted);
         pool.set_max_workers(1).unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
+        submit(&pool, ledger, 1);
         submitter.join().unwrap();
-        pool.wait_idle().unwrap();
-        let workers = pool.running();
-        close(pool, &ledger);
-        assert!(most() == 1, "{} payloads ran at a time above a cap of 1", most());
-        assert_eq!(workers, 1, "workers after the lowering");
+        close_lowered(pool, ledger, most);
     });
 }
 
@@ -87,25 +69,15 @@ fn l17_lowering_meets_idle_workers() {
 /// lowering is left to the other.
 #[test]
 fn l17_lowering_meets_busy_workers() {
-    explore("l17 busy", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l17 busy", AtMost(2), |ledger| {
         let (handler, most) = counting(2);
-        let pool = pool(2, 0, handler);
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        let pool = pool_of(2, 0, handler);
+        submit(&pool, ledger, 2);
         pool.set_max_workers(1).unwrap();
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        let submitter = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
         submitter.join().unwrap();
-        pool.wait_idle().unwrap();
-        let workers = pool.running();
-        close(pool, &ledger);
-        assert!(most() == 1, "{} payloads ran at a time above a cap of 1", most());
-        assert_eq!(workers, 1, "workers after the lowering");
+        close_lowered(pool, ledger, most);
     });
 }
 
@@ -113,25 +85,19 @@ fn l17_lowering_meets_busy_workers() {
 /// follows, and nobody waits for a worker that left.
 #[test]
 fn l18_lowering_and_raising_meet_submissions() {
-    explore("l18", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = pool(2, 0, one_waits_for(1, 2));
-        assert!(settle(pool.submit(ledger.payload())));
-        let resizer = {
-            let pool = pool.clone();
-            thread::spawn(move || {
-                pool.set_max_workers(1).unwrap();
-                pool.set_max_workers(2).unwrap();
-            })
-        };
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+    explore("l18", AtMost(2), |ledger| {
+        let pool = pool_of(2, 0, one_waits_for(1, 2));
+        submit(&pool, ledger, 1);
+        let resizer = beside(&pool, |pool| {
+            pool.set_max_workers(1).unwrap();
+            pool.set_max_workers(2).unwrap();
+        });
+        submit(&pool, ledger, 2);
         resizer.join().unwrap();
         pool.wait_idle().unwrap();
         let now = pool.stats();
         assert!(now.workers <= 2 && now.idle == now.workers, "the count follows the cap: {now:?}");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.peak_workers), (3, 2));
     });
 }

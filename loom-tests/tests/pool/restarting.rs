@@ -1,36 +1,30 @@
 //! Restarts against what is left of the pool's former life.
 
-use std::time::Duration;
-
-use anthill_pool::{SubmitError, WorkerPool};
+use anthill_pool::WorkerPool;
 use loom::thread;
 
+use crate::handlers::{held_at, held_by_threads};
+use crate::ledger::Payload;
+use crate::scene::{Lives, close, either_way, expiring, explore, pool_of, submit, submitter, turned_away};
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, Ledger, Lives, Payload, close, explore, settle};
+use crate::support::{Gate, beside};
 
 /// The pool is opened again while its worker still runs, goes idle, was told to leave, or has left: that worker either
 /// stays and counts, or leaves and does not; and never does it lower the count of those after it.
 #[test]
 fn l15_restart_meets_finishing_worker() {
-    explore("l15", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l15", AtMost(3), |ledger| {
         let lives = Lives::new();
-        let (starting, ending) = (lives.clone(), lives.clone());
-        let pool = WorkerPool::builder()
-            .max_workers(1)
-            .keep_idle_workers()
-            .on_worker_start(move |_| starting.start())
-            .on_worker_stop(move |_| ending.end())
-            .build(Payload::run)
-            .unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
+        let builder = WorkerPool::builder().max_workers(1).keep_idle_workers();
+        let pool = lives.of(builder).build(Payload::run).unwrap();
+        submit(&pool, ledger, 1);
         pool.stop();
         pool.restart();
-        assert!(settle(pool.submit(ledger.payload())), "refused after the restart");
+        submit(&pool, ledger, 1);
         pool.wait_idle().unwrap();
         let now = pool.stats();
         assert!((now.workers, now.idle) == (1, 1), "one worker is idle: {now:?}");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.peak_workers), (2, 1));
         lives.check(stats.spawned as usize);
     });
@@ -40,26 +34,11 @@ fn l15_restart_meets_finishing_worker() {
 /// same, and does not wait for a worker that may be gone.
 #[test]
 fn l15_restart_meets_submitter_turned_away() {
-    explore("l15 turned away", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l15 turned away", AtMost(3), |ledger| {
         let gate = Gate::closed();
-        let pool = {
-            let gate = gate.clone();
-            let handler = move |payload: Payload| {
-                gate.pass();
-                payload.run();
-            };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || {
-                let outcome = pool.submit(payload);
-                assert!(matches!(outcome, Err(SubmitError::Closed(_))), "it was turned away");
-                settle(outcome);
-            })
-        };
+        let pool = pool_of(1, 0, held_at(&gate, ..));
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, turned_away);
         while pool.waiting() == 0 {
             thread::yield_now();
         }
@@ -68,7 +47,7 @@ fn l15_restart_meets_submitter_turned_away() {
         // The worker is held until here, so nobody could serve it.
         submitter.join().unwrap();
         gate.open();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.rejected), (1, 1));
     });
 }
@@ -77,28 +56,19 @@ fn l15_restart_meets_submitter_turned_away() {
 /// last; and nothing is left over for the final stop.
 #[test]
 fn l15_restart_meets_stop_and_submission() {
-    explore("l15 between", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = WorkerPool::builder()
-            .max_workers(1)
-            .queue_capacity(1)
-            .keep_idle_workers()
-            .build(Payload::run)
-            .unwrap();
-        assert!(settle(pool.submit(ledger.payload())));
-        let other = {
-            let pool = pool.clone();
-            thread::spawn(move || {
-                pool.stop();
-                pool.restart();
-            })
-        };
-        let accepted = usize::from(settle(pool.submit(ledger.payload())));
+    explore("l15 between", AtMost(2), |ledger| {
+        let pool = pool_of(1, 1, Payload::run);
+        submit(&pool, ledger, 1);
+        let other = beside(&pool, |pool| {
+            pool.stop();
+            pool.restart();
+        });
+        let accepted = usize::from(either_way(&pool, ledger.payload()));
         other.join().unwrap();
-        assert!(settle(pool.submit(ledger.payload())), "refused after the restart");
+        submit(&pool, ledger, 1);
         pool.wait_idle().unwrap();
         assert!(ledger.ran() == 2 + accepted, "a payload was left behind: {} ran", ledger.ran());
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!(stats.peak_workers, 1);
     });
 }
@@ -107,26 +77,14 @@ fn l15_restart_meets_stop_and_submission() {
 /// not two, so that the next stop ends it.
 #[test]
 fn l35_restart_meets_the_cleaners_end() {
-    explore("l35 restart", AtMost(2), || {
-        let ledger = Ledger::new();
-        let alive = std::sync::Arc::new(());
-        let pool = {
-            let alive = alive.clone();
-            WorkerPool::builder()
-                .max_workers(1)
-                .max_idle_worker_duration(Duration::from_secs(1))
-                .build(move |payload: Payload| {
-                    let _held_by_the_handler = &alive;
-                    payload.run();
-                })
-                .unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+    explore("l35 restart", AtMost(2), |ledger| {
+        let (handler, holders) = held_by_threads();
+        let pool = expiring(1, 0, handler);
+        submit(&pool, ledger, 1);
         pool.stop();
         pool.restart();
-        assert!(settle(pool.submit(ledger.payload())), "refused after the restart");
-        close(pool, &ledger);
-        let holders = std::sync::Arc::strong_count(&alive) - 1;
-        assert!(holders == 0, "a thread of the pool outlived wait");
+        submit(&pool, ledger, 1);
+        close(pool, ledger);
+        assert!(holders() == 0, "a thread of the pool outlived wait");
     });
 }

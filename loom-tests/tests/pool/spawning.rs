@@ -4,10 +4,12 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{SubmitError, WorkerPool};
-use loom::thread;
 
+use crate::handlers::held_at;
+use crate::ledger::Payload;
+use crate::scene::{accepted, close, either_way, explore, pool_of, settle, submit, submitter};
 use crate::support::Preemptions::{Any, AtMost};
-use crate::support::{Gate, Ledger, Payload, close, explore, planned_panic, settle};
+use crate::support::{Gate, beside, planned_panic};
 
 /// What the system says to the n-th wish for a thread.
 #[derive(Clone, Copy)]
@@ -37,22 +39,18 @@ fn answered(workers: usize, queue: usize, answers: &'static [Answer]) -> WorkerP
 /// other's attempt; no slot stays taken.
 #[test]
 fn l23_all_threads_refused() {
-    explore("l23", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l23", AtMost(3), |ledger| {
         let pool = answered(2, 1, &[Answer::Refused]);
-        let submit = |pool: &WorkerPool<Payload>, payload| {
+        let refused = |pool: &WorkerPool<Payload>, payload| {
             let outcome = pool.submit(payload);
             assert!(matches!(outcome, Err(SubmitError::SpawnFailed(..))));
             settle(outcome);
         };
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || submit(&pool, payload))
-        };
-        submit(&pool, ledger.payload());
+        let other = submitter(&pool, ledger, refused);
+        refused(&pool, ledger.payload());
         other.join().unwrap();
         assert_eq!(pool.running(), 0, "slots taken without a thread");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.rejected, stats.spawned), (2, 0));
     });
 }
@@ -60,18 +58,14 @@ fn l23_all_threads_refused() {
 /// A second thread is refused, but there is a worker: the payload waits for it, and nobody sees an error.
 #[test]
 fn l24_thread_refused_beside_a_worker() {
-    explore("l24", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("l24", AtMost(2), |ledger| {
         let pool = answered(2, 0, &[Answer::Made, Answer::Refused]);
-        assert!(settle(pool.submit(ledger.payload())));
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        submit(&pool, ledger, 1);
+        let other = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
         other.join().unwrap();
         assert_eq!(pool.running(), 1, "slots taken without a thread");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (3, 1));
     });
 }
@@ -80,17 +74,13 @@ fn l24_thread_refused_beside_a_worker() {
 /// thread is refused, and the payload's own submitter makes the next one.
 #[test]
 fn l23_queueing_meets_refused_thread() {
-    explore("l23 queue", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l23 queue", AtMost(3), |ledger| {
         let pool = answered(1, 1, &[Answer::Refused, Answer::Made]);
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || settle(pool.submit(payload)))
-        };
-        let accepted = usize::from(settle(pool.submit(ledger.payload())));
-        let accepted = accepted + usize::from(other.join().unwrap());
+        let other = submitter(&pool, ledger, either_way);
+        let mine = either_way(&pool, ledger.payload());
+        let accepted = usize::from(mine) + usize::from(other.join().unwrap());
         assert!(accepted >= 1, "the second thread could be made");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!(stats.finished as usize, accepted);
     });
 }
@@ -99,25 +89,14 @@ fn l23_queueing_meets_refused_thread() {
 /// worker comes free.
 #[test]
 fn l08_queueing_meets_thread_being_made() {
-    explore("l08 queue", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l08 queue", AtMost(3), |ledger| {
         let gate = Gate::closed();
-        let pool = {
-            let gate = gate.clone();
-            let handler = move |payload: Payload| {
-                gate.pass();
-                payload.run();
-            };
-            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
-        };
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        let pool = pool_of(1, 1, held_at(&gate, ..));
+        let other = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
         other.join().unwrap();
         gate.open();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 1));
     });
 }
@@ -125,38 +104,31 @@ fn l08_queueing_meets_thread_being_made() {
 /// A stop comes while a thread is asked for and refused: the payload comes back, and `wait` returns.
 #[test]
 fn l08_stop_meets_refused_thread() {
-    explore("l08 refused", Any, || {
-        let ledger = Ledger::new();
+    explore("l08 refused", Any, |ledger| {
         let pool = answered(1, 0, &[Answer::Refused]);
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || {
-                let outcome = pool.submit(payload);
-                assert!(matches!(outcome, Err(SubmitError::Closed(_) | SubmitError::SpawnFailed(..))));
-                settle(outcome);
-            })
-        };
+        let submitter = submitter(&pool, ledger, |pool, payload| {
+            let outcome = pool.submit(payload);
+            assert!(matches!(outcome, Err(SubmitError::Closed(_) | SubmitError::SpawnFailed(..))));
+            settle(outcome);
+        });
         pool.stop();
         pool.wait().unwrap();
         submitter.join().unwrap();
-        close(pool, &ledger);
+        close(pool, ledger);
     });
 }
 
 /// A spawner that panics is a thread refused: its slot does not stay taken, and the next payload gets a thread.
 #[test]
 fn l21_panicking_spawner_gives_the_slot_back() {
-    explore("l21 spawner", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("l21 spawner", AtMost(3), |ledger| {
         let pool = answered(1, 0, &[Answer::Panic, Answer::Made]);
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || settle(pool.submit(payload)))
-        };
-        let accepted = [settle(pool.submit(ledger.payload())), other.join().unwrap()];
-        assert!(accepted != [false, false], "the second thread could be made");
-        let stats = close(pool, &ledger);
-        assert_eq!((stats.finished, stats.spawned), (accepted.iter().filter(|&&yes| yes).count() as u64, 1));
+        let other = submitter(&pool, ledger, either_way);
+        let mine = either_way(&pool, ledger.payload());
+        let accepted = u64::from(mine) + u64::from(other.join().unwrap());
+        assert!(accepted >= 1, "the second thread could be made");
+        let stats = close(pool, ledger);
+        assert_eq!((stats.finished, stats.spawned), (accepted, 1));
     });
 }
 
@@ -164,19 +136,15 @@ fn l21_panicking_spawner_gives_the_slot_back() {
 /// its thread is being made, starts, or looks for work is not refused.
 #[test]
 fn submission_meets_prestart() {
-    explore("prestart", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("prestart", AtMost(3), |ledger| {
         let pool = answered(1, 0, &[Answer::Made]);
-        let other = {
-            let pool = pool.clone();
-            thread::spawn(move || pool.prestart(1).unwrap())
-        };
+        let other = beside(&pool, |pool| pool.prestart(1).unwrap());
         assert!(settle(pool.try_submit(ledger.payload())), "refused beside a worker without work");
         let made = other.join().unwrap();
         pool.wait_idle().unwrap();
         let now = pool.stats();
         assert!((now.workers, now.idle) == (1, 1), "one worker is idle: {now:?}");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (1, 1));
         assert!(made <= 1);
     });
@@ -186,13 +154,9 @@ fn submission_meets_prestart() {
 /// own submitter tries again.
 #[test]
 fn submission_meets_refused_prestart() {
-    explore("prestart refused", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("prestart refused", AtMost(3), |ledger| {
         let pool = answered(1, 0, &[Answer::Refused, Answer::Made]);
-        let other = {
-            let pool = pool.clone();
-            thread::spawn(move || pool.prestart(1).is_ok_and(|made| made == 1))
-        };
+        let other = beside(&pool, |pool| pool.prestart(1).is_ok_and(|made| made == 1));
         let outcome = pool.submit(ledger.payload());
         assert!(matches!(outcome, Ok(()) | Err(SubmitError::SpawnFailed(..))));
         let accepted = settle(outcome);
@@ -201,6 +165,6 @@ fn submission_meets_refused_prestart() {
         let now = pool.stats();
         let there = usize::from(accepted || made);
         assert!((now.workers, now.idle) == (there, there), "idle are as many as were made: {now:?}");
-        close(pool, &ledger);
+        close(pool, ledger);
     });
 }

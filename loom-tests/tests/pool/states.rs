@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{Builder, SubmitError, WorkerPool};
-use loom::thread;
 
+use crate::ledger::Payload;
+use crate::scene::{accepted, close, explore, settle, stopped, submit, submitter};
 use crate::support::Preemptions::AtMost;
-use crate::support::{Ledger, Payload, close, explore, planned_panic, settle};
+use crate::support::planned_panic;
 
 /// A pool of one worker whose attempts to make a state fail where `failing` says so, counted from 0; payload number 0
 /// panics if `panics`.
@@ -35,21 +36,17 @@ fn stateful(queue: usize, failing: fn(usize) -> bool, panics: bool) -> WorkerPoo
 /// comes back (unless the second's worker is there already), and the second gets a worker that can.
 #[test]
 fn failed_state_meets_waiting_payload() {
-    explore("state", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("state", AtMost(2), |ledger| {
         let pool = stateful(1, |attempt| attempt == 0, false);
-        let submit = |pool: &WorkerPool<Payload>, payload| {
+        let given = |pool: &WorkerPool<Payload>, payload| {
             let outcome = pool.submit(payload);
             assert!(matches!(outcome, Ok(()) | Err(SubmitError::SpawnFailed(..))));
             usize::from(settle(outcome))
         };
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || submit(&pool, payload))
-        };
-        let accepted = submit(&pool, ledger.payload()) + other.join().unwrap();
+        let other = submitter(&pool, ledger, given);
+        let accepted = given(&pool, ledger.payload()) + other.join().unwrap();
         assert!(accepted >= 1, "the second worker's state could be made");
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned, stats.peak_workers), (accepted as u64, 1, 1));
     });
 }
@@ -58,18 +55,14 @@ fn failed_state_meets_waiting_payload() {
 /// a worker of its own.
 #[test]
 fn lost_state_meets_queue_and_submitter() {
-    explore("state lost", AtMost(2), || {
-        let ledger = Ledger::new();
+    explore("state lost", AtMost(2), |ledger| {
         let pool = stateful(1, |attempt| attempt == 1, true);
-        assert!(settle(pool.submit(ledger.payload())));
-        let submitter = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        submit(&pool, ledger, 1);
+        let submitter = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
         submitter.join().unwrap();
         pool.wait_idle().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.panicked, stats.finished + stats.discarded), (1, 3));
     });
 }
@@ -77,14 +70,11 @@ fn lost_state_meets_queue_and_submitter() {
 /// The same with nobody else who could make a worker for what is queued.
 #[test]
 fn lost_state_meets_queue() {
-    explore("state queue", AtMost(3), || {
-        let ledger = Ledger::new();
+    explore("state queue", AtMost(3), |ledger| {
         let pool = stateful(1, |attempt| attempt == 1, true);
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+        submit(&pool, ledger, 2);
         pool.wait_idle().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.panicked, stats.finished + stats.discarded), (1, 2));
     });
 }
@@ -100,7 +90,7 @@ enum Act {
 /// that nobody will come.
 #[test]
 fn lost_state_meets_nested_submission() {
-    explore("state nested", AtMost(2), || {
+    explore("state nested", AtMost(2), |_| {
         let made = AtomicUsize::new(0);
         let pool = WorkerPool::builder()
             .max_workers(2)
@@ -121,10 +111,7 @@ fn lost_state_meets_nested_submission() {
         pool.submit(Act::Submit(pool.clone())).unwrap();
         pool.submit(Act::Panic).unwrap();
         pool.wait_idle().unwrap();
-        pool.stop();
-        pool.wait().unwrap();
-        let stats = pool.stats();
-        drop(pool);
+        let stats = stopped(pool);
         assert_eq!((stats.panicked, stats.accepted), (1, stats.finished), "panicked, accepted: {stats:?}");
     });
 }

@@ -1,39 +1,28 @@
 //! Submissions against each other, against workers that go idle, and against the waiting line.
 
-use loom::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{SubmitError, WorkerPool};
+use loom::thread;
 
+use crate::handlers::{held_at, in_order};
+use crate::ledger::Payload;
+use crate::scene::{
+    accepted, close, explore, pool_of, refused_beyond, settle, stopped, submit, submitter, wait_for_all,
+};
 use crate::support::Preemptions::{Any, AtMost};
-use crate::support::{Gate, Ledger, Payload, close, explore, settle};
-
-/// A pool of one worker without a queue, whose idle worker stays.
-fn one_worker() -> WorkerPool<Payload> {
-    one_worker_and_queue(0)
-}
-
-fn one_worker_and_queue(payloads: usize) -> WorkerPool<Payload> {
-    WorkerPool::builder()
-        .max_workers(1)
-        .queue_capacity(payloads)
-        .keep_idle_workers()
-        .build(Payload::run)
-        .unwrap()
-}
+use crate::support::{Gate, beside};
 
 /// One slot, two submitters: the cap holds, and both payloads run.
 #[test]
 fn l01_two_submitters_one_slot() {
-    explore("l01", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = one_worker();
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+    explore("l01", AtMost(3), |ledger| {
+        let pool = pool_of(1, 0, Payload::run);
+        let other = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
         other.join().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert!(stats.peak_workers == 1, "the cap is 1, there were {} workers", stats.peak_workers);
         assert_eq!((stats.finished, stats.spawned), (2, 1));
     });
@@ -43,13 +32,12 @@ fn l01_two_submitters_one_slot() {
 /// and not `stop` ends the scene: a stop would wake the worker.
 #[test]
 fn l02_submission_meets_worker_going_idle() {
-    explore("l02", Any, || {
-        let ledger = Ledger::new();
-        let pool = one_worker_and_queue(1);
-        assert!(settle(pool.submit(ledger.payload())));
+    explore("l02", Any, |ledger| {
+        let pool = pool_of(1, 1, Payload::run);
+        submit(&pool, ledger, 1);
         assert!(settle(pool.try_submit(ledger.payload())));
         pool.wait_idle().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 1));
     });
 }
@@ -58,39 +46,28 @@ fn l02_submission_meets_worker_going_idle() {
 /// section, so none is left behind. `wait_idle` and not `stop` ends the scene: a stop would wake the worker.
 #[test]
 fn l03_queued_payload_meets_parking_worker() {
-    explore("l03", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = one_worker_and_queue(2);
-        assert!(settle(pool.submit(ledger.payload())));
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.try_submit(payload))))
-        };
+    explore("l03", AtMost(3), |ledger| {
+        let pool = pool_of(1, 2, Payload::run);
+        submit(&pool, ledger, 1);
+        let other = submitter(&pool, ledger, |pool, payload| assert!(settle(pool.try_submit(payload))));
         assert!(settle(pool.try_submit(ledger.payload())));
         other.join().unwrap();
-        pool.wait_idle().unwrap();
-        assert!(ledger.ran() == 3, "a payload was left behind: {} of 3 ran", ledger.ran());
-        close(pool, &ledger);
+        wait_for_all(&pool, ledger);
+        close(pool, ledger);
     });
 }
 
 /// Three submitters wait for one worker without a queue: each is served and each is told.
 #[test]
 fn l27_blocked_submitters_are_served_in_turn() {
-    explore("l27", AtMost(2), || {
-        let ledger = Ledger::new();
-        let pool = one_worker();
-        let others: Vec<_> = (0..2)
-            .map(|_| {
-                let (pool, payload) = (pool.clone(), ledger.payload());
-                thread::spawn(move || assert!(settle(pool.submit(payload))))
-            })
-            .collect();
-        assert!(settle(pool.submit(ledger.payload())));
+    explore("l27", AtMost(2), |ledger| {
+        let pool = pool_of(1, 0, Payload::run);
+        let others = [(); 2].map(|()| submitter(&pool, ledger, accepted));
+        submit(&pool, ledger, 1);
         for other in others {
             other.join().unwrap();
         }
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (3, 1));
     });
 }
@@ -98,39 +75,22 @@ fn l27_blocked_submitters_are_served_in_turn() {
 /// Those who wait start in the order in which they came, ahead of whoever comes later.
 #[test]
 fn l27_the_longest_waiting_goes_first() {
-    explore("l27 order", AtMost(2), || {
-        let ledger = Ledger::new();
-        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    explore("l27 order", AtMost(2), |ledger| {
         let gate = Gate::closed();
-        let pool = {
-            let (order, gate) = (order.clone(), gate.clone());
-            let handler = move |payload: Payload| {
-                if payload.number == 0 {
-                    gate.pass();
-                }
-                order.lock().unwrap().push(payload.number);
-                payload.run();
-            };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+        let (handler, order) = in_order(held_at(&gate, 0..1));
+        let pool = pool_of(1, 0, handler);
+        submit(&pool, ledger, 1);
         let (second, third) = (ledger.payload(), ledger.payload());
-        let first_waiter = {
-            let pool = pool.clone();
-            thread::spawn(move || assert!(settle(pool.submit(second))))
-        };
+        let first_waiter = beside(&pool, |pool| accepted(pool, second));
         while pool.waiting() == 0 {
             thread::yield_now();
         }
-        let opener = {
-            let gate = gate.clone();
-            thread::spawn(move || gate.open())
-        };
-        assert!(settle(pool.submit(third)));
+        let opener = beside(&gate, |gate| gate.open());
+        accepted(&pool, third);
         first_waiter.join().unwrap();
         opener.join().unwrap();
-        close(pool, &ledger);
-        assert_eq!(*order.lock().unwrap(), [0, 1, 2], "the order of starts");
+        close(pool, ledger);
+        assert_eq!(order(), [0, 1, 2], "the order of starts");
     });
 }
 
@@ -138,23 +98,15 @@ fn l27_the_longest_waiting_goes_first() {
 /// in their order.
 #[test]
 fn batch_meets_worker_going_idle() {
-    explore("submit_many", AtMost(3), || {
-        let ledger = Ledger::new();
-        let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let pool = {
-            let order = order.clone();
-            let handler = move |payload: Payload| {
-                order.lock().unwrap().push(payload.number);
-                payload.run();
-            };
-            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
-        };
-        assert!(settle(pool.submit(ledger.payload())));
+    explore("submit_many", AtMost(3), |ledger| {
+        let (handler, order) = in_order(Payload::run);
+        let pool = pool_of(1, 1, handler);
+        submit(&pool, ledger, 1);
         let batch = (0..3).map(|_| ledger.payload()).collect();
         assert!(pool.submit_many(batch).is_ok_and(|accepted| accepted == 3));
         pool.wait_idle().unwrap();
-        assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3], "the order of starts");
-        let stats = close(pool, &ledger);
+        assert_eq!(order(), [0, 1, 2, 3], "the order of starts");
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (4, 1));
     });
 }
@@ -163,18 +115,12 @@ fn batch_meets_worker_going_idle() {
 /// any more. Loom's timed waits never end, so the bound on that delay does not help here.
 #[test]
 fn l28_queue_runs_low_while_a_submitter_waits() {
-    explore("l28", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = one_worker_and_queue(1);
-        let other = {
-            let (pool, payload) = (pool.clone(), ledger.payload());
-            thread::spawn(move || assert!(settle(pool.submit(payload))))
-        };
-        for _ in 0..2 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
+    explore("l28", AtMost(3), |ledger| {
+        let pool = pool_of(1, 1, Payload::run);
+        let other = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 2);
         other.join().unwrap();
-        let stats = close(pool, &ledger);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (3, 1));
     });
 }
@@ -183,13 +129,10 @@ fn l28_queue_runs_low_while_a_submitter_waits() {
 /// the one-place channel that carries the order is a stand-in for crossbeam's.
 #[test]
 fn l36_order_meets_parking_worker() {
-    explore("l36", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = one_worker();
-        for _ in 0..3 {
-            assert!(settle(pool.submit(ledger.payload())));
-        }
-        let stats = close(pool, &ledger);
+    explore("l36", AtMost(3), |ledger| {
+        let pool = pool_of(1, 0, Payload::run);
+        submit(&pool, ledger, 3);
+        let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (3, 1));
     });
 }
@@ -197,16 +140,13 @@ fn l36_order_meets_parking_worker() {
 /// At no moment do the counters contradict each other or the cap.
 #[test]
 fn l38_counts_agree_at_any_moment() {
-    explore("l38", AtMost(3), || {
-        let ledger = Ledger::new();
-        let pool = one_worker_and_queue(1);
-        let submitter = {
-            let (pool, first, second) = (pool.clone(), ledger.payload(), ledger.payload());
-            thread::spawn(move || {
-                assert!(settle(pool.submit(first)));
-                assert!(settle(pool.submit(second)));
-            })
-        };
+    explore("l38", AtMost(3), |ledger| {
+        let pool = pool_of(1, 1, Payload::run);
+        let second = ledger.payload();
+        let submitter = submitter(&pool, ledger, |pool, first| {
+            accepted(pool, first);
+            accepted(pool, second);
+        });
         for _ in 0..2 {
             let now = pool.stats();
             assert!(now.workers == now.busy + now.idle && now.workers <= 1, "workers: {now:?}");
@@ -217,7 +157,7 @@ fn l38_counts_agree_at_any_moment() {
             assert!(now.spawned == 0 || exact, "accepted payloads are amiss: {now:?}");
         }
         submitter.join().unwrap();
-        close(pool, &ledger);
+        close(pool, ledger);
     });
 }
 
@@ -225,12 +165,11 @@ fn l38_counts_agree_at_any_moment() {
 struct Nested {
     submits: bool,
     pool: WorkerPool<Nested>,
-    refused: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    refused: Arc<AtomicUsize>,
 }
 
 impl Nested {
     fn run(self) {
-        use std::sync::atomic::Ordering::Relaxed;
         if !self.submits {
             return;
         }
@@ -238,11 +177,11 @@ impl Nested {
         match self.pool.submit(inner) {
             Ok(()) => {}
             Err(SubmitError::WouldDeadlock(_)) => {
-                self.refused.fetch_add(1, Relaxed);
+                self.refused.fetch_add(1, Ordering::Relaxed);
             }
             // Worse than wrong: it would be contained as a panic of the payload. The count gives it away.
             Err(_) => {
-                self.refused.fetch_add(100, Relaxed);
+                self.refused.fetch_add(100, Ordering::Relaxed);
             }
         }
     }
@@ -251,41 +190,30 @@ impl Nested {
 /// Submits `outer` payloads that submit one each, while threads beyond `threads` are refused. Returns how many were
 /// run and how many nested ones were refused.
 fn nested_submissions(workers: usize, outer: usize, threads: usize) -> (u64, usize) {
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    let refused = std::sync::Arc::new(AtomicUsize::new(0));
-    let made = AtomicUsize::new(0);
+    let refused = Arc::new(AtomicUsize::new(0));
     let pool = WorkerPool::<Nested>::builder()
         .max_workers(workers)
         .keep_idle_workers()
-        .spawner(move |new| {
-            if made.fetch_add(1, Relaxed) < threads {
-                new.spawn()
-            } else {
-                Err(std::io::Error::other("refused"))
-            }
-        })
+        .spawner(refused_beyond(threads))
         .build(Nested::run)
         .unwrap();
     for _ in 0..outer {
         pool.submit(Nested { submits: true, pool: pool.clone(), refused: refused.clone() }).unwrap();
     }
     pool.wait_idle().unwrap();
-    let finished = pool.stats().finished;
-    pool.stop();
-    pool.wait().unwrap();
-    (finished, refused.load(Relaxed))
+    (stopped(pool).finished, refused.load(Ordering::Relaxed))
 }
 
 /// The only worker submits to its own pool: an error, in every interleaving.
 #[test]
 fn l34_nested_submission_of_the_only_worker() {
-    explore("l34", Any, || assert_eq!(nested_submissions(1, 1, 1), (1, 1)));
+    explore("l34", Any, |_| assert_eq!(nested_submissions(1, 1, 1), (1, 1)));
 }
 
 /// Both workers submit to their own pool. One may wait for the other, but never both for each other.
 #[test]
 fn l34_nested_submissions_of_two_workers() {
-    explore("l34 two", AtMost(2), || {
+    explore("l34 two", AtMost(2), |_| {
         let (finished, refused) = nested_submissions(2, 2, 2);
         assert_eq!(finished as usize + refused, 4);
     });
@@ -294,7 +222,7 @@ fn l34_nested_submissions_of_two_workers() {
 /// A worker waits in line for a second one whose thread is then refused: it must not wait for ever.
 #[test]
 fn l34_nested_submission_meets_refused_thread() {
-    explore("l34 refused", AtMost(2), || {
+    explore("l34 refused", AtMost(2), |_| {
         let (finished, refused) = nested_submissions(2, 2, 1);
         assert_eq!(finished as usize + refused, 4);
     });
@@ -304,9 +232,8 @@ fn l34_nested_submission_meets_refused_thread() {
 /// payload before it leaves, or the first one is told that nobody will.
 #[test]
 fn l34_nested_submission_meets_lowering() {
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-    explore("l34 lowering", AtMost(2), || {
-        let refused = std::sync::Arc::new(AtomicUsize::new(0));
+    explore("l34 lowering", AtMost(2), |_| {
+        let refused = Arc::new(AtomicUsize::new(0));
         let pool =
             WorkerPool::<Nested>::builder().max_workers(2).keep_idle_workers().build(Nested::run).unwrap();
         for submits in [true, false] {
@@ -315,8 +242,7 @@ fn l34_nested_submission_meets_lowering() {
         pool.set_max_workers(1).unwrap();
         pool.wait_idle().unwrap();
         let stats = pool.stats();
-        assert_eq!((stats.finished as usize + refused.load(Relaxed), stats.workers), (3, 1));
-        pool.stop();
-        pool.wait().unwrap();
+        assert_eq!((stats.finished as usize + refused.load(Ordering::Relaxed), stats.workers), (3, 1));
+        stopped(pool);
     });
 }

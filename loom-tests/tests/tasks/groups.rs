@@ -1,10 +1,20 @@
 //! Failures of a group's tasks against starts, spawns and the wait.
 
-use anthill_pool::GroupError;
+use anthill_pool::{GroupError, TaskGroup};
 
 use crate::support::Preemptions::AtMost;
 use crate::support::explore;
 use crate::{Tally, close, discarding, tasks};
+
+/// Spawns a task that notes its run.
+fn spawn_noting(group: &TaskGroup<(), u8>, tally: &Tally) {
+    let value = tally.value();
+    let noting = move || {
+        value.note();
+        Ok(())
+    };
+    group.spawn(noting).unwrap();
+}
 
 /// A task fails while another one is started by a second worker: that one runs to its end before the wait's, or is
 /// skipped, and goes once.
@@ -40,13 +50,7 @@ fn l31_failure_meets_spawn() {
         let (pool, tally) = (tasks(1, 1), Tally::new());
         let group = pool.group::<(), u8>();
         group.spawn(|| Err(1)).unwrap();
-        let value = tally.value();
-        group
-            .spawn(move || {
-                value.note();
-                Ok(())
-            })
-            .unwrap();
+        spawn_noting(&group, &tally);
         assert_eq!(group.wait().unwrap_err().into_failure(), Some(1));
         assert_eq!((tally.done(), tally.dropped()), (0, 1), "the only worker had failed before it");
         close(pool);
@@ -60,13 +64,7 @@ fn l30_wait_meets_the_drop_of_the_tasks() {
         let (pool, tally) = (discarding(), Tally::new());
         let group = pool.group::<(), u8>();
         for _ in 0..2 {
-            let value = tally.value();
-            group
-                .spawn(move || {
-                    value.note();
-                    Ok(())
-                })
-                .unwrap();
+            spawn_noting(&group, &tally);
         }
         assert!(matches!(group.wait(), Err(GroupError::Lost | GroupError::Cancelled)));
         assert_eq!((tally.done(), tally.dropped()), (0, 2), "runs and drops");

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use anthill_pool::TaskError;
+use anthill_pool::{TaskError, TaskPool};
 use loom::thread;
 
 use crate::support::Preemptions::{Any, AtMost};
 use crate::support::{Gate, explore, planned_panic};
-use crate::{Tally, close, discarding, tasks};
+use crate::{Tally, close, discarding, occupied, tasks};
 
 /// The result is delivered to whoever joins, whether it came before or comes after.
 #[test]
@@ -95,6 +95,12 @@ fn l30_drop_of_the_handle_meets_a_panic() {
 /// Opens a gate.
 struct Bell(loom::sync::Arc<Gate>);
 
+impl Bell {
+    fn waker(gate: &loom::sync::Arc<Gate>) -> Waker {
+        Waker::from(Arc::new(Bell(gate.clone())))
+    }
+}
+
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         self.0.open();
@@ -108,7 +114,7 @@ fn l30_awaiting_meets_the_result() {
         let pool = tasks(1, 0);
         let mut handle = pool.spawn(|| 3).unwrap();
         let gate = Gate::closed();
-        let waker = Waker::from(Arc::new(Bell(gate.clone())));
+        let waker = Bell::waker(&gate);
         let mut poll = || Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
         let mut answer = poll();
         if answer.is_pending() {
@@ -145,14 +151,12 @@ fn l31_cancel_meets_start() {
 fn l31_cancel_meets_join() {
     explore("l31 join", AtMost(2), || {
         let (pool, tally) = (tasks(1, 1), Tally::new());
-        let gate = Gate::closed();
-        let hold = gate.clone();
-        pool.execute(move || hold.pass()).unwrap();
+        let gate = occupied(&pool);
         let value = tally.value();
         let mut handle = pool.spawn(move || value.note()).unwrap();
         // Polled before, so that the cancellation has somebody to wake.
         let woken = Gate::closed();
-        let waker = Waker::from(Arc::new(Bell(woken.clone())));
+        let waker = Bell::waker(&woken);
         assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)).is_pending());
         let opener = thread::spawn(move || gate.open());
         let cancelled = handle.cancel();
@@ -164,19 +168,22 @@ fn l31_cancel_meets_join() {
     });
 }
 
+/// A task that spawns another one, which notes its run, and joins it.
+fn join_inside(pool: &TaskPool, tally: &Tally) {
+    let (inside, value) = (pool.clone(), tally.value());
+    let outer = pool.spawn(move || {
+        let inner = inside.spawn(move || value.note()).unwrap();
+        inner.join().unwrap();
+    });
+    outer.unwrap().join().unwrap();
+}
+
 /// The only worker joins a task of its own pool: it runs it, instead of waiting for itself.
 #[test]
 fn l34_join_on_the_only_worker() {
     explore("l34 join", Any, || {
         let (pool, tally) = (tasks(1, 1), Tally::new());
-        let (inside, value) = (pool.clone(), tally.value());
-        let outer = pool
-            .spawn(move || {
-                let inner = inside.spawn(move || value.note()).unwrap();
-                inner.join().unwrap();
-            })
-            .unwrap();
-        outer.join().unwrap();
+        join_inside(&pool, &tally);
         close(pool);
         assert_eq!(tally.done(), 1, "runs");
     });
@@ -187,14 +194,7 @@ fn l34_join_on_the_only_worker() {
 fn l34_join_on_one_of_two_workers() {
     explore("l34 two", AtMost(2), || {
         let (pool, tally) = (tasks(2, 1), Tally::new());
-        let (inside, value) = (pool.clone(), tally.value());
-        let outer = pool
-            .spawn(move || {
-                let inner = inside.spawn(move || value.note()).unwrap();
-                inner.join().unwrap();
-            })
-            .unwrap();
-        outer.join().unwrap();
+        join_inside(&pool, &tally);
         close(pool);
         assert_eq!((tally.done(), tally.dropped()), (1, 1), "runs and drops");
     });

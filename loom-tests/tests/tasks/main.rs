@@ -6,19 +6,19 @@
 //!
 //! Every model has a recorded mutation of the source that it catches (`mutations/tasks.txt`).
 
-#[path = "../pool/support.rs"]
-#[allow(dead_code)]
-mod support;
-
 mod groups;
 mod handles;
 mod scopes;
 mod shares;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{Task, TaskPool, WorkerPool};
+
+use support::Gate;
 
 /// A pool that runs its tasks.
 fn tasks(max_workers: usize, queue: usize) -> TaskPool {
@@ -28,6 +28,14 @@ fn tasks(max_workers: usize, queue: usize) -> TaskPool {
         .keep_idle_workers()
         .build_tasks()
         .unwrap()
+}
+
+/// Occupies a worker of the pool until the gate is opened.
+fn occupied(pool: &TaskPool) -> loom::sync::Arc<Gate> {
+    let gate = Gate::closed();
+    let hold = gate.clone();
+    pool.execute(move || hold.pass()).unwrap();
+    gate
 }
 
 /// A pool of one worker that drops its tasks unrun.

@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use loom::thread;
+use anthill_pool::TaskPool;
 
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, explore, planned_panic};
+use crate::support::{Gate, beside, explore, planned_panic};
 use crate::{Tally, close, tasks};
 
 /// Stands for the frame that the tasks borrow.
@@ -35,6 +35,16 @@ impl Frame {
         drop(self.step.lock());
         self.gone.store(true, Ordering::SeqCst);
     }
+}
+
+/// A scope with two tasks, whose frame ends behind it.
+fn scope_of_two(pool: &TaskPool, tally: &Tally, frame: &Frame) {
+    pool.scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || frame.touch(tally));
+        }
+    });
+    frame.end();
 }
 
 /// A task spawns another and panics: both have ended before the scope unwinds.
@@ -98,13 +108,7 @@ fn l32_end_meets_tickets() {
 fn l32_end_meets_a_ticket_that_stands_by() {
     explore("l32 stands by", AtMost(3), || {
         let (pool, tally, frame) = (tasks(1, 0), Tally::new(), Frame::new());
-        pool.scope(|scope| {
-            for _ in 0..2 {
-                let (tally, frame) = (&tally, &frame);
-                scope.spawn(move || frame.touch(tally));
-            }
-        });
-        frame.end();
+        scope_of_two(&pool, &tally, &frame);
         assert_eq!(tally.done(), 2, "tasks that ended in the scope");
         close(pool);
     });
@@ -134,17 +138,8 @@ fn l32_offer_meets_idling_worker() {
 fn l32_scope_meets_stop() {
     explore("l32 stop", AtMost(2), || {
         let (pool, tally, frame) = (tasks(1, 1), Tally::new(), Frame::new());
-        let stopper = {
-            let pool = pool.clone();
-            thread::spawn(move || drop(pool.stop_now()))
-        };
-        pool.scope(|scope| {
-            for _ in 0..2 {
-                let (tally, frame) = (&tally, &frame);
-                scope.spawn(move || frame.touch(tally));
-            }
-        });
-        frame.end();
+        let stopper = beside(&pool, |pool| drop(pool.stop_now()));
+        scope_of_two(&pool, &tally, &frame);
         assert_eq!(tally.done(), 2, "tasks that ended in the scope");
         stopper.join().unwrap();
         close(pool);

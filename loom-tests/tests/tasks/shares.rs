@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_pool::{SubPool, TaskPool};
-use loom::thread;
 
 use crate::support::Preemptions::AtMost;
-use crate::support::{Gate, explore};
-use crate::{Tally, close, discarding, tasks};
+use crate::support::{beside, explore};
+use crate::{Tally, close, discarding, occupied, tasks};
 
-/// True when the share accepted a task that notes its run.
-fn gives(share: &SubPool, tally: &Tally) -> bool {
-    let value = tally.value();
-    share.try_execute(move || value.note()).is_ok()
+/// Gives the share so many tasks that note their runs; how many of them it accepted.
+fn given(share: &SubPool, tally: &Tally, tasks: usize) -> usize {
+    let give = |_: &usize| {
+        let value = tally.value();
+        share.try_execute(move || value.note()).is_ok()
+    };
+    (0..tasks).filter(give).count()
 }
 
 /// Each accepted task ran once, each refused one is gone.
@@ -31,7 +33,7 @@ fn l03_queued_task_meets_leaving_driver() {
     explore("l03 share", AtMost(3), || {
         let (pool, tally) = (tasks(1, 1), Tally::new());
         let share = pool.sub_pool(1);
-        let accepted = (0..2).filter(|_| gives(&share, &tally)).count();
+        let accepted = given(&share, &tally, 2);
         assert_eq!(accepted, 2, "there is room for both");
         share.wait_idle().unwrap();
         assert_eq!(tally.done(), 2, "wait_idle returned early");
@@ -50,10 +52,10 @@ fn l03_queued_task_meets_handing_on() {
             let value = tally.value();
             pool.execute(move || value.note()).unwrap();
         };
-        assert!(gives(&share, &tally));
+        assert_eq!(given(&share, &tally, 1), 1);
         plain();
         plain();
-        assert!(gives(&share, &tally) && gives(&share, &tally), "there is room for all");
+        assert_eq!(given(&share, &tally, 2), 2, "there is room for all");
         share.wait_idle().unwrap();
         close(pool);
         assert_eq!((tally.done(), share.stats().lost), (5, 0), "tasks that ran, and lost ones");
@@ -65,17 +67,12 @@ fn l03_queued_task_meets_handing_on() {
 fn l09_refusal_meets_another_submitter() {
     explore("l09 share", AtMost(3), || {
         let (pool, tally) = (tasks(1, 0), Tally::new());
-        let gate = Gate::closed();
-        let hold = gate.clone();
-        pool.execute(move || hold.pass()).unwrap();
+        let gate = occupied(&pool);
         let share = pool.sub_pool(1);
-        let other = {
-            let (share, tally) = (share.clone(), tally.clone());
-            thread::spawn(move || usize::from(gives(&share, &tally)))
-        };
+        let books = tally.clone();
+        let other = beside(&share, move |share| given(share, &books, 1));
         gate.open();
-        let mine = usize::from(gives(&share, &tally));
-        let accepted = mine + other.join().unwrap();
+        let accepted = given(&share, &tally, 1) + other.join().unwrap();
         check(pool, share, &tally, accepted);
         assert_eq!(tally.dropped(), 2, "closures that are gone");
     });
@@ -87,11 +84,8 @@ fn l09_submission_meets_stop_of_the_parent() {
     explore("l09 stop", AtMost(2), || {
         let (pool, tally) = (tasks(1, 1), Tally::new());
         let share = pool.sub_pool(1);
-        let stopper = {
-            let pool = pool.clone();
-            thread::spawn(move || pool.stop())
-        };
-        let accepted = (0..2).filter(|_| gives(&share, &tally)).count();
+        let stopper = beside(&pool, |pool| pool.stop());
+        let accepted = given(&share, &tally, 2);
         stopper.join().unwrap();
         check(pool, share, &tally, accepted);
         assert_eq!(tally.dropped(), 2, "closures that are gone");
@@ -104,11 +98,8 @@ fn l09_offer_meets_stop_of_the_parent() {
     explore("l09 offer", AtMost(2), || {
         let (pool, tally) = (tasks(1, 0), Tally::new());
         let share = pool.sub_pool(2);
-        let stopper = {
-            let pool = pool.clone();
-            thread::spawn(move || pool.stop())
-        };
-        let accepted = (0..3).filter(|_| gives(&share, &tally)).count();
+        let stopper = beside(&pool, |pool| pool.stop());
+        let accepted = given(&share, &tally, 3);
         stopper.join().unwrap();
         check(pool, share, &tally, accepted);
         assert_eq!(tally.dropped(), 3, "closures that are gone");
@@ -121,7 +112,7 @@ fn l03_offer_meets_idling_worker() {
     explore("l03 offer", AtMost(3), || {
         let (pool, tally) = (tasks(1, 0), Tally::new());
         let share = pool.sub_pool(2);
-        let accepted = (0..2).filter(|_| gives(&share, &tally)).count();
+        let accepted = given(&share, &tally, 2);
         share.wait_idle().unwrap();
         assert_eq!(tally.done(), accepted, "wait_idle returned early");
         pool.wait_idle().unwrap();
@@ -160,7 +151,7 @@ fn l13_tickets_dropped_by_the_parent() {
     explore("l13 share", AtMost(3), || {
         let (pool, tally) = (discarding(), Tally::new());
         let share = pool.sub_pool(1);
-        let accepted = (0..2).filter(|_| gives(&share, &tally)).count();
+        let accepted = given(&share, &tally, 2);
         share.wait_idle().unwrap();
         close(pool);
         assert_eq!((tally.done(), tally.dropped()), (0, 2), "runs and drops");

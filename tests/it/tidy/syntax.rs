@@ -22,3 +22,13 @@ fn the_libraries_use_no_newer_syntax_than_they_promise() {
         }
     }
 }
+
+/// What several tests use is in `tests/src`, where it is looked for.
+#[test]
+fn no_file_of_tests_takes_from_another() {
+    for (path, text) in sources("tests/it") {
+        // These only speak of it.
+        let takes = !path.starts_with("tests/it/tidy/") && code(&text).contains("crate::");
+        assert!(!takes, "{path} takes something from another file of tests");
+    }
+}
