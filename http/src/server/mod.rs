@@ -59,10 +59,10 @@ const BACKLOG: i32 = 4096;
 /// ```
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
-struct Shared {
+struct ServerState {
     service: Arc<Service>,
     /// The connections of `serve_conn`, and where it serves.
     standalone: Standalone,
@@ -92,7 +92,7 @@ impl Server {
         let service = Arc::new(Service::new(settings, handler));
         let served = service.clone();
         Server {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
                 workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
@@ -307,7 +307,7 @@ impl ServerBuilder {
     }
 }
 
-impl Drop for Shared {
+impl Drop for ServerState {
     /// The last handle is gone: nobody could stop the engine any more.
     fn drop(&mut self) {
         if let Some(engine) = self.engine.get_mut() {
