@@ -17,11 +17,11 @@ use std::{fmt, io};
 /// ```
 #[derive(Debug)]
 pub struct Error {
-    cause: Cause,
+    reason: Reason,
 }
 
 #[derive(Debug)]
-enum Cause {
+enum Reason {
     Proto(ProtoError),
     Io(io::Error),
     Body(io::Error),
@@ -31,44 +31,44 @@ enum Cause {
 impl Error {
     /// What produces a response's body has failed.
     pub(crate) fn body(error: io::Error) -> Self {
-        Self { cause: Cause::Body(error) }
+        Self { reason: Reason::Body(error) }
     }
 
     /// What produces a response's body has panicked.
     pub(crate) fn body_panicked() -> Self {
-        Self { cause: Cause::BodyPanicked }
+        Self { reason: Reason::BodyPanicked }
     }
 
     /// Whether something did not happen in time.
     pub fn is_timeout(&self) -> bool {
-        match &self.cause {
-            Cause::Proto(error) => *error == ProtoError::Timeout,
-            Cause::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
-            Cause::Body(_) | Cause::BodyPanicked => false,
+        match &self.reason {
+            Reason::Proto(error) => *error == ProtoError::Timeout,
+            Reason::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
+            Reason::Body(_) | Reason::BodyPanicked => false,
         }
     }
 
     /// Whether the connection itself failed. The source is then the [`io::Error`].
     pub fn is_io(&self) -> bool {
-        matches!(self.cause, Cause::Io(_))
+        matches!(self.reason, Reason::Io(_))
     }
 
     /// Whether what produces a response's body failed or panicked (row `RSP-08`); the client has seen the message break
     /// off. Unless it panicked, the source is its [`io::Error`].
     pub fn is_body(&self) -> bool {
-        matches!(self.cause, Cause::Body(_) | Cause::BodyPanicked)
+        matches!(self.reason, Reason::Body(_) | Reason::BodyPanicked)
     }
 
     /// Whether what produces a response's body panicked.
     pub fn is_body_panic(&self) -> bool {
-        matches!(self.cause, Cause::BodyPanicked)
+        matches!(self.reason, Reason::BodyPanicked)
     }
 
     /// Why the peer's bytes were not a request, if that is the reason.
     pub fn proto(&self) -> Option<ProtoError> {
-        match self.cause {
-            Cause::Proto(error) => Some(error),
-            Cause::Io(_) | Cause::Body(_) | Cause::BodyPanicked => None,
+        match self.reason {
+            Reason::Proto(error) => Some(error),
+            Reason::Io(_) | Reason::Body(_) | Reason::BodyPanicked => None,
         }
     }
 
@@ -80,28 +80,28 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cause {
-            Cause::Proto(_) => f.write_str("the request was refused"),
-            Cause::Io(_) => f.write_str("the connection failed"),
-            Cause::Body(_) => f.write_str("the source of a response's body failed"),
-            Cause::BodyPanicked => f.write_str("the source of a response's body panicked"),
+        match &self.reason {
+            Reason::Proto(_) => f.write_str("the request was refused"),
+            Reason::Io(_) => f.write_str("the connection failed"),
+            Reason::Body(_) => f.write_str("the source of a response's body failed"),
+            Reason::BodyPanicked => f.write_str("the source of a response's body panicked"),
         }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.cause {
-            Cause::Proto(error) => Some(error),
-            Cause::Io(error) | Cause::Body(error) => Some(error),
-            Cause::BodyPanicked => None,
+        match &self.reason {
+            Reason::Proto(error) => Some(error),
+            Reason::Io(error) | Reason::Body(error) => Some(error),
+            Reason::BodyPanicked => None,
         }
     }
 }
 
 impl From<ProtoError> for Error {
     fn from(error: ProtoError) -> Self {
-        Self { cause: Cause::Proto(error) }
+        Self { reason: Reason::Proto(error) }
     }
 }
 
@@ -110,7 +110,7 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.get_ref().and_then(|cause| cause.downcast_ref::<ProtoError>()) {
             Some(cause) => Self::from(*cause),
-            None => Self { cause: Cause::Io(error) },
+            None => Self { reason: Reason::Io(error) },
         }
     }
 }
@@ -122,9 +122,9 @@ impl StatusError for Error {
     }
 
     fn message(&self) -> Option<Cow<'_, str>> {
-        match &self.cause {
-            Cause::Proto(error) => error.message(),
-            Cause::Io(_) | Cause::Body(_) | Cause::BodyPanicked => None,
+        match &self.reason {
+            Reason::Proto(error) => error.message(),
+            Reason::Io(_) | Reason::Body(_) | Reason::BodyPanicked => None,
         }
     }
 }

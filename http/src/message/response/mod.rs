@@ -24,7 +24,7 @@ use crate::values::header;
 use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
 use body::{BodySource, WriteBody};
-use source::{FileRange, Pull, Reading, SharedBytes, SharedRest};
+use source::{FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -227,13 +227,13 @@ impl Response {
     /// assert_eq!(response.body(), b"");
     /// ```
     pub fn set_body_reader(&mut self, reader: impl Read + Send + 'static) {
-        self.set_source(BodySource::Pull(Box::new(Reading::new(reader, None))));
+        self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, None))));
     }
 
     /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
     /// ends the connection; what it has beyond is not asked for (row `RSP-04`).
     pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
-        self.set_source(BodySource::Pull(Box::new(Reading::new(reader, Some(size)))));
+        self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, Some(size)))));
     }
 
     /// Makes the whole of `file` the body.

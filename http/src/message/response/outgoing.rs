@@ -102,7 +102,7 @@ fn ended_early(left: u64) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::response::source::{Reading, SharedBytes, SharedRest};
+    use crate::message::response::source::{ReaderSource, SharedBytes, SharedRest};
     use std::io::Read;
 
     fn sent(source: impl Pull + 'static, ending: Ending, trailers: &str) -> io::Result<Vec<u8>> {
@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn reader(pieces: &[&'static [u8]], size: Option<u64>) -> impl Pull {
-        Reading::new(Pieces(pieces.to_vec()), size)
+        ReaderSource::new(Pieces(pieces.to_vec()), size)
     }
 
     #[test]

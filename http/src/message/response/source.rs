@@ -109,19 +109,19 @@ impl Pull for FileRange {
 }
 
 /// Whatever a reader of the user's gives until it ends.
-pub(crate) struct Reading<R> {
+pub(crate) struct ReaderSource<R> {
     reader: Contained<R>,
     size: Option<u64>,
 }
 
-impl<R: Read> Reading<R> {
+impl<R: Read> ReaderSource<R> {
     /// `size`: how much that is, when it is known.
     pub(crate) fn new(reader: R, size: Option<u64>) -> Self {
         Self { reader: Contained::new(reader), size }
     }
 }
 
-impl<R: Read + Send> Pull for Reading<R> {
+impl<R: Read + Send> Pull for ReaderSource<R> {
     fn size(&self) -> Option<u64> {
         self.size
     }
