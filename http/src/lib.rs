@@ -56,6 +56,9 @@ pub use values::uri::{QueryArgsMut, Uri, UriError};
 pub use values::version::Version;
 pub use values::{form, header, multipart};
 
+#[doc = include_str!("engine/PROTOCOL.md")]
+pub mod engine_protocol {}
+
 /// The programs of the registry's front page.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
