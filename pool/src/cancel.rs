@@ -29,10 +29,10 @@ use crate::sync::{Arc, Mutex, StdArc};
 /// ```
 #[derive(Clone)]
 pub struct CancelToken {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<TokenState>>,
 }
 
-struct State {
+struct TokenState {
     cancelled: bool,
     next_key: u64,
     listeners: Vec<(u64, Listener)>,
@@ -44,7 +44,7 @@ impl CancelToken {
     /// A token that nobody has cancelled.
     pub fn new() -> Self {
         CancelToken {
-            state: Arc::new(Mutex::new(State { cancelled: false, next_key: 0, listeners: Vec::new() })),
+            state: Arc::new(Mutex::new(TokenState { cancelled: false, next_key: 0, listeners: Vec::new() })),
         }
     }
 

@@ -56,6 +56,22 @@ pub enum Refusal {
 }
 
 impl<T> SubmitError<T> {
+    /// The error of this refusal; `spawn_error` is what the system said to the submitter, if it asked for a thread.
+    pub(crate) fn new(refusal: Refusal, payload: T, spawn_error: Option<io::Error>) -> Self {
+        match refusal {
+            Refusal::Full => SubmitError::Full(payload),
+            Refusal::Overload => SubmitError::Overload(payload),
+            Refusal::Closed => SubmitError::Closed(payload),
+            Refusal::Timeout => SubmitError::Timeout(payload),
+            Refusal::SpawnFailed => {
+                let error = spawn_error.unwrap_or_else(|| io::Error::other("no worker could be made"));
+                SubmitError::SpawnFailed(payload, error)
+            }
+            Refusal::WouldDeadlock => SubmitError::WouldDeadlock(payload),
+            Refusal::Cancelled => SubmitError::Cancelled(payload),
+        }
+    }
+
     /// The reason alone.
     pub fn refusal(&self) -> Refusal {
         match self {

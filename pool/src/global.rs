@@ -2,8 +2,8 @@
 
 use once_cell::sync::OnceCell;
 
+use crate::config::Builder;
 use crate::error::SubmitError;
-use crate::options::Builder;
 use crate::tasks::{Scope, Task, TaskHandle, TaskPool};
 
 static DEFAULT: OnceCell<TaskPool> = OnceCell::new();

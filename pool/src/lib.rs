@@ -44,54 +44,41 @@
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
 //! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
 
-#[cfg(all(feature = "affinity", not(anthill_loom)))]
-mod affinity;
+// The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, watched,
+// cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
+mod buffers;
 mod cancel;
-mod cleaner;
-mod clock;
+mod config;
 mod core;
 mod error;
 #[cfg(not(anthill_loom))]
 mod global;
-mod hand;
-mod handler;
-mod handoff;
-mod lane;
-mod line;
 mod multi;
 mod objects;
-mod options;
+mod panic;
 mod pool;
-mod queue;
-mod ready;
-mod shared;
 mod stats;
-mod submission;
-mod submit;
 mod sync;
 mod tasks;
 mod threads;
 mod times;
-mod worker;
+mod watched;
 
-#[cfg(all(feature = "affinity", not(anthill_loom)))]
-pub use affinity::allowed_cores;
+pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer, PooledBufferOwned};
 pub use cancel::CancelToken;
+#[cfg(all(feature = "affinity", not(anthill_loom)))]
+pub use config::affinity::allowed_cores;
 #[cfg(not(anthill_loom))]
-pub use clock::ManualClock;
+pub use config::clock::ManualClock;
+pub use config::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
+pub use core::Priority;
 pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::{default_pool, execute, scope, spawn};
 pub use multi::{MultiPool, MultiWaitError, Strategy};
-pub use objects::{
-    BufferPool, BufferPoolBuilder, ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledBuffer,
-    PooledBufferOwned, PooledOwned,
-};
-pub use options::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
-pub use pool::WorkerPool;
-pub use queue::Priority;
+pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
+pub use pool::{Submission, WorkerPool};
 pub use stats::{PoolState, PoolStats};
-pub use submission::Submission;
 pub use tasks::{
     GroupError, GroupToken, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPool,
 };
@@ -101,7 +88,10 @@ pub use times::{Histogram, PoolTimes};
 pub mod coming_from {}
 
 #[doc = include_str!("../PROTOCOL.md")]
-pub mod protocol {}
+pub mod protocol {
+    #[doc = include_str!("tasks/share/PROTOCOL.md")]
+    pub mod shares {}
+}
 
 /// What models need beside the public API: time is an argument there.
 #[cfg(anthill_loom)]

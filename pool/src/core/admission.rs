@@ -1,212 +1,418 @@
-//! Submissions: what becomes of a payload, and of the slots that are reserved for new workers.
+//! Admission: what becomes of a payload that is submitted, and of the slots that are reserved for new workers.
 
-use crate::core::{Admission, Ask, Birth, Core, DutyBody, Mail};
-use crate::handoff::Order;
-use crate::line::Ticket;
-use crate::queue::{Item, Priority};
-use crate::sync::{Arc, Condvar, thread};
+use std::time::Duration;
+
+use super::handoff::{Mail, Order, Seat};
+use super::queue::{Item, Priority};
+use super::roster::Reservation;
+use super::waiters::WaitTicket;
+use super::{BroadcastBody, Core, ToNotify};
+use crate::cancel::CancelToken;
+use crate::config::WhenFull;
+use crate::error::Refusal;
+use crate::sync::{Arc, Condvar, Instant, thread};
+use crate::watched::Watchable;
+
+/// How a submission wants to be treated.
+#[derive(Clone, Copy)]
+pub(crate) struct SubmitOptions<'t> {
+    pub(crate) priority: Priority,
+    pub(crate) on_full: OnFull,
+    /// Calls the submission off.
+    pub(crate) token: Option<&'t CancelToken>,
+    /// A refusal is neither counted nor told here: the submission may still go elsewhere.
+    pub(crate) quiet: bool,
+    /// Does not wait for a thread that somebody else is making either.
+    pub(crate) in_passing: bool,
+}
+
+/// What becomes of a payload for which there is no room.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OnFull {
+    /// Its submitter waits for room, until this moment if there is one.
+    Wait(Option<Instant>),
+    /// It is refused.
+    Refuse,
+    /// The oldest of the least urgent queued payloads makes room for it.
+    Displace,
+    /// Its submitter runs it.
+    RunHere,
+    /// It is kept for the next worker that has nothing else to do.
+    Background,
+}
+
+/// What a submitter has found out since it first asked.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Attempt {
+    /// It was to make a thread, and the system refused one.
+    pub(crate) spawn_failed: bool,
+    /// It has watched somebody else make a thread for as long as it may.
+    pub(crate) watched_long_enough: bool,
+}
+
+/// The answer to a submission.
+pub(crate) enum Admission<T> {
+    /// Accepted: give this order to this worker, which is unlinked.
+    Give(Seat<T>, Order<T>),
+    /// Accepted: it is queued, or kept in the background.
+    Kept,
+    /// Accepted: it is in the queue, from which this one was discarded.
+    Displaced(Item<T>),
+    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`.
+    Spawn(Item<T>, Reservation),
+    /// Every worker there is is still being made, by other submitters: ask again after the next event.
+    Watch(Item<T>),
+    /// Sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
+    Wait(WaitTicket, Arc<Condvar>),
+    /// The submitter is to run it.
+    RunHere(Item<T>),
+    Refused(Refusal, Item<T>),
+}
+
+/// How far a payload comes without waiting.
+enum Room<T> {
+    Give(Seat<T>, Order<T>),
+    Queued,
+    Spawn(Item<T>, Reservation),
+    None(Item<T>, NoRoom),
+}
+
+/// Why there is no room for a payload.
+enum NoRoom {
+    Closed,
+    /// There is no worker, and the submitter could not make one.
+    NoWorker,
+    /// Every worker there is is still being made, by other submitters.
+    Unsettled,
+    /// All workers are busy and the queue is full.
+    Full,
+}
+
+impl<'t> SubmitOptions<'t> {
+    pub(crate) fn new(on_full: OnFull) -> Self {
+        SubmitOptions { priority: Priority::Normal, on_full, token: None, quiet: false, in_passing: false }
+    }
+
+    /// What the pool's policy says.
+    pub(crate) fn by_policy(policy: WhenFull) -> Self {
+        SubmitOptions::new(match policy {
+            WhenFull::Block => OnFull::Wait(None),
+            WhenFull::Refuse => OnFull::Refuse,
+            WhenFull::RunOnCaller => OnFull::RunHere,
+            WhenFull::DiscardOldest => OnFull::Displace,
+        })
+    }
+
+    /// A submission by someone who has other pools to go to.
+    pub(crate) fn in_passing() -> Self {
+        SubmitOptions { quiet: true, in_passing: true, ..Self::new(OnFull::Refuse) }
+    }
+
+    /// For what a worker should do when it has nothing else to do.
+    pub(crate) fn in_background() -> Self {
+        SubmitOptions { quiet: true, ..Self::new(OnFull::Background) }
+    }
+
+    /// The same, by someone who will note the refusal if this was the end of it.
+    pub(crate) fn quietly(self) -> Self {
+        SubmitOptions { quiet: true, ..self }
+    }
+
+    pub(crate) fn with(self, priority: Priority, token: Option<&'t CancelToken>) -> Self {
+        SubmitOptions { priority, token, ..self }
+    }
+
+    /// True once the submission was called off.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.token.is_some_and(CancelToken::is_cancelled)
+    }
+}
+
+impl OnFull {
+    /// Waits until so long from now; without end when that is too long to be a point in time.
+    pub(crate) fn wait_within(limit: Duration) -> Self {
+        OnFull::Wait(Instant::now().checked_add(limit))
+    }
+}
 
 impl<T> Core<T> {
-    /// Decides on a payload.
-    pub(crate) fn admit(&mut self, item: Item<T>, ask: Ask) -> Admission<T> {
+    /// Decides on a payload. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where
+    /// that matters.
+    #[inline]
+    pub(crate) fn admit(
+        &mut self,
+        item: Item<T>,
+        options: &SubmitOptions<'_>,
+        attempt: Attempt,
+        is_worker: impl Fn() -> bool,
+    ) -> Admission<T> {
+        if options.is_cancelled() {
+            return self.refuse(item, Refusal::Cancelled, options);
+        }
+        match self.find_room(item, options.priority, !attempt.spawn_failed) {
+            Room::Give(seat, order) => Admission::Give(seat, order),
+            Room::Queued => Admission::Kept,
+            Room::Spawn(item, reservation) => Admission::Spawn(item, reservation),
+            Room::None(item, NoRoom::Closed) => self.refuse(item, Refusal::Closed, options),
+            Room::None(item, NoRoom::NoWorker) => self.refuse(item, Refusal::SpawnFailed, options),
+            Room::None(item, NoRoom::Unsettled) => self.admit_unsettled(item, options, attempt, is_worker),
+            Room::None(item, NoRoom::Full) => self.admit_when_full(item, options, attempt, is_worker),
+        }
+    }
+
+    /// Decides on the next ones of many payloads that were submitted together, as far as that goes without making a
+    /// thread and without waiting. Orders to be given are added to `orders`; the payload that needs more comes back.
+    pub(crate) fn admit_many(
+        &mut self,
+        payloads: impl Iterator<Item = T>,
+        since: Option<Instant>,
+        priority: Priority,
+        orders: &mut Vec<Mail<T>>,
+    ) -> (usize, Option<T>) {
+        let mut accepted = 0;
+        for payload in payloads {
+            if self.would_spawn() {
+                return (accepted, Some(payload));
+            }
+            match self.find_room(Item { payload, since }, priority, false) {
+                Room::Give(seat, order) => orders.push((seat, order)),
+                Room::Queued => {}
+                Room::Spawn(item, _) | Room::None(item, _) => return (accepted, Some(item.payload)),
+            }
+            accepted += 1;
+        }
+        (accepted, None)
+    }
+
+    /// Finds a worker for a payload, or a place in the queue.
+    #[inline]
+    fn find_room(&mut self, item: Item<T>, priority: Priority, may_spawn: bool) -> Room<T> {
         if !self.open {
-            return Admission::Closed(item);
+            return Room::None(item, NoRoom::Closed);
         }
         // While one worker is on its way to the queue, a second wake-up would mostly find nothing left to do.
-        let hold_back = self.waking && self.has_room();
-        if self.has_taker() && (hold_back || self.ready.len() == 0) {
-            return self.enqueue(item, ask.priority);
+        let hold_back = self.roster.is_waking() && self.has_room();
+        if self.has_taker() && (hold_back || self.roster.ready() == 0) {
+            return self.enqueue(item, priority);
         }
-        if ask.may_spawn && self.would_spawn() {
+        if may_spawn && self.would_spawn() {
             self.totals.accepted += 1;
-            return Admission::Spawn(item, self.reserve(false));
+            let reservation = self.reserve(false);
+            self.check();
+            return Room::Spawn(item, reservation);
         }
-        if let Some(seat) = (!hold_back).then(|| self.ready.pop()).flatten() {
+        if let Some(seat) = (!hold_back).then(|| self.roster.unlink()).flatten() {
             self.totals.accepted += 1;
-            // Not before what is queued already.
-            let item = self.queue_behind(item, ask.priority);
-            return Admission::HandOver(seat, self.order_to_run(item));
+            // What is queued already starts before it.
+            let item = self.backlog.exchange(item, priority);
+            let order = self.order_to_run(item);
+            self.check();
+            return Room::Give(seat, order);
         }
-        if self.workers == 0 {
-            return Admission::NoWorker(item);
+        if self.roster.workers() == 0 {
+            return Room::None(item, NoRoom::NoWorker);
         }
         // Only a worker that surely lives may be counted on to look at the queue.
-        if self.workers <= self.spawning {
-            return Admission::Unsettled(item);
+        if !self.roster.someone_lives() {
+            return Room::None(item, NoRoom::Unsettled);
         }
         if self.has_room() {
-            return self.enqueue(item, ask.priority);
+            return self.enqueue(item, priority);
         }
-        match ask.displace.then(|| self.queue.displace(ask.priority)).flatten() {
-            Some(oldest) => {
-                self.totals.discarded += 1;
-                self.enqueue(item, ask.priority);
-                Admission::QueuedInstead(oldest)
+        Room::None(item, NoRoom::Full)
+    }
+
+    /// All workers are being made by others, who may not succeed: the submitter watches for the outcome, if it may.
+    fn admit_unsettled(
+        &mut self,
+        item: Item<T>,
+        options: &SubmitOptions<'_>,
+        attempt: Attempt,
+        is_worker: impl Fn() -> bool,
+    ) -> Admission<T> {
+        let refusal = if options.in_passing {
+            Refusal::Full
+        } else if self.makers_wait && is_worker() {
+            // It is one of those that are being made, for whose state its maker waits: it would wait for itself.
+            Refusal::WouldDeadlock
+        } else if !attempt.watched_long_enough {
+            self.check();
+            return Admission::Watch(item);
+        } else {
+            match options.on_full {
+                OnFull::Wait(_) if self.limits.max_blocking == 0 => Refusal::Overload,
+                OnFull::Wait(_) => Refusal::Timeout,
+                _ => Refusal::Full,
             }
-            None => Admission::Full(item),
+        };
+        self.refuse(item, refusal, options)
+    }
+
+    /// All workers are busy and the queue is full: the submission's wishes decide, and the pool's limits on waiting.
+    fn admit_when_full(
+        &mut self,
+        item: Item<T>,
+        options: &SubmitOptions<'_>,
+        attempt: Attempt,
+        is_worker: impl Fn() -> bool,
+    ) -> Admission<T> {
+        let refusal = if attempt.spawn_failed { Refusal::SpawnFailed } else { Refusal::Full };
+        match options.on_full {
+            OnFull::Wait(_) => self.admit_to_wait(item, options, is_worker()),
+            OnFull::Refuse => self.refuse(item, refusal, options),
+            OnFull::Displace => match self.backlog.displace(options.priority) {
+                Some(oldest) => {
+                    self.totals.discarded += 1;
+                    self.enqueue(item, options.priority);
+                    Admission::Displaced(oldest)
+                }
+                None => self.refuse(item, refusal, options),
+            },
+            OnFull::RunHere => {
+                self.totals.ran_by_caller += 1;
+                self.check();
+                Admission::RunHere(item)
+            }
+            OnFull::Background => {
+                // Some worker surely lives, or it would have been refused before.
+                self.backlog.keep_in_background(item);
+                self.check();
+                Admission::Kept
+            }
         }
+    }
+
+    fn admit_to_wait(
+        &mut self,
+        item: Item<T>,
+        options: &SubmitOptions<'_>,
+        from_worker: bool,
+    ) -> Admission<T> {
+        if self.waiters.len() >= self.limits.max_blocking {
+            return self.refuse(item, Refusal::Overload, options);
+        }
+        if from_worker && self.waiters.workers_waiting() + 1 >= self.roster.workers() {
+            return self.refuse(item, Refusal::WouldDeadlock, options);
+        }
+        // With no queue there is nothing to wait for but the hand-over itself.
+        let eager = self.limits.queue_capacity == 0;
+        let (ticket, condvar) = self.waiters.join(item, options.priority, eager, from_worker);
+        self.check();
+        Admission::Wait(ticket, condvar)
+    }
+
+    fn refuse(&mut self, item: Item<T>, refusal: Refusal, options: &SubmitOptions<'_>) -> Admission<T> {
+        self.note_refusal(!options.quiet);
+        Admission::Refused(refusal, item)
+    }
+
+    /// A submission comes to nothing; it is counted unless somebody else does.
+    pub(super) fn note_refusal(&mut self, counts: bool) {
+        self.totals.rejected += u64::from(counts);
+        // Its payload was still to be reckoned with until now.
+        self.note_idleness();
+        self.check();
+    }
+
+    /// Counts a refusal that was quiet when it happened.
+    pub(crate) fn count_refusal(&mut self) {
+        self.totals.rejected += 1;
     }
 
     /// True when the next payload would get a new worker.
-    pub(crate) fn would_spawn(&self) -> bool {
-        self.open && !self.has_taker() && self.workers < self.limits.max_workers
+    fn would_spawn(&self) -> bool {
+        self.open && !self.has_taker() && self.roster.workers() < self.limits.max_workers
     }
 
-    /// True when some worker is idle, or on its way here, for whom nothing is queued yet.
-    pub(super) fn has_taker(&self) -> bool {
-        self.ready.len() + self.coming() > self.queue.len() && self.line.is_empty()
+    /// True when some worker is idle, or on its way to the queue, for whom nothing is queued yet.
+    fn has_taker(&self) -> bool {
+        self.roster.ready() + self.coming() > self.backlog.queued() && self.waiters.is_empty()
     }
 
-    /// Workers on errands that will look at the queue next; one that has a duty first may take its time.
-    pub(super) fn coming(&self) -> usize {
-        if self.duties.is_empty() { self.errands - self.unborn_errands - self.on_duty } else { 0 }
+    /// Searching workers that will look at the queue next; while there are broadcasts to run, nobody can tell.
+    fn coming(&self) -> usize {
+        if self.broadcasts.is_empty() { self.roster.coming() } else { 0 }
     }
 
-    /// A worker on an errand is as good as a place in the queue: it comes to look for just that.
-    pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < self.limits.queue_capacity.saturating_add(self.coming()) && self.line.is_empty()
+    /// True when a payload may be queued. A searching worker is as good as a place in the queue: it comes to look for
+    /// just that.
+    fn has_room(&self) -> bool {
+        self.backlog.queued() < self.limits.queue_capacity.saturating_add(self.coming())
+            && self.waiters.is_empty()
     }
 
-    /// Exchanges a payload for the one whose turn it is.
-    pub(super) fn queue_behind(&mut self, item: Item<T>, priority: Priority) -> Item<T> {
-        if self.queue.is_empty() {
-            return item;
-        }
-        self.push(item, priority);
-        self.taken += 1;
-        self.queue.pop().expect("one was just pushed")
-    }
-
-    /// Puts a payload into the queue. What hands hold was taken before it came, and must not run before it if it is more
-    /// urgent.
-    pub(super) fn push(&mut self, item: Item<T>, priority: Priority) {
-        if priority > Priority::Normal {
-            self.recall();
-        }
-        self.queue.push(item, priority);
-    }
-
-    /// Keeps an offer for which there was no room until a worker has nothing else to do. Given back when no worker
-    /// surely lives.
-    pub(crate) fn stand_by(&mut self, item: Item<T>) -> Result<(), Item<T>> {
-        if !self.open || self.workers <= self.spawning {
-            return Err(item);
-        }
-        self.standby.push_back(item);
-        self.check();
-        Ok(())
-    }
-
-    pub(super) fn take_standby(&mut self) -> Option<Item<T>> {
-        let mut item = self.standby.pop_front()?;
-        self.passed_over = 0;
+    fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Room<T> {
         self.totals.accepted += 1;
-        // It begins to wait now.
-        item.since = item.since.map(|_| self.clock.now());
-        Some(item)
-    }
-
-    /// Treats what is offered like what was accepted.
-    pub(super) fn queue_offers(&mut self) {
-        while let Some(offer) = self.take_standby() {
-            self.queue.push(offer, Priority::Normal);
-        }
-    }
-
-    pub(super) fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Admission<T> {
-        self.totals.accepted += 1;
-        self.push(item, priority);
+        self.backlog.push(item, priority);
         self.check();
-        Admission::Queued
+        Room::Queued
     }
 
     /// The order for an unlinked worker; with a queue it is a relay, for which others wait.
-    pub(super) fn order_to_run(&mut self, item: Item<T>) -> Order<T> {
-        if self.limits.queue_capacity == 0 || self.waking {
+    fn order_to_run(&mut self, item: Item<T>) -> Order<T> {
+        if self.limits.queue_capacity == 0 || self.roster.is_waking() {
             return Order::Run(item);
         }
-        self.waking = true;
+        self.roster.set_waking(true);
         Order::Relay(item)
     }
 
-    /// A worker that was given a relay is awake. If more is queued and more are idle, it gives the returned order.
-    pub(crate) fn is_awake(&mut self, rings: &mut Vec<Arc<Condvar>>) -> Option<Mail<T>> {
-        self.waking = false;
-        if self.ready.len() == 0 {
+    /// A worker that was given a relay is awake. If more is queued and more workers are idle, it gives the returned order.
+    pub(crate) fn is_awake(&mut self, to_notify: &mut ToNotify) -> Option<Mail<T>> {
+        self.roster.set_waking(false);
+        if self.roster.ready() == 0 {
             return None;
         }
-        let item = self.take_queued(rings)?;
-        let seat = self.ready.pop()?;
+        let item = self.take_queued(to_notify)?;
+        let seat = self.roster.unlink()?;
         let order = self.order_to_run(item);
         self.check();
         Some((seat, order))
     }
 
-    pub(super) fn reserve(&mut self, errand: bool) -> Birth {
-        self.workers += 1;
-        self.spawning += 1;
-        self.errands += usize::from(errand);
-        self.unborn_errands += usize::from(errand);
-        self.totals.peak_workers = self.totals.peak_workers.max(self.workers);
-        let index = self.next_index;
-        self.next_index += 1;
-        Birth { index, duties_seen: self.duties_given, errand }
+    pub(super) fn reserve(&mut self, searching: bool) -> Reservation {
+        self.roster.reserve(searching, self.broadcasts.given())
     }
 
-    /// Reserves a slot for a worker that begins without a payload; `None` at the cap or when the pool is stopped.
-    pub(crate) fn reserve_errand(&mut self) -> Option<Birth> {
-        (self.open && self.workers < self.limits.max_workers).then(|| self.reserve(true))
+    /// Reserves a slot for a worker that begins without a payload, while there are fewer than `workers`; `None` at the
+    /// cap or when the pool is stopped.
+    pub(crate) fn reserve_below(&mut self, workers: usize) -> Option<Reservation> {
+        let may = self.open && self.roster.workers() < workers.min(self.limits.max_workers);
+        may.then(|| self.reserve(true))
     }
 
-    /// The thread was made and sent its first order.
-    pub(crate) fn spawn_succeeded(&mut self, birth: Birth, thread: thread::JoinHandle<()>) {
-        self.spawning -= 1;
-        self.unborn_errands -= usize::from(birth.errand);
+    /// The reserved worker's thread was made and sent its first order.
+    pub(crate) fn spawn_succeeded(&mut self, reservation: Reservation, thread: thread::JoinHandle<()>) {
+        self.roster.confirm(reservation);
         self.totals.spawned += 1;
-        self.threads.push(thread);
+        self.threads.keep(thread);
+        self.check();
     }
 
-    /// The slot is free again. The bells are of those who may wait for nobody now.
-    /// What it had to do besides is returned to be dropped after unlocking.
-    pub(crate) fn spawn_failed(&mut self, birth: Birth) -> (Vec<Arc<Condvar>>, Vec<DutyBody>) {
-        self.workers -= 1;
-        self.spawning -= 1;
-        let duties = self.forget_duties(birth);
-        if birth.errand {
-            self.errands -= 1;
-            self.unborn_errands -= 1;
+    /// The reserved worker did not come to be: its slot is free again. Returns which waiters to notify, as they may wait
+    /// for nobody now, and the broadcasts that the worker was to run, to be dropped after unlocking.
+    pub(crate) fn spawn_failed(
+        &mut self,
+        reservation: Reservation,
+        thread: Option<thread::JoinHandle<()>>,
+    ) -> (ToNotify, Vec<BroadcastBody>) {
+        let broadcasts = self.broadcasts.forget(reservation.broadcasts_seen);
+        if self.roster.cancel(reservation) {
             self.note_idleness();
         } else {
             // No idle moment: its submitter has the payload, and tries again or gives up.
             self.totals.accepted -= 1;
         }
-        let is_news = self.workers == 0 || self.line.workers_waiting > 0;
-        self.check();
-        (if is_news { self.line.bells() } else { Vec::new() }, duties)
-    }
-
-    /// True when some worker surely lives, or there is none.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.workers == 0 || self.workers > self.spawning
-    }
-
-    /// True when every worker waits in line for another one.
-    pub(crate) fn is_deadlocked(&self) -> bool {
-        self.line.workers_waiting >= self.workers
-    }
-
-    /// A submitter whose payload was accepted goes its way; nobody needs to tell it any more.
-    pub(crate) fn was_told(&mut self, ticket: Ticket) {
-        if let Ok(place) = self.deferred.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
-            self.deferred.remove(place);
+        if let Some(thread) = thread {
+            self.threads.keep(thread);
         }
+        let is_news = self.roster.workers() == 0 || self.waiters.workers_waiting() > 0;
+        self.check();
+        (if is_news { self.waiters.condvars() } else { ToNotify::new() }, broadcasts)
     }
 
-    pub(crate) fn count_refusal(&mut self) {
-        self.totals.rejected += 1;
-    }
-
-    pub(crate) fn count_run_by_caller(&mut self) {
-        self.totals.ran_by_caller += 1;
+    /// True when every worker waits for room, and so for another one.
+    pub(super) fn is_deadlocked(&self) -> bool {
+        self.waiters.workers_waiting() >= self.roster.workers()
     }
 }

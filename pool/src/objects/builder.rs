@@ -1,4 +1,4 @@
-//! What the user says ([`ObjectPoolBuilder`]), and what the pool uses ([`Settings`]).
+//! What the user says ([`ObjectPoolBuilder`]), and what the pool uses ([`ObjectSettings`]).
 
 use std::any::Any;
 use std::fmt;
@@ -175,7 +175,7 @@ impl<T> ObjectPoolBuilder<T> {
         let shards = self.shards.unwrap_or_else(parallelism).clamp(1, MAX_SHARDS).next_power_of_two();
         let (max_weight, weigh) = self.weight.map_or((usize::MAX, None), |(most, weigh)| (most, Some(weigh)));
         let chance = self.drop_one_in_four.then(Chance::default);
-        ObjectPool::with_settings(Settings {
+        ObjectPool::with_settings(ObjectSettings {
             make: Box::new(make),
             keeps_all: self.reset.is_none() && self.retain.is_none() && weigh.is_none() && chance.is_none(),
             reset: self.reset,
@@ -204,7 +204,7 @@ impl<T> fmt::Debug for ObjectPoolBuilder<T> {
 }
 
 /// The options, resolved.
-pub(super) struct Settings<T> {
+pub(super) struct ObjectSettings<T> {
     pub(super) make: Make<T>,
     /// There is nothing to ask about a returned object.
     pub(super) keeps_all: bool,
@@ -219,33 +219,33 @@ pub(super) struct Settings<T> {
     chance: Option<Chance>,
 }
 
-impl<T> Settings<T> {
+impl<T> ObjectSettings<T> {
     pub(super) fn weighs(&self) -> bool {
         self.weigh.is_some()
     }
 
     /// Runs the hooks over a returned object and says what is to become of it.
-    pub(super) fn prepare(&self, object: &mut T) -> Fate {
+    pub(super) fn prepare(&self, object: &mut T) -> ReturnVerdict {
         if self.chance.as_ref().is_some_and(Chance::strikes) {
-            return Fate::Unlucky;
+            return ReturnVerdict::Unlucky;
         }
         // An object whose hook panicked is not used again, so nobody sees it in a broken state.
-        let fate = catch_unwind(AssertUnwindSafe(|| {
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
             if let Some(reset) = &self.reset {
                 reset(object);
             }
             if self.retain.as_ref().is_none_or(|retain| retain(object)) {
-                Fate::Keep { weight: self.weigh.as_ref().map_or(0, |weigh| weigh(object)) }
+                ReturnVerdict::Keep { weight: self.weigh.as_ref().map_or(0, |weigh| weigh(object)) }
             } else {
-                Fate::Refuse
+                ReturnVerdict::Refuse
             }
         }));
-        fate.unwrap_or_else(Fate::Panicked)
+        verdict.unwrap_or_else(ReturnVerdict::Panicked)
     }
 }
 
 /// What becomes of a returned object.
-pub(super) enum Fate {
+pub(super) enum ReturnVerdict {
     Keep { weight: usize },
     Refuse,
     Unlucky,

@@ -1,4 +1,4 @@
-//! Small dense numbers for threads, which pick the lane and the shard a thread uses.
+//! Small dense numbers for threads, which pick the slot and the shard a thread uses.
 //!
 //! A hash of the thread's id would send two of four threads to the same shard more often than not. Here a thread gets
 //! the lowest free number when it first needs one and gives it back when it ends. So none share as long as there never
@@ -6,13 +6,13 @@
 //! keep the numbers they have, and some may share.
 //!
 //! The rule kept: a number below `SHARED` belongs to one living thread, and what that thread did is known to the next
-//! one that gets it. Numbers from there on may belong to several; they pick a shard, and no lane.
+//! one that gets it. Numbers from there on may belong to several; they pick a shard, and no slot.
 
 #[cfg(not(anthill_loom))]
-pub(super) use real::number;
+pub(crate) use real::number;
 
 #[cfg(anthill_loom)]
-pub(super) use model::{number, set};
+pub(crate) use model::{number, set};
 
 #[cfg(not(anthill_loom))]
 mod real {
@@ -27,7 +27,7 @@ mod real {
     const SHARED: usize = 1024;
     const UNASSIGNED: usize = usize::MAX;
 
-    /// One bit per number, set while a thread has it. Claimed with acquire and given back with release, because a lane
+    /// One bit per number, set while a thread has it. Claimed with acquire and given back with release, because a slot
     /// relies on what its thread wrote last.
     static IN_USE: [AtomicUsize; SHARED / BITS] = [const { AtomicUsize::new(0) }; SHARED / BITS];
     static BEYOND: AtomicUsize = AtomicUsize::new(0);
@@ -40,7 +40,7 @@ mod real {
 
     /// The calling thread's number.
     #[inline]
-    pub(in crate::objects) fn number() -> usize {
+    pub(crate) fn number() -> usize {
         let number = NUMBER.get();
         if number == UNASSIGNED { assign() } else { number }
     }
@@ -69,7 +69,7 @@ mod real {
     impl Drop for Lease {
         fn drop(&mut self) {
             if self.number < SHARED {
-                // Other thread-locals are still to be dropped, and what they return must not go through a lane that is
+                // Other thread-locals are still to be dropped, and what they return must not go through a slot that is
                 // another thread's by then.
                 NUMBER.set(SHARED + self.number);
                 IN_USE[self.number / BITS].fetch_and(!(1 << (self.number % BITS)), Ordering::Release);
@@ -161,7 +161,7 @@ mod real {
 }
 
 /// In a model threads choose their number, because the choice must be the same in every run. As with real threads, no
-/// two may have the same one at a time; a thread that chose none shares its number, and so has no lane.
+/// two may have the same one at a time; a thread that chose none shares its number, and so has no slot.
 #[cfg(anthill_loom)]
 mod model {
     use std::cell::Cell;
@@ -174,11 +174,11 @@ mod model {
         static NUMBER: Cell<usize> = Cell::new(SHARED);
     }
 
-    pub(in crate::objects) fn number() -> usize {
+    pub(crate) fn number() -> usize {
         NUMBER.with(Cell::get)
     }
 
-    pub(in crate::objects) fn set(number: usize) {
+    pub(crate) fn set(number: usize) {
         NUMBER.with(|home| home.set(number));
     }
 }

@@ -1,4 +1,4 @@
-//! One shard: two generations of idle objects, the lanes that belong to it, and what happened to them. Plain data; the
+//! One shard: two generations of idle objects, the slots that belong to it, and what happened to them. Plain data; the
 //! pool puts the lock around it.
 //!
 //! The rule kept: every object that comes in goes out exactly once, by `take`, as surplus of `put`, or by `age`; and
@@ -6,8 +6,8 @@
 
 use std::mem;
 
-use super::lanes::{Lane, Lanes};
 use super::stats::ObjectPoolStats;
+use super::thread_slots::{ThreadSlot, ThreadSlots};
 
 /// An object that lies in a shard.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Idle<T> {
     pub(super) weight: usize,
 }
 
-/// What a shard may hold, the objects in its lanes included.
+/// What a shard may hold, the objects in its slots included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) objects: usize,
@@ -38,12 +38,12 @@ pub(super) struct Shard<T> {
     victim: Vec<Idle<T>>,
     /// The weight of both together.
     weight: usize,
-    /// The threads' numbers of the lanes that are open here.
-    lanes: Vec<usize>,
+    /// The threads' numbers of the slots that are open here.
+    slots: Vec<usize>,
     pub(super) counts: ObjectPoolStats,
-    /// Objects that left a lane of this shard in another way than by a `get`. The hits of a lane are what is left of
+    /// Objects that left a slot of this shard in another way than by a `get`. The hits of a slot are what is left of
     /// its puts when these, and the object that lies there, are subtracted; so nobody has to count them.
-    left_lanes: u64,
+    left_slots: u64,
     returns: u64,
 }
 
@@ -53,9 +53,9 @@ impl<T> Shard<T> {
             current: Vec::new(),
             victim: Vec::new(),
             weight: 0,
-            lanes: Vec::new(),
+            slots: Vec::new(),
             counts: ObjectPoolStats::default(),
-            left_lanes: 0,
+            left_slots: 0,
             returns: 0,
         }
     }
@@ -74,31 +74,31 @@ impl<T> Shard<T> {
         self.counts.misses += 1;
     }
 
-    /// Keeps what comes from a thread without a lane, or hands it back when there is no room.
+    /// Keeps what comes from a thread without a slot, or hands it back when there is no room.
     #[must_use = "the object handed back is to be dropped outside of the lock"]
     pub(super) fn put(&mut self, idle: Idle<T>, bounds: Bounds) -> Option<Box<T>> {
         self.put_into(Generation::Current, idle, bounds)
     }
 
-    /// Keeps what its thread's lane had no room for, or opens the lane with it. The newest is the warmest, so it gets the
-    /// lane, and what lay there comes here; or out, when there is no room.
+    /// Keeps what its thread's slot had no room for, or opens the slot with it. The newest is the warmest, so it gets the
+    /// slot, and what lay there comes here; or out, when there is no room.
     #[must_use = "the object handed back is to be dropped outside of the lock"]
-    pub(super) fn put_by_lane(
+    pub(super) fn put_by_slot(
         &mut self,
         object: Box<T>,
         number: usize,
-        lanes: &Lanes<T>,
+        slots: &ThreadSlots<T>,
         bounds: Bounds,
     ) -> Option<Box<T>> {
-        if let Some(lane) = lanes.of(number) {
-            let (object, is_old) = lane.replace(object)?;
-            self.left_lanes += 1;
+        if let Some(slot) = slots.of(number) {
+            let (object, is_old) = slot.replace(object)?;
+            self.left_slots += 1;
             let generation = if is_old { Generation::Victim } else { Generation::Current };
             return self.put_into(generation, Idle { object, weight: 0 }, bounds);
         }
-        if lanes.has_room_for(number) && self.may_open_lane(bounds) {
-            lanes.open(number, object);
-            self.lanes.push(number);
+        if slots.has_room_for(number) && self.may_open_slot(bounds) {
+            slots.open(number, object);
+            self.slots.push(number);
             return None;
         }
         self.put(Idle { object, weight: 0 }, bounds)
@@ -113,7 +113,7 @@ impl<T> Shard<T> {
 
     /// Starts a new generation and hands out the oldest.
     #[must_use = "the objects are to be dropped outside of the lock"]
-    pub(super) fn age(&mut self, lanes: &Lanes<T>, bounds: Bounds) -> Vec<Box<T>> {
+    pub(super) fn age(&mut self, slots: &ThreadSlots<T>, bounds: Bounds) -> Vec<Box<T>> {
         mem::swap(&mut self.current, &mut self.victim);
         let mut expired = Vec::new();
         // When nothing expired, the empty stack keeps its memory, so a pool in steady use does not allocate.
@@ -124,15 +124,17 @@ impl<T> Shard<T> {
             }
             self.counts.dropped_by_age += expired.len() as u64;
         }
-        self.age_lanes(lanes, bounds, &mut expired);
+        self.age_slots(slots, bounds, &mut expired);
         expired
     }
 
-    /// Takes out of the lanes what has lain there since before the last tick.
-    fn age_lanes(&mut self, lanes: &Lanes<T>, bounds: Bounds, expired: &mut Vec<Box<T>>) {
-        for place in 0..self.lanes.len() {
-            let Some((object, is_young)) = lanes.of(self.lanes[place]).and_then(Lane::age) else { continue };
-            self.left_lanes += 1;
+    /// Takes out of the slots what has lain there since before the last tick.
+    fn age_slots(&mut self, slots: &ThreadSlots<T>, bounds: Bounds, expired: &mut Vec<Box<T>>) {
+        for place in 0..self.slots.len() {
+            let Some((object, is_young)) = slots.of(self.slots[place]).and_then(ThreadSlot::age) else {
+                continue;
+            };
+            self.left_slots += 1;
             if is_young {
                 expired.extend(self.put(Idle { object, weight: 0 }, bounds));
             } else {
@@ -143,20 +145,20 @@ impl<T> Shard<T> {
     }
 
     /// Adds this shard's figures to `sum`.
-    pub(super) fn add_to(&self, sum: &mut ObjectPoolStats, lanes: &Lanes<T>) {
-        let lanes = || self.lanes.iter().filter_map(|number| lanes.of(*number));
-        let in_lanes = lanes().filter(|lane| lane.is_full()).count();
-        let puts: u64 = lanes().map(|lane| lane.puts()).sum();
-        // While threads use their lanes, figures read one after the other need not agree.
-        let hits_in_lanes = puts.saturating_sub(self.left_lanes).saturating_sub(in_lanes as u64);
-        sum.hits += self.counts.hits + hits_in_lanes;
+    pub(super) fn add_to(&self, sum: &mut ObjectPoolStats, slots: &ThreadSlots<T>) {
+        let slots = || self.slots.iter().filter_map(|number| slots.of(*number));
+        let in_slots = slots().filter(|slot| slot.is_full()).count();
+        let puts: u64 = slots().map(|slot| slot.puts()).sum();
+        // While threads use their slots, figures read one after the other need not agree.
+        let hits_in_slots = puts.saturating_sub(self.left_slots).saturating_sub(in_slots as u64);
+        sum.hits += self.counts.hits + hits_in_slots;
         sum.misses += self.counts.misses;
         sum.dropped_by_bound += self.counts.dropped_by_bound;
         sum.dropped_by_age += self.counts.dropped_by_age;
         sum.dropped_by_retain += self.counts.dropped_by_retain;
         sum.dropped_by_panic += self.counts.dropped_by_panic;
         sum.dropped_by_chance += self.counts.dropped_by_chance;
-        sum.resident += self.idle() + in_lanes;
+        sum.resident += self.idle() + in_slots;
         sum.resident_weight += self.weight;
     }
 
@@ -173,15 +175,15 @@ impl<T> Shard<T> {
         None
     }
 
-    /// Whether every place is taken, or set aside for a lane.
+    /// Whether every place is taken, or set aside for a slot.
     #[inline]
     fn is_full(&self, bounds: Bounds) -> bool {
-        self.idle() + self.lanes.len() >= bounds.objects
+        self.idle() + self.slots.len() >= bounds.objects
     }
 
-    /// At most half of the places are set aside, lest threads without a lane find none.
-    fn may_open_lane(&self, bounds: Bounds) -> bool {
-        self.lanes.len() < bounds.objects / 2 && !self.is_full(bounds)
+    /// At most half of the places are set aside, lest threads without a slot find none.
+    fn may_open_slot(&self, bounds: Bounds) -> bool {
+        self.slots.len() < bounds.objects / 2 && !self.is_full(bounds)
     }
 
     #[inline]
@@ -195,41 +197,45 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A shard with the lane of thread 0, as the pool uses them together; without one when nothing may be set aside.
+    /// A shard with the slot of thread 0, as the pool uses them together; without one when nothing may be set aside.
     struct Pair {
         shard: Shard<u32>,
-        lanes: Lanes<u32>,
+        slots: ThreadSlots<u32>,
         bounds: Bounds,
     }
 
     impl Pair {
         fn new(objects: usize) -> Self {
-            Pair { shard: Shard::new(), lanes: Lanes::new(), bounds: Bounds { objects, weight: usize::MAX } }
+            Pair {
+                shard: Shard::new(),
+                slots: ThreadSlots::new(),
+                bounds: Bounds { objects, weight: usize::MAX },
+            }
         }
 
         fn put(&mut self, object: u32) -> Option<u32> {
-            let object = match self.lanes.of(0) {
-                Some(lane) => match lane.put(Box::new(object)) {
+            let object = match self.slots.of(0) {
+                Some(slot) => match slot.put(Box::new(object)) {
                     Ok(_) => return None,
                     Err(object) => object,
                 },
                 None => Box::new(object),
             };
-            self.shard.put_by_lane(object, 0, &self.lanes, self.bounds).map(|object| *object)
+            self.shard.put_by_slot(object, 0, &self.slots, self.bounds).map(|object| *object)
         }
 
         fn take(&mut self) -> Option<u32> {
-            let own = self.lanes.of(0).and_then(Lane::take);
+            let own = self.slots.of(0).and_then(ThreadSlot::take);
             own.or_else(|| self.shard.take()).map(|object| *object)
         }
 
         fn age(&mut self) -> Vec<u32> {
-            self.shard.age(&self.lanes, self.bounds).into_iter().map(|object| *object).collect()
+            self.shard.age(&self.slots, self.bounds).into_iter().map(|object| *object).collect()
         }
 
         fn stats(&self) -> ObjectPoolStats {
             let mut stats = ObjectPoolStats::default();
-            self.shard.add_to(&mut stats, &self.lanes);
+            self.shard.add_to(&mut stats, &self.slots);
             stats
         }
     }
@@ -244,7 +250,7 @@ mod tests {
         assert_eq!(pair.put(10), None);
         assert_eq!(pair.put(11), None);
         let order: Vec<_> = std::iter::from_fn(|| pair.take()).collect();
-        // 2 lay in the lane until 10 came.
+        // 2 lay in the slot until 10 came.
         assert_eq!(order, [11, 10, 2, 1, 0]);
     }
 
@@ -259,15 +265,15 @@ mod tests {
     #[test]
     fn half_of_the_places_are_set_aside_for_lanes_and_no_more() {
         let bounds = Bounds { objects: 5, weight: usize::MAX };
-        let (mut shard, lanes) = (Shard::new(), Lanes::new());
+        let (mut shard, slots) = (Shard::new(), ThreadSlots::new());
         for number in 0..5 {
-            assert_eq!(shard.put_by_lane(Box::new(number), number, &lanes, bounds), None);
+            assert_eq!(shard.put_by_slot(Box::new(number), number, &slots, bounds), None);
         }
-        assert_eq!((0..5).filter(|number| lanes.of(*number).is_some()).count(), 2);
-        assert_eq!(shard.put_by_lane(Box::new(5), 5, &lanes, bounds), Some(Box::new(5)));
-        // A lane's place stays its own while it is empty.
-        assert_eq!(lanes.take_any(7), Some(Box::new(0)));
-        assert_eq!(shard.put_by_lane(Box::new(6), 6, &lanes, bounds), Some(Box::new(6)));
+        assert_eq!((0..5).filter(|number| slots.of(*number).is_some()).count(), 2);
+        assert_eq!(shard.put_by_slot(Box::new(5), 5, &slots, bounds), Some(Box::new(5)));
+        // A slot's place stays its own while it is empty.
+        assert_eq!(slots.take_any(7), Some(Box::new(0)));
+        assert_eq!(shard.put_by_slot(Box::new(6), 6, &slots, bounds), Some(Box::new(6)));
     }
 
     #[test]
@@ -281,9 +287,9 @@ mod tests {
         assert_eq!(shard.put(weigh(4), bounds), None);
         assert_eq!((shard.weight, shard.take()), (10, Some(Box::new(4))));
         assert_eq!(shard.weight, 6);
-        let lanes = Lanes::none();
-        assert!(shard.age(&lanes, bounds).is_empty());
-        assert_eq!((shard.age(&lanes, bounds), shard.weight), (vec![Box::new(6)], 0));
+        let slots = ThreadSlots::none();
+        assert!(shard.age(&slots, bounds).is_empty());
+        assert_eq!((shard.age(&slots, bounds), shard.weight), (vec![Box::new(6)], 0));
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -298,7 +304,7 @@ mod tests {
     }
 
     proptest! {
-        /// A shard and its lane behave like a list of (object, ticks survived), whatever the order of calls.
+        /// A shard and its slot behave like a list of (object, ticks survived), whatever the order of calls.
         #[test]
         fn agrees_with_a_list_of_ages(steps in proptest::collection::vec(step(), 0..200), bound in 0_usize..6) {
             let mut pair = Pair::new(bound);
@@ -313,7 +319,7 @@ mod tests {
                             let place = list.iter().position(|(object, _)| *object == surplus);
                             prop_assert!(place.is_some(), "{} was not here", surplus);
                             list.remove(place.unwrap());
-                            // A lane that is empty keeps its place.
+                            // A slot that is empty keeps its place.
                             prop_assert!(list.len() + 1 >= bound);
                             lost += 1;
                         }
@@ -326,7 +332,7 @@ mod tests {
                             let youngest = list.iter().map(|(_, age)| *age).min();
                             let place = list.iter().position(|(object, _)| *object == taken);
                             prop_assert!(place.is_some(), "{} was not here", taken);
-                            // What lies in the lane came last, but it may have grown old there.
+                            // What lies in the slot came last, but it may have grown old there.
                             let is_last = place == Some(list.len() - 1);
                             prop_assert!(is_last || Some(list[place.unwrap()].1) == youngest);
                             list.remove(place.unwrap());

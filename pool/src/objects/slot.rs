@@ -6,7 +6,7 @@
 //!
 //! The rule kept: the pointer is null, or a `Box` that came in and belongs to nobody else. It leaves only by an
 //! exchange, and of several exchanges only one gets it. So no use of this file from safe code can double an object; two
-//! threads that `put` at once, which the lanes rule out, could merely leak one.
+//! threads that `put` at once, which the slots rule out, could merely leak one.
 
 #![allow(unsafe_code)]
 

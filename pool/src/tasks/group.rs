@@ -7,11 +7,11 @@
 use std::fmt;
 use std::mem;
 
-use super::errand::{Errand, Outcome};
+use super::cell::{TaskCell, TaskResult};
 use super::error::{GroupError, TaskError};
-use super::inline::Job;
-use super::sub_pool::SubPool;
-use super::{Task, TaskPool};
+use super::job::Job;
+use super::share::SubPool;
+use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
@@ -43,12 +43,12 @@ use crate::sync::{Arc, Mutex};
 /// ```
 #[must_use = "`wait` gives the results"]
 pub struct TaskGroup<T: Send + 'static, E: Send + 'static> {
-    place: Place,
+    place: Destination,
     book: Arc<Book<T, E>>,
 }
 
 /// Where a group's tasks run.
-enum Place {
+enum Destination {
     Pool(TaskPool),
     Share(SubPool),
 }
@@ -70,12 +70,12 @@ struct List<T: 'static, E: 'static> {
 
 struct Member<T: 'static, E: 'static> {
     number: u64,
-    errand: Arc<Errand<Result<T, E>>>,
+    cell: Arc<TaskCell<Result<T, E>>>,
 }
 
 impl<T, E> Clone for Member<T, E> {
     fn clone(&self) -> Self {
-        Member { number: self.number, errand: self.errand.clone() }
+        Member { number: self.number, cell: self.cell.clone() }
     }
 }
 
@@ -90,17 +90,17 @@ impl SubPool {
     /// An empty group of tasks on this share: the share runs no more of them at a time than it allows. A worker of the
     /// parent that [waits](TaskGroup::wait) for the group runs tasks of it itself, beside the share and not counted there.
     pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
-        TaskGroup::at(Place::Share(self.clone()))
+        TaskGroup::at(Destination::Share(self.clone()))
     }
 }
 
 impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     /// An empty group of tasks on `pool`.
     pub fn new(pool: &TaskPool) -> Self {
-        TaskGroup::at(Place::Pool(pool.clone()))
+        TaskGroup::at(Destination::Pool(pool.clone()))
     }
 
-    fn at(place: Place) -> Self {
+    fn at(place: Destination) -> Self {
         let list = List { members: Vec::new(), next_number: 0, first_failure: None, skipped: false };
         TaskGroup {
             place,
@@ -118,9 +118,9 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         F: FnOnce() -> Result<T, E> + Send + 'static,
     {
         let Some(member) = self.book.enter(closure) else { return Ok(()) };
-        let ticket = Ticket { book: self.book.clone(), member: Some(member.clone()) };
+        let ticket = MemberTicket { book: self.book.clone(), member: Some(member.clone()) };
         let Err(refusal) = self.place.submit(Task::new(move || ticket.run())) else { return Ok(()) };
-        match member.errand.withdraw() {
+        match member.cell.withdraw() {
             Some(job) => {
                 self.book.leave(member.number);
                 Err(refusal.map(|refused| {
@@ -149,8 +149,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         }
         let mut results = Vec::with_capacity(members.len());
         let mut failures = Vec::new();
-        for Member { number, errand } in members {
-            match errand.wait() {
+        for Member { number, cell } in members {
+            match cell.wait() {
                 Ok(Ok(result)) => results.push(result),
                 Ok(Err(error)) => failures.push((number, GroupError::Failed(error))),
                 Err(TaskError::Panicked(value)) => failures.push((number, GroupError::Panicked(value))),
@@ -214,7 +214,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
 impl<T: Send + 'static, E: Send + 'static> Drop for TaskGroup<T, E> {
     fn drop(&mut self) {
         for member in self.book.members() {
-            member.errand.abandon();
+            member.cell.abandon();
         }
     }
 }
@@ -263,7 +263,7 @@ impl<T: Send, E: Send> Book<T, E> {
         }
         let number = list.next_number;
         list.next_number += 1;
-        let member = Member { number, errand: Errand::new(Job::new(closure)) };
+        let member = Member { number, cell: TaskCell::new(Job::new(closure)) };
         list.members.push(member.clone());
         Some(member)
     }
@@ -283,7 +283,7 @@ impl<T: Send, E: Send> Book<T, E> {
     }
 
     fn run(&self, member: &Member<T, E>) {
-        member.errand.start(|outcome: &Outcome<Result<T, E>>| {
+        member.cell.start(|outcome: &TaskResult<Result<T, E>>| {
             if !matches!(outcome, Ok(Ok(_))) {
                 self.cancel(Some(member.number));
             }
@@ -300,7 +300,7 @@ impl<T: Send, E: Send> Book<T, E> {
             return;
         }
         for member in self.members() {
-            member.errand.forestall(TaskError::Cancelled);
+            member.cell.forestall(TaskError::Cancelled);
         }
     }
 
@@ -316,29 +316,29 @@ impl<T: Send, E: Send> Book<T, E> {
     }
 }
 
-impl Place {
+impl Destination {
     fn submit(&self, task: Task) -> Result<(), SubmitError<Task>> {
         match self {
-            Place::Pool(pool) => pool.submit(task),
-            Place::Share(share) => share.submit(task),
+            Destination::Pool(pool) => pool.submit(task),
+            Destination::Share(share) => share.submit(task),
         }
     }
 
     fn is_worker(&self) -> bool {
         match self {
-            Place::Pool(pool) => pool.is_worker(),
-            Place::Share(share) => share.parent().is_worker(),
+            Destination::Pool(pool) => pool.is_worker(),
+            Destination::Share(share) => share.parent().is_worker(),
         }
     }
 }
 
 /// What the pool gets: runs the member if it is still to be run; dropped instead, it tells that this will not be.
-struct Ticket<T: Send + 'static, E: Send + 'static> {
+struct MemberTicket<T: Send + 'static, E: Send + 'static> {
     book: Arc<Book<T, E>>,
     member: Option<Member<T, E>>,
 }
 
-impl<T: Send, E: Send> Ticket<T, E> {
+impl<T: Send, E: Send> MemberTicket<T, E> {
     fn run(mut self) {
         if let Some(member) = self.member.take() {
             self.book.run(&member);
@@ -346,10 +346,10 @@ impl<T: Send, E: Send> Ticket<T, E> {
     }
 }
 
-impl<T: Send + 'static, E: Send + 'static> Drop for Ticket<T, E> {
+impl<T: Send + 'static, E: Send + 'static> Drop for MemberTicket<T, E> {
     fn drop(&mut self) {
         if let Some(member) = self.member.take() {
-            if member.errand.forestall(TaskError::Lost) {
+            if member.cell.forestall(TaskError::Lost) {
                 self.book.cancel(Some(member.number));
             }
         }

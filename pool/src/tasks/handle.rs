@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::errand::Errand;
+use super::cell::TaskCell;
 use super::error::TaskError;
-use super::inline::Job;
-use super::{Task, TaskPool};
+use super::job::Job;
+use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
-use crate::worker::PoolIdentity;
+use crate::threads::identity::PoolIdentity;
 
 impl TaskPool {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
@@ -62,13 +62,13 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let errand = Errand::new(Job::new(closure));
-    let ticket = Ticket { errand: Some(errand.clone()) };
+    let cell = TaskCell::new(Job::new(closure));
+    let ticket = TaskTicket { cell: Some(cell.clone()) };
     match submit(Task::new(move || ticket.run())) {
-        Ok(()) => Ok(TaskHandle { errand, pool: pool.identity() }),
+        Ok(()) => Ok(TaskHandle { cell, pool: pool.identity() }),
         Err(refusal) => Err(refusal.map(|refused| {
             // Before the refused ticket is dropped, which would take it for lost.
-            let job = errand.withdraw();
+            let job = cell.withdraw();
             drop(refused);
             job.and_then(|job| job.into_closure().ok()).expect("what was refused has not been started")
         })),
@@ -85,7 +85,7 @@ where
 /// It keeps nothing of the pool: when the last handle of that is dropped, the pool stops, and the task still runs.
 #[must_use = "the task runs without its handle, but its result and its panic are lost"]
 pub struct TaskHandle<R: Send + 'static> {
-    errand: Arc<Errand<R>>,
+    cell: Arc<TaskCell<R>>,
     /// Whose workers may run the task themselves instead of waiting for it. Should another pool come to live where that
     /// one has ended, there is no task left that its workers could run.
     pool: PoolIdentity,
@@ -105,7 +105,7 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// When the result was taken by polling.
     pub fn join(self) -> Result<R, TaskError> {
         self.help();
-        self.errand.wait()
+        self.cell.wait()
     }
 
     /// As [`join`](Self::join), but waits no longer than `limit`: then the handle comes back.
@@ -122,8 +122,8 @@ impl<R: Send + 'static> TaskHandle<R> {
         let deadline = Instant::now().checked_add(limit);
         self.help();
         match deadline {
-            Some(deadline) => self.errand.wait_until(deadline).ok_or(self),
-            None => Ok(self.errand.wait()),
+            Some(deadline) => self.cell.wait_until(deadline).ok_or(self),
+            None => Ok(self.cell.wait()),
         }
     }
 
@@ -151,12 +151,12 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_join(self) -> Result<Result<R, TaskError>, Self> {
-        self.errand.take().ok_or(self)
+        self.cell.take().ok_or(self)
     }
 
     /// True when there is a result, or there will never be one.
     pub fn is_finished(&self) -> bool {
-        self.errand.has_ended()
+        self.cell.has_ended()
     }
 
     /// Sees to it that the task never runs, if it has not been started: its closure is dropped at once, and joining gives
@@ -164,13 +164,13 @@ impl<R: Send + 'static> TaskHandle<R> {
     ///
     /// The task's place in the pool's queue stays taken until a worker comes to it.
     pub fn cancel(&self) -> bool {
-        self.errand.forestall(TaskError::Cancelled)
+        self.cell.forestall(TaskError::Cancelled)
     }
 
     /// A worker that is about to wait does the work itself.
     fn help(&self) {
         if self.pool.is_of_this_thread() {
-            self.errand.start(|_| {});
+            self.cell.start(|_| {});
         }
     }
 }
@@ -179,13 +179,13 @@ impl<R: Send + 'static> Future for TaskHandle<R> {
     type Output = Result<R, TaskError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.errand.poll(context.waker())
+        self.cell.poll(context.waker())
     }
 }
 
 impl<R: Send + 'static> Drop for TaskHandle<R> {
     fn drop(&mut self) {
-        self.errand.abandon();
+        self.cell.abandon();
     }
 }
 
@@ -196,22 +196,22 @@ impl<R: Send + 'static> fmt::Debug for TaskHandle<R> {
 }
 
 /// What the pool gets: runs the errand if it is still to be run; dropped instead, it tells that this will not be.
-struct Ticket<R: Send + 'static> {
-    errand: Option<Arc<Errand<R>>>,
+struct TaskTicket<R: Send + 'static> {
+    cell: Option<Arc<TaskCell<R>>>,
 }
 
-impl<R: Send + 'static> Ticket<R> {
+impl<R: Send + 'static> TaskTicket<R> {
     fn run(mut self) {
-        if let Some(errand) = self.errand.take() {
-            errand.start(|_| {});
+        if let Some(cell) = self.cell.take() {
+            cell.start(|_| {});
         }
     }
 }
 
-impl<R: Send + 'static> Drop for Ticket<R> {
+impl<R: Send + 'static> Drop for TaskTicket<R> {
     fn drop(&mut self) {
-        if let Some(errand) = self.errand.take() {
-            errand.forestall(TaskError::Lost);
+        if let Some(cell) = self.cell.take() {
+            cell.forestall(TaskError::Lost);
         }
     }
 }

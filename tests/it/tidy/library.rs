@@ -295,6 +295,8 @@ fn every_disguise_is_refused() {
         "fn f() { crate::f() }",
         "fn f() { crate::inside::f() }",
         "use crate as root;",
+        "use crate::{self as root};",
+        "use super::super::{self as root, low::Low};",
         "use super::super as root;",
         "use crate::*;",
         "use super::super::*;",

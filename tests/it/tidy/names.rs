@@ -11,27 +11,7 @@ use super::layers::{FLOORS, library};
 use super::library::Library;
 
 /// Names that are still there twice. The list only shrinks, and ends empty.
-const ALLOWED: &[&str] = &[
-    "pool: Entry",
-    "pool: Fate",
-    "pool: Lane",
-    "pool: Outcome",
-    "pool: Settings",
-    "pool: Shared",
-    "pool: State",
-    "pool: Ticket",
-    "pool: Totals",
-    "http: Found",
-    "http: Kind",
-    "http: Refusal",
-    "http: Seen",
-    "http: Shared",
-    "http: Source",
-    "http: Stage",
-    "http: State",
-    "http: Stream",
-    "http: Watched",
-];
+const ALLOWED: &[&str] = &[];
 
 /// Names with more than one type that nothing qualifies, and where they are.
 fn repeated(library: &Library) -> BTreeMap<&str, Vec<&str>> {

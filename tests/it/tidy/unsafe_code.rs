@@ -8,8 +8,8 @@ use super::tokens::tokens;
 const MAY_BE_UNSAFE: [&str; 5] = [
     "benches/src/allocations.rs",
     "pool/src/objects/slot.rs",
-    "pool/src/tasks/erase.rs",
-    "pool/src/tasks/inline.rs",
+    "pool/src/tasks/scope/erase.rs",
+    "pool/src/tasks/job.rs",
     "tests/alloc/main.rs",
 ];
 

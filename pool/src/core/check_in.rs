@@ -1,0 +1,179 @@
+//! Check-in: what a worker does next that comes to the core, and whose payload it takes.
+
+use super::broadcast::BroadcastBody;
+use super::queue::Item;
+use super::roster::WorkerRecord;
+use super::{Core, ToNotify};
+use crate::watched::Watchable;
+
+/// Why a worker comes to the core.
+#[derive(Clone, Copy)]
+pub(crate) struct CheckIn {
+    /// How its latest payload ended; `None` when it comes without having run one.
+    pub(crate) ended: Option<Ended>,
+    /// True when it may take several payloads at a time.
+    pub(crate) may_batch: bool,
+}
+
+/// How a payload's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Returned,
+    Panicked,
+    /// It had waited too long and was not run.
+    Discarded,
+}
+
+/// What a worker does after a check-in.
+pub(crate) enum Next<T> {
+    Run(Item<T>),
+    /// Run these first, then come again.
+    Broadcasts(Vec<BroadcastBody>),
+    /// It is on the ready stack: wait for an order.
+    Idle,
+    /// Its slot is given back: end.
+    Leave,
+}
+
+/// What a worker leaves behind that cannot go on.
+pub(crate) struct Leftovers<T> {
+    /// Nobody is left to run them.
+    pub(crate) payloads: Vec<T>,
+    /// Waiters who may wait for nobody now.
+    pub(crate) to_notify: ToNotify,
+    /// Only to be dropped after unlocking.
+    pub(crate) broadcasts: Vec<BroadcastBody>,
+}
+
+impl<T> Core<T> {
+    /// A worker asks what to do. Waiters to be notified after unlocking are added to `to_notify`.
+    pub(crate) fn check_in(
+        &mut self,
+        record: &mut WorkerRecord<T>,
+        check_in: CheckIn,
+        to_notify: &mut ToNotify,
+    ) -> Next<T> {
+        self.settle_accounts(record, check_in.ended);
+        if let Some(broadcasts) = self.take_broadcasts(record) {
+            return Next::Broadcasts(broadcasts);
+        }
+        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that wait for
+        // room themselves.
+        let has_heirs = self.roster.alive() > self.waiters.workers_waiting() + 1;
+        if self.roster.workers() > self.limits.max_workers && (has_heirs || self.nothing_waits()) {
+            return self.leave(record);
+        }
+        if let Some(item) = self.take_waiting(record, check_in.may_batch, to_notify) {
+            self.check();
+            return Next::Run(item);
+        }
+        if !self.open {
+            return self.leave(record);
+        }
+        // Read under the lock, so that the stack is ordered by time.
+        self.roster.link(self.clock.now(), record.seat.clone());
+        self.note_idleness();
+        self.check();
+        Next::Idle
+    }
+
+    fn settle_accounts(&mut self, record: &mut WorkerRecord<T>, ended: Option<Ended>) {
+        match ended {
+            Some(Ended::Discarded) => self.totals.discarded += 1,
+            Some(ended) => {
+                self.totals.finished += 1;
+                self.totals.panicked += u64::from(ended == Ended::Panicked);
+            }
+            None => self.roster.arrived(record),
+        }
+        if record.holding {
+            let counts = self.backlog.settle_batch(record);
+            self.totals.finished += counts.finished;
+            self.totals.panicked += counts.panicked;
+        }
+    }
+
+    fn leave(&mut self, record: &WorkerRecord<T>) -> Next<T> {
+        debug_assert!(
+            record.reservation.broadcasts_seen == self.broadcasts.given(),
+            "broadcasts are run before leaving"
+        );
+        self.roster.release();
+        self.note_idleness();
+        self.check();
+        Next::Leave
+    }
+
+    /// A worker that cannot go on (its state could not be made anew) leaves at once. When no other surely lives, what
+    /// is queued has nobody left: it is returned, and all waiters are to be notified.
+    pub(crate) fn abandon(&mut self, record: &mut WorkerRecord<T>) -> Leftovers<T> {
+        // Its own batch first of all: nobody is left to run it.
+        self.backlog.recall();
+        self.settle_accounts(record, Some(Ended::Panicked));
+        let broadcasts = self.broadcasts.forget(record.reservation.broadcasts_seen);
+        self.roster.release();
+        let (mut payloads, mut to_notify) = (Vec::new(), ToNotify::new());
+        if !self.roster.someone_lives() {
+            self.queue_background();
+            payloads = self.backlog.take_queue();
+            self.totals.discarded += payloads.len() as u64;
+            to_notify = self.waiters.forsake();
+        } else if self.is_deadlocked() {
+            // All others wait for one that will not come.
+            to_notify = self.waiters.condvars();
+        }
+        self.note_idleness();
+        self.check();
+        Leftovers { payloads, to_notify, broadcasts }
+    }
+
+    /// The payload that a worker takes: from the queue, from a waiter, from another worker's batch, or else background
+    /// work.
+    fn take_waiting(
+        &mut self,
+        record: &mut WorkerRecord<T>,
+        may_batch: bool,
+        to_notify: &mut ToNotify,
+    ) -> Option<Item<T>> {
+        if self.backlog.is_background_overdue() {
+            return self.take_background();
+        }
+        // What is left beside idle workers is theirs.
+        if may_batch && self.backlog.is_worth_a_batch(self.roster.workers()) && self.roster.ready() == 0 {
+            // Its first payload is taken before the refill, which may bring an urgent one that takes the batch back.
+            let first = self.backlog.take_batch(record);
+            self.refill(to_notify);
+            return first;
+        }
+        if let Some(item) = self.take_queued(to_notify) {
+            return Some(item);
+        }
+        if let Some(item) = self.waiters.serve(to_notify) {
+            self.totals.accepted += 1;
+            return Some(item);
+        }
+        self.backlog.take_from_other_batch(record).or_else(|| self.take_background())
+    }
+
+    /// Takes one queued payload; the payload of a waiter takes its place.
+    pub(super) fn take_queued(&mut self, to_notify: &mut ToNotify) -> Option<Item<T>> {
+        let item = self.backlog.pop()?;
+        self.refill(to_notify);
+        Some(item)
+    }
+
+    /// Takes background work, which is accepted and begins to wait only now.
+    fn take_background(&mut self) -> Option<Item<T>> {
+        let mut item = self.backlog.take_background()?;
+        self.totals.accepted += 1;
+        item.since = item.since.map(|_| self.clock.now());
+        Some(item)
+    }
+
+    /// Treats background work like what was accepted.
+    pub(super) fn queue_background(&mut self) {
+        while let Some(item) = self.take_background() {
+            self.backlog.push(item, super::Priority::Normal);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The waiters: blocked submitters, the longest waiting first, each with the payload that it could not place.
+//!
+//! A waiter's payload is not accepted yet. A worker that comes free takes the front one itself, so the submitter need not
+//! run for its payload to start; the submitter is notified afterwards, through its condition variable. Whether a waiter
+//! was served is answered by this list alone: *its ticket is gone*. So a submitter that gives up (time, cancellation) and
+//! a worker that takes its payload can never both win, and nothing is lost between them: whoever removes the waiter, under
+//! the lock, has the payload. A stop moves all waiters aside, where their submitters find them; so a restart that comes
+//! before they look cannot leave them waiting for workers that are gone.
+//!
+//! Where there is a queue, a waiter's payload goes there first, and telling its submitter is *deferred* until the queue
+//! has run low: one wake-up then buys many submissions.
+
+use std::collections::VecDeque;
+
+use super::ToNotify;
+use super::queue::{Item, Priority};
+use crate::sync::{Arc, Condvar};
+
+/// Condition variables kept for reuse, so that blocking does not allocate in the long run.
+const SPARE_CONDVARS: usize = 64;
+
+/// Identifies a waiter; later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WaitTicket(u64);
+
+#[derive(Debug)]
+struct Waiter<T> {
+    ticket: WaitTicket,
+    item: Item<T>,
+    priority: Priority,
+    condvar: Arc<Condvar>,
+    /// True when the submitter is to be notified as soon as its payload is taken, and not only once there is room for
+    /// more of them.
+    eager: bool,
+    /// True when the submitter is a worker of this very pool.
+    from_worker: bool,
+}
+
+/// What became of a waiter.
+pub(super) enum WaiterState<T> {
+    /// It still waits.
+    Waiting { eager: bool, from_worker: bool },
+    /// Its payload was accepted.
+    Served,
+    /// The pool was stopped before.
+    TurnedAway(Item<T>),
+}
+
+#[derive(Debug)]
+pub(super) struct Waiters<T> {
+    waiting: VecDeque<Waiter<T>>,
+    /// Waiters that a stop turned away, until their submitters come for them; in the order of their tickets.
+    turned_away: VecDeque<Waiter<T>>,
+    /// Waiters whose payload went to the queue, and whose submitters are notified once that has run low.
+    deferred: VecDeque<(WaitTicket, Arc<Condvar>)>,
+    next_ticket: u64,
+    /// How many of those that wait are workers of this pool.
+    workers_waiting: usize,
+    spare_condvars: Vec<Arc<Condvar>>,
+}
+
+impl<T> Waiters<T> {
+    pub(super) fn new() -> Self {
+        Waiters {
+            waiting: VecDeque::new(),
+            turned_away: VecDeque::new(),
+            deferred: VecDeque::new(),
+            next_ticket: 0,
+            workers_waiting: 0,
+            spare_condvars: Vec::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many waiters are workers of this pool.
+    pub(super) fn workers_waiting(&self) -> usize {
+        self.workers_waiting
+    }
+
+    /// Adds a waiter behind all others.
+    pub(super) fn join(
+        &mut self,
+        item: Item<T>,
+        priority: Priority,
+        eager: bool,
+        from_worker: bool,
+    ) -> (WaitTicket, Arc<Condvar>) {
+        let ticket = WaitTicket(self.next_ticket);
+        self.next_ticket += 1;
+        let condvar = self.spare_condvars.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
+        self.workers_waiting += usize::from(from_worker);
+        let waiter = Waiter { ticket, item, priority, condvar: condvar.clone(), eager, from_worker };
+        self.waiting.push_back(waiter);
+        (ticket, condvar)
+    }
+
+    /// Takes the payload of the waiter that has waited longest, for a worker; its submitter is notified.
+    pub(super) fn serve(&mut self, to_notify: &mut ToNotify) -> Option<Item<T>> {
+        let waiter = self.take_longest()?;
+        to_notify.push(waiter.condvar);
+        Some(waiter.item)
+    }
+
+    /// Takes the payload of the waiter that has waited longest, for the queue; its submitter is notified at once if it is
+    /// eager, and once the queue has run low if it is not.
+    pub(super) fn move_up(&mut self, to_notify: &mut ToNotify) -> Option<(Item<T>, Priority)> {
+        let waiter = self.take_longest()?;
+        if waiter.eager {
+            to_notify.push(waiter.condvar);
+        } else {
+            self.deferred.push_back((waiter.ticket, waiter.condvar));
+        }
+        Some((waiter.item, waiter.priority))
+    }
+
+    fn take_longest(&mut self) -> Option<Waiter<T>> {
+        let waiter = self.waiting.pop_front()?;
+        self.workers_waiting -= usize::from(waiter.from_worker);
+        Some(waiter)
+    }
+
+    /// What became of a waiter, for its submitter; the payload of one that was turned away is handed over.
+    pub(super) fn state_of(&mut self, ticket: WaitTicket) -> WaiterState<T> {
+        if let Ok(place) = self.place(ticket) {
+            let Waiter { eager, from_worker, .. } = self.waiting[place];
+            return WaiterState::Waiting { eager, from_worker };
+        }
+        match self.turned_away.binary_search_by_key(&ticket, |waiter| waiter.ticket) {
+            Ok(place) => match self.turned_away.remove(place) {
+                Some(waiter) => WaiterState::TurnedAway(waiter.item),
+                None => WaiterState::Served,
+            },
+            Err(_) => WaiterState::Served,
+        }
+    }
+
+    /// Has a waiter notified as soon as its payload is taken.
+    pub(super) fn make_eager(&mut self, ticket: WaitTicket) {
+        if let Ok(place) = self.place(ticket) {
+            self.waiting[place].eager = true;
+        }
+    }
+
+    /// Takes a waiter's payload back for its submitter; `None` when it was taken before.
+    pub(super) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
+        let place = self.place(ticket).ok()?;
+        let waiter = self.waiting.remove(place)?;
+        self.workers_waiting -= usize::from(waiter.from_worker);
+        Some(waiter.item)
+    }
+
+    /// Gives a condition variable back on which no submitter waits any more. A late notification of its last user is a
+    /// spurious wake-up for the next.
+    pub(super) fn return_condvar(&mut self, condvar: Arc<Condvar>) {
+        if self.spare_condvars.len() < SPARE_CONDVARS {
+            self.spare_condvars.push(condvar);
+        }
+    }
+
+    /// Submitters are notified when half of the queue is free, so that one wake-up buys many submissions; and only as
+    /// many as there is room for.
+    pub(super) fn notify_at_low_water(&mut self, queued: usize, capacity: usize, to_notify: &mut ToNotify) {
+        if self.deferred.is_empty() || queued > capacity / 2 {
+            return;
+        }
+        let room = capacity - queued;
+        let count = if queued == 0 { self.deferred.len() } else { room.min(self.deferred.len()) };
+        to_notify.extend(self.deferred.drain(..count).map(|(_, condvar)| condvar));
+    }
+
+    /// The submitter of a served waiter has seen that it was; nobody needs to notify it any more.
+    pub(super) fn was_told(&mut self, ticket: WaitTicket) {
+        if let Ok(place) = self.deferred.binary_search_by_key(&ticket, |(ticket, _)| *ticket) {
+            self.deferred.remove(place);
+        }
+    }
+
+    /// Turns everybody away: their submitters get their payloads back. Returns whom to notify: those, and the deferred.
+    pub(super) fn turn_away(&mut self) -> ToNotify {
+        let condvars = self.forsake();
+        self.workers_waiting = 0;
+        self.turned_away.append(&mut self.waiting);
+        condvars
+    }
+
+    /// Whom to notify when there is no worker left: all waiters, and the deferred.
+    pub(super) fn forsake(&mut self) -> ToNotify {
+        let mut condvars = self.condvars();
+        condvars.extend(self.deferred.drain(..).map(|(_, condvar)| condvar));
+        condvars
+    }
+
+    /// Whom to notify to have all waiters look for themselves.
+    pub(super) fn condvars(&self) -> ToNotify {
+        self.waiting.iter().map(|waiter| waiter.condvar.clone()).collect()
+    }
+
+    fn place(&self, ticket: WaitTicket) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiter| waiter.ticket)
+    }
+}

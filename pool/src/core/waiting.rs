@@ -1,0 +1,103 @@
+//! Waiting for room: what a blocked submitter does each time it wakes.
+
+use super::admission::{OnFull, SubmitOptions};
+use super::queue::Item;
+use super::waiters::{WaitTicket, WaiterState};
+use super::{Core, ToNotify};
+use crate::error::Refusal;
+use crate::sync::{Arc, Condvar, Instant};
+
+/// Why a submitter that waits for room looks what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// It was notified, or has not slept yet.
+    Notified,
+    /// It has slept for as long as it may be left untold.
+    Untold,
+    /// Its time is up.
+    TimedOut,
+}
+
+/// What a submitter that waits for room does next.
+pub(crate) enum Waiting<T> {
+    /// It sleeps. Unless it is eager it looks after a while even if nobody notifies it.
+    Sleep {
+        eager: bool,
+    },
+    Accepted,
+    /// The pool has no worker any more who could come free: the payload has to be submitted anew.
+    Anew(Item<T>),
+    Refused(Refusal, Item<T>),
+}
+
+impl<T> Core<T> {
+    /// A submitter that waits for room asks what became of it. Every answer but `Sleep` is the last.
+    pub(crate) fn go_on_waiting(
+        &mut self,
+        ticket: WaitTicket,
+        options: &SubmitOptions<'_>,
+        woken: Woken,
+    ) -> Waiting<T> {
+        let (eager, from_worker) = match self.waiters.state_of(ticket) {
+            WaiterState::Waiting { eager, from_worker } => (eager, from_worker),
+            WaiterState::Served => {
+                self.waiters.was_told(ticket);
+                return Waiting::Accepted;
+            }
+            WaiterState::TurnedAway(item) => {
+                self.note_refusal(!options.quiet);
+                return Waiting::Refused(Refusal::Closed, item);
+            }
+        };
+        let refusal = if options.is_cancelled() {
+            Some(Refusal::Cancelled)
+        } else if self.roster.workers() == 0 {
+            None
+        } else if from_worker && self.is_deadlocked() {
+            Some(Refusal::WouldDeadlock)
+        } else if woken == Woken::TimedOut {
+            Some(Refusal::Timeout)
+        } else {
+            if woken == Woken::Untold {
+                self.waiters.make_eager(ticket);
+            }
+            return Waiting::Sleep { eager: eager || woken == Woken::Untold };
+        };
+        let item = self.waiters.withdraw(ticket).expect("it still waits");
+        match refusal {
+            Some(refusal) => {
+                self.note_refusal(!options.quiet);
+                Waiting::Refused(refusal, item)
+            }
+            None => {
+                self.check();
+                Waiting::Anew(item)
+            }
+        }
+    }
+
+    /// A submitter has had its last answer, and waits on its condition variable no more.
+    pub(crate) fn return_condvar(&mut self, condvar: Arc<Condvar>) {
+        self.waiters.return_condvar(condvar);
+    }
+
+    /// Fills the queue up with the payloads of waiters.
+    pub(super) fn refill(&mut self, to_notify: &mut ToNotify) {
+        while self.backlog.queued() < self.limits.queue_capacity {
+            let Some((item, priority)) = self.waiters.move_up(to_notify) else { break };
+            self.totals.accepted += 1;
+            self.backlog.push(item, priority);
+        }
+        self.waiters.notify_at_low_water(self.backlog.queued(), self.limits.queue_capacity, to_notify);
+    }
+}
+
+impl OnFull {
+    /// Until when a submitter that waits for room may sleep, if there is such a moment.
+    pub(crate) fn deadline(self) -> Option<Instant> {
+        match self {
+            OnFull::Wait(deadline) => deadline,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Submitting: carries out what the core decides on a payload, and sleeps where the submitter is to wait.
+
+use std::io;
+use std::time::Duration;
+
+use crate::cancel::{CancelToken, Registration};
+use crate::config::Discard;
+use crate::core::{
+    Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, WaitTicket, Waiting, Woken,
+};
+use crate::error::{Refusal, SubmitError, SubmitManyError};
+use crate::panic::{catch, contain, drop_quietly};
+use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
+use crate::threads::handler::Handler;
+use crate::threads::identity::PoolIdentity;
+use crate::threads::shared::Shared;
+use crate::threads::spawn::start_worker;
+
+/// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
+const TELL_WITHIN: Duration = Duration::from_micros(200);
+
+/// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
+const SETTLE_WITHIN: Duration = Duration::from_millis(5);
+
+/// How many payloads of a batch are placed in one critical section.
+const AT_A_TIME: usize = 64;
+
+type Locked<'a, T> = MutexGuard<'a, Core<T>>;
+
+/// Hands a payload to the pool.
+pub(crate) fn place<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    payload: T,
+    options: SubmitOptions<'_>,
+) -> Result<(), SubmitError<T>> {
+    let mut item = Item { payload, since: shared.stamp() };
+    let mut progress = Progress::default();
+    let is_worker = || PoolIdentity::of(shared).has_slot_for_this_thread();
+    let mut core = shared.core.lock();
+    loop {
+        (core, item) = match core.admit(item, &options, progress.attempt(), is_worker) {
+            Admission::Give(seat, order) => {
+                drop(core);
+                seat.give(order);
+                return Ok(());
+            }
+            Admission::Kept => return Ok(()),
+            Admission::Displaced(oldest) => {
+                drop(core);
+                shared.discard([oldest.payload], Discard::Displaced);
+                return Ok(());
+            }
+            Admission::Spawn(item, reservation) => {
+                drop(core);
+                match make_worker(shared, item, reservation, &mut progress) {
+                    Some(item) => (shared.core.lock(), item),
+                    None => return Ok(()),
+                }
+            }
+            Admission::Watch(item) => (watch_others(shared, core, &options, &mut progress), item),
+            Admission::Wait(ticket, condvar) => {
+                let (locked, waited) = wait_for_room(shared, core, ticket, condvar, &options);
+                match waited {
+                    Waited::Accepted => return Ok(()),
+                    Waited::Refused(refusal, item) => {
+                        return refuse(shared, locked, &options, refusal, item, progress);
+                    }
+                    Waited::Anew(item) => {
+                        drop(locked);
+                        progress.forget_refused_thread();
+                        (shared.core.lock(), item)
+                    }
+                }
+            }
+            Admission::RunHere(item) => {
+                drop(core);
+                run_here(shared, item.payload);
+                return Ok(());
+            }
+            Admission::Refused(refusal, item) => {
+                return refuse(shared, core, &options, refusal, item, progress);
+            }
+        };
+    }
+}
+
+/// What a submitter has found out, and done, since it first asked.
+#[derive(Default)]
+struct Progress<'t> {
+    /// Why the system refused it a thread.
+    spawn_error: Option<io::Error>,
+    /// Until when it watches others make threads; known once it began to.
+    settle_by: Option<Option<Instant>>,
+    watched_long_enough: bool,
+    /// Has it told of a cancellation while it watches.
+    registration: Option<Registration<'t>>,
+}
+
+impl Progress<'_> {
+    fn attempt(&self) -> Attempt {
+        Attempt { spawn_failed: self.spawn_error.is_some(), watched_long_enough: self.watched_long_enough }
+    }
+
+    /// Everything has changed: a thread may be had again.
+    fn forget_refused_thread(&mut self) {
+        // An error of the user's, to be dropped without the lock.
+        drop_quietly(self.spawn_error.take());
+    }
+}
+
+/// Makes the thread of a reserved worker, which runs the payload first; the payload comes back if that was refused.
+fn make_worker<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    item: Item<T>,
+    reservation: Reservation,
+    progress: &mut Progress<'_>,
+) -> Option<Item<T>> {
+    let (returned, error) = start_worker(shared, Some(item), reservation).err()?;
+    progress.spawn_error = Some(error);
+    Some(returned.expect("a worker that did not come to be gives its payload back"))
+}
+
+/// Sleeps while others make threads, until something has happened or the submission has watched for long enough.
+fn watch_others<'a, 't, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    core: Locked<'a, T>,
+    options: &SubmitOptions<'t>,
+    progress: &mut Progress<'t>,
+) -> Locked<'a, T> {
+    if let (Some(token), None) = (options.token, &progress.registration) {
+        let shared = shared.clone();
+        progress.registration = Some(token.listen(StdArc::new(move || {
+            // Once the lock was free, the submitter has either seen the cancellation or sleeps.
+            drop(shared.core.lock());
+            shared.core.notify_watchers();
+        })));
+        // A cancellation that came before is seen when the core is asked again.
+        return core;
+    }
+    let may_block = shared.settings.limits.max_blocking > 0;
+    let settle_by = *progress.settle_by.get_or_insert_with(|| match options.on_full {
+        OnFull::Wait(deadline) if may_block => deadline,
+        // Where nobody may block, it is not for long.
+        _ => Instant::now().checked_add(SETTLE_WITHIN),
+    });
+    let (core, late) = shared.core.watch(core, settle_by);
+    progress.watched_long_enough = late;
+    core
+}
+
+/// How waiting for room ended.
+enum Waited<T> {
+    Accepted,
+    Anew(Item<T>),
+    Refused(Refusal, Item<T>),
+}
+
+/// Sleeps until the core says that the wait is over.
+fn wait_for_room<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    mut core: Locked<'a, T>,
+    ticket: WaitTicket,
+    condvar: Arc<Condvar>,
+    options: &SubmitOptions<'_>,
+) -> (Locked<'a, T>, Waited<T>) {
+    let _registration = options.token.map(|token| wake_when_cancelled(shared, token, condvar.clone()));
+    let deadline = options.on_full.deadline();
+    let tell_by = Instant::now().checked_add(TELL_WITHIN);
+    let mut woken = Woken::Notified;
+    let waited = loop {
+        let wake_by = match core.go_on_waiting(ticket, options, woken) {
+            Waiting::Sleep { eager: true } => deadline,
+            Waiting::Sleep { eager: false } => earlier(deadline, tell_by),
+            Waiting::Accepted => break Waited::Accepted,
+            Waiting::Anew(item) => break Waited::Anew(item),
+            Waiting::Refused(refusal, item) => break Waited::Refused(refusal, item),
+        };
+        let late;
+        (core, late) = match wake_by {
+            Some(at) => condvar.wait_until(core, at),
+            None => (condvar.wait(core), false),
+        };
+        woken = match late {
+            false => Woken::Notified,
+            true if wake_by == deadline => Woken::TimedOut,
+            true => Woken::Untold,
+        };
+    };
+    core.return_condvar(condvar);
+    (core, waited)
+}
+
+fn wake_when_cancelled<'t, T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    token: &'t CancelToken,
+    condvar: Arc<Condvar>,
+) -> Registration<'t> {
+    let shared = shared.clone();
+    token.listen(StdArc::new(move || {
+        // Once the lock was free, the submitter has either seen the cancellation or sleeps.
+        drop(shared.core.lock());
+        condvar.notify_one();
+    }))
+}
+
+/// Tells whom a refusal concerns, unless that is left to the caller.
+fn refuse<T>(
+    shared: &Shared<T>,
+    core: Locked<'_, T>,
+    options: &SubmitOptions<'_>,
+    refusal: Refusal,
+    item: Item<T>,
+    progress: Progress<'_>,
+) -> Result<(), SubmitError<T>> {
+    shared.core.unlock_and_notify(core);
+    if !options.quiet {
+        tell_refusal(shared, refusal);
+    }
+    Err(SubmitError::new(refusal, item.payload, progress.spawn_error))
+}
+
+/// Makes up for what a quiet refusal left out.
+pub(crate) fn note_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
+    shared.core.lock().count_refusal();
+    tell_refusal(shared, refusal);
+}
+
+fn tell_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
+    if let Some(hook) = &shared.settings.hooks.on_refusal {
+        contain(|| hook(refusal));
+    }
+}
+
+/// Runs a payload on the submitter.
+fn run_here<T>(shared: &Shared<T>, payload: T) {
+    let Handler::Shared(handler) = &shared.handler else { unreachable!("refused when the pool was built") };
+    if let Err(value) = catch(|| handler(payload)) {
+        shared.report_panic(value);
+    }
+}
+
+/// Hands over payloads in their order, as many in one critical section as go without waiting.
+pub(crate) fn place_many<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    payloads: Vec<T>,
+    options: SubmitOptions<'_>,
+) -> Result<usize, SubmitManyError<T>> {
+    let mut accepted = 0;
+    let mut payloads = payloads.into_iter();
+    let mut orders = Vec::new();
+    loop {
+        let since = shared.stamp();
+        let mut core = shared.core.lock();
+        let next = payloads.by_ref().take(AT_A_TIME);
+        let (count, left_over) = core.admit_many(next, since, options.priority, &mut orders);
+        drop(core);
+        accepted += count;
+        for (seat, order) in orders.drain(..) {
+            seat.give(order);
+        }
+        let Some(payload) = left_over else {
+            if payloads.len() == 0 {
+                return Ok(accepted);
+            }
+            continue;
+        };
+        // What takes more than a look goes the way of a single payload.
+        if let Err(error) = place(shared, payload, options) {
+            let refusal = error.refusal();
+            let rest = std::iter::once(error.into_payload()).chain(payloads).collect();
+            return Err(SubmitManyError { accepted, refusal, rest });
+        }
+        accepted += 1;
+    }
+}
+
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

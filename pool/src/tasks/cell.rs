@@ -1,0 +1,202 @@
+//! A closure that waits to be run, and what became of it: the state that a handle and the pool's ticket share.
+//!
+//! The closure lies in the shared state until somebody starts it, so whoever comes first gets it: the worker that runs
+//! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the lock,
+//! so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
+//!
+//! Every way out of waiting ends in [`end`](Errand::end), which tells whoever waits. So nobody waits for ever as long as
+//! the pool runs or drops what it accepted.
+
+use std::mem::replace;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::task::{Poll, Waker};
+
+use super::error::TaskError;
+use super::job::Job;
+use crate::panic::drop_quietly;
+use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
+
+pub(super) type TaskResult<R> = Result<R, TaskError>;
+
+pub(super) struct TaskCell<R: 'static> {
+    state: Mutex<CellState<R>>,
+    ended: Condvar,
+}
+
+struct CellState<R: 'static> {
+    stage: Stage<R>,
+    /// Of the task that awaits the handle; there is only one handle.
+    waker: Option<Waker>,
+    /// Nobody will ask for the outcome.
+    abandoned: bool,
+}
+
+enum Stage<R: 'static> {
+    Waiting(Job<R>),
+    /// The closure is being run, or being dropped unrun.
+    Running,
+    Ended(TaskResult<R>),
+    /// The outcome was given to somebody, or to nobody.
+    Taken,
+}
+
+impl<R> TaskCell<R> {
+    pub(super) fn new(job: Job<R>) -> Arc<Self> {
+        let state = CellState { stage: Stage::Waiting(job), waker: None, abandoned: false };
+        Arc::new(TaskCell { state: Mutex::new(state), ended: Condvar::new() })
+    }
+
+    /// Runs the closure here and now, unless it was started or will never be. `note` sees how it ended before anybody
+    /// else does.
+    ///
+    /// A panic that nobody can ask for any more goes on to the caller.
+    pub(super) fn start(&self, note: impl FnOnce(&TaskResult<R>)) {
+        let mut state = self.state.lock();
+        let job = match replace(&mut state.stage, Stage::Running) {
+            Stage::Waiting(job) => job,
+            other => {
+                state.stage = other;
+                return;
+            }
+        };
+        drop(state);
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run())).map_err(TaskError::Panicked);
+        note(&outcome);
+        match self.end(self.state.lock(), outcome) {
+            Some(Err(TaskError::Panicked(value))) => resume_unwind(value),
+            unclaimed => drop(unclaimed),
+        }
+    }
+
+    /// Ends it with this error unless it was started; the closure is dropped first. True when it was not started.
+    pub(super) fn forestall(&self, error: TaskError) -> bool {
+        let Some(job) = self.state.lock().withdraw(Stage::Running) else { return false };
+        // Before anybody is told: what it captured is gone by then.
+        drop_quietly(job);
+        let unclaimed = self.end(self.state.lock(), Err(error));
+        drop_quietly(unclaimed);
+        true
+    }
+
+    /// The closure, unless it was started; there is no outcome then.
+    pub(super) fn withdraw(&self) -> Option<Job<R>> {
+        self.state.lock().withdraw(Stage::Taken)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state.lock().stage, Stage::Ended(_) | Stage::Taken)
+    }
+
+    /// The outcome, if it is known.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub(super) fn take(&self) -> Option<TaskResult<R>> {
+        self.state.lock().take()
+    }
+
+    /// Waits for the outcome.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub(super) fn wait(&self) -> TaskResult<R> {
+        let mut state = self.state.lock();
+        loop {
+            match state.take() {
+                Some(outcome) => return outcome,
+                None => state = self.ended.wait(state),
+            }
+        }
+    }
+
+    /// Waits for the outcome; none when `deadline` passed first.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub(super) fn wait_until(&self, deadline: Instant) -> Option<TaskResult<R>> {
+        let mut state = self.state.lock();
+        let mut late = false;
+        loop {
+            if let Some(outcome) = state.take() {
+                return Some(outcome);
+            }
+            if late {
+                return None;
+            }
+            (state, late) = self.ended.wait_until(state, deadline);
+        }
+    }
+
+    /// The outcome, if it is known; else `waker` will be woken once it is.
+    ///
+    /// # Panics
+    /// When it was taken before.
+    pub(super) fn poll(&self, waker: &Waker) -> Poll<TaskResult<R>> {
+        // Cloning and dropping wakers is foreign code.
+        let waker = waker.clone();
+        let mut state = self.state.lock();
+        let (answer, last) = match state.take() {
+            Some(outcome) => (Poll::Ready(outcome), state.waker.take()),
+            None => (Poll::Pending, state.waker.replace(waker)),
+        };
+        drop(state);
+        drop(last);
+        answer
+    }
+
+    /// Nobody will ask for the outcome: one that is there is dropped, one to come is given to whoever runs the closure.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        let waker = state.waker.take();
+        let outcome = match replace(&mut state.stage, Stage::Taken) {
+            Stage::Ended(outcome) => Some(outcome),
+            other => {
+                state.stage = other;
+                None
+            }
+        };
+        drop(state);
+        drop_quietly((waker, outcome));
+    }
+
+    /// Makes the outcome known; returns it when nobody will ask.
+    fn end(&self, mut state: MutexGuard<'_, CellState<R>>, outcome: TaskResult<R>) -> Option<TaskResult<R>> {
+        if state.abandoned {
+            state.stage = Stage::Taken;
+            return Some(outcome);
+        }
+        state.stage = Stage::Ended(outcome);
+        let waker = state.waker.take();
+        drop(state);
+        self.ended.notify_all();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        None
+    }
+}
+
+impl<R> CellState<R> {
+    /// Takes the closure out, unless it was started, and goes on to `next`.
+    fn withdraw(&mut self, next: Stage<R>) -> Option<Job<R>> {
+        match replace(&mut self.stage, next) {
+            Stage::Waiting(job) => Some(job),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<TaskResult<R>> {
+        match replace(&mut self.stage, Stage::Taken) {
+            Stage::Ended(outcome) => Some(outcome),
+            Stage::Taken => panic!("the result of this task was taken before"),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+}

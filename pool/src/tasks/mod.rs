@@ -1,0 +1,20 @@
+//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, and shares of a
+//! pool.
+//!
+//! Everything here stands on submitting alone; the pool itself knows nothing of it.
+
+mod cell;
+mod error;
+mod group;
+mod handle;
+mod job;
+mod scope;
+mod share;
+mod task;
+
+pub use error::{GroupError, TaskError};
+pub use group::{GroupToken, TaskGroup};
+pub use handle::TaskHandle;
+pub use scope::Scope;
+pub use share::{SubPool, SubPoolStats};
+pub use task::{Task, TaskPool};

@@ -1,0 +1,140 @@
+//! A scope's tasks: its own queue, the tickets that bring the pool's workers to it, and the owner's wait for the end.
+//!
+//! A ticket carries no task: it comes to the queue and takes what is there. So it does not matter whether the pool
+//! accepts a ticket, runs it late or drops it: the owner runs what no worker has taken. No pool, however full or
+//! stopped, makes a scope wait for anything but its own running tasks.
+//!
+//! Tickets are *offered*: a pool without room keeps them until a worker would go idle otherwise. More of them than there
+//! can be workers would be of no use, so no more are ever under way; a worker that has come stays until no more jobs wait
+//! than tickets are to come. So as long as the pool takes offers and drops none, *what waits has a ticket to come or a
+//! worker that will look at the queue again*.
+//!
+//! The promise of [`settle`](Crew::settle), which borrowing rests on: *when it returns, every job ever added has been
+//! run to its end, its captures dropped*. A job is in the queue, or counted in `running`, from `add` until
+//! after it has ended, and `settle` returns only when it sees both empty in one critical section.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::panic::drop_quietly;
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::tasks::job::Job;
+use crate::tasks::task::{Task, TaskPool};
+
+pub(super) type PanicValue = Box<dyn Any + Send>;
+
+pub(super) struct Crew {
+    /// The most tickets under way at a time.
+    most_tickets: usize,
+    state: Mutex<CrewState>,
+    /// Rung for the owner only.
+    changed: Condvar,
+}
+
+struct CrewState {
+    queue: VecDeque<Job<()>>,
+    /// Jobs that have been taken and have not ended.
+    running: usize,
+    /// Tickets that have not come yet.
+    expected: usize,
+    owner_waits: bool,
+    /// Of the first job that panicked.
+    panic: Option<PanicValue>,
+}
+
+impl Crew {
+    pub(super) fn new(pool: &TaskPool) -> Arc<Self> {
+        let most_tickets = pool.capacity().unwrap_or(usize::MAX);
+        let state =
+            CrewState { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
+        Arc::new(Crew { most_tickets, state: Mutex::new(state), changed: Condvar::new() })
+    }
+
+    /// Queues a job, and offers the pool a ticket if there may be one more.
+    pub(super) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
+        let mut state = crew.state.lock();
+        state.queue.push_back(job);
+        let calls_help = state.expected < crew.most_tickets;
+        state.expected += usize::from(calls_help);
+        let wake = state.owner_waits;
+        drop(state);
+        if wake {
+            crew.changed.notify_one();
+        }
+        if calls_help {
+            let ticket = HelpTicket { crew: crew.clone() };
+            // A refusal is no harm; the ticket is dropped then, and not expected any more.
+            drop(pool.submit_in_background(Task::new(move || ticket.run())));
+        }
+    }
+
+    /// Runs what nobody has started, and waits for the rest. Returns what the first panic was raised with.
+    pub(super) fn settle(&self) -> Option<PanicValue> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                state = self.run(state, job);
+            } else if state.running == 0 {
+                return state.panic.take();
+            } else {
+                state.owner_waits = true;
+                state = self.changed.wait(state);
+                state.owner_waits = false;
+            }
+        }
+    }
+
+    /// A worker's part: one job for its ticket, and more as long as more jobs wait than tickets are to come.
+    fn help(&self) {
+        let mut state = self.state.lock();
+        while let Some(job) = state.queue.pop_front() {
+            state = self.run(state, job);
+            if state.queue.len() <= state.expected {
+                break;
+            }
+        }
+        let wake = state.owner_waits && state.running == 0;
+        drop(state);
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Runs a job that was just taken from the queue; it counts as running until its captures are gone.
+    fn run<'a>(&'a self, mut state: MutexGuard<'a, CrewState>, job: Job<()>) -> MutexGuard<'a, CrewState> {
+        state.running += 1;
+        drop(state);
+        let mut panic = catch_unwind(AssertUnwindSafe(|| job.run())).err();
+        let mut state = self.state.lock();
+        if state.panic.is_none() {
+            state.panic = panic.take();
+        }
+        if panic.is_some() {
+            drop(state);
+            drop_quietly(panic);
+            state = self.state.lock();
+        }
+        state.running -= 1;
+        state
+    }
+}
+
+/// What the pool gets; 'static, and harmless after the scope's end.
+struct HelpTicket {
+    crew: Arc<Crew>,
+}
+
+impl HelpTicket {
+    fn run(self) {
+        let crew = self.crew.clone();
+        drop(self);
+        crew.help();
+    }
+}
+
+impl Drop for HelpTicket {
+    fn drop(&mut self) {
+        self.crew.state.lock().expected -= 1;
+    }
+}

@@ -1,0 +1,127 @@
+//! The one place where a lifetime is forgotten: tasks that borrow from the frame that spawned them.
+//!
+//! Why no task touches that frame after it is gone:
+//!
+//! 1. A borrowing closure enters only through [`Scope::lend`], which asks for `'scope`; the job made of it goes into the
+//!    scope's crew and nowhere else.
+//! 2. `enter` owns the `Scope`, lends it out for a `'scope` that the body must work with *whatever it is*, so neither the
+//!    body's result nor anything outside of it can hold on to a `&'scope Scope`. After the body only jobs can, and each
+//!    spawns before it ends.
+//! 3. `enter` does not return and does not unwind before `Crew::settle` has returned: the body's panic is caught, and a
+//!    panic of `settle` itself (it has none) would end the process.
+//! 4. When `settle` returns, every job that was added has been run to its end and dropped what it captured; and by 2 none
+//!    can be added any more. What remains of the crew (late tickets, a panic's value) borrows nothing.
+//! 5. Everything a closure may borrow outlives `'scope`, and `'scope` ends after `enter`'s last use of the `Scope`: so all
+//!    of it is still alive in 4.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::crew::Crew;
+use crate::panic::drop_quietly;
+use crate::sync::Arc;
+use crate::tasks::job::Job;
+use crate::tasks::task::TaskPool;
+
+/// Where tasks that borrow are spawned; see [`scope`](crate::WorkerPool::scope).
+///
+/// `'scope` is the time in which tasks run: from the scope's begin until the last one has ended. `'env` is the life of
+/// what they borrow from outside, which outlives it. As with [`std::thread::Scope`], both are exact.
+///
+/// What a task borrows must outlive the scope:
+///
+/// ```compile_fail,E0373
+/// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
+/// pool.scope(|scope| {
+///     let inside = vec![1, 2, 3];
+///     scope.spawn(|| assert_eq!(inside.len(), 3));
+/// });
+/// ```
+///
+/// ```compile_fail,E0597
+/// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
+/// pool.scope(|scope| {
+///     let inside = vec![1, 2, 3];
+///     let borrowed = &inside;
+///     scope.spawn(move || assert_eq!(borrowed.len(), 3));
+/// });
+/// ```
+///
+/// Two tasks cannot change the same thing:
+///
+/// ```compile_fail,E0499
+/// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
+/// let mut count = 0;
+/// pool.scope(|scope| {
+///     scope.spawn(|| count += 1);
+///     scope.spawn(|| count += 1);
+/// });
+/// ```
+///
+/// Tasks run on other threads:
+///
+/// ```compile_fail,E0277
+/// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
+/// let local = std::rc::Rc::new(1);
+/// pool.scope(|scope| scope.spawn(|| assert_eq!(*local, 1)));
+/// ```
+///
+/// Nothing can hold on to the scope:
+///
+/// ```compile_fail,E0521
+/// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
+/// let mut kept = None;
+/// pool.scope(|scope| kept = Some(scope));
+/// ```
+pub struct Scope<'scope, 'env: 'scope> {
+    /// Asked for help; kept here and not by the crew, which late tickets keep alive.
+    pool: TaskPool,
+    crew: Arc<Crew>,
+    /// Invariant, so that nobody can make `'scope` shorter and lend what ends before the scope does.
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Hands a borrowing closure to the crew.
+    pub(super) fn lend(&'scope self, closure: impl FnOnce() + Send + 'scope) {
+        // SAFETY: `enter` keeps everything that outlives `'scope` alive until the crew has settled, and the crew has then
+        // run this job to its end; see the head of this file.
+        let job = unsafe { Job::erased(closure) };
+        Crew::add(&self.crew, &self.pool, job);
+    }
+}
+
+/// Runs `body` with a scope, and then what was lent to it, to the end.
+pub(super) fn enter<'env, R>(
+    pool: &TaskPool,
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+) -> R {
+    let scope = Scope { pool: pool.clone(), crew: Crew::new(pool), scope: PhantomData, env: PhantomData };
+    let outcome = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+    let no_way_out = AbortOnDrop;
+    let panic = scope.crew.settle();
+    std::mem::forget(no_way_out);
+    // Nothing is left to be dropped while this unwinds.
+    match (outcome, panic) {
+        (Ok(result), None) => result,
+        (Ok(result), Some(value)) => {
+            drop_quietly(result);
+            resume_unwind(value)
+        }
+        (Err(value), panic) => {
+            drop_quietly(panic);
+            resume_unwind(value)
+        }
+    }
+}
+
+/// Ends the process where going on would leave tasks with a frame that is gone.
+struct AbortOnDrop;
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}

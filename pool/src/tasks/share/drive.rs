@@ -1,0 +1,189 @@
+//! A share at work: carries out what its state decides, submits tickets to the parent, and drives the queue.
+//!
+//! The parent is never called under the share's lock.
+
+use std::panic::resume_unwind;
+
+use super::state::{ShareAdmission, ShareState};
+use crate::config::WhenFull;
+use crate::core::{OnFull, SubmitOptions};
+use crate::error::{SubmitError, WaitError};
+use crate::panic::{PanicValue, catch, drop_quietly};
+use crate::sync::{Arc, Instant, MutexGuard};
+use crate::tasks::task::{Task, TaskPool};
+use crate::watched::{Watchable, Watched};
+
+/// What the handles of a share and its tickets have in common.
+pub(super) struct Share {
+    pub(super) parent: TaskPool,
+    /// Watched for room in the queue, for ends of tasks and for idleness.
+    pub(super) state: Watched<ShareState<Task>>,
+}
+
+type Locked<'a> = MutexGuard<'a, ShareState<Task>>;
+
+impl Share {
+    /// Hands a task to the share.
+    pub(super) fn place(share: &Arc<Share>, task: Task, may_wait: bool) -> Result<(), SubmitError<Task>> {
+        let on_worker = share.parent.is_worker();
+        let mut task = task;
+        let number = loop {
+            if share.parent.is_closed() {
+                return Err(SubmitError::Closed(task));
+            }
+            let mut state = share.state.lock();
+            match state.admit(task, may_wait, on_worker) {
+                ShareAdmission::AskParent(number) => break number,
+                ShareAdmission::Queued { wants_help } => {
+                    drop(state);
+                    if wants_help {
+                        Share::call_help(share);
+                    }
+                    return Ok(());
+                }
+                ShareAdmission::Wait(returned) => {
+                    drop(share.state.watch(state, None));
+                    task = returned;
+                }
+                ShareAdmission::Refused(refusal, task) => return Err(SubmitError::new(refusal, task, None)),
+            }
+        };
+        // A ticket that is run here would make the submitter a driver, for everybody and without end; one that displaces
+        // others would be at the expense of those who are not of the share.
+        let waits = may_wait && share.parent.when_full() != WhenFull::Refuse;
+        let on_full = if waits { OnFull::Wait(None) } else { OnFull::Refuse };
+        let answer = share.parent.place(DriverTicket::task(share, number), SubmitOptions::new(on_full));
+        // The refused ticket is dropped at once, and takes its number out.
+        let refusal = answer.err().map(|refusal| refusal.map(drop));
+        let mut state = share.state.lock();
+        let returned = state.parent_answered(number, refusal.is_none());
+        if let (Some(task), Some(refusal)) = (returned, refusal) {
+            share.state.unlock_and_notify(state);
+            return Err(refusal.map(|()| task));
+        }
+        Share::unlock_or_replace(share, state);
+        Ok(())
+    }
+
+    /// Submits a ticket in the background; true when the parent has accepted it. A refusal is no harm to what is carried
+    /// by others.
+    fn call_help(share: &Arc<Share>) -> bool {
+        let (state, accepted) = Share::unlock_and_call_help(share, share.state.lock());
+        Share::unlock_or_replace(share, state);
+        accepted
+    }
+
+    /// Submits a ticket in the background, unlocked meanwhile.
+    fn unlock_and_call_help<'a>(share: &'a Arc<Share>, mut state: Locked<'a>) -> (Locked<'a>, bool) {
+        let number = state.new_ticket();
+        drop(state);
+        let accepted = share.parent.submit_in_background(DriverTicket::task(share, number)).is_ok();
+        let mut state = share.state.lock();
+        state.confirm(number, accepted);
+        (state, accepted)
+    }
+
+    /// The life of a ticket that a worker runs: it drives the queue, task after task.
+    fn drive(share: &Arc<Share>, number: u64) {
+        let mut state = share.state.lock();
+        state.ticket_is_over(number);
+        let mut panic: Option<PanicValue> = None;
+        while let Some(task) = state.start() {
+            // There is room in the queue now.
+            share.state.unlock_and_notify(state);
+            let outcome = catch(|| task.run());
+            let panicked = outcome.is_err();
+            if panic.is_none() {
+                panic = outcome.err();
+            } else {
+                drop_quietly(outcome);
+            }
+            state = share.state.lock();
+            if !state.end(panicked) {
+                break;
+            }
+            drop(state);
+            let wants_to_leave = Share::hand_on(share, panic.is_some());
+            state = share.state.lock();
+            if state.has_handed_on(wants_to_leave) {
+                break;
+            }
+        }
+        state.note_idleness();
+        share.state.unlock_and_notify(state);
+        if let Some(value) = panic {
+            // For the parent to count and to report.
+            resume_unwind(value);
+        }
+    }
+
+    /// A driver between two tasks looks whether others wait for the parent's workers. True when it wants to leave: the
+    /// share then goes on at the end of the parent's queue, with a ticket.
+    fn hand_on(share: &Arc<Share>, must_unwind: bool) -> bool {
+        if must_unwind || share.parent.is_wanted() {
+            return Share::call_help(share);
+        }
+        // This driver itself counts as one of those there are.
+        let wants_help = share.state.lock().wants_help();
+        if wants_help {
+            Share::call_help(share);
+        }
+        false
+    }
+
+    pub(super) fn wait_idle(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        if self.parent.is_worker() {
+            return Err(WaitError::WouldDeadlock);
+        }
+        self.state.wait_idle(deadline)
+    }
+
+    /// A ticket may have come to nothing: if what is queued is not carried any more, submits another one; and drops the
+    /// queue when the parent takes none.
+    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: Locked<'a>) {
+        while state.begin_replacement() {
+            let accepted;
+            (state, accepted) = Share::unlock_and_call_help(share, state);
+            if !accepted {
+                break;
+            }
+        }
+        if let Some(lost) = state.give_up() {
+            share.state.unlock_and_notify(state);
+            // One by one, so that several drops that panic are contained too.
+            lost.into_iter().for_each(drop_quietly);
+        }
+    }
+}
+
+/// What the parent gets in place of tasks: it comes to the share's queue and drives it.
+struct DriverTicket {
+    /// `None` once it has started.
+    share: Option<Arc<Share>>,
+    number: u64,
+}
+
+impl DriverTicket {
+    fn task(share: &Arc<Share>, number: u64) -> Task {
+        let ticket = DriverTicket { share: Some(share.clone()), number };
+        Task::new(move || ticket.run())
+    }
+
+    fn run(mut self) {
+        if let Some(share) = self.share.take() {
+            Share::drive(&share, self.number);
+        }
+    }
+}
+
+impl Drop for DriverTicket {
+    fn drop(&mut self) {
+        if let Some(share) = self.share.take() {
+            let mut state = share.state.lock();
+            // Else it is refused, or its answer is on the way: whoever submitted it will look at the queue.
+            if state.ticket_is_over(self.number) {
+                Share::unlock_or_replace(&share, state);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What handles, workers and the cleaner share, and the ways to make each other move.
+
+use super::handler::Handler;
+use crate::config::{Discard, Settings};
+use crate::core::Core;
+use crate::panic::{PanicValue, contain};
+use crate::sync::{Arc, Condvar, Instant};
+use crate::watched::Watched;
+
+pub(crate) struct Shared<T> {
+    /// Watched for idleness, for departures, and for outcomes of making threads.
+    pub(crate) core: Watched<Core<T>>,
+    /// Notified when the cleaner has something to do before its time: to end, or to watch workers again.
+    pub(crate) cleaner_condvar: Condvar,
+    pub(crate) settings: Settings<T>,
+    pub(crate) handler: Handler<T>,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(settings: Settings<T>, handler: Handler<T>) -> Self {
+        Shared {
+            core: Watched::new(Core::new(settings.limits, settings.clock.clone(), handler.has_state())),
+            cleaner_condvar: Condvar::new(),
+            settings,
+            handler,
+        }
+    }
+
+    /// The moment, if the pool measures times or ages.
+    pub(crate) fn stamp(&self) -> Option<Instant> {
+        self.settings.stamps().then(|| self.settings.clock.now())
+    }
+
+    /// Gives payloads that were accepted and will not run to the user's hook. To be called without the lock.
+    pub(crate) fn discard(&self, payloads: impl IntoIterator<Item = T>, why: Discard) {
+        for payload in payloads {
+            contain(|| match &self.settings.hooks.on_discard {
+                Some(hook) => hook(payload, why),
+                None => drop(payload),
+            });
+        }
+    }
+
+    /// Gives the value of a payload's panic to the user's hook. Neither a hook that panics nor a value whose drop does
+    /// harms the thread.
+    pub(crate) fn report_panic(&self, value: PanicValue) {
+        contain(|| match &self.settings.hooks.on_panic {
+            Some(hook) => hook(value),
+            None => drop(value),
+        });
+    }
+}
+
+/// Wakes whoever waits on these; to be called without the lock.
+pub(crate) fn notify_each(condvars: impl IntoIterator<Item = Arc<Condvar>>) {
+    for condvar in condvars {
+        condvar.notify_one();
+    }
+}

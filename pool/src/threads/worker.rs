@@ -1,0 +1,222 @@
+//! One worker's life: receive, run, contain panics, take the next payload or go idle, leave when told.
+
+use super::handler::{Runner, StateError};
+use super::identity::{self, has_left};
+use super::join;
+use super::shared::{Shared, notify_each};
+use crate::config::{Discard, PayloadEnd};
+use crate::core::{
+    BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
+    next_order,
+};
+use crate::panic::{catch, contain, drop_quietly};
+use crate::sync::Arc;
+use crate::sync::channel::{Receiver, Sender};
+use crate::watched::Watchable;
+
+/// What the thread that makes a worker gives to the new thread.
+pub(crate) struct Start<T> {
+    pub(crate) reservation: Reservation,
+    pub(crate) place: Sender<Order<T>>,
+    pub(crate) orders: Receiver<Order<T>>,
+    /// Where to say whether the worker's state could be made; only asked for when it has one.
+    pub(crate) made: Option<Sender<Result<(), StateError>>>,
+}
+
+/// The worker's body.
+pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
+    identity::works_for(shared);
+    let Start { reservation, place, orders, made } = start;
+    let index = reservation.index;
+    let hooks = &shared.settings.threads;
+    run_hook(hooks.on_start.as_deref(), index);
+    let (runner, outcome) = match make_runner(shared, index) {
+        Ok(runner) => (Some(runner), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    if let Some(made) = made {
+        let _ = made.try_send(outcome);
+    }
+    if let Some(runner) = runner {
+        // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
+        // come: this worker holds a sender of its own channel.
+        let first = orders.recv().unwrap_or(Order::Leave);
+        let record = WorkerRecord::new(Seat::here(place), reservation);
+        Worker::new(shared, record, runner).work(first, &orders);
+    }
+    has_left();
+    run_hook(hooks.on_stop.as_deref(), index);
+    // Who ends sees to those who ended before, since a pool may have no cleaner.
+    join::reap(shared);
+}
+
+fn make_runner<T>(shared: &Shared<T>, index: usize) -> Result<Runner<'_, T>, StateError> {
+    contain(|| shared.handler.runner(index))
+        .unwrap_or_else(|| Err("making the worker's state panicked".into()))
+}
+
+struct Worker<'p, T> {
+    shared: &'p Shared<T>,
+    record: WorkerRecord<T>,
+    /// `None` once its state was lost and could not be made anew.
+    runner: Option<Runner<'p, T>>,
+    pacer: BatchPacer,
+    to_notify: ToNotify,
+}
+
+impl<'p, T> Worker<'p, T> {
+    fn new(shared: &'p Shared<T>, record: WorkerRecord<T>, runner: Runner<'p, T>) -> Self {
+        let pacer = BatchPacer::new(shared.settings.limits.batch_size > 1);
+        Worker { shared, record, runner: Some(runner), pacer, to_notify: ToNotify::new() }
+    }
+
+    fn work(mut self, first: Order<T>, orders: &Receiver<Order<T>>) {
+        let mut order = first;
+        loop {
+            let stays = match order {
+                Order::Run(item) => self.run_until_idle(Some(item)),
+                Order::Relay(item) => {
+                    self.pass_on();
+                    self.run_until_idle(Some(item))
+                }
+                Order::Search => {
+                    self.record.now_searching();
+                    self.run_until_idle(None)
+                }
+                Order::Leave => false,
+            };
+            if !stays {
+                break;
+            }
+            order = next_order(orders);
+        }
+        has_left();
+        // Its state's drop is the user's code.
+        let runner = self.runner.take();
+        drop_quietly(runner);
+    }
+
+    /// Says that this worker is awake, and wakes the next one if there is work for it.
+    fn pass_on(&mut self) {
+        let mut core = self.shared.core.lock();
+        let relayed = core.is_awake(&mut self.to_notify);
+        drop(core);
+        if let Some((seat, order)) = relayed {
+            seat.give(order);
+        }
+        notify_each(self.to_notify.drain(..));
+    }
+
+    /// Runs `item` and every further one that waits. True: the worker is on the ready stack. False: it has left.
+    fn run_until_idle(&mut self, item: Option<Item<T>>) -> bool {
+        let mut item = item;
+        loop {
+            let ended = item.map(|item| self.run(item));
+            self.pacer.ran_one();
+            if self.runner.is_none() {
+                self.abandon();
+                return false;
+            }
+            if let Some(next) = self.next_in_batch(ended) {
+                item = Some(next);
+                continue;
+            }
+            let may_batch = self.pacer.before_check_in();
+            let mut core = self.shared.core.lock();
+            let next = core.check_in(&mut self.record, CheckIn { ended, may_batch }, &mut self.to_notify);
+            let watched = core.is_watched();
+            drop(core);
+            notify_each(self.to_notify.drain(..));
+            self.pacer.after_check_in(matches!(next, Next::Run(_)));
+            match next {
+                Next::Run(following) => item = Some(following),
+                Next::Broadcasts(broadcasts) => {
+                    item = None;
+                    for broadcast in broadcasts {
+                        let index = self.record.reservation.index;
+                        // Dropped in there as well.
+                        contain(move || broadcast(index));
+                    }
+                }
+                Next::Idle | Next::Leave => {
+                    if watched {
+                        self.shared.core.notify_watchers();
+                    }
+                    return matches!(next, Next::Idle);
+                }
+            }
+        }
+    }
+
+    /// The next payload of this worker's batch, if there is one.
+    #[inline]
+    fn next_in_batch(&self, ended: Option<Ended>) -> Option<Item<T>> {
+        self.record.next_in_batch(ended? == Ended::Panicked)
+    }
+
+    /// Runs one payload, unless it has waited too long.
+    fn run(&mut self, item: Item<T>) -> Ended {
+        let settings = &self.shared.settings;
+        let Item { payload, since } = item;
+        let Some(since) = since else { return self.run_payload(payload) };
+        let started = settings.clock.now();
+        let waited = started.saturating_duration_since(since);
+        if settings.max_queue_age.is_some_and(|limit| waited > limit) {
+            self.shared.discard([payload], Discard::Aged);
+            return Ended::Discarded;
+        }
+        let ended = self.run_payload(payload);
+        if let Some(times) = &settings.times {
+            times.record(waited, settings.clock.now().saturating_duration_since(started));
+        }
+        ended
+    }
+
+    fn run_payload(&mut self, payload: T) -> Ended {
+        let Some(runner) = &mut self.runner else { return Ended::Panicked };
+        let settings = &self.shared.settings;
+        let index = self.record.reservation.index;
+        if let Some(hook) = &settings.hooks.on_payload_start {
+            contain(|| hook(index, &payload));
+        }
+        let outcome = catch(|| runner.run(payload));
+        let end = if outcome.is_ok() { PayloadEnd::Returned } else { PayloadEnd::Panicked };
+        if let Some(hook) = &settings.hooks.on_payload_end {
+            contain(|| hook(index, end));
+        }
+        let Err(value) = outcome else { return Ended::Returned };
+        self.shared.report_panic(value);
+        if self.shared.handler.has_state() {
+            // What the panic left of the state is not to be trusted.
+            let broken = self.runner.take();
+            drop_quietly(broken);
+            self.runner = match make_runner(self.shared, index) {
+                Ok(runner) => Some(runner),
+                Err(error) => {
+                    drop_quietly(error);
+                    None
+                }
+            };
+        }
+        Ended::Panicked
+    }
+
+    /// This worker has lost its state, and leaves.
+    fn abandon(&mut self) {
+        let mut core = self.shared.core.lock();
+        let Leftovers { payloads, to_notify, broadcasts } = core.abandon(&mut self.record);
+        self.shared.core.unlock_and_notify(core);
+        has_left();
+        // It may have been the last, for which the cleaner waits without a limit.
+        self.shared.cleaner_condvar.notify_one();
+        notify_each(to_notify);
+        drop_quietly(broadcasts);
+        self.shared.discard(payloads, Discard::NoWorker);
+    }
+}
+
+fn run_hook(hook: Option<&(dyn Fn(usize) + Send + Sync)>, index: usize) {
+    if let Some(hook) = hook {
+        contain(|| hook(index));
+    }
+}
