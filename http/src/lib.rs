@@ -140,6 +140,9 @@ pub mod uri {
 #[doc = include_str!("../STRICTNESS.md")]
 pub mod strictness {}
 
+#[doc = include_str!("engine/PROTOCOL.md")]
+pub mod engine_protocol {}
+
 /// The programs of the registry's front page.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,7 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::lease::{Sighting, Term};
-use crate::engine::shard::{Found, Shard};
+use crate::engine::shard::{Next, Shard};
 use crate::engine::turn::{self, Host, TurnEnd};
 use crate::engine::{Engine, PooledWorkspace};
 use crate::serve::exchange::Runner;
@@ -145,20 +145,20 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
     work.moment = engine.clock.now();
     while driver.term.is_some() {
         let (conn, end) = match shard.find(work.moment.millis) {
-            Found::Connection(mut conn) => {
+            Next::Connection(mut conn) => {
                 let end = turn::serve(engine, &mut conn, &mut work, &mut driver);
                 (conn, end)
             }
-            Found::Overdue(mut conn) => {
+            Next::Overdue(mut conn) => {
                 let end = turn::serve_overdue(engine, &mut conn, &mut work, &mut driver);
                 (conn, end)
             }
-            Found::Others => {
+            Next::AskPoller => {
                 shard.wait(Some(Duration::ZERO));
                 work.moment = engine.clock.now();
                 continue;
             }
-            Found::Nothing(until) => {
+            Next::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
                     // The term ends with the shard.
                     engine.driver_ended();

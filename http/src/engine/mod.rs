@@ -8,9 +8,32 @@
 //! *handed over* to a worker before their handler runs. So a fast handler costs what an event loop costs, and one that
 //! blocks holds up nobody.
 //!
-//! Reading order: `shard/slots` and `shard/deadlines` (a shard's tables), `shard/lease` and `alarm` (its protocols), `shard`, `turn` (one
-//! connection for one turn), `driver` (who runs turns), `dispatch` (handing over), `monitor`, `accept`.
-//! `lease`, `alarm` and `slots` stand on `sync` alone and are model-checked.
+//! `PROTOCOL.md` beside this file tells who wakes whom, which races were feared, and which model covers each.
+//!
+//! # Glossary
+//!
+//! - *shard*: a poller with the connections that are registered with it, and their deadlines.
+//! - *slot*, *token*: a connection's place in its shard's table, and the number that the poller knows it by; the token
+//!   carries the slot's generation, so that one that is late finds nobody.
+//! - *parked*, *out*: in its slot, waiting for a report or its deadline; or with the one thread that serves it.
+//! - *lease*, *term*, *in handler*: the right to drive a shard; the evidence of having it; what a driver has instead
+//!   while it is inside of the user's code and may lose the lease.
+//! - *driver*: the worker of the pool that holds a shard's term. *Helper*: a worker that serves what was handed over.
+//! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
+//!   turns between two questions to the poller.
+//! - *hand over*: to leave a connection to a helper, with the workspace that holds its request.
+//! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
+//! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
+//!   handler; to become the driver in its place.
+//! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
+//!   and have not arrived.
+//! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
+//!
+//! # Reading order
+//!
+//! `shard/slots`, `shard/deadlines`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
+//! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
+//! over), `monitor`, `accept`, `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;

@@ -10,7 +10,7 @@ use loom::thread;
 
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::slots::{Readiness, Token};
-use crate::engine::shard::table::{Connection, Found, Table};
+use crate::engine::shard::table::{Member, Next, Table};
 use crate::engine::stopping::Stopping;
 use crate::explore::{Preemptions::*, explore};
 
@@ -29,7 +29,7 @@ impl Conn {
     }
 }
 
-impl Connection for Conn {
+impl Member for Conn {
     fn token(&self) -> Token {
         self.token
     }
@@ -113,10 +113,10 @@ impl Shard {
     fn drive(&self, mut serve: impl FnMut(&Self, Conn), mut is_done: impl FnMut(&Self, Millis) -> bool) {
         loop {
             match self.table.find(0) {
-                Found::Connection(conn) => serve(self, conn),
-                Found::Overdue(_) => panic!("no time has passed"),
-                Found::Others => self.wait(false),
-                Found::Nothing(until) => {
+                Next::Connection(conn) => serve(self, conn),
+                Next::Overdue(_) => panic!("no time has passed"),
+                Next::AskPoller => self.wait(false),
+                Next::Nothing(until) => {
                     if is_done(self, until) {
                         return;
                     }
@@ -239,15 +239,14 @@ fn a_report_meets_parking() {
     });
 }
 
-/// A new connection is registered, and reported, before it is in the table; and it brings a deadline.
+/// A new connection is registered, and reported, before it is in the table.
 #[test]
 fn a_new_connection_meets_its_first_report() {
     explore(AtMost(3), || {
         let shard = Shard::new();
         let other = shard.clone();
         let acceptor = thread::spawn(move || {
-            let mut conn = other.conn();
-            conn.deadline = 5;
+            let conn = other.conn();
             // Registered: from now on it can be reported.
             other.arrive(conn.token);
             other.wake_if(other.table.add(conn));
