@@ -7,7 +7,7 @@
 use std::fmt;
 use std::thread;
 
-use anthill_pool::{Builder, PoolStats, SubmitError, WorkerPool};
+use anthill_pool::{PoolStats, SubmitError, WorkerPool, WorkerPoolBuilder};
 use anthill_tests::{Background, Gate, background, eventually};
 
 /// A payload that a worker runs for as long as its gate is closed.
@@ -43,7 +43,7 @@ impl fmt::Debug for Held {
 }
 
 /// A pool whose workers run [`Held`] payloads.
-pub(crate) fn holding(options: Builder<Held>) -> WorkerPool<Held> {
+pub(crate) fn holding(options: WorkerPoolBuilder<Held>) -> WorkerPool<Held> {
     options.build(|held: Held| held.gate.pass()).unwrap()
 }
 

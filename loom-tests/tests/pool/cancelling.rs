@@ -14,7 +14,8 @@ fn l26_cancelling_meets_being_served() {
     explore("l26", AtMost(2), || {
         let ledger = Ledger::new();
         let token = CancelToken::new();
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Payload::run).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(Payload::run).unwrap();
         assert!(settle(pool.submit(ledger.payload())));
         let cancelled = {
             let (pool, payload, token) = (pool.clone(), ledger.payload(), token.clone());
@@ -46,7 +47,7 @@ fn l26_cancelling_meets_going_to_sleep() {
                 gate.pass();
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(handler).unwrap()
         };
         assert!(settle(pool.submit(ledger.payload())));
         let cancelled = {

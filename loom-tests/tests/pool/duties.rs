@@ -34,7 +34,8 @@ fn check(done: &AtomicUsize, workers: usize) {
 fn broadcast_meets_workers_going_idle() {
     explore("duty idle", AtMost(2), || {
         let ledger = Ledger::new();
-        let pool = WorkerPool::builder().max_workers(2).keep_idle_workers().build(Payload::run).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(2).max_idle_worker_duration(None).build(Payload::run).unwrap();
         for _ in 0..2 {
             assert!(settle(pool.submit(ledger.payload())));
         }
@@ -74,7 +75,7 @@ fn broadcast_meets_stop() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(Payload::run)
             .unwrap();
         assert!(settle(pool.submit(ledger.payload())));
@@ -99,7 +100,7 @@ fn broadcast_meets_refused_thread() {
         let asked = AtomicUsize::new(0);
         let pool = WorkerPool::builder()
             .max_workers(2)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .spawner(move |new| {
                 if asked.fetch_add(1, Ordering::Relaxed) == 0 {
                     new.spawn()

@@ -15,7 +15,7 @@ fn l29_wait_idle_meets_submissions() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(Payload::run)
             .unwrap();
         let other = {
@@ -40,7 +40,8 @@ fn l29_wait_idle_meets_submissions() {
 fn l29_wait_idle_meets_submitter_sent_home() {
     explore("l29 home", AtMost(3), || {
         let ledger = Ledger::new();
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Payload::run).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(Payload::run).unwrap();
         assert!(settle(pool.submit(ledger.payload())));
         let submitter = {
             let (pool, payload) = (pool.clone(), ledger.payload());

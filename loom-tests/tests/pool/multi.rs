@@ -6,7 +6,8 @@
 
 use loom::thread;
 
-use anthill_pool::{MultiPool, Strategy, SubmitError, WorkerPool};
+use anthill_pool::multi::{MultiPool, Strategy};
+use anthill_pool::{SubmitError, WorkerPool};
 
 use crate::support::Preemptions::AtMost;
 use crate::support::{Gate, Ledger, Payload, check_closed, explore, settle};
@@ -19,7 +20,11 @@ fn pair(strategy: Strategy, gate: Option<loom::sync::Arc<Gate>>) -> MultiPool<Pa
         }
         payload.run();
     };
-    WorkerPool::builder().max_workers(1).keep_idle_workers().build_multi(2, strategy, handler).unwrap()
+    WorkerPool::builder()
+        .max_workers(1)
+        .max_idle_worker_duration(None)
+        .build_multi(2, strategy, handler)
+        .unwrap()
 }
 
 /// Stops all shards, waits, and checks that books and counters agree.
@@ -158,7 +163,7 @@ fn l39_wait_idle_meets_payloads_that_move_on() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build_multi(2, Strategy::RoundRobin, Relay::run)
             .unwrap();
         // From the second shard to the first, and both once more.

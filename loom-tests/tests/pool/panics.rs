@@ -21,8 +21,11 @@ fn run_and_panic_at_first(payload: Payload) {
 fn l19_panic_with_a_submitter_waiting() {
     explore("l19", AtMost(3), || {
         let ledger = Ledger::new();
-        let pool =
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(run_and_panic_at_first).unwrap();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .max_idle_worker_duration(None)
+            .build(run_and_panic_at_first)
+            .unwrap();
         assert!(settle(pool.submit(ledger.payload())));
         let other = {
             let (pool, payload) = (pool.clone(), ledger.payload());
@@ -42,7 +45,7 @@ fn l20_panic_meets_stop() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(run_and_panic_at_first)
             .unwrap();
         for _ in 0..2 {
@@ -60,7 +63,7 @@ fn l21_panicking_hooks() {
         let ledger = Ledger::new();
         let pool = WorkerPool::builder()
             .max_workers(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .on_worker_start(|_| planned_panic())
             .on_worker_stop(|_| planned_panic())
             .on_panic(|_| planned_panic())
@@ -96,7 +99,7 @@ fn l22_displaced_payload_panics_in_its_drop() {
             .max_workers(1)
             .queue_capacity(1)
             .when_full(WhenFull::DiscardOldest)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(|mut explosive: Explosive| explosive.0.take().unwrap().run())
             .unwrap();
         let mut accepted = 0;

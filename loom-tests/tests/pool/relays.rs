@@ -20,7 +20,8 @@ fn rested(
     queue: usize,
     handler: impl Fn(Payload) + Send + Sync + 'static,
 ) -> WorkerPool<Payload> {
-    let builder = WorkerPool::builder().max_workers(workers).queue_capacity(queue).keep_idle_workers();
+    let builder =
+        WorkerPool::builder().max_workers(workers).queue_capacity(queue).max_idle_worker_duration(None);
     let pool = builder.build(handler).unwrap();
     pool.prestart(workers).unwrap();
     pool.wait_idle().unwrap();

@@ -14,7 +14,7 @@ fn pool(
     WorkerPool::builder()
         .max_workers(workers)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(handler)
         .unwrap()
 }

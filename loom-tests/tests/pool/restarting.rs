@@ -18,7 +18,7 @@ fn l15_restart_meets_finishing_worker() {
         let (starting, ending) = (lives.clone(), lives.clone());
         let pool = WorkerPool::builder()
             .max_workers(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .on_worker_start(move |_| starting.start())
             .on_worker_stop(move |_| ending.end())
             .build(Payload::run)
@@ -49,7 +49,7 @@ fn l15_restart_meets_submitter_turned_away() {
                 gate.pass();
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(handler).unwrap()
         };
         assert!(settle(pool.submit(ledger.payload())));
         let submitter = {
@@ -82,7 +82,7 @@ fn l15_restart_meets_stop_and_submission() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(Payload::run)
             .unwrap();
         assert!(settle(pool.submit(ledger.payload())));

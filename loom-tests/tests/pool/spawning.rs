@@ -23,7 +23,7 @@ fn answered(workers: usize, queue: usize, answers: &'static [Answer]) -> WorkerP
     WorkerPool::builder()
         .max_workers(workers)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .spawner(move |new| match answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)] {
             Answer::Made => new.spawn(),
             Answer::Refused => Err(io::Error::other("refused")),
@@ -108,7 +108,12 @@ fn l08_queueing_meets_thread_being_made() {
                 gate.pass();
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder()
+                .max_workers(1)
+                .queue_capacity(1)
+                .max_idle_worker_duration(None)
+                .build(handler)
+                .unwrap()
         };
         let other = {
             let (pool, payload) = (pool.clone(), ledger.payload());

@@ -15,7 +15,7 @@ fn counted(queue: usize, lives: &Lives) -> WorkerPool<Payload> {
     WorkerPool::builder()
         .max_workers(1)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .on_worker_start(move |_| starting.start())
         .on_worker_stop(move |_| ending.end())
         .build(Payload::run)
@@ -151,7 +151,8 @@ impl Inside {
 #[test]
 fn l11_stop_inside_a_payload() {
     explore("l11", Any, || {
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Inside::run).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(Inside::run).unwrap();
         let act = |pool: WorkerPool<Inside>| {
             pool.stop();
             if pool.wait() != Err(WaitError::WouldDeadlock) {
@@ -179,7 +180,7 @@ fn l12_stop_meets_blocked_submitters() {
                 gate.pass();
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(handler).unwrap()
         };
         assert!(settle(pool.submit(ledger.payload())));
         let submitters: Vec<_> = (0..2)
@@ -288,7 +289,7 @@ fn l33_last_handle_dropped_on_a_worker() {
             let gone = gone.clone();
             WorkerPool::builder()
                 .max_workers(1)
-                .keep_idle_workers()
+                .max_idle_worker_duration(None)
                 .on_worker_stop(move |_| gone.open())
                 .build(Inside::run)
                 .unwrap()

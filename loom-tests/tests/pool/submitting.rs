@@ -16,7 +16,7 @@ fn one_worker_and_queue(payloads: usize) -> WorkerPool<Payload> {
     WorkerPool::builder()
         .max_workers(1)
         .queue_capacity(payloads)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(Payload::run)
         .unwrap()
 }
@@ -111,7 +111,7 @@ fn l27_the_longest_waiting_goes_first() {
                 order.lock().unwrap().push(payload.number);
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(handler).unwrap()
         };
         assert!(settle(pool.submit(ledger.payload())));
         let (second, third) = (ledger.payload(), ledger.payload());
@@ -147,7 +147,12 @@ fn batch_meets_worker_going_idle() {
                 order.lock().unwrap().push(payload.number);
                 payload.run();
             };
-            WorkerPool::builder().max_workers(1).queue_capacity(1).keep_idle_workers().build(handler).unwrap()
+            WorkerPool::builder()
+                .max_workers(1)
+                .queue_capacity(1)
+                .max_idle_worker_duration(None)
+                .build(handler)
+                .unwrap()
         };
         assert!(settle(pool.submit(ledger.payload())));
         let batch = (0..3).map(|_| ledger.payload()).collect();
@@ -256,7 +261,7 @@ fn nested_submissions(workers: usize, outer: usize, threads: usize) -> (u64, usi
     let made = AtomicUsize::new(0);
     let pool = WorkerPool::<Nested>::builder()
         .max_workers(workers)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .spawner(move |new| {
             if made.fetch_add(1, Relaxed) < threads {
                 new.spawn()
@@ -307,8 +312,11 @@ fn l34_nested_submission_meets_lowering() {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     explore("l34 lowering", AtMost(2), || {
         let refused = std::sync::Arc::new(AtomicUsize::new(0));
-        let pool =
-            WorkerPool::<Nested>::builder().max_workers(2).keep_idle_workers().build(Nested::run).unwrap();
+        let pool = WorkerPool::<Nested>::builder()
+            .max_workers(2)
+            .max_idle_worker_duration(None)
+            .build(Nested::run)
+            .unwrap();
         for submits in [true, false] {
             pool.submit(Nested { submits, pool: pool.clone(), refused: refused.clone() }).unwrap();
         }
