@@ -1,7 +1,7 @@
 //! A response that a handler prepares.
 //!
 //! The idea: status, fields and body are kept apart until the protocol core writes them, so they can be set
-//! in any order and the last word counts (row `CTX-06`).
+//! in any order and the last word counts.
 //!
 //! The rule: nothing a handler puts in here can break the message framing. Length and connection handling are
 //! decided when the response is written, from the body that is really there.
@@ -137,8 +137,9 @@ impl Response {
         self.reason.clear();
     }
 
-    /// Replaces the standard reason phrase of the current status (row `HDR-11`). Control bytes become spaces;
+    /// Replaces the standard reason phrase of the current status. Control bytes become spaces;
     /// an empty reason means the standard one.
+    // HDR-11.
     pub fn set_reason(&mut self, reason: impl AsRef<[u8]>) {
         self.reason.clear();
         token::append_one_line(&mut self.reason, reason.as_ref());
@@ -168,9 +169,10 @@ impl Response {
     /// Makes `value` the only value of the header field `name`.
     ///
     /// `Content-Length` and `Transfer-Encoding` are ignored when the response is written, because its real
-    /// body decides (row `HDR-06`); only the answer to a `HEAD` request with no body may name a length.
+    /// body decides; only the answer to a `HEAD` request with no body may name a length.
     /// `Connection: close` has the effect of [`Response::set_close`]; of other options only `Upgrade` is
     /// sent.
+    // HDR-06.
     pub fn set_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.headers.set(name, value);
     }
@@ -213,12 +215,12 @@ impl Response {
     }
 
     /// Lets the body be read from `reader` until it ends, each read being sent at once: chunked, or, to a client that
-    /// speaks HTTP/1.0, up to the end of the connection (rows `RSP-05`, `RSP-06`).
+    /// speaks HTTP/1.0, up to the end of the connection.
     ///
     /// A client that speaks HTTP/1.0 cannot tell a body that broke off from one that ended.
     ///
     /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for (`HEAD`,
-    /// 204, 304). An error or a panic in it ends the connection in the middle of the body (rows `RSP-08`, `RSP-09`).
+    /// 204, 304). An error or a panic in it ends the connection in the middle of the body.
     ///
     /// ```
     /// let mut response = anthill_http::Response::new();
@@ -226,12 +228,14 @@ impl Response {
     /// assert!(response.is_body_stream());
     /// assert_eq!(response.body(), b"");
     /// ```
+    // RSP-05, RSP-06, RSP-08, RSP-09.
     pub fn set_body_reader(&mut self, reader: impl Read + Send + 'static) {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, None))));
     }
 
     /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
-    /// ends the connection; what it has beyond is not asked for (row `RSP-04`).
+    /// ends the connection; what it has beyond is not asked for.
+    // RSP-04.
     pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, Some(size)))));
     }
@@ -247,16 +251,17 @@ impl Response {
     }
 
     /// Makes `size` bytes of `file` from `offset` the body. On a plain connection they do not pass through the process
-    /// where the system can do that (row `RSP-10`). The position of the handle is neither used nor changed.
+    /// where the system can do that. The position of the handle is neither used nor changed.
     ///
     /// A file that has become shorter when it is sent ends the connection.
+    // RSP-10.
     pub fn set_body_file_range(&mut self, file: File, offset: u64, size: u64) {
         self.set_source(BodySource::File(FileRange::new(file, offset, size)));
     }
 
     /// Lets `write` send the body, after the handler has returned and the head has been prepared (fasthttp's
     /// `SetBodyStreamWriter`). It may block. Each flush is one chunk, which reaches the client at once; to a client that
-    /// speaks HTTP/1.0 the body lasts until the connection ends (rows `RSP-05`, `RSP-06`).
+    /// speaks HTTP/1.0 the body lasts until the connection ends.
     ///
     /// An error from it, or a panic, ends the connection in the middle of the body.
     ///
@@ -270,6 +275,7 @@ impl Response {
     /// });
     /// assert!(response.is_body_stream());
     /// ```
+    // RSP-05, RSP-06.
     pub fn set_body_writer(
         &mut self,
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
@@ -283,7 +289,8 @@ impl Response {
     }
 
     /// Has the head of a streamed response sent before the first byte of its body is asked for, instead of together with
-    /// it (row `RSP-07`; fasthttp's `ImmediateHeaderFlush`).
+    /// it (fasthttp's `ImmediateHeaderFlush`).
+    // RSP-07.
     pub fn set_immediate_header_flush(&mut self, immediate: bool) {
         self.flushes_head = immediate;
     }
@@ -334,13 +341,14 @@ impl Response {
     }
 
     /// Announces that the header fields with these names (a comma list) go behind the body. They are set like any others
-    /// and left out of the head (row `BDY-08`).
+    /// and left out of the head.
     ///
     /// Only a chunked response has a place behind its body: a stream of unknown size to an HTTP/1.1 client. In any other
     /// they are sent in the head.
     ///
     /// # Errors
     /// [`InvalidTrailer`] when one of the names must not be a trailer; the others are announced nevertheless.
+    // BDY-08.
     pub fn add_trailer(&mut self, names: impl AsRef<[u8]>) -> Result<(), InvalidTrailer> {
         let mut verdict = Ok(());
         let lines: Vec<&[u8]> = self.headers.get_all("Trailer").collect();
@@ -361,7 +369,8 @@ impl Response {
         verdict
     }
 
-    /// Asks for the connection to be closed after this response (row `CON-05`): adds `close` to the `Connection` list.
+    /// Asks for the connection to be closed after this response: adds `close` to the `Connection` list.
+    // CON-05.
     pub fn set_close(&mut self) {
         if !self.wants_close() {
             self.headers.append("Connection", "close");

@@ -1,6 +1,6 @@
 //! The head of a response.
 //!
-//! The order on the wire is fasthttp's (`HDR-08`): status line, `Server`, `Date`, `Content-Type`,
+//! The order on the wire is fasthttp's: status line, `Server`, `Date`, `Content-Type`,
 //! `Content-Encoding`, `Content-Length` or `Transfer-Encoding`, the others as they were added, `Trailer`, `Set-Cookie`,
 //! `Connection`.
 
@@ -141,7 +141,8 @@ pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, head: &ResponseHe
     framing.ending.is_some()
 }
 
-/// The interim response that asks a client for the body it announced (`EXP-01`).
+/// The interim response that asks a client for the body it announced.
+// EXP-01.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Enough for the head of an ordinary response, so that its buffer grows once at most.
