@@ -166,7 +166,7 @@ impl RequestCtx {
         self.line = line;
         self.body_max = body_max;
         self.options.clone_from(options);
-        self.response.headers_mut().set_raw_names(options.keeps_header_names);
+        self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
     }
 
     /// What handlers have kept, to be dropped when the response has been sent.

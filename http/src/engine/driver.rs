@@ -211,7 +211,7 @@ fn settle<H>(
 fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
     let counted_address = conn.counted_address;
     shard.close(conn);
-    engine.connection_closed(counted_address);
+    engine.admission.leave(counted_address);
 }
 
 /// Leaves a connection for the next free worker, and wakes one if need be. When none can be had, so that it may be that

@@ -168,7 +168,7 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 
 /// Header fields of a message that is being prepared.
 ///
-/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_raw_names`] turns
+/// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_names_normalizing`] turns
 /// that off (row `HDR-02`). Values are kept as given except that control bytes other than the tab become
 /// spaces. Clearing keeps the memory.
 ///
@@ -193,13 +193,7 @@ impl Headers {
         Self::default()
     }
 
-    /// An empty list that keeps names as they are given; see [`Headers::set_raw_names`].
-    pub fn raw() -> Self {
-        Self { raw_names: true, ..Self::default() }
-    }
-
-    /// Whether names are stored as they are given from now on, instead of in canonical form (row `HDR-02`).
-    /// Off by default.
+    /// Says whether names are stored in canonical form from now on, or as they are given; canonical when not set.
     ///
     /// Bytes that cannot stand in a name become hyphens all the same, and fields are still found in any case.
     /// What is stored already stays as it is, and clearing does not change the mode.
@@ -207,18 +201,15 @@ impl Headers {
     /// ```
     /// let mut headers = anthill_http::Headers::new();
     /// headers.append("foo-bar", "1");
-    /// headers.set_raw_names(true);
+    /// headers.set_names_normalizing(false);
     /// headers.append("x-mixedCase", "2");
     /// assert!(headers.names().eq(["Foo-Bar", "x-mixedCase"]));
     /// assert_eq!(headers.get_str("X-MixedCase"), Some("2"));
     /// ```
-    pub fn set_raw_names(&mut self, raw: bool) {
-        self.raw_names = raw;
-    }
-
-    /// Whether names are stored as they are given.
-    pub fn has_raw_names(&self) -> bool {
-        self.raw_names
+    // HDR-02.
+    #[doc(alias = "DisableNormalizing")]
+    pub fn set_names_normalizing(&mut self, normalizes: bool) {
+        self.raw_names = !normalizes;
     }
 
     /// All fields, to read.
@@ -330,7 +321,8 @@ impl Headers {
     ///
     /// ```
     /// use anthill_http::Headers;
-    /// let mut received = Headers::raw();
+    /// let mut received = Headers::new();
+    /// received.set_names_normalizing(false);
     /// received.append("x-id", "7");
     /// let mut forwarded = Headers::from_iter([("Old", "gone")]);
     /// forwarded.copy_from(received.fields());
@@ -345,11 +337,6 @@ impl Headers {
         for (name, value) in other.pairs() {
             self.append_as_is(name, value);
         }
-    }
-
-    /// Exchanges fields and mode with `other`. Nothing is copied.
-    pub fn swap(&mut self, other: &mut Self) {
-        std::mem::swap(self, other);
     }
 
     /// Removes all fields. Memory is kept for the next ones up to 64 KiB of text and 64 KiB of places.
@@ -691,7 +678,8 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_like_a_list_of_pairs(edits in edits(), is_raw: bool) {
-            let mut headers = if is_raw { Headers::raw() } else { Headers::new() };
+            let mut headers = Headers::new();
+            headers.set_names_normalizing(!is_raw);
             let mut model: Vec<(String, String)> = Vec::new();
             for edit in edits {
                 match edit {

@@ -23,7 +23,7 @@ impl Request {
         self.header("Content-Type")
     }
 
-    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::ContentDecoder).
+    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::body::ContentDecoder).
     pub fn content_encoding(&self) -> Option<&[u8]> {
         self.header("Content-Encoding")
     }
@@ -92,7 +92,7 @@ impl Request {
     /// # Errors
     /// [`RangeError`], which says what to answer.
     pub fn byte_ranges(&self, length: u64) -> Option<Result<ByteRanges<'_>, RangeError>> {
-        Some(header::parse_byte_ranges(self.header("Range")?, length))
+        Some(ByteRanges::parse(self.header("Range")?, length))
     }
 
     /// The cookies that the client sent, in all `Cookie` fields and in order (row `CKY-03`).
@@ -144,7 +144,7 @@ impl Request {
 
     /// Asks for this part of the content (fasthttp's `SetByteRange`).
     pub fn set_range(&mut self, range: impl Into<RangeSpec>) {
-        self.set_header("Range", range.into().to_value());
+        self.set_header("Range", range.into().text());
     }
 
     /// Adds `close` to the `Connection` list.

@@ -8,7 +8,7 @@
 use super::Response;
 use crate::util::token;
 use crate::values::cookie::{Cookie, CookieError};
-use crate::values::header::{ContentRange, format_http_date};
+use crate::values::header::{ContentRange, date_text};
 use std::time::SystemTime;
 
 /// Header fields by their meaning.
@@ -45,7 +45,7 @@ impl Response {
 
     /// Sets `Last-Modified`, cut to the second.
     pub fn set_last_modified(&mut self, time: SystemTime) {
-        self.headers.set("Last-Modified", format_http_date(time));
+        self.headers.set("Last-Modified", date_text(time));
     }
 
     /// Sets `Content-Range`: which part of the whole the body is.
@@ -59,7 +59,7 @@ impl Response {
     /// assert_eq!(response.header("content-range"), Some(&b"bytes 0-4/11"[..]));
     /// ```
     pub fn set_content_range(&mut self, range: ContentRange) {
-        self.headers.set("Content-Range", range.to_value());
+        self.headers.set("Content-Range", range.text());
     }
 
     /// The names that are announced as trailers; see [`Response::add_trailer`].

@@ -50,7 +50,8 @@ pub enum SameSite {
 /// browser will take the cookie is what [`validate`](Self::validate) says.
 ///
 /// ```
-/// use anthill_http::{Cookie, SameSite};
+/// use anthill_http::cookie::SameSite;
+/// use anthill_http::Cookie;
 /// use std::time::Duration;
 ///
 /// let mut cookie = Cookie::new("sid", "31d4d96e");

@@ -27,7 +27,8 @@ impl Cookie {
     /// printable ASCII.
     ///
     /// ```
-    /// use anthill_http::{Cookie, CookieError};
+    /// use anthill_http::cookie::CookieError;
+    /// use anthill_http::Cookie;
     ///
     /// let cookie = Cookie::parse("sid=42; Path=/shop; HTTPONLY; Max-Age=60; Priority=High")?;
     /// assert_eq!((cookie.name(), cookie.value()), (&b"sid"[..], &b"42"[..]));
