@@ -17,6 +17,7 @@ pub enum PoolState {
 /// being started is busy with the payload it was started for, if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.
 pub struct PoolStats {
     /// The stage of life.
     pub state: PoolState,

@@ -13,16 +13,13 @@
 //! run to its end, its captures dropped*. A job is in the queue, or counted in `running`, from `add` until
 //! after it has ended, and `settle` returns only when it sees both empty in one critical section.
 
-use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::panic::drop_quietly;
+use crate::panic::{PanicValue, drop_quietly};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::tasks::job::Job;
 use crate::tasks::task::{Task, TaskPool};
-
-pub(super) type PanicValue = Box<dyn Any + Send>;
 
 pub(super) struct Crew {
     /// The most tickets under way at a time.
