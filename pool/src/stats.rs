@@ -19,6 +19,7 @@ pub enum PoolState {
 // breaks nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.
 pub struct PoolStats {
     /// The stage of life.
     pub state: PoolState,
