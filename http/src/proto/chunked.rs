@@ -26,7 +26,7 @@ use std::ops::Range;
 /// Where the decoder is within a body; see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkedDecoder {
-    state: State,
+    state: ChunkState,
     /// Bytes of the body so far, those of the chunk under way included.
     announced: u64,
     /// Bytes of extensions and of white space behind sizes so far.
@@ -34,7 +34,7 @@ pub(crate) struct ChunkedDecoder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// In the digits of a size.
     Size { digits: u8, size: u64 },
     /// In the white space behind a size.
@@ -78,16 +78,17 @@ impl ChunkedDecoder {
         let (mut read, mut written) = (0, 0);
         while read < raw.len() {
             match self.state {
-                State::Data(missing) => {
+                ChunkState::Data(missing) => {
                     let available = raw.len() - read;
                     let length = usize::try_from(missing).map_or(available, |missing| missing.min(available));
                     raw.copy_within(read..read + length, written);
                     read += length;
                     written += length;
                     let missing = missing - length as u64;
-                    self.state = if missing == 0 { State::DataReturn } else { State::Data(missing) };
+                    self.state =
+                        if missing == 0 { ChunkState::DataReturn } else { ChunkState::Data(missing) };
                 }
-                State::Trailers { scanned } => {
+                ChunkState::Trailers { scanned } => {
                     let section = &raw[read..];
                     let visible = &section[..section.len().min(TRAILER_BYTES_MAX)];
                     let found =
@@ -100,7 +101,7 @@ impl ChunkedDecoder {
                         return Err(ProtoError::TrailersTooLarge);
                     }
                     // Bounded by the line above, so the cast keeps the value.
-                    self.state = State::Trailers { scanned: section.len() as u32 };
+                    self.state = ChunkState::Trailers { scanned: section.len() as u32 };
                     break;
                 }
                 _ => {
@@ -114,40 +115,43 @@ impl ChunkedDecoder {
     }
 
     /// The state after one byte of framing.
-    fn framing_byte(&mut self, byte: u8, body_max: Option<u64>) -> Result<State, ProtoError> {
+    fn framing_byte(&mut self, byte: u8, body_max: Option<u64>) -> Result<ChunkState, ProtoError> {
         match (self.state, byte) {
-            (State::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
+            (ChunkState::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
                 if digits == CHUNK_SIZE_DIGITS_MAX {
                     return Err(ProtoError::BadChunk);
                 }
-                Ok(State::Size { digits: digits + 1, size: size << 4 | u64::from(hex_value(byte)) })
+                Ok(ChunkState::Size { digits: digits + 1, size: size << 4 | u64::from(hex_value(byte)) })
             }
-            (State::Size { digits: 1.., size } | State::SizeSpace(size) | State::Extension(size), b'\r') => {
-                Ok(State::SizeEnd(size))
-            }
-            (State::Size { digits: 1.., size } | State::SizeSpace(size), b' ' | b'\t') => {
+            (
+                ChunkState::Size { digits: 1.., size }
+                | ChunkState::SizeSpace(size)
+                | ChunkState::Extension(size),
+                b'\r',
+            ) => Ok(ChunkState::SizeEnd(size)),
+            (ChunkState::Size { digits: 1.., size } | ChunkState::SizeSpace(size), b' ' | b'\t') => {
                 self.pay_for_extension()?;
-                Ok(State::SizeSpace(size))
+                Ok(ChunkState::SizeSpace(size))
             }
-            (State::Size { digits: 1.., size }, b';') => {
+            (ChunkState::Size { digits: 1.., size }, b';') => {
                 self.pay_for_extension()?;
-                Ok(State::Extension(size))
+                Ok(ChunkState::Extension(size))
             }
-            (State::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => {
+            (ChunkState::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => {
                 self.pay_for_extension()?;
-                Ok(State::Extension(size))
+                Ok(ChunkState::Extension(size))
             }
-            (State::SizeEnd(0), b'\n') => Ok(State::Trailers { scanned: 0 }),
-            (State::SizeEnd(size), b'\n') => {
+            (ChunkState::SizeEnd(0), b'\n') => Ok(ChunkState::Trailers { scanned: 0 }),
+            (ChunkState::SizeEnd(size), b'\n') => {
                 // Before any byte of the chunk is taken (`LIM-06`).
                 self.announced = self.announced.saturating_add(size);
                 if body_max.is_some_and(|max| self.announced > max) {
                     return Err(ProtoError::BodyTooLarge);
                 }
-                Ok(State::Data(size))
+                Ok(ChunkState::Data(size))
             }
-            (State::DataReturn, b'\r') => Ok(State::DataEnd),
-            (State::DataEnd, b'\n') => Ok(START),
+            (ChunkState::DataReturn, b'\r') => Ok(ChunkState::DataEnd),
+            (ChunkState::DataEnd, b'\n') => Ok(START),
             _ => Err(ProtoError::BadChunk),
         }
     }
@@ -161,7 +165,7 @@ impl ChunkedDecoder {
     }
 }
 
-const START: State = State::Size { digits: 0, size: 0 };
+const START: ChunkState = ChunkState::Size { digits: 0, size: 0 };
 
 #[cfg(test)]
 mod tests {

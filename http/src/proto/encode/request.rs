@@ -2,7 +2,9 @@
 //!
 //! The order on the wire is fixed (`HDR-08`): request line, `Host`, the other fields as they were added, the framing.
 
-use super::{CHUNKED_LINE, Kind, append_field, append_length, append_trailer_names, classify, is_announced};
+use super::{
+    CHUNKED_LINE, FieldKind, append_field, append_length, append_trailer_names, classify, is_announced,
+};
 use crate::proto::error::ProtoError;
 use crate::proto::framing::{Ending, request_out};
 use crate::values::headers::Fields;
@@ -42,8 +44,8 @@ pub(crate) fn append_request_head(
     let has_trailers = ending == Some(Ending::Chunked) && head.fields.contains("Trailer");
     for (name, value) in head.fields.pairs() {
         let is_ours = match classify(name) {
-            Kind::ContentLength | Kind::TransferEncoding | Kind::Trailer => true,
-            Kind::Other => {
+            FieldKind::ContentLength | FieldKind::TransferEncoding | FieldKind::Trailer => true,
+            FieldKind::Other => {
                 name.eq_ignore_ascii_case(b"host") || has_trailers && is_announced(head.fields, name)
             }
             _ => false,

@@ -5,7 +5,7 @@
 //! `Connection`.
 
 use super::{
-    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, Kind, append_field, append_kind, append_length,
+    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, FieldKind, append_field, append_kind, append_length,
     append_trailer_names, classify, is_announced,
 };
 use crate::proto::close::{CloseReason, ConnectionOptions};
@@ -59,7 +59,7 @@ pub(crate) fn append_response_head(
     mut connection: ConnectionField,
     defaults: &Defaults<'_>,
 ) -> Option<CloseReason> {
-    let found = Found::of(head.fields);
+    let found = FieldSummary::of(head.fields);
     if found.connection.close && connection.close.is_none() {
         connection.close = Some(CloseReason::WeAsked);
     }
@@ -77,7 +77,7 @@ pub(crate) fn append_response_head(
     let default_type = defaults.content_type && may_have_content && length != Some(0);
     append_leading_fields(buffer, &found, default_type, defaults);
     if found.has_content_encoding {
-        append_kind(buffer, head.fields, Kind::ContentEncoding);
+        append_kind(buffer, head.fields, FieldKind::ContentEncoding);
     }
     if framing.chunked {
         buffer.extend_from_slice(CHUNKED_LINE);
@@ -88,10 +88,10 @@ pub(crate) fn append_response_head(
         append_others_and_trailer_names(buffer, head.fields);
     } else if found.has_others {
         // Where there is no place behind the body, trailers stand in the head like all others.
-        append_kind(buffer, head.fields, Kind::Other);
+        append_kind(buffer, head.fields, FieldKind::Other);
     }
     if found.has_set_cookie {
-        append_kind(buffer, head.fields, Kind::SetCookie);
+        append_kind(buffer, head.fields, FieldKind::SetCookie);
     }
     buffer.extend_from_slice(connection.line());
     buffer.extend_from_slice(b"\r\n");
@@ -102,7 +102,7 @@ pub(crate) fn append_response_head(
 #[inline(always)]
 fn append_leading_fields(
     buffer: &mut Vec<u8>,
-    found: &Found<'_>,
+    found: &FieldSummary<'_>,
     default_type: bool,
     defaults: &Defaults<'_>,
 ) {
@@ -124,7 +124,7 @@ fn append_leading_fields(
 /// Appends the fields that have no place of their own and are not announced as trailers, and the announcement.
 fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: Fields<'_>) {
     for (name, value) in fields.pairs() {
-        if classify(name) == Kind::Other && !is_announced(fields, name) {
+        if classify(name) == FieldKind::Other && !is_announced(fields, name) {
             append_field(buffer, name, value);
         }
     }
@@ -149,7 +149,7 @@ const HEAD_BYTES_USUAL: usize = 256;
 
 /// What one look over a message's fields found. Of fields that can only be sent once, the last counts.
 #[derive(Default)]
-struct Found<'a> {
+struct FieldSummary<'a> {
     server: Option<&'a [u8]>,
     date: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
@@ -161,21 +161,21 @@ struct Found<'a> {
     connection: ConnectionOptions,
 }
 
-impl<'a> Found<'a> {
+impl<'a> FieldSummary<'a> {
     fn of(fields: Fields<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in fields.pairs() {
             match classify(name) {
-                Kind::Server => found.server = Some(value),
-                Kind::Date => found.date = Some(value),
-                Kind::ContentType => found.content_type = Some(value),
-                Kind::ContentLength => found.content_length = parse_content_length(value).ok(),
-                Kind::ContentEncoding => found.has_content_encoding = true,
-                Kind::SetCookie => found.has_set_cookie = true,
-                Kind::Trailer => found.has_trailer = true,
-                Kind::TransferEncoding => {}
-                Kind::Connection => found.connection.add(value),
-                Kind::Other => found.has_others = true,
+                FieldKind::Server => found.server = Some(value),
+                FieldKind::Date => found.date = Some(value),
+                FieldKind::ContentType => found.content_type = Some(value),
+                FieldKind::ContentLength => found.content_length = parse_content_length(value).ok(),
+                FieldKind::ContentEncoding => found.has_content_encoding = true,
+                FieldKind::SetCookie => found.has_set_cookie = true,
+                FieldKind::Trailer => found.has_trailer = true,
+                FieldKind::TransferEncoding => {}
+                FieldKind::Connection => found.connection.add(value),
+                FieldKind::Other => found.has_others = true,
             }
         }
         found
