@@ -8,8 +8,10 @@ use anthill_benches::memory::{Connection, Hyper, Job, Ours, Protocol, Task, hand
 use anthill_benches::micro::{self, Question};
 use anthill_benches::report;
 use anthill_benches::settings::Settings;
+use anthill_http::cookie::{RequestCookies, SameSite};
 use anthill_http::header::{self, AcceptEncoding};
-use anthill_http::{Args, Cookie, Headers, QueryArgs, Request, RequestCookies, SameSite, Uri};
+use anthill_http::uri::QueryArgs;
+use anthill_http::{Args, Cookie, Headers, Request, Uri};
 use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -339,7 +341,7 @@ fn qualities() -> Vec<Question> {
     let request = actix_web::test::TestRequest::default()
         .insert_header(("accept-encoding", ACCEPTED))
         .to_http_request();
-    let all_members = || header::quality_list([black_box(ACCEPTED)]);
+    let all_members = || header::Weighted::list([black_box(ACCEPTED)]);
     let offers = [actix::Encoding::gzip(), actix::Encoding::brotli(), actix::Encoding::identity()];
     vec![
         Question::new("choose among 3 codings, 5 are accepted", 1)

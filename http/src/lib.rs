@@ -1,29 +1,87 @@
 //! An HTTP/1.1 server whose handlers are plain blocking functions and whose engine is an event loop.
 //!
-//! The idea: a handler is a function from a [`RequestCtx`] to nothing. It reads `ctx.request`, fills
-//! `ctx.response`, may block, may panic; the engine around it keeps the connections going. The semantics
-//! follow the Go library fasthttp wherever RFC 9110 and RFC 9112 leave room.
+//! A handler is a function of a [`RequestCtx`]: it reads `ctx.request`, fills `ctx.response`, and may sleep, query a
+//! database, lock a mutex or panic. One that blocks holds up nobody else; one that does not costs what it costs in an
+//! event loop. There is no async and no runtime. The semantics follow the Go library fasthttp wherever RFC 9110 and
+//! RFC 9112 leave room.
+//!
+//! ```
+//! use anthill_http::{HttpError, Server};
+//! use std::io::{Read, Write};
+//! use std::net::TcpStream;
+//! use std::time::Duration;
+//!
+//! let server = Server::builder()
+//!     .max_request_body_size(1024 * 1024)
+//!     .build(|ctx| match (ctx.method(), ctx.path()) {
+//!         ("GET", "/hello") => {
+//!             let name = ctx.query_arg("name").ok_or(HttpError::new(400, "who are you?"))?.into_owned();
+//!             ctx.success("text/plain", [b"hello ", &*name].concat());
+//!             Ok(())
+//!         }
+//!         _ => Err(HttpError::new(404, "not here")),
+//!     })?;
+//!
+//! let listener = Server::listen("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! let serving = std::thread::spawn({
+//!     let server = server.clone();
+//!     move || server.serve(listener)
+//! });
+//!
+//! let mut client = TcpStream::connect(address)?;
+//! client.write_all(b"GET /hello?name=ann HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+//! let mut response = String::new();
+//! client.read_to_string(&mut response)?;
+//! assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\nhello ann"));
+//!
+//! server.shutdown(Duration::from_secs(5))?;
+//! serving.join().unwrap()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! # Where to start
 //!
-//! - Serving: [`Server`], [`ServerBuilder`] for its options with their defaults, [`listen_and_serve`] for none.
+//! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`listen_and_serve`] needs none.
+//! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
 //! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
-//!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is called:
-//!   [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
+//!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
+//!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
-//! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`].
+//! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
+//!   [`cookie`].
+//! - Tests without a socket: [`RequestCtx::for_request`].
+//! - What is refused and why, form by form: [`strictness`].
 //!
-//! What is refused and why, form by form, is in `STRICTNESS.md` beside this crate's manifest.
+//! # In production
+//!
+//! - Every connection takes a file descriptor: set [`concurrency`](ServerBuilder::concurrency) below the process's limit
+//!   (`ulimit -n`). At the limit of the system, connections wait instead of being refused.
+//! - [`max_workers`](ServerBuilder::max_workers) bounds how many handlers, and functions that write bodies, may block at
+//!   once. Requests beyond that wait without a limit of their own.
+//! - [`Server::serve`] returns when a shutdown begins, while requests are still in flight. Whoever then leaves `main` ends
+//!   them; wait for [`Server::shutdown`] to return.
+//! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
+//!   catches none.
+//! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
+//!   that you trust.
+//! - [`Server::stats`] has the counters: requests, refusals by cause, panics, workers. Messages go to the `log` crate;
+//!   those of failing and panicking handlers at level `Error`.
+//!
+//! # When not to use it
+//!
+//! There is no HTTP/2, no TLS, no WebSocket, no client, no compressed responses and no serving of directories. TLS ends at
+//! a proxy in front, or comes with a stream of your own by [`Server::serve_conn`]. For tens of thousands of responses at
+//! once that are each written slowly by a function of yours, an async server costs less memory: each such function holds
+//! a thread.
 //!
 //! # Features
 //!
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
-//!
-//! # How it is built
-//!
-//! The rule: knowledge flows one way. From the bottom to the top: `util`, `wire`, `values`, `proto`, `message`, `ctx`,
-//! `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out; it knows no socket, no clock and no thread.
+
+// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `wire`, `values`, `proto`, `message`,
+// `ctx`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
@@ -46,19 +104,44 @@ pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
 #[cfg(feature = "http")]
 pub use message::convert::Unconvertible;
-pub use message::request::{BodyReader, InvalidRequest, QueryArgs, Request};
-pub use message::response::{BodyWriter, IntoStatus, InvalidTrailer, Response};
+pub use message::request::{InvalidRequest, Request};
+pub use message::response::{IntoStatus, InvalidTrailer, Response};
 pub use proto::ProtoError;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;
 pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};
 pub use values::args::{ArgError, Args};
-pub use values::coding::{ContentDecoder, UnsupportedCoding};
-pub use values::cookie::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
-pub use values::headers::{FieldIter, Fields, Headers};
-pub use values::uri::{QueryArgsMut, Uri, UriError};
+pub use values::cookie::Cookie;
+pub use values::headers::Headers;
+pub use values::uri::Uri;
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+
+/// Bodies in pieces: how a request's is read and a response's is written, and how content codings are undone.
+///
+/// They are got from [`RequestCtx::body_reader`] and [`Response::set_body_writer`].
+pub mod body {
+    pub use crate::message::request::BodyReader;
+    pub use crate::message::response::BodyWriter;
+    pub use crate::values::coding::{CodingError, ContentDecoder};
+}
+
+/// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.
+pub mod cookie {
+    pub use crate::values::cookie::{CookieError, CookieLine, RequestCookies, SameSite};
+}
+
+/// Parts of URIs: the arguments of a query, and what is wrong with a [`Uri`].
+pub mod uri {
+    pub use crate::message::request::QueryArgs;
+    pub use crate::values::uri::{QueryArgsMut, UriError};
+}
+
+#[doc = include_str!("../STRICTNESS.md")]
+pub mod strictness {}
+
+#[doc = include_str!("engine/PROTOCOL.md")]
+pub mod engine_protocol {}
 
 /// The programs of the registry's front page.
 #[cfg(doctest)]

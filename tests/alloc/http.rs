@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::io::{self, Read, Write};
 
+use anthill_http::cookie::RequestCookies;
 use anthill_http::form::Form;
-use anthill_http::header::{AcceptEncoding, parse_byte_ranges};
+use anthill_http::header::{AcceptEncoding, ByteRanges};
 use anthill_http::multipart::{Boundary, Multipart};
-use anthill_http::{Request, RequestCookies, RequestCtx, Server, ServerBuilder};
+use anthill_http::{Request, RequestCtx, Server, ServerBuilder};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;
@@ -259,7 +260,7 @@ fn par_17_values_of_fields_are_read_in_place() {
     let list = "gzip;q=0.5,".repeat(100_000);
     let cookies = "a=b; ".repeat(100_000);
     let asked = bytes_asked_for(|| {
-        assert!(parse_byte_ranges(many.as_bytes(), u64::MAX).is_err());
+        assert!(ByteRanges::parse(many.as_bytes(), u64::MAX).is_err());
         assert!(AcceptEncoding::new([&list]).accepts("gzip"));
         assert_eq!(RequestCookies::new([cookies.as_bytes()]).count(), 100_000);
     });

@@ -2,7 +2,8 @@
 //!
 //! The rule: where the crate `cookie` means the same, it says what is right; elsewhere RFC 6265 and fasthttp do.
 
-use anthill_http::{Cookie, CookieError, CookieLine, RequestCookies, SameSite};
+use anthill_http::Cookie;
+use anthill_http::cookie::{CookieError, CookieLine, RequestCookies, SameSite};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -250,8 +250,8 @@ fn hdr_02_names_go_out_canonical_or_as_given() {
         assert_eq!(ctx.header("X-ODD"), Some(&b"1"[..]));
         match ctx.path() {
             "/fresh" => ctx.response = anthill_http::Response::new(),
-            "/raw" => ctx.response.headers_mut().set_raw_names(true),
-            "/canonical" => ctx.response.headers_mut().set_raw_names(false),
+            "/raw" => ctx.response.headers_mut().set_names_normalizing(false),
+            "/canonical" => ctx.response.headers_mut().set_names_normalizing(true),
             "/context" => *ctx = RequestCtx::default(),
             "/panic" => planned_panic(),
             "/error" => ctx.error("", 400),

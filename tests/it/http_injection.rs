@@ -3,8 +3,9 @@
 //! The idea: the bytes of the message count, a response's as a server sends them and a request's as they are written. The
 //! rule: every public setter has its line in a table, and each is given everything that could end a line or a body.
 
+use anthill_http::cookie::CookieLine;
 use anthill_http::multipart::{Boundary, Multipart, MultipartWriter};
-use anthill_http::{Args, Cookie, CookieLine, Headers, Request, RequestCtx, Server, Uri};
+use anthill_http::{Args, Cookie, Headers, Request, RequestCtx, Server, Uri};
 use anthill_tests::client::get;
 use anthill_tests::wire::answer;
 use std::io::Write;
@@ -65,7 +66,7 @@ const RESPONSE_SETTERS: &[ResponseSetter] = &[
         *ctx.response.headers_mut() = Headers::from_iter([(evil, evil)])
     }),
     ("headers_mut, raw names", |ctx, evil| {
-        ctx.response.headers_mut().set_raw_names(true);
+        ctx.response.headers_mut().set_names_normalizing(false);
         ctx.response.headers_mut().append(evil, evil);
         ctx.response.headers_mut().set(evil, evil);
     }),
@@ -307,7 +308,7 @@ fn hdr_06_a_request_is_framed_by_its_body() {
 fn hdr_06_a_response_is_framed_by_its_body_whoever_says_otherwise() {
     let forge = |ctx: &mut RequestCtx| {
         let headers = ctx.response.headers_mut();
-        headers.set_raw_names(true);
+        headers.set_names_normalizing(false);
         headers.extend([
             ("transfer-ENCODING", "chunked"),
             ("content-LENGTH", "1000"),

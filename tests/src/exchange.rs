@@ -19,7 +19,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anthill_http::{Error, Fields, ProtoError, Request, RequestCtx, Server, ServerBuilder, Version};
+use anthill_http::header::Fields;
+use anthill_http::{Error, ProtoError, Request, RequestCtx, Server, ServerBuilder, Version};
 
 use crate::client::{Client, Reply};
 use crate::wire::{Script, Wire};

@@ -3,7 +3,8 @@
 //! The idea: a test is a list of cases, each for a row of `PARITY.md`. The rule: what is refused is refused once and for
 //! good. Behind every refused input comes a flawless request, which must not be served.
 
-use anthill_http::{Fields, RequestCtx, Server};
+use anthill_http::header::Fields;
+use anthill_http::{RequestCtx, Server};
 
 use crate::client::{Client, get};
 use crate::server::Running;

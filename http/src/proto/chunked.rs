@@ -10,7 +10,7 @@
 //!
 //! Whoever owns the buffer then closes the gap, or leaves it when the body is complete.
 //!
-//! It is strict where leniency has led to request smuggling (`BDY-05`): 1 to 15 hex digits; then only spaces
+//! It is strict where leniency has led to request smuggling: 1 to 15 hex digits; then only spaces
 //! and tabs, or an extension that starts directly behind the size; every line ends with CRLF, and so does
 //! every chunk.
 //!
@@ -26,7 +26,7 @@ use std::ops::Range;
 /// Where the decoder is within a body; see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkedDecoder {
-    state: ChunkState,
+    state: State,
     /// Bytes of the body so far, those of the chunk under way included.
     announced: u64,
     /// Bytes of extensions and of white space behind sizes so far.
@@ -34,7 +34,7 @@ pub(crate) struct ChunkedDecoder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ChunkState {
+enum State {
     /// In the digits of a size.
     Size { digits: u8, size: u64 },
     /// In the white space behind a size.
@@ -78,17 +78,16 @@ impl ChunkedDecoder {
         let (mut read, mut written) = (0, 0);
         while read < raw.len() {
             match self.state {
-                ChunkState::Data(missing) => {
+                State::Data(missing) => {
                     let available = raw.len() - read;
                     let length = usize::try_from(missing).map_or(available, |missing| missing.min(available));
                     raw.copy_within(read..read + length, written);
                     read += length;
                     written += length;
                     let missing = missing - length as u64;
-                    self.state =
-                        if missing == 0 { ChunkState::DataReturn } else { ChunkState::Data(missing) };
+                    self.state = if missing == 0 { State::DataReturn } else { State::Data(missing) };
                 }
-                ChunkState::Trailers { scanned } => {
+                State::Trailers { scanned } => {
                     let section = &raw[read..];
                     let visible = &section[..section.len().min(TRAILER_BYTES_MAX)];
                     let found =
@@ -101,7 +100,7 @@ impl ChunkedDecoder {
                         return Err(ProtoError::TrailersTooLarge);
                     }
                     // Bounded by the line above, so the cast keeps the value.
-                    self.state = ChunkState::Trailers { scanned: section.len() as u32 };
+                    self.state = State::Trailers { scanned: section.len() as u32 };
                     break;
                 }
                 _ => {
@@ -115,43 +114,40 @@ impl ChunkedDecoder {
     }
 
     /// The state after one byte of framing.
-    fn framing_byte(&mut self, byte: u8, body_max: Option<u64>) -> Result<ChunkState, ProtoError> {
+    fn framing_byte(&mut self, byte: u8, body_max: Option<u64>) -> Result<State, ProtoError> {
         match (self.state, byte) {
-            (ChunkState::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
+            (State::Size { digits, size }, _) if byte.is_ascii_hexdigit() => {
                 if digits == CHUNK_SIZE_DIGITS_MAX {
                     return Err(ProtoError::BadChunk);
                 }
-                Ok(ChunkState::Size { digits: digits + 1, size: size << 4 | u64::from(hex_value(byte)) })
+                Ok(State::Size { digits: digits + 1, size: size << 4 | u64::from(hex_value(byte)) })
             }
-            (
-                ChunkState::Size { digits: 1.., size }
-                | ChunkState::SizeSpace(size)
-                | ChunkState::Extension(size),
-                b'\r',
-            ) => Ok(ChunkState::SizeEnd(size)),
-            (ChunkState::Size { digits: 1.., size } | ChunkState::SizeSpace(size), b' ' | b'\t') => {
+            (State::Size { digits: 1.., size } | State::SizeSpace(size) | State::Extension(size), b'\r') => {
+                Ok(State::SizeEnd(size))
+            }
+            (State::Size { digits: 1.., size } | State::SizeSpace(size), b' ' | b'\t') => {
                 self.pay_for_extension()?;
-                Ok(ChunkState::SizeSpace(size))
+                Ok(State::SizeSpace(size))
             }
-            (ChunkState::Size { digits: 1.., size }, b';') => {
+            (State::Size { digits: 1.., size }, b';') => {
                 self.pay_for_extension()?;
-                Ok(ChunkState::Extension(size))
+                Ok(State::Extension(size))
             }
-            (ChunkState::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => {
+            (State::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => {
                 self.pay_for_extension()?;
-                Ok(ChunkState::Extension(size))
+                Ok(State::Extension(size))
             }
-            (ChunkState::SizeEnd(0), b'\n') => Ok(ChunkState::Trailers { scanned: 0 }),
-            (ChunkState::SizeEnd(size), b'\n') => {
+            (State::SizeEnd(0), b'\n') => Ok(State::Trailers { scanned: 0 }),
+            (State::SizeEnd(size), b'\n') => {
                 // Before any byte of the chunk is taken (`LIM-06`).
                 self.announced = self.announced.saturating_add(size);
                 if body_max.is_some_and(|max| self.announced > max) {
                     return Err(ProtoError::BodyTooLarge);
                 }
-                Ok(ChunkState::Data(size))
+                Ok(State::Data(size))
             }
-            (ChunkState::DataReturn, b'\r') => Ok(ChunkState::DataEnd),
-            (ChunkState::DataEnd, b'\n') => Ok(START),
+            (State::DataReturn, b'\r') => Ok(State::DataEnd),
+            (State::DataEnd, b'\n') => Ok(START),
             _ => Err(ProtoError::BadChunk),
         }
     }
@@ -165,7 +161,7 @@ impl ChunkedDecoder {
     }
 }
 
-const START: ChunkState = ChunkState::Size { digits: 0, size: 0 };
+const START: State = State::Size { digits: 0, size: 0 };
 
 #[cfg(test)]
 mod tests {

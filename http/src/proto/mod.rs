@@ -40,7 +40,7 @@
 //! * *Produced.* Only complete heads and refusals are appended to the output, in the order of the messages.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
 //!   message that is not ready can be thrown away.
-//! * The outcome does not depend on how the input was cut into pieces (row `PAR-16`).
+//! * The outcome does not depend on how the input was cut into pieces.
 //!
 //! The rule: no socket, clock, thread or log in this folder, and nothing above the bytes of a connection: no request or
 //! response that a user holds, no state outside of a session. A test at the end of this file checks the first half, the

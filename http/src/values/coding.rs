@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Read};
 /// Reads a body without its content coding.
 ///
 /// ```
-/// use anthill_http::{ContentDecoder, UnsupportedCoding};
+/// use anthill_http::body::{CodingError, ContentDecoder};
 /// use std::io::Read;
 ///
 /// // "a" in zlib's format.
@@ -24,7 +24,7 @@ use std::io::{self, BufRead, BufReader, Read};
 /// let mut text = String::new();
 /// ContentDecoder::new("deflate", encoded)?.read_to_string(&mut text)?;
 /// assert_eq!(text, "a");
-/// assert_eq!(ContentDecoder::new("br", encoded).err(), Some(UnsupportedCoding));
+/// assert_eq!(ContentDecoder::new("br", encoded).err(), Some(CodingError));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -33,58 +33,58 @@ use std::io::{self, BufRead, BufReader, Read};
 /// has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each byte that
 /// came out.
 pub struct ContentDecoder<R> {
-    stage: Stage<R>,
+    decoding: Decoding<R>,
 }
 
-enum Stage<R> {
+enum Decoding<R> {
     Identity(R),
     // Boxed: their state is large, and most bodies have no coding.
-    Gzip(Box<MultiGzDecoder<Source<R>>>),
-    Deflate(Box<ZlibDecoder<Source<R>>>),
+    Gzip(Box<MultiGzDecoder<Encoded<R>>>),
+    Deflate(Box<ZlibDecoder<Encoded<R>>>),
 }
 
 /// Where encoded bytes come from.
-type Source<R> = BufReader<Watched<R>>;
+type Encoded<R> = BufReader<EncodedReader<R>>;
 
 /// A content coding that cannot be undone; 415 is the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UnsupportedCoding;
+pub struct CodingError;
 
 impl<R: Read> ContentDecoder<R> {
     /// Reads from `reader`, whose content has the coding that the value of a `Content-Encoding` field says: `gzip` (or
     /// `x-gzip`), `deflate`, in any case, or none (`identity`, or empty).
     ///
     /// # Errors
-    /// [`UnsupportedCoding`] for all others, and for several at once.
-    pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, UnsupportedCoding> {
+    /// [`CodingError`] for all others, and for several at once.
+    pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, CodingError> {
         let is = |coding: &[u8], known: &str| coding.eq_ignore_ascii_case(known.as_bytes());
         let mut codings = token::list(content_encoding.as_ref()).filter(|coding| !is(coding, "identity"));
-        let stage = match (codings.next(), codings.next()) {
-            (None, _) => Stage::Identity(reader),
+        let decoding = match (codings.next(), codings.next()) {
+            (None, _) => Decoding::Identity(reader),
             (Some(coding), None) if is(coding, "gzip") || is(coding, "x-gzip") => {
-                Stage::Gzip(Box::new(MultiGzDecoder::new(source(reader))))
+                Decoding::Gzip(Box::new(MultiGzDecoder::new(source(reader))))
             }
             (Some(coding), None) if is(coding, "deflate") => {
-                Stage::Deflate(Box::new(ZlibDecoder::new(source(reader))))
+                Decoding::Deflate(Box::new(ZlibDecoder::new(source(reader))))
             }
-            _ => return Err(UnsupportedCoding),
+            _ => return Err(CodingError),
         };
-        Ok(Self { stage })
+        Ok(Self { decoding })
     }
 }
 
 impl<R: Read> Read for ContentDecoder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match &mut self.stage {
-            Stage::Identity(reader) => reader.read(out),
-            Stage::Gzip(decoder) => match decoder.read(out) {
+        match &mut self.decoding {
+            Decoding::Identity(reader) => reader.read(out),
+            Decoding::Gzip(decoder) => match decoder.read(out) {
                 Ok(count) => {
                     decoder.get_mut().get_mut().allow_for(count);
                     Ok(count)
                 }
                 Err(error) => Err(blame(error, decoder.get_ref())),
             },
-            Stage::Deflate(decoder) => match decoder.read(out) {
+            Decoding::Deflate(decoder) => match decoder.read(out) {
                 Ok(0) if !out.is_empty() => match decoder.get_mut().fill_buf()? {
                     [] => Ok(0),
                     _ => Err(undecodable("something follows the end of the compressed content")),
@@ -101,21 +101,21 @@ impl<R: Read> Read for ContentDecoder<R> {
 
 impl<R> fmt::Debug for ContentDecoder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.stage {
-            Stage::Identity(_) => "ContentDecoder(identity)",
-            Stage::Gzip(_) => "ContentDecoder(gzip)",
-            Stage::Deflate(_) => "ContentDecoder(deflate)",
+        f.write_str(match self.decoding {
+            Decoding::Identity(_) => "ContentDecoder(identity)",
+            Decoding::Gzip(_) => "ContentDecoder(gzip)",
+            Decoding::Deflate(_) => "ContentDecoder(deflate)",
         })
     }
 }
 
-impl fmt::Display for UnsupportedCoding {
+impl fmt::Display for CodingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the content coding is not supported: send gzip, deflate or none")
     }
 }
 
-impl std::error::Error for UnsupportedCoding {}
+impl std::error::Error for CodingError {}
 
 /// What [`ContentDecoder`] puts into the errors that are the content's fault.
 #[derive(Debug)]
@@ -137,20 +137,20 @@ impl fmt::Display for Undecodable {
 impl std::error::Error for Undecodable {}
 
 /// Remembers whether it was the reader that failed, and how much may be read before something comes out.
-struct Watched<R> {
+struct EncodedReader<R> {
     reader: R,
     has_failed: bool,
     allowed: u64,
 }
 
-impl<R> Watched<R> {
+impl<R> EncodedReader<R> {
     /// Lets more be read for the `decoded` bytes that came out.
     fn allow_for(&mut self, decoded: usize) {
         self.allowed = self.allowed.saturating_add((decoded as u64).saturating_mul(ENCODED_PER_DECODED_MAX));
     }
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for EncodedReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.allowed).map_or(out.len(), |allowed| allowed.min(out.len()));
         let found = match most {
@@ -173,12 +173,15 @@ const PADDING_BYTES_MAX: u64 = 64 * 1024;
 /// As much is read at once as is worth the system call.
 const SOURCE_BYTES: usize = 16 * 1024;
 
-fn source<R: Read>(reader: R) -> Source<R> {
-    BufReader::with_capacity(SOURCE_BYTES, Watched { reader, has_failed: false, allowed: PADDING_BYTES_MAX })
+fn source<R: Read>(reader: R) -> Encoded<R> {
+    BufReader::with_capacity(
+        SOURCE_BYTES,
+        EncodedReader { reader, has_failed: false, allowed: PADDING_BYTES_MAX },
+    )
 }
 
 /// The reader's own error as it is; the decoder's as one that can be told from it.
-fn blame<R>(error: io::Error, source: &Source<R>) -> io::Error {
+fn blame<R>(error: io::Error, source: &Encoded<R>) -> io::Error {
     if source.get_ref().has_failed {
         return error;
     }
@@ -228,7 +231,7 @@ mod tests {
             assert_eq!(decoded(coding, bytes).expect(coding), b"text", "{coding:?}");
         }
         for coding in ["br", "gzip, gzip", "gzip;q=1", "gzip deflate", "*"] {
-            assert_eq!(ContentDecoder::new(coding, &gzip[..]).err(), Some(UnsupportedCoding), "{coding:?}");
+            assert_eq!(ContentDecoder::new(coding, &gzip[..]).err(), Some(CodingError), "{coding:?}");
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use anthill_http::{Args, QueryArgs};
+use anthill_http::Args;
+use anthill_http::uri::QueryArgs;
 
 use super::plan::{Plan, fields};
 use super::reference::unescaped;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use anthill_http::{Cookie, CookieLine, RequestCookies, SameSite};
+use anthill_http::Cookie;
+use anthill_http::cookie::{CookieLine, RequestCookies, SameSite};
 
 use super::plan::{Plan, fields};
 

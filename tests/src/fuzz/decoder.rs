@@ -5,7 +5,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use anthill_http::ContentDecoder;
+use anthill_http::body::ContentDecoder;
 
 use super::plan::{Plan, fields};
 

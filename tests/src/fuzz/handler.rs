@@ -9,7 +9,8 @@ use std::fmt;
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::panic::resume_unwind;
 
-use anthill_http::{BodyReader, Request, RequestCtx, Response};
+use anthill_http::body::BodyReader;
+use anthill_http::{Request, RequestCtx, Response};
 
 use super::plan::shown;
 
@@ -177,7 +178,7 @@ impl Read for Letters {
     }
 }
 
-fn owned(fields: anthill_http::Fields<'_>) -> Vec<(String, Vec<u8>)> {
+fn owned(fields: anthill_http::header::Fields<'_>) -> Vec<(String, Vec<u8>)> {
     fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
 }
 

@@ -3,9 +3,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use anthill_http::header::{
-    Accept, AcceptEncoding, AcceptLanguage, BYTE_RANGES_MAX, ByteRange, ContentRange, EntityTag,
-    EntityTagList, Quality, RangeError, RangeSpec, format_http_date, has_token, param, params,
-    parse_byte_ranges, parse_http_date, quality_list, unescape,
+    Accept, AcceptEncoding, AcceptLanguage, ByteRange, ByteRanges, ContentRange, EntityTag, EntityTagList,
+    Params, Quality, RangeError, RangeSpec, Weighted, format_http_date, has_token, parse_http_date,
 };
 
 use super::plan::{Plan, fields};
@@ -36,26 +35,28 @@ pub(super) fn check(data: &[u8]) {
 
 fn check_params(value: &[u8]) {
     let mut printed = Vec::new();
-    let found: Vec<(&str, &[u8])> = params(value).collect();
+    let found: Vec<(&str, &[u8])> = Params::new(value).collect();
     for (name, raw) in &found {
         assert!(is_token(name.as_bytes()), "{name:?}");
         assert!(!raw.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t'), "{}", raw.escape_ascii());
-        assert!(unescape(raw).len() <= raw.len());
+        assert!(Params::unescape(raw).len() <= raw.len());
         printed.extend_from_slice(format!("; {name}=\"").as_bytes());
         printed.extend_from_slice(raw);
         printed.push(b'"');
-        let first =
-            found.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, raw)| unescape(raw));
-        assert_eq!(param(value, name), first);
+        let first = found
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, raw)| Params::unescape(raw));
+        assert_eq!(Params::new(value).get(name), first);
     }
     // Between quotes all of them read the same.
-    let again: Vec<(&str, &[u8])> = params(&printed).collect();
+    let again: Vec<(&str, &[u8])> = Params::new(&printed).collect();
     assert_eq!(again, found, "{}", printed.escape_ascii());
 }
 
 fn check_qualities(lines: [&[u8]; 2]) {
     let members: Vec<(Vec<u8>, Quality)> =
-        quality_list(lines).map(|member| (member.value().to_vec(), member.quality())).collect();
+        Weighted::list(lines).map(|member| (member.value().to_vec(), member.quality())).collect();
     let mut printed = Vec::new();
     for (value, quality) in &members {
         assert!(!value.is_empty() && quality.thousandths() <= 1000);
@@ -63,7 +64,7 @@ fn check_qualities(lines: [&[u8]; 2]) {
         printed.push([&value[..], format!(";q={quality}").as_bytes()].concat());
     }
     let again: Vec<(Vec<u8>, Quality)> =
-        quality_list(&printed).map(|member| (member.value().to_vec(), member.quality())).collect();
+        Weighted::list(&printed).map(|member| (member.value().to_vec(), member.quality())).collect();
     assert_eq!(again, members, "{printed:?}");
 
     let types = ["text/html", "text/plain", "image/png", "*/*", ""];
@@ -85,11 +86,11 @@ fn check_qualities(lines: [&[u8]; 2]) {
 }
 
 fn check_ranges(value: &[u8], length: u64) {
-    if let Ok(ranges) = parse_byte_ranges(value, length) {
+    if let Ok(ranges) = ByteRanges::parse(value, length) {
         let announced = ranges.len();
         let total = ranges.total_len();
         let all: Vec<ByteRange> = ranges.collect();
-        assert!((1..=BYTE_RANGES_MAX).contains(&all.len()) && all.len() == announced);
+        assert!((1..=ByteRanges::MAX).contains(&all.len()) && all.len() == announced);
         assert!(all.iter().all(|range| range.first() <= range.last() && range.last() < length), "{all:?}");
         let sum = all.iter().fold(0_u64, |sum, range| sum.saturating_add(range.len()));
         assert_eq!(sum, total);
@@ -98,21 +99,21 @@ fn check_ranges(value: &[u8], length: u64) {
             let of =
                 ContentRange::parse(format!("bytes {}-{}/{length}", range.first(), range.last()).as_bytes());
             let of = of.expect("a range within its length");
-            assert_eq!(ContentRange::parse(of.to_value().as_bytes()), Some(of));
+            assert_eq!(ContentRange::parse(of.to_string().as_bytes()), Some(of));
         }
     }
     let is_empty = length == 0;
-    assert!(!is_empty || parse_byte_ranges(value, 0).is_err(), "a range of nothing");
+    assert!(!is_empty || ByteRanges::parse(value, 0).is_err(), "a range of nothing");
     if let Some(spec) = RangeSpec::parse(value) {
         assert_eq!(RangeSpec::parse(spec.to_string().as_bytes()), Some(spec));
-        let one = parse_byte_ranges(spec.to_value().as_bytes(), length).map(|mut ranges| ranges.next());
+        let one = ByteRanges::parse(spec.to_value().as_bytes(), length).map(|mut ranges| ranges.next());
         match spec.resolve(length) {
             Some(range) => assert_eq!(one.ok().flatten(), Some(range)),
             None => assert_eq!(one.err(), Some(RangeError::Unsatisfiable)),
         }
     }
     if let Some(range) = ContentRange::parse(value) {
-        assert_eq!(ContentRange::parse(range.to_value().as_bytes()), Some(range));
+        assert_eq!(ContentRange::parse(range.to_string().as_bytes()), Some(range));
     }
 }
 

@@ -199,7 +199,8 @@ fn check_written(parts: &[Part]) {
         if find(&part.content, boundary.as_str().as_bytes()).is_some() {
             return;
         }
-        let mut headers = anthill_http::Headers::raw();
+        let mut headers = anthill_http::Headers::new();
+        headers.set_names_normalizing(false);
         for (name, value) in &part.fields {
             headers.append(name, value);
         }

@@ -3,7 +3,8 @@
 //! The rule: a request is the same whether it was received, copied, or written and received again; and whatever can be
 //! built can be sent (row `HDR-05`).
 
-use anthill_http::{Fields, Request, Version};
+use anthill_http::header::Fields;
+use anthill_http::{Request, Version};
 
 use super::plan::{Plan, fields};
 use super::reference;

@@ -25,10 +25,10 @@ use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
-use crate::engine::shard::table::{Connection, Table};
+use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::Wire;
 
-pub(crate) use crate::engine::shard::table::Found;
+pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
     pub(crate) lease: Lease,
@@ -119,7 +119,7 @@ impl Shard {
     }
 
     /// The next connection to serve. Only the driver asks.
-    pub(crate) fn find(&self, now: Millis) -> Found<Box<Conn>> {
+    pub(crate) fn find(&self, now: Millis) -> Next<Box<Conn>> {
         self.table.find(now)
     }
 
@@ -146,7 +146,7 @@ impl Shard {
     }
 }
 
-impl Connection for Box<Conn> {
+impl Member for Box<Conn> {
     fn token(&self) -> Token {
         self.token
     }

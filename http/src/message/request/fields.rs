@@ -1,9 +1,8 @@
 //! Header fields of a request that have a meaning of their own, by name: to read, and to set on a request that is built.
 //!
-//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one
-//! (row `HDR-07`).
+//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one.
 //!
-//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+//! The rule: what is set stays one line and one element of it.
 
 use super::Request;
 use crate::values::cookie::{CookieLine, RequestCookies};
@@ -23,7 +22,7 @@ impl Request {
         self.header("Content-Type")
     }
 
-    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::ContentDecoder).
+    /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::body::ContentDecoder).
     pub fn content_encoding(&self) -> Option<&[u8]> {
         self.header("Content-Encoding")
     }
@@ -51,7 +50,8 @@ impl Request {
         AcceptEncoding::new(self.headers().get_all("Accept-Encoding"))
     }
 
-    /// Whether the client takes the content coding `coding`, such as `gzip` (row `HDR-12`).
+    /// Whether the client takes the content coding `coding`, such as `gzip`.
+    // HDR-12.
     pub fn accepts_encoding(&self, coding: &str) -> bool {
         self.accept_encoding().accepts(coding)
     }
@@ -92,10 +92,10 @@ impl Request {
     /// # Errors
     /// [`RangeError`], which says what to answer.
     pub fn byte_ranges(&self, length: u64) -> Option<Result<ByteRanges<'_>, RangeError>> {
-        Some(header::parse_byte_ranges(self.header("Range")?, length))
+        Some(ByteRanges::parse(self.header("Range")?, length))
     }
 
-    /// The cookies that the client sent, in all `Cookie` fields and in order (row `CKY-03`).
+    /// The cookies that the client sent, in all `Cookie` fields and in order.
     ///
     /// ```
     /// let mut request = anthill_http::Request::new("GET", "/")?;
@@ -105,6 +105,7 @@ impl Request {
     /// assert_eq!((request.cookie("a"), request.cookie("A")), (Some(&b"1"[..]), None));
     /// # Ok::<(), anthill_http::InvalidRequest>(())
     /// ```
+    // CKY-03.
     pub fn cookies(&self) -> RequestCookies<'_, impl Iterator<Item = &[u8]> + Clone> {
         RequestCookies::new(self.headers().get_all("Cookie"))
     }
@@ -144,7 +145,7 @@ impl Request {
 
     /// Asks for this part of the content (fasthttp's `SetByteRange`).
     pub fn set_range(&mut self, range: impl Into<RangeSpec>) {
-        self.set_header("Range", range.into().to_value());
+        self.set_header("Range", range.into().text());
     }
 
     /// Adds `close` to the `Connection` list.

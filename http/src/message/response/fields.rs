@@ -1,14 +1,13 @@
 //! Header fields of a response that have a meaning of their own, by name; and its cookies.
 //!
-//! The idea: every typed access reads or writes the header fields themselves, so it never differs from the generic one
-//! (row `HDR-07`).
+//! The idea: every typed access reads or writes the header fields themselves, so it never differs from the generic one.
 //!
-//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+//! The rule: what is set stays one line and one element of it.
 
 use super::Response;
 use crate::util::token;
 use crate::values::cookie::{Cookie, CookieError};
-use crate::values::header::{ContentRange, format_http_date};
+use crate::values::header::{ContentRange, date_text};
 use std::time::SystemTime;
 
 /// Header fields by their meaning.
@@ -45,7 +44,7 @@ impl Response {
 
     /// Sets `Last-Modified`, cut to the second.
     pub fn set_last_modified(&mut self, time: SystemTime) {
-        self.headers.set("Last-Modified", format_http_date(time));
+        self.headers.set("Last-Modified", date_text(time));
     }
 
     /// Sets `Content-Range`: which part of the whole the body is.
@@ -59,7 +58,7 @@ impl Response {
     /// assert_eq!(response.header("content-range"), Some(&b"bytes 0-4/11"[..]));
     /// ```
     pub fn set_content_range(&mut self, range: ContentRange) {
-        self.headers.set("Content-Range", range.to_value());
+        self.headers.set("Content-Range", range.text());
     }
 
     /// The names that are announced as trailers; see [`Response::add_trailer`].
@@ -115,7 +114,7 @@ impl Response {
         self.headers.remove(SET_COOKIE);
     }
 
-    /// Makes the client delete the cookie called `name` (row `CKY-01`; fasthttp's `DelClientCookie`).
+    /// Makes the client delete the cookie called `name` (fasthttp's `DelClientCookie`).
     ///
     /// That is the one without a domain and for the folder of the request's path. For another one, give
     /// [`Cookie::expired`] the domain and path it was set with, and [`set`](Response::set_cookie) that.
@@ -128,6 +127,7 @@ impl Response {
     ///     Some("sid=; expires=Tue, 10 Nov 2009 23:00:00 GMT")
     /// );
     /// ```
+    // CKY-01.
     pub fn expire_cookie(&mut self, name: impl AsRef<[u8]>) {
         self.set_cookie(&Cookie::expired(name));
     }

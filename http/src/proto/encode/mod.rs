@@ -29,7 +29,7 @@ const DEFAULT_TYPE_LINE: &[u8] = b"Content-Type: text/plain; charset=utf-8\r\n";
 
 /// The fields of a message's list that do not go onto the wire just as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FieldKind {
+enum Kind {
     Server,
     Date,
     ContentType,
@@ -44,20 +44,20 @@ enum FieldKind {
 
 /// Which kind of field `name` is. The length rules nearly all of them out.
 #[inline]
-fn classify(name: &[u8]) -> FieldKind {
+fn classify(name: &[u8]) -> Kind {
     // Names are canonical unless a handler chose otherwise.
     let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
     match name.len() {
-        4 if is(b"Date") => FieldKind::Date,
-        6 if is(b"Server") => FieldKind::Server,
-        7 if is(b"Trailer") => FieldKind::Trailer,
-        10 if is(b"Set-Cookie") => FieldKind::SetCookie,
-        10 if is(b"Connection") => FieldKind::Connection,
-        12 if is(b"Content-Type") => FieldKind::ContentType,
-        14 if is(b"Content-Length") => FieldKind::ContentLength,
-        16 if is(b"Content-Encoding") => FieldKind::ContentEncoding,
-        17 if is(b"Transfer-Encoding") => FieldKind::TransferEncoding,
-        _ => FieldKind::Other,
+        4 if is(b"Date") => Kind::Date,
+        6 if is(b"Server") => Kind::Server,
+        7 if is(b"Trailer") => Kind::Trailer,
+        10 if is(b"Set-Cookie") => Kind::SetCookie,
+        10 if is(b"Connection") => Kind::Connection,
+        12 if is(b"Content-Type") => Kind::ContentType,
+        14 if is(b"Content-Length") => Kind::ContentLength,
+        16 if is(b"Content-Encoding") => Kind::ContentEncoding,
+        17 if is(b"Transfer-Encoding") => Kind::TransferEncoding,
+        _ => Kind::Other,
     }
 }
 
@@ -75,7 +75,7 @@ fn append_length(buffer: &mut Vec<u8>, length: u64) {
     buffer.extend_from_slice(b"\r\n");
 }
 
-fn append_kind(buffer: &mut Vec<u8>, fields: Fields<'_>, kind: FieldKind) {
+fn append_kind(buffer: &mut Vec<u8>, fields: Fields<'_>, kind: Kind) {
     for (name, value) in fields.pairs().filter(|(name, _)| classify(name) == kind) {
         append_field(buffer, name, value);
     }
@@ -87,7 +87,7 @@ pub(crate) fn append_trailer_lines(buffer: &mut Vec<u8>, fields: Fields<'_>) {
         return;
     }
     for (name, value) in fields.pairs() {
-        if classify(name) == FieldKind::Other && is_announced(fields, name) {
+        if classify(name) == Kind::Other && is_announced(fields, name) {
             append_field(buffer, name, value);
         }
     }

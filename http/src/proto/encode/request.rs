@@ -1,10 +1,8 @@
 //! The head of a request.
 //!
-//! The order on the wire is fixed (`HDR-08`): request line, `Host`, the other fields as they were added, the framing.
+//! The order on the wire is fixed: request line, `Host`, the other fields as they were added, the framing.
 
-use super::{
-    CHUNKED_LINE, FieldKind, append_field, append_length, append_trailer_names, classify, is_announced,
-};
+use super::{CHUNKED_LINE, Kind, append_field, append_length, append_trailer_names, classify, is_announced};
 use crate::proto::error::ProtoError;
 use crate::proto::framing::{Ending, request_out};
 use crate::values::headers::Fields;
@@ -22,7 +20,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) length: Option<u64>,
 }
 
-/// Appends the head of a request, with its empty line, and says how the body that is to follow ends; `None`: none follows.
+/// Appends the head of a request, with its empty line, and says how the body that is to follow ends; `None`: none
+/// follows.
 ///
 /// # Errors
 /// When there is no way to say where the body ends; then nothing is appended.
@@ -44,8 +43,8 @@ pub(crate) fn append_request_head(
     let has_trailers = ending == Some(Ending::Chunked) && head.fields.contains("Trailer");
     for (name, value) in head.fields.pairs() {
         let is_ours = match classify(name) {
-            FieldKind::ContentLength | FieldKind::TransferEncoding | FieldKind::Trailer => true,
-            FieldKind::Other => {
+            Kind::ContentLength | Kind::TransferEncoding | Kind::Trailer => true,
+            Kind::Other => {
                 name.eq_ignore_ascii_case(b"host") || has_trailers && is_announced(head.fields, name)
             }
             _ => false,

@@ -1,11 +1,11 @@
 //! The head of a response.
 //!
-//! The order on the wire is fasthttp's (`HDR-08`): status line, `Server`, `Date`, `Content-Type`,
+//! The order on the wire is fasthttp's: status line, `Server`, `Date`, `Content-Type`,
 //! `Content-Encoding`, `Content-Length` or `Transfer-Encoding`, the others as they were added, `Trailer`, `Set-Cookie`,
 //! `Connection`.
 
 use super::{
-    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, FieldKind, append_field, append_kind, append_length,
+    CHUNKED_LINE, DEFAULT_TYPE_LINE, Defaults, Kind, append_field, append_kind, append_length,
     append_trailer_names, classify, is_announced,
 };
 use crate::proto::close::{CloseReason, ConnectionOptions};
@@ -59,7 +59,7 @@ pub(crate) fn append_response_head(
     mut connection: ConnectionField,
     defaults: &Defaults<'_>,
 ) -> Option<CloseReason> {
-    let found = FieldSummary::of(head.fields);
+    let found = FieldsSeen::of(head.fields);
     if found.connection.close && connection.close.is_none() {
         connection.close = Some(CloseReason::WeAsked);
     }
@@ -77,7 +77,7 @@ pub(crate) fn append_response_head(
     let default_type = defaults.content_type && may_have_content && length != Some(0);
     append_leading_fields(buffer, &found, default_type, defaults);
     if found.has_content_encoding {
-        append_kind(buffer, head.fields, FieldKind::ContentEncoding);
+        append_kind(buffer, head.fields, Kind::ContentEncoding);
     }
     if framing.chunked {
         buffer.extend_from_slice(CHUNKED_LINE);
@@ -88,10 +88,10 @@ pub(crate) fn append_response_head(
         append_others_and_trailer_names(buffer, head.fields);
     } else if found.has_others {
         // Where there is no place behind the body, trailers stand in the head like all others.
-        append_kind(buffer, head.fields, FieldKind::Other);
+        append_kind(buffer, head.fields, Kind::Other);
     }
     if found.has_set_cookie {
-        append_kind(buffer, head.fields, FieldKind::SetCookie);
+        append_kind(buffer, head.fields, Kind::SetCookie);
     }
     buffer.extend_from_slice(connection.line());
     buffer.extend_from_slice(b"\r\n");
@@ -102,7 +102,7 @@ pub(crate) fn append_response_head(
 #[inline(always)]
 fn append_leading_fields(
     buffer: &mut Vec<u8>,
-    found: &FieldSummary<'_>,
+    found: &FieldsSeen<'_>,
     default_type: bool,
     defaults: &Defaults<'_>,
 ) {
@@ -124,7 +124,7 @@ fn append_leading_fields(
 /// Appends the fields that have no place of their own and are not announced as trailers, and the announcement.
 fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: Fields<'_>) {
     for (name, value) in fields.pairs() {
-        if classify(name) == FieldKind::Other && !is_announced(fields, name) {
+        if classify(name) == Kind::Other && !is_announced(fields, name) {
             append_field(buffer, name, value);
         }
     }
@@ -141,7 +141,8 @@ pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, head: &ResponseHe
     framing.ending.is_some()
 }
 
-/// The interim response that asks a client for the body it announced (`EXP-01`).
+/// The interim response that asks a client for the body it announced.
+// EXP-01.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Enough for the head of an ordinary response, so that its buffer grows once at most.
@@ -149,7 +150,7 @@ const HEAD_BYTES_USUAL: usize = 256;
 
 /// What one look over a message's fields found. Of fields that can only be sent once, the last counts.
 #[derive(Default)]
-struct FieldSummary<'a> {
+struct FieldsSeen<'a> {
     server: Option<&'a [u8]>,
     date: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
@@ -161,21 +162,21 @@ struct FieldSummary<'a> {
     connection: ConnectionOptions,
 }
 
-impl<'a> FieldSummary<'a> {
+impl<'a> FieldsSeen<'a> {
     fn of(fields: Fields<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in fields.pairs() {
             match classify(name) {
-                FieldKind::Server => found.server = Some(value),
-                FieldKind::Date => found.date = Some(value),
-                FieldKind::ContentType => found.content_type = Some(value),
-                FieldKind::ContentLength => found.content_length = parse_content_length(value).ok(),
-                FieldKind::ContentEncoding => found.has_content_encoding = true,
-                FieldKind::SetCookie => found.has_set_cookie = true,
-                FieldKind::Trailer => found.has_trailer = true,
-                FieldKind::TransferEncoding => {}
-                FieldKind::Connection => found.connection.add(value),
-                FieldKind::Other => found.has_others = true,
+                Kind::Server => found.server = Some(value),
+                Kind::Date => found.date = Some(value),
+                Kind::ContentType => found.content_type = Some(value),
+                Kind::ContentLength => found.content_length = parse_content_length(value).ok(),
+                Kind::ContentEncoding => found.has_content_encoding = true,
+                Kind::SetCookie => found.has_set_cookie = true,
+                Kind::Trailer => found.has_trailer = true,
+                Kind::TransferEncoding => {}
+                Kind::Connection => found.connection.add(value),
+                Kind::Other => found.has_others = true,
             }
         }
         found

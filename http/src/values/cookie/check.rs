@@ -40,7 +40,8 @@ impl Cookie {
     /// by some.
     ///
     /// ```
-    /// use anthill_http::{Cookie, CookieError};
+    /// use anthill_http::cookie::CookieError;
+    /// use anthill_http::Cookie;
     /// assert_eq!(Cookie::new("sid", "c2VjcmV0").validate(), Ok(()));
     /// assert_eq!(Cookie::new("cart", "{\"apples\":2}").validate(), Err(CookieError::InvalidValue));
     /// assert_eq!(Cookie::new("__Secure-sid", "x").validate(), Err(CookieError::NotSecure));

@@ -13,7 +13,7 @@ use std::fmt;
 /// they are.
 ///
 /// ```
-/// use anthill_http::CookieLine;
+/// use anthill_http::cookie::CookieLine;
 ///
 /// let mut line = CookieLine::from_iter([("sid", "31d4"), ("lang", "en")]);
 /// line.add("note", "a; admin=1").set("sid", "ffff");
@@ -103,7 +103,7 @@ impl CookieLine {
     }
 }
 
-/// Adds pairs at the end; those of [`RequestCookies`](crate::RequestCookies) pass a request's cookies on.
+/// Adds pairs at the end; those of [`RequestCookies`](crate::cookie::RequestCookies) pass a request's cookies on.
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for CookieLine {
     fn extend<T: IntoIterator<Item = (N, V)>>(&mut self, pairs: T) {
         for (name, value) in pairs {

@@ -15,7 +15,7 @@ use std::fmt;
 /// included ([`Cookie::unquote`](crate::Cookie::unquote) removes these).
 ///
 /// ```
-/// use anthill_http::RequestCookies;
+/// use anthill_http::cookie::RequestCookies;
 ///
 /// let lines = [&b"sid=31d4; lang=en%20; bad=\"x"[..], b"sid=ffff"];
 /// let cookies: Vec<_> = RequestCookies::new(lines).collect();
@@ -46,7 +46,7 @@ impl<'a, I: Iterator<Item = &'a [u8]>> RequestCookies<'a, I> {
     /// The values of all cookies called exactly `name`, in order.
     ///
     /// ```
-    /// let cookies = anthill_http::RequestCookies::new([&b"a=1; b=2; a=3"[..]]);
+    /// let cookies = anthill_http::cookie::RequestCookies::new([&b"a=1; b=2; a=3"[..]]);
     /// assert!(cookies.get_all("a").eq([&b"1"[..], b"3"]));
     /// ```
     pub fn get_all<N: AsRef<[u8]>>(self, name: N) -> impl Iterator<Item = &'a [u8]> + use<'a, I, N> {

@@ -1,6 +1,6 @@
 //! Why a form could not be read.
 
-use crate::values::coding::{Undecodable, UnsupportedCoding};
+use crate::values::coding::{CodingError, Undecodable};
 use crate::values::multipart::{self, BoundaryError, Malformed};
 use std::{fmt, io};
 
@@ -53,8 +53,8 @@ impl Error {
     }
 }
 
-impl From<UnsupportedCoding> for Error {
-    fn from(_: UnsupportedCoding) -> Self {
+impl From<CodingError> for Error {
+    fn from(_: CodingError) -> Self {
         Error::UnsupportedCoding
     }
 }
@@ -97,7 +97,7 @@ impl fmt::Display for Error {
             Error::MissingFile(name) => write!(f, "there is no file in the form field {name:?}: choose one"),
             Error::Read(_) => f.write_str("the form could not be read"),
             Error::Store(_) => f.write_str("a file of the form could not be stored: check the temporary folder"),
-            Error::UnsupportedCoding => UnsupportedCoding.fmt(f),
+            Error::UnsupportedCoding => CodingError.fmt(f),
             Error::Undecodable(_) => f.write_str("the form is not in the content coding that it is said to have"),
         }
     }

@@ -5,7 +5,7 @@
 //! The rule: the most specific range that matches decides, wherever it stands; among equals the first. A field
 //! without a well-formed member says nothing, so everything is acceptable.
 
-use super::params::unescape;
+use super::params::Params;
 use super::quality::{Quality, Weighted, best, quality_list};
 use crate::util::token;
 
@@ -101,8 +101,9 @@ impl<'a> MediaRange<'a> {
             Self::Exact(range) => essence.eq_ignore_ascii_case(range).then_some(2)?,
         };
         let has = |name: &str, value: &[u8]| {
-            super::params(media_type).any(|(own, raw)| {
-                own.eq_ignore_ascii_case(name) && unescape(raw).eq_ignore_ascii_case(&unescape(value))
+            Params::new(media_type).any(|(own, raw)| {
+                own.eq_ignore_ascii_case(name)
+                    && Params::unescape(raw).eq_ignore_ascii_case(&Params::unescape(value))
             })
         };
         let mut count = 0;

@@ -1,6 +1,6 @@
 //! The `Content-Range` field: which part of the whole a message carries.
 //!
-//! Source: RFC 9110 section 14.4; row `HDR-09`.
+//! Source: RFC 9110 section 14.4.
 
 use super::range::ByteRange;
 use super::text::ValueText;
@@ -12,9 +12,9 @@ use std::fmt;
 /// use anthill_http::header::{ByteRange, ContentRange};
 /// let range = ByteRange::new(123, 456).unwrap();
 /// let part = ContentRange::Part { range, length: Some(789) };
-/// assert_eq!(part.to_value().as_str(), "bytes 123-456/789");
+/// assert_eq!(part.to_string(), "bytes 123-456/789");
 /// assert_eq!(ContentRange::parse(b"bytes 123-456/789"), Some(part));
-/// assert_eq!(ContentRange::Unsatisfied { length: 789 }.to_value().as_str(), "bytes */789");
+/// assert_eq!(ContentRange::Unsatisfied { length: 789 }.to_string(), "bytes */789");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentRange {
@@ -53,7 +53,7 @@ impl ContentRange {
     }
 
     /// The value as it is sent.
-    pub fn to_value(self) -> ValueText {
+    pub(crate) fn text(self) -> ValueText {
         ValueText::of(self)
     }
 }

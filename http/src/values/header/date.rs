@@ -16,9 +16,14 @@ use std::time::SystemTime;
 /// use anthill_http::header;
 /// use std::time::{Duration, UNIX_EPOCH};
 /// let time = UNIX_EPOCH + Duration::from_millis(784_111_777_999);
-/// assert_eq!(header::format_http_date(time).as_str(), "Sun, 06 Nov 1994 08:49:37 GMT");
+/// assert_eq!(header::format_http_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
 /// ```
-pub fn format_http_date(time: SystemTime) -> ValueText {
+pub fn format_http_date(time: SystemTime) -> String {
+    date_text(time).as_str().to_owned()
+}
+
+/// As [`format_http_date`], without memory of its own.
+pub(crate) fn date_text(time: SystemTime) -> ValueText {
     let mut date = HttpDate::new();
     ValueText::of(std::str::from_utf8(date.at(whole_seconds(time))).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What the values of header fields say: lists, parameters, qualities, ranges, dates, entity tags.
+//! Header fields to read, and what their values say: lists, parameters, qualities, ranges, dates, entity tags.
 //!
 //! The idea: values are bytes as they came, and these functions read them in place, without a copy and without
 //! memory of their own. Fields that may stand on several lines are given as the iterator that
@@ -18,14 +18,15 @@ mod quality;
 mod range;
 mod text;
 
+pub use super::headers::{FieldIter, Fields};
 pub use accept::Accept;
 pub use accept_encoding::AcceptEncoding;
 pub use accept_language::AcceptLanguage;
 pub use content_range::ContentRange;
+pub(crate) use date::date_text;
 pub use date::{format_http_date, parse_http_date};
 pub use etag::{EntityTag, EntityTagList};
 pub use list::has_token;
-pub use params::{Params, param, params, unescape};
-pub use quality::{Quality, Weighted, quality_list};
-pub use range::{BYTE_RANGES_MAX, ByteRange, ByteRanges, RangeError, RangeSpec, parse_byte_ranges};
-pub use text::ValueText;
+pub use params::Params;
+pub use quality::{Quality, Weighted};
+pub use range::{ByteRange, ByteRanges, RangeError, RangeSpec};

@@ -10,55 +10,17 @@ use super::list::trim_start;
 use crate::util::token;
 use std::borrow::Cow;
 
-/// The parameters of `value`: what follows its first `;` (row `HDR-09`).
+/// The parameters of a value, what follows its first `;`: an iterator over names and values.
+///
+/// Values are without their quotes but with their escapes, which [`unescape`](Params::unescape) removes. Reading ends at
+/// the first parameter that is malformed (RFC 9110 section 5.6.6).
 ///
 /// ```
-/// use anthill_http::header;
+/// use anthill_http::header::Params;
 /// let value = br#"multipart/form-data; charset=utf-8; boundary="a;b""#;
-/// let expected = [("charset", &b"utf-8"[..]), ("boundary", b"a;b")];
-/// assert!(header::params(value).eq(expected));
+/// assert!(Params::new(value).eq([("charset", &b"utf-8"[..]), ("boundary", b"a;b")]));
 /// ```
-pub fn params(value: &[u8]) -> Params<'_> {
-    let start = memchr::memchr(b';', value).unwrap_or(value.len());
-    Params { rest: &value[start..] }
-}
-
-/// The value of the first parameter called `name`, in any case, without quotes and escapes.
-///
-/// ```
-/// use anthill_http::header;
-/// let value = br#"attachment; FileName="say \"hi\".txt"; filename=second"#;
-/// assert_eq!(header::param(value, "filename").as_deref(), Some(&br#"say "hi".txt"#[..]));
-/// assert_eq!(header::param(value, "name"), None);
-/// ```
-pub fn param<'a>(value: &'a [u8], name: &str) -> Option<Cow<'a, [u8]>> {
-    let mut params = params(value);
-    params.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, raw)| unescape(raw))
-}
-
-/// The inside of a quoted string without its escapes: `\"` becomes `"`. Borrows when there are none.
-///
-/// A value that was not quoted has no backslash, so any value of [`params`] may be given.
-///
-/// ```
-/// use anthill_http::header;
-/// assert_eq!(header::unescape(br#"a \"b\" \\"#).as_ref(), br#"a "b" \"#);
-/// ```
-pub fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', raw).is_none() {
-        return Cow::Borrowed(raw);
-    }
-    let mut is_escaped = false;
-    let is_kept = |byte: &u8| {
-        is_escaped = *byte == b'\\' && !is_escaped;
-        !is_escaped
-    };
-    Cow::Owned(raw.iter().copied().filter(is_kept).collect())
-}
-
-/// Iterator over the names and values of parameters; see [`params`].
-///
-/// Values are without their quotes but with their escapes, which [`unescape`] removes.
+// HDR-09.
 #[derive(Clone, Debug)]
 pub struct Params<'a> {
     // Begins with what is behind the last parameter told.
@@ -66,6 +28,44 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
+    /// Reads the parameters of `value`.
+    pub fn new(value: &'a [u8]) -> Self {
+        let start = memchr::memchr(b';', value).unwrap_or(value.len());
+        Self { rest: &value[start..] }
+    }
+
+    /// The value of the first parameter called `name`, in any case, without quotes and escapes.
+    ///
+    /// ```
+    /// use anthill_http::header::Params;
+    /// let params = Params::new(br#"attachment; FileName="say \"hi\".txt"; filename=second"#);
+    /// assert_eq!(params.clone().get("filename").as_deref(), Some(&br#"say "hi".txt"#[..]));
+    /// assert_eq!(params.get("name"), None);
+    /// ```
+    pub fn get(mut self, name: &str) -> Option<Cow<'a, [u8]>> {
+        self.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, raw)| Self::unescape(raw))
+    }
+
+    /// The inside of a quoted string without its escapes: `\"` becomes `"`. Borrows when there are none.
+    ///
+    /// A value that was not quoted has no backslash, so any value that the iterator gives may be given here.
+    ///
+    /// ```
+    /// use anthill_http::header::Params;
+    /// assert_eq!(Params::unescape(br#"a \"b\" \\"#).as_ref(), br#"a "b" \"#);
+    /// ```
+    pub fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+        if memchr::memchr(b'\\', raw).is_none() {
+            return Cow::Borrowed(raw);
+        }
+        let mut is_escaped = false;
+        let is_kept = |byte: &u8| {
+            is_escaped = *byte == b'\\' && !is_escaped;
+            !is_escaped
+        };
+        Cow::Owned(raw.iter().copied().filter(is_kept).collect())
+    }
+
     /// What has not been read: empty at the end, and from the malformed parameter on otherwise.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
@@ -134,18 +134,18 @@ mod tests {
         for (raw, expected) in
             [("", ""), ("plain", "plain"), (r#"\""#, "\""), (r"\\\a", r"\a"), (r"a\", "a"), (r"\\", r"\")]
         {
-            assert_eq!(unescape(raw.as_bytes()).as_ref(), expected.as_bytes(), "{raw:?}");
+            assert_eq!(Params::unescape(raw.as_bytes()).as_ref(), expected.as_bytes(), "{raw:?}");
         }
-        assert!(matches!(unescape(b"plain"), Cow::Borrowed(_)));
+        assert!(matches!(Params::unescape(b"plain"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn control_bytes_end_a_quoted_string_badly() {
         for byte in (0..b' ').chain([0x7f]).filter(|&byte| byte != b'\t') {
             let value = [&b"a; x=1; b=\"c"[..], &[byte], b"\""].concat();
-            assert_eq!(params(&value).count(), 1, "{byte}");
+            assert_eq!(Params::new(&value).count(), 1, "{byte}");
         }
-        assert_eq!(param(b"a; b=\"c\td\xff\"", "b").as_deref(), Some(&b"c\td\xff"[..]));
+        assert_eq!(Params::new(b"a; b=\"c\td\xff\"").get("b").as_deref(), Some(&b"c\td\xff"[..]));
     }
 
     /// Writes `value` as a quoted string.
@@ -162,18 +162,18 @@ mod tests {
             for (name, text) in &pairs {
                 value.push_str(&format!(" ; {name}={}", quoted(text)));
             }
-            let found: Vec<(String, String)> = params(value.as_bytes())
-                .map(|(name, raw)| (name.to_owned(), String::from_utf8(unescape(raw).into_owned()).unwrap()))
+            let found: Vec<(String, String)> = Params::new(value.as_bytes())
+                .map(|(name, raw)| (name.to_owned(), String::from_utf8(Params::unescape(raw).into_owned()).unwrap()))
                 .collect();
             prop_assert_eq!(found, pairs);
         }
 
         #[test]
         fn any_bytes_have_a_reading(value in "[a;= \t\"\\\\\u{7f}]{0,24}") {
-            let mut iterator = params(value.as_bytes());
+            let mut iterator = Params::new(value.as_bytes());
             for (name, raw) in iterator.by_ref() {
                 prop_assert!(!name.is_empty());
-                prop_assert!(unescape(raw).len() <= raw.len());
+                prop_assert!(Params::unescape(raw).len() <= raw.len());
             }
             prop_assert_eq!(iterator.next(), None);
         }

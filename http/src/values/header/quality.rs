@@ -78,7 +78,10 @@ impl fmt::Display for Quality {
     }
 }
 
-/// A member of a quality list; see [`quality_list`].
+/// A member of a quality list: what stands before its parameters, those, and its weight.
+///
+/// For fields that have no type of their own, as [`Accept`](super::Accept), [`AcceptEncoding`](super::AcceptEncoding) and
+/// [`AcceptLanguage`](super::AcceptLanguage) have.
 #[derive(Clone, Copy, Debug)]
 pub struct Weighted<'a> {
     value: &'a [u8],
@@ -87,6 +90,24 @@ pub struct Weighted<'a> {
 }
 
 impl<'a> Weighted<'a> {
+    /// The well-formed members of the quality list in `lines`, the values of one field, in order.
+    ///
+    /// ```
+    /// use anthill_http::header::Weighted;
+    /// let members: Vec<_> = Weighted::list(["a;x=1;q=0.5, b", "c;q=2"]).collect();
+    /// assert_eq!(members.len(), 2);
+    /// assert_eq!((members[0].value(), members[0].quality().thousandths()), (&b"a"[..], 500));
+    /// assert!(members[0].params().eq([("x", &b"1"[..])]));
+    /// assert_eq!((members[1].value(), members[1].quality().thousandths()), (&b"b"[..], 1000));
+    /// ```
+    pub fn list<T, L>(lines: L) -> impl Iterator<Item = Self> + use<'a, T, L>
+    where
+        T: AsRef<[u8]> + ?Sized + 'a,
+        L: IntoIterator<Item = &'a T>,
+    {
+        quality_list(lines)
+    }
+
     /// What stands before the first `;`.
     pub fn value(&self) -> &'a [u8] {
         self.value
@@ -94,7 +115,7 @@ impl<'a> Weighted<'a> {
 
     /// The parameters that stand before the weight.
     pub fn params(&self) -> Params<'a> {
-        super::params(self.params)
+        Params::new(self.params)
     }
 
     /// The weight, [`Quality::ONE`] when there is none.
@@ -104,7 +125,7 @@ impl<'a> Weighted<'a> {
 
     /// Reads one member. What follows the weight is not looked at: such extensions are obsolete.
     fn parse(member: &'a [u8]) -> Option<Self> {
-        let mut rest = super::params(member);
+        let mut rest = Params::new(member);
         let (value, params) = member.split_at(member.len() - rest.rest().len());
         let value = token::trim(value);
         if value.is_empty() {
@@ -128,16 +149,7 @@ impl<'a> Weighted<'a> {
 }
 
 /// The well-formed members of the quality list in `lines`, the values of one field, in order.
-///
-/// ```
-/// use anthill_http::header;
-/// let members: Vec<_> = header::quality_list(["a;x=1;q=0.5, b", "c;q=2"]).collect();
-/// assert_eq!(members.len(), 2);
-/// assert_eq!((members[0].value(), members[0].quality().thousandths()), (&b"a"[..], 500));
-/// assert!(members[0].params().eq([("x", &b"1"[..])]));
-/// assert_eq!((members[1].value(), members[1].quality().thousandths()), (&b"b"[..], 1000));
-/// ```
-pub fn quality_list<'a, T, L>(lines: L) -> impl Iterator<Item = Weighted<'a>> + use<'a, T, L>
+pub(super) fn quality_list<'a, T, L>(lines: L) -> impl Iterator<Item = Weighted<'a>> + use<'a, T, L>
 where
     T: AsRef<[u8]> + ?Sized + 'a,
     L: IntoIterator<Item = &'a T>,

@@ -3,7 +3,7 @@
 //! The idea: a range that exists cannot be empty or overflow ([`ByteRange`]), and the field is read once to judge
 //! it and again to hand its ranges out, so nothing is kept.
 //!
-//! Source: RFC 9110 sections 14.1.1, 14.1.2, 14.2; row `HDR-09`. Where fasthttp answers every error with 416, the
+//! Source: RFC 9110 sections 14.1.1, 14.1.2, 14.2. Where fasthttp answers every error with 416, the
 //! error here tells what RFC 9110 makes of it.
 //!
 //! The rule: the number of ranges is bounded, and so is what a server can be made to send.
@@ -13,9 +13,6 @@ use crate::util::token;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::{Range, RangeFrom};
-
-/// Fields with more ranges than this many are [`RangeError::TooMany`].
-pub const BYTE_RANGES_MAX: usize = 32;
 
 /// The bytes from one position to another, both included; never empty.
 ///
@@ -114,8 +111,13 @@ impl RangeSpec {
         }
     }
 
-    /// The whole value of a `Range` field that asks for this range alone.
-    pub fn to_value(self) -> ValueText {
+    /// The whole value of a `Range` field that asks for this range alone: `bytes=0-499`.
+    pub fn to_value(self) -> String {
+        self.text().as_str().to_owned()
+    }
+
+    /// As [`to_value`](Self::to_value), without memory of its own.
+    pub(crate) fn text(self) -> ValueText {
         ValueText::of(format_args!("bytes={self}"))
     }
 }
@@ -151,7 +153,7 @@ pub enum RangeError {
     OtherUnit,
     /// The field breaks the grammar or has a range whose end lies before its start: send everything.
     Malformed,
-    /// There are more than [`BYTE_RANGES_MAX`] ranges: send everything, or refuse.
+    /// There are more than [`ByteRanges::MAX`] ranges: send everything, or refuse.
     TooMany,
     /// No range has a byte in common with what there is: answer 416, with
     /// [`ContentRange::Unsatisfied`](super::ContentRange::Unsatisfied).
@@ -171,48 +173,7 @@ impl fmt::Display for RangeError {
 
 impl std::error::Error for RangeError {}
 
-/// Reads the `Range` field `value` for content of `length` bytes.
-///
-/// Ranges are clipped to the content, in the order they were asked for; those that lie behind it are left out. A
-/// server may merge them or send everything when together they are longer than the content
-/// ([`ByteRanges::total_len`]).
-///
-/// ```
-/// use anthill_http::header::{self, ByteRange, RangeError};
-/// let mut ranges = header::parse_byte_ranges(b"bytes=0-1, 5000-, -3", 1000)?;
-/// assert_eq!(ranges.len(), 2);
-/// assert_eq!(ranges.next(), ByteRange::new(0, 1));
-/// assert_eq!(ranges.next(), ByteRange::new(997, 999));
-/// assert_eq!(header::parse_byte_ranges(b"bytes=1000-", 1000).err(), Some(RangeError::Unsatisfiable));
-/// # Ok::<(), RangeError>(())
-/// ```
-///
-/// # Errors
-/// [`RangeError`], which says what to answer.
-pub fn parse_byte_ranges(value: &[u8], length: u64) -> Result<ByteRanges<'_>, RangeError> {
-    let value = token::trim(value);
-    let equals = memchr::memchr(b'=', value).ok_or(RangeError::Malformed)?;
-    let (unit, specs) = (&value[..equals], &value[equals + 1..]);
-    if !unit.eq_ignore_ascii_case(b"bytes") {
-        return Err(if token::is_token(unit) { RangeError::OtherUnit } else { RangeError::Malformed });
-    }
-    let (mut asked, mut found) = (0, 0);
-    for spec in token::list(specs) {
-        if asked == BYTE_RANGES_MAX {
-            return Err(RangeError::TooMany);
-        }
-        asked += 1;
-        let spec = RangeSpec::parse(spec).ok_or(RangeError::Malformed)?;
-        found += usize::from(spec.resolve(length).is_some());
-    }
-    match (asked, found) {
-        (0, _) => Err(RangeError::Malformed),
-        (_, 0) => Err(RangeError::Unsatisfiable),
-        _ => Ok(ByteRanges { specs, length, found }),
-    }
-}
-
-/// Iterator over the ranges of a field that lie within the content; see [`parse_byte_ranges`].
+/// Iterator over the ranges of a field that lie within the content; see [`parse`](ByteRanges::parse).
 #[derive(Clone, Debug)]
 pub struct ByteRanges<'a> {
     specs: &'a [u8],
@@ -220,7 +181,51 @@ pub struct ByteRanges<'a> {
     found: usize,
 }
 
-impl ByteRanges<'_> {
+impl<'a> ByteRanges<'a> {
+    /// Fields with more ranges than this many are [`RangeError::TooMany`].
+    pub const MAX: usize = 32;
+
+    /// Reads the `Range` field `value` for content of `length` bytes.
+    ///
+    /// Ranges are clipped to the content, in the order they were asked for; those that lie behind it are left out. A
+    /// server may merge them or send everything when together they are longer than the content
+    /// ([`total_len`](Self::total_len)).
+    ///
+    /// ```
+    /// use anthill_http::header::{ByteRange, ByteRanges, RangeError};
+    /// let mut ranges = ByteRanges::parse(b"bytes=0-1, 5000-, -3", 1000)?;
+    /// assert_eq!(ranges.len(), 2);
+    /// assert_eq!(ranges.next(), ByteRange::new(0, 1));
+    /// assert_eq!(ranges.next(), ByteRange::new(997, 999));
+    /// assert_eq!(ByteRanges::parse(b"bytes=1000-", 1000).err(), Some(RangeError::Unsatisfiable));
+    /// # Ok::<(), RangeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RangeError`], which says what to answer.
+    pub fn parse(value: &'a [u8], length: u64) -> Result<Self, RangeError> {
+        let value = token::trim(value);
+        let equals = memchr::memchr(b'=', value).ok_or(RangeError::Malformed)?;
+        let (unit, specs) = (&value[..equals], &value[equals + 1..]);
+        if !unit.eq_ignore_ascii_case(b"bytes") {
+            return Err(if token::is_token(unit) { RangeError::OtherUnit } else { RangeError::Malformed });
+        }
+        let (mut asked, mut found) = (0, 0);
+        for spec in token::list(specs) {
+            if asked == Self::MAX {
+                return Err(RangeError::TooMany);
+            }
+            asked += 1;
+            let spec = RangeSpec::parse(spec).ok_or(RangeError::Malformed)?;
+            found += usize::from(spec.resolve(length).is_some());
+        }
+        match (asked, found) {
+            (0, _) => Err(RangeError::Malformed),
+            (_, 0) => Err(RangeError::Unsatisfiable),
+            _ => Ok(Self { specs, length, found }),
+        }
+    }
+
     /// The number of bytes in the ranges that are left, bytes that are in two of them counted twice.
     pub fn total_len(&self) -> u64 {
         self.clone().fold(0, |total, range| total.saturating_add(range.len()))

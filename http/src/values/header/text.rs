@@ -9,15 +9,8 @@ use std::ops::Deref;
 const BYTES_MAX: usize = 6 + 20 + 1 + 20 + 1 + 20;
 
 /// The text of a value, such as a date or a range, kept where the variable is.
-///
-/// ```
-/// use anthill_http::{Headers, header};
-/// let mut headers = Headers::new();
-/// headers.set("Last-Modified", header::format_http_date(std::time::UNIX_EPOCH));
-/// assert_eq!(headers.get_str("last-modified"), Some("Thu, 01 Jan 1970 00:00:00 GMT"));
-/// ```
 #[derive(Clone, Copy)]
-pub struct ValueText {
+pub(crate) struct ValueText {
     bytes: [u8; BYTES_MAX],
     len: usize,
 }
@@ -32,13 +25,13 @@ impl ValueText {
     }
 
     /// The text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         // Only whole pieces of text are ever appended.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     /// The text as bytes.
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 }

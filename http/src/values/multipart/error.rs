@@ -107,28 +107,28 @@ impl std::error::Error for Limit {}
 
 /// What the parser can say; it reads nothing and so has no I/O errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum Cause {
     Malformed(Malformed),
     TooLarge(Limit),
 }
 
-impl From<Malformed> for Refusal {
+impl From<Malformed> for Cause {
     fn from(cause: Malformed) -> Self {
-        Refusal::Malformed(cause)
+        Cause::Malformed(cause)
     }
 }
 
-impl From<Limit> for Refusal {
+impl From<Limit> for Cause {
     fn from(limit: Limit) -> Self {
-        Refusal::TooLarge(limit)
+        Cause::TooLarge(limit)
     }
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
+impl From<Cause> for Error {
+    fn from(refusal: Cause) -> Self {
         match refusal {
-            Refusal::Malformed(cause) => Error::Malformed(cause),
-            Refusal::TooLarge(limit) => Error::TooLarge(limit),
+            Cause::Malformed(cause) => Error::Malformed(cause),
+            Cause::TooLarge(limit) => Error::TooLarge(limit),
         }
     }
 }

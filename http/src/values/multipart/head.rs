@@ -6,7 +6,7 @@
 //! The rule: a name is a token directly followed by its colon, and nothing in a head is a control byte.
 
 use super::disposition::Disposition;
-use super::error::{Limit, Malformed, Refusal};
+use super::error::{Cause, Limit, Malformed};
 use super::limits::HEAD_FIELDS_MAX;
 use crate::util::token;
 use crate::values::headers::Headers;
@@ -21,9 +21,9 @@ pub(crate) struct PartHead {
 
 impl PartHead {
     /// Reads the field lines `text`, each with the CR LF in front of it. The memory of `self` is used again.
-    pub(super) fn parse(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn parse(&mut self, text: &[u8]) -> Result<(), Cause> {
         self.headers.clear();
-        self.headers.set_raw_names(true);
+        self.headers.set_names_normalizing(false);
         self.disposition = Disposition::default();
         let mut field: Option<(&[u8], Cow<'_, [u8]>)> = None;
         for line in lines(text) {
@@ -105,7 +105,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<PartHead, Refusal> {
+    fn parse(text: &str) -> Result<PartHead, Cause> {
         let mut head = PartHead::default();
         head.parse(text.as_bytes()).map(|()| head)
     }

@@ -1,6 +1,6 @@
 //! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
 //!
-//! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::params`](crate::header::params), which
+//! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::Params`](crate::header::Params), which
 //! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes but white space up
 //! to the semicolon (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or
 //! a backslash, because file names were and are sent as `C:\dir\name`.
@@ -17,9 +17,9 @@ use std::borrow::Cow;
 pub(super) struct BadParameter;
 
 /// The value without its parameters, trimmed, and the parameters.
-pub(super) fn split(value: &[u8]) -> (&[u8], Params<'_>) {
+pub(super) fn split(value: &[u8]) -> (&[u8], FormParams<'_>) {
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
-    (token::trim(&value[..end]), Params { rest: &value[end..] })
+    (token::trim(&value[..end]), FormParams { rest: &value[end..] })
 }
 
 /// A name and a decoded value.
@@ -27,11 +27,11 @@ type Param<'a> = (&'a [u8], Cow<'a, [u8]>);
 
 /// Names (tokens, as sent) and decoded values; ends after the first malformed one.
 #[derive(Clone, Debug)]
-pub(super) struct Params<'a> {
+pub(super) struct FormParams<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Params<'a> {
+impl<'a> Iterator for FormParams<'a> {
     type Item = Result<Param<'a>, BadParameter>;
 
     fn next(&mut self) -> Option<Self::Item> {

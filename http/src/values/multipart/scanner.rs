@@ -14,7 +14,7 @@
 //! refused.
 
 use super::Boundary;
-use super::error::{Limit, Malformed, Refusal};
+use super::error::{Cause, Limit, Malformed};
 use super::head::PartHead;
 use super::limits::{BUFFER_BYTES, Limits, PADDING_BYTES_MAX, READ_BYTES_MIN};
 use crate::wire::input::Input;
@@ -26,7 +26,7 @@ pub(super) struct Scanner {
     input: Input,
     needle: Finder<'static>,
     limits: Limits,
-    state: State,
+    state: ScanState,
     /// How many unread bytes are known to be content (or preamble) and were not consumed yet.
     ready: usize,
     parts: usize,
@@ -37,7 +37,7 @@ pub(super) struct Scanner {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum ScanState {
     /// Before the first delimiter.
     Preamble,
     /// Behind a delimiter, in its line, which may end a part.
@@ -53,7 +53,7 @@ enum State {
     Content,
     /// Behind the closing delimiter.
     Epilogue,
-    Refused(Refusal),
+    Refused(Cause),
 }
 
 /// What was found.
@@ -72,7 +72,7 @@ pub(super) enum Event {
 }
 
 /// What a state makes of the unread bytes.
-enum Outcome {
+enum Scanned {
     /// Another state can go on.
     Moved,
     /// More bytes are needed.
@@ -89,7 +89,7 @@ impl Scanner {
             input,
             needle: Finder::new(needle.as_bytes()).into_owned(),
             limits,
-            state: State::Preamble,
+            state: ScanState::Preamble,
             ready: 0,
             parts: 0,
             part_bytes: 0,
@@ -100,24 +100,24 @@ impl Scanner {
     }
 
     /// Goes on to the next event. Content that was not consumed is announced again.
-    pub(super) fn step(&mut self) -> Result<Event, Refusal> {
+    pub(super) fn step(&mut self) -> Result<Event, Cause> {
         loop {
             let outcome = match self.state {
-                State::Preamble => self.preamble(),
-                State::Delimiter { ends_part } => self.delimiter(ends_part),
-                State::Head { searched } => self.head_end(searched),
-                State::ContentStart => self.content_start(),
-                State::Content => self.look_for_content(),
-                State::Epilogue => self.epilogue(),
-                State::Refused(refusal) => Err(refusal),
+                ScanState::Preamble => self.preamble(),
+                ScanState::Delimiter { ends_part } => self.delimiter(ends_part),
+                ScanState::Head { searched } => self.head_end(searched),
+                ScanState::ContentStart => self.content_start(),
+                ScanState::Content => self.look_for_content(),
+                ScanState::Epilogue => self.epilogue(),
+                ScanState::Refused(refusal) => Err(refusal),
             };
             match outcome {
-                Ok(Outcome::Moved) => {}
-                Ok(Outcome::Found(event)) => return Ok(event),
-                Ok(Outcome::Starved) if !self.has_ended => return Ok(Event::NeedInput),
-                Ok(Outcome::Starved) => self.state = State::Refused(Malformed::Truncated.into()),
+                Ok(Scanned::Moved) => {}
+                Ok(Scanned::Found(event)) => return Ok(event),
+                Ok(Scanned::Starved) if !self.has_ended => return Ok(Event::NeedInput),
+                Ok(Scanned::Starved) => self.state = ScanState::Refused(Malformed::Truncated.into()),
                 Err(refusal) => {
-                    self.state = State::Refused(refusal);
+                    self.state = ScanState::Refused(refusal);
                     return Err(refusal);
                 }
             }
@@ -139,7 +139,7 @@ impl Scanner {
         self.received += count as u64;
         self.has_ended |= count == 0;
         if self.received > self.limits.body_bytes_max {
-            self.state = State::Refused(Limit::Body.into());
+            self.state = ScanState::Refused(Limit::Body.into());
         }
     }
 
@@ -165,13 +165,13 @@ impl Scanner {
         self.part_bytes = self.part_bytes.saturating_add(count as u64);
     }
 
-    fn preamble(&mut self) -> Result<Outcome, Refusal> {
+    fn preamble(&mut self) -> Result<Scanned, Cause> {
         let (clear, found) = self.clear_bytes();
         self.input.consume(clear);
-        Ok(if found { self.pass_needle(false) } else { Outcome::Starved })
+        Ok(if found { self.pass_needle(false) } else { Scanned::Starved })
     }
 
-    fn delimiter(&mut self, ends_part: bool) -> Result<Outcome, Refusal> {
+    fn delimiter(&mut self, ends_part: bool) -> Result<Scanned, Cause> {
         let line = self.input.unread();
         let closing = line.strip_prefix(b"--");
         let line = closing.unwrap_or(line);
@@ -179,20 +179,20 @@ impl Scanner {
         self.state = match &line[padding..] {
             _ if padding > PADDING_BYTES_MAX => return Err(Malformed::Delimiter.into()),
             // The body may end without the end of its last line.
-            [] | [b'\r'] if closing.is_some() && self.has_ended => State::Epilogue,
-            [] | [b'\r'] => return Ok(Outcome::Starved),
-            [b'-'] if closing.is_none() && padding == 0 => return Ok(Outcome::Starved),
-            [b'\r', b'\n', ..] if closing.is_some() => State::Epilogue,
+            [] | [b'\r'] if closing.is_some() && self.has_ended => ScanState::Epilogue,
+            [] | [b'\r'] => return Ok(Scanned::Starved),
+            [b'-'] if closing.is_none() && padding == 0 => return Ok(Scanned::Starved),
+            [b'\r', b'\n', ..] if closing.is_some() => ScanState::Epilogue,
             [b'\r', b'\n', ..] => {
                 self.input.consume(padding);
-                State::Head { searched: 0 }
+                ScanState::Head { searched: 0 }
             }
             _ => return Err(Malformed::Delimiter.into()),
         };
-        Ok(if ends_part { Outcome::Found(Event::PartEnd) } else { Outcome::Moved })
+        Ok(if ends_part { Scanned::Found(Event::PartEnd) } else { Scanned::Moved })
     }
 
-    fn head_end(&mut self, searched: usize) -> Result<Outcome, Refusal> {
+    fn head_end(&mut self, searched: usize) -> Result<Scanned, Cause> {
         let unread = self.input.unread();
         let found = memchr::memmem::find(&unread[searched..], b"\r\n\r\n").map(|at| searched + at);
         let bytes_max = self.limits.head_bytes_max;
@@ -211,47 +211,47 @@ impl Scanner {
                 self.input.consume(end + 2);
                 self.parts += 1;
                 self.part_bytes = 0;
-                self.state = State::ContentStart;
-                Ok(Outcome::Found(Event::PartStart))
+                self.state = ScanState::ContentStart;
+                Ok(Scanned::Found(Event::PartStart))
             }
             None if unread.len() < bytes_max.saturating_add(4) => {
-                self.state = State::Head { searched: unread.len().saturating_sub(3) };
-                Ok(Outcome::Starved)
+                self.state = ScanState::Head { searched: unread.len().saturating_sub(3) };
+                Ok(Scanned::Starved)
             }
             _ => Err(Limit::Head.into()),
         }
     }
 
-    fn content_start(&mut self) -> Result<Outcome, Refusal> {
+    fn content_start(&mut self) -> Result<Scanned, Cause> {
         let unread = self.input.unread();
         let needle = self.needle.needle();
         if unread.starts_with(needle) {
             return Ok(self.pass_needle(true));
         }
         if needle.starts_with(unread) {
-            return Ok(Outcome::Starved);
+            return Ok(Scanned::Starved);
         }
         self.input.consume(2);
-        self.state = State::Content;
-        Ok(Outcome::Moved)
+        self.state = ScanState::Content;
+        Ok(Scanned::Moved)
     }
 
-    fn look_for_content(&mut self) -> Result<Outcome, Refusal> {
+    fn look_for_content(&mut self) -> Result<Scanned, Cause> {
         if self.ready > 0 {
-            return Ok(Outcome::Found(Event::Content));
+            return Ok(Scanned::Found(Event::Content));
         }
         let (clear, found) = self.clear_bytes();
         if clear == 0 {
-            return Ok(if found { self.pass_needle(true) } else { Outcome::Starved });
+            return Ok(if found { self.pass_needle(true) } else { Scanned::Starved });
         }
         let allowed = self.limits.part_bytes_max.saturating_sub(self.part_bytes);
         self.ready = usize::try_from(allowed).map_or(clear, |allowed| allowed.min(clear));
-        if self.ready == 0 { Err(Limit::Part.into()) } else { Ok(Outcome::Found(Event::Content)) }
+        if self.ready == 0 { Err(Limit::Part.into()) } else { Ok(Scanned::Found(Event::Content)) }
     }
 
-    fn epilogue(&mut self) -> Result<Outcome, Refusal> {
+    fn epilogue(&mut self) -> Result<Scanned, Cause> {
         self.input.clear();
-        Ok(if self.has_ended { Outcome::Found(Event::End) } else { Outcome::Starved })
+        Ok(if self.has_ended { Scanned::Found(Event::End) } else { Scanned::Starved })
     }
 
     /// How many of the unread bytes are in front of a delimiter, and whether there is a whole one behind them.
@@ -270,10 +270,10 @@ impl Scanner {
     }
 
     /// Goes behind the delimiter at the front.
-    fn pass_needle(&mut self, ends_part: bool) -> Outcome {
+    fn pass_needle(&mut self, ends_part: bool) -> Scanned {
         self.input.consume(self.needle.needle().len());
-        self.state = State::Delimiter { ends_part };
-        Outcome::Moved
+        self.state = ScanState::Delimiter { ends_part };
+        Scanned::Moved
     }
 }
 
@@ -443,7 +443,7 @@ mod tests {
                 Err(refusal) => break refusal,
             }
         };
-        assert_eq!(refusal, Refusal::TooLarge(Limit::Head));
+        assert_eq!(refusal, Cause::TooLarge(Limit::Head));
         assert!(fed <= BUFFER_BYTES && scanner.input.capacity() <= BUFFER_BYTES, "{fed} bytes were taken");
     }
 

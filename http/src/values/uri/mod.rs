@@ -5,15 +5,15 @@
 //! right whichever of them has been changed.
 //!
 //! The rule: what fails changes nothing, and what is printed is one line without spaces that reads back to the same
-//! host, path, arguments and fragment (rows `URI-01` to `URI-03`, RFC 3986).
+//! host, path, arguments and fragment (RFC 3986).
 
 mod error;
 mod parse;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::{fmt, io};
 
 pub use error::UriError;
 
@@ -48,7 +48,7 @@ static FRAGMENT: ByteSet = visible_but(b"");
 /// uri.query_args_mut().append("z", "a&b");
 /// assert_eq!(uri.to_string(), "http://example.com:8080/c?y=2&z=a%26b");
 /// assert_eq!(uri.request_uri(), b"/c?y=2&z=a%26b");
-/// # Ok::<(), anthill_http::UriError>(())
+/// # Ok::<(), anthill_http::uri::UriError>(())
 /// ```
 #[derive(Default)]
 pub struct Uri {
@@ -89,7 +89,8 @@ impl Uri {
     /// cannot stand there, and `http` or `https` with an empty host between the slashes (RFC 9110 section 4.2).
     ///
     /// ```
-    /// use anthill_http::{Uri, UriError};
+    /// use anthill_http::uri::UriError;
+    /// use anthill_http::Uri;
     ///
     /// assert_eq!(Uri::parse("//h:80")?.host(), b"h:80");
     /// assert_eq!(Uri::parse("http://h\\@evil/").unwrap_err(), UriError::Userinfo);
@@ -113,7 +114,7 @@ impl Uri {
     /// ```
     /// let uri = anthill_http::Uri::parse_with_host("H", "//a?b")?;
     /// assert_eq!((uri.host(), uri.path(), uri.path_original()), (&b"h"[..], "/a", &b"//a"[..]));
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn parse_with_host(host: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<Self, UriError> {
         let mut uri = Self::new();
@@ -172,7 +173,7 @@ impl Uri {
     ///     uri.update(reference)?;
     ///     assert_eq!(uri.to_string(), expected);
     /// }
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn update(&mut self, reference: impl AsRef<[u8]>) -> Result<(), UriError> {
         let reference = reference.as_ref();
@@ -210,7 +211,7 @@ impl Uri {
     /// ```
     /// let uri = anthill_http::Uri::parse("http://[FE80::1%25en0]:80/")?;
     /// assert_eq!((uri.host(), uri.hostname(), uri.port()), (&b"[fe80::1%en0]:80"[..], &b"fe80::1%en0"[..], Some(80)));
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn host(&self) -> &[u8] {
         &self.host
@@ -246,7 +247,7 @@ impl Uri {
     /// let uri = anthill_http::Uri::parse("http://me:p%40ss:w@h/")?;
     /// assert_eq!((uri.username().as_ref(), uri.password().as_ref()), (&b"me"[..], &b"p@ss:w"[..]));
     /// assert_eq!(uri.to_string(), "http://h/");
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn username(&self) -> Cow<'_, [u8]> {
         decoded(cut(&self.userinfo, b':').0)
@@ -299,7 +300,7 @@ impl Uri {
     /// assert_eq!(uri.query(), b"a=1");
     /// uri.query_args_mut().clear();
     /// assert_eq!(uri.to_string(), "http://h/");
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn query_args_mut(&mut self) -> QueryArgsMut<'_> {
         self.query_args();
@@ -356,7 +357,7 @@ impl Uri {
     /// let mut uri = anthill_http::Uri::parse("http://h/a?b")?;
     /// uri.set_path("/what?/c%20d/../é");
     /// assert_eq!((uri.path(), uri.to_string().as_str()), ("/what?/é", "http://h/what%3F/%C3%A9?b"));
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
     pub fn set_path(&mut self, path: impl AsRef<[u8]>) {
         replace(&mut self.path, path.as_ref());
@@ -377,7 +378,7 @@ impl Uri {
         replace(&mut self.fragment, fragment.as_ref());
     }
 
-    /// Whether the path is printed in its normal form, which is the default, or as it was written (row `URI-02`), as a
+    /// Whether the path is printed in its normal form, which is the default, or as it was written, as a
     /// proxy may want. [`Uri::path`] is the same either way.
     ///
     /// ```
@@ -385,8 +386,9 @@ impl Uri {
     /// assert_eq!(uri.request_uri(), b"/a/b/c");
     /// uri.set_path_normalizing(false);
     /// assert_eq!(uri.request_uri(), b"/a%2Fb//c");
-    /// # Ok::<(), anthill_http::UriError>(())
+    /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
+    // URI-02.
     #[doc(alias = "DisablePathNormalizing")]
     pub fn set_path_normalizing(&mut self, normalizing: bool) {
         self.sends_path_as_written = !normalizing;
@@ -448,7 +450,7 @@ impl Uri {
     }
 
     /// Appends what a client sends in the request line: the path and the query. `*` alone stays what it is.
-    pub fn append_request_uri_to(&self, out: &mut Vec<u8>) {
+    fn append_request_uri_to(&self, out: &mut Vec<u8>) {
         if self.is_asterisk() {
             out.push(b'*');
             return;
@@ -467,19 +469,11 @@ impl Uri {
         }
     }
 
-    /// What a client sends in the request line; see [`Uri::append_request_uri_to`].
+    /// What a client sends in the request line: the path and the query. `*` alone stays what it is.
     pub fn request_uri(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.append_request_uri_to(&mut out);
         out
-    }
-
-    /// Writes what [`Uri::to_bytes`] says, in one go.
-    ///
-    /// # Errors
-    /// Those of `writer`.
-    pub fn write_to(&self, mut writer: impl io::Write) -> io::Result<()> {
-        writer.write_all(&self.to_bytes())
     }
 
     /// Whether the target is the whole server, as in `OPTIONS *`.
