@@ -8,8 +8,9 @@ use std::fmt;
 
 use super::expect::ResponseLine;
 use crate::wire::Then;
+use anthill_http::header::Fields;
 use anthill_http::unstable::{ClientConn, ClientLimits, ClientProgress};
-use anthill_http::{Fields, ProtoError, Request};
+use anthill_http::{ProtoError, Request};
 
 /// A case about a client.
 #[derive(Debug)]
