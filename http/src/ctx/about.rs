@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 /// About the connection.
 impl RequestCtx {
-    /// The peer's address, or the one that was put in its place; `0.0.0.0:0` when the connection is not TCP (row
-    /// `CTX-05`).
+    /// The peer's address, or the one that was put in its place; `0.0.0.0:0` when the connection is not TCP.
+    // CTX-05.
     pub fn remote_addr(&self) -> SocketAddr {
         self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
     }
@@ -34,7 +34,8 @@ impl RequestCtx {
         self.conn.request_number()
     }
 
-    /// The request's number: that of its connection in the upper half, its own in the lower (row `CTX-08`).
+    /// The request's number: that of its connection in the upper half, its own in the lower.
+    // CTX-08.
     pub fn id(&self) -> u64 {
         self.conn_id() << 32 | self.conn_request_num() & u64::from(u32::MAX)
     }
@@ -50,17 +51,18 @@ impl RequestCtx {
         self.time.unwrap_or_else(SystemTime::now)
     }
 
-    /// Whether the client has said that it sends nothing more, or is gone (row `CON-11`).
+    /// Whether the client has said that it sends nothing more, or is gone.
     ///
     /// For handlers that take long: what they would answer is probably not read any more. Costs a system call. A client
     /// may rightly shut down its sending side and wait for the response; few do. False when it cannot be known: on
     /// systems other than Linux until the connection is reset, and with
     /// [`serve_conn`](crate::Server::serve_conn).
+    // CON-11.
     pub fn client_disconnected(&mut self) -> bool {
         self.line.peer_has_ended()
     }
 
-    /// Logs a line about this request at level `Info` (row `CTX-08`; fasthttp's `ctx.Logger()`): seconds since the
+    /// Logs a line about this request at level `Info` (fasthttp's `ctx.Logger()`): seconds since the
     /// connection was opened, the request as [`Display`](fmt::Display) shows it, the message.
     ///
     /// ```
@@ -69,6 +71,7 @@ impl RequestCtx {
     /// }
     /// # let _: fn(&mut anthill_http::RequestCtx) = handler;
     /// ```
+    // CTX-08.
     pub fn log(&self, message: impl fmt::Display) {
         // A clock that was set back makes it zero.
         let elapsed = SystemTime::now().duration_since(self.conn_time()).unwrap_or_default();

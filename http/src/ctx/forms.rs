@@ -43,8 +43,8 @@ impl fmt::Debug for FormValue {
 /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) bounds it. Otherwise the default
 /// [`form::Options`] hold. For larger forms there are [`form`](Self::form) and [`multipart`](Self::multipart).
 impl RequestCtx {
-    /// The value called `name` of the query, or else of the form in the body: the first that is not empty (row `CTX-03`;
-    /// fasthttp's `FormValue`). The server's [`form_value_func`](crate::ServerBuilder::form_value_func) may say otherwise.
+    /// The value called `name` of the query, or else of the form in the body: the first that is not empty (fasthttp's
+    /// `FormValue`). The server's [`form_value_func`](crate::ServerBuilder::form_value_func) may say otherwise.
     ///
     /// `None` when there is none, and also when the body is no form or cannot be read; [`post_args`](Self::post_args) and
     /// [`form`](Self::form) say why.
@@ -61,6 +61,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.form_value("x"), None);
     /// # Ok::<(), anthill_http::InvalidRequest>(())
     /// ```
+    // CTX-03.
     pub fn form_value(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
         match self.options.form_value.clone() {
             Some(FormValue(look_up)) => look_up(self, name),
@@ -86,10 +87,11 @@ impl RequestCtx {
         first_with_text(body, query)
     }
 
-    /// The values of an urlencoded form in the body (row `FRM-01`; fasthttp's `PostArgs`).
+    /// The values of an urlencoded form in the body (fasthttp's `PostArgs`).
     ///
     /// # Errors
     /// [`form::Error::NotAForm`] for a body of any other type; or why the form cannot be read.
+    // FRM-01.
     pub fn post_args(&mut self) -> Result<&Args, form::Error> {
         match self.request.form_type()? {
             FormType::Urlencoded => Ok(self.kept_form()?.values()),
@@ -97,10 +99,11 @@ impl RequestCtx {
         }
     }
 
-    /// The first file of the form field `name` (row `FRM-03`; fasthttp's `FormFile`).
+    /// The first file of the form field `name` (fasthttp's `FormFile`).
     ///
     /// # Errors
     /// [`form::Error::MissingFile`] when there is none; or why the form cannot be read.
+    // FRM-03.
     pub fn form_file(&mut self, name: &str) -> Result<&FormFile, form::Error> {
         self.kept_form()?.file(name)
     }
@@ -127,7 +130,7 @@ impl RequestCtx {
 /// Whole forms, and forms part by part.
 impl RequestCtx {
     /// The form in the body, urlencoded or multipart, of content coding `gzip`, `deflate` or none, within the bounds of
-    /// `options` (rows `FRM-01` to `FRM-04`; fasthttp's `MultipartForm`).
+    /// `options` (fasthttp's `MultipartForm`).
     ///
     /// A body that has not arrived is read as it comes, with files going to disk as `options` say, and is gone from
     /// [`body`](Self::body) afterwards. One that has arrived stays, and can be read again.
@@ -148,6 +151,7 @@ impl RequestCtx {
     ///
     /// # Errors
     /// Why it cannot be read, with the [status](form::Error::status) to answer.
+    // FRM-01 to FRM-04.
     pub fn form(&mut self, options: &form::Options) -> Result<Form, form::Error> {
         let codings = self.request.content_codings();
         if self.request.is_body_complete() {
@@ -159,7 +163,7 @@ impl RequestCtx {
     }
 
     /// The parts of a multipart body one after the other, read as the body comes, so that an upload of any size passes
-    /// through in constant memory (row `FRM-05`). Content codings `gzip` and `deflate` are undone.
+    /// through in constant memory. Content codings `gzip` and `deflate` are undone.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, multipart};
@@ -176,8 +180,9 @@ impl RequestCtx {
     /// ```
     ///
     /// # Errors
-    /// [`form::Error::NotAForm`] when the body is not multipart, [`form::Error::Boundary`] when nothing valid separates its
-    /// parts, [`form::Error::UnsupportedCoding`].
+    /// [`form::Error::NotAForm`] when the body is not multipart, [`form::Error::Boundary`] when nothing valid separates
+    /// its parts, [`form::Error::UnsupportedCoding`].
+    // FRM-05.
     pub fn multipart(
         &mut self,
         limits: multipart::Limits,
@@ -193,8 +198,9 @@ impl RequestCtx {
 }
 
 impl form::Error {
-    /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408 for a
-    /// client that stopped sending, 500 when a file cannot be stored, 400 for everything else that is wrong with the body.
+    /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408
+    /// for a client that stopped sending, 500 when a file cannot be stored, 400 for everything else that is wrong with
+    /// the body.
     ///
     /// ```
     /// use anthill_http::form::{Error, Limit};

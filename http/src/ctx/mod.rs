@@ -47,7 +47,7 @@ use std::time::SystemTime;
 /// # let _: fn(&mut anthill_http::RequestCtx) = hello;
 /// ```
 ///
-/// A handler that keeps what it may not keep does not compile (row `CTX-11`), whether it keeps it itself or gives it to a
+/// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a
 /// thread. (It can put another context in the place of this one and keep this one whole; its connection then ends without
 /// an answer, because the connection went along.)
 ///
@@ -74,6 +74,7 @@ use std::time::SystemTime;
 /// }
 /// # let _: fn(&mut anthill_http::RequestCtx) = handler;
 /// ```
+// CTX-11.
 #[derive(Debug)]
 pub struct RequestCtx {
     /// The request: as it was received, until the handler changes it.
@@ -112,7 +113,7 @@ const _: () = {
 };
 
 impl RequestCtx {
-    /// A context outside of any server, to call a handler with (row `CTX-10`; fasthttp's `Init`).
+    /// A context outside of any server, to call a handler with (fasthttp's `Init`).
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -126,6 +127,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.response.body(), b"/a for 1.2.3.4:80");
     /// # Ok::<(), anthill_http::InvalidRequest>(())
     /// ```
+    // CTX-10.
     pub fn for_request(request: Request, remote_addr: Option<SocketAddr>) -> Self {
         Self {
             request,

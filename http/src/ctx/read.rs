@@ -1,6 +1,6 @@
 //! The request, as handlers read it: shortcuts, and the body where it may have to be waited for.
 //!
-//! The rule: what is read borrows from the context, so it cannot be kept (row `CTX-11`).
+//! The rule: what is read borrows from the context, so it cannot be kept.
 
 use super::RequestCtx;
 use crate::message::request::{BodyReader, QueryArgs};
@@ -132,7 +132,7 @@ impl RequestCtx {
     /// Reads the body as it arrives (fasthttp's `RequestBodyStream`).
     ///
     /// Works for bodies that have arrived as well. What was read is gone from [`body`](Self::body). What is not read is
-    /// thrown away behind the response, up to 256 KiB of it; beyond that, the connection closes (row `STR-04`).
+    /// thrown away behind the response, up to 256 KiB of it; beyond that, the connection closes.
     ///
     /// ```
     /// use std::io::Read;
@@ -158,6 +158,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.response.body(), b"5");
     /// # Ok::<(), anthill_http::ProtoError>(())
     /// ```
+    // STR-04.
     pub fn body_reader(&mut self) -> BodyReader<'_> {
         BodyReader::new(&mut self.request, &mut self.line)
     }
@@ -178,11 +179,11 @@ impl RequestCtx {
         Ok(self.request.body())
     }
 
-    /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has (row
-    /// `CTX-09`).
+    /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has.
     ///
     /// True as well when there is no `If-Modified-Since` or it is no date. Fractions of a second do not count, because
     /// the field cannot express them.
+    // CTX-09.
     pub fn if_modified_since(&self, last_modified: SystemTime) -> bool {
         let Some(since) = self.request.header("If-Modified-Since").and_then(header::parse_http_date) else {
             return true;
@@ -190,7 +191,8 @@ impl RequestCtx {
         date::whole_seconds(last_modified) > date::whole_seconds(since)
     }
 
-    /// The value of the first cookie called exactly `name`, as it was sent; see [`Request::cookies`](crate::Request::cookies).
+    /// The value of the first cookie called exactly `name`, as it was sent; see
+    /// [`Request::cookies`](crate::Request::cookies).
     pub fn cookie(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         self.request.cookie(name)
     }

@@ -1,6 +1,6 @@
 //! The response, as handlers prepare it: fasthttp's shortcuts.
 //!
-//! The rule: all of them can be called in any order, and the last word counts (row `CTX-06`).
+//! The rule: all of them can be called in any order, and the last word counts.
 
 use super::RequestCtx;
 use crate::message::response::IntoStatus;
@@ -63,15 +63,15 @@ impl RequestCtx {
         self.response.set_status(304);
     }
 
-    /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302 (row `CTX-07`).
+    /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.
     ///
     /// `uri` is resolved against the URI of the request, so that an absolute one is sent, in ASCII and without user
-    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise; control
-    /// bytes become spaces first. What is no such URI (`mailto:…`, or a request without host to resolve it against) is sent
-    /// as it is. The body is left alone.
+    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise;
+    /// control bytes become spaces first. What is no such URI (`mailto:…`, or a request without host to resolve it
+    /// against) is sent as it is. The body is left alone.
     ///
-    /// Where a client can choose `uri`, take only what starts with one slash and not with two: that stays on the host of the
-    /// request. Everything else may lead anywhere.
+    /// Where a client can choose `uri`, take only what starts with one slash and not with two: that stays on the host
+    /// of the request. Everything else may lead anywhere.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -80,6 +80,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.response.header("location"), Some(&b"http://example.org/login?from=cart"[..]));
     /// # Ok::<(), anthill_http::InvalidRequest>(())
     /// ```
+    // CTX-07.
     pub fn redirect(&mut self, uri: impl AsRef<[u8]>, status: impl IntoStatus) {
         let status = match status.into_status() {
             status @ (301 | 302 | 303 | 307 | 308) => status,

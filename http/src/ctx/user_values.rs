@@ -12,13 +12,14 @@ use std::fmt;
 
 /// What a user value is called: a name or a number.
 ///
-/// Names are bytes, so that `"a"` and `b"a"` are the same key (row `CTX-04`).
+/// Names are bytes, so that `"a"` and `b"a"` are the same key.
 ///
 /// ```
 /// use anthill_http::UserKey;
 /// assert_eq!(UserKey::from("a"), UserKey::from(&b"a"[..]));
 /// assert_ne!(UserKey::from("1"), UserKey::from(1));
 /// ```
+// CTX-04.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserKey(Key);
 
@@ -58,7 +59,8 @@ impl From<u64> for UserKey {
     }
 }
 
-/// Values that handlers pass on to each other (row `CTX-04`).
+/// Values that handlers pass on to each other.
+// CTX-04.
 impl RequestCtx {
     /// Keeps `value` under `key`, in the place of what was kept there, until the response has been sent.
     ///

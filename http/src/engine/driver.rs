@@ -15,7 +15,7 @@ use crate::engine::{Engine, PooledWorkspace};
 use crate::serve::exchange::Runner;
 
 /// A job for a worker of the engine's pool.
-pub(crate) enum Work {
+pub(crate) enum Job {
     /// Drive the shard of this number from the start.
     Drive(Arc<Engine>, usize, Term),
     /// Take over the shard of this number, if its driver is still where it was seen.
@@ -31,15 +31,15 @@ pub(crate) struct HandedOver {
     work: PooledWorkspace,
 }
 
-impl Work {
+impl Job {
     /// Does it; returns when the worker is free again.
     pub(crate) fn run(self) {
         let engine = match self {
-            Work::Drive(engine, shard, term) => {
+            Job::Drive(engine, shard, term) => {
                 drive(&engine, shard, term);
                 engine
             }
-            Work::TakeOver(engine, shard, sighting) => {
+            Job::TakeOver(engine, shard, sighting) => {
                 let route = engine.shards[shard].announced();
                 if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
                     engine.dispatch.predictor.surprised(route);
@@ -48,7 +48,7 @@ impl Work {
                 }
                 engine
             }
-            Work::PickUp(engine) => {
+            Job::PickUp(engine) => {
                 engine.dispatch.queue.arrive();
                 pick_up(&engine, None);
                 engine
@@ -221,7 +221,7 @@ fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) {
     engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
     let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
     engine.monitor.alarm.rouse();
-    if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
+    if !must_wake || engine.pool.try_submit(Job::PickUp(engine.clone())).is_ok() {
         return;
     }
     engine.dispatch.queue.call_failed(1);

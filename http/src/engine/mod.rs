@@ -56,7 +56,7 @@ use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
-use crate::engine::driver::{HandedOver, Work};
+use crate::engine::driver::{HandedOver, Job};
 use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
 use crate::engine::stopping::Stopping;
@@ -69,7 +69,7 @@ pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
-    pool: WorkerPool<Work>,
+    pool: WorkerPool<Job>,
     shards: Vec<Shard>,
     dispatch: Dispatch<HandedOver>,
     monitor: Monitor,
@@ -90,7 +90,7 @@ impl Engine {
             .name("anthill")
             .max_workers(settings.threads.max_workers)
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
-            .build(Work::run)
+            .build(Job::run)
             .map_err(io::Error::other)?;
         let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
             .map(|_| Shard::new())
@@ -112,7 +112,7 @@ impl Engine {
         });
         monitor::start(&engine)?;
         for (shard, term) in terms.into_iter().enumerate() {
-            if let Err(refused) = engine.pool.submit(Work::Drive(engine.clone(), shard, term)) {
+            if let Err(refused) = engine.pool.submit(Job::Drive(engine.clone(), shard, term)) {
                 let error = io::Error::other(refused.to_string());
                 engine.abandon(shard);
                 return Err(error);

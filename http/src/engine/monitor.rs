@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
 use crate::engine::countdown::Countdown;
-use crate::engine::driver::Work;
+use crate::engine::driver::Job;
 use crate::engine::shard::lease::Sighting;
 
 /// How long a handler may hold up a shard: between one and two of these.
@@ -130,7 +130,7 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
         return Finding::HeldUp;
     }
     if let Some(sighting) = sighting {
-        if engine.pool.try_submit(Work::TakeOver(engine.clone(), index, sighting)).is_ok() {
+        if engine.pool.try_submit(Job::TakeOver(engine.clone(), index, sighting)).is_ok() {
             watched.patience = PATIENCE_TICKS;
         }
     }
@@ -141,7 +141,7 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
 fn call_for_overdue(engine: &Arc<Engine>) -> bool {
     let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
     for woken in 0..overdue {
-        if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {
+        if engine.pool.try_submit(Job::PickUp(engine.clone())).is_err() {
             engine.dispatch.queue.call_failed(overdue - woken);
             break;
         }

@@ -8,7 +8,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::transport::{Arrived, ReadySet, Wire};
+use crate::wire::transport::{ReadCount, ReadySet, Wire};
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ pub(crate) enum Socket {
 }
 
 impl Wire for Socket {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
             Socket::Tcp(socket) => socket.read(room),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.read(room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
-        Ok(Arrived { count, is_drained: count < room.len() })
+        Ok(ReadCount { count, is_drained: count < room.len() })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {

@@ -3,7 +3,7 @@
 //!
 //! The idea: a conversation is the bytes a client sends before it ends its stream. [`check`] feeds them
 //! whole, cut at every byte, and byte by byte, exchanging the request object whenever the session waits, and
-//! requires the same outcome each time (`PAR-16`).
+//! requires the same outcome each time.
 
 mod any_input;
 

@@ -10,7 +10,7 @@
 //!
 //! Whoever owns the buffer then closes the gap, or leaves it when the body is complete.
 //!
-//! It is strict where leniency has led to request smuggling (`BDY-05`): 1 to 15 hex digits; then only spaces
+//! It is strict where leniency has led to request smuggling: 1 to 15 hex digits; then only spaces
 //! and tabs, or an extension that starts directly behind the size; every line ends with CRLF, and so does
 //! every chunk.
 //!

@@ -45,8 +45,9 @@ pub(crate) struct FramingFields {
 impl FramingFields {
     /// Takes note of a `Content-Length` field.
     ///
-    /// Rule 5 allows a list of equal values to be read as one; like fasthttp we refuse even that (`PAR-12`), because what
+    /// Rule 5 allows a list of equal values to be read as one; like fasthttp we refuse even that, because what
     /// produces it is broken already.
+    // PAR-12.
     pub(crate) fn content_length(&mut self, value: &[u8]) -> Result<(), ProtoError> {
         if self.content_length.is_some() {
             return Err(ProtoError::DuplicateContentLength);
@@ -67,7 +68,8 @@ impl FramingFields {
     }
 
     /// Refuses what an HTTP/1.0 message cannot say. Section 6.1: "A server or client that receives an HTTP/1.0 message
-    /// containing a Transfer-Encoding header field MUST treat the message as if the framing is faulty" (`PAR-14`).
+    /// containing a Transfer-Encoding header field MUST treat the message as if the framing is faulty".
+    // PAR-14.
     #[inline]
     fn check(self, version: Version) -> Result<(), ProtoError> {
         if self.is_chunked && version != Version::Http11 {
@@ -244,7 +246,8 @@ pub(crate) fn request_out(
     }
 }
 
-/// The value of a `Content-Length` field: digits only, below 2^63 (`PAR-11`).
+/// The value of a `Content-Length` field: digits only, below 2^63.
+// PAR-11.
 pub(crate) fn parse_content_length(value: &[u8]) -> Result<u64, ProtoError> {
     let digits = |length: u64, &byte: &u8| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;

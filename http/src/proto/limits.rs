@@ -7,13 +7,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Bytes from the first byte of a message, empty lines before it included, to the blank line that ends
-    /// the head. Default 16 KiB; above, 431 (`LIM-04`). Values above [`HEAD_BYTES_CEILING`] mean that
+    /// the head. Default 16 KiB; above, 431. Values above [`HEAD_BYTES_CEILING`] mean that
     /// ceiling.
+    // LIM-04.
     pub(crate) head_bytes_max: usize,
     /// Header fields of one message. Default 128; above, 431.
     pub(crate) fields_max: usize,
-    /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit (`LIM-07`).
-    /// With `streams_bodies` it bounds only what is collected (`STR-02`).
+    /// Bytes of a body, with chunked framing removed. Default 4 MiB; above, 413. `None`: no limit.
+    /// With `streams_bodies` it bounds only what is collected.
+    // LIM-07, STR-02.
     pub(crate) body_bytes_max: Option<u64>,
     /// Whether a request is ready as soon as its head is there.
     pub(crate) streams_bodies: bool,
@@ -80,7 +82,8 @@ pub(crate) const FIELDS_ON_STACK: usize = 128;
 /// The body bound unless configured otherwise; fasthttp's.
 pub(crate) const BODY_BYTES_DEFAULT: u64 = 4 * 1024 * 1024;
 
-/// Hex digits of a chunk size. 15 digits cannot overflow 64 bits (`BDY-05`).
+/// Hex digits of a chunk size. 15 digits cannot overflow 64 bits.
+// BDY-05.
 pub(crate) const CHUNK_SIZE_DIGITS_MAX: u8 = 15;
 
 /// Bytes of white space behind the size on one chunk line, and of chunk extensions in one whole body. They
@@ -90,8 +93,9 @@ pub(crate) const CHUNK_EXTENSION_BYTES_MAX: u16 = 8 * 1024;
 /// Bytes of the trailer section, its final blank line included.
 pub(crate) const TRAILER_BYTES_MAX: usize = 8 * 1024;
 
-/// Bytes of a body that nobody has read, with its framing, that are thrown away at most so that the connection can go on
-/// (`STR-04`). As in Go's net/http; beyond it a new connection is cheaper.
+/// Bytes of a body that nobody has read, with its framing, that are thrown away at most so that the connection can go
+/// on. As in Go's net/http; beyond it a new connection is cheaper.
+// STR-04.
 pub(crate) const UNREAD_BODY_BYTES_MAX: u64 = 256 * 1024;
 
 /// Interim (1xx) responses to one request. Each is bounded like any head; a server that sends more is only keeping a

@@ -19,7 +19,7 @@
 //! * *Produced.* Only complete messages are appended to the output, in the order of the requests.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
 //!   request that is not ready can be thrown away.
-//! * The outcome does not depend on how the input was cut into pieces (row `PAR-16`).
+//! * The outcome does not depend on how the input was cut into pieces.
 //!
 //! The rule: no socket, clock, thread or log in this folder. A test at the end of this file checks that.
 

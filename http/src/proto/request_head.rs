@@ -1,26 +1,26 @@
 //! From the bytes of a request head to what they mean.
 //!
-//! The idea: a head that has arrived in one piece, as nearly all do, is split by `httparse` at once, and its line ends are
-//! checked on the way ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and
-//! remembers how far it got, so that a head that trickles in is not searched again and again), then let `httparse` split
-//! it. Both look once at each field and keep what the server itself has to know.
+//! The idea: a head that has arrived in one piece, as nearly all do, is split by `httparse` at once, and its line ends
+//! are checked on the way ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end,
+//! and remembers how far it got, so that a head that trickles in is not searched again and again), then let `httparse`
+//! split it. Both look once at each field and keep what the server itself has to know.
 //!
 //! What is strict and what is not, where parsers are known to differ:
 //!
 //! | Input | Decision | Why |
 //! |---|---|---|
-//! | empty lines before the request line | skipped, within the head limit | RFC 9112 2.2, `PAR-04` |
-//! | LF without CR in the head | refused at once | parsers that differ here can be tricked; `PAR-04` |
-//! | CR without LF | refused | RFC 9112 2.2, `PAR-09` |
-//! | not one space between parts of the request line | refused | RFC 9112 3, `PAR-02` |
-//! | space before the colon, or inside a name | refused | RFC 9112 5.1, `PAR-07`, `PAR-08` |
-//! | a folded line | refused | RFC 9112 5.2, `PAR-10` |
-//! | control bytes in a value, tab excepted | refused | RFC 9110 5.5, `PAR-09` |
+//! | empty lines before the request line | skipped, within the head limit | RFC 9112 2.2 |
+//! | LF without CR in the head | refused at once | parsers that differ here can be tricked |
+//! | CR without LF | refused | RFC 9112 2.2 |
+//! | not one space between parts of the request line | refused | RFC 9112 3 |
+//! | space before the colon, or inside a name | refused | RFC 9112 5.1 |
+//! | a folded line | refused | RFC 9112 5.2 |
+//! | control bytes in a value, tab excepted | refused | RFC 9110 5.5 |
 //! | bytes beyond ASCII in a value | kept | RFC 9110 5.5 (obs-text) |
 //! | bytes beyond ASCII in the target | kept if they are UTF-8 | fasthttp keeps them |
-//! | `HTTP/1.2` and up | treated as HTTP/1.0 | `PAR-02` |
+//! | `HTTP/1.2` and up | treated as HTTP/1.0 | as fasthttp |
 //! | another major version | refused with 505 | RFC 9110 15.6.6 |
-//! | user information in the host | refused | RFC 9110 4.2.4, `PAR-06` |
+//! | user information in the host | refused | RFC 9110 4.2.4 |
 //!
 //! The rule: the verdict depends on the bytes of the head alone, not on how they arrived or on what follows
 //! them.

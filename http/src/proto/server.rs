@@ -27,7 +27,8 @@ pub(crate) enum Progress {
     /// The input does not hold a request yet.
     NeedInput,
     /// The head of a request is there on which somebody has to decide: [`ServerSession::check_head`], then
-    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `expects`: its client waits to be asked for the body.
+    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `expects`: its client waits to be asked for the
+    /// body.
     Head { expects: bool },
     /// A request is there, until [`ServerSession::finish`]. With streamed bodies, the body may not have arrived.
     Ready,
@@ -206,7 +207,8 @@ impl ServerSession {
     /// follow and why the connection ends, if it does.
     ///
     /// `close` is the server's own wish (shutdown, keep-alive switched off, quota of requests used up).
-    /// Neither side's wish to close can be undone by the other (`CON-05`).
+    /// Neither side's wish to close can be undone by the other.
+    // CON-05.
     pub(crate) fn respond(
         &mut self,
         found: &Received,
@@ -336,7 +338,8 @@ impl ServerSession {
     ///
     /// # Errors
     /// [`ProtoError::UnexpectedEnd`] when it came in the middle of a request. Between requests it is how
-    /// connections end; empty lines may have preceded it (`CON-08`).
+    /// connections end; empty lines may have preceded it.
+    // CON-08.
     pub(crate) fn input_closed(&self, input: &Input) -> Result<(), ProtoError> {
         let only_line_ends = input.unread().iter().all(|&byte| matches!(byte, b'\r' | b'\n'));
         if self.is_idle() && only_line_ends { Ok(()) } else { Err(ProtoError::UnexpectedEnd) }
@@ -538,7 +541,8 @@ fn parse_head(work: &mut Work<'_>, head: u32) -> Result<ParsedHead, ProtoError> 
     request_head::parse(bytes, &mut work.found.fields, work.limits)
 }
 
-/// Whether a body may be as long as its request announces. One that streams may, whatever its length (`STR-02`).
+/// Whether a body may be as long as its request announces. One that streams may, whatever its length.
+// STR-02.
 fn check_length(length: u64, limits: &Limits) -> Result<(), ProtoError> {
     let fits = limits.streams_bodies || limits.allows_body(length);
     if fits { Ok(()) } else { Err(ProtoError::BodyTooLarge) }

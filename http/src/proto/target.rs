@@ -17,7 +17,8 @@ pub(crate) struct TargetParts<'a> {
 }
 
 /// Splits a target by its form: origin (`/x`), asterisk (`*`), absolute (`http://h/x`), authority (`h:443`,
-/// for CONNECT and only there). Everything else is refused (`PAR-03`).
+/// for CONNECT and only there). Everything else is refused.
+// PAR-03.
 #[inline]
 pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<TargetParts<'a>, ProtoError> {
     if method == b"CONNECT" {

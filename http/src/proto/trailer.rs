@@ -8,11 +8,12 @@ use crate::util::span::Span;
 use crate::util::token;
 use crate::values::headers::Field;
 
-/// Whether a field called `name` may stand in a trailer section (`BDY-07`).
+/// Whether a field called `name` may stand in a trailer section.
 ///
 /// Refused are names that have to do with framing, routing, authentication or the interpretation of the
 /// content (RFC 9110 section 6.5.1), as listed by fasthttp: a trailer arrives after decisions that it would
 /// change.
+// BDY-07.
 pub(crate) fn is_trailer_name(name: &[u8]) -> bool {
     const FORBIDDEN: &[&str] = &[
         "authorization",

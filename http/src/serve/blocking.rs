@@ -1,7 +1,7 @@
 //! The blocking driver: serves one connection on the calling thread, over anything that reads and writes.
 //!
 //! The idea: the simplest driver of an [`Exchange`]. It writes only when no complete pipelined request is left, so that
-//! a batch of requests is answered by one write (`CON-06`), and always before it waits for input (`CON-07`).
+//! a batch of requests is answered by one write, and always before it waits for input.
 
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;

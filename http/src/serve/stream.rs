@@ -3,7 +3,7 @@
 //! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, how to end a
 //! read that waits, and how to close it so that what was sent last arrives.
 
-use crate::wire::transport::{Arrived, Wire};
+use crate::wire::transport::{ReadCount, Wire};
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -153,11 +153,11 @@ where
 struct OwnStream<S>(S);
 
 impl<S: Read + Write + Send + 'static> Wire for OwnStream<S> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let length = room.len();
         let count = self.0.read(room).map_err(timed_out)?;
         // A reader that claims more than it was given must not become our panic.
-        Ok(Arrived { count: count.min(length), is_drained: false })
+        Ok(ReadCount { count: count.min(length), is_drained: false })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {

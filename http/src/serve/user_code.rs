@@ -1,7 +1,7 @@
 //! The functions of the user's that requests are given to, and how they are called.
 //!
 //! The rules: every driver calls them through this file and through nothing else. A panic in one of them never costs
-//! more than its connection. In a handler or a hook it costs one request (`SRV-21`); in what produces a body, the
+//! more than its connection. In a handler or a hook it costs one request; in what produces a body, the
 //! connection, because the peer is in the middle of a message.
 
 use crate::config::hooks::HeadHooks;
@@ -28,11 +28,12 @@ pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Result<(), Pan
     })
 }
 
-/// Decides on the request whose head `session` has found. False: the response says no (`EXP-02`, `EXP-03`). What is
+/// Decides on the request whose head `session` has found. False: the response says no. What is
 /// different for the request is put into `config`.
 ///
 /// # Errors
 /// When the request announces a longer body than it may have, of which its client is told before it is asked for it.
+// EXP-02, EXP-03.
 pub(crate) fn check_head(
     hooks: HeadHooks<'_>,
     expects: bool,
@@ -66,7 +67,8 @@ fn hook_panicked(ctx: &RequestCtx) -> u16 {
     500
 }
 
-/// Answers a method that is not served because only GET and HEAD are (`SRV-14`).
+/// Answers a method that is not served because only GET and HEAD are.
+// SRV-14.
 pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
     ctx.response.set_status(405);
     ctx.response.set_header("Allow", "GET, HEAD");

@@ -59,10 +59,10 @@ const BACKLOG: i32 = 4096;
 /// ```
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
-struct Shared {
+struct ServerState {
     service: Arc<Service>,
     /// The connections of `serve_conn`, and where it serves.
     standalone: Standalone,
@@ -92,7 +92,7 @@ impl Server {
         let service = Arc::new(Service::new(settings, handler));
         let served = service.clone();
         Server {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
                 workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
@@ -103,12 +103,13 @@ impl Server {
 
     /// Listens on a TCP address and serves until [`shutdown`](Server::shutdown).
     ///
-    /// IPv4 and IPv6 (`SRV-02`, `SRV-03`). When a name has several addresses, the first that can be listened on is
+    /// IPv4 and IPv6. When a name has several addresses, the first that can be listened on is
     /// taken.
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
     /// afterwards.
+    // SRV-02, SRV-03.
     pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
         self.serve(Self::listen(address)?)
     }
@@ -123,12 +124,13 @@ impl Server {
     }
 
     /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
-    /// once (`SRV-06`).
+    /// once.
     ///
     /// Returns `Ok` after a [`shutdown`](Server::shutdown). When the system is out of descriptors it waits and goes on.
     ///
     /// # Errors
     /// When threads or pollers cannot be made, or the listener fails.
+    // SRV-06.
     pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         accept::accept(&self.engine()?, Listener::Tcp(mio::net::TcpListener::from_std(listener)))
@@ -144,16 +146,15 @@ impl Server {
         accept::accept(&self.engine()?, Listener::Unix(mio::net::UnixListener::from_std(listener)))
     }
 
-    /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends
-    /// (`SRV-05`).
+    /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends.
     ///
     /// What it does counts in [`stats`](Server::stats), and a [`shutdown`](Server::shutdown) ends it after the request it
     /// is in; a `TcpStream` (or `UnixStream`) at once when it waits between two. For other streams, and to say what the
     /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
-    /// of its own. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to
-    /// read the rest of a body or to write one.
+    /// of its own. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it,
+    /// to read the rest of a body or to write one.
     ///
     /// # Errors
     /// Why the connection ended, unless it ended well. While the server shuts down none is served.
@@ -175,6 +176,7 @@ impl Server {
     /// assert!(response.ends_with("\r\n\r\npong"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    // SRV-05.
     pub fn serve_conn<S: Read + Write + Send + 'static>(&self, stream: S) -> Result<(), Error> {
         self.serve_conn_with(stream, ConnOptions::new())
     }
@@ -211,7 +213,8 @@ impl Server {
     ///
     /// # Errors
     /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
-    /// delivered, and shutdown can be called again (`SHD-03`, `SHD-04`).
+    /// delivered, and shutdown can be called again.
+    // SHD-03, SHD-04.
     pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
         let shared = &*self.shared;
         let deadline = Instant::now().checked_add(limit);
@@ -276,7 +279,8 @@ impl ServerBuilder {
     /// [knows its status](crate::StatusError).
     ///
     /// Everything else that is a [`Handler`] goes to [`build_handler`](Self::build_handler). This one is for closures: it
-    /// tells the compiler what `ctx` is. A closure that never returns needs to say what it would: `|_| -> () { panic!() }`.
+    /// tells the compiler what `ctx` is. A closure that never returns needs to say what it would: `|_| -> () { panic!()
+    /// }`.
     ///
     /// ```
     /// use anthill_http::{HttpError, Server};
@@ -307,7 +311,7 @@ impl ServerBuilder {
     }
 }
 
-impl Drop for Shared {
+impl Drop for ServerState {
     /// The last handle is gone: nobody could stop the engine any more.
     fn drop(&mut self) {
         if let Some(engine) = self.engine.get_mut() {

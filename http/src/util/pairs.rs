@@ -1,6 +1,6 @@
 //! The grammar of queries and of urlencoded forms: pairs separated by `&`, names and values separated by `=`.
 //!
-//! Source: row `ARG-01` and the URL standard's `application/x-www-form-urlencoded`.
+//! Source: fasthttp, and the URL standard's `application/x-www-form-urlencoded`.
 //!
 //! The rule: every input has a reading. The first `=` of a pair separates, a pair without one has no value, and
 //! pairs without a byte of name or value are none.

@@ -5,7 +5,7 @@
 //! and printed.
 //!
 //! The rule: pairs lie in the buffer in their order and without gaps. Every byte has a way in and out: what was
-//! printed is parsed to the same list, but for pairs without a byte (row `ARG-01`).
+//! printed is parsed to the same list, but for pairs without a byte.
 
 use std::cmp::Ordering;
 use std::{fmt, io};

@@ -4,7 +4,7 @@
 //! neither a received nor a prepared field costs an allocation of its own. [`Fields`] is the one way to read
 //! them, whether the buffer is a [`Headers`]' own or the bytes a request arrived in.
 //!
-//! The rule: whatever is set, it stays one line (`HDR-05`). Control bytes in values become spaces, bytes that
+//! The rule: whatever is set, it stays one line. Control bytes in values become spaces, bytes that
 //! cannot stand in a name become hyphens, and a field without a name is not stored.
 
 use crate::util::span::Span;
@@ -79,7 +79,7 @@ impl<'a> Fields<'a> {
         FieldIter { bytes: self.bytes, fields: self.fields.iter() }
     }
 
-    /// Each name once, in the order and the spelling of its first field (row `HDR-04`).
+    /// Each name once, in the order and the spelling of its first field.
     ///
     /// The time it takes grows with the square of the number of fields, which a server limits.
     ///
@@ -87,6 +87,7 @@ impl<'a> Fields<'a> {
     /// let headers = anthill_http::Headers::from_iter([("a", "1"), ("b", "2"), ("A", "3")]);
     /// assert!(headers.fields().names().eq(["A", "B"]));
     /// ```
+    // HDR-04.
     pub fn names(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let Self { bytes, fields } = *self;
         let is_first = move |&(index, field): &(usize, &Field)| {
@@ -169,7 +170,7 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 /// Header fields of a message that is being prepared.
 ///
 /// Names are stored in canonical form: `content-type` becomes `Content-Type`; [`Headers::set_names_normalizing`] turns
-/// that off (row `HDR-02`). Values are kept as given except that control bytes other than the tab become
+/// that off. Values are kept as given except that control bytes other than the tab become
 /// spaces. Clearing keeps the memory.
 ///
 /// ```
@@ -179,6 +180,7 @@ impl std::iter::FusedIterator for FieldIter<'_> {}
 /// assert_eq!(headers.get("x-limit"), Some(&b"20  Set-Cookie: forged"[..]));
 /// assert_eq!(headers.len(), 1);
 /// ```
+// HDR-02.
 #[derive(Default)]
 pub struct Headers {
     // Name and value of each field, in field order, without gaps: `set` and `remove` shift what is behind.
@@ -257,11 +259,11 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    /// Makes `value` the only value of `name`, in the place of the first one there was, or at the end
-    /// (`HDR-03`).
+    /// Makes `value` the only value of `name`, in the place of the first one there was, or at the end.
     ///
     /// # Panics
     /// When all names and values together would exceed 4 GiB.
+    // HDR-03.
     pub fn set(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         self.set_where(name.as_ref(), value.as_ref(), |_| true);
     }
@@ -314,7 +316,7 @@ impl Headers {
         self.keep_fields(|name, value| keep(std::str::from_utf8(name).unwrap_or_default(), value));
     }
 
-    /// Makes these the fields of `other`, spelt as they are there (row `HDR-10`). Memory is used again.
+    /// Makes these the fields of `other`, spelt as they are there. Memory is used again.
     ///
     /// Takes what was received as well as what is being prepared. The mode for names given later stays; to
     /// copy it too, there is [`Clone::clone_from`].
@@ -331,6 +333,7 @@ impl Headers {
     ///
     /// # Panics
     /// When all names and values together exceed 4 GiB.
+    // HDR-10.
     pub fn copy_from(&mut self, other: Fields<'_>) {
         self.bytes.clear();
         self.fields.clear();

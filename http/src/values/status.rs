@@ -2,7 +2,7 @@
 //!
 //! The idea: the line of a known status is one constant, so writing it is one copy.
 //!
-//! Source: the IANA registry as fasthttp knows it (61 codes, row `HDR-11`).
+//! Source: the IANA registry as fasthttp knows it (61 codes).
 
 /// The reason phrase of an unknown code, as in fasthttp.
 pub(crate) const UNKNOWN_REASON: &str = "Unknown Status Code";

@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Version {
-    /// `HTTP/1.0`, and any `HTTP/1.x` that is not 1.1 (row `PAR-02`).
+    /// `HTTP/1.0`, and any `HTTP/1.x` that is not 1.1.
+    // PAR-02.
     Http10,
     /// `HTTP/1.1`.
     #[default]

@@ -202,7 +202,7 @@ fn an_exhausted_pool_loses_nothing() {
         let works = scene.clone();
         let pool = WorkerPool::builder()
             .max_workers(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(move |()| {
                 works.work_as_called();
                 works.work_before_parking();

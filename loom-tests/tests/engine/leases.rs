@@ -142,7 +142,7 @@ fn pool_of(workers: usize, ended: &Arc<AtomicUsize>) -> anthill_pool::WorkerPool
     let ended = ended.clone();
     anthill_pool::WorkerPool::builder()
         .max_workers(workers)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(move |work| {
             let (shard, term) = match work {
                 Work::Drive(shard, term) => {

@@ -8,7 +8,7 @@ use super::files::{is_test_file, root, sources};
 use super::layers::FLOORS;
 
 /// Libraries whose documentation still has such numbers. The list only shrinks, and ends empty.
-const ALLOWED: &[&str] = &["http"];
+const ALLOWED: &[&str] = &[];
 
 /// The letters before the numbers of rows: `LIM` of `LIM-05`.
 fn areas() -> BTreeSet<String> {

@@ -44,6 +44,11 @@ impl Poller {
         self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
     }
 
+    /// Has nothing reported of `socket` any more.
+    pub(crate) fn deregister(&self, socket: &mut dyn Source) -> io::Result<()> {
+        self.registry.deregister(socket)
+    }
+
     /// Ends the driver's wait, or keeps its next one from happening.
     pub(crate) fn wake(&self) {
         if let Err(error) = self.waker.wake() {

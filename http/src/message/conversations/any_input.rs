@@ -1,4 +1,4 @@
-//! Whatever arrives, and however: nothing panics, and the outcome does not depend on how it is cut (`PAR-16`, `PAR-17`).
+//! Whatever arrives, and however: nothing panics, and the outcome does not depend on how it is cut.
 
 use super::*;
 use proptest::prelude::*;

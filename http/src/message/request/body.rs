@@ -9,7 +9,7 @@
 //!                 body.start     cursor   body.end = raw
 //! ```
 //!
-//! The rule: a body that was cut off is an error, never a short body (rows `STR-05`, `BDY-04`).
+//! The rule: a body that was cut off is an error, never a short body.
 
 use super::Request;
 use crate::proto::body::BodyDecoder;

@@ -6,8 +6,8 @@
 //! received.
 //!
 //! The rules: method, target and host are checked when they are set, by the same functions that check received ones, so
-//! that whatever can be built can be sent (`HDR-05`). And target, host and the `Host` field agree once one of them, or the
-//! method, was set (`HDR-07`).
+//! that whatever can be built can be sent. And target, host and the `Host` field agree once one of them, or the
+//! method, was set.
 
 use super::{KeptForm, Request};
 use crate::proto::{RequestHead, RequestParts, append_request_head, split_target};
@@ -89,7 +89,8 @@ impl Request {
         Ok(request)
     }
 
-    /// Replaces the method. An empty request, as [`RequestCtx::default`](crate::RequestCtx) has, gets the target `/` with it.
+    /// Replaces the method. An empty request, as [`RequestCtx::default`](crate::RequestCtx) has, gets the target `/`
+    /// with it.
     ///
     /// # Errors
     /// [`InvalidRequest::Method`]; or [`InvalidRequest::Target`] when the target does not go with it (`CONNECT` needs
@@ -188,11 +189,11 @@ impl Request {
         self.edit().body = Some(body);
     }
 
-    /// Writes the request as it would be sent, in a fixed order (row `HDR-08`): request line, `Host`, the other header
+    /// Writes the request as it would be sent, in a fixed order: request line, `Host`, the other header
     /// fields as they were added, `Content-Length`, body.
     ///
-    /// `Content-Length` and `Transfer-Encoding` follow the body that is really there, whatever the header fields say
-    /// (row `HDR-06`); a body that has not arrived completely is not there, so read it before
+    /// `Content-Length` and `Transfer-Encoding` follow the body that is really there, whatever the header fields say; a
+    /// body that has not arrived completely is not there, so read it before
     /// ([`RequestCtx::read_body`](crate::RequestCtx::read_body)).
     ///
     /// ```
@@ -208,6 +209,7 @@ impl Request {
     ///
     /// # Errors
     /// Those of `out`, and `InvalidData` when the body has not arrived completely, or the request is empty.
+    // HDR-08, HDR-06.
     pub fn write_to(&self, out: &mut impl io::Write) -> io::Result<()> {
         let refuse = |reason: &str| Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         if self.method_bytes().is_empty() {

@@ -1,9 +1,8 @@
 //! Header fields of a request that have a meaning of their own, by name: to read, and to set on a request that is built.
 //!
-//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one
-//! (row `HDR-07`).
+//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one.
 //!
-//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+//! The rule: what is set stays one line and one element of it.
 
 use super::Request;
 use crate::values::cookie::{CookieLine, RequestCookies};
@@ -51,7 +50,8 @@ impl Request {
         AcceptEncoding::new(self.headers().get_all("Accept-Encoding"))
     }
 
-    /// Whether the client takes the content coding `coding`, such as `gzip` (row `HDR-12`).
+    /// Whether the client takes the content coding `coding`, such as `gzip`.
+    // HDR-12.
     pub fn accepts_encoding(&self, coding: &str) -> bool {
         self.accept_encoding().accepts(coding)
     }
@@ -95,7 +95,7 @@ impl Request {
         Some(ByteRanges::parse(self.header("Range")?, length))
     }
 
-    /// The cookies that the client sent, in all `Cookie` fields and in order (row `CKY-03`).
+    /// The cookies that the client sent, in all `Cookie` fields and in order.
     ///
     /// ```
     /// let mut request = anthill_http::Request::new("GET", "/")?;
@@ -105,6 +105,7 @@ impl Request {
     /// assert_eq!((request.cookie("a"), request.cookie("A")), (Some(&b"1"[..]), None));
     /// # Ok::<(), anthill_http::InvalidRequest>(())
     /// ```
+    // CKY-03.
     pub fn cookies(&self) -> RequestCookies<'_, impl Iterator<Item = &[u8]> + Clone> {
         RequestCookies::new(self.headers().get_all("Cookie"))
     }

@@ -33,9 +33,10 @@ use std::fmt;
 /// A request: method, target, header fields, body.
 ///
 /// It is handed to the handler inside a [`RequestCtx`](crate::RequestCtx). Everything it returns borrows from
-/// the connection's buffer, which the borrow checker keeps a handler from using after it has returned (row
-/// `CTX-11`). It can be changed as well, which copies it first, and built ([`Request::new`]) or parsed
-/// ([`Request::parse`]) without any connection.
+/// the connection's buffer, which the borrow checker keeps a handler from using after it has returned. It can be
+/// changed as well, which copies it first, and built ([`Request::new`]) or parsed ([`Request::parse`]) without any
+/// connection.
+// CTX-11.
 pub struct Request {
     input: Input,
     /// What was found in it.
@@ -65,7 +66,8 @@ impl Request {
         }
     }
 
-    /// The method as it was sent. Methods are case-sensitive and any token is one (row `CTX-01`).
+    /// The method as it was sent. Methods are case-sensitive and any token is one.
+    // CTX-01.
     pub fn method(&self) -> &str {
         std::str::from_utf8(self.method_bytes()).unwrap_or_default()
     }
@@ -121,10 +123,11 @@ impl Request {
     }
 
     /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot
-    /// segments removed (row `CTX-02`).
+    /// segments removed.
     ///
     /// Always starts with a slash and never has a `..` segment. What would not be UTF-8 after decoding stays
     /// an escape (`%FF`). For the target `*` it is `/*`, as in fasthttp; for a `CONNECT` it is `/`.
+    // CTX-02.
     pub fn path(&self) -> &str {
         if self.head().path_is_plain {
             std::str::from_utf8(self.head().path.within(self.line())).unwrap_or_default()
@@ -141,8 +144,8 @@ impl Request {
     /// The decoded name and value pairs of the query, in order.
     ///
     /// Pairs are separated by `&`; `+` is a space and escapes are decoded, in names as well. The value is
-    /// `None` for a name without `=`. Pairs without a byte of name or value (`&&`, `=`) are skipped. To look up several of
-    /// them, or to change them, there is [`Args`](crate::Args).
+    /// `None` for a name without `=`. Pairs without a byte of name or value (`&&`, `=`) are skipped. To look up several
+    /// of them, or to change them, there is [`Args`](crate::Args).
     pub fn query_args(&self) -> QueryArgs<'_> {
         QueryArgs::new(self.query())
     }
@@ -162,8 +165,8 @@ impl Request {
     /// absolute. For a `CONNECT` it is the host alone.
     ///
     /// ```
-    /// let (request, _) = anthill_http::Request::parse(b"GET /a?b HTTP/1.1\r\nHost: H:8080\r\n\r\n")?.expect("all of it");
-    /// assert_eq!(request.uri()?.to_string(), "http://h:8080/a?b");
+    /// let (request, _) = anthill_http::Request::parse(b"GET /a?b HTTP/1.1\r\nHost: H:8080\r\n\r\n")?.expect("all of
+    /// it"); assert_eq!(request.uri()?.to_string(), "http://h:8080/a?b");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -194,13 +197,14 @@ impl Request {
     }
 
     /// The header fields as they were received, byte for byte: all lines behind the request line, up to and including the
-    /// empty one (row `HDR-04`). What was changed since does not show. Empty for a request that was built or copied.
+    /// empty one. What was changed since does not show. Empty for a request that was built or copied.
     ///
     /// ```
     /// let (request, _) = anthill_http::Request::parse(b"GET / HTTP/1.1\r\nhost:h\r\n\r\n")?.expect("all of it");
     /// assert_eq!(request.raw_headers(), b"host:h\r\n\r\n");
     /// # Ok::<(), anthill_http::ProtoError>(())
     /// ```
+    // HDR-04.
     pub fn raw_headers(&self) -> &[u8] {
         // The body begins where the head ends, and stays there while it is read.
         let head = self.input.unread().get(..self.found.body.start).unwrap_or_default();
@@ -221,7 +225,8 @@ impl Request {
         parse_content_length(self.headers().get("Content-Length")?).ok()
     }
 
-    /// The trailer fields that followed a chunked body (row `BDY-06`). Empty until the body has arrived completely.
+    /// The trailer fields that followed a chunked body. Empty until the body has arrived completely.
+    // BDY-06.
     pub fn trailers(&self) -> Fields<'_> {
         if let Some(trailers) = self.edits.as_ref().and_then(|edits| edits.trailers.as_ref()) {
             return trailers.fields();

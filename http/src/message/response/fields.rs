@@ -1,9 +1,8 @@
 //! Header fields of a response that have a meaning of their own, by name; and its cookies.
 //!
-//! The idea: every typed access reads or writes the header fields themselves, so it never differs from the generic one
-//! (row `HDR-07`).
+//! The idea: every typed access reads or writes the header fields themselves, so it never differs from the generic one.
 //!
-//! The rule: what is set stays one line and one element of it (row `HDR-05`).
+//! The rule: what is set stays one line and one element of it.
 
 use super::Response;
 use crate::util::token;
@@ -115,7 +114,7 @@ impl Response {
         self.headers.remove(SET_COOKIE);
     }
 
-    /// Makes the client delete the cookie called `name` (row `CKY-01`; fasthttp's `DelClientCookie`).
+    /// Makes the client delete the cookie called `name` (fasthttp's `DelClientCookie`).
     ///
     /// That is the one without a domain and for the folder of the request's path. For another one, give
     /// [`Cookie::expired`] the domain and path it was set with, and [`set`](Response::set_cookie) that.
@@ -128,6 +127,7 @@ impl Response {
     ///     Some("sid=; expires=Tue, 10 Nov 2009 23:00:00 GMT")
     /// );
     /// ```
+    // CKY-01.
     pub fn expire_cookie(&mut self, name: impl AsRef<[u8]>) {
         self.set_cookie(&Cookie::expired(name));
     }

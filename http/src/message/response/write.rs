@@ -7,7 +7,7 @@ use crate::proto::append_plain_response_head;
 use std::io::{self, Write};
 
 impl Response {
-    /// Writes the response as it answers a `GET`, in the order of the wire (row `HDR-08`), without the `Server` and the
+    /// Writes the response as it answers a `GET`, in the order of the wire, without the `Server` and the
     /// `Date` that a server adds.
     ///
     /// ```
@@ -25,6 +25,7 @@ impl Response {
     ///
     /// # Errors
     /// Those of `out`, and `InvalidData` when the body is a stream, which can be sent but once.
+    // HDR-08.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         if self.is_body_stream() {
             let reason = "the body is a stream; read it and set it as bytes before the response is written";

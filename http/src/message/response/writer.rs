@@ -1,7 +1,7 @@
 //! Writing a body while it is sent.
 //!
 //! The idea: an [`io::Write`] over the connection. What is written is collected until it is worth sending or flushed;
-//! each flush is one chunk and reaches the client at once (row `RSP-05`).
+//! each flush is one chunk and reaches the client at once.
 //!
 //! The rule: an error tells that the client is gone, and stays; what is written after it goes nowhere.
 
@@ -47,8 +47,8 @@ impl<'a> BodyWriter<'a> {
 
     /// Reads the rest of the request's body while the response is written.
     ///
-    /// A client that waits to be asked for its body (`Expect: 100-continue`) is asked by the first read only if nothing was
-    /// flushed before; once it has the head of the response, it sends the body or not, as it likes.
+    /// A client that waits to be asked for its body (`Expect: 100-continue`) is asked by the first read only if nothing
+    /// was flushed before; once it has the head of the response, it sends the body or not, as it likes.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -71,10 +71,11 @@ impl<'a> BodyWriter<'a> {
         BodyReader::new(self.request, self.line)
     }
 
-    /// Adds a field to be sent behind the body. False: `name` must not be a trailer (row `BDY-07`), or the response is not
+    /// Adds a field to be sent behind the body. False: `name` must not be a trailer, or the response is not
     /// chunked, so there is no such place.
     ///
     /// Control bytes in the value become spaces.
+    // BDY-07.
     pub fn append_trailer(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
         if self.ending != Ending::Chunked || !is_trailer_name(name) {

@@ -1,6 +1,6 @@
 //! The head of a request.
 //!
-//! The order on the wire is fixed (`HDR-08`): request line, `Host`, the other fields as they were added, the framing.
+//! The order on the wire is fixed: request line, `Host`, the other fields as they were added, the framing.
 
 use super::{CHUNKED_LINE, Kind, append_field, append_length, append_trailer_names, classify, is_announced};
 use crate::proto::error::ProtoError;
@@ -20,7 +20,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) length: Option<u64>,
 }
 
-/// Appends the head of a request, with its empty line, and says how the body that is to follow ends; `None`: none follows.
+/// Appends the head of a request, with its empty line, and says how the body that is to follow ends; `None`: none
+/// follows.
 ///
 /// # Errors
 /// When there is no way to say where the body ends; then nothing is appended.

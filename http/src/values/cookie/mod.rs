@@ -7,8 +7,7 @@
 //! And whatever is set, it stays one cookie: what would begin another line, attribute or cookie is made
 //! harmless when it is set, not when it is written.
 //!
-//! Source: RFC 6265, its successor draft (RFC 6265bis) where it says more, and fasthttp's forms (rows `CKY-01`
-//! to `CKY-03`).
+//! Source: RFC 6265, its successor draft (RFC 6265bis) where it says more, and fasthttp's forms.
 
 mod check;
 mod date;

@@ -1,6 +1,6 @@
 //! A `Set-Cookie` field as a client reads it.
 //!
-//! The idea: the algorithm of RFC 6265 section 5.2, with fasthttp's refusals on top (row `CKY-02`). A wrong
+//! The idea: the algorithm of RFC 6265 section 5.2, with fasthttp's refusals on top. A wrong
 //! domain or path would send the cookie to somebody else, so these refuse it; an age or a date that cannot be
 //! read only shortens its life, so these are ignored, and so are attributes that we do not know.
 

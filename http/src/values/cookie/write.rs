@@ -1,6 +1,6 @@
 //! A cookie as the value of a `Set-Cookie` field.
 //!
-//! The rule: fasthttp's order and letter case (row `CKY-01`), and no byte is changed here; setters have seen to
+//! The rule: fasthttp's order and letter case, and no byte is changed here; setters have seen to
 //! that.
 
 use super::{Cookie, SameSite, text};

@@ -22,12 +22,13 @@ impl Options {
         }
     }
 
-    /// The same of a body with a content coding, which is the value of the `Content-Encoding` field: `gzip`, `deflate`, or
-    /// nothing. [`max_body_bytes`](Options::max_body_bytes) and the other limits count what is decoded (row `FRM-04`).
+    /// The same of a body with a content coding, which is the value of the `Content-Encoding` field: `gzip`, `deflate`,
+    /// or nothing. [`max_body_bytes`](Options::max_body_bytes) and the other limits count what is decoded.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCoding`] for other codings, before anything is read; [`Error::Undecodable`] when the body is not
-    /// in the coding; and those of [`read`](Options::read).
+    /// [`Error::UnsupportedCoding`] for other codings, before anything is read; [`Error::Undecodable`] when the body is
+    /// not in the coding; and those of [`read`](Options::read).
+    // FRM-04.
     pub fn read_encoded(
         &self,
         content_type: impl AsRef<[u8]>,

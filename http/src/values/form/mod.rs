@@ -34,7 +34,7 @@ use crate::values::args::Args;
 use crate::values::multipart::{Boundary, MultipartWriter};
 use std::io::{self, Read, Write};
 
-/// The two kinds of forms (rows `FRM-01`, `FRM-02`).
+/// The two kinds of forms.
 ///
 /// ```
 /// use anthill_http::form::{Error, FormType};
@@ -43,6 +43,7 @@ use std::io::{self, Read, Write};
 /// assert!(matches!(FormType::of("multipart/form-data; boundary=x").unwrap(), FormType::Multipart(_)));
 /// assert!(matches!(FormType::of("application/json"), Err(Error::NotAForm)));
 /// ```
+// FRM-01, FRM-02.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FormType {
     /// `application/x-www-form-urlencoded`
@@ -101,8 +102,9 @@ impl Form {
     /// The first file of the field `name`.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] when there is none (row `FRM-03`). A field whose file was not chosen sends an empty
+    /// [`Error::MissingFile`] when there is none. A field whose file was not chosen sends an empty
     /// file name; it is a value, and not a file.
+    // FRM-03.
     pub fn file(&self, name: &str) -> Result<&FormFile, Error> {
         self.files_of(name).next().ok_or_else(|| Error::MissingFile(name.to_owned()))
     }
@@ -119,10 +121,11 @@ impl Form {
 
     /// Writes the form as a multipart body: the values, then the files with the heads they came with.
     ///
-    /// What was written so is read and written again to the same bytes (row `FRM-02`).
+    /// What was written so is read and written again to the same bytes.
     ///
     /// # Errors
     /// Those of the writer, and of reading temporary files.
+    // FRM-02.
     pub fn write_to(&self, out: impl Write, boundary: &Boundary) -> io::Result<()> {
         let mut writer = MultipartWriter::new(out, boundary);
         for (name, value) in self.values.iter() {

@@ -55,8 +55,9 @@ impl Options {
         self
     }
 
-    /// How many bytes the body altogether, delimiters included (row `FRM-04`). Default: 32 MiB. Where the body is
+    /// How many bytes the body altogether, delimiters included. Default: 32 MiB. Where the body is
     /// decompressed on the way, these are the decompressed bytes.
+    // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
         self
@@ -68,7 +69,8 @@ impl Options {
     }
 
     /// How many bytes of files may stay in memory, all of them together. Default: 1 MiB. A file that would exceed
-    /// it goes to a temporary file (row `FRM-03`), one for all such files of the form; with 0 all files do.
+    /// it goes to a temporary file, one for all such files of the form; with 0 all files do.
+    // FRM-03.
     pub fn max_memory_bytes(mut self, bytes: usize) -> Self {
         self.memory_bytes_max = bytes;
         self

@@ -2,7 +2,7 @@
 //!
 //! The idea: the field is evaluated anew for each question; lists are short, and nothing needs to be kept.
 //!
-//! Source: RFC 9110 sections 8.4.1 (aliases), 12.5.3; row `HDR-12`, where fasthttp looks for a substring.
+//! Source: RFC 9110 sections 8.4.1 (aliases), 12.5.3, where fasthttp looks for a substring.
 //!
 //! The rule: one deviation. Without the field RFC 9110 allows every coding, but old clients that do not send
 //! it do not decode either, so only `identity` is taken then, as in fasthttp.

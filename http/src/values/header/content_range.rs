@@ -1,6 +1,6 @@
 //! The `Content-Range` field: which part of the whole a message carries.
 //!
-//! Source: RFC 9110 section 14.4; row `HDR-09`.
+//! Source: RFC 9110 section 14.4.
 
 use super::range::ByteRange;
 use super::text::ValueText;

@@ -5,7 +5,7 @@
 use crate::util::token;
 
 /// Whether the comma list in `lines`, the values of one field, has the element `token` in any case: how
-/// `Connection` and `Upgrade` are to be read (row `HDR-09`).
+/// `Connection` and `Upgrade` are to be read.
 ///
 /// ```
 /// use anthill_http::{Headers, header};
@@ -14,6 +14,7 @@ use crate::util::token;
 /// assert!(header::has_token(headers.get_all("Connection"), "X-Hop"));
 /// assert!(!header::has_token(["upgrades, not-upgrade"], "upgrade"));
 /// ```
+// HDR-09.
 pub fn has_token<'a, T>(lines: impl IntoIterator<Item = &'a T>, token: &str) -> bool
 where
     T: AsRef<[u8]> + ?Sized + 'a,

@@ -3,7 +3,7 @@
 //! The idea: a range that exists cannot be empty or overflow ([`ByteRange`]), and the field is read once to judge
 //! it and again to hand its ranges out, so nothing is kept.
 //!
-//! Source: RFC 9110 sections 14.1.1, 14.1.2, 14.2; row `HDR-09`. Where fasthttp answers every error with 416, the
+//! Source: RFC 9110 sections 14.1.1, 14.1.2, 14.2. Where fasthttp answers every error with 416, the
 //! error here tells what RFC 9110 makes of it.
 //!
 //! The rule: the number of ranges is bounded, and so is what a server can be made to send.

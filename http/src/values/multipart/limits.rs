@@ -53,8 +53,9 @@ impl Limits {
         self
     }
 
-    /// How many bytes the body may have altogether, delimiters and what follows the last one included (row
-    /// `FRM-04`). Default: no limit but that of the reader; a server limits its request bodies anyway.
+    /// How many bytes the body may have altogether, delimiters and what follows the last one included. Default: no
+    /// limit but that of the reader; a server limits its request bodies anyway.
+    // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
         self

@@ -2,7 +2,7 @@
 //!
 //! The idea: the body is read from any [`Read`](std::io::Read) and handed out part by part, each part being a
 //! reader of its own. Nothing is collected, so an upload of any size passes through a buffer of a few ten
-//! kilobytes (row `FRM-05`). Whoever wants a form in memory, large files in temporary files, uses
+//! kilobytes. Whoever wants a form in memory, large files in temporary files, uses
 //! [`form`](crate::form), which stands on this.
 //!
 //! The rules: lines end with CR LF. A line that starts with the delimiter is the delimiter, or the body is

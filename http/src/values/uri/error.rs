@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::util::authority::Fault;
 
-/// What is wrong with a URI, a host or a scheme (row `URI-03`).
+/// What is wrong with a URI, a host or a scheme.
 ///
 /// The text never repeats the bytes, which may come from anywhere.
+// URI-03.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UriError {

@@ -5,7 +5,7 @@
 //! right whichever of them has been changed.
 //!
 //! The rule: what fails changes nothing, and what is printed is one line without spaces that reads back to the same
-//! host, path, arguments and fragment (rows `URI-01` to `URI-03`, RFC 3986).
+//! host, path, arguments and fragment (RFC 3986).
 
 mod error;
 mod parse;
@@ -378,7 +378,7 @@ impl Uri {
         replace(&mut self.fragment, fragment.as_ref());
     }
 
-    /// Whether the path is printed in its normal form, which is the default, or as it was written (row `URI-02`), as a
+    /// Whether the path is printed in its normal form, which is the default, or as it was written, as a
     /// proxy may want. [`Uri::path`] is the same either way.
     ///
     /// ```
@@ -388,6 +388,7 @@ impl Uri {
     /// assert_eq!(uri.request_uri(), b"/a%2Fb//c");
     /// # Ok::<(), anthill_http::uri::UriError>(())
     /// ```
+    // URI-02.
     #[doc(alias = "DisablePathNormalizing")]
     pub fn set_path_normalizing(&mut self, normalizing: bool) {
         self.sends_path_as_written = !normalizing;
