@@ -2,7 +2,7 @@
 //! as it is meant to be used, once with closures, which is all that most peers have, and once without a queue.
 
 use crate::pools::{Pool, Shape, Strict, Work};
-use anthill_pool::{Builder, TaskPool, WorkerPool};
+use anthill_pool::{TaskPool, WorkerPool, WorkerPoolBuilder};
 
 /// Places in the queue; the peers' have no bound, which is faster only until the memory is gone.
 const QUEUE: usize = 1024;
@@ -67,7 +67,7 @@ impl<T: Work> Pool<T> for OursTasks {
     }
 }
 
-fn options<T: Send + 'static>(shape: Shape) -> Builder<T> {
+fn options<T: Send + 'static>(shape: Shape) -> WorkerPoolBuilder<T> {
     let builder = WorkerPool::builder().max_workers(shape.workers);
     match shape.idle_limit {
         Some(limit) => builder.max_idle_worker_duration(limit),

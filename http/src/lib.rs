@@ -94,6 +94,10 @@ mod util;
 mod values;
 mod wire;
 
+#[cfg(feature = "unstable")]
+#[doc(hidden)]
+pub mod unstable;
+
 pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
@@ -135,6 +139,9 @@ pub mod uri {
 
 #[doc = include_str!("../STRICTNESS.md")]
 pub mod strictness {}
+
+#[doc = include_str!("engine/PROTOCOL.md")]
+pub mod engine_protocol {}
 
 /// The programs of the registry's front page.
 #[cfg(doctest)]

@@ -450,6 +450,10 @@ mod tests {
             if path.join("main.rs").exists() {
                 for entry in fs::read_dir(&path).unwrap() {
                     let file = entry.unwrap().path();
+                    if file.is_dir() {
+                        // The tree of what is modelled, not of models.
+                        continue;
+                    }
                     let module = Some(stem(&file)).filter(|module| module != "main");
                     collect_models(&file, &target, module, &mut models);
                 }

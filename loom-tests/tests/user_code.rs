@@ -56,7 +56,7 @@ fn check(bring: fn(&Collector, usize)) {
             let collector = collector.clone();
             WorkerPool::builder()
                 .max_workers(2)
-                .keep_idle_workers()
+                .max_idle_worker_duration(None)
                 .build(move |number: usize| bring(&collector, number))
                 .unwrap()
         };

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum SubmitError<T> {
     /// Every worker is busy and the queue has no room (`try_submit`).
     Full(T),
-    /// As many submitters are blocked already as the pool allows ([`max_blocking`](crate::Builder::max_blocking)).
+    /// As many submitters are blocked already as the pool allows ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
     Overload(T),
     /// The pool was stopped before the payload was accepted.
     Closed(T),
@@ -35,7 +35,7 @@ pub enum SubmitError<T> {
     Cancelled(T),
 }
 
-/// Why a submission was refused, without the payload; see [`Builder::on_refusal`](crate::Builder::on_refusal).
+/// Why a submission was refused, without the payload; see [`WorkerPoolBuilder::on_refusal`](crate::WorkerPoolBuilder::on_refusal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -228,9 +228,9 @@ pub enum BuildError {
     NulInName,
     /// An idle limit of zero would let a worker go before it could be used again.
     ZeroIdleLimit,
-    /// The idle limit is so long that no point in time lies that far ahead; leave expiry off instead.
+    /// The idle limit is so long that no point in time lies that far ahead; pass `None` to switch expiry off.
     IdleLimitTooLong(Duration),
-    /// A [`MultiPool`](crate::MultiPool) of no shards could never run anything.
+    /// A [`MultiPool`](crate::multi::MultiPool) of no shards could never run anything.
     NoShards,
     /// `pin_workers` was given no core.
     NoCores,
@@ -252,13 +252,13 @@ impl fmt::Display for BuildError {
                 "WhenFull::RunOnCaller cannot be used with build_with_state: callers have no state",
             ),
             BuildError::NulInName => f.write_str("name must not contain a NUL byte"),
-            BuildError::ZeroIdleLimit => f.write_str(
-                "max_idle_worker_duration must be above zero; use keep_idle_workers to switch expiry off",
-            ),
+            BuildError::ZeroIdleLimit => {
+                f.write_str("max_idle_worker_duration must be above zero; pass None to switch expiry off")
+            }
             BuildError::IdleLimitTooLong(limit) => {
                 write!(
                     f,
-                    "max_idle_worker_duration of {limit:?} is out of range; use keep_idle_workers instead"
+                    "max_idle_worker_duration of {limit:?} is out of range; pass None to switch expiry off"
                 )
             }
             BuildError::NoShards => f.write_str("a multi-pool needs at least 1 shard"),

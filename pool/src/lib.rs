@@ -20,10 +20,11 @@
 //! [scopes](TaskPool::scope) whose tasks borrow the caller's stack, and [shares](SubPool) of a pool.
 //!
 //! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
-//! `sync.Pool`, bounded. [`BufferPool`] stands on it and keeps byte buffers of the size that is used.
+//! `sync.Pool`, bounded.
 //!
-//! A [`MultiPool`] shares payloads out among several pools, for machines of many cores. Coming from another library?
-//! See [`coming_from`] for what your calls are called here.
+//! Specialities have modules of their own: [`multi`] shares payloads out among several pools, for machines of many cores;
+//! [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep. Coming from
+//! another library? See [`coming_from`] for what your calls are called here.
 //!
 //! # In a static
 //! ```
@@ -46,14 +47,14 @@
 
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, watched,
 // cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
-mod buffers;
+pub mod buffers;
 mod cancel;
 mod config;
 mod core;
 mod error;
 #[cfg(not(anthill_loom))]
 mod global;
-mod multi;
+pub mod multi;
 mod objects;
 mod panic;
 mod pool;
@@ -61,28 +62,25 @@ mod stats;
 mod sync;
 mod tasks;
 mod threads;
-mod times;
+pub mod times;
 mod watched;
 
-pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer, PooledBufferOwned};
 pub use cancel::CancelToken;
 #[cfg(all(feature = "affinity", not(anthill_loom)))]
 pub use config::affinity::allowed_cores;
 #[cfg(not(anthill_loom))]
 pub use config::clock::ManualClock;
-pub use config::{Builder, Discard, PayloadEnd, WhenFull, WorkerThread};
+pub use config::{Discard, PayloadEnd, WhenFull, WorkerPoolBuilder, WorkerThread};
 pub use core::Priority;
 pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
-pub use global::{default_pool, execute, scope, spawn};
-pub use multi::{MultiPool, MultiWaitError, Strategy};
+pub use global::default_pool;
 pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
 pub use pool::{Submission, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
     GroupError, GroupToken, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPool,
 };
-pub use times::{Histogram, PoolTimes};
 
 #[doc = include_str!("../COMING_FROM.md")]
 pub mod coming_from {}
@@ -106,7 +104,7 @@ pub mod internal {
 /// [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of them with
 /// those of the caller is tried. A model has room for five threads, the main one and the pool's workers included;
 /// waits with a time limit do not end by time; a cleaner is one more thread, so build pools with
-/// [`keep_idle_workers`](crate::Builder::keep_idle_workers).
+/// [`max_idle_worker_duration(None)`](crate::WorkerPoolBuilder::max_idle_worker_duration).
 #[cfg(anthill_loom)]
 pub mod model {
     pub use crate::sync::Instant;

@@ -15,8 +15,11 @@ pub enum PoolState {
 ///
 /// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back + discarded`; a worker still
 /// being started is busy with the payload it was started for, if there is one.
+// One flat struct of seventeen numbers, although it is wide: it is a table, whose columns are read one by one, and adding one
+// breaks nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.
 pub struct PoolStats {
     /// The stage of life.
     pub state: PoolState,
@@ -43,7 +46,7 @@ pub struct PoolStats {
     pub panicked: u64,
     /// Payloads accepted and handed back by `stop_now`.
     pub handed_back: u64,
-    /// Payloads accepted and then given to [`on_discard`](crate::Builder::on_discard).
+    /// Payloads accepted and then given to [`on_discard`](crate::WorkerPoolBuilder::on_discard).
     pub discarded: u64,
     /// Payloads that their submitter ran itself ([`WhenFull::RunOnCaller`](crate::WhenFull::RunOnCaller)); not part of
     /// `accepted` and `finished`.

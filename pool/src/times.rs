@@ -46,7 +46,7 @@ pub struct PoolTimes {
 ///
 /// let pool = WorkerPool::builder()
 ///     .max_workers(1)
-///     .measure_times()
+///     .measure_times(true)
 ///     .build(|pause: Duration| std::thread::sleep(pause))?;
 /// pool.submit(Duration::from_millis(10))?;
 /// pool.stop();
@@ -109,7 +109,7 @@ impl Histogram {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// let none = anthill_pool::Histogram::default();
+    /// let none = anthill_pool::times::Histogram::default();
     /// let ends: Vec<Duration> = none.buckets().map(|(below, _)| below).take(3).collect();
     /// assert_eq!(ends, [1, 2, 4].map(Duration::from_micros));
     /// ```

@@ -14,7 +14,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anthill_pool::{Builder, SubmitError, WorkerPool};
+use anthill_pool::{SubmitError, WorkerPool, WorkerPoolBuilder};
 use anthill_tests::{LONG_PATIENCE, PATIENCE, background};
 
 /// Counts the allocations of the threads enrolled in it.
@@ -92,13 +92,13 @@ type Payload = [u64; 4];
 /// Submits window after window with `submit`, and fails if allocations go with it.
 fn assert_no_allocations(
     meter: &'static Meter,
-    options: Builder<Payload>,
+    options: WorkerPoolBuilder<Payload>,
     submit: impl Fn(&WorkerPool<Payload>, Payload) + Send + 'static,
 ) {
     let sum = std::sync::Arc::new(AtomicUsize::new(0));
     let total = sum.clone();
     let pool = options
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .on_worker_start(move |_| enroll(meter))
         .build(move |payload: Payload| {
             total.fetch_add(payload[3] as usize, Ordering::Relaxed);

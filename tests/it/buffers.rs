@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use anthill_pool::{BufferPool, PooledBuffer};
+use anthill_pool::buffers::{BufferPool, PooledBuffer};
 
 /// A stream of sizes that is the same in every run (a linear congruential generator).
 struct Sizes(u64);

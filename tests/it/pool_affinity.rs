@@ -8,7 +8,8 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anthill_pool::{BuildError, Strategy, WorkerPool, allowed_cores};
+use anthill_pool::multi::Strategy;
+use anthill_pool::{BuildError, WorkerPool, allowed_cores};
 use anthill_tests::{Gate, PATIENCE};
 
 /// The cores that the calling thread may run on, in the kernel's own words.
@@ -96,7 +97,7 @@ fn pool_085_the_shards_of_a_multi_pool_go_on_where_the_one_before_left_off() {
 fn pool_085_the_first_workers_of_large_shards_are_on_different_cores() {
     let cores = allowed_cores();
     let default = WorkerPool::builder().pin_workers(cores.clone());
-    for options in [default.clone(), default.unlimited_workers()] {
+    for options in [default.clone(), default.max_workers(None)] {
         let (answers, seen) = channel();
         let pool = options
             .build_multi(cores.len(), Strategy::RoundRobin, move |(): ()| answers.send(cores_here()).unwrap())

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anthill_pool::{Builder, CancelToken, PoolStats, Priority, SubmitError, WhenFull, WorkerPool};
+use anthill_pool::{CancelToken, PoolStats, Priority, SubmitError, WhenFull, WorkerPool, WorkerPoolBuilder};
 use anthill_tests::pool::{adds_up, on_threads};
 use anthill_tests::{PATIENCE, quiet_panics, within};
 
@@ -89,7 +89,7 @@ enum Trouble {
     Sizes,
 }
 
-fn churn(seed: u64, options: Builder<usize>, trouble: Trouble, has_state: bool) {
+fn churn(seed: u64, options: WorkerPoolBuilder<usize>, trouble: Trouble, has_state: bool) {
     quiet_panics();
     let ledger = Ledger::new();
     let running = Arc::new(AtomicUsize::new(0));
@@ -265,7 +265,7 @@ fn submit_somehow(
 }
 
 /// Workers that expire almost at once.
-fn short_lived() -> Builder<usize> {
+fn short_lived() -> WorkerPoolBuilder<usize> {
     WorkerPool::builder().max_idle_worker_duration(Duration::from_millis(1))
 }
 

@@ -56,7 +56,7 @@ fn pool_067_all_results_come_in_the_order_of_the_spawns() {
 #[test]
 fn pool_067_the_first_error_skips_what_was_not_started() {
     let pool = tasks(1, 128);
-    let group = TaskGroup::new(&pool);
+    let group = pool.group();
     let (gate, ran, dropped) = (Gate::new(), Arc::new(AtomicUsize::new(0)), Arc::new(()));
     for number in 0..100 {
         let (held, ran, dropped) = (gate.clone(), ran.clone(), dropped.clone());

@@ -98,7 +98,7 @@ fn pool_023_a_worker_that_is_used_in_time_is_never_let_go() {
 
 #[test]
 fn pool_024_expiry_can_be_off() {
-    let pool = holding(WorkerPool::builder().name("r24").max_workers(3).keep_idle_workers());
+    let pool = holding(WorkerPool::builder().name("r24").max_workers(3).max_idle_worker_duration(None));
     release(&occupy(&pool, 3));
     pool.wait_idle_timeout(PATIENCE).unwrap();
     thread::sleep(Duration::from_millis(300));

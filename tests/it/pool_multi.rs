@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anthill_pool::multi::{MultiPool, MultiWaitError, Strategy};
 use anthill_pool::{
-    BuildError, Builder, Discard, MultiPool, MultiWaitError, PoolState, Refusal, Strategy, SubmitError, Task,
-    WaitError, WhenFull, WorkerPool,
+    BuildError, Discard, PoolState, Refusal, SubmitError, Task, WaitError, WhenFull, WorkerPool,
+    WorkerPoolBuilder,
 };
 use anthill_tests::pool::{Held, on_threads, release};
 use anthill_tests::{Background, Gate, PATIENCE, background, eventually, threads_of, within};
 
-fn multi(options: Builder<Held>, shards: usize, strategy: Strategy) -> MultiPool<Held> {
+fn multi(options: WorkerPoolBuilder<Held>, shards: usize, strategy: Strategy) -> MultiPool<Held> {
     options.build_multi(shards, strategy, |held: Held| held.gate.pass()).unwrap()
 }
 
@@ -103,7 +104,7 @@ fn pool_089_the_threads_names_tell_shard_and_worker() {
 
 #[test]
 fn pool_089_all_shards_are_built_or_none() {
-    let build = |shards: usize, options: Builder<Held>| {
+    let build = |shards: usize, options: WorkerPoolBuilder<Held>| {
         options.build_multi(shards, Strategy::RoundRobin, |_| {}).map(|_| ()).unwrap_err()
     };
     assert_eq!(build(0, WorkerPool::builder()), BuildError::NoShards);
@@ -334,7 +335,7 @@ fn pool_092_counters_are_summed_up() {
     end(&pool);
     assert_eq!((pool.stats().finished, pool.stats().state), (8, PoolState::Stopped));
 
-    let unlimited = multi(WorkerPool::builder().unlimited_workers(), 3, Strategy::RoundRobin);
+    let unlimited = multi(WorkerPool::builder().max_workers(None), 3, Strategy::RoundRobin);
     assert_eq!(unlimited.stats().capacity, None, "and not three times as much as a number can hold");
 }
 

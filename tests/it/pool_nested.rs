@@ -60,7 +60,7 @@ fn pool_070_a_tree_of_payloads_runs_in_full() {
         }
     }
     let (pool, ran) =
-        (WorkerPool::builder().unlimited_workers().build_tasks().unwrap(), Arc::new(AtomicUsize::new(0)));
+        (WorkerPool::builder().max_workers(None).build_tasks().unwrap(), Arc::new(AtomicUsize::new(0)));
     grow(&pool, 6, &ran);
     pool.wait_idle_timeout(PATIENCE).unwrap();
     assert_eq!(ran.load(Ordering::Relaxed), 127);

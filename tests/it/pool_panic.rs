@@ -7,13 +7,16 @@ use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use anthill_pool::{Builder, WorkerPool};
+use anthill_pool::{WorkerPool, WorkerPoolBuilder};
 use anthill_tests::pool::{Held, blocked, on_threads};
 use anthill_tests::processes::apart;
 use anthill_tests::{LONG_PATIENCE, PATIENCE, QUIET, background, quiet_panics};
 
 /// A pool that panics on every `Err`, with that message.
-fn fragile(name: &str, options: Builder<Result<(), &'static str>>) -> WorkerPool<Result<(), &'static str>> {
+fn fragile(
+    name: &str,
+    options: WorkerPoolBuilder<Result<(), &'static str>>,
+) -> WorkerPool<Result<(), &'static str>> {
     quiet_panics();
     options
         .name(format!("{QUIET}{name}"))
@@ -51,7 +54,7 @@ fn pool_055_a_panic_while_the_pool_stops_does_not_hold_it_up() {
 
 #[test]
 fn pool_056_a_panic_does_not_cost_the_thread() {
-    let pool = fragile("56", WorkerPool::builder().max_workers(8).keep_idle_workers());
+    let pool = fragile("56", WorkerPool::builder().max_workers(8).max_idle_worker_duration(None));
     for _ in 0..1_000 {
         pool.submit(Err("boom")).unwrap();
         pool.wait_idle_timeout(PATIENCE).unwrap();
@@ -64,7 +67,8 @@ fn pool_056_a_panic_does_not_cost_the_thread() {
 fn pool_057_panics_never_cost_a_slot_or_a_wake_up() {
     // The last wave always waits for a worker whose payload panics.
     for (queue, submitters, each) in [(0, 1, 40_000), (0, 2, 10_000), (4, 2, 20_000)] {
-        let options = WorkerPool::builder().max_workers(1).queue_capacity(queue).keep_idle_workers();
+        let options =
+            WorkerPool::builder().max_workers(1).queue_capacity(queue).max_idle_worker_duration(None);
         let pool = fragile("57", options);
         let submitting = background(move || {
             on_threads(submitters, |_| (0..each).for_each(|_| pool.submit(Err("boom")).unwrap()));

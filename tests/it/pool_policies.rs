@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{
-    Builder, CancelToken, Discard, ManualClock, PoolStats, Priority, Refusal, SubmitError, Task, WhenFull,
-    WorkerPool,
+    CancelToken, Discard, ManualClock, PoolStats, Priority, Refusal, SubmitError, Task, WhenFull, WorkerPool,
+    WorkerPoolBuilder,
 };
 use anthill_tests::pool::{Held, adds_up, blocked, holding, occupy, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within};
@@ -21,7 +21,7 @@ use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within
 type Log<R> = Arc<Mutex<Vec<R>>>;
 
 /// A pool, what it started in order, and what it discarded and why.
-fn logging(options: Builder<Held>) -> (WorkerPool<Held>, Receiver<usize>, Log<(usize, Discard)>) {
+fn logging(options: WorkerPoolBuilder<Held>) -> (WorkerPool<Held>, Receiver<usize>, Log<(usize, Discard)>) {
     let (starts, started) = channel();
     let discarded = Log::default();
     let record = discarded.clone();
@@ -355,7 +355,7 @@ fn pool_076_blocked_submitters_move_up_in_their_order_and_start_by_their_priorit
 fn pool_077_a_payload_that_was_queued_for_too_long_is_not_run() {
     let (clock, limit) = (ManualClock::new(), Duration::from_secs(60));
     let options = WorkerPool::builder().max_workers(1).queue_capacity(8).max_queue_age(limit).clock(&clock);
-    let (pool, started, discarded) = logging(options.keep_idle_workers());
+    let (pool, started, discarded) = logging(options.max_idle_worker_duration(None));
     let busy = occupy(&pool, 1);
     assert_eq!(started.recv_timeout(PATIENCE), Ok(0));
     pool.submit(Held::free(1)).unwrap();

@@ -263,13 +263,13 @@ fn pool_028_busy_workers_above_a_lowered_cap_leave_after_their_payload() {
 
 #[test]
 fn pool_028_a_cap_can_be_set_and_lifted() {
-    let pool = holding(WorkerPool::builder().unlimited_workers());
+    let pool = holding(WorkerPool::builder().max_workers(None));
     assert_eq!(pool.capacity(), None);
     let busy = occupy(&pool, 3);
     pool.set_max_workers(1).unwrap();
     assert_eq!((pool.capacity(), pool.free(), pool.running()), (Some(1), Some(0), 3));
     assert!(matches!(pool.try_submit(Held::free(4)), Err(SubmitError::Full(_))));
-    pool.set_max_workers(usize::MAX).unwrap();
+    pool.set_max_workers(None).unwrap();
     assert_eq!((pool.capacity(), pool.free()), (None, None));
     let more = occupy(&pool, 5);
     assert_eq!(pool.stats().busy, 8);
@@ -401,7 +401,7 @@ fn pool_028_submitters_meet_a_cap_that_changes_all_the_time() {
 
 #[test]
 fn pool_029_sizes_that_cannot_be_met_are_refused_when_the_pool_is_built() {
-    let build = |options: anthill_pool::Builder<()>| options.build(|()| {}).unwrap_err();
+    let build = |options: anthill_pool::WorkerPoolBuilder<()>| options.build(|()| {}).unwrap_err();
     let options = WorkerPool::<()>::builder;
     assert_eq!(build(options().max_workers(0)), BuildError::NoWorkers);
     assert_eq!(

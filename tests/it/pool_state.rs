@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{Builder, Discard, ManualClock, PayloadEnd, SubmitError, WorkerPool};
+use anthill_pool::{Discard, ManualClock, PayloadEnd, SubmitError, WorkerPool, WorkerPoolBuilder};
 use anthill_tests::pool::{Held, blocked, occupy, on_threads, reaches, release};
 use anthill_tests::{Gate, PATIENCE, background, quiet_panics, within};
 
@@ -207,7 +207,9 @@ fn pool_084_after_a_panic_the_state_is_made_anew_on_the_same_thread() {
 
 /// A pool whose states can be made only while told so, with payloads that panic when their number is odd; and what it
 /// discarded.
-fn fragile(options: Builder<Held>) -> (WorkerPool<Held>, Arc<AtomicBool>, Receiver<(usize, Discard)>) {
+fn fragile(
+    options: WorkerPoolBuilder<Held>,
+) -> (WorkerPool<Held>, Arc<AtomicBool>, Receiver<(usize, Discard)>) {
     quiet_panics();
     let fails = Arc::new(AtomicBool::new(false));
     let failing = fails.clone();

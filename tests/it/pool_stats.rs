@@ -125,7 +125,7 @@ fn pool_053_a_snapshot_belongs_to_one_moment() {
     let pool = WorkerPool::builder()
         .max_workers(3)
         .queue_capacity(5)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(move |held: Held| {
             held.gate.pass();
             count.fetch_add(1, Ordering::Relaxed);

@@ -76,7 +76,7 @@ fn pool_004_an_idle_worker_is_reused() {
     let count = made.clone();
     let pool = WorkerPool::builder()
         .max_workers(8)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .on_worker_start(move |_| {
             count.fetch_add(1, Ordering::Relaxed);
         })
@@ -95,7 +95,7 @@ fn pool_005_the_worker_that_finished_last_is_taken_first() {
     let (starts, started) = channel::<(usize, ThreadId)>();
     let pool = WorkerPool::builder()
         .max_workers(2)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(move |held: Held| {
             starts.send((held.number, thread::current().id())).unwrap();
             held.gate.pass();
@@ -409,7 +409,8 @@ fn pool_015_blocked_submitters_are_served_in_the_order_in_which_they_came() {
 fn pool_017_any_payload_runs_and_none_has_a_second_meaning() {
     fn all_run<T: Send + 'static>(payloads: Vec<T>) {
         let count = payloads.len() as u64;
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(|_: T| {}).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(|_: T| {}).unwrap();
         for payload in payloads {
             pool.submit(payload).unwrap();
             pool.wait_idle_timeout(PATIENCE).unwrap();
@@ -431,7 +432,7 @@ fn pool_017_any_payload_runs_and_none_has_a_second_meaning() {
 
 #[test]
 fn pool_018_without_a_cap_everything_runs_at_once() {
-    let pool = holding(WorkerPool::builder().unlimited_workers());
+    let pool = holding(WorkerPool::builder().max_workers(None));
     assert_eq!((pool.free(), pool.capacity()), (None, None));
     let busy = occupy(&pool, 200);
     let stats = pool.stats();

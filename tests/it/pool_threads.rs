@@ -168,7 +168,8 @@ fn pool_086_a_custom_spawner_may_leave_the_making_to_the_pool() {
 fn refusable(max_workers: usize, queue: usize) -> (WorkerPool<Held>, Arc<AtomicBool>, Arc<AtomicUsize>) {
     let (refuse, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
     let (refused, tries) = (refuse.clone(), attempts.clone());
-    let options = WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).keep_idle_workers();
+    let options =
+        WorkerPool::builder().max_workers(max_workers).queue_capacity(queue).max_idle_worker_duration(None);
     let pool = holding(options.spawner(move |worker| {
         tries.fetch_add(1, Ordering::SeqCst);
         if refused.load(Ordering::SeqCst) {

@@ -5,7 +5,8 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use anthill_pool::{Histogram, ManualClock, WorkerPool};
+use anthill_pool::times::Histogram;
+use anthill_pool::{ManualClock, WorkerPool};
 use anthill_tests::pool::{Held, blocked, holding, occupy, on_threads, reaches, release};
 use anthill_tests::{PATIENCE, eventually, quiet_panics, threads_of};
 
@@ -66,7 +67,7 @@ fn pool_025_one_clock_serves_several_pools_and_forgets_those_that_are_gone() {
             holding(options.clock(if hours == 2 { &same } else { &clock }))
         })
         .into();
-    let kept = holding(WorkerPool::builder().max_workers(1).keep_idle_workers().clock(&clock));
+    let kept = holding(WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).clock(&clock));
     let unused = holding(WorkerPool::builder().max_workers(1).max_idle_worker_duration(HOUR).clock(&clock));
     for pool in pools.iter().chain([&kept]) {
         release(&occupy(pool, 1));
@@ -127,7 +128,7 @@ fn pool_052_runs_and_waits_fall_into_their_buckets() {
     let pool = WorkerPool::builder()
         .max_workers(1)
         .queue_capacity(4)
-        .measure_times()
+        .measure_times(true)
         .clock(&clock)
         .build(move |held: Held| {
             starts.send(held.number).unwrap();
@@ -175,7 +176,7 @@ fn pool_052_blocked_time_is_waiting_time_and_panics_count() {
     let pool = WorkerPool::builder()
         .name("quiet52")
         .max_workers(1)
-        .measure_times()
+        .measure_times(true)
         .clock(&clock)
         .build(move |held: Held| {
             starts.send(held.number).unwrap();
@@ -212,7 +213,8 @@ fn pool_052_only_pools_that_were_asked_measure_and_only_what_runs() {
     assert!(pool.times().is_none());
 
     let (clock, limit) = (ManualClock::new(), Duration::from_secs(1));
-    let options = WorkerPool::builder().max_workers(1).queue_capacity(4).max_queue_age(limit).measure_times();
+    let options =
+        WorkerPool::builder().max_workers(1).queue_capacity(4).max_queue_age(limit).measure_times(true);
     let (starts, started) = channel();
     let options = options.clock(&clock).on_payload_start(move |_, _| starts.send(()).unwrap());
     let pool = holding(options);

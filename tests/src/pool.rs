@@ -6,7 +6,7 @@
 use std::fmt;
 use std::thread;
 
-use anthill_pool::{Builder, PoolStats, SubmitError, TaskPool, WorkerPool};
+use anthill_pool::{PoolStats, SubmitError, TaskPool, WorkerPool, WorkerPoolBuilder};
 
 use crate::{Background, Gate, background, eventually};
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Held {
 }
 
 /// A pool whose workers run [`Held`] payloads.
-pub fn holding(options: Builder<Held>) -> WorkerPool<Held> {
+pub fn holding(options: WorkerPoolBuilder<Held>) -> WorkerPool<Held> {
     options.build(|held: Held| held.gate.pass()).unwrap()
 }
 

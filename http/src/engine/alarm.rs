@@ -11,12 +11,12 @@ use crate::engine::sync::{AtomicBool, Condvar, Mutex, Ordering, fence, lock, wai
 pub(crate) struct Alarm {
     asleep: AtomicBool,
     rung: Mutex<bool>,
-    bell: Condvar,
+    condvar: Condvar,
 }
 
 impl Alarm {
     pub(crate) fn new() -> Self {
-        Alarm { asleep: AtomicBool::new(false), rung: Mutex::new(false), bell: Condvar::new() }
+        Alarm { asleep: AtomicBool::new(false), rung: Mutex::new(false), condvar: Condvar::new() }
     }
 
     /// To be called after publishing something the monitor has to watch. Costs a fence and a load while it is awake.
@@ -31,7 +31,7 @@ impl Alarm {
     #[cold]
     pub(crate) fn ring(&self) {
         *lock(&self.rung) = true;
-        self.bell.notify_one();
+        self.condvar.notify_one();
     }
 
     /// Sleeps until roused; not at all when `anything_to_watch` says so once the sleep is announced.
@@ -41,7 +41,7 @@ impl Alarm {
         if !anything_to_watch() {
             let mut rung = lock(&self.rung);
             while !*rung {
-                rung = wait(&self.bell, rung);
+                rung = wait(&self.condvar, rung);
             }
         }
         self.asleep.store(false, Ordering::Relaxed);

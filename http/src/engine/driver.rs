@@ -9,13 +9,13 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::lease::{Sighting, Term};
-use crate::engine::shard::{Found, Shard};
+use crate::engine::shard::{Next, Shard};
 use crate::engine::turn::{self, Host, TurnEnd};
 use crate::engine::{Engine, PooledWorkspace};
 use crate::serve::exchange::Runner;
 
 /// A job for a worker of the engine's pool.
-pub(crate) enum Work {
+pub(crate) enum Job {
     /// Drive the shard of this number from the start.
     Drive(Arc<Engine>, usize, Term),
     /// Take over the shard of this number, if its driver is still where it was seen.
@@ -31,15 +31,15 @@ pub(crate) struct HandedOver {
     work: PooledWorkspace,
 }
 
-impl Work {
+impl Job {
     /// Does it; returns when the worker is free again.
     pub(crate) fn run(self) {
         let engine = match self {
-            Work::Drive(engine, shard, term) => {
+            Job::Drive(engine, shard, term) => {
                 drive(&engine, shard, term);
                 engine
             }
-            Work::TakeOver(engine, shard, sighting) => {
+            Job::TakeOver(engine, shard, sighting) => {
                 let route = engine.shards[shard].announced();
                 if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
                     engine.dispatch.predictor.surprised(route);
@@ -48,7 +48,7 @@ impl Work {
                 }
                 engine
             }
-            Work::PickUp(engine) => {
+            Job::PickUp(engine) => {
                 engine.dispatch.queue.arrive();
                 pick_up(&engine, None);
                 engine
@@ -145,20 +145,20 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
     work.moment = engine.clock.now();
     while driver.term.is_some() {
         let (conn, end) = match shard.find(work.moment.millis) {
-            Found::Connection(mut conn) => {
+            Next::Connection(mut conn) => {
                 let end = turn::serve(engine, &mut conn, &mut work, &mut driver);
                 (conn, end)
             }
-            Found::Overdue(mut conn) => {
+            Next::Overdue(mut conn) => {
                 let end = turn::serve_overdue(engine, &mut conn, &mut work, &mut driver);
                 (conn, end)
             }
-            Found::Others => {
+            Next::AskPoller => {
                 shard.wait(Some(Duration::ZERO));
                 work.moment = engine.clock.now();
                 continue;
             }
-            Found::Nothing(until) => {
+            Next::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
                     // The term ends with the shard.
                     engine.driver_ended();
@@ -211,7 +211,7 @@ fn settle<H>(
 fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
     let counted_address = conn.counted_address;
     shard.close(conn);
-    engine.connection_closed(counted_address);
+    engine.admission.leave(counted_address);
 }
 
 /// Leaves a connection for the next free worker, and wakes one if need be. When none can be had, so that it may be that
@@ -221,7 +221,7 @@ fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) {
     engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
     let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
     engine.monitor.alarm.rouse();
-    if !must_wake || engine.pool.try_submit(Work::PickUp(engine.clone())).is_ok() {
+    if !must_wake || engine.pool.try_submit(Job::PickUp(engine.clone())).is_ok() {
         return;
     }
     engine.dispatch.queue.call_failed(1);

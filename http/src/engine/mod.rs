@@ -8,36 +8,59 @@
 //! *handed over* to a worker before their handler runs. So a fast handler costs what an event loop costs, and one that
 //! blocks holds up nobody.
 //!
-//! Reading order: `shard/slots` and `shard/deadlines` (a shard's tables), `shard/lease` and `alarm` (its protocols), `shard`, `turn` (one
-//! connection for one turn), `driver` (who runs turns), `dispatch` (handing over), `monitor`, `accept`.
-//! `lease`, `alarm` and `slots` stand on `sync` alone and are model-checked.
+//! `PROTOCOL.md` beside this file tells who wakes whom, which races were feared, and which model covers each.
+//!
+//! # Glossary
+//!
+//! - *shard*: a poller with the connections that are registered with it, and their deadlines.
+//! - *slot*, *token*: a connection's place in its shard's table, and the number that the poller knows it by; the token
+//!   carries the slot's generation, so that one that is late finds nobody.
+//! - *parked*, *out*: in its slot, waiting for a report or its deadline; or with the one thread that serves it.
+//! - *lease*, *term*, *in handler*: the right to drive a shard; the evidence of having it; what a driver has instead
+//!   while it is inside of the user's code and may lose the lease.
+//! - *driver*: the worker of the pool that holds a shard's term. *Helper*: a worker that serves what was handed over.
+//! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
+//!   turns between two questions to the poller.
+//! - *hand over*: to leave a connection to a helper, with the workspace that holds its request.
+//! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
+//! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
+//!   handler; to become the driver in its place.
+//! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
+//!   and have not arrived.
+//! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
+//!
+//! # Reading order
+//!
+//! `shard/slots`, `shard/deadlines`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
+//! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
+//! over), `monitor`, `accept`, `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;
+mod countdown;
 mod dispatch;
 mod driver;
 mod monitor;
 mod shard;
-mod stream;
+mod socket;
+mod stopping;
 mod sync;
 mod turn;
 
-use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
-use parking_lot::{Condvar, Mutex};
 
+use crate::engine::accept::admission::Admission;
+use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
-use crate::engine::driver::{HandedOver, Work};
+use crate::engine::driver::{HandedOver, Job};
 use crate::engine::monitor::Monitor;
 use crate::engine::shard::Shard;
+use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
-use crate::serve::refusal::Refusal;
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
 
@@ -46,22 +69,17 @@ pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
-    pool: WorkerPool<Work>,
+    pool: WorkerPool<Job>,
     shards: Vec<Shard>,
     dispatch: Dispatch<HandedOver>,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
     clock: Clock,
-    stopping: AtomicBool,
-    /// The shards have ended; the monitor ends too.
-    ended: AtomicBool,
-    /// Shards that have not ended.
-    drivers: Mutex<usize>,
-    all_ended: Condvar,
-    /// Wakers of the threads that accept.
-    acceptors: Mutex<Vec<Arc<mio::Waker>>>,
-    open: AtomicUsize,
-    per_address: Mutex<HashMap<IpAddr, usize>>,
+    admission: Admission,
+    /// Those who sleep are the threads that accept.
+    stopping: Stopping<mio::Waker>,
+    /// Shards that have not ended, each of which has a driver.
+    drivers: Countdown,
 }
 
 impl Engine {
@@ -72,7 +90,7 @@ impl Engine {
             .name("anthill")
             .max_workers(settings.threads.max_workers)
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
-            .build(Work::run)
+            .build(Job::run)
             .map_err(io::Error::other)?;
         let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
             .map(|_| Shard::new())
@@ -81,7 +99,8 @@ impl Engine {
             .unzip();
         let served = service.clone();
         let engine = Arc::new(Engine {
-            drivers: Mutex::new(shards.len()),
+            admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
+            drivers: Countdown::new(shards.len()),
             service,
             pool,
             shards,
@@ -89,16 +108,11 @@ impl Engine {
             monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
             clock: Clock::start(),
-            stopping: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            all_ended: Condvar::new(),
-            acceptors: Mutex::new(Vec::new()),
-            open: AtomicUsize::new(0),
-            per_address: Mutex::new(HashMap::new()),
+            stopping: Stopping::new(),
         });
         monitor::start(&engine)?;
         for (shard, term) in terms.into_iter().enumerate() {
-            if let Err(refused) = engine.pool.submit(Work::Drive(engine.clone(), shard, term)) {
+            if let Err(refused) = engine.pool.submit(Job::Drive(engine.clone(), shard, term)) {
                 let error = io::Error::other(refused.to_string());
                 engine.abandon(shard);
                 return Err(error);
@@ -109,21 +123,16 @@ impl Engine {
 
     /// Ends an engine of which only the first `driven` shards got a driver.
     fn abandon(&self, driven: usize) {
-        *self.drivers.lock() = driven;
         self.stop();
-        if driven == 0 {
-            self.end();
-        }
+        self.drivers_ended(self.shards.len() - driven);
         // They have no connections, so they end at once.
         let _ = self.wait_ended(None);
     }
 
     /// Lets nothing new in, closes idle connections, and lets each other one end after its current request.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        let acceptors = self.acceptors.lock().clone();
-        for waker in acceptors {
-            if let Err(error) = waker.wake() {
+        for acceptor in self.stopping.begin() {
+            if let Err(error) = acceptor.wake() {
                 log::error!("waking a listener failed: {error}");
             }
         }
@@ -132,35 +141,28 @@ impl Engine {
         }
     }
 
-    /// Waits until all connections are gone and all threads have ended. False: time was up first.
+    /// Waits until all connections are gone and all threads have ended. False: `deadline` came first.
+    ///
+    /// What has ended by then counts, also when the deadline has passed before the call.
     pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
-        let mut drivers = self.drivers.lock();
-        while *drivers > 0 {
-            match deadline {
-                Some(deadline) => {
-                    if self.all_ended.wait_until(&mut drivers, deadline).timed_out() && *drivers > 0 {
-                        return false;
-                    }
-                }
-                None => self.all_ended.wait(&mut drivers),
-            }
+        if !self.drivers.wait(deadline) || !self.monitor.wait_ended(deadline) {
+            return false;
         }
-        drop(drivers);
-        self.monitor.join();
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        match left {
-            Some(left) => self.pool.wait_timeout(left.max(Duration::from_millis(10))).is_ok(),
+        match deadline {
+            Some(deadline) => {
+                self.pool.wait_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+            }
             None => self.pool.wait().is_ok(),
         }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stopping.has_begun()
     }
 
     /// Connections open now.
     pub(crate) fn open_connections(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+        self.admission.open()
     }
 
     /// Requests of this engine's connections, up to their last turn.
@@ -176,54 +178,21 @@ impl Engine {
         self.workspaces.get_owned()
     }
 
+    /// The driver of a shard has ended with it.
     fn driver_ended(&self) {
-        let mut drivers = self.drivers.lock();
-        *drivers -= 1;
-        let was_last = *drivers == 0;
-        drop(drivers);
-        if was_last {
-            // Here and not where somebody waits for it: perhaps nobody does.
-            self.end();
+        self.drivers_ended(1);
+    }
+
+    /// So many shards have no driver any more, and need none. After the last, the monitor and the workers go.
+    fn drivers_ended(&self, count: usize) {
+        if self.drivers.count_off(count) {
+            self.monitor.alarm.ring();
+            self.pool.stop();
         }
     }
 
-    /// Lets the monitor and the workers go.
-    fn end(&self) {
-        self.ended.store(true, Ordering::SeqCst);
-        self.monitor.alarm.ring();
-        self.pool.stop();
-        self.all_ended.notify_all();
-    }
-
-    /// Counts a new connection from `address`; the refusal says which limit it meets.
-    fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let limits = &self.service.settings.connections;
-        let limited = address.filter(|_| limits.max_per_ip.is_some());
-        if let (Some(address), Some(max)) = (limited, limits.max_per_ip) {
-            let mut per_address = self.per_address.lock();
-            let count = per_address.entry(address).or_insert(0);
-            if *count >= max {
-                return Err(Refusal::PerAddress);
-            }
-            *count += 1;
-        }
-        if self.open.fetch_add(1, Ordering::Relaxed) >= limits.concurrency {
-            self.connection_closed(limited);
-            return Err(Refusal::Concurrency);
-        }
-        Ok(limited)
-    }
-
-    /// Gives back what `admit` counted.
-    fn connection_closed(&self, counted_address: Option<IpAddr>) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        let Some(address) = counted_address else { return };
-        let mut per_address = self.per_address.lock();
-        if let Some(count) = per_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                per_address.remove(&address);
-            }
-        }
+    /// Where a new connection is best placed.
+    fn shard_with_fewest(&self) -> &Shard {
+        self.shards.iter().min_by_key(|shard| shard.load()).expect("a server has at least one shard")
     }
 }

@@ -6,15 +6,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
-use crate::engine::driver::Work;
+use crate::engine::countdown::Countdown;
+use crate::engine::driver::Job;
 use crate::engine::shard::lease::Sighting;
 
 /// How long a handler may hold up a shard: between one and two of these.
@@ -31,7 +31,7 @@ const PATIENCE_TICKS: u32 = 8;
 
 /// What is known of one shard.
 #[derive(Clone, Copy, Default)]
-struct Watched {
+struct ShardWatch {
     last: Option<Sighting>,
     /// Ticks until a worker may be asked for (again) because of `last`.
     patience: u32,
@@ -41,20 +41,36 @@ struct Watched {
 #[derive(Debug)]
 pub(crate) struct Monitor {
     pub(crate) alarm: Alarm,
+    /// One, until the thread is about to end.
+    running: Countdown,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Monitor {
     pub(crate) fn new() -> Self {
-        Monitor { alarm: Alarm::new(), thread: Mutex::new(None) }
+        Monitor { alarm: Alarm::new(), running: Countdown::new(1), thread: Mutex::new(None) }
     }
 
-    /// Waits until the monitor's thread has ended.
-    pub(crate) fn join(&self) {
-        let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
+    /// Waits until the monitor's thread has ended. False: `deadline` came first.
+    pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
+        if !self.running.wait(deadline) {
+            return false;
+        }
+        // Whoever comes second waits for the lock until the first has joined the thread, which is at once.
+        let mut thread = self.thread.lock();
+        if thread.take().is_some_and(|thread| thread.join().is_err()) {
             log::error!("the monitor panicked");
         }
+        true
+    }
+}
+
+/// Says that the monitor's thread ends, also when it panics.
+struct EndOfWatch<'a>(&'a Monitor);
+
+impl Drop for EndOfWatch<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.running.count_off(1);
     }
 }
 
@@ -67,22 +83,23 @@ pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<()> {
 }
 
 fn watch(engine: &Arc<Engine>) {
-    let mut watched = vec![Watched::default(); engine.shards.len()];
+    let _end = EndOfWatch(&engine.monitor);
+    let mut watched = vec![ShardWatch::default(); engine.shards.len()];
     let mut quiet = 0;
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
-    while !engine.ended.load(Ordering::SeqCst) {
+    while !engine.drivers.is_over() {
         std::thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
         alert = alert.saturating_sub(1);
         let mut busy = false;
         for (index, watched) in watched.iter_mut().enumerate() {
             let seen = look(engine, index, watched);
-            busy |= seen != Seen::Nothing;
-            if seen == Seen::HeldUp {
+            busy |= seen != Finding::Nothing;
+            if seen == Finding::HeldUp {
                 alert = ALERT_TICKS;
             }
         }
-        busy |= hurry(engine);
+        busy |= call_for_overdue(engine);
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
@@ -93,7 +110,7 @@ fn watch(engine: &Arc<Engine>) {
 
 /// What a look at a shard finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum Finding {
     Nothing,
     /// Its driver is in a handler.
     Handler,
@@ -102,29 +119,29 @@ enum Seen {
 }
 
 /// Looks at a shard, and asks for a worker to take it over when it is held up.
-fn look(engine: &Arc<Engine>, index: usize, watched: &mut Watched) -> Seen {
+fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding {
     let sighting = engine.shards[index].lease.sight();
     if sighting.is_none() || sighting != watched.last {
-        *watched = Watched { last: sighting, patience: 0 };
-        return if sighting.is_some() { Seen::Handler } else { Seen::Nothing };
+        *watched = ShardWatch { last: sighting, patience: 0 };
+        return if sighting.is_some() { Finding::Handler } else { Finding::Nothing };
     }
     if watched.patience > 0 {
         watched.patience -= 1;
-        return Seen::HeldUp;
+        return Finding::HeldUp;
     }
     if let Some(sighting) = sighting {
-        if engine.pool.try_submit(Work::TakeOver(engine.clone(), index, sighting)).is_ok() {
+        if engine.pool.try_submit(Job::TakeOver(engine.clone(), index, sighting)).is_ok() {
             watched.patience = PATIENCE_TICKS;
         }
     }
-    Seen::HeldUp
+    Finding::HeldUp
 }
 
 /// Wakes workers for connections that were handed over and wait for too long; true while any wait.
-fn hurry(engine: &Arc<Engine>) -> bool {
+fn call_for_overdue(engine: &Arc<Engine>) -> bool {
     let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
     for woken in 0..overdue {
-        if engine.pool.try_submit(Work::PickUp(engine.clone())).is_err() {
+        if engine.pool.try_submit(Job::PickUp(engine.clone())).is_err() {
             engine.dispatch.queue.call_failed(overdue - woken);
             break;
         }
@@ -134,7 +151,7 @@ fn hurry(engine: &Arc<Engine>) -> bool {
 
 impl Engine {
     fn is_watch_needed(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
+        self.drivers.is_over()
             || !self.dispatch.queue.is_empty()
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
     }

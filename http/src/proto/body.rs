@@ -6,6 +6,8 @@
 use super::chunked::{ChunkedDecoder, Decoded};
 use super::error::ProtoError;
 use super::framing::Framing;
+use crate::wire::input::Input;
+use std::ops::Range;
 
 /// Where a decoder is within a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,17 @@ pub(crate) enum BodyDecoder {
     Chunked(ChunkedDecoder),
     /// So many bytes have come, and whatever comes before the peer ends the connection belongs to the body.
     UntilClose(u64),
+}
+
+/// How much of a body has arrived, as positions in the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrived {
+    /// Where the decoded bytes end.
+    pub(crate) body_end: usize,
+    /// Where the message ends, once `trailers` are there.
+    pub(crate) end: usize,
+    /// The trailer section, once the body is complete.
+    pub(crate) trailers: Option<Range<usize>>,
 }
 
 impl BodyDecoder {
@@ -50,6 +63,24 @@ impl BodyDecoder {
         }
     }
 
+    /// Decodes as much as has arrived of a body whose raw bytes begin at `start` in `input`. What is left over of them
+    /// follows the decoded bytes directly, unless the body is complete.
+    pub(crate) fn decode_in(
+        &mut self,
+        input: &mut Input,
+        start: usize,
+        body_max: Option<u64>,
+    ) -> Result<Arrived, ProtoError> {
+        let raw = input.unread_mut().get_mut(start..).unwrap_or_default();
+        let found = self.decode(raw, body_max)?;
+        let (body_end, read) = (start + found.written, start + found.read);
+        if found.trailers.is_none() {
+            input.cut(body_end, read);
+        }
+        let trailers = found.trailers.map(|section| start + section.start..start + section.end);
+        Ok(Arrived { body_end, end: read, trailers })
+    }
+
     /// How many bytes are missing; `None` when only the peer knows.
     pub(crate) fn missing(&self) -> Option<u64> {
         match self {
@@ -58,7 +89,6 @@ impl BodyDecoder {
         }
     }
 
-    #[allow(dead_code, reason = "the client's half")]
     /// Whether the end of the peer's stream is the end of the body.
     pub(crate) fn ends_with_the_stream(&self) -> bool {
         matches!(self, Self::UntilClose(_))

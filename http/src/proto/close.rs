@@ -6,10 +6,9 @@ use crate::util::token;
 use crate::values::version::Version;
 
 /// Why nothing can follow on a connection; see the module's text.
-#[allow(dead_code, reason = "the client's half")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseReason {
-    /// The peer's message says `Connection: close`.
+    /// The peer's message says `Connection: close`, or the peer has ended its side.
     PeerAsked,
     /// Our message says `Connection: close`, or whoever serves wants the connection to end.
     WeAsked,

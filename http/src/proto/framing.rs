@@ -13,7 +13,6 @@ use super::error::ProtoError;
 use crate::values::version::Version;
 
 /// How the end of a received body is found.
-#[allow(dead_code, reason = "the client's half")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// There is no body; the next byte belongs to the next message.
@@ -103,7 +102,6 @@ impl FramingFields {
     }
 
     /// Whether the fields announce a body of at least one byte.
-    #[allow(dead_code, reason = "the client's half")]
     fn announces_body(self) -> bool {
         self.is_chunked || self.content_length.is_some_and(|length| length > 0)
     }
@@ -129,7 +127,6 @@ pub(crate) fn request_in(
 ///
 /// # Errors
 /// When the fields can be read in two ways.
-#[allow(dead_code, reason = "the client's half")]
 pub(crate) fn response_in(
     fields: FramingFields,
     version: Version,

@@ -98,7 +98,11 @@ pub(crate) const TRAILER_BYTES_MAX: usize = 8 * 1024;
 // STR-04.
 pub(crate) const UNREAD_BODY_BYTES_MAX: u64 = 256 * 1024;
 
-/// Trailer fields of one request.
+/// Interim (1xx) responses to one request. Each is bounded like any head; a server that sends more is only keeping a
+/// client busy.
+pub(crate) const INTERIM_RESPONSES_MAX: u8 = 16;
+
+/// Trailer fields of one message.
 pub(crate) const TRAILER_FIELDS_MAX: usize = 32;
 
 const _: () = {

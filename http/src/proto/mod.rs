@@ -25,6 +25,8 @@
 
 pub(crate) mod body;
 pub(crate) mod chunked;
+#[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests drive it yet"))]
+pub(crate) mod client;
 pub(crate) mod close;
 pub(crate) mod encode;
 pub(crate) mod error;
@@ -34,6 +36,8 @@ pub(crate) mod limits;
 pub(crate) mod lines;
 pub(crate) mod received;
 pub(crate) mod request_head;
+#[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests read reasons yet"))]
+pub(crate) mod response_head;
 pub(crate) mod server;
 pub(crate) mod target;
 pub(crate) mod trailer;

@@ -111,30 +111,21 @@ impl<H: Copy + Default> Received<H> {
     /// Why the raw bytes are no body; the rest has failed with it.
     pub(crate) fn decode_rest(&mut self, input: &mut Input) -> Result<(), ProtoError> {
         let Rest::Missing { decoder, .. } = &mut self.rest else { return Ok(()) };
-        let start = self.body.end;
-        let raw = input.unread_mut().get_mut(start..).unwrap_or_default();
-        let found = match decoder.decode(raw, None) {
-            Ok(found) => found,
+        let arrived = match decoder.decode_in(input, self.body.end, None) {
+            Ok(arrived) => arrived,
             Err(error) => {
                 self.rest = Rest::Failed;
                 return Err(error);
             }
         };
-        self.body.end = start + found.written;
-        let read = start + found.read;
-        match found.trailers {
-            None => {
-                input.cut(self.body.end, read);
-                self.raw = self.body.end;
-                Ok(())
-            }
-            Some(trailers) => {
-                self.raw = read;
-                self.rest = Rest::None;
-                self.parse_trailers(input, start + trailers.start..start + trailers.end)
-                    .inspect_err(|_| self.rest = Rest::Failed)
-            }
-        }
+        self.body.end = arrived.body_end;
+        let Some(trailers) = arrived.trailers else {
+            self.raw = arrived.body_end;
+            return Ok(());
+        };
+        self.raw = arrived.end;
+        self.rest = Rest::None;
+        self.parse_trailers(input, trailers).inspect_err(|_| self.rest = Rest::Failed)
     }
 
     /// Cuts what was decoded out of the buffer, so that the buffer need not grow for what is outstanding.

@@ -450,16 +450,12 @@ impl ServerSession {
             return self.advance_body(head, 0, decoder, Some(parsed), work);
         }
         // What has arrived is taken along.
-        let raw = work.input.unread_mut().get_mut(head_length..).unwrap_or_default();
-        let found = decoder.decode(raw, None)?;
-        let body = head_length..head_length + found.written;
-        let raw_start = head_length + found.read;
-        if let Some(trailers) = found.trailers {
-            let section = head_length + trailers.start..head_length + trailers.end;
-            work.found.parse_trailers(work.input, section)?;
-            return Ok(self.ready(work, parsed, body, raw_start));
+        let arrived = decoder.decode_in(work.input, head_length, None)?;
+        let body = head_length..arrived.body_end;
+        if let Some(trailers) = arrived.trailers {
+            work.found.parse_trailers(work.input, trailers)?;
+            return Ok(self.ready(work, parsed, body, arrived.end));
         }
-        work.input.cut(body.end, raw_start);
         let awaits_continue = parsed.expects_continue && body.is_empty();
         self.ready(work, parsed, body, head_length);
         work.found.expect_rest(decoder, awaits_continue);
@@ -477,21 +473,18 @@ impl ServerSession {
         work: &mut Work<'_>,
     ) -> Result<Progress, ProtoError> {
         let head_length = head as usize;
-        let start = head_length + decoded;
-        let raw = work.input.unread_mut().get_mut(start..).unwrap_or_default();
-        let found = decoder.decode(raw, work.limits.body_bytes_max)?;
-        let body_end = start + found.written;
-        let Some(trailers) = found.trailers else {
-            work.input.cut(body_end, start + found.read);
-            self.phase = Phase::Body { head, decoded: decoded + found.written, decoder };
+        let arrived = decoder.decode_in(work.input, head_length + decoded, work.limits.body_bytes_max)?;
+        let body = head_length..arrived.body_end;
+        let Some(trailers) = arrived.trailers else {
+            self.phase = Phase::Body { head, decoded: body.len(), decoder };
             return Ok(Progress::NeedInput);
         };
         let parsed = match parsed {
             Some(parsed) => parsed,
             None => parse_head(work, head)?,
         };
-        work.found.parse_trailers(work.input, start + trailers.start..start + trailers.end)?;
-        Ok(self.ready(work, parsed, head_length..body_end, start + found.read))
+        work.found.parse_trailers(work.input, trailers)?;
+        Ok(self.ready(work, parsed, body, arrived.end))
     }
 
     /// Throws away what has arrived of a body. True: that was all of it.

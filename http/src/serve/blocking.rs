@@ -6,12 +6,13 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{Exchange, Patience, Piece, Runner, Step};
+use crate::serve::exchange::{ConnStage, Exchange, Patience, Piece, Runner, Step};
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
+use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
-use crate::wire::transport::{Direction, Line, Wire};
+use crate::wire::transport::{Direction, Line};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 
@@ -21,23 +22,24 @@ const BATCH_BYTES_MAX: usize = 64 * 1024;
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
 
-/// Serves the connection `info` over `transport` until one of the two sides ends it.
+/// Serves the connection `info` over `stream` until one of the two sides ends it.
 ///
 /// # Errors
 /// Why the connection ended, unless it ended well: the peer closed it between two requests, it stayed silent
 /// there for longer than the transport's own timeout, or a response announced its end. A peer that sent
 /// something else than a request has been told so, as far as it still listens.
 pub(crate) fn serve(
-    transport: Box<dyn Wire>,
+    stream: UserStream,
     info: &ConnInfo,
     work: &mut Workspace,
     service: &Service,
     attended: &Attended<'_>,
 ) -> Result<(), Error> {
+    let UserStream { transport, socket, .. } = stream;
     let clock = Clock::start();
     work.moment = clock.now();
     work.open(info, &mut Pending::default());
-    let mut connection = Connection {
+    let mut driver = BlockingDriver {
         line: Line { wire: Some(transport), ..Line::default() },
         exchange: Exchange::new(info.id()),
         work,
@@ -45,9 +47,17 @@ pub(crate) fn serve(
         by: Caller { attended },
         clock,
     };
-    let served = connection.serve();
-    connection.count();
-    connection.work.wipe();
+    let served = driver.serve();
+    driver.count();
+    if let Some(socket) = socket {
+        driver.line.wire = None;
+        let may_be_sending = driver.exchange.stage() == ConnStage::ClosingMidRequest
+            || !driver.work.ctx.request.input().is_empty();
+        if driver.exchange.stage() != ConnStage::Serving {
+            socket.linger(may_be_sending);
+        }
+    }
+    driver.work.wipe();
     served
 }
 
@@ -66,7 +76,7 @@ impl Runner for Caller<'_> {
     }
 }
 
-struct Connection<'a> {
+struct BlockingDriver<'a> {
     line: Line,
     exchange: Exchange,
     work: &'a mut Workspace,
@@ -75,7 +85,7 @@ struct Connection<'a> {
     clock: Clock,
 }
 
-impl Connection<'_> {
+impl BlockingDriver<'_> {
     fn serve(&mut self) -> Result<(), Error> {
         loop {
             match self.exchange.next(self.work, self.service, &mut self.by) {
@@ -180,7 +190,6 @@ mod tests {
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
     use crate::serve::standalone::Standalone;
-    use crate::serve::stream::OwnStream;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
     use std::io::{Read, Write};
@@ -275,9 +284,8 @@ mod tests {
         fn serve(&mut self, peer: &Peer) -> Result<(), Error> {
             let standalone = Standalone::default();
             let attended = standalone.attend(None).expect("it does not stop");
-            let transport = Box::new(OwnStream(peer.clone()));
             serve(
-                transport,
+                UserStream::new(peer.clone()),
                 &ConnInfo::opened_now(None, None, false),
                 &mut self.work,
                 &self.service,

@@ -17,11 +17,11 @@ use std::{fmt, io};
 /// ```
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    reason: Reason,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum Reason {
     Proto(ProtoError),
     Io(io::Error),
     Body(io::Error),
@@ -31,45 +31,45 @@ enum Kind {
 impl Error {
     /// What produces a response's body has failed.
     pub(crate) fn body(error: io::Error) -> Self {
-        Self { kind: Kind::Body(error) }
+        Self { reason: Reason::Body(error) }
     }
 
     /// What produces a response's body has panicked.
     pub(crate) fn body_panicked() -> Self {
-        Self { kind: Kind::BodyPanicked }
+        Self { reason: Reason::BodyPanicked }
     }
 
     /// Whether something did not happen in time.
     pub fn is_timeout(&self) -> bool {
-        match &self.kind {
-            Kind::Proto(error) => *error == ProtoError::Timeout,
-            Kind::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
-            Kind::Body(_) | Kind::BodyPanicked => false,
+        match &self.reason {
+            Reason::Proto(error) => *error == ProtoError::Timeout,
+            Reason::Io(error) => matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock),
+            Reason::Body(_) | Reason::BodyPanicked => false,
         }
     }
 
     /// Whether the connection itself failed. The source is then the [`io::Error`].
     pub fn is_io(&self) -> bool {
-        matches!(self.kind, Kind::Io(_))
+        matches!(self.reason, Reason::Io(_))
     }
 
     /// Whether what produces a response's body failed or panicked; the client has seen the message break
     /// off. Unless it panicked, the source is its [`io::Error`].
     // RSP-08.
     pub fn is_body(&self) -> bool {
-        matches!(self.kind, Kind::Body(_) | Kind::BodyPanicked)
+        matches!(self.reason, Reason::Body(_) | Reason::BodyPanicked)
     }
 
     /// Whether what produces a response's body panicked.
     pub fn is_body_panic(&self) -> bool {
-        matches!(self.kind, Kind::BodyPanicked)
+        matches!(self.reason, Reason::BodyPanicked)
     }
 
     /// Why the peer's bytes were not a request, if that is the reason.
     pub fn proto(&self) -> Option<ProtoError> {
-        match self.kind {
-            Kind::Proto(error) => Some(error),
-            Kind::Io(_) | Kind::Body(_) | Kind::BodyPanicked => None,
+        match self.reason {
+            Reason::Proto(error) => Some(error),
+            Reason::Io(_) | Reason::Body(_) | Reason::BodyPanicked => None,
         }
     }
 
@@ -81,28 +81,28 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            Kind::Proto(_) => f.write_str("the request was refused"),
-            Kind::Io(_) => f.write_str("the connection failed"),
-            Kind::Body(_) => f.write_str("the source of a response's body failed"),
-            Kind::BodyPanicked => f.write_str("the source of a response's body panicked"),
+        match &self.reason {
+            Reason::Proto(_) => f.write_str("the request was refused"),
+            Reason::Io(_) => f.write_str("the connection failed"),
+            Reason::Body(_) => f.write_str("the source of a response's body failed"),
+            Reason::BodyPanicked => f.write_str("the source of a response's body panicked"),
         }
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
-            Kind::Proto(error) => Some(error),
-            Kind::Io(error) | Kind::Body(error) => Some(error),
-            Kind::BodyPanicked => None,
+        match &self.reason {
+            Reason::Proto(error) => Some(error),
+            Reason::Io(error) | Reason::Body(error) => Some(error),
+            Reason::BodyPanicked => None,
         }
     }
 }
 
 impl From<ProtoError> for Error {
     fn from(error: ProtoError) -> Self {
-        Self { kind: Kind::Proto(error) }
+        Self { reason: Reason::Proto(error) }
     }
 }
 
@@ -111,7 +111,7 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         match error.get_ref().and_then(|cause| cause.downcast_ref::<ProtoError>()) {
             Some(cause) => Self::from(*cause),
-            None => Self { kind: Kind::Io(error) },
+            None => Self { reason: Reason::Io(error) },
         }
     }
 }
@@ -123,9 +123,9 @@ impl StatusError for Error {
     }
 
     fn message(&self) -> Option<Cow<'_, str>> {
-        match &self.kind {
-            Kind::Proto(error) => error.message(),
-            Kind::Io(_) | Kind::Body(_) | Kind::BodyPanicked => None,
+        match &self.reason {
+            Reason::Proto(error) => error.message(),
+            Reason::Io(_) | Reason::Body(_) | Reason::BodyPanicked => None,
         }
     }
 }

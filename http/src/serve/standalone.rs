@@ -105,14 +105,14 @@ impl Attended<'_> {
 
     /// Says that the connection waits between two requests, until the answer is dropped. `None`: the server is stopping,
     /// so it must not.
-    pub(crate) fn begin_to_wait(&self) -> Option<Waiting<'_>> {
+    pub(crate) fn begin_to_wait(&self) -> Option<IdleWait<'_>> {
         if self.wait.interrupt.is_none() {
             // Nobody could do anything about it.
-            return (!self.is_stopping()).then_some(Waiting { wait: None });
+            return (!self.is_stopping()).then_some(IdleWait { wait: None });
         }
         let mut waits = self.wait.waits.lock();
         *waits = !self.is_stopping();
-        waits.then_some(Waiting { wait: Some(&self.wait) })
+        waits.then_some(IdleWait { wait: Some(&self.wait) })
     }
 }
 
@@ -127,11 +127,11 @@ impl Drop for Attended<'_> {
 }
 
 /// A connection that waits between two requests.
-pub(crate) struct Waiting<'a> {
+pub(crate) struct IdleWait<'a> {
     wait: Option<&'a Wait>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for IdleWait<'_> {
     fn drop(&mut self) {
         if let Some(wait) = self.wait {
             *wait.waits.lock() = false;

@@ -1,59 +1,54 @@
 //! A user's stream as a transport.
 //!
-//! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, and how to end a
-//! read that waits.
+//! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, how to end a
+//! read that waits, and how to close it so that what was sent last arrives.
 
-use crate::serve::standalone::Interrupt;
-use crate::wire::transport::{Arrived, Wire};
+use crate::wire::transport::{ReadCount, Wire};
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a peer that is closed on may go on sending before it is cut off, and how many bytes.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What is to be known of a user's stream, besides that it reads and writes.
 pub(crate) struct UserStream {
     pub(crate) transport: Box<dyn Wire>,
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
-    /// Ends a read that waits.
-    pub(crate) interrupt: Option<Interrupt>,
+    /// The socket that it is, if it is one.
+    pub(crate) socket: Option<Arc<dyn BlockingSocket>>,
 }
 
 impl UserStream {
     pub(crate) fn new<S: Read + Write + Send + 'static>(stream: S) -> Self {
         let stream = match take::<TcpStream, S>(stream) {
-            Ok(socket) => return Self::of_socket(socket),
+            Ok(socket) => {
+                let (remote_addr, local_addr) = (socket.peer_addr().ok(), socket.local_addr().ok());
+                return Self { remote_addr, local_addr, ..Self::of_socket(socket) };
+            }
             Err(stream) => stream,
         };
         #[cfg(unix)]
-        let stream = match take::<std::os::unix::net::UnixStream, S>(stream) {
-            Ok(socket) => return Self::shared(socket, |socket| socket.shutdown(Shutdown::Read)),
+        let stream = match take::<UnixStream, S>(stream) {
+            Ok(socket) => return Self::of_socket(socket),
             Err(stream) => stream,
         };
-        Self { transport: Box::new(OwnStream(stream)), remote_addr: None, local_addr: None, interrupt: None }
+        Self { transport: Box::new(OwnStream(stream)), remote_addr: None, local_addr: None, socket: None }
     }
 
-    fn of_socket(socket: TcpStream) -> Self {
-        let (remote_addr, local_addr) = (socket.peer_addr().ok(), socket.local_addr().ok());
-        Self { remote_addr, local_addr, ..Self::shared(socket, |socket| socket.shutdown(Shutdown::Read)) }
-    }
-
-    /// A stream that `stop_reading` can be called for while it is read.
-    fn shared<T>(socket: T, stop_reading: fn(&T) -> io::Result<()>) -> Self
+    fn of_socket<T: BlockingSocket + 'static>(socket: T) -> Self
     where
-        T: Send + Sync + 'static,
         for<'a> &'a T: Read + Write,
     {
-        let shared = Arc::new(socket);
-        let waiting = Arc::downgrade(&shared);
-        let interrupt: Interrupt = Box::new(move || {
-            // One that is gone already waits no more, and one that cannot be shut down is.
-            if let Some(Err(error)) = waiting.upgrade().map(|socket| stop_reading(&socket)) {
-                log::debug!("a connection that waits could not be interrupted: {error}");
-            }
-        });
-        let transport = Box::new(OwnStream(Shared(shared)));
-        Self { transport, remote_addr: None, local_addr: None, interrupt: Some(interrupt) }
+        let socket = Arc::new(socket);
+        let transport = Box::new(OwnStream(SharedSocket(socket.clone())));
+        Self { transport, remote_addr: None, local_addr: None, socket: Some(socket) }
     }
 }
 
@@ -66,10 +61,69 @@ fn take<T: 'static, S: 'static>(stream: S) -> Result<T, S> {
     }
 }
 
-/// A socket that somebody else may shut down.
-struct Shared<T>(Arc<T>);
+/// A socket whose calls block.
+pub(crate) trait BlockingSocket: Send + Sync {
+    /// Reads once; when nothing comes within `limit` that is an error. With `None` it does not wait at all.
+    fn read_within(&self, limit: Option<Duration>, room: &mut [u8]) -> io::Result<usize>;
+    fn shut_down(&self, what: Shutdown) -> io::Result<()>;
 
-impl<T> Read for Shared<T>
+    /// Ends a read that waits.
+    fn interrupt(&self) {
+        if let Err(error) = self.shut_down(Shutdown::Read) {
+            log::debug!("a connection that waits could not be interrupted: {error}");
+        }
+    }
+
+    /// Shuts our side down, and throws away for a while what the peer still sends, or has sent: closing at once would
+    /// reset the connection then, and with it what the peer has not read yet. When it is not known that the peer
+    /// `may_be_sending`, one look says whether it has.
+    fn linger(&self, may_be_sending: bool) {
+        let mut room = [0; 4096];
+        if !may_be_sending && !matches!(self.read_within(None, &mut room), Ok(1..))
+            || self.shut_down(Shutdown::Write).is_err()
+        {
+            return;
+        }
+        let (until, mut bytes) = (Instant::now() + LINGER, 0);
+        while bytes < LINGER_BYTES {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.read_within(Some(left.max(Duration::from_millis(1))), &mut room) {
+                Ok(count @ 1..) if !left.is_zero() => bytes += count,
+                _ => return,
+            }
+        }
+    }
+}
+
+macro_rules! blocking_socket {
+    ($socket:ty) => {
+        impl BlockingSocket for $socket {
+            fn read_within(&self, limit: Option<Duration>, room: &mut [u8]) -> io::Result<usize> {
+                if limit.is_some() {
+                    self.set_read_timeout(limit)?;
+                    return (&*self).read(room);
+                }
+                self.set_nonblocking(true)?;
+                let read = (&*self).read(room);
+                self.set_nonblocking(false)?;
+                read
+            }
+
+            fn shut_down(&self, what: Shutdown) -> io::Result<()> {
+                self.shutdown(what)
+            }
+        }
+    };
+}
+
+blocking_socket!(TcpStream);
+#[cfg(unix)]
+blocking_socket!(UnixStream);
+
+/// A socket that somebody else may shut down.
+struct SharedSocket<T>(Arc<T>);
+
+impl<T> Read for SharedSocket<T>
 where
     for<'a> &'a T: Read,
 {
@@ -78,7 +132,7 @@ where
     }
 }
 
-impl<T> Write for Shared<T>
+impl<T> Write for SharedSocket<T>
 where
     for<'a> &'a T: Write,
 {
@@ -96,14 +150,14 @@ where
 }
 
 /// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.
-pub(crate) struct OwnStream<S>(pub(crate) S);
+struct OwnStream<S>(S);
 
 impl<S: Read + Write + Send + 'static> Wire for OwnStream<S> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let length = room.len();
         let count = self.0.read(room).map_err(timed_out)?;
         // A reader that claims more than it was given must not become our panic.
-        Ok(Arrived { count: count.min(length), is_drained: false })
+        Ok(ReadCount { count: count.min(length), is_drained: false })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {

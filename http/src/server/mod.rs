@@ -17,7 +17,8 @@ use crate::config::options::{BuildError, ServerBuilder};
 use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
-use crate::engine::accept::{self, Listener};
+use crate::engine::accept;
+use crate::engine::accept::listener::Listener;
 use crate::serve::blocking;
 use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
@@ -58,10 +59,10 @@ const BACKLOG: i32 = 4096;
 /// ```
 #[derive(Clone)]
 pub struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
 }
 
-struct Shared {
+struct ServerState {
     service: Arc<Service>,
     /// The connections of `serve_conn`, and where it serves.
     standalone: Standalone,
@@ -91,7 +92,7 @@ impl Server {
         let service = Arc::new(Service::new(settings, handler));
         let served = service.clone();
         Server {
-            shared: Arc::new(Shared {
+            shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
                 workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
@@ -191,14 +192,18 @@ impl Server {
     ) -> Result<(), Error> {
         let shared = &*self.shared;
         let stream = UserStream::new(stream);
-        let attended = shared.standalone.attend(options.interrupt.or(stream.interrupt)).ok_or_else(|| {
+        let interrupt = options.interrupt.or_else(|| {
+            let socket = stream.socket.clone()?;
+            Some(Box::new(move || socket.interrupt()))
+        });
+        let attended = shared.standalone.attend(interrupt).ok_or_else(|| {
             io::Error::other("the server is shutting down; serve again when shutdown has returned")
         })?;
         shared.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
         let remote_addr = options.remote_addr.or(stream.remote_addr);
         let local_addr = options.local_addr.or(stream.local_addr);
         let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls);
-        blocking::serve(stream.transport, &info, &mut shared.workspaces.get(), &shared.service, &attended)
+        blocking::serve(stream, &info, &mut shared.workspaces.get(), &shared.service, &attended)
     }
 
     /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
@@ -306,7 +311,7 @@ impl ServerBuilder {
     }
 }
 
-impl Drop for Shared {
+impl Drop for ServerState {
     /// The last handle is gone: nobody could stop the engine any more.
     fn drop(&mut self) {
         if let Some(engine) = self.engine.get_mut() {

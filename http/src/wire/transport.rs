@@ -42,7 +42,7 @@ impl From<Direction> for ReadySet {
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Arrived {
+pub(crate) struct ReadCount {
     /// So many bytes; 0 at the end of the peer's stream.
     pub(crate) count: usize,
     /// Whether the next read would block for sure unless something is reported meanwhile. Not the same as a short read:
@@ -53,7 +53,7 @@ pub(crate) struct Arrived {
 /// A transport that can be lent; see the module's text.
 pub(crate) trait Wire: Send {
     /// Reads what is there, as [`io::Read`] does.
-    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived>;
+    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount>;
 
     /// Writes the two slices in order, as far as possible.
     fn write(&mut self, slices: [&[u8]; 2]) -> io::Result<usize>;

@@ -75,7 +75,7 @@ fn broadcast_meets_stop() {
 #[test]
 fn broadcast_meets_refused_thread() {
     explore("duty refused", AtMost(3), |ledger| {
-        let builder = WorkerPool::builder().max_workers(2).keep_idle_workers();
+        let builder = WorkerPool::builder().max_workers(2).max_idle_worker_duration(None);
         let pool = builder.spawner(refused_beyond(1)).build(Payload::run).unwrap();
         submit(&pool, ledger, 1);
         let submitter = submitter(&pool, ledger, accepted);

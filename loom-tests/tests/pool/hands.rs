@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anthill_pool::{Builder, WorkerPool};
+use anthill_pool::{WorkerPool, WorkerPoolBuilder};
 use loom::sync::atomic::AtomicUsize as Visible;
 use loom::thread;
 
@@ -19,8 +19,12 @@ use crate::scene::{close, explore, submit, wait_for_all};
 use crate::support::Preemptions::AtMost;
 use crate::support::{Gate, beside};
 
-fn batches_of(payloads: usize, workers: usize) -> Builder<Payload> {
-    WorkerPool::builder().max_workers(workers).queue_capacity(8).batch(payloads).keep_idle_workers()
+fn batches_of(payloads: usize, workers: usize) -> WorkerPoolBuilder<Payload> {
+    WorkerPool::builder()
+        .max_workers(workers)
+        .queue_capacity(8)
+        .batch(payloads)
+        .max_idle_worker_duration(None)
 }
 
 /// Holds number 0 until `start` is open, and number 2 until number 3 runs.

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use anthill_pool::{MultiPool, Strategy, SubmitError, WorkerPool};
+use anthill_pool::multi::{MultiPool, Strategy};
+use anthill_pool::{SubmitError, WorkerPool};
 
 use crate::handlers::held_at;
 use crate::ledger::{Ledger, Payload};
@@ -16,7 +17,11 @@ use crate::support::Preemptions::AtMost;
 
 /// Two shards of one worker each.
 fn pair(strategy: Strategy, handler: impl Fn(Payload) + Send + Sync + 'static) -> MultiPool<Payload> {
-    WorkerPool::builder().max_workers(1).keep_idle_workers().build_multi(2, strategy, handler).unwrap()
+    WorkerPool::builder()
+        .max_workers(1)
+        .max_idle_worker_duration(None)
+        .build_multi(2, strategy, handler)
+        .unwrap()
 }
 
 /// The same with each worker held at the gate.
@@ -136,7 +141,7 @@ fn l39_wait_idle_meets_payloads_that_move_on() {
         let pool = WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build_multi(2, Strategy::RoundRobin, Relay::run)
             .unwrap();
         // From the second shard to the first, and both once more.

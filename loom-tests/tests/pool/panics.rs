@@ -46,7 +46,7 @@ fn l21_panicking_hooks() {
     explore("l21", Any, |ledger| {
         let pool = WorkerPool::builder()
             .max_workers(1)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .on_worker_start(|_| planned_panic())
             .on_worker_stop(|_| planned_panic())
             .on_panic(|_| planned_panic())
@@ -79,7 +79,7 @@ fn l22_displaced_payload_panics_in_its_drop() {
             .max_workers(1)
             .queue_capacity(1)
             .when_full(WhenFull::DiscardOldest)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build(|mut explosive: Explosive| explosive.0.take().unwrap().run())
             .unwrap();
         let mut accepted = 0;

@@ -15,7 +15,7 @@ use crate::support::{Gate, beside};
 fn l15_restart_meets_finishing_worker() {
     explore("l15", AtMost(3), |ledger| {
         let lives = Lives::new();
-        let builder = WorkerPool::builder().max_workers(1).keep_idle_workers();
+        let builder = WorkerPool::builder().max_workers(1).max_idle_worker_duration(None);
         let pool = lives.of(builder).build(Payload::run).unwrap();
         submit(&pool, ledger, 1);
         pool.stop();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anthill_pool::{Builder, PoolStats, SubmitError, WorkerPool, WorkerThread};
+use anthill_pool::{PoolStats, SubmitError, WorkerPool, WorkerPoolBuilder, WorkerThread};
 use loom::thread::{self, JoinHandle};
 
 use crate::ledger::{Ledger, Payload};
@@ -29,7 +29,7 @@ pub(crate) fn pool_of(
     WorkerPool::builder()
         .max_workers(workers)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(handler)
         .unwrap()
 }
@@ -130,7 +130,7 @@ impl Lives {
     }
 
     /// Counts the threads of the pool that is to be built.
-    pub(crate) fn of(&self, builder: Builder<Payload>) -> Builder<Payload> {
+    pub(crate) fn of(&self, builder: WorkerPoolBuilder<Payload>) -> WorkerPoolBuilder<Payload> {
         let (starting, ending) = (self.clone(), self.clone());
         builder
             .on_worker_start(move |_| {

@@ -25,7 +25,7 @@ fn answered(workers: usize, queue: usize, answers: &'static [Answer]) -> WorkerP
     WorkerPool::builder()
         .max_workers(workers)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .spawner(move |new| match answers[asked.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1)] {
             Answer::Made => new.spawn(),
             Answer::Refused => Err(io::Error::other("refused")),

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anthill_pool::{Builder, SubmitError, WorkerPool};
+use anthill_pool::{SubmitError, WorkerPool, WorkerPoolBuilder};
 
 use crate::ledger::Payload;
 use crate::scene::{accepted, close, explore, settle, stopped, submit, submitter};
@@ -12,12 +12,12 @@ use crate::support::planned_panic;
 /// A pool of one worker whose attempts to make a state fail where `failing` says so, counted from 0; payload number 0
 /// panics if `panics`.
 fn stateful(queue: usize, failing: fn(usize) -> bool, panics: bool) -> WorkerPool<Payload> {
-    let builder: Builder<Payload> = WorkerPool::builder();
+    let builder: WorkerPoolBuilder<Payload> = WorkerPool::builder();
     let made = AtomicUsize::new(0);
     builder
         .max_workers(1)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .on_discard(|payload: Payload, _| payload.discard())
         .build_with_state(
             move |_| if failing(made.fetch_add(1, Ordering::Relaxed)) { Err("no state") } else { Ok(()) },
@@ -94,7 +94,7 @@ fn lost_state_meets_nested_submission() {
         let made = AtomicUsize::new(0);
         let pool = WorkerPool::builder()
             .max_workers(2)
-            .keep_idle_workers()
+            .max_idle_worker_duration(None)
             .build_with_state(
                 move |_| if made.fetch_add(1, Ordering::Relaxed) == 2 { Err("no state") } else { Ok(()) },
                 |(), act: Act| match act {

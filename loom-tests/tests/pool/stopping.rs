@@ -12,7 +12,7 @@ use crate::support::{Gate, beside, planned_panic};
 
 /// A pool of one worker whose threads are counted.
 fn counted(queue: usize, lives: &Lives) -> WorkerPool<Payload> {
-    let builder = WorkerPool::builder().max_workers(1).queue_capacity(queue).keep_idle_workers();
+    let builder = WorkerPool::builder().max_workers(1).queue_capacity(queue).max_idle_worker_duration(None);
     lives.of(builder).build(Payload::run).unwrap()
 }
 
@@ -129,7 +129,8 @@ impl Inside {
 #[test]
 fn l11_stop_inside_a_payload() {
     explore("l11", Any, |_| {
-        let pool = WorkerPool::builder().max_workers(1).keep_idle_workers().build(Inside::run).unwrap();
+        let pool =
+            WorkerPool::builder().max_workers(1).max_idle_worker_duration(None).build(Inside::run).unwrap();
         let act = |pool: WorkerPool<Inside>| {
             pool.stop();
             if pool.wait() != Err(WaitError::WouldDeadlock) {
@@ -234,7 +235,7 @@ fn l33_last_handle_dropped_on_a_worker() {
             let gone = gone.clone();
             WorkerPool::builder()
                 .max_workers(1)
-                .keep_idle_workers()
+                .max_idle_worker_duration(None)
                 .on_worker_stop(move |_| gone.open())
                 .build(Inside::run)
                 .unwrap()

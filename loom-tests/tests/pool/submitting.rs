@@ -193,7 +193,7 @@ fn nested_submissions(workers: usize, outer: usize, threads: usize) -> (u64, usi
     let refused = Arc::new(AtomicUsize::new(0));
     let pool = WorkerPool::<Nested>::builder()
         .max_workers(workers)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .spawner(refused_beyond(threads))
         .build(Nested::run)
         .unwrap();
@@ -234,8 +234,11 @@ fn l34_nested_submission_meets_refused_thread() {
 fn l34_nested_submission_meets_lowering() {
     explore("l34 lowering", AtMost(2), |_| {
         let refused = Arc::new(AtomicUsize::new(0));
-        let pool =
-            WorkerPool::<Nested>::builder().max_workers(2).keep_idle_workers().build(Nested::run).unwrap();
+        let pool = WorkerPool::<Nested>::builder()
+            .max_workers(2)
+            .max_idle_worker_duration(None)
+            .build(Nested::run)
+            .unwrap();
         for submits in [true, false] {
             pool.submit(Nested { submits, pool: pool.clone(), refused: refused.clone() }).unwrap();
         }

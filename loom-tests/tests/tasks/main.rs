@@ -25,7 +25,7 @@ fn tasks(max_workers: usize, queue: usize) -> TaskPool {
     WorkerPool::builder()
         .max_workers(max_workers)
         .queue_capacity(queue)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build_tasks()
         .unwrap()
 }
@@ -43,7 +43,7 @@ fn discarding() -> TaskPool {
     WorkerPool::builder()
         .max_workers(1)
         .queue_capacity(2)
-        .keep_idle_workers()
+        .max_idle_worker_duration(None)
         .build(|task: Task| drop(task))
         .unwrap()
 }

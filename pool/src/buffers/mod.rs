@@ -27,7 +27,7 @@ pub type PooledBufferOwned = PooledOwned<Vec<u8>>;
 /// A clone is another handle to the same pool. The bounds and the ageing are those of [`ObjectPool`], which it stands on.
 ///
 /// ```
-/// use anthill_pool::BufferPool;
+/// use anthill_pool::buffers::BufferPool;
 ///
 /// let buffers = BufferPool::builder().calibrate_after(100).build();
 /// for _ in 0..100 {
@@ -71,7 +71,7 @@ impl BufferPool {
     /// Like [`get`](Self::get), but the guard keeps the pool alive and may go anywhere.
     ///
     /// ```
-    /// use anthill_pool::BufferPool;
+    /// use anthill_pool::buffers::BufferPool;
     ///
     /// let mut letter = BufferPool::new().get_owned();
     /// letter.extend_from_slice(b"Dear ants");

@@ -33,9 +33,11 @@ pub(crate) fn pin(mut threads: ThreadOptions) -> Result<ThreadOptions, BuildErro
 }
 
 /// Lets a shard's workers begin at the core of its own, see `pin_workers`.
-pub(crate) fn rotate(threads: &mut ThreadOptions, shard: usize, shards: usize, max_workers: usize) {
+pub(crate) fn rotate(threads: &mut ThreadOptions, shard: usize, shards: usize, max_workers: Option<usize>) {
     let Some(cores) = &mut threads.cores else { return };
     if !cores.is_empty() {
+        // No cap is one for every core.
+        let max_workers = max_workers.unwrap_or(cores.len());
         let first = first_place(shard, shards, max_workers, cores.len());
         cores.rotate_left(first);
     }

@@ -43,12 +43,12 @@ const DEFAULT_MAX_IDLE: Duration = Duration::from_secs(10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct Builder<T> {
-    pub(crate) max_workers: usize,
+pub struct WorkerPoolBuilder<T> {
+    pub(crate) max_workers: Option<usize>,
     min_workers: usize,
-    queue_capacity: usize,
+    queue_capacity: Option<usize>,
     pub(crate) when_full: WhenFull,
-    max_blocking: usize,
+    max_blocking: Option<usize>,
     max_idle: Option<Duration>,
     max_queue_age: Option<Duration>,
     measure_times: bool,
@@ -59,14 +59,14 @@ pub struct Builder<T> {
     batch: Option<usize>,
 }
 
-impl<T> Builder<T> {
+impl<T> WorkerPoolBuilder<T> {
     pub(crate) fn new() -> Self {
-        Builder {
-            max_workers: DEFAULT_MAX_WORKERS,
+        WorkerPoolBuilder {
+            max_workers: Some(DEFAULT_MAX_WORKERS),
             min_workers: 0,
-            queue_capacity: 0,
+            queue_capacity: Some(0),
             when_full: WhenFull::Block,
-            max_blocking: usize::MAX,
+            max_blocking: None,
             max_idle: Some(DEFAULT_MAX_IDLE),
             max_queue_age: None,
             measure_times: false,
@@ -92,22 +92,17 @@ impl<T> Builder<T> {
         }
     }
 
-    /// The hard cap on workers, 512 when not set. Workers are made on demand, never more than this at a time.
-    pub fn max_workers(mut self, max_workers: usize) -> Self {
-        self.max_workers = max_workers;
-        self
-    }
-
-    /// No cap on workers: every payload that finds no idle worker gets a new one.
-    pub fn unlimited_workers(mut self) -> Self {
-        self.max_workers = usize::MAX;
+    /// The hard cap on workers, 512 when not set. Workers are made on demand, never more than this at a time. With `None`
+    /// there is no cap: every payload that finds no idle worker gets a new one.
+    pub fn max_workers(mut self, max_workers: impl Into<Option<usize>>) -> Self {
+        self.max_workers = max_workers.into();
         self
     }
 
     /// As [`max_workers`](Self::max_workers), counted in workers per core of this machine: `max_workers_per_core(2)`
     /// on 8 cores is 16.
     pub fn max_workers_per_core(self, workers: usize) -> Self {
-        self.max_workers(workers.saturating_mul(parallelism()))
+        self.max_workers(workers.checked_mul(parallelism()))
     }
 
     /// How many workers stay, however long unused; 0 when not set. They too are made on demand: see
@@ -117,7 +112,8 @@ impl<T> Builder<T> {
         self
     }
 
-    /// How many accepted payloads may wait while every worker is busy; 0 when not set.
+    /// How many accepted payloads may wait while every worker is busy; 0 when not set. With `None` there is no bound but
+    /// the memory.
     ///
     /// With 0 a payload is only accepted by a worker that is free (direct hand-off, as in fasthttp and ants). With a
     /// queue, submitting costs no wake-up while the workers are busy: for short tasks allow 256 or more. Workers take
@@ -127,8 +123,8 @@ impl<T> Builder<T> {
     /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most an
     /// eighth of the capacity and never more than 128. Nothing waits behind a slow payload for that: whoever has
     /// nothing else to do takes over what others hold. Such payloads count as queued, but not against the capacity.
-    pub fn queue_capacity(mut self, payloads: usize) -> Self {
-        self.queue_capacity = payloads;
+    pub fn queue_capacity(mut self, payloads: impl Into<Option<usize>>) -> Self {
+        self.queue_capacity = payloads.into();
         self
     }
 
@@ -162,39 +158,34 @@ impl<T> Builder<T> {
         self
     }
 
-    /// How many submitters may be blocked in `submit` at a time, without limit when not set; further ones get
+    /// How many submitters may be blocked in `submit` at a time, without limit (`None`) when not set; further ones get
     /// [`SubmitError::Overload`](crate::SubmitError::Overload). 0 makes `submit` never block. ants calls this
     /// `MaxBlockingTasks`.
-    pub fn max_blocking(mut self, submitters: usize) -> Self {
-        self.max_blocking = submitters;
+    pub fn max_blocking(mut self, submitters: impl Into<Option<usize>>) -> Self {
+        self.max_blocking = submitters.into();
         self
     }
 
-    /// How long an unused worker stays, 10 s when not set. Must be above zero.
-    pub fn max_idle_worker_duration(mut self, limit: Duration) -> Self {
-        self.max_idle = Some(limit);
+    /// How long an unused worker stays, 10 s when not set. Must be above zero. With `None` workers stay until the pool
+    /// stops, however long unused, and there is no cleaner.
+    pub fn max_idle_worker_duration(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.max_idle = limit.into();
         self
     }
 
-    /// Workers stay until the pool stops, however long unused; there is no cleaner then.
-    pub fn keep_idle_workers(mut self) -> Self {
-        self.max_idle = None;
-        self
-    }
-
-    /// How long a payload may wait from the call of `submit` to its start, the time blocked included; without limit when
-    /// not set. One that has waited longer is not run any more: the worker whose turn it is gives it to
+    /// How long a payload may wait from the call of `submit` to its start, the time blocked included; without limit
+    /// (`None`) when not set. One that has waited longer is not run any more: the worker whose turn it is gives it to
     /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` begin to wait one after the other, as each
     /// is the next to be placed.
-    pub fn max_queue_age(mut self, limit: Duration) -> Self {
-        self.max_queue_age = Some(limit);
+    pub fn max_queue_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.max_queue_age = limit.into();
         self
     }
 
-    /// Measures how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times). Costs three looks at the clock and a
+    /// Whether to measure how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times). Costs three looks at the clock and a
     /// lock per payload; off when not set.
-    pub fn measure_times(mut self) -> Self {
-        self.measure_times = true;
+    pub fn measure_times(mut self, measure: bool) -> Self {
+        self.measure_times = measure;
         self
     }
 
@@ -218,9 +209,9 @@ impl<T> Builder<T> {
         self
     }
 
-    /// Stack size of the workers' threads in bytes; the platform's default when not set.
-    pub fn stack_size(mut self, bytes: usize) -> Self {
-        self.threads.stack_size = Some(bytes);
+    /// Stack size of the workers' threads in bytes; the platform's default (`None`) when not set.
+    pub fn stack_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.threads.stack_size = bytes.into();
         self
     }
 
@@ -228,10 +219,10 @@ impl<T> Builder<T> {
     /// `affinity`, Linux). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
     ///
     /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's state
-    /// is made. In a [`MultiPool`](crate::MultiPool) the next shard goes on where the one before left off; shards that
+    /// is made. In a [`MultiPool`](crate::multi::MultiPool) the next shard goes on where the one before left off; shards that
     /// may each have a worker on every core begin evenly spaced over `cores` instead. Threads that a payload makes
     /// inherit the worker's core. A worker's number is not given twice, so when workers come and go the cores need not be
-    /// shared out evenly; [`keep_idle_workers`](Self::keep_idle_workers) prevents that.
+    /// shared out evenly; [`max_idle_worker_duration(None)`](Self::max_idle_worker_duration) prevents that.
     ///
     /// # Errors
     /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one of
@@ -330,7 +321,7 @@ impl<T> Builder<T> {
                 return Err(BuildError::IdleLimitTooLong(limit));
             }
         }
-        if self.when_full == WhenFull::DiscardOldest && self.queue_capacity == 0 {
+        if self.when_full == WhenFull::DiscardOldest && self.queue_capacity == Some(0) {
             return Err(BuildError::NothingToDiscard);
         }
         let threads = self.threads;
@@ -363,9 +354,9 @@ impl<T> Builder<T> {
 }
 
 // By hand, so that payloads need not be `Clone`.
-impl<T> Clone for Builder<T> {
+impl<T> Clone for WorkerPoolBuilder<T> {
     fn clone(&self) -> Self {
-        Builder {
+        WorkerPoolBuilder {
             clock: self.clock.clone(),
             threads: self.threads.clone(),
             hooks: self.hooks.clone(),
@@ -374,9 +365,9 @@ impl<T> Clone for Builder<T> {
     }
 }
 
-impl<T> fmt::Debug for Builder<T> {
+impl<T> fmt::Debug for WorkerPoolBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("WorkerPoolBuilder")
             .field("max_workers", &self.max_workers)
             .field("min_workers", &self.min_workers)
             .field("queue_capacity", &self.queue_capacity)

@@ -38,7 +38,7 @@ mod manual {
 
     use crate::sync::{Arc, Instant, Mutex, Weak};
 
-    /// A clock for tests that stands still until it is moved; given to a pool by [`Builder::clock`](crate::Builder::clock).
+    /// A clock for tests that stands still until it is moved; given to a pool by [`WorkerPoolBuilder::clock`](crate::WorkerPoolBuilder::clock).
     ///
     /// It decides how long workers have been idle, how old queued payloads are, and what times are measured. Limits of
     /// waiting (`submit_timeout`, `wait_timeout`) stay in real time, because a thread really waits there. A pool with a

@@ -8,7 +8,7 @@ mod policy;
 mod settings;
 mod worker_thread;
 
-pub use builder::Builder;
+pub use builder::WorkerPoolBuilder;
 pub use policy::{Discard, PayloadEnd, WhenFull};
 pub(crate) use settings::{Limits, Settings, check_sizes};
 pub use worker_thread::WorkerThread;

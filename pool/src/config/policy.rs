@@ -14,24 +14,24 @@ pub enum WhenFull {
     /// panic of the payload is contained and reported as on a worker.
     RunOnCaller,
     /// The oldest queued payload of the lowest priority makes room, unless all are more urgent than the new one; it goes
-    /// to [`on_discard`](crate::Builder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before submissions that
+    /// to [`on_discard`](crate::WorkerPoolBuilder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before submissions that
     /// wait with a time limit of their own.
     DiscardOldest,
 }
 
-/// Why an accepted payload will not run; see [`Builder::on_discard`](crate::Builder::on_discard).
+/// Why an accepted payload will not run; see [`WorkerPoolBuilder::on_discard`](crate::WorkerPoolBuilder::on_discard).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Discard {
     /// It made room for a newer one ([`WhenFull::DiscardOldest`]).
     Displaced,
-    /// It was queued for longer than [`max_queue_age`](crate::Builder::max_queue_age).
+    /// It was queued for longer than [`max_queue_age`](crate::WorkerPoolBuilder::max_queue_age).
     Aged,
-    /// The last worker lost its state, and a new one could not be made ([`build_with_state`](crate::Builder::build_with_state)).
+    /// The last worker lost its state, and a new one could not be made ([`build_with_state`](crate::WorkerPoolBuilder::build_with_state)).
     NoWorker,
 }
 
-/// How a payload's run ended; see [`Builder::on_payload_end`](crate::Builder::on_payload_end).
+/// How a payload's run ended; see [`WorkerPoolBuilder::on_payload_end`](crate::WorkerPoolBuilder::on_payload_end).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadEnd {
     /// The handler returned.

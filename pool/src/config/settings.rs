@@ -1,6 +1,5 @@
 //! What the pool works with: the options as they were resolved, once, when it was built.
 
-use std::any::Any;
 use std::io;
 use std::time::Duration;
 
@@ -8,15 +7,16 @@ use super::clock::Clock;
 use super::policy::{Discard, PayloadEnd, WhenFull};
 use super::worker_thread::WorkerThread;
 use crate::error::{BuildError, Refusal};
+use crate::panic::PanicValue;
 use crate::sync::{StdArc, thread};
 use crate::times::Times;
 
 /// The most payloads that a worker takes at a time.
-const LARGEST: usize = 128;
+const LARGEST_BATCH: usize = 128;
 /// Queues with less room are not taken from in batches.
 const SHORTEST_QUEUE: usize = 64;
 
-pub(crate) type PanicHandler = StdArc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
+pub(crate) type PanicHandler = StdArc<dyn Fn(PanicValue) + Send + Sync>;
 pub(crate) type WorkerHook = StdArc<dyn Fn(usize) + Send + Sync>;
 pub(crate) type Spawner = StdArc<dyn Fn(WorkerThread) -> io::Result<thread::JoinHandle<()>> + Send + Sync>;
 type StartHook<T> = StdArc<dyn Fn(usize, &T) + Send + Sync>;
@@ -46,19 +46,44 @@ impl<T> Settings<T> {
 /// The bounds that decisions under the lock are made by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// `usize::MAX` means no cap.
-    pub(crate) max_workers: usize,
+    /// The cap on workers, if there is one.
+    pub(crate) max_workers: Option<usize>,
     pub(crate) min_workers: usize,
-    pub(crate) queue_capacity: usize,
-    pub(crate) max_blocking: usize,
+    /// The bound on the queue, if there is one.
+    pub(crate) queue_capacity: Option<usize>,
+    /// The bound on blocked submitters, if there is one.
+    pub(crate) max_blocking: Option<usize>,
     /// How many queued payloads a worker may take at a time.
     pub(crate) batch_size: usize,
 }
 
 impl Limits {
-    /// The cap as the user sees it.
-    pub(crate) fn capacity(&self) -> Option<usize> {
-        (self.max_workers != usize::MAX).then_some(self.max_workers)
+    /// True when there may be one more worker beside so many.
+    #[inline]
+    pub(crate) fn allow_one_beside(&self, workers: usize) -> bool {
+        self.max_workers.is_none_or(|max| workers < max)
+    }
+
+    /// How many of so many workers are above the cap.
+    pub(crate) fn surplus_of(&self, workers: usize) -> usize {
+        self.max_workers.map_or(0, |max| workers.saturating_sub(max))
+    }
+
+    /// `wanted`, or as many as there may be beside so many workers.
+    pub(crate) fn cut_to_cap(&self, wanted: usize, workers: usize) -> usize {
+        self.max_workers.map_or(wanted, |max| wanted.min(max.saturating_sub(workers)))
+    }
+
+    /// True when payloads may be queued.
+    #[inline]
+    pub(crate) fn has_queue(&self) -> bool {
+        self.queue_capacity != Some(0)
+    }
+
+    /// True when one more payload may be queued beside so many, with so many places beyond the bound.
+    #[inline]
+    pub(crate) fn allow_queueing_beside(&self, queued: usize, beyond: usize) -> bool {
+        self.queue_capacity.is_none_or(|capacity| queued < capacity.saturating_add(beyond))
     }
 }
 
@@ -94,18 +119,22 @@ impl<T> Clone for Hooks<T> {
 }
 
 /// Whether a pool can have so many workers.
-pub(crate) fn check_sizes(min_workers: usize, max_workers: usize) -> Result<(), BuildError> {
-    if max_workers == 0 {
-        return Err(BuildError::NoWorkers);
+pub(crate) fn check_sizes(min_workers: usize, max_workers: Option<usize>) -> Result<(), BuildError> {
+    match max_workers {
+        Some(0) => Err(BuildError::NoWorkers),
+        Some(max_workers) if min_workers > max_workers => {
+            Err(BuildError::MinAboveMax { min_workers, max_workers })
+        }
+        _ => Ok(()),
     }
-    if min_workers > max_workers {
-        return Err(BuildError::MinAboveMax { min_workers, max_workers });
-    }
-    Ok(())
 }
 
-/// How many payloads a worker may take at a time where the queue has room for `queue_capacity`: short queues are worth
-/// more for their order than for their speed.
-pub(crate) fn batch_for(queue_capacity: usize) -> usize {
-    if queue_capacity < SHORTEST_QUEUE { 1 } else { (queue_capacity / 8).min(LARGEST) }
+/// How many payloads a worker may take at a time where the queue has this bound: short queues are worth more for their
+/// order than for their speed.
+pub(super) fn batch_for(queue_capacity: Option<usize>) -> usize {
+    match queue_capacity {
+        Some(capacity) if capacity < SHORTEST_QUEUE => 1,
+        Some(capacity) => (capacity / 8).min(LARGEST_BATCH),
+        None => LARGEST_BATCH,
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::sync::thread;
 
-/// A worker's thread about to be made; handed to a custom [`spawner`](crate::Builder::spawner).
+/// A worker's thread about to be made; handed to a custom [`spawner`](crate::WorkerPoolBuilder::spawner).
 pub struct WorkerThread {
     pub(crate) name: String,
     pub(crate) stack_size: Option<usize>,

@@ -59,22 +59,22 @@ pub(crate) enum Admission<T> {
     /// Accepted: it is in the queue, from which this one was discarded.
     Displaced(Item<T>),
     /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`.
-    Spawn(Item<T>, Reservation),
+    Spawn(Reservation),
     /// Every worker there is is still being made, by other submitters: ask again after the next event.
-    Watch(Item<T>),
-    /// Sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
+    Watch,
+    /// The payload waits for room: sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
     Wait(WaitTicket, Arc<Condvar>),
     /// The submitter is to run it.
-    RunHere(Item<T>),
-    Refused(Refusal, Item<T>),
+    RunHere,
+    Refused(Refusal),
 }
 
 /// How far a payload comes without waiting.
 enum Room<T> {
     Give(Seat<T>, Order<T>),
     Queued,
-    Spawn(Item<T>, Reservation),
-    None(Item<T>, NoRoom),
+    Spawn(Reservation),
+    None(NoRoom),
 }
 
 /// Why there is no room for a payload.
@@ -136,27 +136,28 @@ impl OnFull {
 }
 
 impl<T> Core<T> {
-    /// Decides on a payload. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where
-    /// that matters.
+    /// Decides on a payload, which is taken if the answer is that it was accepted or waits, and left where it is if not:
+    /// so it is moved once. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where that
+    /// matters.
     #[inline]
     pub(crate) fn admit(
         &mut self,
-        item: Item<T>,
+        item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
         is_worker: impl Fn() -> bool,
     ) -> Admission<T> {
         if options.is_cancelled() {
-            return self.refuse(item, Refusal::Cancelled, options);
+            return self.refuse(Refusal::Cancelled, options);
         }
         match self.find_room(item, options.priority, !attempt.spawn_failed) {
             Room::Give(seat, order) => Admission::Give(seat, order),
             Room::Queued => Admission::Kept,
-            Room::Spawn(item, reservation) => Admission::Spawn(item, reservation),
-            Room::None(item, NoRoom::Closed) => self.refuse(item, Refusal::Closed, options),
-            Room::None(item, NoRoom::NoWorker) => self.refuse(item, Refusal::SpawnFailed, options),
-            Room::None(item, NoRoom::Unsettled) => self.admit_unsettled(item, options, attempt, is_worker),
-            Room::None(item, NoRoom::Full) => self.admit_when_full(item, options, attempt, is_worker),
+            Room::Spawn(reservation) => Admission::Spawn(reservation),
+            Room::None(NoRoom::Closed) => self.refuse(Refusal::Closed, options),
+            Room::None(NoRoom::NoWorker) => self.refuse(Refusal::SpawnFailed, options),
+            Room::None(NoRoom::Unsettled) => self.admit_unsettled(options, attempt, is_worker),
+            Room::None(NoRoom::Full) => self.admit_when_full(item, options, attempt, is_worker),
         }
     }
 
@@ -174,10 +175,11 @@ impl<T> Core<T> {
             if self.would_spawn() {
                 return (accepted, Some(payload));
             }
-            match self.find_room(Item { payload, since }, priority, false) {
+            let mut item = Some(Item { payload, since });
+            match self.find_room(&mut item, priority, false) {
                 Room::Give(seat, order) => orders.push((seat, order)),
                 Room::Queued => {}
-                Room::Spawn(item, _) | Room::None(item, _) => return (accepted, Some(item.payload)),
+                Room::Spawn(_) | Room::None(_) => return (accepted, item.map(|item| item.payload)),
             }
             accepted += 1;
         }
@@ -186,46 +188,48 @@ impl<T> Core<T> {
 
     /// Finds a worker for a payload, or a place in the queue.
     #[inline]
-    fn find_room(&mut self, item: Item<T>, priority: Priority, may_spawn: bool) -> Room<T> {
+    fn find_room(&mut self, item: &mut Option<Item<T>>, priority: Priority, may_spawn: bool) -> Room<T> {
         if !self.open {
-            return Room::None(item, NoRoom::Closed);
+            return Room::None(NoRoom::Closed);
         }
         // While one worker is on its way to the queue, a second wake-up would mostly find nothing left to do.
         let hold_back = self.roster.is_waking() && self.has_room();
         if self.has_taker() && (hold_back || self.roster.ready() == 0) {
-            return self.enqueue(item, priority);
+            self.enqueue(take(item), priority);
+            return Room::Queued;
         }
         if may_spawn && self.would_spawn() {
             self.totals.accepted += 1;
             let reservation = self.reserve(false);
             self.check();
-            return Room::Spawn(item, reservation);
+            return Room::Spawn(reservation);
         }
         if let Some(seat) = (!hold_back).then(|| self.roster.unlink()).flatten() {
             self.totals.accepted += 1;
             // What is queued already starts before it.
-            let item = self.backlog.exchange(item, priority);
+            let item = self.backlog.exchange(take(item), priority);
             let order = self.order_to_run(item);
             self.check();
             return Room::Give(seat, order);
         }
         if self.roster.workers() == 0 {
-            return Room::None(item, NoRoom::NoWorker);
+            return Room::None(NoRoom::NoWorker);
         }
         // Only a worker that surely lives may be counted on to look at the queue.
         if !self.roster.someone_lives() {
-            return Room::None(item, NoRoom::Unsettled);
+            return Room::None(NoRoom::Unsettled);
         }
         if self.has_room() {
-            return self.enqueue(item, priority);
+            self.enqueue(take(item), priority);
+            return Room::Queued;
         }
-        Room::None(item, NoRoom::Full)
+        Room::None(NoRoom::Full)
     }
 
     /// All workers are being made by others, who may not succeed: the submitter watches for the outcome, if it may.
+    #[cold]
     fn admit_unsettled(
         &mut self,
-        item: Item<T>,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
         is_worker: impl Fn() -> bool,
@@ -237,21 +241,22 @@ impl<T> Core<T> {
             Refusal::WouldDeadlock
         } else if !attempt.watched_long_enough {
             self.check();
-            return Admission::Watch(item);
+            return Admission::Watch;
         } else {
             match options.on_full {
-                OnFull::Wait(_) if self.limits.max_blocking == 0 => Refusal::Overload,
+                OnFull::Wait(_) if self.limits.max_blocking == Some(0) => Refusal::Overload,
                 OnFull::Wait(_) => Refusal::Timeout,
                 _ => Refusal::Full,
             }
         };
-        self.refuse(item, refusal, options)
+        self.refuse(refusal, options)
     }
 
-    /// All workers are busy and the queue is full: the submission's wishes decide, and the pool's limits on waiting.
+    /// All workers are busy and the queue is full: the submission's options decide, and the pool's limits on waiting.
+    #[inline(never)]
     fn admit_when_full(
         &mut self,
-        item: Item<T>,
+        item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
         is_worker: impl Fn() -> bool,
@@ -259,23 +264,23 @@ impl<T> Core<T> {
         let refusal = if attempt.spawn_failed { Refusal::SpawnFailed } else { Refusal::Full };
         match options.on_full {
             OnFull::Wait(_) => self.admit_to_wait(item, options, is_worker()),
-            OnFull::Refuse => self.refuse(item, refusal, options),
+            OnFull::Refuse => self.refuse(refusal, options),
             OnFull::Displace => match self.backlog.displace(options.priority) {
                 Some(oldest) => {
                     self.totals.discarded += 1;
-                    self.enqueue(item, options.priority);
+                    self.enqueue(take(item), options.priority);
                     Admission::Displaced(oldest)
                 }
-                None => self.refuse(item, refusal, options),
+                None => self.refuse(refusal, options),
             },
             OnFull::RunHere => {
                 self.totals.ran_by_caller += 1;
                 self.check();
-                Admission::RunHere(item)
+                Admission::RunHere
             }
             OnFull::Background => {
                 // Some worker surely lives, or it would have been refused before.
-                self.backlog.keep_in_background(item);
+                self.backlog.keep_in_background(take(item));
                 self.check();
                 Admission::Kept
             }
@@ -284,26 +289,27 @@ impl<T> Core<T> {
 
     fn admit_to_wait(
         &mut self,
-        item: Item<T>,
+        item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
         from_worker: bool,
     ) -> Admission<T> {
-        if self.waiters.len() >= self.limits.max_blocking {
-            return self.refuse(item, Refusal::Overload, options);
+        if self.limits.max_blocking.is_some_and(|max| self.waiters.len() >= max) {
+            return self.refuse(Refusal::Overload, options);
         }
         if from_worker && self.waiters.workers_waiting() + 1 >= self.roster.workers() {
-            return self.refuse(item, Refusal::WouldDeadlock, options);
+            return self.refuse(Refusal::WouldDeadlock, options);
         }
-        // With no queue there is nothing to wait for but the hand-over itself.
-        let eager = self.limits.queue_capacity == 0;
-        let (ticket, condvar) = self.waiters.join(item, options.priority, eager, from_worker);
+        // Without a queue its submitter waits for nothing but the start of its payload.
+        let eager = !self.limits.has_queue();
+        let (ticket, condvar) = self.waiters.join(take(item), options.priority, eager, from_worker);
         self.check();
         Admission::Wait(ticket, condvar)
     }
 
-    fn refuse(&mut self, item: Item<T>, refusal: Refusal, options: &SubmitOptions<'_>) -> Admission<T> {
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal, options: &SubmitOptions<'_>) -> Admission<T> {
         self.note_refusal(!options.quiet);
-        Admission::Refused(refusal, item)
+        Admission::Refused(refusal)
     }
 
     /// A submission comes to nothing; it is counted unless somebody else does.
@@ -321,7 +327,7 @@ impl<T> Core<T> {
 
     /// True when the next payload would get a new worker.
     fn would_spawn(&self) -> bool {
-        self.open && !self.has_taker() && self.roster.workers() < self.limits.max_workers
+        self.open && !self.has_taker() && self.limits.allow_one_beside(self.roster.workers())
     }
 
     /// True when some worker is idle, or on its way to the queue, for whom nothing is queued yet.
@@ -337,20 +343,19 @@ impl<T> Core<T> {
     /// True when a payload may be queued. A searching worker is as good as a place in the queue: it comes to look for
     /// just that.
     fn has_room(&self) -> bool {
-        self.backlog.queued() < self.limits.queue_capacity.saturating_add(self.coming())
-            && self.waiters.is_empty()
+        self.limits.allow_queueing_beside(self.backlog.queued(), self.coming()) && self.waiters.is_empty()
     }
 
-    fn enqueue(&mut self, item: Item<T>, priority: Priority) -> Room<T> {
+    #[inline]
+    fn enqueue(&mut self, item: Item<T>, priority: Priority) {
         self.totals.accepted += 1;
         self.backlog.push(item, priority);
         self.check();
-        Room::Queued
     }
 
     /// The order for an unlinked worker; with a queue it is a relay, for which others wait.
     fn order_to_run(&mut self, item: Item<T>) -> Order<T> {
-        if self.limits.queue_capacity == 0 || self.roster.is_waking() {
+        if !self.limits.has_queue() || self.roster.is_waking() {
             return Order::Run(item);
         }
         self.roster.set_waking(true);
@@ -377,7 +382,8 @@ impl<T> Core<T> {
     /// Reserves a slot for a worker that begins without a payload, while there are fewer than `workers`; `None` at the
     /// cap or when the pool is stopped.
     pub(crate) fn reserve_below(&mut self, workers: usize) -> Option<Reservation> {
-        let may = self.open && self.roster.workers() < workers.min(self.limits.max_workers);
+        let present = self.roster.workers();
+        let may = self.open && present < workers && self.limits.allow_one_beside(present);
         may.then(|| self.reserve(true))
     }
 
@@ -415,4 +421,10 @@ impl<T> Core<T> {
     pub(super) fn is_deadlocked(&self) -> bool {
         self.waiters.workers_waiting() >= self.roster.workers()
     }
+}
+
+/// Takes a payload that is accepted, or begins to wait.
+#[inline]
+fn take<T>(item: &mut Option<Item<T>>) -> Item<T> {
+    item.take().expect("a payload is there until it is taken")
 }

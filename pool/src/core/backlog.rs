@@ -60,6 +60,7 @@ impl<T> Backlog<T> {
 
     /// Puts a payload into the queue. What lies in batches was taken before this one came, and must not run before it if
     /// it is more urgent: so it goes back into the queue first.
+    #[inline]
     pub(super) fn push(&mut self, item: Item<T>, priority: Priority) {
         if priority > Priority::Normal {
             self.recall();

@@ -60,7 +60,7 @@ impl<T> Core<T> {
         // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that wait for
         // room themselves.
         let has_heirs = self.roster.alive() > self.waiters.workers_waiting() + 1;
-        if self.roster.workers() > self.limits.max_workers && (has_heirs || self.nothing_waits()) {
+        if self.limits.surplus_of(self.roster.workers()) > 0 && (has_heirs || self.nothing_waits()) {
             return self.leave(record);
         }
         if let Some(item) = self.take_waiting(record, check_in.may_batch, to_notify) {

@@ -19,14 +19,14 @@ pub(crate) struct Resize<T> {
 impl<T> Core<T> {
     /// Changes the cap. Idle workers above it are unlinked; below it slots are reserved for as many new workers as have
     /// something to do: at once, so that no newcomer gets a slot before those who wait.
-    pub(crate) fn resize(&mut self, max_workers: usize) -> Resize<T> {
+    pub(crate) fn resize(&mut self, max_workers: Option<usize>) -> Resize<T> {
         self.limits.max_workers = max_workers;
         let mut leaving = Vec::new();
         // Surplus workers must not start what they hold, and new ones can help with it.
         self.backlog.recall();
-        self.roster.release_oldest(self.roster.workers().saturating_sub(max_workers), &mut leaving);
+        self.roster.release_oldest(self.limits.surplus_of(self.roster.workers()), &mut leaving);
         let waiting = self.backlog.queued() + self.waiters.len() + self.backlog.background();
-        let wanted = waiting.min(max_workers.saturating_sub(self.roster.workers()));
+        let wanted = self.limits.cut_to_cap(waiting, self.roster.workers());
         let reservations =
             if self.open { (0..wanted).map(|_| self.reserve(true)).collect() } else { Vec::new() };
         self.note_idleness();

@@ -118,7 +118,10 @@ impl<T> Core<T> {
         let workers = self.roster.workers();
         let someone_idle = self.roster.ready() > 0;
         debug_assert!(self.roster.idle() <= workers, "idle workers are workers");
-        debug_assert!(!someone_idle || workers <= self.limits.max_workers, "idle workers are below the cap");
+        debug_assert!(
+            !someone_idle || self.limits.surplus_of(workers) == 0,
+            "idle workers are below the cap"
+        );
         debug_assert!(
             !self.open || self.waiters.is_empty() || !someone_idle,
             "nobody waits beside an idle worker"

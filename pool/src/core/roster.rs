@@ -23,15 +23,15 @@ pub(super) struct Roster<T> {
     peak: usize,
 }
 
-/// Workers on their way to the core without a payload.
+/// Workers on their way to the core without a payload; each is in one of these counts.
 #[derive(Default)]
 struct Searching {
-    /// All of them, those that are being made included.
-    all: usize,
     /// Those that are being made, and may not come to be.
     unborn: usize,
     /// Those that run broadcasts before they come.
     broadcasting: usize,
+    /// Those that surely come, and come straight to the queue.
+    coming: usize,
 }
 
 /// A slot that was taken for a worker about to be made.
@@ -108,7 +108,7 @@ impl<T> Roster<T> {
 
     /// Workers without a payload: on the ready stack, or searching.
     pub(super) fn idle(&self) -> usize {
-        self.ready.len() + self.searching.all
+        self.ready.len() + self.searching.unborn + self.searching.broadcasting + self.searching.coming
     }
 
     /// Workers that surely live.
@@ -128,7 +128,7 @@ impl<T> Roster<T> {
 
     /// Searching workers that surely come, and come straight to the queue; one with a broadcast to run may take its time.
     pub(super) fn coming(&self) -> usize {
-        self.searching.all - self.searching.unborn - self.searching.broadcasting
+        self.searching.coming
     }
 
     pub(super) fn is_waking(&self) -> bool {
@@ -144,7 +144,6 @@ impl<T> Roster<T> {
     pub(super) fn reserve(&mut self, searching: bool, broadcasts_seen: u64) -> Reservation {
         self.workers += 1;
         self.spawning += 1;
-        self.searching.all += usize::from(searching);
         self.searching.unborn += usize::from(searching);
         self.peak = self.peak.max(self.workers);
         let index = self.next_index;
@@ -155,17 +154,17 @@ impl<T> Roster<T> {
     /// The reserved worker's thread was made.
     pub(super) fn confirm(&mut self, reservation: Reservation) {
         self.spawning -= 1;
-        self.searching.unborn -= usize::from(reservation.searching);
+        if reservation.searching {
+            self.searching.unborn -= 1;
+            self.searching.coming += 1;
+        }
     }
 
     /// The reserved worker did not come to be: its slot is free. True when it was to come searching.
     pub(super) fn cancel(&mut self, reservation: Reservation) -> bool {
         self.workers -= 1;
         self.spawning -= 1;
-        if reservation.searching {
-            self.searching.all -= 1;
-            self.searching.unborn -= 1;
-        }
+        self.searching.unborn -= usize::from(reservation.searching);
         reservation.searching
     }
 
@@ -182,7 +181,7 @@ impl<T> Roster<T> {
     /// Unlinks everybody idle and has them search.
     pub(super) fn call_all(&mut self) -> Vec<Seat<T>> {
         let seats = self.ready.take_all();
-        self.searching.all += seats.len();
+        self.searching.coming += seats.len();
         seats
     }
 
@@ -218,16 +217,16 @@ impl<T> Roster<T> {
 
     /// A worker has come that may have been searching.
     pub(super) fn arrived(&mut self, record: &mut WorkerRecord<T>) {
-        if mem::take(&mut record.reservation.searching) {
-            self.searching.all -= 1;
-            self.searching.broadcasting -= usize::from(mem::take(&mut record.broadcasting));
+        match (mem::take(&mut record.reservation.searching), mem::take(&mut record.broadcasting)) {
+            (true, true) => self.searching.broadcasting -= 1,
+            (true, false) => self.searching.coming -= 1,
+            (false, _) => {}
         }
     }
 
     /// A worker goes away to run broadcasts, and comes back searching.
     pub(super) fn now_broadcasting(&mut self, record: &mut WorkerRecord<T>) {
         record.reservation.searching = true;
-        self.searching.all += 1;
         record.broadcasting = true;
         self.searching.broadcasting += 1;
     }

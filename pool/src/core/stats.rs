@@ -44,7 +44,7 @@ impl<T> Core<T> {
 
     /// The cap on workers, if there is one.
     pub(crate) fn capacity(&self) -> Option<usize> {
-        self.limits.capacity()
+        self.limits.max_workers
     }
 
     /// How many more workers may be busy at once, if there is a cap.
@@ -73,7 +73,7 @@ impl<T> Core<T> {
             workers: self.roster.workers(),
             busy: self.busy(),
             idle: self.roster.idle(),
-            capacity: self.limits.capacity(),
+            capacity: self.limits.max_workers,
             queued: self.backlog.queued(),
             blocked: self.waiters.len(),
             peak_workers: self.roster.peak(),

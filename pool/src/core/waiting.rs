@@ -83,12 +83,15 @@ impl<T> Core<T> {
 
     /// Fills the queue up with the payloads of waiters.
     pub(super) fn refill(&mut self, to_notify: &mut ToNotify) {
-        while self.backlog.queued() < self.limits.queue_capacity {
+        while self.limits.allow_queueing_beside(self.backlog.queued(), 0) {
             let Some((item, priority)) = self.waiters.move_up(to_notify) else { break };
             self.totals.accepted += 1;
             self.backlog.push(item, priority);
         }
-        self.waiters.notify_at_low_water(self.backlog.queued(), self.limits.queue_capacity, to_notify);
+        // Without a bound nobody waits, and nobody is to be told.
+        if let Some(capacity) = self.limits.queue_capacity {
+            self.waiters.notify_at_low_water(self.backlog.queued(), capacity, to_notify);
+        }
     }
 }
 

@@ -16,8 +16,8 @@ impl<T: Send + 'static> MultiPool<T> {
         self.shards().iter().for_each(WorkerPool::stop);
     }
 
-    /// As [`stop`](Self::stop), but hands back what is queued instead of running it: shard by shard, of each the oldest
-    /// first.
+    /// As [`stop`](Self::stop), but hands back what is queued instead of running it: shard by shard, of each the
+    /// most urgent first, among equals the oldest.
     #[must_use = "these payloads were accepted and will not run"]
     pub fn stop_now(&self) -> Vec<T> {
         self.stop();
@@ -44,7 +44,8 @@ impl<T: Send + 'static> MultiPool<T> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use anthill_pool::{Strategy, WaitError, WorkerPool};
+    /// use anthill_pool::{WaitError, WorkerPool};
+    /// use anthill_pool::multi::Strategy;
     ///
     /// let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
     /// let held = gate.clone();
@@ -81,16 +82,18 @@ impl<T: Send + 'static> MultiPool<T> {
     /// Changes the cap on workers of each shard, see [`WorkerPool::set_max_workers`].
     ///
     /// # Errors
-    /// When the cap is 0 or below a shard's [`min_workers`](crate::Builder::min_workers); then nothing was changed.
+    /// When the cap is 0 or below a shard's [`min_workers`](crate::WorkerPoolBuilder::min_workers); then nothing was changed.
     ///
     /// ```
-    /// use anthill_pool::{Strategy, WorkerPool};
+    /// use anthill_pool::WorkerPool;
+    /// use anthill_pool::multi::Strategy;
     /// let pool = WorkerPool::builder().max_workers(2).build_multi(3, Strategy::RoundRobin, |_: u8| {})?;
     /// pool.set_max_workers(5)?;
     /// assert_eq!(pool.stats().capacity, Some(15));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_max_workers(&self, max_workers: usize) -> Result<(), BuildError> {
+    pub fn set_max_workers(&self, max_workers: impl Into<Option<usize>>) -> Result<(), BuildError> {
+        let max_workers = max_workers.into();
         for shard in self.shards() {
             config::check_sizes(shard.min_workers(), max_workers)?;
         }

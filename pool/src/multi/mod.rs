@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::Builder;
+use crate::config::WorkerPoolBuilder;
 use crate::core::{OnFull, SubmitOptions};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::pool::WorkerPool;
@@ -38,7 +38,7 @@ pub enum Strategy {
     LeastLoaded,
 }
 
-/// Several [`WorkerPool`]s that share the payloads among them; made by [`Builder::build_multi`].
+/// Several [`WorkerPool`]s that share the payloads among them; made by [`WorkerPoolBuilder::build_multi`].
 ///
 /// A pool's submitters and workers meet at its one lock; where many cores submit short payloads, shards keep them apart.
 /// Measure before: a single pool of the same size never has an idle worker here and a queue there, wakes fewer threads,
@@ -49,7 +49,8 @@ pub enum Strategy {
 /// handle of its own is stopped.
 ///
 /// ```
-/// use anthill_pool::{Strategy, WorkerPool};
+/// use anthill_pool::WorkerPool;
+/// use anthill_pool::multi::Strategy;
 ///
 /// let (results, inbox) = std::sync::mpsc::channel();
 /// let pool = WorkerPool::builder()
@@ -76,7 +77,7 @@ struct Shards<T: Send + 'static> {
     turns: AtomicUsize,
 }
 
-impl<T: Send + 'static> Builder<T> {
+impl<T: Send + 'static> WorkerPoolBuilder<T> {
     /// Builds `shards` pools with these same options behind one [`MultiPool`], or none at all. Every option counts for
     /// each shard: `max_workers(5)` with 10 shards allows 50 workers.
     ///
@@ -105,13 +106,14 @@ impl<T: Send + 'static> Builder<T> {
 
 impl<T: Send + 'static> MultiPool<T> {
     /// A multi-pool of pools that were built one by one, for instance each with workers that have a state
-    /// ([`build_with_state`](Builder::build_with_state)) or with options of its own.
+    /// ([`build_with_state`](WorkerPoolBuilder::build_with_state)) or with options of its own.
     ///
     /// # Errors
     /// [`BuildError::NoShards`] when there is none.
     ///
     /// ```
-    /// use anthill_pool::{BuildError, MultiPool, Strategy, WorkerPool};
+    /// use anthill_pool::{BuildError, WorkerPool};
+    /// use anthill_pool::multi::{MultiPool, Strategy};
     ///
     /// let small = WorkerPool::new(1, |_: u8| {})?;
     /// let large = WorkerPool::new(16, |_: u8| {})?;
@@ -138,14 +140,14 @@ impl<T: Send + 'static> MultiPool<T> {
     /// Hands a payload to the shard whose turn it is, if that one takes it without waiting, else to the next one that
     /// does.
     ///
-    /// When none does, it waits (unless [`when_full`](Builder::when_full) says otherwise) for the shard whose turn it
+    /// When none does, it waits (unless [`when_full`](WorkerPoolBuilder::when_full) says otherwise) for the shard whose turn it
     /// is, or on a worker of this pool for the worker's own shard, even when another one comes free first. A shard that
     /// is stopped meanwhile sends it on to the others.
     ///
     /// # Errors
     /// [`Closed`](SubmitError::Closed) when every shard is stopped; else as [`WorkerPool::submit`], what the shard says
     /// that it waited for. The payload comes back with the error. A refusal is counted and told to
-    /// [`on_refusal`](Builder::on_refusal) once, by that shard.
+    /// [`on_refusal`](WorkerPoolBuilder::on_refusal) once, by that shard.
     pub fn submit(&self, payload: T) -> Result<(), SubmitError<T>> {
         self.place(self.pick(), payload, None)
     }
@@ -173,7 +175,8 @@ impl<T: Send + 'static> MultiPool<T> {
     /// As [`submit`](Self::submit) for the first payload that was refused; that one and those after it come back.
     ///
     /// ```
-    /// use anthill_pool::{Strategy, WorkerPool};
+    /// use anthill_pool::WorkerPool;
+    /// use anthill_pool::multi::Strategy;
     /// let pool = WorkerPool::builder().queue_capacity(8).build_multi(3, Strategy::RoundRobin, |_: u8| {})?;
     /// assert_eq!(pool.submit_many(vec![7; 12])?, 12);
     /// assert!(pool.shard_stats().iter().all(|shard| shard.accepted == 4));
@@ -315,7 +318,8 @@ fn part_length(payloads: usize, shards: usize) -> usize {
 /// these belongs to a single pool.
 ///
 /// ```
-/// use anthill_pool::{Strategy, Task, WorkerPool};
+/// use anthill_pool::{Task, WorkerPool};
+/// use anthill_pool::multi::Strategy;
 /// let pool = WorkerPool::builder().build_multi(2, Strategy::RoundRobin, Task::run)?;
 /// let answer = pool.shards()[1].spawn(|| 6 * 7)?;
 /// assert_eq!(answer.join()?, 42);
@@ -329,7 +333,8 @@ impl MultiPool<Task> {
     /// As `submit`; the task in the error can still be [run](Task::run).
     ///
     /// ```
-    /// use anthill_pool::{Strategy, Task, WorkerPool};
+    /// use anthill_pool::{Task, WorkerPool};
+    /// use anthill_pool::multi::Strategy;
     /// let pool = WorkerPool::builder().build_multi(2, Strategy::LeastLoaded, Task::run)?;
     /// let (answer, inbox) = std::sync::mpsc::channel();
     /// pool.execute(move || answer.send(6 * 7).unwrap())?;

@@ -1,12 +1,11 @@
 //! What the user says ([`ObjectPoolBuilder`]), and what the pool uses ([`ObjectSettings`]).
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::ObjectPool;
 use super::shard::Bounds;
+use crate::panic::{PanicValue, catch};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::parallelism;
 
@@ -34,7 +33,7 @@ type Weigh<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
 ///     .reset(|secret: &mut [u8; 32]| secret.fill(0))
 ///     .max_idle(16)
 ///     .shards(1)
-///     .tick_period(Some(Duration::from_secs(60)))
+///     .tick_period(Duration::from_secs(60))
 ///     .build(|| [0; 32]);
 /// pool.get().fill(0xff);
 /// assert_eq!(*pool.get(), [0; 32]);
@@ -135,8 +134,8 @@ impl<T> ObjectPoolBuilder<T> {
     ///
     /// There is no thread behind it. A thread looks at the clock once in 32 of its returns, and the one that finds the
     /// period over drops what has aged; so a tick can come late, and never comes while nothing is returned.
-    pub fn tick_period(mut self, period: Option<Duration>) -> Self {
-        self.tick_period = period;
+    pub fn tick_period(mut self, period: impl Into<Option<Duration>>) -> Self {
+        self.tick_period = period.into();
         self
     }
 
@@ -173,7 +172,7 @@ impl<T> ObjectPoolBuilder<T> {
     pub fn build(self, make: impl Fn() -> T + Send + Sync + 'static) -> ObjectPool<T> {
         // Cut before rounding: rounding up a huge figure would overflow.
         let shards = self.shards.unwrap_or_else(parallelism).clamp(1, MAX_SHARDS).next_power_of_two();
-        let (max_weight, weigh) = self.weight.map_or((usize::MAX, None), |(most, weigh)| (most, Some(weigh)));
+        let (max_weight, weigh) = self.weight.unzip();
         let chance = self.drop_one_in_four.then(Chance::default);
         ObjectPool::with_settings(ObjectSettings {
             make: Box::new(make),
@@ -230,7 +229,7 @@ impl<T> ObjectSettings<T> {
             return ReturnVerdict::Unlucky;
         }
         // An object whose hook panicked is not used again, so nobody sees it in a broken state.
-        let verdict = catch_unwind(AssertUnwindSafe(|| {
+        let verdict = catch(|| {
             if let Some(reset) = &self.reset {
                 reset(object);
             }
@@ -239,7 +238,7 @@ impl<T> ObjectSettings<T> {
             } else {
                 ReturnVerdict::Refuse
             }
-        }));
+        });
         verdict.unwrap_or_else(ReturnVerdict::Panicked)
     }
 }
@@ -249,7 +248,7 @@ pub(super) enum ReturnVerdict {
     Keep { weight: usize },
     Refuse,
     Unlucky,
-    Panicked(Box<dyn Any + Send>),
+    Panicked(PanicValue),
 }
 
 /// Strikes one time in four, very evenly, but in no period that a test could be in step with.

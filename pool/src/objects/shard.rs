@@ -21,7 +21,8 @@ pub(super) struct Idle<T> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) objects: usize,
-    pub(super) weight: usize,
+    /// `None` when nothing is weighed.
+    pub(super) weight: Option<usize>,
 }
 
 #[derive(Clone, Copy)]
@@ -163,7 +164,8 @@ impl<T> Shard<T> {
     }
 
     fn put_into(&mut self, generation: Generation, idle: Idle<T>, bounds: Bounds) -> Option<Box<T>> {
-        if self.is_full(bounds) || idle.weight > bounds.weight - self.weight {
+        let is_too_heavy = bounds.weight.is_some_and(|most| idle.weight > most - self.weight);
+        if self.is_full(bounds) || is_too_heavy {
             self.counts.dropped_by_bound += 1;
             return Some(idle.object);
         }
@@ -206,11 +208,7 @@ mod tests {
 
     impl Pair {
         fn new(objects: usize) -> Self {
-            Pair {
-                shard: Shard::new(),
-                slots: ThreadSlots::new(),
-                bounds: Bounds { objects, weight: usize::MAX },
-            }
+            Pair { shard: Shard::new(), slots: ThreadSlots::new(), bounds: Bounds { objects, weight: None } }
         }
 
         fn put(&mut self, object: u32) -> Option<u32> {
@@ -264,7 +262,7 @@ mod tests {
 
     #[test]
     fn half_of_the_places_are_set_aside_for_lanes_and_no_more() {
-        let bounds = Bounds { objects: 5, weight: usize::MAX };
+        let bounds = Bounds { objects: 5, weight: None };
         let (mut shard, slots) = (Shard::new(), ThreadSlots::new());
         for number in 0..5 {
             assert_eq!(shard.put_by_slot(Box::new(number), number, &slots, bounds), None);
@@ -278,7 +276,7 @@ mod tests {
 
     #[test]
     fn weights_leave_with_their_objects() {
-        let bounds = Bounds { objects: 8, weight: 10 };
+        let bounds = Bounds { objects: 8, weight: Some(10) };
         let mut shard = Shard::new();
         let weigh = |weight| Idle { object: Box::new(weight), weight };
         assert_eq!(shard.put(weigh(6), bounds), None);

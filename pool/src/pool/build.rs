@@ -3,12 +3,12 @@
 use std::error::Error;
 
 use super::handle::WorkerPool;
-use crate::config::{Builder, WhenFull};
+use crate::config::{WhenFull, WorkerPoolBuilder};
 use crate::error::BuildError;
 use crate::sync::StdArc;
 use crate::threads::handler::{Handler, StateError};
 
-impl<T> Builder<T> {
+impl<T> WorkerPoolBuilder<T> {
     /// Builds the pool whose workers run `handler` on each payload. No thread is started before the first payload.
     ///
     /// # Errors

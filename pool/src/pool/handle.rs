@@ -1,11 +1,11 @@
-//! The handle: submit, resize, stop, wait, look. It has no algorithm of its own.
+//! The handle: submit, resize, broadcast, stop, restart, look. What is decided is decided by the core.
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::submit;
-use crate::config::{self, Builder, Settings, WhenFull};
+use crate::config::{self, Settings, WhenFull, WorkerPoolBuilder};
 use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::panic::drop_quietly;
@@ -71,8 +71,8 @@ where
     }
 
     /// Starts choosing options.
-    pub fn builder() -> Builder<T> {
-        Builder::new()
+    pub fn builder() -> WorkerPoolBuilder<T> {
+        WorkerPoolBuilder::new()
     }
 
     pub(crate) fn start(settings: Settings<T>, handler: Handler<T>) -> Self {
@@ -90,7 +90,7 @@ where
     }
 
     /// Hands a payload to the pool, and waits while every worker is busy and the queue is full (unless
-    /// [`when_full`](Builder::when_full) says otherwise).
+    /// [`when_full`](WorkerPoolBuilder::when_full) says otherwise).
     ///
     /// Those who wait are served in the order in which they came.
     ///
@@ -213,14 +213,14 @@ where
         Ok(missing)
     }
 
-    /// Changes the cap on workers, at once and in both directions (ants: `Tune`); `usize::MAX` is no cap.
+    /// Changes the cap on workers, at once and in both directions (ants: `Tune`); `None` is no cap.
     ///
     /// Raised: as many workers are made as queued and blocked payloads can use. Lowered: idle workers above the cap
     /// leave, busy ones after their payload, and no payload starts that would make more than the cap run at a time
     /// beside those that run already.
     ///
     /// # Errors
-    /// When the cap is 0 or below [`min_workers`](Builder::min_workers); then nothing was changed.
+    /// When the cap is 0 or below [`min_workers`](WorkerPoolBuilder::min_workers); then nothing was changed.
     ///
     /// ```
     /// let pool = anthill_pool::WorkerPool::new(8, |_: u8| {})?;
@@ -230,7 +230,8 @@ where
     /// assert_eq!((pool.running(), pool.capacity()), (2, Some(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_max_workers(&self, max_workers: usize) -> Result<(), BuildError> {
+    pub fn set_max_workers(&self, max_workers: impl Into<Option<usize>>) -> Result<(), BuildError> {
+        let max_workers = max_workers.into();
         let shared = self.shared();
         config::check_sizes(shared.settings.limits.min_workers, max_workers)?;
         let mut core = shared.core.lock();
@@ -322,8 +323,8 @@ where
     }
 
     /// Hands a payload to the pool for when a worker is free: at once if there is one or room in the queue, otherwise
-    /// before the next worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; that
-    /// is not counted, as nobody is refused anything by it. A stop before its turn treats it as accepted.
+    /// when a worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; such a refusal
+    /// is not counted, as it refuses nobody anything. A stop before its turn treats it as accepted.
     pub(crate) fn submit_in_background(&self, payload: T) -> Result<(), SubmitError<T>> {
         self.place(payload, SubmitOptions::in_background())
     }
@@ -364,7 +365,7 @@ where
     }
 
     /// How long payloads waited and ran so far; `None` unless the pool was built with
-    /// [`measure_times`](Builder::measure_times).
+    /// [`measure_times`](WorkerPoolBuilder::measure_times).
     pub fn times(&self) -> Option<PoolTimes> {
         self.shared().settings.times.as_ref().map(|times| times.snapshot())
     }

@@ -29,7 +29,7 @@ pub struct Submission<'a, T: Send + 'static> {
 }
 
 impl<T: Send + 'static> WorkerPool<T> {
-    /// A submission with wishes of its own: a priority, a limit of waiting, a token to call it off.
+    /// A submission with options of its own: a priority, a limit of waiting, a token to call it off.
     pub fn submission(&self, payload: T) -> Submission<'_, T> {
         Submission::new(self, payload)
     }
@@ -47,7 +47,7 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
         self
     }
 
-    /// Waits no longer than `limit` for room; without it the pool's [`when_full`](crate::Builder::when_full) says what
+    /// Waits no longer than `limit` for room; without it the pool's [`when_full`](crate::WorkerPoolBuilder::when_full) says what
     /// happens.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.on_full = Some(OnFull::wait_within(limit));

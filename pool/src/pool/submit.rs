@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::cancel::{CancelToken, Registration};
 use crate::config::Discard;
-use crate::core::{
-    Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, WaitTicket, Waiting, Woken,
-};
+use crate::core::{Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waiting, Woken};
 use crate::error::{Refusal, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
@@ -25,7 +23,7 @@ const SETTLE_WITHIN: Duration = Duration::from_millis(5);
 /// How many payloads of a batch are placed in one critical section.
 const AT_A_TIME: usize = 64;
 
-type Locked<'a, T> = MutexGuard<'a, Core<T>>;
+type LockedCore<'a, T> = MutexGuard<'a, Core<T>>;
 
 /// Hands a payload to the pool.
 pub(crate) fn place<T: Send + 'static>(
@@ -33,53 +31,55 @@ pub(crate) fn place<T: Send + 'static>(
     payload: T,
     options: SubmitOptions<'_>,
 ) -> Result<(), SubmitError<T>> {
-    let mut item = Item { payload, since: shared.stamp() };
+    let mut item = Some(Item { payload, since: shared.stamp() });
     let mut progress = Progress::default();
     let is_worker = || PoolIdentity::of(shared).has_slot_for_this_thread();
     let mut core = shared.core.lock();
     loop {
-        (core, item) = match core.admit(item, &options, progress.attempt(), is_worker) {
+        core = match core.admit(&mut item, &options, progress.attempt(), is_worker) {
+            Admission::Kept => return Ok(()),
             Admission::Give(seat, order) => {
                 drop(core);
                 seat.give(order);
                 return Ok(());
             }
-            Admission::Kept => return Ok(()),
             Admission::Displaced(oldest) => {
                 drop(core);
                 shared.discard([oldest.payload], Discard::Displaced);
                 return Ok(());
             }
-            Admission::Spawn(item, reservation) => {
+            Admission::Spawn(reservation) => {
                 drop(core);
-                match make_worker(shared, item, reservation, &mut progress) {
-                    Some(item) => (shared.core.lock(), item),
-                    None => return Ok(()),
+                match start_worker(shared, item, reservation) {
+                    Ok(()) => return Ok(()),
+                    Err((returned, error)) => {
+                        item = returned;
+                        progress.spawn_error = Some(error);
+                        shared.core.lock()
+                    }
                 }
             }
-            Admission::Watch(item) => (watch_others(shared, core, &options, &mut progress), item),
+            Admission::Watch => watch_others(shared, core, &options, &mut progress),
             Admission::Wait(ticket, condvar) => {
-                let (locked, waited) = wait_for_room(shared, core, ticket, condvar, &options);
-                match waited {
-                    Waited::Accepted => return Ok(()),
-                    Waited::Refused(refusal, item) => {
-                        return refuse(shared, locked, &options, refusal, item, progress);
+                match wait_for_room(shared, core, ticket, condvar, &options) {
+                    (_, Waited::Accepted) => return Ok(()),
+                    (core, Waited::Refused(refusal, item)) => {
+                        return refuse(shared, core, &options, refusal, Some(item), progress);
                     }
-                    Waited::Anew(item) => {
-                        drop(locked);
+                    (core, Waited::Anew(returned)) => {
+                        drop(core);
+                        item = Some(returned);
                         progress.forget_refused_thread();
-                        (shared.core.lock(), item)
+                        shared.core.lock()
                     }
                 }
             }
-            Admission::RunHere(item) => {
+            Admission::RunHere => {
                 drop(core);
-                run_here(shared, item.payload);
+                item.into_iter().for_each(|item| run_here(shared, item.payload));
                 return Ok(());
             }
-            Admission::Refused(refusal, item) => {
-                return refuse(shared, core, &options, refusal, item, progress);
-            }
+            Admission::Refused(refusal) => return refuse(shared, core, &options, refusal, item, progress),
         };
     }
 }
@@ -108,25 +108,13 @@ impl Progress<'_> {
     }
 }
 
-/// Makes the thread of a reserved worker, which runs the payload first; the payload comes back if that was refused.
-fn make_worker<T: Send + 'static>(
-    shared: &Arc<Shared<T>>,
-    item: Item<T>,
-    reservation: Reservation,
-    progress: &mut Progress<'_>,
-) -> Option<Item<T>> {
-    let (returned, error) = start_worker(shared, Some(item), reservation).err()?;
-    progress.spawn_error = Some(error);
-    Some(returned.expect("a worker that did not come to be gives its payload back"))
-}
-
 /// Sleeps while others make threads, until something has happened or the submission has watched for long enough.
 fn watch_others<'a, 't, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
-    core: Locked<'a, T>,
+    core: LockedCore<'a, T>,
     options: &SubmitOptions<'t>,
     progress: &mut Progress<'t>,
-) -> Locked<'a, T> {
+) -> LockedCore<'a, T> {
     if let (Some(token), None) = (options.token, &progress.registration) {
         let shared = shared.clone();
         progress.registration = Some(token.listen(StdArc::new(move || {
@@ -137,7 +125,7 @@ fn watch_others<'a, 't, T: Send + 'static>(
         // A cancellation that came before is seen when the core is asked again.
         return core;
     }
-    let may_block = shared.settings.limits.max_blocking > 0;
+    let may_block = shared.settings.limits.max_blocking != Some(0);
     let settle_by = *progress.settle_by.get_or_insert_with(|| match options.on_full {
         OnFull::Wait(deadline) if may_block => deadline,
         // Where nobody may block, it is not for long.
@@ -158,11 +146,11 @@ enum Waited<T> {
 /// Sleeps until the core says that the wait is over.
 fn wait_for_room<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
-    mut core: Locked<'a, T>,
+    mut core: LockedCore<'a, T>,
     ticket: WaitTicket,
     condvar: Arc<Condvar>,
     options: &SubmitOptions<'_>,
-) -> (Locked<'a, T>, Waited<T>) {
+) -> (LockedCore<'a, T>, Waited<T>) {
     let _registration = options.token.map(|token| wake_when_cancelled(shared, token, condvar.clone()));
     let deadline = options.on_full.deadline();
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
@@ -204,14 +192,16 @@ fn wake_when_cancelled<'t, T: Send + 'static>(
 }
 
 /// Tells whom a refusal concerns, unless that is left to the caller.
+#[cold]
 fn refuse<T>(
     shared: &Shared<T>,
-    core: Locked<'_, T>,
+    core: LockedCore<'_, T>,
     options: &SubmitOptions<'_>,
     refusal: Refusal,
-    item: Item<T>,
+    item: Option<Item<T>>,
     progress: Progress<'_>,
 ) -> Result<(), SubmitError<T>> {
+    let item = item.expect("what is refused was not taken");
     shared.core.unlock_and_notify(core);
     if !options.quiet {
         tell_refusal(shared, refusal);

@@ -4,16 +4,16 @@
 //! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the lock,
 //! so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
 //!
-//! Every way out of waiting ends in [`end`](Errand::end), which tells whoever waits. So nobody waits for ever as long as
+//! Every way out of waiting ends in [`end`](TaskCell::end), which tells whoever waits. So nobody waits for ever as long as
 //! the pool runs or drops what it accepted.
 
 use std::mem::replace;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::task::{Poll, Waker};
 
 use super::error::TaskError;
 use super::job::Job;
-use crate::panic::drop_quietly;
+use crate::panic::{catch, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 
 pub(super) type TaskResult<R> = Result<R, TaskError>;
@@ -60,7 +60,7 @@ impl<R> TaskCell<R> {
             }
         };
         drop(state);
-        let outcome = catch_unwind(AssertUnwindSafe(|| job.run())).map_err(TaskError::Panicked);
+        let outcome = catch(|| job.run()).map_err(TaskError::Panicked);
         note(&outcome);
         match self.end(self.state.lock(), outcome) {
             Some(Err(TaskError::Panicked(value))) => resume_unwind(value),

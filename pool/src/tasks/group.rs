@@ -1,7 +1,7 @@
 //! Tasks that belong together: all results or the first error.
 //!
-//! Every task is an [`Errand`] with a ticket in the pool; the group keeps the list of them, and who failed first. A
-//! failure cancels the errands that have not been started, each by its own lock, so there is no state in which a task
+//! Every task is a [`TaskCell`] with a ticket in the pool; the group keeps the list of them, and which failed first. A
+//! failure cancels the tasks that have not been started, each by the lock of its cell, so there is no state in which a task
 //! both is skipped and runs.
 
 use std::fmt;
@@ -25,10 +25,10 @@ use crate::sync::{Arc, Mutex};
 /// results are dropped, and a panic is the pool's as that of any task.
 ///
 /// ```
-/// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
+/// use anthill_pool::{GroupError, WorkerPool};
 ///
 /// let pool = WorkerPool::builder().max_workers(2).queue_capacity(64).build_tasks()?;
-/// let numbers = TaskGroup::new(&pool);
+/// let numbers = pool.group();
 /// for text in ["1", "2", "3"] {
 ///     numbers.spawn(move || text.parse::<u32>())?;
 /// }
@@ -80,9 +80,9 @@ impl<T, E> Clone for Member<T, E> {
 }
 
 impl TaskPool {
-    /// An empty group of tasks on this pool; the same as [`TaskGroup::new`].
+    /// An empty group of tasks on this pool.
     pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
-        TaskGroup::new(self)
+        TaskGroup::at(Destination::Pool(self.clone()))
     }
 }
 
@@ -95,11 +95,6 @@ impl SubPool {
 }
 
 impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
-    /// An empty group of tasks on `pool`.
-    pub fn new(pool: &TaskPool) -> Self {
-        TaskGroup::at(Destination::Pool(pool.clone()))
-    }
-
     fn at(place: Destination) -> Self {
         let list = List { members: Vec::new(), next_number: 0, first_failure: None, skipped: false };
         TaskGroup {

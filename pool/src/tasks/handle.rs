@@ -18,7 +18,7 @@ impl TaskPool {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
     ///
     /// A panic of the closure is delivered through the handle and is not one of the pool's: it is neither counted nor
-    /// reported to [`on_panic`](crate::Builder::on_panic), unless the handle was dropped before.
+    /// reported to [`on_panic`](crate::WorkerPoolBuilder::on_panic), unless the handle was dropped before.
     ///
     /// # Errors
     /// As `submit`, with the closure.
@@ -195,7 +195,7 @@ impl<R: Send + 'static> fmt::Debug for TaskHandle<R> {
     }
 }
 
-/// What the pool gets: runs the errand if it is still to be run; dropped instead, it tells that this will not be.
+/// What the pool gets: runs the task if it is still to be run; dropped instead, it tells the handle that it never will.
 struct TaskTicket<R: Send + 'static> {
     cell: Option<Arc<TaskCell<R>>>,
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::job::Job;
-use crate::config::Builder;
+use crate::config::WorkerPoolBuilder;
 use crate::error::{BuildError, SubmitError};
 use crate::pool::WorkerPool;
 
@@ -45,11 +45,11 @@ impl fmt::Debug for Task {
 /// A pool that runs closures.
 pub type TaskPool = WorkerPool<Task>;
 
-impl Builder<Task> {
+impl WorkerPoolBuilder<Task> {
     /// Builds a pool that runs closures.
     ///
     /// # Errors
-    /// As [`build`](Builder::build).
+    /// As [`build`](WorkerPoolBuilder::build).
     pub fn build_tasks(self) -> Result<TaskPool, BuildError> {
         self.build(Task::run)
     }

@@ -46,7 +46,7 @@ pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
     }
     has_left();
     run_hook(hooks.on_stop.as_deref(), index);
-    // Who ends sees to those who ended before, since a pool may have no cleaner.
+    // A worker that ends joins those that ended before it, since a pool may have no cleaner.
     join::reap(shared);
 }
 

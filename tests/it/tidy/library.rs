@@ -196,12 +196,15 @@ impl Library {
 
 /// The steps that are part of a circle: those from whose end their beginning can be reached.
 pub(super) fn in_circles(steps: &[Step]) -> Vec<&Step> {
+    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for step in steps {
+        next.entry(&step.from).or_default().push(&step.to);
+    }
     let reaches = |from: &str, to: &str| {
         let mut seen = BTreeSet::from([from]);
         let mut open = vec![from];
         while let Some(place) = open.pop() {
-            let next = steps.iter().filter(|step| step.from == place).map(|step| step.to.as_str());
-            open.extend(next.filter(|next| seen.insert(next)));
+            open.extend(next.get(place).into_iter().flatten().filter(|next| seen.insert(next)));
         }
         seen.contains(to)
     };
@@ -295,6 +298,8 @@ fn every_disguise_is_refused() {
         "fn f() { crate::f() }",
         "fn f() { crate::inside::f() }",
         "use crate as root;",
+        "use crate::{self as root};",
+        "use super::super::{self as root, low::Low};",
         "use super::super as root;",
         "use crate::*;",
         "use super::super::*;",

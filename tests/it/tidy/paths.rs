@@ -151,8 +151,9 @@ impl Reader<'_> {
         self.head.for_tests |= is_for_tests(inside);
         let words = inside.iter().map(|token| token.text.as_str());
         self.head.for_models |= words.eq(["cfg", "(", "anthill_loom", ")"]);
-        if matches!(self.text(2), "path" | "macro_use") {
-            file.complaints.push((self.line(), format!("`#[{}]` hides a module", self.text(2))));
+        let hides = |pair: &[Token]| pair[0].text == "path" && pair[1].text == "=";
+        if self.text(2) == "macro_use" || inside.windows(2).any(hides) {
+            file.complaints.push((self.line(), "an attribute hides what a name stands for".to_owned()));
         }
         self.at += 2;
     }
@@ -163,6 +164,9 @@ impl Reader<'_> {
         match self.text(0) {
             "{" => self.depth += 1,
             "}" => self.close(),
+            "macro_rules" if self.module.is_empty() => {
+                file.complaints.push((self.line(), "every module sees a macro of the root".to_owned()));
+            }
             "include" if self.text(1) == "!" => {
                 file.complaints.push((self.line(), "`include!` hides code".to_owned()));
             }
@@ -439,6 +443,7 @@ fn what_cannot_be_followed_is_a_complaint() {
     for text in [
         "macro_rules! m { ($x:ident) => { crate::$x::f() } }",
         "#[path = \"../b.rs\"] mod c;",
+        "#[cfg_attr(unix, path = \"../b.rs\")] mod c;",
         "include!(\"../b.rs\");",
         "extern crate self as other;",
         "#[macro_use] mod m;",
@@ -446,6 +451,7 @@ fn what_cannot_be_followed_is_a_complaint() {
     ] {
         assert_eq!(read(text, &["a".to_owned()]).complaints.len(), 1, "{text}");
     }
+    assert_eq!(read("macro_rules! m { () => { $crate::b::C } } mod a;", &[]).complaints.len(), 1);
 }
 
 #[test]

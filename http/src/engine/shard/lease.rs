@@ -1,6 +1,6 @@
 //! The lease of a shard: the right to drive it, held by exactly one thread.
 //!
-//! Whoever drives a shard holds a [`Term`]. Before a handler runs, the driver trades it for a [`Visit`]; afterwards it
+//! Whoever drives a shard holds a [`Term`]. Before a handler runs, the driver trades it for an [`InHandler`]; afterwards it
 //! gets the term back, unless the handler took so long that another worker has taken the lease over meanwhile. Taking
 //! over is done by the worker that then drives, never for it: as long as no worker is there to do so, the old driver
 //! keeps the lease. So there is always exactly one, whatever the pool's state.
@@ -10,22 +10,22 @@
 //!
 //! ```text
 //!  bits 63..33 generation   +1 by each take-over
-//!  bits 32..1  visit        +1 by each handler
+//!  bits 32..1  handler      +1 by each handler
 //!  bit  0      inside       1 while the driver is in a handler
 //!
-//!  enter      (g, v,   0) -> (g,   v+1, 1)   store: only the driver acts on a word that is outside
-//!  leave      (g, v+1, 1) -> (g,   v+1, 0)   compare-exchange: fails when the lease was taken over
-//!  take over  (g, v+1, 1) -> (g+1, v+1, 0)   compare-exchange: fails when the driver has left that very handler
+//!  enter      (g, h,   0) -> (g,   h+1, 1)   store: only the driver acts on a word that is outside
+//!  leave      (g, h+1, 1) -> (g,   h+1, 0)   compare-exchange: fails when the lease was taken over
+//!  take over  (g, h+1, 1) -> (g+1, h+1, 0)   compare-exchange: fails when the driver has left that very handler
 //! ```
 //!
-//! A visit number comes back after 2^32 handlers and a generation after 2^31 take-overs; a sighting is used within
+//! A handler's number comes back after 2^32 handlers and a generation after 2^31 take-overs; a sighting is used within
 //! moments or not at all.
 
 use crate::engine::sync::{AtomicU64, Ordering};
 
 const INSIDE: u64 = 1;
-const VISIT_ONE: u64 = 1 << 1;
-const VISIT_MASK: u64 = ((1 << 32) - 1) << 1;
+const HANDLER_ONE: u64 = 1 << 1;
+const HANDLER_MASK: u64 = ((1 << 32) - 1) << 1;
 const GENERATION_ONE: u64 = 1 << 33;
 
 /// The state of one shard's lease.
@@ -41,10 +41,10 @@ pub(crate) struct Term {
     word: u64,
 }
 
-/// Evidence of having driven a shard when the handler was entered.
+/// Evidence of being in a handler, and of having driven the shard when it was entered.
 #[derive(Debug)]
-#[must_use = "a visit must be ended by `leave`"]
-pub(crate) struct Visit {
+#[must_use = "whoever is in a handler must `leave` it"]
+pub(crate) struct InHandler {
     word: u64,
 }
 
@@ -61,18 +61,18 @@ impl Lease {
     }
 
     /// The driver goes into a handler.
-    pub(crate) fn enter(&self, term: Term) -> Visit {
-        let visit = term.word.wrapping_add(VISIT_ONE) & VISIT_MASK;
-        let word = (term.word & !VISIT_MASK) | visit | INSIDE;
+    pub(crate) fn enter(&self, term: Term) -> InHandler {
+        let handler = term.word.wrapping_add(HANDLER_ONE) & HANDLER_MASK;
+        let word = (term.word & !HANDLER_MASK) | handler | INSIDE;
         self.word.store(word, Ordering::Release);
-        Visit { word }
+        InHandler { word }
     }
 
     /// The handler is over. `None`: the lease was taken over meanwhile.
-    pub(crate) fn leave(&self, visit: Visit) -> Option<Term> {
-        let outside = visit.word & !INSIDE;
+    pub(crate) fn leave(&self, inside: InHandler) -> Option<Term> {
+        let outside = inside.word & !INSIDE;
         self.word
-            .compare_exchange(visit.word, outside, Ordering::AcqRel, Ordering::Acquire)
+            .compare_exchange(inside.word, outside, Ordering::AcqRel, Ordering::Acquire)
             .is_ok()
             .then_some(Term { word: outside })
     }
@@ -101,27 +101,27 @@ mod tests {
     fn one_of_leaving_and_taking_over_wins() {
         let (lease, term) = Lease::new();
         assert_eq!(lease.sight(), None);
-        let visit = lease.enter(term);
+        let inside = lease.enter(term);
         let sighting = lease.sight().unwrap();
-        let term = lease.leave(visit).expect("nobody took it over");
+        let term = lease.leave(inside).expect("nobody took it over");
         assert!(lease.take_over(sighting).is_none(), "the handler seen is over");
 
-        let visit = lease.enter(term);
+        let inside = lease.enter(term);
         assert!(lease.take_over(sighting).is_none(), "another handler than the one seen");
         let second = lease.take_over(lease.sight().unwrap()).expect("the driver is inside");
-        assert!(lease.leave(visit).is_none(), "taken over");
+        assert!(lease.leave(inside).is_none(), "taken over");
         assert_eq!(lease.sight(), None);
-        let visit = lease.enter(second);
-        assert!(lease.leave(visit).is_some());
+        let inside = lease.enter(second);
+        assert!(lease.leave(inside).is_some());
     }
 
     #[test]
     fn counters_wrap_within_their_fields() {
         let (lease, _) = Lease::new();
-        let visit = lease.enter(Term { word: !INSIDE });
-        let generation = visit.word >> 33;
-        assert_eq!(generation, (1 << 31) - 1, "a wrapping visit number does not reach the generation");
-        assert_eq!(visit.word & VISIT_MASK, 0);
+        let inside = lease.enter(Term { word: !INSIDE });
+        let generation = inside.word >> 33;
+        assert_eq!(generation, (1 << 31) - 1, "a wrapping handler's number does not reach the generation");
+        assert_eq!(inside.word & HANDLER_MASK, 0);
         let next = lease.take_over(lease.sight().unwrap()).unwrap();
         assert_eq!(next.word >> 33, 0, "a wrapping generation is lost above the word");
         assert_eq!(next.word & INSIDE, 0);

@@ -12,7 +12,7 @@ mod poller;
 mod slots;
 mod table;
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
-use crate::engine::shard::table::{Connection, Table};
+use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::Wire;
 
-pub(crate) use crate::engine::shard::table::Found;
+pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
     pub(crate) lease: Lease,
@@ -118,8 +118,29 @@ impl Shard {
         self.wake_if(self.table.end(&mut conn));
     }
 
+    /// Ends a connection that is out without closing it: its transport is reported of no more and is given away, with the
+    /// bytes that were received and not used.
+    ///
+    /// # Errors
+    /// When the system does not let go of the socket, or there is none; then the connection is closed.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
+    )]
+    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Wire>, Vec<u8>)> {
+        let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
+        let given = transport.and_then(|mut transport| {
+            if let Some(source) = transport.source() {
+                self.poller.deregister(source)?;
+            }
+            Ok((transport, conn.pending.input.unread().to_vec()))
+        });
+        self.close(conn);
+        given
+    }
+
     /// The next connection to serve. Only the driver asks.
-    pub(crate) fn find(&self, now: Millis) -> Found<Box<Conn>> {
+    pub(crate) fn find(&self, now: Millis) -> Next<Box<Conn>> {
         self.table.find(now)
     }
 
@@ -146,7 +167,7 @@ impl Shard {
     }
 }
 
-impl Connection for Box<Conn> {
+impl Member for Box<Conn> {
     fn token(&self) -> Token {
         self.token
     }
@@ -161,5 +182,69 @@ impl Connection for Box<Conn> {
 
     fn count_requests(&mut self) -> u64 {
         self.exchange.uncounted_requests()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::shard::deadlines::NEVER;
+    use crate::engine::socket::Socket;
+    use crate::wire::transport::Direction;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    /// A connection that a shard has found readable, and its peer.
+    fn readable(shard: &Shard) -> (Box<Conn>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let socket = listener.accept().expect("the peer is there").0;
+        socket.set_nonblocking(true).expect("an option of every socket");
+        let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
+        shard.add(Box::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
+        peer.write_all(b"first").expect("a peer");
+        loop {
+            match shard.find(0) {
+                Next::Connection(mut conn) => {
+                    let input = &mut conn.pending.input;
+                    if let Ok(Some(count)) = conn.sock.read(input.space(64)) {
+                        input.filled(count);
+                        return (conn, peer);
+                    }
+                    if let Err(conn) = shard.park(conn, 0, &settings()) {
+                        shard.queue(conn);
+                    }
+                }
+                _ => shard.wait(Some(Duration::from_millis(50))),
+            }
+        }
+    }
+
+    fn settings() -> Settings {
+        crate::config::options::ServerBuilder::default().resolve().expect("the defaults")
+    }
+
+    #[test]
+    fn a_connection_is_given_away_with_what_was_read_and_not_used() {
+        let (shard, _term) = Shard::new().expect("a poller");
+        let (mut conn, mut peer) = readable(&shard);
+        conn.pending.input.consume(2);
+        let (mut transport, unused) = shard.give_away(conn).expect("a socket");
+        assert_eq!((unused.as_slice(), shard.load()), (&b"rst"[..], 0));
+        assert!(shard.end_if_empty(), "the shard has forgotten it");
+
+        // Nothing is reported of it any more, and it works by itself.
+        peer.write_all(b"second").expect("the connection is open");
+        assert!(transport.wait(Direction::Read.into(), Some(Duration::from_secs(10))).expect("a socket"));
+        let mut room = [0; 64];
+        let read = transport.read(&mut room).expect("what the peer has sent");
+        assert_eq!(&room[..read.count], b"second");
+        shard.wait(Some(Duration::ZERO));
+        assert!(matches!(shard.find(0), Next::Nothing(NEVER)));
+        transport.write([b"thi", b"rd"]).expect("room in the socket");
+        drop(transport);
+        let mut rest = String::new();
+        peer.read_to_string(&mut rest).expect("the end");
+        assert_eq!(rest, "third");
     }
 }

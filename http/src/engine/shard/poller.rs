@@ -20,11 +20,11 @@ const EVENTS_AT_ONCE: usize = 256;
 pub(crate) struct Poller {
     registry: Registry,
     waker: Waker,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<DriversPart>,
 }
 
 /// What only the driver uses.
-struct Waiting {
+struct DriversPart {
     poll: Poll,
     events: Events,
 }
@@ -35,13 +35,18 @@ impl Poller {
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKE)?;
         let events = Events::with_capacity(EVENTS_AT_ONCE);
-        Ok(Poller { registry, waker, waiting: Mutex::new(Waiting { poll, events }) })
+        Ok(Poller { registry, waker, waiting: Mutex::new(DriversPart { poll, events }) })
     }
 
     /// Has everything reported that happens to `socket`, under `token`, until it is closed.
     pub(crate) fn register(&self, socket: &mut dyn Source, token: Token) -> io::Result<()> {
         let number = mio::Token(token.to_number() as usize);
         self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Has nothing reported of `socket` any more.
+    pub(crate) fn deregister(&self, socket: &mut dyn Source) -> io::Result<()> {
+        self.registry.deregister(socket)
     }
 
     /// Ends the driver's wait, or keeps its next one from happening.
@@ -54,7 +59,7 @@ impl Poller {
     /// The driver waits until there is something to report, it is woken, or `timeout` has passed.
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> Reports<'_> {
         let mut waiting = self.waiting.lock();
-        let Waiting { poll, events } = &mut *waiting;
+        let DriversPart { poll, events } = &mut *waiting;
         // A wait that failed reports nothing.
         if let Err(error) = poll.poll(events, timeout) {
             if error.kind() != io::ErrorKind::Interrupted {
@@ -68,7 +73,7 @@ impl Poller {
 
 /// What one wait has brought.
 pub(crate) struct Reports<'a> {
-    waiting: MutexGuard<'a, Waiting>,
+    waiting: MutexGuard<'a, DriversPart>,
 }
 
 impl Reports<'_> {

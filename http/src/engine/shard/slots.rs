@@ -60,11 +60,11 @@ impl Token {
 #[derive(Debug)]
 struct Slot<C> {
     generation: u32,
-    place: Place<C>,
+    state: SlotState<C>,
 }
 
 #[derive(Debug)]
-enum Place<C> {
+enum SlotState<C> {
     Vacant,
     Parked(C),
     Out(Readiness),
@@ -93,14 +93,14 @@ impl<C> Slots<C> {
     /// A slot for a new connection, which counts as out.
     pub(crate) fn reserve(&mut self) -> Token {
         self.taken += 1;
-        let out = Place::Out(Readiness::default());
+        let out = SlotState::Out(Readiness::default());
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];
-            slot.place = out;
+            slot.state = out;
             return Token::new(index, slot.generation);
         }
         let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 connections");
-        self.slots.push(Slot { generation: 0, place: out });
+        self.slots.push(Slot { generation: 0, state: out });
         Token::new(index, 0)
     }
 
@@ -108,22 +108,22 @@ impl<C> Slots<C> {
     /// the report is kept for whoever parks it; or it is gone.
     pub(crate) fn report(&mut self, token: Token, readiness: Readiness) -> Option<C> {
         let slot = self.slot(token)?;
-        match &mut slot.place {
-            Place::Vacant => None,
-            Place::Out(missed) => {
+        match &mut slot.state {
+            SlotState::Vacant => None,
+            SlotState::Out(missed) => {
                 missed.add(readiness);
                 None
             }
-            Place::Parked(_) => take(slot),
+            SlotState::Parked(_) => take(slot),
         }
     }
 
     /// Takes a parked connection; `None` when it is out or gone.
     pub(crate) fn take(&mut self, token: Token) -> Option<C> {
         let slot = self.slot(token)?;
-        match slot.place {
-            Place::Parked(_) => take(slot),
-            Place::Vacant | Place::Out(_) => None,
+        match slot.state {
+            SlotState::Parked(_) => take(slot),
+            SlotState::Vacant | SlotState::Out(_) => None,
         }
     }
 
@@ -136,14 +136,14 @@ impl<C> Slots<C> {
             debug_assert!(false, "parked after its end");
             return Ok(());
         };
-        match &mut slot.place {
-            Place::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
-            Place::Out(_) if must_look_again => {
+        match &mut slot.state {
+            SlotState::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
+            SlotState::Out(_) if must_look_again => {
                 Err((connection, Readiness { readable: true, ..Readiness::default() }))
             }
-            place => {
-                debug_assert!(matches!(place, Place::Out(_)), "a connection is in one place");
-                *place = Place::Parked(connection);
+            state => {
+                debug_assert!(matches!(state, SlotState::Out(_)), "a connection is in one place");
+                *state = SlotState::Parked(connection);
                 Ok(())
             }
         }
@@ -152,11 +152,11 @@ impl<C> Slots<C> {
     /// Ends a connection that is out.
     pub(crate) fn release(&mut self, token: Token) {
         let Some(slot) = self.slot(token) else { return };
-        if matches!(slot.place, Place::Vacant) {
+        if matches!(slot.state, SlotState::Vacant) {
             return;
         }
         slot.generation = slot.generation.wrapping_add(1);
-        slot.place = Place::Vacant;
+        slot.state = SlotState::Vacant;
         self.vacant.push(token.index() as u32);
         self.taken -= 1;
     }
@@ -164,7 +164,11 @@ impl<C> Slots<C> {
     /// Takes all parked connections out, and lets no idle one be parked from now on.
     pub(crate) fn stop(&mut self) -> Vec<C> {
         self.stopping = true;
-        self.slots.iter_mut().filter(|slot| matches!(slot.place, Place::Parked(_))).filter_map(take).collect()
+        self.slots
+            .iter_mut()
+            .filter(|slot| matches!(slot.state, SlotState::Parked(_)))
+            .filter_map(take)
+            .collect()
     }
 
     fn slot(&mut self, token: Token) -> Option<&mut Slot<C>> {
@@ -173,9 +177,9 @@ impl<C> Slots<C> {
 }
 
 fn take<C>(slot: &mut Slot<C>) -> Option<C> {
-    match std::mem::replace(&mut slot.place, Place::Out(Readiness::default())) {
-        Place::Parked(connection) => Some(connection),
-        Place::Vacant | Place::Out(_) => None,
+    match std::mem::replace(&mut slot.state, SlotState::Out(Readiness::default())) {
+        SlotState::Parked(connection) => Some(connection),
+        SlotState::Vacant | SlotState::Out(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! happens outside: the methods say whether it has to. The first that brings something to a sleeping driver wakes it,
 //! others need not, because `asleep` is taken back in the same step.
 //!
-//! A table knows no poller and no socket: what it must know of a connection is in [`Connection`].
+//! A table knows no poller and no socket: what it must know of a connection is in [`Member`].
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use crate::engine::shard::slots::{Readiness, Slots, Token};
 use crate::engine::sync::{Mutex, lock};
 
 /// What a table must know of a connection that it holds.
-pub(crate) trait Connection {
+pub(crate) trait Member {
     fn token(&self) -> Token;
     /// When it is given up, as long as it is parked.
     fn deadline(&self) -> Millis;
@@ -52,17 +52,17 @@ enum ToServe<C> {
 }
 
 /// What the driver found when it looked for a connection to serve.
-pub(crate) enum Found<C> {
+pub(crate) enum Next<C> {
     Connection(C),
     /// One whose deadline has passed: what it waited for may have come while nobody looked, else it is to be given up.
     Overdue(C),
     /// Some, but the poller must be asked first whether others are ready.
-    Others,
+    AskPoller,
     /// Nothing: wait for the poller, at most until then.
     Nothing(Millis),
 }
 
-impl<C: Connection> Table<C> {
+impl<C: Member> Table<C> {
     pub(crate) fn new() -> Self {
         Table {
             state: Mutex::new(TableState {
@@ -145,26 +145,26 @@ impl<C: Connection> Table<C> {
 
     /// The next connection to serve: first those reported, then those overdue. With `Nothing` the driver counts as asleep
     /// until it reports again.
-    pub(crate) fn find(&self, now: Millis) -> Found<C> {
+    pub(crate) fn find(&self, now: Millis) -> Next<C> {
         let mut state = lock(&self.state);
         if state.this_pass == 0 {
             state.queue_overdue(now);
             if !state.to_serve.is_empty() {
-                return Found::Others;
+                return Next::AskPoller;
             }
         }
         match state.to_serve.pop_front() {
             Some(next) => {
                 state.this_pass -= 1;
                 match next {
-                    ToServe::Ready(connection) => Found::Connection(connection),
-                    ToServe::Overdue(connection) => Found::Overdue(connection),
+                    ToServe::Ready(connection) => Next::Connection(connection),
+                    ToServe::Overdue(connection) => Next::Overdue(connection),
                 }
             }
             None => {
                 debug_assert_eq!(state.this_pass, 0, "a pass is part of the queue");
                 state.asleep = true;
-                Found::Nothing(state.deadlines.next().unwrap_or(NEVER))
+                Next::Nothing(state.deadlines.next().unwrap_or(NEVER))
             }
         }
     }
@@ -203,7 +203,7 @@ impl<C: Connection> Table<C> {
     }
 }
 
-impl<C: Connection> TableState<C> {
+impl<C: Member> TableState<C> {
     /// Whether whoever brought something (`wakes`) has to wake the driver for it.
     fn must_wake(&mut self, wakes: bool) -> bool {
         wakes && std::mem::take(&mut self.asleep)

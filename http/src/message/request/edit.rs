@@ -219,19 +219,25 @@ impl Request {
             return refuse("the body has not arrived completely; read it before the request is written");
         }
         let mut head = Vec::with_capacity(256);
-        let described = RequestHead {
+        if let Err(error) = append_request_head(&mut head, &self.head_to_send(Some(self.body().len() as u64)))
+        {
+            return refuse(&error.to_string());
+        }
+        out.write_all(&head)?;
+        out.write_all(self.body())
+    }
+
+    /// What the head of the request is made of when it is sent with a body of `length` bytes; `None`: nobody knows how
+    /// many, so it goes in chunks.
+    pub(crate) fn head_to_send(&self, length: Option<u64>) -> RequestHead<'_> {
+        RequestHead {
             method: self.method_bytes(),
             target: self.request_uri(),
             version: self.version(),
             host: self.host(),
             fields: self.headers(),
-            length: Some(self.body().len() as u64),
-        };
-        if let Err(error) = append_request_head(&mut head, &described) {
-            return refuse(&error.to_string());
+            length,
         }
-        out.write_all(&head)?;
-        out.write_all(self.body())
     }
 
     /// The parts in memory of the request's own. What was made of the parts before is forgotten.

@@ -10,10 +10,10 @@ mod body;
 mod fields;
 mod outgoing;
 mod send;
+mod source;
 mod write;
 mod writer;
 
-pub(crate) use body::Source;
 pub(crate) use outgoing::Outgoing;
 pub use writer::BodyWriter;
 
@@ -23,7 +23,8 @@ use crate::util::token;
 use crate::values::header;
 use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
-use body::{Shared, WriteBody};
+use body::{BodySource, WriteBody};
+use source::{FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -47,7 +48,7 @@ pub struct Response {
     reason: Vec<u8>,
     headers: Headers,
     body: Vec<u8>,
-    source: Source,
+    source: BodySource,
     flushes_head: bool,
 }
 
@@ -113,7 +114,7 @@ impl Response {
             reason: Vec::new(),
             headers: Headers::new(),
             body: Vec::new(),
-            source: Source::None,
+            source: BodySource::Buffer,
             flushes_head: false,
         }
     }
@@ -196,7 +197,7 @@ impl Response {
 
     /// Replaces the body by a copy of `body`, in memory that is used again for later responses.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
-        self.source = Source::None;
+        self.source = BodySource::Buffer;
         self.body.clear();
         self.body.extend_from_slice(body.as_ref());
     }
@@ -204,18 +205,18 @@ impl Response {
     /// Replaces the body without copying. Worth it for bodies above 16 KiB; smaller ones are copied once when
     /// the response is written.
     pub fn set_body_vec(&mut self, body: Vec<u8>) {
-        self.source = Source::None;
+        self.source = BodySource::Buffer;
         self.body = body;
     }
 
     /// Replaces the body by bytes that live as long as the program, without copying them here.
     pub fn set_body_static(&mut self, body: &'static [u8]) {
-        self.set_source(Source::Shared(Shared::Static(body)));
+        self.set_source(BodySource::Shared(SharedBytes::Static(body)));
     }
 
     /// Replaces the body by shared bytes. An `Arc<[u8]>` is not copied.
     pub fn set_body_shared(&mut self, body: impl Into<Arc<[u8]>>) {
-        self.set_source(Source::Shared(Shared::Counted(body.into())));
+        self.set_source(BodySource::Shared(SharedBytes::Counted(body.into())));
     }
 
     /// Lets the body be read from `reader` until it ends, each read being sent at once: chunked, or, to a client that
@@ -234,14 +235,14 @@ impl Response {
     /// ```
     // RSP-05, RSP-06, RSP-08, RSP-09.
     pub fn set_body_reader(&mut self, reader: impl Read + Send + 'static) {
-        self.set_source(Source::Reader { reader: Contained::new(Box::new(reader)), size: None });
+        self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, None))));
     }
 
     /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
     /// ends the connection; what it has beyond is not asked for.
     // RSP-04.
     pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
-        self.set_source(Source::Reader { reader: Contained::new(Box::new(reader)), size: Some(size) });
+        self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, Some(size)))));
     }
 
     /// Makes the whole of `file` the body.
@@ -260,7 +261,7 @@ impl Response {
     /// A file that has become shorter when it is sent ends the connection.
     // RSP-10.
     pub fn set_body_file_range(&mut self, file: File, offset: u64, size: u64) {
-        self.set_source(Source::File { file, offset, size });
+        self.set_source(BodySource::File(FileRange::new(file, offset, size)));
     }
 
     /// Lets `write` send the body, after the handler has returned and the head has been prepared (fasthttp's
@@ -284,7 +285,7 @@ impl Response {
         &mut self,
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) {
-        self.set_source(Source::Writer(Contained::new(Box::new(write))));
+        self.set_source(BodySource::Writer(Contained::new(Box::new(write))));
     }
 
     /// Whether the body is produced while it is sent.
@@ -307,7 +308,7 @@ impl Response {
     /// The body set so far; empty when it is a stream.
     pub fn body(&self) -> &[u8] {
         match &self.source {
-            Source::Shared(bytes) => bytes.as_ref(),
+            BodySource::Shared(bytes) => bytes.as_ref(),
             _ => &self.body,
         }
     }
@@ -320,12 +321,12 @@ impl Response {
     /// The body, to edit. Bytes that were shared are copied first; a streamed body is replaced by an empty one.
     pub fn body_mut(&mut self) -> &mut Vec<u8> {
         match std::mem::take(&mut self.source) {
-            Source::None => {}
-            Source::Shared(bytes) => {
+            BodySource::Buffer => {}
+            BodySource::Shared(bytes) => {
                 self.body.clear();
                 self.body.extend_from_slice(bytes.as_ref());
             }
-            Source::Reader { .. } | Source::File { .. } | Source::Writer(_) => self.body.clear(),
+            BodySource::File(_) | BodySource::Pull(_) | BodySource::Writer(_) => self.body.clear(),
         }
         &mut self.body
     }
@@ -337,14 +338,14 @@ impl Response {
 
     /// Removes the body. Memory is kept for the next one up to 64 KiB.
     pub fn clear_body(&mut self) {
-        self.source = Source::None;
+        self.source = BodySource::Buffer;
         recycle(&mut self.body);
     }
 
     /// The length of the body; `None` when it is a stream of unknown size.
     pub fn content_length(&self) -> Option<u64> {
         match &self.source {
-            Source::None => Some(self.body.len() as u64),
+            BodySource::Buffer => Some(self.body.len() as u64),
             source => source.size(),
         }
     }
@@ -403,7 +404,7 @@ impl Response {
     /// The body as a stream, if it is one that is sent behind the head. It is taken out of the response, whether or not
     /// anything of it is sent.
     pub(crate) fn take_stream(&mut self, ending: Option<Ending>) -> Option<Stream> {
-        if matches!(self.source, Source::None) {
+        if matches!(self.source, BodySource::Buffer) {
             return None;
         }
         let source = std::mem::take(&mut self.source);
@@ -412,16 +413,19 @@ impl Response {
         if ending == Ending::Chunked {
             append_trailer_lines(&mut trailers, self.headers.fields());
         }
-        match source {
-            Source::None => None,
-            Source::Writer(write) => Some(Stream::Writer { write, ending, trailers }),
-            source => Some(Stream::Pieces(Outgoing::new(source, ending, trailers))),
-        }
+        let source: Box<dyn Pull> = match source {
+            BodySource::Buffer => return None,
+            BodySource::Writer(write) => return Some(Stream::Writer { write, ending, trailers }),
+            BodySource::Shared(bytes) => Box::new(SharedRest::new(bytes)),
+            BodySource::File(range) => Box::new(range),
+            BodySource::Pull(source) => source,
+        };
+        Some(Stream::Pieces(Outgoing::new(source, ending, trailers)))
     }
 
     /// Whether the body is written by a function, which can go on reading the request.
     pub(crate) fn has_writer(&self) -> bool {
-        matches!(self.source, Source::Writer(_))
+        matches!(self.source, BodySource::Writer(_))
     }
 
     /// Whether the head of a stream is sent by itself.
@@ -431,17 +435,17 @@ impl Response {
 
     /// The body, if it is in a buffer from which it can be moved.
     pub(crate) fn buffered_body(&mut self) -> Option<&mut Vec<u8>> {
-        matches!(self.source, Source::None).then_some(&mut self.body)
+        matches!(self.source, BodySource::Buffer).then_some(&mut self.body)
     }
 
     /// Moves shared bytes into the buffer when copying them is the cheaper way to send them.
     pub(crate) fn settle_small_body(&mut self) {
-        if matches!(&self.source, Source::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
+        if matches!(&self.source, BodySource::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
             self.body_mut();
         }
     }
 
-    fn set_source(&mut self, source: Source) {
+    fn set_source(&mut self, source: BodySource) {
         self.body.clear();
         self.source = source;
     }
@@ -451,8 +455,8 @@ impl Clone for Response {
     /// A copy. A streamed body cannot be copied; the copy then has an empty one.
     fn clone(&self) -> Self {
         let source = match &self.source {
-            Source::Shared(bytes) => Source::Shared(bytes.clone()),
-            _ => Source::None,
+            BodySource::Shared(bytes) => BodySource::Shared(bytes.clone()),
+            _ => BodySource::Buffer,
         };
         Self {
             status: self.status,

@@ -4,22 +4,19 @@
 //! a time and sends it; a peer that does not take it is waited for like any other, without a thread.
 //!
 //! The rule: a source that does not keep the promised size, or fails, ends the connection in the middle of the message,
-//! because the peer can learn of it in no other way.
+//! because the peer can learn of it in no other way (`RSP-04`).
 
-use super::body::Source;
+use super::source::Pull;
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk};
-use crate::util::file::read_at;
 use crate::wire::output::Output;
 use crate::wire::transport::Wire;
-use std::io::{self, Read};
+use std::io;
 
 /// A body under way; see the module's text.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    source: Source,
+    source: Box<dyn Pull>,
     ending: Ending,
-    /// How many bytes were taken from the source.
-    taken: u64,
     /// Trailer lines, for a chunked body.
     trailers: Vec<u8>,
     piece: Vec<u8>,
@@ -33,9 +30,9 @@ const PIECE_BYTES: usize = 64 * 1024;
 const FILE_BYTES: usize = 1024 * 1024;
 
 impl Outgoing {
-    pub(crate) fn new(source: Source, ending: Ending, trailers: Vec<u8>) -> Self {
+    pub(crate) fn new(source: Box<dyn Pull>, ending: Ending, trailers: Vec<u8>) -> Self {
         let is_done = ending == Ending::Length(0);
-        Self { source, ending, taken: 0, trailers, piece: Vec::new(), is_done }
+        Self { source, ending, trailers, piece: Vec::new(), is_done }
     }
 
     /// Whether nothing is left to send but what the output holds.
@@ -45,21 +42,21 @@ impl Outgoing {
 
     /// Whether the next piece can go straight from a file to the connection.
     pub(crate) fn is_file(&self) -> bool {
-        matches!((&self.source, self.ending), (Source::File { .. }, Ending::Length(_)))
+        matches!(self.ending, Ending::Length(_)) && self.source.file().is_some()
     }
 
     /// Sends the next piece of a file without copying it. `None`: the transport cannot.
     pub(crate) fn send_file(&mut self, wire: &mut dyn Wire) -> Option<io::Result<()>> {
-        let (Source::File { file, offset, .. }, Ending::Length(left)) = (&self.source, self.ending) else {
+        let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
         };
         let count = usize::try_from(left).map_or(FILE_BYTES, |left| left.min(FILE_BYTES));
-        let sent = match wire.send_file(file, offset.saturating_add(self.taken), count)? {
+        let sent = match wire.send_file(file, offset, count)? {
             Ok(0) => return Some(Err(ended_early(left))),
             Ok(sent) => sent as u64,
             Err(error) => return Some(Err(error)),
         };
-        self.taken += sent;
+        self.source.skip(sent);
         self.ending = Ending::Length(left.saturating_sub(sent));
         self.is_done = left <= sent;
         Some(Ok(()))
@@ -72,26 +69,8 @@ impl Outgoing {
             Ending::Length(left) => usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES)),
             Ending::Chunked | Ending::Close => PIECE_BYTES,
         };
-        self.piece.clear();
-        let count = match &mut self.source {
-            Source::Shared(bytes) => {
-                let from = usize::try_from(self.taken).unwrap_or(usize::MAX);
-                let rest = bytes.as_ref().get(from..).unwrap_or_default();
-                self.piece.extend_from_slice(&rest[..rest.len().min(most)]);
-                self.piece.len()
-            }
-            Source::Reader { reader, .. } => {
-                self.piece.resize(most, 0);
-                reader.as_mut().map_or(Ok(0), |reader| read(reader, &mut self.piece))?
-            }
-            Source::File { file, offset, .. } => {
-                self.piece.resize(most, 0);
-                read_at(file, &mut self.piece, offset.saturating_add(self.taken))?
-            }
-            Source::None | Source::Writer(_) => 0,
-        };
-        self.piece.truncate(count);
-        self.taken += count as u64;
+        self.source.pull(&mut self.piece, most)?;
+        let count = self.piece.len();
         match &mut self.ending {
             Ending::Length(left) if count == 0 => return Err(ended_early(*left)),
             Ending::Length(left) => {
@@ -120,30 +99,14 @@ fn ended_early(left: u64) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, reason)
 }
 
-fn read(reader: &mut Box<dyn Read + Send>, piece: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(piece) {
-            // A reader that claims more than it was given must not become our panic.
-            Ok(count) => return Ok(count.min(piece.len())),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Not to be taken for the connection's own.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let reason = "the response's body source would block; give a blocking one";
-                return Err(io::Error::other(reason));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::response::body::Shared;
-    use crate::util::panic::Contained;
+    use crate::message::response::source::{ReaderSource, SharedBytes, SharedRest};
+    use std::io::Read;
 
-    fn sent(source: Source, ending: Ending, trailers: &str) -> io::Result<Vec<u8>> {
-        let mut outgoing = Outgoing::new(source, ending, trailers.into());
+    fn sent(source: impl Pull + 'static, ending: Ending, trailers: &str) -> io::Result<Vec<u8>> {
+        let mut outgoing = Outgoing::new(Box::new(source), ending, trailers.into());
         let mut out = Output::default();
         while !outgoing.is_done() {
             outgoing.fill(&mut out)?;
@@ -160,8 +123,8 @@ mod tests {
         }
     }
 
-    fn reader(pieces: &[&'static [u8]], size: Option<u64>) -> Source {
-        Source::Reader { reader: Contained::new(Box::new(Pieces(pieces.to_vec()))), size }
+    fn reader(pieces: &[&'static [u8]], size: Option<u64>) -> impl Pull {
+        ReaderSource::new(Pieces(pieces.to_vec()), size)
     }
 
     #[test]
@@ -185,7 +148,36 @@ mod tests {
     #[test]
     fn shared_bytes_of_any_size() {
         let bytes = vec![7; 3 * PIECE_BYTES + 5];
-        let source = Source::Shared(Shared::Counted(bytes.clone().into()));
+        let source = SharedRest::new(SharedBytes::Counted(bytes.clone().into()));
         assert_eq!(sent(source, Ending::Length(bytes.len() as u64), "").expect("a body"), bytes);
+    }
+
+    /// Gives what another source gives, in capital letters and with a mark at the end.
+    struct Loud {
+        of: Box<dyn Pull>,
+        is_marked: bool,
+    }
+
+    impl Pull for Loud {
+        fn size(&self) -> Option<u64> {
+            None
+        }
+
+        fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+            self.of.pull(piece, most)?;
+            piece.make_ascii_uppercase();
+            if piece.is_empty() && !std::mem::replace(&mut self.is_marked, true) {
+                piece.push(b'!');
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_source_can_stand_in_front_of_another() {
+        let once = Loud { of: Box::new(reader(&[b"first", b"second"], Some(11))), is_marked: false };
+        let twice = Loud { of: Box::new(once), is_marked: false };
+        let found = sent(twice, Ending::Chunked, "").expect("a body");
+        assert_eq!(found, b"5\r\nFIRST\r\n6\r\nSECOND\r\n1\r\n!\r\n1\r\n!\r\n0\r\n\r\n");
     }
 }

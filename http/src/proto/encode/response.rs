@@ -59,7 +59,7 @@ pub(crate) fn append_response_head(
     mut connection: ConnectionField,
     defaults: &Defaults<'_>,
 ) -> Option<CloseReason> {
-    let found = Found::of(head.fields);
+    let found = FieldsSeen::of(head.fields);
     if found.connection.close && connection.close.is_none() {
         connection.close = Some(CloseReason::WeAsked);
     }
@@ -102,7 +102,7 @@ pub(crate) fn append_response_head(
 #[inline(always)]
 fn append_leading_fields(
     buffer: &mut Vec<u8>,
-    found: &Found<'_>,
+    found: &FieldsSeen<'_>,
     default_type: bool,
     defaults: &Defaults<'_>,
 ) {
@@ -150,7 +150,7 @@ const HEAD_BYTES_USUAL: usize = 256;
 
 /// What one look over a message's fields found. Of fields that can only be sent once, the last counts.
 #[derive(Default)]
-struct Found<'a> {
+struct FieldsSeen<'a> {
     server: Option<&'a [u8]>,
     date: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
@@ -162,7 +162,7 @@ struct Found<'a> {
     connection: ConnectionOptions,
 }
 
-impl<'a> Found<'a> {
+impl<'a> FieldsSeen<'a> {
     fn of(fields: Fields<'a>) -> Self {
         let mut found = Self::default();
         for (name, value) in fields.pairs() {

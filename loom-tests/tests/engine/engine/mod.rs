@@ -3,7 +3,11 @@
 
 pub(crate) mod sync {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-    pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+    pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+    /// A deadline, which never passes in a model.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Instant;
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap()
@@ -12,9 +16,21 @@ pub(crate) mod sync {
     pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         condvar.wait(guard).unwrap()
     }
+
+    pub(crate) fn wait_until<'a, T>(
+        condvar: &Condvar,
+        guard: MutexGuard<'a, T>,
+        _: Option<Instant>,
+    ) -> (MutexGuard<'a, T>, bool) {
+        (wait(condvar, guard), false)
+    }
 }
 
 #[path = "../../../../http/src/engine/alarm.rs"]
 pub(crate) mod alarm;
+#[path = "../../../../http/src/engine/countdown.rs"]
+pub(crate) mod countdown;
 pub(crate) mod dispatch;
 pub(crate) mod shard;
+#[path = "../../../../http/src/engine/stopping.rs"]
+pub(crate) mod stopping;

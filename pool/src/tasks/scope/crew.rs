@@ -4,29 +4,25 @@
 //! accepts a ticket, runs it late or drops it: the owner runs what no worker has taken. No pool, however full or
 //! stopped, makes a scope wait for anything but its own running tasks.
 //!
-//! Tickets are *offered*: a pool without room keeps them until a worker would go idle otherwise. More of them than there
-//! can be workers would be of no use, so no more are ever under way; a worker that has come stays until no more jobs wait
-//! than tickets are to come. So as long as the pool takes offers and drops none, *what waits has a ticket to come or a
-//! worker that will look at the queue again*.
+//! Tickets are submitted in the *background*: a pool without room keeps them until a worker would go idle otherwise. More of
+//! them than there can be workers would be of no use, so no more are ever under way; a worker that has come stays until no
+//! more jobs wait than tickets are to come. So as long as the pool takes tickets and drops none, *what waits has a ticket to
+//! come or a worker that will look at the queue again*.
 //!
 //! The promise of [`settle`](Crew::settle), which borrowing rests on: *when it returns, every job ever added has been
 //! run to its end, its captures dropped*. A job is in the queue, or counted in `running`, from `add` until
 //! after it has ended, and `settle` returns only when it sees both empty in one critical section.
 
-use std::any::Any;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::panic::drop_quietly;
+use crate::panic::{PanicValue, catch, drop_quietly};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::tasks::job::Job;
 use crate::tasks::task::{Task, TaskPool};
 
-pub(super) type PanicValue = Box<dyn Any + Send>;
-
 pub(super) struct Crew {
-    /// The most tickets under way at a time.
-    most_tickets: usize,
+    /// The most tickets under way at a time, if there is a limit.
+    most_tickets: Option<usize>,
     state: Mutex<CrewState>,
     /// Rung for the owner only.
     changed: Condvar,
@@ -45,17 +41,17 @@ struct CrewState {
 
 impl Crew {
     pub(super) fn new(pool: &TaskPool) -> Arc<Self> {
-        let most_tickets = pool.capacity().unwrap_or(usize::MAX);
+        let most_tickets = pool.capacity();
         let state =
             CrewState { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
         Arc::new(Crew { most_tickets, state: Mutex::new(state), changed: Condvar::new() })
     }
 
-    /// Queues a job, and offers the pool a ticket if there may be one more.
+    /// Queues a job, and submits a ticket if there may be one more.
     pub(super) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
         let mut state = crew.state.lock();
         state.queue.push_back(job);
-        let calls_help = state.expected < crew.most_tickets;
+        let calls_help = crew.most_tickets.is_none_or(|most| state.expected < most);
         state.expected += usize::from(calls_help);
         let wake = state.owner_waits;
         drop(state);
@@ -105,7 +101,7 @@ impl Crew {
     fn run<'a>(&'a self, mut state: MutexGuard<'a, CrewState>, job: Job<()>) -> MutexGuard<'a, CrewState> {
         state.running += 1;
         drop(state);
-        let mut panic = catch_unwind(AssertUnwindSafe(|| job.run())).err();
+        let mut panic = catch(|| job.run()).err();
         let mut state = self.state.lock();
         if state.panic.is_none() {
             state.panic = panic.take();

@@ -16,10 +16,10 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use super::crew::Crew;
-use crate::panic::drop_quietly;
+use crate::panic::{catch, drop_quietly};
 use crate::sync::Arc;
 use crate::tasks::job::Job;
 use crate::tasks::task::TaskPool;
@@ -99,7 +99,7 @@ pub(super) fn enter<'env, R>(
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 ) -> R {
     let scope = Scope { pool: pool.clone(), crew: Crew::new(pool), scope: PhantomData, env: PhantomData };
-    let outcome = catch_unwind(AssertUnwindSafe(|| body(&scope)));
+    let outcome = catch(|| body(&scope));
     let no_way_out = AbortOnDrop;
     let panic = scope.crew.settle();
     std::mem::forget(no_way_out);

@@ -20,7 +20,7 @@ pub(super) struct Share {
     pub(super) state: Watched<ShareState<Task>>,
 }
 
-type Locked<'a> = MutexGuard<'a, ShareState<Task>>;
+type LockedState<'a> = MutexGuard<'a, ShareState<Task>>;
 
 impl Share {
     /// Hands a task to the share.
@@ -74,7 +74,10 @@ impl Share {
     }
 
     /// Submits a ticket in the background, unlocked meanwhile.
-    fn unlock_and_call_help<'a>(share: &'a Arc<Share>, mut state: Locked<'a>) -> (Locked<'a>, bool) {
+    fn unlock_and_call_help<'a>(
+        share: &'a Arc<Share>,
+        mut state: LockedState<'a>,
+    ) -> (LockedState<'a>, bool) {
         let number = state.new_ticket();
         drop(state);
         let accepted = share.parent.submit_in_background(DriverTicket::task(share, number)).is_ok();
@@ -140,7 +143,7 @@ impl Share {
 
     /// A ticket may have come to nothing: if what is queued is not carried any more, submits another one; and drops the
     /// queue when the parent takes none.
-    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: Locked<'a>) {
+    fn unlock_or_replace<'a>(share: &'a Arc<Share>, mut state: LockedState<'a>) {
         while state.begin_replacement() {
             let accepted;
             (state, accepted) = Share::unlock_and_call_help(share, state);

@@ -38,7 +38,7 @@ pub(super) struct ShareState<K> {
 struct Carriers {
     /// Drivers that run a task.
     running: usize,
-    /// Drivers between two tasks, while they offer the parent a ticket.
+    /// Drivers between two tasks, while they look whether others wait for the parent's workers.
     handing_on: usize,
     /// Tickets that the parent has accepted and that have not started.
     expected: usize,

@@ -8,36 +8,36 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::transport::{Arrived, ReadySet, Wire};
+use crate::wire::transport::{ReadCount, ReadySet, Wire};
 
-/// A connected, non-blocking stream.
+/// A connected, non-blocking socket.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub(crate) enum Socket {
     Tcp(mio::net::TcpStream),
     #[cfg(unix)]
     Unix(mio::net::UnixStream),
 }
 
-impl Wire for Stream {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<Arrived> {
+impl Wire for Socket {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
-            Stream::Tcp(stream) => stream.read(room),
+            Socket::Tcp(socket) => socket.read(room),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.read(room),
+            Socket::Unix(socket) => socket.read(room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
-        Ok(Arrived { count, is_drained: count < room.len() })
+        Ok(ReadCount { count, is_drained: count < room.len() })
     }
 
     fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
         match self {
-            Stream::Tcp(stream) if second.is_empty() => stream.write(first),
-            Stream::Tcp(stream) => stream.write_vectored(&both),
+            Socket::Tcp(socket) if second.is_empty() => socket.write(first),
+            Socket::Tcp(socket) => socket.write_vectored(&both),
             #[cfg(unix)]
-            Stream::Unix(stream) if second.is_empty() => stream.write(first),
+            Socket::Unix(socket) if second.is_empty() => socket.write(first),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.write_vectored(&both),
+            Socket::Unix(socket) => socket.write_vectored(&both),
         }
     }
 
@@ -75,8 +75,8 @@ impl Wire for Stream {
     fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
-            Stream::Tcp(stream) => rustix::fs::sendfile(stream, file, Some(&mut offset), count),
-            Stream::Unix(stream) => rustix::fs::sendfile(stream, file, Some(&mut offset), count),
+            Socket::Tcp(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
+            Socket::Unix(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
         };
         match sent {
             // Not every file system can.
@@ -87,50 +87,50 @@ impl Wire for Stream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
         }
     }
 }
 
-impl Stream {
+impl Socket {
     /// What of `flags` is there, or comes within `limit`.
     fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
         // More than the system's clock type holds is as good as for ever.
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         let mut fds = match self {
-            Stream::Tcp(stream) => [PollFd::new(stream, flags)],
+            Socket::Tcp(socket) => [PollFd::new(socket, flags)],
             #[cfg(unix)]
-            Stream::Unix(stream) => [PollFd::new(stream, flags)],
+            Socket::Unix(socket) => [PollFd::new(socket, flags)],
         };
         poll(&mut fds, limit.as_ref())?;
         Ok(fds[0].revents())
     }
 }
 
-impl Source for Stream {
+impl Source for Socket {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.register(registry, token, interests),
+            Socket::Tcp(socket) => socket.register(registry, token, interests),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.register(registry, token, interests),
+            Socket::Unix(socket) => socket.register(registry, token, interests),
         }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.reregister(registry, token, interests),
+            Socket::Tcp(socket) => socket.reregister(registry, token, interests),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.reregister(registry, token, interests),
+            Socket::Unix(socket) => socket.reregister(registry, token, interests),
         }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.deregister(registry),
+            Socket::Tcp(socket) => socket.deregister(registry),
             #[cfg(unix)]
-            Stream::Unix(stream) => stream.deregister(registry),
+            Socket::Unix(socket) => socket.deregister(registry),
         }
     }
 }

@@ -1,0 +1,106 @@
+//! How many connections there are, and whether one more is let in: in all, and from one address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::serve::refusal::Refusal;
+
+/// The open connections, counted.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    open: AtomicUsize,
+    open_max: usize,
+    per_address: Mutex<HashMap<IpAddr, usize>>,
+    /// Without a limit nothing is counted by address.
+    per_address_max: Option<usize>,
+}
+
+impl Admission {
+    pub(crate) fn new(open_max: usize, per_address_max: Option<usize>) -> Self {
+        Admission {
+            open: AtomicUsize::new(0),
+            open_max,
+            per_address: Mutex::new(HashMap::new()),
+            per_address_max,
+        }
+    }
+
+    /// Connections open now.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Counts a new connection from `address`. The answer is the address that it counts for, to be given back by
+    /// [`Admission::leave`] when the connection is closed.
+    ///
+    /// # Errors
+    /// The limit that it meets; then nothing was counted.
+    pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
+        let counted = address.filter(|_| self.per_address_max.is_some());
+        if let (Some(address), Some(max)) = (counted, self.per_address_max) {
+            let mut per_address = self.per_address.lock();
+            let count = per_address.entry(address).or_insert(0);
+            if *count >= max {
+                return Err(Refusal::PerAddress);
+            }
+            *count += 1;
+        }
+        if self.open.fetch_add(1, Ordering::Relaxed) >= self.open_max {
+            self.leave(counted);
+            return Err(Refusal::Concurrency);
+        }
+        Ok(counted)
+    }
+
+    /// Gives back what `admit` counted.
+    pub(crate) fn leave(&self, counted: Option<IpAddr>) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let Some(address) = counted else { return };
+        let mut per_address = self.per_address.lock();
+        if let Some(count) = per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                per_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn what_is_refused_is_not_counted() {
+        let admission = Admission::new(2, Some(1));
+        let [first, second, third] = [1, 2, 3].map(|last| Some(IpAddr::from(Ipv4Addr::new(10, 0, 0, last))));
+        let counted = admission.admit(first).unwrap();
+        assert_eq!(counted, first);
+        assert_eq!(admission.admit(first), Err(Refusal::PerAddress));
+        assert_eq!(admission.open(), 1);
+        assert!(admission.admit(second).is_ok());
+        assert_eq!(admission.admit(third), Err(Refusal::Concurrency));
+        assert_eq!(admission.admit(None), Err(Refusal::Concurrency), "without an address too");
+        assert_eq!(admission.open(), 2);
+        admission.leave(counted);
+        assert!(admission.admit(third).is_ok(), "its address was not left counted");
+        admission.leave(second);
+        admission.leave(third);
+        assert_eq!(admission.open(), 0);
+        assert!(admission.per_address.lock().is_empty(), "addresses without connections are forgotten");
+    }
+
+    #[test]
+    fn without_a_limit_addresses_are_not_counted() {
+        let admission = Admission::new(10, None);
+        let address = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
+        assert_eq!(admission.admit(address), Ok(None));
+        assert!(admission.per_address.lock().is_empty());
+        admission.leave(None);
+        assert_eq!(admission.open(), 0);
+    }
+}

@@ -1,0 +1,157 @@
+//! What the bytes of a body are pulled from, a piece at a time.
+//!
+//! The idea: whoever sends a body asks its source for the next piece, so a source can stand in front of another and give
+//! what it makes of that one's pieces.
+//!
+//! The rule: what a source that is the user's leaves behind when it is dropped stays here, a panic included.
+
+use crate::util::file::read_at;
+use crate::util::panic::Contained;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Gives a body, piece by piece. May block, and may be the user's code.
+pub(crate) trait Pull: Send {
+    /// The length of the whole body in bytes; `None` when it is not known.
+    fn size(&self) -> Option<u64>;
+
+    /// Replaces what is in `piece` by the next bytes, `most` at most. None come at the end.
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()>;
+
+    /// The file that the next bytes are in, and where; `None` when they are not as they are in any file.
+    fn file(&self) -> Option<(&File, u64)> {
+        None
+    }
+
+    /// So many of the next bytes were sent without having been pulled; only of one that has a file.
+    fn skip(&mut self, _count: u64) {}
+}
+
+/// Bytes of somebody else's.
+#[derive(Clone, Debug)]
+pub(crate) enum SharedBytes {
+    Static(&'static [u8]),
+    Counted(Arc<[u8]>),
+}
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Static(bytes) => bytes,
+            Self::Counted(bytes) => bytes,
+        }
+    }
+}
+
+/// What of shared bytes was not pulled yet.
+pub(crate) struct SharedRest {
+    bytes: SharedBytes,
+    pulled: usize,
+}
+
+impl SharedRest {
+    pub(crate) fn new(bytes: SharedBytes) -> Self {
+        Self { bytes, pulled: 0 }
+    }
+}
+
+impl Pull for SharedRest {
+    fn size(&self) -> Option<u64> {
+        Some(self.bytes.as_ref().len() as u64)
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        let rest = self.bytes.as_ref().get(self.pulled..).unwrap_or_default();
+        let next = &rest[..rest.len().min(most)];
+        piece.clear();
+        piece.extend_from_slice(next);
+        self.pulled += next.len();
+        Ok(())
+    }
+}
+
+/// So many bytes of a file from an offset. The position of the handle is neither used nor changed.
+#[derive(Debug)]
+pub(crate) struct FileRange {
+    file: File,
+    offset: u64,
+    size: u64,
+}
+
+impl FileRange {
+    pub(crate) fn new(file: File, offset: u64, size: u64) -> Self {
+        Self { file, offset, size }
+    }
+}
+
+impl Pull for FileRange {
+    fn size(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        piece.resize(most, 0);
+        let count = read_at(&self.file, piece, self.offset)?;
+        piece.truncate(count);
+        self.skip(count as u64);
+        Ok(())
+    }
+
+    fn file(&self) -> Option<(&File, u64)> {
+        Some((&self.file, self.offset))
+    }
+
+    fn skip(&mut self, count: u64) {
+        self.offset = self.offset.saturating_add(count);
+    }
+}
+
+/// Whatever a reader of the user's gives until it ends.
+pub(crate) struct ReaderSource<R> {
+    reader: Contained<R>,
+    size: Option<u64>,
+}
+
+impl<R: Read> ReaderSource<R> {
+    /// `size`: how much that is, when it is known.
+    pub(crate) fn new(reader: R, size: Option<u64>) -> Self {
+        Self { reader: Contained::new(reader), size }
+    }
+}
+
+impl<R: Read + Send> Pull for ReaderSource<R> {
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        piece.resize(most, 0);
+        let count = self.reader.as_mut().map_or(Ok(0), |reader| read(reader, piece))?;
+        piece.truncate(count);
+        Ok(())
+    }
+}
+
+fn read(reader: &mut impl Read, piece: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(piece) {
+            // A reader that claims more than it was given must not become our panic.
+            Ok(count) => return Ok(count.min(piece.len())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Not to be taken for the connection's own.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let reason = "the response's body source would block; give a blocking one";
+                return Err(io::Error::other(reason));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for dyn Pull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pull").field("size", &self.size()).finish_non_exhaustive()
+    }
+}
