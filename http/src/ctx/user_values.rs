@@ -130,6 +130,10 @@ impl UserValues {
         self.0.iter().map(|(key, _)| key)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Drops them all; keeps the list's memory.
     pub(crate) fn clear(&mut self) {
         self.0.clear();

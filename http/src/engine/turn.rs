@@ -66,7 +66,7 @@ pub(crate) fn serve<H: Host>(
 ) -> TurnEnd<H::HandOver> {
     work.open(&conn.info, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(false);
-    leave(conn, work, end)
+    leave(conn, work, host, end)
 }
 
 /// Serves a connection that was handed over, whose request or response is in the workspace.
@@ -77,7 +77,7 @@ pub(crate) fn resume<H: Host>(
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(true);
-    leave(conn, work, end)
+    leave(conn, work, host, end)
 }
 
 /// Serves a connection whose deadline has passed: what it waited for may have come while nobody looked. If not, it is
@@ -105,15 +105,23 @@ pub(crate) fn serve_overdue<H: Host>(
     work.open(&conn.info, &mut conn.pending);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.send_and_close();
-    leave(conn, work, end)
+    leave(conn, work, host, end)
 }
 
 /// Empties the workspace into the connection, as far as that goes on here.
-fn leave<H>(conn: &mut Conn, work: &mut Workspace, end: TurnEnd<H>) -> TurnEnd<H> {
+fn leave<H: Host>(
+    conn: &mut Conn,
+    work: &mut Workspace,
+    host: &mut H,
+    end: TurnEnd<H::HandOver>,
+) -> TurnEnd<H::HandOver> {
     match &end {
         TurnEnd::Park | TurnEnd::Yield => work.close(&mut conn.pending),
         TurnEnd::HandOver(_) => {}
-        TurnEnd::Close => work.wipe(),
+        TurnEnd::Close => {
+            conn.exchange.give_up(host);
+            work.wipe();
+        }
     }
     end
 }

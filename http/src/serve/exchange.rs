@@ -335,11 +335,21 @@ impl Exchange {
         }
     }
 
-    fn end_stream(&mut self, by: &impl Runner) {
-        self.outgoing = None;
-        self.kept.clear();
+    fn end_stream(&mut self, by: &mut impl Runner) {
+        self.give_up(by);
         if by.is_stopping() && self.stage == ConnStage::Serving {
             self.end();
+        }
+    }
+
+    /// Forgets the response that is under way, and what handlers have kept until its end.
+    pub(crate) fn give_up(&mut self, by: &mut impl Runner) {
+        if self.outgoing.is_some() || !self.kept.is_empty() {
+            // What is dropped is the user's.
+            by.run_user_code(|| {
+                self.outgoing = None;
+                self.kept.clear();
+            });
         }
     }
 

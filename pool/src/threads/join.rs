@@ -31,11 +31,12 @@ pub(crate) fn join_until(
     loop {
         let (ended, alive): (Vec<_>, Vec<_>) = threads.into_iter().partition(thread::is_finished);
         join(ended);
-        if alive.is_empty() || Instant::now() >= deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if alive.is_empty() || left.is_zero() {
             return alive;
         }
         threads = alive;
-        thread::sleep(pause);
+        thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(5));
     }
 }
