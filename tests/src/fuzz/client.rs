@@ -119,6 +119,8 @@ impl Became {
                 }
                 self.responses.push(seen(conn, std::mem::take(body)));
                 self.end = Ok(conn.finish());
+                let is_clean = self.end != Ok(None) || conn.unread().is_empty();
+                assert!(is_clean, "bytes are left to the next response: {}", shown(conn.unread()));
                 true
             }
             Ok(ClientProgress::NeedInput | ClientProgress::Interim) => false,
