@@ -22,7 +22,7 @@ fn answer(ctx: &mut RequestCtx) {
 }
 
 fn sleep(ctx: &mut RequestCtx) {
-    let query = std::str::from_utf8(ctx.query()).unwrap_or_default();
+    let query = std::str::from_utf8(ctx.request.query()).unwrap_or_default();
     let Some(millis) = routes::millis(query) else {
         return ctx.error("the query is not ms=N", 400);
     };

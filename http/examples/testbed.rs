@@ -193,7 +193,7 @@ fn answer(ctx: &mut RequestCtx) {
         },
         ("GET", "/stream") => stream(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
-            Some(code @ 200..=999) => ctx.response.set_status(code),
+            Some(code @ 200..=999) => ctx.response.set_status_code(code),
             _ => ctx.error("code must be a number from 200 to 999", 400),
         },
         ("GET", "/redirect") => {
@@ -278,8 +278,8 @@ fn info(ctx: &mut RequestCtx) {
         "method={}\npath={}\nquery={}\nhost={}\nremote={}\nconn_requests={}\nworker={}\n",
         ctx.method(),
         ctx.path(),
-        text(ctx.query()),
-        text(ctx.host()),
+        text(ctx.request.query()),
+        text(ctx.request.host()),
         ctx.remote_addr(),
         ctx.conn_request_num(),
         std::thread::current().name().unwrap_or("?"),
@@ -292,7 +292,7 @@ fn cookie(ctx: &mut RequestCtx) {
         let cookie = Cookie::new("c", &value);
         ctx.response.set_cookie(&cookie);
     }
-    let value = ctx.cookie("c").map(<[u8]>::to_vec).unwrap_or_default();
+    let value = ctx.request.cookie("c").map(<[u8]>::to_vec).unwrap_or_default();
     ctx.set_body(value);
 }
 

@@ -103,9 +103,9 @@ pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
 pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
 #[cfg(feature = "http")]
-pub use message::convert::Unconvertible;
-pub use message::request::{InvalidRequest, Request};
-pub use message::response::{IntoStatus, InvalidTrailer, Response};
+pub use message::convert::ConvertError;
+pub use message::request::{Request, RequestError};
+pub use message::response::{IntoStatus, Response, TrailerError};
 pub use proto::ProtoError;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;

@@ -33,7 +33,7 @@ fn blocking(options: ServerBuilder) -> (Running, Gate, Arc<AtomicUsize>) {
             }
             "/sleep" => {
                 count.fetch_add(1, Ordering::SeqCst);
-                let millis = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+                let millis = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
                 thread::sleep(Duration::from_millis(millis));
                 count.fetch_sub(1, Ordering::SeqCst);
             }
@@ -45,7 +45,7 @@ fn blocking(options: ServerBuilder) -> (Running, Gate, Arc<AtomicUsize>) {
             }
             _ => {}
         }
-        let target = ctx.request_uri().to_vec();
+        let target = ctx.request.request_uri().to_vec();
         ctx.set_body(target);
     });
     (running, gate, inside)
@@ -281,7 +281,7 @@ fn a_route_that_blocks_now_and_then_is_served_whichever_way() {
         if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(50) {
             thread::sleep(Duration::from_millis(5));
         }
-        let target = ctx.request_uri().to_vec();
+        let target = ctx.request.request_uri().to_vec();
         ctx.set_body(target);
     });
     let address = running.address();

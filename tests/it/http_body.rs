@@ -275,7 +275,7 @@ fn trailers_are_bounded() {
 #[test]
 fn rsp_01_the_length_is_that_of_the_body() {
     let running = Running::new(|ctx| {
-        let length: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        let length: usize = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
         let body: Vec<u8> = (0..length).map(|position| (position % 251) as u8).collect();
         if ctx.path() == "/vec" { ctx.response.set_body_vec(body) } else { ctx.set_body(body) }
     });
@@ -295,7 +295,7 @@ fn rsp_01_the_length_is_that_of_the_body() {
 #[test]
 fn a_request_behind_a_big_response_is_served() {
     let running = Running::new(|ctx| {
-        let length = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        let length = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
         ctx.response.set_body_vec(vec![b'x'; length]);
     });
     let mut client = running.client();
@@ -328,7 +328,7 @@ fn a_response_to_head_is_that_to_get_without_the_body() {
 #[test]
 fn rsp_03_responses_that_have_no_body() {
     let running = Running::new(|ctx| {
-        let status: u16 = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        let status: u16 = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
         ctx.set_status_code(status);
         ctx.set_body("must not be sent");
     });

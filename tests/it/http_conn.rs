@@ -17,8 +17,8 @@ use anthill_tests::{Gate, eventually};
 fn echo(ctx: &mut RequestCtx) {
     let echoed = format!("{} {} {}", ctx.method(), ctx.path(), String::from_utf8_lossy(ctx.body()));
     ctx.set_body(echoed.trim_end());
-    match ctx.query() {
-        b"close" => ctx.set_connection_close(),
+    match ctx.request.query() {
+        b"close" => ctx.response.set_connection_close(),
         b"header" => ctx.response.set_header("Connection", "close"),
         b"keep" => ctx.response.set_header("Connection", "keep-alive"),
         _ => {}

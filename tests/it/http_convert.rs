@@ -3,9 +3,7 @@
 //! The idea: any message that one side can hold goes to the other and back. The rule: what comes back is equal in all that
 //! both can say: method, target, version, status, body, and all values of each header field in their order.
 
-use anthill_http::{
-    Headers, IntoStatus, InvalidRequest, Request, RequestCtx, Response, Unconvertible, Version,
-};
+use anthill_http::{ConvertError, Headers, IntoStatus, Request, RequestCtx, RequestError, Response, Version};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -81,7 +79,7 @@ proptest! {
         prop_assert_eq!(there.version() == http::Version::HTTP_10, is_old);
         prop_assert_eq!(sorted_map(there.headers()), sorted(request.headers()));
         let back = Request::try_from(there).expect("a request");
-        prop_assert_eq!((back.method(), back.target()), (request.method(), request.target()));
+        prop_assert_eq!((back.method(), back.request_uri()), (request.method(), request.request_uri()));
         prop_assert_eq!((back.host(), back.version()), (request.host(), request.version()));
         prop_assert_eq!(back.body(), request.body());
         prop_assert_eq!(sorted(back.headers()), sorted(request.headers()));
@@ -93,7 +91,7 @@ proptest! {
         *there.status_mut() = StatusCode::from_u16(status).expect("a status");
         *there.headers_mut() = map;
         let response = Response::from(there.clone());
-        prop_assert_eq!((response.status(), response.body()), (status, &there.body()[..]));
+        prop_assert_eq!((response.status_code(), response.body()), (status, &there.body()[..]));
         prop_assert_eq!(sorted(response.headers()), sorted_map(there.headers()));
         let back = http::Response::try_from(&response).expect("a response");
         prop_assert_eq!((back.status(), back.body()), (there.status(), there.body()));
@@ -110,11 +108,11 @@ fn what_a_request_cannot_be_is_refused() {
         }
         Request::try_from(request.body("").expect("a request"))
     };
-    assert_eq!(build("/a", &["h", "h"]).err(), Some(InvalidRequest::Host));
-    assert_eq!(build("/a", &["a b"]).err(), Some(InvalidRequest::Host));
+    assert_eq!(build("/a", &["h", "h"]).err(), Some(RequestError::Host));
+    assert_eq!(build("/a", &["a b"]).err(), Some(RequestError::Host));
     // Without `CONNECT`, an authority is no target.
-    assert_eq!(build("h:1", &[]).err(), Some(InvalidRequest::Target));
-    assert_eq!(build("http://u@h/", &[]).err(), Some(InvalidRequest::Target));
+    assert_eq!(build("h:1", &[]).err(), Some(RequestError::Target));
+    assert_eq!(build("http://u@h/", &[]).err(), Some(RequestError::Target));
     // The URI's host wins, as in a received request.
     let request = build("http://h/a", &["other"]).expect("a request");
     assert_eq!((request.host(), request.header_str("host")), (&b"h"[..], Some("h")));
@@ -127,7 +125,7 @@ fn what_a_request_cannot_be_is_refused() {
 fn hdr_07_the_host_that_counts_goes_there_and_back() {
     let message = b"GET http://a/x HTTP/1.1\r\nHost: b\r\n\r\n";
     let (mut request, _) = Request::parse(message).expect("a request").expect("all of it");
-    request.set_target("/y").expect("a target");
+    request.set_request_uri("/y").expect("a target");
     let there = http::Request::try_from(&request).expect("a request");
     assert_eq!((there.uri().path(), there.headers()["host"].as_bytes()), ("/y", &b"a"[..]));
     assert_eq!(Request::try_from(there).expect("a request").host(), b"a");
@@ -137,11 +135,11 @@ fn hdr_07_the_host_that_counts_goes_there_and_back() {
 fn what_is_not_there_is_said_to_be_missing() {
     let mut response = Response::new();
     response.set_body_reader(std::io::empty());
-    assert!(matches!(http::Response::try_from(&response), Err(Unconvertible::Body)));
+    assert!(matches!(http::Response::try_from(&response), Err(ConvertError::Body)));
     let long = "x".repeat(70_000);
     response.set_body("");
     response.set_header(&long, "x");
-    assert!(matches!(http::Response::try_from(&response), Err(Unconvertible::Part(_))));
+    assert!(matches!(http::Response::try_from(&response), Err(ConvertError::Part(_))));
     let mut many = Headers::new();
     many.extend((0..40_000).map(|number| (format!("x-{number}"), "")));
     assert!(HeaderMap::try_from(&many).is_err(), "more than a map can hold");
@@ -167,11 +165,11 @@ fn its_types_are_taken_where_ours_are() {
     let mut ctx = RequestCtx::default();
     ctx.set_status_code(StatusCode::CREATED);
     ctx.response.set_header(http::header::LOCATION, HeaderValue::from_static("/7"));
-    assert_eq!((ctx.response.status(), ctx.response.header("location")), (201, Some(&b"/7"[..])));
+    assert_eq!((ctx.response.status_code(), ctx.response.header("location")), (201, Some(&b"/7"[..])));
     ctx.error("gone", StatusCode::GONE);
-    assert_eq!(ctx.response.status(), 410);
+    assert_eq!(ctx.response.status_code(), 410);
     ctx.redirect("/x", StatusCode::SEE_OTHER);
-    assert_eq!((ctx.response.status(), StatusCode::OK.into_status()), (303, 200));
+    assert_eq!((ctx.response.status_code(), StatusCode::OK.into_status()), (303, 200));
     let request =
         Request::new(Method::PATCH.as_str(), http::Uri::from_static("/x").to_string()).expect("a request");
     assert_eq!((request.method(), request.path()), ("PATCH", "/x"));

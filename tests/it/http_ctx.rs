@@ -289,7 +289,7 @@ fn ctx_07_only_codes_that_redirect() {
     ] {
         let mut ctx = posted("/", "", "");
         ctx.redirect("/x", given);
-        assert_eq!(ctx.response.status(), sent, "{given}");
+        assert_eq!(ctx.response.status_code(), sent, "{given}");
         assert_eq!(ctx.response.header("Location"), Some(&b"http://h/x"[..]));
     }
 }

@@ -234,7 +234,7 @@ fn a_body_that_is_there_is_not_asked_for() {
 #[test]
 fn a_client_is_not_asked_in_the_middle_of_a_response() {
     let handler = or_next(|ctx| {
-        let is_half_enough = ctx.query() == b"half";
+        let is_half_enough = ctx.request.query() == b"half";
         let flushes_first = ctx.path() == "/flush";
         ctx.response.set_immediate_header_flush(ctx.path() == "/head");
         ctx.response.set_body_writer(move |out| {

@@ -68,7 +68,7 @@ fn wrappers_see_what_is_sent_and_panics_pass_through_them() {
     fn wrapped(next: impl Handler, seen: Arc<AtomicUsize>) -> impl Handler {
         move |ctx: &mut RequestCtx| {
             next.handle(ctx);
-            seen.store(ctx.response.status().into(), Ordering::SeqCst);
+            seen.store(ctx.response.status_code().into(), Ordering::SeqCst);
             ctx.response.set_header("X-Wrapped", "yes");
         }
     }

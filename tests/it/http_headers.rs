@@ -29,7 +29,7 @@ fn hdr_01_names_are_found_in_any_case() {
         let header =
             |name: &str| ctx.header(name).map(String::from_utf8_lossy).unwrap_or_default().into_owned();
         let seen = [header("x-y"), header("X-Y"), header("X-y"), header("x-yz"), header("host")].join(",");
-        let host = String::from_utf8_lossy(ctx.host()).into_owned();
+        let host = String::from_utf8_lossy(ctx.request.host()).into_owned();
         let body = String::from_utf8_lossy(ctx.body()).into_owned();
         ctx.set_body(format!("{seen} {host} {body}"));
     });
@@ -70,8 +70,8 @@ fn received_fields_keep_their_order_values_and_spelling() {
             .collect();
         let values: Vec<_> = headers.get_all("a-b").map(String::from_utf8_lossy).collect();
         assert_eq!((headers.len(), values.concat()), (5, "123".to_owned()));
-        let cookies =
-            [ctx.cookie("c"), ctx.cookie("d"), ctx.cookie("e")].map(|value| value.map(<[u8]>::to_vec));
+        let cookies = [ctx.request.cookie("c"), ctx.request.cookie("d"), ctx.request.cookie("e")]
+            .map(|value| value.map(<[u8]>::to_vec));
         assert_eq!(cookies, [Some(b"1".to_vec()), Some(b"2".to_vec()), None]);
         let all = all.join(";");
         ctx.set_body(all);
@@ -141,7 +141,7 @@ fn hdr_06_framing_cannot_be_forged() {
 #[test]
 fn hdr_11_the_reason_is_the_one_that_was_set_or_the_standard_one() {
     let running = Running::new(|ctx| {
-        let status = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(0);
+        let status = String::from_utf8_lossy(ctx.request.query()).parse().unwrap_or(0);
         ctx.set_status_code(status);
         if ctx.path() == "/foo" {
             ctx.response.set_reason("Foo");
@@ -193,8 +193,8 @@ fn ctx_06_helpers_in_any_order_and_the_last_word_counts() {
             ctx.set_status_code(202);
             ctx.response.set_header("A", "2");
             ctx.set_body("bo");
-            ctx.write("dy");
-            ctx.write("!");
+            ctx.append_body("dy");
+            ctx.append_body("!");
         }
         _ => {
             ctx.response.set_header("A", "2");

@@ -121,7 +121,7 @@ fn srv_13_streaming_by_request() {
     let options = Server::builder()
         .header_received(|request| RequestConfig::new().stream_request_body(request.path() == "/stream"));
     let running = Running::with(options, |ctx| {
-        let complete = ctx.is_body_complete();
+        let complete = ctx.request.is_body_complete();
         let body = ctx.read_body().map(<[u8]>::to_vec).unwrap_or_default();
         ctx.set_body(format!("{complete} {}", body.len()));
     });

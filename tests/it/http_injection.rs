@@ -76,7 +76,7 @@ const RESPONSE_SETTERS: &[ResponseSetter] = &[
     }),
     ("set_reason", |ctx, evil| ctx.response.set_reason(evil)),
     ("set_reason of an unknown status", |ctx, evil| {
-        ctx.response.set_status(499);
+        ctx.response.set_status_code(499);
         ctx.response.set_reason(evil);
     }),
     ("set_content_type", |ctx, evil| ctx.response.set_content_type(evil)),
@@ -179,9 +179,9 @@ const REQUEST_SETTERS: &[RequestSetter] = &[
     ("new, method", |request, evil| Request::new(evil, "/").map(|new| *request = new).is_ok()),
     ("new, target", |request, evil| Request::new("GET", evil).map(|new| *request = new).is_ok()),
     ("set_method", |request, evil| request.set_method(evil).is_ok()),
-    ("set_target", |request, evil| request.set_target(evil).is_ok()),
-    ("set_target, path", |request, evil| request.set_target(format!("/{evil}")).is_ok()),
-    ("set_target, absolute", |request, evil| request.set_target(format!("http://{evil}/")).is_ok()),
+    ("set_request_uri", |request, evil| request.set_request_uri(evil).is_ok()),
+    ("set_request_uri, path", |request, evil| request.set_request_uri(format!("/{evil}")).is_ok()),
+    ("set_request_uri, absolute", |request, evil| request.set_request_uri(format!("http://{evil}/")).is_ok()),
     ("set_host", |request, evil| request.set_host(evil).is_ok()),
     ("set_header, Host", |request, evil| {
         request.set_header("Host", evil);
@@ -257,7 +257,7 @@ fn hdr_05_no_setter_of_a_request_makes_a_line() {
             let (parsed, length) = Request::parse(&written).expect(what).expect("a whole request");
             assert_eq!(length, written.len(), "{what}: there is something behind the request");
             assert_eq!((parsed.body(), parsed.method()), (&b"body"[..], "PUT"), "{what}");
-            assert_eq!((parsed.target(), parsed.host()), (&b"/path"[..], &b"h"[..]), "{what}");
+            assert_eq!((parsed.request_uri(), parsed.host()), (&b"/path"[..], &b"h"[..]), "{what}");
             assert!(parsed.cookies().count() <= 1, "{what}: {parsed:?}");
             if !was_taken {
                 assert!(request.headers().iter().eq(before.headers().iter()), "{what}: refused and changed");

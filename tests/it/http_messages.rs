@@ -11,8 +11,8 @@ use anthill_http::header::{ByteRange, ContentRange, RangeError, RangeSpec};
 use anthill_http::multipart::{Boundary, BoundaryError};
 use anthill_http::uri::UriError;
 use anthill_http::{
-    ArgError, Args, Cookie, Error, InvalidRequest, InvalidTrailer, ProtoError, Request, RequestCtx, Response,
-    Server, ShutdownError, Uri, Version, form, multipart,
+    ArgError, Args, Cookie, Error, ProtoError, Request, RequestCtx, RequestError, Response, Server,
+    ShutdownError, TrailerError, Uri, Version, form, multipart,
 };
 use anthill_tests::client::{Client, get};
 use anthill_tests::server::Running;
@@ -29,7 +29,7 @@ fn hdr_04_the_head_as_it_was_received() {
     assert_eq!((length, request.raw_headers()), (message.len(), head.as_bytes()));
     assert_eq!(request.headers().names().collect::<Vec<_>>(), ["hOST", "x-a", "Content-Length"]);
     request.set_header("x-a", "3");
-    request.set_target("/other").expect("a target");
+    request.set_request_uri("/other").expect("a target");
     request.set_body("other");
     assert_eq!(request.raw_headers(), head.as_bytes(), "what was received, whatever it is now");
     assert_eq!(request.clone().raw_headers(), b"", "a copy was not received");
@@ -67,7 +67,7 @@ fn hdr_07_generic_and_typed_access_to_a_request_are_the_same() {
     assert_eq!(request.content_encoding(), Some(&b"gzip"[..]));
     assert_eq!(request.content_length(), Some(7));
     assert_eq!(request.referer(), Some(&b"r"[..]));
-    assert!(request.wants_close() && request.wants_upgrade());
+    assert!(request.connection_close() && request.wants_upgrade());
     assert_eq!((request.cookie("b"), request.cookies().count()), (Some(&b"2"[..]), 2));
     assert_eq!(request.byte_ranges(9).expect("a range").expect("a good one").next(), ByteRange::new(0, 1));
     assert!(request.accepts_encoding("br") && !request.accepts_encoding("gzip"));
@@ -97,9 +97,9 @@ fn hdr_07_generic_and_typed_access_to_a_request_are_the_same() {
     assert_eq!((request.host(), request.user_agent(), request.content_type()), (&b""[..], None, None));
     assert_eq!((request.cookies().count(), request.byte_ranges(9).is_none()), (0, true));
     request.remove_header("connection");
-    assert!(!request.wants_close());
-    request.set_close();
-    request.set_close();
+    assert!(!request.connection_close());
+    request.set_connection_close();
+    request.set_connection_close();
     assert_eq!(request.headers().get_all("Connection").collect::<Vec<_>>(), [b"close"]);
     request.set_cookie("a", "1");
     request.clear_cookies();
@@ -116,7 +116,7 @@ fn hdr_07_generic_and_typed_access_to_a_request_are_the_same() {
 #[test]
 fn hdr_07_the_host_is_one_and_the_same_everywhere() {
     let check = |request: &Request, target: &str, host: &str| {
-        assert_eq!(String::from_utf8_lossy(request.target()), target);
+        assert_eq!(String::from_utf8_lossy(request.request_uri()), target);
         assert_eq!((request.host(), request.header_str("Host")), (host.as_bytes(), Some(host)));
         let mut written = Vec::new();
         request.write_to(&mut written).expect("a vector");
@@ -130,17 +130,17 @@ fn hdr_07_the_host_is_one_and_the_same_everywhere() {
     request.set_header("HOST", "longer.example:8080");
     check(&request, "http://longer.example:8080/x?y", "longer.example:8080");
     assert_eq!((request.path(), request.query()), ("/x", &b"y"[..]));
-    assert_eq!(request.set_host("a b"), Err(InvalidRequest::Host));
+    assert_eq!(request.set_host("a b"), Err(RequestError::Host));
     request.set_header("Host", "a b");
     check(&request, "http://longer.example:8080/x?y", "longer.example:8080");
-    request.set_target("/z").expect("a target");
+    request.set_request_uri("/z").expect("a target");
     check(&request, "/z", "longer.example:8080");
     assert!(request.remove_header("host"));
     assert_eq!(request.host(), b"");
 
     let mut connect = Request::new("CONNECT", "a:1").expect("a request");
     check(&connect, "a:1", "a:1");
-    assert_eq!(connect.set_host("b"), Err(InvalidRequest::Host), "without a port");
+    assert_eq!(connect.set_host("b"), Err(RequestError::Host), "without a port");
     connect.set_host("b:2").expect("a host");
     check(&connect, "b:2", "b:2");
 }
@@ -155,16 +155,16 @@ fn hdr_07_a_host_field_that_did_not_count_never_does() {
         let host = received().host().to_vec();
         assert_eq!(received().header_str("Host"), Some("b"), "as it was received");
         for mut request in [received(), received().clone()] {
-            assert_eq!((request.target(), request.host()), (target.as_bytes(), &host[..]));
+            assert_eq!((request.request_uri(), request.host()), (target.as_bytes(), &host[..]));
             let new = if request.is_connect() { target } else { "/y" };
-            request.set_target(new).expect("a target");
+            request.set_request_uri(new).expect("a target");
             assert_eq!((request.host(), request.header("Host")), (&host[..], Some(&host[..])), "{line}");
             assert!(request.headers().names().eq(["X", "Host"]), "in its place");
         }
     }
     let mut request = Request::new("GET", "http://a/x").expect("a request");
     request.remove_header("host");
-    request.set_target("/y").expect("a target");
+    request.set_request_uri("/y").expect("a target");
     assert_eq!((request.host(), request.header_str("host")), (&b"a"[..], Some("a")));
 }
 
@@ -176,9 +176,9 @@ fn an_empty_request_can_be_filled_and_is_not_written_before() {
     assert_eq!((error.kind(), &sent[..]), (io::ErrorKind::InvalidData, &b""[..]));
     let mut request = empty();
     request.set_method("POST").expect("a method");
-    assert_eq!((request.method(), request.target(), request.path()), ("POST", &b"/"[..], "/"));
+    assert_eq!((request.method(), request.request_uri(), request.path()), ("POST", &b"/"[..], "/"));
     let mut request = empty();
-    request.set_target("http://h/x?y").expect("a target");
+    request.set_request_uri("http://h/x?y").expect("a target");
     assert_eq!((request.method(), request.path(), request.host()), ("GET", "/x", &b"h"[..]));
 }
 
@@ -199,7 +199,7 @@ fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
         (Some(&b"c/d"[..]), 1)
     );
     assert_eq!((response.content_encoding(), response.server()), (Some(&b"gzip"[..]), Some(&b"two"[..])));
-    assert!(response.wants_close());
+    assert!(response.connection_close());
     let cookie = response.cookie("a").expect("a cookie").expect("a good one");
     assert_eq!((cookie.value(), cookie.path()), (&b"1"[..], Some(&b"/"[..])));
     assert!(response.trailer_names().eq(["X-A", "X-B"]));
@@ -226,8 +226,8 @@ fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
     }
     assert_eq!((response.content_type(), response.server(), response.cookie("a")), (None, None, None));
     response.set_header("Connection", "keep-alive");
-    assert!(!response.wants_close());
-    response.set_close();
+    assert!(!response.connection_close());
+    response.set_connection_close();
     assert!(response.headers().get_all("Connection").any(|value| value == b"close"));
     // The length is that of the body, whatever the list says.
     response.set_header("Content-Length", "7");
@@ -239,7 +239,7 @@ fn hdr_07_generic_and_typed_access_to_a_response_are_the_same() {
 fn hdr_07_what_is_set_generically_works_like_what_is_set_by_type() {
     type Setter = fn(&mut Response);
     let both: [(Setter, Setter); 6] = [
-        (|generic| generic.set_header("connection", "close"), |typed| typed.set_close()),
+        (|generic| generic.set_header("connection", "close"), |typed| typed.set_connection_close()),
         (|generic| generic.set_header("content-type", "a/b"), |typed| typed.set_content_type("a/b")),
         (|generic| generic.set_header("server", "s"), |typed| typed.set_server("s")),
         (|generic| generic.set_header("set-cookie", "a=b"), |typed| typed.set_cookie(&Cookie::new("a", "b"))),
@@ -268,12 +268,12 @@ fn hdr_07_what_is_set_generically_works_like_what_is_set_by_type() {
 #[test]
 fn hdr_10_a_response_is_copied_exchanged_and_cleared_whole() {
     let mut response = Response::new();
-    response.set_status(418);
+    response.set_status_code(418);
     response.set_reason("Odd");
     response.set_header("x-a", "1");
     response.set_cookie(&Cookie::new("a", "b"));
     response.add_trailer("X-T").expect("a good name");
-    response.set_close();
+    response.set_connection_close();
     response.set_body("body");
     let written = |response: &Response| {
         let mut written = Vec::new();
@@ -301,10 +301,10 @@ fn hdr_10_a_response_is_copied_exchanged_and_cleared_whole() {
     }
     let mut other = Response::new();
     std::mem::swap(&mut response, &mut other);
-    assert_eq!((written(&other), response.status()), (text, 200));
+    assert_eq!((written(&other), response.status_code()), (text, 200));
     other.clear();
     assert_eq!(written(&other), written(&Response::new()));
-    assert!(other.headers().is_empty() && !other.wants_close() && other.cookies().next().is_none());
+    assert!(other.headers().is_empty() && !other.connection_close() && other.cookies().next().is_none());
     assert!(other.trailer_names().next().is_none() && other.reason().is_empty());
 }
 
@@ -315,7 +315,10 @@ fn hdr_10_a_request_is_copied_whole() {
     let (received, _) = Request::parse(message.as_bytes()).expect("a request").expect("all of it");
     let mut copy = received.clone();
     for request in [&received, &copy, &copy.clone()] {
-        assert_eq!((request.method(), request.target(), request.path()), ("POST", &b"/a%20b?c"[..], "/a b"));
+        assert_eq!(
+            (request.method(), request.request_uri(), request.path()),
+            ("POST", &b"/a%20b?c"[..], "/a b")
+        );
         assert_eq!((request.host(), request.body(), request.query()), (&b"h"[..], &b"body"[..], &b"c"[..]));
         assert!(request.cookies().eq([(&b"a"[..], &b"1"[..]), (b"b", b"2")]));
         assert!(request.headers().iter().eq(received.headers().iter()));
@@ -335,18 +338,18 @@ fn what_is_written_is_what_a_server_sends() {
         |response| response.set_body("text"),
         |response| response.set_body_static(b"static"),
         |response| {
-            response.set_status(204);
+            response.set_status_code(204);
             response.set_body("not sent");
         },
-        |response| response.set_status(304),
+        |response| response.set_status_code(304),
         |response| {
-            response.set_status(205);
+            response.set_status_code(205);
             response.set_header("Content-Length", "7");
         },
         |response| {
             response.set_header("connection", "upgrade");
             response.set_header("upgrade", "x");
-            response.set_status(101);
+            response.set_status_code(101);
         },
     ];
     for set in setters {
@@ -398,7 +401,7 @@ fn cky_01_cookies_of_a_response() {
     assert!(lines(&response).is_empty());
 
     let running = Running::new(|ctx| {
-        let sent = ctx.cookie("sid").map(<[u8]>::to_vec);
+        let sent = ctx.request.cookie("sid").map(<[u8]>::to_vec);
         ctx.response.set_cookie(Cookie::new("sid", "new").set_path("/"));
         ctx.response.set_cookie(&Cookie::new("other", "x"));
         ctx.set_body(sent.unwrap_or_default());
@@ -451,7 +454,7 @@ fn a_request_has_an_absolute_uri() {
         let (request, _) = Request::parse(message.as_bytes()).expect(line).expect("all of it");
         assert_eq!(request.uri().expect(line).to_string(), expected, "{line}");
         let ctx = RequestCtx::for_request(request, None);
-        assert_eq!(ctx.uri().expect(line).to_string(), expected, "{line}");
+        assert_eq!(ctx.request.uri().expect(line).to_string(), expected, "{line}");
     }
     let (request, _) = Request::parse(b"GET /x HTTP/1.0\r\n\r\n").expect("a request").expect("all of it");
     let uri = request.uri().expect("a URI");
@@ -487,7 +490,7 @@ fn errors_are_told_apart_without_their_texts() {
     assert_eq!(with("Transfer-Encoding: gzip"), ProtoError::BadTransferEncoding);
     assert_eq!(with("Trailer: Content-Length"), ProtoError::BadTrailer);
     assert_eq!(with("Transfer-Encoding: chunked\r\n\r\nx"), ProtoError::BadChunk);
-    assert_eq!(Response::new().add_trailer("Host"), Err(InvalidTrailer));
+    assert_eq!(Response::new().add_trailer("Host"), Err(TrailerError));
     // ErrNeedMore
     assert!(matches!(Request::parse(b"GET / HTTP/1.1\r\n"), Ok(None)));
     // ErrSmallBuffer, ErrBodyTooLarge
@@ -514,8 +517,8 @@ fn errors_are_told_apart_without_their_texts() {
     assert_eq!(ContentDecoder::new("br", io::empty()).err(), Some(CodingError));
     assert!(matches!(multipart::Error::from(io::Error::other("x")), multipart::Error::Io(_)));
     // What setters and options refuse.
-    assert_eq!(Request::new("", "/").err(), Some(InvalidRequest::Method));
-    assert_eq!(Request::new("GET", "").err(), Some(InvalidRequest::Target));
+    assert_eq!(Request::new("", "/").err(), Some(RequestError::Method));
+    assert_eq!(Request::new("GET", "").err(), Some(RequestError::Target));
     assert_eq!(Server::builder().shards(0).build(|_| {}).expect_err("no shards").option(), "shards");
     let mut ranged = Request::new("GET", "/").expect("a request");
     ranged.set_header("Range", "bytes=9-");

@@ -3,7 +3,7 @@
 //! The idea: one corpus of inputs and verdicts, by row. Each row's test takes its part of it; `PAR-16` takes all of it, and
 //! sends every input once in one piece and once byte by byte.
 
-use anthill_http::RequestCtx;
+use anthill_http::Request;
 use anthill_tests::client::get;
 use anthill_tests::server::Running;
 use anthill_tests::verdicts::{Case, assert_pieces_do_not_matter, check, echoing, refused, served};
@@ -319,7 +319,7 @@ fn par_03_targets_have_the_form_that_their_method_allows() {
     check(corpus(), "PAR-03");
     // After a success the connection would be a tunnel, so this handler declines.
     let running = Running::new(|ctx| {
-        let seen = format!("{} {}", ctx.method(), String::from_utf8_lossy(ctx.host()));
+        let seen = format!("{} {}", ctx.method(), String::from_utf8_lossy(ctx.request.host()));
         ctx.error(seen, 501);
     });
     let reply = running.client().exchange("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n");
@@ -426,22 +426,22 @@ fn other_protocols_are_told_which_one_is_spoken() {
 
 #[test]
 fn ctx_01_each_method_is_told_from_all_others() {
-    type Test = fn(&RequestCtx) -> bool;
+    type Test = fn(&Request) -> bool;
     const TESTS: [(&str, Test); 9] = [
-        ("GET", RequestCtx::is_get),
-        ("HEAD", RequestCtx::is_head),
-        ("POST", RequestCtx::is_post),
-        ("PUT", RequestCtx::is_put),
-        ("DELETE", RequestCtx::is_delete),
-        ("PATCH", RequestCtx::is_patch),
-        ("OPTIONS", RequestCtx::is_options),
-        ("CONNECT", RequestCtx::is_connect),
-        ("TRACE", RequestCtx::is_trace),
+        ("GET", Request::is_get),
+        ("HEAD", Request::is_head),
+        ("POST", Request::is_post),
+        ("PUT", Request::is_put),
+        ("DELETE", Request::is_delete),
+        ("PATCH", Request::is_patch),
+        ("OPTIONS", Request::is_options),
+        ("CONNECT", Request::is_connect),
+        ("TRACE", Request::is_trace),
     ];
     let running = Running::new(|ctx| {
         let mut seen = ctx.method().to_owned();
         for (name, is) in TESTS {
-            if is(ctx) {
+            if is(&ctx.request) {
                 seen = format!("{seen} {name}");
             }
         }
@@ -468,10 +468,10 @@ fn ctx_02_the_parts_of_a_target() {
         let arg = |name: &str| ctx.query_arg(name).map(|value| String::from_utf8_lossy(&value).into_owned());
         let parts = format!(
             "{} {} {} {} x={:?} y={:?} z={:?}",
-            String::from_utf8_lossy(ctx.request_uri()),
+            String::from_utf8_lossy(ctx.request.request_uri()),
             ctx.path(),
-            String::from_utf8_lossy(ctx.query()),
-            String::from_utf8_lossy(ctx.host()),
+            String::from_utf8_lossy(ctx.request.query()),
+            String::from_utf8_lossy(ctx.request.host()),
             arg("x"),
             arg("y"),
             arg("z"),

@@ -22,7 +22,7 @@ fn giving_file(file: &Arc<File>) -> impl Fn(&mut RequestCtx) + Clone + 'static {
     let file = file.clone();
     or_next(move |ctx| {
         let file = file.try_clone().unwrap();
-        let query = String::from_utf8_lossy(ctx.query()).into_owned();
+        let query = String::from_utf8_lossy(ctx.request.query()).into_owned();
         match query.split_once(',') {
             None => ctx.response.set_body_file(file).unwrap(),
             Some((offset, size)) => {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anthill_http::{InvalidTrailer, RequestCtx, Response, Server};
+use anthill_http::{RequestCtx, Response, Server, TrailerError};
 use anthill_tests::body_sources::{
     CHUNKED_HEAD, FORMS, SOURCES, STATIC, StepReader, Tally, give, giving, is_of_unknown_size,
 };
@@ -129,8 +129,10 @@ fn rsp_04_a_stream_of_known_size_is_sent_to_the_byte() {
     let asked = Arc::new(AtomicUsize::new(0));
     let seen = asked.clone();
     let handler = or_next(move |ctx| {
-        let numbers: Vec<usize> =
-            String::from_utf8_lossy(ctx.query()).split(',').map(|number| number.parse().unwrap()).collect();
+        let numbers: Vec<usize> = String::from_utf8_lossy(ctx.request.query())
+            .split(',')
+            .map(|number| number.parse().unwrap())
+            .collect();
         let body = io::Cursor::new(pattern(numbers[1]));
         let reader = Metered { body, step: numbers[2], asked: seen.clone() };
         ctx.response.set_body_reader_sized(reader, numbers[0] as u64);
@@ -206,7 +208,7 @@ fn rsp_05_each_flush_is_a_chunk_that_arrives_at_once() {
 #[test]
 fn rsp_05_what_is_written_in_any_portions_arrives() {
     let handler = or_next(|ctx| {
-        let portion: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+        let portion: usize = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
         ctx.response.set_body_writer(move |out| {
             for piece in pattern(200_000).chunks(portion) {
                 out.write_all(piece)?;
@@ -377,7 +379,7 @@ fn rsp_08_a_source_that_fails_ends_its_connection_and_nothing_else() {
             }
             Err(io::Error::other("out of bytes"))
         };
-        let panics = ctx.query() == b"panics";
+        let panics = ctx.request.query() == b"panics";
         match ctx.path() {
             "/fine" => ctx.set_body("fine"),
             "/reader" => {
@@ -537,7 +539,7 @@ fn rsp_09_a_source_is_dropped_once_however_the_request_ends() {
     let tally = Tally::default();
     let same = tally.clone();
     let handler = or_next(move |ctx| {
-        let form = String::from_utf8_lossy(ctx.query()).into_owned();
+        let form = String::from_utf8_lossy(ctx.request.query()).into_owned();
         give(&mut ctx.response, &form, b"ssss", &same);
         match ctx.path() {
             "/error" => ctx.error("no", 500),
@@ -617,7 +619,7 @@ fn bdy_08_names_that_must_not_be_trailers_are_refused_and_good_ones_kept() {
         ["a b", "", "X-Good,", "a:b", "a\r\nb", "a\0", "Content-Length", "é", "Host, X-Good", "X-Good, a b"]
     {
         let mut response = Response::new();
-        assert_eq!(response.add_trailer(names), Err(InvalidTrailer), "{names:?}");
+        assert_eq!(response.add_trailer(names), Err(TrailerError), "{names:?}");
         let kept = names.contains("X-Good").then_some(&b"X-Good"[..]);
         assert_eq!(response.headers().get("Trailer"), kept, "{names:?}");
     }
@@ -668,7 +670,7 @@ fn hdr_08_fields_come_in_one_order() {
         response.append_header("Set-Cookie", "a=b");
         response.add_trailer("X-Behind").unwrap();
         response.append_header("X-One", "1");
-        response.set_close();
+        response.set_connection_close();
         response.append_header("Connection", "Upgrade");
         response.set_header("X-Behind", "0");
         response.set_header("Content-Encoding", "x");

@@ -471,7 +471,7 @@ fn wp_01_beyond_the_cap_connections_are_refused_at_once() {
         entered.fetch_add(1, Ordering::SeqCst);
         held.pass();
         ctx.set_body("served");
-        ctx.set_connection_close();
+        ctx.response.set_connection_close();
     });
     let mut clients = running.clients(10);
     for client in &mut clients {

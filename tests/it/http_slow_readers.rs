@@ -162,7 +162,7 @@ fn a_thousand_slow_downloads_need_no_thousand_threads() {
                 ctx.set_body("quick");
                 return;
             }
-            let number: u8 = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+            let number: u8 = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
             let source = same.source(io::repeat(number).take(LENGTH as u64));
             ctx.response.set_body_reader(source);
             count.fetch_add(1, Ordering::SeqCst);

@@ -29,11 +29,12 @@ fn str_01_the_handler_starts_before_the_body_is_complete() {
     let says = notes.clone();
     let handler = or_next(move |ctx| {
         let mut part = [0; 5];
-        let known = (ctx.is_body_complete(), ctx.request.content_length(), ctx.body_reader().remaining());
+        let known =
+            (ctx.request.is_body_complete(), ctx.request.content_length(), ctx.body_reader().remaining());
         ctx.body_reader().read_exact(&mut part).unwrap();
         says.add(format!("{known:?} {}", String::from_utf8_lossy(&part)));
         let rest = ctx.read_body().unwrap().to_vec();
-        assert!(ctx.is_body_complete());
+        assert!(ctx.request.is_body_complete());
         ctx.set_body(rest);
     });
     on_both(streaming(), handler, |driven| {
@@ -194,7 +195,7 @@ fn str_03_pipelined_uploads_do_not_mix() {
 fn str_03_a_body_that_came_with_its_head() {
     let server = streaming()
         .build(|ctx| {
-            let known = (ctx.is_body_complete(), ctx.body_reader().remaining(), ctx.body().len());
+            let known = (ctx.request.is_body_complete(), ctx.body_reader().remaining(), ctx.body().len());
             let trailer = ctx.request.trailers().contains("X-Sum");
             let read = read_by(ctx, 3).unwrap();
             ctx.set_body(format!("{known:?} {trailer} {} {}", read.len(), ctx.body().len()));
@@ -253,7 +254,7 @@ fn leave(ctx: &mut RequestCtx) {
         }
         "/replace" => {
             ctx.request.set_body("new");
-            assert!(ctx.is_body_complete());
+            assert!(ctx.request.is_body_complete());
             assert_eq!(ctx.body_reader().remaining(), Some(3));
             for room in [1, 2, 8 * 1024] {
                 ctx.request.set_body("new");
@@ -611,7 +612,7 @@ proptest! {
         let found = Arc::new(Mutex::new(Vec::new()));
         let place = found.clone();
         let server = streaming().build(move |ctx| {
-            let room = String::from_utf8_lossy(ctx.query()).parse().unwrap();
+            let room = String::from_utf8_lossy(ctx.request.query()).parse().unwrap();
             place.lock().unwrap().push(read_by(ctx, room).unwrap());
         }).unwrap();
         let requests: Vec<u8> = uploads.iter().flat_map(|Upload { body, chunk, room }| {

@@ -156,7 +156,7 @@ pub fn give(response: &mut Response, form: &str, body: &[u8], tally: &Tally) {
 pub fn giving(tally: &Tally) -> impl Fn(&mut RequestCtx) + Clone + 'static {
     let tally = tally.clone();
     or_next(move |ctx| {
-        let length: usize = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(24);
+        let length: usize = String::from_utf8_lossy(ctx.request.query()).parse().unwrap_or(24);
         let form = ctx.path().to_owned();
         give(&mut ctx.response, &form, &STATIC[..length], &tally);
         if let Some(status) =

@@ -283,7 +283,7 @@ fn answer(ctx: &mut RequestCtx, request: &Seen) {
         ctx.set_status_code(status);
     }
     if request.path == "/close" {
-        ctx.set_connection_close();
+        ctx.response.set_connection_close();
     }
     if request.method == "CONNECT" {
         ctx.set_status_code(501);
@@ -333,7 +333,7 @@ impl Seen {
         };
         Seen {
             method: request.method().to_owned(),
-            target: request.target().to_vec(),
+            target: request.request_uri().to_vec(),
             path: request.path().to_owned(),
             query: request.query().to_vec(),
             host: request.host().to_vec(),

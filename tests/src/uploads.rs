@@ -61,7 +61,7 @@ pub fn read_by(ctx: &mut RequestCtx, room: usize) -> io::Result<Vec<u8>> {
 
 /// Answers with the body and the trailers, or with what went wrong; the query says how large the reads are.
 pub fn echo(ctx: &mut RequestCtx) {
-    let room = String::from_utf8_lossy(ctx.query()).parse().unwrap_or(8 * 1024);
+    let room = String::from_utf8_lossy(ctx.request.query()).parse().unwrap_or(8 * 1024);
     let before = match ctx.path() {
         "/before" => format!("{} then ", ctx.request.trailers().iter().count()),
         _ => String::new(),

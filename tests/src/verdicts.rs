@@ -42,7 +42,7 @@ fn echo(ctx: &mut RequestCtx) {
     let echoed = format!(
         "{} {} {} {} [{}] {} {{{}}}",
         request.method(),
-        request.target().escape_ascii(),
+        request.request_uri().escape_ascii(),
         request.path(),
         request.host().escape_ascii(),
         list(request.headers()),

@@ -18,7 +18,7 @@ impl Protocol for Ours {
             Task::Measure(bytes) => builder.build(move |ctx| {
                 assert_eq!(ctx.body().len(), bytes);
                 if job.closes() {
-                    ctx.set_connection_close();
+                    ctx.response.set_connection_close();
                 }
                 count_handled();
             }),
@@ -32,10 +32,10 @@ impl Protocol for Ours {
 }
 
 fn greet(ctx: &mut RequestCtx, closes: bool) {
-    assert!(ctx.is_get());
+    assert!(ctx.request.is_get());
     ctx.success("text/plain", HELLO);
     if closes {
-        ctx.set_connection_close();
+        ctx.response.set_connection_close();
     }
     count_handled();
 }
@@ -45,7 +45,7 @@ fn echo(ctx: &mut RequestCtx, closes: bool) {
     ctx.response.set_content_type("text/plain");
     ctx.response.set_body(ctx.request.body());
     if closes {
-        ctx.set_connection_close();
+        ctx.response.set_connection_close();
     }
     count_handled();
 }

@@ -89,10 +89,9 @@ impl fmt::Display for RequestCtx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (local, remote) = (self.local_addr(), self.remote_addr());
         write!(f, "#{:016x} - {local}<->{remote} - {} ", self.id(), self.method())?;
-        let (host, target) =
-            (String::from_utf8_lossy(self.host()), String::from_utf8_lossy(self.request_uri()));
+        let (host, target) = (self.request.host_str(), self.request.request_uri_str());
         // An absolute target, an asterisk and an authority say it all.
-        if target.starts_with('/') { write!(f, "http://{host}{target}") } else { f.write_str(&target) }
+        if target.starts_with('/') { write!(f, "http://{host}{target}") } else { f.write_str(target) }
     }
 }
 

@@ -8,6 +8,7 @@
 use super::{RequestCtx, StatusError};
 use crate::message::request::BodyReader;
 use crate::proto::ProtoError;
+use crate::util::text::text;
 use crate::values::args::Args;
 use crate::values::coding::ContentDecoder;
 use crate::values::form::{self, Form, FormFile, FormType, Limit};
@@ -59,7 +60,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.form_value("q").as_deref(), Some(&b"red ants"[..]));
     /// assert_eq!(ctx.form_value_body_first("page").as_deref(), Some(&b"3"[..]));
     /// assert_eq!(ctx.form_value("x"), None);
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     // CTX-03.
     pub fn form_value(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
@@ -67,6 +68,11 @@ impl RequestCtx {
             Some(FormValue(look_up)) => look_up(self, name),
             None => self.form_value_query_first(name),
         }
+    }
+
+    /// As [`form_value`](Self::form_value), if it is UTF-8.
+    pub fn form_value_str(&mut self, name: &str) -> Option<Cow<'_, str>> {
+        text(self.form_value(name)?)
     }
 
     /// As [`form_value`](Self::form_value) when the server says nothing else.
@@ -146,7 +152,7 @@ impl RequestCtx {
     /// }
     /// let mut ctx = RequestCtx::default();
     /// upload(&mut ctx);
-    /// assert_eq!(ctx.response.status(), 415, "there is no form");
+    /// assert_eq!(ctx.response.status_code(), 415, "there is no form");
     /// ```
     ///
     /// # Errors

@@ -22,12 +22,12 @@ use super::{RequestCtx, StatusError};
 ///
 /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/?name=ann")?, None);
 /// greet.handle(&mut ctx);
-/// assert_eq!((ctx.response.status(), ctx.response.body()), (200, &b"hello ann"[..]));
+/// assert_eq!((ctx.response.status_code(), ctx.response.body()), (200, &b"hello ann"[..]));
 ///
 /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/")?, None);
 /// greet.handle(&mut ctx);
-/// assert_eq!((ctx.response.status(), ctx.response.body()), (400, &b"who are you?"[..]));
-/// # Ok::<(), anthill_http::InvalidRequest>(())
+/// assert_eq!((ctx.response.status_code(), ctx.response.body()), (400, &b"who are you?"[..]));
+/// # Ok::<(), anthill_http::RequestError>(())
 /// ```
 ///
 /// Wrappers take a handler and give one. The parameter of a closure that is returned needs its type written:
@@ -38,7 +38,7 @@ use super::{RequestCtx, StatusError};
 /// fn tagged(next: impl Handler) -> impl Handler {
 ///     move |ctx: &mut RequestCtx| {
 ///         next.handle(ctx);
-///         let status = ctx.response.status().to_string();
+///         let status = ctx.response.status_code().to_string();
 ///         ctx.response.set_header("X-Status", status); // afterwards: errors start the response over
 ///     }
 /// }
@@ -159,7 +159,7 @@ mod tests {
         let mut ctx = RequestCtx::new();
         handler.handle(&mut ctx);
         assert_eq!(ctx.response.header("x-half-done"), None);
-        (ctx.response.status(), String::from_utf8_lossy(ctx.response.body()).into_owned())
+        (ctx.response.status_code(), String::from_utf8_lossy(ctx.response.body()).into_owned())
     }
 
     #[test]

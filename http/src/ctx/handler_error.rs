@@ -46,11 +46,11 @@ use std::{fmt, io};
 ///
 /// let mut ctx = RequestCtx::default();
 /// (|_: &mut RequestCtx| Err::<(), _>(ShopError::SoldOut)).handle(&mut ctx);
-/// assert_eq!((ctx.response.status(), ctx.response.body()), (409, &b"sold out"[..]));
+/// assert_eq!((ctx.response.status_code(), ctx.response.body()), (409, &b"sold out"[..]));
 ///
 /// // What is our own fault is logged and not told.
 /// (|_: &mut RequestCtx| Err::<(), _>(ShopError::Database("password wrong".into()))).handle(&mut ctx);
-/// assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
+/// assert_eq!((ctx.response.status_code(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which status it is answered with",
@@ -77,7 +77,7 @@ pub trait StatusError: fmt::Display {
 /// let closed = |_: &mut RequestCtx| Err::<(), _>(HttpError::new(503, "we open at nine"));
 /// let mut ctx = RequestCtx::default();
 /// closed.handle(&mut ctx);
-/// assert_eq!((ctx.response.status(), ctx.response.body()), (503, &b"we open at nine"[..]));
+/// assert_eq!((ctx.response.status_code(), ctx.response.body()), (503, &b"we open at nine"[..]));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpError {

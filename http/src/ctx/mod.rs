@@ -41,8 +41,8 @@ use std::time::SystemTime;
 /// fn hello(ctx: &mut anthill_http::RequestCtx) {
 ///     let name = ctx.query_arg("name").map_or("world".into(), |name| name.into_owned());
 ///     ctx.set_content_type("text/plain");
-///     ctx.write("Hello, ");
-///     ctx.write(name);
+///     ctx.append_body("Hello, ");
+///     ctx.append_body(name);
 /// }
 /// # let _: fn(&mut anthill_http::RequestCtx) = hello;
 /// ```
@@ -125,7 +125,7 @@ impl RequestCtx {
     /// let mut ctx = RequestCtx::for_request(request, Some(([1, 2, 3, 4], 80).into()));
     /// handler(&mut ctx);
     /// assert_eq!(ctx.response.body(), b"/a for 1.2.3.4:80");
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     // CTX-10.
     pub fn for_request(request: Request, remote_addr: Option<SocketAddr>) -> Self {
@@ -221,9 +221,9 @@ mod tests {
             "PUT /a%20b/../c?x=1&y&x=2&z=%26+ HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\n\
              Content-Length: 4\r\n\r\nbody",
         );
-        assert_eq!((ctx.method(), ctx.is_put(), ctx.is_get()), ("PUT", true, false));
-        assert_eq!((ctx.path(), ctx.request_uri()), ("/c", &b"/a%20b/../c?x=1&y&x=2&z=%26+"[..]));
-        assert_eq!((ctx.query(), ctx.host()), (&b"x=1&y&x=2&z=%26+"[..], &b"h:80"[..]));
+        assert_eq!((ctx.method(), ctx.request.is_put(), ctx.request.is_get()), ("PUT", true, false));
+        assert_eq!((ctx.path(), ctx.request.request_uri()), ("/c", &b"/a%20b/../c?x=1&y&x=2&z=%26+"[..]));
+        assert_eq!((ctx.request.query(), ctx.request.host()), (&b"x=1&y&x=2&z=%26+"[..], &b"h:80"[..]));
         assert_eq!((ctx.header("x-a"), ctx.body()), (Some(&b"b"[..]), &b"body"[..]));
         let arg = |name: &str| ctx.query_arg(name).map(Cow::into_owned);
         assert_eq!(arg("x").as_deref(), Some(&b"1"[..]));
@@ -234,24 +234,24 @@ mod tests {
 
     #[test]
     fn exactly_one_method_test_is_right() {
-        type Test = fn(&RequestCtx) -> bool;
+        type Test = fn(&Request) -> bool;
         let tests: [(&str, Test); 9] = [
-            ("GET", RequestCtx::is_get),
-            ("HEAD", RequestCtx::is_head),
-            ("POST", RequestCtx::is_post),
-            ("PUT", RequestCtx::is_put),
-            ("DELETE", RequestCtx::is_delete),
-            ("PATCH", RequestCtx::is_patch),
-            ("OPTIONS", RequestCtx::is_options),
-            ("CONNECT", RequestCtx::is_connect),
-            ("TRACE", RequestCtx::is_trace),
+            ("GET", Request::is_get),
+            ("HEAD", Request::is_head),
+            ("POST", Request::is_post),
+            ("PUT", Request::is_put),
+            ("DELETE", Request::is_delete),
+            ("PATCH", Request::is_patch),
+            ("OPTIONS", Request::is_options),
+            ("CONNECT", Request::is_connect),
+            ("TRACE", Request::is_trace),
         ];
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE", "get"]
         {
             let target = if method == "CONNECT" { "h:1" } else { "/" };
             let ctx = received(&format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
             for (name, test) in tests {
-                assert_eq!(test(&ctx), name == method, "is it {name} when it is {method}");
+                assert_eq!(test(&ctx.request), name == method, "is it {name} when it is {method}");
             }
         }
     }
@@ -260,19 +260,19 @@ mod tests {
     fn response_helpers() {
         let mut ctx = RequestCtx::new();
         ctx.success("text/html", "<p>");
-        ctx.write("more");
+        ctx.append_body("more");
         write!(ctx, "{}", 7).expect("writing to a context cannot fail");
         assert_eq!(ctx.response.body(), b"<p>more7");
         assert_eq!(ctx.response.headers().get("content-type"), Some(&b"text/html"[..]));
 
         ctx.response.set_header("x", "y");
-        ctx.set_connection_close();
+        ctx.response.set_connection_close();
         ctx.not_found();
-        assert_eq!((ctx.response.status(), ctx.response.body()), (404, &b"404 Page not found"[..]));
-        assert!(!ctx.response.headers().contains("x") && !ctx.response.wants_close());
+        assert_eq!((ctx.response.status_code(), ctx.response.body()), (404, &b"404 Page not found"[..]));
+        assert!(!ctx.response.headers().contains("x") && !ctx.response.connection_close());
 
         ctx.not_modified();
-        assert_eq!((ctx.response.status(), ctx.response.body()), (304, &b""[..]));
+        assert_eq!((ctx.response.status_code(), ctx.response.body()), (304, &b""[..]));
         assert!(ctx.response.headers().is_empty());
     }
 

@@ -3,11 +3,10 @@
 //! The rule: what is read borrows from the context, so it cannot be kept.
 
 use super::RequestCtx;
-use crate::message::request::{BodyReader, QueryArgs};
+use crate::message::request::BodyReader;
 use crate::message::response::Response;
 use crate::util::date;
 use crate::values::header;
-use crate::values::uri::{Uri, UriError};
 use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;
@@ -19,89 +18,19 @@ impl RequestCtx {
         self.request.method()
     }
 
-    /// Whether the method is `GET`.
-    pub fn is_get(&self) -> bool {
-        self.request.is_get()
-    }
-
-    /// Whether the method is `HEAD`.
-    pub fn is_head(&self) -> bool {
-        self.request.is_head()
-    }
-
-    /// Whether the method is `POST`.
-    pub fn is_post(&self) -> bool {
-        self.request.is_post()
-    }
-
-    /// Whether the method is `PUT`.
-    pub fn is_put(&self) -> bool {
-        self.request.is_put()
-    }
-
-    /// Whether the method is `DELETE`.
-    pub fn is_delete(&self) -> bool {
-        self.request.is_delete()
-    }
-
-    /// Whether the method is `PATCH`.
-    pub fn is_patch(&self) -> bool {
-        self.request.is_patch()
-    }
-
-    /// Whether the method is `OPTIONS`.
-    pub fn is_options(&self) -> bool {
-        self.request.is_options()
-    }
-
-    /// Whether the method is `CONNECT`.
-    pub fn is_connect(&self) -> bool {
-        self.request.is_connect()
-    }
-
-    /// Whether the method is `TRACE`.
-    pub fn is_trace(&self) -> bool {
-        self.request.is_trace()
-    }
-
     /// The decoded and normalised path; see [`Request::path`](crate::Request::path).
     pub fn path(&self) -> &str {
         self.request.path()
     }
 
-    /// The request target as it was sent.
-    pub fn request_uri(&self) -> &[u8] {
-        self.request.target()
-    }
-
-    /// The query as it was sent, without the `?`.
-    pub fn query(&self) -> &[u8] {
-        self.request.query()
-    }
-
-    /// The whole URI that is asked for; see [`Request::uri`](crate::Request::uri).
-    ///
-    /// # Errors
-    /// Those of [`Request::uri`](crate::Request::uri).
-    pub fn uri(&self) -> Result<Uri, UriError> {
-        self.request.uri()
-    }
-
-    /// The decoded pairs of the query, in order; see [`Request::query_args`](crate::Request::query_args).
-    pub fn query_args(&self) -> QueryArgs<'_> {
-        self.request.query_args()
-    }
-
-    /// The decoded value of the first query argument called `name`; empty when it has none.
+    /// The decoded value of the first query argument called `name`; see [`Request::query_arg`](crate::Request::query_arg).
     pub fn query_arg(&self, name: impl AsRef<[u8]>) -> Option<Cow<'_, [u8]>> {
-        let name = name.as_ref();
-        let (_, value) = self.request.query_args().find(|(found, _)| found.as_ref() == name)?;
-        Some(value.unwrap_or_default())
+        self.request.query_arg(name)
     }
 
-    /// The host the request is for, with the port if one was given.
-    pub fn host(&self) -> &[u8] {
-        self.request.host()
+    /// As [`query_arg`](Self::query_arg), if it is UTF-8.
+    pub fn query_arg_str(&self, name: impl AsRef<[u8]>) -> Option<Cow<'_, str>> {
+        self.request.query_arg_str(name)
     }
 
     /// The value of the first header field called `name`, in any case.
@@ -109,14 +38,9 @@ impl RequestCtx {
         self.request.header(name)
     }
 
-    /// The value of `User-Agent`.
-    pub fn user_agent(&self) -> Option<&[u8]> {
-        self.request.user_agent()
-    }
-
-    /// The value of `Referer`: the page that the request came from.
-    pub fn referer(&self) -> Option<&[u8]> {
-        self.request.referer()
+    /// As [`header`](Self::header), if it is UTF-8.
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        self.request.header_str(name)
     }
 
     /// The request's body; see [`Request::body`](crate::Request::body) for what that is when bodies are streamed.
@@ -124,9 +48,9 @@ impl RequestCtx {
         self.request.body()
     }
 
-    /// Whether the whole body has arrived; see [`Request::is_body_complete`](crate::Request::is_body_complete).
-    pub fn is_body_complete(&self) -> bool {
-        self.request.is_body_complete()
+    /// As [`body`](Self::body), if it is UTF-8.
+    pub fn body_str(&self) -> Option<&str> {
+        self.request.body_str()
     }
 
     /// Reads the body as it arrives (fasthttp's `RequestBodyStream`).
@@ -189,11 +113,5 @@ impl RequestCtx {
             return true;
         };
         date::whole_seconds(last_modified) > date::whole_seconds(since)
-    }
-
-    /// The value of the first cookie called exactly `name`, as it was sent; see
-    /// [`Request::cookies`](crate::Request::cookies).
-    pub fn cookie(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
-        self.request.cookie(name)
     }
 }

@@ -10,9 +10,9 @@ use std::io;
 
 /// Preparing the response.
 impl RequestCtx {
-    /// Sets the status code; see [`Response::set_status`](crate::Response::set_status).
+    /// Sets the status code; see [`Response::set_status_code`](crate::Response::set_status_code).
     pub fn set_status_code(&mut self, status: impl IntoStatus) {
-        self.response.set_status(status);
+        self.response.set_status_code(status);
     }
 
     /// Sets the `Content-Type` of the response.
@@ -28,13 +28,8 @@ impl RequestCtx {
     /// Adds a copy of `part` to the response's body.
     ///
     /// The context is also an [`io::Write`], for `write!` and for encoders; writing to it always succeeds.
-    pub fn write(&mut self, part: impl AsRef<[u8]>) {
+    pub fn append_body(&mut self, part: impl AsRef<[u8]>) {
         self.response.append_body(part);
-    }
-
-    /// Asks for the connection to be closed after the response.
-    pub fn set_connection_close(&mut self) {
-        self.response.set_close();
     }
 
     /// Sets type and body of a successful response.
@@ -47,7 +42,7 @@ impl RequestCtx {
     /// gone.
     pub fn error(&mut self, message: impl AsRef<[u8]>, status: impl IntoStatus) {
         self.response.clear();
-        self.response.set_status(status);
+        self.response.set_status_code(status);
         self.response.set_content_type("text/plain; charset=utf-8");
         self.response.set_body(message);
     }
@@ -60,7 +55,7 @@ impl RequestCtx {
     /// Starts the response over as an empty 304.
     pub fn not_modified(&mut self) {
         self.response.clear();
-        self.response.set_status(304);
+        self.response.set_status_code(304);
     }
 
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.
@@ -78,7 +73,7 @@ impl RequestCtx {
     /// let mut ctx = RequestCtx::for_request(Request::new("GET", "http://example.org/shop/cart?full")?, None);
     /// ctx.redirect("../login?from=cart", 303);
     /// assert_eq!(ctx.response.header("location"), Some(&b"http://example.org/login?from=cart"[..]));
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     // CTX-07.
     pub fn redirect(&mut self, uri: impl AsRef<[u8]>, status: impl IntoStatus) {
@@ -89,7 +84,7 @@ impl RequestCtx {
         // Browsers leave tabs and line breaks out, which would make two slashes of `/<tab>/`.
         let blank = |&byte: &u8| if byte.is_ascii_control() { b' ' } else { byte };
         let uri: Vec<u8> = uri.as_ref().iter().map(blank).collect();
-        self.response.set_status(status);
+        self.response.set_status_code(status);
         let location = self.absolute(&uri).unwrap_or(uri);
         self.response.set_header("Location", location);
     }

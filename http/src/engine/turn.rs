@@ -167,7 +167,7 @@ impl<H: Host> Turn<'_, H> {
     fn answer(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let request = &self.work.ctx.request;
         let is_whole = request.is_body_complete();
-        self.conn.route = Route::of(request.method(), request.target());
+        self.conn.route = Route::of(request.method(), request.request_uri());
         if let Some(hand_over) = self.host.hands_over(self.conn.route, is_whole) {
             // Earlier responses must not wait for a handler that blocks.
             return match self.conn.send(&mut self.work.output) {

@@ -560,7 +560,7 @@ mod connections {
 
     #[test]
     fn handler_and_server_close() {
-        let polite: &dyn Fn(&Request, &mut Response) = &|_, response| response.set_close();
+        let polite: &dyn Fn(&Request, &mut Response) = &|_, response| response.set_connection_close();
         let header: &dyn Fn(&Request, &mut Response) =
             &|_, response| response.set_header("Connection", "close");
         let message = format!("{}{}", get(""), get(""));
@@ -705,7 +705,7 @@ mod responses {
     #[test]
     fn responses_without_a_body_leave_the_connection_usable() {
         let handler: &dyn Fn(&Request, &mut Response) = &|request, response| {
-            response.set_status(if request.path() == "/none" { 204 } else { 200 });
+            response.set_status_code(if request.path() == "/none" { 204 } else { 200 });
             response.set_body("body");
         };
         let server = Server { handler, ..Server::default() };

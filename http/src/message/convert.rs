@@ -6,7 +6,7 @@
 //! is not there), and is left out where it would not (the spelling of header names, the order of fields with different
 //! names, extensions). All values of a name are kept, in their order.
 
-use crate::message::request::{InvalidRequest, Request};
+use crate::message::request::{Request, RequestError};
 use crate::message::response::Response;
 use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
@@ -16,14 +16,14 @@ use std::fmt;
 /// Why a message cannot be expressed in the types of the crate `http`.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Unconvertible {
+pub enum ConvertError {
     /// Its method, target, or a header field, is not valid there.
     Part(::http::Error),
     /// Its body is not there: a received one that has not arrived completely, or a response's that is a stream.
     Body,
 }
 
-impl fmt::Display for Unconvertible {
+impl fmt::Display for ConvertError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Part(_) => "the message has a part that the crate http does not take: change it first",
@@ -32,7 +32,7 @@ impl fmt::Display for Unconvertible {
     }
 }
 
-impl std::error::Error for Unconvertible {
+impl std::error::Error for ConvertError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Part(error) => Some(error),
@@ -41,7 +41,7 @@ impl std::error::Error for Unconvertible {
     }
 }
 
-impl<E: Into<::http::Error>> From<E> for Unconvertible {
+impl<E: Into<::http::Error>> From<E> for ConvertError {
     fn from(error: E) -> Self {
         Self::Part(error.into())
     }
@@ -59,17 +59,17 @@ impl<E: Into<::http::Error>> From<E> for Unconvertible {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl<B: AsRef<[u8]>> TryFrom<::http::Request<B>> for Request {
-    type Error = InvalidRequest;
+    type Error = RequestError;
 
     /// # Errors
     /// When the target or the host is not one that a request can have, for instance when there are two hosts.
-    fn try_from(from: ::http::Request<B>) -> Result<Self, InvalidRequest> {
+    fn try_from(from: ::http::Request<B>) -> Result<Self, RequestError> {
         let (parts, body) = from.into_parts();
         let mut request = Self::new(parts.method.as_str(), parts.uri.to_string())?;
         request.set_version(parts.version.into());
         let mut hosts = parts.headers.get_all(::http::header::HOST).iter();
         match (hosts.next(), hosts.next()) {
-            (Some(_), Some(_)) => return Err(InvalidRequest::Host),
+            (Some(_), Some(_)) => return Err(RequestError::Host),
             (Some(host), None) if request.host().is_empty() => request.set_host(host)?,
             _ => {}
         }
@@ -91,17 +91,17 @@ impl<B: AsRef<[u8]>> TryFrom<::http::Request<B>> for Request {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl TryFrom<&Request> for ::http::Request<Vec<u8>> {
-    type Error = Unconvertible;
+    type Error = ConvertError;
 
     /// # Errors
-    /// [`Unconvertible`].
-    fn try_from(from: &Request) -> Result<Self, Unconvertible> {
+    /// [`ConvertError`].
+    fn try_from(from: &Request) -> Result<Self, ConvertError> {
         if !from.is_body_complete() {
-            return Err(Unconvertible::Body);
+            return Err(ConvertError::Body);
         }
         let mut to = Self::new(from.body().to_vec());
         *to.method_mut() = ::http::Method::from_bytes(from.method().as_bytes())?;
-        *to.uri_mut() = ::http::Uri::try_from(from.target())?;
+        *to.uri_mut() = ::http::Uri::try_from(from.request_uri())?;
         *to.version_mut() = from.version().into();
         *to.headers_mut() = from.headers().try_into()?;
         Ok(to)
@@ -114,7 +114,7 @@ impl TryFrom<&Request> for ::http::Request<Vec<u8>> {
 /// use anthill_http::Response;
 /// let from = http::Response::builder().status(201).header("location", "/7").body("made")?;
 /// let response = Response::from(from);
-/// assert_eq!((response.status(), response.header("Location")), (201, Some(&b"/7"[..])));
+/// assert_eq!((response.status_code(), response.header("Location")), (201, Some(&b"/7"[..])));
 /// assert_eq!(response.body(), b"made");
 /// # Ok::<(), http::Error>(())
 /// ```
@@ -122,7 +122,7 @@ impl<B: AsRef<[u8]>> From<::http::Response<B>> for Response {
     fn from(from: ::http::Response<B>) -> Self {
         let (parts, body) = from.into_parts();
         let mut response = Self::new();
-        response.set_status(parts.status);
+        response.set_status_code(parts.status);
         *response.headers_mut() = Headers::from(&parts.headers);
         response.set_body(body);
         response
@@ -131,16 +131,16 @@ impl<B: AsRef<[u8]>> From<::http::Response<B>> for Response {
 
 /// A reason phrase that was set is left out.
 impl TryFrom<&Response> for ::http::Response<Vec<u8>> {
-    type Error = Unconvertible;
+    type Error = ConvertError;
 
     /// # Errors
-    /// [`Unconvertible`].
-    fn try_from(from: &Response) -> Result<Self, Unconvertible> {
+    /// [`ConvertError`].
+    fn try_from(from: &Response) -> Result<Self, ConvertError> {
         if from.is_body_stream() {
-            return Err(Unconvertible::Body);
+            return Err(ConvertError::Body);
         }
         let mut to = Self::new(from.body().to_vec());
-        *to.status_mut() = ::http::StatusCode::from_u16(from.status())?;
+        *to.status_mut() = ::http::StatusCode::from_u16(from.status_code())?;
         *to.headers_mut() = from.headers().try_into()?;
         Ok(to)
     }

@@ -55,7 +55,7 @@ pub(crate) fn check_head(
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
     }
-    ctx.response.set_status(status);
+    ctx.response.set_status_code(status);
     if status == 100 {
         ctx.response.clear();
     }
@@ -70,10 +70,10 @@ fn hook_panicked(ctx: &RequestCtx) -> u16 {
 /// Answers a method that is not served because only GET and HEAD are.
 // SRV-14.
 pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
-    ctx.response.set_status(405);
+    ctx.response.set_status_code(405);
     ctx.response.set_header("Allow", "GET, HEAD");
     ctx.response.set_body("non-get request received");
-    ctx.response.set_close();
+    ctx.response.set_connection_close();
 }
 
 /// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.
@@ -129,7 +129,7 @@ mod tests {
             &mut ctx,
         );
         assert_eq!(outcome, Err(Panicked));
-        assert_eq!((ctx.response.status(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
+        assert_eq!((ctx.response.status_code(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
         assert!(!ctx.response.headers().contains("secret"));
         assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Ok(()));
     }
@@ -142,7 +142,7 @@ mod tests {
             let mut config = RequestConfig::new();
             let verdict =
                 check_head(hooks, true, &ServerSession::new(1), &mut ctx, &Limits::default(), &mut config);
-            (verdict, ctx.response.status())
+            (verdict, ctx.response.status_code())
         };
         assert_eq!(judged(&|_| 100), (Ok(true), 200));
         assert_eq!(judged(&|_| 413), (Ok(false), 413));

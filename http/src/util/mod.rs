@@ -12,4 +12,5 @@ pub(crate) mod panic;
 pub(crate) mod path;
 pub(crate) mod percent;
 pub(crate) mod span;
+pub(crate) mod text;
 pub(crate) mod token;

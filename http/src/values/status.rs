@@ -94,7 +94,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
 
 /// Appends the status line of `status`, with `reason` in place of the standard phrase unless that is empty.
 ///
-/// `status` has three digits; [`Response::set_status`](crate::Response::set_status) sees to that.
+/// `status` has three digits; [`Response::set_status_code`](crate::Response::set_status_code) sees to that.
 #[inline]
 pub(crate) fn append_line(out: &mut Vec<u8>, status: u16, reason: &[u8]) {
     match known_line(status) {

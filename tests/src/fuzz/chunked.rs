@@ -100,5 +100,5 @@ fn read(ctx: &mut RequestCtx) {
     };
     FOUND.set(Some((body, end)));
     // What follows may happen to be a request as well.
-    ctx.set_connection_close();
+    ctx.response.set_connection_close();
 }

@@ -120,7 +120,7 @@ pub(super) fn handle(ctx: &mut RequestCtx) {
     });
     let mut seen = Seen {
         method: ctx.method().as_bytes().to_vec(),
-        target: ctx.request_uri().to_vec(),
+        target: ctx.request.request_uri().to_vec(),
         fields: owned(ctx.request.headers()),
         read: Reading::Nothing,
         answer: Answer { status: 200, ..Answer::default() },
@@ -237,7 +237,7 @@ fn read(ctx: &mut RequestCtx, behaviour: Behaviour) -> Reading {
         }
         6 => {
             let copy = ctx.request.clone();
-            if copy.target() != ctx.request.target()
+            if copy.request_uri() != ctx.request.request_uri()
                 || copy.method() != ctx.request.method()
                 || copy.host() != ctx.request.host()
                 || copy.path() != ctx.request.path()
@@ -282,7 +282,7 @@ fn read(ctx: &mut RequestCtx, behaviour: Behaviour) -> Reading {
 }
 
 fn all(ctx: &RequestCtx, body: Vec<u8>) -> Reading {
-    if !ctx.is_body_complete() {
+    if !ctx.request.is_body_complete() {
         fault("a body that was read to its end is not complete".to_owned());
     }
     Reading::All(body, owned(ctx.request.trailers()))
@@ -325,7 +325,7 @@ fn answer(
         }
         2 => {
             ctx.set_body(&text);
-            ctx.set_connection_close();
+            ctx.response.set_connection_close();
         }
         3 => {
             noted.body = all_letters;
@@ -450,7 +450,7 @@ fn answer(
             ctx.response.set_body_vec(big);
         }
         22 => {
-            ctx.set_connection_close();
+            ctx.response.set_connection_close();
             ctx.response = Response::new();
             ctx.response.set_body_shared(text);
         }

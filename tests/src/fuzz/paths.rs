@@ -31,7 +31,7 @@ pub(super) fn check(data: &[u8]) {
         && raw.starts_with(b"/")
     {
         judge(request.path(), &self::normal(&raw[..end]), &raw);
-        let uri = Uri::parse_with_host("h", request.target()).expect("the target of a request");
+        let uri = Uri::parse_with_host("h", request.request_uri()).expect("the target of a request");
         assert_eq!((uri.path(), uri.query()), (request.path(), request.query()));
     }
 

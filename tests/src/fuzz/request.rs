@@ -31,7 +31,7 @@ fn check_received(input: &[u8]) {
     };
     let expected = reference::requests(input).into_iter().next().expect("a request, since one was found");
     assert_eq!((request.body(), expected.body.state), (&expected.body.bytes[..], reference::State::Complete));
-    assert_eq!((request.method().as_bytes(), request.target()), (expected.method, expected.target));
+    assert_eq!((request.method().as_bytes(), request.request_uri()), (expected.method, expected.target));
     judge_path(request.path());
     judge_views(&request, input);
     // The end is found as soon as it is there, and not before.
@@ -58,7 +58,7 @@ fn check_built(input: &[u8]) {
         return;
     }
     let before = request.clone();
-    if request.set_target(value).is_err() {
+    if request.set_request_uri(value).is_err() {
         assert_same(&request, &before);
     }
     request = before.clone();
@@ -91,7 +91,7 @@ fn check_sent(request: &Request) {
     assert_eq!(
         (
             again.method(),
-            again.target(),
+            again.request_uri(),
             again.path(),
             again.query(),
             again.host(),
@@ -100,7 +100,7 @@ fn check_sent(request: &Request) {
         ),
         (
             request.method(),
-            request.target(),
+            request.request_uri(),
             request.path(),
             request.query(),
             request.host(),
@@ -129,7 +129,7 @@ fn assert_same(one: &Request, other: &Request) {
             .chain(request.trailers())
             .map(|(name, value)| (name.to_owned(), value.to_vec()))
             .collect();
-        let line = [request.target().to_vec(), request.query().to_vec(), request.host().to_vec()];
+        let line = [request.request_uri().to_vec(), request.query().to_vec(), request.host().to_vec()];
         (request.method().to_owned(), line, request.path().to_owned(), fields, request.body().to_vec())
     };
     assert_eq!(parts(one), parts(other));
@@ -142,7 +142,7 @@ fn judge_views(request: &Request, input: &[u8]) {
     assert!(input.windows(lines.len()).any(|window| window == lines), "{}", lines.escape_ascii());
     if let Ok(uri) = request.uri()
         && !request.is_connect()
-        && request.target() != b"*"
+        && request.request_uri() != b"*"
     {
         assert_eq!((uri.path(), uri.query()), (request.path(), request.query()));
         assert_eq!(uri.host().len().min(1), request.host().len().min(1));

@@ -44,7 +44,7 @@ pub(super) fn check(data: &[u8]) {
     if !is_stream {
         assert_eq!(response.body(), body);
     }
-    let status = response.status();
+    let status = response.status_code();
     // What a reader finds by its name is what will be sent.
     let names: Vec<String> = response.headers().iter().map(|(name, _)| name.to_owned()).collect();
     let values: Vec<Vec<u8>> = response.headers().iter().map(|(_, value)| value.to_vec()).collect();
@@ -116,9 +116,8 @@ fn prepare(response: &mut Response, body: &mut Vec<u8>, what: usize, number: u8,
         2 => response.append_header(one, other),
         3 => response.set_content_type(one),
         4 => response.set_reason(one),
-        5 => {
-            response.set_status([100, 101, 200, 204, 205, 299, 304, 400, 500, 599][usize::from(number) % 10])
-        }
+        5 => response
+            .set_status_code([100, 101, 200, 204, 205, 299, 304, 400, 500, 599][usize::from(number) % 10]),
         6 => {
             let mut cookie = Cookie::new(one, other);
             cookie.set_path(other);
@@ -187,7 +186,7 @@ fn prepare(response: &mut Response, body: &mut Vec<u8>, what: usize, number: u8,
             return;
         }
         _ => {
-            response.set_close();
+            response.set_connection_close();
             response.clear_body();
             body.clear();
             return;

@@ -35,13 +35,13 @@ pub(super) struct Edits {
 /// Why a part of a request cannot be set.
 ///
 /// ```
-/// use anthill_http::{InvalidRequest, Request};
-/// assert_eq!(Request::new("GET", "no-slash").err(), Some(InvalidRequest::Target));
-/// assert_eq!(Request::new("GE T", "/").err(), Some(InvalidRequest::Method));
+/// use anthill_http::{RequestError, Request};
+/// assert_eq!(Request::new("GET", "no-slash").err(), Some(RequestError::Target));
+/// assert_eq!(Request::new("GE T", "/").err(), Some(RequestError::Method));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum InvalidRequest {
+pub enum RequestError {
     /// The method is not a token (RFC 9110 section 9.1).
     Method,
     /// The target is none of the forms of RFC 9112 section 3.2, or has bytes that it must not have.
@@ -50,7 +50,7 @@ pub enum InvalidRequest {
     Host,
 }
 
-impl fmt::Display for InvalidRequest {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Method => "invalid method; use letters, digits and !#$%&'*+-.^_`|~",
@@ -62,7 +62,7 @@ impl fmt::Display for InvalidRequest {
     }
 }
 
-impl std::error::Error for InvalidRequest {}
+impl std::error::Error for RequestError {}
 
 /// Building and changing.
 impl Request {
@@ -77,12 +77,12 @@ impl Request {
     /// request.set_body("hello");
     /// assert_eq!((request.path(), request.host()), ("/a b", &b"example.org"[..]));
     /// assert_eq!(request.body(), b"hello");
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     ///
     /// # Errors
-    /// [`InvalidRequest`], saying which of the two is not valid.
-    pub fn new(method: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<Self, InvalidRequest> {
+    /// [`RequestError`], saying which of the two is not valid.
+    pub fn new(method: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<Self, RequestError> {
         let mut request = Self::empty();
         request.edits = Some(Box::default());
         request.relocate(method.as_ref(), target.as_ref(), b"")?;
@@ -93,10 +93,10 @@ impl Request {
     /// with it.
     ///
     /// # Errors
-    /// [`InvalidRequest::Method`]; or [`InvalidRequest::Target`] when the target does not go with it (`CONNECT` needs
+    /// [`RequestError::Method`]; or [`RequestError::Target`] when the target does not go with it (`CONNECT` needs
     /// `host:port`, and nothing else may have that). Then nothing has changed.
-    pub fn set_method(&mut self, method: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
-        let target = if self.target().is_empty() { b"/".to_vec() } else { self.target().to_vec() };
+    pub fn set_method(&mut self, method: impl AsRef<[u8]>) -> Result<(), RequestError> {
+        let target = if self.request_uri().is_empty() { b"/".to_vec() } else { self.request_uri().to_vec() };
         let host = self.host().to_vec();
         self.edit();
         self.relocate(method.as_ref(), &target, &host)
@@ -106,8 +106,8 @@ impl Request {
     /// request gets the method `GET` with it.
     ///
     /// # Errors
-    /// [`InvalidRequest::Target`]. Then nothing has changed.
-    pub fn set_target(&mut self, target: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
+    /// [`RequestError::Target`]. Then nothing has changed.
+    pub fn set_request_uri(&mut self, target: impl AsRef<[u8]>) -> Result<(), RequestError> {
         let method =
             if self.method_bytes().is_empty() { b"GET".to_vec() } else { self.method_bytes().to_vec() };
         let host = self.host().to_vec();
@@ -120,16 +120,16 @@ impl Request {
     /// ```
     /// let mut request = anthill_http::Request::new("GET", "http://example.org/a")?;
     /// request.set_host("h:81")?;
-    /// assert_eq!((request.header_str("host"), request.target()), (Some("h:81"), &b"http://h:81/a"[..]));
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// assert_eq!((request.header_str("host"), request.request_uri()), (Some("h:81"), &b"http://h:81/a"[..]));
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     ///
     /// # Errors
-    /// [`InvalidRequest::Host`]; a `CONNECT` needs a host with a port. Then nothing has changed.
-    pub fn set_host(&mut self, host: impl AsRef<[u8]>) -> Result<(), InvalidRequest> {
+    /// [`RequestError::Host`]; a `CONNECT` needs a host with a port. Then nothing has changed.
+    pub fn set_host(&mut self, host: impl AsRef<[u8]>) -> Result<(), RequestError> {
         let host = host.as_ref();
         if !authority::is_valid(host) || self.is_connect() && !authority::is_valid_with_port(host) {
-            return Err(InvalidRequest::Host);
+            return Err(RequestError::Host);
         }
         let (method, target) = (self.method_bytes().to_vec(), self.target_at(host));
         self.edit().headers.set("Host", host);
@@ -171,7 +171,7 @@ impl Request {
         let name = name.as_ref();
         let was_there = self.edit().headers.remove(name);
         if name.eq_ignore_ascii_case(b"host") {
-            let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
+            let (method, target) = (self.method_bytes().to_vec(), self.request_uri().to_vec());
             let authority = split_target(&method, &target).ok().and_then(|parts| parts.authority);
             self.place(&method, &target, authority.unwrap_or_default());
         }
@@ -232,7 +232,7 @@ impl Request {
     pub(crate) fn head_to_send(&self, length: Option<u64>) -> RequestHead<'_> {
         RequestHead {
             method: self.method_bytes(),
-            target: self.target(),
+            target: self.request_uri(),
             version: self.version(),
             host: self.host(),
             fields: self.headers(),
@@ -247,7 +247,7 @@ impl Request {
             let mut headers = Headers::new();
             headers.copy_from(self.headers());
             let edits = Edits { head: self.found.head, headers, ..Edits::default() };
-            let (method, target) = (self.method_bytes().to_vec(), self.target().to_vec());
+            let (method, target) = (self.method_bytes().to_vec(), self.request_uri().to_vec());
             let host = self.host().to_vec();
             self.edits = Some(Box::new(edits));
             self.place(&method, &target, &host);
@@ -257,14 +257,14 @@ impl Request {
     }
 
     /// Checks method and target and moves in; an absolute target brings its own host.
-    fn relocate(&mut self, method: &[u8], target: &[u8], host: &[u8]) -> Result<(), InvalidRequest> {
+    fn relocate(&mut self, method: &[u8], target: &[u8], host: &[u8]) -> Result<(), RequestError> {
         if !token::is_token(method) {
-            return Err(InvalidRequest::Method);
+            return Err(RequestError::Method);
         }
         let is_clean = target.iter().all(|byte| !byte.is_ascii_control() && *byte != b' ');
-        let parts = split_target(method, target).map_err(|_| InvalidRequest::Target)?;
+        let parts = split_target(method, target).map_err(|_| RequestError::Target)?;
         if target.is_empty() || !is_clean || std::str::from_utf8(target).is_err() {
-            return Err(InvalidRequest::Target);
+            return Err(RequestError::Target);
         }
         let host = parts.authority.unwrap_or(host);
         // What a peer says in that field besides an absolute target does not count (RFC 9112 section 3.2.2), and must not
@@ -278,7 +278,7 @@ impl Request {
 
     /// The target, with `host` for the authority that it may have.
     fn target_at(&self, host: &[u8]) -> Vec<u8> {
-        let target = self.target();
+        let target = self.request_uri();
         let parts = split_target(self.method_bytes(), target).ok();
         let Some(old) = parts.and_then(|parts| parts.authority) else { return target.to_vec() };
         let old = Span::of(old, target);
@@ -333,7 +333,7 @@ impl Clone for Request {
             body: Some(self.body().to_vec()),
             ..Edits::default()
         }));
-        copy.place(self.method_bytes(), self.target(), self.host());
+        copy.place(self.method_bytes(), self.request_uri(), self.host());
         copy
     }
 }

@@ -22,9 +22,19 @@ impl Request {
         self.header("Content-Type")
     }
 
+    /// As [`content_type`](Self::content_type), if it is UTF-8.
+    pub fn content_type_str(&self) -> Option<&str> {
+        self.header_str("Content-Type")
+    }
+
     /// The value of `Content-Encoding`. To undo it, there is [`ContentDecoder`](crate::body::ContentDecoder).
     pub fn content_encoding(&self) -> Option<&[u8]> {
         self.header("Content-Encoding")
+    }
+
+    /// As [`content_encoding`](Self::content_encoding), if it is UTF-8.
+    pub fn content_encoding_str(&self) -> Option<&str> {
+        self.header_str("Content-Encoding")
     }
 
     /// The value of `User-Agent`.
@@ -32,9 +42,19 @@ impl Request {
         self.header("User-Agent")
     }
 
+    /// As [`user_agent`](Self::user_agent), if it is UTF-8.
+    pub fn user_agent_str(&self) -> Option<&str> {
+        self.header_str("User-Agent")
+    }
+
     /// The value of `Referer`: the page that the request came from.
     pub fn referer(&self) -> Option<&[u8]> {
         self.header("Referer")
+    }
+
+    /// As [`referer`](Self::referer), if it is UTF-8.
+    pub fn referer_str(&self) -> Option<&str> {
+        self.header_str("Referer")
     }
 
     /// What the client says about content codings, to ask which it prefers.
@@ -44,7 +64,7 @@ impl Request {
     /// request.set_header("accept-encoding", "gzip;q=0.5, br");
     /// assert_eq!(request.accept_encoding().preferred(["gzip", "br", "identity"]), Some("br"));
     /// assert!(request.accepts_encoding("gzip") && !request.accepts_encoding("zstd"));
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     pub fn accept_encoding(&self) -> AcceptEncoding<impl Iterator<Item = &[u8]> + Clone> {
         AcceptEncoding::new(self.headers().get_all("Accept-Encoding"))
@@ -63,7 +83,7 @@ impl Request {
     }
 
     /// Whether the `Connection` list has `close`.
-    pub fn wants_close(&self) -> bool {
+    pub fn connection_close(&self) -> bool {
         header::has_token(self.headers().get_all("Connection"), "close")
     }
 
@@ -103,7 +123,7 @@ impl Request {
     /// request.append_header("cookie", "a=3");
     /// assert!(request.cookies().eq([(&b"a"[..], &b"1"[..]), (b"b", b"2"), (b"a", b"3")]));
     /// assert_eq!((request.cookie("a"), request.cookie("A")), (Some(&b"1"[..]), None));
-    /// # Ok::<(), anthill_http::InvalidRequest>(())
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     // CKY-03.
     pub fn cookies(&self) -> RequestCookies<'_, impl Iterator<Item = &[u8]> + Clone> {
@@ -113,6 +133,11 @@ impl Request {
     /// The value of the first cookie called exactly `name`, as it was sent.
     pub fn cookie(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         self.cookies().get(name)
+    }
+
+    /// As [`cookie`](Self::cookie), if it is UTF-8.
+    pub fn cookie_str(&self, name: impl AsRef<[u8]>) -> Option<&str> {
+        std::str::from_utf8(self.cookie(name)?).ok()
     }
 }
 
@@ -149,8 +174,8 @@ impl Request {
     }
 
     /// Adds `close` to the `Connection` list.
-    pub fn set_close(&mut self) {
-        if !self.wants_close() {
+    pub fn set_connection_close(&mut self) {
+        if !self.connection_close() {
             self.append_header("Connection", "close");
         }
     }

@@ -17,12 +17,13 @@ mod receive;
 
 pub use body::BodyReader;
 use body::Failure;
-pub use edit::InvalidRequest;
+pub use edit::RequestError;
 use form::KeptForm;
 
 use crate::proto::{Received, RequestParts, Rest, parse_content_length};
 use crate::util::pairs::Pairs;
 use crate::util::percent;
+use crate::util::text::text;
 use crate::values::headers::Fields;
 use crate::values::uri::{Uri, UriError};
 use crate::values::version::Version;
@@ -118,8 +119,14 @@ impl Request {
     }
 
     /// The request target as it was sent (RFC 9112 section 3.2), for example `/a%20b?c=d`.
-    pub fn target(&self) -> &[u8] {
+    #[doc(alias = "target")]
+    pub fn request_uri(&self) -> &[u8] {
         self.head().target.within(self.line())
+    }
+
+    /// The [`request_uri`](Self::request_uri) as text. It is always UTF-8: other targets are refused.
+    pub fn request_uri_str(&self) -> &str {
+        std::str::from_utf8(self.request_uri()).unwrap_or_default()
     }
 
     /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot
@@ -141,6 +148,11 @@ impl Request {
         self.head().query.within(self.line())
     }
 
+    /// The [`query`](Self::query) as text, as it was sent. It is always UTF-8, as the target is.
+    pub fn query_str(&self) -> &str {
+        std::str::from_utf8(self.query()).unwrap_or_default()
+    }
+
     /// The decoded name and value pairs of the query, in order.
     ///
     /// Pairs are separated by `&`; `+` is a space and escapes are decoded, in names as well. The value is
@@ -148,6 +160,26 @@ impl Request {
     /// of them, or to change them, there is [`Args`](crate::Args).
     pub fn query_args(&self) -> QueryArgs<'_> {
         QueryArgs::new(self.query())
+    }
+
+    /// The decoded value of the first query argument called `name`; empty when it has none.
+    ///
+    /// ```
+    /// let request = anthill_http::Request::new("GET", "/?q=red+ants&q=2&all")?;
+    /// assert_eq!(request.query_arg("q").as_deref(), Some(&b"red ants"[..]));
+    /// assert_eq!(request.query_arg_str("all").as_deref(), Some(""));
+    /// assert_eq!(request.query_arg_str("Q"), None);
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn query_arg(&self, name: impl AsRef<[u8]>) -> Option<Cow<'_, [u8]>> {
+        let name = name.as_ref();
+        let (_, value) = self.query_args().find(|(found, _)| found.as_ref() == name)?;
+        Some(value.unwrap_or_default())
+    }
+
+    /// As [`query_arg`](Self::query_arg), if it is UTF-8.
+    pub fn query_arg_str(&self, name: impl AsRef<[u8]>) -> Option<Cow<'_, str>> {
+        text(self.query_arg(name)?)
     }
 
     /// The protocol version.
@@ -161,12 +193,18 @@ impl Request {
         self.head().host.within(self.line())
     }
 
+    /// The [`host`](Self::host) as text. It is always ASCII: other hosts are refused.
+    pub fn host_str(&self) -> &str {
+        std::str::from_utf8(self.host()).unwrap_or_default()
+    }
+
     /// The whole URI that is asked for: `http`, the [host](Self::host), and the target; or the target itself when that is
     /// absolute. For a `CONNECT` it is the host alone.
     ///
     /// ```
-    /// let (request, _) = anthill_http::Request::parse(b"GET /a?b HTTP/1.1\r\nHost: H:8080\r\n\r\n")?.expect("all of
-    /// it"); assert_eq!(request.uri()?.to_string(), "http://h:8080/a?b");
+    /// let (request, _) =
+    ///     anthill_http::Request::parse(b"GET /a?b HTTP/1.1\r\nHost: H:8080\r\n\r\n")?.expect("all of it");
+    /// assert_eq!(request.uri()?.to_string(), "http://h:8080/a?b");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -174,7 +212,7 @@ impl Request {
     /// When the host or the target has what a URI cannot have, although it was fine in a request: a port above 65535, or
     /// an escaped ASCII byte in the host.
     pub fn uri(&self) -> Result<Uri, UriError> {
-        let target = if self.is_connect() { &b"/"[..] } else { self.target() };
+        let target = if self.is_connect() { &b"/"[..] } else { self.request_uri() };
         Uri::parse_with_host(self.host(), target)
     }
 
@@ -242,6 +280,11 @@ impl Request {
         self.window()
     }
 
+    /// As [`body`](Self::body), if it is UTF-8.
+    pub fn body_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.body()).ok()
+    }
+
     /// Whether the whole body has arrived. Always, unless the server streams request bodies.
     pub fn is_body_complete(&self) -> bool {
         self.found.rest == Rest::None || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
@@ -279,7 +322,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method())
-            .field("target", &String::from_utf8_lossy(self.target()))
+            .field("target", &String::from_utf8_lossy(self.request_uri()))
             .field("version", &self.version())
             .field("headers", &self.headers())
             .field("body_bytes", &self.body().len())
@@ -336,7 +379,7 @@ mod tests {
         let mut request = Request::empty();
         request.input_mut().receive(b"GET / HTTP/1.1\r\n");
         assert_eq!(request.method(), "");
-        assert_eq!(request.target(), b"");
+        assert_eq!(request.request_uri(), b"");
         assert_eq!(request.path(), "");
         assert_eq!(request.body(), b"");
         assert!(request.headers().is_empty());

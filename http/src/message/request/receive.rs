@@ -147,7 +147,7 @@ mod tests {
             assert_eq!(request.host(), host.as_bytes(), "{line}");
             assert_eq!(request.path(), path, "{line}");
             assert_eq!(request.query(), query.as_bytes(), "{line}");
-            assert_eq!(request.target(), line.split_once(' ').expect("a target").1.as_bytes(), "{line}");
+            assert_eq!(request.request_uri(), line.split_once(' ').expect("a target").1.as_bytes(), "{line}");
         }
     }
 

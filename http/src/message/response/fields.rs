@@ -17,6 +17,11 @@ impl Response {
         self.headers.get("Content-Type")
     }
 
+    /// As [`content_type`](Self::content_type), if it is UTF-8.
+    pub fn content_type_str(&self) -> Option<&str> {
+        self.headers.get_str("Content-Type")
+    }
+
     /// Sets the `Content-Type`.
     pub fn set_content_type(&mut self, content_type: impl AsRef<[u8]>) {
         self.headers.set_known("Content-Type", content_type.as_ref());
@@ -27,6 +32,11 @@ impl Response {
         self.headers.get("Content-Encoding")
     }
 
+    /// As [`content_encoding`](Self::content_encoding), if it is UTF-8.
+    pub fn content_encoding_str(&self) -> Option<&str> {
+        self.headers.get_str("Content-Encoding")
+    }
+
     /// Sets `Content-Encoding`. The body must be encoded so.
     pub fn set_content_encoding(&mut self, coding: impl AsRef<[u8]>) {
         self.headers.set("Content-Encoding", coding);
@@ -35,6 +45,11 @@ impl Response {
     /// The `Server` that was set. Without one, the server sends its own.
     pub fn server(&self) -> Option<&[u8]> {
         self.headers.get("Server")
+    }
+
+    /// As [`server`](Self::server), if it is UTF-8.
+    pub fn server_str(&self) -> Option<&str> {
+        self.headers.get_str("Server")
     }
 
     /// Sets `Server` for this response.
@@ -53,7 +68,7 @@ impl Response {
     /// use anthill_http::header::{ByteRange, ContentRange};
     /// let mut response = anthill_http::Response::new();
     /// let range = ByteRange::new(0, 4).expect("not empty");
-    /// response.set_status(206);
+    /// response.set_status_code(206);
     /// response.set_content_range(ContentRange::Part { range, length: Some(11) });
     /// assert_eq!(response.header("content-range"), Some(&b"bytes 0-4/11"[..]));
     /// ```

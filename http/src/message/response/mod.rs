@@ -37,10 +37,10 @@ use std::sync::Arc;
 ///
 /// ```
 /// let mut response = anthill_http::Response::new();
-/// response.set_status(404);
+/// response.set_status_code(404);
 /// response.set_content_type("text/plain");
 /// response.set_body("nothing here");
-/// assert_eq!((response.status(), response.body()), (404, &b"nothing here"[..]));
+/// assert_eq!((response.status_code(), response.body()), (404, &b"nothing here"[..]));
 /// ```
 #[derive(Debug)]
 pub struct Response {
@@ -60,7 +60,7 @@ pub struct Response {
 /// }
 /// let mut ctx = anthill_http::RequestCtx::default();
 /// answer(&mut ctx, 404);
-/// assert_eq!(ctx.response.status(), 404);
+/// assert_eq!(ctx.response.status_code(), 404);
 /// ```
 pub trait IntoStatus {
     /// The code.
@@ -92,19 +92,19 @@ pub(crate) enum Stream {
 ///
 /// ```
 /// let mut response = anthill_http::Response::new();
-/// assert_eq!(response.add_trailer("Content-Length, Checksum"), Err(anthill_http::InvalidTrailer));
+/// assert_eq!(response.add_trailer("Content-Length, Checksum"), Err(anthill_http::TrailerError));
 /// assert_eq!(response.headers().get("Trailer"), Some(&b"Checksum"[..]));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InvalidTrailer;
+pub struct TrailerError;
 
-impl fmt::Display for InvalidTrailer {
+impl fmt::Display for TrailerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name that must not be a trailer; use a field that has nothing to do with framing, routing or the type")
     }
 }
 
-impl std::error::Error for InvalidTrailer {}
+impl std::error::Error for TrailerError {}
 
 impl Response {
     /// An empty response with status 200.
@@ -120,7 +120,7 @@ impl Response {
     }
 
     /// The status code that will be sent.
-    pub fn status(&self) -> u16 {
+    pub fn status_code(&self) -> u16 {
         self.status
     }
 
@@ -128,7 +128,7 @@ impl Response {
     ///
     /// 0 means 200, as in fasthttp. Any other number that is not of three digits (below 100 or above 999)
     /// cannot be sent and is a mistake of the handler: it becomes 500.
-    pub fn set_status(&mut self, status: impl IntoStatus) {
+    pub fn set_status_code(&mut self, status: impl IntoStatus) {
         self.status = match status.into_status() {
             0 => 200,
             status @ 100..=999 => status,
@@ -155,6 +155,11 @@ impl Response {
         self.headers.get(name)
     }
 
+    /// As [`header`](Self::header), if it is UTF-8.
+    pub fn header_str(&self, name: &str) -> Option<&str> {
+        self.headers.get_str(name)
+    }
+
     /// The header fields set so far. Those that are added when the response is written (`Date`,
     /// `Content-Length` and so on) are not among them.
     pub fn headers(&self) -> &Headers {
@@ -170,7 +175,7 @@ impl Response {
     ///
     /// `Content-Length` and `Transfer-Encoding` are ignored when the response is written, because its real
     /// body decides; only the answer to a `HEAD` request with no body may name a length.
-    /// `Connection: close` has the effect of [`Response::set_close`]; of other options only `Upgrade` is
+    /// `Connection: close` has the effect of [`Response::set_connection_close`]; of other options only `Upgrade` is
     /// sent.
     // HDR-06.
     pub fn set_header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
@@ -308,6 +313,11 @@ impl Response {
         }
     }
 
+    /// As [`body`](Self::body), if it is UTF-8.
+    pub fn body_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.body()).ok()
+    }
+
     /// The body, to edit. Bytes that were shared are copied first; a streamed body is replaced by an empty one.
     pub fn body_mut(&mut self) -> &mut Vec<u8> {
         match std::mem::take(&mut self.source) {
@@ -347,15 +357,15 @@ impl Response {
     /// they are sent in the head.
     ///
     /// # Errors
-    /// [`InvalidTrailer`] when one of the names must not be a trailer; the others are announced nevertheless.
+    /// [`TrailerError`] when one of the names must not be a trailer; the others are announced nevertheless.
     // BDY-08.
-    pub fn add_trailer(&mut self, names: impl AsRef<[u8]>) -> Result<(), InvalidTrailer> {
+    pub fn add_trailer(&mut self, names: impl AsRef<[u8]>) -> Result<(), TrailerError> {
         let mut verdict = Ok(());
         let lines: Vec<&[u8]> = self.headers.get_all("Trailer").collect();
         let mut announced = lines.join(&b", "[..]);
         for name in names.as_ref().split(|&byte| byte == b',').map(token::trim) {
             if !is_trailer_name(name) {
-                verdict = Err(InvalidTrailer);
+                verdict = Err(TrailerError);
             } else if !token::list(&announced).any(|known| known.eq_ignore_ascii_case(name)) {
                 if !announced.is_empty() {
                     announced.extend_from_slice(b", ");
@@ -371,14 +381,14 @@ impl Response {
 
     /// Asks for the connection to be closed after this response: adds `close` to the `Connection` list.
     // CON-05.
-    pub fn set_close(&mut self) {
-        if !self.wants_close() {
+    pub fn set_connection_close(&mut self) {
+        if !self.connection_close() {
             self.headers.append("Connection", "close");
         }
     }
 
     /// Whether the `Connection` list has `close`.
-    pub fn wants_close(&self) -> bool {
+    pub fn connection_close(&self) -> bool {
         header::has_token(self.headers.get_all("Connection"), "close")
     }
 
@@ -474,8 +484,8 @@ mod tests {
         let mut response = Response::new();
         for (given, kept) in [(0, 200), (1, 500), (99, 500), (100, 100), (204, 204), (999, 999), (1000, 500)]
         {
-            response.set_status(given);
-            assert_eq!(response.status(), kept, "{given}");
+            response.set_status_code(given);
+            assert_eq!(response.status_code(), kept, "{given}");
         }
     }
 
@@ -489,23 +499,23 @@ mod tests {
         assert_eq!(response.body(), b"second and more!");
         response.set_reason("Odd\r\nX: y");
         assert_eq!(response.reason(), b"Odd  X: y");
-        response.set_status(404);
+        response.set_status_code(404);
         assert_eq!(response.reason(), b"", "a reason belongs to the status it was set for");
     }
 
     #[test]
     fn clearing_leaves_nothing_behind() {
         let mut response = Response::new();
-        response.set_status(500);
+        response.set_status_code(500);
         response.set_reason("x");
         response.set_header("a", "b");
         response.set_body("body");
-        response.set_close();
+        response.set_connection_close();
         response.clear();
-        assert_eq!(response.status(), 200);
+        assert_eq!(response.status_code(), 200);
         assert_eq!(response.reason(), b"");
         assert!(response.headers().is_empty());
         assert_eq!(response.body(), b"");
-        assert!(!response.wants_close());
+        assert!(!response.connection_close());
     }
 }

@@ -38,7 +38,7 @@ impl Response {
     /// What the head of the response is made of.
     pub(super) fn head(&self) -> ResponseHead<'_> {
         ResponseHead {
-            status: self.status(),
+            status: self.status_code(),
             reason: self.reason(),
             fields: self.headers().fields(),
             length: self.content_length(),
@@ -63,7 +63,7 @@ mod tests {
         prepare(&mut prepared);
         let connection = ConnectionField { upgrade: true, ..ConnectionField::default() };
         prepared.settle_small_body();
-        let (status, length) = (prepared.status(), prepared.content_length());
+        let (status, length) = (prepared.status_code(), prepared.content_length());
         let framing = response_out(method.as_bytes(), Version::Http11, status, length);
         let mut out = Output::default();
         append_response_head(out.buffer_mut(), &prepared.head(), framing, connection, defaults);
@@ -145,7 +145,7 @@ mod tests {
         );
         check(
             |response| {
-                response.set_status(101);
+                response.set_status_code(101);
                 response.set_header("connection", "upgrade");
                 response.set_header("upgrade", "websocket");
             },
@@ -157,7 +157,7 @@ mod tests {
     fn some_statuses_have_no_body() {
         for status in [100, 204, 304] {
             let sent = encode("GET", &BARE, |response| {
-                response.set_status(status);
+                response.set_status_code(status);
                 response.set_body("body");
             });
             assert!(sent.starts_with(&format!("HTTP/1.1 {status} ")), "{sent}");
@@ -166,14 +166,14 @@ mod tests {
         }
         check(
             |response| {
-                response.set_status(205);
+                response.set_status_code(205);
                 response.set_body("body");
             },
             "HTTP/1.1 205 Reset Content\nContent-Length: 0\n\n",
         );
         check(
             |response| {
-                response.set_status(304);
+                response.set_status_code(304);
                 response.set_content_type("a/b");
             },
             "HTTP/1.1 304 Not Modified\nContent-Type: a/b\n\n",
