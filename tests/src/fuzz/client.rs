@@ -9,11 +9,19 @@ use anthill_http::{ProtoError, Request};
 use super::plan::{Plan, shown};
 use super::reference;
 
+/// A response as the client saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Received {
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
 /// What became of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Became {
-    /// Status, field lines and body of each response, interim ones included.
-    responses: Vec<(u16, Vec<(String, Vec<u8>)>, Vec<u8>)>,
+    /// Interim ones included.
+    responses: Vec<Received>,
     end: Result<Option<String>, ProtoError>,
     /// How many bytes were not used.
     left: usize,
@@ -111,6 +119,8 @@ impl Became {
                 }
                 self.responses.push(seen(conn, std::mem::take(body)));
                 self.end = Ok(conn.finish());
+                let is_clean = self.end != Ok(None) || conn.unread().is_empty();
+                assert!(is_clean, "bytes are left to the next response: {}", shown(conn.unread()));
                 true
             }
             Ok(ClientProgress::NeedInput | ClientProgress::Interim) => false,
@@ -126,16 +136,16 @@ impl Became {
     }
 }
 
-fn seen(conn: &ClientConn, body: Vec<u8>) -> (u16, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn seen(conn: &ClientConn, body: Vec<u8>) -> Received {
     let fields = conn.headers().iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
-    (conn.status(), fields, body)
+    Received { status: conn.status(), fields, body }
 }
 
 /// Compares responses that left the connection usable with how they read in `used`, as plainly as possible.
 fn judge(method: &str, used: &[u8], whole: &Became) {
     let context = || format!("{whole:?} of {}", shown(used));
     let mut rest = used;
-    for (status, fields, body) in &whole.responses {
+    for Received { status, fields, body } in &whole.responses {
         let head =
             rest.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("{}", context()));
         let (lines, after) = rest.split_at(head + 4);
@@ -164,7 +174,7 @@ fn judge(method: &str, used: &[u8], whole: &Became) {
         rest = &after[length..];
     }
     assert_eq!(rest, b"", "{}", context());
-    let last = whole.responses.last().map(|(status, ..)| *status);
+    let last = whole.responses.last().map(|last| last.status);
     assert!(last.is_some_and(|status| status >= 200), "{}", context());
     assert!(method != "CONNECT" || last.is_some_and(|status| status >= 300), "{}", context());
 }
