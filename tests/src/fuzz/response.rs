@@ -177,7 +177,7 @@ fn prepare(response: &mut Response, body: &mut Vec<u8>, what: usize, number: u8,
         }
         17 => {
             let _ = response.headers_mut().remove(one);
-            response.headers_mut().set_names_normalizing(number % 2 == 0);
+            response.headers_mut().set_names_normalizing(number.is_multiple_of(2));
             response.headers_mut().append(one, other);
         }
         18 => {
