@@ -26,6 +26,9 @@ macro_rules! areas {
 
 areas! {
     chunks
+    client_connections
+    client_framing
+    client_heads
     connections
     encodings
     expectations

@@ -32,6 +32,7 @@ macro_rules! entries {
 entries! {
     par_17_args args
     par_17_chunked chunked
+    par_17_client client
     par_17_connection connection
     par_17_cookies cookies
     par_17_decoder decoder

@@ -149,15 +149,16 @@ fn shd_03_no_limit_is_stretched() {
     running.reaches("the other workers have gone", |stats| {
         stats.workers.as_ref().is_some_and(|pool| pool.workers == 1)
     });
-    // The shortest of several, because the machine may be busy with other things.
-    let shortest = (0..20).map(|_| {
+    let took = (0..20).map(|_| {
+        std::thread::sleep(Duration::from_millis(5));
         let begun = Instant::now();
         let outcome = running.server().shutdown(Duration::ZERO);
         let took = begun.elapsed();
         assert!(outcome.is_err(), "a worker is left");
         took
     });
-    let shortest = shortest.min().unwrap();
+    // At first the monitor may be there as well. The shortest, because the machine may be busy with other things.
+    let shortest = took.skip(10).min().unwrap();
     assert!(shortest < Duration::from_millis(5), "no time was given, and {shortest:?} was taken");
     lingering.open();
     eventually("without any time it is told that all has ended", || {

@@ -21,7 +21,7 @@ pub(crate) enum BodyDecoder {
 
 /// How much of a body has arrived, as positions in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Arrived {
+pub(crate) struct Arrival {
     /// Where the decoded bytes end.
     pub(crate) body_end: usize,
     /// Where the message ends, once `trailers` are there.
@@ -70,7 +70,7 @@ impl BodyDecoder {
         input: &mut Input,
         start: usize,
         body_max: Option<u64>,
-    ) -> Result<Arrived, ProtoError> {
+    ) -> Result<Arrival, ProtoError> {
         let raw = input.unread_mut().get_mut(start..).unwrap_or_default();
         let found = self.decode(raw, body_max)?;
         let (body_end, read) = (start + found.written, start + found.read);
@@ -78,7 +78,7 @@ impl BodyDecoder {
             input.cut(body_end, read);
         }
         let trailers = found.trailers.map(|section| start + section.start..start + section.end);
-        Ok(Arrived { body_end, end: read, trailers })
+        Ok(Arrival { body_end, end: read, trailers })
     }
 
     /// How many bytes are missing; `None` when only the peer knows.

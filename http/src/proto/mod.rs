@@ -1,27 +1,50 @@
-//! The protocol core: HTTP/1.x as bytes in and bytes out.
+//! The protocol core: HTTP/1.x as bytes in and bytes out, for both roles.
 //!
-//! The idea: the core is asked "here is what has been received so far, what now?" and answers with one of
-//! three things: *need more* (a normal value, not an error), *ready* (a complete request was found), or the
-//! one reason why this cannot become a request. What it wants to say to the peer it appends to an output
+//! The idea: a session is asked "here is what has been received so far, what now?" and answers with one of
+//! three things: *need more* (a normal value, not an error), *ready* (a complete message was found), or the
+//! one reason why this cannot become a message. What it wants to say to the peer it appends to an output
 //! buffer. Who reads, writes, waits and counts time is none of its business, so the same code serves an event
-//! loop, a blocking stream and the client.
+//! loop and a blocking stream; and what a server and a client both have to know about messages is written once, below
+//! their two sessions.
 //!
 //! ```text
-//!                      advance(input)                     respond(response)         finish()
+//!                      advance(input)                     respond(head)             finish()
 //!   Idle ──first byte──▶ Head ──blank line──▶ Body ──last byte──▶ Ready ──────────▶ Ready ────▶ Idle
 //!     │                   │                    │
 //!     └────────── error, once ─────────────────┘──▶ refuse(error), then the connection ends
 //! ```
 //!
+//! This is the server's session ([`server`]); [`client`] draws its own.
+//!
+//! The words:
+//! * A *head* is everything up to the blank line: first line and header fields. *Parts* ([`RequestParts`],
+//!   `ResponseParts`) are what a received head said; [`RequestHead`] and [`ResponseHead`] are what a head to be written is
+//!   made of.
+//! * *Received* ([`Received`]) is a message that was found: spans into the [`Input`](crate::wire::input::Input) that it
+//!   arrived in. *Input* is what came from the peer and was not used; *output* what waits to be sent.
+//! * *Framing* is how the end of a received body is found, *ending* ([`Ending`]) how the end of a sent one is marked. Both
+//!   are decided in [`framing`] alone.
+//! * The *rest* ([`Rest`]) is what of a body has not arrived while its message is already used: the body *streams*.
+//!   *Draining* is throwing away a rest that nobody reads.
+//! * *Interim* responses are those with a 1xx status that are followed by the *final* one.
+//! * A *head decision* is what somebody outside says about a request of which only the head is there: accept its body, or
+//!   respond at once.
+//! * A *refusal* is a response by the server itself to what is no request.
+//! * A *close reason* ([`CloseReason`]) says why nothing can follow on a connection.
+//! * *Default fields* are those that a server adds to every response (`Server`, `Date`).
+//!
 //! The contract:
-//! * *Consumed.* Bytes leave the input by [`ServerSession::finish`] (one whole request) or, inside a
-//!   chunked body, when framing is removed. Nothing behind the current request is touched.
-//! * *Produced.* Only complete messages are appended to the output, in the order of the requests.
+//! * *Consumed.* Bytes leave the input when a session is told that a message is finished (one whole message), when empty
+//!   lines before a request and interim responses are passed, or, inside a chunked body, when framing is removed. Nothing
+//!   behind the current message is touched.
+//! * *Produced.* Only complete heads and refusals are appended to the output, in the order of the messages.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
-//!   request that is not ready can be thrown away.
+//!   message that is not ready can be thrown away.
 //! * The outcome does not depend on how the input was cut into pieces.
 //!
-//! The rule: no socket, clock, thread or log in this folder. A test at the end of this file checks that.
+//! The rule: no socket, clock, thread or log in this folder, and nothing above the bytes of a connection: no request or
+//! response that a user holds, no state outside of a session. A test at the end of this file checks the first half, the
+//! order of the layers the second.
 
 pub(crate) mod body;
 pub(crate) mod chunked;

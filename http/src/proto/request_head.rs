@@ -163,7 +163,7 @@ fn interpret(
     let version = if raw.version == Some(1) { Version::Http11 } else { Version::Http10 };
     let method = raw.method.unwrap_or_default().as_bytes();
     let target = raw.path.unwrap_or_default().as_bytes();
-    let mut seen = Seen::default();
+    let mut seen = SeenFields::default();
     for header in raw.headers.iter() {
         let name = header.name.as_bytes();
         fields.push(Field { name: Span::of(name, bytes), value: Span::of(header.value, bytes) });
@@ -198,14 +198,14 @@ fn interpret(
 
 /// What the fields said that the server itself has to know.
 #[derive(Default)]
-struct Seen<'a> {
+struct SeenFields<'a> {
     host: Option<&'a [u8]>,
     framing: FramingFields,
     connection: ConnectionOptions,
     expects_continue: bool,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenFields<'a> {
     /// Looks at one field. The length of the name rules nearly all of them out.
     #[inline]
     fn field(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), ProtoError> {

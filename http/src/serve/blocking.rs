@@ -7,7 +7,7 @@ use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{ConnStage, Exchange, Patience, Piece, Runner, Step};
-use crate::serve::moment::Clock;
+use crate::serve::moment::Moment;
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
@@ -15,6 +15,7 @@ use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::transport::{Direction, Line};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 /// Responses collected before they are written although more requests are waiting, in bytes.
 const BATCH_BYTES_MAX: usize = 64 * 1024;
@@ -36,8 +37,7 @@ pub(crate) fn serve(
     attended: &Attended<'_>,
 ) -> Result<(), Error> {
     let UserStream { transport, socket, .. } = stream;
-    let clock = Clock::start();
-    work.moment = clock.now();
+    work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
         line: Line { wire: Some(transport), ..Line::default() },
@@ -45,7 +45,6 @@ pub(crate) fn serve(
         work,
         service,
         by: Caller { attended },
-        clock,
     };
     let served = driver.serve();
     driver.count();
@@ -82,7 +81,6 @@ struct BlockingDriver<'a> {
     work: &'a mut Workspace,
     service: &'a Service,
     by: Caller<'a>,
-    clock: Clock,
 }
 
 impl BlockingDriver<'_> {
@@ -147,7 +145,8 @@ impl BlockingDriver<'_> {
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
-                self.work.moment = self.clock.now();
+                // The transport keeps the deadlines.
+                self.work.moment = Moment::at(SystemTime::now());
                 Ok(true)
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(error.into()),
@@ -283,7 +282,7 @@ mod tests {
 
         fn serve(&mut self, peer: &Peer) -> Result<(), Error> {
             let standalone = Standalone::default();
-            let attended = standalone.attend(None).expect("it does not stop");
+            let attended = standalone.attend(1, None).expect("it does not stop");
             serve(
                 UserStream::new(peer.clone()),
                 &ConnInfo::opened_now(None, None, false),

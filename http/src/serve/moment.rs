@@ -19,6 +19,12 @@ pub(crate) struct Moment {
 impl Moment {
     /// Before any clock was read.
     pub(crate) const UNREAD: Self = Self { wall: SystemTime::UNIX_EPOCH, unix_seconds: 0, millis: 0 };
+
+    /// A moment of which only the time of day counts, because nobody keeps deadlines by it.
+    #[inline]
+    pub(crate) fn at(wall: SystemTime) -> Self {
+        Self { wall, unix_seconds: date::whole_seconds(wall), millis: 0 }
+    }
 }
 
 /// Reads moments.
@@ -36,8 +42,7 @@ impl Clock {
     /// This moment.
     #[inline]
     pub(crate) fn now(self) -> Moment {
-        let wall = SystemTime::now();
-        Moment { wall, unix_seconds: date::whole_seconds(wall), millis: self.millis() }
+        Moment { millis: self.millis(), ..Moment::at(SystemTime::now()) }
     }
 
     /// How long it has run.

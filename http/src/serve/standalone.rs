@@ -9,8 +9,9 @@
 //! does not wait. (What a client sends at that very moment may be cut off behind its first piece.)
 
 use parking_lot::{Condvar, Mutex};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Ends the wait of a connection.
@@ -19,66 +20,65 @@ pub(crate) type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// The connections; see the module's text.
 #[derive(Default)]
 pub(crate) struct Standalone {
-    /// Written under the lock of `open`.
     stopping: AtomicBool,
-    open: Mutex<Vec<Arc<Wait>>>,
+    open: AtomicUsize,
+    /// Those whose wait can be ended, by their numbers. Whoever waits for the end of all waits under this lock.
+    interruptible: Mutex<HashMap<u64, Arc<Interruptible>>>,
     all_ended: Condvar,
 }
 
-/// One connection's wait.
-struct Wait {
+/// One connection's wait, and how it is ended.
+struct Interruptible {
     waits: Mutex<bool>,
-    interrupt: Option<Interrupt>,
+    interrupt: Interrupt,
 }
 
 /// A connection that is being served; it counts until this is dropped.
 pub(crate) struct Attended<'a> {
     all: &'a Standalone,
-    wait: Arc<Wait>,
+    wait: Option<(u64, Arc<Interruptible>)>,
 }
 
 impl Standalone {
-    /// Counts a connection. `None`: the server is stopping.
-    pub(crate) fn attend(&self, interrupt: Option<Interrupt>) -> Option<Attended<'_>> {
-        let wait = Arc::new(Wait { waits: Mutex::new(false), interrupt });
-        let mut open = self.open.lock();
-        if self.is_stopping() {
-            return None;
+    /// Counts the connection `number`. `None`: the server is stopping.
+    pub(crate) fn attend(&self, number: u64, interrupt: Option<Interrupt>) -> Option<Attended<'_>> {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let mut attended = Attended { all: self, wait: None };
+        if let Some(interrupt) = interrupt {
+            let wait = Arc::new(Interruptible { waits: Mutex::new(false), interrupt });
+            self.interruptible.lock().insert(number, wait.clone());
+            attended.wait = Some((number, wait));
         }
-        open.push(wait.clone());
-        drop(open);
-        Some(Attended { all: self, wait })
+        // Either this sees a stop, or the stop sees this.
+        (!self.is_stopping()).then_some(attended)
     }
 
     /// How many connections are being served.
     pub(crate) fn open(&self) -> usize {
-        self.open.lock().len()
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Lets no new connection in, and ends those that wait between two requests.
     pub(crate) fn stop(&self) {
-        let open = {
-            let open = self.open.lock();
-            self.stopping.store(true, Ordering::SeqCst);
-            open.clone()
-        };
-        for wait in open {
-            let waits = wait.waits.lock();
-            if let (true, Some(interrupt)) = (*waits, &wait.interrupt) {
-                interrupt();
+        self.stopping.store(true, Ordering::SeqCst);
+        let interruptible: Vec<_> = self.interruptible.lock().values().cloned().collect();
+        for connection in interruptible {
+            let waits = connection.waits.lock();
+            if *waits {
+                (connection.interrupt)();
             }
         }
     }
 
-    /// Waits until every connection has ended. False: time was up first.
+    /// After a [`stop`](Self::stop), waits until every connection has ended. False: time was up first.
     pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
-        let mut open = self.open.lock();
-        while !open.is_empty() {
+        let mut lock = self.interruptible.lock();
+        while self.open() > 0 {
             match deadline {
-                None => self.all_ended.wait(&mut open),
+                None => self.all_ended.wait(&mut lock),
                 Some(deadline) => {
-                    if self.all_ended.wait_until(&mut open, deadline).timed_out() {
-                        return open.is_empty();
+                    if self.all_ended.wait_until(&mut lock, deadline).timed_out() {
+                        return self.open() == 0;
                     }
                 }
             }
@@ -88,7 +88,6 @@ impl Standalone {
 
     /// Lets connections in again.
     pub(crate) fn restart(&self) {
-        let _open = self.open.lock();
         self.stopping.store(false, Ordering::SeqCst);
     }
 
@@ -106,21 +105,25 @@ impl Attended<'_> {
     /// Says that the connection waits between two requests, until the answer is dropped. `None`: the server is stopping,
     /// so it must not.
     pub(crate) fn begin_to_wait(&self) -> Option<IdleWait<'_>> {
-        if self.wait.interrupt.is_none() {
+        let Some((_, wait)) = &self.wait else {
             // Nobody could do anything about it.
             return (!self.is_stopping()).then_some(IdleWait { wait: None });
-        }
-        let mut waits = self.wait.waits.lock();
+        };
+        let mut waits = wait.waits.lock();
         *waits = !self.is_stopping();
-        waits.then_some(IdleWait { wait: Some(&self.wait) })
+        waits.then_some(IdleWait { wait: Some(wait) })
     }
 }
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        let mut open = self.all.open.lock();
-        open.retain(|other| !Arc::ptr_eq(other, &self.wait));
-        if open.is_empty() {
+        if let Some((number, _)) = &self.wait {
+            self.all.interruptible.lock().remove(number);
+        }
+        let was_last = self.all.open.fetch_sub(1, Ordering::SeqCst) == 1;
+        // Nobody waits without having stopped the server first.
+        if was_last && self.all.is_stopping() {
+            let _lock = self.all.interruptible.lock();
             self.all.all_ended.notify_all();
         }
     }
@@ -128,7 +131,7 @@ impl Drop for Attended<'_> {
 
 /// A connection that waits between two requests.
 pub(crate) struct IdleWait<'a> {
-    wait: Option<&'a Wait>,
+    wait: Option<&'a Interruptible>,
 }
 
 impl Drop for IdleWait<'_> {

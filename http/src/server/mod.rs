@@ -192,17 +192,17 @@ impl Server {
     ) -> Result<(), Error> {
         let shared = &*self.shared;
         let stream = UserStream::new(stream);
+        let remote_addr = options.remote_addr.or(stream.remote_addr);
+        let local_addr = options.local_addr.or(stream.local_addr);
+        let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls);
         let interrupt = options.interrupt.or_else(|| {
             let socket = stream.socket.clone()?;
             Some(Box::new(move || socket.interrupt()))
         });
-        let attended = shared.standalone.attend(interrupt).ok_or_else(|| {
+        let attended = shared.standalone.attend(info.id(), interrupt).ok_or_else(|| {
             io::Error::other("the server is shutting down; serve again when shutdown has returned")
         })?;
         shared.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let remote_addr = options.remote_addr.or(stream.remote_addr);
-        let local_addr = options.local_addr.or(stream.local_addr);
-        let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls);
         blocking::serve(stream, &info, &mut shared.workspaces.get(), &shared.service, &attended)
     }
 

@@ -3,6 +3,7 @@
 //! The rule: what a line does not say is not ignored but has the usual value (a body is empty, there are no trailers, the
 //! host is `h`), except where there is no usual value.
 
+use super::client::Received;
 use super::text;
 use crate::client::Reply;
 use crate::exchange::Seen;
@@ -27,6 +28,7 @@ pub(super) struct ResponseLine {
     status: u16,
     body: Option<Vec<u8>>,
     fields: Fields,
+    trailers: Vec<(String, Vec<u8>)>,
 }
 
 /// Which fields should be there and which should not.
@@ -106,7 +108,9 @@ impl ResponseLine {
         let status = words.next().and_then(|word| word.parse().ok());
         let mut response = ResponseLine::of_status(status.ok_or_else(|| format!("{line:?} lacks a status"))?);
         for word in words {
-            if !response.fields.take(word)? {
+            if let Some(trailer) = word.strip_prefix('~') {
+                response.trailers.push(name_and_value(trailer)?);
+            } else if !response.fields.take(word)? {
                 let body = word.strip_prefix("body=").ok_or_else(|| unknown(word))?;
                 response.body = Some(text::bytes(body)?);
             }
@@ -122,6 +126,21 @@ impl ResponseLine {
             return Some(format!("the body of a response is {:?}", lossy(&reply.body)));
         }
         let fields = reply.fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        self.fields.mismatch(&fields.collect::<Vec<_>>())
+    }
+
+    /// The same for a response that a client saw, of which everything is known.
+    pub(super) fn mismatch_received(&self, found: &Received) -> Option<String> {
+        if found.status != self.status {
+            return Some(format!("a response has the status {} instead of {}", found.status, self.status));
+        }
+        if self.body.as_deref().unwrap_or_default() != found.body {
+            return Some(format!("the body of a response is {:?}", lossy(&found.body)));
+        }
+        if self.trailers != found.trailers {
+            return Some("the trailers are others".to_owned());
+        }
+        let fields = found.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         self.fields.mismatch(&fields.collect::<Vec<_>>())
     }
 }

@@ -3,13 +3,18 @@
 //! The rule: a file means exactly one thing. Unknown keys, keys given twice, white space at the end of a line and
 //! placeholders without values are errors that name the line.
 
+use super::client::{ClientTrial, Sent};
 use super::expect::{RequestLine, ResponseLine};
-use super::{Case, End, Expected, text, then};
-use crate::wire::Script;
+use super::server::{End, Expected, ServerTrial};
+use super::{Case, Trial, text, then};
+use crate::wire::{Script, Then};
+use anthill_http::unstable::ClientLimits;
 
 /// Keys with one value.
-const SINGLE: [&str; 10] =
-    ["case", "why", "rows", "matrix", "server", "then", "ends", "refused", "alone", "input"];
+const SINGLE: [&str; 13] = [
+    "case", "why", "rows", "matrix", "server", "then", "ends", "refused", "alone", "input", "sent", "client",
+    "left",
+];
 
 /// The cases in `text`; `file` is its name for messages.
 pub(super) fn parse(file: &str, text: &str) -> Result<Vec<Case>, String> {
@@ -114,8 +119,8 @@ impl Record {
             Some(variants) if variants.is_empty() => Err("`each:` without values".to_owned()),
             Some(variants) => {
                 let input = self.input.as_deref().unwrap_or_default();
-                if !["{}", "{1}"].iter().any(|placeholder| input.contains(placeholder)) {
-                    return Err("`each:` without a {} or {1} in the input".to_owned());
+                if !["{}", "{1}", "{2}"].iter().any(|placeholder| input.contains(placeholder)) {
+                    return Err("`each:` without a {}, {1} or {2} in the input".to_owned());
                 }
                 variants.iter().map(|variant| self.case(file, Some(variant))).collect()
             }
@@ -138,10 +143,23 @@ impl Record {
         }
         let input = self.input.as_deref().filter(|input| !input.is_empty()).ok_or("there is no input")?;
         let input = text::with_marks(&fill(input))?;
+        let trial = match self.value("sent") {
+            None => Trial::Server(Box::new(self.server_trial(input, &fill)?)),
+            Some(sent) => {
+                Trial::Client(Box::new(self.client_trial(Sent::parse(&fill(sent))?, input, &fill)?))
+            }
+        };
+        let rows = list(self.value("rows")).map(str::to_owned).collect();
+        Ok(Case { label, rows, matrix: self.value("matrix").map(str::to_owned), trial })
+    }
+
+    fn server_trial(&self, input: text::Text, fill: &dyn Fn(&str) -> String) -> Result<ServerTrial, String> {
+        if let Some(key) = ["client", "left"].into_iter().find(|key| self.value(key).is_some()) {
+            return Err(format!("{key} belongs to a case with `sent`"));
+        }
         let requests: Vec<_> =
             self.all("request").map(|line| RequestLine::parse(&fill(line))).collect::<Result<_, _>>()?;
-        let responses: Vec<_> =
-            self.all("response").map(|line| ResponseLine::parse(&fill(line))).collect::<Result<_, _>>()?;
+        let responses = self.responses(fill)?;
         let end = match (self.value("ends"), self.value("refused")) {
             (Some(_), Some(_)) => return Err("what is refused ends so: leave `ends` out".to_owned()),
             (Some("close"), None) => End::Close,
@@ -152,30 +170,89 @@ impl Record {
             (None, None) if requests.is_empty() => return Err("there is nothing expected".to_owned()),
             (None, None) => End::Peer,
         };
-        let list = |key: &str| -> Vec<String> {
-            let value = self.value(key).unwrap_or_default();
-            value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
-        };
-        Ok(Case {
-            label,
-            rows: list("rows"),
-            matrix: self.value("matrix").map(str::to_owned),
-            server: list("server").iter().map(|option| server_option(option)).collect::<Result<_, _>>()?,
+        Ok(ServerTrial {
+            server: list(self.value("server")).map(server_option).collect::<Result<_, _>>()?,
             script: Script {
                 bytes: input.bytes,
                 cuts: Vec::new(),
                 waits: input.waits,
-                then: self.value("then").map_or(Ok(Default::default()), then)?,
+                then: self.then(fill)?,
             },
             stop: input.stop,
-            alone: match self.value("alone") {
-                None => false,
-                Some("yes") => true,
-                Some(other) => return Err(format!("alone: {other:?}: say yes or leave it out")),
-            },
+            alone: self.is_alone()?,
             expected: Expected { requests, responses: (!responses.is_empty()).then_some(responses), end },
         })
     }
+
+    fn client_trial(
+        &self,
+        sent: Sent,
+        input: text::Text,
+        fill: &dyn Fn(&str) -> String,
+    ) -> Result<ClientTrial, String> {
+        if let Some(key) = ["server", "request"].into_iter().find(|key| self.value(key).is_some()) {
+            return Err(format!("{key} does not belong to a case with `sent`"));
+        }
+        if !input.waits.is_empty() {
+            return Err("a server does not wait within a response".to_owned());
+        }
+        let responses = self.responses(fill)?;
+        let end = match (self.value("ends"), self.value("refused")) {
+            (Some(_), Some(_)) => return Err("what is refused ends so: leave `ends` out".to_owned()),
+            (Some(ends), None) => fill(ends),
+            (None, Some(refused)) => format!("refused {}", fill(refused)),
+            (None, None) if responses.is_empty() => return Err("there is nothing expected".to_owned()),
+            (None, None) => "stays".to_owned(),
+        };
+        let mut limits = ClientLimits::default();
+        for option in list(self.value("client")) {
+            client_option(&mut limits, option)?;
+        }
+        Ok(ClientTrial {
+            sent,
+            limits,
+            bytes: input.bytes,
+            then: self.then(fill)?,
+            stop: input.stop,
+            alone: self.is_alone()?,
+            responses,
+            end,
+            left: text::bytes(&fill(self.value("left").unwrap_or_default()))?,
+        })
+    }
+
+    fn responses(&self, fill: &dyn Fn(&str) -> String) -> Result<Vec<ResponseLine>, String> {
+        self.all("response").map(|line| ResponseLine::parse(&fill(line))).collect()
+    }
+
+    fn then(&self, fill: &dyn Fn(&str) -> String) -> Result<Then, String> {
+        self.value("then").map_or(Ok(Then::default()), |value| then(&fill(value)))
+    }
+
+    fn is_alone(&self) -> Result<bool, String> {
+        match self.value("alone") {
+            None => Ok(false),
+            Some("yes") => Ok(true),
+            Some(other) => Err(format!("alone: {other:?}: say yes or leave it out")),
+        }
+    }
+}
+
+/// The parts of a value that has commas between them.
+fn list(value: Option<&str>) -> impl Iterator<Item = &str> {
+    value.unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn client_option(limits: &mut ClientLimits, option: &str) -> Result<(), String> {
+    let (name, number) = option.split_once('=').ok_or_else(|| format!("{option:?} has no number"))?;
+    let number: usize = number.parse().map_err(|_| format!("{option:?} has no number"))?;
+    match name {
+        "head_bytes" => limits.head_bytes = number,
+        "fields" => limits.fields = number,
+        "body_bytes" => limits.body_bytes = Some(number as u64),
+        _ => return Err(format!("a client has no option {option:?}")),
+    }
+    Ok(())
 }
 
 fn refusal(value: &str) -> Result<End, String> {
@@ -212,7 +289,13 @@ mod tests {
         let cases = parse("f", &text).unwrap();
         assert_eq!(cases.len(), 4);
         assert_eq!(cases[0].label, "f: line 3: \"a\"");
-        let inputs: Vec<_> = cases.iter().map(|case| case.script.bytes.as_slice()).collect();
+        let inputs: Vec<_> = cases
+            .iter()
+            .map(|case| match &case.trial {
+                Trial::Server(trial) => trial.script.bytes.as_slice(),
+                Trial::Client(trial) => &trial.bytes,
+            })
+            .collect();
         assert_eq!(inputs, [&b"x"[..], b"x-", b"xy  z-", b"x -"]);
         assert_eq!(cases[3].rows, ["PAR-01", "PAR-02"]);
         assert_eq!((&cases[0].matrix, cases[3].matrix.as_deref()), (&None, Some("m")));
@@ -231,6 +314,8 @@ mod tests {
             "server: max_request_body_size",
             "server: get_only=1",
             "then: leaves",
+            "left: x",
+            "client: fields=1",
             "alone: no",
             "request: GET",
             "response: x",
@@ -250,6 +335,18 @@ mod tests {
         }
         for refused in ["refused: 400", "refused: x Syntax", "ends: well"] {
             assert!(parse("f", &CASE.replace("refused: 400 Syntax", refused)).is_err(), "{refused:?}");
+        }
+        for slip in [
+            "sent: GET what",
+            "sent: GET\nclient: fields",
+            "sent: GET\nclient: x=1",
+            "sent: GET\nserver: get_only",
+        ] {
+            assert!(
+                parse("f", &CASE.replace("refused: 400 Syntax", &format!("{slip}\nrefused: Syntax")))
+                    .is_err(),
+                "{slip:?}"
+            );
         }
         assert!(parse("f", &CASE.replace("why: b\n", "")).is_err());
         assert!(parse("f", "why: b\n").is_err());

@@ -31,6 +31,19 @@
 //! | `refused` | instead of `ends`: the status code and the `ProtoError` |
 //! | `alone` | `yes`: no other requests are tried before and behind it |
 //!
+//! A case with `sent` is about a client instead: `input` is what a server sends.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `sent` | the method of the request that is answered, then any of `close` (it says `Connection: close`), `upgrade` (it asks for another protocol), `unsent` (its body is still being sent) |
+//! | `client` | limits: `head_bytes=`, `fields=`, `body_bytes=` and a number |
+//! | `response` | what is received, interim responses included; if not said, none |
+//! | `ends` | `stays` (if not said): another request can be sent; `silence`; or the reason why not, as the library calls it |
+//! | `refused` | instead of `ends`: the `ProtoError` |
+//! | `left` | what is left to another protocol |
+//!
+//! `input`, `each`, `then`, `alone` and `{stop}` are as above; `~Name:value` in a `response` line is a trailer field.
+//!
 //! In an input and in all other values `\r`, `\n`, `\t`, `\0`, `\\`, `\{`, `\}` and `\x1F` are what they are elsewhere,
 //! `{ab*100}` is `ab` a hundred times, and in an input `{wait}` is where the peer waits for a response and `{stop}`
 //! where the server must have made up its mind. Line ends are never implied.
@@ -44,19 +57,18 @@
 //! ([`Bench::same_however_cut`](crate::exchange::Bench::same_however_cut)); a flawless request before it is served first and changes
 //! nothing; a flawless request behind it is served when the connection stays and is not when it ends.
 
+mod client;
 mod expect;
 mod format;
+mod server;
 mod text;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anthill_http::{Server, ServerBuilder};
-
-use crate::client::get;
-use crate::exchange::{Bench, Ending, Outcome};
-use crate::wire::{Script, Then};
-use expect::{RequestLine, ResponseLine};
+use crate::wire::Then;
+use client::ClientTrial;
+use server::ServerTrial;
 
 /// One case of the corpus, ready to be tried.
 #[derive(Debug)]
@@ -67,32 +79,17 @@ pub struct Case {
     pub rows: Vec<String>,
     /// Its name in the document about strictness.
     pub matrix: Option<String>,
-    server: Vec<(String, Option<u64>)>,
-    script: Script,
-    /// How many bytes of the input the server may need at most.
-    stop: Option<usize>,
-    alone: bool,
-    expected: Expected,
+    trial: Trial,
 }
 
+/// What is tried.
 #[derive(Debug)]
-struct Expected {
-    requests: Vec<RequestLine>,
-    responses: Option<Vec<ResponseLine>>,
-    end: End,
+enum Trial {
+    /// What a server makes of what a client sends.
+    Server(Box<ServerTrial>),
+    /// What a client makes of what a server sends.
+    Client(Box<ClientTrial>),
 }
-
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    Peer,
-    Close,
-    Silence,
-    Refused(u16, String),
-}
-
-/// The buffer, and with it the limit of a head, of cases that do not say otherwise. Each of the many conversations makes
-/// one of its own, which is most of what they take.
-const READ_BUFFER_BYTES: usize = 2048;
 
 /// Where the corpus is.
 pub fn folder() -> PathBuf {
@@ -135,135 +132,11 @@ impl Case {
     /// # Errors
     /// What came of it instead.
     pub fn check(&self) -> Result<(), String> {
-        let mut bench = Bench::new(self.options());
-        let outcome = bench.same_however_cut(&self.script).map_err(|problem| self.problem(&problem))?;
-        self.judge(&outcome, &Neighbours::default())?;
-        if !self.alone {
-            let before = get("/before");
-            let neighbours = Neighbours { before: true, behind: false };
-            self.judge(&bench.converse(self.script.preceded_by(&before)), &neighbours)?;
-            let script = self.script.preceded_by(&before).cut_at([before.len()]);
-            self.judge(&bench.converse(script), &neighbours)?;
+        match &self.trial {
+            Trial::Server(trial) => trial.check(),
+            Trial::Client(trial) => trial.check(),
         }
-        self.check_what_follows(&mut bench)
-    }
-
-    fn check_what_follows(&self, bench: &mut Bench) -> Result<(), String> {
-        let is_cut_off = ["UnexpectedEnd", "Timeout"]
-            .iter()
-            .any(|cut_off| matches!(&self.expected.end, End::Refused(_, error) if error == cut_off));
-        let length = self.script.bytes.len();
-        let more = self.script.followed_by(get("/behind"));
-        let byte_by_byte = bench.converse(more.cut_at(1..more.bytes.len()));
-        let stop = self.stop.or((self.expected.end == End::Close).then_some(length));
-        if let Some(stop) = stop
-            && byte_by_byte.taken > stop
-        {
-            return Err(self.problem(&format!("{} bytes were read, not {stop}", byte_by_byte.taken)));
-        }
-        if self.alone || is_cut_off {
-            return Ok(());
-        }
-        let stays = matches!(self.expected.end, End::Peer | End::Silence);
-        let neighbours = Neighbours { before: false, behind: stays };
-        self.judge(&byte_by_byte, &neighbours)?;
-        self.judge(&bench.converse(more.cut_at([length])), &neighbours)?;
-        self.judge(&bench.converse(more), &neighbours)
-    }
-
-    fn options(&self) -> ServerBuilder {
-        let builder = Server::builder().read_buffer_size(READ_BUFFER_BYTES);
-        self.server.iter().fold(builder, |builder, (name, value)| {
-            let number = value.unwrap_or_default();
-            match name.as_str() {
-                "get_only" => builder.get_only(true),
-                "disable_keepalive" => builder.keep_alive(false),
-                "unlimited_request_body_size" => builder.max_request_body_size(None),
-                "max_request_body_size" => builder.max_request_body_size(number),
-                "max_requests_per_conn" => builder.max_requests_per_conn(number),
-                "read_buffer_size" => builder.read_buffer_size(usize::try_from(number).unwrap_or(usize::MAX)),
-                _ => builder,
-            }
-        })
-    }
-
-    fn judge(&self, outcome: &Outcome, neighbours: &Neighbours) -> Result<(), String> {
-        match self.expected.mismatch(outcome, neighbours) {
-            None => Ok(()),
-            Some(mismatch) => Err(self.problem(&format!(
-                "{mismatch}{neighbours}\n  input:  {}\n  became: {outcome}",
-                self.script.bytes.escape_ascii()
-            ))),
-        }
-    }
-
-    fn problem(&self, problem: &str) -> String {
-        format!("tests/corpus/{}: {problem}", self.label)
-    }
-}
-
-/// Which flawless requests stand beside a case and are served as well.
-#[derive(Debug, Default)]
-struct Neighbours {
-    before: bool,
-    behind: bool,
-}
-
-impl std::fmt::Display for Neighbours {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.before {
-            f.write_str(" (behind a flawless request)")?;
-        }
-        if self.behind {
-            f.write_str(" (before a flawless request)")?;
-        }
-        Ok(())
-    }
-}
-
-impl Expected {
-    fn mismatch(&self, outcome: &Outcome, neighbours: &Neighbours) -> Option<String> {
-        let before = neighbours.before.then(|| RequestLine::get("/before"));
-        let behind = neighbours.behind.then(|| RequestLine::get("/behind"));
-        let requests: Vec<&RequestLine> = before.iter().chain(&self.requests).chain(&behind).collect();
-        if outcome.requests.len() != requests.len() {
-            return Some(format!(
-                "the handler saw {} requests instead of {}",
-                outcome.requests.len(),
-                requests.len()
-            ));
-        }
-        let unlike = requests.iter().zip(&outcome.requests).find_map(|(line, seen)| line.mismatch(seen));
-        if unlike.is_some() {
-            return unlike;
-        }
-        let fine = ResponseLine::of_status(200);
-        let refusal = match &self.end {
-            End::Refused(status, _) => Some(ResponseLine::of_status(*status)),
-            _ => None,
-        };
-        let mut responses: Vec<&ResponseLine> = before.iter().map(|_| &fine).collect();
-        match &self.responses {
-            Some(said) => responses.extend(said),
-            None => responses.extend(self.requests.iter().map(|_| &fine)),
-        }
-        responses.extend(behind.iter().map(|_| &fine));
-        responses.extend(&refusal);
-        if outcome.responses.len() != responses.len() {
-            return Some(format!("{} responses instead of {}", outcome.responses.len(), responses.len()));
-        }
-        let unlike = responses.iter().zip(&outcome.responses).find_map(|(line, reply)| line.mismatch(reply));
-        if unlike.is_some() {
-            return unlike;
-        }
-        let ends_so = match (&self.end, outcome.ending) {
-            (End::Peer, Ending::PeerEnded)
-            | (End::Close, Ending::Closed)
-            | (End::Silence, Ending::Silence) => true,
-            (End::Refused(_, expected), Ending::Refused(error)) => format!("{error:?}") == *expected,
-            _ => false,
-        };
-        (!ends_so).then(|| format!("ends with {:?} instead of {:?}", outcome.ending, self.end))
+        .map_err(|problem| format!("tests/corpus/{}: {problem}", self.label))
     }
 }
 
@@ -345,6 +218,39 @@ mod tests {
         for (input, refused) in [(r"x\r\n\r\n", "413 Syntax"), (r"x\r\n\r\n", "400 BadHost")] {
             assert!(check(&format!("input: {input}\nrefused: {refused}")).is_err(), "{refused}");
         }
+    }
+
+    const ANSWER: &str = r"sent: GET
+input: HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nok";
+
+    #[test]
+    fn a_response_that_is_as_expected_passes_and_no_other() {
+        for expected in
+            ["response: 200 body=ok", "response: 200 body=ok +A:b -B\nends: stays\nthen: keeps silent"]
+        {
+            assert_eq!(check(&format!("{ANSWER}\n{expected}")), Ok(()));
+        }
+        for unexpected in [
+            "",
+            "response: 200",
+            "response: 201 body=ok",
+            "response: 200 body=o",
+            "response: 200 body=ok +A:c",
+            "response: 200 body=ok -A",
+            "response: 200 body=ok ~A:b",
+            "response: 200 body=ok\nresponse: 200 body=ok",
+            "response: 200 body=ok\nends: PeerAsked",
+            "response: 200 body=ok\nleft: x",
+            "response: 200 body=ok\nrefused: Syntax",
+            "refused: Syntax",
+        ] {
+            assert!(check(&format!("{ANSWER}\n{unexpected}")).is_err(), "{unexpected:?} was not noticed");
+        }
+        let late = r"sent: GET
+input: HTTP/1.1 200 OK{stop}\nA: b\r\n\r\n
+refused: Syntax";
+        assert!(check(late).is_err_and(|problem| problem.contains("made up its mind")));
+        assert_eq!(check(&late.replace(r"{stop}\n", r"\n{stop}")), Ok(()));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod args;
 mod chunked;
+mod client;
 mod connection;
 mod cookies;
 mod decoder;
@@ -40,6 +41,7 @@ pub type Entry = fn(&[u8]);
 pub const ENTRIES: &[(&str, Entry)] = &[
     ("args", args::check),
     ("chunked", chunked::check),
+    ("client", client::check),
     ("connection", connection::check),
     ("cookies", cookies::check),
     ("decoder", decoder::check),

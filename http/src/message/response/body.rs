@@ -1,7 +1,7 @@
 //! The forms a response's body can have.
 //!
 //! The rule: whatever produces a body is dropped exactly once, when the response was sent, given up or started over,
-//! whether or not anybody asked it for a byte (`RSP-09`).
+//! whether or not anybody asked it for a byte.
 
 use super::BodyWriter;
 use super::source::{FileRange, Pull, SharedBytes};

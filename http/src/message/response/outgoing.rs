@@ -4,7 +4,7 @@
 //! a time and sends it; a peer that does not take it is waited for like any other, without a thread.
 //!
 //! The rule: a source that does not keep the promised size, or fails, ends the connection in the middle of the message,
-//! because the peer can learn of it in no other way (`RSP-04`).
+//! because the peer can learn of it in no other way.
 
 use super::source::Pull;
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk};
