@@ -148,6 +148,15 @@ fn how_many_fields_are_too_many_can_be_set() {
     assert_eq!(client.exchange(head("A: b\r\nC: d\r\n")).text(), "3");
     client.send(head("A: b\r\nC: d\r\nE: f\r\n"));
     assert_refused(&mut client, 431, "Too big request header");
+
+    let running = Running::with(Server::builder().max_header_fields(300), |ctx| {
+        let count = ctx.request.headers().len().to_string();
+        ctx.set_body(count);
+    });
+    let mut client = running.client();
+    assert_eq!(client.exchange(head(&"A: b\r\n".repeat(299))).text(), "300");
+    client.send(head(&"A: b\r\n".repeat(300)));
+    assert_refused(&mut client, 431, "Too big request header");
 }
 
 #[test]

@@ -141,6 +141,10 @@ impl RequestCtx {
     /// A body that has not arrived is read as it comes, with files going to disk as `options` say, and is gone from
     /// [`body`](Self::body) afterwards. One that has arrived stays, and can be read again.
     ///
+    /// Unless the server [streams](crate::ServerBuilder::stream_request_body) the body, a longer one than its
+    /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) is refused before a handler is called, whatever
+    /// `options` allow. For large uploads on some paths there is [`header_received`](crate::ServerBuilder::header_received).
+    ///
     /// ```
     /// use anthill_http::{RequestCtx, form};
     /// fn upload(ctx: &mut RequestCtx) {
