@@ -59,7 +59,7 @@ impl RequestCtx {
     /// [`serve_conn`](crate::Server::serve_conn).
     // CON-11.
     pub fn client_disconnected(&mut self) -> bool {
-        self.line.peer_has_ended()
+        self.lent.peer_has_ended()
     }
 
     /// Logs a line about this request at level `Info` (fasthttp's `ctx.Logger()`): seconds since the

@@ -28,7 +28,7 @@ pub(crate) use user_values::UserValues;
 
 use crate::message::request::Request;
 use crate::message::response::Response;
-use crate::wire::transport::Line;
+use crate::wire::lent::LentTransport;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
@@ -83,7 +83,7 @@ pub struct RequestCtx {
     pub response: Response,
     conn: ConnInfo,
     /// The connection's transport, while the driver lends it.
-    pub(crate) line: Line,
+    pub(crate) lent: LentTransport,
     /// What is collected at most of a body.
     body_max: Option<u64>,
     options: CtxOptions,
@@ -133,7 +133,7 @@ impl RequestCtx {
             request,
             response: Response::new(),
             conn: ConnInfo::default(),
-            line: Line::default(),
+            lent: LentTransport::default(),
             body_max: None,
             options: CtxOptions::DEFAULT,
             remote_override: remote_addr,
@@ -164,8 +164,8 @@ impl RequestCtx {
     /// Lends the connection's transport for one request; `body_max` bounds what is collected of its body.
     ///
     /// The options come along each time, because handlers can exchange the response and the whole context.
-    pub(crate) fn lend(&mut self, line: Line, body_max: Option<u64>, options: &CtxOptions) {
-        self.line = line;
+    pub(crate) fn lend(&mut self, lent: LentTransport, body_max: Option<u64>, options: &CtxOptions) {
+        self.lent = lent;
         self.body_max = body_max;
         self.options.clone_from(options);
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);

@@ -84,12 +84,12 @@ impl RequestCtx {
     /// ```
     // STR-04.
     pub fn body_reader(&mut self) -> BodyReader<'_> {
-        BodyReader::new(&mut self.request, &mut self.line)
+        BodyReader::new(&mut self.request, &mut self.lent)
     }
 
     /// The reader of the request's body and the response, to use both at the same time.
     pub fn body_and_response(&mut self) -> (BodyReader<'_>, &mut Response) {
-        (BodyReader::new(&mut self.request, &mut self.line), &mut self.response)
+        (BodyReader::new(&mut self.request, &mut self.lent), &mut self.response)
     }
 
     /// The request's body, waiting until all of it has arrived; at most as much of it as the server's
@@ -99,7 +99,7 @@ impl RequestCtx {
     /// Those of [`BodyReader`]; `InvalidData` with [`ProtoError::BodyTooLarge`](crate::ProtoError::BodyTooLarge) inside
     /// when the body is above the limit.
     pub fn read_body(&mut self) -> io::Result<&[u8]> {
-        self.request.collect(&mut self.line, self.body_max)?;
+        self.request.collect(&mut self.lent, self.body_max)?;
         Ok(self.request.body())
     }
 

@@ -8,7 +8,7 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::transport::{ReadCount, ReadySet, Wire};
+use crate::wire::transport::{ReadCount, ReadySet, Transport};
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) enum Socket {
     Unix(mio::net::UnixStream),
 }
 
-impl Wire for Socket {
+impl Transport for Socket {
     fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
             Socket::Tcp(socket) => socket.read(room),

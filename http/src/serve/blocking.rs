@@ -12,7 +12,8 @@ use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
-use crate::wire::transport::{Direction, Line};
+use crate::wire::lent::LentTransport;
+use crate::wire::transport::Direction;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -40,7 +41,7 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
-        line: Line { wire: Some(transport), ..Line::default() },
+        lent: LentTransport { transport: Some(transport), ..LentTransport::default() },
         exchange: Exchange::new(info.id()),
         work,
         service,
@@ -49,7 +50,7 @@ pub(crate) fn serve(
     let served = driver.serve();
     driver.count();
     if let Some(socket) = socket {
-        driver.line.wire = None;
+        driver.lent.transport = None;
         let may_be_sending = driver.exchange.stage() == ConnStage::ClosingMidRequest
             || !driver.work.ctx.request.input().is_empty();
         if driver.exchange.stage() != ConnStage::Serving {
@@ -76,7 +77,7 @@ impl Runner for Caller<'_> {
 }
 
 struct BlockingDriver<'a> {
-    line: Line,
+    lent: LentTransport,
     exchange: Exchange,
     work: &'a mut Workspace,
     service: &'a Service,
@@ -96,7 +97,7 @@ impl BlockingDriver<'_> {
                 Step::Request => {
                     // The transport's own timeouts apply.
                     let patience = Patience::default();
-                    let transport = &mut self.line.wire;
+                    let transport = &mut self.lent.transport;
                     self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
                     if self.work.output.len() >= BATCH_BYTES_MAX {
                         self.flush()?;
@@ -114,13 +115,13 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(&mut self.work.output, &mut self.line.wire, &mut self.by);
+        let brought = self.exchange.next_piece(&mut self.work.output, &mut self.lent.transport, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             self.flush()?;
         }
         if brought? == Piece::Blocked {
-            self.line.wait(Direction::Write)?;
+            self.lent.wait(Direction::Write)?;
         }
         Ok(())
     }
@@ -136,7 +137,7 @@ impl BlockingDriver<'_> {
         if is_idle && waiting.is_none() {
             return Ok(true);
         }
-        let read = self.line.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
+        let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
         match read {
             Ok(0) => match self.exchange.input_ended(self.work, self.service) {
@@ -163,7 +164,7 @@ impl BlockingDriver<'_> {
         if self.work.output.is_empty() {
             return Ok(());
         }
-        self.line.send(&mut self.work.output)
+        self.lent.send(&mut self.work.output)
     }
 
     /// The peer was refused for `error`. The connection ends anyway, so that this cannot be told is no further error.
@@ -213,7 +214,7 @@ mod tests {
             self.writes.lock().clone()
         }
 
-        fn wire(&self) -> String {
+        fn sent(&self) -> String {
             self.writes().concat()
         }
     }
@@ -323,7 +324,7 @@ mod tests {
         let mut peer = Peer::new(&[GET]);
         peer.write_bytes_max = 3;
         assert!(serve_one(&peer).0.is_ok());
-        assert_eq!(peer.wire(), OK);
+        assert_eq!(peer.sent(), OK);
     }
 
     #[test]
@@ -332,8 +333,8 @@ mod tests {
         let (served, handled) = serve_one(&peer);
         assert!(served.is_ok());
         assert_eq!(handled, 2);
-        assert!(peer.wire().starts_with("HTTP/1.1 500 "), "{}", peer.wire());
-        assert!(peer.wire().ends_with(OK), "{}", peer.wire());
+        assert!(peer.sent().starts_with("HTTP/1.1 500 "), "{}", peer.sent());
+        assert!(peer.sent().ends_with(OK), "{}", peer.sent());
     }
 
     #[test]
@@ -345,7 +346,7 @@ mod tests {
         ] {
             let peer = Peer::new(&[&GET.repeat(3)]);
             assert!(Served::with(options).serve(&peer).is_ok());
-            assert_eq!(peer.wire(), expected);
+            assert_eq!(peer.sent(), expected);
         }
     }
 
@@ -361,7 +362,7 @@ mod tests {
             let (served, seen) = serve_one(&peer);
             assert_eq!(served.expect_err(message).status(), Some(status), "{message:?}");
             assert_eq!(seen, handled, "{message:?}");
-            assert!(peer.wire().contains(&format!("HTTP/1.1 {status} ")), "{message:?}");
+            assert!(peer.sent().contains(&format!("HTTP/1.1 {status} ")), "{message:?}");
         }
     }
 
@@ -369,20 +370,20 @@ mod tests {
     fn silence_is_fine_between_requests_and_a_timeout_within() {
         let peer = Peer::new(&[GET, ""]);
         assert!(serve_one(&peer).0.is_ok());
-        assert_eq!(peer.wire(), OK);
+        assert_eq!(peer.sent(), OK);
 
         let peer = Peer::new(&["GET", ""]);
         let error = serve_one(&peer).0.expect_err("a timeout");
         assert!(error.is_timeout());
-        assert!(peer.wire().starts_with("HTTP/1.1 408 "), "{}", peer.wire());
+        assert!(peer.sent().starts_with("HTTP/1.1 408 "), "{}", peer.sent());
     }
 
     #[test]
     fn dates_and_names_are_added() {
         let peer = Peer::new(&[GET]);
         assert!(Served::with(ServerBuilder::default()).serve(&peer).is_ok());
-        assert!(peer.wire().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.wire());
-        assert!(peer.wire().contains(" GMT\r\n"), "{}", peer.wire());
+        assert!(peer.sent().starts_with("HTTP/1.1 200 OK\r\nServer: anthill\r\nDate: "), "{}", peer.sent());
+        assert!(peer.sent().contains(" GMT\r\n"), "{}", peer.sent());
     }
 
     #[test]
@@ -391,7 +392,7 @@ mod tests {
         assert!(served.serve(&Peer::new(&["GET / HTTP/1.1\r\nHo"])).is_err());
         let fine = Peer::new(&[GET]);
         assert!(served.serve(&fine).is_ok());
-        assert_eq!(fine.wire(), OK);
+        assert_eq!(fine.sent(), OK);
     }
 
     #[test]

@@ -25,8 +25,9 @@ use crate::serve::error::Error;
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
+use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
-use crate::wire::transport::{Line, Wire};
+use crate::wire::transport::Transport;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -212,14 +213,14 @@ impl Exchange {
         &mut self,
         work: &mut Workspace,
         service: &Service,
-        transport: &mut Option<Box<dyn Wire>>,
+        transport: &mut Option<Box<dyn Transport>>,
         patience: Patience,
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
         work.ctx.begin(self.session.requests(), work.moment.wall);
-        let lent = Line {
-            wire: transport.take(),
+        let lent = LentTransport {
+            transport: transport.take(),
             owner: self.session.number(),
             read_limit: patience.read,
             write_limit: patience.write,
@@ -227,7 +228,7 @@ impl Exchange {
         };
         work.ctx.lend(lent, self.limits(settings).body_bytes_max, &settings.ctx);
         let answered = self.answer_lent(work, service, by);
-        *transport = work.ctx.line.wire.take();
+        *transport = work.ctx.lent.transport.take();
         if transport.is_none() {
             log::error!("a handler kept its context; its connection is closed without an answer");
         }
@@ -264,13 +265,13 @@ impl Exchange {
             by.run_user_code(|| {
                 // The client may wait for what was answered before it sends on.
                 if streams {
-                    flushed = ctx.line.send(output);
+                    flushed = ctx.lent.send(output);
                 }
                 if flushed.is_ok() {
                     if user_code::run(&*service.handler, ctx).is_err() {
                         service.counters.panics.fetch_add(1, Ordering::Relaxed);
                     }
-                    ctx.line.keep_only_of(self.session.number());
+                    ctx.lent.keep_only_of(self.session.number());
                 }
             });
             flushed?;
@@ -309,7 +310,7 @@ impl Exchange {
     pub(crate) fn next_piece(
         &mut self,
         output: &mut Output,
-        transport: &mut Option<Box<dyn Wire>>,
+        transport: &mut Option<Box<dyn Transport>>,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {

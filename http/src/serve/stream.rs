@@ -3,7 +3,7 @@
 //! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, how to end a
 //! read that waits, and how to close it so that what was sent last arrives.
 
-use crate::wire::transport::{ReadCount, Wire};
+use crate::wire::transport::{ReadCount, Transport};
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What is to be known of a user's stream, besides that it reads and writes.
 pub(crate) struct UserStream {
-    pub(crate) transport: Box<dyn Wire>,
+    pub(crate) transport: Box<dyn Transport>,
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     /// The socket that it is, if it is one.
@@ -152,7 +152,7 @@ where
 /// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.
 struct OwnStream<S>(S);
 
-impl<S: Read + Write + Send + 'static> Wire for OwnStream<S> {
+impl<S: Read + Write + Send + 'static> Transport for OwnStream<S> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
         let length = room.len();
         let count = self.0.read(room).map_err(timed_out)?;

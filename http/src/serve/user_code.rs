@@ -80,11 +80,11 @@ pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
 pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
     let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };
     if ctx.response.flushes_head() {
-        ctx.line.is_answering = true;
-        ctx.line.send(out)?;
+        ctx.lent.is_answering = true;
+        ctx.lent.send(out)?;
     }
     let Some(write) = write.into_inner() else { return Ok(()) };
-    let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.line, out, ending, trailers);
+    let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.lent, out, ending, trailers);
     match panic::call(|| write(&mut writer)) {
         Ok(Ok(())) => Ok(writer.finish()?),
         // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.

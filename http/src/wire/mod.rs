@@ -3,5 +3,6 @@
 //! The rule: bytes have no meaning in here.
 
 pub(crate) mod input;
+pub(crate) mod lent;
 pub(crate) mod output;
 pub(crate) mod transport;

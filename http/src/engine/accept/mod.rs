@@ -21,7 +21,7 @@ use crate::engine::shard::deadlines::Millis;
 use crate::proto::append_refusal;
 use crate::serve::refusal::Refusal;
 use crate::util::date;
-use crate::wire::transport::Wire;
+use crate::wire::transport::Transport;
 
 const LISTENER: Token = Token(0);
 const WAKE: Token = Token(1);
@@ -82,7 +82,7 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
 }
 
 /// Gives a new connection to a shard, or refuses it.
-fn take_in(engine: &Engine, transport: Box<dyn Wire>, info: ConnInfo, warnings: &mut Warnings) {
+fn take_in(engine: &Engine, transport: Box<dyn Transport>, info: ConnInfo, warnings: &mut Warnings) {
     let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
     let counted_address = match engine.admission.admit(address) {
         Ok(counted) => counted,
@@ -101,7 +101,7 @@ fn take_in(engine: &Engine, transport: Box<dyn Wire>, info: ConnInfo, warnings: 
 /// Answers a connection that is not served, and closes it.
 fn refuse(
     engine: &Engine,
-    mut transport: Box<dyn Wire>,
+    mut transport: Box<dyn Transport>,
     info: &ConnInfo,
     refused: Refusal,
     warnings: &mut Warnings,

@@ -149,44 +149,44 @@ mod tests {
 
     #[test]
     fn wakes_only_when_the_wait_would_be_too_long() {
-        let line = HandOverQueue::new();
+        let queue = HandOverQueue::new();
         let now = Duration::from_secs(1);
-        assert!(line.hand_over(1, now), "nobody is active");
-        assert!(line.hand_over(2, now), "nothing was measured yet");
-        line.note_service(Duration::from_millis(1));
-        assert!(!line.hand_over(3, now), "three ahead, 1 ms each, two workers: 1.5 ms");
-        assert!(!line.hand_over(4, now));
-        assert!(line.hand_over(5, now), "2.5 ms");
-        assert_eq!(line.call_for_overdue(now), 0);
-        assert_eq!(line.call_for_overdue(now + TOLERATED_WAIT * 2), 2, "three are coming");
-        assert_eq!(line.call_for_overdue(now + TOLERATED_WAIT * 2), 0, "so are the two");
-        line.call_failed(2);
+        assert!(queue.hand_over(1, now), "nobody is active");
+        assert!(queue.hand_over(2, now), "nothing was measured yet");
+        queue.note_service(Duration::from_millis(1));
+        assert!(!queue.hand_over(3, now), "three ahead, 1 ms each, two workers: 1.5 ms");
+        assert!(!queue.hand_over(4, now));
+        assert!(queue.hand_over(5, now), "2.5 ms");
+        assert_eq!(queue.call_for_overdue(now), 0);
+        assert_eq!(queue.call_for_overdue(now + TOLERATED_WAIT * 2), 2, "three are coming");
+        assert_eq!(queue.call_for_overdue(now + TOLERATED_WAIT * 2), 0, "so are the two");
+        queue.call_failed(2);
         for _ in 0..3 {
-            line.arrive();
+            queue.arrive();
         }
         for expected in 1..=5 {
-            assert_eq!(line.take_or_leave(), Some(expected), "first come, first served");
+            assert_eq!(queue.take_or_leave(), Some(expected), "first come, first served");
         }
         for _ in 0..3 {
-            assert_eq!(line.take_or_leave(), None);
+            assert_eq!(queue.take_or_leave(), None);
         }
-        assert!(line.is_empty());
-        assert!(line.hand_over(6, now), "all three have parked");
+        assert!(queue.is_empty());
+        assert!(queue.hand_over(6, now), "all three have parked");
     }
 
     #[test]
     fn a_failed_call_gives_the_work_back_only_when_nobody_is_left() {
-        let line = HandOverQueue::new();
+        let queue = HandOverQueue::new();
         let now = Duration::ZERO;
-        assert!(line.hand_over('a', now));
-        assert!(line.hand_over('b', now));
-        line.call_failed(1);
-        assert_eq!(line.take_unattended(), None, "the one called for the other will take both");
-        line.call_failed(1);
-        assert_eq!(line.take_unattended(), Some('a'), "both drivers are left with their pieces");
-        assert_eq!(line.take_unattended(), Some('b'));
-        assert_eq!(line.take_unattended(), None);
-        assert!(line.hand_over('c', now));
-        assert_eq!(line.join_and_take(), Some('c'));
+        assert!(queue.hand_over('a', now));
+        assert!(queue.hand_over('b', now));
+        queue.call_failed(1);
+        assert_eq!(queue.take_unattended(), None, "the one called for the other will take both");
+        queue.call_failed(1);
+        assert_eq!(queue.take_unattended(), Some('a'), "both drivers are left with their pieces");
+        assert_eq!(queue.take_unattended(), Some('b'));
+        assert_eq!(queue.take_unattended(), None);
+        assert!(queue.hand_over('c', now));
+        assert_eq!(queue.join_and_take(), Some('c'));
     }
 }

@@ -15,7 +15,7 @@ use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::Exchange;
 use crate::serve::workspace::Pending;
 use crate::wire::output::Output;
-use crate::wire::transport::{Direction, ReadySet, Wire};
+use crate::wire::transport::{Direction, ReadySet, Transport};
 
 /// The most that one read brings in. A buffer that a big body has made large would otherwise let one read bring in any
 /// number of requests.
@@ -43,7 +43,7 @@ impl Conn {
     /// A new connection, given up at `first_deadline` if nothing comes.
     pub(crate) fn new(
         token: Token,
-        transport: Box<dyn Wire>,
+        transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         first_deadline: Millis,
@@ -94,7 +94,7 @@ impl Conn {
 /// A connection's transport, and what is known of its readiness without asking it.
 pub(crate) struct Sock {
     /// Lent to the request while it is handled.
-    pub(crate) transport: Option<Box<dyn Wire>>,
+    pub(crate) transport: Option<Box<dyn Transport>>,
     /// False once a read has drained the transport: then the poller will report when there is more.
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
@@ -104,7 +104,7 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    fn new(transport: Box<dyn Wire>) -> Self {
+    fn new(transport: Box<dyn Transport>) -> Self {
         let awaited_to_read = Direction::Read.into();
         Sock { transport: Some(transport), readable: true, read_closed: false, awaited_to_read }
     }
@@ -117,7 +117,7 @@ impl Sock {
     }
 
     /// The transport, unless a handler kept it.
-    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Wire + 'static)> {
+    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Transport + 'static)> {
         self.transport.as_deref_mut().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 

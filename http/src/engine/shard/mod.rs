@@ -26,7 +26,7 @@ use crate::engine::shard::lease::{Lease, Term};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
-use crate::wire::transport::Wire;
+use crate::wire::transport::Transport;
 
 pub(crate) use crate::engine::shard::table::Next;
 
@@ -76,7 +76,7 @@ impl Shard {
     /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut transport: Box<dyn Wire>,
+        mut transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         deadline: Millis,
@@ -127,7 +127,7 @@ impl Shard {
         not(test),
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
-    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Wire>, Vec<u8>)> {
+    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Transport>, Vec<u8>)> {
         let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
         let given = transport.and_then(|mut transport| {
             if let Some(source) = transport.source() {

@@ -14,7 +14,7 @@
 use super::Request;
 use crate::proto::body::BodyDecoder;
 use crate::proto::{CONTINUE, ProtoError, Rest};
-use crate::wire::transport::Line;
+use crate::wire::lent::LentTransport;
 use std::io::{self, BufRead, Read};
 
 /// Why the rest of a body cannot be had.
@@ -53,12 +53,12 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct BodyReader<'a> {
     request: &'a mut Request,
-    line: &'a mut Line,
+    lent: &'a mut LentTransport,
 }
 
 impl<'a> BodyReader<'a> {
-    pub(crate) fn new(request: &'a mut Request, line: &'a mut Line) -> Self {
-        Self { request, line }
+    pub(crate) fn new(request: &'a mut Request, lent: &'a mut LentTransport) -> Self {
+        Self { request, lent }
     }
 
     /// How many bytes are left to read; `None` when only the client knows (a chunked body).
@@ -76,7 +76,7 @@ impl<'a> BodyReader<'a> {
 impl Read for BodyReader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.request.window().is_empty() && into.len() >= READ_BYTES_MIN {
-            if let Some(count) = self.request.receive_directly(into, self.line)? {
+            if let Some(count) = self.request.receive_directly(into, self.lent)? {
                 return Ok(count);
             }
         }
@@ -90,7 +90,7 @@ impl BufRead for BodyReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.request.window().is_empty() && !self.request.is_body_complete() {
             self.request.drop_window();
-            self.request.receive(self.line)?;
+            self.request.receive(self.lent)?;
         }
         Ok(self.request.window())
     }
@@ -125,14 +125,14 @@ impl Request {
     }
 
     /// Reads from the connection once, and decodes what came.
-    fn receive(&mut self, line: &mut Line) -> io::Result<()> {
-        self.ask(line)?;
+    fn receive(&mut self, lent: &mut LentTransport) -> io::Result<()> {
+        self.ask(lent)?;
         if !matches!(self.found.rest, Rest::Missing { .. }) {
             return Ok(());
         }
         let room = self.input.space(READ_BYTES_MIN);
         let most = room.len().min(READ_BYTES_MAX);
-        match line.read(&mut room[..most]) {
+        match lent.read(&mut room[..most]) {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 self.input.filled(count);
@@ -148,16 +148,16 @@ impl Request {
     }
 
     /// Reads from the connection straight into the reader's buffer; `None` when that cannot be done.
-    fn receive_directly(&mut self, into: &mut [u8], line: &mut Line) -> io::Result<Option<usize>> {
+    fn receive_directly(&mut self, into: &mut [u8], lent: &mut LentTransport) -> io::Result<Option<usize>> {
         let Rest::Missing { decoder: BodyDecoder::Length(missing), .. } = self.found.rest else {
             return Ok(None);
         };
         if self.input.unread().len() > self.found.body.end || self.is_body_complete() {
             return Ok(None);
         }
-        self.ask(line)?;
+        self.ask(lent)?;
         let most = usize::try_from(missing).map_or(into.len(), |missing| missing.min(into.len()));
-        match line.read(&mut into[..most]) {
+        match lent.read(&mut into[..most]) {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 let missing = missing - count as u64;
@@ -173,11 +173,11 @@ impl Request {
 
     /// Asks the client for the body, if it waits for that and can still be asked: an interim response in the middle of
     /// the final one would be taken for a part of that. Reports an earlier failure.
-    fn ask(&mut self, line: &mut Line) -> io::Result<()> {
+    fn ask(&mut self, lent: &mut LentTransport) -> io::Result<()> {
         match &mut self.found.rest {
-            Rest::Missing { awaits_continue, .. } if *awaits_continue && !line.is_answering => {
+            Rest::Missing { awaits_continue, .. } if *awaits_continue && !lent.is_answering => {
                 *awaits_continue = false;
-                line.write_all(CONTINUE).map_err(|error| self.lost(error))
+                lent.write_all(CONTINUE).map_err(|error| self.lost(error))
             }
             Rest::Failed => Err(self.failed()),
             _ => Ok(()),
@@ -186,7 +186,7 @@ impl Request {
 
     /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was put
     /// in the place of the received one is bound by nothing.
-    pub(crate) fn collect(&mut self, line: &mut Line, max: Option<u64>) -> io::Result<()> {
+    pub(crate) fn collect(&mut self, lent: &mut LentTransport, max: Option<u64>) -> io::Result<()> {
         if self.edits.as_ref().is_some_and(|edits| edits.body.is_some()) {
             return Ok(());
         }
@@ -203,7 +203,7 @@ impl Request {
             if self.found.rest == Rest::None {
                 return Ok(());
             }
-            self.receive(line)?;
+            self.receive(lent)?;
         }
     }
 

@@ -9,7 +9,7 @@
 use super::source::Pull;
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk};
 use crate::wire::output::Output;
-use crate::wire::transport::Wire;
+use crate::wire::transport::Transport;
 use std::io;
 
 /// A body under way; see the module's text.
@@ -46,12 +46,12 @@ impl Outgoing {
     }
 
     /// Sends the next piece of a file without copying it. `None`: the transport cannot.
-    pub(crate) fn send_file(&mut self, wire: &mut dyn Wire) -> Option<io::Result<()>> {
+    pub(crate) fn send_file(&mut self, transport: &mut dyn Transport) -> Option<io::Result<()>> {
         let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
         };
         let count = usize::try_from(left).map_or(FILE_BYTES, |left| left.min(FILE_BYTES));
-        let sent = match wire.send_file(file, offset, count)? {
+        let sent = match transport.send_file(file, offset, count)? {
             Ok(0) => return Some(Err(ended_early(left))),
             Ok(sent) => sent as u64,
             Err(error) => return Some(Err(error)),

@@ -8,8 +8,8 @@
 use crate::message::request::{BodyReader, Request};
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
 use crate::util::token;
+use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
-use crate::wire::transport::Line;
 use std::io::{self, Write};
 
 /// Sends a response's body as it is written; see [`Response::set_body_writer`](crate::Response::set_body_writer).
@@ -18,7 +18,7 @@ use std::io::{self, Write};
 /// Writing and flushing fail once the client is gone, or takes nothing for as long as the server's write timeout.
 pub struct BodyWriter<'a> {
     request: &'a mut Request,
-    line: &'a mut Line,
+    lent: &'a mut LentTransport,
     out: &'a mut Output,
     ending: Ending,
     trailers: Vec<u8>,
@@ -32,12 +32,12 @@ const PIECE_BYTES: usize = 16 * 1024;
 impl<'a> BodyWriter<'a> {
     pub(crate) fn new(
         request: &'a mut Request,
-        line: &'a mut Line,
+        lent: &'a mut LentTransport,
         out: &'a mut Output,
         ending: Ending,
         trailers: Vec<u8>,
     ) -> Self {
-        Self { request, line, out, ending, trailers, piece: Vec::new(), failed: None }
+        Self { request, lent, out, ending, trailers, piece: Vec::new(), failed: None }
     }
 
     /// The request that is answered.
@@ -68,7 +68,7 @@ impl<'a> BodyWriter<'a> {
     /// # let _: fn(&mut anthill_http::RequestCtx) = echo;
     /// ```
     pub fn body_reader(&mut self) -> BodyReader<'_> {
-        BodyReader::new(self.request, self.line)
+        BodyReader::new(self.request, self.lent)
     }
 
     /// Adds a field to be sent behind the body. False: `name` must not be a trailer, or the response is not
@@ -125,8 +125,8 @@ impl<'a> BodyWriter<'a> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
         }
-        self.line.is_answering = true;
-        let sent = self.line.send(self.out);
+        self.lent.is_answering = true;
+        let sent = self.lent.send(self.out);
         if let Err(error) = &sent {
             self.failed = Some(error.kind());
         }
