@@ -12,7 +12,7 @@ pub(super) struct Library {
     pub mentions: Vec<(Mention, String)>,
     /// The types that modules define, in the same way, but for what stands in for others in models.
     pub types: Vec<(Definition, String)>,
-    /// What has no place in any list of exceptions: whatever cannot be followed.
+    /// Whatever cannot be followed.
     pub complaints: Vec<String>,
     /// What `use` calls by which name in which module.
     names: BTreeMap<(Path, String), Path>,

@@ -1,8 +1,8 @@
 //! Rules about the source itself, one file for each kind of rule.
 
-mod exceptions;
 mod facades;
 mod files;
+mod findings;
 mod layers;
 mod library;
 mod names;

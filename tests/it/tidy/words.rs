@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::exceptions;
 use super::files::{is_test_file, root, sources};
+use super::findings;
 use super::layers::FLOORS;
-
-/// Libraries whose documentation still has such numbers. The list only shrinks, and ends empty.
-const ALLOWED: &[&str] = &[];
 
 /// The letters before the numbers of rows: `LIM` of `LIM-05`.
 fn areas() -> BTreeSet<String> {
@@ -55,7 +52,7 @@ fn documentation_has_no_numbers_of_rows() {
             }
         }
     }
-    exceptions::check("documentation that names rows", &found, ALLOWED);
+    findings::none("documentation that names rows", &found);
 }
 
 #[test]
