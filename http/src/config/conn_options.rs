@@ -63,7 +63,8 @@ impl ConnOptions {
     }
 
     /// Called by a [`shutdown`](crate::Server::shutdown) while the connection waits between two requests, from the thread
-    /// that shuts down: it must make the read of the stream that is under way end, and must not block.
+    /// that shuts down. It must make the read of the stream that is under way, or about to begin, return 0 or an error
+    /// other than [`Interrupted`](std::io::ErrorKind::Interrupted), and must not block.
     ///
     /// Without it such a connection is waited for until its stream's own read timeout ends it.
     pub fn on_shutdown(mut self, interrupt: impl Fn() + Send + Sync + 'static) -> Self {

@@ -171,6 +171,11 @@ impl RequestCtx {
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
     }
 
+    /// Whether something of the user's is in here whose drop may take its time.
+    pub(crate) fn holds_users_values(&self) -> bool {
+        !self.user_values.is_empty() || self.response.is_body_stream()
+    }
+
     /// What handlers have kept, to be dropped when the response has been sent.
     pub(crate) fn take_user_values(&mut self) -> UserValues {
         std::mem::take(&mut self.user_values)

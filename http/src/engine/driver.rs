@@ -177,7 +177,9 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
             let mut fresh = engine.workspace();
             fresh.moment = work.moment;
             let handed = HandedOver { shard: index, conn, work: std::mem::replace(&mut work, fresh) };
-            hand_over(&mut driver, handed);
+            if hand_over(&mut driver, handed) {
+                work.moment = engine.clock.now();
+            }
         }
     }
 }
@@ -215,19 +217,20 @@ fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
 }
 
 /// Leaves a connection for the next free worker, and wakes one if need be. When none can be had, so that it may be that
-/// nobody would come for it, the driver serves what was left.
-fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) {
+/// nobody would come for it, the driver serves what was left: true, and the clocks have moved on.
+fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) -> bool {
     let engine = driver.engine;
     engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
     let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
     engine.monitor.alarm.rouse();
     if !must_wake || engine.pool.try_submit(Job::PickUp(engine.clone())).is_ok() {
-        return;
+        return false;
     }
     engine.dispatch.queue.call_failed(1);
     while let Some(abandoned) = engine.dispatch.queue.take_unattended() {
         serve_abandoned(driver, abandoned);
     }
+    true
 }
 
 /// The driver runs a handler that probably blocks. It holds the lease meanwhile, so a worker that comes free can take

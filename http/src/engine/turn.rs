@@ -14,7 +14,7 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::proto::ProtoError;
-use crate::serve::exchange::{ConnStage, Expects, Piece, Runner, Step};
+use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Runner, Step};
 use crate::serve::workspace::Workspace;
 
 /// Reads in one turn before other connections get theirs.
@@ -23,12 +23,8 @@ const READS_PER_TURN: usize = 16;
 const REQUESTS_PER_TURN: usize = 32;
 /// Room asked for each read.
 const READ_ROOM: usize = 4096;
-/// Unsent bytes at which no further pipelined request is answered before they are sent.
-const OUTPUT_MARK: usize = 64 * 1024;
 /// Pieces of a streamed response sent in one turn before other connections get theirs.
 const PIECES_PER_TURN: usize = 16;
-/// Bytes of a refused request that are thrown away at most before the connection is closed on the peer.
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Who takes the turn.
 pub(crate) trait Host: Runner {
@@ -93,7 +89,8 @@ pub(crate) fn serve_overdue<H: Host>(
     if !matches!(end, TurnEnd::Park) {
         return end;
     }
-    let now = work.moment.millis;
+    // A handler may have run, so the clock has moved on.
+    let now = engine.clock.millis();
     if conn.next_deadline(now, &engine.service.settings) > now {
         // It waits for something else by now.
         return TurnEnd::Park;
@@ -119,8 +116,12 @@ fn leave<H: Host>(
         TurnEnd::Park | TurnEnd::Yield => work.close(&mut conn.pending),
         TurnEnd::HandOver(_) => {}
         TurnEnd::Close => {
-            conn.exchange.give_up(host);
-            work.wipe();
+            conn.exchange.forget_response(host);
+            if work.ctx.holds_users_values() {
+                host.run_user_code(|| work.wipe());
+            } else {
+                work.wipe();
+            }
         }
     }
     end
@@ -162,7 +163,7 @@ impl<H: Host> Turn<'_, H> {
     /// A peer that does not take its responses gets no further ones, however many requests are here already.
     fn make_room(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let is_due = self.answers == REQUESTS_PER_TURN;
-        if self.conn.awaits == Awaits::Output || self.work.output.len() >= OUTPUT_MARK || is_due {
+        if self.conn.awaits == Awaits::Output || self.work.output.len() >= BATCH_BYTES || is_due {
             if let Some(end) = self.send() {
                 return Some(end);
             }
@@ -266,7 +267,7 @@ impl<H: Host> Turn<'_, H> {
         let mut lingered = match conn.lingered {
             Some(lingered) => lingered,
             None => {
-                if conn.exchange.stage() == ConnStage::Closing && input.is_empty() {
+                if !conn.exchange.may_be_sending(input) {
                     match conn.sock.read(input.space(READ_ROOM)) {
                         Ok(Some(1..)) => {}
                         Ok(_) | Err(_) => return TurnEnd::Close,

@@ -677,7 +677,7 @@ mod connections {
             let (mut session, mut request) = (ServerSession::new(connection), Request::empty());
             request.input_mut().receive(message.as_bytes());
             let found = request.advance(&mut session, &mut Output::default(), &limits);
-            assert_eq!(found, Ok(Progress::Head { expects: false }));
+            assert_eq!(found, Ok(Progress::Head { awaits_continue: false }));
             (session, request)
         };
         let mut out = Output::default();

@@ -27,9 +27,9 @@ pub(crate) enum Progress {
     /// The input does not hold a request yet.
     NeedInput,
     /// The head of a request is there on which somebody has to decide: [`ServerSession::check_head`], then
-    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `expects`: its client waits to be asked for the
+    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `awaits_continue`: its client waits to be asked for the
     /// body.
-    Head { expects: bool },
+    Head { awaits_continue: bool },
     /// A request is there, until [`ServerSession::finish`]. With streamed bodies, the body may not have arrived.
     Ready,
 }
@@ -107,7 +107,7 @@ enum Phase {
     /// head.
     Head { skipped: u32, scanned: u32 },
     /// The head is `head` bytes long and says how the body ends. Somebody has to decide on it.
-    Deciding { head: u32, framing: Framing, expects: bool },
+    Deciding { head: u32, framing: Framing, awaits_continue: bool },
     /// The head is followed by `decoded` bytes of body, and those by raw bytes.
     Body { head: u32, decoded: usize, decoder: BodyDecoder },
     /// The request takes up `bytes` bytes.
@@ -150,7 +150,7 @@ impl ServerSession {
             Phase::Body { head, decoded, decoder } => {
                 self.advance_body(head, decoded, decoder, None, &mut work)
             }
-            Phase::Deciding { expects, .. } => Ok(Progress::Head { expects }),
+            Phase::Deciding { awaits_continue, .. } => Ok(Progress::Head { awaits_continue }),
             Phase::Ready { .. } | Phase::Streaming => Ok(Progress::Ready),
             Phase::Draining { decoder, left } => {
                 if self.drain(decoder, left, &mut work)? {
@@ -398,17 +398,17 @@ impl ServerSession {
         work: &mut Work<'_>,
     ) -> Result<Progress, ProtoError> {
         let has_body = parsed.framing != Framing::None;
-        let expects = parsed.expects_continue && has_body;
+        let awaits_continue = parsed.expects_continue && has_body;
         let somebody_decides = match work.limits.head_decision {
             HeadDecision::Never => false,
-            HeadDecision::Expecting => expects,
+            HeadDecision::Expecting => awaits_continue,
             HeadDecision::Always => true,
         };
         if somebody_decides {
             let (head_length, framing) = (head as usize, parsed.framing);
             self.ready(work, parsed, head_length..head_length, head_length);
-            self.phase = Phase::Deciding { head, framing, expects };
-            return Ok(Progress::Head { expects });
+            self.phase = Phase::Deciding { head, framing, awaits_continue };
+            return Ok(Progress::Head { awaits_continue });
         }
         self.begin_body(head, parsed, work)
     }

@@ -6,20 +6,16 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{ConnStage, Exchange, Patience, Piece, Runner, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Runner, Step};
 use crate::serve::moment::Moment;
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
-use crate::wire::transport::Direction;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
-
-/// Responses collected before they are written although more requests are waiting, in bytes.
-const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
@@ -49,12 +45,10 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    if let Some(socket) = socket {
-        driver.lent.transport = None;
-        let may_be_sending = driver.exchange.stage() == ConnStage::ClosingMidRequest
-            || !driver.work.ctx.request.input().is_empty();
+    // Without its transport the connection is with whoever has the context.
+    if let (Some(socket), Some(_)) = (socket, driver.lent.transport.take()) {
         if driver.exchange.stage() != ConnStage::Serving {
-            socket.linger(may_be_sending);
+            socket.linger(driver.exchange.may_be_sending(driver.work.ctx.request.input()));
         }
     }
     driver.work.wipe();
@@ -99,12 +93,12 @@ impl BlockingDriver<'_> {
                     let patience = Patience::default();
                     let transport = &mut self.lent.transport;
                     self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
-                    if self.work.output.len() >= BATCH_BYTES_MAX {
+                    if self.work.output.len() >= BATCH_BYTES {
                         self.flush()?;
                     }
                 }
                 Step::Streams => self.send_piece()?,
-                Step::Refused(error) => return self.give_up(error),
+                Step::Refused(error) => return self.tell(error),
                 Step::Ends => return Ok(self.flush()?),
             }
         }
@@ -118,12 +112,13 @@ impl BlockingDriver<'_> {
         let brought = self.exchange.next_piece(&mut self.work.output, &mut self.lent.transport, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
-            self.flush()?;
+            let _ = self.flush();
         }
-        if brought? == Piece::Blocked {
-            self.lent.wait(Direction::Write)?;
+        match brought? {
+            // A transport that blocks by itself has said that its own time was up.
+            Piece::Blocked => Err(io::Error::from(ErrorKind::TimedOut).into()),
+            Piece::InOutput | Piece::Sent | Piece::None => Ok(()),
         }
-        Ok(())
     }
 
     /// Reads once. False: the peer has ended the connection, or stayed silent too long, between two requests.
@@ -133,16 +128,21 @@ impl BlockingDriver<'_> {
         }
         self.count();
         let is_idle = self.exchange.is_idle();
-        let waiting = if is_idle { self.by.attended.begin_to_wait() } else { None };
-        if is_idle && waiting.is_none() {
+        let may_end_here = self.exchange.may_end_here();
+        let waiting = if may_end_here { self.by.attended.begin_to_wait() } else { None };
+        if may_end_here && waiting.is_none() {
             return Ok(true);
         }
         let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
+        if !matches!(read, Ok(1..)) && self.exchange.ends_instead_of_waiting(&self.by) {
+            // It was the shutdown that ended the wait.
+            return Ok(true);
+        }
         match read {
             Ok(0) => match self.exchange.input_ended(self.work, self.service) {
                 Ok(()) => Ok(false),
-                Err(error) => self.give_up(error).map(|()| false),
+                Err(error) => self.tell(error).map(|()| false),
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
@@ -154,7 +154,7 @@ impl BlockingDriver<'_> {
             Err(_) if is_idle => Ok(false),
             Err(_) => {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
-                self.give_up(ProtoError::Timeout).map(|()| false)
+                self.tell(ProtoError::Timeout).map(|()| false)
             }
         }
     }
@@ -168,7 +168,7 @@ impl BlockingDriver<'_> {
     }
 
     /// The peer was refused for `error`. The connection ends anyway, so that this cannot be told is no further error.
-    fn give_up(&mut self, error: ProtoError) -> Result<(), Error> {
+    fn tell(&mut self, error: ProtoError) -> Result<(), Error> {
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::proto::ProtoError;
 use crate::serve::refusal::Refusal;
 
-/// Rare events; requests are counted by the shards.
+/// What is counted across threads. A shard counts its own requests.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,

@@ -25,12 +25,20 @@ use crate::serve::error::Error;
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
+use crate::wire::input::Input;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
 use crate::wire::transport::Transport;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// Unsent bytes at which they are sent although further requests are here already.
+pub(crate) const BATCH_BYTES: usize = 64 * 1024;
+
+/// How long, and for how many bytes, a peer that is closed on may go on sending before it is cut off.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Runs the user's code for an exchange, and knows whether the server goes on.
 pub(crate) trait Runner {
@@ -165,7 +173,7 @@ impl Exchange {
         match work.ctx.request.advance(&mut self.session, &mut work.output, &limits)? {
             Progress::Ready => Ok(Step::Request),
             Progress::NeedInput => Ok(Step::NeedInput),
-            Progress::Head { expects } => self.decide_on_head(expects, work, service, by),
+            Progress::Head { awaits_continue } => self.decide_on_head(awaits_continue, work, service, by),
         }
     }
 
@@ -173,7 +181,7 @@ impl Exchange {
     #[inline(never)]
     fn decide_on_head(
         &mut self,
-        expects: bool,
+        awaits_continue: bool,
         work: &mut Workspace,
         service: &Service,
         by: &mut impl Runner,
@@ -185,7 +193,7 @@ impl Exchange {
         let mut verdict = Ok(true);
         by.run_user_code(|| {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
-            verdict = user_code::check_head(hooks, expects, &self.session, ctx, limits, &mut config);
+            verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
         self.configure(config);
         if verdict? {
@@ -244,7 +252,11 @@ impl Exchange {
         if self.outgoing.is_some() {
             self.kept = work.ctx.take_user_values();
         }
-        work.ctx.end();
+        if work.ctx.holds_users_values() {
+            by.run_user_code(|| work.ctx.end());
+        } else {
+            work.ctx.end();
+        }
         Ok(())
     }
 
@@ -282,6 +294,10 @@ impl Exchange {
             || (connections.close_on_shutdown && by.is_stopping());
         let defaults = default_fields.at(moment.unix_seconds);
         let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
+        if reply.ending.is_none() && ctx.response.is_body_stream() {
+            // Nothing of it is sent; what is dropped is the user's.
+            by.run_user_code(|| ctx.response.clear_body());
+        }
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(outgoing)) => {
@@ -337,14 +353,14 @@ impl Exchange {
     }
 
     fn end_stream(&mut self, by: &mut impl Runner) {
-        self.give_up(by);
+        self.forget_response(by);
         if by.is_stopping() && self.stage == ConnStage::Serving {
             self.end();
         }
     }
 
     /// Forgets the response that is under way, and what handlers have kept until its end.
-    pub(crate) fn give_up(&mut self, by: &mut impl Runner) {
+    pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
         if self.outgoing.is_some() || !self.kept.is_empty() {
             // What is dropped is the user's.
             by.run_user_code(|| {
@@ -367,7 +383,7 @@ impl Exchange {
     /// Asked before the peer is waited for. True: the server is stopping, and there is nothing to wait for, because the
     /// connection is between two requests, or only the rest of a body is missing that nobody wants. It ends.
     pub(crate) fn ends_instead_of_waiting(&mut self, by: &impl Runner) -> bool {
-        let is_over = by.is_stopping() && (self.session.is_idle() || self.session.is_draining());
+        let is_over = by.is_stopping() && self.may_end_here();
         if is_over {
             self.end();
         }
@@ -421,6 +437,18 @@ impl Exchange {
     /// Whether no byte of the next request has been seen, empty lines aside.
     pub(crate) fn is_idle(&self) -> bool {
         self.session.is_idle()
+    }
+
+    /// Whether nobody would miss what the peer has not sent yet: the connection is between two requests, or only the
+    /// rest of a body is missing that nobody wants.
+    pub(crate) fn may_end_here(&self) -> bool {
+        self.session.is_idle() || self.session.is_draining()
+    }
+
+    /// Whether the peer may be sending what nobody will read, so that closing at once would cut off what it has not
+    /// received yet.
+    pub(crate) fn may_be_sending(&self, input: &Input) -> bool {
+        self.stage == ConnStage::ClosingMidRequest || !input.is_empty()
     }
 
     /// How many requests were made ready since this was asked last.

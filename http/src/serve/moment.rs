@@ -1,6 +1,7 @@
 //! What the clocks said at one moment.
 //!
-//! The rule: both clocks are read together and passed on together, so that one cannot be right and the other old.
+//! The rule: both clocks are read together and passed on together, so that one cannot be right and the other old. (Who
+//! keeps no deadlines reads one, and says so.)
 
 use crate::util::date;
 use std::time::{Duration, Instant, SystemTime};

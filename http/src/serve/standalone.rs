@@ -8,6 +8,7 @@
 //! said first and then looks at each connection under that lock. So none goes on waiting, and none is interrupted that
 //! does not wait. (What a client sends at that very moment may be cut off behind its first piece.)
 
+use crate::util::panic;
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +21,20 @@ pub(crate) type Interrupt = Box<dyn Fn() + Send + Sync>;
 /// The connections; see the module's text.
 #[derive(Default)]
 pub(crate) struct Standalone {
+    /// Written under the lock of `waits`.
     stopping: AtomicBool,
     open: AtomicUsize,
-    /// Those whose wait can be ended, by their numbers. Whoever waits for the end of all waits under this lock.
-    interruptible: Mutex<HashMap<u64, Arc<Interruptible>>>,
+    /// Whoever waits for the end of all waits under this lock.
+    waits: Mutex<Waits>,
     all_ended: Condvar,
+}
+
+#[derive(Default)]
+struct Waits {
+    /// Shutdowns under way.
+    stops: usize,
+    /// The connections whose wait can be ended, by their numbers.
+    interruptible: HashMap<u64, Arc<Interruptible>>,
 }
 
 /// One connection's wait, and how it is ended.
@@ -46,7 +56,7 @@ impl Standalone {
         let mut attended = Attended { all: self, wait: None };
         if let Some(interrupt) = interrupt {
             let wait = Arc::new(Interruptible { waits: Mutex::new(false), interrupt });
-            self.interruptible.lock().insert(number, wait.clone());
+            self.waits.lock().interruptible.insert(number, wait.clone());
             attended.wait = Some((number, wait));
         }
         // Either this sees a stop, or the stop sees this.
@@ -58,26 +68,30 @@ impl Standalone {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// Lets no new connection in, and ends those that wait between two requests.
+    /// A shutdown begins: lets no new connection in, and ends those that wait between two requests.
     pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        let interruptible: Vec<_> = self.interruptible.lock().values().cloned().collect();
+        let interruptible: Vec<_> = {
+            let mut waits = self.waits.lock();
+            waits.stops += 1;
+            self.stopping.store(true, Ordering::SeqCst);
+            waits.interruptible.values().cloned().collect()
+        };
         for connection in interruptible {
             let waits = connection.waits.lock();
-            if *waits {
-                (connection.interrupt)();
+            if *waits && panic::call(|| (connection.interrupt)()).is_err() {
+                log::error!("a function that was to end a connection's wait panicked");
             }
         }
     }
 
-    /// After a [`stop`](Self::stop), waits until every connection has ended. False: time was up first.
+    /// Waits, within a shutdown, until every connection has ended. False: time was up first.
     pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
-        let mut lock = self.interruptible.lock();
+        let mut waits = self.waits.lock();
         while self.open() > 0 {
             match deadline {
-                None => self.all_ended.wait(&mut lock),
+                None => self.all_ended.wait(&mut waits),
                 Some(deadline) => {
-                    if self.all_ended.wait_until(&mut lock, deadline).timed_out() {
+                    if self.all_ended.wait_until(&mut waits, deadline).timed_out() {
                         return self.open() == 0;
                     }
                 }
@@ -86,12 +100,18 @@ impl Standalone {
         true
     }
 
-    /// Lets connections in again.
-    pub(crate) fn restart(&self) {
-        self.stopping.store(false, Ordering::SeqCst);
+    /// A shutdown is over; `all_ended` says whether the rest of the server has come to its end. The last of several lets
+    /// connections in again, once nothing is left.
+    pub(crate) fn stop_is_over(&self, all_ended: bool) {
+        let mut waits = self.waits.lock();
+        waits.stops -= 1;
+        if waits.stops == 0 && all_ended && self.open() == 0 {
+            self.stopping.store(false, Ordering::SeqCst);
+        }
     }
 
-    fn is_stopping(&self) -> bool {
+    /// Whether a shutdown is under way, or has not come to its end in time.
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 }
@@ -109,21 +129,25 @@ impl Attended<'_> {
             // Nobody could do anything about it.
             return (!self.is_stopping()).then_some(IdleWait { wait: None });
         };
-        let mut waits = wait.waits.lock();
-        *waits = !self.is_stopping();
-        waits.then_some(IdleWait { wait: Some(wait) })
+        let waits = {
+            let mut waits = wait.waits.lock();
+            *waits = !self.is_stopping();
+            *waits
+        };
+        // Made only when it is true, and unlocked: its drop takes the lock.
+        if waits { Some(IdleWait { wait: Some(wait) }) } else { None }
     }
 }
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
         if let Some((number, _)) = &self.wait {
-            self.all.interruptible.lock().remove(number);
+            self.all.waits.lock().interruptible.remove(number);
         }
         let was_last = self.all.open.fetch_sub(1, Ordering::SeqCst) == 1;
         // Nobody waits without having stopped the server first.
         if was_last && self.all.is_stopping() {
-            let _lock = self.all.interruptible.lock();
+            let _waits = self.all.waits.lock();
             self.all.all_ended.notify_all();
         }
     }
@@ -139,5 +163,79 @@ impl Drop for IdleWait<'_> {
         if let Some(wait) = self.wait {
             *wait.waits.lock() = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    /// Whether everything ends within a time that is never used up.
+    fn ends(all: &Standalone) -> bool {
+        all.wait_ended(Instant::now().checked_add(LONG))
+    }
+
+    #[test]
+    fn a_stop_interrupts_those_that_wait_and_nobody_else() {
+        let (all, interrupted) = (Standalone::default(), Arc::new(AtomicUsize::new(0)));
+        let attend = |number| {
+            let count = interrupted.clone();
+            let interrupt: Interrupt = Box::new(move || {
+                count.fetch_add(number as usize, Ordering::SeqCst);
+                if number == 100 {
+                    std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
+                }
+            });
+            all.attend(number, Some(interrupt)).expect("it does not stop yet")
+        };
+        let (waits, works, panics) = (attend(1), attend(10), attend(100));
+        let (waiting, also_waiting) = (waits.begin_to_wait(), panics.begin_to_wait());
+        drop(works.begin_to_wait());
+        all.stop();
+        assert_eq!(interrupted.load(Ordering::SeqCst), 101);
+        assert!(works.begin_to_wait().is_none(), "the stop was said");
+        assert!(all.attend(2, None).is_none());
+        assert_eq!(all.open(), 3);
+        assert!(!all.wait_ended(Some(Instant::now())));
+        drop((waiting, also_waiting));
+        drop((waits, works, panics));
+        assert!(ends(&all));
+        all.stop_is_over(true);
+        assert!(all.attend(3, None).is_some());
+    }
+
+    #[test]
+    fn the_last_of_several_shutdowns_lets_connections_in_again() {
+        let all = Standalone::default();
+        let first = all.attend(1, None).expect("it does not stop yet");
+        all.stop();
+        all.stop();
+        thread::scope(|scope| {
+            let waiters = [(); 2].map(|()| scope.spawn(|| ends(&all)));
+            drop(first);
+            assert!(waiters.into_iter().all(|waiter| waiter.join().expect("a waiter")));
+        });
+        all.stop_is_over(true);
+        assert!(all.attend(2, None).is_none(), "the other shutdown is not over");
+        all.stop_is_over(true);
+        let third = all.attend(3, None).expect("both are over");
+
+        // One that was given up leaves everything as it is, until another has seen the end.
+        all.stop();
+        assert!(!all.wait_ended(Some(Instant::now())));
+        all.stop_is_over(true);
+        assert!(all.is_stopping());
+        drop(third);
+        all.stop();
+        assert!(ends(&all));
+        all.stop_is_over(false);
+        assert!(all.is_stopping(), "the engine has not ended");
+        all.stop();
+        all.stop_is_over(true);
+        assert!(!all.is_stopping());
     }
 }

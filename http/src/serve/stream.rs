@@ -3,6 +3,7 @@
 //! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, how to end a
 //! read that waits, and how to close it so that what was sent last arrives.
 
+use crate::serve::exchange::{LINGER, LINGER_BYTES};
 use crate::wire::transport::{ReadCount, Transport};
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -11,10 +12,6 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How long a peer that is closed on may go on sending before it is cut off, and how many bytes.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What is to be known of a user's stream, besides that it reads and writes.
 pub(crate) struct UserStream {

@@ -36,7 +36,7 @@ pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Result<(), Pan
 // EXP-02, EXP-03.
 pub(crate) fn check_head(
     hooks: HeadHooks<'_>,
-    expects: bool,
+    awaits_continue: bool,
     session: &ServerSession,
     ctx: &mut RequestCtx,
     limits: &Limits,
@@ -51,7 +51,7 @@ pub(crate) fn check_head(
         }
     }
     session.check_head(&config.apply(limits))?;
-    if let (true, 100, Some(expectation)) = (expects, status, hooks.expectation) {
+    if let (true, 100, Some(expectation)) = (awaits_continue, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
         ctx.response.clear();
     }

@@ -1,4 +1,5 @@
-//! The server as users see it: options, listening, shutting down, figures. The work is the engine's.
+//! The server as users see it: listening, serving, shutting down, figures. The work is the engine's, and that of the
+//! blocking driver for connections of the user's own.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -153,7 +154,7 @@ impl Server {
     /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
-    /// of its own. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it,
+    /// of its own. It must block: when it says that it would, that counts as its timeout. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it,
     /// to read the rest of a body or to write one.
     ///
     /// # Errors
@@ -209,7 +210,9 @@ impl Server {
     /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
     /// and the threads end. Waits until that is done, at most for `limit`.
     ///
-    /// Afterwards the server can serve again. On a server that does not serve this is `Ok` at once.
+    /// Afterwards the server can serve again; when several shut it down at once, after the last of them. On a server that
+    /// does not serve this is `Ok` at once. A client that has sent what is not read any more, and does not take what was
+    /// sent to it, may take up to a second of its own.
     ///
     /// # Errors
     /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
@@ -218,37 +221,43 @@ impl Server {
     pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
         let shared = &*self.shared;
         let deadline = Instant::now().checked_add(limit);
-        let engine = shared.engine.lock().clone();
+        // First, so that no engine is started behind the look for one.
         shared.standalone.stop();
+        let engine = shared.engine.lock().clone();
         if let Some(engine) = &engine {
             engine.stop();
         }
-        let has_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
-        if !(shared.standalone.wait_ended(deadline) && has_ended) {
-            return Err(ShutdownError::Timeout { open_connections: self.stats().open_connections });
-        }
-        if let Some(engine) = engine {
+        let engine_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
+        let all_ended = shared.standalone.wait_ended(deadline) && engine_ended;
+        if let Some(engine) = engine.filter(|_| engine_ended) {
             let mut current = shared.engine.lock();
             if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &engine)) {
                 shared.service.counters.requests.fetch_add(engine.requests(), Ordering::Relaxed);
                 *current = None;
             }
         }
-        shared.standalone.restart();
-        Ok(())
+        shared.standalone.stop_is_over(engine_ended);
+        if all_ended {
+            return Ok(());
+        }
+        Err(ShutdownError::Timeout { open_connections: self.stats().open_connections })
     }
 
     /// The figures of this moment.
     pub fn stats(&self) -> ServerStats {
         let counters = &self.shared.service.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let engine = self.shared.engine.lock().clone();
-        let requests_now = engine.as_ref().map_or(0, |engine| engine.requests());
+        // Under the lock, because the end of an engine moves its requests from here to there.
+        let (engine, requests) = {
+            let engine = self.shared.engine.lock();
+            let now = engine.as_ref().map_or(0, |engine| engine.requests());
+            (engine.clone(), count(&counters.requests) + now)
+        };
         ServerStats {
             open_connections: engine.as_ref().map_or(0, |engine| engine.open_connections())
                 + self.shared.standalone.open(),
             accepted_connections: count(&counters.accepted),
-            requests: count(&counters.requests) + requests_now,
+            requests,
             rejections: counters.rejections(),
             panics: count(&counters.panics),
             revoked_leases: count(&counters.revoked_leases),
@@ -260,10 +269,11 @@ impl Server {
     fn engine(&self) -> io::Result<Arc<Engine>> {
         let shared = &self.shared;
         let mut engine = shared.engine.lock();
+        if shared.standalone.is_stopping() {
+            let reason = "the server is shutting down; serve again when shutdown has returned";
+            return Err(io::Error::other(reason));
+        }
         match &*engine {
-            Some(running) if running.is_stopping() => {
-                Err(io::Error::other("the server is shutting down; serve again when shutdown has returned"))
-            }
             Some(running) => Ok(running.clone()),
             None => {
                 let started = Engine::start(shared.service.clone())?;

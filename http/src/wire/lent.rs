@@ -60,12 +60,6 @@ impl LentTransport {
         transport.flush()
     }
 
-    /// Blocks until an attempt in this direction is worth it.
-    pub(crate) fn wait(&mut self, direction: Direction) -> io::Result<()> {
-        let limit = if direction == Direction::Read { self.read_limit } else { self.write_limit };
-        pause(self.transport()?, direction, limit, io::ErrorKind::WouldBlock.into())
-    }
-
     /// Whether the peer has said that it will send nothing more, or is gone.
     pub(crate) fn peer_has_ended(&mut self) -> bool {
         self.transport.as_deref_mut().is_some_and(|transport| transport.peer_has_ended())

@@ -16,8 +16,7 @@ use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::accept::listener::{Listener, is_exhaustion, is_the_connections_fault};
 use crate::engine::accept::say_seldom::SaySeldom;
-use crate::engine::shard::clock::after;
-use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::clock::first_deadline;
 use crate::proto::append_refusal;
 use crate::serve::refusal::Refusal;
 use crate::util::date;
@@ -90,7 +89,12 @@ fn take_in(engine: &Engine, transport: Box<dyn Transport>, info: ConnInfo, warni
     };
     engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
     let shard = engine.shard_with_fewest();
-    if let Err(error) = shard.add(transport, info, counted_address, first_deadline(engine)) {
+    if let Err(error) = shard.add(
+        transport,
+        info,
+        counted_address,
+        first_deadline(engine.clock.millis(), &engine.service.settings.timeouts),
+    ) {
         engine.admission.leave(counted_address);
         if !engine.is_stopping() {
             warnings.not_added.say(format_args!("closed a new connection: {error}"));
@@ -121,11 +125,4 @@ fn refuse(
             .per_address
             .say(format_args!("refused a connection: its address has `max_conns_per_ip` open")),
     }
-}
-
-/// When a connection is given up on which nothing ever comes.
-fn first_deadline(engine: &Engine) -> Millis {
-    let settings = &engine.service.settings;
-    let limit = [settings.timeouts.read, settings.timeouts.read_header].into_iter().flatten().min();
-    after(engine.clock.millis(), limit)
 }

@@ -64,12 +64,13 @@ impl Conn {
 
     /// When the connection, which is about to be parked at `now`, is given up.
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
-        self.clock.next_deadline(self.awaits, &self.exchange, now, settings)
+        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
+        self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
     }
 
-    /// Whether it waits between two requests.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.awaits == Awaits::Input && self.exchange.is_idle()
+    /// Whether it waits for what nobody would miss, so that a shutdown ends it.
+    pub(crate) fn may_end_here(&self) -> bool {
+        self.awaits == Awaits::Input && self.exchange.may_end_here()
     }
 
     /// Sends what can be sent of `output` now; true when all of it was.
@@ -130,6 +131,9 @@ impl Sock {
                 Ok(arrived) => {
                     // The end of input was reported once already; it must be read up to without another report.
                     self.readable = !arrived.is_drained || self.read_closed;
+                    if !self.readable {
+                        self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                    }
                     return Ok(Some(arrived.count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {

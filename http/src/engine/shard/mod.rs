@@ -102,8 +102,8 @@ impl Shard {
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
         conn.next_deadline(now, settings);
-        let is_idle = conn.is_idle();
-        self.wake_if(self.table.park(conn, is_idle)?);
+        let may_end_here = conn.may_end_here();
+        self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
     }
 
@@ -118,8 +118,8 @@ impl Shard {
         self.wake_if(self.table.end(&mut conn));
     }
 
-    /// Ends a connection that is out without closing it: its transport is reported of no more and is given away, with the
-    /// bytes that were received and not used.
+    /// Ends a connection that is out, and of which everything was sent, without closing it: its transport is reported of no
+    /// more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
     /// When the system does not let go of the socket, or there is none; then the connection is closed.
@@ -128,6 +128,10 @@ impl Shard {
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
     pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Transport>, Vec<u8>)> {
+        debug_assert!(
+            conn.pending.output.is_empty() && conn.exchange.takes_requests(),
+            "a response is on its way"
+        );
         let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
         let given = transport.and_then(|mut transport| {
             if let Some(source) = transport.source() {
