@@ -58,7 +58,7 @@ use std::sync::Arc;
 ///
 /// Who measures the time around `next.handle` does not measure the bodies of writers, readers and files: those are made
 /// and sent behind all handlers. And what stands behind `next.handle` is skipped when that panics; what has to be done
-/// in any case belongs into a `Drop`.
+/// in any case belongs in a `Drop`.
 ///
 /// A type of one's own keeps what its requests share. In an [`Arc`](std::sync::Arc) it is a handler too, and its owner
 /// can still look at it:
