@@ -63,7 +63,8 @@
 //! - [`Server::serve`] returns when a shutdown begins, while requests are still in flight. Whoever then leaves `main` ends
 //!   them; wait for [`Server::shutdown`] to return.
 //! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
-//!   catches none.
+//!   catches none. A `shutdown` before `serve` has begun is `Ok` and does nothing yet, so that thread must be able to ask
+//!   again.
 //! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
 //!   that you trust.
 //! - [`Server::stats`] has the counters: requests, refusals by cause, panics, workers. Messages go to the `log` crate;
@@ -79,6 +80,7 @@
 //! # Features
 //!
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
+//! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `wire`, `values`, `proto`, `message`,
 // `ctx`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.

@@ -18,13 +18,18 @@ use std::time::Duration;
 /// ```
 #[non_exhaustive]
 pub enum SubmitError<T> {
-    /// Every worker is busy and the queue has no room (`try_submit`).
+    /// Every worker is busy, the queue has no room, and this submission does not wait: by
+    /// [`try_submit`](crate::WorkerPool::try_submit), [`Submission::no_wait`](crate::Submission::no_wait) or
+    /// [`WhenFull::Refuse`](crate::WhenFull::Refuse); or by [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest), when
+    /// all that is queued is more urgent.
     Full(T),
-    /// As many submitters are blocked already as the pool allows ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
+    /// The submission would have waited, but as many submitters wait already as the pool allows
+    /// ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
     Overload(T),
     /// The pool was stopped before the payload was accepted.
     Closed(T),
-    /// No worker and no room came free in time (`submit_timeout`).
+    /// The submission waited, and no worker and no room came free in time: by
+    /// [`submit_timeout`](crate::WorkerPool::submit_timeout) or [`Submission::timeout`](crate::Submission::timeout).
     Timeout(T),
     /// A worker was needed, and the system refused a new thread.
     SpawnFailed(T, io::Error),
@@ -211,7 +216,7 @@ impl std::error::Error for WaitError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `max_workers(0)`: such a pool could never run anything.
+    /// `max_workers(0)` or `max_workers_per_core(0)`: such a pool could never run anything.
     NoWorkers,
     /// More workers are to stay than there may be.
     MinAboveMax {
@@ -241,7 +246,7 @@ pub enum BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BuildError::NoWorkers => f.write_str("max_workers must be at least 1"),
+            BuildError::NoWorkers => f.write_str("max_workers, or max_workers_per_core, must be at least 1"),
             BuildError::MinAboveMax { min_workers, max_workers } => {
                 write!(f, "min_workers ({min_workers}) must not be above max_workers ({max_workers})")
             }

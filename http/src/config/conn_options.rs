@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 /// Facts about one connection, for [`Server::serve_conn_with`](crate::Server::serve_conn_with).
 ///
-/// Of a `TcpStream` the addresses are known without, and a shutdown can end it while it waits between two requests. For
-/// any other stream say here what is to be known.
+/// Of a `TcpStream` the addresses are known without, and a shutdown can end it, or a `UnixStream`, while it waits between
+/// two requests. For any other stream say here what is to be known.
 ///
 /// ```
 /// use anthill_http::{ConnOptions, Server};

@@ -25,8 +25,11 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
 /// [`build`](ServerBuilder::build).
 ///
-/// Every option has a default, and the defaults are meant for the open internet. What bounds something takes an
-/// [`Option`]: a plain value sets the bound, `None` takes it away.
+/// Every option has a default, and the defaults are meant for the open internet. Where an option takes an
+/// `impl Into<Option<..>>`, a plain value sets the bound and `None` takes it away. The others always have a bound:
+/// [`concurrency`](Self::concurrency), [`max_workers`](Self::max_workers),
+/// [`max_idle_worker_duration`](Self::max_idle_worker_duration), [`read_buffer_size`](Self::read_buffer_size) and
+/// [`max_header_fields`](Self::max_header_fields).
 ///
 /// ```
 /// use anthill_http::Server;
@@ -75,7 +78,7 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// |---|---|---|---|---|
 /// | [`read_buffer_size`](Self::read_buffer_size) | bytes | 16 KiB | the limit of a request's head as well; browsers and proxies send up to 8 KiB | 431; 414 or 501 when the first line alone is too long |
 /// | [`max_header_fields`](Self::max_header_fields) | fields | 128 | browsers send some 20, chains of proxies add a few each | 431 |
-/// | [`max_request_body_size`](Self::max_request_body_size) | bytes | 4 MiB | fasthttp's; bodies are held in memory | 413 |
+/// | [`max_request_body_size`](Self::max_request_body_size) | bytes (`u64`) | 4 MiB | fasthttp's; bodies are held in memory | 413 |
 /// | [`stream_request_body`](Self::stream_request_body) | yes or no | no | a slow client occupies nobody while its body is awaited | yes: the handler starts at the head |
 /// | [`get_only`](Self::get_only) | yes or no | no | | yes: 405 to all but GET and HEAD, closed |
 ///
@@ -84,7 +87,7 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// | option | from, to | default | why | beyond |
 /// |---|---|---|---|---|
 /// | [`read_header_timeout`](Self::read_header_timeout) | first byte, end of head | 10 s | nobody needs longer who means well | 408, closed |
-/// | [`read_timeout`](Self::read_timeout) | first byte, end of body | 300 s | 4 MiB at 14 kB/s | 408, closed |
+/// | [`read_timeout`](Self::read_timeout) | first byte, end of body; when it is streamed, without a byte from the client | 300 s | 4 MiB at 14 kB/s | 408, closed |
 /// | [`idle_timeout`](Self::idle_timeout) | end of a response, next first byte | 75 s | longer than the 60 s that proxies keep connections | closed |
 /// | [`write_timeout`](Self::write_timeout) | without progress in sending | 60 s | a client that takes nothing for a minute is gone | closed |
 ///
@@ -267,7 +270,7 @@ impl ServerBuilder {
 
     /// How many header fields a request may have, 128 when not set; more are answered 431. From 1 to 65536.
     ///
-    /// Heads of more than 128 fields cost an allocation each while they are read.
+    /// Each head with more than 128 fields costs one allocation while it is read.
     ///
     /// ```
     /// let server = anthill_http::Server::builder().max_header_fields(32).build(|ctx| ctx.set_body("few"))?;
@@ -311,8 +314,8 @@ impl ServerBuilder {
 /// Timeouts. Each must be above zero; `None` switches it off.
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
-    /// closed. A connection that never starts its first request is given the shorter of this and the
-    /// [`read_header_timeout`](Self::read_header_timeout).
+    /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its first
+    /// request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout).
     // TMO-01, TMO-02.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.read = limit.into();

@@ -36,14 +36,14 @@ impl RequestConfig {
         self
     }
 
-    /// How long the body may take, from now on; `None`: as long as it likes. While it is streamed: how long the client may
-    /// send nothing.
+    /// How long the body may take, from now on. While it is streamed: how long the client may send nothing. `None` means
+    /// no limit; zero is over at once.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.read_timeout = Some(limit.into());
         self
     }
 
-    /// How long the client may take nothing of the response; `None`: as long as it likes.
+    /// How long the client may take nothing of the response. `None` means no limit; zero is over at once.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.write_timeout = Some(limit.into());
         self

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 /// About the connection.
 impl RequestCtx {
-    /// The peer's address, or the one that was put in its place; `0.0.0.0:0` when the connection is not TCP.
+    /// The peer's address, or the one that was [put in its place](Self::set_remote_addr); `0.0.0.0:0` when it is not known
+    /// (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     // CTX-05.
     pub fn remote_addr(&self) -> SocketAddr {
         self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
@@ -19,7 +20,7 @@ impl RequestCtx {
         self.remote_override = address;
     }
 
-    /// Our own address; `0.0.0.0:0` when the connection is not TCP.
+    /// Our own address; `0.0.0.0:0` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> SocketAddr {
         self.conn.local_addr().unwrap_or(NO_ADDRESS)
     }
@@ -78,7 +79,8 @@ impl RequestCtx {
         log::info!(target: "anthill_http::request", "{:.3} {self} - {message}", elapsed.as_secs_f64());
     }
 
-    /// All that is known about the connection.
+    /// All that is known about the connection itself. Its [`remote_addr`](ConnInfo::remote_addr) is always the connection's
+    /// own; only [`RequestCtx::remote_addr`] gives one that was [set](Self::set_remote_addr).
     pub fn conn(&self) -> &ConnInfo {
         &self.conn
     }

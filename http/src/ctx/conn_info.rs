@@ -44,12 +44,13 @@ impl ConnInfo {
         self.id
     }
 
-    /// The peer's address; `None` when the connection is not TCP.
+    /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says; `None` when it
+    /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.remote_addr
     }
 
-    /// Our own address; `None` when the connection is not TCP.
+    /// Our own address; `None` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local_addr
     }

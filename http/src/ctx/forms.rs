@@ -75,7 +75,8 @@ impl RequestCtx {
         text(self.form_value(name)?)
     }
 
-    /// As [`form_value`](Self::form_value) when the server says nothing else.
+    /// The first value called `name` that is not empty: of the query, else of the form in the body; whatever the server's
+    /// [`form_value_func`](crate::ServerBuilder::form_value_func) says.
     pub fn form_value_query_first(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
         // The body is not waited for when it need not be.
         if self.query_arg(name).is_none_or(|value| value.is_empty()) {

@@ -4,6 +4,7 @@
 //! the response that will be sent.
 
 use super::{RequestCtx, StatusError};
+use std::sync::Arc;
 
 /// Answers requests; what a [`Server`](crate::Server) is made of.
 ///
@@ -30,7 +31,8 @@ use super::{RequestCtx, StatusError};
 /// # Ok::<(), anthill_http::RequestError>(())
 /// ```
 ///
-/// Wrappers take a handler and give one. The parameter of a closure that is returned needs its type written:
+/// Wrappers take a handler and give one. The parameter of a closure that is returned needs its type written, as in
+/// `|ctx: &mut RequestCtx|`; without it rustc says "implementation of `FnOnce` is not general enough":
 ///
 /// ```
 /// use anthill_http::{Handler, Request, RequestCtx, Server};
@@ -54,7 +56,12 @@ use super::{RequestCtx, StatusError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A type of one's own keeps what its requests share:
+/// Who measures the time around `next.handle` does not measure the bodies of writers, readers and files: those are made
+/// and sent behind all handlers. And what stands behind `next.handle` is skipped when that panics; what has to be done
+/// in any case belongs in a `Drop`.
+///
+/// A type of one's own keeps what its requests share. In an [`Arc`](std::sync::Arc) it is a handler too, and its owner
+/// can still look at it:
 ///
 /// ```
 /// use anthill_http::{Handler, RequestCtx, Server};
@@ -69,12 +76,14 @@ use super::{RequestCtx, StatusError};
 ///     }
 /// }
 ///
+/// let counter = std::sync::Arc::new(Counter::default());
+/// let server = Server::builder().build_handler(counter.clone())?;
+///
 /// let mut ctx = RequestCtx::default();
-/// let counter = Counter::default();
 /// counter.handle(&mut ctx);
 /// counter.handle(&mut ctx);
 /// assert_eq!(ctx.response.body(), b"visitor 2");
-/// let server = Server::builder().build_handler(counter)?;
+/// assert_eq!(counter.0.load(Ordering::Relaxed), 2);
 /// # let _ = server;
 /// # Ok::<(), anthill_http::BuildError>(())
 /// ```
@@ -100,6 +109,7 @@ where
 }
 
 /// A handler that is chosen at run time.
+// Of `dyn Handler` alone: a boxed closure is a closure, and so a handler, already.
 impl Handler for Box<dyn Handler> {
     fn handle(&self, ctx: &mut RequestCtx) {
         (**self).handle(ctx);
@@ -107,7 +117,7 @@ impl Handler for Box<dyn Handler> {
 }
 
 /// A handler that several own.
-impl Handler for std::sync::Arc<dyn Handler> {
+impl<H: Handler + ?Sized> Handler for Arc<H> {
     fn handle(&self, ctx: &mut RequestCtx) {
         (**self).handle(ctx);
     }
@@ -153,7 +163,6 @@ mod tests {
     use super::*;
     use crate::ctx::HttpError;
     use std::io;
-    use std::sync::Arc;
 
     fn answer(handler: impl Handler) -> (u16, String) {
         let mut ctx = RequestCtx::new();
@@ -185,7 +194,26 @@ mod tests {
         }
         let boxed: Box<dyn Handler> = Box::new(missing);
         let shared: Arc<dyn Handler> = Arc::new(boxed);
+        assert_eq!(answer(shared.clone()), (500, "Internal Server Error".to_owned()));
         let wrapped = move |ctx: &mut RequestCtx| shared.handle(ctx);
         assert_eq!(answer(wrapped), (500, "Internal Server Error".to_owned()));
+    }
+
+    #[test]
+    fn handlers_are_shared_by_their_own_type() {
+        struct Named(&'static str);
+        impl Handler for Named {
+            fn handle(&self, ctx: &mut RequestCtx) {
+                ctx.set_body(self.0);
+            }
+        }
+        let shared = Arc::new(Named("own"));
+        assert_eq!(answer(shared.clone()), (200, "own".to_owned()));
+        let dynamic: Arc<dyn Handler> = shared.clone();
+        assert_eq!(answer(dynamic), (200, "own".to_owned()));
+        assert_eq!(Arc::strong_count(&shared), 1);
+        let closure = |ctx: &mut RequestCtx| ctx.set_body("closure");
+        assert_eq!(answer(Arc::new(closure)), (200, "closure".to_owned()));
+        assert_eq!(answer(Box::new(closure)), (200, "closure".to_owned()));
     }
 }

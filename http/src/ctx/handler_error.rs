@@ -17,7 +17,8 @@ use std::{fmt, io};
 ///   [`ProtoError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
 /// - [`io::Error`]: likewise when reading the request's body gave it, else 500.
 /// - `Box<dyn std::error::Error + Send + Sync>`: as the error in it if that is one of these, else 500. So `?` takes
-///   anything.
+///   what goes into such a box. A `StatusError` of your own that is put into it becomes a 500: its type is hidden then.
+///   Return it as what it is, or make it an [`HttpError`] first.
 ///
 /// ```
 /// use anthill_http::{Handler, RequestCtx, StatusError};
@@ -86,7 +87,8 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error to answer with `status` and the plain text `message`, whatever the status.
+    /// An error to answer with `status` and the plain text `message`, whatever the status. It should be 400 or more, which
+    /// is not checked.
     pub fn new(status: impl IntoStatus, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status: status.into_status(), message: message.into() }
     }

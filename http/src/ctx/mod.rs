@@ -47,6 +47,38 @@ use std::time::SystemTime;
 /// # let _: fn(&mut anthill_http::RequestCtx) = hello;
 /// ```
 ///
+/// The calls here are the frequent ones; everything else is on [`ctx.request`](Self::request) and
+/// [`ctx.response`](Self::response). The two fields borrow apart. So to answer at once with what was read, without
+/// copying it first, go through them:
+///
+/// ```
+/// # use anthill_http::{Request, RequestCtx};
+/// fn echo(ctx: &mut RequestCtx) {
+///     if let Some(kind) = ctx.request.header("content-type") {
+///         ctx.response.set_content_type(kind);
+///     }
+///     ctx.response.set_body(ctx.request.body()); // `ctx.set_body(ctx.body())` would borrow all of `ctx` twice
+/// }
+/// # let mut request = Request::new("PUT", "/")?;
+/// # request.set_body("said");
+/// # let mut ctx = RequestCtx::for_request(request, None);
+/// # echo(&mut ctx);
+/// # assert_eq!(ctx.response.body(), b"said");
+/// # Ok::<(), anthill_http::RequestError>(())
+/// ```
+///
+/// [`form_value`](Self::form_value) and what else may have to wait for the body take all of `ctx`: make what they give
+/// your own before you answer.
+///
+/// ```
+/// use std::borrow::Cow;
+/// fn greet(ctx: &mut anthill_http::RequestCtx) {
+///     let name = ctx.form_value_str("name").map(Cow::into_owned).unwrap_or_default();
+///     ctx.set_body(name);
+/// }
+/// # let _: fn(&mut anthill_http::RequestCtx) = greet;
+/// ```
+///
 /// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a
 /// thread. (It can put another context in the place of this one and keep this one whole; its connection then ends without
 /// an answer, because the connection went along.)

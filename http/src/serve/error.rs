@@ -8,7 +8,7 @@ use crate::values::{form, multipart};
 use std::borrow::Cow;
 use std::{fmt, io};
 
-/// The reason why serving a connection ended.
+/// Why serving a connection, or reading a request's body, failed.
 ///
 /// ```
 /// let error = anthill_http::Error::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
@@ -130,8 +130,9 @@ impl StatusError for Error {
     }
 }
 
-/// Whatever a handler fails with, by `?`: what knows its status has it in the box too; anything else is the server's
-/// fault.
+/// What goes into such a box by `?`. This crate's errors and [`io::Error`] keep their status in it. Anything else is
+/// answered 500, a [`StatusError`] of your own included: the box hides what it is, so return it unboxed, or as an
+/// [`HttpError`].
 impl StatusError for Box<dyn std::error::Error + Send + Sync> {
     fn status(&self) -> u16 {
         inside(&**self).map_or(500, StatusError::status)

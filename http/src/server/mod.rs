@@ -74,7 +74,8 @@ struct ServerState {
 
 impl Server {
     /// A server with every option at its default, which answers requests by the function `handler`; see
-    /// [`ServerBuilder::build`].
+    /// [`ServerBuilder::build`]. For closures and functions; wrappers and types of your own go to
+    /// [`Server::builder().build_handler(..)`](ServerBuilder::build_handler).
     ///
     /// # Errors
     /// None with the defaults; the type is that of [`ServerBuilder::build`].
@@ -211,8 +212,12 @@ impl Server {
     /// and the threads end. Waits until that is done, at most for `limit`.
     ///
     /// Afterwards the server can serve again; when several shut it down at once, after the last of them. On a server that
-    /// does not serve this is `Ok` at once. A client that has sent what is not read any more, and does not take what was
-    /// sent to it, may take up to a second of its own.
+    /// does not serve this is `Ok` at once and changes nothing: a [`serve`](Server::serve) that begins later is not stopped
+    /// by it. Whoever may be asked to end so early (by a signal while the program starts) has to remember that, and to ask
+    /// again once the server serves.
+    ///
+    /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second of
+    /// its own.
     ///
     /// # Errors
     /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
@@ -286,11 +291,10 @@ impl Server {
 
 impl ServerBuilder {
     /// Builds a server that answers requests by the function `handler`, which returns nothing, or a `Result` whose error
-    /// [knows its status](crate::StatusError).
+    /// [knows its status](crate::StatusError). For closures and functions; wrappers and types of your own go to
+    /// [`build_handler`](Self::build_handler).
     ///
-    /// Everything else that is a [`Handler`] goes to [`build_handler`](Self::build_handler). This one is for closures: it
-    /// tells the compiler what `ctx` is. A closure that never returns needs to say what it would: `|_| -> () { panic!()
-    /// }`.
+    /// This one tells the compiler what a closure's `ctx` is:
     ///
     /// ```
     /// use anthill_http::{HttpError, Server};
@@ -302,6 +306,20 @@ impl ServerBuilder {
     /// # Ok::<(), anthill_http::BuildError>(())
     /// ```
     ///
+    /// Where `?` alone makes the errors, the closure says which type they become:
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder().build(|ctx| -> std::io::Result<()> {
+    ///     let bytes = std::io::copy(&mut ctx.body_reader(), &mut std::io::sink())?;
+    ///     ctx.set_body(format!("{bytes} bytes"));
+    ///     Ok(())
+    /// })?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    ///
+    /// One that never returns needs to say what it would: `|_| -> () { panic!() }`.
+    ///
     /// # Errors
     /// When an option cannot be met, or options contradict each other; the error names it and what helps.
     pub fn build<R: HandlerResult>(
@@ -311,8 +329,8 @@ impl ServerBuilder {
         self.build_handler(handler)
     }
 
-    /// Builds a server that answers requests by `handler`; see [`Handler`] for wrappers and handlers with types of their
-    /// own.
+    /// Builds a server that answers requests by `handler`: a wrapper, a type of your own, an `Arc` of one, a
+    /// `Box<dyn Handler>`; see [`Handler`]. A closure is easier given to [`build`](Self::build), which knows what its `ctx` is.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -339,7 +357,9 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends.
+/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends. For closures and
+/// functions; wrappers and types of your own go to
+/// [`Server::builder().build_handler(..)`](ServerBuilder::build_handler).
 ///
 /// ```no_run
 /// anthill_http::listen_and_serve("127.0.0.1:8080", |ctx| ctx.set_body("Hello, World!"))?;
@@ -363,15 +383,16 @@ pub struct ServerStats {
     pub open_connections: usize,
     /// Connections taken in so far.
     pub accepted_connections: u64,
-    /// Requests received in full so far, up to each connection's last turn.
+    /// Requests received in full so far; those of a connection are added whenever it pauses.
     pub requests: u64,
     /// What was refused so far.
     pub rejections: Rejections,
     /// Handlers that panicked so far.
     pub panics: u64,
-    /// How often a shard was taken over from a handler that held it up.
+    /// How often a handler blocked so long that another thread took over its event loop.
     pub revoked_leases: u64,
-    /// Requests handed to a worker before their handler ran, because their route was known to block.
+    /// Requests whose handler ran on a worker from the start, because requests to the same path (its first two
+    /// segments) had blocked before.
     pub dispatched_requests: u64,
     /// The worker pool; `None` while the server does not serve.
     pub workers: Option<PoolStats>,

@@ -124,10 +124,15 @@ where
         self.place(payload, SubmitOptions::new(OnFull::Refuse))
     }
 
-    /// As [`submit`](Self::submit), but waits no longer than `limit`.
+    /// Hands a payload to the pool, and waits for room, no longer than `limit`, whatever
+    /// [`when_full`](WorkerPoolBuilder::when_full) says.
+    ///
+    /// A limit too long to be a point in time waits without end.
     ///
     /// # Errors
-    /// As `submit`, and [`Timeout`](SubmitError::Timeout). A limit too long to be a point in time waits without end.
+    /// [`Timeout`](SubmitError::Timeout) when no room came in time, and otherwise [`Closed`](SubmitError::Closed),
+    /// [`Overload`](SubmitError::Overload), [`SpawnFailed`](SubmitError::SpawnFailed) or
+    /// [`WouldDeadlock`](SubmitError::WouldDeadlock); each with the payload.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
         self.place(payload, SubmitOptions::new(OnFull::wait_within(limit)))
     }
