@@ -8,7 +8,7 @@ use super::state::{ShareAdmission, ShareState};
 use crate::config::WhenFull;
 use crate::core::{OnFull, SubmitOptions};
 use crate::error::{SubmitError, WaitError};
-use crate::panic::{PanicValue, catch, drop_quietly};
+use crate::panic::{PanicValue, catch, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Instant, MutexGuard};
 use crate::tasks::task::{Task, TaskPool};
 use crate::watched::{Watchable, Watched};
@@ -155,8 +155,7 @@ impl Share {
         }
         if let Some(lost) = state.give_up() {
             share.state.unlock_and_notify(state);
-            // One by one, so that several drops that panic are contained too.
-            lost.into_iter().for_each(drop_quietly);
+            drop_each_quietly(lost);
         }
     }
 }
