@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::panic::drop_quietly;
+
 /// Why a submission was refused; every variant hands the payload back, untouched.
 ///
 /// ```
@@ -56,7 +58,7 @@ pub enum Refusal {
 }
 
 impl<T> SubmitError<T> {
-    /// The error of this refusal; `spawn_error` is what the system said to the submitter, if it asked for a thread.
+    /// The error of this refusal; `spawn_error` is what the system said to the submitter, there only when that is why.
     pub(crate) fn new(refusal: Refusal, payload: T, spawn_error: Option<io::Error>) -> Self {
         match refusal {
             Refusal::Full => SubmitError::Full(payload),
@@ -105,9 +107,13 @@ impl<T> SubmitError<T> {
             | SubmitError::Overload(payload)
             | SubmitError::Closed(payload)
             | SubmitError::Timeout(payload)
-            | SubmitError::SpawnFailed(payload, _)
             | SubmitError::WouldDeadlock(payload)
             | SubmitError::Cancelled(payload) => payload,
+            SubmitError::SpawnFailed(payload, error) => {
+                // A spawner's error is the user's, and a panic of its drop would take the payload along.
+                drop_quietly(error);
+                payload
+            }
         }
     }
 }

@@ -82,7 +82,8 @@ impl Share {
     ) -> (LockedState<'a>, bool) {
         let number = state.new_ticket();
         drop(state);
-        let accepted = share.parent.submit_in_background(DriverTicket::task(share, number)).is_ok();
+        let answer = share.parent.submit_in_background(DriverTicket::task(share, number));
+        let accepted = answer.map_err(SubmitError::into_payload).is_ok();
         let mut state = share.state.lock();
         state.confirm(number, accepted);
         (state, accepted)
