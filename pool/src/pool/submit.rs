@@ -76,7 +76,7 @@ pub(crate) fn place<T: Send + 'static>(
             }
             Admission::RunHere => {
                 drop(core);
-                item.into_iter().for_each(|item| run_here(shared, item.payload));
+                run_here(shared, item.expect("what the submitter runs was not taken").payload);
                 return Ok(());
             }
             Admission::Refused(refusal) => return refuse(shared, core, &options, refusal, item, progress),
