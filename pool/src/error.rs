@@ -22,7 +22,8 @@ use crate::panic::drop_quietly;
 pub enum SubmitError<T> {
     /// Every worker is busy and the queue has no room (`try_submit`).
     Full(T),
-    /// As many submitters are blocked already as the pool allows ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
+    /// As many submitters are blocked already as the pool allows
+    /// ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
     Overload(T),
     /// The pool was stopped before the payload was accepted.
     Closed(T),
@@ -37,7 +38,8 @@ pub enum SubmitError<T> {
     Cancelled(T),
 }
 
-/// Why a submission was refused, without the payload; see [`WorkerPoolBuilder::on_refusal`](crate::WorkerPoolBuilder::on_refusal).
+/// Why a submission was refused, without the payload; see
+/// [`WorkerPoolBuilder::on_refusal`](crate::WorkerPoolBuilder::on_refusal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -161,7 +163,7 @@ impl<T> std::error::Error for SubmitError<T> {
     }
 }
 
-/// A batch that was accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
+/// Payloads submitted together that were accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
 #[non_exhaustive]
 pub struct SubmitManyError<T> {
     /// How many payloads were accepted: the first ones.

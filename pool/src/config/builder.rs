@@ -185,8 +185,8 @@ impl<T> WorkerPoolBuilder<T> {
         self
     }
 
-    /// Whether to measure how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times). Costs three looks at the clock and a
-    /// lock per payload; off when not set.
+    /// Whether to measure how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times).
+    /// Costs three looks at the clock and a lock per payload; off when not set.
     pub fn measure_times(mut self, measure: bool) -> Self {
         self.measure_times = measure;
         self
@@ -219,7 +219,7 @@ impl<T> WorkerPoolBuilder<T> {
     }
 
     /// Binds workers to cores: worker number `i` runs on core `cores[i % cores.len()]` and on no other (feature
-    /// `affinity`, Linux). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
+    /// `affinity`, Linux and Android). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
     ///
     /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's state
     /// is made. In a [`MultiPool`](crate::multi::MultiPool) the next shard goes on where the one before left off; shards that
@@ -229,8 +229,8 @@ impl<T> WorkerPoolBuilder<T> {
     ///
     /// # Errors
     /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one of
-    /// them cannot be had: there is none of that number, this process may not use it, or the system is not Linux. One
-    /// that is taken away later is no error: its workers then run where the system puts them.
+    /// them cannot be had: there is none of that number, this process may not use it, or the system is neither Linux nor
+    /// Android. One that is taken away later is no error: its workers then run where the system puts them.
     ///
     /// ```
     /// use anthill_pool::{WorkerPool, allowed_cores};

@@ -47,8 +47,8 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
         self
     }
 
-    /// Waits no longer than `limit` for room; without it the pool's [`when_full`](crate::WorkerPoolBuilder::when_full) says what
-    /// happens.
+    /// Waits no longer than `limit` for room; without it the pool's
+    /// [`when_full`](crate::WorkerPoolBuilder::when_full) says what happens.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.on_full = Some(OnFull::wait_within(limit));
         self

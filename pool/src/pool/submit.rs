@@ -20,7 +20,7 @@ const TELL_WITHIN: Duration = Duration::from_micros(200);
 /// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
 const SETTLE_WITHIN: Duration = Duration::from_millis(5);
 
-/// How many payloads of a batch are placed in one critical section.
+/// How many of the payloads submitted together are placed in one critical section.
 const AT_A_TIME: usize = 64;
 
 type LockedCore<'a, T> = MutexGuard<'a, Core<T>>;

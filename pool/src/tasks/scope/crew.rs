@@ -25,7 +25,7 @@ pub(super) struct Crew {
     /// The most tickets under way at a time, if there is a limit.
     most_tickets: Option<usize>,
     state: Mutex<CrewState>,
-    /// Rung for the owner only.
+    /// Only the owner sleeps on it.
     changed: Condvar,
 }
 
