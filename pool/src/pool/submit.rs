@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::cancel::{CancelToken, Registration};
 use crate::config::Discard;
-use crate::core::{Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waiting, Woken};
+use crate::core::{
+    Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
+};
 use crate::error::{Refusal, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
@@ -145,13 +147,6 @@ fn watch_others<'a, 't, T: Send + 'static>(
     core
 }
 
-/// How waiting for room ended.
-enum Waited<T> {
-    Accepted,
-    Anew(Item<T>),
-    Refused(Refusal, Item<T>),
-}
-
 /// Sleeps until the core says that the wait is over.
 fn wait_for_room<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
@@ -168,9 +163,7 @@ fn wait_for_room<'a, T: Send + 'static>(
         let wake_by = match core.go_on_waiting(ticket, options, woken) {
             Waiting::Sleep { eager: true } => deadline,
             Waiting::Sleep { eager: false } => earlier(deadline, tell_by),
-            Waiting::Accepted => break Waited::Accepted,
-            Waiting::Anew(item) => break Waited::Anew(item),
-            Waiting::Refused(refusal, item) => break Waited::Refused(refusal, item),
+            Waiting::Over(waited) => break waited,
         };
         let late;
         (core, late) = match wake_by {
