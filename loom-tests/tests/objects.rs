@@ -8,7 +8,7 @@
 //! Every model has a recorded mutation of the source that it catches (`mutations/objects.txt`).
 //!
 //! What cannot be seen here: loom switches threads only at its own operations, and between locking and unlocking a shard
-//! there is none but those on the lanes; so a `try_lock` hardly ever meets a taken lock. What the pool does then is
+//! there is none but those on the slots; so a `try_lock` hardly ever meets a taken lock. What the pool does then is
 //! checked with real threads, by `pool_103_a_busy_lock_is_no_miss` and `pool_108_…` of the integration tests. And
 //! threads choose their numbers here, so that a number passes from a thread that ends to a new one is not modelled.
 
@@ -74,7 +74,7 @@ impl Nest {
         Nest { pool, alive }
     }
 
-    /// Brings `count` objects, each made anew, into the calling thread's lane and shard.
+    /// Brings `count` objects, each made anew, into the calling thread's slot and shard.
     fn fill(&self, count: usize) {
         let made: Vec<_> = (0..count).map(|_| self.pool.get()).collect();
         made.iter().for_each(|ant| ant.work());
@@ -95,7 +95,7 @@ impl Nest {
     }
 }
 
-/// Runs `scene` in every interleaving, on a thread that has lane 0.
+/// Runs `scene` in every interleaving, on a thread that has slot 0.
 fn explore(name: &str, scene: impl Fn() + Send + Sync + 'static) {
     support::explore(name, support::Preemptions::Any, move || {
         ObjectPool::<Ant>::set_home(0);
@@ -103,8 +103,8 @@ fn explore(name: &str, scene: impl Fn() + Send + Sync + 'static) {
     });
 }
 
-/// Runs `body` on a thread that has the lane `number`, and the shard that goes with it.
-fn on_lane(number: usize, nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> thread::JoinHandle<()> {
+/// Runs `body` on a thread that has the slot `number`, and the shard that goes with it.
+fn on_slot(number: usize, nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> thread::JoinHandle<()> {
     let nest = nest.clone();
     thread::spawn(move || {
         ObjectPool::<Ant>::set_home(number);
@@ -112,8 +112,8 @@ fn on_lane(number: usize, nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> th
     })
 }
 
-/// Runs `body` on a thread that has no lane, and uses shard 0.
-fn without_lane(nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> thread::JoinHandle<()> {
+/// Runs `body` on a thread that has no slot, and uses shard 0.
+fn without_slot(nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> thread::JoinHandle<()> {
     let nest = nest.clone();
     thread::spawn(move || body(&nest))
 }
@@ -122,9 +122,9 @@ fn without_lane(nest: &Nest, body: impl FnOnce(&Nest) + 'static) -> thread::Join
 fn l40_two_users_of_one_shard_need_no_more_than_they_hold() {
     explore("l40_two_users_of_one_shard_need_no_more_than_they_hold", || {
         let nest = Nest::new(|options| options.shards(1));
-        // One in the lane of this thread, two in the shard.
+        // One in the slot of this thread, two in the shard.
         nest.fill(3);
-        let user = on_lane(1, &nest, Nest::use_one);
+        let user = on_slot(1, &nest, Nest::use_one);
         nest.fill(2);
         user.join().unwrap();
         let stats = nest.settled();
@@ -135,10 +135,10 @@ fn l40_two_users_of_one_shard_need_no_more_than_they_hold() {
 #[test]
 fn l40_two_users_of_a_shard_that_weighs_share_its_object() {
     explore("l40_two_users_of_a_shard_that_weighs_share_its_object", || {
-        // No lanes: everything goes through the lock.
+        // No slots: everything goes through the lock.
         let nest = Nest::new(|options| options.shards(1).max_weight(15, |_| 10));
         nest.fill(1);
-        let user = on_lane(1, &nest, Nest::use_one);
+        let user = on_slot(1, &nest, Nest::use_one);
         nest.use_one();
         user.join().unwrap();
         let stats = nest.settled();
@@ -152,11 +152,11 @@ fn l40_two_users_of_a_shard_that_weighs_share_its_object() {
 }
 
 #[test]
-fn l40_the_owner_of_a_lane_and_a_searcher_do_not_get_the_same_object() {
-    explore("l40_the_owner_of_a_lane_and_a_searcher_do_not_get_the_same_object", || {
+fn l40_the_owner_of_a_slot_and_a_searcher_do_not_get_the_same_object() {
+    explore("l40_the_owner_of_a_slot_and_a_searcher_do_not_get_the_same_object", || {
         let nest = Nest::new(|options| options.shards(1));
         nest.fill(1);
-        let searcher = on_lane(1, &nest, Nest::use_one);
+        let searcher = on_slot(1, &nest, Nest::use_one);
         nest.use_one();
         searcher.join().unwrap();
         let stats = nest.settled();
@@ -171,7 +171,7 @@ fn l40_two_searchers_do_not_get_the_same_object() {
         let nest = Nest::new(|options| options.shards(1));
         nest.fill(1);
         let searchers = [(); 2].map(|()| {
-            without_lane(&nest, |nest| {
+            without_slot(&nest, |nest| {
                 let ant = nest.pool.get();
                 ant.work();
                 std::mem::forget(ant);
@@ -186,13 +186,13 @@ fn l40_two_searchers_do_not_get_the_same_object() {
 }
 
 #[test]
-fn l40_what_was_written_to_an_object_is_there_for_whoever_takes_it_from_the_lane() {
-    explore("l40_what_was_written_to_an_object_is_there_for_whoever_takes_it_from_the_lane", || {
+fn l40_what_was_written_to_an_object_is_there_for_whoever_takes_it_from_the_slot() {
+    explore("l40_what_was_written_to_an_object_is_there_for_whoever_takes_it_from_the_slot", || {
         let nest = Nest::new(|options| options.shards(1));
         nest.fill(1);
-        // Its own object, and the lane is open: what comes next is the return without a lock.
+        // Its own object, and the slot is open: what comes next is the return without a lock.
         let held = nest.pool.get();
-        let searcher = on_lane(1, &nest, Nest::use_one);
+        let searcher = on_slot(1, &nest, Nest::use_one);
         held.work();
         drop(held);
         searcher.join().unwrap();
@@ -206,7 +206,7 @@ fn l40_two_returns_never_overrun_the_bound() {
     explore("l40_two_returns_never_overrun_the_bound", || {
         let nest = Nest::new(|options| options.shards(1).max_idle(1));
         let (mine, other) = (nest.pool.get(), nest.pool.get_owned());
-        let user = on_lane(1, &nest, move |_| drop(other));
+        let user = on_slot(1, &nest, move |_| drop(other));
         drop(mine);
         user.join().unwrap();
         let stats = nest.settled();
@@ -215,13 +215,13 @@ fn l40_two_returns_never_overrun_the_bound() {
 }
 
 #[test]
-fn l40_returns_to_lanes_never_overrun_the_bound() {
-    explore("l40_returns_to_lanes_never_overrun_the_bound", || {
+fn l40_returns_to_slots_never_overrun_the_bound() {
+    explore("l40_returns_to_slots_never_overrun_the_bound", || {
         let nest = Nest::new(|options| options.shards(1).max_idle(2));
         let (mine, more) = (nest.pool.get(), nest.pool.get());
         let other = nest.pool.get_owned();
-        // Whoever comes first gets the one lane that there can be.
-        let user = on_lane(1, &nest, move |_| drop(other));
+        // Whoever comes first gets the one slot that there can be.
+        let user = on_slot(1, &nest, move |_| drop(other));
         drop(mine);
         drop(more);
         user.join().unwrap();
@@ -231,13 +231,13 @@ fn l40_returns_to_lanes_never_overrun_the_bound() {
 }
 
 #[test]
-fn l40_a_search_finds_an_object_on_its_way_from_a_lane_to_its_shard() {
-    explore("l40_a_search_finds_an_object_on_its_way_from_a_lane_to_its_shard", || {
+fn l40_a_search_finds_an_object_on_its_way_from_a_slot_to_its_shard() {
+    explore("l40_a_search_finds_an_object_on_its_way_from_a_slot_to_its_shard", || {
         let nest = Nest::new(|options| options.shards(2));
         let second = nest.pool.get_owned();
         nest.fill(1);
-        let searcher = on_lane(1, &nest, Nest::use_one);
-        // Pushes the first out of the lane, while one object is idle all the time.
+        let searcher = on_slot(1, &nest, Nest::use_one);
+        // Pushes the first out of the slot, while one object is idle all the time.
         drop(second);
         searcher.join().unwrap();
         let stats = nest.settled();
@@ -249,7 +249,7 @@ fn l40_a_search_finds_an_object_on_its_way_from_a_lane_to_its_shard() {
 fn l40_neighbours_that_search_each_other_do_not_lock_up() {
     explore("l40_neighbours_that_search_each_other_do_not_lock_up", || {
         let nest = Nest::new(|options| options.shards(2));
-        let user = on_lane(1, &nest, Nest::use_one);
+        let user = on_slot(1, &nest, Nest::use_one);
         nest.use_one();
         user.join().unwrap();
         let stats = nest.settled();
@@ -261,7 +261,7 @@ fn l40_neighbours_that_search_each_other_do_not_lock_up() {
 fn a_tick_meets_a_use(nest: &Nest) {
     nest.fill(1);
     nest.pool.tick(); // it is old now: the next tick drops it, unless the use comes first
-    let ticker = without_lane(nest, |nest| nest.pool.tick());
+    let ticker = without_slot(nest, |nest| nest.pool.tick());
     nest.use_one();
     ticker.join().unwrap();
     let stats = nest.settled();
@@ -277,9 +277,9 @@ fn l41_a_tick_against_a_use_loses_and_doubles_nothing() {
 }
 
 #[test]
-fn l41_a_tick_against_a_use_without_a_lane_loses_and_doubles_nothing() {
-    explore("l41_a_tick_against_a_use_without_a_lane_loses_and_doubles_nothing", || {
-        // So few objects that there is no lane for them.
+fn l41_a_tick_against_a_use_without_a_slot_loses_and_doubles_nothing() {
+    explore("l41_a_tick_against_a_use_without_a_slot_loses_and_doubles_nothing", || {
+        // So few objects that there is no slot for them.
         a_tick_meets_a_use(&Nest::new(|options| options.shards(1).max_idle(1)));
     });
 }
@@ -292,7 +292,7 @@ fn l41_a_tick_against_a_return_keeps_what_came_last() {
         let last = held.number;
         nest.fill(1);
         nest.pool.tick();
-        let ticker = without_lane(&nest, |nest| nest.pool.tick());
+        let ticker = without_slot(&nest, |nest| nest.pool.tick());
         drop(held);
         ticker.join().unwrap();
         let stats = nest.settled();
@@ -309,11 +309,11 @@ fn l41_two_ticks_and_a_return_drop_each_object_once() {
     explore("l41_two_ticks_and_a_return_drop_each_object_once", || {
         let nest = Nest::new(|options| options.shards(1));
         nest.fill(2);
-        // From the lane; the other one lies in the shard.
+        // From the slot; the other one lies in the shard.
         let held = nest.pool.get_owned();
         nest.pool.tick();
-        let ticker = without_lane(&nest, |nest| nest.pool.tick());
-        let returner = without_lane(&nest, move |_| drop(held));
+        let ticker = without_slot(&nest, |nest| nest.pool.tick());
+        let returner = without_slot(&nest, move |_| drop(held));
         nest.pool.tick();
         ticker.join().unwrap();
         returner.join().unwrap();

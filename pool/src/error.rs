@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::panic::drop_quietly;
+
 /// Why a submission was refused; every variant hands the payload back, untouched.
 ///
 /// ```
@@ -23,7 +25,11 @@ pub enum SubmitError<T> {
     /// [`WhenFull::Refuse`](crate::WhenFull::Refuse); or by [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest), when
     /// all that is queued is more urgent.
     Full(T),
+<<<<<<< HEAD
     /// The submission would have waited, but as many submitters wait already as the pool allows
+=======
+    /// As many submitters are blocked already as the pool allows
+>>>>>>> pool-fix
     /// ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
     Overload(T),
     /// The pool was stopped before the payload was accepted.
@@ -40,7 +46,8 @@ pub enum SubmitError<T> {
     Cancelled(T),
 }
 
-/// Why a submission was refused, without the payload; see [`WorkerPoolBuilder::on_refusal`](crate::WorkerPoolBuilder::on_refusal).
+/// Why a submission was refused, without the payload; see
+/// [`WorkerPoolBuilder::on_refusal`](crate::WorkerPoolBuilder::on_refusal).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -61,7 +68,7 @@ pub enum Refusal {
 }
 
 impl<T> SubmitError<T> {
-    /// The error of this refusal; `spawn_error` is what the system said to the submitter, if it asked for a thread.
+    /// The error of this refusal; `spawn_error` is what the system said to the submitter, there only when that is why.
     pub(crate) fn new(refusal: Refusal, payload: T, spawn_error: Option<io::Error>) -> Self {
         match refusal {
             Refusal::Full => SubmitError::Full(payload),
@@ -110,9 +117,13 @@ impl<T> SubmitError<T> {
             | SubmitError::Overload(payload)
             | SubmitError::Closed(payload)
             | SubmitError::Timeout(payload)
-            | SubmitError::SpawnFailed(payload, _)
             | SubmitError::WouldDeadlock(payload)
             | SubmitError::Cancelled(payload) => payload,
+            SubmitError::SpawnFailed(payload, error) => {
+                // A spawner's error is the user's, and a panic of its drop would take the payload along.
+                drop_quietly(error);
+                payload
+            }
         }
     }
 }
@@ -160,7 +171,7 @@ impl<T> std::error::Error for SubmitError<T> {
     }
 }
 
-/// A batch that was accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
+/// Payloads submitted together that were accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
 #[non_exhaustive]
 pub struct SubmitManyError<T> {
     /// How many payloads were accepted: the first ones.

@@ -30,6 +30,11 @@ pub(crate) fn drop_quietly<T>(value: T) {
     contain(|| drop(value));
 }
 
+/// Drops each of these by itself: two drops of one container that both panic would abort the process.
+pub(crate) fn drop_each_quietly<T>(values: impl IntoIterator<Item = T>) {
+    values.into_iter().for_each(drop_quietly);
+}
+
 /// Drops every one of `objects`, also when some panic; then goes on panicking with the first panic.
 pub(crate) fn drop_each<T>(objects: impl Iterator<Item = T>) {
     let mut first: Option<PanicValue> = None;
@@ -43,5 +48,41 @@ pub(crate) fn drop_each<T>(objects: impl Iterator<Item = T>) {
     }
     if let Some(value) = first {
         resume_unwind(value);
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+pub(crate) mod tests {
+    use std::fmt;
+    use std::io;
+
+    use super::*;
+
+    /// A value of the user's whose drop panics, also beside another panic.
+    #[derive(Debug)]
+    pub(crate) struct PanicsOnDrop;
+
+    /// An error of a spawner's whose drop panics.
+    pub(crate) fn error_that_panics_on_drop() -> io::Error {
+        io::Error::other(PanicsOnDrop)
+    }
+
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            panic!("planned: a drop of the user's");
+        }
+    }
+
+    impl fmt::Display for PanicsOnDrop {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("planned: an error of the user's")
+        }
+    }
+
+    impl std::error::Error for PanicsOnDrop {}
+
+    #[test]
+    fn several_drops_that_panic_are_contained_one_by_one() {
+        drop_each_quietly([PanicsOnDrop, PanicsOnDrop, PanicsOnDrop]);
     }
 }

@@ -15,8 +15,6 @@ pub enum PoolState {
 ///
 /// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back + discarded`; a worker still
 /// being started is busy with the payload it was started for, if there is one.
-// One flat struct of seventeen numbers, although it is wide: it is a table, whose columns are read one by one, and adding one
-// breaks nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.

@@ -9,8 +9,8 @@
 //! has a recorded mutation of the source that it catches (`mutations/pool.txt`): a model that cannot fail proves
 //! nothing. `-- --nocapture` prints how many interleavings each explored.
 
+mod broadcasts;
 mod cancelling;
-mod duties;
 mod expiry;
 mod handlers;
 mod hands;

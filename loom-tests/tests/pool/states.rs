@@ -86,7 +86,7 @@ enum Act {
     Nothing,
 }
 
-/// A worker waits in line for another one, which loses its state and leaves: the first one is served before, or told
+/// A worker waits for another one, which loses its state and leaves: the first one is served before, or told
 /// that nobody will come.
 #[test]
 fn lost_state_meets_nested_submission() {

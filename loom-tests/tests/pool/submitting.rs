@@ -1,4 +1,4 @@
-//! Submissions against each other, against workers that go idle, and against the waiting line.
+//! Submissions against each other, against workers that go idle, and against those that wait for room.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,16 +94,16 @@ fn l27_the_longest_waiting_goes_first() {
     });
 }
 
-/// A batch finds the only worker busy, going idle or idle: its payloads are handed over, queued or wait in line, and run
-/// in their order.
+/// Payloads submitted together find the only worker busy, going idle or idle: they are handed over, queued or wait for
+/// room, and run in their order.
 #[test]
-fn batch_meets_worker_going_idle() {
+fn many_payloads_meet_worker_going_idle() {
     explore("submit_many", AtMost(3), |ledger| {
         let (handler, order) = in_order(Payload::run);
         let pool = pool_of(1, 1, handler);
         submit(&pool, ledger, 1);
-        let batch = (0..3).map(|_| ledger.payload()).collect();
-        assert!(pool.submit_many(batch).is_ok_and(|accepted| accepted == 3));
+        let payloads = (0..3).map(|_| ledger.payload()).collect();
+        assert!(pool.submit_many(payloads).is_ok_and(|accepted| accepted == 3));
         pool.wait_idle().unwrap();
         assert_eq!(order(), [0, 1, 2, 3], "the order of starts");
         let stats = close(pool, ledger);
@@ -219,7 +219,7 @@ fn l34_nested_submissions_of_two_workers() {
     });
 }
 
-/// A worker waits in line for a second one whose thread is then refused: it must not wait for ever.
+/// A worker waits for a second one whose thread is then refused: it must not wait for ever.
 #[test]
 fn l34_nested_submission_meets_refused_thread() {
     explore("l34 refused", AtMost(2), |_| {
@@ -228,7 +228,7 @@ fn l34_nested_submission_meets_refused_thread() {
     });
 }
 
-/// A worker waits in line for a second one, which is above a cap that was lowered meanwhile: it serves the first one's
+/// A worker waits for a second one, which is above a cap that was lowered meanwhile: it serves the first one's
 /// payload before it leaves, or the first one is told that nobody will.
 #[test]
 fn l34_nested_submission_meets_lowering() {

@@ -121,8 +121,11 @@ impl<T> WorkerPoolBuilder<T> {
     /// which the next attempt succeeds starts on that thread at once, before those.)
     ///
     /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most an
-    /// eighth of the capacity and never more than 128. Nothing waits behind a slow payload for that: whoever has
-    /// nothing else to do takes over what others hold. Such payloads count as queued, but not against the capacity.
+    /// eighth of the capacity and never more than 128 (with `None` up to 128), and only while all that is queued is of
+    /// [normal](crate::Priority::Normal) priority. Nothing waits behind a slow payload for that: whoever has nothing else
+    /// to do takes over what others hold. Such payloads count as queued, but not against the capacity. Pools with
+    /// [`measure_times`](Self::measure_times), [`max_queue_age`](Self::max_queue_age) or
+    /// [`WhenFull::DiscardOldest`] take them one by one always.
     pub fn queue_capacity(mut self, payloads: impl Into<Option<usize>>) -> Self {
         self.queue_capacity = payloads.into();
         self
@@ -182,8 +185,8 @@ impl<T> WorkerPoolBuilder<T> {
         self
     }
 
-    /// Whether to measure how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times). Costs three looks at the clock and a
-    /// lock per payload; off when not set.
+    /// Whether to measure how long each payload waits and runs, see [`WorkerPool::times`](crate::WorkerPool::times).
+    /// Costs three looks at the clock and a lock per payload; off when not set.
     pub fn measure_times(mut self, measure: bool) -> Self {
         self.measure_times = measure;
         self
@@ -216,7 +219,7 @@ impl<T> WorkerPoolBuilder<T> {
     }
 
     /// Binds workers to cores: worker number `i` runs on core `cores[i % cores.len()]` and on no other (feature
-    /// `affinity`, Linux). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
+    /// `affinity`, Linux and Android). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
     ///
     /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's state
     /// is made. In a [`MultiPool`](crate::multi::MultiPool) the next shard goes on where the one before left off; shards that
@@ -226,8 +229,8 @@ impl<T> WorkerPoolBuilder<T> {
     ///
     /// # Errors
     /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one of
-    /// them cannot be had: there is none of that number, this process may not use it, or the system is not Linux. One
-    /// that is taken away later is no error: its workers then run where the system puts them.
+    /// them cannot be had: there is none of that number, this process may not use it, or the system is neither Linux nor
+    /// Android. One that is taken away later is no error: its workers then run where the system puts them.
     ///
     /// ```
     /// use anthill_pool::{WorkerPool, allowed_cores};

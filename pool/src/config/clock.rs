@@ -38,11 +38,13 @@ mod manual {
 
     use crate::sync::{Arc, Instant, Mutex, Weak};
 
-    /// A clock for tests that stands still until it is moved; given to a pool by [`WorkerPoolBuilder::clock`](crate::WorkerPoolBuilder::clock).
+    /// A clock for tests that stands still until it is moved; given to a pool by
+    /// [`WorkerPoolBuilder::clock`](crate::WorkerPoolBuilder::clock).
     ///
     /// It decides how long workers have been idle, how old queued payloads are, and what times are measured. Limits of
     /// waiting (`submit_timeout`, `wait_timeout`) stay in real time, because a thread really waits there. A pool with a
-    /// manual clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself. A clone is the same clock.
+    /// manual clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself. A clone is the same
+    /// clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -63,10 +65,10 @@ mod manual {
     /// ```
     #[derive(Clone)]
     pub struct ManualClock {
-        hands: Arc<Mutex<Hands>>,
+        state: Arc<Mutex<ClockState>>,
     }
 
-    struct Hands {
+    struct ClockState {
         now: Instant,
         pools: Vec<Weak<dyn Expire>>,
     }
@@ -80,7 +82,7 @@ mod manual {
     impl ManualClock {
         /// A clock that begins now.
         pub fn new() -> Self {
-            ManualClock { hands: Arc::new(Mutex::new(Hands { now: Instant::now(), pools: Vec::new() })) }
+            ManualClock { state: Arc::new(Mutex::new(ClockState { now: Instant::now(), pools: Vec::new() })) }
         }
 
         /// Moves the clock forward; when this returns, every worker that is due by then has been let go (its thread may
@@ -89,13 +91,13 @@ mod manual {
         /// # Panics
         /// When the time would be too far ahead to be represented.
         pub fn advance(&self, by: Duration) {
-            let mut hands = self.hands.lock();
-            let moved = hands.now.checked_add(by);
-            hands.now = moved.expect("a time that can be represented");
-            hands.pools.retain(|pool| pool.strong_count() > 0);
-            let pools: Vec<_> = hands.pools.iter().filter_map(Weak::upgrade).collect();
+            let mut state = self.state.lock();
+            let moved = state.now.checked_add(by);
+            state.now = moved.expect("a time that can be represented");
+            state.pools.retain(|pool| pool.strong_count() > 0);
+            let pools: Vec<_> = state.pools.iter().filter_map(Weak::upgrade).collect();
             // A pool looks at the clock under its own lock.
-            drop(hands);
+            drop(state);
             for pool in pools {
                 pool.expire_idle();
             }
@@ -103,11 +105,11 @@ mod manual {
 
         /// What the clock shows.
         pub(crate) fn now(&self) -> Instant {
-            self.hands.lock().now
+            self.state.lock().now
         }
 
         pub(crate) fn subscribe(&self, pool: Weak<dyn Expire>) {
-            self.hands.lock().pools.push(pool);
+            self.state.lock().pools.push(pool);
         }
     }
 

@@ -14,8 +14,8 @@ pub enum WhenFull {
     /// panic of the payload is contained and reported as on a worker.
     RunOnCaller,
     /// The oldest queued payload of the lowest priority makes room, unless all are more urgent than the new one; it goes
-    /// to [`on_discard`](crate::WorkerPoolBuilder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before submissions that
-    /// wait with a time limit of their own.
+    /// to [`on_discard`](crate::WorkerPoolBuilder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before
+    /// submissions that wait with a time limit of their own.
     DiscardOldest,
 }
 
@@ -27,7 +27,8 @@ pub enum Discard {
     Displaced,
     /// It was queued for longer than [`max_queue_age`](crate::WorkerPoolBuilder::max_queue_age).
     Aged,
-    /// The last worker lost its state, and a new one could not be made ([`build_with_state`](crate::WorkerPoolBuilder::build_with_state)).
+    /// The last worker lost its state, and a new one could not be made
+    /// ([`build_with_state`](crate::WorkerPoolBuilder::build_with_state)).
     NoWorker,
 }
 

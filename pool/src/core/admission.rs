@@ -54,7 +54,7 @@ pub(crate) struct Attempt {
 pub(crate) enum Admission<T> {
     /// Accepted: give this order to this worker, which is unlinked.
     Give(Seat<T>, Order<T>),
-    /// Accepted: it is queued, or kept in the background.
+    /// It is queued, and so accepted; or it is kept in the background, and accepted once a worker takes it.
     Kept,
     /// Accepted: it is in the queue, from which this one was discarded.
     Displaced(Item<T>),
@@ -113,7 +113,7 @@ impl<'t> SubmitOptions<'t> {
         SubmitOptions { quiet: true, ..Self::new(OnFull::Background) }
     }
 
-    /// The same, by someone who will note the refusal if this was the end of it.
+    /// As before, for a submitter who notes the refusal itself if this was the end of it.
     pub(crate) fn quietly(self) -> Self {
         SubmitOptions { quiet: true, ..self }
     }
@@ -136,9 +136,9 @@ impl OnFull {
 }
 
 impl<T> Core<T> {
-    /// Decides on a payload, which is taken if the answer is that it was accepted or waits, and left where it is if not:
-    /// so it is moved once. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where that
-    /// matters.
+    /// Decides on a payload. It is taken if the answer is `Give`, `Kept`, `Displaced` or `Wait`, and left where it is if
+    /// not: so it is moved once. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where
+    /// that matters.
     #[inline]
     pub(crate) fn admit(
         &mut self,
@@ -179,7 +179,8 @@ impl<T> Core<T> {
             match self.find_room(&mut item, priority, false) {
                 Room::Give(seat, order) => orders.push((seat, order)),
                 Room::Queued => {}
-                Room::Spawn(_) | Room::None(_) => return (accepted, item.map(|item| item.payload)),
+                Room::Spawn(_) => unreachable!("no thread was asked for"),
+                Room::None(_) => return (accepted, item.map(|item| item.payload)),
             }
             accepted += 1;
         }

@@ -68,7 +68,7 @@ pub use queue::Priority;
 pub(crate) use roster::{Reservation, WorkerRecord};
 pub(crate) use threads::Departure;
 pub(crate) use waiters::WaitTicket;
-pub(crate) use waiting::{Waiting, Woken};
+pub(crate) use waiting::{Waited, Waiting, Woken};
 
 use backlog::Backlog;
 use broadcast::Broadcasts;

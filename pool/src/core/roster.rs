@@ -118,12 +118,7 @@ impl<T> Roster<T> {
 
     /// True when some worker surely lives.
     pub(super) fn someone_lives(&self) -> bool {
-        self.workers > self.spawning
-    }
-
-    /// True while a thread is being made.
-    pub(super) fn is_spawning(&self) -> bool {
-        self.spawning > 0
+        self.alive() > 0
     }
 
     /// Searching workers that surely come, and come straight to the queue; one with a broadcast to run may take its time.

@@ -63,7 +63,7 @@ impl<T> Core<T> {
 
     /// How far a stopped pool has come; the handles of all threads, once they only end.
     pub(crate) fn departure(&mut self) -> Departure {
-        if self.open || self.roster.workers() > 0 || self.roster.is_spawning() || self.threads.has_cleaner {
+        if self.open || self.roster.workers() > 0 || self.threads.has_cleaner {
             return Departure::Pending;
         }
         let handles = mem::take(&mut self.threads.handles);

@@ -21,9 +21,13 @@ pub(crate) enum Woken {
 /// What a submitter that waits for room does next.
 pub(crate) enum Waiting<T> {
     /// It sleeps. Unless it is eager it looks after a while even if nobody notifies it.
-    Sleep {
-        eager: bool,
-    },
+    Sleep { eager: bool },
+    /// It waits no more.
+    Over(Waited<T>),
+}
+
+/// How waiting for room ended.
+pub(crate) enum Waited<T> {
     Accepted,
     /// The pool has no worker any more who could come free: the payload has to be submitted anew.
     Anew(Item<T>),
@@ -42,11 +46,11 @@ impl<T> Core<T> {
             WaiterState::Waiting { eager, from_worker } => (eager, from_worker),
             WaiterState::Served => {
                 self.waiters.was_told(ticket);
-                return Waiting::Accepted;
+                return Waiting::Over(Waited::Accepted);
             }
             WaiterState::TurnedAway(item) => {
                 self.note_refusal(!options.quiet);
-                return Waiting::Refused(Refusal::Closed, item);
+                return Waiting::Over(Waited::Refused(Refusal::Closed, item));
             }
         };
         let refusal = if options.is_cancelled() {
@@ -64,16 +68,16 @@ impl<T> Core<T> {
             return Waiting::Sleep { eager: eager || woken == Woken::Untold };
         };
         let item = self.waiters.withdraw(ticket).expect("it still waits");
-        match refusal {
+        Waiting::Over(match refusal {
             Some(refusal) => {
                 self.note_refusal(!options.quiet);
-                Waiting::Refused(refusal, item)
+                Waited::Refused(refusal, item)
             }
             None => {
                 self.check();
-                Waiting::Anew(item)
+                Waited::Anew(item)
             }
-        }
+        })
     }
 
     /// A submitter has had its last answer, and waits on its condition variable no more.

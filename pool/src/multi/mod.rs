@@ -21,8 +21,7 @@ use crate::tasks::Task;
 
 pub use lifecycle::MultiWaitError;
 
-/// The most payloads of a batch that are offered to a shard at a time, and so the most that come back from one that is
-/// full.
+/// The most payloads that are submitted to a shard at a time, and so the most that come back from one that is full.
 const AT_A_TIME: usize = 64;
 
 /// How a [`MultiPool`] picks the shard for a payload.
@@ -308,7 +307,7 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 }
 
-/// How long the parts of a batch are, so that they go evenly into the shards' shares.
+/// In parts of what length so many payloads go evenly to so many shards.
 fn part_length(payloads: usize, shards: usize) -> usize {
     let share = payloads.div_ceil(shards);
     share.div_ceil(share.div_ceil(AT_A_TIME).max(1))

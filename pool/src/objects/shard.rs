@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_places_are_set_aside_for_lanes_and_no_more() {
+    fn half_of_the_places_are_set_aside_for_slots_and_no_more() {
         let bounds = Bounds { objects: 5, weight: None };
         let (mut shard, slots) = (Shard::new(), ThreadSlots::new());
         for number in 0..5 {

@@ -1,4 +1,4 @@
-//! ThreadSlots: for each thread a slot of its own before its shard, so that getting and returning one object takes no lock.
+//! The slots of threads: one for each before its shard, so that getting and returning one object takes no lock.
 //!
 //! Only the slot's thread lays an object in; anybody may take it out, which is why the other threads' idle objects can
 //! be found and why taking costs a locked instruction. Laying in costs a plain store. One locked instruction for both

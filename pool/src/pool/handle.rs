@@ -107,8 +107,9 @@ where
     /// While the pool's first thread is just being made for somebody else it waits for that to succeed, 5 ms at most.
     ///
     /// # Errors
-    /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed) or [`SpawnFailed`](SubmitError::SpawnFailed), each
-    /// with the payload.
+    /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed) or [`SpawnFailed`](SubmitError::SpawnFailed), or
+    /// [`WouldDeadlock`](SubmitError::WouldDeadlock) to a worker that is just making its state, when no other one lives;
+    /// each with the payload.
     ///
     /// ```
     /// use anthill_pool::{SubmitError, WorkerPool};

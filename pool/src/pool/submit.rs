@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::cancel::{CancelToken, Registration};
 use crate::config::Discard;
-use crate::core::{Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waiting, Woken};
+use crate::core::{
+    Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
+};
 use crate::error::{Refusal, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
@@ -20,7 +22,7 @@ const TELL_WITHIN: Duration = Duration::from_micros(200);
 /// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
 const SETTLE_WITHIN: Duration = Duration::from_millis(5);
 
-/// How many payloads of a batch are placed in one critical section.
+/// How many of the payloads submitted together are placed in one critical section.
 const AT_A_TIME: usize = 64;
 
 type LockedCore<'a, T> = MutexGuard<'a, Core<T>>;
@@ -76,7 +78,7 @@ pub(crate) fn place<T: Send + 'static>(
             }
             Admission::RunHere => {
                 drop(core);
-                item.into_iter().for_each(|item| run_here(shared, item.payload));
+                run_here(shared, item.expect("what the submitter runs was not taken").payload);
                 return Ok(());
             }
             Admission::Refused(refusal) => return refuse(shared, core, &options, refusal, item, progress),
@@ -96,6 +98,13 @@ struct Progress<'t> {
     registration: Option<Registration<'t>>,
 }
 
+impl Drop for Progress<'_> {
+    /// What the submitter is not told, as its payload was accepted or refused for another reason.
+    fn drop(&mut self) {
+        self.forget_refused_thread();
+    }
+}
+
 impl Progress<'_> {
     fn attempt(&self) -> Attempt {
         Attempt { spawn_failed: self.spawn_error.is_some(), watched_long_enough: self.watched_long_enough }
@@ -104,7 +113,9 @@ impl Progress<'_> {
     /// Everything has changed: a thread may be had again.
     fn forget_refused_thread(&mut self) {
         // An error of the user's, to be dropped without the lock.
-        drop_quietly(self.spawn_error.take());
+        if let Some(error) = self.spawn_error.take() {
+            drop_quietly(error);
+        }
     }
 }
 
@@ -136,13 +147,6 @@ fn watch_others<'a, 't, T: Send + 'static>(
     core
 }
 
-/// How waiting for room ended.
-enum Waited<T> {
-    Accepted,
-    Anew(Item<T>),
-    Refused(Refusal, Item<T>),
-}
-
 /// Sleeps until the core says that the wait is over.
 fn wait_for_room<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
@@ -159,9 +163,7 @@ fn wait_for_room<'a, T: Send + 'static>(
         let wake_by = match core.go_on_waiting(ticket, options, woken) {
             Waiting::Sleep { eager: true } => deadline,
             Waiting::Sleep { eager: false } => earlier(deadline, tell_by),
-            Waiting::Accepted => break Waited::Accepted,
-            Waiting::Anew(item) => break Waited::Anew(item),
-            Waiting::Refused(refusal, item) => break Waited::Refused(refusal, item),
+            Waiting::Over(waited) => break waited,
         };
         let late;
         (core, late) = match wake_by {
@@ -199,14 +201,15 @@ fn refuse<T>(
     options: &SubmitOptions<'_>,
     refusal: Refusal,
     item: Option<Item<T>>,
-    progress: Progress<'_>,
+    mut progress: Progress<'_>,
 ) -> Result<(), SubmitError<T>> {
     let item = item.expect("what is refused was not taken");
     shared.core.unlock_and_notify(core);
     if !options.quiet {
         tell_refusal(shared, refusal);
     }
-    Err(SubmitError::new(refusal, item.payload, progress.spawn_error))
+    let spawn_error = if refusal == Refusal::SpawnFailed { progress.spawn_error.take() } else { None };
+    Err(SubmitError::new(refusal, item.payload, spawn_error))
 }
 
 /// Makes up for what a quiet refusal left out.
@@ -268,5 +271,67 @@ fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Barrier};
+
+    use crate::config::WorkerPoolBuilder;
+    use crate::error::{Refusal, SubmitError};
+    use crate::panic::tests::error_that_panics_on_drop;
+    use crate::pool::WorkerPool;
+
+    /// A pool whose second thread is refused, with an error whose drop panics. Payload 0 waits at the barrier.
+    fn pool_of_one(builder: WorkerPoolBuilder<u8>, gate: &Arc<Barrier>) -> WorkerPool<u8> {
+        let (gate, threads) = (gate.clone(), AtomicUsize::new(0));
+        builder
+            .max_workers(2)
+            .spawner(move |thread| match threads.fetch_add(1, Ordering::SeqCst) {
+                0 => thread.spawn(),
+                _ => Err(error_that_panics_on_drop()),
+            })
+            .build(move |payload| {
+                if payload == 0 {
+                    gate.wait();
+                }
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn an_accepted_submission_survives_the_drop_of_a_spawners_error() {
+        let gate = Arc::new(Barrier::new(2));
+        let pool = pool_of_one(WorkerPool::builder().queue_capacity(1), &gate);
+        pool.submit(0).unwrap();
+        pool.submit(1).unwrap();
+        gate.wait();
+        pool.stop();
+        pool.wait().unwrap();
+        assert_eq!(pool.stats().finished, 2);
+    }
+
+    #[test]
+    fn a_payload_refused_for_another_reason_comes_back_past_a_spawners_error() {
+        let gate = Arc::new(Barrier::new(2));
+        let pool = pool_of_one(WorkerPool::builder().max_blocking(0), &gate);
+        pool.submit(0).unwrap();
+        match pool.submit(1) {
+            Err(SubmitError::Overload(payload)) => assert_eq!(payload, 1),
+            other => panic!("{other:?}"),
+        }
+        gate.wait();
+    }
+
+    #[test]
+    fn the_payload_is_taken_out_of_a_spawners_error() {
+        let pool =
+            WorkerPool::builder().spawner(|_| Err(error_that_panics_on_drop())).build(|_: u8| {}).unwrap();
+        let error = pool.submit_many(vec![1, 2, 3]).unwrap_err();
+        assert_eq!((error.accepted, error.refusal), (0, Refusal::SpawnFailed));
+        assert_eq!(error.rest, [1, 2, 3]);
+        assert_eq!(pool.submit(4).unwrap_err().into_payload(), 4);
     }
 }

@@ -61,11 +61,11 @@ impl<T: Send + 'static> WorkerPool<T> {
                 Departure::Join(joining, threads) => {
                     drop(core);
                     let alive = join_until(threads, deadline);
-                    late = !alive.is_empty();
+                    let gives_up = !alive.is_empty();
                     core = shared.core.lock();
                     core.end_join(joining, alive);
                     shared.core.unlock_and_notify(core);
-                    if late {
+                    if gives_up {
                         return Err(WaitError::Timeout);
                     }
                     core = shared.core.lock();

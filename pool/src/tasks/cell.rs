@@ -157,7 +157,8 @@ impl<R> TaskCell<R> {
             }
         };
         drop(state);
-        drop_quietly((waker, outcome));
+        drop_quietly(waker);
+        drop_quietly(outcome);
     }
 
     /// Makes the outcome known; returns it when nobody will ask.

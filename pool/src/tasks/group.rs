@@ -123,8 +123,11 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
                     job.into_closure().unwrap_or_else(|_| unreachable!("it was made of this closure"))
                 }))
             }
-            // Cancelled in the meantime.
-            None => Ok(()),
+            None => {
+                // Cancelled in the meantime.
+                drop(refusal.into_payload());
+                Ok(())
+            }
         }
     }
 

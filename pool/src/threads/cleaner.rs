@@ -1,8 +1,8 @@
 //! The cleaner: lets workers go that have not been used for a while.
 //!
 //! It acts on the ready stack only. Which workers have to leave is decided under the core's lock, by binary search; they
-//! are told after it is released. A cleaner exists while there are workers, and sleeps until the least recently used one is due; a
-//! pool without workers has no thread at all.
+//! are told after it is released. A cleaner exists while there are workers, and sleeps until the least recently used one
+//! is due; a pool without workers has no thread at all.
 
 use std::time::Duration;
 

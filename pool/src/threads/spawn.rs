@@ -97,7 +97,7 @@ fn give_slot_back<T>(
     let (to_notify, broadcasts) = core.spawn_failed(reservation, thread);
     shared.core.unlock_and_notify(core);
     notify_each(to_notify);
-    panic::drop_quietly(broadcasts);
+    panic::drop_each_quietly(broadcasts);
 }
 
 /// True when a worker for which a slot was reserved has still something to do; its slot is given back otherwise.

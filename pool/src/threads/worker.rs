@@ -9,7 +9,7 @@ use crate::core::{
     BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
     next_order,
 };
-use crate::panic::{catch, contain, drop_quietly};
+use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::Arc;
 use crate::sync::channel::{Receiver, Sender};
 use crate::watched::Watchable;
@@ -134,8 +134,9 @@ impl<'p, T> Worker<'p, T> {
                     item = None;
                     for broadcast in broadcasts {
                         let index = self.record.reservation.index;
-                        // Dropped in there as well.
-                        contain(move || broadcast(index));
+                        contain(|| broadcast(index));
+                        // By itself: it may panic as well.
+                        drop_quietly(broadcast);
                     }
                 }
                 Next::Idle | Next::Leave => {
@@ -210,7 +211,7 @@ impl<'p, T> Worker<'p, T> {
         // It may have been the last, for which the cleaner waits without a limit.
         self.shared.cleaner_condvar.notify_one();
         notify_each(to_notify);
-        drop_quietly(broadcasts);
+        drop_each_quietly(broadcasts);
         self.shared.discard(payloads, Discard::NoWorker);
     }
 }
@@ -218,5 +219,94 @@ impl<'p, T> Worker<'p, T> {
 fn run_hook(hook: Option<&(dyn Fn(usize) + Send + Sync)>, index: usize) {
     if let Some(hook) = hook {
         contain(|| hook(index));
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use std::io;
+    use std::sync::mpsc::channel;
+    use std::sync::{Barrier, Mutex};
+    use std::time::Duration;
+
+    use crate::panic::tests::PanicsOnDrop;
+    use crate::pool::WorkerPool;
+    use crate::sync::StdArc;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A body of a broadcast that may not be run, and whose drop panics.
+    fn body_not_to_run() -> impl Fn(usize) + Send + Sync + 'static {
+        let captured = PanicsOnDrop;
+        move |_| unreachable!("run, with {captured:?}")
+    }
+
+    #[test]
+    fn a_broadcast_that_panics_may_panic_in_its_drop_as_well() {
+        let gate = StdArc::new(Barrier::new(2));
+        let held = gate.clone();
+        let wait = move |_: ()| {
+            held.wait();
+        };
+        let pool = WorkerPool::builder().max_workers(1).build(wait).unwrap();
+        pool.submit(()).unwrap();
+        let captured = PanicsOnDrop;
+        assert_eq!(pool.broadcast(move |_| panic!("planned: run, with {captured:?}")), 1);
+        gate.wait();
+        pool.stop();
+        pool.wait_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_worker_without_a_state_drops_several_broadcasts_that_panic() {
+        let gate = StdArc::new(Barrier::new(2));
+        let held = gate.clone();
+        let (made, was_made) = channel();
+        let pool = WorkerPool::builder()
+            .max_workers(1)
+            .build_with_state(
+                move |_| made.send(()).map_err(|_| io::Error::other("planned: no second state")),
+                move |(), _: ()| {
+                    held.wait();
+                    panic!("planned: this breaks the state");
+                },
+            )
+            .unwrap();
+        pool.submit(()).unwrap();
+        was_made.recv_timeout(PATIENCE).unwrap();
+        drop(was_made);
+        for _ in 0..3 {
+            assert_eq!(pool.broadcast(body_not_to_run()), 1);
+        }
+        gate.wait();
+        pool.wait_idle_timeout(PATIENCE).unwrap();
+        assert_eq!(pool.running(), 0);
+        pool.stop();
+        pool.wait_timeout(PATIENCE).unwrap();
+    }
+
+    #[test]
+    fn a_refused_thread_drops_several_broadcasts_that_panic() {
+        let (asked, was_asked) = channel();
+        let (go_on, goes_on) = channel();
+        let goes_on = Mutex::new(goes_on);
+        let pool = WorkerPool::builder()
+            .spawner(move |_| {
+                asked.send(()).unwrap();
+                goes_on.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                Err(io::Error::other("planned: no thread"))
+            })
+            .build(|_: u8| {})
+            .unwrap();
+        let submitter = std::thread::spawn({
+            let pool = pool.clone();
+            move || pool.submit(7).map_err(crate::SubmitError::into_payload)
+        });
+        was_asked.recv_timeout(PATIENCE).unwrap();
+        for _ in 0..3 {
+            assert_eq!(pool.broadcast(body_not_to_run()), 1);
+        }
+        go_on.send(()).unwrap();
+        assert_eq!(submitter.join().unwrap(), Err(7));
     }
 }

@@ -15,6 +15,7 @@
 
 use std::collections::VecDeque;
 
+use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch, drop_quietly};
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::tasks::job::Job;
@@ -24,7 +25,7 @@ pub(super) struct Crew {
     /// The most tickets under way at a time, if there is a limit.
     most_tickets: Option<usize>,
     state: Mutex<CrewState>,
-    /// Rung for the owner only.
+    /// Only the owner sleeps on it.
     changed: Condvar,
 }
 
@@ -61,7 +62,8 @@ impl Crew {
         if calls_help {
             let ticket = HelpTicket { crew: crew.clone() };
             // A refusal is no harm; the ticket is dropped then, and not expected any more.
-            drop(pool.submit_in_background(Task::new(move || ticket.run())));
+            let answer = pool.submit_in_background(Task::new(move || ticket.run()));
+            drop(answer.map_err(SubmitError::into_payload));
         }
     }
 

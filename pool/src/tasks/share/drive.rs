@@ -8,7 +8,7 @@ use super::state::{ShareAdmission, ShareState};
 use crate::config::WhenFull;
 use crate::core::{OnFull, SubmitOptions};
 use crate::error::{SubmitError, WaitError};
-use crate::panic::{PanicValue, catch, drop_quietly};
+use crate::panic::{PanicValue, catch, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Instant, MutexGuard};
 use crate::tasks::task::{Task, TaskPool};
 use crate::watched::{Watchable, Watched};
@@ -57,11 +57,13 @@ impl Share {
         let refusal = answer.err().map(|refusal| refusal.map(drop));
         let mut state = share.state.lock();
         let returned = state.parent_answered(number, refusal.is_none());
-        if let (Some(task), Some(refusal)) = (returned, refusal) {
+        if let Some(task) = returned {
             share.state.unlock_and_notify(state);
-            return Err(refusal.map(|()| task));
+            return Err(refusal.expect("only a refused task comes back").map(|()| task));
         }
         Share::unlock_or_replace(share, state);
+        // Others carry the task. The refusal may hold an error of the user's, to be dropped without the lock.
+        drop_quietly(refusal);
         Ok(())
     }
 
@@ -80,7 +82,8 @@ impl Share {
     ) -> (LockedState<'a>, bool) {
         let number = state.new_ticket();
         drop(state);
-        let accepted = share.parent.submit_in_background(DriverTicket::task(share, number)).is_ok();
+        let answer = share.parent.submit_in_background(DriverTicket::task(share, number));
+        let accepted = answer.map_err(SubmitError::into_payload).is_ok();
         let mut state = share.state.lock();
         state.confirm(number, accepted);
         (state, accepted)
@@ -153,8 +156,7 @@ impl Share {
         }
         if let Some(lost) = state.give_up() {
             share.state.unlock_and_notify(state);
-            // One by one, so that several drops that panic are contained too.
-            lost.into_iter().for_each(drop_quietly);
+            drop_each_quietly(lost);
         }
     }
 }
@@ -188,5 +190,90 @@ impl Drop for DriverTicket {
                 Share::unlock_or_replace(&share, state);
             }
         }
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use std::fmt;
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+    use std::sync::{Arc, Mutex, OnceLock};
+    use std::thread;
+    use std::time::Duration;
+
+    use crate::config::WhenFull;
+    use crate::pool::WorkerPool;
+    use crate::tasks::SubPool;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A spawner's error whose drop looks at the share, then panics.
+    #[derive(Debug)]
+    struct LooksOnDrop(Arc<OnceLock<SubPool>>);
+
+    impl Drop for LooksOnDrop {
+        fn drop(&mut self) {
+            let accepted = self.0.get().map(|share| share.stats().accepted);
+            panic!("planned: the share has accepted {accepted:?}");
+        }
+    }
+
+    impl fmt::Display for LooksOnDrop {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("planned")
+        }
+    }
+
+    impl std::error::Error for LooksOnDrop {}
+
+    /// Two first tasks ask the parent for themselves; one gets a thread and carries the queue, the other one's thread is
+    /// refused, with an error that nobody asks for.
+    #[test]
+    fn a_refusal_made_good_by_others_is_dropped_without_the_lock() {
+        let slot: Arc<OnceLock<SubPool>> = Arc::default();
+        let (second_asks, asked) = channel();
+        let (first_runs, ran) = channel();
+        let (asked, ran) = (Mutex::new(asked), Mutex::new(ran));
+        let (calls, looked_at) = (AtomicUsize::new(0), slot.clone());
+        let parent = WorkerPool::builder()
+            .max_workers(2)
+            .when_full(WhenFull::Refuse)
+            .spawner(move |thread| {
+                if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                    asked.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                    return thread.spawn();
+                }
+                second_asks.send(()).unwrap();
+                ran.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                Err(io::Error::other(LooksOnDrop(looked_at.clone())))
+            })
+            .build_tasks()
+            .unwrap();
+        let share = parent.sub_pool(2);
+        assert!(slot.set(share.clone()).is_ok());
+        let (release, held) = channel::<()>();
+        let (submitted, both) = channel();
+        let first = (share.clone(), submitted.clone());
+        thread::spawn(move || {
+            let (share, submitted) = first;
+            let answer = share.execute(move || {
+                first_runs.send(()).unwrap();
+                held.recv_timeout(PATIENCE).unwrap();
+            });
+            submitted.send(answer.is_ok()).unwrap();
+        });
+        while share.stats().accepted == 0 {
+            thread::yield_now();
+        }
+        let second = share.clone();
+        thread::spawn(move || submitted.send(second.execute(|| {}).is_ok()).unwrap());
+        for _ in 0..2 {
+            assert_eq!(both.recv_timeout(PATIENCE), Ok(true));
+        }
+        release.send(()).unwrap();
+        share.wait_idle_timeout(PATIENCE).unwrap();
+        assert_eq!((share.stats().accepted, share.stats().finished), (2, 2));
     }
 }
