@@ -25,11 +25,7 @@ pub enum SubmitError<T> {
     /// [`WhenFull::Refuse`](crate::WhenFull::Refuse); or by [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest), when
     /// all that is queued is more urgent.
     Full(T),
-<<<<<<< HEAD
-    /// The submission would have waited, but as many submitters wait already as the pool allows
-=======
-    /// As many submitters are blocked already as the pool allows
->>>>>>> pool-fix
+    /// The submission would have waited, but as many are blocked already as the pool allows
     /// ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
     Overload(T),
     /// The pool was stopped before the payload was accepted.
