@@ -12,7 +12,7 @@ use anthill_tests::client::{Client, get};
 use anthill_tests::server::Running;
 use anthill_tests::{Gate, background, eventually};
 
-/// A trailer section that is refused half way left fields on the desk, read from the next request's bytes.
+/// A trailer section that is refused half way left fields in the workspace, read from the next request's bytes.
 #[test]
 fn trailers_of_a_refused_request_do_not_reach_the_next_connection() {
     let running = Running::with(Server::builder().shards(1), |ctx| {
@@ -179,7 +179,7 @@ fn a_server_dropped_after_a_shutdown_in_vain_ends_by_itself() {
 }
 
 /// Whoever was served by a driver right after it had handed a connection over had `time()` in 1970: of the two clocks of
-/// the moment only one went along to the new desk.
+/// the moment only one went along to the new workspace.
 #[test]
 fn the_time_of_a_request_is_right_behind_a_hand_over() {
     let began = SystemTime::now();

@@ -12,7 +12,7 @@ use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{Next, Shard};
 use crate::engine::turn::{self, Host, TurnEnd};
 use crate::engine::{Engine, PooledWorkspace};
-use crate::serve::exchange::Runner;
+use crate::serve::runner::Runner;
 
 /// A job for a worker of the engine's pool.
 pub(crate) enum Job {
@@ -21,7 +21,7 @@ pub(crate) enum Job {
     /// Take over the shard of this number, if its driver is still where it was seen.
     TakeOver(Arc<Engine>, usize, Sighting),
     /// Serve the connections that were handed over.
-    PickUp(Arc<Engine>),
+    ServeHandedOver(Arc<Engine>),
 }
 
 /// A connection handed over, with the workspace that holds its request, or in which its response is under way.
@@ -48,15 +48,15 @@ impl Job {
                 }
                 engine
             }
-            Job::PickUp(engine) => {
+            Job::ServeHandedOver(engine) => {
                 engine.dispatch.queue.arrive();
-                pick_up(&engine, None);
+                serve_handed_over(&engine, None);
                 engine
             }
         };
         // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
         if let Some(first) = engine.dispatch.queue.join_and_take() {
-            pick_up(&engine, Some(first));
+            serve_handed_over(&engine, Some(first));
         }
     }
 }
@@ -223,7 +223,7 @@ fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) -> bool {
     engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
     let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
     engine.monitor.alarm.rouse();
-    if !must_wake || engine.pool.try_submit(Job::PickUp(engine.clone())).is_ok() {
+    if !must_wake || engine.pool.try_submit(Job::ServeHandedOver(engine.clone())).is_ok() {
         return false;
     }
     engine.dispatch.queue.call_failed(1);
@@ -243,7 +243,7 @@ fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
 }
 
 /// Serves connections that were handed over until there are none. The caller counts as active.
-fn pick_up(engine: &Arc<Engine>, first: Option<HandedOver>) {
+fn serve_handed_over(engine: &Arc<Engine>, first: Option<HandedOver>) {
     let mut next = first.or_else(|| engine.dispatch.queue.take_or_leave());
     while let Some(handed) = next {
         let elapsed = serve_handed(engine, handed);

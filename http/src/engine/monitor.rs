@@ -141,7 +141,7 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
 fn call_for_overdue(engine: &Arc<Engine>) -> bool {
     let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
     for woken in 0..overdue {
-        if engine.pool.try_submit(Job::PickUp(engine.clone())).is_err() {
+        if engine.pool.try_submit(Job::ServeHandedOver(engine.clone())).is_err() {
             engine.dispatch.queue.call_failed(overdue - woken);
             break;
         }

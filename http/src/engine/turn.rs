@@ -14,7 +14,8 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::proto::ProtoError;
-use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Runner, Step};
+use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
+use crate::serve::runner::Runner;
 use crate::serve::workspace::Workspace;
 
 /// Reads in one turn before other connections get theirs.

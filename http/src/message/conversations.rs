@@ -38,7 +38,7 @@ struct Outcome {
 }
 
 /// The server in these tests: its limits, its wish to close, and its handler.
-struct Server<'a> {
+struct ServerSide<'a> {
     limits: Limits,
     force_close: bool,
     handler: &'a dyn Fn(&Request, &mut Response),
@@ -46,13 +46,13 @@ struct Server<'a> {
 
 const DEFAULTS: Defaults<'static> = Defaults { server_line: b"", date_line: b"", content_type: true };
 
-impl Default for Server<'_> {
+impl Default for ServerSide<'_> {
     fn default() -> Self {
         Self { limits: Limits::default(), force_close: false, handler: &|_, _| {} }
     }
 }
 
-impl Server<'_> {
+impl ServerSide<'_> {
     /// Feeds the pieces one after the other and then the end of the stream.
     fn converse<'p>(&self, pieces: impl IntoIterator<Item = &'p [u8]>) -> Outcome {
         let mut session = ServerSession::new(1);
@@ -133,15 +133,15 @@ impl Server<'_> {
 }
 
 fn check(message: impl AsRef<[u8]>) -> Outcome {
-    Server::default().check(message)
+    ServerSide::default().check(message)
 }
 
 fn refuses(message: impl AsRef<[u8]>, error: ProtoError) {
-    Server::default().refuses(message, error);
+    ServerSide::default().refuses(message, error);
 }
 
 fn serves(message: impl AsRef<[u8]>, requests: &[&str]) -> Outcome {
-    Server::default().serves(message, requests)
+    ServerSide::default().serves(message, requests)
 }
 
 /// A GET with the given field lines, each ended by CRLF.
@@ -284,7 +284,7 @@ mod parsing {
                 response.append_body(format!("{name}=[{}];", String::from_utf8_lossy(value)));
             }
         };
-        let server = Server { handler: echo, ..Server::default() };
+        let server = ServerSide { handler: echo, ..ServerSide::default() };
         let outcome = server.serves(get("X-y: \t a\tb\u{e4} \t\r\nempty:\r\nempty: \r\n"), &["GET / "]);
         assert!(outcome.wire.ends_with("Host=[h];X-y=[a\tb\u{e4}];empty=[];empty=[];"), "{}", outcome.wire);
     }
@@ -391,7 +391,7 @@ mod bodies {
             }
             assert_eq!(request.header("x-sum"), None, "trailers are not header fields");
         };
-        let server = Server { handler: echo, ..Server::default() };
+        let server = ServerSide { handler: echo, ..ServerSide::default() };
         let fields = "Trailer: X-Sum, , x-other\r\nTransfer-Encoding: chunked\r\n";
         let message = post(fields, "3\r\nabc\r\n0\r\nX-Sum:  1 \r\nundeclared: 2\r\n\r\n");
         let outcome = server.serves(format!("{message}{}", get("")), &["POST / abc", "GET / "]);
@@ -414,16 +414,16 @@ mod bodies {
 mod bounds {
     use super::*;
 
-    fn limited(body_bytes_max: u64) -> Server<'static> {
+    fn limited(body_bytes_max: u64) -> ServerSide<'static> {
         let limits = Limits { body_bytes_max: Some(body_bytes_max), ..Limits::default() };
-        Server { limits, ..Server::default() }
+        ServerSide { limits, ..ServerSide::default() }
     }
 
     #[test]
     fn a_head_that_just_fits_is_served() {
         let message = get("");
         let limits = Limits { head_bytes_max: message.len(), ..Limits::default() };
-        let server = Server { limits, ..Server::default() };
+        let server = ServerSide { limits, ..ServerSide::default() };
         server.serves(&message, &["GET / "]);
         server.serves(format!("{message}{message}"), &["GET / ", "GET / "]);
         server.refuses(get("a:\r\n"), ProtoError::HeadTooLarge);
@@ -439,7 +439,7 @@ mod bounds {
     #[test]
     fn the_number_of_fields_is_bounded() {
         let limits = Limits { fields_max: 3, ..Limits::default() };
-        let server = Server { limits, ..Server::default() };
+        let server = ServerSide { limits, ..ServerSide::default() };
         server.serves(get("a: 1\r\nb: 2\r\n"), &["GET / "]);
         server.refuses(get("a: 1\r\nb: 2\r\nc: 3\r\n"), ProtoError::TooManyFields);
         server.refuses(get("a: 1\r\nb: 2\r\nc: 3\r\n").replace("1.1", "1.2"), ProtoError::TooManyFields);
@@ -447,7 +447,7 @@ mod bounds {
         // The default, a limit for which the stack has no room, and none but that of the head.
         for fields_max in [FIELDS_DEFAULT, FIELDS_ON_STACK + 72, usize::MAX] {
             let limits = Limits { fields_max, ..Limits::default() };
-            let server = Server { limits, ..Server::default() };
+            let server = ServerSide { limits, ..ServerSide::default() };
             let end = |count: usize| {
                 let message = get(&"a: 1\r\n".repeat(count - 1));
                 let whole = server.converse([message.as_bytes()]);
@@ -473,12 +473,12 @@ mod bounds {
     #[test]
     fn the_default_limit_and_none() {
         let promise = |length: u64| post(&format!("Content-Length: {length}\r\n"), "");
-        let default = Server::default();
-        let end = |server: &Server<'_>, length| server.converse([promise(length).as_bytes()]).end;
+        let default = ServerSide::default();
+        let end = |server: &ServerSide<'_>, length| server.converse([promise(length).as_bytes()]).end;
         assert_eq!(end(&default, 4_194_304), End::Refused(ProtoError::UnexpectedEnd));
         assert_eq!(end(&default, 4_194_305), End::Refused(ProtoError::BodyTooLarge));
         let limits = Limits { body_bytes_max: None, ..Limits::default() };
-        let unlimited = Server { limits, ..Server::default() };
+        let unlimited = ServerSide { limits, ..ServerSide::default() };
         assert_eq!(end(&unlimited, i64::MAX as u64), End::Refused(ProtoError::UnexpectedEnd));
     }
 
@@ -565,10 +565,10 @@ mod connections {
             &|_, response| response.set_header("Connection", "close");
         let message = format!("{}{}", get(""), get(""));
         for handler in [polite, header] {
-            let outcome = Server { handler, ..Server::default() }.serves(&message, &["GET / "]);
+            let outcome = ServerSide { handler, ..ServerSide::default() }.serves(&message, &["GET / "]);
             assert_eq!((outcome.wire.as_str(), outcome.end), (OK_CLOSE, End::Closed));
         }
-        let outcome = Server { force_close: true, ..Server::default() }.serves(&message, &["GET / "]);
+        let outcome = ServerSide { force_close: true, ..ServerSide::default() }.serves(&message, &["GET / "]);
         assert_eq!((outcome.wire.as_str(), outcome.end), (OK_CLOSE, End::Closed));
     }
 
@@ -576,7 +576,7 @@ mod connections {
     fn a_handler_cannot_undo_the_clients_wish() {
         let stubborn: &dyn Fn(&Request, &mut Response) =
             &|_, response| response.set_header("Connection", "keep-alive");
-        let server = Server { handler: stubborn, ..Server::default() };
+        let server = ServerSide { handler: stubborn, ..ServerSide::default() };
         let outcome = server.serves(get("Connection: close\r\n"), &["GET / "]);
         assert_eq!((outcome.wire.as_str(), outcome.end), (OK_CLOSE, End::Closed));
     }
@@ -584,7 +584,7 @@ mod connections {
     #[test]
     fn pipelined_requests_are_answered_in_order() {
         let path: &dyn Fn(&Request, &mut Response) = &|request, response| response.set_body(request.path());
-        let server = Server { handler: path, ..Server::default() };
+        let server = ServerSide { handler: path, ..ServerSide::default() };
         let message: String =
             (0..20).map(|number| format!("GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n")).collect();
         let outcome = server.converse([message.as_bytes()]);
@@ -698,7 +698,7 @@ mod responses {
     #[test]
     fn the_length_is_that_of_the_body() {
         let handler: &dyn Fn(&Request, &mut Response) = &|_, response| response.set_body("hello");
-        let outcome = Server { handler, ..Server::default() }.serves(get(""), &["GET / "]);
+        let outcome = ServerSide { handler, ..ServerSide::default() }.serves(get(""), &["GET / "]);
         assert!(outcome.wire.ends_with("Content-Length: 5\r\n\r\nhello"), "{}", outcome.wire);
     }
 
@@ -708,7 +708,7 @@ mod responses {
             response.set_status_code(if request.path() == "/none" { 204 } else { 200 });
             response.set_body("body");
         };
-        let server = Server { handler, ..Server::default() };
+        let server = ServerSide { handler, ..ServerSide::default() };
         let none = "GET /none HTTP/1.1\r\nHost: h\r\n\r\n";
         let head = "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n";
         let outcome = server.serves(format!("{none}{head}{}", get("")), &["GET /none ", "HEAD / ", "GET / "]);

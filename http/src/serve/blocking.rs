@@ -6,8 +6,9 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Runner, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
 use crate::serve::moment::Moment;
+use crate::serve::runner::Runner;
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;

@@ -22,6 +22,7 @@ use crate::ctx::UserValues;
 use crate::message::response::{Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
 use crate::serve::error::Error;
+use crate::serve::runner::Runner;
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
@@ -39,15 +40,6 @@ pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 /// How long, and for how many bytes, a peer that is closed on may go on sending before it is cut off.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
 pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
-
-/// Runs the user's code for an exchange, and knows whether the server goes on.
-pub(crate) trait Runner {
-    /// Runs `code`, which may block.
-    fn run_user_code(&mut self, code: impl FnOnce());
-
-    /// Whether the server is shutting down.
-    fn is_stopping(&self) -> bool;
-}
 
 /// What is to be done; see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod moment;
 pub(crate) mod refusal;
+pub(crate) mod runner;
 pub(crate) mod service;
 pub(crate) mod standalone;
 pub(crate) mod stream;

@@ -56,7 +56,7 @@ fn damaged_heads() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn anything_has_one_outcome(message in fragments(), size in 1..40usize) {
-        let server = Server::default();
+        let server = ServerSide::default();
         let whole = server.converse([&message[..]]);
         prop_assert_eq!(server.converse(message.chunks(size)), whole.clone());
         prop_assert_eq!(server.converse(message.chunks(1)), whole);
@@ -69,7 +69,7 @@ proptest! {
         fields_max in prop_oneof![Just(16usize), 0..5usize],
     ) {
         let limits = Limits { head_bytes_max, fields_max, ..Limits::DEFAULT };
-        let server = Server { limits, ..Server::default() };
+        let server = ServerSide { limits, ..ServerSide::default() };
         prop_assert_eq!(server.converse([&message[..]]), server.converse(message.chunks(1)));
         // And in itself: the one pass takes what the others take, and finds the same in it.
         // The session has taken empty lines away before.
@@ -93,7 +93,7 @@ proptest! {
     #[test]
     fn random_bytes_end_a_conversation(message in proptest::collection::vec(any::<u8>(), 0..200)) {
         let small = Limits { head_bytes_max: 64, fields_max: 2, body_bytes_max: Some(16), ..Limits::DEFAULT };
-        let server = Server { limits: small, ..Server::default() };
+        let server = ServerSide { limits: small, ..ServerSide::default() };
         let whole = server.converse([&message[..]]);
         prop_assert_eq!(server.converse(message.chunks(1)), whole);
     }
