@@ -2,10 +2,7 @@
 //!
 //! The rule: what was begun is finished, what was not begun is not started, and nobody waits for a peer that is silent.
 
-use std::io::{self, Read};
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anthill_http::{Server, ServerBuilder, ShutdownError};
@@ -106,64 +103,6 @@ fn shd_03_time_may_be_up_first() {
     gate.open();
     assert_eq!(client.response().text(), "done", "it is delivered all the same");
     client.expect_end();
-}
-
-/// A body whose first piece takes its time, so that the shard goes to another driver, and then fails.
-struct Slow(Gate);
-
-impl Read for Slow {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        self.0.pass();
-        Err(io::Error::other("as planned"))
-    }
-}
-
-/// What a handler has put into its context: its end takes until the gate is open.
-struct Lingering {
-    begun: Arc<AtomicBool>,
-    gate: Gate,
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        self.begun.store(true, Ordering::SeqCst);
-        self.gate.pass();
-    }
-}
-
-/// Every connection is closed and every shard has ended, but one worker has not: the limit is kept to the moment.
-#[test]
-fn shd_03_no_limit_is_stretched() {
-    let (slow, lingering, begun) = (Gate::new(), Gate::new(), Arc::new(AtomicBool::new(false)));
-    let (reads, ends, tells) = (slow.clone(), lingering.clone(), begun.clone());
-    let mut running = Running::new(move |ctx| {
-        ctx.set_user_value("lingering", Lingering { begun: tells.clone(), gate: ends.clone() });
-        ctx.response.set_body_reader(Slow(reads.clone()));
-    });
-    let mut client = running.client();
-    client.send(get("/"));
-    running.reaches("the shard has another driver", |stats| stats.revoked_leases > 0);
-    slow.open();
-    eventually("the connection is closed", || begun.load(Ordering::SeqCst));
-    let _ = running.shut_down(Duration::ZERO);
-    running.reaches("the other workers have gone", |stats| {
-        stats.workers.as_ref().is_some_and(|pool| pool.workers == 1)
-    });
-    let took = (0..20).map(|_| {
-        std::thread::sleep(Duration::from_millis(5));
-        let begun = Instant::now();
-        let outcome = running.server().shutdown(Duration::ZERO);
-        let took = begun.elapsed();
-        assert!(outcome.is_err(), "a worker is left");
-        took
-    });
-    // At first the monitor may be there as well. The shortest, because the machine may be busy with other things.
-    let shortest = took.skip(10).min().unwrap();
-    assert!(shortest < Duration::from_millis(5), "no time was given, and {shortest:?} was taken");
-    lingering.open();
-    eventually("without any time it is told that all has ended", || {
-        running.server().shutdown(Duration::ZERO).is_ok()
-    });
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub(crate) enum Job {
     TakeOver(Arc<Engine>, usize, Sighting),
     /// Serve the connections that were handed over.
     ServeHandedOver(Arc<Engine>),
+    /// Whatever keeps a worker busy.
+    #[cfg(test)]
+    Run(Box<dyn FnOnce() + Send>),
 }
 
 /// A connection handed over, with the workspace that holds its request, or in which its response is under way.
@@ -53,6 +56,8 @@ impl Job {
                 serve_handed_over(&engine, None);
                 engine
             }
+            #[cfg(test)]
+            Job::Run(code) => return code(),
         };
         // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
         if let Some(first) = engine.dispatch.queue.join_and_take() {

@@ -196,3 +196,40 @@ impl Engine {
         self.shards.iter().min_by_key(|shard| shard.load()).expect("a server has at least one shard")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::ServerBuilder;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// Every shard has ended, but one worker has not: a limit is kept to the moment.
+    #[test]
+    fn no_limit_is_stretched() {
+        let settings = ServerBuilder::default().resolve().expect("the defaults");
+        let engine =
+            Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {}))));
+        let engine = engine.expect("threads and pollers");
+        let (begun, (go_on, blocked)) = (mpsc::channel(), mpsc::channel::<()>());
+        let job = Job::Run(Box::new(move || {
+            begun.0.send(()).expect("the test waits for it");
+            let _ = blocked.recv();
+        }));
+        assert!(engine.pool.try_submit(job).is_ok());
+        begun.1.recv().expect("the job begins");
+        engine.stop();
+        assert!(engine.drivers.wait(None) && engine.monitor.wait_ended(None));
+
+        // The shortest of several, because the machine may be busy with other things.
+        let shortest = (0..20).map(|_| {
+            let begun = Instant::now();
+            assert!(!engine.wait_ended(Some(begun)), "a worker is left");
+            begun.elapsed()
+        });
+        let shortest = shortest.min().expect("some");
+        assert!(shortest < Duration::from_millis(5), "no time was given, and {shortest:?} was taken");
+        drop(go_on);
+        assert!(engine.wait_ended(None));
+    }
+}
