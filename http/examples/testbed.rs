@@ -125,6 +125,8 @@ impl Arguments {
                         "--max-conns-per-ip" => server.max_conns_per_ip(count()?),
                         "--max-requests-per-conn" => server.max_requests_per_conn(number()?),
                         "--max-workers" => server.max_workers(count()?),
+                        "--max-waiting" => server.max_waiting_requests(count()?),
+                        "--max-wait-ms" => server.max_wait(millis()?),
                         _ => return Err(format!("{option} is not an option of this library yet").into()),
                     }
                 }
@@ -343,7 +345,7 @@ fn stats(ctx: &mut RequestCtx) {
     let _ = write!(
         json,
         "{{\"open_connections\":{},\"accepted_connections\":{},\"requests\":{},\"rejected\":{{\"concurrency\":{},\
-         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{}}},",
+         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{}}},",
         stats.open_connections,
         stats.accepted_connections,
         stats.requests,
@@ -353,6 +355,8 @@ fn stats(ctx: &mut RequestCtx) {
         rejections.body_too_large,
         rejections.timed_out,
         rejections.malformed,
+        rejections.turned_away,
+        rejections.abandoned,
     );
     if let Some(workers) = stats.workers {
         let _ = write!(

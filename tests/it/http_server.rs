@@ -440,7 +440,13 @@ fn a_server_that_is_dropped_without_a_shutdown_leaves_nothing_behind() {
 fn options_that_contradict_each_other_are_refused_by_name() {
     for (option, options) in [
         ("shards", Server::builder().shards(0)),
-        ("max_workers", Server::builder().shards(3).max_workers(2)),
+        ("shards", Server::builder().shards(usize::MAX)),
+        ("max_workers", Server::builder().max_workers(0)),
+        ("max_workers", Server::builder().max_workers(usize::MAX)),
+        ("max_streaming_workers", Server::builder().max_streaming_workers(0)),
+        ("max_streaming_workers", Server::builder().max_workers(2).max_streaming_workers(3)),
+        ("max_waiting_requests", Server::builder().max_waiting_requests(0)),
+        ("max_wait", Server::builder().max_wait(Duration::ZERO)),
         ("concurrency", Server::builder().concurrency(0)),
         ("max_conns_per_ip", Server::builder().max_conns_per_ip(0)),
         ("max_requests_per_conn", Server::builder().max_requests_per_conn(0)),

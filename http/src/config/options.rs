@@ -21,6 +21,13 @@ const DEFAULT_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
+const DEFAULT_MAX_WAITING: usize = 8192;
+const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
+/// More threads than any system gives a process.
+const WORKERS_CEILING: usize = 1 << 20;
+const SHARDS_CEILING: usize = 4096;
+/// What is derived from other options unless it is set.
+const UNSET: usize = usize::MAX;
 
 /// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
 /// [`build`](ServerBuilder::build).
@@ -60,6 +67,9 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// |---|---|---|---|---|
 /// | [`shards`](Self::shards) | event loops | cores | one thread for each core does what does not block | |
 /// | [`max_workers`](Self::max_workers) | threads | 1024 | bounds the memory of handlers that block | requests whose handlers block wait for a thread |
+/// | [`max_streaming_workers`](Self::max_streaming_workers) | threads | three quarters of those | clients who do nothing cannot take the last one | uploads wait, 503 for bodies to be written |
+/// | [`max_waiting_requests`](Self::max_waiting_requests) | requests | 8192 | bounds the memory of what waits | 503 |
+/// | [`max_wait`](Self::max_wait) | time | 30 s | nobody waits longer for a page | 503 |
 /// | [`max_idle_worker_duration`](Self::max_idle_worker_duration) | time | 10 s | fasthttp's; outlives the pauses of a busy server | the thread ends |
 ///
 /// Connections:
@@ -115,6 +125,9 @@ impl Default for ServerBuilder {
             threads: Threads {
                 shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
                 max_workers: DEFAULT_MAX_WORKERS,
+                max_streaming_workers: UNSET,
+                max_waiting: DEFAULT_MAX_WAITING,
+                max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
             },
             connections: Connections {
@@ -190,14 +203,46 @@ impl ServerBuilder {
         self
     }
 
-    /// How many threads run handlers at most, one for each shard included; 1024 when not set. At least one for each shard.
+    /// How many handlers may block at once; 1024 when not set. At least 1.
     ///
-    /// The threads beyond the shards are what handlers that block can occupy at the same time while the shards go on, so
-    /// `max_workers - shards` handlers can block at once. The requests after those wait, without a limit of their own,
-    /// until one is done. Threads are made on demand and go when unused. A function that writes a response's body
-    /// ([`set_body_writer`](crate::Response::set_body_writer)) occupies a thread while it runs, too.
+    /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
+    /// demand and gone when unused. There are at most `max_workers` of these, besides two for each shard, and four for
+    /// handlers that turn out to block while all others do. The requests after those wait until one is done
+    /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
+    /// that do not block are answered, and timeouts are kept.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.threads.max_workers = workers;
+        self
+    }
+
+    /// How many of [`max_workers`](Self::max_workers) may go on at the pace of a client; three quarters of them when not
+    /// set, so that clients who do nothing cannot take the last one. At least 1, and no more than those.
+    ///
+    /// That is handlers that read a body while it arrives ([`stream_request_body`](Self::stream_request_body)), and
+    /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)). Further
+    /// requests to read wait as others do; further responses to be written are answered 503 in their place.
+    pub fn max_streaming_workers(mut self, workers: usize) -> Self {
+        self.threads.max_streaming_workers = workers;
+        self
+    }
+
+    /// How many requests may wait for a thread; 8192 when not set. Further ones are answered 503 at once, with
+    /// `Retry-After`. At least 1.
+    ///
+    /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers) others
+    /// run. Each keeps its bytes and some hundred more.
+    pub fn max_waiting_requests(mut self, requests: usize) -> Self {
+        self.threads.max_waiting = requests;
+        self
+    }
+
+    /// How long a request may wait for a thread before it is answered 503, with `Retry-After`; 30 s when not set. Above
+    /// zero; `None`: as long as it takes.
+    ///
+    /// A client that goes away meanwhile takes its request along: it is not run. (Whoever ends its sending within 50 ms of
+    /// the request has half-closed the connection, and waits for the answer.)
+    pub fn max_wait(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.threads.max_wait = limit.into();
         self
     }
 
@@ -426,6 +471,12 @@ impl ServerBuilder {
 impl ServerBuilder {
     /// Validates the options.
     pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
+        let threads = &mut self.threads;
+        if threads.max_streaming_workers == UNSET {
+            // A quarter is left to those who do not wait for clients, if there is so much to share.
+            let left = (threads.max_workers / 4).max(1);
+            threads.max_streaming_workers = threads.max_workers.saturating_sub(left).max(1);
+        }
         self.check_threads()?;
         self.check_connections()?;
         self.check_requests()?;
@@ -451,13 +502,30 @@ impl ServerBuilder {
     }
 
     fn check_threads(&self) -> Result<(), BuildError> {
-        let Threads { shards, max_workers, max_idle_worker_duration } = self.threads;
+        let Threads { shards, max_workers, max_streaming_workers, max_waiting, .. } = self.threads;
         at_least_one("shards", shards)?;
-        if max_workers < shards {
-            let problem = format!("of {max_workers} cannot drive {shards} shards; raise it or lower shards");
+        at_least_one("max_workers", max_workers)?;
+        at_least_one("max_streaming_workers", max_streaming_workers)?;
+        at_least_one("max_waiting_requests", max_waiting)?;
+        if max_workers > WORKERS_CEILING {
+            let problem =
+                format!("of {max_workers} is more than a system can have; choose at most {WORKERS_CEILING}");
             return Err(BuildError::new("max_workers", problem));
         }
-        if max_idle_worker_duration.is_zero() {
+        if shards > SHARDS_CEILING {
+            let problem = format!("of {shards} is too high; choose at most {SHARDS_CEILING}");
+            return Err(BuildError::new("shards", problem));
+        }
+        if max_streaming_workers > max_workers {
+            let problem = format!(
+                "of {max_streaming_workers} is more than the {max_workers} of max_workers, of which it is a part"
+            );
+            return Err(BuildError::new("max_streaming_workers", problem));
+        }
+        if self.threads.max_wait.is_some_and(|limit| limit.is_zero()) {
+            return Err(BuildError::new("max_wait", "must be above zero; None switches it off"));
+        }
+        if self.threads.max_idle_worker_duration.is_zero() {
             return Err(BuildError::new("max_idle_worker_duration", "must be above zero"));
         }
         Ok(())
@@ -521,9 +589,9 @@ fn at_least_one(option: &'static str, value: usize) -> Result<(), BuildError> {
 ///
 /// ```
 /// use anthill_http::Server;
-/// let error = Server::builder().shards(8).max_workers(4).build(|_| {}).unwrap_err();
+/// let error = Server::builder().max_workers(0).build(|_| {}).unwrap_err();
 /// assert_eq!(error.option(), "max_workers");
-/// assert_eq!(error.to_string(), "max_workers of 4 cannot drive 8 shards; raise it or lower shards");
+/// assert_eq!(error.to_string(), "max_workers must be at least 1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {

@@ -36,7 +36,12 @@ pub(crate) struct ResponseDefaults {
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     pub(crate) shards: usize,
+    /// Handlers that may block at once.
     pub(crate) max_workers: usize,
+    /// Those of them that may go on at the pace of a client.
+    pub(crate) max_streaming_workers: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) max_idle_worker_duration: Duration,
 }
 
@@ -64,6 +69,19 @@ pub(crate) struct Timeouts {
 pub(crate) struct Hooks {
     pub(crate) header_received: Option<HeaderHook>,
     pub(crate) expectation: Option<ExpectHandler>,
+}
+
+impl Threads {
+    /// Workers for what may block: one more than those that wait for clients, at least.
+    pub(crate) fn helpers(&self) -> usize {
+        self.max_workers.max(self.max_streaming_workers.saturating_add(1))
+    }
+
+    /// All workers: each shard has a driver, and each of them may be overtaken while all others, and `spares` besides, are
+    /// busy.
+    pub(crate) fn all(&self, spares: usize) -> usize {
+        self.shards.saturating_mul(2).saturating_add(self.helpers()).saturating_add(spares)
+    }
 }
 
 impl Settings {

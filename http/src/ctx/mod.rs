@@ -213,6 +213,11 @@ impl RequestCtx {
         std::mem::take(&mut self.user_values)
     }
 
+    /// Exchanges what handlers and hooks have kept.
+    pub(crate) fn swap_user_values(&mut self, with: &mut UserValues) {
+        std::mem::swap(&mut self.user_values, with);
+    }
+
     /// Ready for the next request of the connection: the response and what handlers kept are forgotten.
     pub(crate) fn end(&mut self) {
         self.response.clear();

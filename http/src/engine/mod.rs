@@ -40,7 +40,11 @@ mod alarm;
 mod countdown;
 mod dispatch;
 mod driver;
+mod helper;
+mod job;
 mod monitor;
+mod placing;
+mod say_seldom;
 mod shard;
 mod socket;
 mod stopping;
@@ -56,15 +60,21 @@ use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
-use crate::engine::driver::{HandedOver, Job};
+use crate::engine::dispatch::queue::Budget;
+use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
+use crate::engine::placing::HandedOver;
 use crate::engine::shard::Shard;
+use crate::engine::shard::lease::Sighting;
 use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
 
 pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
+
+/// Threads for drivers that turn out to block while no helper may be had any more.
+const SPARES: usize = 4;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
@@ -88,7 +98,7 @@ impl Engine {
         let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.threads.max_workers)
+            .max_workers(settings.threads.all(SPARES))
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
@@ -98,13 +108,20 @@ impl Engine {
             .into_iter()
             .unzip();
         let served = service.clone();
+        let threads = &settings.threads;
+        let budget = Budget {
+            helpers: threads.helpers(),
+            clients: threads.max_streaming_workers,
+            spares: SPARES,
+            waiting: threads.max_waiting,
+        };
         let engine = Arc::new(Engine {
             admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
             drivers: Countdown::new(shards.len()),
             service,
             pool,
             shards,
-            dispatch: Dispatch::new(),
+            dispatch: Dispatch::new(budget),
             monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
             clock: Clock::start(),
@@ -172,6 +189,22 @@ impl Engine {
 
     pub(crate) fn pool_stats(&self) -> PoolStats {
         self.pool.stats()
+    }
+
+    /// Wakes as many workers, which count as called already, for what was handed over.
+    fn call_helpers(self: &Arc<Self>, workers: usize) {
+        for woken in 0..workers {
+            if self.pool.try_submit(Job::ServeHandedOver(self.clone())).is_err() {
+                // One may be about to park; the monitor calls again.
+                self.dispatch.queue.call_failed(workers - woken);
+                return;
+            }
+        }
+    }
+
+    /// Wakes a worker that takes the shard over, if its driver is still where it was seen. False: none can be had now.
+    fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> bool {
+        self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
     }
 
     fn workspace(&self) -> PooledWorkspace {

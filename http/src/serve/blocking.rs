@@ -8,7 +8,7 @@ use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
 use crate::serve::moment::Moment;
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
@@ -62,8 +62,12 @@ struct Caller<'a> {
 }
 
 impl Runner for Caller<'_> {
-    fn run_user_code(&mut self, code: impl FnOnce()) {
+    fn run_user_code(&mut self, _: UserCode, code: impl FnOnce()) {
         code();
+    }
+
+    fn may_wait_for_client(&mut self) -> bool {
+        true
     }
 
     fn is_stopping(&self) -> bool {
@@ -82,7 +86,13 @@ struct BlockingDriver<'a> {
 impl BlockingDriver<'_> {
     fn serve(&mut self) -> Result<(), Error> {
         loop {
-            match self.exchange.next(self.work, self.service, &mut self.by) {
+            let mut step = self.exchange.next(self.work, self.service);
+            if let Step::Head { awaits_continue } = step {
+                step = self.exchange.decide(awaits_continue, self.work, self.service, &mut self.by);
+            }
+            match step {
+                // Decided on, it needs its body or is refused.
+                Step::Head { .. } => {}
                 Step::NeedInput => {
                     self.flush()?;
                     if !self.receive()? {

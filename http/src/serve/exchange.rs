@@ -20,9 +20,9 @@ use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::UserValues;
 use crate::message::response::{Outgoing, Stream};
-use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
+use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
@@ -46,6 +46,9 @@ pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
 pub(crate) enum Step {
     /// Send the output, then bring more of what the peer sends.
     NeedInput,
+    /// The workspace holds a head on which hooks have to decide: [`Exchange::decide`]. `awaits_continue`: its client waits
+    /// to be asked for the body.
+    Head { awaits_continue: bool },
     /// The workspace holds a request: [`Exchange::answer`].
     Request,
     /// A streamed response is under way: [`Exchange::next_piece`].
@@ -140,38 +143,41 @@ impl Exchange {
 
     /// Says what is to be done, having looked at what was received.
     #[inline]
-    pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) -> Step {
+    pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service) -> Step {
         if self.outgoing.is_some() {
             return Step::Streams;
         }
         if self.stage != ConnStage::Serving {
             return Step::Ends;
         }
-        self.advance(work, service, by).unwrap_or_else(|error| {
+        let limits = self.limits(&service.settings);
+        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits) {
+            Ok(Progress::Ready) => Step::Request,
+            Ok(Progress::NeedInput) => Step::NeedInput,
+            Ok(Progress::Head { awaits_continue }) => Step::Head { awaits_continue },
+            Err(error) => {
+                self.refuse(error, work, service);
+                Step::Refused(error)
+            }
+        }
+    }
+
+    /// Has the hooks decide on a request of which only the head is there, and says what is to be done then.
+    pub(crate) fn decide(
+        &mut self,
+        awaits_continue: bool,
+        work: &mut Workspace,
+        service: &Service,
+        by: &mut impl Runner,
+    ) -> Step {
+        self.try_decide(awaits_continue, work, service, by).unwrap_or_else(|error| {
             self.refuse(error, work, service);
             Step::Refused(error)
         })
     }
 
-    /// Looks for the next request.
-    #[inline]
-    fn advance(
-        &mut self,
-        work: &mut Workspace,
-        service: &Service,
-        by: &mut impl Runner,
-    ) -> Result<Step, ProtoError> {
-        let limits = self.limits(&service.settings);
-        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits)? {
-            Progress::Ready => Ok(Step::Request),
-            Progress::NeedInput => Ok(Step::NeedInput),
-            Progress::Head { awaits_continue } => self.decide_on_head(awaits_continue, work, service, by),
-        }
-    }
-
-    /// Has the hooks decide on a request of which only the head is there.
     #[inline(never)]
-    fn decide_on_head(
+    fn try_decide(
         &mut self,
         awaits_continue: bool,
         work: &mut Workspace,
@@ -183,7 +189,7 @@ impl Exchange {
         ctx.begin(self.session.requests(), moment.wall);
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
-        by.run_user_code(|| {
+        by.run_user_code(UserCode::Hook, || {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
@@ -233,6 +239,22 @@ impl Exchange {
             log::error!("a handler kept its context; its connection is closed without an answer");
         }
         let stays = answered?;
+        self.finish(stays, work, by);
+        Ok(())
+    }
+
+    /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could be
+    /// had for it.
+    pub(crate) fn turn_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        work.ctx.begin(self.session.requests(), work.moment.wall);
+        user_code::turn_away(&mut work.ctx);
+        service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+        let reply = self.respond(work, service, by);
+        self.finish(reply.close.is_none(), work, by);
+    }
+
+    /// Forgets the request that was answered. `stays`: so far the connection does.
+    fn finish(&mut self, stays: bool, work: &mut Workspace, by: &mut impl Runner) {
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
@@ -245,11 +267,21 @@ impl Exchange {
             self.kept = work.ctx.take_user_values();
         }
         if work.ctx.holds_users_values() {
-            by.run_user_code(|| work.ctx.end());
+            by.run_user_code(UserCode::Cleanup, || work.ctx.end());
         } else {
             work.ctx.end();
         }
-        Ok(())
+    }
+
+    /// Adds the head of the response in the workspace to the output, and its body unless that is streamed.
+    fn respond(&mut self, work: &mut Workspace, service: &Service, by: &impl Runner) -> Reply {
+        let connections = &service.settings.connections;
+        let force_close = !connections.keep_alive
+            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
+            || (connections.close_on_shutdown && by.is_stopping());
+        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let defaults = default_fields.at(moment.unix_seconds);
+        ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close)
     }
 
     /// The same, while the context has the transport. False: the connection ends with the response.
@@ -260,13 +292,13 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, .. } = work;
         if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
             let streams = !ctx.request.is_body_complete();
             let mut flushed = Ok(());
-            by.run_user_code(|| {
+            by.run_user_code(UserCode::Handler, || {
                 // The client may wait for what was answered before it sends on.
                 if streams {
                     flushed = ctx.lent.send(output);
@@ -280,15 +312,16 @@ impl Exchange {
             });
             flushed?;
         }
-        let connections = &settings.connections;
-        let force_close = !connections.keep_alive
-            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
-            || (connections.close_on_shutdown && by.is_stopping());
-        let defaults = default_fields.at(moment.unix_seconds);
-        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
+        if ctx.response.has_writer() && !by.may_wait_for_client() {
+            by.run_user_code(UserCode::Cleanup, || ctx.response.clear());
+            user_code::turn_away(ctx);
+            service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        let reply = self.respond(work, service, by);
+        let Workspace { ctx, output, .. } = work;
         if reply.ending.is_none() && ctx.response.is_body_stream() {
             // Nothing of it is sent; what is dropped is the user's.
-            by.run_user_code(|| ctx.response.clear_body());
+            by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
         }
         match ctx.response.take_stream(reply.ending) {
             None => {}
@@ -298,7 +331,7 @@ impl Exchange {
             }
             Some(stream) => {
                 let mut written = Ok(());
-                by.run_user_code(|| written = user_code::write_body(ctx, output, stream));
+                by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
                 written?;
             }
         }
@@ -329,7 +362,7 @@ impl Exchange {
         let mut direct = None;
         if let Some(transport) = transport.as_deref_mut().filter(|_| outgoing.is_file()) {
             // The disk may have to be waited for.
-            by.run_user_code(|| direct = outgoing.send_file(transport));
+            by.run_user_code(UserCode::Body, || direct = outgoing.send_file(transport));
         }
         match direct {
             Some(Ok(())) => Ok(Piece::Sent),
@@ -338,7 +371,7 @@ impl Exchange {
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut filled = Ok(());
-                by.run_user_code(|| filled = user_code::next_piece(outgoing, output));
+                by.run_user_code(UserCode::Body, || filled = user_code::next_piece(outgoing, output));
                 filled.map(|()| Piece::InOutput)
             }
         }
@@ -355,7 +388,7 @@ impl Exchange {
     pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
         if self.outgoing.is_some() || !self.kept.is_empty() {
             // What is dropped is the user's.
-            by.run_user_code(|| {
+            by.run_user_code(UserCode::Cleanup, || {
                 self.outgoing = None;
                 self.kept.clear();
             });
@@ -404,6 +437,11 @@ impl Exchange {
     /// Whether it is requests that come next, not the rest of a response or the end of the connection.
     pub(crate) fn takes_requests(&self) -> bool {
         self.outgoing.is_none() && self.stage == ConnStage::Serving
+    }
+
+    /// Whether the workspace holds a request, or a head on which hooks have to decide.
+    pub(crate) fn holds_request(&self) -> bool {
+        self.session.holds_request()
     }
 
     /// What comes of the connection.

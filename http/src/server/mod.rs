@@ -265,8 +265,8 @@ impl Server {
             requests,
             rejections: counters.rejections(),
             panics: count(&counters.panics),
-            revoked_leases: count(&counters.revoked_leases),
-            dispatched_requests: count(&counters.dispatched),
+            revoked_leases: count(&counters.workers.revoked_leases),
+            dispatched_requests: count(&counters.workers.dispatched),
             workers: engine.as_ref().map(|engine| engine.pool_stats()),
         }
     }

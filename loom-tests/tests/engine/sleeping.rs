@@ -96,7 +96,7 @@ impl Shard {
         reported.woken = false;
         let reports = std::mem::take(&mut reported.reports);
         drop(reported);
-        self.table.report(reports.into_iter());
+        self.table.report(reports.into_iter(), &mut Vec::new());
     }
 
     fn read(&self, conn: &mut Conn) {

@@ -2,7 +2,6 @@
 
 pub(crate) mod admission;
 pub(crate) mod listener;
-mod say_seldom;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
@@ -15,7 +14,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::accept::listener::{Listener, is_exhaustion, is_the_connections_fault};
-use crate::engine::accept::say_seldom::SaySeldom;
+use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::clock::first_deadline;
 use crate::proto::append_refusal;
 use crate::serve::refusal::Refusal;

@@ -12,7 +12,7 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::slots::{Readiness, Token};
-use crate::serve::exchange::Exchange;
+use crate::serve::exchange::{Exchange, Expects};
 use crate::serve::workspace::Pending;
 use crate::wire::output::Output;
 use crate::wire::transport::{Direction, ReadySet, Transport};
@@ -34,6 +34,8 @@ pub(crate) struct Conn {
     pub(crate) lingered: Option<usize>,
     /// The route of the request that was served last.
     pub(crate) route: Route,
+    /// No worker could be had for what the peer wants, in time: its next request is told so.
+    pub(crate) is_turned_away: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
@@ -57,6 +59,7 @@ impl Conn {
             awaits: Awaits::Input,
             lingered: None,
             route: Route::default(),
+            is_turned_away: false,
             info,
             counted_address,
         }
@@ -66,6 +69,17 @@ impl Conn {
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
         let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
         self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
+    }
+
+    /// Whether all that is known of it is that the peer has sent something behind a request that was answered.
+    pub(crate) fn is_at_next_request(&self) -> bool {
+        self.exchange.takes_requests()
+            && matches!(self.exchange.expects(), Expects::NextRequest(_))
+            && self.awaits == Awaits::Input
+            && self.sock.readable
+            && !self.sock.read_closed
+            && !self.is_turned_away
+            && self.pending.is_empty()
     }
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.

@@ -14,12 +14,13 @@ mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::queue::Ticket;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::shard::lease::{Lease, Term};
@@ -34,6 +35,8 @@ pub(crate) struct Shard {
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU16,
+    /// See [`Shard::suspect`].
+    is_suspected: AtomicBool,
     /// Connections, for the choice of the shard with the fewest.
     connections: AtomicUsize,
     poller: Poller,
@@ -47,6 +50,7 @@ impl Shard {
         let shard = Shard {
             lease,
             route: AtomicU16::new(0),
+            is_suspected: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             poller: Poller::new()?,
             table: Table::new(),
@@ -148,10 +152,32 @@ impl Shard {
         self.table.find(now)
     }
 
-    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued. Adds
+    /// to `left` the tickets of those that wait for a worker, and whose peer will send nothing more.
+    pub(crate) fn wait(&self, timeout: Option<Duration>, left: &mut Vec<Ticket>) {
         let reports = self.poller.wait(timeout);
-        self.table.report(reports.iter());
+        self.table.report(reports.iter(), left);
+    }
+
+    /// Has the driver ask the poller before it serves anything else.
+    pub(crate) fn end_pass(&self) {
+        self.table.end_pass();
+    }
+
+    /// A connection that is out waits for a worker.
+    pub(crate) fn note_ticket(&self, token: Token, ticket: Ticket) {
+        self.table.note_ticket(token, ticket);
+    }
+
+    /// The driver was in the user's code each time somebody looked: it had better look closely itself.
+    pub(crate) fn suspect(&self) {
+        self.is_suspected.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody suspects that the user's code blocks here; once.
+    #[inline]
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.is_suspected.load(Ordering::Relaxed) && self.is_suspected.swap(false, Ordering::Relaxed)
     }
 
     /// Makes the driver look at every parked connection; to be called when the server begins to stop.
@@ -219,7 +245,7 @@ mod tests {
                         shard.queue(conn);
                     }
                 }
-                _ => shard.wait(Some(Duration::from_millis(50))),
+                _ => shard.wait(Some(Duration::from_millis(50)), &mut Vec::new()),
             }
         }
     }
@@ -243,7 +269,7 @@ mod tests {
         let mut room = [0; 64];
         let read = transport.read(&mut room).expect("what the peer has sent");
         assert_eq!(&room[..read.count], b"second");
-        shard.wait(Some(Duration::ZERO));
+        shard.wait(Some(Duration::ZERO), &mut Vec::new());
         assert!(matches!(shard.find(0), Next::Nothing(NEVER)));
         transport.write([b"thi", b"rd"]).expect("room in the socket");
         drop(transport);

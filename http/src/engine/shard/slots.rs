@@ -7,6 +7,8 @@
 //!
 //! Tokens carry the slot's generation: a report for a connection that is gone finds nobody.
 
+use crate::engine::dispatch::queue::Ticket;
+
 /// What the poller reported, or several reports in one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
@@ -67,7 +69,15 @@ struct Slot<C> {
 enum SlotState<C> {
     Vacant,
     Parked(C),
-    Out(Readiness),
+    Out(OutSlot),
+}
+
+/// What is noted of a connection that is out.
+#[derive(Clone, Copy, Debug, Default)]
+struct OutSlot {
+    missed: Readiness,
+    /// Where it waits for a worker, if it does.
+    ticket: Ticket,
 }
 
 /// All slots of a shard; under its lock.
@@ -93,7 +103,7 @@ impl<C> Slots<C> {
     /// A slot for a new connection, which counts as out.
     pub(crate) fn reserve(&mut self) -> Token {
         self.taken += 1;
-        let out = SlotState::Out(Readiness::default());
+        let out = SlotState::Out(OutSlot::default());
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];
             slot.state = out;
@@ -110,11 +120,26 @@ impl<C> Slots<C> {
         let slot = self.slot(token)?;
         match &mut slot.state {
             SlotState::Vacant => None,
-            SlotState::Out(missed) => {
-                missed.add(readiness);
+            SlotState::Out(out) => {
+                out.missed.add(readiness);
                 None
             }
             SlotState::Parked(_) => take(slot),
+        }
+    }
+
+    /// A connection that is out waits for a worker, and this is its ticket. (If it does not any more, that does no harm.)
+    pub(crate) fn note_ticket(&mut self, token: Token, ticket: Ticket) {
+        if let Some(Slot { state: SlotState::Out(out), .. }) = self.slot(token) {
+            out.ticket = ticket;
+        }
+    }
+
+    /// The ticket of a connection that is out, if it waits for a worker.
+    pub(crate) fn ticket(&mut self, token: Token) -> Option<Ticket> {
+        match &self.slot(token)?.state {
+            SlotState::Out(out) => Some(out.ticket).filter(|ticket| *ticket != Ticket::default()),
+            SlotState::Vacant | SlotState::Parked(_) => None,
         }
     }
 
@@ -137,7 +162,7 @@ impl<C> Slots<C> {
             return Ok(());
         };
         match &mut slot.state {
-            SlotState::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
+            SlotState::Out(out) if out.missed.is_some() => Err((connection, std::mem::take(out).missed)),
             SlotState::Out(_) if must_look_again => {
                 Err((connection, Readiness { readable: true, ..Readiness::default() }))
             }
@@ -177,7 +202,7 @@ impl<C> Slots<C> {
 }
 
 fn take<C>(slot: &mut Slot<C>) -> Option<C> {
-    match std::mem::replace(&mut slot.state, SlotState::Out(Readiness::default())) {
+    match std::mem::replace(&mut slot.state, SlotState::Out(OutSlot::default())) {
         SlotState::Parked(connection) => Some(connection),
         SlotState::Vacant | SlotState::Out(_) => None,
     }

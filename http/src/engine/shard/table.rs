@@ -10,9 +10,13 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::dispatch::queue::Ticket;
 use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
 use crate::engine::shard::slots::{Readiness, Slots, Token};
 use crate::engine::sync::{Mutex, lock};
+
+/// Turns before the poller is asked again.
+const TURNS_PER_PASS: usize = 64;
 
 /// What a table must know of a connection that it holds.
 pub(crate) trait Member {
@@ -169,17 +173,30 @@ impl<C: Member> Table<C> {
         }
     }
 
-    /// The driver is up, and this is what the poller reported: queues what is ready, and begins a pass.
-    pub(crate) fn report(&self, reports: impl Iterator<Item = (Token, Readiness)>) {
+    /// The driver is up, and this is what the poller reported: queues what is ready, and begins a pass. The tickets of
+    /// those that wait for a worker, and whose peer will send nothing more, are added to `left`.
+    pub(crate) fn report(&self, reports: impl Iterator<Item = (Token, Readiness)>, left: &mut Vec<Ticket>) {
         let mut state = lock(&self.state);
         state.asleep = false;
         for (token, readiness) in reports {
             if let Some(mut connection) = state.slots.report(token, readiness) {
                 connection.note(readiness);
                 state.to_serve.push_back(ToServe::Ready(connection));
+            } else if readiness.read_closed {
+                left.extend(state.slots.ticket(token));
             }
         }
-        state.this_pass = state.to_serve.len();
+        state.this_pass = state.to_serve.len().min(TURNS_PER_PASS);
+    }
+
+    /// Has the driver ask the poller before it serves anything else.
+    pub(crate) fn end_pass(&self) {
+        lock(&self.state).this_pass = 0;
+    }
+
+    /// A connection that is out waits for a worker.
+    pub(crate) fn note_ticket(&self, token: Token, ticket: Ticket) {
+        lock(&self.state).slots.note_ticket(token, ticket);
     }
 
     /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
