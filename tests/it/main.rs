@@ -33,6 +33,7 @@ mod http_stream_conns;
 mod http_streams;
 mod http_timeouts;
 mod http_uri;
+mod http_waiting;
 mod objects;
 mod pool_affinity;
 mod pool_batches;
