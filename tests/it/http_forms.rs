@@ -494,7 +494,8 @@ fn passes_in_constant_memory(content_length: u64) {
         largest_read: largest_read.clone(),
     };
     let boundary = Boundary::from_content_type(MULTIPART).expect("a boundary");
-    let mut multipart = Multipart::new(upload, &boundary);
+    let limits = multipart::Limits::new().max_body_bytes(None).max_part_bytes(None);
+    let mut multipart = Multipart::with_limits(upload, &boundary, limits);
     let mut part = multipart.next_part().expect("a body").expect("a part");
     let mut received = 0;
     let mut most_under_way = 0;

@@ -174,7 +174,8 @@ impl RequestCtx {
     }
 
     /// The parts of a multipart body one after the other, read as the body comes, so that an upload of any size passes
-    /// through in constant memory. Content codings `gzip` and `deflate` are undone.
+    /// through in constant memory; one of more than 32 MiB when the `limits` allow it. Content codings `gzip` and `deflate`
+    /// are undone.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, multipart};
@@ -203,7 +204,7 @@ impl RequestCtx {
             error => form::Error::Boundary(error),
         })?;
         let codings = self.request.content_codings();
-        let reader = ContentDecoder::new(codings, self.body_reader())?;
+        let reader = limits.decoder(codings, self.body_reader())?;
         Ok(Multipart::with_limits(reader, &boundary, limits))
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn check(data: &[u8]) {
     let limits = match plan.below(4) {
         0 => Limits::new(),
         1 => Limits::new().max_parts(plan.below(4)),
-        2 => Limits::new().max_head_bytes(plan.byte().into()).max_part_bytes(plan.byte().into()),
+        2 => Limits::new().max_head_bytes(plan.byte().into()).max_part_bytes(u64::from(plan.byte())),
         _ => Limits::new().max_body_bytes(u64::from(plan.byte()) * 2),
     };
     let is_limited = !plan_is_default(data);

@@ -1,6 +1,6 @@
 //! Why a form could not be read.
 
-use crate::values::coding::{CodingError, Undecodable};
+use crate::values::coding::{CodingError, DecodeLimit, Undecodable};
 use crate::values::multipart::{self, BoundaryError, Malformed};
 use std::{fmt, io};
 
@@ -42,8 +42,10 @@ pub enum Limit {
     Head,
     /// The bytes of a file.
     FileBytes,
-    /// The bytes of the whole body.
+    /// The bytes of the whole body, decoded if it is encoded.
     Body,
+    /// The decoded bytes for each encoded one.
+    Ratio,
 }
 
 impl Error {
@@ -62,7 +64,12 @@ impl From<CodingError> for Error {
 impl From<io::Error> for Error {
     /// What reading the body has failed with.
     fn from(error: io::Error) -> Self {
-        if Undecodable::is_in(&error) { Error::Undecodable(error) } else { Error::Read(error) }
+        match DecodeLimit::of(&error) {
+            Some(DecodeLimit::Bytes) => Error::TooLarge(Limit::Body),
+            Some(DecodeLimit::Ratio) => Error::TooLarge(Limit::Ratio),
+            None if Undecodable::is_in(&error) => Error::Undecodable(error),
+            None => Error::Read(error),
+        }
     }
 }
 
@@ -76,6 +83,7 @@ impl From<multipart::Error> for Error {
                 // Files have a limit of their own, so this part was a value.
                 multipart::Limit::Part => Limit::FieldBytes,
                 multipart::Limit::Body => Limit::Body,
+                multipart::Limit::Ratio => Limit::Ratio,
             }),
             multipart::Error::Io(error) => error.into(),
         }
@@ -123,6 +131,9 @@ impl fmt::Display for Limit {
             Limit::Head => "the head of a part is too large: shorten its names",
             Limit::FileBytes => "a file is too large: send a smaller one, or raise the limit",
             Limit::Body => "it has too many bytes: send less, or raise the limit",
+            Limit::Ratio => {
+                "it is compressed beyond what is believed: send it with less compression, or raise the limit"
+            }
         })
     }
 }

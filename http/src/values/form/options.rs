@@ -1,5 +1,6 @@
 //! Every bound on a form that is read as a whole, on one page, and where its files go.
 
+use crate::values::coding::{DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 use std::path::PathBuf;
 
 /// How a form is read.
@@ -19,6 +20,7 @@ pub struct Options {
     pub(super) field_bytes_max: usize,
     pub(super) file_bytes_max: u64,
     pub(super) body_bytes_max: u64,
+    pub(super) ratio_max: Option<u32>,
     pub(super) memory_bytes_max: usize,
     pub(super) temp_dir: Option<PathBuf>,
 }
@@ -30,7 +32,8 @@ impl Options {
             fields_max: 1000,
             field_bytes_max: 4 * 1024 * 1024,
             file_bytes_max: u64::MAX,
-            body_bytes_max: 32 * 1024 * 1024,
+            body_bytes_max: DECODED_BYTES_DEFAULT,
+            ratio_max: Some(RATIO_DEFAULT),
             memory_bytes_max: 1024 * 1024,
             temp_dir: None,
         }
@@ -60,6 +63,14 @@ impl Options {
     // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes may come out for each byte of a body that is decoded on the way, at any time once 1 MiB has come out.
+    /// Default: 200; `None`: no limit. See [`ContentDecoder::max_ratio`](crate::body::ContentDecoder::max_ratio).
+    // FRM-04.
+    pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
+        self.ratio_max = ratio.into();
         self
     }
 

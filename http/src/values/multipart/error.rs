@@ -3,6 +3,7 @@
 //! The idea: three causes that a handler treats differently: the body is malformed (answer 400), it exceeds a
 //! limit (413), or reading failed. The first two are small and `Copy`, so the parser can repeat them.
 
+use crate::values::coding::DecodeLimit;
 use std::{fmt, io};
 
 /// Why a multipart body could not be read to its end.
@@ -44,11 +45,22 @@ pub enum Limit {
     Head,
     /// The bytes of a part's content.
     Part,
-    /// The bytes of the whole body.
+    /// The bytes of the whole body, decoded if it is encoded.
     Body,
+    /// The decoded bytes for each encoded one.
+    Ratio,
 }
 
 impl Error {
+    /// What the reader of a body has failed with.
+    pub(super) fn of_reader(error: io::Error) -> Self {
+        match DecodeLimit::of(&error) {
+            Some(DecodeLimit::Bytes) => Error::TooLarge(Limit::Body),
+            Some(DecodeLimit::Ratio) => Error::TooLarge(Limit::Ratio),
+            None => Error::Io(error),
+        }
+    }
+
     /// Whether a limit was exceeded, for which 413 is the answer.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Error::TooLarge(_))
@@ -99,6 +111,9 @@ impl fmt::Display for Limit {
             Limit::Head => "the head of a part is too large: shorten it, or raise the limit",
             Limit::Part => "a part is too large: shorten it, or raise the limit",
             Limit::Body => "it has too many bytes: send less, or raise the limit",
+            Limit::Ratio => {
+                "it is compressed beyond what is believed: send it with less compression, or raise the limit"
+            }
         })
     }
 }
