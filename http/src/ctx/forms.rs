@@ -211,7 +211,7 @@ impl RequestCtx {
 
 impl form::Error {
     /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408
-    /// for a client that stopped sending, 500 when a file cannot be stored, 400 for everything else that is wrong with
+    /// for a client that stopped sending, 500 when a file cannot be stored or the options cannot be meant, 400 for everything else that is wrong with
     /// the body.
     ///
     /// ```
@@ -225,7 +225,7 @@ impl form::Error {
             Self::TooLarge(_) => 413,
             Self::NotAForm | Self::UnsupportedCoding => 415,
             Self::Read(error) => status_of_reading(error),
-            Self::Store(_) => 500,
+            Self::Store(_) | Self::BadOption(_) => 500,
             Self::Boundary(_)
             | Self::Malformed(_)
             | Self::UnnamedPart
@@ -253,6 +253,7 @@ impl multipart::Error {
         match self {
             Self::Malformed(_) => 400,
             Self::TooLarge(_) => 413,
+            Self::BadOption(_) => 500,
             Self::Io(error) => status_of_reading(error),
         }
     }

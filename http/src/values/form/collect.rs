@@ -16,6 +16,7 @@ impl Options {
     /// # Errors
     /// See [`Error`].
     pub fn read(&self, content_type: impl AsRef<[u8]>, reader: impl Read) -> Result<Form, Error> {
+        self.check()?;
         match FormType::of(content_type)? {
             FormType::Urlencoded => self.read_urlencoded(reader),
             FormType::Multipart(boundary) => self.read_multipart(reader, &boundary),
@@ -88,7 +89,7 @@ impl Options {
                 return Ok(FormFile::new(head, store));
             }
             let length = piece.len();
-            if length as u64 > self.file_bytes_max.saturating_sub(store.len()) {
+            if length as u64 > self.file_bytes_max.unwrap_or(u64::MAX).saturating_sub(store.len()) {
                 return Err(Error::TooLarge(Limit::FileBytes));
             }
             store.append(piece, space).map_err(Error::Store)?;

@@ -1,5 +1,6 @@
 //! Why a form could not be read.
 
+use crate::values::bad_option::BadOption;
 use crate::values::coding::{CodingError, DecodeLimit, Undecodable};
 use crate::values::multipart::{self, BoundaryError, Malformed};
 use std::{fmt, io};
@@ -26,6 +27,8 @@ pub enum Error {
     Store(io::Error),
     /// The body has a content coding other than `gzip` and `deflate`, or several.
     UnsupportedCoding,
+    /// The [`Options`](super::Options) cannot be meant: one is zero, or contradicts another.
+    BadOption(BadOption),
     /// The body is not in the content coding that it is said to have. The error inside says what is wrong with it.
     Undecodable(io::Error),
 }
@@ -52,6 +55,12 @@ impl Error {
     /// Whether a limit was exceeded, for which 413 is the answer.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Error::TooLarge(_))
+    }
+}
+
+impl From<BadOption> for Error {
+    fn from(fault: BadOption) -> Self {
+        Error::BadOption(fault)
     }
 }
 
@@ -86,6 +95,7 @@ impl From<multipart::Error> for Error {
                 multipart::Limit::Ratio => Limit::Ratio,
             }),
             multipart::Error::Io(error) => error.into(),
+            multipart::Error::BadOption(fault) => fault.into(),
         }
     }
 }
@@ -106,6 +116,7 @@ impl fmt::Display for Error {
             Error::Read(_) => f.write_str("the form could not be read"),
             Error::Store(_) => f.write_str("a file of the form could not be stored: check the temporary folder"),
             Error::UnsupportedCoding => CodingError.fmt(f),
+            Error::BadOption(_) => f.write_str("the options for reading the form cannot be meant"),
             Error::Undecodable(_) => f.write_str("the form is not in the content coding that it is said to have"),
         }
     }
@@ -117,6 +128,7 @@ impl std::error::Error for Error {
             Error::Boundary(cause) => Some(cause),
             Error::Malformed(cause) => Some(cause),
             Error::TooLarge(limit) => Some(limit),
+            Error::BadOption(fault) => Some(fault),
             Error::Read(error) | Error::Store(error) | Error::Undecodable(error) => Some(error),
             Error::UnsupportedCoding | Error::NotAForm | Error::UnnamedPart | Error::MissingFile(_) => None,
         }

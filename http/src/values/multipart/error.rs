@@ -3,6 +3,7 @@
 //! The idea: three causes that a handler treats differently: the body is malformed (answer 400), it exceeds a
 //! limit (413), or reading failed. The first two are small and `Copy`, so the parser can repeat them.
 
+use crate::values::bad_option::BadOption;
 use crate::values::coding::DecodeLimit;
 use std::{fmt, io};
 
@@ -17,6 +18,8 @@ pub enum Error {
     Malformed(Malformed),
     /// The body exceeds one of the [`Limits`](super::Limits).
     TooLarge(Limit),
+    /// The [`Limits`](super::Limits) cannot be meant: one is zero, or contradicts another.
+    BadOption(BadOption),
     /// The reader failed. Unless that was final, reading may go on.
     Io(io::Error),
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Error {
         match self {
             Error::Malformed(_) => f.write_str("the multipart body is malformed"),
             Error::TooLarge(_) => f.write_str("the multipart body is too large"),
+            Error::BadOption(_) => f.write_str("the limits of the multipart body cannot be meant"),
             Error::Io(_) => f.write_str("the multipart body could not be read"),
         }
     }
@@ -82,6 +86,7 @@ impl std::error::Error for Error {
         match self {
             Error::Malformed(cause) => Some(cause),
             Error::TooLarge(limit) => Some(limit),
+            Error::BadOption(fault) => Some(fault),
             Error::Io(error) => Some(error),
         }
     }
@@ -125,6 +130,7 @@ impl std::error::Error for Limit {}
 pub(super) enum Cause {
     Malformed(Malformed),
     TooLarge(Limit),
+    BadOption(BadOption),
 }
 
 impl From<Malformed> for Cause {
@@ -144,6 +150,7 @@ impl From<Cause> for Error {
         match refusal {
             Cause::Malformed(cause) => Error::Malformed(cause),
             Cause::TooLarge(limit) => Error::TooLarge(limit),
+            Cause::BadOption(fault) => Error::BadOption(fault),
         }
     }
 }
@@ -161,6 +168,7 @@ impl From<Error> for io::Error {
             Error::Io(error) => return error,
             Error::Malformed(Malformed::Truncated) => io::ErrorKind::UnexpectedEof,
             Error::Malformed(_) | Error::TooLarge(_) => io::ErrorKind::InvalidData,
+            Error::BadOption(_) => io::ErrorKind::InvalidInput,
         };
         io::Error::new(kind, error)
     }

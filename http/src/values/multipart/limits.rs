@@ -1,5 +1,6 @@
 //! Every bound of the multipart parser on one page.
 
+use crate::values::bad_option::BadOption;
 use crate::values::coding::{CodingError, ContentDecoder, DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 use std::io::Read;
 
@@ -14,7 +15,8 @@ use std::io::Read;
 /// # let _ = limits;
 /// ```
 ///
-/// What happens beyond a limit:
+/// Reading fails with [`Error::BadOption`](super::Error::BadOption) at its start when a limit is zero, or more than another
+/// allows. What happens beyond a limit:
 ///
 /// ```
 /// use anthill_http::multipart::{Boundary, Error, Limit, Limits, Multipart};
@@ -31,7 +33,8 @@ use std::io::Read;
 pub struct Limits {
     pub(super) parts_max: usize,
     pub(super) head_bytes_max: usize,
-    pub(super) part_bytes_max: u64,
+    /// `None`: the default.
+    part_bytes_max: Option<u64>,
     pub(super) body_bytes_max: u64,
     ratio_max: Option<u32>,
 }
@@ -43,7 +46,7 @@ impl Limits {
         Self {
             parts_max: 1000,
             head_bytes_max: 16 * 1024,
-            part_bytes_max: DECODED_BYTES_DEFAULT,
+            part_bytes_max: None,
             body_bytes_max: DECODED_BYTES_DEFAULT,
             ratio_max: Some(RATIO_DEFAULT),
         }
@@ -67,7 +70,7 @@ impl Limits {
     /// A longer part is handed out up to the limit and then fails.
     // FRM-04.
     pub fn max_part_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
-        self.part_bytes_max = bytes.into().unwrap_or(u64::MAX);
+        self.part_bytes_max = Some(bytes.into().unwrap_or(u64::MAX));
         self
     }
 
@@ -86,6 +89,23 @@ impl Limits {
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.ratio_max = ratio.into();
         self
+    }
+
+    pub(super) fn part_bytes_max(&self) -> u64 {
+        self.part_bytes_max.unwrap_or(DECODED_BYTES_DEFAULT)
+    }
+
+    /// Whether these can be meant.
+    pub(super) fn check(&self) -> Result<(), BadOption> {
+        BadOption::check_zero(&[
+            ("max_parts", self.parts_max as u64),
+            ("max_head_bytes", self.head_bytes_max as u64),
+            ("max_part_bytes", self.part_bytes_max()),
+            ("max_body_bytes", self.body_bytes_max),
+        ])?;
+        BadOption::check_ratio(self.ratio_max)?;
+        let chosen = self.part_bytes_max.filter(|&bytes| bytes != u64::MAX);
+        BadOption::check_part("max_part_bytes", chosen, self.body_bytes_max)
     }
 
     /// A decoder of what comes from `reader` that is bounded by these limits. The bytes are counted where the parts are
