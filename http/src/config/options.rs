@@ -483,7 +483,8 @@ impl ServerBuilder {
     fn check_requests(&self) -> Result<(), BuildError> {
         let Limits { head_bytes_max, fields_max, body_bytes_max, .. } = self.limits;
         if body_bytes_max == Some(0) {
-            let problem = "must be at least 1, or None for no limit; header_received can refuse bodies of some requests";
+            let problem =
+                "must be at least 1, or None for no limit; to refuse bodies, let header_received do so";
             return Err(BuildError::new("max_request_body_size", problem));
         }
         at_least_one("max_header_fields", fields_max)?;

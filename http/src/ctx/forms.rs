@@ -174,8 +174,8 @@ impl RequestCtx {
     }
 
     /// The parts of a multipart body one after the other, read as the body comes, so that an upload of any size passes
-    /// through in constant memory; one of more than 32 MiB when the `limits` allow it. Content codings `gzip` and `deflate`
-    /// are undone.
+    /// through in constant memory; one of more than 32 MiB when the `limits` allow it. Content codings `gzip` and
+    /// `deflate` are undone.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, multipart};
@@ -211,8 +211,8 @@ impl RequestCtx {
 
 impl form::Error {
     /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408
-    /// for a client that stopped sending, 500 when a file cannot be stored or the options cannot be meant, 400 for everything else that is wrong with
-    /// the body.
+    /// for a client that stopped sending, 500 when a file cannot be stored or the options cannot be meant, 400 for
+    /// everything else that is wrong with the body.
     ///
     /// ```
     /// use anthill_http::form::{Error, Limit};

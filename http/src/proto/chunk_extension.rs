@@ -6,10 +6,11 @@
 //! ```
 //!
 //! The idea: no extension means anything to us, but another parser on the way may read them, and one that honours
-//! quotes finds the end of `5;a="` elsewhere than one that does not. So a line is taken only if all agree where it ends.
+//! quotes finds the end of `5;a="` elsewhere than one that does not. So a line is taken only if all agree where it
+//! ends.
 //!
-//! The rule: the only end is a carriage return where the grammar allows one, so no line end is ever within quotes. White
-//! space before the first semicolon is the business of whoever reads the size.
+//! The rule: the only end is a carriage return where the grammar allows one, so no line end is ever within quotes.
+//! White space before the first semicolon is the business of whoever reads the size.
 //!
 //! Source: RFC 9112 section 7.1.1, RFC 9110 sections 5.6.2 to 5.6.4.
 

@@ -463,7 +463,10 @@ mod tests {
 
         #[test]
         fn agrees_with_the_naive_decoder(
-            message in "([0-3a]{0,2}[ ;x]{0,2}(;[a= ]{0,3}(\"[b\\\\;]{0,3}\"?)?[ ;]?){0,2}\r?\n?[xX]{0,3}(\r\n)?){0,6}(0\r\n(A: b\r\n)?\r\n)?",
+            message in concat!(
+                "([0-3a]{0,2}[ ;x]{0,2}(;[a= ]{0,3}(\"[b\\\\;]{0,3}\"?)?[ ;]?){0,2}",
+                "\r?\n?[xX]{0,3}(\r\n)?){0,6}(0\r\n(A: b\r\n)?\r\n)?",
+            ),
             mut cuts in proptest::collection::vec(0..60usize, 0..6),
         ) {
             cuts.sort_unstable();

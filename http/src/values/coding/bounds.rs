@@ -1,8 +1,8 @@
 //! How much may come out of a body with a content coding.
 //!
-//! The idea: two bounds. So many bytes altogether, which is what memory is reckoned by; and so many for each encoded byte,
-//! which is what tells a bomb from a large body, long before the first bound is reached. A little may come out at any
-//! ratio: it harms nobody, and short content that repeats itself is honest.
+//! The idea: two bounds. So many bytes altogether, which is what memory is reckoned by; and so many for each encoded
+//! byte, which is what tells a bomb from a large body, long before the first bound is reached. A little may come out
+//! at any ratio: it harms nobody, and short content that repeats itself is honest.
 //!
 //! The rule: what exceeds a bound is never handed out, and exceeds it for good.
 
@@ -10,8 +10,8 @@ use std::{fmt, io};
 
 /// A bound of a [`ContentDecoder`](super::ContentDecoder) that the content exceeds; 413 is the answer.
 ///
-/// Reading gives it as the inner error of an [`io::Error`] of kind `InvalidData`. A handler that fails with that error is
-/// answered 413.
+/// Reading gives it as the inner error of an [`io::Error`] of kind `InvalidData`. A handler that fails with that error
+/// is answered 413.
 ///
 /// ```
 /// use anthill_http::body::{ContentDecoder, DecodeLimit};
@@ -45,7 +45,7 @@ impl fmt::Display for DecodeLimit {
         f.write_str(match self {
             Self::Bytes => "the decoded content has too many bytes: send less, or raise the limit",
             Self::Ratio => {
-                "the content is compressed beyond what is believed: send it with less compression or none, or raise the limit"
+                "the content is compressed beyond belief: send it with less compression or none, or raise the limit"
             }
         })
     }

@@ -2,9 +2,10 @@
 //!
 //! The idea: a reader over a reader. What is compressed passes through, and nothing is collected.
 //!
-//! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says, with
-//! nothing behind it. How much comes out is bounded ([`bounds`]), since a kilobyte may become a megabyte. That something
-//! comes out is seen to as well, or blocks and members without content would be read for as long as a peer sends them.
+//! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says,
+//! with nothing behind it. How much comes out is bounded ([`bounds`]), since a kilobyte may become a megabyte. That
+//! something comes out is seen to as well, or blocks and members without content would be read for as long as a peer
+//! sends them.
 //!
 //! Source: RFC 9110 section 8.4.1, RFC 1950 (`deflate`), RFC 1952 (`gzip`, of one or several members).
 
@@ -81,8 +82,8 @@ impl<R: Read> ContentDecoder<R> {
         Ok(Self { decoding, bounds: DecodedBounds::new() })
     }
 
-    /// How many bytes may come out of a coding. Default: 32 MiB; `None`: no limit, for content that is not kept in memory.
-    /// A body without a coding has no such limit here: nothing makes it grow.
+    /// How many bytes may come out of a coding. Default: 32 MiB; `None`: no limit, for content that is not kept in
+    /// memory. A body without a coding has no such limit here: nothing makes it grow.
     ///
     /// ```
     /// use anthill_http::body::ContentDecoder;
@@ -97,8 +98,8 @@ impl<R: Read> ContentDecoder<R> {
         self
     }
 
-    /// How many bytes may come out for each encoded byte that was used, at any time once 1 MiB has come out. Default: 200,
-    /// where text comes to 20; `None`: no limit.
+    /// How many bytes may come out for each encoded byte that was used, at any time once 1 MiB has come out. Default:
+    /// 200, where text comes to 20; `None`: no limit.
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.bounds.ratio_max = ratio.into();
         self

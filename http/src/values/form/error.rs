@@ -144,7 +144,7 @@ impl fmt::Display for Limit {
             Limit::FileBytes => "a file is too large: send a smaller one, or raise the limit",
             Limit::Body => "it has too many bytes: send less, or raise the limit",
             Limit::Ratio => {
-                "it is compressed beyond what is believed: send it with less compression, or raise the limit"
+                "it is compressed beyond belief: send it with less compression, or raise the limit"
             }
         })
     }

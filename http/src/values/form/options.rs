@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 /// How a form is read.
 ///
-/// Reading fails with [`Error::BadOption`](super::Error::BadOption), before it looks at the form, when a bound is zero (but
-/// [`max_memory_bytes`](Self::max_memory_bytes), which may be) or more than another allows.
+/// Reading fails with [`Error::BadOption`](super::Error::BadOption), before it looks at the form, when a bound is zero
+/// (but [`max_memory_bytes`](Self::max_memory_bytes), which may be) or more than another allows.
 ///
 /// ```
 /// use anthill_http::form::{Error, Form, Limit};
@@ -71,8 +71,8 @@ impl Options {
         self
     }
 
-    /// How many bytes may come out for each byte of a body that is decoded on the way, at any time once 1 MiB has come out.
-    /// Default: 200; `None`: no limit. See [`ContentDecoder::max_ratio`](crate::body::ContentDecoder::max_ratio).
+    /// How many bytes may come out for each byte of a body that is decoded on the way, at any time once 1 MiB has come
+    /// out. Default: 200; `None`: no limit. See [`ContentDecoder::max_ratio`](crate::body::ContentDecoder::max_ratio).
     // FRM-04.
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.ratio_max = ratio.into();

@@ -6,7 +6,8 @@ use std::io::Read;
 
 /// Bounds on what a multipart body may make grow.
 ///
-/// The defaults fit forms whose parts are held in memory. An upload that passes through may be longer when it is said to:
+/// The defaults fit forms whose parts are held in memory. An upload that passes through may be longer when it is said
+/// to:
 ///
 /// ```
 /// use anthill_http::multipart::Limits;
@@ -15,8 +16,8 @@ use std::io::Read;
 /// # let _ = limits;
 /// ```
 ///
-/// Reading fails with [`Error::BadOption`](super::Error::BadOption) at its start when a limit is zero, or more than another
-/// allows. What happens beyond a limit:
+/// Reading fails with [`Error::BadOption`](super::Error::BadOption) at its start when a limit is zero, or more than
+/// another allows. What happens beyond a limit:
 ///
 /// ```
 /// use anthill_http::multipart::{Boundary, Error, Limit, Limits, Multipart};
@@ -40,8 +41,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults: 1000 parts, 16 KiB per head, 32 MiB for a part and for the whole body, decoded if it is encoded, and
-    /// 200 decoded bytes for an encoded one.
+    /// The defaults: 1000 parts, 16 KiB per head, 32 MiB for a part and for the whole body, decoded if it is encoded,
+    /// and 200 decoded bytes for an encoded one.
     pub fn new() -> Self {
         Self {
             parts_max: 1000,
@@ -74,8 +75,8 @@ impl Limits {
         self
     }
 
-    /// How many bytes the body may have altogether, delimiters and what follows the last one included. Where the body is
-    /// decoded on the way, these are the decoded bytes. Default: 32 MiB; `None`: no limit but that of the reader.
+    /// How many bytes the body may have altogether, delimiters and what follows the last one included. Where the body
+    /// is decoded on the way, these are the decoded bytes. Default: 32 MiB; `None`: no limit but that of the reader.
     // FRM-04.
     pub fn max_body_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.body_bytes_max = bytes.into().unwrap_or(u64::MAX);
