@@ -20,6 +20,8 @@ use signal_hook::iterator::Signals;
 const DRAIN: Duration = Duration::from_secs(30);
 /// More than this is not made up by `/bytes`.
 const BYTES_MAX: usize = 1 << 30;
+/// Files pass through `/form`, however long; its values are kept until they are answered, so they are not to be more.
+const VALUE_BYTES_MAX: usize = 32 << 20;
 
 /// For `/stats`, which asks the server it runs in.
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -320,7 +322,8 @@ fn list_args(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
 }
 
 fn list_parts(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
-    let mut parts = ctx.multipart(multipart::Limits::new())?;
+    let limits = multipart::Limits::new().max_body_bytes(BYTES_MAX as u64).max_part_bytes(None);
+    let mut parts = ctx.multipart(limits)?;
     let mut list = Vec::new();
     while let Some(mut part) = parts.next_part()? {
         list.extend_from_slice(part.name().unwrap_or_default().as_bytes());
@@ -330,7 +333,7 @@ fn list_parts(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
             let size = io::copy(&mut part, &mut io::sink()).map_err(multipart::Error::from)?;
             list.extend_from_slice(format!("{file_name}:{size}").as_bytes());
         } else {
-            part.read_to_end(&mut list).map_err(multipart::Error::from)?;
+            list.extend(part.read_to_vec(VALUE_BYTES_MAX.saturating_sub(list.len()))?);
         }
         list.push(b'\n');
     }

@@ -125,7 +125,7 @@ pub use values::{form, header, multipart};
 pub mod body {
     pub use crate::message::request::BodyReader;
     pub use crate::message::response::BodyWriter;
-    pub use crate::values::coding::{CodingError, ContentDecoder};
+    pub use crate::values::coding::{CodingError, ContentDecoder, DecodeLimit};
 }
 
 /// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.

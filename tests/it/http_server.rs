@@ -452,6 +452,7 @@ fn options_that_contradict_each_other_are_refused_by_name() {
         ("max_requests_per_conn", Server::builder().max_requests_per_conn(0)),
         ("read_buffer_size", Server::builder().read_buffer_size(255)),
         ("read_buffer_size", Server::builder().read_buffer_size(16 * 1024 * 1024 + 1)),
+        ("max_request_body_size", Server::builder().max_request_body_size(0)),
         ("max_header_fields", Server::builder().max_header_fields(0)),
         ("max_header_fields", Server::builder().max_header_fields(usize::MAX)),
         ("name", Server::builder().name("two\nlines")),

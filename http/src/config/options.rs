@@ -328,7 +328,7 @@ impl ServerBuilder {
     }
 
     /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
-    /// anything of the body is read. With `None` bodies of any size are kept in memory.
+    /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1.
     // LIM-05, LIM-06, LIM-07.
     #[doc(alias = "unlimited_request_body_size")]
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
@@ -549,7 +549,12 @@ impl ServerBuilder {
     }
 
     fn check_requests(&self) -> Result<(), BuildError> {
-        let Limits { head_bytes_max, fields_max, .. } = self.limits;
+        let Limits { head_bytes_max, fields_max, body_bytes_max, .. } = self.limits;
+        if body_bytes_max == Some(0) {
+            let problem =
+                "must be at least 1, or None for no limit; to refuse bodies, let header_received do so";
+            return Err(BuildError::new("max_request_body_size", problem));
+        }
         at_least_one("max_header_fields", fields_max)?;
         if fields_max > FIELDS_CEILING {
             let problem = format!("of {fields_max} is too high; choose at most {FIELDS_CEILING}");

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
 
@@ -39,6 +41,20 @@ impl Transport for Socket {
             #[cfg(unix)]
             Socket::Unix(socket) => socket.write_vectored(&both),
         }
+    }
+
+    /// Without this the head of a response with a file would be a packet of its own, because small packets do not wait
+    /// otherwise.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn write_before_file(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let nothing_beside = &mut SendAncillaryBuffer::default();
+        let sent = match self {
+            Socket::Tcp(socket) => sendmsg(socket, &both, nothing_beside, flags),
+            Socket::Unix(socket) => sendmsg(socket, &both, nothing_beside, flags),
+        };
+        Ok(sent?)
     }
 
     fn wait(&mut self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
@@ -132,5 +148,47 @@ impl Source for Socket {
             #[cfg(unix)]
             Socket::Unix(socket) => socket.deregister(registry),
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::Seek;
+    use std::net::{TcpListener, TcpStream};
+
+    /// Both ends of a connection: ours, on which small packets do not wait, and the peer's, which does not block.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let (ours, _) = listener.accept().expect("the peer");
+        ours.set_nodelay(true).expect("an option of every connection");
+        ours.set_nonblocking(true).expect("an option of every connection");
+        (Socket::Tcp(mio::net::TcpStream::from_std(ours)), peer)
+    }
+
+    #[test]
+    fn bytes_before_a_file_leave_with_it() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"file").and_then(|()| file.rewind()).expect("room on the disk");
+        // The system lets them wait for a fifth of a second, which this thread may be kept from running for.
+        let have_waited = (0..50).any(|_| {
+            let (mut ours, mut peer) = pair();
+            assert_eq!(ours.write_before_file([b"he", b"ad "]).expect("room in the socket"), 5);
+            peer.set_nonblocking(true).expect("an option of every connection");
+            let seen = peer.read(&mut [0; 100]).map_err(|error| error.kind());
+            let sent = ours.send_file(&file, 0, 4).expect("it can");
+            assert_eq!(sent.expect("room in the socket"), 4);
+            if seen != Err(io::ErrorKind::WouldBlock) {
+                return false;
+            }
+            ours.shutdown_write().expect("it is connected");
+            peer.set_nonblocking(false).expect("an option of every connection");
+            let mut all = String::new();
+            peer.read_to_string(&mut all).expect("text");
+            assert_eq!(all, "head file");
+            true
+        });
+        assert!(have_waited, "the head is always there before the file");
     }
 }

@@ -343,6 +343,11 @@ impl Exchange {
         self.sends_first
     }
 
+    /// Whether bytes of a file are to follow the output at once.
+    pub(crate) fn file_follows(&self) -> bool {
+        self.outgoing.as_deref().is_some_and(|outgoing| !outgoing.is_done() && outgoing.is_file())
+    }
+
     /// Brings the next piece of the streamed response.
     ///
     /// # Errors

@@ -56,6 +56,12 @@ pub(crate) trait Transport: Send {
     /// Writes the two slices in order, as far as possible.
     fn write(&mut self, slices: [&[u8]; 2]) -> io::Result<usize>;
 
+    /// As [`write`](Transport::write), for bytes that a file follows at once. They may wait for that, to leave with its
+    /// first bytes.
+    fn write_before_file(&mut self, slices: [&[u8]; 2]) -> io::Result<usize> {
+        self.write(slices)
+    }
+
     /// Hands on what a layer between us and the network may hold back.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())

@@ -89,8 +89,14 @@ impl Conn {
 
     /// Sends what can be sent of `output` now; true when all of it was.
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
+        let file_follows = self.exchange.file_follows();
         while !output.is_empty() {
-            match self.sock.transport()?.write(output.slices()) {
+            let transport = self.sock.transport()?;
+            let written = match file_follows {
+                true => transport.write_before_file(output.slices()),
+                false => transport.write(output.slices()),
+            };
+            match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     output.advance(count);
