@@ -190,11 +190,6 @@ impl Engine {
             self.pool.stop();
         }
     }
-
-    /// Where a new connection is best placed.
-    fn shard_with_fewest(&self) -> &Shard {
-        self.shards.iter().min_by_key(|shard| shard.load()).expect("a server has at least one shard")
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ pub(crate) struct Counters {
     pub(crate) panics: AtomicU64,
     pub(crate) revoked_leases: AtomicU64,
     pub(crate) dispatched: AtomicU64,
+    /// Idle connections that were closed to make room for new ones.
+    pub(crate) idle_shed: AtomicU64,
     /// Requests that no shard counts: those of engines that have ended, and of connections without an engine.
     pub(crate) requests: AtomicU64,
     refused_by_concurrency: AtomicU64,

@@ -7,7 +7,9 @@
 pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
+pub(crate) mod idle;
 pub(crate) mod lease;
+pub(crate) mod load;
 mod poller;
 mod slots;
 mod table;
@@ -20,13 +22,16 @@ use std::time::Duration;
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
+use crate::engine::shard::clock::ConnClock;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::idle::Idle;
 use crate::engine::shard::lease::{Lease, Term};
+use crate::engine::shard::load::{Busy, Load, Period};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Direction, Transport};
 
 pub(crate) use crate::engine::shard::table::Next;
 
@@ -34,8 +39,8 @@ pub(crate) struct Shard {
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU16,
-    /// Connections, for the choice of the shard with the fewest.
     connections: AtomicUsize,
+    busy: Busy,
     poller: Poller,
     table: Table<Box<Conn>>,
 }
@@ -48,15 +53,16 @@ impl Shard {
             lease,
             route: AtomicU16::new(0),
             connections: AtomicUsize::new(0),
+            busy: Busy::default(),
             poller: Poller::new()?,
             table: Table::new(),
         };
         Ok((shard, term))
     }
 
-    /// Connections there are.
-    pub(crate) fn load(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    /// What there is to do at `now`.
+    pub(crate) fn load(&self, now: Millis) -> Load {
+        Load { busy: self.busy.count(Period::at(now)), connections: self.connections.load(Ordering::Relaxed) }
     }
 
     /// Requests of this shard's connections, up to the last turn of each.
@@ -73,23 +79,26 @@ impl Shard {
         Route::from_number(self.route.load(Ordering::Relaxed))
     }
 
-    /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
+    /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
         mut transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
-        deadline: Millis,
+        clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
+        let period = Period::at(clock.begun());
+        self.busy.came(period);
         let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
+        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
+        conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
     }
@@ -101,10 +110,39 @@ impl Shard {
         now: Millis,
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
+        let period = Period::at(now);
+        if conn.busy_in != period {
+            conn.busy_in = period;
+            self.busy.served(period);
+        }
         conn.next_deadline(now, settings);
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
+    }
+
+    /// Since when the longest idle connection has been so.
+    pub(crate) fn longest_idle(&self) -> Option<Idle> {
+        self.table.longest_idle()
+    }
+
+    /// Takes the longest idle connection out, for the caller to close it. `None`: nobody is idle, or a request of that one
+    /// has come meanwhile, which is to be served.
+    pub(crate) fn take_longest_idle(&self) -> Option<Box<Conn>> {
+        let mut conn = self.table.take_longest_idle()?;
+        let transport = conn.sock.transport();
+        // Of one that has failed nothing is lost.
+        let has_input = transport.is_ok_and(|transport| {
+            transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false)
+        });
+        if !has_input {
+            return Some(conn);
+        }
+        // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this report
+        // is ours.
+        conn.sock.note(Readiness { readable: true, ..Readiness::default() });
+        self.queue(conn);
+        None
     }
 
     /// Puts a connection that is out at the end of the queue.
@@ -180,6 +218,10 @@ impl Member for Box<Conn> {
         self.clock.deadline()
     }
 
+    fn idle(&self) -> Option<Idle> {
+        (**self).idle()
+    }
+
     fn note(&mut self, readiness: Readiness) {
         self.sock.note(readiness);
     }
@@ -194,7 +236,6 @@ mod tests {
     use super::*;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
-    use crate::wire::transport::Direction;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -205,7 +246,9 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard.add(Box::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
+        shard
+            .add(Box::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
+            .expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {
@@ -234,7 +277,7 @@ mod tests {
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
         let (mut transport, unused) = shard.give_away(conn).expect("a socket");
-        assert_eq!((unused.as_slice(), shard.load()), (&b"rst"[..], 0));
+        assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"rst"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 
         // Nothing is reported of it any more, and it works by itself.
