@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::engine::balance;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
@@ -204,7 +205,7 @@ fn settle<H>(
 ) -> Option<(H, Box<Conn>)> {
     match end {
         TurnEnd::Park => {
-            if let Err(conn) = shard.park(conn, now, &engine.service.settings) {
+            if let Err(conn) = balance::park(engine, shard, conn, now) {
                 shard.queue(conn);
             }
         }
@@ -294,7 +295,7 @@ fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
         match end {
             TurnEnd::Park => {
                 // The handler may have blocked, so the clock has moved on.
-                match shard.park(conn, engine.clock.millis(), &engine.service.settings) {
+                match balance::park(engine, shard, conn, engine.clock.millis()) {
                     Ok(()) => break,
                     Err(again) => conn = again,
                 }

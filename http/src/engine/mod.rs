@@ -37,6 +37,7 @@
 
 pub(crate) mod accept;
 mod alarm;
+mod balance;
 mod countdown;
 mod dispatch;
 mod driver;

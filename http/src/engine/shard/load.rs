@@ -3,7 +3,8 @@
 //! A connection is *busy* in a period in which it was taken in or served a turn, and in the next one; a period is about a
 //! second. A new connection goes to the shard with the fewest busy connections, and among those to the one with the
 //! fewest connections. So connections that keep silent, however many, do not weigh against one that works, and two that
-//! work are not put together while a shard has none.
+//! work are not put together while a shard has none. A connection that works moves from one shard to another when there
+//! are at least two busy ones fewer there, and an eighth of them besides.
 
 use parking_lot::Mutex;
 
@@ -24,6 +25,11 @@ impl Period {
         Period(((now >> PERIOD_BITS) as u32).wrapping_add(1))
     }
 
+    /// Counts up from one to the next.
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+
     fn is_after(self, earlier: Self) -> bool {
         self.0 == earlier.0.wrapping_add(1)
     }
@@ -39,6 +45,12 @@ pub(crate) struct Load {
 /// The number of the lightest of these, the first of several; 0 when there are none.
 pub(crate) fn lightest(loads: impl Iterator<Item = Load>) -> usize {
     loads.enumerate().min_by_key(|(_, load)| *load).map_or(0, |(index, _)| index)
+}
+
+/// Whether it is worth it for a busy connection to move from `here` to `there`: both are nearer to each other then, and
+/// what comes and goes by chance moves nobody to and fro.
+pub(crate) fn is_clearly_lighter(there: Load, here: Load) -> bool {
+    here.busy >= there.busy.saturating_add(there.busy / 8).saturating_add(2)
 }
 
 /// A shard's busy connections, each of which counts itself once in each period.
@@ -65,6 +77,14 @@ impl Busy {
         let counts = counts.turn_to(period);
         counts.now += 1;
         counts.before += 1;
+    }
+
+    /// A busy connection has gone, to be busy elsewhere.
+    pub(crate) fn went(&self, period: Period) {
+        let mut counts = self.0.lock();
+        let counts = counts.turn_to(period);
+        counts.now = counts.now.saturating_sub(1);
+        counts.before = counts.before.saturating_sub(1);
     }
 
     /// How many there are.
@@ -110,6 +130,33 @@ mod tests {
         for (loads, expected) in cases {
             assert_eq!(lightest(loads.iter().copied()), expected, "{loads:?}");
         }
+    }
+
+    #[test]
+    fn a_connection_moves_only_where_it_improves_things() {
+        let cases = [
+            ((2, 0), true),
+            ((1, 0), false),
+            ((3, 1), true),
+            ((2, 1), false),
+            ((50, 44), false),
+            ((60, 48), true),
+        ];
+        for ((here, there), expected) in cases {
+            // How many connections there are is no reason to move.
+            let moves = is_clearly_lighter(load(there, 10_000), load(here, 1));
+            assert_eq!(moves, expected, "{here} here, {there} there");
+        }
+        // All those of one shard look one after the other, and stop when it is enough.
+        let (here, there) = (Busy::default(), Busy::default());
+        (0..10).for_each(|_| here.served(Period::at(0)));
+        for _ in 0..10 {
+            if is_clearly_lighter(load(there.count(Period::at(0)), 0), load(here.count(Period::at(0)), 0)) {
+                here.went(Period::at(0));
+                there.came(Period::at(0));
+            }
+        }
+        assert_eq!((here.count(Period::at(0)), there.count(Period::at(0))), (5, 5));
     }
 
     #[test]

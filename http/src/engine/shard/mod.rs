@@ -45,6 +45,15 @@ pub(crate) struct Shard {
     table: Table<Box<Conn>>,
 }
 
+/// Where a connection is that was to be moved to another shard.
+pub(crate) enum Moved {
+    ToOther,
+    /// Out, on its old shard.
+    Not(Box<Conn>),
+    /// Out, and nothing is reported of it any more: it has to be closed.
+    Broken(Box<Conn>),
+}
+
 impl Shard {
     /// A shard, and the term of its first driver.
     pub(crate) fn new() -> io::Result<(Self, Term)> {
@@ -82,7 +91,7 @@ impl Shard {
     /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut transport: Box<dyn Transport>,
+        transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         clock: ConnClock,
@@ -91,16 +100,64 @@ impl Shard {
         self.connections.fetch_add(1, Ordering::Relaxed);
         let period = Period::at(clock.begun());
         self.busy.came(period);
-        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
+        conn.busy_in = period;
+        let source = conn.sock.transport().map(|transport| transport.source());
+        let source = source
+            .and_then(|source| source.ok_or_else(|| io::Error::other("there is no socket to wait for")));
+        // Nothing stands between this and adding it: what is reported in between would wake the driver twice.
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
-        conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
+    }
+
+    /// A connection was served for a turn that ended at `now`. True: it is the first in this period.
+    #[inline]
+    pub(crate) fn note_busy(&self, conn: &mut Conn, now: Millis) -> bool {
+        let period = Period::at(now);
+        if conn.busy_in == period {
+            return false;
+        }
+        conn.busy_in = period;
+        self.busy.served(period);
+        true
+    }
+
+    /// Parks a connection, which is out after a turn that ended at `now`, on another shard, if it rests between two
+    /// requests.
+    pub(crate) fn move_to(
+        &self,
+        other: &Shard,
+        mut conn: Box<Conn>,
+        now: Millis,
+        settings: &Settings,
+    ) -> Moved {
+        conn.next_deadline(now, settings);
+        let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
+        let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
+        let Some(source) = conn.sock.transport().ok().and_then(|transport| transport.source()) else {
+            other.wake_if(other.table.release(token));
+            return Moved::Not(conn);
+        };
+        // What was reported here meanwhile is reported there again.
+        let moved = self.poller.deregister(source).and_then(|()| other.poller.register(source, token));
+        if let Err(error) = moved {
+            log::debug!("a connection could not be moved to another shard: {error}");
+            other.wake_if(other.table.release(token));
+            return Moved::Broken(conn);
+        }
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.busy.went(conn.busy_in);
+        self.wake_if(self.table.end(&mut conn));
+        conn.token = token;
+        other.connections.fetch_add(1, Ordering::Relaxed);
+        other.busy.came(conn.busy_in);
+        other.wake_if(other.table.add(conn));
+        Moved::ToOther
     }
 
     /// Parks a connection after a turn. `Err`: something was reported meanwhile, serve it again.
@@ -110,11 +167,6 @@ impl Shard {
         now: Millis,
         settings: &Settings,
     ) -> Result<(), Box<Conn>> {
-        let period = Period::at(now);
-        if conn.busy_in != period {
-            conn.busy_in = period;
-            self.busy.served(period);
-        }
         conn.next_deadline(now, settings);
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
