@@ -28,12 +28,16 @@
 //! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
 //!   and have not arrived.
 //! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
+//! - *idle*: parked between two requests (*resting*), or without having sent anything yet (*fresh*); the longest idle one
+//!   *makes room* for a new one when there is none.
+//! - *period*, *busy*, *load*: about a second; served in this period or in the last; how many connections of a shard are
+//!   busy, by which new ones are placed and busy ones moved.
 //!
 //! # Reading order
 //!
-//! `shard/slots`, `shard/deadlines`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
+//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
 //! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
-//! over), `monitor`, `accept`, `stopping` and `countdown` (the end).
+//! over), `balance` (moving to another shard), `monitor`, `accept`, `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::engine::accept::failure::Failure;
+use crate::engine::accept::failure::AcceptFailure;
 
 /// The first rest. A client's connection waits with the system meanwhile, so it is short.
 const FIRST: Duration = Duration::from_millis(5);
@@ -50,17 +50,17 @@ impl Backoff {
     }
 
     /// Accepting has failed.
-    pub(crate) fn failure(&mut self, failure: Failure) -> Remedy {
-        self.sayings = if failure == Failure::NoListener { self.sayings + 1 } else { 0 };
+    pub(crate) fn failure(&mut self, failure: AcceptFailure) -> Remedy {
+        self.sayings = if failure == AcceptFailure::NoListener { self.sayings + 1 } else { 0 };
         match failure {
-            Failure::NoneWaits => Remedy::Wait,
-            Failure::Connections => {
+            AcceptFailure::NoneWaits => Remedy::Wait,
+            AcceptFailure::Connections => {
                 self.connections = self.connections.saturating_add(1);
                 if self.connections <= FREE_FAILURES { Remedy::GoOn } else { self.rest() }
             }
-            Failure::NoDescriptors | Failure::Exhausted | Failure::Passing => self.rest(),
-            Failure::NoListener if self.sayings < SAYINGS => Remedy::GoOn,
-            Failure::NoListener => Remedy::End,
+            AcceptFailure::NoDescriptors | AcceptFailure::Exhausted | AcceptFailure::Passing => self.rest(),
+            AcceptFailure::NoListener if self.sayings < SAYINGS => Remedy::GoOn,
+            AcceptFailure::NoListener => Remedy::End,
         }
     }
 
@@ -79,7 +79,7 @@ mod tests {
     fn engine_f5_rests_grow_up_to_a_second_until_a_connection_is_accepted() {
         let mut backoff = Backoff::default();
         let rests: Vec<_> = (0..40)
-            .map(|_| match backoff.failure(Failure::Passing) {
+            .map(|_| match backoff.failure(AcceptFailure::Passing) {
                 Remedy::Rest(rest) => rest,
                 remedy => panic!("{remedy:?}"),
             })
@@ -87,31 +87,31 @@ mod tests {
         assert!(rests.is_sorted());
         assert_eq!((rests[0], rests[1], rests[39]), (FIRST, 2 * FIRST, LONGEST));
         // That none waits proves nothing: a failing network has none.
-        assert_eq!(backoff.failure(Failure::NoneWaits), Remedy::Wait);
-        assert_eq!(backoff.failure(Failure::Exhausted), Remedy::Rest(LONGEST));
+        assert_eq!(backoff.failure(AcceptFailure::NoneWaits), Remedy::Wait);
+        assert_eq!(backoff.failure(AcceptFailure::Exhausted), Remedy::Rest(LONGEST));
         backoff.success();
-        assert_eq!(backoff.failure(Failure::Exhausted), Remedy::Rest(FIRST));
+        assert_eq!(backoff.failure(AcceptFailure::Exhausted), Remedy::Rest(FIRST));
     }
 
     #[test]
     fn engine_f5_connections_that_fail_are_passed_over_without_a_rest_unless_that_never_ends() {
         let mut backoff = Backoff::default();
         for _ in 0..FREE_FAILURES {
-            assert_eq!(backoff.failure(Failure::Connections), Remedy::GoOn);
+            assert_eq!(backoff.failure(AcceptFailure::Connections), Remedy::GoOn);
         }
-        assert_eq!(backoff.failure(Failure::Connections), Remedy::Rest(FIRST));
+        assert_eq!(backoff.failure(AcceptFailure::Connections), Remedy::Rest(FIRST));
         backoff.success();
-        assert_eq!(backoff.failure(Failure::Connections), Remedy::GoOn);
+        assert_eq!(backoff.failure(AcceptFailure::Connections), Remedy::GoOn);
     }
 
     #[test]
     fn engine_f5_a_listener_is_dead_when_it_goes_on_saying_so() {
         let mut backoff = Backoff::default();
-        let insistent: Vec<_> = (0..SAYINGS).map(|_| backoff.failure(Failure::NoListener)).collect();
+        let insistent: Vec<_> = (0..SAYINGS).map(|_| backoff.failure(AcceptFailure::NoListener)).collect();
         assert_eq!(insistent, [Remedy::GoOn, Remedy::GoOn, Remedy::End]);
         let mut backoff = Backoff::default();
         for _ in 0..2 * SAYINGS {
-            assert_eq!(backoff.failure(Failure::NoListener), Remedy::GoOn);
+            assert_eq!(backoff.failure(AcceptFailure::NoListener), Remedy::GoOn);
             backoff.success();
         }
     }

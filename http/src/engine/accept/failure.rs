@@ -18,7 +18,7 @@ const NO_LISTENER: &[Errno] = &[Errno::BADF, Errno::NOTSOCK, Errno::FAULT, Errno
 
 /// Why there is no connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub(crate) enum AcceptFailure {
     /// None waits.
     NoneWaits,
     /// The one that was to be accepted has failed, for instance because its client was gone before we came.
@@ -33,22 +33,22 @@ pub(crate) enum Failure {
     NoListener,
 }
 
-impl Failure {
+impl AcceptFailure {
     /// What `error`, with which accepting failed, means.
     pub(crate) fn of(error: &io::Error) -> Self {
         match error.kind() {
-            ErrorKind::WouldBlock => return Failure::NoneWaits,
+            ErrorKind::WouldBlock => return AcceptFailure::NoneWaits,
             ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted => {
-                return Failure::Connections;
+                return AcceptFailure::Connections;
             }
-            ErrorKind::OutOfMemory => return Failure::Exhausted,
+            ErrorKind::OutOfMemory => return AcceptFailure::Exhausted,
             _ => {}
         }
         match Errno::from_io_error(error) {
-            Some(Errno::MFILE) => Failure::NoDescriptors,
-            Some(errno) if EXHAUSTION.contains(&errno) => Failure::Exhausted,
-            Some(errno) if NO_LISTENER.contains(&errno) => Failure::NoListener,
-            _ => Failure::Passing,
+            Some(Errno::MFILE) => AcceptFailure::NoDescriptors,
+            Some(errno) if EXHAUSTION.contains(&errno) => AcceptFailure::Exhausted,
+            Some(errno) if NO_LISTENER.contains(&errno) => AcceptFailure::NoListener,
+            _ => AcceptFailure::Passing,
         }
     }
 }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn engine_f5_only_what_is_no_listener_is_dead() {
-        let system = |errno: Errno| Failure::of(&io::Error::from_raw_os_error(errno.raw_os_error()));
+        let system = |errno: Errno| AcceptFailure::of(&io::Error::from_raw_os_error(errno.raw_os_error()));
         // Those that pass (`man 2 accept`), and one of no system.
         let network = [
             Errno::PERM,
@@ -74,19 +74,19 @@ mod tests {
             Errno::ACCESS,
         ];
         for errno in network {
-            assert_eq!(system(errno), Failure::Passing, "{errno:?}");
+            assert_eq!(system(errno), AcceptFailure::Passing, "{errno:?}");
         }
-        assert_eq!(Failure::of(&io::Error::other("a new one")), Failure::Passing);
+        assert_eq!(AcceptFailure::of(&io::Error::other("a new one")), AcceptFailure::Passing);
         for errno in [Errno::CONNABORTED, Errno::CONNRESET, Errno::INTR] {
-            assert_eq!(system(errno), Failure::Connections, "{errno:?}");
+            assert_eq!(system(errno), AcceptFailure::Connections, "{errno:?}");
         }
-        assert_eq!(system(Errno::MFILE), Failure::NoDescriptors);
+        assert_eq!(system(Errno::MFILE), AcceptFailure::NoDescriptors);
         for errno in [Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
-            assert_eq!(system(errno), Failure::Exhausted, "{errno:?}");
+            assert_eq!(system(errno), AcceptFailure::Exhausted, "{errno:?}");
         }
         for errno in [Errno::BADF, Errno::NOTSOCK, Errno::FAULT, Errno::INVAL] {
-            assert_eq!(system(errno), Failure::NoListener, "{errno:?}");
+            assert_eq!(system(errno), AcceptFailure::NoListener, "{errno:?}");
         }
-        assert_eq!(system(Errno::AGAIN), Failure::NoneWaits);
+        assert_eq!(system(Errno::AGAIN), AcceptFailure::NoneWaits);
     }
 }

@@ -19,7 +19,7 @@ use mio::Waker;
 
 use crate::engine::Engine;
 use crate::engine::accept::backoff::{Backoff, Remedy};
-use crate::engine::accept::failure::Failure;
+use crate::engine::accept::failure::AcceptFailure;
 use crate::engine::accept::incoming::{Incoming, Listening};
 use crate::engine::accept::listener::Listener;
 use crate::engine::accept::rhythm::Rhythm;
@@ -92,8 +92,8 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, placement: Placement) -> 
                 if I::MUST_DRAIN || rhythm.accepted() { Remedy::GoOn } else { Remedy::Wait }
             }
             Err(error) => {
-                let failure = Failure::of(&error);
-                if failure == Failure::NoneWaits {
+                let failure = AcceptFailure::of(&error);
+                if failure == AcceptFailure::NoneWaits {
                     rhythm.none_waits();
                 }
                 let remedy = backoff.failure(failure);
@@ -108,7 +108,7 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, placement: Placement) -> 
             Remedy::Rest(limit) => rest(incoming, limit),
             Remedy::Wait => {
                 if let Err(error) = incoming.wait() {
-                    if let Remedy::Rest(limit) = backoff.failure(Failure::Passing) {
+                    if let Remedy::Rest(limit) = backoff.failure(AcceptFailure::Passing) {
                         reception.say_failing(&error);
                         rest(incoming, limit);
                     }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::accept::backoff::Remedy;
-use crate::engine::accept::failure::Failure;
+use crate::engine::accept::failure::AcceptFailure;
 use crate::engine::accept::say_seldom::SaySeldom;
 use crate::engine::accept::shed::{close_longest_idle, close_some_idle};
 use crate::engine::shard::Shard;
@@ -114,14 +114,14 @@ impl<'a> Reception<'a> {
 
     /// Says what is wrong, if it is worth saying, and makes room if that is what is missing. The answer is what to do
     /// then, instead of `remedy`.
-    pub(crate) fn relieve(&mut self, remedy: Remedy, failure: Failure, error: &io::Error) -> Remedy {
+    pub(crate) fn relieve(&mut self, remedy: Remedy, failure: AcceptFailure, error: &io::Error) -> Remedy {
         if !matches!(remedy, Remedy::Rest(_)) {
             return remedy;
         }
         let frees_enough = match failure {
-            Failure::NoDescriptors => true,
+            AcceptFailure::NoDescriptors => true,
             // Whatever is closed here may be of no use there, so idle connections go one part with each rest.
-            Failure::Exhausted => remedy.is_first(),
+            AcceptFailure::Exhausted => remedy.is_first(),
             _ => {
                 self.say_failing(error);
                 return remedy;
