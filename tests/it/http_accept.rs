@@ -246,6 +246,7 @@ fn a_port_is_shared_only_by_those_who_say_so() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains("does not share its port"), "{error}");
     assert!(sharing.serve_all(Vec::new()).is_err());
+    assert!(sharing.stats().workers.is_none(), "nothing was started for nothing");
 }
 
 /// One listener that is given is served as it is.

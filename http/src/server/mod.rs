@@ -181,6 +181,9 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_all(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
+        if listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
+        }
         let listeners = listeners.into_iter().map(Listener::tcp).collect::<io::Result<Vec<_>>>()?;
         let settings = &self.shared.service.settings;
         let shards = settings.threads.shards;
