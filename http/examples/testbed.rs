@@ -64,9 +64,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             server.serve_unix(listener)?;
         }
         None => {
-            let listener = Server::listen(&*arguments.address)?;
-            println!("listening on {}", listener.local_addr()?);
-            server.serve(listener)?;
+            let listeners = server.listen_all(&*arguments.address)?;
+            println!("listening on {}", listeners[0].local_addr()?);
+            server.serve_all(listeners)?;
         }
     }
     // Accepting has ended; the requests in flight have not.
@@ -95,6 +95,7 @@ impl Arguments {
             arguments.server = match &*option {
                 "--no-keepalive" => server.keep_alive(false),
                 "--get-only" => server.get_only(true),
+                "--reuse-port" => server.reuse_port(true),
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
                 "--stream-request-body" => {
@@ -370,8 +371,8 @@ fn stats(ctx: &mut RequestCtx) {
     }
     let _ = write!(
         json,
-        "\"revoked_leases\":{},\"dispatched_requests\":{},\"panics\":{}}}",
-        stats.revoked_leases, stats.dispatched_requests, stats.panics,
+        "\"revoked_leases\":{},\"dispatched_requests\":{},\"panics\":{},\"idle_connections_shed\":{}}}",
+        stats.revoked_leases, stats.dispatched_requests, stats.panics, stats.idle_connections_shed,
     );
     ctx.success("application/json", json);
 }

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod buffers;
+mod http_accept;
 mod http_args;
 mod http_blocking;
 mod http_body;

@@ -29,6 +29,10 @@ const SHARDS_CEILING: usize = 4096;
 /// What is derived from other options unless it is set.
 const UNSET: usize = usize::MAX;
 
+/// Whether this system spreads the connections of a port over several listeners.
+const SPREADS_OVER_A_PORT: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "dragonfly", target_os = "freebsd"));
+
 /// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
 /// [`build`](ServerBuilder::build).
 ///
@@ -76,11 +80,12 @@ const UNSET: usize = usize::MAX;
 ///
 /// | option | unit | default | why | beyond |
 /// |---|---|---|---|---|
-/// | [`concurrency`](Self::concurrency) | connections | 262144 | fasthttp's; set it below the limit on open files | 503, closed |
+/// | [`concurrency`](Self::concurrency) | connections | 262144 | fasthttp's; set it below the limit on open files | the longest idle one is closed; 503, closed, when none is idle |
 /// | [`max_conns_per_ip`](Self::max_conns_per_ip) | connections | none | behind a proxy all come from one address | 429, closed |
 /// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
 /// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
 /// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | no | as in fasthttp | yes: `Connection: close` while shutting down |
+/// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
 ///
 /// Requests:
 ///
@@ -136,6 +141,7 @@ impl Default for ServerBuilder {
                 max_requests: None,
                 keep_alive: true,
                 close_on_shutdown: false,
+                reuse_port: false,
             },
             timeouts: Timeouts {
                 read: Some(DEFAULT_READ_TIMEOUT),
@@ -255,10 +261,14 @@ impl ServerBuilder {
 
 /// Connections.
 impl ServerBuilder {
-    /// How many connections may be open at once, 262144 when not set; further ones are answered 503 and closed. At least 1.
+    /// How many connections may be open at once, 262144 when not set. At least 1.
     ///
-    /// Each takes a descriptor of the process, so keep it below the limit on open files: connections beyond that one are
-    /// not refused but wait with the system.
+    /// For a further one the connection is closed that has been idle for longest: between two requests or, when there is
+    /// none of those, without having sent anything yet. When none is idle the further one is answered 503 and closed.
+    ///
+    /// Each takes a descriptor of the process, so keep it below the limit on open files: when there are no descriptors
+    /// left, idle connections are closed in the same way, but when none is idle the further ones are not refused but wait
+    /// with the system.
     // LIM-01.
     pub fn concurrency(mut self, connections: usize) -> Self {
         self.connections.concurrency = connections;
@@ -298,6 +308,37 @@ impl ServerBuilder {
     // SHD-01.
     pub fn close_on_shutdown(mut self, announces: bool) -> Self {
         self.connections.close_on_shutdown = announces;
+        self
+    }
+}
+
+/// Listeners.
+impl ServerBuilder {
+    /// Says whether [`listen_and_serve`](crate::Server::listen_and_serve) opens a listener for each shard, by the system's
+    /// `SO_REUSEPORT`; no when not set.
+    ///
+    /// The system then spreads connections over the shards by a hash of their addresses, each shard's are accepted by a
+    /// thread of its own, and other servers and processes of the same user that set the same option can listen on the same
+    /// port, for instance to take over from this one. Worth it for very many short connections. Without it one thread
+    /// accepts for all shards and gives each connection to the shard with the fewest busy ones, which spreads few
+    /// connections more evenly.
+    ///
+    /// For [`serve`](crate::Server::serve), which is given its listener, it changes nothing.
+    ///
+    /// On Linux, Android, FreeBSD and DragonFly BSD. Elsewhere [`build`](Self::build) refuses it: there is no such option,
+    /// or it gives all connections to one of the listeners.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let server = anthill_http::Server::builder().shards(2).reuse_port(true).build(|ctx| ctx.set_body("shared"))?;
+    /// let listeners = server.listen_all("127.0.0.1:0")?;
+    /// assert_eq!(listeners.len(), 2);
+    /// assert_eq!(listeners[0].local_addr()?, listeners[1].local_addr()?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reuse_port(mut self, reuses: bool) -> Self {
+        self.connections.reuse_port = reuses;
         self
     }
 }
@@ -532,13 +573,17 @@ impl ServerBuilder {
     }
 
     fn check_connections(&self) -> Result<(), BuildError> {
-        let Connections { concurrency, max_per_ip, max_requests, .. } = self.connections;
+        let Connections { concurrency, max_per_ip, max_requests, reuse_port, .. } = self.connections;
         at_least_one("concurrency", concurrency)?;
         if max_per_ip == Some(0) {
             return Err(BuildError::new("max_conns_per_ip", "must be at least 1, or None for no limit"));
         }
         if max_requests == Some(0) {
             return Err(BuildError::new("max_requests_per_conn", "must be at least 1, or None for no limit"));
+        }
+        if reuse_port && !SPREADS_OVER_A_PORT {
+            let problem = "is not to be had on this system; leave it out, one listener serves all shards";
+            return Err(BuildError::new("reuse_port", problem));
         }
         let mut name = self.defaults.name.iter().flatten();
         if name.any(u8::is_ascii_control) {

@@ -53,6 +53,8 @@ pub(crate) struct Connections {
     pub(crate) max_requests: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) close_on_shutdown: bool,
+    /// Whether there is a listener for each shard.
+    pub(crate) reuse_port: bool,
 }
 
 /// How long things may take; `None`: as long as they like.

@@ -196,7 +196,7 @@ impl Driver<'_> {
         if let Some(HandedOver { shard, mut conn }) = withdrawn {
             engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);
             let _ = turn::abandon(&mut conn, work, self);
-            placing::close(engine, &engine.shards[shard], conn);
+            engine.close(&engine.shards[shard], conn);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::Engine;
+use crate::engine::balance;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::placing::{self, HandedOver};
@@ -96,7 +97,7 @@ fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedO
             end = turn::end_overdue(engine, &mut conn, work, &mut helper, now);
         }
         match end {
-            TurnEnd::Park => match shard.park(conn, now, &engine.service.settings) {
+            TurnEnd::Park => match balance::park(engine, shard, conn, now) {
                 Ok(()) => break,
                 Err(again) => conn = again,
             },
@@ -105,7 +106,7 @@ fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedO
                 break;
             }
             TurnEnd::Close => {
-                placing::close(engine, shard, conn);
+                engine.close(shard, conn);
                 break;
             }
             TurnEnd::HandOver(ToClients) => {

@@ -28,15 +28,20 @@
 //! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
 //!   and have not arrived.
 //! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
+//! - *idle*: parked between two requests (*resting*), or without having sent anything yet (*fresh*); the longest idle one
+//!   *makes room* for a new one when there is none.
+//! - *period*, *busy*, *load*: about a second; served in this period or in the last; how many connections of a shard are
+//!   busy, by which new ones are placed and busy ones moved.
 //!
 //! # Reading order
 //!
-//! `shard/slots`, `shard/deadlines`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
+//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
 //! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
-//! over), `monitor`, `accept`, `stopping` and `countdown` (the end).
+//! over), `balance` (moving to another shard), `monitor`, `accept`, `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;
+mod balance;
 mod countdown;
 mod dispatch;
 mod driver;
@@ -65,6 +70,7 @@ use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
 use crate::engine::shard::Shard;
+use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::Sighting;
 use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
@@ -207,6 +213,13 @@ impl Engine {
         self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
     }
 
+    /// Ends a connection that is out, and closes it.
+    fn close(&self, shard: &Shard, conn: Box<Conn>) {
+        let counted_address = conn.counted_address;
+        shard.close(conn);
+        self.admission.leave(counted_address);
+    }
+
     fn workspace(&self) -> PooledWorkspace {
         self.workspaces.get_owned()
     }
@@ -222,11 +235,6 @@ impl Engine {
             self.monitor.alarm.ring();
             self.pool.stop();
         }
-    }
-
-    /// Where a new connection is best placed.
-    fn shard_with_fewest(&self) -> &Shard {
-        self.shards.iter().min_by_key(|shard| shard.load()).expect("a server has at least one shard")
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::engine::Engine;
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::shard::Shard;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::turn::TurnEnd;
+use crate::engine::{Engine, balance};
 
 /// A connection that was handed over.
 pub(crate) struct HandedOver {
@@ -26,22 +26,15 @@ pub(crate) fn settle<H>(
 ) -> Option<(H, Box<Conn>)> {
     match end {
         TurnEnd::Park => {
-            if let Err(conn) = shard.park(conn, now, &engine.service.settings) {
+            if let Err(conn) = balance::park(engine, shard, conn, now) {
                 shard.queue(conn);
             }
         }
         TurnEnd::Yield => shard.queue(conn),
-        TurnEnd::Close => close(engine, shard, conn),
+        TurnEnd::Close => engine.close(shard, conn),
         TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
     }
     None
-}
-
-/// Ends a connection that is out, and closes it.
-pub(crate) fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
-    let counted_address = conn.counted_address;
-    shard.close(conn);
-    engine.admission.leave(counted_address);
 }
 
 /// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead. When

@@ -11,6 +11,8 @@ pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
     pub(crate) panics: AtomicU64,
     pub(crate) workers: WorkerCounters,
+    /// Idle connections that were closed to make room for new ones.
+    pub(crate) idle_shed: AtomicU64,
     /// Requests that no shard counts: those of engines that have ended, and of connections without an engine.
     pub(crate) requests: AtomicU64,
     refused_by_concurrency: AtomicU64,

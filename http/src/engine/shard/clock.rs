@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::config::settings::Timeouts;
 use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::idle::Idle;
 use crate::serve::exchange::{Expects, LINGER, Patience};
 
 /// What a parked connection waits for.
@@ -42,15 +43,30 @@ enum WaitsFor {
 }
 
 impl ConnClock {
-    /// That of a connection that is given up at `first_deadline` if nothing comes.
-    pub(crate) fn new(first_deadline: Millis) -> Self {
+    /// That of a connection that is taken in at `now`, and given up at `first_deadline` if nothing comes.
+    pub(crate) fn new(now: Millis, first_deadline: Millis) -> Self {
         let waits_for = WaitsFor::Peer(Expects::FirstRequest);
-        ConnClock { waits_for, since: 0, write_deadline: NEVER, deadline: first_deadline }
+        ConnClock { waits_for, since: now, write_deadline: NEVER, deadline: first_deadline }
+    }
+
+    /// Since when the connection waits for what it was parked for last.
+    pub(crate) fn begun(&self) -> Millis {
+        self.since
     }
 
     /// When the connection is given up, while it is parked.
     pub(crate) fn deadline(&self) -> Millis {
         self.deadline
+    }
+
+    /// Since when the connection, which is parked and awaits input, has been idle, if it is.
+    #[inline]
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        match self.waits_for {
+            WaitsFor::Peer(Expects::NextRequest(_)) => Some(Idle::Resting(self.since)),
+            WaitsFor::Peer(Expects::FirstRequest) => Some(Idle::Fresh(self.since)),
+            _ => None,
+        }
     }
 
     /// The peer has taken something: its time to take the rest begins anew.
@@ -146,7 +162,7 @@ mod tests {
     fn a_deadline_stands_while_the_same_is_waited_for() {
         let first = first_deadline(7, &TIMEOUTS);
         assert_eq!(first, 7 + 101, "the shorter of the two limits of a head");
-        let mut clock = ConnClock::new(first);
+        let mut clock = ConnClock::new(0, first);
         // What, at which moment, and since when its time counts with which limit.
         for (expects, now, expected) in [
             (FirstRequest, 20, first),
@@ -173,7 +189,7 @@ mod tests {
 
     #[test]
     fn output_has_its_own_time_which_begins_anew_with_progress() {
-        let mut clock = ConnClock::new(NEVER);
+        let mut clock = ConnClock::new(0, NEVER);
         assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 10), 61);
         assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 40), 61, "nothing was taken");
         clock.output_was_taken();

@@ -11,6 +11,8 @@ use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::idle::Idle;
+use crate::engine::shard::load::Period;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::{Exchange, Expects};
 use crate::serve::workspace::Pending;
@@ -32,6 +34,8 @@ pub(crate) struct Conn {
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: Option<usize>,
+    /// The last period in which it had something to do, and was counted.
+    pub(crate) busy_in: Period,
     /// The route of the request that was served last.
     pub(crate) route: Route,
     /// No worker could be had for what the peer wants, in time: its next request is told so.
@@ -42,22 +46,23 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    /// A new connection, given up at `first_deadline` if nothing comes.
+    /// A new connection, whose clock has begun to run.
     pub(crate) fn new(
         token: Token,
         transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
-        first_deadline: Millis,
+        clock: ConnClock,
     ) -> Self {
         Conn {
             token,
             sock: Sock::new(transport),
             exchange: Exchange::new(info.id()),
             pending: Pending::default(),
-            clock: ConnClock::new(first_deadline),
+            clock,
             awaits: Awaits::Input,
             lingered: None,
+            busy_in: Period::default(),
             route: Route::default(),
             is_turned_away: false,
             info,
@@ -80,6 +85,11 @@ impl Conn {
             && !self.sock.read_closed
             && !self.is_turned_away
             && self.pending.is_empty()
+    }
+
+    /// Since when it has been idle, if it is; as it was parked last.
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        self.clock.idle().filter(|_| self.awaits == Awaits::Input)
     }
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.

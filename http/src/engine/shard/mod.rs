@@ -7,7 +7,9 @@
 pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
+pub(crate) mod idle;
 pub(crate) mod lease;
+pub(crate) mod load;
 mod poller;
 mod slots;
 mod table;
@@ -21,13 +23,16 @@ use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::dispatch::queue::Ticket;
+use crate::engine::shard::clock::ConnClock;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::idle::Idle;
 use crate::engine::shard::lease::{Lease, Term};
+use crate::engine::shard::load::{Busy, Load, Period};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Direction, Transport};
 
 pub(crate) use crate::engine::shard::table::Next;
 
@@ -37,10 +42,19 @@ pub(crate) struct Shard {
     route: AtomicU16,
     /// See [`Shard::suspect`].
     is_suspected: AtomicBool,
-    /// Connections, for the choice of the shard with the fewest.
     connections: AtomicUsize,
+    busy: Busy,
     poller: Poller,
     table: Table<Box<Conn>>,
+}
+
+/// Where a connection is that was to be moved to another shard.
+pub(crate) enum Moved {
+    ToOther,
+    /// Out, on its old shard.
+    Not(Box<Conn>),
+    /// Out, and nothing is reported of it any more: it has to be closed.
+    Broken(Box<Conn>),
 }
 
 impl Shard {
@@ -52,15 +66,16 @@ impl Shard {
             route: AtomicU16::new(0),
             is_suspected: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            busy: Busy::default(),
             poller: Poller::new()?,
             table: Table::new(),
         };
         Ok((shard, term))
     }
 
-    /// Connections there are.
-    pub(crate) fn load(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    /// What there is to do at `now`.
+    pub(crate) fn load(&self, now: Millis) -> Load {
+        Load { busy: self.busy.count(Period::at(now)), connections: self.connections.load(Ordering::Relaxed) }
     }
 
     /// Requests of this shard's connections, up to the last turn of each.
@@ -77,25 +92,76 @@ impl Shard {
         Route::from_number(self.route.load(Ordering::Relaxed))
     }
 
-    /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
+    /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut transport: Box<dyn Transport>,
+        transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
-        deadline: Millis,
+        clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        let period = Period::at(clock.begun());
+        self.busy.came(period);
+        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
+        conn.busy_in = period;
+        let source = conn.sock.transport().map(|transport| transport.source());
+        let source = source
+            .and_then(|source| source.ok_or_else(|| io::Error::other("there is no socket to wait for")));
+        // Nothing stands between this and adding it: what is reported in between would wake the driver twice.
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
         self.wake_if(self.table.add(conn));
         Ok(())
+    }
+
+    /// A connection was served for a turn that ended at `now`. True: it is the first in this period.
+    #[inline]
+    pub(crate) fn note_busy(&self, conn: &mut Conn, now: Millis) -> bool {
+        let period = Period::at(now);
+        if conn.busy_in == period {
+            return false;
+        }
+        conn.busy_in = period;
+        self.busy.served(period);
+        true
+    }
+
+    /// Parks a connection, which is out after a turn that ended at `now`, on another shard, if it rests between two
+    /// requests.
+    pub(crate) fn move_to(
+        &self,
+        other: &Shard,
+        mut conn: Box<Conn>,
+        now: Millis,
+        settings: &Settings,
+    ) -> Moved {
+        conn.next_deadline(now, settings);
+        let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
+        let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
+        let Some(source) = conn.sock.transport().ok().and_then(|transport| transport.source()) else {
+            other.wake_if(other.table.release(token));
+            return Moved::Not(conn);
+        };
+        // What was reported here meanwhile is reported there again.
+        let moved = self.poller.deregister(source).and_then(|()| other.poller.register(source, token));
+        if let Err(error) = moved {
+            log::debug!("a connection could not be moved to another shard: {error}");
+            other.wake_if(other.table.release(token));
+            return Moved::Broken(conn);
+        }
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.busy.went(conn.busy_in);
+        self.wake_if(self.table.end(&mut conn));
+        conn.token = token;
+        other.connections.fetch_add(1, Ordering::Relaxed);
+        other.busy.came(conn.busy_in);
+        other.wake_if(other.table.add(conn));
+        Moved::ToOther
     }
 
     /// Parks a connection after a turn. `Err`: something was reported meanwhile, serve it again.
@@ -109,6 +175,30 @@ impl Shard {
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
+    }
+
+    /// Since when the longest idle connection has been so.
+    pub(crate) fn longest_idle(&self) -> Option<Idle> {
+        self.table.longest_idle()
+    }
+
+    /// Takes the longest idle connection out, for the caller to close it. `None`: nobody is idle, or a request of that one
+    /// has come meanwhile, which is to be served.
+    pub(crate) fn take_longest_idle(&self) -> Option<Box<Conn>> {
+        let mut conn = self.table.take_longest_idle()?;
+        let transport = conn.sock.transport();
+        // Of one that has failed nothing is lost.
+        let has_input = transport.is_ok_and(|transport| {
+            transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false)
+        });
+        if !has_input {
+            return Some(conn);
+        }
+        // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this report
+        // is ours.
+        conn.sock.note(Readiness { readable: true, ..Readiness::default() });
+        self.queue(conn);
+        None
     }
 
     /// Puts a connection that is out at the end of the queue.
@@ -206,6 +296,10 @@ impl Member for Box<Conn> {
         self.clock.deadline()
     }
 
+    fn idle(&self) -> Option<Idle> {
+        (**self).idle()
+    }
+
     fn note(&mut self, readiness: Readiness) {
         self.sock.note(readiness);
     }
@@ -220,7 +314,6 @@ mod tests {
     use super::*;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
-    use crate::wire::transport::Direction;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -231,7 +324,9 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard.add(Box::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
+        shard
+            .add(Box::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
+            .expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {
@@ -260,7 +355,7 @@ mod tests {
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
         let (mut transport, unused) = shard.give_away(conn).expect("a socket");
-        assert_eq!((unused.as_slice(), shard.load()), (&b"rst"[..], 0));
+        assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"rst"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 
         // Nothing is reported of it any more, and it works by itself.

@@ -152,6 +152,14 @@ impl<C> Slots<C> {
         }
     }
 
+    /// The connection that is parked in the slot of this number.
+    pub(crate) fn parked(&self, index: usize) -> Option<&C> {
+        match &self.slots.get(index)?.state {
+            SlotState::Parked(connection) => Some(connection),
+            SlotState::Vacant | SlotState::Out(_) => None,
+        }
+    }
+
     /// Puts a connection back. When something was reported since it was taken, it comes straight back with the report
     /// and stays out; so does an idle one, as if it were readable, once the table is stopping: whoever served it may not
     /// have known yet.

@@ -12,17 +12,22 @@ use std::collections::VecDeque;
 
 use crate::engine::dispatch::queue::Ticket;
 use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
+use crate::engine::shard::idle::{Idle, Idlers, Longest};
 use crate::engine::shard::slots::{Readiness, Slots, Token};
 use crate::engine::sync::{Mutex, lock};
 
 /// Turns before the poller is asked again.
 const TURNS_PER_PASS: usize = 64;
+/// Entries that are looked at under the lock at once to find the longest idle connection: some microseconds.
+const ENTRIES_PER_LOOK: usize = 64;
 
 /// What a table must know of a connection that it holds.
 pub(crate) trait Member {
     fn token(&self) -> Token;
     /// When it is given up, as long as it is parked.
     fn deadline(&self) -> Millis;
+    /// Since when it has been idle, if it is; as long as it is parked.
+    fn idle(&self) -> Option<Idle>;
     /// Takes over what the poller reported.
     fn note(&mut self, readiness: Readiness);
     /// Its requests that were not counted yet. They count as counted from now on.
@@ -41,6 +46,7 @@ struct TableState<C> {
     /// keep others from being heard.
     this_pass: usize,
     deadlines: Deadlines,
+    idlers: Idlers,
     /// The driver waits for the poller, or is about to, and nobody has woken it yet.
     asleep: bool,
     /// The driver is gone for good; nothing can be added.
@@ -74,6 +80,7 @@ impl<C: Member> Table<C> {
                 to_serve: VecDeque::new(),
                 this_pass: 0,
                 deadlines: Deadlines::default(),
+                idlers: Idlers::default(),
                 asleep: false,
                 ended: false,
                 requests: 0,
@@ -99,6 +106,7 @@ impl<C: Member> Table<C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
         let mut wakes = state.deadlines.set(token, deadline);
+        state.note_idle(&connection);
         if let Err((mut connection, readiness)) = state.slots.park(token, connection, true) {
             connection.note(readiness);
             state.to_serve.push_back(ToServe::Ready(connection));
@@ -113,6 +121,7 @@ impl<C: Member> Table<C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
         state.requests += connection.count_requests();
+        state.note_idle(&connection);
         match state.slots.park(token, connection, is_idle) {
             Ok(()) => {
                 let wakes = deadline != NEVER && state.deadlines.set(token, deadline);
@@ -121,6 +130,32 @@ impl<C: Member> Table<C> {
             Err((mut connection, readiness)) => {
                 connection.note(readiness);
                 Err(connection)
+            }
+        }
+    }
+
+    /// Since when the longest idle of the parked connections has been so.
+    pub(crate) fn longest_idle(&self) -> Option<Idle> {
+        self.with_longest_idle(|_, _, idle| idle)
+    }
+
+    /// Takes the longest idle of the parked connections out.
+    pub(crate) fn take_longest_idle(&self) -> Option<C> {
+        self.with_longest_idle(|state, token, _| state.slots.take(token)).flatten()
+    }
+
+    fn with_longest_idle<R>(&self, found: impl FnOnce(&mut TableState<C>, Token, Idle) -> R) -> Option<R> {
+        loop {
+            // The lock is not kept for longer than a look takes, however many there have to be.
+            let mut state = lock(&self.state);
+            let TableState { idlers, slots, .. } = &mut *state;
+            match idlers.longest(ENTRIES_PER_LOOK, |index| slots.parked(index)?.idle()) {
+                Longest::Found(index, idle) => {
+                    let token = slots.parked(index)?.token();
+                    return Some(found(&mut state, token, idle));
+                }
+                Longest::LookAgain => {}
+                Longest::Nobody => return None,
             }
         }
     }
@@ -226,11 +261,20 @@ impl<C: Member> TableState<C> {
         wakes && std::mem::take(&mut self.asleep)
     }
 
+    /// Files a connection that is about to be parked.
+    fn note_idle(&mut self, connection: &C) {
+        if let Some(idle) = connection.idle() {
+            self.idlers.note(connection.token().index(), idle);
+        }
+    }
+
     fn release(&mut self, token: Token) -> bool {
         self.deadlines.forget(token);
+        self.idlers.forget(token.index());
         self.slots.release(token);
         let connections = self.slots.len();
         self.deadlines.prune(connections);
+        self.idlers.prune(connections);
         // Whoever waits for the last connection of a shutdown sleeps in the poller.
         self.must_wake(connections == 0)
     }
