@@ -21,7 +21,10 @@
 //! - *driver*: the worker of the pool that holds a shard's term. *Helper*: a worker that serves what was handed over.
 //! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
 //!   turns between two questions to the poller.
-//! - *hand over*: to leave a connection to a helper, with the workspace that holds its request.
+//! - *hand over*: to leave a connection to a helper. *Held*: of a request, found and left with its connection.
+//! - *lane*, *budget*, *spare*: whether a piece that was handed over needs a thread for a handler or for a client's pace;
+//!   how many threads there may be for each; a place for a driver that is overtaken while all of those are in use.
+//! - *turn away*: to answer 503, because no thread could be had in time.
 //! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
 //! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
 //!   handler; to become the driver in its place.
@@ -35,9 +38,10 @@
 //!
 //! # Reading order
 //!
-//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
-//! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
-//! over), `balance` (moving to another shard), `monitor`, `accept`, `stopping` and `countdown` (the end).
+//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and
+//! `alarm` (its lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` and `helper` (who takes
+//! turns), `dispatch` (handing over), `placing`, `balance` (moving to another shard), `job`, `monitor`, `accept`,
+//! `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;
