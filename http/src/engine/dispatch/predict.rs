@@ -34,22 +34,14 @@ pub(crate) struct Route(u16);
 impl Route {
     /// The route of a request.
     pub(crate) fn of(method: &str, target: &[u8]) -> Self {
-        let mut hash = Fnv::new();
-        hash.add(method.as_bytes());
         let mut segments = 0;
-        for &byte in target {
-            if matches!(byte, b'?' | b'#') {
-                break;
-            }
-            if byte == b'/' {
-                segments += 1;
-                if segments > SEGMENTS {
-                    break;
-                }
-            }
-            hash.add(&[byte]);
-        }
-        Route((hash.0 >> 32) as u16 & (ENTRIES - 1) as u16)
+        let is_behind = |byte: &u8| {
+            segments += usize::from(*byte == b'/');
+            segments > SEGMENTS || matches!(byte, b'?' | b'#')
+        };
+        let end = target.iter().position(is_behind).unwrap_or(target.len());
+        let hash = hash(hash(SEED, method.as_bytes()), &target[..end]);
+        Route((hash >> 48) as u16 & (ENTRIES - 1) as u16)
     }
 
     /// That of what hooks do with the heads of its requests.
@@ -140,20 +132,21 @@ impl Predictor {
     }
 }
 
-/// FNV-1a: short inputs, no setup. Peers can force shared entries, which costs them nothing they could not have by
-/// asking for the slow route.
-struct Fnv(u64);
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
 
-impl Fnv {
-    fn new() -> Self {
-        Fnv(0xcbf2_9ce4_8422_2325)
+/// A multiplicative hash, eight bytes at a time: short inputs, no setup. Peers can force shared entries, which costs them
+/// nothing they could not have by asking for the slow route.
+#[inline]
+fn hash(seed: u64, bytes: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+    let mut chunks = bytes.chunks_exact(8);
+    let mut hash = seed;
+    for chunk in &mut chunks {
+        hash = mix(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
     }
-
-    fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
+    let rest = chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte));
+    mix(hash, rest)
 }
 
 #[cfg(test)]
@@ -167,6 +160,8 @@ mod tests {
         assert_eq!(route("GET", "/sleep?ms=1"), route("GET", "/sleep?ms=2"));
         assert_ne!(route("GET", "/api/users/17"), route("POST", "/api/users/17"));
         assert_ne!(route("GET", "/"), route("GET", "/sleep"));
+        assert_ne!(route("GET", "/sleep"), route("GET", "/sleeq"));
+        assert_ne!(route("GET", "/a-long-first-segment/x"), route("GET", "/a-long-first-segment/y"));
         assert_eq!(Route::from_number(route("GET", "/a").to_number()), route("GET", "/a"));
     }
 
