@@ -22,6 +22,7 @@ mod http_injection;
 mod http_limits;
 mod http_messages;
 mod http_parse;
+mod http_rates;
 mod http_regress;
 mod http_response_files;
 mod http_responses;

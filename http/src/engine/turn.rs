@@ -61,6 +61,7 @@ pub(crate) fn serve<H: Host>(
     work: &mut Workspace,
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
+    conn.clock.wait_ended(work.moment.millis);
     work.open(&conn.info, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(false);
     leave(conn, work, host, end)
@@ -188,7 +189,7 @@ impl<H: Host> Turn<'_, H> {
         self.answers += 1;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
-        let patience = exchange.patience(&service.settings);
+        let patience = exchange.patience(&service.settings.timeouts);
         let answered = exchange.answer(self.work, service, &mut sock.transport, patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
@@ -213,7 +214,7 @@ impl<H: Host> Turn<'_, H> {
             let Conn { exchange, sock, .. } = &mut *self.conn;
             match exchange.next_piece(&mut self.work.output, &mut sock.transport, self.host) {
                 Ok(Piece::InOutput) => {}
-                Ok(Piece::Sent) => self.conn.clock.output_was_taken(),
+                Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),
                 Ok(Piece::None) => {
                     self.conn.awaits = Awaits::Input;
@@ -250,6 +251,7 @@ impl<H: Host> Turn<'_, H> {
             }
             Ok(Some(count)) => {
                 self.work.ctx.request.input_mut().filled(count);
+                self.conn.clock.progressed(count);
                 None
             }
             Ok(None) => None,

@@ -6,7 +6,7 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
 use crate::serve::moment::Moment;
 use crate::serve::runner::Runner;
 use crate::serve::service::Service;
@@ -14,6 +14,7 @@ use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
+use crate::wire::pace::{Pace, Waits};
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -39,6 +40,7 @@ pub(crate) fn serve(
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
         lent: LentTransport { transport: Some(transport), ..LentTransport::default() },
+        awaited: Expects::FirstRequest,
         exchange: Exchange::new(info.id()),
         work,
         service,
@@ -73,6 +75,8 @@ impl Runner for Caller<'_> {
 
 struct BlockingDriver<'a> {
     lent: LentTransport,
+    /// What was waited for last.
+    awaited: Expects,
     exchange: Exchange,
     work: &'a mut Workspace,
     service: &'a Service,
@@ -90,8 +94,8 @@ impl BlockingDriver<'_> {
                     }
                 }
                 Step::Request => {
-                    // The transport's own timeouts apply.
-                    let patience = Patience::default();
+                    let patience = self.patience();
+                    self.lent.writing = Waits::new(patience.write);
                     let transport = &mut self.lent.transport;
                     self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
                     if self.work.output.len() >= BATCH_BYTES {
@@ -118,7 +122,7 @@ impl BlockingDriver<'_> {
         match brought? {
             // A transport that blocks by itself has said that its own time was up.
             Piece::Blocked => Err(io::Error::from(ErrorKind::TimedOut).into()),
-            Piece::InOutput | Piece::Sent | Piece::None => Ok(()),
+            Piece::InOutput | Piece::Sent(_) | Piece::None => Ok(()),
         }
     }
 
@@ -134,6 +138,7 @@ impl BlockingDriver<'_> {
         if may_end_here && waiting.is_none() {
             return Ok(true);
         }
+        self.keep_time();
         let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
         if !matches!(read, Ok(1..)) && self.exchange.ends_instead_of_waiting(&self.by) {
@@ -157,6 +162,22 @@ impl BlockingDriver<'_> {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
                 self.tell(ProtoError::Timeout).map(|()| false)
             }
+        }
+    }
+
+    /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of the
+    /// transport has returned.
+    fn patience(&self) -> Patience {
+        self.exchange.patience(&self.service.settings.timeouts).without_limits()
+    }
+
+    /// Begins the peer's time when it is something else that is waited for.
+    fn keep_time(&mut self) {
+        let expects = self.exchange.expects();
+        if self.awaited != expects {
+            self.awaited = expects;
+            let pace = if expects.is_body() { self.patience().read } else { Pace::default() };
+            self.lent.reading = Waits::new(pace);
         }
     }
 

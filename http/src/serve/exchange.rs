@@ -17,7 +17,7 @@
 //! ends, nothing more is served.
 
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, Timeouts};
 use crate::ctx::UserValues;
 use crate::message::response::{Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
@@ -29,6 +29,7 @@ use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
+use crate::wire::pace::{Pace, Waits};
 use crate::wire::transport::Transport;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
@@ -61,8 +62,8 @@ pub(crate) enum Step {
 pub(crate) enum Piece {
     /// In the output.
     InOutput,
-    /// On its way to the peer: it did not pass through here.
-    Sent,
+    /// On its way to the peer, so many bytes: they did not pass through here.
+    Sent(usize),
     /// Still at its source: the transport takes nothing now.
     Blocked,
     /// There is none; the response is complete.
@@ -97,11 +98,18 @@ pub(crate) enum Expects {
     UnreadBody(u64),
 }
 
-/// How long the peer may keep others waiting; `None`: as long as the transport itself allows.
+impl Expects {
+    /// Whether it is a body, of whatever request, that has to come with some speed.
+    pub(crate) fn is_body(self) -> bool {
+        matches!(self, Self::Body(_) | Self::AcceptedBody(_) | Self::UnreadBody(_))
+    }
+}
+
+/// How slow the peer may be while others wait for it. Without a limit of time in there the transport has its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Patience {
-    pub(crate) read: Option<Duration>,
-    pub(crate) write: Option<Duration>,
+    pub(crate) read: Pace,
+    pub(crate) write: Pace,
 }
 
 /// The conversation; see the module's text.
@@ -121,6 +129,13 @@ pub(crate) struct Exchange {
     kept: UserValues,
     /// Requests that [`Exchange::uncounted_requests`] has told of.
     counted_requests: u64,
+}
+
+impl Patience {
+    /// The same with no limits of time: of a transport that has its own.
+    pub(crate) fn without_limits(self) -> Self {
+        Self { read: self.read.without_limit(), write: self.write.without_limit() }
+    }
 }
 
 impl Exchange {
@@ -222,8 +237,8 @@ impl Exchange {
         let lent = LentTransport {
             transport: transport.take(),
             owner: self.session.number(),
-            read_limit: patience.read,
-            write_limit: patience.write,
+            reading: Waits::new(patience.read),
+            writing: Waits::new(patience.write),
             is_answering: false,
         };
         work.ctx.lend(lent, self.limits(settings).body_bytes_max, &settings.ctx);
@@ -332,9 +347,9 @@ impl Exchange {
             by.run_user_code(|| direct = outgoing.send_file(transport));
         }
         match direct {
-            Some(Ok(())) => Ok(Piece::Sent),
+            Some(Ok(count)) => Ok(Piece::Sent(count)),
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => Ok(Piece::Blocked),
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent),
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent(0)),
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut filled = Ok(());
@@ -449,12 +464,13 @@ impl Exchange {
         requests - std::mem::replace(&mut self.counted_requests, requests)
     }
 
-    /// How long the peer may take for the rest of the request under way, and take nothing of its response.
-    pub(crate) fn patience(&self, settings: &Settings) -> Patience {
-        let (config, server) = (self.config.as_deref(), &settings.timeouts);
+    /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
+    /// server's timeouts and rates are these.
+    pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
+        let config = self.config.as_deref().unwrap_or(&RequestConfig::NOTHING);
         Patience {
-            read: config.map_or(server.read, |config| config.read_timeout_or(server.read)),
-            write: config.map_or(server.write, |config| config.write_timeout_or(server.write)),
+            read: config.reading(server.read, server.body_rate),
+            write: config.writing(server.write, server.response_rate),
         }
     }
 

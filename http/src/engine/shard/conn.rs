@@ -64,8 +64,9 @@ impl Conn {
 
     /// When the connection, which is about to be parked at `now`, is given up.
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
-        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
-        self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
+        let timeouts = &settings.timeouts;
+        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(timeouts));
+        self.clock.next_deadline(self.awaits, expects, patience, timeouts, now)
     }
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.
@@ -80,7 +81,7 @@ impl Conn {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     output.advance(count);
-                    self.clock.output_was_taken();
+                    self.clock.progressed(count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
