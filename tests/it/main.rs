@@ -19,6 +19,7 @@ mod http_header_values;
 mod http_headers;
 mod http_hooks;
 mod http_injection;
+mod http_kept;
 mod http_limits;
 mod http_messages;
 mod http_parse;

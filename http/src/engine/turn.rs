@@ -190,11 +190,13 @@ impl<H: Host> Turn<'_, H> {
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
         let patience = exchange.patience(&service.settings.timeouts);
-        let answered = exchange.answer(self.work, service, &mut sock.transport, patience, self.host);
+        let answered = exchange.answer(self.work, service, &sock.transport, patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
         answered.err().map(|error| {
             log::debug!("a response broke off: {error}");
+            // What was collected before is the client's.
+            let _ = self.conn.send(&mut self.work.output);
             TurnEnd::Close
         })
     }
@@ -212,7 +214,7 @@ impl<H: Host> Turn<'_, H> {
                 }
             }
             let Conn { exchange, sock, .. } = &mut *self.conn;
-            match exchange.next_piece(&mut self.work.output, &mut sock.transport, self.host) {
+            match exchange.next_piece(&mut self.work.output, &*sock.transport, self.host) {
                 Ok(Piece::InOutput) => {}
                 Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),
@@ -276,7 +278,7 @@ impl<H: Host> Turn<'_, H> {
                         Ok(_) | Err(_) => return TurnEnd::Close,
                     }
                 }
-                if conn.sock.transport().and_then(|transport| transport.shutdown_write()).is_err() {
+                if conn.sock.transport.shutdown_write().is_err() {
                     return TurnEnd::Close;
                 }
                 0

@@ -14,8 +14,10 @@ use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
-use crate::wire::pace::{Pace, Waits};
+use crate::wire::pace::Pace;
+use crate::wire::transport::Transport;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -39,7 +41,8 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
-        lent: LentTransport { transport: Some(transport), ..LentTransport::default() },
+        lent: LentTransport::new(transport.clone()),
+        transport: &transport,
         awaited: Expects::FirstRequest,
         exchange: Exchange::new(info.id()),
         work,
@@ -48,13 +51,15 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    // Without its transport the connection is with whoever has the context.
-    if let (Some(socket), Some(_)) = (socket, driver.lent.transport.take()) {
-        if driver.exchange.stage() != ConnStage::Serving {
-            socket.linger(driver.exchange.may_be_sending(driver.work.ctx.request.input()));
-        }
+    let BlockingDriver { exchange, work, .. } = driver;
+    let may_be_sending = exchange.may_be_sending(work.ctx.request.input());
+    work.wipe();
+    if Arc::strong_count(&transport) > 1 {
+        // A handler has kept its context, and with it the stream.
+        transport.shut_down();
+    } else if let Some(socket) = socket.filter(|_| exchange.stage() != ConnStage::Serving) {
+        socket.linger(may_be_sending);
     }
-    driver.work.wipe();
     served
 }
 
@@ -74,6 +79,7 @@ impl Runner for Caller<'_> {
 }
 
 struct BlockingDriver<'a> {
+    transport: &'a Arc<dyn Transport>,
     lent: LentTransport,
     /// What was waited for last.
     awaited: Expects,
@@ -95,9 +101,14 @@ impl BlockingDriver<'_> {
                 }
                 Step::Request => {
                     let patience = self.patience();
-                    self.lent.writing = Waits::new(patience.write);
-                    let transport = &mut self.lent.transport;
-                    self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
+                    self.lent.wait_for_output(patience.write);
+                    let answered =
+                        self.exchange.answer(self.work, self.service, self.transport, patience, &mut self.by);
+                    if let Err(error) = answered {
+                        // What was collected before is the client's.
+                        let _ = self.flush();
+                        return Err(error);
+                    }
                     if self.work.output.len() >= BATCH_BYTES {
                         self.flush()?;
                     }
@@ -114,7 +125,7 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(&mut self.work.output, &mut self.lent.transport, &mut self.by);
+        let brought = self.exchange.next_piece(&mut self.work.output, &**self.transport, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -177,7 +188,7 @@ impl BlockingDriver<'_> {
         if self.awaited != expects {
             self.awaited = expects;
             let pace = if expects.is_body() { self.patience().read } else { Pace::default() };
-            self.lent.reading = Waits::new(pace);
+            self.lent.wait_for_input(pace);
         }
     }
 

@@ -18,7 +18,7 @@
 
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Settings, Timeouts};
-use crate::ctx::UserValues;
+use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
 use crate::serve::error::Error;
@@ -27,11 +27,11 @@ use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
-use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
-use crate::wire::pace::{Pace, Waits};
+use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -196,12 +196,18 @@ impl Exchange {
         let settings = &service.settings;
         let Workspace { ctx, output, default_fields, moment, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
+        ctx.lent.lend_nothing(self.session.number());
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
         by.run_user_code(|| {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
+        if ctx.lent.owner() != self.session.number() {
+            log::error!("a hook kept the context of a request; its connection is closed without an answer");
+            self.stage = ConnStage::ClosingMidRequest;
+            return Ok(Step::Ends);
+        }
         self.configure(config);
         if verdict? {
             self.is_accepted = true;
@@ -228,26 +234,16 @@ impl Exchange {
         &mut self,
         work: &mut Workspace,
         service: &Service,
-        transport: &mut Option<Box<dyn Transport>>,
+        transport: &Arc<dyn Transport>,
         patience: Patience,
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
         work.ctx.begin(self.session.requests(), work.moment.wall);
-        let lent = LentTransport {
-            transport: transport.take(),
-            owner: self.session.number(),
-            reading: Waits::new(patience.read),
-            writing: Waits::new(patience.write),
-            is_answering: false,
-        };
-        work.ctx.lend(lent, self.limits(settings).body_bytes_max, &settings.ctx);
-        let answered = self.answer_lent(work, service, by);
-        *transport = work.ctx.lent.transport.take();
-        if transport.is_none() {
-            log::error!("a handler kept its context; its connection is closed without an answer");
-        }
-        let stays = answered?;
+        // It is given back when the workspace is left, or is lent for the next request.
+        work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
+        work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
+        let stays = self.answer_lent(work, service, by)?;
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
@@ -290,10 +286,10 @@ impl Exchange {
                     if user_code::run(&*service.handler, ctx).is_err() {
                         service.counters.panics.fetch_add(1, Ordering::Relaxed);
                     }
-                    ctx.lent.keep_only_of(self.session.number());
                 }
             });
             flushed?;
+            self.check_ctx(ctx)?;
         }
         let connections = &settings.connections;
         let force_close = !connections.keep_alive
@@ -320,6 +316,17 @@ impl Exchange {
         Ok(reply.close.is_none())
     }
 
+    /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
+    /// connection, or of this request; where the other is somebody may read from the connection.
+    fn check_ctx(&self, ctx: &RequestCtx) -> Result<(), Error> {
+        if ctx.lent.is_of(self.session.number()) {
+            return Ok(());
+        }
+        log::error!("a handler kept its context; its connection is closed without an answer");
+        let reason = "a handler kept the context of its request, and the connection ended";
+        Err(io::Error::new(ErrorKind::NotConnected, reason).into())
+    }
+
     /// Whether the output is to be sent before [`Exchange::next_piece`]: each piece is, before the next is asked for.
     pub(crate) fn sends_first(&self) -> bool {
         self.sends_first
@@ -333,7 +340,7 @@ impl Exchange {
     pub(crate) fn next_piece(
         &mut self,
         output: &mut Output,
-        transport: &mut Option<Box<dyn Transport>>,
+        transport: &dyn Transport,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
@@ -342,7 +349,7 @@ impl Exchange {
         };
         self.sends_first = true;
         let mut direct = None;
-        if let Some(transport) = transport.as_deref_mut().filter(|_| outgoing.is_file()) {
+        if outgoing.is_file() {
             // The disk may have to be waited for.
             by.run_user_code(|| direct = outgoing.send_file(transport));
         }

@@ -92,6 +92,7 @@ impl Workspace {
 
     /// Ready for the next connection, without more memory than most need.
     fn tidy_up(&mut self) {
+        self.ctx.lent.end();
         let input = self.ctx.request.input_mut();
         input.clear();
         if input.capacity() > KEPT_GROWTH * self.buffer_size {

@@ -54,7 +54,7 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
         let mut pause = None;
         while !engine.is_stopping() {
             match listener.accept() {
-                Ok((socket, info)) => take_in(engine, Box::new(socket), info, &mut warnings),
+                Ok((socket, info)) => take_in(engine, Arc::new(socket), info, &mut warnings),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if is_the_connections_fault(&error) => {}
                 Err(error) if is_exhaustion(&error) => {
@@ -81,7 +81,7 @@ fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> 
 }
 
 /// Gives a new connection to a shard, or refuses it.
-fn take_in(engine: &Engine, transport: Box<dyn Transport>, info: ConnInfo, warnings: &mut Warnings) {
+fn take_in(engine: &Engine, transport: Arc<dyn Transport>, info: ConnInfo, warnings: &mut Warnings) {
     let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
     let counted_address = match engine.admission.admit(address) {
         Ok(counted) => counted,
@@ -105,7 +105,7 @@ fn take_in(engine: &Engine, transport: Box<dyn Transport>, info: ConnInfo, warni
 /// Answers a connection that is not served, and closes it.
 fn refuse(
     engine: &Engine,
-    mut transport: Box<dyn Transport>,
+    transport: Arc<dyn Transport>,
     info: &ConnInfo,
     refused: Refusal,
     warnings: &mut Warnings,

@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
@@ -43,7 +44,7 @@ impl Conn {
     /// A new connection, given up at `first_deadline` if nothing comes.
     pub(crate) fn new(
         token: Token,
-        transport: Box<dyn Transport>,
+        transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         first_deadline: Millis,
@@ -77,7 +78,7 @@ impl Conn {
     /// Sends what can be sent of `output` now; true when all of it was.
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
         while !output.is_empty() {
-            match self.sock.transport()?.write(output.slices()) {
+            match self.sock.transport.write(output.slices()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     output.advance(count);
@@ -95,8 +96,8 @@ impl Conn {
 
 /// A connection's transport, and what is known of its readiness without asking it.
 pub(crate) struct Sock {
-    /// Lent to the request while it is handled.
-    pub(crate) transport: Option<Box<dyn Transport>>,
+    /// Shared with the request while it is handled.
+    pub(crate) transport: Arc<dyn Transport>,
     /// False once a read has drained the transport: then the poller will report when there is more.
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
@@ -106,9 +107,9 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    fn new(transport: Box<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>) -> Self {
         let awaited_to_read = Direction::Read.into();
-        Sock { transport: Some(transport), readable: true, read_closed: false, awaited_to_read }
+        Sock { transport, readable: true, read_closed: false, awaited_to_read }
     }
 
     /// Takes over what the poller has reported.
@@ -118,9 +119,11 @@ impl Sock {
         self.read_closed |= readiness.read_closed;
     }
 
-    /// The transport, unless a handler kept it.
-    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Transport + 'static)> {
-        self.transport.as_deref_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+    /// Ends the connection for the peer if somebody else has the socket too, so that dropping it would not close it.
+    pub(crate) fn end_if_kept(&self) {
+        if Arc::strong_count(&self.transport) > 1 {
+            self.transport.shut_down();
+        }
     }
 
     /// Reads once. `None`: nothing there now.
@@ -128,18 +131,18 @@ impl Sock {
         let most = room.len().min(READ_MOST);
         let room = &mut room[..most];
         loop {
-            match self.transport()?.read(room) {
+            match self.transport.read(room) {
                 Ok(arrived) => {
                     // The end of input was reported once already; it must be read up to without another report.
                     self.readable = !arrived.is_drained || self.read_closed;
                     if !self.readable {
-                        self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                        self.awaited_to_read = self.transport.awaits(Direction::Read);
                     }
                     return Ok(Some(arrived.count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
-                    self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                    self.awaited_to_read = self.transport.awaits(Direction::Read);
                     return Ok(None);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

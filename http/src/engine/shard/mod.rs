@@ -14,6 +14,7 @@ mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -76,14 +77,15 @@ impl Shard {
     /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut transport: Box<dyn Transport>,
+        mut transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         deadline: Millis,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        let source = Arc::get_mut(&mut transport).and_then(|transport| transport.source());
+        let source = source.ok_or_else(|| io::Error::other("there is no socket to wait for"));
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
@@ -113,7 +115,13 @@ impl Shard {
     }
 
     /// Ends a connection that is out, and closes it.
-    pub(crate) fn close(&self, mut conn: Box<Conn>) {
+    pub(crate) fn close(&self, conn: Box<Conn>) {
+        conn.sock.end_if_kept();
+        self.forget(conn);
+    }
+
+    /// Ends a connection that is out.
+    fn forget(&self, mut conn: Box<Conn>) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         self.wake_if(self.table.end(&mut conn));
     }
@@ -122,25 +130,26 @@ impl Shard {
     /// more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
-    /// When the system does not let go of the socket, or there is none; then the connection is closed.
+    /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the connection is
+    /// closed.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
-    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Transport>, Vec<u8>)> {
+    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
         debug_assert!(
             conn.pending.output.is_empty() && conn.exchange.takes_requests(),
             "a response is on its way"
         );
-        let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
-        let given = transport.and_then(|mut transport| {
-            if let Some(source) = transport.source() {
-                self.poller.deregister(source)?;
-            }
-            Ok((transport, conn.pending.input.unread().to_vec()))
-        });
-        self.close(conn);
-        given
+        let source = Arc::get_mut(&mut conn.sock.transport).and_then(|transport| transport.source());
+        let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
+        if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {
+            self.close(conn);
+            return Err(error);
+        }
+        let given = (conn.sock.transport.clone(), conn.pending.input.unread().to_vec());
+        self.forget(conn);
+        Ok(given)
     }
 
     /// The next connection to serve. Only the driver asks.
@@ -205,7 +214,7 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard.add(Box::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
+        shard.add(Arc::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {
@@ -233,7 +242,7 @@ mod tests {
         let (shard, _term) = Shard::new().expect("a poller");
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
-        let (mut transport, unused) = shard.give_away(conn).expect("a socket");
+        let (transport, unused) = shard.give_away(conn).expect("a socket");
         assert_eq!((unused.as_slice(), shard.load()), (&b"rst"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 

@@ -46,7 +46,7 @@ impl Outgoing {
     }
 
     /// Sends the next piece of a file without copying it, and says how many bytes that were. `None`: the transport cannot.
-    pub(crate) fn send_file(&mut self, transport: &mut dyn Transport) -> Option<io::Result<usize>> {
+    pub(crate) fn send_file(&mut self, transport: &dyn Transport) -> Option<io::Result<usize>> {
         let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
         };
