@@ -58,7 +58,7 @@ use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::driver::{HandedOver, Job};
 use crate::engine::monitor::Monitor;
-use crate::engine::shard::Shard;
+use crate::engine::shard::{CONNECTIONS_MAX, Shard};
 use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
@@ -99,7 +99,10 @@ impl Engine {
             .unzip();
         let served = service.clone();
         let engine = Arc::new(Engine {
-            admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
+            admission: Admission::new(
+                settings.connections.concurrency.min(CONNECTIONS_MAX),
+                settings.connections.max_per_ip,
+            ),
             drivers: Countdown::new(shards.len()),
             service,
             pool,

@@ -29,6 +29,7 @@ use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::Transport;
 
+pub(crate) use crate::engine::shard::slots::CONNECTIONS_MAX;
 pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
