@@ -97,7 +97,7 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
         let engine = Arc::new(Engine {
             admission: Admission::new(
                 settings.connections.concurrency.min(CONNECTIONS_MAX),
@@ -109,8 +109,8 @@ impl Engine {
             shards,
             dispatch: Dispatch::new(),
             monitor: Monitor::new(),
-            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
-            clock: Clock::start(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
+            clock,
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;

@@ -74,6 +74,8 @@ pub(crate) fn resume<H: Host>(
     work: &mut Workspace,
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
+    // It may have waited for whoever serves it now.
+    work.time_has_passed();
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(true);
     leave(conn, work, host, end)
 }
@@ -121,6 +123,7 @@ fn leave<H: Host>(
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
                 host.run_user_code(|| work.wipe());
+                work.time_has_passed();
             } else {
                 work.wipe();
             }
@@ -214,7 +217,7 @@ impl<H: Host> Turn<'_, H> {
                 }
             }
             let Conn { exchange, sock, .. } = &mut *self.conn;
-            match exchange.next_piece(&mut self.work.output, &*sock.transport, self.host) {
+            match exchange.next_piece(self.work, &*sock.transport, self.host) {
                 Ok(Piece::InOutput) => {}
                 Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),

@@ -19,7 +19,6 @@ use crate::wire::transport::Transport;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
@@ -125,7 +124,7 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(&mut self.work.output, &**self.transport, &mut self.by);
+        let brought = self.exchange.next_piece(self.work, &**self.transport, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -152,6 +151,7 @@ impl BlockingDriver<'_> {
         self.keep_time();
         let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
+        self.work.time_has_passed();
         if !matches!(read, Ok(1..)) && self.exchange.ends_instead_of_waiting(&self.by) {
             // It was the shutdown that ended the wait.
             return Ok(true);
@@ -163,8 +163,6 @@ impl BlockingDriver<'_> {
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
-                // The transport keeps the deadlines.
-                self.work.moment = Moment::at(SystemTime::now());
                 Ok(true)
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(error.into()),
@@ -222,6 +220,7 @@ mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
+    use crate::serve::moment::Clock;
     use crate::serve::standalone::Standalone;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
@@ -310,7 +309,7 @@ mod tests {
                 }
             };
             let service = Service::new(options.resolve().expect("valid options"), Box::new(handler));
-            let work = Workspace::new(&service.settings);
+            let work = Workspace::new(&service.settings, Clock::start());
             Self { service, handled, work }
         }
 

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive meanwhile.
-//! What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
+//! What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
 //! ends, nothing more is served.
 
 use crate::config::request_config::RequestConfig;
@@ -27,7 +27,6 @@ use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
-use crate::wire::output::Output;
 use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
 use std::io::{self, ErrorKind};
@@ -194,7 +193,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
         ctx.lent.lend_nothing(self.session.number());
         let mut config = RequestConfig::new();
@@ -203,6 +202,7 @@ impl Exchange {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
+        moment.refresh(*clock);
         if ctx.lent.owner() != self.session.number() {
             log::error!("a hook kept the context of a request; its connection is closed without an answer");
             self.stage = ConnStage::ClosingMidRequest;
@@ -257,6 +257,7 @@ impl Exchange {
         }
         if work.ctx.holds_users_values() {
             by.run_user_code(|| work.ctx.end());
+            work.time_has_passed();
         } else {
             work.ctx.end();
         }
@@ -271,7 +272,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
         if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
@@ -290,6 +291,7 @@ impl Exchange {
             });
             flushed?;
             self.check_ctx(ctx)?;
+            moment.refresh(*clock);
         }
         let connections = &settings.connections;
         let force_close = !connections.keep_alive
@@ -300,6 +302,7 @@ impl Exchange {
         if reply.ending.is_none() && ctx.response.is_body_stream() {
             // Nothing of it is sent; what is dropped is the user's.
             by.run_user_code(|| ctx.response.clear_body());
+            moment.refresh(*clock);
         }
         match ctx.response.take_stream(reply.ending) {
             None => {}
@@ -310,6 +313,7 @@ impl Exchange {
             Some(stream) => {
                 let mut written = Ok(());
                 by.run_user_code(|| written = user_code::write_body(ctx, output, stream));
+                moment.refresh(*clock);
                 written?;
             }
         }
@@ -339,12 +343,13 @@ impl Exchange {
     /// client's.
     pub(crate) fn next_piece(
         &mut self,
-        output: &mut Output,
+        work: &mut Workspace,
         transport: &dyn Transport,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
             self.end_stream(by);
+            work.time_has_passed();
             return Ok(Piece::None);
         };
         self.sends_first = true;
@@ -360,7 +365,7 @@ impl Exchange {
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut filled = Ok(());
-                by.run_user_code(|| filled = user_code::next_piece(outgoing, output));
+                by.run_user_code(|| filled = user_code::next_piece(outgoing, &mut work.output));
                 filled.map(|()| Piece::InOutput)
             }
         }

@@ -23,6 +23,7 @@ use crate::engine::accept::listener::Listener;
 use crate::serve::blocking;
 use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
+use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
@@ -92,12 +93,12 @@ impl Server {
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         let service = Arc::new(Service::new(settings, handler));
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
         Server {
             shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
-                workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+                workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
                 engine: Mutex::new(None),
             }),
         }
