@@ -283,10 +283,8 @@ impl Exchange {
                 if streams {
                     flushed = ctx.lent.send(output);
                 }
-                if flushed.is_ok() {
-                    if user_code::run(&*service.handler, ctx).is_err() {
-                        service.counters.panics.fetch_add(1, Ordering::Relaxed);
-                    }
+                if flushed.is_ok() && user_code::run(&*service.handler, ctx).is_err() {
+                    service.counters.panics.fetch_add(1, Ordering::Relaxed);
                 }
             });
             flushed?;

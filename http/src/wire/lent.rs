@@ -3,7 +3,7 @@
 //! The rule: whatever is done with it that would block waits here, and nowhere else.
 
 use crate::wire::output::Output;
-use crate::wire::pace::{Pace, Waits};
+use crate::wire::pace::{Pace, PeerTime};
 use crate::wire::transport::{Direction, Transport};
 use std::fmt;
 use std::io;
@@ -18,9 +18,9 @@ pub(crate) struct LentTransport {
     /// The session whose transport it is.
     owner: u64,
     /// How long the peer is waited for while it is read from.
-    reading: Waits,
+    reading: PeerTime,
     /// How long the peer is waited for while it is written to.
-    writing: Waits,
+    writing: PeerTime,
     /// Some of the response has been sent, so that nothing else may be until its end.
     pub(crate) is_answering: bool,
 }
@@ -54,19 +54,19 @@ impl LentTransport {
             self.transport = Some(transport.clone());
         }
         self.owner = owner;
-        self.reading = Waits::new(reading);
-        self.writing = Waits::new(writing);
+        self.reading = PeerTime::new(reading);
+        self.writing = PeerTime::new(writing);
         self.is_answering = false;
     }
 
     /// Begins the peer's time to send.
     pub(crate) fn wait_for_input(&mut self, pace: Pace) {
-        self.reading = Waits::new(pace);
+        self.reading = PeerTime::new(pace);
     }
 
     /// Begins the peer's time to take what is sent.
     pub(crate) fn wait_for_output(&mut self, pace: Pace) {
-        self.writing = Waits::new(pace);
+        self.writing = PeerTime::new(pace);
     }
 
     /// Gives it back.
@@ -121,57 +121,57 @@ impl fmt::Debug for LentTransport {
 }
 
 /// Writes at least one byte of `slices`, which must not both be empty.
-fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], waits: &mut Waits) -> io::Result<usize> {
-    let begun = begin(transport, waits);
+fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], time: &mut PeerTime) -> io::Result<usize> {
+    let begun = begin(transport, time);
     loop {
         match transport.write(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => return account(count, begun, waits),
+            Ok(count) => return account(count, begun, time),
             Err(error) => {
-                let next_try = waits.next_try();
-                pause(transport, Direction::Write, next_try, waits, error)?;
+                let next_try = time.next_try();
+                pause(transport, Direction::Write, next_try, time, error)?;
             }
         }
     }
 }
 
 /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
-fn read_some(transport: &dyn Transport, room: &mut [u8], waits: &mut Waits) -> io::Result<usize> {
-    let begun = begin(transport, waits);
+fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) -> io::Result<usize> {
+    let begun = begin(transport, time);
     loop {
         match transport.read(room) {
             Ok(arrived) if arrived.count == 0 => return Ok(0),
-            Ok(arrived) => return account(arrived.count, begun, waits),
+            Ok(arrived) => return account(arrived.count, begun, time),
             Err(error) => {
-                let left = waits.left();
-                pause(transport, Direction::Read, left, waits, error)?;
+                let left = time.left();
+                pause(transport, Direction::Read, left, time, error)?;
             }
         }
     }
 }
 
 /// When a call begins that waits by itself; `None` when that is of no interest.
-fn begin(transport: &dyn Transport, waits: &Waits) -> Option<Instant> {
-    (waits.left().is_some() && transport.blocks()).then(Instant::now)
+fn begin(transport: &dyn Transport, time: &PeerTime) -> Option<Instant> {
+    (time.left().is_some() && transport.blocks()).then(Instant::now)
 }
 
 /// The peer has sent or taken `count` bytes. If that came of a call that waits by itself, it can be too late only now.
-fn account(count: usize, begun: Option<Instant>, waits: &mut Waits) -> io::Result<usize> {
+fn account(count: usize, begun: Option<Instant>, time: &mut PeerTime) -> io::Result<usize> {
     match begun {
-        None => waits.earn(count),
-        Some(begun) if waits.account(begun.elapsed(), count) => {}
+        None => time.earn(count),
+        Some(begun) if time.account(begun.elapsed(), count) => {}
         Some(_) => return Err(io::ErrorKind::TimedOut.into()),
     }
     Ok(count)
 }
 
-/// Waits, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error back
+/// PeerTime, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error back
 /// when not.
 fn pause(
     transport: &dyn Transport,
     direction: Direction,
     limit: Option<Duration>,
-    waits: &mut Waits,
+    time: &mut PeerTime,
     error: io::Error,
 ) -> io::Result<()> {
     match error.kind() {
@@ -179,8 +179,8 @@ fn pause(
         io::ErrorKind::WouldBlock => {
             let begun = Instant::now();
             let is_ready = transport.wait(transport.awaits(direction), limit)?;
-            waits.spend(begun.elapsed());
-            if is_ready || !waits.is_used_up() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+            time.spend(begun.elapsed());
+            if is_ready || !time.is_used_up() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
         }
         _ => Err(error),
     }

@@ -137,18 +137,18 @@ impl Allowance {
 
 /// A peer that is waited for in one direction, by whoever cannot do anything else meanwhile.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waits {
+pub(crate) struct PeerTime {
     pace: Pace,
     left: Allowance,
 }
 
-impl Default for Waits {
+impl Default for PeerTime {
     fn default() -> Self {
         Self::new(Pace::default())
     }
 }
 
-impl Waits {
+impl PeerTime {
     /// Its time begins.
     pub(crate) fn new(pace: Pace) -> Self {
         let mut left = Allowance::WHOLE;
@@ -205,7 +205,7 @@ mod tests {
 
     /// How often in a row a peer can make so many bytes of progress after so long.
     fn rounds(pace: Pace, bytes: usize, every: Duration) -> usize {
-        let mut waits = Waits::new(pace);
+        let mut waits = PeerTime::new(pace);
         for round in 0..1000 {
             waits.spend(every);
             if waits.is_used_up() {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn nothing_is_saved_up() {
-        let mut waits = Waits::new(rated(100, 10 * SECOND));
+        let mut waits = PeerTime::new(rated(100, 10 * SECOND));
         waits.earn(1 << 40);
         waits.earn(usize::MAX);
         assert_eq!(waits.left(), Some(10 * SECOND));
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn small_pieces_at_high_rates_count() {
         let pace = rated(1_000_000_000, SECOND);
-        let mut waits = Waits::new(pace);
+        let mut waits = PeerTime::new(pace);
         waits.spend(SECOND / 2);
         for _ in 0..1000 {
             waits.earn(1);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn without_a_rate_any_progress_gives_all_time_back() {
-        let mut waits = Waits::new(Pace::new(Some(SECOND), None));
+        let mut waits = PeerTime::new(Pace::new(Some(SECOND), None));
         waits.spend(SECOND / 2);
         waits.earn(1);
         assert_eq!(waits.left(), Some(SECOND));
@@ -271,9 +271,9 @@ mod tests {
         let rate = MinRate::new(100, 10 * SECOND);
         for (limit, expected) in [(None, 10), (Some(2), 2), (Some(20), 10)] {
             let limit = limit.map(Duration::from_secs);
-            assert_eq!(Waits::new(Pace::new(limit, Some(rate))).left(), Some(expected * SECOND));
+            assert_eq!(PeerTime::new(Pace::new(limit, Some(rate))).left(), Some(expected * SECOND));
         }
-        let mut endless = Waits::new(Pace::default());
+        let mut endless = PeerTime::new(Pace::default());
         endless.spend(Duration::MAX);
         assert_eq!((endless.left(), endless.next_try(), endless.is_used_up()), (None, None, false));
         assert!(endless.account(Duration::MAX, 0));
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_call_that_blocked_is_paid_by_what_it_brought() {
-        let mut waits = Waits::new(rated(100, 10 * SECOND));
+        let mut waits = PeerTime::new(rated(100, 10 * SECOND));
         assert!(waits.account(60 * SECOND, 6000), "slow, but as fast as it must be");
         assert_eq!(waits.left(), Some(10 * SECOND));
         assert!(waits.account(9 * SECOND, 1));

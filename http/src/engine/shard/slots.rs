@@ -63,7 +63,7 @@ impl Layout {
 
     /// The generation behind this one; after the last comes the first.
     const fn next(self, generation: u32) -> u32 {
-        (generation as u64 + 1 & ((1 << self.generation_bits) - 1)) as u32
+        ((generation as u64 + 1) & ((1 << self.generation_bits) - 1)) as u32
     }
 
     /// How many slots have a number, but for the last, which belongs to the poller's waker.
