@@ -11,13 +11,15 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anthill_http::{
-    Cookie, Error, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
+    Cookie, Error, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How long requests in flight may take after a signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long a client may fall behind the rate that is asked for.
+const GRACE: Duration = Duration::from_secs(60);
 /// More than this is not made up by `/bytes`.
 const BYTES_MAX: usize = 1 << 30;
 /// Files pass through `/form`, however long; its values are kept until they are answered, so they are not to be more.
@@ -122,6 +124,7 @@ impl Arguments {
                         "--read-header-timeout-ms" => server.read_header_timeout(millis()?),
                         "--idle-timeout-ms" => server.idle_timeout(millis()?),
                         "--write-timeout-ms" => server.write_timeout(millis()?),
+                        "--min-body-rate" => server.min_body_rate(MinRate::new(number()?, GRACE)),
                         "--max-body" => server.max_request_body_size(number()?),
                         "--read-buffer" => server.read_buffer_size(count()?),
                         "--concurrency" => server.concurrency(count()?),

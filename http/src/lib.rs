@@ -121,6 +121,7 @@ pub use values::headers::Headers;
 pub use values::uri::Uri;
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+pub use wire::pace::MinRate;
 
 /// Bodies in pieces: how a request's is read and a response's is written, and how content codings are undone.
 ///

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anthill_http::{Server, ServerBuilder};
+use anthill_http::{MinRate, Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
 use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, PATIENCE, background, eventually, within};
@@ -470,6 +470,11 @@ fn options_that_contradict_each_other_are_refused_by_name() {
             target_os = "dragonfly"
         )))]
         ("reuse_port", Server::builder().reuse_port(true)),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(0, Duration::from_secs(1)))),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(u64::MAX, Duration::from_secs(1)))),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(240, Duration::ZERO))),
+        ("min_response_rate", Server::builder().min_response_rate(MinRate::new(0, Duration::from_secs(1)))),
+        ("min_response_rate", Server::builder().min_response_rate(MinRate::new(240, Duration::ZERO))),
         ("max_idle_worker_duration", Server::builder().max_idle_worker_duration(Duration::ZERO)),
     ] {
         let error = options.build(|_| {}).unwrap_err();

@@ -11,6 +11,7 @@ use crate::config::settings::{Connections, Hooks, ResponseDefaults, Settings, Th
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
+use crate::wire::pace::MinRate;
 
 /// fasthttp's `DefaultConcurrency`.
 const DEFAULT_CONCURRENCY: usize = 256 * 1024;
@@ -20,6 +21,10 @@ const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(300);
 const DEFAULT_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// That of Kestrel, whose grace is shorter; nginx waits as long between two reads.
+const DEFAULT_MIN_RATE: MinRate = MinRate::new(240, Duration::from_secs(60));
+/// A byte per nanosecond; the time of fewer cannot be told.
+const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 const DEFAULT_MAX_WAITING: usize = 8192;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
@@ -105,6 +110,8 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`read_timeout`](Self::read_timeout) | first byte, end of body; when it is streamed, without a byte from the client | 300 s | 4 MiB at 14 kB/s | 408, closed |
 /// | [`idle_timeout`](Self::idle_timeout) | end of a response, next first byte | 75 s | longer than the 60 s that proxies keep connections | closed |
 /// | [`write_timeout`](Self::write_timeout) | without progress in sending | 60 s | a client that takes nothing for a minute is gone | closed |
+/// | [`min_body_rate`](Self::min_body_rate) | bytes per second while the server waits for a body, and grace | 240, 60 s | slower than any modem, and a pause of a minute | 408, closed |
+/// | [`min_response_rate`](Self::min_response_rate) | bytes per second while the server waits for a response to be taken, and grace | 240, 60 s | the same | closed |
 ///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
@@ -148,6 +155,8 @@ impl Default for ServerBuilder {
                 read_header: Some(DEFAULT_READ_HEADER_TIMEOUT),
                 idle: Some(DEFAULT_IDLE_TIMEOUT),
                 write: Some(DEFAULT_WRITE_TIMEOUT),
+                body_rate: Some(DEFAULT_MIN_RATE),
+                response_rate: Some(DEFAULT_MIN_RATE),
             },
             limits: Limits::DEFAULT,
             get_only: false,
@@ -381,8 +390,9 @@ impl ServerBuilder {
     /// ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
     ///
     /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
-    /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the reading with an
-    /// error. What a handler leaves unread is thrown away, up to 256 KiB; a connection with more than that is closed.
+    /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout), or less than
+    /// [`min_body_rate`](Self::min_body_rate) asks for, ends the reading with an error. What a handler leaves unread is
+    /// thrown away, up to 256 KiB; a connection with more than that is closed.
     // STR-02, STR-04.
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.limits.streams_bodies = streams;
@@ -397,11 +407,16 @@ impl ServerBuilder {
     }
 }
 
-/// Timeouts. Each must be above zero; `None` switches it off.
+/// Timeouts and rates. Each must be above zero; `None` switches it off.
+///
+/// Only what the server waits for its client counts: neither the time of handlers, nor that in which a request waits for a
+/// thread.
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
     /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its first
     /// request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout).
+    ///
+    /// A body that stops or trickles is given up sooner; see [`min_body_rate`](Self::min_body_rate).
     // TMO-01, TMO-02.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.read = limit.into();
@@ -428,9 +443,57 @@ impl ServerBuilder {
 
     /// How long a client may take nothing of a response, 60 s when not set; then the connection is closed. Begins after
     /// the handler, and anew with each progress.
+    ///
+    /// Progress is what the operating system takes for the client, so it is seen as the system's buffers allow: what fits
+    /// into them counts as taken, a client that reads little at a time is noticed only when its system has told ours of
+    /// it, and when there is little room for more, that is found by a look in each quarter of the limit. So a client that
+    /// stops is given up at most a quarter of the limit late.
     // TMO-04, TMO-05.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.write = limit.into();
+        self
+    }
+
+    /// How fast the bodies of requests have to come while the server waits for them: 240 bytes per second when not set, with
+    /// a grace of 60 s. Then 408, where a response is still possible, and the connection is closed; whoever reads a streamed
+    /// body gets an error of kind [`TimedOut`](std::io::ErrorKind::TimedOut). The rate is at least 1 and at most 10^9 bytes
+    /// per second, the grace is above zero.
+    ///
+    /// All bytes behind the head count, those of chunked framing too, and what becomes of them does not matter: whether
+    /// the server collects them, a handler reads them as they come, or nobody wants them. A handler may take any time
+    /// between two reads: what has arrived meanwhile counts when it is read. The grace counts as no longer than
+    /// [`read_timeout`](Self::read_timeout).
+    ///
+    /// Bodies that are conversations need a [`rate`](RequestConfig::min_body_rate) of their own, or none.
+    ///
+    /// ```
+    /// use anthill_http::{MinRate, Server};
+    /// use std::time::Duration;
+    /// let server = Server::builder()
+    ///     .min_body_rate(MinRate::new(10_000, Duration::from_secs(10)))
+    ///     .build(|ctx| ctx.set_body("received"))?;
+    /// # let _ = server;
+    /// let error = Server::builder().min_body_rate(MinRate::new(0, Duration::from_secs(10))).build(|_| {});
+    /// assert_eq!(
+    ///     error.unwrap_err().to_string(),
+    ///     "min_body_rate of 0 bytes per second is out of bounds; choose 1 to 1000000000, or None for no such rate"
+    /// );
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // TMO-02, STR-01.
+    pub fn min_body_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.timeouts.body_rate = rate.into();
+        self
+    }
+
+    /// How fast clients have to take responses while the server waits for that: 240 bytes per second when not set, with a
+    /// grace of 60 s; then the connection is closed. Bounds as in [`min_body_rate`](Self::min_body_rate).
+    ///
+    /// What is taken is seen as in [`write_timeout`](Self::write_timeout), by as much as the system's buffers take at once;
+    /// the grace counts as no longer than that timeout.
+    // TMO-04.
+    pub fn min_response_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.timeouts.response_rate = rate.into();
         self
     }
 }
@@ -615,7 +678,9 @@ impl ServerBuilder {
     }
 
     fn check_timeouts(&self) -> Result<(), BuildError> {
-        let Timeouts { read, read_header, idle, write } = self.timeouts;
+        let Timeouts { read, read_header, idle, write, body_rate, response_rate } = self.timeouts;
+        check_rate("min_body_rate", body_rate)?;
+        check_rate("min_response_rate", response_rate)?;
         let timeouts = [
             ("read_timeout", read),
             ("read_header_timeout", read_header),
@@ -627,6 +692,22 @@ impl ServerBuilder {
             None => Ok(()),
         }
     }
+}
+
+fn check_rate(option: &'static str, rate: Option<MinRate>) -> Result<(), BuildError> {
+    let Some(rate) = rate else { return Ok(()) };
+    let bytes = rate.bytes_per_second();
+    if !(1..=HIGHEST_MIN_RATE).contains(&bytes) {
+        let problem = format!(
+            "of {bytes} bytes per second is out of bounds; choose 1 to {HIGHEST_MIN_RATE}, or None for no such rate"
+        );
+        return Err(BuildError::new(option, problem));
+    }
+    if rate.grace().is_zero() {
+        let problem = "with a grace of zero would refuse everybody who is waited for; choose some seconds";
+        return Err(BuildError::new(option, problem));
+    }
+    Ok(())
 }
 
 fn at_least_one(option: &'static str, value: usize) -> Result<(), BuildError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
 use crate::proto::{DefaultFields, Limits};
+use crate::wire::pace::MinRate;
 
 /// The resolved options.
 #[derive(Debug)]
@@ -57,13 +58,17 @@ pub(crate) struct Connections {
     pub(crate) reuse_port: bool,
 }
 
-/// How long things may take; `None`: as long as they like.
+/// How long things may take, and how slow they may be; `None`: as they like.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeouts {
     pub(crate) read: Option<Duration>,
     pub(crate) read_header: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) write: Option<Duration>,
+    /// How fast bodies have to come.
+    pub(crate) body_rate: Option<MinRate>,
+    /// How fast responses have to be taken.
+    pub(crate) response_rate: Option<MinRate>,
 }
 
 /// What the user wants to be asked.

@@ -73,9 +73,9 @@ use crate::engine::dispatch::queue::Budget;
 use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
-use crate::engine::shard::Shard;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::Sighting;
+use crate::engine::shard::{CONNECTIONS_MAX, Shard};
 use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
@@ -117,7 +117,7 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
         let threads = &settings.threads;
         let budget = Budget {
             helpers: threads.helpers(),
@@ -126,15 +126,18 @@ impl Engine {
             waiting: threads.max_waiting,
         };
         let engine = Arc::new(Engine {
-            admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
+            admission: Admission::new(
+                settings.connections.concurrency.min(CONNECTIONS_MAX),
+                settings.connections.max_per_ip,
+            ),
             drivers: Countdown::new(shards.len()),
             service,
             pool,
             shards,
             dispatch: Dispatch::new(budget),
             monitor: Monitor::new(),
-            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
-            clock: Clock::start(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
+            clock,
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;

@@ -21,32 +21,32 @@ pub(crate) enum Socket {
 }
 
 impl Transport for Socket {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
-            Socket::Tcp(socket) => socket.read(room),
+            Socket::Tcp(socket) => (&*socket).read(room),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.read(room),
+            Socket::Unix(socket) => (&*socket).read(room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
         Ok(ReadCount { count, is_drained: count < room.len() })
     }
 
-    fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+    fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
         match self {
-            Socket::Tcp(socket) if second.is_empty() => socket.write(first),
-            Socket::Tcp(socket) => socket.write_vectored(&both),
+            Socket::Tcp(socket) if second.is_empty() => (&*socket).write(first),
+            Socket::Tcp(socket) => (&*socket).write_vectored(&both),
             #[cfg(unix)]
-            Socket::Unix(socket) if second.is_empty() => socket.write(first),
+            Socket::Unix(socket) if second.is_empty() => (&*socket).write(first),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.write_vectored(&both),
+            Socket::Unix(socket) => (&*socket).write_vectored(&both),
         }
     }
 
     /// Without this the head of a response with a file would be a packet of its own, because small packets do not wait
     /// otherwise.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn write_before_file(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+    fn write_before_file(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         let nothing_beside = &mut SendAncillaryBuffer::default();
@@ -57,7 +57,7 @@ impl Transport for Socket {
         Ok(sent?)
     }
 
-    fn wait(&mut self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+    fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, awaited.read);
         flags.set(PollFlags::OUT, awaited.write);
@@ -77,7 +77,7 @@ impl Transport for Socket {
         Some(self)
     }
 
-    fn peer_has_ended(&mut self) -> bool {
+    fn peer_has_ended(&self) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let ended = PollFlags::RDHUP;
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -88,7 +88,7 @@ impl Transport for Socket {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
+    fn send_file(&self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
             Socket::Tcp(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
@@ -101,16 +101,27 @@ impl Transport for Socket {
         }
     }
 
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn shut_down(&self) {
+        if let Err(error) = self.shutdown(Shutdown::Both) {
+            // Mostly because the peer was faster.
+            log::debug!("a connection could not be shut down: {error}");
         }
     }
 }
 
 impl Socket {
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.shutdown(how),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.shutdown(how),
+        }
+    }
+
     /// What of `flags` is there, or comes within `limit`.
     fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
         // More than the system's clock type holds is as good as for ever.
@@ -173,7 +184,7 @@ mod tests {
         file.write_all(b"file").and_then(|()| file.rewind()).expect("room on the disk");
         // The system lets them wait for a fifth of a second, which this thread may be kept from running for.
         let have_waited = (0..50).any(|_| {
-            let (mut ours, mut peer) = pair();
+            let (ours, mut peer) = pair();
             assert_eq!(ours.write_before_file([b"he", b"ad "]).expect("room in the socket"), 5);
             peer.set_nonblocking(true).expect("an option of every connection");
             let seen = peer.read(&mut [0; 100]).map_err(|error| error.kind());

@@ -74,6 +74,7 @@ pub(crate) fn serve<H: Host>(
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
     host.serves(conn.route);
+    conn.clock.wait_ended(work.moment.millis);
     work.open(&conn.info, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(conn, work, host, end)
@@ -144,6 +145,7 @@ fn leave<H: Host>(
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
                 host.run_user_code(UserCode::Cleanup, || work.wipe());
+                work.time_has_passed();
             } else {
                 work.wipe();
             }
@@ -231,12 +233,14 @@ impl<H: Host> Turn<'_, H> {
         self.answers += 1;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
-        let patience = exchange.patience(&service.settings);
-        let answered = exchange.answer(self.work, service, &mut sock.transport, patience, self.host);
+        let patience = exchange.patience(&service.settings.timeouts);
+        let answered = exchange.answer(self.work, service, &sock.transport, patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
         answered.err().map(|error| {
             log::debug!("a response broke off: {error}");
+            // What was collected before is the client's.
+            let _ = self.conn.send(&mut self.work.output);
             TurnEnd::Close
         })
     }
@@ -279,9 +283,9 @@ impl<H: Host> Turn<'_, H> {
                 }
             }
             let Conn { exchange, sock, .. } = &mut *self.conn;
-            match exchange.next_piece(&mut self.work.output, &mut sock.transport, self.host) {
+            match exchange.next_piece(self.work, &*sock.transport, self.host) {
                 Ok(Piece::InOutput) => {}
-                Ok(Piece::Sent) => self.conn.clock.output_was_taken(),
+                Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),
                 Ok(Piece::None) => {
                     self.conn.awaits = Awaits::Input;
@@ -318,6 +322,7 @@ impl<H: Host> Turn<'_, H> {
             }
             Ok(Some(count)) => {
                 self.work.ctx.request.input_mut().filled(count);
+                self.conn.clock.progressed(count);
                 None
             }
             Ok(None) => None,
@@ -342,7 +347,7 @@ impl<H: Host> Turn<'_, H> {
                         Ok(_) | Err(_) => return TurnEnd::Close,
                     }
                 }
-                if conn.sock.transport().and_then(|transport| transport.shutdown_write()).is_err() {
+                if conn.sock.transport.shutdown_write().is_err() {
                     return TurnEnd::Close;
                 }
                 0

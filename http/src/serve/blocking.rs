@@ -6,7 +6,7 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
 use crate::serve::moment::Moment;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
@@ -14,9 +14,11 @@ use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
+use crate::wire::pace::Pace;
+use crate::wire::transport::Transport;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
 
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
@@ -38,7 +40,9 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
-        lent: LentTransport { transport: Some(transport), ..LentTransport::default() },
+        lent: LentTransport::new(transport.clone()),
+        transport: &transport,
+        awaited: Expects::FirstRequest,
         exchange: Exchange::new(info.id()),
         work,
         service,
@@ -46,13 +50,15 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    // Without its transport the connection is with whoever has the context.
-    if let (Some(socket), Some(_)) = (socket, driver.lent.transport.take()) {
-        if driver.exchange.stage() != ConnStage::Serving {
-            socket.linger(driver.exchange.may_be_sending(driver.work.ctx.request.input()));
-        }
+    let BlockingDriver { exchange, work, .. } = driver;
+    let may_be_sending = exchange.may_be_sending(work.ctx.request.input());
+    work.wipe();
+    if Arc::strong_count(&transport) > 1 {
+        // A handler has kept its context, and with it the stream.
+        transport.shut_down();
+    } else if let Some(socket) = socket.filter(|_| exchange.stage() != ConnStage::Serving) {
+        socket.linger(may_be_sending);
     }
-    driver.work.wipe();
     served
 }
 
@@ -76,7 +82,10 @@ impl Runner for Caller<'_> {
 }
 
 struct BlockingDriver<'a> {
+    transport: &'a Arc<dyn Transport>,
     lent: LentTransport,
+    /// What was waited for last.
+    awaited: Expects,
     exchange: Exchange,
     work: &'a mut Workspace,
     service: &'a Service,
@@ -100,10 +109,15 @@ impl BlockingDriver<'_> {
                     }
                 }
                 Step::Request => {
-                    // The transport's own timeouts apply.
-                    let patience = Patience::default();
-                    let transport = &mut self.lent.transport;
-                    self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
+                    let patience = self.patience();
+                    self.lent.wait_for_output(patience.write);
+                    let answered =
+                        self.exchange.answer(self.work, self.service, self.transport, patience, &mut self.by);
+                    if let Err(error) = answered {
+                        // What was collected before is the client's.
+                        let _ = self.flush();
+                        return Err(error);
+                    }
                     if self.work.output.len() >= BATCH_BYTES {
                         self.flush()?;
                     }
@@ -120,7 +134,7 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(&mut self.work.output, &mut self.lent.transport, &mut self.by);
+        let brought = self.exchange.next_piece(self.work, &**self.transport, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -128,7 +142,7 @@ impl BlockingDriver<'_> {
         match brought? {
             // A transport that blocks by itself has said that its own time was up.
             Piece::Blocked => Err(io::Error::from(ErrorKind::TimedOut).into()),
-            Piece::InOutput | Piece::Sent | Piece::None => Ok(()),
+            Piece::InOutput | Piece::Sent(_) | Piece::None => Ok(()),
         }
     }
 
@@ -144,8 +158,10 @@ impl BlockingDriver<'_> {
         if may_end_here && waiting.is_none() {
             return Ok(true);
         }
+        self.keep_time();
         let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
+        self.work.time_has_passed();
         if !matches!(read, Ok(1..)) && self.exchange.ends_instead_of_waiting(&self.by) {
             // It was the shutdown that ended the wait.
             return Ok(true);
@@ -157,8 +173,6 @@ impl BlockingDriver<'_> {
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
-                // The transport keeps the deadlines.
-                self.work.moment = Moment::at(SystemTime::now());
                 Ok(true)
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(error.into()),
@@ -167,6 +181,22 @@ impl BlockingDriver<'_> {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
                 self.tell(ProtoError::Timeout).map(|()| false)
             }
+        }
+    }
+
+    /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of the
+    /// transport has returned.
+    fn patience(&self) -> Patience {
+        self.exchange.patience(&self.service.settings.timeouts).without_limits()
+    }
+
+    /// Begins the peer's time when it is something else that is waited for.
+    fn keep_time(&mut self) {
+        let expects = self.exchange.expects();
+        if self.awaited != expects {
+            self.awaited = expects;
+            let pace = if expects.is_body() { self.patience().read } else { Pace::default() };
+            self.lent.wait_for_input(pace);
         }
     }
 
@@ -200,6 +230,7 @@ mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
+    use crate::serve::moment::Clock;
     use crate::serve::standalone::Standalone;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
@@ -288,7 +319,7 @@ mod tests {
                 }
             };
             let service = Service::new(options.resolve().expect("valid options"), Box::new(handler));
-            let work = Workspace::new(&service.settings);
+            let work = Workspace::new(&service.settings, Clock::start());
             Self { service, handled, work }
         }
 

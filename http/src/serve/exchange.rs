@@ -13,12 +13,12 @@
 //! ```
 //!
 //! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive meanwhile.
-//! What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
+//! What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
 //! ends, nothing more is served.
 
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::Settings;
-use crate::ctx::UserValues;
+use crate::config::settings::{Settings, Timeouts};
+use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
@@ -27,10 +27,10 @@ use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
-use crate::wire::lent::LentTransport;
-use crate::wire::output::Output;
+use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -64,8 +64,8 @@ pub(crate) enum Step {
 pub(crate) enum Piece {
     /// In the output.
     InOutput,
-    /// On its way to the peer: it did not pass through here.
-    Sent,
+    /// On its way to the peer, so many bytes: they did not pass through here.
+    Sent(usize),
     /// Still at its source: the transport takes nothing now.
     Blocked,
     /// There is none; the response is complete.
@@ -100,11 +100,18 @@ pub(crate) enum Expects {
     UnreadBody(u64),
 }
 
-/// How long the peer may keep others waiting; `None`: as long as the transport itself allows.
+impl Expects {
+    /// Whether it is a body, of whatever request, that has to come with some speed.
+    pub(crate) fn is_body(self) -> bool {
+        matches!(self, Self::Body(_) | Self::AcceptedBody(_) | Self::UnreadBody(_))
+    }
+}
+
+/// How slow the peer may be while others wait for it. Without a limit of time in there the transport has its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Patience {
-    pub(crate) read: Option<Duration>,
-    pub(crate) write: Option<Duration>,
+    pub(crate) read: Pace,
+    pub(crate) write: Pace,
 }
 
 /// The conversation; see the module's text.
@@ -124,6 +131,13 @@ pub(crate) struct Exchange {
     kept: UserValues,
     /// Requests that [`Exchange::uncounted_requests`] has told of.
     counted_requests: u64,
+}
+
+impl Patience {
+    /// The same with no limits of time: of a transport that has its own.
+    pub(crate) fn without_limits(self) -> Self {
+        Self { read: self.read.without_limit(), write: self.write.without_limit() }
+    }
 }
 
 impl Exchange {
@@ -185,14 +199,21 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
+        ctx.lent.lend_nothing(self.session.number());
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
         by.run_user_code(UserCode::Hook, || {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
+        moment.refresh(*clock);
+        if ctx.lent.owner() != self.session.number() {
+            log::error!("a hook kept the context of a request; its connection is closed without an answer");
+            self.stage = ConnStage::ClosingMidRequest;
+            return Ok(Step::Ends);
+        }
         self.configure(config);
         if verdict? {
             self.is_accepted = true;
@@ -219,26 +240,16 @@ impl Exchange {
         &mut self,
         work: &mut Workspace,
         service: &Service,
-        transport: &mut Option<Box<dyn Transport>>,
+        transport: &Arc<dyn Transport>,
         patience: Patience,
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
         work.ctx.begin(self.session.requests(), work.moment.wall);
-        let lent = LentTransport {
-            transport: transport.take(),
-            owner: self.session.number(),
-            read_limit: patience.read,
-            write_limit: patience.write,
-            is_answering: false,
-        };
-        work.ctx.lend(lent, self.limits(settings).body_bytes_max, &settings.ctx);
-        let answered = self.answer_lent(work, service, by);
-        *transport = work.ctx.lent.transport.take();
-        if transport.is_none() {
-            log::error!("a handler kept its context; its connection is closed without an answer");
-        }
-        let stays = answered?;
+        // It is given back when the workspace is left, or is lent for the next request.
+        work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
+        work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
+        let stays = self.answer_lent(work, service, by)?;
         self.finish(stays, work, by);
         Ok(())
     }
@@ -268,6 +279,7 @@ impl Exchange {
         }
         if work.ctx.holds_users_values() {
             by.run_user_code(UserCode::Cleanup, || work.ctx.end());
+            work.time_has_passed();
         } else {
             work.ctx.end();
         }
@@ -292,7 +304,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
         let settings = &service.settings;
-        let Workspace { ctx, output, .. } = work;
+        let Workspace { ctx, output, moment, clock, .. } = work;
         if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
@@ -303,14 +315,13 @@ impl Exchange {
                 if streams {
                     flushed = ctx.lent.send(output);
                 }
-                if flushed.is_ok() {
-                    if user_code::run(&*service.handler, ctx).is_err() {
-                        service.counters.panics.fetch_add(1, Ordering::Relaxed);
-                    }
-                    ctx.lent.keep_only_of(self.session.number());
+                if flushed.is_ok() && user_code::run(&*service.handler, ctx).is_err() {
+                    service.counters.panics.fetch_add(1, Ordering::Relaxed);
                 }
             });
             flushed?;
+            self.check_ctx(ctx)?;
+            moment.refresh(*clock);
         }
         if ctx.response.has_writer() && !by.may_wait_for_client() {
             by.run_user_code(UserCode::Cleanup, || ctx.response.clear());
@@ -318,10 +329,11 @@ impl Exchange {
             service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         }
         let reply = self.respond(work, service, by);
-        let Workspace { ctx, output, .. } = work;
+        let Workspace { ctx, output, moment, clock, .. } = work;
         if reply.ending.is_none() && ctx.response.is_body_stream() {
             // Nothing of it is sent; what is dropped is the user's.
             by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
+            moment.refresh(*clock);
         }
         match ctx.response.take_stream(reply.ending) {
             None => {}
@@ -332,10 +344,22 @@ impl Exchange {
             Some(stream) => {
                 let mut written = Ok(());
                 by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
+                moment.refresh(*clock);
                 written?;
             }
         }
         Ok(reply.close.is_none())
+    }
+
+    /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
+    /// connection, or of this request; where the other is somebody may read from the connection.
+    fn check_ctx(&self, ctx: &RequestCtx) -> Result<(), Error> {
+        if ctx.lent.is_of(self.session.number()) {
+            return Ok(());
+        }
+        log::error!("a handler kept its context; its connection is closed without an answer");
+        let reason = "a handler kept the context of its request, and the connection ended";
+        Err(io::Error::new(ErrorKind::NotConnected, reason).into())
     }
 
     /// Whether the output is to be sent before [`Exchange::next_piece`]: each piece is, before the next is asked for.
@@ -355,28 +379,31 @@ impl Exchange {
     /// client's.
     pub(crate) fn next_piece(
         &mut self,
-        output: &mut Output,
-        transport: &mut Option<Box<dyn Transport>>,
+        work: &mut Workspace,
+        transport: &dyn Transport,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
             self.end_stream(by);
+            work.time_has_passed();
             return Ok(Piece::None);
         };
         self.sends_first = true;
         let mut direct = None;
-        if let Some(transport) = transport.as_deref_mut().filter(|_| outgoing.is_file()) {
+        if outgoing.is_file() {
             // The disk may have to be waited for.
             by.run_user_code(UserCode::Body, || direct = outgoing.send_file(transport));
         }
         match direct {
-            Some(Ok(())) => Ok(Piece::Sent),
+            Some(Ok(count)) => Ok(Piece::Sent(count)),
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => Ok(Piece::Blocked),
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent),
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent(0)),
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut filled = Ok(());
-                by.run_user_code(UserCode::Body, || filled = user_code::next_piece(outgoing, output));
+                by.run_user_code(UserCode::Body, || {
+                    filled = user_code::next_piece(outgoing, &mut work.output)
+                });
                 filled.map(|()| Piece::InOutput)
             }
         }
@@ -492,12 +519,13 @@ impl Exchange {
         requests - std::mem::replace(&mut self.counted_requests, requests)
     }
 
-    /// How long the peer may take for the rest of the request under way, and take nothing of its response.
-    pub(crate) fn patience(&self, settings: &Settings) -> Patience {
-        let (config, server) = (self.config.as_deref(), &settings.timeouts);
+    /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
+    /// server's timeouts and rates are these.
+    pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
+        let config = self.config.as_deref().unwrap_or(&RequestConfig::NOTHING);
         Patience {
-            read: config.map_or(server.read, |config| config.read_timeout_or(server.read)),
-            write: config.map_or(server.write, |config| config.write_timeout_or(server.write)),
+            read: config.reading(server.read, server.body_rate),
+            write: config.writing(server.write, server.response_rate),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, RequestCtx, UserValues};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
-use crate::serve::moment::Moment;
+use crate::serve::moment::{Clock, Moment};
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 
@@ -19,6 +19,8 @@ pub(crate) struct Workspace {
     pub(crate) output: Output,
     /// When whoever serves here last read the clocks.
     pub(crate) moment: Moment,
+    /// Where they are.
+    pub(crate) clock: Clock,
     /// What responses have unless handlers set it.
     pub(crate) default_fields: DefaultFields,
     /// The size of a read buffer to begin with, in bytes.
@@ -58,11 +60,13 @@ impl HeldRequest {
 }
 
 impl Workspace {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// A place where times are those of `clock`.
+    pub(crate) fn new(settings: &Settings, clock: Clock) -> Self {
         Self {
             ctx: RequestCtx::default(),
             output: Output::default(),
             moment: Moment::UNREAD,
+            clock,
             default_fields: settings.default_fields(),
             buffer_size: settings.read_buffer_size,
             spare_input: None,
@@ -132,6 +136,13 @@ impl Workspace {
         }
     }
 
+    /// To be called when something has happened that may have taken long, the user's code for one, so that what was read of
+    /// the clocks before is not used behind that.
+    #[inline]
+    pub(crate) fn time_has_passed(&mut self) {
+        self.moment.refresh(self.clock);
+    }
+
     /// Forgets a connection that is over.
     pub(crate) fn wipe(&mut self) {
         self.ctx.reset();
@@ -141,6 +152,7 @@ impl Workspace {
 
     /// Ready for the next connection, without more memory than most need.
     fn tidy_up(&mut self) {
+        self.ctx.lent.end();
         if let Some(mut own) = self.own.take() {
             self.exchange_request(&mut own);
         }

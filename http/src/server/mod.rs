@@ -25,6 +25,7 @@ use crate::engine::accept::take_in::Placement;
 use crate::serve::blocking;
 use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
+use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
@@ -91,12 +92,12 @@ impl Server {
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         let service = Arc::new(Service::new(settings, handler));
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
         Server {
             shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
-                workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+                workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
                 engine: Mutex::new(None),
             }),
         }
@@ -212,8 +213,13 @@ impl Server {
     /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
-    /// of its own. It must block: when it says that it would, that counts as its timeout. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it,
-    /// to read the rest of a body or to write one.
+    /// of its own. It must block: when it says that it would, that counts as its timeout. The least speeds of clients
+    /// ([`min_body_rate`](crate::ServerBuilder::min_body_rate),
+    /// [`min_response_rate`](crate::ServerBuilder::min_response_rate)) apply as far as that can be: a call of the stream is
+    /// not interrupted, so a client that trickles is given up by them, and one that stops by the stream's timeouts.
+    ///
+    /// The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to read the
+    /// rest of a body or to write one.
     ///
     /// # Errors
     /// Why the connection ended, unless it ended well. While the server shuts down none is served.

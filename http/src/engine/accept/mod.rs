@@ -84,7 +84,7 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, placement: Placement) -> 
             Ok(accepted) => {
                 backoff.success();
                 if let Some((socket, info)) = accepted {
-                    reception.take_in(Box::new(socket), info);
+                    reception.take_in(Arc::new(socket), info);
                 }
                 if I::MUST_DRAIN || rhythm.accepted() { Remedy::GoOn } else { Remedy::Wait }
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::ctx::ConnInfo;
@@ -51,7 +52,7 @@ impl<'a> Reception<'a> {
     }
 
     /// Gives a new connection to a shard, or refuses it.
-    pub(crate) fn take_in(&mut self, transport: Box<dyn Transport>, info: ConnInfo) {
+    pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
         let engine = self.engine;
         let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
         let counted_address = match self.admit(address) {
@@ -92,7 +93,7 @@ impl<'a> Reception<'a> {
     }
 
     /// Answers a connection that is not served, and closes it.
-    fn refuse(&mut self, mut transport: Box<dyn Transport>, info: &ConnInfo, refused: Refusal) {
+    fn refuse(&mut self, transport: Arc<dyn Transport>, info: &ConnInfo, refused: Refusal) {
         let service = &self.engine.service;
         service.counters.refuse_connection(refused);
         let mut default_fields = service.settings.default_fields();

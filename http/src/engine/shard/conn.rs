@@ -5,6 +5,9 @@
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use mio::event::Source;
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
@@ -49,7 +52,7 @@ impl Conn {
     /// A new connection, whose clock has begun to run.
     pub(crate) fn new(
         token: Token,
-        transport: Box<dyn Transport>,
+        transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         clock: ConnClock,
@@ -72,8 +75,9 @@ impl Conn {
 
     /// When the connection, which is about to be parked at `now`, is given up.
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
-        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
-        self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
+        let timeouts = &settings.timeouts;
+        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(timeouts));
+        self.clock.next_deadline(self.awaits, expects, patience, timeouts, now)
     }
 
     /// Whether all that is known of it is that the peer has sent something behind a request that was answered.
@@ -101,7 +105,7 @@ impl Conn {
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
         let file_follows = self.exchange.file_follows();
         while !output.is_empty() {
-            let transport = self.sock.transport()?;
+            let transport = &self.sock.transport;
             let written = match file_follows {
                 true => transport.write_before_file(output.slices()),
                 false => transport.write(output.slices()),
@@ -110,7 +114,7 @@ impl Conn {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     output.advance(count);
-                    self.clock.output_was_taken();
+                    self.clock.progressed(count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -124,8 +128,8 @@ impl Conn {
 
 /// A connection's transport, and what is known of its readiness without asking it.
 pub(crate) struct Sock {
-    /// Lent to the request while it is handled.
-    pub(crate) transport: Option<Box<dyn Transport>>,
+    /// Shared with the request while it is handled.
+    pub(crate) transport: Arc<dyn Transport>,
     /// False once a read has drained the transport: then the poller will report when there is more.
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
@@ -135,9 +139,14 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    fn new(transport: Box<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>) -> Self {
         let awaited_to_read = Direction::Read.into();
-        Sock { transport: Some(transport), readable: true, read_closed: false, awaited_to_read }
+        Sock { transport, readable: true, read_closed: false, awaited_to_read }
+    }
+
+    /// The socket, for the poller; unless somebody else has the transport, too.
+    pub(crate) fn source(&mut self) -> Option<&mut dyn Source> {
+        Arc::get_mut(&mut self.transport)?.source()
     }
 
     /// Takes over what the poller has reported.
@@ -147,9 +156,11 @@ impl Sock {
         self.read_closed |= readiness.read_closed;
     }
 
-    /// The transport, unless a handler kept it.
-    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Transport + 'static)> {
-        self.transport.as_deref_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+    /// Ends the connection for the peer if somebody else has the socket too, so that dropping it would not close it.
+    pub(crate) fn end_if_kept(&self) {
+        if Arc::strong_count(&self.transport) > 1 {
+            self.transport.shut_down();
+        }
     }
 
     /// Reads once. `None`: nothing there now.
@@ -157,18 +168,18 @@ impl Sock {
         let most = room.len().min(READ_MOST);
         let room = &mut room[..most];
         loop {
-            match self.transport()?.read(room) {
+            match self.transport.read(room) {
                 Ok(arrived) => {
                     // The end of input was reported once already; it must be read up to without another report.
                     self.readable = !arrived.is_drained || self.read_closed;
                     if !self.readable {
-                        self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                        self.awaited_to_read = self.transport.awaits(Direction::Read);
                     }
                     return Ok(Some(arrived.count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
-                    self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                    self.awaited_to_read = self.transport.awaits(Direction::Read);
                     return Ok(None);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -16,6 +16,7 @@ mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::{Direction, Transport};
 
+pub(crate) use crate::engine::shard::slots::CONNECTIONS_MAX;
 pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
@@ -95,26 +97,24 @@ impl Shard {
     /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        transport: Box<dyn Transport>,
+        mut transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
         clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let period = Period::at(clock.begun());
-        self.busy.came(period);
-        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
-        conn.busy_in = period;
-        let source = conn.sock.transport().map(|transport| transport.source());
-        let source = source
-            .and_then(|source| source.ok_or_else(|| io::Error::other("there is no socket to wait for")));
-        // Nothing stands between this and adding it: what is reported in between would wake the driver twice.
+        let source = Arc::get_mut(&mut transport).and_then(|transport| transport.source());
+        let source = source.ok_or_else(|| io::Error::other("there is no socket to wait for"));
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
+        let period = Period::at(clock.begun());
+        self.busy.came(period);
+        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
+        conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Shard {
         conn.next_deadline(now, settings);
         let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
         let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
-        let Some(source) = conn.sock.transport().ok().and_then(|transport| transport.source()) else {
+        let Some(source) = conn.sock.source() else {
             other.wake_if(other.table.release(token));
             return Moved::Not(conn);
         };
@@ -186,12 +186,9 @@ impl Shard {
     /// has come meanwhile, which is to be served.
     pub(crate) fn take_longest_idle(&self) -> Option<Box<Conn>> {
         let mut conn = self.table.take_longest_idle()?;
-        let transport = conn.sock.transport();
+        let transport = &conn.sock.transport;
         // Of one that has failed nothing is lost.
-        let has_input = transport.is_ok_and(|transport| {
-            transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false)
-        });
-        if !has_input {
+        if !transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false) {
             return Some(conn);
         }
         // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this report
@@ -207,7 +204,13 @@ impl Shard {
     }
 
     /// Ends a connection that is out, and closes it.
-    pub(crate) fn close(&self, mut conn: Box<Conn>) {
+    pub(crate) fn close(&self, conn: Box<Conn>) {
+        conn.sock.end_if_kept();
+        self.forget(conn);
+    }
+
+    /// Ends a connection that is out.
+    fn forget(&self, mut conn: Box<Conn>) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         self.wake_if(self.table.end(&mut conn));
     }
@@ -216,25 +219,26 @@ impl Shard {
     /// more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
-    /// When the system does not let go of the socket, or there is none; then the connection is closed.
+    /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the connection is
+    /// closed.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
-    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Transport>, Vec<u8>)> {
+    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
         debug_assert!(
             conn.pending.output.is_empty() && conn.exchange.takes_requests(),
             "a response is on its way"
         );
-        let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
-        let given = transport.and_then(|mut transport| {
-            if let Some(source) = transport.source() {
-                self.poller.deregister(source)?;
-            }
-            Ok((transport, conn.pending.input.unread().to_vec()))
-        });
-        self.close(conn);
-        given
+        let source = conn.sock.source();
+        let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
+        if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {
+            self.close(conn);
+            return Err(error);
+        }
+        let given = (conn.sock.transport.clone(), conn.pending.input.unread().to_vec());
+        self.forget(conn);
+        Ok(given)
     }
 
     /// The next connection to serve. Only the driver asks.
@@ -325,7 +329,7 @@ mod tests {
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
         shard
-            .add(Box::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
+            .add(Arc::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
             .expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
@@ -354,7 +358,7 @@ mod tests {
         let (shard, _term) = Shard::new().expect("a poller");
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
-        let (mut transport, unused) = shard.give_away(conn).expect("a socket");
+        let (transport, unused) = shard.give_away(conn).expect("a socket");
         assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"rst"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 
