@@ -213,9 +213,11 @@ mod tests {
             let (result, accepted, rests) = outcome(script, Vec::new());
             result.unwrap_or_else(|error| panic!("{errno:?} ended accepting: {error}"));
             assert_eq!(accepted, 2, "{errno:?}");
-            // When something has run out, what is idle is closed first, and then there is another try.
+            // When something has run out, what is idle is closed first, and then there is another try; unless the driver
+            // has just got to know of it.
             let is_exhaustion = matches!(errno, Errno::MFILE | Errno::NOMEM);
-            assert_eq!(rests.len(), if is_exhaustion { 1 } else { 2 }, "{errno:?}");
+            let least = if is_exhaustion { 1 } else { 2 };
+            assert!((least..=2).contains(&rests.len()), "{errno:?}");
         }
     }
 
