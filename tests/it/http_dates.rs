@@ -23,7 +23,8 @@ impl Times {
         self.0.lock().expect("no panic").push((SystemTime::now(), ctx.time()));
     }
 
-    /// Asserts that requests began when their contexts say, but for what a few ticks of the clock and a busy machine are.
+    /// Asserts that requests began when their contexts say, but for what a few ticks of the clock and a busy machine
+    /// are.
     #[track_caller]
     fn assert_right(&self, count: usize) {
         let times = std::mem::take(&mut *self.0.lock().expect("no panic"));

@@ -1,8 +1,8 @@
 //! Clients that send or take too little to be waited for: rows `TMO-02`, `TMO-04` and `STR-01`.
 //!
 //! The idea: no other limit is in force, so a connection that ends has been ended by the rate. What is sent in time of
-//! nobody's waiting must not be cut off, however long that takes. The rule of the defaults, a minute and a half at most, is
-//! shown where time can be moved on, beside the clocks of connections.
+//! nobody's waiting must not be cut off, however long that takes. The rule of the defaults, a minute and a half at
+//! most, is shown where time can be moved on, beside the clocks of connections.
 
 use std::io::{Read, Write};
 use std::sync::Arc;

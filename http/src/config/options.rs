@@ -409,8 +409,8 @@ impl ServerBuilder {
 
 /// Timeouts and rates. Each must be above zero; `None` switches it off.
 ///
-/// Only what the server waits for its client counts: neither the time of handlers, nor that in which a request waits for a
-/// thread.
+/// Only what the server waits for its client counts: neither the time of handlers, nor that in which a request waits
+/// for a thread.
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
     /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its first
@@ -444,20 +444,20 @@ impl ServerBuilder {
     /// How long a client may take nothing of a response, 60 s when not set; then the connection is closed. Begins after
     /// the handler, and anew with each progress.
     ///
-    /// Progress is what the operating system takes for the client, so it is seen as the system's buffers allow: what fits
-    /// into them counts as taken, a client that reads little at a time is noticed only when its system has told ours of
-    /// it, and when there is little room for more, that is found by a look in each quarter of the limit. So a client that
-    /// stops is given up at most a quarter of the limit late.
+    /// Progress is what the operating system takes for the client, so it is seen as the system's buffers allow: what
+    /// fits into them counts as taken, a client that reads little at a time is noticed only when its system has told
+    /// ours of it, and when there is little room for more, that is found by a look in each quarter of the limit. So a
+    /// client that stops is given up at most a quarter of the limit late.
     // TMO-04, TMO-05.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.write = limit.into();
         self
     }
 
-    /// How fast the bodies of requests have to come while the server waits for them: 240 bytes per second when not set, with
-    /// a grace of 60 s. Then 408, where a response is still possible, and the connection is closed; whoever reads a streamed
-    /// body gets an error of kind [`TimedOut`](std::io::ErrorKind::TimedOut). The rate is at least 1 and at most 10^9 bytes
-    /// per second, the grace is above zero.
+    /// How fast the bodies of requests have to come while the server waits for them: 240 bytes per second when not set,
+    /// with a grace of 60 s. Then 408, where a response is still possible, and the connection is closed; whoever reads
+    /// a streamed body gets an error of kind [`TimedOut`](std::io::ErrorKind::TimedOut). The rate is at least 1 and at
+    /// most 10^9 bytes per second, the grace is above zero.
     ///
     /// All bytes behind the head count, those of chunked framing too, and what becomes of them does not matter: whether
     /// the server collects them, a handler reads them as they come, or nobody wants them. A handler may take any time
@@ -486,11 +486,11 @@ impl ServerBuilder {
         self
     }
 
-    /// How fast clients have to take responses while the server waits for that: 240 bytes per second when not set, with a
-    /// grace of 60 s; then the connection is closed. Bounds as in [`min_body_rate`](Self::min_body_rate).
+    /// How fast clients have to take responses while the server waits for that: 240 bytes per second when not set, with
+    /// a grace of 60 s; then the connection is closed. Bounds as in [`min_body_rate`](Self::min_body_rate).
     ///
-    /// What is taken is seen as in [`write_timeout`](Self::write_timeout), by as much as the system's buffers take at once;
-    /// the grace counts as no longer than that timeout.
+    /// What is taken is seen as in [`write_timeout`](Self::write_timeout), by as much as the system's buffers take at
+    /// once; the grace counts as no longer than that timeout.
     // TMO-04.
     pub fn min_response_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.timeouts.response_rate = rate.into();

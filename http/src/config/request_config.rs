@@ -62,9 +62,9 @@ impl RequestConfig {
         self
     }
 
-    /// The least speed at which the body has to come while the server waits for it. With `None` there is none: for bodies
-    /// that are conversations, whose client may have nothing to say for long. A rate of zero asks for a byte within each
-    /// grace; a grace of zero is over at once.
+    /// The least speed at which the body has to come while the server waits for it. With `None` there is none: for
+    /// bodies that are conversations, whose client may have nothing to say for long. A rate of zero asks for a byte
+    /// within each grace; a grace of zero is over at once.
     ///
     /// ```
     /// use anthill_http::{RequestConfig, Server};
@@ -86,8 +86,8 @@ impl RequestConfig {
         self
     }
 
-    /// The least speed at which the client has to take the response while the server waits for that. With `None` there is
-    /// none; zeros as in [`min_body_rate`](Self::min_body_rate).
+    /// The least speed at which the client has to take the response while the server waits for that. With `None` there
+    /// is none; zeros as in [`min_body_rate`](Self::min_body_rate).
     pub fn min_response_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
         self.min_response_rate = Some(rate.into());
         self

@@ -47,8 +47,8 @@ impl RequestCtx {
     }
 
     /// When the server began to serve the request. The clock is read when the server waits for connections, and when a
-    /// handler has taken a few milliseconds, so requests that were served one after the other without waiting may have the
-    /// same time.
+    /// handler has taken a few milliseconds, so requests that were served one after the other without waiting may have
+    /// the same time.
     pub fn time(&self) -> SystemTime {
         self.time.unwrap_or_else(SystemTime::now)
     }

@@ -79,9 +79,9 @@ use std::time::SystemTime;
 /// # let _: fn(&mut anthill_http::RequestCtx) = greet;
 /// ```
 ///
-/// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a
-/// thread. (It can put another context in the place of this one and keep this one whole. Its connection is then shut down
-/// without an answer as soon as the handler returns; the request is still there to be read, as far as it had arrived.)
+/// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a thread. (It
+/// can put another context in the place of this one and keep this one whole. Its connection is then shut down without
+/// an answer as soon as the handler returns; the request is still there to be read, as far as it had arrived.)
 ///
 /// ```compile_fail,E0521
 /// use std::sync::Mutex;

@@ -184,8 +184,8 @@ impl BlockingDriver<'_> {
         }
     }
 
-    /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of the
-    /// transport has returned.
+    /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of
+    /// the transport has returned.
     fn patience(&self) -> Patience {
         self.exchange.patience(&self.service.settings.timeouts).without_limits()
     }

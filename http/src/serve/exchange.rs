@@ -12,9 +12,9 @@
 //!                      └──▶ Refused, Ends: send the output, then end the connection
 //! ```
 //!
-//! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive meanwhile.
-//! What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
-//! ends, nothing more is served.
+//! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive
+//! meanwhile. What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count
+//! alike. Once a response has announced that the connection ends, nothing more is served.
 
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Settings, Timeouts};

@@ -1,8 +1,8 @@
 //! What the clocks said at one moment.
 //!
 //! The idea: a moment serves for as long as nothing has happened that may have taken long. The user's code may have, so
-//! whoever ran some looks whether the moment is old by now. That costs less than reading the clocks: a coarse clock, which
-//! the system moves on every few milliseconds, has gone past a moment that is older than that.
+//! whoever ran some looks whether the moment is old by now. That costs less than reading the clocks: a coarse clock,
+//! which the system moves on every few milliseconds, has gone past a moment that is older than that.
 //!
 //! The rules: both clocks are read together and passed on together, so that one cannot be right and the other old. (Who
 //! keeps no deadlines reads one, and says so.) Near the end of a second the clocks are read in any case, because the
@@ -11,8 +11,8 @@
 use crate::util::date;
 use std::time::{Duration, Instant, SystemTime};
 
-/// So many nanoseconds before the end of a second its end may have passed without the coarse clock having moved on. A few
-/// times what that takes: 10 ms at most.
+/// So many nanoseconds before the end of a second its end may have passed without the coarse clock having moved on. A
+/// few times what that takes: 10 ms at most.
 const END_OF_SECOND: u32 = 50_000_000;
 
 /// Both clocks, the system's and the one that only goes forward, as they were read at one moment.
@@ -40,8 +40,8 @@ impl Moment {
         Self { wall, unix_seconds: since.as_secs(), nanos: since.subsec_nanos(), millis: 0 }
     }
 
-    /// Makes it this moment, or leaves it when it is that still, as far as anybody can see: its second is right, and it is
-    /// not older than a tick of the system's clock.
+    /// Makes it this moment, or leaves it when it is that still, as far as anybody can see: its second is right, and it
+    /// is not older than a tick of the system's clock.
     #[inline]
     pub(crate) fn refresh(&mut self, clock: Clock) {
         if self.is_old(coarse_time()) {
@@ -57,8 +57,8 @@ impl Moment {
     }
 }
 
-/// The system's clock as it was at its last tick, in seconds since the Unix epoch and nanoseconds beyond. `None` where there
-/// is no such thing.
+/// The system's clock as it was at its last tick, in seconds since the Unix epoch and nanoseconds beyond. `None` where
+/// there is no such thing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[inline]
 fn coarse_time() -> Option<(u64, u32)> {

@@ -136,8 +136,8 @@ impl Workspace {
         }
     }
 
-    /// To be called when something has happened that may have taken long, the user's code for one, so that what was read of
-    /// the clocks before is not used behind that.
+    /// To be called when something has happened that may have taken long, the user's code for one, so that what was
+    /// read of the clocks before is not used behind that.
     #[inline]
     pub(crate) fn time_has_passed(&mut self) {
         self.moment.refresh(self.clock);

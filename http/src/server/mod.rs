@@ -215,8 +215,9 @@ impl Server {
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
     /// of its own. It must block: when it says that it would, that counts as its timeout. The least speeds of clients
     /// ([`min_body_rate`](crate::ServerBuilder::min_body_rate),
-    /// [`min_response_rate`](crate::ServerBuilder::min_response_rate)) apply as far as that can be: a call of the stream is
-    /// not interrupted, so a client that trickles is given up by them, and one that stops by the stream's timeouts.
+    /// [`min_response_rate`](crate::ServerBuilder::min_response_rate)) apply as far as that can be: a call of the
+    /// stream is not interrupted, so a client that trickles is given up by them, and one that stops by the stream's
+    /// timeouts.
     ///
     /// The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to read the
     /// rest of a body or to write one.

@@ -165,8 +165,8 @@ fn account(count: usize, begun: Option<Instant>, time: &mut PeerTime) -> io::Res
     Ok(count)
 }
 
-/// PeerTime, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error back
-/// when not.
+/// Waits, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error
+/// back when not.
 fn pause(
     transport: &dyn Transport,
     direction: Direction,

@@ -1,5 +1,5 @@
-//! A connection's bytes: what was received, what waits to be sent, the transport between here and the peer, and how slow
-//! that one may be.
+//! A connection's bytes: what was received, what waits to be sent, the transport between here and the peer, and how
+//! slow that one may be.
 //!
 //! The rule: bytes have no meaning in here.
 

@@ -1,8 +1,8 @@
 //! How slow a peer may be, and what is left of its time.
 //!
-//! The idea: whoever is waited for has a stock of time. Waiting spends it, each byte earns some, and it never holds more
-//! than at the beginning. So a peer that keeps to the rate can go on for ever, with pauses; one that stops is given up
-//! when its stock is used up, and so is one that trickles, a little later.
+//! The idea: whoever is waited for has a stock of time. Waiting spends it, each byte earns some, and it never holds
+//! more than at the beginning. So a peer that keeps to the rate can go on for ever, with pauses; one that stops is
+//! given up when its stock is used up, and so is one that trickles, a little later.
 //!
 //! The rule: only what a peer was waited for is spent. Whoever is busy with something else spends nothing, and what has
 //! arrived meanwhile earns as much as anything.
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
-/// How often a peer that takes nothing is tried again in the time that it may do so. A socket says that there is room only
-/// when there is much of it, so whoever waited for that alone would take the little that was taken long ago for progress
-/// of the last moment.
+/// How often a peer that takes nothing is tried again in the time that it may do so. A socket says that there is room
+/// only when there is much of it, so whoever waited for that alone would take the little that was taken long ago for
+/// progress of the last moment.
 const TRIES: u32 = 4;
 
 /// The least speed of a client while the server waits for it; see
@@ -21,9 +21,9 @@ const TRIES: u32 = 4;
 /// [`min_response_rate`](crate::ServerBuilder::min_response_rate).
 ///
 /// The *grace* is how much longer than the rate asks for a client may be waited for. Waiting uses it up, and every byte
-/// gives the time back that it may take at this rate, up to the whole grace. So a client that stops is given up after the
-/// grace, and one that is half as fast as it must be after twice that; one that keeps to the rate may go on for ever, and
-/// pause for as long as the grace now and then.
+/// gives the time back that it may take at this rate, up to the whole grace. So a client that stops is given up after
+/// the grace, and one that is half as fast as it must be after twice that; one that keeps to the rate may go on for
+/// ever, and pause for as long as the grace now and then.
 ///
 /// ```
 /// use anthill_http::MinRate;
@@ -164,8 +164,8 @@ impl PeerTime {
         self.left.spend(waited);
     }
 
-    /// A call that blocked by itself for so long has brought so many bytes, which earn before the wait is spent: what was
-    /// sent or taken early in it counts. False: the peer is too slow.
+    /// A call that blocked by itself for so long has brought so many bytes, which earn before the wait is spent: what
+    /// was sent or taken early in it counts. False: the peer is too slow.
     pub(crate) fn account(&mut self, waited: Duration, bytes: usize) -> bool {
         if self.left.left().is_none() {
             return true;

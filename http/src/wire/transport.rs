@@ -1,10 +1,11 @@
 //! A connection's transport, as far as messages need it while they are being handled.
 //!
 //! The idea: a body that has not arrived yet, or that is produced while it is sent, needs the connection during the
-//! handler. So whoever drives the connection shares its transport with the handler's context for that time. A context that
-//! does not come back ends its connection, and whoever drives that can shut it down although others have it too.
+//! handler. So whoever drives the connection shares its transport with the handler's context for that time. A context
+//! that does not come back ends its connection, and whoever drives that can shut it down although others have it too.
 //!
-//! The rules: one thread uses a transport at a time, but for `shut_down`. `read` and `write` may say [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
+//! The rules: one thread uses a transport at a time, but for `shut_down`. `read` and `write` may say
+//! [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
 
 use mio::event::Source;
 use std::fs::File;
@@ -99,7 +100,8 @@ pub(crate) trait Transport: Send + Sync {
         None
     }
 
-    /// Ends the connection in both directions, whoever else has the transport, and ends their waiting where that can be.
+    /// Ends the connection in both directions, whoever else has the transport, and ends their waiting where that can
+    /// be.
     fn shut_down(&self);
 
     /// Says to the peer that nothing more will come; it can still send.

@@ -219,8 +219,8 @@ impl Shard {
     /// more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
-    /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the connection is
-    /// closed.
+    /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the
+    /// connection is closed.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")

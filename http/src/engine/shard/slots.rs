@@ -41,8 +41,8 @@ impl Layout {
     /// That of this machine, whose poller takes a `usize`.
     const HERE: Self = Self::of(usize::BITS);
 
-    /// That of numbers of so many bits. A token is late by a few generations at most, and there can be no more connections
-    /// than their memory has room for.
+    /// That of numbers of so many bits. A token is late by a few generations at most, and there can be no more
+    /// connections than their memory has room for.
     const fn of(bits: u32) -> Self {
         match bits {
             64 => Self { index_bits: 32, generation_bits: 32 },

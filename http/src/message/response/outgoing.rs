@@ -45,7 +45,8 @@ impl Outgoing {
         matches!(self.ending, Ending::Length(_)) && self.source.file().is_some()
     }
 
-    /// Sends the next piece of a file without copying it, and says how many bytes that were. `None`: the transport cannot.
+    /// Sends the next piece of a file without copying it, and says how many bytes that were. `None`: the transport
+    /// cannot.
     pub(crate) fn send_file(&mut self, transport: &dyn Transport) -> Option<io::Result<usize>> {
         let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
