@@ -39,8 +39,8 @@ impl Figures {
     }
 }
 
-/// Asserts that no more is there than at `base`, but for so much memory.
-pub(super) fn falls_back_to(base: Figures, tolerance_kib: usize) {
+/// Asserts that no more is there than at `base`, but for so much memory. What is there.
+pub(super) fn falls_back_to(base: Figures, tolerance_kib: usize) -> Figures {
     let is_back = comes_true(|| {
         let now = Figures::now();
         now.threads <= base.threads
@@ -49,4 +49,5 @@ pub(super) fn falls_back_to(base: Figures, tolerance_kib: usize) {
     });
     let now = Figures::now();
     assert!(is_back, "{now:?} are left of {base:?}, memory may be {tolerance_kib} KiB more");
+    now
 }

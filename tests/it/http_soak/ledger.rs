@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::{self, Display};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Connections that are remembered; older ones are over.
+/// Connections that are remembered after their clients have left.
 const REMEMBERED: usize = 20_000;
 
 /// Violations that are kept to be shown.
@@ -48,18 +48,23 @@ pub(super) struct Ledger(Mutex<Pages>);
 struct Pages {
     /// How many requests of a connection were handled, which is the place of the last one.
     handled: HashMap<u64, u64>,
-    oldest_first: VecDeque<u64>,
+    /// Those whose clients have left, in that order.
+    left: VecDeque<u64>,
     violations: Vec<String>,
 }
 
 impl Ledger {
     /// A connection is about to be made.
     pub(super) fn open(&self, connection: u64) {
+        self.pages().handled.insert(connection, 0);
+    }
+
+    /// A connection's client has left; what it asked for may still be handled.
+    pub(super) fn close(&self, connection: u64) {
         let mut pages = self.pages();
-        pages.handled.insert(connection, 0);
-        pages.oldest_first.push_back(connection);
-        if pages.oldest_first.len() > REMEMBERED {
-            let oldest = pages.oldest_first.pop_front();
+        pages.left.push_back(connection);
+        if pages.left.len() > REMEMBERED {
+            let oldest = pages.left.pop_front();
             oldest.and_then(|oldest| pages.handled.remove(&oldest));
         }
     }

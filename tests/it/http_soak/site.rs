@@ -193,6 +193,12 @@ impl Visit {
     }
 }
 
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.place.shared.ledger.close(self.last.connection);
+    }
+}
+
 #[track_caller]
 pub(super) fn check(reply: &Reply, Asked { stamp, size }: Asked) {
     assert_eq!(reply.status, 200, "to {stamp}: {reply:.200?}");
