@@ -148,7 +148,7 @@ fn print(standings: &[Standing]) {
     ]);
     for standing in standings {
         let pace = standing.pace();
-        let fast = |quantile| format!("{:.0}", micros(pace.measured.quantile(quantile)));
+        let fast = |quantile| standing.paced(quantile).map_or("-".to_owned(), |fast| format!("{fast:.0}"));
         table.row(vec![
             standing.name().to_owned(),
             format!("{:.0}", standing.rate()),
@@ -158,7 +158,7 @@ fn print(standings: &[Standing]) {
             format!("{:.0}", standing.latency(0, 0.99)),
             fast(0.5),
             fast(0.99),
-            fast(0.999),
+            format!("{:.0}", micros(pace.measured.quantile(0.999))),
             format!("{:.0}", micros(pace.before.quantile(1.0))),
             standing.threads().to_string(),
             format!("{:.2}", standing.other_cores()),

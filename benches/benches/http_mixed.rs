@@ -138,11 +138,9 @@ fn print(standings: &[Standing], has_two_kinds: bool) {
         "CPU : axum",
     ]);
     for standing in standings {
+        let or_none = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.0}"));
         let pace = standing.pace().measured;
-        let paced = |quantile| match pace.count() {
-            0 => "-".to_owned(),
-            _ => format!("{:.0}", micros(pace.quantile(quantile))),
-        };
+        let worst = Some(micros(pace.quantile(0.999))).filter(|_| pace.count() > 0);
         let fast = |quantile| match has_two_kinds {
             false => "-".to_owned(),
             true => format!("{:.0}", standing.latency(FAST, quantile)),
@@ -156,9 +154,9 @@ fn print(standings: &[Standing], has_two_kinds: bool) {
             fast(0.5),
             fast(0.99),
             format!("{:.0}", standing.latency(slow, 0.99)),
-            paced(0.5),
-            paced(0.99),
-            paced(0.999),
+            or_none(standing.paced(0.5)),
+            or_none(standing.paced(0.99)),
+            or_none(worst),
             standing.threads().to_string(),
             format!("{:.2}", standing.other_cores()),
             axum.map_or("-".into(), |other| standing.rate_ratios(other)),

@@ -153,6 +153,14 @@ impl Standing {
         middle_half(self.ratios(other, Measured::server_cpu))
     }
 
+    /// A quantile of what was asked at a steady pace: the median of the rounds, which one that was disturbed does not move.
+    /// None when nothing was.
+    #[must_use]
+    pub fn paced(&self, quantile: f64) -> Option<f64> {
+        let rounds = self.runs.iter().map(|run| &run.pace.measured).filter(|pace| pace.count() > 0);
+        Some(median(rounds.map(|pace| micros(pace.quantile(quantile))))).filter(|paced| !paced.is_nan())
+    }
+
     /// What was asked at a steady pace: all rounds' samples together, as one round has too few for the far quantiles.
     #[must_use]
     pub fn pace(&self) -> Pace {
