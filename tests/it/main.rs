@@ -33,6 +33,7 @@ mod http_serve_conn;
 mod http_server;
 mod http_shutdown;
 mod http_slow_readers;
+mod http_soak;
 mod http_stream_conns;
 mod http_streams;
 mod http_timeouts;
