@@ -43,6 +43,8 @@ pub(crate) struct Conn {
     pub(crate) route: Route,
     /// No worker could be had for what the peer wants, in time: its next request is told so.
     pub(crate) is_turned_away: bool,
+    /// No more of the body of its request is waited for before the handler is called.
+    pub(crate) is_read_ahead: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
@@ -68,6 +70,7 @@ impl Conn {
             busy_in: Period::default(),
             route: Route::default(),
             is_turned_away: false,
+            is_read_ahead: false,
             info,
             counted_address,
         }
