@@ -70,7 +70,7 @@ pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
     pool: WorkerPool<Job>,
-    shards: Vec<Shard>,
+    shards: Vec<Arc<Shard>>,
     dispatch: Dispatch<HandedOver>,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
@@ -92,8 +92,9 @@ impl Engine {
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
-        let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
-            .map(|_| Shard::new())
+        let (shards, terms): (Vec<_>, Vec<_>) = (0..)
+            .take(settings.threads.shards)
+            .map(|number| Shard::new(number).map(|(shard, term)| (Arc::new(shard), term)))
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();

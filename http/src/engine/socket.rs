@@ -71,6 +71,11 @@ impl Transport for Socket {
         self.poll(ended, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(ended))
     }
 
+    fn is_broken(&mut self) -> bool {
+        let broken = PollFlags::HUP | PollFlags::ERR;
+        self.poll(broken, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(broken))
+    }
+
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;

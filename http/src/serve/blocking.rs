@@ -8,14 +8,18 @@ use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
 use crate::serve::moment::Moment;
+use crate::serve::parker::Parker;
 use crate::serve::runner::Runner;
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
+use crate::wire::wake::Waker;
+use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 /// The smallest read that is worth a system call.
@@ -43,6 +47,7 @@ pub(crate) fn serve(
         work,
         service,
         by: Caller { attended },
+        parker: OnceCell::new(),
     };
     let served = driver.serve();
     driver.count();
@@ -77,6 +82,8 @@ struct BlockingDriver<'a> {
     work: &'a mut Workspace,
     service: &'a Service,
     by: Caller<'a>,
+    /// Where the thread waits for the source of a response, if it ever does.
+    parker: OnceCell<Arc<Parker>>,
 }
 
 impl BlockingDriver<'_> {
@@ -110,7 +117,13 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(&mut self.work.output, &mut self.lent.transport, &mut self.by);
+        let parker = &self.parker;
+        let waker = || {
+            let parker: Weak<Parker> = Arc::downgrade(parker.get_or_init(Arc::default));
+            Waker::new(parker, 0)
+        };
+        let (output, transport) = (&mut self.work.output, &mut self.lent.transport);
+        let brought = self.exchange.next_piece(output, transport, &waker, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -118,7 +131,25 @@ impl BlockingDriver<'_> {
         match brought? {
             // A transport that blocks by itself has said that its own time was up.
             Piece::Blocked => Err(io::Error::from(ErrorKind::TimedOut).into()),
+            Piece::Waiting => {
+                self.wait_for_source();
+                Ok(())
+            }
             Piece::InOutput | Piece::Sent | Piece::None => Ok(()),
+        }
+    }
+
+    /// The source of the response has nothing for now, and everything was sent.
+    fn wait_for_source(&mut self) {
+        self.count();
+        let parker = self.parker.get_or_init(Arc::default);
+        let Some(live) = self.exchange.live() else { return };
+        // When the server is stopping the source is ended.
+        if let Some(_waiting) = self.by.attended.begin_to_park(parker) {
+            if !parker.wait(live.heartbeat()) {
+                live.beat();
+            }
+            self.work.moment = Moment::at(SystemTime::now());
         }
     }
 

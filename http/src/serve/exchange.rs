@@ -19,7 +19,7 @@
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::UserValues;
-use crate::message::response::{Outgoing, Stream};
+use crate::message::response::{Live, Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
 use crate::serve::error::Error;
 use crate::serve::runner::Runner;
@@ -30,6 +30,7 @@ use crate::wire::input::Input;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
 use crate::wire::transport::Transport;
+use crate::wire::wake::Waker;
 use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -65,6 +66,8 @@ pub(crate) enum Piece {
     Sent,
     /// Still at its source: the transport takes nothing now.
     Blocked,
+    /// Its source has nothing for now, and has the connection served again when that changes.
+    Waiting,
     /// There is none; the response is complete.
     None,
 }
@@ -293,8 +296,10 @@ impl Exchange {
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(outgoing)) => {
-                self.sends_first = ctx.response.flushes_head() || outgoing.is_file();
-                self.outgoing = Some(Box::new(outgoing));
+                let mut outgoing = Box::new(outgoing);
+                self.sends_first =
+                    ctx.response.flushes_head() || outgoing.is_file() || outgoing.live().is_some();
+                self.outgoing = Some(outgoing);
             }
             Some(stream) => {
                 let mut written = Ok(());
@@ -310,7 +315,7 @@ impl Exchange {
         self.sends_first
     }
 
-    /// Brings the next piece of the streamed response.
+    /// Brings the next piece of the streamed response. A source that has nothing for now keeps the `waker`.
     ///
     /// # Errors
     /// When the response cannot be completed, so that the connection has to end. What was collected before is the
@@ -319,6 +324,7 @@ impl Exchange {
         &mut self,
         output: &mut Output,
         transport: &mut Option<Box<dyn Transport>>,
+        waker: &dyn Fn() -> Waker,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
@@ -326,6 +332,16 @@ impl Exchange {
             return Ok(Piece::None);
         };
         self.sends_first = true;
+        if let Some(live) = outgoing.live() {
+            if by.is_stopping() {
+                live.end();
+            }
+            if !outgoing.is_ready(waker) {
+                return Ok(Piece::Waiting);
+            }
+            // Nothing of the user's runs.
+            return user_code::next_piece(outgoing, output).map(|()| Piece::InOutput);
+        }
         let mut direct = None;
         if let Some(transport) = transport.as_deref_mut().filter(|_| outgoing.is_file()) {
             // The disk may have to be waited for.
@@ -342,6 +358,22 @@ impl Exchange {
                 filled.map(|()| Piece::InOutput)
             }
         }
+    }
+
+    /// The source of the streamed response, if it is one that may have nothing for now.
+    pub(crate) fn live(&mut self) -> Option<&mut dyn Live> {
+        self.outgoing.as_deref_mut().and_then(Outgoing::live)
+    }
+
+    /// The peer will send nothing more, and may be gone, while the source of the streamed response has nothing. True, the
+    /// first time: the next piece is there, and whether it is taken will tell.
+    pub(crate) fn probe_peer(&mut self) -> bool {
+        self.outgoing.as_deref_mut().is_some_and(Outgoing::probe)
+    }
+
+    /// A number that is another one after each piece of the streamed response.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.outgoing.as_deref().map_or(0, Outgoing::pieces)
     }
 
     fn end_stream(&mut self, by: &mut impl Runner) {

@@ -6,3 +6,4 @@ pub(crate) mod input;
 pub(crate) mod lent;
 pub(crate) mod output;
 pub(crate) mod transport;
+pub(crate) mod wake;

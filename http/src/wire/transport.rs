@@ -82,6 +82,11 @@ pub(crate) trait Transport: Send {
         false
     }
 
+    /// Whether the peer is gone for sure, so that nothing that is sent would arrive. False when that cannot be known.
+    fn is_broken(&mut self) -> bool {
+        false
+    }
+
     /// Sends up to `count` bytes of `file` from `offset` without copying them through this process. `None`: this
     /// transport cannot.
     fn send_file(&mut self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {

@@ -20,6 +20,8 @@ pub(crate) enum Awaits {
     Output,
     /// The end of lingering.
     LingerEnd,
+    /// More of what a streamed response is made of. It is the application that is waited for, and not the peer.
+    Source,
 }
 
 /// A connection's times, in milliseconds of the engine's clock.
@@ -39,6 +41,8 @@ pub(crate) struct ConnClock {
 enum WaitsFor {
     Peer(Expects),
     LingerEnd,
+    /// What comes behind the piece of this number of a streamed response.
+    Source(u32),
 }
 
 impl ConnClock {
@@ -77,6 +81,8 @@ impl ConnClock {
                 self.write_deadline
             }
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
+            // That has heartbeats instead, in `next_heartbeat`.
+            Awaits::Source => NEVER,
             Awaits::Input => {
                 let since = self.since(WaitsFor::Peer(expects), now);
                 match expects {
@@ -90,6 +96,13 @@ impl ConnClock {
                 }
             }
         };
+        self.deadline
+    }
+
+    /// When a heartbeat is due on the connection, which is about to be parked at `now` and waits for what comes behind the
+    /// piece of this number.
+    pub(crate) fn next_heartbeat(&mut self, pieces: u32, heartbeat: Option<Duration>, now: Millis) -> Millis {
+        self.deadline = after(self.since(WaitsFor::Source(pieces), now), heartbeat);
         self.deadline
     }
 
@@ -180,6 +193,19 @@ mod tests {
         assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 50), 101);
         assert_eq!(next(&mut clock, Awaits::LingerEnd, NextRequest(1), 100), 100 + 1001);
         assert_eq!(next(&mut clock, Awaits::LingerEnd, NextRequest(1), 900), 100 + 1001);
+    }
+
+    #[test]
+    fn a_heartbeat_is_due_so_long_after_each_piece() {
+        let mut clock = ConnClock::new(NEVER);
+        for (pieces, now, expected) in [(0, 10, 61), (0, 40, 61), (1, 61, 112), (2, 100, 151), (2, 150, 151)]
+        {
+            assert_eq!(clock.next_heartbeat(pieces, millis(50), now), expected, "{pieces} at {now}");
+        }
+        assert_eq!(clock.next_heartbeat(3, None, 200), NEVER);
+        assert_eq!(clock.deadline(), NEVER);
+        // What the peer is given time for afterwards begins afterwards.
+        assert_eq!(next(&mut clock, Awaits::Input, NextRequest(1), 500), 1001);
     }
 
     #[test]

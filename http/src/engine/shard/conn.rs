@@ -29,6 +29,8 @@ pub(crate) struct Conn {
     pub(crate) pending: Pending,
     pub(crate) clock: ConnClock,
     pub(crate) awaits: Awaits,
+    /// The number of its shard.
+    pub(crate) shard: u32,
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: Option<usize>,
@@ -43,6 +45,7 @@ impl Conn {
     /// A new connection, given up at `first_deadline` if nothing comes.
     pub(crate) fn new(
         token: Token,
+        shard: u32,
         transport: Box<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
@@ -55,6 +58,7 @@ impl Conn {
             pending: Pending::default(),
             clock: ConnClock::new(first_deadline),
             awaits: Awaits::Input,
+            shard,
             lingered: None,
             route: Route::default(),
             info,
@@ -64,13 +68,21 @@ impl Conn {
 
     /// When the connection, which is about to be parked at `now`, is given up.
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
+        if self.awaits == Awaits::Source {
+            let heartbeat = self.exchange.live().and_then(|live| live.heartbeat());
+            return self.clock.next_heartbeat(self.exchange.pieces(), heartbeat, now);
+        }
         let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
         self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
     }
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.
     pub(crate) fn may_end_here(&self) -> bool {
-        self.awaits == Awaits::Input && self.exchange.may_end_here()
+        match self.awaits {
+            Awaits::Input => self.exchange.may_end_here(),
+            Awaits::Source => true,
+            Awaits::Output | Awaits::LingerEnd => false,
+        }
     }
 
     /// Sends what can be sent of `output` now; true when all of it was.

@@ -15,6 +15,7 @@ mod table;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::config::settings::Settings;
@@ -27,10 +28,13 @@ use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::Transport;
+use crate::wire::wake::{Waker, Wakes};
 
 pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
+    /// Its place among the shards.
+    number: u32,
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU16,
@@ -41,10 +45,11 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// A shard, and the term of its first driver.
-    pub(crate) fn new() -> io::Result<(Self, Term)> {
+    /// The shard of this number, and the term of its first driver.
+    pub(crate) fn new(number: u32) -> io::Result<(Self, Term)> {
         let (lease, term) = Lease::new();
         let shard = Shard {
+            number,
             lease,
             route: AtomicU16::new(0),
             connections: AtomicUsize::new(0),
@@ -89,7 +94,7 @@ impl Shard {
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let conn = Box::new(Conn::new(token, transport, info, counted_address, deadline));
+        let conn = Box::new(Conn::new(token, self.number, transport, info, counted_address, deadline));
         self.wake_if(self.table.add(conn));
         Ok(())
     }
@@ -164,10 +169,22 @@ impl Shard {
         self.table.end_if_empty()
     }
 
+    /// Has the connection of `token` served again when it is called.
+    pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
+        let whom: Weak<Self> = Arc::downgrade(self);
+        Waker::new(whom, token.to_number())
+    }
+
     fn wake_if(&self, must_wake: bool) {
         if must_wake {
             self.poller.wake();
         }
+    }
+}
+
+impl Wakes for Shard {
+    fn wake(&self, number: u64) {
+        self.wake_if(self.table.resume(Token::from_number(number)));
     }
 }
 
@@ -230,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_given_away_with_what_was_read_and_not_used() {
-        let (shard, _term) = Shard::new().expect("a poller");
+        let (shard, _term) = Shard::new(0).expect("a poller");
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
         let (mut transport, unused) = shard.give_away(conn).expect("a socket");

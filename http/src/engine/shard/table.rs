@@ -14,6 +14,12 @@ use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
 use crate::engine::shard::slots::{Readiness, Slots, Token};
 use crate::engine::sync::{Mutex, lock};
 
+/// So many of the connections that were woken are served in one pass. However many were, others are heard in between.
+const RESUMED_PER_PASS: usize = 64;
+
+/// So many of those whose time is up are taken at once, for the same reason.
+const OVERDUE_AT_ONCE: usize = 64;
+
 /// What a table must know of a connection that it holds.
 pub(crate) trait Member {
     fn token(&self) -> Token;
@@ -33,6 +39,8 @@ pub(crate) struct Table<C> {
 struct TableState<C> {
     slots: Slots<C>,
     to_serve: VecDeque<ToServe<C>>,
+    /// Connections that are out, because they were woken. They get into the queue a few at a time.
+    resumed: VecDeque<C>,
     /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
     /// keep others from being heard.
     this_pass: usize,
@@ -68,6 +76,7 @@ impl<C: Member> Table<C> {
             state: Mutex::new(TableState {
                 slots: Slots::new(),
                 to_serve: VecDeque::new(),
+                resumed: VecDeque::new(),
                 this_pass: 0,
                 deadlines: Deadlines::default(),
                 asleep: false,
@@ -149,7 +158,7 @@ impl<C: Member> Table<C> {
         let mut state = lock(&self.state);
         if state.this_pass == 0 {
             state.queue_overdue(now);
-            if !state.to_serve.is_empty() {
+            if !state.to_serve.is_empty() || !state.resumed.is_empty() {
                 return Next::AskPoller;
             }
         }
@@ -179,7 +188,26 @@ impl<C: Member> Table<C> {
                 state.to_serve.push_back(ToServe::Ready(connection));
             }
         }
+        let resumed = state.resumed.len().min(RESUMED_PER_PASS);
+        let TableState { resumed: all, to_serve, .. } = &mut *state;
+        to_serve.extend(all.drain(..resumed).map(ToServe::Ready));
         state.this_pass = state.to_serve.len();
+    }
+
+    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it. If it is
+    /// parked it is taken; if it is out, whoever parks it learns of it. True: wake the driver.
+    #[must_use]
+    pub(crate) fn resume(&self, token: Token) -> bool {
+        // Whether its peer takes more or there is more to be taken is the same to a response under way.
+        let readiness = Readiness { writable: true, ..Readiness::default() };
+        let mut state = lock(&self.state);
+        match state.slots.report(token, readiness) {
+            Some(connection) => {
+                state.resumed.push_back(connection);
+                state.must_wake(true)
+            }
+            None => false,
+        }
     }
 
     /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
@@ -218,9 +246,10 @@ impl<C: Member> TableState<C> {
         self.must_wake(connections == 0)
     }
 
-    /// Queues every parked connection whose deadline has passed.
+    /// Queues parked connections whose deadline has passed, a few at a time.
     fn queue_overdue(&mut self, now: Millis) {
-        while let Some(token) = self.deadlines.take_due(now) {
+        for _ in 0..OVERDUE_AT_ONCE {
+            let Some(token) = self.deadlines.take_due(now) else { return };
             // Gone, or out: then its deadline is set anew when it is parked.
             let Some(connection) = self.slots.take(token) else { continue };
             let due = connection.deadline();
