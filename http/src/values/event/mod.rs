@@ -187,7 +187,9 @@ mod tests {
                 event = event.add_data(text).add_comment(&comment);
             }
             let (heard, retries) = interpret(&encoded(&event.id(&id)));
-            let data = texts.join("\n").replace("\r\n", "\n").replace('\r', "\n");
+            let texts: Vec<String> =
+                texts.iter().map(|text| text.replace("\r\n", "\n").replace('\r', "\n")).collect();
+            let data = texts.join("\n");
             prop_assert_eq!((heard, retries), (vec![Heard { kind, data, id }], vec![]));
         }
 
