@@ -248,12 +248,14 @@ impl<C: Member> TableState<C> {
 
     /// Queues parked connections whose deadline has passed, a few at a time.
     fn queue_overdue(&mut self, now: Millis) {
-        for _ in 0..OVERDUE_AT_ONCE {
+        let mut left = OVERDUE_AT_ONCE;
+        while left > 0 {
             let Some(token) = self.deadlines.take_due(now) else { return };
             // Gone, or out: then its deadline is set anew when it is parked.
             let Some(connection) = self.slots.take(token) else { continue };
             let due = connection.deadline();
             if due <= now {
+                left -= 1;
                 self.to_serve.push_back(ToServe::Overdue(connection));
             } else if let Err((connection, _)) = self.slots.park(token, connection, false) {
                 debug_assert!(false, "nothing is reported under the lock");
@@ -262,5 +264,91 @@ impl<C: Member> TableState<C> {
                 self.deadlines.set(token, due);
             }
         }
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+
+    struct Conn {
+        token: Token,
+        deadline: Millis,
+    }
+
+    impl Member for Conn {
+        fn token(&self) -> Token {
+            self.token
+        }
+
+        fn deadline(&self) -> Millis {
+            self.deadline
+        }
+
+        fn note(&mut self, _: Readiness) {}
+
+        fn count_requests(&mut self) -> u64 {
+            0
+        }
+    }
+
+    /// A table with so many parked connections that have this deadline.
+    fn parked(count: usize, deadline: Millis) -> (Table<Conn>, Vec<Token>) {
+        let table = Table::new();
+        let tokens = (0..count)
+            .map(|_| {
+                let token = table.reserve().expect("it has not ended");
+                let _ = table.add(Conn { token, deadline });
+                token
+            })
+            .collect();
+        (table, tokens)
+    }
+
+    /// Serves and ends connections until the poller is to be asked, or there are none; says how many that were.
+    fn pass(table: &Table<Conn>, now: Millis) -> usize {
+        let mut served = 0;
+        while let Next::Connection(mut conn) | Next::Overdue(mut conn) = table.find(now) {
+            let _ = table.end(&mut conn);
+            served += 1;
+        }
+        served
+    }
+
+    const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+
+    #[test]
+    fn however_many_are_woken_the_poller_is_asked_in_between() {
+        let (table, tokens) = parked(1000, NEVER);
+        assert!(matches!(table.find(0), Next::Nothing(NEVER)));
+        let (last, woken) = tokens.split_last().expect("some");
+        let wakes = woken.iter().filter(|token| table.resume(**token)).count();
+        assert_eq!(wakes, 1, "the driver is woken once");
+        assert!(!table.resume(woken[0]), "it is out");
+        table.report(std::iter::empty());
+        assert_eq!(pass(&table, 0), RESUMED_PER_PASS);
+        // Who is reported comes before those that are left.
+        table.report([(*last, READABLE)].into_iter());
+        let Next::Connection(first) = table.find(0) else { panic!("it is ready") };
+        assert_eq!(first.token, *last);
+        let mut served = RESUMED_PER_PASS + pass(&table, 0);
+        while !matches!(table.find(0), Next::Nothing(_)) {
+            table.report(std::iter::empty());
+            served += pass(&table, 0);
+        }
+        assert_eq!(served, woken.len());
+    }
+
+    #[test]
+    fn however_many_are_overdue_the_poller_is_asked_in_between() {
+        let (table, _) = parked(1000, 5);
+        let mut served = 0;
+        while served < 1000 {
+            let now = pass(&table, 9);
+            assert!(now <= OVERDUE_AT_ONCE, "{now} at once");
+            served += now;
+            table.report(std::iter::empty());
+        }
+        assert!(matches!(table.find(9), Next::Nothing(NEVER)));
     }
 }
