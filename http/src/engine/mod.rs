@@ -19,6 +19,7 @@
 //! - *lease*, *term*, *in handler*: the right to drive a shard; the evidence of having it; what a driver has instead
 //!   while it is inside of the user's code and may lose the lease.
 //! - *driver*: the worker of the pool that holds a shard's term. *Helper*: a worker that serves what was handed over.
+//! - *woken*: a parked connection that was queued because the source of its response has something.
 //! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
 //!   turns between two questions to the poller.
 //! - *hand over*: to leave a connection to a helper, with the workspace that holds its request.

@@ -1,9 +1,9 @@
 //! One who sends to many.
 
 use super::mailbox::Mailbox;
-use super::members::Members;
 use super::options::EventOptions;
 use super::stream::EventStream;
+use super::subscribers::Subscribers;
 use super::sync::{Mutex, lock};
 use crate::values::event::{Event, EventError};
 use crate::wire::wake::Waker;
@@ -56,7 +56,7 @@ pub struct EventHub {
 }
 
 struct HubShared {
-    members: Arc<Members>,
+    subscribers: Arc<Subscribers>,
     options: EventOptions,
     /// One event after the other, so that all get them in the same order; with memory that each of them uses.
     sending: Mutex<Vec<Waker>>,
@@ -79,7 +79,7 @@ impl EventHub {
 
     fn of(options: EventOptions) -> Self {
         let shared = HubShared {
-            members: Arc::default(),
+            subscribers: Arc::default(),
             options,
             sending: Mutex::new(Vec::new()),
             lost: AtomicU64::new(0),
@@ -89,11 +89,11 @@ impl EventHub {
 
     /// A stream that gets what is sent from now on. Once the hub is closed it is at its end.
     pub fn subscribe(&self) -> EventStream {
-        let HubShared { members, options, .. } = &*self.shared;
+        let HubShared { subscribers, options, .. } = &*self.shared;
         let mailbox = Arc::new(Mailbox::new());
         let stream = EventStream::new(mailbox.clone(), options);
-        match members.enter(&mailbox) {
-            Some(place) => stream.of_member(members.clone(), place),
+        match subscribers.enter(&mailbox) {
+            Some(place) => stream.of_subscriber(subscribers.clone(), place),
             None => {
                 stream.end();
                 stream
@@ -109,13 +109,13 @@ impl EventHub {
     /// # Errors
     /// [`EventError::Field`], and [`EventError::Closed`] when the hub was closed.
     pub fn send(&self, event: Event) -> Result<usize, EventError> {
-        let HubShared { members, options, sending, lost } = &*self.shared;
+        let HubShared { subscribers, options, sending, lost } = &*self.shared;
         let event = event.encode()?;
         let mut wakers = lock(sending);
-        if members.is_closed() {
+        if subscribers.is_closed() {
             return Err(EventError::Closed);
         }
-        let tally = members.post(&event, options.queue, options.when_full(), &mut wakers);
+        let tally = subscribers.post(&event, options.queue, options.when_full(), &mut wakers);
         lost.fetch_add(tally.lost, Ordering::Relaxed);
         Ok(tally.queued)
     }
@@ -124,7 +124,7 @@ impl EventHub {
     /// connection is served by [`serve`](crate::Server::serve); see
     /// [`Response::set_event_stream`](crate::Response::set_event_stream).
     pub fn subscribers(&self) -> usize {
-        self.shared.members.count()
+        self.shared.subscribers.count()
     }
 
     /// How many events subscribers have lost because they were too slow, each counted for each of them.
@@ -135,7 +135,7 @@ impl EventHub {
     /// Ends all streams behind what waits for them. There is no way back.
     pub fn close(&self) {
         let mut wakers = lock(&self.shared.sending);
-        self.shared.members.close(&mut wakers);
+        self.shared.subscribers.close(&mut wakers);
     }
 }
 
@@ -147,7 +147,7 @@ impl Default for EventHub {
 
 impl Drop for HubShared {
     fn drop(&mut self) {
-        self.members.close(&mut Vec::new());
+        self.subscribers.close(&mut Vec::new());
     }
 }
 

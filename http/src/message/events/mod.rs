@@ -5,16 +5,16 @@
 //! again when something comes.
 //!
 //! The files: the mailbox, whose decisions are all taken under its lock (`mailbox`; the models compile it as it is); what
-//! its reader is (`stream`), and who writes: one for one client (`channel`), one for many (`hub`, `members`).
+//! its reader is (`stream`), and who writes: one for one client (`channel`), one for many (`hub`, `subscribers`).
 //!
 //! The rule: whoever sends waits for no client and for nobody who serves one.
 
 mod channel;
 mod hub;
 mod mailbox;
-mod members;
 mod options;
 mod stream;
+mod subscribers;
 mod sync;
 
 pub use channel::{EventSender, event_channel, event_channel_with};

@@ -3,8 +3,8 @@
 //! The rule: whatever is put between two events is whole, and nothing is put in the middle of one.
 
 use super::mailbox::{Mailbox, Taken};
-use super::members::Members;
 use super::options::EventOptions;
+use super::subscribers::Subscribers;
 use crate::util::panic;
 use crate::values::event::{Event, EventError};
 use crate::wire::wake::Waker;
@@ -28,7 +28,7 @@ const GATHERED_BYTES: usize = 16 * 1024;
 pub struct EventStream {
     mailbox: Arc<Mailbox<Waker>>,
     /// The hub's list, and the place on it.
-    membership: Option<(Arc<Members>, usize)>,
+    membership: Option<(Arc<Subscribers>, usize)>,
     heartbeat: Option<Duration>,
     tells_loss: bool,
     /// Something is to be sent even if it means nothing.
@@ -55,9 +55,9 @@ impl EventStream {
         }
     }
 
-    /// The same, of which `members` know at `place` until it is dropped.
-    pub(super) fn of_member(mut self, members: Arc<Members>, place: usize) -> Self {
-        self.membership = Some((members, place));
+    /// The same, of which `subscribers` know at `place` until it is dropped.
+    pub(super) fn of_subscriber(mut self, subscribers: Arc<Subscribers>, place: usize) -> Self {
+        self.membership = Some((subscribers, place));
         self
     }
 
@@ -178,8 +178,8 @@ fn too_slow() -> io::Error {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        if let Some((members, place)) = self.membership.take() {
-            members.leave(place);
+        if let Some((subscribers, place)) = self.membership.take() {
+            subscribers.leave(place);
         }
         self.mailbox.leave();
         if let Some(code) = self.at_end.take() {

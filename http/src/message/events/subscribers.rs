@@ -13,12 +13,12 @@ const AT_ONCE: usize = 128;
 
 /// The mailboxes of a hub.
 #[derive(Debug, Default)]
-pub(super) struct Members {
-    state: Mutex<MembersState>,
+pub(super) struct Subscribers {
+    state: Mutex<SubscribersState>,
 }
 
 #[derive(Debug, Default)]
-struct MembersState {
+struct SubscribersState {
     places: Vec<Option<Arc<Mailbox<Waker>>>>,
     vacant: Vec<usize>,
     is_closed: bool,
@@ -31,7 +31,7 @@ pub(super) struct Tally {
     pub(super) lost: u64,
 }
 
-impl Members {
+impl Subscribers {
     /// Takes in a mailbox; says which place it has. `None`: nobody sends any more.
     pub(super) fn enter(&self, mailbox: &Arc<Mailbox<Waker>>) -> Option<usize> {
         let mut state = lock(&self.state);
