@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
 
@@ -74,6 +76,15 @@ impl Transport for Socket {
     fn is_broken(&mut self) -> bool {
         let broken = PollFlags::HUP | PollFlags::ERR;
         self.poll(broken, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(broken))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn give_up_after(&mut self, limit: Option<Duration>) {
+        if let Socket::Tcp(socket) = self {
+            if let Err(error) = SockRef::from(&*socket).set_tcp_user_timeout(limit) {
+                log::debug!("a limit for acknowledgements could not be set: {error}");
+            }
+        }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

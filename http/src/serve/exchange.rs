@@ -236,6 +236,10 @@ impl Exchange {
             log::error!("a handler kept its context; its connection is closed without an answer");
         }
         let stays = answered?;
+        if let (Some(_), Some(transport)) = (self.live(), transport) {
+            // Heartbeats are so small that the system takes any number of them for a peer that has vanished.
+            transport.give_up_after(patience.write);
+        }
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
@@ -328,6 +332,9 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
+            if let (Some(_), Some(transport)) = (self.live(), transport) {
+                transport.give_up_after(None);
+            }
             self.end_stream(by);
             return Ok(Piece::None);
         };

@@ -87,6 +87,10 @@ pub(crate) trait Transport: Send {
         false
     }
 
+    /// Has the peer given up, and that reported, when it has not acknowledged for so long what was sent to it; `None`: as
+    /// long as the system likes. Does nothing where that cannot be had.
+    fn give_up_after(&mut self, _limit: Option<Duration>) {}
+
     /// Sends up to `count` bytes of `file` from `offset` without copying them through this process. `None`: this
     /// transport cannot.
     fn send_file(&mut self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {
