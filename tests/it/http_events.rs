@@ -753,6 +753,21 @@ fn ten_thousand_streams() {
     }
     let (subscribed, threads, resident) = figures("all listen");
     assert_eq!(subscribed, STREAMS);
+    // Who asks for something else meanwhile is answered in between.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = is_over.clone();
+    let beside = background(move || {
+        let mut client = Client::connect(address);
+        let mut waits = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            let begun = Instant::now();
+            assert_eq!(client.get("/fast").text(), "fast");
+            waits.push(begun.elapsed());
+            thread::sleep(Duration::from_millis(1));
+        }
+        waits.sort();
+        waits
+    });
     let mut sending = Client::connect(address);
     for number in 0..10 {
         let begun = Instant::now();
@@ -762,6 +777,10 @@ fn ten_thousand_streams() {
         clients.iter().for_each(|client| hears(client, &event));
         println!("sent in {sent:?}, the last one had it after {:?}", begun.elapsed());
     }
+    is_over.store(true, Ordering::Relaxed);
+    let waits = beside.outcome("a fast route");
+    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
+    println!("a fast route beside that: {:?}, p99 {:?}, at most {:?}", at(50), at(99), at(100));
     let (_, threads_after, resident_after) = figures("after ten events");
     assert!(threads.max(threads_after) <= 20);
     for resident in [resident, resident_after] {
@@ -787,6 +806,7 @@ fn serve_ten_thousand() {
             let sent = hub.send(Event::data(text)).unwrap();
             ctx.set_body(sent.to_string());
         }
+        "/fast" => ctx.set_body("fast"),
         _ => ctx.set_body(format!("{} {} {}", hub.subscribers(), threads(), memory_kib("VmRSS"))),
     });
     println!("listening on {}", running.address());
