@@ -25,7 +25,7 @@ fn main() {
 }
 
 fn print(standings: &[Standing]) {
-    let of = |server| standings.iter().find(|standing| standing.server == server);
+    let of = |server| standings.iter().find(|standing| standing.server() == server);
     let references = [of(Server::Bare), of(Server::Hyper)];
     let mut table = Table::new(&[
         "server",
@@ -41,7 +41,7 @@ fn print(standings: &[Standing]) {
     ]);
     for standing in standings {
         let mut row = vec![
-            standing.server.name().to_owned(),
+            standing.name().to_owned(),
             format!("{:.0}", standing.rate()),
             format!("{:.0} %", standing.rate_spread()),
             format!("{:.2}", standing.cpu()),

@@ -1,4 +1,4 @@
-//! Counts what each thread allocates, for the benchmarks that say so in their tables.
+//! Counts what each thread allocates, or what the whole program holds, for the benchmarks that say so in their tables.
 //!
 //! The idea: a benchmark makes [`Counting`] its global allocator, which hands everything on to the system's. A count is
 //! two additions to the thread's own memory, so it costs those who allocate about a nanosecond and the others nothing.
@@ -11,10 +11,26 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::{Add, Sub};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The system's allocator, and a count of the calls.
 #[derive(Debug)]
 pub struct Counting;
+
+/// The system's allocator, and the sum of the bytes that are allocated and not yet freed.
+///
+/// Two threads that allocate at once wait for each other's cache line, so it is for benchmarks of memory alone.
+#[derive(Debug)]
+pub struct Weighing;
+
+/// Bytes that the program holds at this moment; none without [`Weighing`].
+#[must_use]
+pub fn live_bytes() -> Option<u64> {
+    // Before `main` the runtime has allocated something already.
+    Some(LIVE.load(Ordering::Relaxed)).filter(|&live| live > 0)
+}
+
+static LIVE: AtomicU64 = AtomicU64::new(0);
 
 /// What was allocated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,9 +112,56 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+fn weigh(grown: usize, shrunk: usize) {
+    // Blocks are freed after they were allocated, so the sum never falls below zero.
+    LIVE.fetch_add((grown as u64).wrapping_sub(shrunk as u64), Ordering::Relaxed);
+}
+
+// SAFETY: as above. The count is an atomic.
+unsafe impl GlobalAlloc for Weighing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        weigh(layout.size(), 0);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        weigh(layout.size(), 0);
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        weigh(new_size, layout.size());
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        weigh(0, layout.size());
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_is_weighed() {
+        assert_eq!(live_bytes(), None);
+        let layout = Layout::new::<[u8; 24]>();
+        // SAFETY: the layouts are not empty and go along with their blocks.
+        unsafe {
+            let block = Weighing.alloc(layout);
+            assert_eq!(live_bytes(), Some(24));
+            let block = Weighing.realloc(block, layout, 16);
+            assert_eq!(live_bytes(), Some(16));
+            Weighing.dealloc(block, Layout::new::<[u8; 16]>());
+        }
+        assert_eq!(live_bytes(), None);
+    }
 
     #[test]
     fn nothing_is_counted_without_the_allocator() {

@@ -11,10 +11,13 @@
 //! of the peers, and in the operations that the benchmarks with [`micro`] spell out.
 
 pub mod allocations;
+mod chance;
 pub mod cpu;
+pub mod descriptors;
 pub mod http;
 pub mod latency;
 pub mod load;
+pub mod machine;
 pub mod memory;
 pub mod micro;
 pub mod objects;

@@ -6,14 +6,23 @@
 //! been answered: a request that a server forgot is found, however many others it served meanwhile.
 
 mod connection;
+mod crowd;
+mod lone;
+mod paced;
 
+pub use crowd::Crowd;
+pub use paced::{Pace, Paced};
+
+use crate::chance::Chance;
 use crate::cpu::CpuTime;
 use crate::http::ServerProcess;
 use crate::latency::Histogram;
+use crate::machine;
 use crate::report::micros;
 use crate::settings::Settings;
 use connection::Connection;
 use mio::{Events, Interest, Poll, Token};
+use paced::Pacer;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -29,6 +38,12 @@ pub struct Exchange {
     pub body: &'static str,
     /// How often, in proportion to the weights of the others.
     pub weight: u32,
+}
+
+impl Exchange {
+    fn request(&self, address: SocketAddr) -> Vec<u8> {
+        format!("GET {} HTTP/1.1\r\nHost: {address}\r\n\r\n", self.target).into_bytes()
+    }
 }
 
 /// What to send, and for how long.
@@ -48,6 +63,8 @@ pub struct Load {
     pub measure: Duration,
     /// How long an answer may take before the run has failed.
     pub patience: Duration,
+    /// What is asked beside it at a steady pace.
+    pub paced: Option<Paced>,
 }
 
 impl Load {
@@ -56,12 +73,13 @@ impl Load {
     pub fn new(settings: &Settings, connections: usize, exchanges: Vec<Exchange>) -> Self {
         Self {
             threads: 2,
-            connections: settings.connections.unwrap_or(connections),
+            connections: settings.connections_or(connections),
             pipeline: settings.pipeline.unwrap_or(1),
             exchanges,
             warm_up: settings.warm_up(),
             measure: settings.measure(),
             patience: Duration::from_secs(10),
+            paced: None,
         }
     }
 }
@@ -79,6 +97,11 @@ pub struct Measured {
     pub client: CpuTime,
     /// Threads of the server at its end.
     pub server_threads: usize,
+    /// CPU time that everything else on the machine used in that time, as the kernel's ticks have it; none where the
+    /// kernel does not tell.
+    pub others: Option<Duration>,
+    /// What was asked beside the load.
+    pub pace: Pace,
 }
 
 impl Measured {
@@ -94,10 +117,31 @@ impl Measured {
         self.answers() as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// CPU time of the server per answer, in microseconds.
+    /// CPU time of the server per answer, in microseconds. What is asked at a steady pace is paid for by the load.
     #[must_use]
     pub fn server_cpu(&self) -> f64 {
         micros(self.server.total()) / self.answers() as f64
+    }
+
+    /// How many cores everything else on the machine kept busy; not a number where the kernel does not tell.
+    #[must_use]
+    pub fn other_cores(&self) -> f64 {
+        self.others.map_or(f64::NAN, |others| others.as_secs_f64() / self.elapsed.as_secs_f64())
+    }
+
+    /// Both together, as if it had been one run: what was measured in several parts.
+    #[must_use]
+    pub fn and(mut self, more: &Self) -> Self {
+        self.elapsed += more.elapsed;
+        for (mine, theirs) in self.latency.iter_mut().zip(&more.latency) {
+            mine.merge(theirs);
+        }
+        self.server += more.server;
+        self.client += more.client;
+        self.server_threads = self.server_threads.max(more.server_threads);
+        self.others = self.others.zip(more.others).map(|(mine, theirs)| mine + theirs);
+        self.pace.merge(&more.pace);
+        self
     }
 
     /// CPU time of the load generator per answer, in microseconds.
@@ -131,11 +175,23 @@ fn drive(
         let clients: Vec<_> = (0..load.threads)
             .map(|index| scope.spawn(move || Client::connect(load, address, index)?.run(stage)))
             .collect();
+        let pacers: Vec<_> = load
+            .paced
+            .iter()
+            .flat_map(|paced| (0..paced.connections).map(move |index| (paced, index)))
+            .map(|(paced, index)| {
+                scope.spawn(move || Pacer::connect(paced, address, index, load.patience)?.run(stage))
+            })
+            .collect();
         let window = observe(stage);
         // Also when observing failed: the clients must come to an end either way.
         stage.enter(DRAIN);
         let latency = collect(load, clients)?;
-        let measured = Measured { latency, ..window? };
+        let mut pace = Pace::default();
+        for pacer in pacers {
+            pace.merge(&joined(pacer)?);
+        }
+        let measured = Measured { latency, pace, ..window? };
         if measured.answers() == 0 {
             return Err("nothing was answered in the time measured".to_owned());
         }
@@ -176,6 +232,7 @@ fn observe(load: &Load, server: &mut ServerProcess, stage: &Stage) -> Result<Mea
     thread::sleep(load.warm_up);
     let server_before = server.cpu_time().map_err(lost)?;
     let client_before = CpuTime::of_this_process();
+    let busy_before = machine::busy_time();
     let started = Instant::now();
     stage.enter(MEASURE);
     thread::sleep(load.measure);
@@ -184,7 +241,17 @@ fn observe(load: &Load, server: &mut ServerProcess, stage: &Stage) -> Result<Mea
     let elapsed = started.elapsed();
     let client = CpuTime::of_this_process() - client_before;
     let server = server.cpu_time().map_err(lost)? - server_before;
-    Ok(Measured { elapsed, latency: Vec::new(), server, client, server_threads })
+    let busy = machine::busy_time().zip(busy_before).map(|(after, before)| after.saturating_sub(before));
+    let others = busy.map(|busy| busy.saturating_sub(server.total() + client.total()));
+    Ok(Measured {
+        elapsed,
+        latency: Vec::new(),
+        server,
+        client,
+        server_threads,
+        others,
+        pace: Pace::default(),
+    })
 }
 
 fn collect(
@@ -193,12 +260,16 @@ fn collect(
 ) -> Result<Vec<Histogram>, String> {
     let mut latency = vec![Histogram::new(); load.exchanges.len()];
     for client in clients {
-        let part = client.join().map_err(|_| "a thread of the load generator panicked".to_owned())??;
+        let part = joined(client)?;
         for (all, part) in latency.iter_mut().zip(&part) {
             all.merge(part);
         }
     }
     Ok(latency)
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, String>>) -> Result<T, String> {
+    thread.join().map_err(|_| "a thread of the load generator panicked".to_owned())?
 }
 
 /// One thread of the load generator.
@@ -208,7 +279,7 @@ struct Client<'l> {
     connections: Vec<Connection>,
     poll: Poll,
     latency: Vec<Histogram>,
-    chance: Chance,
+    lot: Lot,
 }
 
 impl<'l> Client<'l> {
@@ -223,16 +294,13 @@ impl<'l> Client<'l> {
             poll.registry().register(connection.source(), token, interest).map_err(failed)?;
             connections.push(connection);
         }
-        let request = |exchange: &Exchange| {
-            format!("GET {} HTTP/1.1\r\nHost: {address}\r\n\r\n", exchange.target).into_bytes()
-        };
         Ok(Self {
             load,
-            requests: load.exchanges.iter().map(request).collect(),
+            requests: load.exchanges.iter().map(|exchange| exchange.request(address)).collect(),
             connections,
             poll,
             latency: vec![Histogram::new(); load.exchanges.len()],
-            chance: Chance::new(&load.exchanges, index),
+            lot: Lot::new(&load.exchanges, index),
         })
     }
 
@@ -279,7 +347,7 @@ impl<'l> Client<'l> {
 
     fn send(&mut self, index: usize, now: Instant) -> Result<(), String> {
         for _ in 0..self.load.pipeline {
-            let kind = self.chance.next();
+            let kind = self.lot.next();
             self.connections[index].queue(kind, &self.requests[kind], now);
         }
         self.connections[index].flush()
@@ -297,32 +365,29 @@ impl<'l> Client<'l> {
     }
 }
 
-/// Draws kinds of requests by weight; the same sequence in every run (xorshift).
-struct Chance {
-    state: u64,
+/// Draws kinds of requests by weight; the same sequence in every run.
+struct Lot {
+    chance: Chance,
     /// For each kind, the sum of the weights up to it.
     up_to: Vec<u32>,
 }
 
-impl Chance {
+impl Lot {
     fn new(exchanges: &[Exchange], seed: usize) -> Self {
         let mut sum = 0;
         let up_to = exchanges.iter().map(|exchange| {
             sum += exchange.weight;
             sum
         });
-        Self { up_to: up_to.collect(), state: 0x9E37_79B9_7F4A_7C15 ^ (seed as u64 + 1) }
+        Self { up_to: up_to.collect(), chance: Chance::new(seed as u64) }
     }
 
     fn next(&mut self) -> usize {
         if let [_] = self.up_to[..] {
             return 0;
         }
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
         let total = self.up_to.last().copied().unwrap_or(1);
-        let drawn = ((self.state >> 32) % u64::from(total)) as u32;
+        let drawn = self.chance.below(total as usize) as u32;
         self.up_to.iter().position(|&sum| drawn < sum).unwrap_or(0)
     }
 }
@@ -337,23 +402,27 @@ mod tests {
 
     /// Puts a load on a server that treats each of two connections so.
     fn run_against(treat: impl Fn(&mut TcpStream) + Sync) -> Result<Measured, String> {
-        let load = Load {
+        run_under(&short_load(Exchange { target: "/", body: "hi", weight: 1 }), treat)
+    }
+
+    fn short_load(exchange: Exchange) -> Load {
+        Load {
             patience: Duration::from_millis(200),
             measure: Duration::from_millis(100),
-            ..Load::new(
-                &Settings { quick: true, ..Settings::default() },
-                2,
-                vec![Exchange { target: "/", body: "hi", weight: 1 }],
-            )
-        };
+            ..Load::new(&Settings { quick: true, ..Settings::default() }, 2, vec![exchange])
+        }
+    }
+
+    fn run_under(load: &Load, treat: impl Fn(&mut TcpStream) + Sync) -> Result<Measured, String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (listener, treat) = (&listener, &treat);
         thread::scope(|scope| {
-            for _ in 0..load.connections {
+            let paced = load.paced.as_ref().map_or(0, |paced| paced.connections);
+            for _ in 0..load.connections + paced {
                 scope.spawn(move || treat(&mut listener.accept().unwrap().0));
             }
-            drive(&load, address, |stage| {
+            drive(load, address, |stage| {
                 stage.enter(MEASURE);
                 thread::sleep(load.measure);
                 Ok(Measured {
@@ -362,6 +431,8 @@ mod tests {
                     server: CpuTime::default(),
                     client: CpuTime::default(),
                     server_threads: 0,
+                    others: None,
+                    pace: Pace::default(),
                 })
             })
         })
@@ -409,12 +480,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_paced_is_answered_beside_the_load() {
+        let exchange = Exchange { target: "/", body: "hi", weight: 1 };
+        let paced = Paced { exchange: exchange.clone(), connections: 2, per_second: 200 };
+        let load = Load { paced: Some(paced), ..short_load(exchange) };
+        let measured = run_under(&load, |stream| answering(stream, RIGHT, usize::MAX)).unwrap();
+        assert!(measured.pace.measured.count() > 0);
+        assert!(measured.answers() > 0);
+        let wrong = RIGHT.replace("hi", "ho");
+        assert!(run_under(&load, |stream| answering(stream, &wrong, usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn parts_add_up_to_one_run() {
+        let run = || run_against(|stream| answering(stream, RIGHT, usize::MAX)).unwrap();
+        let (one, other) = (run(), run());
+        let (answers, elapsed) = (one.answers() + other.answers(), one.elapsed + other.elapsed);
+        let both = one.and(&other);
+        assert_eq!((both.answers(), both.elapsed), (answers, elapsed));
+    }
+
+    #[test]
     fn chance_follows_the_weights_and_repeats() {
         let exchange = |weight| Exchange { target: "/", body: "", weight };
         let exchanges = [exchange(99), exchange(1)];
         let draw = || {
-            let mut chance = Chance::new(&exchanges, 0);
-            (0..100_000).map(|_| chance.next()).collect::<Vec<_>>()
+            let mut lot = Lot::new(&exchanges, 0);
+            (0..100_000).map(|_| lot.next()).collect::<Vec<_>>()
         };
         let rare = draw().into_iter().filter(|&kind| kind == 1).count();
         assert!((800..1200).contains(&rare), "one in a hundred became {rare} in 100,000");

@@ -84,6 +84,29 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// A quarter, half and three quarters of the way through some values, between neighbours where it falls between them; not
+/// numbers when empty.
+#[must_use]
+pub fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    [0.25, 0.5, 0.75].map(|share| {
+        let place = share * values.len().saturating_sub(1) as f64;
+        let (below, above) = (place.floor() as usize, place.ceil() as usize);
+        match (values.get(below), values.get(above)) {
+            (Some(low), Some(high)) => low + (high - low) * place.fract(),
+            _ => f64::NAN,
+        }
+    })
+}
+
+/// The median of some ratios, and in brackets how far their middle half reaches.
+#[must_use]
+pub fn middle_half(values: impl IntoIterator<Item = f64>) -> String {
+    let [low, middle, high] = quartiles(values);
+    format!("{middle:.2} ({low:.2}-{high:.2})")
+}
+
 /// How far the values lie apart, in per cent of their median: the noise to read the table with.
 #[must_use]
 pub fn spread(values: impl IntoIterator<Item = f64> + Clone) -> f64 {
@@ -117,6 +140,10 @@ mod tests {
         assert_eq!(median([4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(median([]).is_nan());
         assert_eq!(spread([9.0, 10.0, 12.0]), 30.0);
+        assert_eq!(quartiles([5.0, 1.0, 3.0, 2.0, 4.0]), [2.0, 3.0, 4.0]);
+        assert_eq!(quartiles([1.0, 2.0]), [1.25, 1.5, 1.75]);
+        assert!(quartiles([])[1].is_nan());
+        assert_eq!(middle_half([1.0]), "1.00 (1.00-1.00)");
     }
 
     #[test]

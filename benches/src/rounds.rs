@@ -1,6 +1,8 @@
-//! Rounds in which every contestant runs once, in a rotating order: what drifts on the machine then falls on all of
-//! them alike. Ratios are taken within a round, and their median is the result.
+//! Rounds in which every contestant runs once, in an order that is shuffled anew for each: what drifts on the machine then
+//! falls on all of them alike, and nobody always runs behind the same one. Ratios are taken within a round, and their
+//! median is the result.
 
+use crate::chance::Chance;
 use crate::report::{median, spread};
 
 /// The name that all others are compared with.
@@ -19,8 +21,7 @@ impl<R> Rounds<R> {
     pub fn play(rounds: usize, names: Vec<&'static str>, mut run: impl FnMut(usize) -> R) -> Self {
         let mut runs: Vec<Vec<R>> = names.iter().map(|_| Vec::new()).collect();
         for round in 0..rounds {
-            for turn in 0..names.len() {
-                let contestant = (round + turn) % names.len();
+            for contestant in order(round, names.len()) {
                 runs[contestant].push(run(contestant));
             }
         }
@@ -72,29 +73,55 @@ impl<R> Rounds<R> {
     }
 }
 
+/// The order of a round's contestants: shuffled, but the same in every run of the benchmark.
+#[must_use]
+pub fn order(round: usize, contestants: usize) -> Vec<usize> {
+    let mut chance = Chance::new(round as u64);
+    let mut order: Vec<_> = (0..contestants).collect();
+    for last in (1..contestants).rev() {
+        order.swap(last, chance.below(last + 1));
+    }
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_round_begins_with_another_contestant() {
-        let mut order = Vec::new();
+    fn every_contestant_runs_once_in_a_round() {
+        let mut played = Vec::new();
         let rounds = Rounds::play(2, vec!["ours", "b", "c"], |contestant| {
-            order.push(contestant);
-            order.len() as f64
+            played.push(contestant);
+            played.len() as f64
         });
-        assert_eq!(order, [0, 1, 2, 1, 2, 0]);
-        assert_eq!(rounds.of(0), [1.0, 6.0]);
-        assert_eq!(rounds.median(1, |&figure| figure), 3.0);
+        assert_eq!(played, [order(0, 3), order(1, 3)].concat());
+        for contestant in 0..3 {
+            let [first, second] = rounds.of(contestant) else { panic!("two rounds were played") };
+            assert!(*first <= 3.0 && *second > 3.0);
+        }
+    }
+
+    #[test]
+    fn orders_are_shuffled_evenly_and_repeat() {
+        let mut firsts = [0; 4];
+        for round in 0..400 {
+            let mut order = order(round, 4);
+            assert_eq!(order, super::order(round, 4));
+            firsts[order[0]] += 1;
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3]);
+        }
+        assert!(firsts.iter().all(|first| (60..140).contains(first)), "{firsts:?}");
     }
 
     #[test]
     fn ratios_are_taken_within_rounds() {
         // Everybody is ten times slower in the second round: medians of the figures could not tell.
-        let figures = [[1.0, 2.0], [20.0, 10.0]];
+        let figures = [[1.0, 2.0], [10.0, 20.0]];
         let mut played = 0;
         let rounds = Rounds::play(2, vec!["ours", "twice"], |contestant| {
-            let figure = figures[played / 2][if played < 2 { contestant } else { 1 - contestant }];
+            let figure = figures[played / 2][contestant];
             played += 1;
             figure
         });

@@ -13,7 +13,10 @@ options of a benchmark, after `cargo bench -p anthill-benches --bench NAME --`:
   NAME ...           only these contestants (as the table calls them)
   --rounds=N         rounds; in each, every contestant runs once
   --seconds=S        measured time of one run (http benchmarks)
-  --connections=N    connections of the load generator (http benchmarks)
+  --connections=N    connections of the load generator (http benchmarks; N,M,... where there are tables for several)
+  --sleeps=US,...    how long the handlers sleep, in microseconds (http_blocking)
+  --calm=S           fast traffic before a server counts as calmed (http_blocking)
+  --cases=NAME,...   only these tables (benchmarks with several that have names)
   --pipeline=N       requests sent at once on a connection (http benchmarks)
   --test             smoke mode: run briefly, only to check the answers
                      (also with ANTHILL_BENCH_QUICK=1 in the environment)";
@@ -27,8 +30,14 @@ pub struct Settings {
     pub rounds: Option<usize>,
     /// Measured time of one run.
     pub measure: Option<Duration>,
-    /// Connections of the load generator.
-    pub connections: Option<usize>,
+    /// Connections of the load generator; empty when not asked for.
+    pub connections: Vec<usize>,
+    /// How long handlers sleep, in microseconds; empty when not asked for.
+    pub sleeps: Vec<u64>,
+    /// For how long there is fast traffic before a server counts as calmed.
+    pub calm: Option<Duration>,
+    /// The tables wanted; empty means all.
+    pub cases: Vec<String>,
     /// Requests sent at once on a connection.
     pub pipeline: Option<usize>,
     /// The contestants wanted; empty means all.
@@ -62,17 +71,12 @@ impl Settings {
                 None if argument == "--test" => settings.quick = true,
                 None if !argument.starts_with('-') => settings.only.push(argument.clone()),
                 Some(("--rounds", value)) => settings.rounds = Some(positive("--rounds", value)?),
-                Some(("--connections", value)) => {
-                    settings.connections = Some(positive("--connections", value)?)
-                }
+                Some(("--connections", value)) => settings.connections = several("--connections", value)?,
+                Some(("--sleeps", value)) => settings.sleeps = several("--sleeps", value)?,
+                Some(("--cases", value)) => settings.cases = value.split(',').map(str::to_owned).collect(),
+                Some(("--calm", value)) => settings.calm = Some(time("--calm", value)?),
                 Some(("--pipeline", value)) => settings.pipeline = Some(positive("--pipeline", value)?),
-                Some(("--seconds", value)) => {
-                    let seconds: f64 = positive("--seconds", value)?;
-                    settings.measure = Some(
-                        Duration::try_from_secs_f64(seconds)
-                            .map_err(|_| format!("--seconds={value} is too long a time"))?,
-                    );
-                }
+                Some(("--seconds", value)) => settings.measure = Some(time("--seconds", value)?),
                 _ => return Err(format!("unknown option {argument}")),
             }
         }
@@ -97,22 +101,52 @@ impl Settings {
         Duration::from_millis(if self.quick { 50 } else { 500 })
     }
 
+    /// Connections of a benchmark that has one table. Ends the process when several numbers were given, as a table for the
+    /// first would look like an answer.
+    #[must_use]
+    pub fn connections_or(&self, default: usize) -> usize {
+        match self.connections[..] {
+            [] => default,
+            [only] => only,
+            _ => {
+                crate::report::complain("this benchmark has one table: give one number of connections");
+                process::exit(2);
+            }
+        }
+    }
+
+    /// Leaves only the tables that were asked for, in the benchmark's order. Ends the process when a name is not among
+    /// them.
+    #[must_use]
+    pub fn choose_cases<T: Copy>(&self, cases: &[T], name: impl Fn(T) -> &'static str) -> Vec<T> {
+        chosen("case", &self.cases, cases, name)
+    }
+
     /// Leaves only the contestants that were asked for, in the benchmark's order. Ends the process when a name is not
     /// among them, as a table without it would look like an answer.
     #[must_use]
     pub fn choose<T: Copy>(&self, contestants: &[T], name: impl Fn(T) -> &'static str) -> Vec<T> {
-        let known: Vec<_> = contestants.iter().map(|&contestant| name(contestant)).collect();
-        if let Some(stranger) = self.only.iter().find(|wanted| !known.contains(&wanted.as_str())) {
-            crate::report::complain(&format!(
-                "no contestant {stranger} here, choose from: {}",
-                known.join(" ")
-            ));
-            process::exit(2);
-        }
-        let wanted =
-            |contestant: &T| self.only.is_empty() || self.only.iter().any(|only| only == name(*contestant));
-        contestants.iter().copied().filter(wanted).collect()
+        chosen("contestant", &self.only, contestants, name)
     }
+}
+
+fn chosen<T: Copy>(what: &str, wanted: &[String], all: &[T], name: impl Fn(T) -> &'static str) -> Vec<T> {
+    let known: Vec<_> = all.iter().map(|&one| name(one)).collect();
+    if let Some(stranger) = wanted.iter().find(|wanted| !known.contains(&wanted.as_str())) {
+        crate::report::complain(&format!("no {what} {stranger} here, choose from: {}", known.join(" ")));
+        process::exit(2);
+    }
+    let is_wanted = |one: &T| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name(*one));
+    all.iter().copied().filter(is_wanted).collect()
+}
+
+fn several<N: FromStr + PartialOrd + Default>(option: &str, value: &str) -> Result<Vec<N>, String> {
+    value.split(',').map(|one| positive(option, one)).collect()
+}
+
+fn time(option: &str, value: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(positive(option, value)?)
+        .map_err(|_| format!("{option}={value} is too long a time"))
 }
 
 fn positive<N: FromStr + PartialOrd + Default>(option: &str, value: &str) -> Result<N, String> {
@@ -144,13 +178,26 @@ mod tests {
         assert_eq!(settings.measure, Some(Duration::from_millis(500)));
         assert_eq!(settings.choose(&["bare", "ours"], |name| name), ["ours"]);
         assert!(parse(&["--bench", "--test"]).unwrap().quick);
+        let settings =
+            parse(&["--bench", "--connections=64,256", "--sleeps=100", "--calm=0.2", "--cases=a,b"]).unwrap();
+        assert_eq!((&settings.connections[..], &settings.sleeps[..]), (&[64, 256][..], &[100][..]));
+        assert_eq!(settings.calm, Some(Duration::from_millis(200)));
+        assert_eq!(settings.choose_cases(&["b", "c", "a"], |name| name), ["b", "a"]);
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for nonsense in
-            ["--round=3", "--rounds", "--rounds=0", "--seconds=-1", "--seconds=1e300", "--pipeline=x"]
-        {
+        for nonsense in [
+            "--round=3",
+            "--rounds",
+            "--rounds=0",
+            "--seconds=-1",
+            "--seconds=1e300",
+            "--pipeline=x",
+            "--connections=64,",
+            "--sleeps=-1",
+            "--calm=0",
+        ] {
             assert!(parse(&["--bench", nonsense]).is_err(), "{nonsense} was accepted");
         }
     }

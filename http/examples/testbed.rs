@@ -13,15 +13,19 @@ use std::time::{Duration, Instant};
 
 use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
 use anthill_http::{
-    Cookie, Error, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
+    Cookie, Error, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// How long requests in flight may take after a signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How long a client may fall behind the rate that is asked for.
+const GRACE: Duration = Duration::from_secs(60);
 /// More than this is not made up by `/bytes`.
 const BYTES_MAX: usize = 1 << 30;
+/// Files pass through `/form`, however long; its values are kept until they are answered, so they are not to be more.
+const VALUE_BYTES_MAX: usize = 32 << 20;
 
 /// For `/stats`, which asks the server it runs in.
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -64,9 +68,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             server.serve_unix(listener)?;
         }
         None => {
-            let listener = Server::listen(&*arguments.address)?;
-            println!("listening on {}", listener.local_addr()?);
-            server.serve(listener)?;
+            let listeners = server.listen_all(&*arguments.address)?;
+            println!("listening on {}", listeners[0].local_addr()?);
+            server.serve_all(listeners)?;
         }
     }
     // Accepting has ended; the requests in flight have not.
@@ -95,6 +99,7 @@ impl Arguments {
             arguments.server = match &*option {
                 "--no-keepalive" => server.keep_alive(false),
                 "--get-only" => server.get_only(true),
+                "--reuse-port" => server.reuse_port(true),
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
                 "--stream-request-body" => {
@@ -121,12 +126,15 @@ impl Arguments {
                         "--read-header-timeout-ms" => server.read_header_timeout(millis()?),
                         "--idle-timeout-ms" => server.idle_timeout(millis()?),
                         "--write-timeout-ms" => server.write_timeout(millis()?),
+                        "--min-body-rate" => server.min_body_rate(MinRate::new(number()?, GRACE)),
                         "--max-body" => server.max_request_body_size(number()?),
                         "--read-buffer" => server.read_buffer_size(count()?),
                         "--concurrency" => server.concurrency(count()?),
                         "--max-conns-per-ip" => server.max_conns_per_ip(count()?),
                         "--max-requests-per-conn" => server.max_requests_per_conn(number()?),
                         "--max-workers" => server.max_workers(count()?),
+                        "--max-waiting" => server.max_waiting_requests(count()?),
+                        "--max-wait-ms" => server.max_wait(millis()?),
                         _ => return Err(format!("{option} is not an option of this library yet").into()),
                     }
                 }
@@ -384,7 +392,8 @@ fn list_args(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
 }
 
 fn list_parts(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
-    let mut parts = ctx.multipart(multipart::Limits::new())?;
+    let limits = multipart::Limits::new().max_body_bytes(BYTES_MAX as u64).max_part_bytes(None);
+    let mut parts = ctx.multipart(limits)?;
     let mut list = Vec::new();
     while let Some(mut part) = parts.next_part()? {
         list.extend_from_slice(part.name().unwrap_or_default().as_bytes());
@@ -394,7 +403,7 @@ fn list_parts(ctx: &mut RequestCtx) -> Result<Vec<u8>, form::Error> {
             let size = io::copy(&mut part, &mut io::sink()).map_err(multipart::Error::from)?;
             list.extend_from_slice(format!("{file_name}:{size}").as_bytes());
         } else {
-            part.read_to_end(&mut list).map_err(multipart::Error::from)?;
+            list.extend(part.read_to_vec(VALUE_BYTES_MAX.saturating_sub(list.len()))?);
         }
         list.push(b'\n');
     }
@@ -409,7 +418,7 @@ fn stats(ctx: &mut RequestCtx) {
     let _ = write!(
         json,
         "{{\"open_connections\":{},\"accepted_connections\":{},\"requests\":{},\"rejected\":{{\"concurrency\":{},\
-         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{}}},",
+         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{}}},",
         stats.open_connections,
         stats.accepted_connections,
         stats.requests,
@@ -419,6 +428,8 @@ fn stats(ctx: &mut RequestCtx) {
         rejections.body_too_large,
         rejections.timed_out,
         rejections.malformed,
+        rejections.turned_away,
+        rejections.abandoned,
     );
     if let Some(workers) = stats.workers {
         let _ = write!(
@@ -429,8 +440,8 @@ fn stats(ctx: &mut RequestCtx) {
     }
     let _ = write!(
         json,
-        "\"revoked_leases\":{},\"dispatched_requests\":{},\"panics\":{}}}",
-        stats.revoked_leases, stats.dispatched_requests, stats.panics,
+        "\"revoked_leases\":{},\"dispatched_requests\":{},\"panics\":{},\"idle_connections_shed\":{}}}",
+        stats.revoked_leases, stats.dispatched_requests, stats.panics, stats.idle_connections_shed,
     );
     ctx.success("application/json", json);
 }

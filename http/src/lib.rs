@@ -60,7 +60,10 @@
 //! - Every connection takes a file descriptor: set [`concurrency`](ServerBuilder::concurrency) below the process's limit
 //!   (`ulimit -n`). At the limit of the system, connections wait instead of being refused.
 //! - [`max_workers`](ServerBuilder::max_workers) bounds how many handlers, and functions that write bodies, may block at
-//!   once. Requests beyond that wait without a limit of their own.
+//!   once. Requests beyond that wait: at most [`max_waiting_requests`](ServerBuilder::max_waiting_requests) of them, for
+//!   [`max_wait`](ServerBuilder::max_wait); others are answered 503. Whatever does not block is answered all the while.
+//! - A handler that asks its own server for something that blocks needs a second thread for it. When all are taken by such
+//!   handlers they are answered 503 after `max_wait`; give what they ask for to a function instead.
 //! - [`Server::serve`] returns when a shutdown begins, while requests are still in flight. Whoever then leaves `main` ends
 //!   them; wait for [`Server::shutdown`] to return.
 //! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
@@ -119,6 +122,7 @@ pub use values::headers::Headers;
 pub use values::uri::Uri;
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+pub use wire::pace::MinRate;
 
 /// Bodies in pieces: how a request's is read and a response's is written, and how content codings are undone.
 ///
@@ -126,7 +130,7 @@ pub use values::{form, header, multipart};
 pub mod body {
     pub use crate::message::request::BodyReader;
     pub use crate::message::response::BodyWriter;
-    pub use crate::values::coding::{CodingError, ContentDecoder};
+    pub use crate::values::coding::{CodingError, ContentDecoder, DecodeLimit};
 }
 
 /// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.

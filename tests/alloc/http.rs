@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use std::io::{self, Read, Write};
 
+use anthill_http::body::ContentDecoder;
 use anthill_http::cookie::RequestCookies;
-use anthill_http::form::Form;
+use anthill_http::form::{self, Form};
 use anthill_http::header::{AcceptEncoding, ByteRanges};
-use anthill_http::multipart::{Boundary, Multipart};
+use anthill_http::multipart::{Boundary, Limits, Multipart};
 use anthill_http::{Request, RequestCtx, Server, ServerBuilder};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::{GROWTH, Meter, WINDOWS, bytes_asked_for, enroll};
 
@@ -251,6 +254,68 @@ fn par_17_forms_and_parts_are_bounded() {
     ] {
         let asked = bytes_asked_for(|| assert!(options.read(kind, Repeating::new(start, then)).is_err()));
         assert!((1..128 * 1024).contains(&asked), "{asked} bytes for a form {start:?} and {then:?}");
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("a vector");
+    encoder.finish().expect("a vector")
+}
+
+/// 400 MB in some 400 KB costs a few of the megabyte that may come out at any ratio, in whatever it is collected and
+/// however slowly it comes.
+#[test]
+fn engine_f9_a_bomb_costs_little_memory() {
+    let value = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n";
+    let file = "--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\n";
+    let member = gzip(&vec![b'x'; 4_000_000]).repeat(100);
+    assert!((350_000..500_000).contains(&member.len()), "{}", member.len());
+    let folder = tempfile::tempdir().expect("a folder");
+    for (kind, start) in [
+        ("application/x-www-form-urlencoded", "a="),
+        ("multipart/form-data; boundary=b", value),
+        ("multipart/form-data; boundary=b", file),
+    ] {
+        let mut request = Request::new("POST", "/").expect("a request");
+        request.set_content_type(kind);
+        request.set_content_encoding("gzip");
+        request.set_body([gzip(start.as_bytes()), member.clone()].concat());
+        let mut ctx = RequestCtx::for_request(request, None);
+        let body = ctx.request.body().to_vec();
+        let options = Form::options().temp_dir(folder.path());
+        let is_refused = |form: Result<Form, form::Error>| form.is_err_and(|error| error.is_too_large());
+        let reads: [(&str, &dyn Fn(&mut RequestCtx) -> bool); 5] = [
+            ("at once", &|_| is_refused(options.read_encoded(kind, "gzip", &body[..]))),
+            ("slowly", &|_| is_refused(options.read_encoded(kind, "gzip", Slowly(&body)))),
+            ("decoded", &|_| {
+                let mut decoder = ContentDecoder::new("gzip", Slowly(&body)).expect("a known coding");
+                decoder.read_to_end(&mut Vec::new()).is_err()
+            }),
+            ("by name", &|ctx| ctx.form_value("a").is_none()),
+            ("by parts", &|ctx| {
+                let Ok(mut parts) = ctx.multipart(Limits::new()) else {
+                    return !kind.starts_with("multipart");
+                };
+                let mut part = parts.next_part().expect("a body").expect("a part");
+                part.read_to_end(&mut Vec::new()).is_err()
+            }),
+        ];
+        for (way, is_refused) in reads {
+            let asked = bytes_asked_for(|| assert!(is_refused(&mut ctx), "{way} of {start:?}"));
+            // Growing to its size, a vector asks for twice as much.
+            assert!(asked < 6 * 1024 * 1024, "{asked} bytes {way} for {start:?}");
+        }
+    }
+}
+
+/// Gives seven bytes at a time.
+struct Slowly<'a>(&'a [u8]);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let most = room.len().min(7);
+        self.0.read(&mut room[..most])
     }
 }
 

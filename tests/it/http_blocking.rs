@@ -173,8 +173,9 @@ fn without_a_spare_worker_all_are_answered_in_the_end() {
         answered_all(&mut asleep, "/sleep?20");
     }
     assert_eq!(inside.load(Ordering::SeqCst), 0);
-    let workers = running.server().stats().workers.map(|pool| pool.workers);
-    assert_eq!(workers, Some(SHARDS), "there are no more workers than allowed");
+    let workers = running.server().stats().workers.map_or(0, |pool| pool.peak_workers);
+    // Those of max_workers, two for each shard, and four for handlers that turn out to block.
+    assert!(workers <= 3 * SHARDS + 4, "{workers} threads");
 }
 
 #[test]
@@ -252,9 +253,9 @@ fn a_shutdown_waits_for_handlers_that_block() {
         let mut held = running.clients(8);
         send_all(&mut held, "/held");
         let busy = workers.min(8);
-        eventually("they block", || inside.load(Ordering::SeqCst) == busy);
+        eventually("they block", || inside.load(Ordering::SeqCst) >= busy);
         assert!(running.shut_down(Duration::from_millis(200)).is_err());
-        assert_eq!(inside.load(Ordering::SeqCst), busy, "none was interrupted");
+        assert!(inside.load(Ordering::SeqCst) >= busy, "none was interrupted");
         let server = running.server().clone();
         let shutdown = background(move || server.shutdown(PATIENCE));
         gate.open();

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anthill_http::body::ContentDecoder;
 use anthill_http::form::{self, Error, Limit};
 use anthill_http::multipart::{self, Boundary, Malformed, MultipartWriter};
-use anthill_http::{Request, RequestCtx, Server};
+use anthill_http::{Request, RequestCtx, Server, StatusError};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
 use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
@@ -329,8 +330,70 @@ fn frm_04_a_small_body_cannot_become_a_huge_form() {
     request.set_content_encoding("gzip");
     request.set_body(&bomb);
     let mut ctx = RequestCtx::for_request(request, None);
-    assert!(matches!(ctx.form_file("photo"), Err(Error::TooLarge(Limit::Body))), "{} bytes", bomb.len());
+    assert!(matches!(ctx.form_file("photo"), Err(Error::TooLarge(Limit::Ratio))), "{} bytes", bomb.len());
+    let trusting = form::Options::new().max_ratio(None);
+    assert!(matches!(ctx.form(&trusting), Err(Error::TooLarge(Limit::Body))));
     assert_eq!(ctx.form_value("photo"), None);
+}
+
+/// 400 MB of the letter `x` behind `start`, in some 400 KB: members of gzip one behind the other.
+fn bomb(start: &[u8], end: &[u8]) -> Vec<u8> {
+    let member = gzip(&vec![b'x'; 4_000_000]);
+    let bomb = [gzip(start), member.repeat(100), gzip(end)].concat();
+    assert!((350_000..500_000).contains(&bomb.len()), "{}", bomb.len());
+    bomb
+}
+
+/// Takes the form in the way that the path says, by default limits.
+fn take(ctx: &mut RequestCtx) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let codings = ctx.request.content_encoding().unwrap_or_default().to_vec();
+    match ctx.path() {
+        "/form" => drop(ctx.form(&form::Options::new())?),
+        "/file" => drop(ctx.form_file("photo")?),
+        "/args" => drop(ctx.post_args()?),
+        "/value" => drop(ctx.form_value("photo").ok_or(Error::TooLarge(Limit::Ratio))?),
+        "/decoder" => drop(ContentDecoder::new(codings, ctx.body_reader())?.read_to_end(&mut Vec::new())?),
+        _ => {
+            let mut parts = ctx.multipart(multipart::Limits::new())?;
+            while let Some(mut part) = parts.next_part()? {
+                part.read_to_end(&mut Vec::new())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn engine_f9_a_bomb_is_answered_413_whatever_it_is_read_as() {
+    let (head, end) = (
+        &b"--sep\r\nContent-Disposition: form-data; name=photo; filename=f\r\n\r\n"[..],
+        &b"\r\n--sep--\r\n"[..],
+    );
+    let field = b"--sep\r\nContent-Disposition: form-data; name=photo\r\n\r\n";
+    let (file, value, pairs) = (bomb(head, end), bomb(field, end), bomb(b"photo=", b""));
+    let handled = |ctx: &mut RequestCtx| match take(ctx) {
+        Ok(()) => ctx.set_body("it was taken"),
+        Err(error) => ctx.error(error.to_string(), error.status()),
+    };
+    for streams in [false, true] {
+        let running = Running::with(Server::builder().shards(1).stream_request_body(streams), handled);
+        for (content_type, body, targets) in [
+            (MULTIPART, &file, &["/form", "/file", "/value", "/parts", "/decoder"][..]),
+            (MULTIPART, &value, &["/form", "/file", "/value", "/parts"]),
+            (URLENCODED, &pairs, &["/form", "/args", "/value", "/decoder"]),
+        ] {
+            for target in targets {
+                let message = post_message(target, content_type, "Content-Encoding: gzip\r\n", body);
+                for piece in [usize::MAX, 1000] {
+                    let mut client = running.client();
+                    // What is refused is not read to its end.
+                    let _ = message.chunks(piece).try_for_each(|bytes| client.try_send(bytes));
+                    let reply = client.response();
+                    assert_eq!(reply.status, 413, "{target} {content_type} {streams}: {}", reply.text());
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -359,7 +422,8 @@ fn uploads_in_constant_memory(length: u64) {
         let (received, most, sent, pauses) =
             (received.clone(), most_under_way.clone(), sent.clone(), pauses.clone());
         move |ctx: &mut RequestCtx| {
-            let mut parts = ctx.multipart(multipart::Limits::new()).expect("a multipart body");
+            let limits = multipart::Limits::new().max_body_bytes(None).max_part_bytes(None);
+            let mut parts = ctx.multipart(limits).expect("a multipart body");
             let mut part = parts.next_part().expect("a body").expect("a part");
             let mut position = 0_u64;
             loop {

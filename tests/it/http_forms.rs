@@ -404,7 +404,7 @@ fn frm_04_one_byte_below_the_size_is_too_large() {
                 options.read(content_type, trickle(body.as_bytes(), bytes_max))
             };
             assert!(read(body.len()).is_ok());
-            for below in [body.len() - 1, 1, 0] {
+            for below in [body.len() - 1, 1] {
                 let error = read(below).expect_err("too large");
                 assert!(matches!(error, Error::TooLarge(found) if found == limit), "{below}: {error:?}");
                 assert!(error.is_too_large());
@@ -415,6 +415,65 @@ fn frm_04_one_byte_below_the_size_is_too_large() {
     let padded = format!("{SMALL_FORM}{}", "x".repeat(100_000));
     let error = Form::options().max_body_bytes(length as u64 + 99_999).read(MULTIPART, padded.as_bytes());
     assert!(matches!(error, Err(Error::TooLarge(Limit::Body))));
+}
+
+/// Nobody may read from it.
+struct Untouched;
+
+impl Read for Untouched {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        panic!("the body was read");
+    }
+}
+
+#[test]
+fn options_that_cannot_be_meant_are_refused_before_a_byte_is_read() {
+    let options = Form::options;
+    let beyond = "is more than max_body_bytes allows; lower it or raise that";
+    let (zero, no_ratio) = ("must be at least 1", "must be at least 1, or None for no limit");
+    for (options, option, problem) in [
+        (options().max_fields(0), "max_fields", zero),
+        (options().max_field_bytes(0), "max_field_bytes", zero),
+        (options().max_file_bytes(0), "max_file_bytes", zero),
+        (options().max_body_bytes(0), "max_body_bytes", zero),
+        (options().max_ratio(0), "max_ratio", no_ratio),
+        (options().max_body_bytes(10).max_file_bytes(11), "max_file_bytes", beyond),
+        (options().max_file_bytes(33 * 1024 * 1024), "max_file_bytes", beyond),
+    ] {
+        for kind in [MULTIPART, URLENCODED] {
+            let error = options.read(kind, Untouched).expect_err("they cannot be meant");
+            let Error::BadOption(fault) = &error else { panic!("{error:?}") };
+            assert_eq!((fault.option(), fault.to_string()), (option, format!("{option} {problem}")));
+            assert_eq!(error.status(), 500, "it is not the client's fault");
+        }
+    }
+    let limits = multipart::Limits::new;
+    for (limits, option, problem) in [
+        (limits().max_parts(0), "max_parts", zero),
+        (limits().max_head_bytes(0), "max_head_bytes", zero),
+        (limits().max_part_bytes(0), "max_part_bytes", zero),
+        (limits().max_body_bytes(0), "max_body_bytes", zero),
+        (limits().max_ratio(0), "max_ratio", no_ratio),
+        (limits().max_part_bytes(33 * 1024 * 1024), "max_part_bytes", beyond),
+        (limits().max_body_bytes(10).max_part_bytes(11), "max_part_bytes", beyond),
+    ] {
+        let boundary = Boundary::new("sep").expect("a boundary");
+        let mut multipart = Multipart::with_limits(Untouched, &boundary, limits);
+        for _ in 0..2 {
+            let error = multipart.next_part().map(drop).expect_err("they cannot be meant");
+            let multipart::Error::BadOption(fault) = &error else { panic!("{error:?}") };
+            assert_eq!((fault.option(), fault.to_string()), (option, format!("{option} {problem}")));
+            assert_eq!(error.status(), 500);
+        }
+    }
+    // What does not contradict itself: a smaller body than the default part, and no bound for parts and files.
+    for options in [options().max_body_bytes(1000), options().max_file_bytes(None).max_memory_bytes(0)] {
+        assert!(options.read(MULTIPART, SMALL_FORM.as_bytes()).is_ok());
+    }
+    for limits in [limits().max_body_bytes(1000), limits().max_part_bytes(None).max_ratio(1)] {
+        let boundary = Boundary::new("sep").expect("a boundary");
+        assert!(Multipart::with_limits(SMALL_FORM.as_bytes(), &boundary, limits).next_part().is_ok());
+    }
 }
 
 #[test]
@@ -430,7 +489,7 @@ fn frm_04_every_other_bound_is_met_to_the_byte() {
     let field_bytes =
         2 * disposition + "form-data; name=a".len() + "form-data; name=f; filename=f".len() + "1".len();
     assert!(read(Form::options().max_field_bytes(field_bytes)).is_ok());
-    for below in [field_bytes - 1, disposition + "form-data; name=a".len(), 10, 0] {
+    for below in [field_bytes - 1, disposition + "form-data; name=a".len(), 10, 1] {
         let error = read(Form::options().max_field_bytes(below));
         assert!(matches!(error, Err(Error::TooLarge(Limit::FieldBytes))), "{below}: {error:?}");
     }
@@ -494,7 +553,8 @@ fn passes_in_constant_memory(content_length: u64) {
         largest_read: largest_read.clone(),
     };
     let boundary = Boundary::from_content_type(MULTIPART).expect("a boundary");
-    let mut multipart = Multipart::new(upload, &boundary);
+    let limits = multipart::Limits::new().max_body_bytes(None).max_part_bytes(None);
+    let mut multipart = Multipart::with_limits(upload, &boundary, limits);
     let mut part = multipart.next_part().expect("a body").expect("a part");
     let mut received = 0;
     let mut most_under_way = 0;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anthill_http::{Server, ServerBuilder};
+use anthill_http::{MinRate, Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
 use anthill_tests::server::{Running, skip};
 use anthill_tests::{Gate, PATIENCE, background, eventually, within};
@@ -345,9 +345,10 @@ fn figures_of_what_is_open_and_what_was_refused() {
     });
     let second_address = running.listen("127.0.0.1:0").unwrap();
     let mut clients = [running.client(), Client::connect(second_address)];
-    clients[0].send(get("/held"));
-    clients[1].get("/");
-    running.reaches("two are open", |stats| stats.open_connections == 2);
+    for client in &mut clients {
+        client.send(get("/held"));
+    }
+    eventually("none of the two is idle", || running.handled() == 2);
     for place in 0..4 {
         let address = if place % 2 == 0 { running.address() } else { second_address };
         assert_eq!(Client::connect(address).response().status, 503);
@@ -355,7 +356,9 @@ fn figures_of_what_is_open_and_what_was_refused() {
     let stats = running.server().stats();
     assert_eq!((stats.rejections.concurrency, stats.accepted_connections), (4, 2));
     gate.open();
-    clients[0].response();
+    for client in &mut clients {
+        client.response();
+    }
     drop(clients);
     running.reaches("none is open", |stats| stats.open_connections == 0 && stats.requests == 2);
     assert_eq!(running.server().stats().rejections.concurrency, 4);
@@ -440,12 +443,19 @@ fn a_server_that_is_dropped_without_a_shutdown_leaves_nothing_behind() {
 fn options_that_contradict_each_other_are_refused_by_name() {
     for (option, options) in [
         ("shards", Server::builder().shards(0)),
-        ("max_workers", Server::builder().shards(3).max_workers(2)),
+        ("shards", Server::builder().shards(usize::MAX)),
+        ("max_workers", Server::builder().max_workers(0)),
+        ("max_workers", Server::builder().max_workers(usize::MAX)),
+        ("max_streaming_workers", Server::builder().max_streaming_workers(0)),
+        ("max_streaming_workers", Server::builder().max_workers(2).max_streaming_workers(3)),
+        ("max_waiting_requests", Server::builder().max_waiting_requests(0)),
+        ("max_wait", Server::builder().max_wait(Duration::ZERO)),
         ("concurrency", Server::builder().concurrency(0)),
         ("max_conns_per_ip", Server::builder().max_conns_per_ip(0)),
         ("max_requests_per_conn", Server::builder().max_requests_per_conn(0)),
         ("read_buffer_size", Server::builder().read_buffer_size(255)),
         ("read_buffer_size", Server::builder().read_buffer_size(16 * 1024 * 1024 + 1)),
+        ("max_request_body_size", Server::builder().max_request_body_size(0)),
         ("max_header_fields", Server::builder().max_header_fields(0)),
         ("max_header_fields", Server::builder().max_header_fields(usize::MAX)),
         ("name", Server::builder().name("two\nlines")),
@@ -453,6 +463,18 @@ fn options_that_contradict_each_other_are_refused_by_name() {
         ("read_header_timeout", Server::builder().read_header_timeout(Duration::ZERO)),
         ("idle_timeout", Server::builder().idle_timeout(Duration::ZERO)),
         ("write_timeout", Server::builder().write_timeout(Duration::ZERO)),
+        #[cfg(not(any(
+            target_os = "linux",
+            target_os = "android",
+            target_os = "freebsd",
+            target_os = "dragonfly"
+        )))]
+        ("reuse_port", Server::builder().reuse_port(true)),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(0, Duration::from_secs(1)))),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(u64::MAX, Duration::from_secs(1)))),
+        ("min_body_rate", Server::builder().min_body_rate(MinRate::new(240, Duration::ZERO))),
+        ("min_response_rate", Server::builder().min_response_rate(MinRate::new(0, Duration::from_secs(1)))),
+        ("min_response_rate", Server::builder().min_response_rate(MinRate::new(240, Duration::ZERO))),
         ("max_idle_worker_duration", Server::builder().max_idle_worker_duration(Duration::ZERO)),
     ] {
         let error = options.build(|_| {}).unwrap_err();

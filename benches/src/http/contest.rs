@@ -1,17 +1,37 @@
-//! Rounds in which every server runs once, in a rotating order: whatever drifts on the machine (its clock, its
+//! Rounds in which every server runs once, in a shuffled order: whatever drifts on the machine (its clock, its
 //! neighbours) then falls on all of them alike, and a ratio is taken within a round.
 
 use super::{Server, ServerProcess};
-use crate::load::{self, Load, Measured};
-use crate::report::{complain, median, micros, spread};
+use crate::load::{self, Load, Measured, Pace};
+use crate::report::{complain, median, micros, middle_half, spread};
+use crate::rounds::order;
 use std::process;
 use std::time::Duration;
+
+/// A server, and what it has seen before it is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entrant {
+    /// The name in tables and on the command line.
+    pub name: &'static str,
+    /// Who.
+    pub server: Server,
+    /// Whether there was fast traffic for some time, and nothing that blocked.
+    pub calmed: bool,
+}
+
+impl Entrant {
+    /// A server that was just started.
+    #[must_use]
+    pub const fn fresh(server: Server) -> Self {
+        Self { name: server.name(), server, calmed: false }
+    }
+}
 
 /// What a server has achieved in all rounds.
 #[derive(Debug)]
 pub struct Standing {
     /// Who.
-    pub server: Server,
+    pub entrant: Entrant,
     /// One measurement per round, in order.
     pub runs: Vec<Measured>,
 }
@@ -21,17 +41,29 @@ pub struct Standing {
 /// Ends the process with a message when a server gives a wrong answer or none: there is nothing to compare then.
 #[must_use]
 pub fn compete(servers: &[Server], rounds: usize, load: &Load) -> Vec<Standing> {
-    let mut standings: Vec<_> = servers.iter().map(|&server| Standing { server, runs: Vec::new() }).collect();
+    let entrants: Vec<_> = servers.iter().map(|&server| Entrant::fresh(server)).collect();
+    compete_by(&entrants, rounds, |_, process| load::run(load, process))
+}
+
+/// The same with any way to measure; `run` gets a fresh process each time.
+#[must_use]
+pub fn compete_by(
+    entrants: &[Entrant],
+    rounds: usize,
+    run: impl Fn(Entrant, &mut ServerProcess) -> Result<Measured, String>,
+) -> Vec<Standing> {
+    let mut standings: Vec<_> =
+        entrants.iter().map(|&entrant| Standing { entrant, runs: Vec::new() }).collect();
     for round in 0..rounds {
-        for turn in 0..servers.len() {
-            let standing = &mut standings[(round + turn) % servers.len()];
-            let measured = ServerProcess::start(standing.server)
+        for turn in order(round, entrants.len()) {
+            let standing = &mut standings[turn];
+            let measured = ServerProcess::start(standing.entrant.server)
                 .map_err(|error| error.to_string())
-                .and_then(|mut process| load::run(load, &mut process));
+                .and_then(|mut process| run(standing.entrant, &mut process));
             match measured {
                 Ok(measured) => standing.runs.push(measured),
                 Err(reason) => {
-                    complain(&format!("{} failed under load: {reason}", standing.server.name()));
+                    complain(&format!("{} failed under load: {reason}", standing.entrant.name));
                     process::exit(1);
                 }
             }
@@ -41,6 +73,18 @@ pub fn compete(servers: &[Server], rounds: usize, load: &Load) -> Vec<Standing> 
 }
 
 impl Standing {
+    /// The name in tables.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.entrant.name
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn server(&self) -> Server {
+        self.entrant.server
+    }
+
     /// Answers per second, the median of the rounds.
     #[must_use]
     pub fn rate(&self) -> f64 {
@@ -97,7 +141,51 @@ impl Standing {
         self.ratio(other, Measured::server_cpu)
     }
 
+    /// [`Standing::rate_ratio`] with its middle half.
+    #[must_use]
+    pub fn rate_ratios(&self, other: &Self) -> String {
+        middle_half(self.ratios(other, Measured::rate))
+    }
+
+    /// [`Standing::cpu_ratio`] with its middle half.
+    #[must_use]
+    pub fn cpu_ratios(&self, other: &Self) -> String {
+        middle_half(self.ratios(other, Measured::server_cpu))
+    }
+
+    /// A quantile of what was asked at a steady pace: the median of the rounds, which one that was disturbed does not move.
+    /// None when nothing was.
+    #[must_use]
+    pub fn paced(&self, quantile: f64) -> Option<f64> {
+        let rounds = self.runs.iter().map(|run| &run.pace.measured).filter(|pace| pace.count() > 0);
+        Some(median(rounds.map(|pace| micros(pace.quantile(quantile))))).filter(|paced| !paced.is_nan())
+    }
+
+    /// What was asked at a steady pace: all rounds' samples together, as one round has too few for the far quantiles.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        let mut pace = Pace::default();
+        for run in &self.runs {
+            pace.merge(&run.pace);
+        }
+        pace
+    }
+
+    /// How many cores everything else on the machine kept busy, the median of the rounds.
+    #[must_use]
+    pub fn other_cores(&self) -> f64 {
+        median(self.runs.iter().map(Measured::other_cores))
+    }
+
     fn ratio(&self, other: &Self, figure: impl Fn(&Measured) -> f64) -> f64 {
-        median(self.runs.iter().zip(&other.runs).map(|(mine, theirs)| figure(mine) / figure(theirs)))
+        median(self.ratios(other, figure))
+    }
+
+    fn ratios<'r>(
+        &'r self,
+        other: &'r Self,
+        figure: impl Fn(&Measured) -> f64 + 'r,
+    ) -> impl Iterator<Item = f64> + 'r {
+        self.runs.iter().zip(&other.runs).map(move |(mine, theirs)| figure(mine) / figure(theirs))
     }
 }

@@ -1,7 +1,8 @@
 //! hyper 1.x with a current-thread tokio runtime per lane: no work stealing and no shared queue, which is the fastest
 //! set-up it has for connections of equal weight.
 
-use super::{LANES, routes, spread};
+use super::routes::{self, Chore};
+use super::{LANES, spread};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -12,7 +13,6 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 
@@ -45,15 +45,13 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let uri = request.uri();
     let body = match uri.path() {
         "/" => Bytes::from_static(routes::HELLO.as_bytes()),
-        routes::SLEEP => match uri.query().and_then(routes::millis) {
-            Some(millis) => {
-                let sleep = spawn_blocking(move || thread::sleep(Duration::from_millis(millis)));
-                sleep.await.expect("sleeping does not panic");
-                Bytes::from(millis.to_string())
+        path => match Chore::of(path, uri.query().unwrap_or_default()) {
+            Some(chore) => {
+                let work = spawn_blocking(move || chore.run());
+                Bytes::from(work.await.expect("what there is to do does not panic"))
             }
-            None => return Ok(without_body(StatusCode::BAD_REQUEST)),
+            None => return Ok(without_body(StatusCode::NOT_FOUND)),
         },
-        _ => return Ok(without_body(StatusCode::NOT_FOUND)),
     };
     let mut response = Response::new(Full::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(routes::CONTENT_TYPE));

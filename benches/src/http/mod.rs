@@ -7,16 +7,20 @@
 mod actix;
 mod axum;
 mod bare;
+mod bare_threads;
 mod contest;
+mod go;
 mod hyper;
 mod process;
 pub(crate) mod routes;
 mod spread;
 mod threads;
 
-pub use contest::{Standing, compete};
+pub use contest::{Entrant, Standing, compete, compete_by};
 pub use process::{ServerProcess, serve_if_asked};
 
+use crate::report::say;
+use crate::settings::Settings;
 use std::error::Error;
 use std::net::TcpListener;
 
@@ -38,14 +42,30 @@ pub enum Server {
     Actix,
     /// A thread per connection, with httparse: the plainest blocking server.
     Threads,
+    /// A thread per connection that looks for nothing but the time to sleep: the limit, not a server.
+    BareThreads,
+    /// fasthttp, in Go: a goroutine per connection, and a sleep that is no thread's.
+    Fasthttp,
+    /// `net/http` of Go's standard library.
+    NetHttp,
 }
 
 impl Server {
-    const ALL: [Self; 6] = [Self::Bare, Self::Ours, Self::Hyper, Self::Axum, Self::Actix, Self::Threads];
+    const ALL: [Self; 9] = [
+        Self::Bare,
+        Self::Ours,
+        Self::Hyper,
+        Self::Axum,
+        Self::Actix,
+        Self::Threads,
+        Self::BareThreads,
+        Self::Fasthttp,
+        Self::NetHttp,
+    ];
 
     /// The name in tables and on the command line.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare",
             Self::Ours => "ours",
@@ -53,7 +73,29 @@ impl Server {
             Self::Axum => "axum",
             Self::Actix => "actix",
             Self::Threads => "threads",
+            Self::BareThreads => "bare_threads",
+            Self::Fasthttp => "fasthttp",
+            Self::NetHttp => "nethttp",
         }
+    }
+
+    /// Whether it can take part here; says why not. A server in Go is compiled for that, with what is on this machine.
+    #[must_use]
+    pub fn is_at_hand(self, settings: &Settings) -> bool {
+        if !matches!(self, Self::Fasthttp | Self::NetHttp) {
+            return true;
+        }
+        let outcome = match settings.quick && settings.only.is_empty() {
+            true => {
+                Err("it is not compiled for a smoke test, which would take longer than the test".to_owned())
+            }
+            false => go::prepare(self),
+        };
+        match &outcome {
+            Ok(version) => say(&format!("{} with {version}", self.name())),
+            Err(reason) => say(&format!("{} does not take part: {reason}", self.name())),
+        }
+        outcome.is_ok()
     }
 
     fn named(name: &str) -> Option<Self> {
@@ -69,6 +111,8 @@ impl Server {
             Self::Axum => axum::serve(listener),
             Self::Actix => actix::serve(listener),
             Self::Threads => threads::serve(&listener),
+            Self::BareThreads => bare_threads::serve(&listener),
+            Self::Fasthttp | Self::NetHttp => Err("it is a program of its own".into()),
         }
     }
 }

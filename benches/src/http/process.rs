@@ -2,10 +2,12 @@
 //!
 //! The benchmark's program starts itself again with hidden arguments, `--serve NAME`. The child binds a free port on
 //! 127.0.0.1 and writes its number on standard output; each line on its standard input is then answered with the CPU
-//! time it has used so far (user and system, in microseconds). When its standard input ends, so does the child: none
+//! time it has used so far (user and system, in microseconds), and with the bytes it has allocated and not freed where
+//! its allocator knows. When its standard input ends, so does the child: none
 //! survives a benchmark that was interrupted.
 
-use super::Server;
+use super::{Server, go};
+use crate::allocations::live_bytes;
 use crate::cpu::CpuTime;
 use crate::report::{complain, say};
 use socket2::SockRef;
@@ -54,7 +56,8 @@ fn serve(server: Server) -> io::Result<()> {
     for question in io::stdin().lines() {
         question?;
         let used = CpuTime::of_this_process();
-        say(&format!("{} {}", used.user.as_micros(), used.system.as_micros()));
+        let live = live_bytes().map_or(String::new(), |live| format!(" {live}"));
+        say(&format!("{} {}{live}", used.user.as_micros(), used.system.as_micros()));
     }
     Ok(())
 }
@@ -74,11 +77,7 @@ impl ServerProcess {
     /// # Errors
     /// When the process cannot be started or does not come up.
     pub fn start(server: Server) -> io::Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
-            .args([SERVE, server.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = command(server)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the server process has no standard streams"));
         };
@@ -104,13 +103,42 @@ impl ServerProcess {
     /// # Errors
     /// When the process does not answer any more.
     pub fn cpu_time(&mut self) -> io::Result<CpuTime> {
+        match self.ask()?[..] {
+            [user, system, ..] => {
+                Ok(CpuTime { user: Duration::from_micros(user), system: Duration::from_micros(system) })
+            }
+            _ => Err(io::Error::other("the server process does not tell its CPU time")),
+        }
+    }
+
+    /// The bytes it has allocated and not freed; none when its allocator does not know.
+    ///
+    /// # Errors
+    /// When the process does not answer any more.
+    pub fn live_bytes(&mut self) -> io::Result<Option<u64>> {
+        Ok(self.ask()?.get(2).copied())
+    }
+
+    fn ask(&mut self) -> io::Result<Vec<u64>> {
         writeln!(self.questions)?;
         let answer = self.answer()?;
-        let mut numbers = answer.split(' ').map(|number| number.parse().map(Duration::from_micros));
-        match (numbers.next(), numbers.next()) {
-            (Some(Ok(user)), Some(Ok(system))) => Ok(CpuTime { user, system }),
-            _ => Err(unexpected(&answer)),
-        }
+        answer.split(' ').map(|number| number.parse().map_err(|_| unexpected(&answer))).collect()
+    }
+
+    /// Its resident memory in KiB.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn resident(&self) -> io::Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most that was ever resident, in KiB.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub fn peak_resident(&self) -> io::Result<u64> {
+        self.status("VmHWM:")
     }
 
     /// How many threads it has at this moment.
@@ -118,9 +146,14 @@ impl ServerProcess {
     /// # Errors
     /// When the process has ended.
     pub fn threads(&self) -> io::Result<usize> {
+        Ok(usize::try_from(self.status("Threads:")?).unwrap_or(usize::MAX))
+    }
+
+    fn status(&self, field: &str) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")?.trim().parse().ok());
-        threads.ok_or_else(|| io::Error::other("the kernel does not tell the number of threads"))
+        let value = status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next());
+        let value = value.and_then(|value| value.parse().ok());
+        value.ok_or_else(|| io::Error::other(format!("the kernel does not tell {field}")))
     }
 
     fn answer(&mut self) -> io::Result<String> {
@@ -138,6 +171,16 @@ impl Drop for ServerProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// This program, asked to be that server; or the server's own.
+fn command(server: Server) -> io::Result<Command> {
+    if let Server::Fasthttp | Server::NetHttp = server {
+        return Ok(Command::new(go::program(server).map_err(io::Error::other)?));
+    }
+    let mut command = Command::new(env::current_exe()?);
+    command.args([SERVE, server.name()]);
+    Ok(command)
 }
 
 fn unexpected(answer: &str) -> io::Error {

@@ -1,11 +1,10 @@
 //! A thread per connection with blocking reads: no event loop, no pool, and httparse so that it is a server at all.
 
-use super::routes;
+use super::routes::{self, Chore};
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 /// Enough for the requests of the load generator, also pipelined; a head that does not fit ends the connection.
 const BUFFER: usize = 16 * 1024;
@@ -54,12 +53,11 @@ fn answer(bytes: &[u8]) -> io::Result<Option<(usize, String)>> {
         return Ok(None);
     };
     let body = match target.split_once('?') {
-        Some((routes::SLEEP, query)) => {
-            let millis = routes::millis(query).ok_or_else(|| io::Error::other("the query is not ms=N"))?;
-            thread::sleep(Duration::from_millis(millis));
-            millis.to_string()
+        Some((path, query)) => {
+            let chore = Chore::of(path, query).ok_or_else(|| io::Error::other("no such route"))?;
+            chore.run()
         }
-        _ => routes::HELLO.to_owned(),
+        None => routes::HELLO.to_owned(),
     };
     Ok(Some((length, body)))
 }

@@ -135,7 +135,7 @@ impl Connection {
 }
 
 /// The length of the first answer if it is complete and right; none if it is incomplete.
-fn answer_length(bytes: &[u8], expected: &[u8]) -> Result<Option<usize>, String> {
+pub(super) fn answer_length(bytes: &[u8], expected: &[u8]) -> Result<Option<usize>, String> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
     let head = match response.parse(bytes) {

@@ -11,6 +11,7 @@ use crate::config::settings::{Connections, Hooks, ResponseDefaults, Settings, Th
 use crate::ctx::{CtxOptions, FormValue, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
+use crate::wire::pace::MinRate;
 
 /// fasthttp's `DefaultConcurrency`.
 const DEFAULT_CONCURRENCY: usize = 256 * 1024;
@@ -20,7 +21,22 @@ const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(300);
 const DEFAULT_READ_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// That of Kestrel, whose grace is shorter; nginx waits as long between two reads.
+const DEFAULT_MIN_RATE: MinRate = MinRate::new(240, Duration::from_secs(60));
+/// A byte per nanosecond; the time of fewer cannot be told.
+const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
+const DEFAULT_MAX_WAITING: usize = 8192;
+const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
+/// More threads than any system gives a process.
+const WORKERS_CEILING: usize = 1 << 20;
+const SHARDS_CEILING: usize = 4096;
+/// What is derived from other options unless it is set.
+const UNSET: usize = usize::MAX;
+
+/// Whether this system spreads the connections of a port over several listeners.
+const SPREADS_OVER_A_PORT: bool =
+    cfg!(any(target_os = "linux", target_os = "android", target_os = "dragonfly", target_os = "freebsd"));
 
 /// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
 /// [`build`](ServerBuilder::build).
@@ -60,17 +76,21 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// |---|---|---|---|---|
 /// | [`shards`](Self::shards) | event loops | cores | one thread for each core does what does not block | |
 /// | [`max_workers`](Self::max_workers) | threads | 1024 | bounds the memory of handlers that block | requests whose handlers block wait for a thread |
+/// | [`max_streaming_workers`](Self::max_streaming_workers) | threads | three quarters of those | clients who do nothing cannot take the last one | uploads wait, 503 for bodies to be written |
+/// | [`max_waiting_requests`](Self::max_waiting_requests) | requests | 8192 | bounds the memory of what waits | 503 |
+/// | [`max_wait`](Self::max_wait) | time | 30 s | nobody waits longer for a page | 503 |
 /// | [`max_idle_worker_duration`](Self::max_idle_worker_duration) | time | 10 s | fasthttp's; outlives the pauses of a busy server | the thread ends |
 ///
 /// Connections:
 ///
 /// | option | unit | default | why | beyond |
 /// |---|---|---|---|---|
-/// | [`concurrency`](Self::concurrency) | connections | 262144 | fasthttp's; set it below the limit on open files | 503, closed |
+/// | [`concurrency`](Self::concurrency) | connections | 262144 | fasthttp's; set it below the limit on open files | the longest idle one is closed; 503, closed, when none is idle |
 /// | [`max_conns_per_ip`](Self::max_conns_per_ip) | connections | none | behind a proxy all come from one address | 429, closed |
 /// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
 /// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
 /// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | no | as in fasthttp | yes: `Connection: close` while shutting down |
+/// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
 ///
 /// Requests:
 ///
@@ -90,6 +110,8 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// | [`read_timeout`](Self::read_timeout) | first byte, end of body; when it is streamed, without a byte from the client | 300 s | 4 MiB at 14 kB/s | 408, closed |
 /// | [`idle_timeout`](Self::idle_timeout) | end of a response, next first byte | 75 s | longer than the 60 s that proxies keep connections | closed |
 /// | [`write_timeout`](Self::write_timeout) | without progress in sending | 60 s | a client that takes nothing for a minute is gone | closed |
+/// | [`min_body_rate`](Self::min_body_rate) | bytes per second while the server waits for a body, and grace | 240, 60 s | slower than any modem, and a pause of a minute | 408, closed |
+/// | [`min_response_rate`](Self::min_response_rate) | bytes per second while the server waits for a response to be taken, and grace | 240, 60 s | the same | closed |
 ///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
@@ -115,6 +137,9 @@ impl Default for ServerBuilder {
             threads: Threads {
                 shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
                 max_workers: DEFAULT_MAX_WORKERS,
+                max_streaming_workers: UNSET,
+                max_waiting: DEFAULT_MAX_WAITING,
+                max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
             },
             connections: Connections {
@@ -123,12 +148,15 @@ impl Default for ServerBuilder {
                 max_requests: None,
                 keep_alive: true,
                 close_on_shutdown: false,
+                reuse_port: false,
             },
             timeouts: Timeouts {
                 read: Some(DEFAULT_READ_TIMEOUT),
                 read_header: Some(DEFAULT_READ_HEADER_TIMEOUT),
                 idle: Some(DEFAULT_IDLE_TIMEOUT),
                 write: Some(DEFAULT_WRITE_TIMEOUT),
+                body_rate: Some(DEFAULT_MIN_RATE),
+                response_rate: Some(DEFAULT_MIN_RATE),
             },
             limits: Limits::DEFAULT,
             get_only: false,
@@ -190,14 +218,46 @@ impl ServerBuilder {
         self
     }
 
-    /// How many threads run handlers at most, one for each shard included; 1024 when not set. At least one for each shard.
+    /// How many handlers may block at once; 1024 when not set. At least 1.
     ///
-    /// The threads beyond the shards are what handlers that block can occupy at the same time while the shards go on, so
-    /// `max_workers - shards` handlers can block at once. The requests after those wait, without a limit of their own,
-    /// until one is done. Threads are made on demand and go when unused. A function that writes a response's body
-    /// ([`set_body_writer`](crate::Response::set_body_writer)) occupies a thread while it runs, too.
+    /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
+    /// demand and gone when unused. There are at most `max_workers` of these, besides two for each shard, and four for
+    /// handlers that turn out to block while all others do. The requests after those wait until one is done
+    /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
+    /// that do not block are answered, and timeouts are kept.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.threads.max_workers = workers;
+        self
+    }
+
+    /// How many of [`max_workers`](Self::max_workers) may go on at the pace of a client; three quarters of them when not
+    /// set, so that clients who do nothing cannot take the last one. At least 1, and no more than those.
+    ///
+    /// That is handlers that read a body while it arrives ([`stream_request_body`](Self::stream_request_body)), and
+    /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)). Further
+    /// requests to read wait as others do; further responses to be written are answered 503 in their place.
+    pub fn max_streaming_workers(mut self, workers: usize) -> Self {
+        self.threads.max_streaming_workers = workers;
+        self
+    }
+
+    /// How many requests may wait for a thread; 8192 when not set. Further ones are answered 503 at once, with
+    /// `Retry-After`. At least 1.
+    ///
+    /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers) others
+    /// run. Each keeps its bytes and some hundred more.
+    pub fn max_waiting_requests(mut self, requests: usize) -> Self {
+        self.threads.max_waiting = requests;
+        self
+    }
+
+    /// How long a request may wait for a thread before it is answered 503, with `Retry-After`; 30 s when not set. Above
+    /// zero; `None`: as long as it takes.
+    ///
+    /// A client that goes away meanwhile takes its request along: it is not run. (Whoever ends its sending within 50 ms of
+    /// the request has half-closed the connection, and waits for the answer.)
+    pub fn max_wait(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.threads.max_wait = limit.into();
         self
     }
 
@@ -210,10 +270,14 @@ impl ServerBuilder {
 
 /// Connections.
 impl ServerBuilder {
-    /// How many connections may be open at once, 262144 when not set; further ones are answered 503 and closed. At least 1.
+    /// How many connections may be open at once, 262144 when not set. At least 1.
     ///
-    /// Each takes a descriptor of the process, so keep it below the limit on open files: connections beyond that one are
-    /// not refused but wait with the system.
+    /// For a further one the connection is closed that has been idle for longest: between two requests or, when there is
+    /// none of those, without having sent anything yet. When none is idle the further one is answered 503 and closed.
+    ///
+    /// Each takes a descriptor of the process, so keep it below the limit on open files: when there are no descriptors
+    /// left, idle connections are closed in the same way, but when none is idle the further ones are not refused but wait
+    /// with the system.
     // LIM-01.
     pub fn concurrency(mut self, connections: usize) -> Self {
         self.connections.concurrency = connections;
@@ -257,6 +321,37 @@ impl ServerBuilder {
     }
 }
 
+/// Listeners.
+impl ServerBuilder {
+    /// Says whether [`listen_and_serve`](crate::Server::listen_and_serve) opens a listener for each shard, by the system's
+    /// `SO_REUSEPORT`; no when not set.
+    ///
+    /// The system then spreads connections over the shards by a hash of their addresses, each shard's are accepted by a
+    /// thread of its own, and other servers and processes of the same user that set the same option can listen on the same
+    /// port, for instance to take over from this one. Worth it for very many short connections. Without it one thread
+    /// accepts for all shards and gives each connection to the shard with the fewest busy ones, which spreads few
+    /// connections more evenly.
+    ///
+    /// For [`serve`](crate::Server::serve), which is given its listener, it changes nothing.
+    ///
+    /// On Linux, Android, FreeBSD and DragonFly BSD. Elsewhere [`build`](Self::build) refuses it: there is no such option,
+    /// or it gives all connections to one of the listeners.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")] {
+    /// let server = anthill_http::Server::builder().shards(2).reuse_port(true).build(|ctx| ctx.set_body("shared"))?;
+    /// let listeners = server.listen_all("127.0.0.1:0")?;
+    /// assert_eq!(listeners.len(), 2);
+    /// assert_eq!(listeners[0].local_addr()?, listeners[1].local_addr()?);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn reuse_port(mut self, reuses: bool) -> Self {
+        self.connections.reuse_port = reuses;
+        self
+    }
+}
+
 /// Requests.
 impl ServerBuilder {
     /// Size of the buffer that requests are read into, in bytes, and the limit of a request's line and header fields
@@ -283,7 +378,7 @@ impl ServerBuilder {
     }
 
     /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
-    /// anything of the body is read. With `None` bodies of any size are kept in memory.
+    /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1.
     // LIM-05, LIM-06, LIM-07.
     #[doc(alias = "unlimited_request_body_size")]
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
@@ -295,8 +390,9 @@ impl ServerBuilder {
     /// ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
     ///
     /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
-    /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout) ends the reading with an
-    /// error. What a handler leaves unread is thrown away, up to 256 KiB; a connection with more than that is closed.
+    /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout), or less than
+    /// [`min_body_rate`](Self::min_body_rate) asks for, ends the reading with an error. What a handler leaves unread is
+    /// thrown away, up to 256 KiB; a connection with more than that is closed.
     // STR-02, STR-04.
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.limits.streams_bodies = streams;
@@ -311,11 +407,16 @@ impl ServerBuilder {
     }
 }
 
-/// Timeouts. Each must be above zero; `None` switches it off.
+/// Timeouts and rates. Each must be above zero; `None` switches it off.
+///
+/// Only what the server waits for its client counts: neither the time of handlers, nor that in which a request waits
+/// for a thread.
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
     /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its first
     /// request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout).
+    ///
+    /// A body that stops or trickles is given up sooner; see [`min_body_rate`](Self::min_body_rate).
     // TMO-01, TMO-02.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.read = limit.into();
@@ -342,9 +443,57 @@ impl ServerBuilder {
 
     /// How long a client may take nothing of a response, 60 s when not set; then the connection is closed. Begins after
     /// the handler, and anew with each progress.
+    ///
+    /// Progress is what the operating system takes for the client, so it is seen as the system's buffers allow: what
+    /// fits into them counts as taken, a client that reads little at a time is noticed only when its system has told
+    /// ours of it, and when there is little room for more, that is found by a look in each quarter of the limit. So a
+    /// client that stops is given up at most a quarter of the limit late.
     // TMO-04, TMO-05.
     pub fn write_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.write = limit.into();
+        self
+    }
+
+    /// How fast the bodies of requests have to come while the server waits for them: 240 bytes per second when not set,
+    /// with a grace of 60 s. Then 408, where a response is still possible, and the connection is closed; whoever reads
+    /// a streamed body gets an error of kind [`TimedOut`](std::io::ErrorKind::TimedOut). The rate is at least 1 and at
+    /// most 10^9 bytes per second, the grace is above zero.
+    ///
+    /// All bytes behind the head count, those of chunked framing too, and what becomes of them does not matter: whether
+    /// the server collects them, a handler reads them as they come, or nobody wants them. A handler may take any time
+    /// between two reads: what has arrived meanwhile counts when it is read. The grace counts as no longer than
+    /// [`read_timeout`](Self::read_timeout).
+    ///
+    /// Bodies that are conversations need a [`rate`](RequestConfig::min_body_rate) of their own, or none.
+    ///
+    /// ```
+    /// use anthill_http::{MinRate, Server};
+    /// use std::time::Duration;
+    /// let server = Server::builder()
+    ///     .min_body_rate(MinRate::new(10_000, Duration::from_secs(10)))
+    ///     .build(|ctx| ctx.set_body("received"))?;
+    /// # let _ = server;
+    /// let error = Server::builder().min_body_rate(MinRate::new(0, Duration::from_secs(10))).build(|_| {});
+    /// assert_eq!(
+    ///     error.unwrap_err().to_string(),
+    ///     "min_body_rate of 0 bytes per second is out of bounds; choose 1 to 1000000000, or None for no such rate"
+    /// );
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // TMO-02, STR-01.
+    pub fn min_body_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.timeouts.body_rate = rate.into();
+        self
+    }
+
+    /// How fast clients have to take responses while the server waits for that: 240 bytes per second when not set, with
+    /// a grace of 60 s; then the connection is closed. Bounds as in [`min_body_rate`](Self::min_body_rate).
+    ///
+    /// What is taken is seen as in [`write_timeout`](Self::write_timeout), by as much as the system's buffers take at
+    /// once; the grace counts as no longer than that timeout.
+    // TMO-04.
+    pub fn min_response_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.timeouts.response_rate = rate.into();
         self
     }
 }
@@ -426,6 +575,12 @@ impl ServerBuilder {
 impl ServerBuilder {
     /// Validates the options.
     pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
+        let threads = &mut self.threads;
+        if threads.max_streaming_workers == UNSET {
+            // A quarter is left to those who do not wait for clients, if there is so much to share.
+            let left = (threads.max_workers / 4).max(1);
+            threads.max_streaming_workers = threads.max_workers.saturating_sub(left).max(1);
+        }
         self.check_threads()?;
         self.check_connections()?;
         self.check_requests()?;
@@ -451,26 +606,47 @@ impl ServerBuilder {
     }
 
     fn check_threads(&self) -> Result<(), BuildError> {
-        let Threads { shards, max_workers, max_idle_worker_duration } = self.threads;
+        let Threads { shards, max_workers, max_streaming_workers, max_waiting, .. } = self.threads;
         at_least_one("shards", shards)?;
-        if max_workers < shards {
-            let problem = format!("of {max_workers} cannot drive {shards} shards; raise it or lower shards");
+        at_least_one("max_workers", max_workers)?;
+        at_least_one("max_streaming_workers", max_streaming_workers)?;
+        at_least_one("max_waiting_requests", max_waiting)?;
+        if max_workers > WORKERS_CEILING {
+            let problem =
+                format!("of {max_workers} is more than a system can have; choose at most {WORKERS_CEILING}");
             return Err(BuildError::new("max_workers", problem));
         }
-        if max_idle_worker_duration.is_zero() {
+        if shards > SHARDS_CEILING {
+            let problem = format!("of {shards} is too high; choose at most {SHARDS_CEILING}");
+            return Err(BuildError::new("shards", problem));
+        }
+        if max_streaming_workers > max_workers {
+            let problem = format!(
+                "of {max_streaming_workers} is more than the {max_workers} of max_workers, of which it is a part"
+            );
+            return Err(BuildError::new("max_streaming_workers", problem));
+        }
+        if self.threads.max_wait.is_some_and(|limit| limit.is_zero()) {
+            return Err(BuildError::new("max_wait", "must be above zero; None switches it off"));
+        }
+        if self.threads.max_idle_worker_duration.is_zero() {
             return Err(BuildError::new("max_idle_worker_duration", "must be above zero"));
         }
         Ok(())
     }
 
     fn check_connections(&self) -> Result<(), BuildError> {
-        let Connections { concurrency, max_per_ip, max_requests, .. } = self.connections;
+        let Connections { concurrency, max_per_ip, max_requests, reuse_port, .. } = self.connections;
         at_least_one("concurrency", concurrency)?;
         if max_per_ip == Some(0) {
             return Err(BuildError::new("max_conns_per_ip", "must be at least 1, or None for no limit"));
         }
         if max_requests == Some(0) {
             return Err(BuildError::new("max_requests_per_conn", "must be at least 1, or None for no limit"));
+        }
+        if reuse_port && !SPREADS_OVER_A_PORT {
+            let problem = "is not to be had on this system; leave it out, one listener serves all shards";
+            return Err(BuildError::new("reuse_port", problem));
         }
         let mut name = self.defaults.name.iter().flatten();
         if name.any(u8::is_ascii_control) {
@@ -481,7 +657,12 @@ impl ServerBuilder {
     }
 
     fn check_requests(&self) -> Result<(), BuildError> {
-        let Limits { head_bytes_max, fields_max, .. } = self.limits;
+        let Limits { head_bytes_max, fields_max, body_bytes_max, .. } = self.limits;
+        if body_bytes_max == Some(0) {
+            let problem =
+                "must be at least 1, or None for no limit; to refuse bodies, let header_received do so";
+            return Err(BuildError::new("max_request_body_size", problem));
+        }
         at_least_one("max_header_fields", fields_max)?;
         if fields_max > FIELDS_CEILING {
             let problem = format!("of {fields_max} is too high; choose at most {FIELDS_CEILING}");
@@ -497,7 +678,9 @@ impl ServerBuilder {
     }
 
     fn check_timeouts(&self) -> Result<(), BuildError> {
-        let Timeouts { read, read_header, idle, write } = self.timeouts;
+        let Timeouts { read, read_header, idle, write, body_rate, response_rate } = self.timeouts;
+        check_rate("min_body_rate", body_rate)?;
+        check_rate("min_response_rate", response_rate)?;
         let timeouts = [
             ("read_timeout", read),
             ("read_header_timeout", read_header),
@@ -511,6 +694,22 @@ impl ServerBuilder {
     }
 }
 
+fn check_rate(option: &'static str, rate: Option<MinRate>) -> Result<(), BuildError> {
+    let Some(rate) = rate else { return Ok(()) };
+    let bytes = rate.bytes_per_second();
+    if !(1..=HIGHEST_MIN_RATE).contains(&bytes) {
+        let problem = format!(
+            "of {bytes} bytes per second is out of bounds; choose 1 to {HIGHEST_MIN_RATE}, or None for no such rate"
+        );
+        return Err(BuildError::new(option, problem));
+    }
+    if rate.grace().is_zero() {
+        let problem = "with a grace of zero would refuse everybody who is waited for; choose some seconds";
+        return Err(BuildError::new(option, problem));
+    }
+    Ok(())
+}
+
 fn at_least_one(option: &'static str, value: usize) -> Result<(), BuildError> {
     if value == 0 { Err(BuildError::new(option, "must be at least 1")) } else { Ok(()) }
 }
@@ -521,9 +720,9 @@ fn at_least_one(option: &'static str, value: usize) -> Result<(), BuildError> {
 ///
 /// ```
 /// use anthill_http::Server;
-/// let error = Server::builder().shards(8).max_workers(4).build(|_| {}).unwrap_err();
+/// let error = Server::builder().max_workers(0).build(|_| {}).unwrap_err();
 /// assert_eq!(error.option(), "max_workers");
-/// assert_eq!(error.to_string(), "max_workers of 4 cannot drive 8 shards; raise it or lower shards");
+/// assert_eq!(error.to_string(), "max_workers must be at least 1");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {

@@ -1,6 +1,7 @@
 //! What is different for one request.
 
 use crate::proto::Limits;
+use crate::wire::pace::{MinRate, Pace};
 use std::time::Duration;
 
 /// What is different for one request; see [`header_received`](crate::ServerBuilder::header_received).
@@ -21,13 +22,25 @@ pub struct RequestConfig {
     body_bytes_max: Option<Option<u64>>,
     read_timeout: Option<Option<Duration>>,
     write_timeout: Option<Option<Duration>>,
+    min_body_rate: Option<Option<MinRate>>,
+    min_response_rate: Option<Option<MinRate>>,
     streams_body: Option<bool>,
 }
 
 impl RequestConfig {
     /// Nothing is different.
+    pub(crate) const NOTHING: Self = Self {
+        body_bytes_max: None,
+        read_timeout: None,
+        write_timeout: None,
+        min_body_rate: None,
+        min_response_rate: None,
+        streams_body: None,
+    };
+
+    /// Nothing is different.
     pub fn new() -> Self {
-        Self::default()
+        Self::NOTHING
     }
 
     /// How many bytes the body may have; `None`: any number.
@@ -49,6 +62,37 @@ impl RequestConfig {
         self
     }
 
+    /// The least speed at which the body has to come while the server waits for it. With `None` there is none: for
+    /// bodies that are conversations, whose client may have nothing to say for long. A rate of zero asks for a byte
+    /// within each grace; a grace of zero is over at once.
+    ///
+    /// ```
+    /// use anthill_http::{RequestConfig, Server};
+    /// use std::time::Duration;
+    /// let server = Server::builder()
+    ///     .header_received(|request| match request.path() {
+    ///         "/talk" => RequestConfig::new()
+    ///             .stream_request_body(true)
+    ///             .min_body_rate(None)
+    ///             .read_timeout(Duration::from_secs(3600)),
+    ///         _ => RequestConfig::new(),
+    ///     })
+    ///     .build(|ctx| ctx.set_body("heard"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    pub fn min_body_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.min_body_rate = Some(rate.into());
+        self
+    }
+
+    /// The least speed at which the client has to take the response while the server waits for that. With `None` there
+    /// is none; zeros as in [`min_body_rate`](Self::min_body_rate).
+    pub fn min_response_rate(mut self, rate: impl Into<Option<MinRate>>) -> Self {
+        self.min_response_rate = Some(rate.into());
+        self
+    }
+
     /// Says whether the handler is called before the body is there.
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.streams_body = Some(streams);
@@ -64,13 +108,13 @@ impl RequestConfig {
         }
     }
 
-    /// What holds for this request when `server` is the server's read timeout.
-    pub(crate) fn read_timeout_or(&self, server: Option<Duration>) -> Option<Duration> {
-        self.read_timeout.unwrap_or(server)
+    /// How slow the body of this request may be, when the server's timeout and rate are these.
+    pub(crate) fn reading(&self, timeout: Option<Duration>, rate: Option<MinRate>) -> Pace {
+        Pace::new(self.read_timeout.unwrap_or(timeout), self.min_body_rate.unwrap_or(rate))
     }
 
-    /// What holds for this request when `server` is the server's write timeout.
-    pub(crate) fn write_timeout_or(&self, server: Option<Duration>) -> Option<Duration> {
-        self.write_timeout.unwrap_or(server)
+    /// How slowly the response to this request may be taken, when the server's timeout and rate are these.
+    pub(crate) fn writing(&self, timeout: Option<Duration>, rate: Option<MinRate>) -> Pace {
+        Pace::new(self.write_timeout.unwrap_or(timeout), self.min_response_rate.unwrap_or(rate))
     }
 }

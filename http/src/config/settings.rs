@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
 use crate::proto::{DefaultFields, Limits};
+use crate::wire::pace::MinRate;
 
 /// The resolved options.
 #[derive(Debug)]
@@ -36,7 +37,12 @@ pub(crate) struct ResponseDefaults {
 #[derive(Clone, Debug)]
 pub(crate) struct Threads {
     pub(crate) shards: usize,
+    /// Handlers that may block at once.
     pub(crate) max_workers: usize,
+    /// Those of them that may go on at the pace of a client.
+    pub(crate) max_streaming_workers: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_wait: Option<Duration>,
     pub(crate) max_idle_worker_duration: Duration,
 }
 
@@ -48,15 +54,21 @@ pub(crate) struct Connections {
     pub(crate) max_requests: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) close_on_shutdown: bool,
+    /// Whether there is a listener for each shard.
+    pub(crate) reuse_port: bool,
 }
 
-/// How long things may take; `None`: as long as they like.
+/// How long things may take, and how slow they may be; `None`: as they like.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeouts {
     pub(crate) read: Option<Duration>,
     pub(crate) read_header: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) write: Option<Duration>,
+    /// How fast bodies have to come.
+    pub(crate) body_rate: Option<MinRate>,
+    /// How fast responses have to be taken.
+    pub(crate) response_rate: Option<MinRate>,
 }
 
 /// What the user wants to be asked.
@@ -64,6 +76,19 @@ pub(crate) struct Timeouts {
 pub(crate) struct Hooks {
     pub(crate) header_received: Option<HeaderHook>,
     pub(crate) expectation: Option<ExpectHandler>,
+}
+
+impl Threads {
+    /// Workers for what may block: one more than those that wait for clients, at least.
+    pub(crate) fn helpers(&self) -> usize {
+        self.max_workers.max(self.max_streaming_workers.saturating_add(1))
+    }
+
+    /// All workers: each shard has a driver, and each of them may be overtaken while all others, and `spares` besides, are
+    /// busy.
+    pub(crate) fn all(&self, spares: usize) -> usize {
+        self.shards.saturating_mul(2).saturating_add(self.helpers()).saturating_add(spares)
+    }
 }
 
 impl Settings {

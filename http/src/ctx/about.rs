@@ -46,8 +46,9 @@ impl RequestCtx {
         self.conn.time()
     }
 
-    /// When the request came. The clock is read when the server waits for connections, so requests that were served one
-    /// after the other without waiting have the same time.
+    /// When the server began to serve the request. The clock is read when the server waits for connections, and when a
+    /// handler has taken a few milliseconds, so requests that were served one after the other without waiting may have
+    /// the same time.
     pub fn time(&self) -> SystemTime {
         self.time.unwrap_or_else(SystemTime::now)
     }

@@ -174,7 +174,8 @@ impl RequestCtx {
     }
 
     /// The parts of a multipart body one after the other, read as the body comes, so that an upload of any size passes
-    /// through in constant memory. Content codings `gzip` and `deflate` are undone.
+    /// through in constant memory; one of more than 32 MiB when the `limits` allow it. Content codings `gzip` and
+    /// `deflate` are undone.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, multipart};
@@ -203,15 +204,15 @@ impl RequestCtx {
             error => form::Error::Boundary(error),
         })?;
         let codings = self.request.content_codings();
-        let reader = ContentDecoder::new(codings, self.body_reader())?;
+        let reader = limits.decoder(codings, self.body_reader())?;
         Ok(Multipart::with_limits(reader, &boundary, limits))
     }
 }
 
 impl form::Error {
     /// The status code to answer: 413 for what is too large, 415 for what is not a form or has an unknown coding, 408
-    /// for a client that stopped sending, 500 when a file cannot be stored, 400 for everything else that is wrong with
-    /// the body.
+    /// for a client that stopped sending, 500 when a file cannot be stored or the options cannot be meant, 400 for
+    /// everything else that is wrong with the body.
     ///
     /// ```
     /// use anthill_http::form::{Error, Limit};
@@ -224,7 +225,7 @@ impl form::Error {
             Self::TooLarge(_) => 413,
             Self::NotAForm | Self::UnsupportedCoding => 415,
             Self::Read(error) => status_of_reading(error),
-            Self::Store(_) => 500,
+            Self::Store(_) | Self::BadOption(_) => 500,
             Self::Boundary(_)
             | Self::Malformed(_)
             | Self::UnnamedPart
@@ -252,6 +253,7 @@ impl multipart::Error {
         match self {
             Self::Malformed(_) => 400,
             Self::TooLarge(_) => 413,
+            Self::BadOption(_) => 500,
             Self::Io(error) => status_of_reading(error),
         }
     }

@@ -5,8 +5,9 @@
 use super::RequestCtx;
 use crate::message::response::IntoStatus;
 use crate::proto::{ProtoError, refusal_text};
+use crate::values::coding::{CodingError, DecodeLimit};
 use crate::values::event::EventError;
-use crate::values::status;
+use crate::values::{multipart, status};
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::{fmt, io};
@@ -15,9 +16,9 @@ use std::{fmt, io};
 ///
 /// [`HttpError`] is a ready one. These are such errors too:
 /// - [`Error`](crate::Error), [`form::Error`](crate::form::Error), [`multipart::Error`](crate::multipart::Error),
-///   [`ProtoError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
+///   [`ProtoError`], [`CodingError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
 /// - [`EventError`](crate::events::EventError): 500.
-/// - [`io::Error`]: likewise when reading the request's body gave it, else 500.
+/// - [`io::Error`]: likewise when reading the request's body, decoding it or taking it apart gave it, else 500.
 /// - `Box<dyn std::error::Error + Send + Sync>`: as the error in it if that is one of these, else 500. So `?` takes
 ///   what goes into such a box. A `StatusError` of your own that is put into it becomes a 500: its type is hidden then.
 ///   Return it as what it is, or make it an [`HttpError`] first.
@@ -145,9 +146,26 @@ impl StatusError for io::Error {
 /// What of ours, or of the handler's, an I/O error carries.
 fn inside(error: &io::Error) -> Option<&dyn StatusError> {
     let cause = error.get_ref()?;
-    match cause.downcast_ref::<ProtoError>() {
-        Some(cause) => Some(cause),
-        None => cause.downcast_ref::<HttpError>().map(|cause| cause as _),
+    fn of<'a, T: StatusError + StdError + 'static>(
+        cause: &'a (dyn StdError + Send + Sync + 'static),
+    ) -> Option<&'a dyn StatusError> {
+        cause.downcast_ref::<T>().map(|cause| cause as _)
+    }
+    of::<ProtoError>(cause)
+        .or_else(|| of::<HttpError>(cause))
+        .or_else(|| of::<DecodeLimit>(cause))
+        .or_else(|| of::<multipart::Error>(cause))
+}
+
+impl StatusError for DecodeLimit {
+    fn status(&self) -> u16 {
+        413
+    }
+}
+
+impl StatusError for CodingError {
+    fn status(&self) -> u16 {
+        415
     }
 }
 
@@ -175,6 +193,10 @@ mod tests {
             (too_large.status(), too_large.message().as_deref()),
             (413, Some("Request body too large"))
         );
+        let bomb = io::Error::new(io::ErrorKind::InvalidData, DecodeLimit::Ratio);
+        assert_eq!(bomb.status(), 413);
+        let part = io::Error::from(multipart::Error::TooLarge(multipart::Limit::Part));
+        assert_eq!(part.status(), 413);
         let own = io::Error::other(HttpError::new(404, "no such file"));
         assert_eq!((own.status(), own.message().as_deref()), (404, Some("no such file")));
         let plain = io::Error::from(io::ErrorKind::PermissionDenied);

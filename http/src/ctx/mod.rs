@@ -79,9 +79,9 @@ use std::time::SystemTime;
 /// # let _: fn(&mut anthill_http::RequestCtx) = greet;
 /// ```
 ///
-/// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a
-/// thread. (It can put another context in the place of this one and keep this one whole; its connection then ends without
-/// an answer, because the connection went along.)
+/// A handler that keeps what it may not keep does not compile, whether it keeps it itself or gives it to a thread. (It
+/// can put another context in the place of this one and keep this one whole. Its connection is then shut down without
+/// an answer as soon as the handler returns; the request is still there to be read, as far as it had arrived.)
 ///
 /// ```compile_fail,E0521
 /// use std::sync::Mutex;
@@ -193,11 +193,10 @@ impl RequestCtx {
         self.remote_override = None;
     }
 
-    /// Lends the connection's transport for one request; `body_max` bounds what is collected of its body.
+    /// Ready for the handler; `body_max` bounds what is collected of the body.
     ///
     /// The options come along each time, because handlers can exchange the response and the whole context.
-    pub(crate) fn lend(&mut self, lent: LentTransport, body_max: Option<u64>, options: &CtxOptions) {
-        self.lent = lent;
+    pub(crate) fn prepare(&mut self, body_max: Option<u64>, options: &CtxOptions) {
         self.body_max = body_max;
         self.options.clone_from(options);
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
@@ -211,6 +210,11 @@ impl RequestCtx {
     /// What handlers have kept, to be dropped when the response has been sent.
     pub(crate) fn take_user_values(&mut self) -> UserValues {
         std::mem::take(&mut self.user_values)
+    }
+
+    /// Exchanges what handlers and hooks have kept.
+    pub(crate) fn swap_user_values(&mut self, with: &mut UserValues) {
+        std::mem::swap(&mut self.user_values, with);
     }
 
     /// Ready for the next request of the connection: the response and what handlers kept are forgotten.

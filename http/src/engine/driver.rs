@@ -1,69 +1,34 @@
-//! What the pool's workers do for the engine: drive a shard, take one over, or serve connections that were handed over.
+//! Driving a shard: waiting for reports, serving what is ready, running what does not block.
+//!
+//! The rule: a driver waits for nothing but its poller. What may block, or waits for a client, is handed over; what may
+//! turn out to block runs here only as long as another worker could take the shard over ([`Driver::may_run`]).
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::predict::{Judgement, Route};
+use crate::engine::dispatch::queue::{Lane, Ticket};
+use crate::engine::dispatch::self_timing::{Run, SelfTiming};
+use crate::engine::placing::{self, HandedOver};
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
-use crate::engine::shard::lease::{Sighting, Term};
+use crate::engine::shard::lease::Term;
 use crate::engine::shard::{Next, Shard};
-use crate::engine::turn::{self, Host, TurnEnd};
+use crate::engine::turn::{self, CodeAhead, Host};
 use crate::engine::{Engine, PooledWorkspace};
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 
-/// A job for a worker of the engine's pool.
-pub(crate) enum Job {
-    /// Drive the shard of this number from the start.
-    Drive(Arc<Engine>, usize, Term),
-    /// Take over the shard of this number, if its driver is still where it was seen.
-    TakeOver(Arc<Engine>, usize, Sighting),
-    /// Serve the connections that were handed over.
-    ServeHandedOver(Arc<Engine>),
-    /// Whatever keeps a worker busy.
-    #[cfg(test)]
-    Run(Box<dyn FnOnce() + Send>),
-}
+/// A peer that ends its sending so soon after its request has half-closed the connection and waits for the answer; later,
+/// it is gone.
+const HALF_CLOSE: Duration = Duration::from_millis(50);
 
-/// A connection handed over, with the workspace that holds its request, or in which its response is under way.
-pub(crate) struct HandedOver {
-    shard: usize,
-    conn: Box<Conn>,
-    work: PooledWorkspace,
-}
-
-impl Job {
-    /// Does it; returns when the worker is free again.
-    pub(crate) fn run(self) {
-        let engine = match self {
-            Job::Drive(engine, shard, term) => {
-                drive(&engine, shard, term);
-                engine
-            }
-            Job::TakeOver(engine, shard, sighting) => {
-                let route = engine.shards[shard].announced();
-                if let Some(term) = engine.shards[shard].lease.take_over(sighting) {
-                    engine.dispatch.predictor.surprised(route);
-                    engine.service.counters.revoked_leases.fetch_add(1, Ordering::Relaxed);
-                    drive(&engine, shard, term);
-                }
-                engine
-            }
-            Job::ServeHandedOver(engine) => {
-                engine.dispatch.queue.arrive();
-                serve_handed_over(&engine, None);
-                engine
-            }
-            #[cfg(test)]
-            Job::Run(code) => return code(),
-        };
-        // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
-        if let Some(first) = engine.dispatch.queue.join_and_take() {
-            serve_handed_over(&engine, Some(first));
-        }
-    }
+/// How driving a shard has ended.
+pub(crate) enum DriveEnd {
+    /// The shard has ended.
+    Shard,
+    /// Somebody else drives it: the worker is an active helper now, done with a piece of the lane of handlers.
+    Overtaken,
 }
 
 /// A thread that drives a shard, as the host of its turns.
@@ -72,22 +37,60 @@ struct Driver<'a> {
     shard: &'a Shard,
     /// `None` once the lease was taken over.
     term: Option<Term>,
+    /// Whose code runs next.
+    route: Route,
+    timing: SelfTiming,
+    /// Somebody was held up: others are to be heard first.
+    is_late: bool,
 }
 
-/// Evidence that a driver hands a connection over.
-struct ByDriver;
+/// Evidence that a driver hands a connection over, to whoever takes from this lane.
+struct ByDriver(Lane);
+
+impl Driver<'_> {
+    /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and becomes a
+    /// helper beyond all that were planned, of which there are only so many.
+    fn may_run(&self, is_known: bool) -> bool {
+        let needed = if is_known { 1 } else { 2 };
+        self.engine.dispatch.queue.spare() >= needed
+    }
+
+    /// What was run was timed, and the driver drives still.
+    fn learn(&mut self, run: Run) {
+        let predictor = &self.engine.dispatch.predictor;
+        match run {
+            Run::Quick => predictor.proved(self.route),
+            Run::Slow => {
+                predictor.surprised(self.route);
+                self.is_late = true;
+            }
+        }
+    }
+}
 
 impl Runner for Driver<'_> {
-    fn run_user_code(&mut self, code: impl FnOnce()) {
-        match self.term.take() {
-            Some(term) => {
-                let inside = self.shard.lease.enter(term);
-                self.engine.monitor.alarm.rouse();
-                code();
-                self.term = self.shard.lease.leave(inside);
-            }
-            None => code(),
+    fn run_user_code(&mut self, what: UserCode, code: impl FnOnce()) {
+        let Some(term) = self.term.take() else { return code() };
+        let predictor = &self.engine.dispatch.predictor;
+        self.shard.announce(self.route);
+        if self.shard.take_suspicion() {
+            self.timing.look_closely();
         }
+        let is_new = what != UserCode::Cleanup && predictor.judge(self.route) == Judgement::Unknown;
+        let inside = self.shard.lease.enter(term);
+        self.engine.monitor.alarm.rouse();
+        let begun = self.timing.begins(is_new);
+        code();
+        let run = begun.map(|begun| self.timing.ended(begun));
+        self.term = self.shard.lease.leave(inside);
+        if let (Some(run), Some(_)) = (run, &self.term) {
+            self.learn(run);
+        }
+    }
+
+    fn may_wait_for_client(&mut self) -> bool {
+        // Whoever overtakes it has it counted.
+        true
     }
 
     fn is_stopping(&self) -> bool {
@@ -98,58 +101,41 @@ impl Runner for Driver<'_> {
 impl Host for Driver<'_> {
     type HandOver = ByDriver;
 
-    fn hands_over(&mut self, route: Route, is_whole: bool) -> Option<ByDriver> {
+    fn serves(&mut self, route: Route) {
+        self.route = route;
+    }
+
+    fn hands_over(&mut self, route: Route, ahead: CodeAhead) -> Option<ByDriver> {
+        self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
         // Without the lease no shard is held up any more.
         self.term.as_ref()?;
-        self.shard.announce(route);
-        // Whoever reads a body as it arrives waits for the client.
-        (!is_whole || self.engine.dispatch.predictor.blocks(route)).then_some(ByDriver)
-    }
-
-    fn hands_over_stream(&mut self, route: Route) -> Option<ByDriver> {
-        self.term.as_ref()?;
-        // Else whoever was served here last would be blamed for a source that blocks.
-        self.shard.announce(route);
-        self.engine.dispatch.predictor.blocks(route).then_some(ByDriver)
-    }
-}
-
-/// A driver for which no worker can be had: handlers run here, wherever they belong.
-struct Alone<'a, 'd>(&'a mut Driver<'d>);
-
-impl Runner for Alone<'_, '_> {
-    fn run_user_code(&mut self, code: impl FnOnce()) {
-        self.0.run_user_code(code);
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.0.is_stopping()
-    }
-}
-
-impl Host for Alone<'_, '_> {
-    type HandOver = Infallible;
-
-    fn hands_over(&mut self, route: Route, _: bool) -> Option<Infallible> {
-        self.hands_over_stream(route)
-    }
-
-    fn hands_over_stream(&mut self, route: Route) -> Option<Infallible> {
-        if self.0.term.is_some() {
-            self.0.shard.announce(route);
+        if ahead == CodeAhead::Reader {
+            // Whoever reads a body as it arrives waits for the client.
+            return Some(ByDriver(Lane::Clients));
         }
-        None
+        let stays = match self.engine.dispatch.predictor.judge(self.route) {
+            Judgement::Blocks => false,
+            Judgement::Fast => self.may_run(true),
+            Judgement::Unknown => self.may_run(false),
+        };
+        (!stays).then_some(ByDriver(Lane::Handlers))
     }
 }
 
 /// Drives a shard until the lease is taken over or the shard has ended.
-fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
+pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd {
     let shard = &engine.shards[index];
     let mut work = engine.workspace();
-    let mut driver = Driver { engine, shard, term: Some(term) };
+    let timing = SelfTiming::new();
+    let mut driver =
+        Driver { engine, shard, term: Some(term), route: Route::default(), timing, is_late: false };
     work.moment = engine.clock.now();
     while driver.term.is_some() {
         let (conn, end) = match shard.find(work.moment.millis) {
+            Next::Connection(conn) if goes_unread(engine, &conn) => {
+                placing::hand_over(engine, index, conn, Lane::Handlers);
+                continue;
+            }
             Next::Connection(mut conn) => {
                 let end = turn::serve(engine, &mut conn, &mut work, &mut driver);
                 (conn, end)
@@ -159,159 +145,71 @@ fn drive(engine: &Arc<Engine>, index: usize, term: Term) {
                 (conn, end)
             }
             Next::AskPoller => {
-                shard.wait(Some(Duration::ZERO));
-                work.moment = engine.clock.now();
+                driver.ask_poller(Some(Duration::ZERO), &mut work);
                 continue;
             }
             Next::Nothing(until) => {
                 if engine.is_stopping() && shard.end_if_empty() {
                     // The term ends with the shard.
                     engine.driver_ended();
-                    return;
+                    return DriveEnd::Shard;
                 }
-                shard.wait(timeout(work.moment.millis, until));
-                work.moment = engine.clock.now();
+                driver.timing.pass_ends(Instant::now());
+                driver.ask_poller(timeout(work.moment.millis, until), &mut work);
                 continue;
             }
         };
-        if driver.term.is_none() {
+        if std::mem::take(&mut driver.is_late) {
+            shard.end_pass();
+            work.moment = engine.clock.now();
+        } else if driver.term.is_none() {
             // The handler took its time, so the clocks have moved on.
             work.moment = engine.clock.now();
         }
-        if let Some((ByDriver, conn)) = settle(engine, shard, conn, end, work.moment.millis) {
-            let mut fresh = engine.workspace();
-            fresh.moment = work.moment;
-            let handed = HandedOver { shard: index, conn, work: std::mem::replace(&mut work, fresh) };
-            if hand_over(&mut driver, handed) {
-                work.moment = engine.clock.now();
-            }
+        if let Some((ByDriver(lane), conn)) = placing::settle(engine, shard, conn, end, work.moment.millis) {
+            placing::hand_over(engine, index, conn, lane);
         }
     }
+    DriveEnd::Overtaken
+}
+
+impl Driver<'_> {
+    /// Asks the poller, and gives up what waits for a worker and whose client has gone meanwhile.
+    fn ask_poller(&mut self, timeout: Option<Duration>, work: &mut PooledWorkspace) {
+        let mut left = Vec::new();
+        let polls = timeout == Some(Duration::ZERO);
+        self.shard.wait(timeout, &mut left);
+        work.moment = self.engine.clock.now();
+        let now = Instant::now();
+        if polls {
+            self.timing.pass_ends(now);
+        }
+        self.timing.pass_begins(now);
+        for ticket in left {
+            self.withdraw(ticket, work);
+        }
+    }
+
+    fn withdraw(&mut self, ticket: Ticket, work: &mut PooledWorkspace) {
+        let engine = self.engine;
+        let withdrawn = engine.dispatch.queue.withdraw(ticket, engine.clock.elapsed(), HALF_CLOSE);
+        if let Some(HandedOver { shard, mut conn }) = withdrawn {
+            engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);
+            let _ = turn::abandon(&mut conn, work, self);
+            engine.close(&engine.shards[shard], conn);
+        }
+    }
+}
+
+/// Whether the next request of a connection that has sent something is left to a helper to be read: it will probably block,
+/// and a helper will soon be there.
+fn goes_unread(engine: &Engine, conn: &Conn) -> bool {
+    engine.dispatch.predictor.judge(conn.route) == Judgement::Blocks
+        && conn.is_at_next_request()
+        && engine.dispatch.queue.has_room()
 }
 
 fn timeout(now: Millis, until: Millis) -> Option<Duration> {
     // One more millisecond, because `now` was rounded down.
     (until != NEVER).then(|| Duration::from_millis(until.saturating_sub(now).saturating_add(1)))
-}
-
-/// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
-fn settle<H>(
-    engine: &Engine,
-    shard: &Shard,
-    conn: Box<Conn>,
-    end: TurnEnd<H>,
-    now: Millis,
-) -> Option<(H, Box<Conn>)> {
-    match end {
-        TurnEnd::Park => {
-            if let Err(conn) = shard.park(conn, now, &engine.service.settings) {
-                shard.queue(conn);
-            }
-        }
-        TurnEnd::Yield => shard.queue(conn),
-        TurnEnd::Close => close(engine, shard, conn),
-        TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
-    }
-    None
-}
-
-fn close(engine: &Engine, shard: &Shard, conn: Box<Conn>) {
-    let counted_address = conn.counted_address;
-    shard.close(conn);
-    engine.admission.leave(counted_address);
-}
-
-/// Leaves a connection for the next free worker, and wakes one if need be. When none can be had, so that it may be that
-/// nobody would come for it, the driver serves what was left: true, and the clocks have moved on.
-fn hand_over(driver: &mut Driver<'_>, handed: HandedOver) -> bool {
-    let engine = driver.engine;
-    engine.service.counters.dispatched.fetch_add(1, Ordering::Relaxed);
-    let must_wake = engine.dispatch.queue.hand_over(handed, engine.clock.elapsed());
-    engine.monitor.alarm.rouse();
-    if !must_wake || engine.pool.try_submit(Job::ServeHandedOver(engine.clone())).is_ok() {
-        return false;
-    }
-    engine.dispatch.queue.call_failed(1);
-    while let Some(abandoned) = engine.dispatch.queue.take_unattended() {
-        serve_abandoned(driver, abandoned);
-    }
-    true
-}
-
-/// The driver runs a handler that probably blocks. It holds the lease meanwhile, so a worker that comes free can take
-/// the shard over.
-fn serve_abandoned(driver: &mut Driver<'_>, abandoned: HandedOver) {
-    let HandedOver { shard, mut conn, mut work } = abandoned;
-    let engine = driver.engine;
-    let end = turn::resume(engine, &mut conn, &mut work, &mut Alone(driver));
-    let None = settle(engine, &engine.shards[shard], conn, end, engine.clock.millis());
-}
-
-/// Serves connections that were handed over until there are none. The caller counts as active.
-fn serve_handed_over(engine: &Arc<Engine>, first: Option<HandedOver>) {
-    let mut next = first.or_else(|| engine.dispatch.queue.take_or_leave());
-    while let Some(handed) = next {
-        let elapsed = serve_handed(engine, handed);
-        engine.dispatch.queue.note_service(elapsed);
-        next = engine.dispatch.queue.take_or_leave();
-    }
-}
-
-/// A worker that may block, as the host of turns.
-struct Helper<'a>(&'a Engine);
-
-impl Runner for Helper<'_> {
-    fn run_user_code(&mut self, code: impl FnOnce()) {
-        code();
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.0.is_stopping()
-    }
-}
-
-impl Host for Helper<'_> {
-    type HandOver = Infallible;
-
-    fn hands_over(&mut self, _: Route, _: bool) -> Option<Infallible> {
-        None
-    }
-
-    fn hands_over_stream(&mut self, _: Route) -> Option<Infallible> {
-        None
-    }
-}
-
-/// Serves one connection until it can be parked; says how long that took.
-fn serve_handed(engine: &Arc<Engine>, handed: HandedOver) -> Duration {
-    let HandedOver { shard: index, mut conn, mut work } = handed;
-    let (shard, route) = (&engine.shards[index], conn.route);
-    let mut helper = Helper(engine);
-    let begin = Instant::now();
-    work.moment = engine.clock.now();
-    let mut end = turn::resume(engine, &mut conn, &mut work, &mut helper);
-    loop {
-        match end {
-            TurnEnd::Park => {
-                // The handler may have blocked, so the clock has moved on.
-                match shard.park(conn, engine.clock.millis(), &engine.service.settings) {
-                    Ok(()) => break,
-                    Err(again) => conn = again,
-                }
-            }
-            TurnEnd::Yield => {
-                shard.queue(conn);
-                break;
-            }
-            TurnEnd::Close => {
-                close(engine, shard, conn);
-                break;
-            }
-        }
-        work.moment = engine.clock.now();
-        end = turn::serve(engine, &mut conn, &mut work, &mut helper);
-    }
-    let elapsed = begin.elapsed();
-    engine.dispatch.predictor.ran(route, elapsed);
-    elapsed
 }

@@ -22,26 +22,39 @@
 //! - *woken*: a parked connection that was queued because the source of its response has something.
 //! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
 //!   turns between two questions to the poller.
-//! - *hand over*: to leave a connection to a helper, with the workspace that holds its request.
+//! - *hand over*: to leave a connection to a helper. *Held*: of a request, found and left with its connection.
+//! - *lane*, *budget*, *spare*: whether a piece that was handed over needs a thread for a handler or for a client's pace;
+//!   how many threads there may be for each; a place for a driver that is overtaken while all of those are in use.
+//! - *turn away*: to answer 503, because no thread could be had in time.
 //! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
 //! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
 //!   handler; to become the driver in its place.
 //! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
 //!   and have not arrived.
 //! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
+//! - *idle*: parked between two requests (*resting*), or without having sent anything yet (*fresh*); the longest idle one
+//!   *makes room* for a new one when there is none.
+//! - *period*, *busy*, *load*: about a second; served in this period or in the last; how many connections of a shard are
+//!   busy, by which new ones are placed and busy ones moved.
 //!
 //! # Reading order
 //!
-//! `shard/slots`, `shard/deadlines`, `shard/table` (what is decided under a shard's lock), `shard/lease` and `alarm` (its
-//! lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` (who takes turns), `dispatch` (handing
-//! over), `monitor`, `accept`, `stopping` and `countdown` (the end).
+//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and
+//! `alarm` (its lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` and `helper` (who takes
+//! turns), `dispatch` (handing over), `placing`, `balance` (moving to another shard), `job`, `monitor`, `accept`,
+//! `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
 mod alarm;
+mod balance;
 mod countdown;
 mod dispatch;
 mod driver;
+mod helper;
+mod job;
 mod monitor;
+mod placing;
+mod say_seldom;
 mod shard;
 mod socket;
 mod stopping;
@@ -57,15 +70,22 @@ use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
-use crate::engine::driver::{HandedOver, Job};
+use crate::engine::dispatch::queue::Budget;
+use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
-use crate::engine::shard::Shard;
+use crate::engine::placing::HandedOver;
+use crate::engine::shard::conn::Conn;
+use crate::engine::shard::lease::Sighting;
+use crate::engine::shard::{CONNECTIONS_MAX, Shard};
 use crate::engine::stopping::Stopping;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
 
 pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
+
+/// Threads for drivers that turn out to block while no helper may be had any more.
+const SPARES: usize = 4;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
@@ -89,7 +109,7 @@ impl Engine {
         let settings = &service.settings;
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.threads.max_workers)
+            .max_workers(settings.threads.all(SPARES))
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
@@ -99,17 +119,27 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
+        let threads = &settings.threads;
+        let budget = Budget {
+            helpers: threads.helpers(),
+            clients: threads.max_streaming_workers,
+            spares: SPARES,
+            waiting: threads.max_waiting,
+        };
         let engine = Arc::new(Engine {
-            admission: Admission::new(settings.connections.concurrency, settings.connections.max_per_ip),
+            admission: Admission::new(
+                settings.connections.concurrency.min(CONNECTIONS_MAX),
+                settings.connections.max_per_ip,
+            ),
             drivers: Countdown::new(shards.len()),
             service,
             pool,
             shards,
-            dispatch: Dispatch::new(),
+            dispatch: Dispatch::new(budget),
             monitor: Monitor::new(),
-            workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
-            clock: Clock::start(),
+            workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
+            clock,
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;
@@ -176,6 +206,29 @@ impl Engine {
         self.pool.stats()
     }
 
+    /// Wakes as many workers, which count as called already, for what was handed over.
+    fn call_helpers(self: &Arc<Self>, workers: usize) {
+        for woken in 0..workers {
+            if self.pool.try_submit(Job::ServeHandedOver(self.clone())).is_err() {
+                // One may be about to park; the monitor calls again.
+                self.dispatch.queue.call_failed(workers - woken);
+                return;
+            }
+        }
+    }
+
+    /// Wakes a worker that takes the shard over, if its driver is still where it was seen. False: none can be had now.
+    fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> bool {
+        self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
+    }
+
+    /// Ends a connection that is out, and closes it.
+    fn close(&self, shard: &Shard, conn: Box<Conn>) {
+        let counted_address = conn.counted_address;
+        shard.close(conn);
+        self.admission.leave(counted_address);
+    }
+
     fn workspace(&self) -> PooledWorkspace {
         self.workspaces.get_owned()
     }
@@ -191,11 +244,6 @@ impl Engine {
             self.monitor.alarm.ring();
             self.pool.stop();
         }
-    }
-
-    /// Where a new connection is best placed.
-    fn shard_with_fewest(&self) -> &Shard {
-        self.shards.iter().min_by_key(|shard| shard.load()).expect("a server has at least one shard")
     }
 }
 

@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
 use crate::engine::countdown::Countdown;
-use crate::engine::driver::Job;
+use crate::engine::placing;
+use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::lease::Sighting;
 
 /// How long a handler may hold up a shard: between one and two of these.
@@ -28,6 +29,9 @@ const ALERT_TICKS: u32 = 2000;
 const QUIET_TICKS: u32 = 10;
 /// Ticks after which a worker that was asked for, and has not come, is asked for again.
 const PATIENCE_TICKS: u32 = 8;
+
+/// Ticks after which it is forgotten that a route was slow once.
+const FORGIVE_TICKS: u32 = 512;
 
 /// What is known of one shard.
 #[derive(Clone, Copy, Default)]
@@ -86,11 +90,17 @@ fn watch(engine: &Arc<Engine>) {
     let _end = EndOfWatch(&engine.monitor);
     let mut watched = vec![ShardWatch::default(); engine.shards.len()];
     let mut quiet = 0;
+    let mut said = SaySeldom::default();
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
+    let mut ticks: u32 = 0;
     while !engine.drivers.is_over() {
         std::thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
         alert = alert.saturating_sub(1);
+        ticks = ticks.wrapping_add(1);
+        if ticks % FORGIVE_TICKS == 0 {
+            engine.dispatch.predictor.forgive();
+        }
         let mut busy = false;
         for (index, watched) in watched.iter_mut().enumerate() {
             let seen = look(engine, index, watched);
@@ -99,7 +109,7 @@ fn watch(engine: &Arc<Engine>) {
                 alert = ALERT_TICKS;
             }
         }
-        busy |= call_for_overdue(engine);
+        busy |= look_at_queue(engine, &mut said);
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
@@ -122,6 +132,10 @@ enum Finding {
 fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding {
     let sighting = engine.shards[index].lease.sight();
     if sighting.is_none() || sighting != watched.last {
+        if sighting.is_some() && watched.last.is_some() {
+            // In another one than at the last look: each may be too short to be seen twice.
+            engine.shards[index].suspect();
+        }
         *watched = ShardWatch { last: sighting, patience: 0 };
         return if sighting.is_some() { Finding::Handler } else { Finding::Nothing };
     }
@@ -130,29 +144,35 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
         return Finding::HeldUp;
     }
     if let Some(sighting) = sighting {
-        if engine.pool.try_submit(Job::TakeOver(engine.clone(), index, sighting)).is_ok() {
+        if engine.call_driver(index, sighting) {
             watched.patience = PATIENCE_TICKS;
         }
     }
     Finding::HeldUp
 }
 
-/// Wakes workers for connections that were handed over and wait for too long; true while any wait.
-fn call_for_overdue(engine: &Arc<Engine>) -> bool {
-    let overdue = engine.dispatch.queue.call_for_overdue(engine.clock.elapsed());
-    for woken in 0..overdue {
-        if engine.pool.try_submit(Job::ServeHandedOver(engine.clone())).is_err() {
-            engine.dispatch.queue.call_failed(overdue - woken);
-            break;
+/// Sees to what was handed over: calls workers for what waits for too long, and gives up what has done so for longer than
+/// anybody should. True while anything waits.
+fn look_at_queue(engine: &Arc<Engine>, said: &mut SaySeldom) -> bool {
+    let queue = &engine.dispatch.queue;
+    let now = engine.clock.elapsed();
+    let overdue = queue.call_for_overdue(now);
+    engine.call_helpers(overdue);
+    if let Some(limit) = engine.service.settings.threads.max_wait {
+        while let Some(expired) = queue.take_expired(now, limit) {
+            said.say(format_args!(
+                "requests wait for more than {limit:?} for a thread; they are answered 503"
+            ));
+            placing::turn_away(engine, expired);
         }
     }
-    !engine.dispatch.queue.is_empty()
+    queue.len() > 0
 }
 
 impl Engine {
     fn is_watch_needed(&self) -> bool {
         self.drivers.is_over()
-            || !self.dispatch.queue.is_empty()
+            || self.dispatch.queue.len() > 0
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
     }
 }

@@ -8,6 +8,8 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 #[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
@@ -21,29 +23,43 @@ pub(crate) enum Socket {
 }
 
 impl Transport for Socket {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
-            Socket::Tcp(socket) => socket.read(room),
+            Socket::Tcp(socket) => (&*socket).read(room),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.read(room),
+            Socket::Unix(socket) => (&*socket).read(room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
         Ok(ReadCount { count, is_drained: count < room.len() })
     }
 
-    fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+    fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
         match self {
-            Socket::Tcp(socket) if second.is_empty() => socket.write(first),
-            Socket::Tcp(socket) => socket.write_vectored(&both),
+            Socket::Tcp(socket) if second.is_empty() => (&*socket).write(first),
+            Socket::Tcp(socket) => (&*socket).write_vectored(&both),
             #[cfg(unix)]
-            Socket::Unix(socket) if second.is_empty() => socket.write(first),
+            Socket::Unix(socket) if second.is_empty() => (&*socket).write(first),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.write_vectored(&both),
+            Socket::Unix(socket) => (&*socket).write_vectored(&both),
         }
     }
 
-    fn wait(&mut self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+    /// Without this the head of a response with a file would be a packet of its own, because small packets do not wait
+    /// otherwise.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn write_before_file(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+        let both = [IoSlice::new(first), IoSlice::new(second)];
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        let nothing_beside = &mut SendAncillaryBuffer::default();
+        let sent = match self {
+            Socket::Tcp(socket) => sendmsg(socket, &both, nothing_beside, flags),
+            Socket::Unix(socket) => sendmsg(socket, &both, nothing_beside, flags),
+        };
+        Ok(sent?)
+    }
+
+    fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, awaited.read);
         flags.set(PollFlags::OUT, awaited.write);
@@ -63,7 +79,7 @@ impl Transport for Socket {
         Some(self)
     }
 
-    fn peer_has_ended(&mut self) -> bool {
+    fn peer_has_ended(&self) -> bool {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         let ended = PollFlags::RDHUP;
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -73,22 +89,22 @@ impl Transport for Socket {
         self.poll(ended, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(ended))
     }
 
-    fn is_broken(&mut self) -> bool {
+    fn is_broken(&self) -> bool {
         let broken = PollFlags::HUP | PollFlags::ERR;
         self.poll(broken, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(broken))
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn give_up_after(&mut self, limit: Option<Duration>) {
+    fn give_up_after(&self, limit: Option<Duration>) {
         if let Socket::Tcp(socket) = self {
-            if let Err(error) = SockRef::from(&*socket).set_tcp_user_timeout(limit) {
+            if let Err(error) = SockRef::from(socket).set_tcp_user_timeout(limit) {
                 log::debug!("a limit for acknowledgements could not be set: {error}");
             }
         }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn send_file(&mut self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
+    fn send_file(&self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
             Socket::Tcp(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
@@ -101,16 +117,27 @@ impl Transport for Socket {
         }
     }
 
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        match self {
-            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
+    fn shut_down(&self) {
+        if let Err(error) = self.shutdown(Shutdown::Both) {
+            // Mostly because the peer was faster.
+            log::debug!("a connection could not be shut down: {error}");
         }
     }
 }
 
 impl Socket {
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.shutdown(how),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.shutdown(how),
+        }
+    }
+
     /// What of `flags` is there, or comes within `limit`.
     fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
         // More than the system's clock type holds is as good as for ever.
@@ -148,5 +175,47 @@ impl Source for Socket {
             #[cfg(unix)]
             Socket::Unix(socket) => socket.deregister(registry),
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::Seek;
+    use std::net::{TcpListener, TcpStream};
+
+    /// Both ends of a connection: ours, on which small packets do not wait, and the peer's, which does not block.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let (ours, _) = listener.accept().expect("the peer");
+        ours.set_nodelay(true).expect("an option of every connection");
+        ours.set_nonblocking(true).expect("an option of every connection");
+        (Socket::Tcp(mio::net::TcpStream::from_std(ours)), peer)
+    }
+
+    #[test]
+    fn bytes_before_a_file_leave_with_it() {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(b"file").and_then(|()| file.rewind()).expect("room on the disk");
+        // The system lets them wait for a fifth of a second, which this thread may be kept from running for.
+        let have_waited = (0..50).any(|_| {
+            let (ours, mut peer) = pair();
+            assert_eq!(ours.write_before_file([b"he", b"ad "]).expect("room in the socket"), 5);
+            peer.set_nonblocking(true).expect("an option of every connection");
+            let seen = peer.read(&mut [0; 100]).map_err(|error| error.kind());
+            let sent = ours.send_file(&file, 0, 4).expect("it can");
+            assert_eq!(sent.expect("room in the socket"), 4);
+            if seen != Err(io::ErrorKind::WouldBlock) {
+                return false;
+            }
+            ours.shutdown_write().expect("it is connected");
+            peer.set_nonblocking(false).expect("an option of every connection");
+            let mut all = String::new();
+            peer.read_to_string(&mut all).expect("text");
+            assert_eq!(all, "head file");
+            true
+        });
+        assert!(have_waited, "the head is always there before the file");
     }
 }

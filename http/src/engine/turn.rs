@@ -10,12 +10,13 @@
 //! [`Exchange`]: crate::serve::exchange::Exchange
 
 use crate::engine::Engine;
-use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::predict::{Judgement, Route};
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
+use crate::engine::shard::deadlines::Millis;
 use crate::proto::ProtoError;
 use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
 
 /// Reads in one turn before other connections get theirs.
@@ -27,18 +28,29 @@ const READ_ROOM: usize = 4096;
 /// Pieces of a streamed response sent in one turn before other connections get theirs.
 const PIECES_PER_TURN: usize = 16;
 
+/// Which of the user's code is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CodeAhead {
+    /// A hook that decides on a head.
+    Hook,
+    /// The handler, for a request that is there.
+    Handler,
+    /// The handler, for a request whose body has not arrived: it will wait for the client.
+    Reader,
+    /// What produces the body of a streamed response.
+    Body,
+}
+
 /// Who takes the turn.
 pub(crate) trait Host: Runner {
     /// Evidence of a hand-over; without a value where there is none.
     type HandOver;
 
-    /// Asked when a request of `route` is complete, or its head is (`!is_whole`): `Some` hands the connection over to a
-    /// worker instead of running the handler.
-    fn hands_over(&mut self, route: Route, is_whole: bool) -> Option<Self::HandOver>;
+    /// The user's code that runs from now on is that of this route, unless told otherwise.
+    fn serves(&mut self, route: Route);
 
-    /// Asked before a streamed response goes on: `Some` hands the connection over to a worker, because what produces the
-    /// body probably blocks.
-    fn hands_over_stream(&mut self, route: Route) -> Option<Self::HandOver>;
+    /// Asked before the user's code runs for `route`: `Some` hands the connection over to a worker instead.
+    fn hands_over(&mut self, route: Route, ahead: CodeAhead) -> Option<Self::HandOver>;
 }
 
 /// How a turn ended.
@@ -48,7 +60,7 @@ pub(crate) enum TurnEnd<H> {
     Park,
     /// To be served again after the others.
     Yield,
-    /// The workspace goes to a worker: it holds a request, or a streamed response is on its way.
+    /// It goes to a worker: a request is left with it, or a streamed response is on its way.
     HandOver(H),
     /// The connection is over.
     Close,
@@ -61,20 +73,18 @@ pub(crate) fn serve<H: Host>(
     work: &mut Workspace,
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
+    host.serves(conn.route);
+    conn.clock.wait_ended(work.moment.millis);
     work.open(&conn.info, &mut conn.pending);
-    let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(false);
+    let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(conn, work, host, end)
 }
 
-/// Serves a connection that was handed over, whose request or response is in the workspace.
-pub(crate) fn resume<H: Host>(
-    engine: &Engine,
-    conn: &mut Conn,
-    work: &mut Workspace,
-    host: &mut H,
-) -> TurnEnd<H::HandOver> {
-    let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take(true);
-    leave(conn, work, host, end)
+/// Gives up a connection, and what is left with it.
+pub(crate) fn abandon<H: Host>(conn: &mut Conn, work: &mut Workspace, host: &mut H) -> TurnEnd<H::HandOver> {
+    host.serves(conn.route);
+    work.open(&conn.info, &mut conn.pending);
+    leave(conn, work, host, TurnEnd::Close)
 }
 
 /// Serves a connection whose deadline has passed: what it waited for may have come while nobody looked. If not, it is
@@ -92,18 +102,27 @@ pub(crate) fn serve_overdue<H: Host>(
         }
     }
     let end = serve(engine, conn, work, host);
-    if !matches!(end, TurnEnd::Park) {
-        return end;
+    match end {
+        // A handler may have run, so the clock has moved on.
+        TurnEnd::Park => end_overdue(engine, conn, work, host, engine.clock.millis()),
+        _ => end,
     }
-    // A handler may have run, so the clock has moved on.
-    let now = engine.clock.millis();
+}
+
+/// How a turn ends at `now` that would end by parking the connection: it is given up instead, if its time is over.
+pub(crate) fn end_overdue<H: Host>(
+    engine: &Engine,
+    conn: &mut Conn,
+    work: &mut Workspace,
+    host: &mut H,
+    now: Millis,
+) -> TurnEnd<H::HandOver> {
     if conn.next_deadline(now, &engine.service.settings) > now {
-        // It waits for something else by now.
         return TurnEnd::Park;
     }
     let expects = conn.exchange.expects();
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
-        return TurnEnd::Close;
+        return abandon(conn, work, host);
     }
     work.open(&conn.info, &mut conn.pending);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
@@ -119,12 +138,19 @@ fn leave<H: Host>(
     end: TurnEnd<H::HandOver>,
 ) -> TurnEnd<H::HandOver> {
     match &end {
-        TurnEnd::Park | TurnEnd::Yield => work.close(&mut conn.pending),
-        TurnEnd::HandOver(_) => {}
+        TurnEnd::Park | TurnEnd::Yield | TurnEnd::HandOver(_) => {
+            if conn.exchange.holds_request() {
+                work.hold(&mut conn.pending);
+            } else {
+                conn.is_turned_away = false;
+                work.close(&mut conn.pending);
+            }
+        }
         TurnEnd::Close => {
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
-                host.run_user_code(|| work.wipe());
+                host.run_user_code(UserCode::Cleanup, || work.wipe());
+                work.time_has_passed();
             } else {
                 work.wipe();
             }
@@ -144,16 +170,17 @@ struct Turn<'a, H> {
 }
 
 impl<H: Host> Turn<'_, H> {
-    /// Takes the turn. `holds_request`: a request may be in the workspace already, which is not left there.
-    fn take(&mut self, mut holds_request: bool) -> TurnEnd<H::HandOver> {
+    /// Takes the turn.
+    fn take(&mut self) -> TurnEnd<H::HandOver> {
         loop {
-            if !holds_request && self.conn.exchange.takes_requests() {
+            if self.conn.exchange.takes_requests() && !self.conn.exchange.holds_request() {
                 if let Some(end) = self.make_room() {
                     return end;
                 }
             }
-            let end = match self.conn.exchange.next(self.work, &self.engine.service, self.host) {
+            let end = match self.conn.exchange.next(self.work, &self.engine.service) {
                 Step::NeedInput => self.bring_input(),
+                Step::Head { awaits_continue } => self.decide(awaits_continue),
                 Step::Request => self.answer(),
                 Step::Streams => self.stream(),
                 // Whatever is in the output goes out, and then the connection.
@@ -162,7 +189,6 @@ impl<H: Host> Turn<'_, H> {
             if let Some(end) = end {
                 return end;
             }
-            holds_request = false;
         }
     }
 
@@ -178,38 +204,84 @@ impl<H: Host> Turn<'_, H> {
         is_due.then_some(TurnEnd::Yield)
     }
 
+    /// Has the hooks decide on a head, or hands the connection over to a worker that will.
+    fn decide(&mut self, awaits_continue: bool) -> Option<TurnEnd<H::HandOver>> {
+        let route = self.note_route();
+        if self.conn.is_turned_away {
+            return self.turn_away();
+        }
+        if let Some(hand_over) = self.host.hands_over(route, CodeAhead::Hook) {
+            return Some(self.hand_over(hand_over));
+        }
+        match self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host) {
+            Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
+            _ => None,
+        }
+    }
+
     /// Runs the handler, or hands the connection over to a worker that will.
     fn answer(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        let request = &self.work.ctx.request;
-        let is_whole = request.is_body_complete();
-        self.conn.route = Route::of(request.method(), request.request_uri());
-        if let Some(hand_over) = self.host.hands_over(self.conn.route, is_whole) {
-            // Earlier responses must not wait for a handler that blocks.
-            return match self.conn.send(&mut self.work.output) {
-                Ok(_) => Some(TurnEnd::HandOver(hand_over)),
-                Err(_) => Some(TurnEnd::Close),
-            };
+        let route = self.note_route();
+        if self.conn.is_turned_away {
+            return self.turn_away();
+        }
+        let is_whole = self.work.ctx.request.is_body_complete();
+        let ahead = if is_whole { CodeAhead::Handler } else { CodeAhead::Reader };
+        if let Some(hand_over) = self.host.hands_over(route, ahead) {
+            return Some(self.hand_over(hand_over));
+        }
+        // Answers that are ready must not wait for a handler that may block.
+        let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
+        if !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err() {
+            return Some(TurnEnd::Close);
         }
         self.answers += 1;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
-        let patience = exchange.patience(&service.settings);
-        let answered = exchange.answer(self.work, service, &mut sock.transport, patience, self.host);
+        let patience = exchange.patience(&service.settings.timeouts);
+        let answered = exchange.answer(self.work, service, &sock.transport, patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
         answered.err().map(|error| {
             log::debug!("a response broke off: {error}");
+            // What was collected before is the client's.
+            let _ = self.conn.send(&mut self.work.output);
             TurnEnd::Close
         })
+    }
+
+    /// The route of the request in the workspace.
+    fn note_route(&mut self) -> Route {
+        let request = &self.work.ctx.request;
+        self.conn.route = Route::of(request.method(), request.request_uri());
+        self.conn.route
+    }
+
+    fn turn_away(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        self.conn.is_turned_away = false;
+        self.conn.exchange.turn_away(self.work, &self.engine.service, self.host);
+        None
+    }
+
+    /// Earlier responses do not wait for the worker.
+    fn hand_over(&mut self, hand_over: H::HandOver) -> TurnEnd<H::HandOver> {
+        match self.conn.send(&mut self.work.output) {
+            Ok(_) => TurnEnd::HandOver(hand_over),
+            Err(_) => TurnEnd::Close,
+        }
     }
 
     /// Sends pieces of a streamed response until it is complete or has to wait. Each piece is sent before the next is
     /// asked for.
     fn stream(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        let is_live = self.conn.exchange.live().is_some();
-        let hand_over = self.host.hands_over_stream(self.conn.route);
+        if self.conn.is_turned_away {
+            // It is too late to say so.
+            return Some(TurnEnd::Close);
+        }
         // What is live does not block, whatever the handler did that began it.
-        if let Some(hand_over) = hand_over.filter(|_| !is_live) {
+        let may_block = self.conn.exchange.live().is_none();
+        let hand_over = if may_block { self.host.hands_over(self.conn.route, CodeAhead::Body) } else { None };
+        if let Some(hand_over) = hand_over {
             return Some(TurnEnd::HandOver(hand_over));
         }
         for _ in 0..PIECES_PER_TURN {
@@ -222,11 +294,11 @@ impl<H: Host> Turn<'_, H> {
                     return Some(end);
                 }
             }
-            let Conn { exchange, sock, token, shard, .. } = &mut *self.conn;
-            let waker = || self.engine.shards[*shard as usize].waker(*token);
-            match exchange.next_piece(&mut self.work.output, &mut sock.transport, &waker, self.host) {
+            let Conn { exchange, sock, token, .. } = &mut *self.conn;
+            let waker = || self.engine.shards[sock.shard as usize].waker(*token);
+            match exchange.next_piece(self.work, &*sock.transport, &waker, self.host) {
                 Ok(Piece::InOutput) => {}
-                Ok(Piece::Sent) => self.conn.clock.output_was_taken(),
+                Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),
                 Ok(Piece::Waiting) => {
                     if let Some(end) = self.look_at_peer() {
@@ -266,7 +338,7 @@ impl<H: Host> Turn<'_, H> {
             }
         }
         // Where there was more to read, or nothing ever will be, reading does not tell.
-        if sock.readable && sock.transport().map_or(true, |transport| transport.is_broken()) {
+        if sock.readable && sock.transport.is_broken() {
             return Some(TurnEnd::Close);
         }
         if has_ended && exchange.probe_peer() {
@@ -295,6 +367,7 @@ impl<H: Host> Turn<'_, H> {
             }
             Ok(Some(count)) => {
                 self.work.ctx.request.input_mut().filled(count);
+                self.conn.clock.progressed(count);
                 None
             }
             Ok(None) => None,
@@ -319,7 +392,7 @@ impl<H: Host> Turn<'_, H> {
                         Ok(_) | Err(_) => return TurnEnd::Close,
                     }
                 }
-                if conn.sock.transport().and_then(|transport| transport.shutdown_write()).is_err() {
+                if conn.sock.transport.shutdown_write().is_err() {
                     return TurnEnd::Close;
                 }
                 0

@@ -11,12 +11,13 @@
 //! Whoever owns the buffer then closes the gap, or leaves it when the body is complete.
 //!
 //! It is strict where leniency has led to request smuggling: 1 to 15 hex digits; then only spaces
-//! and tabs, or an extension that starts directly behind the size; every line ends with CRLF, and so does
-//! every chunk.
+//! and tabs, or extensions by their grammar ([`ExtensionPlace`]) that start directly behind the size; every line ends
+//! with CRLF, and so does every chunk.
 //!
 //! The rule: the state between two calls is a few words. All bytes that were offered have been used, except
 //! those of a trailer section that is not complete.
 
+use super::chunk_extension::ExtensionPlace;
 use super::error::ProtoError;
 use super::limits::{CHUNK_EXTENSION_BYTES_MAX, CHUNK_SIZE_DIGITS_MAX, TRAILER_BYTES_MAX};
 use super::lines;
@@ -39,8 +40,8 @@ enum State {
     Size { digits: u8, size: u64 },
     /// In the white space behind a size.
     SizeSpace(u64),
-    /// In an extension.
-    Extension(u64),
+    /// In the extensions behind a size.
+    Extension(u64, ExtensionPlace),
     /// Behind the carriage return of a size line.
     SizeEnd(u64),
     /// In the data of a chunk; so many bytes are missing.
@@ -122,20 +123,20 @@ impl ChunkedDecoder {
                 }
                 Ok(State::Size { digits: digits + 1, size: size << 4 | u64::from(hex_value(byte)) })
             }
-            (State::Size { digits: 1.., size } | State::SizeSpace(size) | State::Extension(size), b'\r') => {
-                Ok(State::SizeEnd(size))
-            }
+            (State::Size { digits: 1.., size } | State::SizeSpace(size), b'\r') => Ok(State::SizeEnd(size)),
             (State::Size { digits: 1.., size } | State::SizeSpace(size), b' ' | b'\t') => {
                 self.pay_for_extension()?;
                 Ok(State::SizeSpace(size))
             }
             (State::Size { digits: 1.., size }, b';') => {
                 self.pay_for_extension()?;
-                Ok(State::Extension(size))
+                Ok(State::Extension(size, ExtensionPlace::Semicolon))
             }
-            (State::Extension(size), b'\t' | b' '..=0x7e | 0x80..) => {
+            (State::Extension(size, place), b'\r') if place.may_end() => Ok(State::SizeEnd(size)),
+            (State::Extension(size, place), _) => {
                 self.pay_for_extension()?;
-                Ok(State::Extension(size))
+                let place = place.after(byte).ok_or(ProtoError::BadChunk)?;
+                Ok(State::Extension(size, place))
             }
             (State::SizeEnd(0), b'\n') => Ok(State::Trailers { scanned: 0 }),
             (State::SizeEnd(size), b'\n') => {
@@ -167,6 +168,7 @@ const START: State = State::Size { digits: 0, size: 0 };
 mod tests {
     use super::*;
     use crate::proto::Limits;
+    use crate::util::token::is_token_byte;
     use proptest::prelude::*;
 
     const SMALL: Limits =
@@ -194,6 +196,55 @@ mod tests {
         Ok(None)
     }
 
+    fn without_space(text: &[u8]) -> &[u8] {
+        &text[text.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count()..]
+    }
+
+    fn without_token(text: &[u8]) -> Result<&[u8], ProtoError> {
+        let length = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
+        if length == 0 && !text.is_empty() { Err(ProtoError::BadChunk) } else { Ok(&text[length..]) }
+    }
+
+    /// What follows the quoted string at the front, if that is complete.
+    fn without_quoted(text: &[u8]) -> Result<Option<&[u8]>, ProtoError> {
+        let mut rest = &text[1..];
+        loop {
+            let is_text = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
+            rest = match rest {
+                [] | [b'\\'] => return Ok(None),
+                [b'"', after @ ..] => return Ok(Some(after)),
+                [b'\\', escaped, after @ ..] if is_text(escaped) => after,
+                [byte, after @ ..] if *byte != b'\\' && is_text(byte) => after,
+                _ => return Err(ProtoError::BadChunk),
+            }
+        }
+    }
+
+    /// What follows the extensions at the front, or nothing if `text` ends within them.
+    fn extensions_naively(text: &[u8]) -> Result<Option<&[u8]>, ProtoError> {
+        let mut rest = text;
+        while let [b';', after @ ..] = rest {
+            rest = without_token(without_space(after))?;
+            let mut padded = without_space(rest);
+            if let [b'=', after @ ..] = padded {
+                rest = match without_space(after) {
+                    quoted @ [b'"', ..] => match without_quoted(quoted)? {
+                        Some(after) => after,
+                        None => return Ok(None),
+                    },
+                    token => without_token(token)?,
+                };
+                padded = without_space(rest);
+            }
+            rest = match padded {
+                [] => return Ok(None),
+                [b';', ..] => padded,
+                _ => rest,
+            };
+        }
+        Ok(Some(rest))
+    }
+
     /// The same for one piece, written as plainly as possible.
     fn decode_naively(message: &[u8], limits: &Limits) -> Outcome {
         let mut rest = message;
@@ -205,18 +256,15 @@ mod tests {
                 return Err(ProtoError::BadChunk);
             }
             let (size, after) = rest.split_at(digits);
-            let extras = match after.first() {
-                None => return Ok(None),
-                Some(b';') => {
-                    after.iter().take_while(|&&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f)).count()
-                }
-                Some(_) => after.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count(),
+            let behind = match after.first() {
+                Some(b';') => extensions_naively(after)?,
+                _ => Some(without_space(after)),
             };
-            extension_bytes += extras;
+            extension_bytes += after.len() - behind.map_or(0, <[u8]>::len);
             if extension_bytes > usize::from(CHUNK_EXTENSION_BYTES_MAX) {
                 return Err(ProtoError::BadChunk);
             }
-            rest = match &after[extras..] {
+            rest = match behind.unwrap_or_default() {
                 [b'\r', b'\n', rest @ ..] => rest,
                 [] | [b'\r'] => return Ok(None),
                 _ => return Err(ProtoError::BadChunk),
@@ -277,6 +325,7 @@ mod tests {
             ("a\r\n0123456789\r\n0\r\n\r\n", "0123456789", "\r\n", 0),
             ("A \t\r\n0123456789\r\n00000000000000\r\n\r\n", "0123456789", "\r\n", 0),
             ("1;a=b;c=\"d e\"\r\nx\r\n0;last\r\n\r\n", "x", "\r\n", 0),
+            ("1;a = \"\\\"\\\\\" ;b\r\nx\r\n0;c=\"\"\r\n\r\n", "x", "\r\n", 0),
             ("2\r\n\r\n\r\n0\r\n\r\n", "\r\n", "\r\n", 0),
             ("1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\nrest", "x", "A: b\r\nC: d\r\n\r\n", 4),
         ] {
@@ -304,6 +353,16 @@ mod tests {
             "1;a\rx",
             "1;\0\r\n",
             "1;\x7f\r\n",
+            "1;\r\n",
+            "1;=a\r\n",
+            "1;a=\r\n",
+            "1;a \r\n",
+            "1;a=b c\r\n",
+            "1;a=\"\r\nx\r\n0\r\n\r\n",
+            "1;a=\"\\\"\r\nx\r\n",
+            "1;a=\"\\\r\n",
+            "1;a=\"\n\"\r\n",
+            "1;a=\"b\"\"\r\n",
             "1\r\nab\r\n",
             "1\r\na\n",
             "1\r\na\rb",
@@ -320,9 +379,23 @@ mod tests {
 
     #[test]
     fn incomplete_bodies() {
-        for message in
-            ["", "1", "1;", "1\r", "1\r\n", "1\r\na", "1\r\na\r", "0\r\n", "0\r\n\r", "0\r\nA: b\r\n"]
-        {
+        for message in [
+            "",
+            "1",
+            "1;",
+            "1;a",
+            "1;a=",
+            "1;a=\"",
+            "1;a=\"\\",
+            "1;a=\"\" ",
+            "1\r",
+            "1\r\n",
+            "1\r\na",
+            "1\r\na\r",
+            "0\r\n",
+            "0\r\n\r",
+            "0\r\nA: b\r\n",
+        ] {
             assert_eq!(check(message, &SMALL), Ok(None), "{message:?}");
         }
     }
@@ -378,8 +451,22 @@ mod tests {
         }
 
         #[test]
+        fn engine_f6_extensions_agree_with_the_naive_decoder(
+            line in "[;][;= ab\t\"\\\\\r\n]{0,10}(\r\n)?",
+            mut cuts in proptest::collection::vec(0..20usize, 0..6),
+        ) {
+            cuts.sort_unstable();
+            let message = format!("1{line}x\r\n0{line}\r\n");
+            let naive = decode_naively(message.as_bytes(), &SMALL);
+            prop_assert_eq!(decode(message.as_bytes(), &cuts, &SMALL), naive);
+        }
+
+        #[test]
         fn agrees_with_the_naive_decoder(
-            message in "([0-3a]{0,2}[ ;x]{0,2}\r?\n?[xX]{0,3}(\r\n)?){0,6}(0\r\n(A: b\r\n)?\r\n)?",
+            message in concat!(
+                "([0-3a]{0,2}[ ;x]{0,2}(;[a= ]{0,3}(\"[b\\\\;]{0,3}\"?)?[ ;]?){0,2}",
+                "\r?\n?[xX]{0,3}(\r\n)?){0,6}(0\r\n(A: b\r\n)?\r\n)?",
+            ),
             mut cuts in proptest::collection::vec(0..60usize, 0..6),
         ) {
             cuts.sort_unstable();

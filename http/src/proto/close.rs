@@ -44,6 +44,11 @@ pub(crate) struct ConnectionOptions {
 impl ConnectionOptions {
     /// Takes note of a `Connection` field.
     pub(crate) fn add(&mut self, value: &[u8]) {
+        // What nearly all clients send, as they spell it.
+        if matches!(value, b"keep-alive" | b"Keep-Alive") {
+            self.keep_alive = true;
+            return;
+        }
         for option in token::list(value) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -72,6 +77,10 @@ mod tests {
         for (value, http10, http11) in [
             ("", Some(OldVersion), None),
             ("keep-alive", None, None),
+            ("Keep-Alive", None, None),
+            ("KEEP-alive", None, None),
+            (" keep-alive ,", None, None),
+            ("keep-alivex", Some(OldVersion), None),
             ("upgrade", Some(OldVersion), None),
             ("TE, Close", Some(PeerAsked), Some(PeerAsked)),
             ("keep-alive, close", Some(PeerAsked), Some(PeerAsked)),

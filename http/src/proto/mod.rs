@@ -47,6 +47,7 @@
 //! order of the layers the second.
 
 pub(crate) mod body;
+mod chunk_extension;
 pub(crate) mod chunked;
 #[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests drive it yet"))]
 pub(crate) mod client;

@@ -313,6 +313,11 @@ impl ServerSession {
         }
     }
 
+    /// Whether what [`ServerSession::advance`] found is needed until [`ServerSession::finish`].
+    pub(crate) fn holds_request(&self) -> bool {
+        self.state() == RequestStage::Ready
+    }
+
     /// Whether no byte of the next request has been seen, empty lines aside.
     pub(crate) fn is_idle(&self) -> bool {
         self.state() == RequestStage::Idle

@@ -6,21 +6,22 @@
 use crate::ctx::ConnInfo;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Patience, Piece, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
 use crate::serve::moment::Moment;
 use crate::serve::parker::Parker;
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
+use crate::wire::pace::Pace;
+use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
 
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
@@ -42,7 +43,9 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
     let mut driver = BlockingDriver {
-        lent: LentTransport { transport: Some(transport), ..LentTransport::default() },
+        lent: LentTransport::new(transport.clone()),
+        transport: &transport,
+        awaited: Expects::FirstRequest,
         exchange: Exchange::new(info.id()),
         work,
         service,
@@ -51,13 +54,15 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    // Without its transport the connection is with whoever has the context.
-    if let (Some(socket), Some(_)) = (socket, driver.lent.transport.take()) {
-        if driver.exchange.stage() != ConnStage::Serving {
-            socket.linger(driver.exchange.may_be_sending(driver.work.ctx.request.input()));
-        }
+    let BlockingDriver { exchange, work, .. } = driver;
+    let may_be_sending = exchange.may_be_sending(work.ctx.request.input());
+    work.wipe();
+    if Arc::strong_count(&transport) > 1 {
+        // A handler has kept its context, and with it the stream.
+        transport.shut_down();
+    } else if let Some(socket) = socket.filter(|_| exchange.stage() != ConnStage::Serving) {
+        socket.linger(may_be_sending);
     }
-    driver.work.wipe();
     served
 }
 
@@ -67,8 +72,12 @@ struct Caller<'a> {
 }
 
 impl Runner for Caller<'_> {
-    fn run_user_code(&mut self, code: impl FnOnce()) {
+    fn run_user_code(&mut self, _: UserCode, code: impl FnOnce()) {
         code();
+    }
+
+    fn may_wait_for_client(&mut self) -> bool {
+        true
     }
 
     fn is_stopping(&self) -> bool {
@@ -77,7 +86,10 @@ impl Runner for Caller<'_> {
 }
 
 struct BlockingDriver<'a> {
+    transport: &'a Arc<dyn Transport>,
     lent: LentTransport,
+    /// What was waited for last.
+    awaited: Expects,
     exchange: Exchange,
     work: &'a mut Workspace,
     service: &'a Service,
@@ -89,7 +101,13 @@ struct BlockingDriver<'a> {
 impl BlockingDriver<'_> {
     fn serve(&mut self) -> Result<(), Error> {
         loop {
-            match self.exchange.next(self.work, self.service, &mut self.by) {
+            let mut step = self.exchange.next(self.work, self.service);
+            if let Step::Head { awaits_continue } = step {
+                step = self.exchange.decide(awaits_continue, self.work, self.service, &mut self.by);
+            }
+            match step {
+                // Decided on, it needs its body or is refused.
+                Step::Head { .. } => {}
                 Step::NeedInput => {
                     self.flush()?;
                     if !self.receive()? {
@@ -97,10 +115,15 @@ impl BlockingDriver<'_> {
                     }
                 }
                 Step::Request => {
-                    // The transport's own timeouts apply.
-                    let patience = Patience::default();
-                    let transport = &mut self.lent.transport;
-                    self.exchange.answer(self.work, self.service, transport, patience, &mut self.by)?;
+                    let patience = self.patience();
+                    self.lent.wait_for_output(patience.write);
+                    let answered =
+                        self.exchange.answer(self.work, self.service, self.transport, patience, &mut self.by);
+                    if let Err(error) = answered {
+                        // What was collected before is the client's.
+                        let _ = self.flush();
+                        return Err(error);
+                    }
                     if self.work.output.len() >= BATCH_BYTES {
                         self.flush()?;
                     }
@@ -122,8 +145,7 @@ impl BlockingDriver<'_> {
             let parker: Weak<Parker> = Arc::downgrade(parker.get_or_init(Arc::default));
             Waker::new(parker, 0)
         };
-        let (output, transport) = (&mut self.work.output, &mut self.lent.transport);
-        let brought = self.exchange.next_piece(output, transport, &waker, &mut self.by);
+        let brought = self.exchange.next_piece(self.work, &**self.transport, &waker, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -135,7 +157,7 @@ impl BlockingDriver<'_> {
                 self.wait_for_source();
                 Ok(())
             }
-            Piece::InOutput | Piece::Sent | Piece::None => Ok(()),
+            Piece::InOutput | Piece::Sent(_) | Piece::None => Ok(()),
         }
     }
 
@@ -149,7 +171,7 @@ impl BlockingDriver<'_> {
             if !parker.wait(live.heartbeat()) {
                 live.beat();
             }
-            self.work.moment = Moment::at(SystemTime::now());
+            self.work.time_has_passed();
         }
     }
 
@@ -165,8 +187,10 @@ impl BlockingDriver<'_> {
         if may_end_here && waiting.is_none() {
             return Ok(true);
         }
+        self.keep_time();
         let read = self.lent.read(self.work.ctx.request.input_mut().space(READ_BYTES_MIN));
         drop(waiting);
+        self.work.time_has_passed();
         if !matches!(read, Ok(1..)) && self.exchange.ends_instead_of_waiting(&self.by) {
             // It was the shutdown that ended the wait.
             return Ok(true);
@@ -178,8 +202,6 @@ impl BlockingDriver<'_> {
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
-                // The transport keeps the deadlines.
-                self.work.moment = Moment::at(SystemTime::now());
                 Ok(true)
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(error.into()),
@@ -188,6 +210,22 @@ impl BlockingDriver<'_> {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
                 self.tell(ProtoError::Timeout).map(|()| false)
             }
+        }
+    }
+
+    /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of
+    /// the transport has returned.
+    fn patience(&self) -> Patience {
+        self.exchange.patience(&self.service.settings.timeouts).without_limits()
+    }
+
+    /// Begins the peer's time when it is something else that is waited for.
+    fn keep_time(&mut self) {
+        let expects = self.exchange.expects();
+        if self.awaited != expects {
+            self.awaited = expects;
+            let pace = if expects.is_body() { self.patience().read } else { Pace::default() };
+            self.lent.wait_for_input(pace);
         }
     }
 
@@ -221,6 +259,7 @@ mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
+    use crate::serve::moment::Clock;
     use crate::serve::standalone::Standalone;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
@@ -309,7 +348,7 @@ mod tests {
                 }
             };
             let service = Service::new(options.resolve().expect("valid options"), Box::new(handler));
-            let work = Workspace::new(&service.settings);
+            let work = Workspace::new(&service.settings, Clock::start());
             Self { service, handled, work }
         }
 

@@ -10,8 +10,9 @@ use crate::serve::refusal::Refusal;
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
     pub(crate) panics: AtomicU64,
-    pub(crate) revoked_leases: AtomicU64,
-    pub(crate) dispatched: AtomicU64,
+    pub(crate) workers: WorkerCounters,
+    /// Idle connections that were closed to make room for new ones.
+    pub(crate) idle_shed: AtomicU64,
     /// Requests that no shard counts: those of engines that have ended, and of connections without an engine.
     pub(crate) requests: AtomicU64,
     refused_by_concurrency: AtomicU64,
@@ -20,6 +21,15 @@ pub(crate) struct Counters {
     body_too_large: AtomicU64,
     timed_out: AtomicU64,
     malformed: AtomicU64,
+}
+
+/// What became of requests whose handlers block.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerCounters {
+    pub(crate) revoked_leases: AtomicU64,
+    pub(crate) dispatched: AtomicU64,
+    pub(crate) turned_away: AtomicU64,
+    pub(crate) abandoned: AtomicU64,
 }
 
 impl Counters {
@@ -53,6 +63,8 @@ impl Counters {
             body_too_large: count(&self.body_too_large),
             timed_out: count(&self.timed_out),
             malformed: count(&self.malformed),
+            turned_away: count(&self.workers.turned_away),
+            abandoned: count(&self.workers.abandoned),
         }
     }
 }
@@ -73,4 +85,9 @@ pub struct Rejections {
     pub timed_out: u64,
     /// Requests that were not well-formed; answered 400, 417 or 505.
     pub malformed: u64,
+    /// Requests for which no thread could be had in time, or at once while
+    /// [`max_waiting_requests`](crate::ServerBuilder::max_waiting_requests) waited; answered 503.
+    pub turned_away: u64,
+    /// Requests whose client went away while they waited for a thread; not answered.
+    pub abandoned: u64,
 }

@@ -4,6 +4,7 @@
 
 use crate::ctx::{HttpError, StatusError};
 use crate::proto::ProtoError;
+use crate::values::coding::CodingError;
 use crate::values::{form, multipart};
 use std::borrow::Cow;
 use std::{fmt, io};
@@ -155,6 +156,7 @@ fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Opt
         .or_else(|| of::<ProtoError>(boxed))
         .or_else(|| of::<form::Error>(boxed))
         .or_else(|| of::<multipart::Error>(boxed))
+        .or_else(|| of::<CodingError>(boxed))
 }
 
 #[cfg(test)]
@@ -183,6 +185,7 @@ mod tests {
         assert_eq!(said(too_large().into()).0, 413);
         assert_eq!(said(Error::from(too_large()).into()), said(too_large().into()));
         assert_eq!(said(form::Error::NotAForm.into()).0, 415);
+        assert_eq!(said(CodingError.into()).0, 415);
         assert_eq!(said("the password is 1234".into()), (500, None));
         assert_eq!(said(Error::body_panicked().into()), (500, None));
     }

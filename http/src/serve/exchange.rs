@@ -12,26 +12,26 @@
 //!                      └──▶ Refused, Ends: send the output, then end the connection
 //! ```
 //!
-//! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive meanwhile.
-//! What is counted is counted here, so that all drivers count alike. Once a response has announced that the connection
-//! ends, nothing more is served.
+//! The rules: the user's code runs through the [`Runner`] alone, because a driver may lose its right to drive
+//! meanwhile. What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count
+//! alike. Once a response has announced that the connection ends, nothing more is served.
 
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::Settings;
-use crate::ctx::UserValues;
+use crate::config::settings::{Settings, Timeouts};
+use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Live, Outgoing, Stream};
-use crate::proto::{Limits, Progress, ProtoError, RequestStage, ServerSession};
+use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
-use crate::serve::runner::Runner;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
-use crate::wire::lent::LentTransport;
-use crate::wire::output::Output;
+use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -47,6 +47,9 @@ pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
 pub(crate) enum Step {
     /// Send the output, then bring more of what the peer sends.
     NeedInput,
+    /// The workspace holds a head on which hooks have to decide: [`Exchange::decide`]. `awaits_continue`: its client waits
+    /// to be asked for the body.
+    Head { awaits_continue: bool },
     /// The workspace holds a request: [`Exchange::answer`].
     Request,
     /// A streamed response is under way: [`Exchange::next_piece`].
@@ -62,8 +65,8 @@ pub(crate) enum Step {
 pub(crate) enum Piece {
     /// In the output.
     InOutput,
-    /// On its way to the peer: it did not pass through here.
-    Sent,
+    /// On its way to the peer, so many bytes: they did not pass through here.
+    Sent(usize),
     /// Still at its source: the transport takes nothing now.
     Blocked,
     /// Its source has nothing for now, and has the connection served again when that changes.
@@ -100,11 +103,18 @@ pub(crate) enum Expects {
     UnreadBody(u64),
 }
 
-/// How long the peer may keep others waiting; `None`: as long as the transport itself allows.
+impl Expects {
+    /// Whether it is a body, of whatever request, that has to come with some speed.
+    pub(crate) fn is_body(self) -> bool {
+        matches!(self, Self::Body(_) | Self::AcceptedBody(_) | Self::UnreadBody(_))
+    }
+}
+
+/// How slow the peer may be while others wait for it. Without a limit of time in there the transport has its own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Patience {
-    pub(crate) read: Option<Duration>,
-    pub(crate) write: Option<Duration>,
+    pub(crate) read: Pace,
+    pub(crate) write: Pace,
 }
 
 /// The conversation; see the module's text.
@@ -126,6 +136,13 @@ pub(crate) struct Exchange {
     counted_requests: u64,
 }
 
+impl Patience {
+    /// The same with no limits of time: of a transport that has its own.
+    pub(crate) fn without_limits(self) -> Self {
+        Self { read: self.read.without_limit(), write: self.write.without_limit() }
+    }
+}
+
 impl Exchange {
     /// That of the connection `number`, of which nothing has been received.
     pub(crate) fn new(number: u64) -> Self {
@@ -143,38 +160,41 @@ impl Exchange {
 
     /// Says what is to be done, having looked at what was received.
     #[inline]
-    pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) -> Step {
+    pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service) -> Step {
         if self.outgoing.is_some() {
             return Step::Streams;
         }
         if self.stage != ConnStage::Serving {
             return Step::Ends;
         }
-        self.advance(work, service, by).unwrap_or_else(|error| {
+        let limits = self.limits(&service.settings);
+        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits) {
+            Ok(Progress::Ready) => Step::Request,
+            Ok(Progress::NeedInput) => Step::NeedInput,
+            Ok(Progress::Head { awaits_continue }) => Step::Head { awaits_continue },
+            Err(error) => {
+                self.refuse(error, work, service);
+                Step::Refused(error)
+            }
+        }
+    }
+
+    /// Has the hooks decide on a request of which only the head is there, and says what is to be done then.
+    pub(crate) fn decide(
+        &mut self,
+        awaits_continue: bool,
+        work: &mut Workspace,
+        service: &Service,
+        by: &mut impl Runner,
+    ) -> Step {
+        self.try_decide(awaits_continue, work, service, by).unwrap_or_else(|error| {
             self.refuse(error, work, service);
             Step::Refused(error)
         })
     }
 
-    /// Looks for the next request.
-    #[inline]
-    fn advance(
-        &mut self,
-        work: &mut Workspace,
-        service: &Service,
-        by: &mut impl Runner,
-    ) -> Result<Step, ProtoError> {
-        let limits = self.limits(&service.settings);
-        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits)? {
-            Progress::Ready => Ok(Step::Request),
-            Progress::NeedInput => Ok(Step::NeedInput),
-            Progress::Head { awaits_continue } => self.decide_on_head(awaits_continue, work, service, by),
-        }
-    }
-
-    /// Has the hooks decide on a request of which only the head is there.
     #[inline(never)]
-    fn decide_on_head(
+    fn try_decide(
         &mut self,
         awaits_continue: bool,
         work: &mut Workspace,
@@ -182,14 +202,21 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
+        ctx.lent.lend_nothing(self.session.number());
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
-        by.run_user_code(|| {
+        by.run_user_code(UserCode::Hook, || {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
+        moment.refresh(*clock);
+        if ctx.lent.owner() != self.session.number() {
+            log::error!("a hook kept the context of a request; its connection is closed without an answer");
+            self.stage = ConnStage::ClosingMidRequest;
+            return Ok(Step::Ends);
+        }
         self.configure(config);
         if verdict? {
             self.is_accepted = true;
@@ -216,30 +243,36 @@ impl Exchange {
         &mut self,
         work: &mut Workspace,
         service: &Service,
-        transport: &mut Option<Box<dyn Transport>>,
+        transport: &Arc<dyn Transport>,
         patience: Patience,
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
         work.ctx.begin(self.session.requests(), work.moment.wall);
-        let lent = LentTransport {
-            transport: transport.take(),
-            owner: self.session.number(),
-            read_limit: patience.read,
-            write_limit: patience.write,
-            is_answering: false,
-        };
-        work.ctx.lend(lent, self.limits(settings).body_bytes_max, &settings.ctx);
-        let answered = self.answer_lent(work, service, by);
-        *transport = work.ctx.lent.transport.take();
-        if transport.is_none() {
-            log::error!("a handler kept its context; its connection is closed without an answer");
-        }
-        let stays = answered?;
-        if let (Some(_), Some(transport)) = (self.live(), transport) {
+        // It is given back when the workspace is left, or is lent for the next request.
+        work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
+        work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
+        let stays = self.answer_lent(work, service, by)?;
+        if self.live().is_some() {
             // Heartbeats are so small that the system takes any number of them for a peer that has vanished.
-            transport.give_up_after(patience.write);
+            transport.give_up_after(patience.write.limit());
         }
+        self.finish(stays, work, by);
+        Ok(())
+    }
+
+    /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could be
+    /// had for it.
+    pub(crate) fn turn_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        work.ctx.begin(self.session.requests(), work.moment.wall);
+        user_code::turn_away(&mut work.ctx);
+        service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+        let reply = self.respond(work, service, by);
+        self.finish(reply.close.is_none(), work, by);
+    }
+
+    /// Forgets the request that was answered. `stays`: so far the connection does.
+    fn finish(&mut self, stays: bool, work: &mut Workspace, by: &mut impl Runner) {
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
@@ -252,11 +285,22 @@ impl Exchange {
             self.kept = work.ctx.take_user_values();
         }
         if work.ctx.holds_users_values() {
-            by.run_user_code(|| work.ctx.end());
+            by.run_user_code(UserCode::Cleanup, || work.ctx.end());
+            work.time_has_passed();
         } else {
             work.ctx.end();
         }
-        Ok(())
+    }
+
+    /// Adds the head of the response in the workspace to the output, and its body unless that is streamed.
+    fn respond(&mut self, work: &mut Workspace, service: &Service, by: &impl Runner) -> Reply {
+        let connections = &service.settings.connections;
+        let force_close = !connections.keep_alive
+            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
+            || (connections.close_on_shutdown && by.is_stopping());
+        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let defaults = default_fields.at(moment.unix_seconds);
+        ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close)
     }
 
     /// The same, while the context has the transport. False: the connection ends with the response.
@@ -267,35 +311,36 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+        let Workspace { ctx, output, moment, clock, .. } = work;
         if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
             let streams = !ctx.request.is_body_complete();
             let mut flushed = Ok(());
-            by.run_user_code(|| {
+            by.run_user_code(UserCode::Handler, || {
                 // The client may wait for what was answered before it sends on.
                 if streams {
                     flushed = ctx.lent.send(output);
                 }
-                if flushed.is_ok() {
-                    if user_code::run(&*service.handler, ctx).is_err() {
-                        service.counters.panics.fetch_add(1, Ordering::Relaxed);
-                    }
-                    ctx.lent.keep_only_of(self.session.number());
+                if flushed.is_ok() && user_code::run(&*service.handler, ctx).is_err() {
+                    service.counters.panics.fetch_add(1, Ordering::Relaxed);
                 }
             });
             flushed?;
+            self.check_ctx(ctx)?;
+            moment.refresh(*clock);
         }
-        let connections = &settings.connections;
-        let force_close = !connections.keep_alive
-            || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
-            || (connections.close_on_shutdown && by.is_stopping());
-        let defaults = default_fields.at(moment.unix_seconds);
-        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
+        if ctx.response.has_writer() && !by.may_wait_for_client() {
+            by.run_user_code(UserCode::Cleanup, || ctx.response.clear());
+            user_code::turn_away(ctx);
+            service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        let reply = self.respond(work, service, by);
+        let Workspace { ctx, output, moment, clock, .. } = work;
         if reply.ending.is_none() && ctx.response.is_body_stream() {
             // Nothing of it is sent; what is dropped is the user's.
-            by.run_user_code(|| ctx.response.clear_body());
+            by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
+            moment.refresh(*clock);
         }
         match ctx.response.take_stream(reply.ending) {
             None => {}
@@ -307,16 +352,33 @@ impl Exchange {
             }
             Some(stream) => {
                 let mut written = Ok(());
-                by.run_user_code(|| written = user_code::write_body(ctx, output, stream));
+                by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
+                moment.refresh(*clock);
                 written?;
             }
         }
         Ok(reply.close.is_none())
     }
 
+    /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
+    /// connection, or of this request; where the other is somebody may read from the connection.
+    fn check_ctx(&self, ctx: &RequestCtx) -> Result<(), Error> {
+        if ctx.lent.is_of(self.session.number()) {
+            return Ok(());
+        }
+        log::error!("a handler kept its context; its connection is closed without an answer");
+        let reason = "a handler kept the context of its request, and the connection ended";
+        Err(io::Error::new(ErrorKind::NotConnected, reason).into())
+    }
+
     /// Whether the output is to be sent before [`Exchange::next_piece`]: each piece is, before the next is asked for.
     pub(crate) fn sends_first(&self) -> bool {
         self.sends_first
+    }
+
+    /// Whether bytes of a file are to follow the output at once.
+    pub(crate) fn file_follows(&self) -> bool {
+        self.outgoing.as_deref().is_some_and(|outgoing| !outgoing.is_done() && outgoing.is_file())
     }
 
     /// Brings the next piece of the streamed response. A source that has nothing for now keeps the `waker`.
@@ -326,16 +388,17 @@ impl Exchange {
     /// client's.
     pub(crate) fn next_piece(
         &mut self,
-        output: &mut Output,
-        transport: &mut Option<Box<dyn Transport>>,
+        work: &mut Workspace,
+        transport: &dyn Transport,
         waker: &dyn Fn() -> Waker,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
-            if let (Some(_), Some(transport)) = (self.live(), transport) {
+            if self.live().is_some() {
                 transport.give_up_after(None);
             }
             self.end_stream(by);
+            work.time_has_passed();
             return Ok(Piece::None);
         };
         self.sends_first = true;
@@ -347,21 +410,23 @@ impl Exchange {
                 return Ok(Piece::Waiting);
             }
             // Nothing of the user's runs.
-            return user_code::next_piece(outgoing, output).map(|()| Piece::InOutput);
+            return user_code::next_piece(outgoing, &mut work.output).map(|()| Piece::InOutput);
         }
         let mut direct = None;
-        if let Some(transport) = transport.as_deref_mut().filter(|_| outgoing.is_file()) {
+        if outgoing.is_file() {
             // The disk may have to be waited for.
-            by.run_user_code(|| direct = outgoing.send_file(transport));
+            by.run_user_code(UserCode::Body, || direct = outgoing.send_file(transport));
         }
         match direct {
-            Some(Ok(())) => Ok(Piece::Sent),
+            Some(Ok(count)) => Ok(Piece::Sent(count)),
             Some(Err(error)) if error.kind() == ErrorKind::WouldBlock => Ok(Piece::Blocked),
-            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent),
+            Some(Err(error)) if error.kind() == ErrorKind::Interrupted => Ok(Piece::Sent(0)),
             Some(Err(error)) => Err(error.into()),
             None => {
                 let mut filled = Ok(());
-                by.run_user_code(|| filled = user_code::next_piece(outgoing, output));
+                by.run_user_code(UserCode::Body, || {
+                    filled = user_code::next_piece(outgoing, &mut work.output)
+                });
                 filled.map(|()| Piece::InOutput)
             }
         }
@@ -394,7 +459,7 @@ impl Exchange {
     pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
         if self.outgoing.is_some() || !self.kept.is_empty() {
             // What is dropped is the user's.
-            by.run_user_code(|| {
+            by.run_user_code(UserCode::Cleanup, || {
                 self.outgoing = None;
                 self.kept.clear();
             });
@@ -445,6 +510,11 @@ impl Exchange {
         self.outgoing.is_none() && self.stage == ConnStage::Serving
     }
 
+    /// Whether the workspace holds a request, or a head on which hooks have to decide.
+    pub(crate) fn holds_request(&self) -> bool {
+        self.session.holds_request()
+    }
+
     /// What comes of the connection.
     pub(crate) fn stage(&self) -> ConnStage {
         self.stage
@@ -488,12 +558,13 @@ impl Exchange {
         requests - std::mem::replace(&mut self.counted_requests, requests)
     }
 
-    /// How long the peer may take for the rest of the request under way, and take nothing of its response.
-    pub(crate) fn patience(&self, settings: &Settings) -> Patience {
-        let (config, server) = (self.config.as_deref(), &settings.timeouts);
+    /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
+    /// server's timeouts and rates are these.
+    pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
+        let config = self.config.as_deref().unwrap_or(&RequestConfig::NOTHING);
         Patience {
-            read: config.map_or(server.read, |config| config.read_timeout_or(server.read)),
-            write: config.map_or(server.write, |config| config.write_timeout_or(server.write)),
+            read: config.reading(server.read, server.body_rate),
+            write: config.writing(server.write, server.response_rate),
         }
     }
 

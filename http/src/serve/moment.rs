@@ -1,10 +1,19 @@
 //! What the clocks said at one moment.
 //!
-//! The rule: both clocks are read together and passed on together, so that one cannot be right and the other old. (Who
-//! keeps no deadlines reads one, and says so.)
+//! The idea: a moment serves for as long as nothing has happened that may have taken long. The user's code may have, so
+//! whoever ran some looks whether the moment is old by now. That costs less than reading the clocks: a coarse clock,
+//! which the system moves on every few milliseconds, has gone past a moment that is older than that.
+//!
+//! The rules: both clocks are read together and passed on together, so that one cannot be right and the other old. (Who
+//! keeps no deadlines reads one, and says so.) Near the end of a second the clocks are read in any case, because the
+//! second is what clients see.
 
 use crate::util::date;
 use std::time::{Duration, Instant, SystemTime};
+
+/// So many nanoseconds before the end of a second its end may have passed without the coarse clock having moved on. A
+/// few times what that takes: 10 ms at most.
+const END_OF_SECOND: u32 = 50_000_000;
 
 /// Both clocks, the system's and the one that only goes forward, as they were read at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -13,19 +22,54 @@ pub(crate) struct Moment {
     pub(crate) wall: SystemTime,
     /// The same in whole seconds since the Unix epoch: what `Date` is made of.
     pub(crate) unix_seconds: u64,
+    /// The nanoseconds beyond those.
+    nanos: u32,
     /// The clock that only goes forward, in milliseconds since it was started: what deadlines are counted in.
     pub(crate) millis: u64,
 }
 
 impl Moment {
     /// Before any clock was read.
-    pub(crate) const UNREAD: Self = Self { wall: SystemTime::UNIX_EPOCH, unix_seconds: 0, millis: 0 };
+    pub(crate) const UNREAD: Self =
+        Self { wall: SystemTime::UNIX_EPOCH, unix_seconds: 0, nanos: 0, millis: 0 };
 
     /// A moment of which only the time of day counts, because nobody keeps deadlines by it.
     #[inline]
     pub(crate) fn at(wall: SystemTime) -> Self {
-        Self { wall, unix_seconds: date::whole_seconds(wall), millis: 0 }
+        let since = date::since_epoch(wall);
+        Self { wall, unix_seconds: since.as_secs(), nanos: since.subsec_nanos(), millis: 0 }
     }
+
+    /// Makes it this moment, or leaves it when it is that still, as far as anybody can see: its second is right, and it
+    /// is not older than a tick of the system's clock.
+    #[inline]
+    pub(crate) fn refresh(&mut self, clock: Clock) {
+        if self.is_old(coarse_time()) {
+            *self = clock.now();
+        }
+    }
+
+    /// Whether it is old when the coarse clock has come to so many seconds and nanoseconds.
+    #[inline]
+    fn is_old(&self, coarse: Option<(u64, u32)>) -> bool {
+        self.nanos >= 1_000_000_000 - END_OF_SECOND
+            || coarse.is_none_or(|coarse| coarse > (self.unix_seconds, self.nanos))
+    }
+}
+
+/// The system's clock as it was at its last tick, in seconds since the Unix epoch and nanoseconds beyond. `None` where
+/// there is no such thing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn coarse_time() -> Option<(u64, u32)> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    Some((u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[inline]
+fn coarse_time() -> Option<(u64, u32)> {
+    None
 }
 
 /// Reads moments.
@@ -55,5 +99,51 @@ impl Clock {
     #[inline]
     pub(crate) fn millis(self) -> u64 {
         u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(seconds: u64, nanos: u32) -> Moment {
+        Moment::at(SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos))
+    }
+
+    #[test]
+    fn engine_date_a_moment_is_old_when_the_coarse_clock_has_passed_it() {
+        let read = moment(1000, 500_000_000);
+        assert_eq!((read.unix_seconds, read.nanos), (1000, 500_000_000));
+        for (coarse, is_old) in [
+            (Some((1000, 496_000_000)), false),
+            (Some((1000, 500_000_000)), false),
+            (Some((1000, 500_000_001)), true),
+            (Some((1001, 0)), true),
+            (Some((999, 999_999_999)), false),
+            (None, true),
+        ] {
+            assert_eq!(read.is_old(coarse), is_old, "{coarse:?}");
+        }
+        // The second may have ended since the last tick.
+        assert!(moment(1000, 995_000_000).is_old(Some((1000, 994_000_000))));
+        assert!(!moment(1000, 940_000_000).is_old(Some((1000, 939_000_000))));
+        assert!(Moment::UNREAD.is_old(coarse_time()));
+    }
+
+    #[test]
+    fn engine_date_a_refreshed_moment_is_in_the_same_second() {
+        let clock = Clock::start();
+        let mut moment = clock.now();
+        let begun = Instant::now();
+        let mut refreshed = 0;
+        while begun.elapsed() < Duration::from_millis(1500) {
+            let before = SystemTime::now();
+            let was = moment.wall;
+            moment.refresh(clock);
+            refreshed += usize::from(moment.wall != was);
+            let late = date::whole_seconds(before).saturating_sub(moment.unix_seconds);
+            assert_eq!(late, 0, "{moment:?} at {before:?}");
+        }
+        assert!(refreshed > 0, "a second and a half is longer than a tick");
     }
 }

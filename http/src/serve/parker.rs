@@ -32,7 +32,7 @@ impl Parker {
 }
 
 impl Wakes for Parker {
-    fn wake(&self, _: u64) {
+    fn wake(&self, _: usize) {
         self.unpark();
     }
 }

@@ -5,17 +5,19 @@
 
 use crate::serve::exchange::{LINGER, LINGER_BYTES};
 use crate::wire::transport::{ReadCount, Transport};
+use parking_lot::Mutex;
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// What is to be known of a user's stream, besides that it reads and writes.
 pub(crate) struct UserStream {
-    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     /// The socket that it is, if it is one.
@@ -36,7 +38,12 @@ impl UserStream {
             Ok(socket) => return Self::of_socket(socket),
             Err(stream) => stream,
         };
-        Self { transport: Box::new(OwnStream(stream)), remote_addr: None, local_addr: None, socket: None }
+        Self {
+            transport: Arc::new(OwnStream::new(stream, None)),
+            remote_addr: None,
+            local_addr: None,
+            socket: None,
+        }
     }
 
     fn of_socket<T: BlockingSocket + 'static>(socket: T) -> Self
@@ -44,7 +51,8 @@ impl UserStream {
         for<'a> &'a T: Read + Write,
     {
         let socket = Arc::new(socket);
-        let transport = Box::new(OwnStream(SharedSocket(socket.clone())));
+        let stream = OwnStream::new(SharedSocket(socket.clone()), Some(socket.clone()));
+        let transport = Arc::new(stream);
         Self { transport, remote_addr: None, local_addr: None, socket: Some(socket) }
     }
 }
@@ -147,24 +155,71 @@ where
 }
 
 /// A stream that blocks by itself. What it says when its own timeout has passed differs between systems.
-struct OwnStream<S>(S);
+///
+/// Shutting it down drops it, if nobody is inside of one of its calls; else it is dropped when that returns.
+struct OwnStream<S> {
+    stream: Mutex<Option<S>>,
+    is_over: AtomicBool,
+    /// The socket that it is, whose calls can be ended.
+    socket: Option<Arc<dyn BlockingSocket>>,
+}
+
+impl<S> OwnStream<S> {
+    fn new(stream: S, socket: Option<Arc<dyn BlockingSocket>>) -> Self {
+        Self { stream: Mutex::new(Some(stream)), is_over: AtomicBool::new(false), socket }
+    }
+
+    fn call<T>(&self, call: impl FnOnce(&mut S) -> io::Result<T>) -> io::Result<T> {
+        let called = match &mut *self.stream.lock() {
+            Some(stream) => call(stream).map_err(timed_out),
+            None => Err(ErrorKind::NotConnected.into()),
+        };
+        fence(Ordering::SeqCst);
+        if self.is_over.load(Ordering::Relaxed) {
+            self.drop_if_unused();
+        }
+        called
+    }
+
+    fn drop_if_unused(&self) {
+        if let Some(mut stream) = self.stream.try_lock() {
+            *stream = None;
+        }
+    }
+}
 
 impl<S: Read + Write + Send + 'static> Transport for OwnStream<S> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount> {
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
         let length = room.len();
-        let count = self.0.read(room).map_err(timed_out)?;
+        let count = self.call(|stream| stream.read(room))?;
         // A reader that claims more than it was given must not become our panic.
         Ok(ReadCount { count: count.min(length), is_drained: false })
     }
 
-    fn write(&mut self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+    fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let length = first.len() + second.len();
         let both = [IoSlice::new(first), IoSlice::new(second)];
-        self.0.write_vectored(&both).map(|count| count.min(length)).map_err(timed_out)
+        self.call(|stream| stream.write_vectored(&both)).map(|count| count.min(length))
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+    fn flush(&self) -> io::Result<()> {
+        self.call(Write::flush)
+    }
+
+    fn blocks(&self) -> bool {
+        true
+    }
+
+    fn shut_down(&self) {
+        if let Some(socket) = &self.socket {
+            if let Err(error) = socket.shut_down(Shutdown::Both) {
+                log::debug!("a connection could not be shut down: {error}");
+            }
+        }
+        // Said first and then tried, as whoever is in a call leaves it first and then looks: one of the two drops it.
+        self.is_over.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.drop_if_unused();
     }
 }
 

@@ -76,6 +76,16 @@ pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
     ctx.response.set_connection_close();
 }
 
+/// How long a client that was turned away is asked to wait, in seconds.
+const RETRY_AFTER: &str = "2";
+
+/// Answers a request for which no worker can be had.
+pub(crate) fn turn_away(ctx: &mut RequestCtx) {
+    ctx.response.set_status_code(503);
+    ctx.response.set_header("Retry-After", RETRY_AFTER);
+    ctx.response.set_body("Too many requests are waiting; try again later");
+}
+
 /// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.
 pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
     let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };

@@ -2,9 +2,10 @@
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
 use crate::config::settings::Settings;
-use crate::ctx::{ConnInfo, RequestCtx};
+use crate::ctx::{ConnInfo, RequestCtx, UserValues};
+use crate::message::request::Request;
 use crate::proto::DefaultFields;
-use crate::serve::moment::Moment;
+use crate::serve::moment::{Clock, Moment};
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 
@@ -18,12 +19,16 @@ pub(crate) struct Workspace {
     pub(crate) output: Output,
     /// When whoever serves here last read the clocks.
     pub(crate) moment: Moment,
+    /// Where they are.
+    pub(crate) clock: Clock,
     /// What responses have unless handlers set it.
     pub(crate) default_fields: DefaultFields,
     /// The size of a read buffer to begin with, in bytes.
     buffer_size: usize,
     /// The workspace's own buffer, while that of a connection with much left over lies here.
     spare_input: Option<Input>,
+    /// The workspace's own request, while one that was held lies here.
+    own: Option<Box<HeldRequest>>,
 }
 
 /// What a connection that is not being served has left over: bytes received and not used, bytes to be sent.
@@ -31,23 +36,55 @@ pub(crate) struct Workspace {
 pub(crate) struct Pending {
     pub(crate) input: Input,
     pub(crate) output: Output,
+    /// A request that was found and not answered yet, together with its bytes.
+    pub(crate) held: Option<Box<HeldRequest>>,
+}
+
+impl Pending {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.input.is_empty() && self.output.is_empty() && self.held.is_none()
+    }
+}
+
+/// A request that waits to be served elsewhere, and what hooks have kept for its handler.
+#[derive(Debug)]
+pub(crate) struct HeldRequest {
+    request: Request,
+    user_values: UserValues,
+}
+
+impl HeldRequest {
+    fn empty() -> Box<Self> {
+        Box::new(Self { request: Request::empty(), user_values: UserValues::default() })
+    }
 }
 
 impl Workspace {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// A place where times are those of `clock`.
+    pub(crate) fn new(settings: &Settings, clock: Clock) -> Self {
         Self {
             ctx: RequestCtx::default(),
             output: Output::default(),
             moment: Moment::UNREAD,
+            clock,
             default_fields: settings.default_fields(),
             buffer_size: settings.read_buffer_size,
             spare_input: None,
+            own: None,
         }
     }
 
     /// Brings in the connection `info` with what it has left over.
     pub(crate) fn open(&mut self, info: &ConnInfo, pending: &mut Pending) {
         self.ctx.set_conn(info);
+        if !pending.output.is_empty() {
+            std::mem::swap(&mut self.output, &mut pending.output);
+        }
+        if let Some(mut held) = pending.held.take() {
+            self.exchange_request(&mut held);
+            self.own = Some(held);
+            return;
+        }
         let input = self.ctx.request.input_mut();
         if pending.input.unread().len() > self.buffer_size / 2 {
             self.spare_input = Some(std::mem::replace(input, std::mem::take(&mut pending.input)));
@@ -59,28 +96,51 @@ impl Workspace {
                 input.receive(std::mem::take(&mut pending.input).unread());
             }
         }
-        if !pending.output.is_empty() {
-            std::mem::swap(&mut self.output, &mut pending.output);
-        }
+    }
+
+    fn exchange_request(&mut self, with: &mut HeldRequest) {
+        std::mem::swap(&mut self.ctx.request, &mut with.request);
+        self.ctx.swap_user_values(&mut with.user_values);
     }
 
     /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
-        let input = self.ctx.request.input_mut();
-        if input.unread().len() > self.buffer_size / 2 {
-            pending.input = std::mem::take(input);
-        } else if !input.is_empty() {
-            let mut rest = Input::with_capacity(input.unread().len());
-            rest.receive(input.unread());
-            pending.input = rest;
+        pending.input = left_over(self.ctx.request.input_mut(), self.buffer_size);
+        self.close_output(pending);
+        self.tidy_up();
+    }
+
+    /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
+    pub(crate) fn hold(&mut self, pending: &mut Pending) {
+        let mut held = self.own.take().unwrap_or_else(HeldRequest::empty);
+        self.exchange_request(&mut held);
+        let received = held.request.input_mut();
+        let rest = left_over(received, self.buffer_size);
+        // What is left is the buffer, without what it held; unless that was worth to be taken along.
+        let buffer = std::mem::replace(received, rest);
+        let own = self.ctx.request.input_mut();
+        if own.capacity() == 0 {
+            *own = buffer;
         }
+        pending.held = Some(held);
+        self.close_output(pending);
+        self.tidy_up();
+    }
+
+    fn close_output(&mut self, pending: &mut Pending) {
         if self.output.is_empty() {
             self.output.clear();
         } else {
             std::mem::swap(&mut self.output, &mut pending.output);
         }
-        self.tidy_up();
+    }
+
+    /// To be called when something has happened that may have taken long, the user's code for one, so that what was
+    /// read of the clocks before is not used behind that.
+    #[inline]
+    pub(crate) fn time_has_passed(&mut self) {
+        self.moment.refresh(self.clock);
     }
 
     /// Forgets a connection that is over.
@@ -92,6 +152,10 @@ impl Workspace {
 
     /// Ready for the next connection, without more memory than most need.
     fn tidy_up(&mut self) {
+        self.ctx.lent.end();
+        if let Some(mut own) = self.own.take() {
+            self.exchange_request(&mut own);
+        }
         let input = self.ctx.request.input_mut();
         input.clear();
         if input.capacity() > KEPT_GROWTH * self.buffer_size {
@@ -101,4 +165,18 @@ impl Workspace {
             *input = own;
         }
     }
+}
+
+/// What is unread of `input`: few bytes in a buffer of their size, many in the buffer that they are in, which is gone from
+/// `input` then.
+fn left_over(input: &mut Input, buffer_size: usize) -> Input {
+    if input.unread().len() > buffer_size / 2 {
+        return std::mem::take(input);
+    }
+    let mut rest = Input::default();
+    if !input.is_empty() {
+        rest = Input::with_capacity(input.unread().len());
+        rest.receive(input.unread());
+    }
+    rest
 }

@@ -1,16 +1,17 @@
 //! The server as users see it: listening, serving, shutting down, figures. The work is the engine's, and that of the
 //! blocking driver for connections of the user's own.
 
+mod listen;
+
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anthill_pool::{ObjectPool, PoolStats};
 use parking_lot::Mutex;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::conn_options::ConnOptions;
 use crate::config::hooks::BoxedHandler;
@@ -20,16 +21,15 @@ use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
 use crate::engine::accept;
 use crate::engine::accept::listener::Listener;
+use crate::engine::accept::take_in::Placement;
 use crate::serve::blocking;
 use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
+use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::Workspace;
-
-/// Connections that the system may complete before we accept them.
-const BACKLOG: i32 = 4096;
 
 /// An HTTP/1.1 server.
 ///
@@ -92,12 +92,12 @@ impl Server {
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         let service = Arc::new(Service::new(settings, handler));
-        let served = service.clone();
+        let (served, clock) = (service.clone(), Clock::start());
         Server {
             shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
-                workspaces: ObjectPool::new(move || Workspace::new(&served.settings)),
+                workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
                 engine: Mutex::new(None),
             }),
         }
@@ -106,14 +106,14 @@ impl Server {
     /// Listens on a TCP address and serves until [`shutdown`](Server::shutdown).
     ///
     /// IPv4 and IPv6. When a name has several addresses, the first that can be listened on is
-    /// taken.
+    /// taken. With [`reuse_port`](ServerBuilder::reuse_port) there is a listener for each shard.
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
     /// afterwards.
     // SRV-02, SRV-03.
     pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
-        self.serve(Self::listen(address)?)
+        self.serve_all(self.listen_all(address)?)
     }
 
     /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
@@ -122,20 +122,78 @@ impl Server {
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help.
     pub fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
-        listen(address)
+        listen::listen(address)
+    }
+
+    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
+    /// [`serve_all`](Server::serve_all) to use: with [`reuse_port`](ServerBuilder::reuse_port) by a listener for each
+    /// shard, all on one port, else by a single one.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on; the error names it and what may help.
+    pub fn listen_all(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
+        let settings = &self.shared.service.settings;
+        if settings.connections.reuse_port {
+            listen::listen_shared(address, settings.threads.shards)
+        } else {
+            Ok(vec![listen::listen(address)?])
+        }
     }
 
     /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
     /// once.
     ///
-    /// Returns `Ok` after a [`shutdown`](Server::shutdown). When the system is out of descriptors it waits and goes on.
+    /// Each connection is given to the shard with the fewest busy ones, whether [`reuse_port`](ServerBuilder::reuse_port)
+    /// is set or not.
+    ///
+    /// Returns `Ok` after a [`shutdown`](Server::shutdown). Whatever keeps the system from accepting connections (no
+    /// descriptors left, a network that is down) is logged, and tried again with growing pauses of up to a second.
     ///
     /// # Errors
-    /// When threads or pollers cannot be made, or the listener fails.
+    /// When threads or pollers cannot be made, or the listener does not listen any more.
     // SRV-06.
     pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        accept::accept(&self.engine()?, Listener::Tcp(mio::net::TcpListener::from_std(listener)))
+        let listener = Listener::tcp(listener)?;
+        accept::accept(&self.engine()?, listener, Placement::Lightest)
+    }
+
+    /// As [`serve`](Server::serve), for several listeners. Accepts on the calling thread and one more for each further
+    /// listener, and returns when all of them have ended.
+    ///
+    /// With [`reuse_port`](ServerBuilder::reuse_port) the connections of the first listener go to the first shard, those of
+    /// the second to the second, and so on.
+    ///
+    /// # Errors
+    /// As `serve`, after the end of the other listeners, which go on when one fails; and when there are no listeners.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let server = anthill_http::Server::builder().shards(2).build(|ctx| ctx.set_body("shared"))?;
+    /// let listeners = server.listen_all("127.0.0.1:0")?;
+    /// assert_eq!(listeners.len(), 1, "one for each shard is an option");
+    /// let serving = server.clone();
+    /// let thread = std::thread::spawn(move || serving.serve_all(listeners));
+    /// # while server.stats().workers.is_none() {
+    /// #     std::thread::yield_now();
+    /// # }
+    /// server.shutdown(Duration::from_secs(5))?;
+    /// thread.join().unwrap()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve_all(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
+        if listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
+        }
+        let listeners = listeners.into_iter().map(Listener::tcp).collect::<io::Result<Vec<_>>>()?;
+        let settings = &self.shared.service.settings;
+        let shards = settings.threads.shards;
+        let placed = listeners.into_iter().enumerate().map(|(index, listener)| {
+            let is_placed = settings.connections.reuse_port;
+            let placement = if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest };
+            (listener, placement)
+        });
+        accept::accept_all(&self.engine()?, placed.collect())
     }
 
     /// As [`serve`](Server::serve), for a Unix domain socket.
@@ -144,8 +202,8 @@ impl Server {
     /// As `serve`.
     #[cfg(unix)]
     pub fn serve_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        accept::accept(&self.engine()?, Listener::Unix(mio::net::UnixListener::from_std(listener)))
+        let listener = Listener::unix(listener)?;
+        accept::accept(&self.engine()?, listener, Placement::Lightest)
     }
 
     /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends.
@@ -155,8 +213,14 @@ impl Server {
     /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
-    /// of its own. It must block: when it says that it would, that counts as its timeout. The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it,
-    /// to read the rest of a body or to write one.
+    /// of its own. It must block: when it says that it would, that counts as its timeout. The least speeds of clients
+    /// ([`min_body_rate`](crate::ServerBuilder::min_body_rate),
+    /// [`min_response_rate`](crate::ServerBuilder::min_response_rate)) apply as far as that can be: a call of the
+    /// stream is not interrupted, so a client that trickles is given up by them, and one that stops by the stream's
+    /// timeouts.
+    ///
+    /// The stream is dropped, and so closed, at the end. It is given away because a handler may be lent it, to read the
+    /// rest of a body or to write one.
     ///
     /// # Errors
     /// Why the connection ended, unless it ended well. While the server shuts down none is served.
@@ -265,8 +329,9 @@ impl Server {
             requests,
             rejections: counters.rejections(),
             panics: count(&counters.panics),
-            revoked_leases: count(&counters.revoked_leases),
-            dispatched_requests: count(&counters.dispatched),
+            revoked_leases: count(&counters.workers.revoked_leases),
+            dispatched_requests: count(&counters.workers.dispatched),
+            idle_connections_shed: count(&counters.idle_shed),
             workers: engine.as_ref().map(|engine| engine.pool_stats()),
         }
     }
@@ -394,6 +459,9 @@ pub struct ServerStats {
     /// Requests whose handler ran on a worker from the start, because requests to the same path (its first two
     /// segments) had blocked before.
     pub dispatched_requests: u64,
+    /// Idle connections that were closed so far because a new one came and [`concurrency`](ServerBuilder::concurrency)
+    /// connections were open, or there was no descriptor left.
+    pub idle_connections_shed: u64,
     /// The worker pool; `None` while the server does not serve.
     pub workers: Option<PoolStats>,
 }
@@ -423,43 +491,3 @@ impl fmt::Display for ShutdownError {
 }
 
 impl std::error::Error for ShutdownError {}
-
-/// A listening socket for the first address that can be had.
-fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
-    let mut failure = None;
-    let addresses = address.to_socket_addrs().map_err(|error| {
-        io::Error::new(error.kind(), format!("{address:?} is not an address to listen on: {error}"))
-    })?;
-    for address in addresses {
-        match bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => failure = Some(explain(address, error)),
-        }
-    }
-    Err(failure.unwrap_or_else(|| io::Error::other(format!("{address:?} names no address to listen on"))))
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // `[::]` serves IPv4 too where the system allows it.
-        let _ = socket.set_only_v6(false);
-    }
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn explain(address: SocketAddr, error: io::Error) -> io::Error {
-    let help = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens there; stop it or choose another port",
-        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 need a privilege; choose another port"
-        }
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has that address",
-        _ => return io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")),
-    };
-    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}; {help}"))
-}

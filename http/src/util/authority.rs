@@ -26,7 +26,10 @@ pub(crate) enum Fault {
 #[inline]
 pub(crate) fn is_valid(authority: &[u8]) -> bool {
     // Nearly all are a plain name, with or without a port.
-    let end = authority.iter().position(|&byte| !UNRESERVED[byte as usize]).unwrap_or(authority.len());
+    let mut end = 0;
+    while authority.get(end).is_some_and(|&byte| UNRESERVED[byte as usize]) {
+        end += 1;
+    }
     match &authority[end..] {
         [] if end > 0 => return true,
         [b':', port @ ..] if end > 0 => return is_port(port),
@@ -74,12 +77,12 @@ pub(crate) fn split_port(authority: &[u8]) -> Result<(&[u8], Option<&[u8]>), Fau
 
 /// Digits of a number up to 65535, or nothing.
 fn is_port(port: &[u8]) -> bool {
-    let number = |sum: u32, &byte: &u8| {
-        byte.is_ascii_digit()
-            .then(|| sum * 10 + u32::from(byte - b'0'))
-            .filter(|&sum| sum <= u32::from(u16::MAX))
-    };
-    port.iter().try_fold(0, number).is_some()
+    let mut number = 0;
+    port.iter().all(|&byte| {
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        number = number * 10 + digit;
+        digit <= 9 && number <= u32::from(u16::MAX)
+    })
 }
 
 /// The inside of brackets: an IPv6 address, optionally with a zone behind `%25`.

@@ -42,9 +42,14 @@ impl HttpDate {
     }
 }
 
+/// How long after the Unix epoch; zero for earlier times.
+pub(crate) fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 /// Whole seconds since the Unix epoch; 0 for earlier times.
 pub(crate) fn whole_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    since_epoch(time).as_secs()
 }
 
 #[cfg(test)]

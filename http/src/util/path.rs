@@ -7,6 +7,7 @@
 //! that would not be UTF-8 after decoding are written as escapes again (`%FF`). One oddity of fasthttp is
 //! kept: a trailing `/.` stays.
 
+use super::byte_set::ByteSet;
 use super::percent;
 
 /// Where the path at the front of `raw` ends (at a `?`, a `#`, or with it), and whether it has nothing to decode and nothing
@@ -16,18 +17,31 @@ use super::percent;
 #[inline]
 pub(crate) fn look_over(raw: &[u8]) -> (usize, bool) {
     let mut is_plain = raw.first() == Some(&b'/');
-    let mut before = 0;
-    for (position, &byte) in raw.iter().enumerate() {
-        match byte {
-            b'?' | b'#' => return (position, is_plain),
-            b'/' | b'.' if before == b'/' => is_plain = false,
-            b'%' | 0x80.. => is_plain = false,
-            _ => {}
+    let mut position = 0;
+    while let Some(&byte) = raw.get(position) {
+        // One look-up settles nearly all bytes.
+        if NOTABLE[byte as usize] {
+            match byte {
+                b'?' | b'#' => break,
+                b'/' | b'.' => is_plain &= raw.get(position.wrapping_sub(1)) != Some(&b'/'),
+                _ => is_plain = false,
+            }
         }
-        before = byte;
+        position += 1;
     }
-    (raw.len(), is_plain)
+    (position, is_plain)
 }
+
+/// The bytes of a raw path that end it, or that may not stand as they are in its normal form.
+static NOTABLE: ByteSet = {
+    let mut notable = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        notable[byte] = byte >= 0x80 || matches!(byte as u8, b'?' | b'#' | b'/' | b'.' | b'%');
+        byte += 1;
+    }
+    notable
+};
 
 /// Whether all of `path` is its own normal form; see [`look_over`].
 pub(crate) fn is_plain(path: &[u8]) -> bool {

@@ -3,6 +3,7 @@
 //! The rule: nothing in here knows of a connection, a request or a response.
 
 pub(crate) mod args;
+pub(crate) mod bad_option;
 pub(crate) mod coding;
 pub(crate) mod cookie;
 pub(crate) mod event;

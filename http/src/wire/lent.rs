@@ -3,47 +3,87 @@
 //! The rule: whatever is done with it that would block waits here, and nowhere else.
 
 use crate::wire::output::Output;
+use crate::wire::pace::{Pace, PeerTime};
 use crate::wire::transport::{Direction, Transport};
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A transport that is lent, with what is to be known for using it. Blocks where the transport would.
 #[derive(Default)]
 pub(crate) struct LentTransport {
     /// `None` while there is nothing to lend.
-    pub(crate) transport: Option<Box<dyn Transport>>,
+    transport: Option<Arc<dyn Transport>>,
     /// The session whose transport it is.
-    pub(crate) owner: u64,
-    /// How long the peer may send nothing while it is read from.
-    pub(crate) read_limit: Option<Duration>,
-    /// How long the peer may take nothing while it is written to.
-    pub(crate) write_limit: Option<Duration>,
+    owner: u64,
+    /// How long the peer is waited for while it is read from.
+    reading: PeerTime,
+    /// How long the peer is waited for while it is written to.
+    writing: PeerTime,
     /// Some of the response has been sent, so that nothing else may be until its end.
     pub(crate) is_answering: bool,
 }
 
 impl LentTransport {
-    /// Drops the transport of another connection: a handler can have put the context that was lent it in the place of
-    /// this one, and what is answered here must not go there.
-    pub(crate) fn keep_only_of(&mut self, owner: u64) {
-        if self.owner != owner {
-            self.transport = None;
+    /// `transport`, for whoever waits for the peer itself.
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport: Some(transport), ..Self::default() }
+    }
+
+    /// Nothing, for a request of `owner` of which not all is to be read yet.
+    pub(crate) fn lend_nothing(&mut self, owner: u64) {
+        *self = Self { owner, ..Self::default() };
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> u64 {
+        self.owner
+    }
+
+    /// Whether it is lent what belongs to `owner`. A handler can have put any context in the place of the one that was
+    /// lent this, and what is answered for `owner` must go nowhere else.
+    pub(crate) fn is_of(&self, owner: u64) -> bool {
+        self.owner == owner && self.transport.is_some()
+    }
+
+    /// Lends `transport` to the request under way of `owner`, with so much patience with the peer. It may be lent
+    /// already.
+    pub(crate) fn lend(&mut self, transport: &Arc<dyn Transport>, owner: u64, reading: Pace, writing: Pace) {
+        if !self.is_of(owner) {
+            self.transport = Some(transport.clone());
         }
+        self.owner = owner;
+        self.reading = PeerTime::new(reading);
+        self.writing = PeerTime::new(writing);
+        self.is_answering = false;
+    }
+
+    /// Begins the peer's time to send.
+    pub(crate) fn wait_for_input(&mut self, pace: Pace) {
+        self.reading = PeerTime::new(pace);
+    }
+
+    /// Begins the peer's time to take what is sent.
+    pub(crate) fn wait_for_output(&mut self, pace: Pace) {
+        self.writing = PeerTime::new(pace);
+    }
+
+    /// Gives it back.
+    pub(crate) fn end(&mut self) {
+        self.transport = None;
     }
 
     /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let limit = self.read_limit;
-        read_some(self.transport()?, room, limit)
+        read_some(lent(&self.transport)?, room, &mut self.reading)
     }
 
     /// Writes all of `bytes`.
     pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        let limit = self.write_limit;
-        let transport = self.transport()?;
+        let transport = lent(&self.transport)?;
         while !bytes.is_empty() {
-            let count = write_some(transport, [bytes, &[]], limit)?;
+            let count = write_some(transport, [bytes, &[]], &mut self.writing)?;
             bytes = bytes.get(count..).unwrap_or_default();
         }
         transport.flush()
@@ -51,25 +91,27 @@ impl LentTransport {
 
     /// Writes everything in `out`.
     pub(crate) fn send(&mut self, out: &mut Output) -> io::Result<()> {
-        let limit = self.write_limit;
-        let transport = self.transport()?;
+        let transport = lent(&self.transport)?;
         while !out.is_empty() {
-            let count = write_some(transport, out.slices(), limit)?;
+            let count = write_some(transport, out.slices(), &mut self.writing)?;
             out.advance(count);
         }
         transport.flush()
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone.
-    pub(crate) fn peer_has_ended(&mut self) -> bool {
-        self.transport.as_deref_mut().is_some_and(|transport| transport.peer_has_ended())
+    pub(crate) fn peer_has_ended(&self) -> bool {
+        self.transport.as_deref().is_some_and(|transport| transport.peer_has_ended())
     }
+}
 
-    fn transport(&mut self) -> io::Result<&mut (dyn Transport + 'static)> {
-        self.transport.as_deref_mut().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotConnected, "there is no connection to read from or write to; a handler has kept its context, or there never was one")
-        })
-    }
+fn lent(transport: &Option<Arc<dyn Transport>>) -> io::Result<&(dyn Transport + 'static)> {
+    transport.as_deref().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotConnected,
+            "there is no connection to read from or write to; its request is over, or there never was one",
+        )
+    })
 }
 
 impl fmt::Debug for LentTransport {
@@ -79,43 +121,67 @@ impl fmt::Debug for LentTransport {
 }
 
 /// Writes at least one byte of `slices`, which must not both be empty.
-fn write_some(
-    transport: &mut dyn Transport,
-    slices: [&[u8]; 2],
-    limit: Option<Duration>,
-) -> io::Result<usize> {
+fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], time: &mut PeerTime) -> io::Result<usize> {
+    let begun = begin(transport, time);
     loop {
         match transport.write(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => return Ok(count),
-            Err(error) => pause(transport, Direction::Write, limit, error)?,
+            Ok(count) => return account(count, begun, time),
+            Err(error) => {
+                let next_try = time.next_try();
+                pause(transport, Direction::Write, next_try, time, error)?;
+            }
         }
     }
 }
 
 /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
-fn read_some(transport: &mut dyn Transport, room: &mut [u8], limit: Option<Duration>) -> io::Result<usize> {
+fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) -> io::Result<usize> {
+    let begun = begin(transport, time);
     loop {
         match transport.read(room) {
-            Ok(arrived) => return Ok(arrived.count),
-            Err(error) => pause(transport, Direction::Read, limit, error)?,
+            Ok(arrived) if arrived.count == 0 => return Ok(0),
+            Ok(arrived) => return account(arrived.count, begun, time),
+            Err(error) => {
+                let left = time.left();
+                pause(transport, Direction::Read, left, time, error)?;
+            }
         }
     }
 }
 
-/// Waits when `error` says that waiting helps; hands it back when not.
+/// When a call begins that waits by itself; `None` when that is of no interest.
+fn begin(transport: &dyn Transport, time: &PeerTime) -> Option<Instant> {
+    (time.left().is_some() && transport.blocks()).then(Instant::now)
+}
+
+/// The peer has sent or taken `count` bytes. If that came of a call that waits by itself, it can be too late only now.
+fn account(count: usize, begun: Option<Instant>, time: &mut PeerTime) -> io::Result<usize> {
+    match begun {
+        None => time.earn(count),
+        Some(begun) if time.account(begun.elapsed(), count) => {}
+        Some(_) => return Err(io::ErrorKind::TimedOut.into()),
+    }
+    Ok(count)
+}
+
+/// Waits, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error
+/// back when not.
 fn pause(
-    transport: &mut dyn Transport,
+    transport: &dyn Transport,
     direction: Direction,
     limit: Option<Duration>,
+    time: &mut PeerTime,
     error: io::Error,
 ) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::Interrupted => Ok(()),
-        io::ErrorKind::WouldBlock => match transport.wait(transport.awaits(direction), limit)? {
-            true => Ok(()),
-            false => Err(io::ErrorKind::TimedOut.into()),
-        },
+        io::ErrorKind::WouldBlock => {
+            let begun = Instant::now();
+            let is_ready = transport.wait(transport.awaits(direction), limit)?;
+            time.spend(begun.elapsed());
+            if is_ready || !time.is_used_up() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+        }
         _ => Err(error),
     }
 }

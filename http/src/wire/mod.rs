@@ -1,9 +1,11 @@
-//! A connection's bytes: what was received, what waits to be sent, and the transport between here and the peer.
+//! A connection's bytes: what was received, what waits to be sent, the transport between here and the peer, and how
+//! slow that one may be.
 //!
 //! The rule: bytes have no meaning in here.
 
 pub(crate) mod input;
 pub(crate) mod lent;
 pub(crate) mod output;
+pub(crate) mod pace;
 pub(crate) mod transport;
 pub(crate) mod wake;

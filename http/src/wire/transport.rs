@@ -1,10 +1,11 @@
 //! A connection's transport, as far as messages need it while they are being handled.
 //!
 //! The idea: a body that has not arrived yet, or that is produced while it is sent, needs the connection during the
-//! handler. So whoever drives the connection lends its transport to the handler's context and takes it back afterwards;
-//! a transport that does not come back ends its connection.
+//! handler. So whoever drives the connection shares its transport with the handler's context for that time. A context
+//! that does not come back ends its connection, and whoever drives that can shut it down although others have it too.
 //!
-//! The rule: `read` and `write` may say [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
+//! The rules: one thread uses a transport at a time, but for `shut_down`. `read` and `write` may say
+//! [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
 
 use mio::event::Source;
 use std::fs::File;
@@ -49,15 +50,21 @@ pub(crate) struct ReadCount {
 }
 
 /// A transport that can be lent; see the module's text.
-pub(crate) trait Transport: Send {
+pub(crate) trait Transport: Send + Sync {
     /// Reads what is there, as [`io::Read`] does.
-    fn read(&mut self, room: &mut [u8]) -> io::Result<ReadCount>;
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount>;
 
     /// Writes the two slices in order, as far as possible.
-    fn write(&mut self, slices: [&[u8]; 2]) -> io::Result<usize>;
+    fn write(&self, slices: [&[u8]; 2]) -> io::Result<usize>;
+
+    /// As [`write`](Transport::write), for bytes that a file follows at once. They may wait for that, to leave with its
+    /// first bytes.
+    fn write_before_file(&self, slices: [&[u8]; 2]) -> io::Result<usize> {
+        self.write(slices)
+    }
 
     /// Hands on what a layer between us and the network may hold back.
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 
@@ -68,8 +75,13 @@ pub(crate) trait Transport: Send {
     }
 
     /// Blocks until the socket is ready for something in `awaited`. False: `limit` passed first.
-    fn wait(&mut self, _awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
+    fn wait(&self, _awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
         Ok(true)
+    }
+
+    /// Whether its calls wait by themselves.
+    fn blocks(&self) -> bool {
+        false
     }
 
     /// The socket, to be registered with a poller. `None`: there is none to wait for, calls block by themselves.
@@ -78,27 +90,31 @@ pub(crate) trait Transport: Send {
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone. False when that cannot be known.
-    fn peer_has_ended(&mut self) -> bool {
+    fn peer_has_ended(&self) -> bool {
         false
     }
 
     /// Whether the peer is gone for sure, so that nothing that is sent would arrive. False when that cannot be known.
-    fn is_broken(&mut self) -> bool {
+    fn is_broken(&self) -> bool {
         false
     }
 
     /// Has the peer given up, and that reported, when it has not acknowledged for so long what was sent to it; `None`: as
     /// long as the system likes. Does nothing where that cannot be had.
-    fn give_up_after(&mut self, _limit: Option<Duration>) {}
+    fn give_up_after(&self, _limit: Option<Duration>) {}
 
     /// Sends up to `count` bytes of `file` from `offset` without copying them through this process. `None`: this
     /// transport cannot.
-    fn send_file(&mut self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {
+    fn send_file(&self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {
         None
     }
 
+    /// Ends the connection in both directions, whoever else has the transport, and ends their waiting where that can
+    /// be.
+    fn shut_down(&self);
+
     /// Says to the peer that nothing more will come; it can still send.
-    fn shutdown_write(&mut self) -> io::Result<()> {
+    fn shutdown_write(&self) -> io::Result<()> {
         Ok(())
     }
 }

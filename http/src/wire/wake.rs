@@ -8,19 +8,19 @@ use std::sync::Weak;
 /// Somebody who serves connections and can be told to go on with one of them.
 pub(crate) trait Wakes: Send + Sync {
     /// Goes on with the connection of this number, if there still is one. Waits for nobody.
-    fn wake(&self, number: u64);
+    fn wake(&self, number: usize);
 }
 
 /// Has one connection served again; see the module's text.
 #[derive(Clone)]
 pub(crate) struct Waker {
     whom: Weak<dyn Wakes>,
-    number: u64,
+    number: usize,
 }
 
 impl Waker {
     /// One for the connection that `whom` knows by this number.
-    pub(crate) fn new(whom: Weak<dyn Wakes>, number: u64) -> Self {
+    pub(crate) fn new(whom: Weak<dyn Wakes>, number: usize) -> Self {
         Self { whom, number }
     }
 

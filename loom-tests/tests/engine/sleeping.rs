@@ -9,6 +9,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::idle::Idle;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Next, Table};
 use crate::engine::stopping::Stopping;
@@ -36,6 +37,10 @@ impl Member for Conn {
 
     fn deadline(&self) -> Millis {
         self.deadline
+    }
+
+    fn idle(&self) -> Option<Idle> {
+        Some(Idle::Resting(0))
     }
 
     fn note(&mut self, _: Readiness) {}
@@ -96,7 +101,7 @@ impl Shard {
         reported.woken = false;
         let reports = std::mem::take(&mut reported.reports);
         drop(reported);
-        self.table.report(reports.into_iter());
+        self.table.report(reports.into_iter(), &mut Vec::new());
     }
 
     fn read(&self, conn: &mut Conn) {
@@ -240,6 +245,41 @@ fn a_report_meets_parking() {
         );
         helper.join().unwrap();
         peer.join().unwrap();
+    });
+}
+
+/// An idle connection is to make room, while its next request arrives: whoever closes it takes it out first, then looks
+/// whether something has come, and leaves it to the driver if so. Either way it is closed once, and what came before the
+/// look is read.
+#[test]
+fn a_request_meets_the_closing_of_the_longest_idle() {
+    explore(AtMost(3), || {
+        let shard = Shard::new();
+        let conn = shard.conn();
+        let token = conn.token;
+        assert!(!shard.table.add(conn), "the driver is up");
+        let (other, socket) = (shard.clone(), shard.clone());
+        let acceptor = thread::spawn(move || {
+            let Some(mut conn) = other.table.take_longest_idle() else { return };
+            other.read(&mut conn);
+            if conn.read == 0 {
+                other.close(conn);
+            } else {
+                other.wake_if(other.table.queue(conn));
+            }
+        });
+        let peer = thread::spawn(move || socket.arrive(token));
+        shard.drive(
+            |shard, mut conn| {
+                shard.read(&mut conn);
+                assert_eq!(conn.read, 1, "reported before it arrived");
+                shard.close(conn);
+            },
+            |shard, _| shard.closed.load(Ordering::Acquire) == 1,
+        );
+        acceptor.join().unwrap();
+        peer.join().unwrap();
+        assert_eq!(shard.closed.load(Ordering::Acquire), 1, "neither lost nor closed twice");
     });
 }
 

@@ -29,9 +29,9 @@ pub(super) fn check(data: &[u8]) {
         Boundary::new(boundary).or(announced).unwrap_or_else(|_| Boundary::new("b").expect("a boundary"));
     let limits = match plan.below(4) {
         0 => Limits::new(),
-        1 => Limits::new().max_parts(plan.below(4)),
-        2 => Limits::new().max_head_bytes(plan.byte().into()).max_part_bytes(plan.byte().into()),
-        _ => Limits::new().max_body_bytes(u64::from(plan.byte()) * 2),
+        1 => Limits::new().max_parts(plan.below(4) + 1),
+        2 => Limits::new().max_head_bytes(plan.below(256) + 1).max_part_bytes(plan.below(256) as u64 + 1),
+        _ => Limits::new().max_body_bytes(u64::from(plan.byte()) * 2 + 1),
     };
     let is_limited = !plan_is_default(data);
     let cuts = plan.bytes(9);

@@ -28,6 +28,7 @@ const WORDS: &[&[u8]] = &[
     b"0\r\n\r\n",
     b"fffffffffffffff",
     b"18446744073709551616",
+    b";a=\"\\\"",
     b"Content-Length: 5\r\n",
     b"Transfer-Encoding: chunked\r\n",
     b"Expect: 100-continue\r\n",

@@ -80,21 +80,17 @@ pub(super) fn chunks(input: &[u8]) -> Body<'_> {
         ..Body::default()
     };
     loop {
-        let (line, after) = match chunk_line(rest) {
+        let (size, after) = match chunk_line(rest, &mut extension_bytes) {
             Ok(Some(found)) => found,
             Ok(None) => return ended(&mut bytes, announced, State::CutOff),
             Err(()) => return ended(&mut bytes, announced, State::Malformed),
         };
-        extension_bytes += line.extension_bytes;
-        if extension_bytes > EXTENSION_BYTES_MAX {
-            return ended(&mut bytes, announced, State::Malformed);
-        }
         rest = after;
-        if line.size == 0 {
+        if size == 0 {
             break;
         }
-        announced = announced.saturating_add(line.size);
-        let size = usize::try_from(line.size).unwrap_or(usize::MAX);
+        announced = announced.saturating_add(size);
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
         let Some((data, after)) = rest.split_at_checked(size) else {
             bytes.extend_from_slice(rest);
             return ended(&mut bytes, announced, State::CutOff);
@@ -188,35 +184,75 @@ fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     (is_token(name) && line[colon + 1..].iter().all(is_text)).then_some((name, value))
 }
 
-struct ChunkLine {
-    size: u64,
-    extension_bytes: usize,
-}
-
-/// The line before a chunk: 1 to 15 hex digits, then white space or an extension.
-fn chunk_line(input: &[u8]) -> Result<Option<(ChunkLine, &[u8])>, ()> {
+/// The line before a chunk: 1 to 15 hex digits, then white space or extensions, whose bytes are added to
+/// `extension_bytes`. Gives the size.
+fn chunk_line<'a>(input: &'a [u8], extension_bytes: &mut usize) -> Result<Option<(u64, &'a [u8])>, ()> {
     let digits = input.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, rest) = input.split_at(digits);
-    let is_extension = |byte: &&u8| **byte == b'\t' || (**byte >= b' ' && **byte != 0x7f);
     if digits.len() > 15 || (digits.is_empty() && !rest.is_empty()) {
         return Err(());
     }
-    let extension_bytes = match rest.first() {
-        Some(b';') => rest.iter().take_while(is_extension).count(),
-        _ => rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count(),
-    };
-    if extension_bytes > EXTENSION_BYTES_MAX {
+    let behind = if rest.first() == Some(&b';') { behind_extensions(rest)? } else { behind_space(rest) };
+    *extension_bytes += rest.len() - behind.len();
+    if *extension_bytes > EXTENSION_BYTES_MAX {
         return Err(());
     }
-    match &rest[extension_bytes..] {
+    match behind {
         [b'\r', b'\n', after @ ..] => {
             let size = std::str::from_utf8(digits).map_err(drop)?;
-            let size = u64::from_str_radix(size, 16).map_err(drop)?;
-            Ok(Some((ChunkLine { size, extension_bytes }, after)))
+            Ok(Some((u64::from_str_radix(size, 16).map_err(drop)?, after)))
         }
         [] | [b'\r'] => Ok(None),
         _ => Err(()),
     }
+}
+
+/// What is left behind `*( ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] BWS )`; nothing if the input ends
+/// within that. White space at the end is left, since no line may end with it.
+fn behind_extensions(input: &[u8]) -> Result<&[u8], ()> {
+    let mut rest = input;
+    loop {
+        let named = behind_token(behind_space(&rest[1..]))?;
+        let valued = match behind_space(named) {
+            [b'=', value @ ..] => match behind_space(value) {
+                [b'"', quoted @ ..] => behind_quotes(quoted)?,
+                value => behind_token(value)?,
+            },
+            _ => named,
+        };
+        rest = match behind_space(valued) {
+            next @ ([] | [b';', ..]) => next,
+            _ => return Ok(valued),
+        };
+        if rest.is_empty() {
+            return Ok(rest);
+        }
+    }
+}
+
+fn behind_space(input: &[u8]) -> &[u8] {
+    &input[input.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..]
+}
+
+fn behind_token(input: &[u8]) -> Result<&[u8], ()> {
+    let length = (0..input.len()).take_while(|&at| is_token(&input[at..=at])).count();
+    if length == 0 && !input.is_empty() { Err(()) } else { Ok(&input[length..]) }
+}
+
+/// What is left behind the closing quote.
+fn behind_quotes(input: &[u8]) -> Result<&[u8], ()> {
+    let mut bytes = input.iter();
+    while let Some(byte) = bytes.next() {
+        let text = match byte {
+            b'"' => return Ok(bytes.as_slice()),
+            b'\\' => bytes.next().unwrap_or(&b' '),
+            _ => byte,
+        };
+        if text.is_ascii_control() && *text != b'\t' {
+            return Err(());
+        }
+    }
+    Ok(&[])
 }
 
 pub(super) fn is_token(text: &[u8]) -> bool {
@@ -277,6 +313,13 @@ mod tests {
             ("1\r\na\r\n0\r\n", State::CutOff),
             ("1\r\nab", State::Malformed),
             ("x", State::Malformed),
+            ("1;a=\"\r\nx\r\n0\r\n\r\n", State::Malformed),
+            ("1;a=\"\\\"\r\nx\r\n0\r\n\r\n", State::Malformed),
+            ("1;\r\n", State::Malformed),
+            ("1;a \r\n", State::Malformed),
+            ("1;a=b c\r\n", State::Malformed),
+            ("1;a=\"\\", State::CutOff),
+            ("1; a\t=\"\\\\\" ;b\r\nx\r\n0;c\r\n\r\n", State::Complete),
             ("0\r\na\n", State::BadTrailers),
             ("0\r\na b:\r\n\r\n", State::BadTrailers),
         ] {

@@ -1,62 +1,188 @@
-//! Listening sockets of either kind, and what an error of accepting means.
+//! Listening sockets of either kind.
 
-use std::io::{self, ErrorKind};
+use std::io;
+use std::net::SocketAddr;
 
-use mio::event::Source;
-use rustix::io::Errno;
+use socket2::SockRef;
 
 use crate::ctx::ConnInfo;
 use crate::engine::socket::Socket;
 
-/// What the system says when it is out of descriptors or memory. These have no stable kind.
-#[cfg(unix)]
-const EXHAUSTION: &[Errno] = &[Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
-#[cfg(not(unix))]
-const EXHAUSTION: &[Errno] = &[Errno::MFILE, Errno::NOBUFS];
-
 /// A listener of either kind, non-blocking.
 pub(crate) enum Listener {
-    Tcp(mio::net::TcpListener),
+    Tcp(TcpPort),
     #[cfg(unix)]
     Unix(mio::net::UnixListener),
 }
 
+/// A TCP listener, and what is known of all its connections beforehand.
+pub(crate) struct TcpPort {
+    listener: mio::net::TcpListener,
+    /// Where every connection arrives; `None`: at any of the system's addresses.
+    address: Option<SocketAddr>,
+    /// Whether connections have the listener's `TCP_NODELAY`, so that no call has to be spent on each; not known before
+    /// the first.
+    hands_down_nodelay: Option<bool>,
+}
+
 impl Listener {
-    /// A connection that waits, if there is one.
-    pub(crate) fn accept(&self) -> io::Result<(Socket, ConnInfo)> {
+    /// A TCP listener, which is made non-blocking.
+    ///
+    /// # Errors
+    /// Those of the system, of a socket that is none.
+    pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = only_address(&listener);
+        // Responses are written whole; waiting for more to send would only delay them. Where this fails, or connections
+        // do not inherit it, each is told by itself.
+        let _ = SockRef::from(&listener).set_tcp_nodelay(true);
+        let listener = mio::net::TcpListener::from_std(listener);
+        Ok(Listener::Tcp(TcpPort { listener, address, hands_down_nodelay: None }))
+    }
+
+    /// A listener of a Unix domain socket, which is made non-blocking.
+    ///
+    /// # Errors
+    /// Those of the system, of a socket that is none.
+    #[cfg(unix)]
+    pub(crate) fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Listener::Unix(mio::net::UnixListener::from_std(listener)))
+    }
+
+    /// A connection that waits, if there is one. `Ok(None)`: it was accepted, and is of no use any more.
+    ///
+    /// # Errors
+    /// Those of accepting.
+    pub(crate) fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>> {
         match self {
-            Listener::Tcp(listener) => {
-                let (socket, peer) = listener.accept()?;
-                // Responses are written whole; waiting for more to send would only delay them.
-                socket.set_nodelay(true)?;
-                let info = ConnInfo::opened_now(Some(peer), socket.local_addr().ok(), false);
-                Ok((Socket::Tcp(socket), info))
+            Listener::Tcp(port) => {
+                let (socket, peer) = port.listener.accept()?;
+                if let Err(error) = port.set_nodelay(&socket) {
+                    // Some systems say so of a connection that its client has given up.
+                    log::debug!("a new connection has failed: {error}");
+                    return Ok(None);
+                }
+                let local = port.address.or_else(|| socket.local_addr().ok());
+                Ok(Some((Socket::Tcp(socket), ConnInfo::opened_now(Some(peer), local, false))))
             }
             #[cfg(unix)]
             Listener::Unix(listener) => {
-                Ok((Socket::Unix(listener.accept()?.0), ConnInfo::opened_now(None, None, false)))
+                let socket = listener.accept()?.0;
+                Ok(Some((Socket::Unix(socket), ConnInfo::opened_now(None, None, false))))
             }
         }
     }
 
-    /// For the poller.
-    pub(crate) fn source(&mut self) -> &mut dyn Source {
+    /// For a poller.
+    #[cfg(not(unix))]
+    pub(crate) fn source(&mut self) -> &mut dyn mio::event::Source {
+        let Listener::Tcp(port) = self;
+        &mut port.listener
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Listener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
-            Listener::Tcp(listener) => listener,
-            #[cfg(unix)]
-            Listener::Unix(listener) => listener,
+            Listener::Tcp(port) => port.listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
         }
     }
 }
 
-/// The connection that was to be accepted has failed, for instance because the client was gone before we came.
-pub(crate) fn is_the_connections_fault(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | InvalidInput | NotConnected)
+impl TcpPort {
+    /// Has what is written to a new connection sent at once.
+    fn set_nodelay(&mut self, socket: &mio::net::TcpStream) -> io::Result<()> {
+        let inherits = match self.hands_down_nodelay {
+            Some(inherits) => inherits,
+            None => {
+                let inherits = socket.nodelay()?;
+                self.hands_down_nodelay = Some(inherits);
+                inherits
+            }
+        };
+        if inherits { Ok(()) } else { socket.set_nodelay(true) }
+    }
 }
 
-/// The system is out of something that it will have again.
-pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::OutOfMemory
-        || Errno::from_io_error(error).is_some_and(|errno| EXHAUSTION.contains(&errno))
+/// The address that every connection of `listener` arrives at, if there is only one.
+fn only_address(listener: &std::net::TcpListener) -> Option<SocketAddr> {
+    let address = listener.local_addr().ok().filter(|address| !address.ip().is_unspecified())?;
+    (!takes_any_address(listener, address)).then_some(address)
+}
+
+/// Whether the listener is given connections that were meant for other addresses, by a transparent proxy.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn takes_any_address(listener: &std::net::TcpListener, address: SocketAddr) -> bool {
+    let socket = SockRef::from(listener);
+    let is_transparent =
+        if address.is_ipv4() { socket.ip_transparent_v4() } else { socket.ip_transparent_v6() };
+    is_transparent.unwrap_or(true)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn takes_any_address(_: &std::net::TcpListener, _: SocketAddr) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream};
+
+    /// What the first connections of a listener at `address` look like.
+    fn first_connections(address: &str) -> Vec<(Socket, ConnInfo, TcpStream)> {
+        let listener = TcpListener::bind(address).expect("a free port");
+        let port = listener.local_addr().expect("it listens").port();
+        let mut listener = Listener::tcp(listener).expect("a listener");
+        (0..3)
+            .map(|_| {
+                let client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+                loop {
+                    match listener.accept() {
+                        Ok(Some((socket, info))) => return (socket, info, client),
+                        Ok(None) => panic!("the client is there"),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                    }
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn accepted_sockets_send_at_once() {
+        for (socket, _, _client) in first_connections("127.0.0.1:0") {
+            let Socket::Tcp(socket) = socket else { panic!("a TCP socket") };
+            assert!(socket.nodelay().expect("an option of every TCP socket"));
+        }
+    }
+
+    #[test]
+    fn where_connections_inherit_nothing_each_is_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let socket = mio::net::TcpStream::from_std(listener.accept().expect("the client is there").0);
+        let listener = mio::net::TcpListener::from_std(listener);
+        let mut port = TcpPort { listener, address: None, hands_down_nodelay: None };
+        for _ in 0..2 {
+            socket.set_nodelay(false).expect("an option of every TCP socket");
+            port.set_nodelay(&socket).expect("a socket that works");
+            assert_eq!(port.hands_down_nodelay, Some(false));
+            assert!(socket.nodelay().expect("an option of every TCP socket"));
+        }
+        std::io::Write::write_all(&mut client, b"x").expect("it is open");
+    }
+
+    #[test]
+    fn local_addresses_are_those_of_the_connections() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0"] {
+            for (_, info, client) in first_connections(address) {
+                assert_eq!(info.local_addr(), client.peer_addr().ok(), "{address}");
+                assert_eq!(info.remote_addr(), client.local_addr().ok(), "{address}");
+            }
+        }
+    }
 }

@@ -1,128 +1,282 @@
-//! Accepting: the thread that calls `serve` takes connections in and gives each to the shard with the fewest.
+//! Accepting: each thread that calls `serve` takes connections in, and gives them to shards.
 
 pub(crate) mod admission;
+mod backoff;
+mod failure;
+mod incoming;
 pub(crate) mod listener;
-mod say_seldom;
+mod rhythm;
+mod shed;
+pub(crate) mod take_in;
 
-use std::io::{self, ErrorKind};
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::Waker;
 
-use crate::ctx::ConnInfo;
 use crate::engine::Engine;
-use crate::engine::accept::listener::{Listener, is_exhaustion, is_the_connections_fault};
-use crate::engine::accept::say_seldom::SaySeldom;
-use crate::engine::shard::clock::first_deadline;
-use crate::proto::append_refusal;
-use crate::serve::refusal::Refusal;
-use crate::util::date;
-use crate::wire::transport::Transport;
+use crate::engine::accept::backoff::{Backoff, Remedy};
+use crate::engine::accept::failure::AcceptFailure;
+use crate::engine::accept::incoming::{Incoming, Listening};
+use crate::engine::accept::listener::Listener;
+use crate::engine::accept::rhythm::Rhythm;
+use crate::engine::accept::take_in::{Placement, Reception};
 
-const LISTENER: Token = Token(0);
-const WAKE: Token = Token(1);
-/// How long accepting pauses when the system is out of descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// What there may be to say about accepting, each for itself.
-#[derive(Default)]
-struct Warnings {
-    exhaustion: SaySeldom,
-    concurrency: SaySeldom,
-    per_address: SaySeldom,
-    not_added: SaySeldom,
+/// Accepts until the server stops (`Ok`), or the listener is none any more.
+pub(crate) fn accept(engine: &Arc<Engine>, listener: Listener, placement: Placement) -> io::Result<()> {
+    let (listening, waker) = Listening::new(listener)?;
+    accept_from(engine, listening, &waker, placement)
 }
 
-/// Accepts until the server stops (`Ok`) or the listener breaks.
-pub(crate) fn accept(engine: &Arc<Engine>, mut listener: Listener) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    poll.registry().register(listener.source(), LISTENER, Interest::READABLE)?;
-    let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-    engine.stopping.enter(&waker);
-    let result = run(engine, &mut poll, &listener);
-    engine.stopping.leave(&waker);
+fn accept_from(
+    engine: &Engine,
+    mut listening: Listening,
+    waker: &Arc<Waker>,
+    placement: Placement,
+) -> io::Result<()> {
+    engine.stopping.enter(waker);
+    let result = run(engine, &mut listening, placement);
+    engine.stopping.leave(waker);
     result
 }
 
-fn run(engine: &Engine, poll: &mut Poll, listener: &Listener) -> io::Result<()> {
-    let mut events = Events::with_capacity(2);
-    let mut warnings = Warnings::default();
-    loop {
-        let mut pause = None;
-        while !engine.is_stopping() {
-            match listener.accept() {
-                Ok((socket, info)) => take_in(engine, Box::new(socket), info, &mut warnings),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if is_the_connections_fault(&error) => {}
-                Err(error) if is_exhaustion(&error) => {
-                    warnings.exhaustion.say(format_args!(
-                        "cannot accept connections for now: {error}; raise the limit on open files"
-                    ));
-                    pause = Some(PAUSE);
-                    break;
+/// Accepts from several listeners, each on a thread of its own but for the first; until the server stops, or until none
+/// of them is a listener any more. The error is that of the first that broke.
+pub(crate) fn accept_all(engine: &Arc<Engine>, listeners: Vec<(Listener, Placement)>) -> io::Result<()> {
+    let listening = listeners.into_iter().map(|(listener, placement)| {
+        let (listening, waker) = Listening::new(listener)?;
+        Ok(move || accept_from(engine, listening, &waker, placement))
+    });
+    let mut acceptors = listening.collect::<io::Result<Vec<_>>>()?.into_iter();
+    let Some(first) = acceptors.next() else { return Ok(()) };
+    thread::scope(|scope| {
+        let mut others = Vec::new();
+        for acceptor in acceptors {
+            // None begins before all can: else those who have begun would have to be ended.
+            let (begin, begins) = mpsc::channel();
+            let accepting = move || begins.recv().map_or(Ok(()), |()| acceptor());
+            let thread = thread::Builder::new().name("anthill-accept".to_owned());
+            others.push((begin, thread.spawn_scoped(scope, accepting)?));
+        }
+        let others: Vec<_> = others
+            .into_iter()
+            .map(|(begin, thread)| {
+                // It waits for this.
+                let _ = begin.send(());
+                thread
+            })
+            .collect();
+        let first = first();
+        others.into_iter().fold(first, |result, thread| {
+            let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")));
+            result.and(ended)
+        })
+    })
+}
+
+fn run<I: Incoming>(engine: &Engine, incoming: &mut I, placement: Placement) -> io::Result<()> {
+    let mut reception = Reception::new(engine, placement);
+    let (mut backoff, mut rhythm) = (Backoff::default(), Rhythm::default());
+    while !engine.is_stopping() {
+        let remedy = match incoming.accept() {
+            Ok(accepted) => {
+                backoff.success();
+                if let Some((socket, info)) = accepted {
+                    reception.take_in(Arc::new(socket), info);
                 }
-                Err(error) => {
+                if I::MUST_DRAIN || rhythm.accepted() { Remedy::GoOn } else { Remedy::Wait }
+            }
+            Err(error) => {
+                let failure = AcceptFailure::of(&error);
+                if failure == AcceptFailure::NoneWaits {
+                    rhythm.none_waits();
+                }
+                let remedy = backoff.failure(failure);
+                if remedy == Remedy::End {
                     log::error!("accepting connections failed: {error}");
                     return Err(error);
                 }
+                reception.relieve(remedy, failure, &error)
             }
+        };
+        match remedy {
+            Remedy::Rest(limit) => rest(incoming, limit),
+            Remedy::Wait => {
+                if let Err(error) = incoming.wait() {
+                    if let Remedy::Rest(limit) = backoff.failure(AcceptFailure::Passing) {
+                        reception.say_failing(&error);
+                        rest(incoming, limit);
+                    }
+                }
+            }
+            Remedy::GoOn | Remedy::End => {}
         }
-        if engine.is_stopping() {
-            return Ok(());
-        }
-        match poll.poll(&mut events, pause) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+    }
+    Ok(())
+}
+
+fn rest(incoming: &mut impl Incoming, limit: Duration) {
+    if incoming.rest(limit).is_err() {
+        // Nothing wakes this thread now, but trying again without a pause would be worse.
+        thread::sleep(limit);
     }
 }
 
-/// Gives a new connection to a shard, or refuses it.
-fn take_in(engine: &Engine, transport: Box<dyn Transport>, info: ConnInfo, warnings: &mut Warnings) {
-    let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
-    let counted_address = match engine.admission.admit(address) {
-        Ok(counted) => counted,
-        Err(refused) => return refuse(engine, transport, &info, refused, warnings),
-    };
-    engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
-    let shard = engine.shard_with_fewest();
-    if let Err(error) = shard.add(
-        transport,
-        info,
-        counted_address,
-        first_deadline(engine.clock.millis(), &engine.service.settings.timeouts),
-    ) {
-        engine.admission.leave(counted_address);
-        if !engine.is_stopping() {
-            warnings.not_added.say(format_args!("closed a new connection: {error}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::ServerBuilder;
+    use crate::ctx::ConnInfo;
+    use crate::engine::socket::Socket;
+    use crate::serve::service::Service;
+    use rustix::io::Errno;
+    use std::collections::VecDeque;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::atomic::Ordering;
+
+    /// What accepting and waiting bring, one after the other; after the last the server stops.
+    struct Scripted<'a> {
+        engine: &'a Engine,
+        script: VecDeque<io::Result<Option<Socket>>>,
+        waits: VecDeque<io::Result<()>>,
+        rests: Vec<Duration>,
+    }
+
+    impl Incoming for Scripted<'_> {
+        const MUST_DRAIN: bool = false;
+
+        fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>> {
+            let next = self.script.pop_front().unwrap_or_else(|| {
+                self.engine.stop();
+                Err(io::ErrorKind::WouldBlock.into())
+            });
+            Ok(next?.map(|socket| (socket, ConnInfo::default())))
+        }
+
+        fn wait(&mut self) -> io::Result<()> {
+            self.waits.pop_front().unwrap_or(Ok(()))
+        }
+
+        fn rest(&mut self, limit: Duration) -> io::Result<()> {
+            self.rests.push(limit);
+            Ok(())
         }
     }
-}
 
-/// Answers a connection that is not served, and closes it.
-fn refuse(
-    engine: &Engine,
-    mut transport: Box<dyn Transport>,
-    info: &ConnInfo,
-    refused: Refusal,
-    warnings: &mut Warnings,
-) {
-    engine.service.counters.refuse_connection(refused);
-    let mut default_fields = engine.service.settings.default_fields();
-    let defaults = default_fields.at(date::whole_seconds(info.time()));
-    let mut answer = Vec::new();
-    append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
-    // A new socket's buffer has room for it; if not, closing says enough.
-    let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
-    match refused {
-        Refusal::Concurrency => warnings.concurrency.say(format_args!(
-            "refused a connection: `concurrency` connections are open; consider raising it"
-        )),
-        Refusal::PerAddress => warnings
-            .per_address
-            .say(format_args!("refused a connection: its address has `max_conns_per_ip` open")),
+    fn connection() -> (io::Result<Option<Socket>>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let socket = listener.accept().expect("the client is there").0;
+        socket.set_nonblocking(true).expect("an option of every socket");
+        (Ok(Some(Socket::Tcp(mio::net::TcpStream::from_std(socket)))), client)
+    }
+
+    /// What accepting by that script ends with, how many connections it has taken in, and its rests.
+    fn outcome(
+        script: Vec<io::Result<Option<Socket>>>,
+        waits: Vec<io::Result<()>>,
+    ) -> (io::Result<()>, u64, Vec<Duration>) {
+        let settings = ServerBuilder::default().shards(1).resolve().expect("options that go together");
+        let service = Arc::new(Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {})));
+        let engine = Engine::start(service).expect("threads and pollers");
+        let (script, waits) = (script.into(), waits.into());
+        let mut scripted = Scripted { engine: &engine, script, waits, rests: Vec::new() };
+        let result = run(&engine, &mut scripted, Placement::Lightest);
+        let rests = scripted.rests;
+        engine.stop();
+        assert!(engine.wait_ended(None));
+        (result, engine.service.counters.accepted.load(Ordering::Relaxed), rests)
+    }
+
+    fn system(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn engine_f5_errors_that_pass_are_survived() {
+        let passing = [
+            Errno::PERM,
+            Errno::PROTO,
+            Errno::NETDOWN,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::TIMEDOUT,
+            Errno::MFILE,
+            Errno::NOMEM,
+        ];
+        for errno in passing {
+            let (before, _first) = connection();
+            let (after, _second) = connection();
+            let script = vec![before, Err(system(errno)), Err(system(errno)), after];
+            let (result, accepted, rests) = outcome(script, Vec::new());
+            result.unwrap_or_else(|error| panic!("{errno:?} ended accepting: {error}"));
+            assert_eq!(accepted, 2, "{errno:?}");
+            // When something has run out, what is idle is closed first, and then there is another try; unless the driver
+            // has just got to know of it.
+            let is_exhaustion = matches!(errno, Errno::MFILE | Errno::NOMEM);
+            let least = if is_exhaustion { 1 } else { 2 };
+            assert!((least..=2).contains(&rests.len()), "{errno:?}");
+        }
+    }
+
+    #[test]
+    fn engine_f5_a_connection_that_fails_costs_nobody_else_anything() {
+        let (served, _client) = connection();
+        let script = vec![Err(system(Errno::CONNABORTED)), Ok(None), Err(system(Errno::INTR)), served];
+        let (result, accepted, rests) = outcome(script, Vec::new());
+        result.expect("nothing is wrong with the listener");
+        assert_eq!((accepted, rests), (1, Vec::new()));
+    }
+
+    #[test]
+    fn engine_f5_a_wait_that_fails_is_survived() {
+        let ((first, _kept), (second, _also)) = (connection(), connection());
+        let waits = vec![Err(system(Errno::NOMEM)), Err(system(Errno::INVAL))];
+        let (result, accepted, rests) = outcome(vec![first, second], waits);
+        result.expect("nothing is wrong with the listener");
+        assert_eq!((accepted, rests.len()), (2, 2));
+    }
+
+    #[test]
+    fn engine_f5_a_dead_listener_ends_accepting() {
+        for errno in [Errno::BADF, Errno::INVAL, Errno::NOTSOCK] {
+            let (never, _client) = connection();
+            let mut script: Vec<_> = (0..10).map(|_| Err(system(errno))).collect();
+            script.push(never);
+            let (result, accepted, _) = outcome(script, Vec::new());
+            assert_eq!(result.expect_err("it does not listen").raw_os_error(), Some(errno.raw_os_error()));
+            assert_eq!(accepted, 0);
+        }
+    }
+
+    /// The real listener and its waits.
+    #[test]
+    fn the_end_interrupts_a_wait_and_a_rest() {
+        let listener = Listener::tcp(TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let (mut listening, waker) = Listening::new(listener.expect("a listener")).expect("a poller");
+        waker.wake().expect("a waker");
+        // Neither would return before the test is given up.
+        listening.wait().expect("a poller");
+        listening.rest(Duration::from_secs(3600)).expect("a poller");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn engine_f5_a_listener_that_is_shut_down_is_found_dead() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let other = socket2::Socket::from(listener.try_clone().expect("a descriptor"));
+        let settings = ServerBuilder::default().shards(1).resolve().expect("options that go together");
+        let service = Arc::new(Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {})));
+        let engine = Engine::start(service).expect("threads and pollers");
+        let accepting = engine.clone();
+        let thread = std::thread::spawn(move || {
+            accept(&accepting, Listener::tcp(listener).expect("a listener"), Placement::Lightest)
+        });
+        other.shutdown(std::net::Shutdown::Both).expect("a listener can be shut down");
+        thread.join().expect("no panic").expect_err("nothing listens any more");
+        engine.stop();
+        assert!(engine.wait_ended(None));
     }
 }

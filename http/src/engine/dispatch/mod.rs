@@ -2,9 +2,10 @@
 
 pub(crate) mod predict;
 pub(crate) mod queue;
+pub(crate) mod self_timing;
 
 use crate::engine::dispatch::predict::Predictor;
-use crate::engine::dispatch::queue::HandOverQueue;
+use crate::engine::dispatch::queue::{Budget, HandOverQueue};
 
 /// What drivers and the workers that they hand over to share.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(crate) struct Dispatch<W> {
 }
 
 impl<W> Dispatch<W> {
-    pub(crate) fn new() -> Self {
-        Dispatch { predictor: Predictor::new(), queue: HandOverQueue::new() }
+    pub(crate) fn new(budget: Budget) -> Self {
+        Dispatch { predictor: Predictor::new(), queue: HandOverQueue::new(budget) }
     }
 }

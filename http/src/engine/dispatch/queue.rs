@@ -1,4 +1,5 @@
-//! The queue of connections that were handed over to workers, and when to wake a worker for it.
+//! The queue of connections that were handed over to workers: who may take them, when to wake a worker for one, and when
+//! one has waited for too long.
 //!
 //! Waking a parked thread costs more than many a handler: some 7 us for the waker, and 20 us until the thread runs. So
 //! a worker that finishes a connection takes the next one from here before it parks, and the driver that hands a
@@ -9,89 +10,210 @@
 //! Measured with a handler that sleeps 1 ms and 256 connections: tolerating 2 ms of wait gives a third more requests at
 //! a third less CPU than a wake-up for each, with a better median latency; 4 ms is too much.
 //!
+//! There are two *lanes*: handlers, and whatever goes on at the pace of a client, which has a budget of its own within
+//! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds who
+//! is called, not who is here: a driver that was overtaken is a helper, too, and was not asked.
+//!
 //! A worker is *active* when it will look here before it parks; one that was *called* and has not arrived is active
-//! already. The invariant: what waits here has an active worker, or whoever found out that none could be had takes it
-//! back ([`HandOverQueue::take_unattended`]), or the monitor's next look calls for it. Moments are passed in, as time since
-//! the engine started.
+//! already. The invariant: what waits here has an active worker that may take it, or the budget is used up, or the
+//! monitor's next look calls for it. What has waited for too long is given back to whoever asks for it
+//! ([`HandOverQueue::take_expired`]), and what nobody wants any more can be withdrawn. Moments are passed in, as time
+//! since the engine started.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::engine::sync::{Mutex, lock};
+use crate::engine::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 /// How long a connection that was handed over may be expected to wait before a worker is woken for it.
 pub(crate) const TOLERATED_WAIT: Duration = Duration::from_millis(2);
 /// Weight of the newest service time in the mean: 1/8.
 const MEAN_SHIFT: u32 = 3;
 
+/// Which budget a piece of work needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// That of all helpers.
+    Handlers,
+    /// That of work which goes on at the pace of a client, besides.
+    Clients,
+}
+
+/// How many there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Helpers at once.
+    pub(crate) helpers: usize,
+    /// Those of them that may wait for clients.
+    pub(crate) clients: usize,
+    /// Helpers beyond these, which drivers become that are overtaken while there are `helpers` already. Each driver that
+    /// is in the user's code may become one more.
+    pub(crate) spares: usize,
+    /// Pieces that wait.
+    pub(crate) waiting: usize,
+}
+
 /// Work left for whoever finishes next.
 #[derive(Debug)]
 pub(crate) struct HandOverQueue<W> {
+    budget: Budget,
     queue: Mutex<Queue<W>>,
+    /// Places left for drivers that are overtaken, and one more; for a look without the lock. It is written only while the
+    /// budget of helpers is exceeded.
+    spare: AtomicUsize,
+}
+
+/// A place in the queue, to withdraw what waits there. Zero for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ticket(u64);
+
+/// What came of handing over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "it may be that a worker is to be woken"]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    /// The caller must wake a worker, which counts as called from now on.
+    pub(crate) must_wake: bool,
 }
 
 #[derive(Debug)]
 struct Queue<W> {
-    waiting: VecDeque<(Duration, W)>,
+    handlers: LaneQueue<W>,
+    clients: LaneQueue<W>,
     /// Workers that will look here before they park, those called included.
     active: usize,
     /// Those of them that were called and have not arrived.
     coming: usize,
-    /// Recent mean time of service in microseconds; 0 while nothing was measured.
+    /// Those of them that are at a piece of the lane of clients.
+    with_clients: usize,
+    /// Recent mean time of service in microseconds, of the lane of handlers; 0 while nothing was measured.
     service_micros: u64,
 }
 
+/// First come, first served; some may have been withdrawn.
+#[derive(Debug)]
+struct LaneQueue<W> {
+    waiting: VecDeque<(Duration, Option<W>)>,
+    /// How many of `waiting` were not withdrawn.
+    count: usize,
+    /// The place of the first of `waiting`, as its ticket counts.
+    first: u64,
+}
+
+/// Tickets of the lane of clients are odd.
+const LANE_BITS: u32 = 1;
+
 impl<W> HandOverQueue<W> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(budget: Budget) -> Self {
         HandOverQueue {
-            queue: Mutex::new(Queue { waiting: VecDeque::new(), active: 0, coming: 0, service_micros: 0 }),
+            budget,
+            queue: Mutex::new(Queue {
+                handlers: LaneQueue::new(),
+                clients: LaneQueue::new(),
+                active: 0,
+                coming: 0,
+                with_clients: 0,
+                service_micros: 0,
+            }),
+            spare: AtomicUsize::new(budget.spares + 1),
         }
     }
 
-    /// Leaves `work` here. True: the caller must wake a worker, which counts as called from now on.
-    #[must_use]
-    pub(crate) fn hand_over(&self, work: W, now: Duration) -> bool {
+    /// Leaves `work` here.
+    ///
+    /// # Errors
+    /// The work, when as many wait already as may.
+    pub(crate) fn hand_over(&self, lane: Lane, work: W, now: Duration) -> Result<Waiting, W> {
         let mut queue = lock(&self.queue);
-        let must_wake = queue.wait_is_too_long();
-        queue.waiting.push_back((now, work));
-        queue.call(usize::from(must_wake));
-        must_wake
+        if queue.handlers.count + queue.clients.count >= self.budget.waiting {
+            return Err(work);
+        }
+        let must_wake = queue.active < self.budget.helpers && queue.wants_another(lane, &self.budget);
+        let place = queue.lane(lane).push(now, work);
+        self.call(&mut queue, usize::from(must_wake));
+        Ok(Waiting { ticket: Ticket::new(lane, place), must_wake })
     }
 
-    /// A worker that was called is here; it is active still.
-    pub(crate) fn arrive(&self) {
-        lock(&self.queue).coming -= 1;
+    /// A worker that was called is here, and takes a piece; with `None` it is active no more.
+    pub(crate) fn arrive(&self) -> Option<(Lane, W)> {
+        let mut queue = lock(&self.queue);
+        queue.coming -= 1;
+        self.take_or_leave(&mut queue)
     }
 
-    /// An active worker takes the next piece; with `None` it is active no more.
-    pub(crate) fn take_or_leave(&self) -> Option<W> {
+    /// Takes a shard over from a driver that is in the user's code, as far as `take_over` can. The driver is an active
+    /// worker then, at a piece of the lane of handlers.
+    pub(crate) fn overtake<T>(&self, take_over: impl FnOnce() -> Option<T>) -> Option<T> {
+        // Counted first: as soon as it has lost the lease it may count itself out.
+        self.count_driver(true);
+        let taken = take_over();
+        if taken.is_none() {
+            self.count_driver(false);
+        }
+        taken
+    }
+
+    fn count_driver(&self, is_overtaken: bool) {
         let mut queue = lock(&self.queue);
-        let next = queue.waiting.pop_front();
-        if next.is_none() {
+        if is_overtaken {
+            queue.active += 1;
+        } else {
             queue.active -= 1;
         }
-        next.map(|(_, work)| work)
+        self.tell_spare(&queue);
     }
 
-    /// A worker that is about to park takes a piece if there is one, and is active from then on.
-    pub(crate) fn join_and_take(&self) -> Option<W> {
+    /// An active worker is done with a piece of `lane`, and takes the next; with `None` it is active no more.
+    pub(crate) fn take_next(&self, done: Lane) -> Option<(Lane, W)> {
         let mut queue = lock(&self.queue);
-        let (_, work) = queue.waiting.pop_front()?;
-        queue.active += 1;
-        Some(work)
+        queue.with_clients -= usize::from(done == Lane::Clients);
+        self.take_or_leave(&mut queue)
     }
 
-    /// A piece that no active worker is left to take, so the caller has to do it. Whoever was to wake a worker and could
-    /// not have it asks until there is none, after having said so ([`HandOverQueue::call_failed`]).
-    pub(crate) fn take_unattended(&self) -> Option<W> {
+    /// A worker that is about to park takes a piece if there is one that it may take, and is active from then on.
+    pub(crate) fn join_and_take(&self) -> Option<(Lane, W)> {
         let mut queue = lock(&self.queue);
-        if queue.active > 0 {
+        if queue.active >= self.budget.helpers {
             return None;
         }
-        queue.waiting.pop_front().map(|(_, work)| work)
+        let taken = queue.take(&self.budget)?;
+        queue.active += 1;
+        self.tell_spare(&queue);
+        Some(taken)
     }
 
-    /// An active worker was busy with one piece for `elapsed`.
+    fn take_or_leave(&self, queue: &mut Queue<W>) -> Option<(Lane, W)> {
+        // Some were drivers before: then there are more of them than may be.
+        let taken = if queue.active > self.budget.helpers { None } else { queue.take(&self.budget) };
+        if taken.is_none() {
+            queue.active -= 1;
+            self.tell_spare(queue);
+        }
+        taken
+    }
+
+    /// An active worker at a piece of the lane of handlers wants to go on at the pace of the client. False: that budget is
+    /// used up.
+    pub(crate) fn change_to_clients(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        let may_change = queue.with_clients < self.budget.clients;
+        queue.with_clients += usize::from(may_change);
+        may_change
+    }
+
+    /// Takes what has waited for longer than `limit` out of the queue, one at a time.
+    pub(crate) fn take_expired(&self, now: Duration, limit: Duration) -> Option<W> {
+        let mut queue = lock(&self.queue);
+        [Lane::Handlers, Lane::Clients].into_iter().find_map(|lane| queue.lane(lane).take_older(now, limit))
+    }
+
+    /// Takes what has this ticket out of the queue, if it waits still and has done so for longer than `grace`.
+    pub(crate) fn withdraw(&self, ticket: Ticket, now: Duration, grace: Duration) -> Option<W> {
+        let (lane, place) = ticket.place()?;
+        lock(&self.queue).lane(lane).withdraw(place, now, grace)
+    }
+
+    /// An active worker was busy with one piece of the lane of handlers for `elapsed`.
     pub(crate) fn note_service(&self, elapsed: Duration) {
         let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX).max(1);
         let mut queue = lock(&self.queue);
@@ -108,38 +230,163 @@ impl<W> HandOverQueue<W> {
     #[must_use]
     pub(crate) fn call_for_overdue(&self, now: Duration) -> usize {
         let mut queue = lock(&self.queue);
-        let late =
-            queue.waiting.iter().take_while(|(since, _)| now.saturating_sub(*since) > TOLERATED_WAIT).count();
-        let missing = late.saturating_sub(queue.coming);
-        queue.call(missing);
+        let room = self.budget.clients.saturating_sub(queue.with_clients);
+        let late = queue.handlers.late(now) + queue.clients.late(now).min(room);
+        let missing = late.saturating_sub(queue.coming).min(self.budget.helpers.saturating_sub(queue.active));
+        self.call(&mut queue, missing);
         missing
     }
 
-    /// Takes back what was counted for workers that were to be woken and could not be had.
+    /// Takes back what was counted for workers that were to be woken and could not be had. What waits is left to the
+    /// workers that are active, or to the monitor.
     pub(crate) fn call_failed(&self, workers: usize) {
         let mut queue = lock(&self.queue);
         queue.active -= workers;
         queue.coming -= workers;
+        self.tell_spare(&queue);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.queue).waiting.is_empty()
+    /// How many drivers may still be overtaken beyond the budget of helpers before nothing of the user's runs on a driver
+    /// any more, and one more: zero means that nothing does. A driver that has seen it above zero can be overtaken.
+    #[inline]
+    pub(crate) fn spare(&self) -> usize {
+        self.spare.load(Ordering::Relaxed)
+    }
+
+    /// Whether another helper could be had.
+    pub(crate) fn has_room(&self) -> bool {
+        lock(&self.queue).active < self.budget.helpers
+    }
+
+    /// Pieces that wait.
+    pub(crate) fn len(&self) -> usize {
+        let queue = lock(&self.queue);
+        queue.handlers.count + queue.clients.count
+    }
+
+    fn call(&self, queue: &mut Queue<W>, workers: usize) {
+        queue.active += workers;
+        queue.coming += workers;
+        self.tell_spare(queue);
+    }
+
+    fn tell_spare(&self, queue: &Queue<W>) {
+        let beyond = queue.active.saturating_sub(self.budget.helpers);
+        let spare = (self.budget.spares + 1).saturating_sub(beyond);
+        if self.spare.load(Ordering::Relaxed) != spare {
+            self.spare.store(spare, Ordering::Relaxed);
+        }
     }
 }
 
 impl<W> Queue<W> {
-    fn call(&mut self, workers: usize) {
-        self.active += workers;
-        self.coming += workers;
+    fn lane(&mut self, lane: Lane) -> &mut LaneQueue<W> {
+        match lane {
+            Lane::Handlers => &mut self.handlers,
+            Lane::Clients => &mut self.clients,
+        }
     }
 
-    fn wait_is_too_long(&self) -> bool {
-        if self.active == 0 || self.service_micros == 0 {
-            return true;
+    /// The oldest piece for which there is a budget.
+    fn take(&mut self, budget: &Budget) -> Option<(Lane, W)> {
+        let client = self.clients.oldest().filter(|_| self.with_clients < budget.clients);
+        let lane = match (self.handlers.oldest(), client) {
+            (Some(handler), Some(client)) if client < handler => Lane::Clients,
+            (Some(_), _) => Lane::Handlers,
+            (None, Some(_)) => Lane::Clients,
+            (None, None) => return None,
+        };
+        self.with_clients += usize::from(lane == Lane::Clients);
+        self.lane(lane).pop().map(|work| (lane, work))
+    }
+
+    /// Whether another worker is worth its wake-up for one more piece of `lane`.
+    fn wants_another(&self, lane: Lane, budget: &Budget) -> bool {
+        let at_handlers = self.active - self.with_clients;
+        match lane {
+            // Nobody who is with a client will be done soon.
+            Lane::Clients => self.with_clients + self.clients.count < budget.clients,
+            Lane::Handlers if at_handlers == 0 || self.service_micros == 0 => true,
+            Lane::Handlers => {
+                let ahead = self.handlers.count as u64 + 1;
+                let expected = ahead.saturating_mul(self.service_micros) / at_handlers as u64;
+                expected > TOLERATED_WAIT.as_micros() as u64
+            }
         }
-        let ahead = self.waiting.len() as u64 + 1;
-        let expected = ahead.saturating_mul(self.service_micros) / self.active as u64;
-        expected > TOLERATED_WAIT.as_micros() as u64
+    }
+}
+
+impl<W> LaneQueue<W> {
+    fn new() -> Self {
+        LaneQueue { waiting: VecDeque::new(), count: 0, first: 0 }
+    }
+
+    /// Says which place it got.
+    fn push(&mut self, now: Duration, work: W) -> u64 {
+        self.waiting.push_back((now, Some(work)));
+        self.count += 1;
+        self.first + self.waiting.len() as u64 - 1
+    }
+
+    fn pop(&mut self) -> Option<W> {
+        loop {
+            let (_, work) = self.waiting.pop_front()?;
+            self.first += 1;
+            if work.is_some() {
+                self.count -= 1;
+                self.shrink();
+                return work;
+            }
+        }
+    }
+
+    /// Since when the first waits; those withdrawn before it are forgotten.
+    fn oldest(&mut self) -> Option<Duration> {
+        while self.waiting.front().is_some_and(|(_, work)| work.is_none()) {
+            self.waiting.pop_front();
+            self.first += 1;
+        }
+        self.waiting.front().map(|(since, _)| *since)
+    }
+
+    fn take_older(&mut self, now: Duration, limit: Duration) -> Option<W> {
+        self.oldest().filter(|since| now.saturating_sub(*since) > limit).and_then(|_| self.pop())
+    }
+
+    fn withdraw(&mut self, place: u64, now: Duration, grace: Duration) -> Option<W> {
+        let index = usize::try_from(place.checked_sub(self.first)?).ok()?;
+        let (since, work) = self.waiting.get_mut(index)?;
+        if now.saturating_sub(*since) <= grace {
+            return None;
+        }
+        let work = work.take()?;
+        self.count -= 1;
+        Some(work)
+    }
+
+    /// How many have waited longer than tolerated.
+    fn late(&self, now: Duration) -> usize {
+        let late = self.waiting.iter().take_while(|(since, _)| now.saturating_sub(*since) > TOLERATED_WAIT);
+        late.filter(|(_, work)| work.is_some()).count()
+    }
+
+    /// Gives memory back that a burst has left behind.
+    fn shrink(&mut self) {
+        const KEPT: usize = 1024;
+        if self.waiting.capacity() > KEPT && self.waiting.len() < self.waiting.capacity() / 8 {
+            self.waiting.shrink_to(KEPT / 2);
+        }
+    }
+}
+
+impl Ticket {
+    fn new(lane: Lane, place: u64) -> Self {
+        Ticket((place + 1) << LANE_BITS | u64::from(lane == Lane::Clients))
+    }
+
+    fn place(self) -> Option<(Lane, u64)> {
+        let lane = if self.0 & 1 == 1 { Lane::Clients } else { Lane::Handlers };
+        Some((lane, (self.0 >> LANE_BITS).checked_sub(1)?))
     }
 }
 
@@ -147,46 +394,137 @@ impl<W> Queue<W> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn wakes_only_when_the_wait_would_be_too_long() {
-        let queue = HandOverQueue::new();
-        let now = Duration::from_secs(1);
-        assert!(queue.hand_over(1, now), "nobody is active");
-        assert!(queue.hand_over(2, now), "nothing was measured yet");
-        queue.note_service(Duration::from_millis(1));
-        assert!(!queue.hand_over(3, now), "three ahead, 1 ms each, two workers: 1.5 ms");
-        assert!(!queue.hand_over(4, now));
-        assert!(queue.hand_over(5, now), "2.5 ms");
-        assert_eq!(queue.call_for_overdue(now), 0);
-        assert_eq!(queue.call_for_overdue(now + TOLERATED_WAIT * 2), 2, "three are coming");
-        assert_eq!(queue.call_for_overdue(now + TOLERATED_WAIT * 2), 0, "so are the two");
-        queue.call_failed(2);
-        for _ in 0..3 {
-            queue.arrive();
-        }
-        for expected in 1..=5 {
-            assert_eq!(queue.take_or_leave(), Some(expected), "first come, first served");
-        }
-        for _ in 0..3 {
-            assert_eq!(queue.take_or_leave(), None);
-        }
-        assert!(queue.is_empty());
-        assert!(queue.hand_over(6, now), "all three have parked");
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn queue(helpers: usize, clients: usize) -> HandOverQueue<u32> {
+        HandOverQueue::new(Budget { helpers, clients, spares: 1, waiting: 8 })
+    }
+
+    /// Hands over at `NOW`; whether a worker is to be woken.
+    fn hand_over(queue: &HandOverQueue<u32>, lane: Lane, work: u32) -> bool {
+        queue.hand_over(lane, work, NOW).expect("there is room").must_wake
+    }
+
+    fn next(queue: &HandOverQueue<u32>, done: Lane) -> Option<u32> {
+        queue.take_next(done).map(|(_, work)| work)
     }
 
     #[test]
-    fn a_failed_call_gives_the_work_back_only_when_nobody_is_left() {
-        let queue = HandOverQueue::new();
-        let now = Duration::ZERO;
-        assert!(queue.hand_over('a', now));
-        assert!(queue.hand_over('b', now));
-        queue.call_failed(1);
-        assert_eq!(queue.take_unattended(), None, "the one called for the other will take both");
-        queue.call_failed(1);
-        assert_eq!(queue.take_unattended(), Some('a'), "both drivers are left with their pieces");
-        assert_eq!(queue.take_unattended(), Some('b'));
-        assert_eq!(queue.take_unattended(), None);
-        assert!(queue.hand_over('c', now));
-        assert_eq!(queue.join_and_take(), Some('c'));
+    fn wakes_only_when_the_wait_would_be_too_long() {
+        let queue = queue(100, 100);
+        assert!(hand_over(&queue, Lane::Handlers, 1), "nobody is active");
+        assert!(hand_over(&queue, Lane::Handlers, 2), "nothing was measured yet");
+        queue.note_service(Duration::from_millis(1));
+        assert!(!hand_over(&queue, Lane::Handlers, 3), "three ahead, 1 ms each, two workers: 1.5 ms");
+        assert!(!hand_over(&queue, Lane::Handlers, 4));
+        assert!(hand_over(&queue, Lane::Handlers, 5), "2.5 ms");
+        assert_eq!(queue.call_for_overdue(NOW), 0);
+        assert_eq!(queue.call_for_overdue(NOW + TOLERATED_WAIT * 2), 2, "three are coming");
+        assert_eq!(queue.call_for_overdue(NOW + TOLERATED_WAIT * 2), 0, "so are the two");
+        queue.call_failed(2);
+        for expected in 1..=3 {
+            assert_eq!(queue.arrive(), Some((Lane::Handlers, expected)), "first come, first served");
+        }
+        for expected in 4..=5 {
+            assert_eq!(next(&queue, Lane::Handlers), Some(expected));
+        }
+        for _ in 0..3 {
+            assert_eq!(next(&queue, Lane::Handlers), None);
+        }
+        assert_eq!(queue.len(), 0);
+        assert!(hand_over(&queue, Lane::Handlers, 6), "all three have parked");
+    }
+
+    #[test]
+    fn no_more_are_called_than_the_budget_has() {
+        let queue = queue(2, 1);
+        assert!(hand_over(&queue, Lane::Handlers, 1) && hand_over(&queue, Lane::Handlers, 2));
+        assert!(!hand_over(&queue, Lane::Handlers, 3), "two are called");
+        assert_eq!(queue.call_for_overdue(NOW * 2), 0);
+        assert!(!queue.has_room());
+        assert_eq!((queue.arrive(), queue.arrive()), (Some((Lane::Handlers, 1)), Some((Lane::Handlers, 2))));
+        assert_eq!(queue.join_and_take(), None, "a third would be one too many");
+        assert_eq!(next(&queue, Lane::Handlers), Some(3));
+    }
+
+    #[test]
+    fn those_who_wait_for_clients_do_not_take_the_last_worker() {
+        let queue = queue(2, 1);
+        assert!(hand_over(&queue, Lane::Clients, 1));
+        assert!(!hand_over(&queue, Lane::Clients, 2), "its budget is used up");
+        assert_eq!(queue.arrive(), Some((Lane::Clients, 1)));
+        assert_eq!(queue.call_for_overdue(NOW * 2), 0);
+        assert!(hand_over(&queue, Lane::Handlers, 3), "that of handlers is not");
+        assert_eq!(queue.arrive(), Some((Lane::Handlers, 3)), "past the one that has to wait");
+        assert!(!queue.change_to_clients());
+        assert_eq!(next(&queue, Lane::Handlers), None);
+        assert_eq!(next(&queue, Lane::Clients), Some(2));
+        assert_eq!(next(&queue, Lane::Clients), None);
+        assert!(hand_over(&queue, Lane::Handlers, 4));
+        assert_eq!(queue.arrive(), Some((Lane::Handlers, 4)));
+        assert!(queue.change_to_clients());
+        assert_eq!(next(&queue, Lane::Clients), None);
+    }
+
+    #[test]
+    fn the_oldest_goes_first_whatever_its_lane() {
+        let queue = queue(2, 2);
+        for (lane, work, at) in [(Lane::Clients, 1, 1), (Lane::Handlers, 2, 2), (Lane::Clients, 3, 3)] {
+            let _ = queue.hand_over(lane, work, Duration::from_secs(at)).expect("there is room");
+        }
+        assert_eq!(queue.arrive(), Some((Lane::Clients, 1)));
+        assert_eq!(queue.arrive(), Some((Lane::Handlers, 2)));
+        assert_eq!(queue.take_next(Lane::Handlers), Some((Lane::Clients, 3)));
+    }
+
+    #[test]
+    fn an_overtaken_driver_is_one_more_and_leaves_when_there_are_too_many() {
+        let queue = queue(1, 1);
+        assert_eq!(queue.spare(), 2);
+        assert!(hand_over(&queue, Lane::Handlers, 1) && !hand_over(&queue, Lane::Handlers, 2));
+        assert_eq!(queue.arrive(), Some((Lane::Handlers, 1)));
+        assert_eq!(queue.overtake(|| None::<()>), None);
+        assert_eq!(queue.spare(), 2, "it went on");
+        assert!(queue.overtake(|| Some(())).is_some());
+        assert_eq!(queue.spare(), 1, "known routes may run on drivers still");
+        assert!(queue.overtake(|| Some(())).is_some());
+        assert_eq!(queue.spare(), 0);
+        assert_eq!(next(&queue, Lane::Handlers), None);
+        assert_eq!(next(&queue, Lane::Handlers), None);
+        assert_eq!(queue.spare(), 2);
+        assert_eq!(next(&queue, Lane::Handlers), Some(2), "the last is within the budget");
+    }
+
+    #[test]
+    fn what_waits_too_long_or_is_not_wanted_any_more_leaves() {
+        let queue = queue(1, 1);
+        let at = Duration::from_secs;
+        let first = queue.hand_over(Lane::Handlers, 1, at(1)).expect("there is room").ticket;
+        let second = queue.hand_over(Lane::Handlers, 2, at(2)).expect("there is room").ticket;
+        let client = queue.hand_over(Lane::Clients, 3, at(3)).expect("there is room").ticket;
+        let last = queue.hand_over(Lane::Handlers, 4, at(4)).expect("there is room").ticket;
+        assert_eq!(queue.withdraw(second, at(2), at(1)), None, "not yet");
+        assert_eq!(queue.withdraw(second, at(4), at(1)), Some(2));
+        assert_eq!(queue.withdraw(second, at(4), at(1)), None, "once");
+        assert_eq!(queue.len(), 3);
+        assert_eq!(queue.take_expired(at(4), at(3)), None, "to the moment is not too long");
+        assert_eq!(queue.take_expired(at(5), at(3)), Some(1));
+        assert_eq!(queue.withdraw(first, at(9), at(1)), None);
+        assert_eq!(queue.arrive(), Some((Lane::Clients, 3)), "older than what is left of the other lane");
+        assert_eq!(queue.withdraw(client, at(9), at(1)), None);
+        assert_eq!(queue.withdraw(Ticket::default(), at(9), at(1)), None);
+        assert_eq!(queue.withdraw(last, at(9), at(1)), Some(4));
+        assert_eq!((queue.take_next(Lane::Clients), queue.len()), (None, 0));
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let queue = queue(1, 1);
+        for work in 0..8 {
+            let _ = hand_over(&queue, if work % 2 == 0 { Lane::Handlers } else { Lane::Clients }, work);
+        }
+        assert_eq!(queue.hand_over(Lane::Handlers, 8, NOW), Err(8));
+        assert_eq!(queue.arrive(), Some((Lane::Handlers, 0)));
+        assert!(queue.hand_over(Lane::Handlers, 8, NOW).is_ok());
     }
 }

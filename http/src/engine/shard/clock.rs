@@ -1,7 +1,8 @@
 //! When a parked connection is given up.
 //!
 //! The idea: what a connection waits for has a name. While that is the same, so is the deadline, whatever trickles in;
-//! when it is another, its time begins.
+//! when it is another, its time begins. A body, and a peer that takes a response, have a stock of time besides
+//! ([`Allowance`]), which runs only while the connection is parked for that, and which what comes or is taken fills up.
 //!
 //! The rule: deadlines are computed here and nowhere else.
 
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use crate::config::settings::Timeouts;
 use crate::engine::shard::deadlines::{Millis, NEVER};
+use crate::engine::shard::idle::Idle;
 use crate::serve::exchange::{Expects, LINGER, Patience};
+use crate::wire::pace::Allowance;
 
 /// What a parked connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +34,16 @@ pub(crate) struct ConnClock {
     waits_for: WaitsFor,
     /// When it began to.
     since: Millis,
-    /// When it is given up unless the peer takes some of the output first.
-    write_deadline: Millis,
-    /// When it is given up, while it is parked.
+    /// What is left of the peer's time for what the connection was parked for last.
+    left: Allowance,
+    /// Since when that time runs; [`NEVER`] while it does not.
+    runs_since: Millis,
+    /// When the connection is given up, or is looked at, while it is parked.
     deadline: Millis,
+    /// Bytes that came or were taken since the connection was parked last.
+    moved: u32,
+    /// It was parked last for its peer to take more of the output.
+    had_output: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,25 +55,56 @@ enum WaitsFor {
 }
 
 impl ConnClock {
-    /// That of a connection that is given up at `first_deadline` if nothing comes.
-    pub(crate) fn new(first_deadline: Millis) -> Self {
-        let waits_for = WaitsFor::Peer(Expects::FirstRequest);
-        ConnClock { waits_for, since: 0, write_deadline: NEVER, deadline: first_deadline }
+    /// That of a connection that is taken in at `now`, and given up at `first_deadline` if nothing comes.
+    pub(crate) fn new(now: Millis, first_deadline: Millis) -> Self {
+        ConnClock {
+            waits_for: WaitsFor::Peer(Expects::FirstRequest),
+            since: now,
+            left: Allowance::WHOLE,
+            runs_since: NEVER,
+            deadline: first_deadline,
+            moved: 0,
+            had_output: false,
+        }
     }
 
-    /// When the connection is given up, while it is parked.
+    /// Since when the connection waits for what it was parked for last.
+    pub(crate) fn begun(&self) -> Millis {
+        self.since
+    }
+
+    /// When the connection is given up, or is looked at, while it is parked.
     pub(crate) fn deadline(&self) -> Millis {
         self.deadline
     }
 
-    /// The peer has taken something: its time to take the rest begins anew.
+    /// Since when the connection, which is parked and awaits input, has been idle, if it is.
     #[inline]
-    pub(crate) fn output_was_taken(&mut self) {
-        self.write_deadline = NEVER;
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        match self.waits_for {
+            WaitsFor::Peer(Expects::NextRequest(_)) => Some(Idle::Resting(self.since)),
+            WaitsFor::Peer(Expects::FirstRequest) => Some(Idle::Fresh(self.since)),
+            _ => None,
+        }
     }
 
-    /// When the connection, which is about to be parked at `now`, is given up. `expects` and `patience` are those of its
-    /// exchange.
+    /// The connection is served again since `now`: what happens from now on is not the peer's time.
+    #[inline]
+    pub(crate) fn wait_ended(&mut self, now: Millis) {
+        if self.runs_since != NEVER {
+            self.left.spend(Duration::from_millis(now.saturating_sub(self.runs_since)));
+            self.runs_since = NEVER;
+        }
+    }
+
+    /// The peer has sent or taken so many bytes.
+    #[inline]
+    pub(crate) fn progressed(&mut self, bytes: usize) {
+        self.moved = self.moved.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// When the connection, which is about to be parked at `now`, is given up, or is to be looked at. `expects` and
+    /// `patience` are those of its exchange.
     pub(crate) fn next_deadline(
         &mut self,
         awaits: Awaits,
@@ -73,12 +113,17 @@ impl ConnClock {
         timeouts: &Timeouts,
         now: Millis,
     ) -> Millis {
+        self.wait_ended(now);
+        if self.had_output != (awaits == Awaits::Output) {
+            self.had_output = !self.had_output;
+            self.left = Allowance::WHOLE;
+        }
+        let moved = std::mem::take(&mut self.moved).into();
         self.deadline = match awaits {
             Awaits::Output => {
-                if self.write_deadline == NEVER {
-                    self.write_deadline = after(now, patience.write);
-                }
-                self.write_deadline
+                self.left.earn(moved, patience.write);
+                self.runs_since = now;
+                self.left.next_try(patience.write).map_or(NEVER, |next_try| end_of(next_try, now))
             }
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
             // That has heartbeats instead, in `next_heartbeat`.
@@ -91,7 +136,10 @@ impl ConnClock {
                     // What a hook decided was for the request before it.
                     Expects::Head(_) => after(since, timeouts.read).min(after(since, timeouts.read_header)),
                     Expects::Body(_) | Expects::AcceptedBody(_) | Expects::UnreadBody(_) => {
-                        after(since, patience.read)
+                        self.left.earn(moved, patience.read);
+                        self.runs_since = now;
+                        let slowest = self.left.left().map_or(NEVER, |left| end_of(left, now));
+                        after(since, patience.read.limit()).min(slowest)
                     }
                 }
             }
@@ -108,6 +156,9 @@ impl ConnClock {
 
     /// Since when the connection waits for this.
     fn since(&mut self, waits_for: WaitsFor, now: Millis) -> Millis {
+        if waits_for != self.waits_for {
+            self.left = Allowance::WHOLE;
+        }
         if !waits_for.goes_on_from(self.waits_for) {
             self.since = now;
         }
@@ -126,6 +177,11 @@ impl WaitsFor {
     }
 }
 
+/// The end of a wait that begins at `now`: at once when nothing is left.
+fn end_of(left: Duration, now: Millis) -> Millis {
+    if left.is_zero() { now } else { after(now, Some(left)) }
+}
+
 /// When a connection is given up, accepted at `now`, on which nothing ever comes.
 pub(crate) fn first_deadline(now: Millis, timeouts: &Timeouts) -> Millis {
     after(now, timeouts.read).min(after(now, timeouts.read_header))
@@ -141,15 +197,25 @@ fn after(from: Millis, limit: Option<Duration>) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::options::ServerBuilder;
+    use crate::serve::exchange::Exchange;
+    use crate::wire::pace::{MinRate, Pace};
     use Expects::{AcceptedBody, Body, FirstRequest, Head, NextRequest, UnreadBody};
 
     const fn millis(millis: u64) -> Option<Duration> {
         Some(Duration::from_millis(millis))
     }
 
-    const TIMEOUTS: Timeouts =
-        Timeouts { read: millis(1000), read_header: millis(100), idle: millis(500), write: millis(50) };
-    const PATIENCE: Patience = Patience { read: millis(2000), write: millis(50) };
+    const TIMEOUTS: Timeouts = Timeouts {
+        read: millis(1000),
+        read_header: millis(100),
+        idle: millis(500),
+        write: millis(50),
+        body_rate: None,
+        response_rate: None,
+    };
+    const PATIENCE: Patience =
+        Patience { read: Pace::new(millis(2000), None), write: Pace::new(millis(50), None) };
 
     fn next(clock: &mut ConnClock, awaits: Awaits, expects: Expects, now: Millis) -> Millis {
         clock.next_deadline(awaits, expects, PATIENCE, &TIMEOUTS, now)
@@ -159,7 +225,7 @@ mod tests {
     fn a_deadline_stands_while_the_same_is_waited_for() {
         let first = first_deadline(7, &TIMEOUTS);
         assert_eq!(first, 7 + 101, "the shorter of the two limits of a head");
-        let mut clock = ConnClock::new(first);
+        let mut clock = ConnClock::new(0, first);
         // What, at which moment, and since when its time counts with which limit.
         for (expects, now, expected) in [
             (FirstRequest, 20, first),
@@ -186,18 +252,135 @@ mod tests {
 
     #[test]
     fn output_has_its_own_time_which_begins_anew_with_progress() {
-        let mut clock = ConnClock::new(NEVER);
-        assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 10), 61);
-        assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 40), 61, "nothing was taken");
-        clock.output_was_taken();
-        assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 50), 101);
+        let mut clock = ConnClock::new(0, NEVER);
+        // A look in each quarter of 50 ms, whose remainder counts as a whole millisecond.
+        for (now, expected) in [(10, 24), (24, 38), (38, 52), (52, 61), (61, 61)] {
+            assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), now), expected, "nothing was taken");
+        }
+        clock.progressed(1);
+        assert_eq!(next(&mut clock, Awaits::Output, NextRequest(1), 61), 75);
         assert_eq!(next(&mut clock, Awaits::LingerEnd, NextRequest(1), 100), 100 + 1001);
         assert_eq!(next(&mut clock, Awaits::LingerEnd, NextRequest(1), 900), 100 + 1001);
     }
 
+    /// A connection with the default options, whose peer does something every so often.
+    struct Simulated {
+        clock: ConnClock,
+        awaits: Awaits,
+        expects: Expects,
+        timeouts: Timeouts,
+        now: Millis,
+    }
+
+    impl Simulated {
+        fn new(awaits: Awaits, expects: Expects) -> Self {
+            let timeouts = ServerBuilder::default().resolve().expect("the defaults").timeouts;
+            let mut simulated =
+                Simulated { clock: ConnClock::new(0, NEVER), awaits, expects, timeouts, now: 1000 };
+            // The head of the request was here before.
+            simulated.clock.progressed(100_000);
+            simulated.park();
+            simulated
+        }
+
+        fn park(&mut self) -> Millis {
+            let patience = Exchange::new(0).patience(&self.timeouts);
+            self.clock.next_deadline(self.awaits, self.expects, patience, &self.timeouts, self.now)
+        }
+
+        /// When the connection is given up, if the peer makes so many bytes of progress each time, `until` at most.
+        fn given_up(&mut self, bytes: usize, every: Millis, until: Millis) -> Option<Millis> {
+            let begun = self.now;
+            let mut next = begun + every;
+            while self.now < begun + until {
+                let due = self.clock.deadline();
+                self.now = due.min(next);
+                self.clock.wait_ended(self.now);
+                if self.now == next {
+                    next += every;
+                    self.clock.progressed(bytes);
+                }
+                if self.park() <= self.now {
+                    return Some(self.now - begun);
+                }
+            }
+            None
+        }
+    }
+
+    const STATES: [(Awaits, Expects); 4] = [
+        (Awaits::Input, Body(0)),
+        (Awaits::Input, AcceptedBody(0)),
+        (Awaits::Input, UnreadBody(1)),
+        (Awaits::Output, NextRequest(1)),
+    ];
+
+    #[test]
+    fn engine_f4_by_default_who_stops_or_trickles_is_given_up_in_time() {
+        const MOST: Millis = 90_000;
+        for (awaits, expects) in STATES {
+            for (bytes, every) in [(0, MOST), (1, 100), (1, 1000), (1, 50), (1, 59_000), (100, 1000)] {
+                let given_up = Simulated::new(awaits, expects).given_up(bytes, every, 4 * MOST);
+                // Who is nearer to the rate has longer, but not by much.
+                let most = if bytes < 100 { MOST } else { 2 * MOST };
+                let given_up = given_up.expect("it is given up");
+                assert!(given_up > 59_000, "{expects:?}: {bytes} in {every} ms end after {given_up} ms");
+                assert!(given_up < most, "{expects:?}: {bytes} in {every} ms end after {given_up} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn engine_f4_by_default_who_is_as_fast_as_the_rate_goes_on() {
+        for (awaits, expects) in STATES {
+            // Bodies that are collected, or that nobody wants, have a limit of their own besides.
+            for (bytes, every) in [(240, 1000), (24, 100), (14_160, 59_000)] {
+                let given_up = Simulated::new(awaits, expects).given_up(bytes, every, 240_000);
+                assert_eq!(given_up, None, "{expects:?}: {bytes} in {every} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn engine_f4_only_the_time_of_waiting_counts() {
+        for (awaits, expects) in STATES {
+            let mut simulated = Simulated::new(awaits, expects);
+            simulated.timeouts.read = None;
+            for round in 1..=10 {
+                // Parked for five seconds, then in a queue or in somebody's code for an hour.
+                simulated.now += 5000;
+                simulated.clock.wait_ended(simulated.now);
+                simulated.now += 3_600_000;
+                simulated.clock.wait_ended(simulated.now);
+                let due = simulated.park();
+                assert!(due > simulated.now, "{expects:?}: round {round}");
+            }
+            simulated.now += 10_000;
+            assert_eq!(simulated.park(), simulated.now, "{expects:?}: a minute of waiting");
+        }
+    }
+
+    #[test]
+    fn engine_f4_each_body_has_its_own_time() {
+        let rate = Some(MinRate::new(100, Duration::from_secs(1)));
+        let patience = Patience { read: Pace::new(None, rate), write: Pace::default() };
+        let mut clock = ConnClock::new(0, NEVER);
+        let park = |clock: &mut ConnClock, expects, now| {
+            clock.next_deadline(Awaits::Input, expects, patience, &TIMEOUTS, now)
+        };
+        assert_eq!(park(&mut clock, Body(0), 0), 1001);
+        assert_eq!(park(&mut clock, Body(0), 900), 1001);
+        for (expects, now) in
+            [(AcceptedBody(0), 900), (UnreadBody(1), 1800), (Body(1), 2700), (Body(2), 3600)]
+        {
+            assert_eq!(park(&mut clock, expects, now), now + 1001, "{expects:?}");
+            assert_eq!(park(&mut clock, expects, now + 500), now + 1001, "{expects:?}");
+        }
+    }
+
     #[test]
     fn a_heartbeat_is_due_so_long_after_each_piece() {
-        let mut clock = ConnClock::new(NEVER);
+        let mut clock = ConnClock::new(0, NEVER);
         for (pieces, now, expected) in [(0, 10, 61), (0, 40, 61), (1, 61, 112), (2, 100, 151), (2, 150, 151)]
         {
             assert_eq!(clock.next_heartbeat(pieces, millis(50), now), expected, "{pieces} at {now}");

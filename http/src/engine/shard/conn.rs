@@ -5,14 +5,19 @@
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use mio::event::Source;
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::idle::Idle;
+use crate::engine::shard::load::Period;
 use crate::engine::shard::slots::{Readiness, Token};
-use crate::serve::exchange::Exchange;
+use crate::serve::exchange::{Exchange, Expects};
 use crate::serve::workspace::Pending;
 use crate::wire::output::Output;
 use crate::wire::transport::{Direction, ReadySet, Transport};
@@ -29,38 +34,41 @@ pub(crate) struct Conn {
     pub(crate) pending: Pending,
     pub(crate) clock: ConnClock,
     pub(crate) awaits: Awaits,
-    /// The number of its shard.
-    pub(crate) shard: u32,
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: Option<usize>,
+    /// The last period in which it had something to do, and was counted.
+    pub(crate) busy_in: Period,
     /// The route of the request that was served last.
     pub(crate) route: Route,
+    /// No worker could be had for what the peer wants, in time: its next request is told so.
+    pub(crate) is_turned_away: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
 }
 
 impl Conn {
-    /// A new connection, given up at `first_deadline` if nothing comes.
+    /// A new connection, whose clock has begun to run.
     pub(crate) fn new(
         token: Token,
         shard: u32,
-        transport: Box<dyn Transport>,
+        transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
-        first_deadline: Millis,
+        clock: ConnClock,
     ) -> Self {
         Conn {
             token,
-            sock: Sock::new(transport),
+            sock: Sock::new(transport, shard),
             exchange: Exchange::new(info.id()),
             pending: Pending::default(),
-            clock: ConnClock::new(first_deadline),
+            clock,
             awaits: Awaits::Input,
-            shard,
             lingered: None,
+            busy_in: Period::default(),
             route: Route::default(),
+            is_turned_away: false,
             info,
             counted_address,
         }
@@ -72,8 +80,25 @@ impl Conn {
             let heartbeat = self.exchange.live().and_then(|live| live.heartbeat());
             return self.clock.next_heartbeat(self.exchange.pieces(), heartbeat, now);
         }
-        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(settings));
-        self.clock.next_deadline(self.awaits, expects, patience, &settings.timeouts, now)
+        let timeouts = &settings.timeouts;
+        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(timeouts));
+        self.clock.next_deadline(self.awaits, expects, patience, timeouts, now)
+    }
+
+    /// Whether all that is known of it is that the peer has sent something behind a request that was answered.
+    pub(crate) fn is_at_next_request(&self) -> bool {
+        self.exchange.takes_requests()
+            && matches!(self.exchange.expects(), Expects::NextRequest(_))
+            && self.awaits == Awaits::Input
+            && self.sock.readable
+            && !self.sock.read_closed
+            && !self.is_turned_away
+            && self.pending.is_empty()
+    }
+
+    /// Since when it has been idle, if it is; as it was parked last.
+    pub(crate) fn idle(&self) -> Option<Idle> {
+        self.clock.idle().filter(|_| self.awaits == Awaits::Input)
     }
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.
@@ -87,12 +112,18 @@ impl Conn {
 
     /// Sends what can be sent of `output` now; true when all of it was.
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
+        let file_follows = self.exchange.file_follows();
         while !output.is_empty() {
-            match self.sock.transport()?.write(output.slices()) {
+            let transport = &self.sock.transport;
+            let written = match file_follows {
+                true => transport.write_before_file(output.slices()),
+                false => transport.write(output.slices()),
+            };
+            match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     output.advance(count);
-                    self.clock.output_was_taken();
+                    self.clock.progressed(count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -106,8 +137,10 @@ impl Conn {
 
 /// A connection's transport, and what is known of its readiness without asking it.
 pub(crate) struct Sock {
-    /// Lent to the request while it is handled.
-    pub(crate) transport: Option<Box<dyn Transport>>,
+    /// Shared with the request while it is handled.
+    pub(crate) transport: Arc<dyn Transport>,
+    /// The number of the shard whose poller reports of it.
+    pub(crate) shard: u32,
     /// False once a read has drained the transport: then the poller will report when there is more.
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
@@ -117,9 +150,14 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    fn new(transport: Box<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>, shard: u32) -> Self {
         let awaited_to_read = Direction::Read.into();
-        Sock { transport: Some(transport), readable: true, read_closed: false, awaited_to_read }
+        Sock { transport, shard, readable: true, read_closed: false, awaited_to_read }
+    }
+
+    /// The socket, for the poller; unless somebody else has the transport, too.
+    pub(crate) fn source(&mut self) -> Option<&mut dyn Source> {
+        Arc::get_mut(&mut self.transport)?.source()
     }
 
     /// Takes over what the poller has reported.
@@ -129,9 +167,11 @@ impl Sock {
         self.read_closed |= readiness.read_closed;
     }
 
-    /// The transport, unless a handler kept it.
-    pub(crate) fn transport(&mut self) -> io::Result<&mut (dyn Transport + 'static)> {
-        self.transport.as_deref_mut().ok_or_else(|| ErrorKind::NotConnected.into())
+    /// Ends the connection for the peer if somebody else has the socket too, so that dropping it would not close it.
+    pub(crate) fn end_if_kept(&self) {
+        if Arc::strong_count(&self.transport) > 1 {
+            self.transport.shut_down();
+        }
     }
 
     /// Reads once. `None`: nothing there now.
@@ -139,18 +179,18 @@ impl Sock {
         let most = room.len().min(READ_MOST);
         let room = &mut room[..most];
         loop {
-            match self.transport()?.read(room) {
+            match self.transport.read(room) {
                 Ok(arrived) => {
                     // The end of input was reported once already; it must be read up to without another report.
                     self.readable = !arrived.is_drained || self.read_closed;
                     if !self.readable {
-                        self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                        self.awaited_to_read = self.transport.awaits(Direction::Read);
                     }
                     return Ok(Some(arrived.count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
-                    self.awaited_to_read = self.transport()?.awaits(Direction::Read);
+                    self.awaited_to_read = self.transport.awaits(Direction::Read);
                     return Ok(None);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -79,7 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn token(number: usize) -> Token {
-        Token::from_number(number as u64)
+        Token::from_number(number)
     }
 
     proptest! {

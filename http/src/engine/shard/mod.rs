@@ -7,29 +7,36 @@
 pub(crate) mod clock;
 pub(crate) mod conn;
 pub(crate) mod deadlines;
+pub(crate) mod idle;
 pub(crate) mod lease;
+pub(crate) mod load;
 mod poller;
 mod slots;
 mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::queue::Ticket;
+use crate::engine::shard::clock::ConnClock;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
+use crate::engine::shard::idle::Idle;
 use crate::engine::shard::lease::{Lease, Term};
+use crate::engine::shard::load::{Busy, Load, Period};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Direction, Transport};
 use crate::wire::wake::{Waker, Wakes};
 
+pub(crate) use crate::engine::shard::slots::CONNECTIONS_MAX;
 pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
@@ -38,10 +45,21 @@ pub(crate) struct Shard {
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU16,
-    /// Connections, for the choice of the shard with the fewest.
+    /// See [`Shard::suspect`].
+    is_suspected: AtomicBool,
     connections: AtomicUsize,
+    busy: Busy,
     poller: Poller,
     table: Table<Box<Conn>>,
+}
+
+/// Where a connection is that was to be moved to another shard.
+pub(crate) enum Moved {
+    ToOther,
+    /// Out, on its old shard.
+    Not(Box<Conn>),
+    /// Out, and nothing is reported of it any more: it has to be closed.
+    Broken(Box<Conn>),
 }
 
 impl Shard {
@@ -52,16 +70,18 @@ impl Shard {
             number,
             lease,
             route: AtomicU16::new(0),
+            is_suspected: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            busy: Busy::default(),
             poller: Poller::new()?,
             table: Table::new(),
         };
         Ok((shard, term))
     }
 
-    /// Connections there are.
-    pub(crate) fn load(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+    /// What there is to do at `now`.
+    pub(crate) fn load(&self, now: Millis) -> Load {
+        Load { busy: self.busy.count(Period::at(now)), connections: self.connections.load(Ordering::Relaxed) }
     }
 
     /// Requests of this shard's connections, up to the last turn of each.
@@ -78,25 +98,75 @@ impl Shard {
         Route::from_number(self.route.load(Ordering::Relaxed))
     }
 
-    /// Takes in a new connection. On an error it is closed, and the caller gives back what it counted.
+    /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
         &self,
-        mut transport: Box<dyn Transport>,
+        mut transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
-        deadline: Millis,
+        clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let source = transport.source().ok_or_else(|| io::Error::other("there is no socket to wait for"));
+        let source = Arc::get_mut(&mut transport).and_then(|transport| transport.source());
+        let source = source.ok_or_else(|| io::Error::other("there is no socket to wait for"));
         if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
         }
-        let conn = Box::new(Conn::new(token, self.number, transport, info, counted_address, deadline));
+        let period = Period::at(clock.begun());
+        self.busy.came(period);
+        let mut conn = Box::new(Conn::new(token, self.number, transport, info, counted_address, clock));
+        conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
+    }
+
+    /// A connection was served for a turn that ended at `now`. True: it is the first in this period.
+    #[inline]
+    pub(crate) fn note_busy(&self, conn: &mut Conn, now: Millis) -> bool {
+        let period = Period::at(now);
+        if conn.busy_in == period {
+            return false;
+        }
+        conn.busy_in = period;
+        self.busy.served(period);
+        true
+    }
+
+    /// Parks a connection, which is out after a turn that ended at `now`, on another shard, if it rests between two
+    /// requests.
+    pub(crate) fn move_to(
+        &self,
+        other: &Shard,
+        mut conn: Box<Conn>,
+        now: Millis,
+        settings: &Settings,
+    ) -> Moved {
+        conn.next_deadline(now, settings);
+        let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
+        let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
+        let Some(source) = conn.sock.source() else {
+            other.wake_if(other.table.release(token));
+            return Moved::Not(conn);
+        };
+        // What was reported here meanwhile is reported there again.
+        let moved = self.poller.deregister(source).and_then(|()| other.poller.register(source, token));
+        if let Err(error) = moved {
+            log::debug!("a connection could not be moved to another shard: {error}");
+            other.wake_if(other.table.release(token));
+            return Moved::Broken(conn);
+        }
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.busy.went(conn.busy_in);
+        self.wake_if(self.table.end(&mut conn));
+        conn.token = token;
+        conn.sock.shard = other.number;
+        other.connections.fetch_add(1, Ordering::Relaxed);
+        other.busy.came(conn.busy_in);
+        other.wake_if(other.table.add(conn));
+        Moved::ToOther
     }
 
     /// Parks a connection after a turn. `Err`: something was reported meanwhile, serve it again.
@@ -112,13 +182,40 @@ impl Shard {
         Ok(())
     }
 
+    /// Since when the longest idle connection has been so.
+    pub(crate) fn longest_idle(&self) -> Option<Idle> {
+        self.table.longest_idle()
+    }
+
+    /// Takes the longest idle connection out, for the caller to close it. `None`: nobody is idle, or a request of that one
+    /// has come meanwhile, which is to be served.
+    pub(crate) fn take_longest_idle(&self) -> Option<Box<Conn>> {
+        let mut conn = self.table.take_longest_idle()?;
+        let transport = &conn.sock.transport;
+        // Of one that has failed nothing is lost.
+        if !transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false) {
+            return Some(conn);
+        }
+        // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this report
+        // is ours.
+        conn.sock.note(Readiness { readable: true, ..Readiness::default() });
+        self.queue(conn);
+        None
+    }
+
     /// Puts a connection that is out at the end of the queue.
     pub(crate) fn queue(&self, conn: Box<Conn>) {
         self.wake_if(self.table.queue(conn));
     }
 
     /// Ends a connection that is out, and closes it.
-    pub(crate) fn close(&self, mut conn: Box<Conn>) {
+    pub(crate) fn close(&self, conn: Box<Conn>) {
+        conn.sock.end_if_kept();
+        self.forget(conn);
+    }
+
+    /// Ends a connection that is out.
+    fn forget(&self, mut conn: Box<Conn>) {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         self.wake_if(self.table.end(&mut conn));
     }
@@ -127,25 +224,26 @@ impl Shard {
     /// more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
-    /// When the system does not let go of the socket, or there is none; then the connection is closed.
+    /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the
+    /// connection is closed.
     #[cfg_attr(
         not(test),
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
-    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Box<dyn Transport>, Vec<u8>)> {
+    pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
         debug_assert!(
             conn.pending.output.is_empty() && conn.exchange.takes_requests(),
             "a response is on its way"
         );
-        let transport = conn.sock.transport.take().ok_or_else(|| ErrorKind::NotConnected.into());
-        let given = transport.and_then(|mut transport| {
-            if let Some(source) = transport.source() {
-                self.poller.deregister(source)?;
-            }
-            Ok((transport, conn.pending.input.unread().to_vec()))
-        });
-        self.close(conn);
-        given
+        let source = conn.sock.source();
+        let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
+        if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {
+            self.close(conn);
+            return Err(error);
+        }
+        let given = (conn.sock.transport.clone(), conn.pending.input.unread().to_vec());
+        self.forget(conn);
+        Ok(given)
     }
 
     /// The next connection to serve. Only the driver asks.
@@ -153,10 +251,32 @@ impl Shard {
         self.table.find(now)
     }
 
-    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued.
-    pub(crate) fn wait(&self, timeout: Option<Duration>) {
+    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued. Adds
+    /// to `left` the tickets of those that wait for a worker, and whose peer will send nothing more.
+    pub(crate) fn wait(&self, timeout: Option<Duration>, left: &mut Vec<Ticket>) {
         let reports = self.poller.wait(timeout);
-        self.table.report(reports.iter());
+        self.table.report(reports.iter(), left);
+    }
+
+    /// Has the driver ask the poller before it serves anything else.
+    pub(crate) fn end_pass(&self) {
+        self.table.end_pass();
+    }
+
+    /// A connection that is out waits for a worker.
+    pub(crate) fn note_ticket(&self, token: Token, ticket: Ticket) {
+        self.table.note_ticket(token, ticket);
+    }
+
+    /// The driver was in the user's code each time somebody looked: it had better look closely itself.
+    pub(crate) fn suspect(&self) {
+        self.is_suspected.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody suspects that the user's code blocks here; once.
+    #[inline]
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.is_suspected.load(Ordering::Relaxed) && self.is_suspected.swap(false, Ordering::Relaxed)
     }
 
     /// Makes the driver look at every parked connection; to be called when the server begins to stop.
@@ -183,7 +303,7 @@ impl Shard {
 }
 
 impl Wakes for Shard {
-    fn wake(&self, number: u64) {
+    fn wake(&self, number: usize) {
         self.wake_if(self.table.resume(Token::from_number(number)));
     }
 }
@@ -195,6 +315,10 @@ impl Member for Box<Conn> {
 
     fn deadline(&self) -> Millis {
         self.clock.deadline()
+    }
+
+    fn idle(&self) -> Option<Idle> {
+        (**self).idle()
     }
 
     fn note(&mut self, readiness: Readiness) {
@@ -211,7 +335,6 @@ mod tests {
     use super::*;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
-    use crate::wire::transport::Direction;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -222,7 +345,9 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard.add(Box::new(socket), ConnInfo::default(), None, NEVER).expect("it is taken in");
+        shard
+            .add(Arc::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
+            .expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {
@@ -236,7 +361,7 @@ mod tests {
                         shard.queue(conn);
                     }
                 }
-                _ => shard.wait(Some(Duration::from_millis(50))),
+                _ => shard.wait(Some(Duration::from_millis(50)), &mut Vec::new()),
             }
         }
     }
@@ -250,8 +375,8 @@ mod tests {
         let (shard, _term) = Shard::new(0).expect("a poller");
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
-        let (mut transport, unused) = shard.give_away(conn).expect("a socket");
-        assert_eq!((unused.as_slice(), shard.load()), (&b"rst"[..], 0));
+        let (transport, unused) = shard.give_away(conn).expect("a socket");
+        assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"rst"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 
         // Nothing is reported of it any more, and it works by itself.
@@ -260,7 +385,7 @@ mod tests {
         let mut room = [0; 64];
         let read = transport.read(&mut room).expect("what the peer has sent");
         assert_eq!(&room[..read.count], b"second");
-        shard.wait(Some(Duration::ZERO));
+        shard.wait(Some(Duration::ZERO), &mut Vec::new());
         assert!(matches!(shard.find(0), Next::Nothing(NEVER)));
         transport.write([b"thi", b"rd"]).expect("room in the socket");
         drop(transport);

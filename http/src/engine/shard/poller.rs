@@ -40,7 +40,7 @@ impl Poller {
 
     /// Has everything reported that happens to `socket`, under `token`, until it is closed.
     pub(crate) fn register(&self, socket: &mut dyn Source, token: Token) -> io::Result<()> {
-        let number = mio::Token(token.to_number() as usize);
+        let number = mio::Token(token.to_number());
         self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
     }
 
@@ -84,7 +84,7 @@ impl Reports<'_> {
                 writable: event.is_writable(),
                 read_closed: event.is_read_closed() || event.is_error(),
             };
-            (Token::from_number(event.token().0 as u64), readiness)
+            (Token::from_number(event.token().0), readiness)
         })
     }
 }

@@ -7,6 +7,8 @@
 //!
 //! Tokens carry the slot's generation: a report for a connection that is gone finds nobody.
 
+use crate::engine::dispatch::queue::Ticket;
+
 /// What the poller reported, or several reports in one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readiness {
@@ -28,32 +30,79 @@ impl Readiness {
     }
 }
 
+/// How a slot's number and its generation share the bits of the number that the poller takes.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    index_bits: u32,
+    generation_bits: u32,
+}
+
+impl Layout {
+    /// That of this machine, whose poller takes a `usize`.
+    const HERE: Self = Self::of(usize::BITS);
+
+    /// That of numbers of so many bits. A token is late by a few generations at most, and there can be no more
+    /// connections than their memory has room for.
+    const fn of(bits: u32) -> Self {
+        match bits {
+            64 => Self { index_bits: 32, generation_bits: 32 },
+            32 => Self { index_bits: 20, generation_bits: 12 },
+            _ => panic!("the engine knows pointers of 32 and of 64 bits only"),
+        }
+    }
+
+    const fn pack(self, index: u32, generation: u32) -> u64 {
+        (generation as u64) << self.index_bits | index as u64
+    }
+
+    const fn index(self, number: u64) -> u32 {
+        (number & ((1 << self.index_bits) - 1)) as u32
+    }
+
+    const fn generation(self, number: u64) -> u32 {
+        (number >> self.index_bits) as u32
+    }
+
+    /// The generation behind this one; after the last comes the first.
+    const fn next(self, generation: u32) -> u32 {
+        ((generation as u64 + 1) & ((1 << self.generation_bits) - 1)) as u32
+    }
+
+    /// How many slots have a number, but for the last, which belongs to the poller's waker.
+    const fn slots(self) -> u64 {
+        (1 << self.index_bits) - 1
+    }
+}
+
+/// The most connections that a shard has room for.
+pub(crate) const CONNECTIONS_MAX: usize = Layout::HERE.slots() as usize;
+
 /// Names a connection for the poller: slot number and generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(u64);
 
 impl Token {
     /// The number given to the poller.
-    pub(crate) fn to_number(self) -> u64 {
-        self.0
+    pub(crate) fn to_number(self) -> usize {
+        self.0 as usize
     }
 
     /// The token of a number that the poller gave back.
-    pub(crate) fn from_number(number: u64) -> Self {
-        Token(number)
+    pub(crate) fn from_number(number: usize) -> Self {
+        Token(number as u64)
     }
 
     fn new(index: u32, generation: u32) -> Self {
-        Token(u64::from(generation) << 32 | u64::from(index))
+        Token(Layout::HERE.pack(index, generation))
     }
 
     /// The slot's number.
     pub(crate) fn index(self) -> usize {
-        (self.0 & u64::from(u32::MAX)) as usize
+        Layout::HERE.index(self.0) as usize
     }
 
     fn generation(self) -> u32 {
-        (self.0 >> 32) as u32
+        Layout::HERE.generation(self.0)
     }
 }
 
@@ -67,7 +116,15 @@ struct Slot<C> {
 enum SlotState<C> {
     Vacant,
     Parked(C),
-    Out(Readiness),
+    Out(OutSlot),
+}
+
+/// What is noted of a connection that is out.
+#[derive(Clone, Copy, Debug, Default)]
+struct OutSlot {
+    missed: Readiness,
+    /// Where it waits for a worker, if it does.
+    ticket: Ticket,
 }
 
 /// All slots of a shard; under its lock.
@@ -93,13 +150,14 @@ impl<C> Slots<C> {
     /// A slot for a new connection, which counts as out.
     pub(crate) fn reserve(&mut self) -> Token {
         self.taken += 1;
-        let out = SlotState::Out(Readiness::default());
+        let out = SlotState::Out(OutSlot::default());
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index as usize];
             slot.state = out;
             return Token::new(index, slot.generation);
         }
-        let index = u32::try_from(self.slots.len()).expect("fewer than 2^32 connections");
+        assert!(self.slots.len() < CONNECTIONS_MAX, "no more connections are admitted");
+        let index = self.slots.len() as u32;
         self.slots.push(Slot { generation: 0, state: out });
         Token::new(index, 0)
     }
@@ -110,11 +168,26 @@ impl<C> Slots<C> {
         let slot = self.slot(token)?;
         match &mut slot.state {
             SlotState::Vacant => None,
-            SlotState::Out(missed) => {
-                missed.add(readiness);
+            SlotState::Out(out) => {
+                out.missed.add(readiness);
                 None
             }
             SlotState::Parked(_) => take(slot),
+        }
+    }
+
+    /// A connection that is out waits for a worker, and this is its ticket. (If it does not any more, that does no harm.)
+    pub(crate) fn note_ticket(&mut self, token: Token, ticket: Ticket) {
+        if let Some(Slot { state: SlotState::Out(out), .. }) = self.slot(token) {
+            out.ticket = ticket;
+        }
+    }
+
+    /// The ticket of a connection that is out, if it waits for a worker.
+    pub(crate) fn ticket(&mut self, token: Token) -> Option<Ticket> {
+        match &self.slot(token)?.state {
+            SlotState::Out(out) => Some(out.ticket).filter(|ticket| *ticket != Ticket::default()),
+            SlotState::Vacant | SlotState::Parked(_) => None,
         }
     }
 
@@ -123,6 +196,14 @@ impl<C> Slots<C> {
         let slot = self.slot(token)?;
         match slot.state {
             SlotState::Parked(_) => take(slot),
+            SlotState::Vacant | SlotState::Out(_) => None,
+        }
+    }
+
+    /// The connection that is parked in the slot of this number.
+    pub(crate) fn parked(&self, index: usize) -> Option<&C> {
+        match &self.slots.get(index)?.state {
+            SlotState::Parked(connection) => Some(connection),
             SlotState::Vacant | SlotState::Out(_) => None,
         }
     }
@@ -137,7 +218,7 @@ impl<C> Slots<C> {
             return Ok(());
         };
         match &mut slot.state {
-            SlotState::Out(missed) if missed.is_some() => Err((connection, std::mem::take(missed))),
+            SlotState::Out(out) if out.missed.is_some() => Err((connection, std::mem::take(out).missed)),
             SlotState::Out(_) if must_look_again => {
                 Err((connection, Readiness { readable: true, ..Readiness::default() }))
             }
@@ -155,7 +236,7 @@ impl<C> Slots<C> {
         if matches!(slot.state, SlotState::Vacant) {
             return;
         }
-        slot.generation = slot.generation.wrapping_add(1);
+        slot.generation = Layout::HERE.next(slot.generation);
         slot.state = SlotState::Vacant;
         self.vacant.push(token.index() as u32);
         self.taken -= 1;
@@ -177,7 +258,7 @@ impl<C> Slots<C> {
 }
 
 fn take<C>(slot: &mut Slot<C>) -> Option<C> {
-    match std::mem::replace(&mut slot.state, SlotState::Out(Readiness::default())) {
+    match std::mem::replace(&mut slot.state, SlotState::Out(OutSlot::default())) {
         SlotState::Parked(connection) => Some(connection),
         SlotState::Vacant | SlotState::Out(_) => None,
     }
@@ -228,6 +309,57 @@ mod tests {
         assert_eq!(slots.report(first, READABLE), None);
         assert_eq!(slots.len(), 1);
         assert_eq!(Token::from_number(second.to_number()), second);
-        assert_eq!(slots.report(Token::from_number(u64::MAX), READABLE), None);
+        assert_eq!(slots.report(Token::from_number(usize::MAX), READABLE), None);
+    }
+
+    #[test]
+    fn engine_f11_number_and_generation_fit_into_any_pointer() {
+        for bits in [32, 64] {
+            let layout = Layout::of(bits);
+            assert_eq!(layout.index_bits + layout.generation_bits, bits);
+            let last_slot = u32::try_from(layout.slots() - 1).expect("slots are numbered by 32 bits");
+            let last_generation =
+                u32::try_from((1u64 << layout.generation_bits) - 1).expect("so are generations");
+            let mut seen = Vec::new();
+            for index in [0, 1, 262_143, last_slot] {
+                for generation in [0, 1, 2, last_generation - 1, last_generation] {
+                    let number = layout.pack(index, generation);
+                    assert_eq!(
+                        (layout.index(number), layout.generation(number)),
+                        (index, generation),
+                        "{bits} bits"
+                    );
+                    assert!(
+                        u128::from(number) < 1 << bits,
+                        "nothing is cut off of {number:x} in {bits} bits"
+                    );
+                    // The waker's.
+                    assert_ne!(u128::from(number), (1 << bits) - 1);
+                    seen.push(number);
+                }
+            }
+            let count = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(seen.len(), count, "each has a number of its own");
+            assert_eq!((layout.next(0), layout.next(last_generation)), (1, 0));
+        }
+    }
+
+    #[test]
+    fn engine_f11_a_slot_can_be_used_for_ever() {
+        let mut slots = Slots::new();
+        let mut last = slots.reserve();
+        // More often than there are generations where they are fewest.
+        for _ in 0..5000 {
+            slots.release(last);
+            let next = slots.reserve();
+            assert_ne!(next, last);
+            assert_eq!(slots.park(next, 'c', false), Ok(()));
+            assert_eq!(slots.report(last, READABLE), None);
+            let reported = Token::from_number(next.to_number());
+            assert_eq!(slots.report(reported, READABLE), Some('c'));
+            last = next;
+        }
     }
 }

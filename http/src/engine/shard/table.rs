@@ -10,21 +10,29 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::dispatch::queue::Ticket;
 use crate::engine::shard::deadlines::{Deadlines, Millis, NEVER};
+use crate::engine::shard::idle::{Idle, Idlers, Longest};
 use crate::engine::shard::slots::{Readiness, Slots, Token};
 use crate::engine::sync::{Mutex, lock};
 
-/// So many of the connections that were woken are served in one pass. However many were, others are heard in between.
-const RESUMED_PER_PASS: usize = 64;
-
+/// Turns before the poller is asked again.
+const TURNS_PER_PASS: usize = 64;
+/// So many of the connections that were woken are served in one pass whatever else there is. However many were, others are
+/// heard in between.
+const RESUMED_PER_PASS_MIN: usize = 8;
 /// So many of those whose time is up are taken at once, for the same reason.
 const OVERDUE_AT_ONCE: usize = 64;
+/// Entries that are looked at under the lock at once to find the longest idle connection: some microseconds.
+const ENTRIES_PER_LOOK: usize = 64;
 
 /// What a table must know of a connection that it holds.
 pub(crate) trait Member {
     fn token(&self) -> Token;
     /// When it is given up, as long as it is parked.
     fn deadline(&self) -> Millis;
+    /// Since when it has been idle, if it is; as long as it is parked.
+    fn idle(&self) -> Option<Idle>;
     /// Takes over what the poller reported.
     fn note(&mut self, readiness: Readiness);
     /// Its requests that were not counted yet. They count as counted from now on.
@@ -45,6 +53,7 @@ struct TableState<C> {
     /// keep others from being heard.
     this_pass: usize,
     deadlines: Deadlines,
+    idlers: Idlers,
     /// The driver waits for the poller, or is about to, and nobody has woken it yet.
     asleep: bool,
     /// The driver is gone for good; nothing can be added.
@@ -79,6 +88,7 @@ impl<C: Member> Table<C> {
                 resumed: VecDeque::new(),
                 this_pass: 0,
                 deadlines: Deadlines::default(),
+                idlers: Idlers::default(),
                 asleep: false,
                 ended: false,
                 requests: 0,
@@ -104,6 +114,7 @@ impl<C: Member> Table<C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
         let mut wakes = state.deadlines.set(token, deadline);
+        state.note_idle(&connection);
         if let Err((mut connection, readiness)) = state.slots.park(token, connection, true) {
             connection.note(readiness);
             state.to_serve.push_back(ToServe::Ready(connection));
@@ -118,6 +129,7 @@ impl<C: Member> Table<C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
         state.requests += connection.count_requests();
+        state.note_idle(&connection);
         match state.slots.park(token, connection, is_idle) {
             Ok(()) => {
                 let wakes = deadline != NEVER && state.deadlines.set(token, deadline);
@@ -126,6 +138,32 @@ impl<C: Member> Table<C> {
             Err((mut connection, readiness)) => {
                 connection.note(readiness);
                 Err(connection)
+            }
+        }
+    }
+
+    /// Since when the longest idle of the parked connections has been so.
+    pub(crate) fn longest_idle(&self) -> Option<Idle> {
+        self.with_longest_idle(|_, _, idle| idle)
+    }
+
+    /// Takes the longest idle of the parked connections out.
+    pub(crate) fn take_longest_idle(&self) -> Option<C> {
+        self.with_longest_idle(|state, token, _| state.slots.take(token)).flatten()
+    }
+
+    fn with_longest_idle<R>(&self, found: impl FnOnce(&mut TableState<C>, Token, Idle) -> R) -> Option<R> {
+        loop {
+            // The lock is not kept for longer than a look takes, however many there have to be.
+            let mut state = lock(&self.state);
+            let TableState { idlers, slots, .. } = &mut *state;
+            match idlers.longest(ENTRIES_PER_LOOK, |index| slots.parked(index)?.idle()) {
+                Longest::Found(index, idle) => {
+                    let token = slots.parked(index)?.token();
+                    return Some(found(&mut state, token, idle));
+                }
+                Longest::LookAgain => {}
+                Longest::Nobody => return None,
             }
         }
     }
@@ -178,20 +216,34 @@ impl<C: Member> Table<C> {
         }
     }
 
-    /// The driver is up, and this is what the poller reported: queues what is ready, and begins a pass.
-    pub(crate) fn report(&self, reports: impl Iterator<Item = (Token, Readiness)>) {
+    /// The driver is up, and this is what the poller reported: queues what is ready, and begins a pass. The tickets of
+    /// those that wait for a worker, and whose peer will send nothing more, are added to `left`.
+    pub(crate) fn report(&self, reports: impl Iterator<Item = (Token, Readiness)>, left: &mut Vec<Ticket>) {
         let mut state = lock(&self.state);
         state.asleep = false;
         for (token, readiness) in reports {
             if let Some(mut connection) = state.slots.report(token, readiness) {
                 connection.note(readiness);
                 state.to_serve.push_back(ToServe::Ready(connection));
+            } else if readiness.read_closed {
+                left.extend(state.slots.ticket(token));
             }
         }
-        let resumed = state.resumed.len().min(RESUMED_PER_PASS);
-        let TableState { resumed: all, to_serve, .. } = &mut *state;
-        to_serve.extend(all.drain(..resumed).map(ToServe::Ready));
-        state.this_pass = state.to_serve.len();
+        let TableState { resumed, to_serve, .. } = &mut *state;
+        let room = TURNS_PER_PASS.saturating_sub(to_serve.len()).max(RESUMED_PER_PASS_MIN);
+        let count = resumed.len().min(room);
+        to_serve.extend(resumed.drain(..count).map(ToServe::Ready));
+        state.this_pass = state.to_serve.len().min(TURNS_PER_PASS);
+    }
+
+    /// Has the driver ask the poller before it serves anything else.
+    pub(crate) fn end_pass(&self) {
+        lock(&self.state).this_pass = 0;
+    }
+
+    /// A connection that is out waits for a worker.
+    pub(crate) fn note_ticket(&self, token: Token, ticket: Ticket) {
+        lock(&self.state).slots.note_ticket(token, ticket);
     }
 
     /// The connection of `token` is to be served, if there still is one: there is something to be sent on it. If it is
@@ -237,11 +289,20 @@ impl<C: Member> TableState<C> {
         wakes && std::mem::take(&mut self.asleep)
     }
 
+    /// Files a connection that is about to be parked.
+    fn note_idle(&mut self, connection: &C) {
+        if let Some(idle) = connection.idle() {
+            self.idlers.note(connection.token().index(), idle);
+        }
+    }
+
     fn release(&mut self, token: Token) -> bool {
         self.deadlines.forget(token);
+        self.idlers.forget(token.index());
         self.slots.release(token);
         let connections = self.slots.len();
         self.deadlines.prune(connections);
+        self.idlers.prune(connections);
         // Whoever waits for the last connection of a shutdown sleeps in the poller.
         self.must_wake(connections == 0)
     }
@@ -285,6 +346,10 @@ mod tests {
             self.deadline
         }
 
+        fn idle(&self) -> Option<Idle> {
+            None
+        }
+
         fn note(&mut self, _: Readiness) {}
 
         fn count_requests(&mut self) -> u64 {
@@ -325,15 +390,15 @@ mod tests {
         let wakes = woken.iter().filter(|token| table.resume(**token)).count();
         assert_eq!(wakes, 1, "the driver is woken once");
         assert!(!table.resume(woken[0]), "it is out");
-        table.report(std::iter::empty());
-        assert_eq!(pass(&table, 0), RESUMED_PER_PASS);
+        table.report(std::iter::empty(), &mut Vec::new());
+        assert_eq!(pass(&table, 0), TURNS_PER_PASS);
         // Who is reported comes before those that are left.
-        table.report([(*last, READABLE)].into_iter());
+        table.report([(*last, READABLE)].into_iter(), &mut Vec::new());
         let Next::Connection(first) = table.find(0) else { panic!("it is ready") };
         assert_eq!(first.token, *last);
-        let mut served = RESUMED_PER_PASS + pass(&table, 0);
+        let mut served = TURNS_PER_PASS + pass(&table, 0);
         while !matches!(table.find(0), Next::Nothing(_)) {
-            table.report(std::iter::empty());
+            table.report(std::iter::empty(), &mut Vec::new());
             served += pass(&table, 0);
         }
         assert_eq!(served, woken.len());
@@ -347,7 +412,7 @@ mod tests {
             let now = pass(&table, 9);
             assert!(now <= OVERDUE_AT_ONCE, "{now} at once");
             served += now;
-            table.report(std::iter::empty());
+            table.report(std::iter::empty(), &mut Vec::new());
         }
         assert!(matches!(table.find(9), Next::Nothing(NEVER)));
     }

@@ -47,9 +47,11 @@ const READ_BYTES_MAX: usize = 64 * 1024;
 /// Reads a request's body as it arrives; see [`RequestCtx::body_reader`](crate::RequestCtx::body_reader).
 ///
 /// # Errors
-/// Of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the client ends before the body does, `InvalidData` when
-/// the body is malformed, both with a [`ProtoError`] inside; `TimedOut` when the client sends nothing for as long as the
-/// server's read timeout; or what the connection itself reports. An error stays: reading again reports it again.
+/// Of kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the client ends before the body does, `InvalidData`
+/// when the body is malformed, both with a [`ProtoError`] inside; `TimedOut` when the client sends nothing for as long
+/// as the server's [`read_timeout`](crate::ServerBuilder::read_timeout), or less than its
+/// [`min_body_rate`](crate::ServerBuilder::min_body_rate) asks for; or what the connection itself reports. An error
+/// stays: reading again reports it again.
 #[derive(Debug)]
 pub struct BodyReader<'a> {
     request: &'a mut Request,

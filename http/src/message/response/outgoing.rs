@@ -77,21 +77,22 @@ impl Outgoing {
         matches!(self.ending, Ending::Length(_)) && self.source.file().is_some()
     }
 
-    /// Sends the next piece of a file without copying it. `None`: the transport cannot.
-    pub(crate) fn send_file(&mut self, transport: &mut dyn Transport) -> Option<io::Result<()>> {
+    /// Sends the next piece of a file without copying it, and says how many bytes that were. `None`: the transport
+    /// cannot.
+    pub(crate) fn send_file(&mut self, transport: &dyn Transport) -> Option<io::Result<usize>> {
         let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
         };
         let count = usize::try_from(left).map_or(FILE_BYTES, |left| left.min(FILE_BYTES));
         let sent = match transport.send_file(file, offset, count)? {
             Ok(0) => return Some(Err(ended_early(left))),
-            Ok(sent) => sent as u64,
+            Ok(sent) => sent,
             Err(error) => return Some(Err(error)),
         };
-        self.source.skip(sent);
-        self.ending = Ending::Length(left.saturating_sub(sent));
-        self.is_done = left <= sent;
-        Some(Ok(()))
+        self.source.skip(sent as u64);
+        self.ending = Ending::Length(left.saturating_sub(sent as u64));
+        self.is_done = left <= sent as u64;
+        Some(Ok(sent))
     }
 
     /// Appends the next piece to `out`, which should be sent before the next is asked for. May run the user's code, and

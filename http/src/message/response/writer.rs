@@ -15,7 +15,9 @@ use std::io::{self, Write};
 /// Sends a response's body as it is written; see [`Response::set_body_writer`](crate::Response::set_body_writer).
 ///
 /// # Errors
-/// Writing and flushing fail once the client is gone, or takes nothing for as long as the server's write timeout.
+/// Writing and flushing fail once the client is gone, or takes nothing for as long as the server's
+/// [`write_timeout`](crate::ServerBuilder::write_timeout), or less than its
+/// [`min_response_rate`](crate::ServerBuilder::min_response_rate) asks for.
 pub struct BodyWriter<'a> {
     request: &'a mut Request,
     lent: &'a mut LentTransport,

@@ -16,6 +16,7 @@ impl Options {
     /// # Errors
     /// See [`Error`].
     pub fn read(&self, content_type: impl AsRef<[u8]>, reader: impl Read) -> Result<Form, Error> {
+        self.check()?;
         match FormType::of(content_type)? {
             FormType::Urlencoded => self.read_urlencoded(reader),
             FormType::Multipart(boundary) => self.read_multipart(reader, &boundary),
@@ -35,7 +36,8 @@ impl Options {
         content_encoding: impl AsRef<[u8]>,
         reader: impl Read,
     ) -> Result<Form, Error> {
-        self.read(content_type, ContentDecoder::new(content_encoding, reader)?)
+        let decoder = ContentDecoder::new(content_encoding, reader)?;
+        self.read(content_type, decoder.max_decoded_bytes(None).max_ratio(self.ratio_max))
     }
 
     fn read_urlencoded(&self, reader: impl Read) -> Result<Form, Error> {
@@ -54,7 +56,9 @@ impl Options {
     }
 
     fn read_multipart(&self, reader: impl Read, boundary: &Boundary) -> Result<Form, Error> {
-        let limits = multipart::Limits::new().max_parts(self.fields_max).max_body_bytes(self.body_bytes_max);
+        // Values and files have bounds of their own.
+        let limits = multipart::Limits::new().max_part_bytes(None);
+        let limits = limits.max_parts(self.fields_max).max_body_bytes(self.body_bytes_max);
         let mut multipart = Multipart::with_limits(reader, boundary, limits);
         let mut form = Form::default();
         let mut field_bytes_left = self.field_bytes_max;
@@ -85,7 +89,7 @@ impl Options {
                 return Ok(FormFile::new(head, store));
             }
             let length = piece.len();
-            if length as u64 > self.file_bytes_max.saturating_sub(store.len()) {
+            if length as u64 > self.file_bytes_max.unwrap_or(u64::MAX).saturating_sub(store.len()) {
                 return Err(Error::TooLarge(Limit::FileBytes));
             }
             store.append(piece, space).map_err(Error::Store)?;

@@ -1,6 +1,7 @@
 //! Why a form could not be read.
 
-use crate::values::coding::{CodingError, Undecodable};
+use crate::values::bad_option::BadOption;
+use crate::values::coding::{CodingError, DecodeLimit, Undecodable};
 use crate::values::multipart::{self, BoundaryError, Malformed};
 use std::{fmt, io};
 
@@ -26,6 +27,8 @@ pub enum Error {
     Store(io::Error),
     /// The body has a content coding other than `gzip` and `deflate`, or several.
     UnsupportedCoding,
+    /// The [`Options`](super::Options) cannot be meant: one is zero, or contradicts another.
+    BadOption(BadOption),
     /// The body is not in the content coding that it is said to have. The error inside says what is wrong with it.
     Undecodable(io::Error),
 }
@@ -42,14 +45,22 @@ pub enum Limit {
     Head,
     /// The bytes of a file.
     FileBytes,
-    /// The bytes of the whole body.
+    /// The bytes of the whole body, decoded if it is encoded.
     Body,
+    /// The decoded bytes for each encoded one.
+    Ratio,
 }
 
 impl Error {
     /// Whether a limit was exceeded, for which 413 is the answer.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Error::TooLarge(_))
+    }
+}
+
+impl From<BadOption> for Error {
+    fn from(fault: BadOption) -> Self {
+        Error::BadOption(fault)
     }
 }
 
@@ -62,7 +73,12 @@ impl From<CodingError> for Error {
 impl From<io::Error> for Error {
     /// What reading the body has failed with.
     fn from(error: io::Error) -> Self {
-        if Undecodable::is_in(&error) { Error::Undecodable(error) } else { Error::Read(error) }
+        match DecodeLimit::of(&error) {
+            Some(DecodeLimit::Bytes) => Error::TooLarge(Limit::Body),
+            Some(DecodeLimit::Ratio) => Error::TooLarge(Limit::Ratio),
+            None if Undecodable::is_in(&error) => Error::Undecodable(error),
+            None => Error::Read(error),
+        }
     }
 }
 
@@ -76,8 +92,10 @@ impl From<multipart::Error> for Error {
                 // Files have a limit of their own, so this part was a value.
                 multipart::Limit::Part => Limit::FieldBytes,
                 multipart::Limit::Body => Limit::Body,
+                multipart::Limit::Ratio => Limit::Ratio,
             }),
             multipart::Error::Io(error) => error.into(),
+            multipart::Error::BadOption(fault) => fault.into(),
         }
     }
 }
@@ -98,6 +116,7 @@ impl fmt::Display for Error {
             Error::Read(_) => f.write_str("the form could not be read"),
             Error::Store(_) => f.write_str("a file of the form could not be stored: check the temporary folder"),
             Error::UnsupportedCoding => CodingError.fmt(f),
+            Error::BadOption(_) => f.write_str("the options for reading the form cannot be meant"),
             Error::Undecodable(_) => f.write_str("the form is not in the content coding that it is said to have"),
         }
     }
@@ -109,6 +128,7 @@ impl std::error::Error for Error {
             Error::Boundary(cause) => Some(cause),
             Error::Malformed(cause) => Some(cause),
             Error::TooLarge(limit) => Some(limit),
+            Error::BadOption(fault) => Some(fault),
             Error::Read(error) | Error::Store(error) | Error::Undecodable(error) => Some(error),
             Error::UnsupportedCoding | Error::NotAForm | Error::UnnamedPart | Error::MissingFile(_) => None,
         }
@@ -123,6 +143,9 @@ impl fmt::Display for Limit {
             Limit::Head => "the head of a part is too large: shorten its names",
             Limit::FileBytes => "a file is too large: send a smaller one, or raise the limit",
             Limit::Body => "it has too many bytes: send less, or raise the limit",
+            Limit::Ratio => {
+                "it is compressed beyond belief: send it with less compression, or raise the limit"
+            }
         })
     }
 }

@@ -24,6 +24,7 @@ mod file;
 mod options;
 mod store;
 
+pub use crate::values::bad_option::BadOption;
 pub use error::{Error, Limit};
 pub use file::{FileReader, FormFile};
 pub use options::Options;

@@ -1,8 +1,13 @@
 //! Every bound on a form that is read as a whole, on one page, and where its files go.
 
+use crate::values::bad_option::BadOption;
+use crate::values::coding::{DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 use std::path::PathBuf;
 
 /// How a form is read.
+///
+/// Reading fails with [`Error::BadOption`](super::Error::BadOption), before it looks at the form, when a bound is zero
+/// (but [`max_memory_bytes`](Self::max_memory_bytes), which may be) or more than another allows.
 ///
 /// ```
 /// use anthill_http::form::{Error, Form, Limit};
@@ -17,8 +22,10 @@ use std::path::PathBuf;
 pub struct Options {
     pub(super) fields_max: usize,
     pub(super) field_bytes_max: usize,
-    pub(super) file_bytes_max: u64,
+    /// `None`: as long as the body.
+    pub(super) file_bytes_max: Option<u64>,
     pub(super) body_bytes_max: u64,
+    pub(super) ratio_max: Option<u32>,
     pub(super) memory_bytes_max: usize,
     pub(super) temp_dir: Option<PathBuf>,
 }
@@ -29,8 +36,9 @@ impl Options {
         Self {
             fields_max: 1000,
             field_bytes_max: 4 * 1024 * 1024,
-            file_bytes_max: u64::MAX,
-            body_bytes_max: 32 * 1024 * 1024,
+            file_bytes_max: None,
+            body_bytes_max: DECODED_BYTES_DEFAULT,
+            ratio_max: Some(RATIO_DEFAULT),
             memory_bytes_max: 1024 * 1024,
             temp_dir: None,
         }
@@ -49,9 +57,9 @@ impl Options {
         self
     }
 
-    /// How many bytes one file. Default: no limit but that of the body.
-    pub fn max_file_bytes(mut self, bytes: u64) -> Self {
-        self.file_bytes_max = bytes;
+    /// How many bytes one file. Default, and `None`: no limit but that of the body.
+    pub fn max_file_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.file_bytes_max = bytes.into();
         self
     }
 
@@ -60,6 +68,14 @@ impl Options {
     // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes may come out for each byte of a body that is decoded on the way, at any time once 1 MiB has come
+    /// out. Default: 200; `None`: no limit. See [`ContentDecoder::max_ratio`](crate::body::ContentDecoder::max_ratio).
+    // FRM-04.
+    pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
+        self.ratio_max = ratio.into();
         self
     }
 
@@ -81,6 +97,20 @@ impl Options {
     pub fn temp_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.temp_dir = Some(folder.into());
         self
+    }
+}
+
+impl Options {
+    /// Whether these can be meant.
+    pub(super) fn check(&self) -> Result<(), BadOption> {
+        BadOption::check_zero(&[
+            ("max_fields", self.fields_max as u64),
+            ("max_field_bytes", self.field_bytes_max as u64),
+            ("max_file_bytes", self.file_bytes_max.unwrap_or(u64::MAX)),
+            ("max_body_bytes", self.body_bytes_max),
+        ])?;
+        BadOption::check_ratio(self.ratio_max)?;
+        BadOption::check_part("max_file_bytes", self.file_bytes_max, self.body_bytes_max)
     }
 }
 

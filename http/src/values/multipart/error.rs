@@ -3,6 +3,8 @@
 //! The idea: three causes that a handler treats differently: the body is malformed (answer 400), it exceeds a
 //! limit (413), or reading failed. The first two are small and `Copy`, so the parser can repeat them.
 
+use crate::values::bad_option::BadOption;
+use crate::values::coding::DecodeLimit;
 use std::{fmt, io};
 
 /// Why a multipart body could not be read to its end.
@@ -16,6 +18,8 @@ pub enum Error {
     Malformed(Malformed),
     /// The body exceeds one of the [`Limits`](super::Limits).
     TooLarge(Limit),
+    /// The [`Limits`](super::Limits) cannot be meant: one is zero, or contradicts another.
+    BadOption(BadOption),
     /// The reader failed. Unless that was final, reading may go on.
     Io(io::Error),
 }
@@ -44,11 +48,22 @@ pub enum Limit {
     Head,
     /// The bytes of a part's content.
     Part,
-    /// The bytes of the whole body.
+    /// The bytes of the whole body, decoded if it is encoded.
     Body,
+    /// The decoded bytes for each encoded one.
+    Ratio,
 }
 
 impl Error {
+    /// What the reader of a body has failed with.
+    pub(super) fn of_reader(error: io::Error) -> Self {
+        match DecodeLimit::of(&error) {
+            Some(DecodeLimit::Bytes) => Error::TooLarge(Limit::Body),
+            Some(DecodeLimit::Ratio) => Error::TooLarge(Limit::Ratio),
+            None => Error::Io(error),
+        }
+    }
+
     /// Whether a limit was exceeded, for which 413 is the answer.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Error::TooLarge(_))
@@ -60,6 +75,7 @@ impl fmt::Display for Error {
         match self {
             Error::Malformed(_) => f.write_str("the multipart body is malformed"),
             Error::TooLarge(_) => f.write_str("the multipart body is too large"),
+            Error::BadOption(_) => f.write_str("the limits of the multipart body cannot be meant"),
             Error::Io(_) => f.write_str("the multipart body could not be read"),
         }
     }
@@ -70,6 +86,7 @@ impl std::error::Error for Error {
         match self {
             Error::Malformed(cause) => Some(cause),
             Error::TooLarge(limit) => Some(limit),
+            Error::BadOption(fault) => Some(fault),
             Error::Io(error) => Some(error),
         }
     }
@@ -99,6 +116,9 @@ impl fmt::Display for Limit {
             Limit::Head => "the head of a part is too large: shorten it, or raise the limit",
             Limit::Part => "a part is too large: shorten it, or raise the limit",
             Limit::Body => "it has too many bytes: send less, or raise the limit",
+            Limit::Ratio => {
+                "it is compressed beyond belief: send it with less compression, or raise the limit"
+            }
         })
     }
 }
@@ -110,6 +130,7 @@ impl std::error::Error for Limit {}
 pub(super) enum Cause {
     Malformed(Malformed),
     TooLarge(Limit),
+    BadOption(BadOption),
 }
 
 impl From<Malformed> for Cause {
@@ -129,6 +150,7 @@ impl From<Cause> for Error {
         match refusal {
             Cause::Malformed(cause) => Error::Malformed(cause),
             Cause::TooLarge(limit) => Error::TooLarge(limit),
+            Cause::BadOption(fault) => Error::BadOption(fault),
         }
     }
 }
@@ -146,6 +168,7 @@ impl From<Error> for io::Error {
             Error::Io(error) => return error,
             Error::Malformed(Malformed::Truncated) => io::ErrorKind::UnexpectedEof,
             Error::Malformed(_) | Error::TooLarge(_) => io::ErrorKind::InvalidData,
+            Error::BadOption(_) => io::ErrorKind::InvalidInput,
         };
         io::Error::new(kind, error)
     }

@@ -43,6 +43,7 @@ mod reader;
 mod scanner;
 mod writer;
 
+pub use crate::values::bad_option::BadOption;
 pub use boundary::{Boundary, BoundaryError};
 pub use error::{Error, Limit, Malformed};
 pub(crate) use head::PartHead;

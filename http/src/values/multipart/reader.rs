@@ -65,7 +65,7 @@ impl<R: Read> Multipart<R> {
             match self.source.read(space) {
                 Ok(count) => self.scanner.filled(count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Io(error)),
+                Err(error) => return Err(Error::of_reader(error)),
             }
         }
     }

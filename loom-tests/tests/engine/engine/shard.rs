@@ -2,6 +2,8 @@
 
 #[path = "../../../../http/src/engine/shard/deadlines.rs"]
 pub(crate) mod deadlines;
+#[path = "../../../../http/src/engine/shard/idle.rs"]
+pub(crate) mod idle;
 #[path = "../../../../http/src/engine/shard/lease.rs"]
 pub(crate) mod lease;
 #[path = "../../../../http/src/engine/shard/slots.rs"]

@@ -2,18 +2,27 @@
 //!
 //! The idea: a reader over a reader. What is compressed passes through, and nothing is collected.
 //!
-//! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says, with
-//! nothing behind it. How much comes out is the business of whoever reads: a kilobyte may become a megabyte. That
-//! something comes out is ours, or blocks and members without content would be read for as long as a peer sends them.
+//! The rules: a coding that is not known is said before a byte is read. What is compressed must end where it says,
+//! with nothing behind it. How much comes out is bounded ([`bounds`]), since a kilobyte may become a megabyte. That
+//! something comes out is seen to as well, or blocks and members without content would be read for as long as a peer
+//! sends them.
 //!
 //! Source: RFC 9110 section 8.4.1, RFC 1950 (`deflate`), RFC 1952 (`gzip`, of one or several members).
 
+mod bounds;
+
 use crate::util::token;
+pub use bounds::DecodeLimit;
+use bounds::DecodedBounds;
+pub(crate) use bounds::{DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// Reads a body without its content coding.
+///
+/// What comes out of a coding is bounded, in bytes and for each encoded byte; see
+/// [`max_decoded_bytes`](Self::max_decoded_bytes) and [`max_ratio`](Self::max_ratio).
 ///
 /// ```
 /// use anthill_http::body::{CodingError, ContentDecoder};
@@ -31,9 +40,10 @@ use std::io::{self, BufRead, BufReader, Read};
 /// # Errors
 /// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut off,
 /// has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each byte that
-/// came out.
+/// came out; or, with a [`DecodeLimit`] inside, when it exceeds a bound.
 pub struct ContentDecoder<R> {
     decoding: Decoding<R>,
+    bounds: DecodedBounds,
 }
 
 enum Decoding<R> {
@@ -69,13 +79,58 @@ impl<R: Read> ContentDecoder<R> {
             }
             _ => return Err(CodingError),
         };
-        Ok(Self { decoding })
+        Ok(Self { decoding, bounds: DecodedBounds::new() })
+    }
+
+    /// How many bytes may come out of a coding. Default: 32 MiB; `None`: no limit, for content that is not kept in
+    /// memory. A body without a coding has no such limit here: nothing makes it grow.
+    ///
+    /// ```
+    /// use anthill_http::body::ContentDecoder;
+    /// // For a reader that writes to disk what comes.
+    /// let decoder = ContentDecoder::new("gzip", std::io::empty())?.max_decoded_bytes(10 * 1024 * 1024 * 1024);
+    /// # assert_eq!(format!("{decoder:?}"), "ContentDecoder(gzip)");
+    /// # Ok::<(), anthill_http::body::CodingError>(())
+    /// ```
+    // FRM-04.
+    pub fn max_decoded_bytes(mut self, bytes: impl Into<Option<u64>>) -> Self {
+        self.bounds.bytes_max = bytes.into();
+        self
+    }
+
+    /// How many bytes may come out for each encoded byte that was used, at any time once 1 MiB has come out. Default:
+    /// 200, where text comes to 20; `None`: no limit.
+    pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
+        self.bounds.ratio_max = ratio.into();
+        self
     }
 }
 
 impl<R: Read> Read for ContentDecoder<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        match &mut self.decoding {
+        let Some(encoded) = self.decoding.used() else { return self.decoding.read(out) };
+        // What was too much stays so.
+        self.bounds.count(0, encoded).map_err(too_large)?;
+        let decoded = self.decoding.read(out)?;
+        let encoded = self.decoding.used().unwrap_or(encoded);
+        self.bounds.count(decoded, encoded).map_err(too_large)?;
+        Ok(decoded)
+    }
+}
+
+impl<R: Read> Decoding<R> {
+    /// How many encoded bytes were used; `None` where there is no coding.
+    fn used(&self) -> Option<u64> {
+        let source = match self {
+            Self::Identity(_) => return None,
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Deflate(decoder) => decoder.get_ref(),
+        };
+        Some(source.get_ref().given - source.buffer().len() as u64)
+    }
+
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
             Decoding::Identity(reader) => reader.read(out),
             Decoding::Gzip(decoder) => match decoder.read(out) {
                 Ok(count) => {
@@ -136,10 +191,11 @@ impl fmt::Display for Undecodable {
 
 impl std::error::Error for Undecodable {}
 
-/// Remembers whether it was the reader that failed, and how much may be read before something comes out.
+/// Remembers whether it was the reader that failed, how much was read, and how much may be before something comes out.
 struct EncodedReader<R> {
     reader: R,
     has_failed: bool,
+    given: u64,
     allowed: u64,
 }
 
@@ -159,7 +215,9 @@ impl<R: Read> Read for EncodedReader<R> {
         };
         self.has_failed = found.is_err();
         // A reader of the user's may claim more than there was room for.
-        self.allowed -= self.allowed.min(*found.as_ref().unwrap_or(&0) as u64);
+        let count = found.as_ref().map_or(0, |&count| count.min(most)) as u64;
+        self.given = self.given.saturating_add(count);
+        self.allowed -= self.allowed.min(count);
         found
     }
 }
@@ -176,7 +234,7 @@ const SOURCE_BYTES: usize = 16 * 1024;
 fn source<R: Read>(reader: R) -> Encoded<R> {
     BufReader::with_capacity(
         SOURCE_BYTES,
-        EncodedReader { reader, has_failed: false, allowed: PADDING_BYTES_MAX },
+        EncodedReader { reader, has_failed: false, given: 0, allowed: PADDING_BYTES_MAX },
     )
 }
 
@@ -189,6 +247,10 @@ fn blame<R>(error: io::Error, source: &Encoded<R>) -> io::Error {
         io::ErrorKind::UnexpectedEof => "the compressed content is cut off",
         _ => "the content is not compressed as its coding says",
     })
+}
+
+fn too_large(limit: DecodeLimit) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, limit)
 }
 
 fn undecodable(reason: &'static str) -> io::Error {
@@ -279,6 +341,94 @@ mod tests {
             let error = decoded(coding, &mut endless).expect_err("no end");
             assert!(Undecodable::is_in(&error), "{coding}: {error:?}");
             assert!(endless.count <= PADDING_BYTES_MAX, "{coding}: {}", endless.count);
+        }
+    }
+
+    /// Zeros in both codings, so many MiB.
+    fn zeros(mib: usize) -> [(&'static str, Vec<u8>); 2] {
+        encoded(&vec![0; mib * 1024 * 1024])
+    }
+
+    /// Reads by pieces of `room` bytes: how many came out, and the bound that ended it.
+    fn come_out(mut decoder: ContentDecoder<impl Read>, room: usize) -> (usize, Option<DecodeLimit>) {
+        let mut place = vec![0; room];
+        let mut count = 0;
+        loop {
+            match decoder.read(&mut place) {
+                Ok(0) => return (count, None),
+                Ok(more) => count += more,
+                Err(error) => {
+                    let limit = DecodeLimit::of(&error).expect("nothing else is wrong with it");
+                    let again = decoder.read(&mut place).map_err(|error| DecodeLimit::of(&error));
+                    assert_eq!(again, Err(Some(limit)), "it stays");
+                    return (count, Some(limit));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn engine_f9_a_bomb_is_noticed_by_its_ratio() {
+        let free = 1024 * 1024;
+        for (coding, bytes) in zeros(3) {
+            for (room, slack) in [(1000, 1000), (64 * 1024, 64 * 1024)] {
+                for piece in [1, 100, usize::MAX] {
+                    let reader = || Pieces { bytes: &bytes, piece };
+                    let decoder = || ContentDecoder::new(coding, reader()).expect("a known coding");
+                    let (count, limit) = come_out(decoder(), room);
+                    assert_eq!(limit, Some(DecodeLimit::Ratio), "{coding} {room} {piece}");
+                    assert!(
+                        count > free - slack && count <= free + slack,
+                        "{coding} {room} {piece}: {count}"
+                    );
+                    assert_eq!(come_out(decoder().max_ratio(None), room), (3 * free, None));
+                    assert_eq!(come_out(decoder().max_ratio(1100), room), (3 * free, None));
+                }
+            }
+        }
+        for (coding, bytes) in zeros(1) {
+            let decoder = ContentDecoder::new(coding, &bytes[..]).expect("a known coding");
+            assert_eq!(come_out(decoder, 5000), (free, None), "a little is free");
+        }
+        let text: Vec<u8> =
+            (0..300_000).flat_map(|line: u32| format!("{line} a line\n").into_bytes()).collect();
+        for (coding, bytes) in encoded(&text) {
+            let decoder = ContentDecoder::new(coding, &bytes[..]).expect("a known coding");
+            assert_eq!(come_out(decoder, 5000), (text.len(), None), "text is no bomb");
+        }
+    }
+
+    #[test]
+    fn engine_f9_what_comes_out_is_bounded() {
+        for (coding, bytes) in encoded(b"some text") {
+            let decoder = || ContentDecoder::new(coding, &bytes[..]).expect("a known coding");
+            for room in [1, 9, 100] {
+                assert_eq!(come_out(decoder().max_decoded_bytes(9), room), (9, None));
+                let (count, limit) = come_out(decoder().max_decoded_bytes(8), room);
+                assert_eq!((count <= 8, limit), (true, Some(DecodeLimit::Bytes)));
+            }
+        }
+        let [(_, mib), _] = zeros(1);
+        let (members, whole) = (mib.repeat(33), 33 * 1024 * 1024);
+        let decoder = || ContentDecoder::new("gzip", &members[..]).expect("a known coding").max_ratio(None);
+        let (count, limit) = come_out(decoder(), 64 * 1024);
+        assert_eq!((count, limit), (32 * 1024 * 1024, Some(DecodeLimit::Bytes)), "by default");
+        assert_eq!(come_out(decoder().max_decoded_bytes(None), 64 * 1024), (whole, None));
+        let plain = vec![0; whole];
+        let decoder = ContentDecoder::new("", &plain[..]).expect("none").max_decoded_bytes(1);
+        assert_eq!(come_out(decoder, 64 * 1024), (plain.len(), None), "nothing was decoded");
+    }
+
+    /// Gives its bytes in pieces.
+    struct Pieces<'a> {
+        bytes: &'a [u8],
+        piece: usize,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let room = self.piece.min(out.len());
+            self.bytes.read(&mut out[..room])
         }
     }
 

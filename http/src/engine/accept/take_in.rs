@@ -1,0 +1,143 @@
+//! What is done with a new connection: a shard serves it, or it is refused; and what is done when none can be accepted.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::ctx::ConnInfo;
+use crate::engine::Engine;
+use crate::engine::accept::backoff::Remedy;
+use crate::engine::accept::failure::AcceptFailure;
+use crate::engine::accept::shed::{close_longest_idle, close_some_idle};
+use crate::engine::say_seldom::SaySeldom;
+use crate::engine::shard::Shard;
+use crate::engine::shard::clock::{ConnClock, first_deadline};
+use crate::engine::shard::load::lightest;
+use crate::proto::append_refusal;
+use crate::serve::refusal::Refusal;
+use crate::util::date;
+use crate::wire::transport::Transport;
+
+/// Which shard the connections of a listener go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placement {
+    /// Each to the one with the lightest load at that moment.
+    Lightest,
+    /// All to the one of this number, because the system has chosen already.
+    Shard(usize),
+}
+
+/// What a thread that accepts does with what comes in.
+pub(crate) struct Reception<'a> {
+    engine: &'a Engine,
+    placement: Placement,
+    warnings: Warnings,
+}
+
+/// What there may be to say about accepting, each for itself.
+#[derive(Default)]
+struct Warnings {
+    exhaustion: SaySeldom,
+    failing: SaySeldom,
+    concurrency: SaySeldom,
+    per_address: SaySeldom,
+    not_added: SaySeldom,
+}
+
+impl<'a> Reception<'a> {
+    pub(crate) fn new(engine: &'a Engine, placement: Placement) -> Self {
+        Reception { engine, placement, warnings: Warnings::default() }
+    }
+
+    /// Gives a new connection to a shard, or refuses it.
+    pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
+        let engine = self.engine;
+        let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
+        let counted_address = match self.admit(address) {
+            Ok(counted) => counted,
+            Err(refused) => return self.refuse(transport, &info, refused),
+        };
+        engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let now = engine.clock.millis();
+        let clock = ConnClock::new(now, first_deadline(now, &engine.service.settings.timeouts));
+        if let Err(error) = self.shard(now).add(transport, info, counted_address, clock) {
+            engine.admission.leave(counted_address);
+            if !engine.is_stopping() {
+                self.warnings.not_added.say(format_args!("closed a new connection: {error}"));
+            }
+        }
+    }
+
+    /// Counts a new connection, and makes room for it if need be. As [`Admission::admit`].
+    ///
+    /// [`Admission::admit`]: crate::engine::accept::admission::Admission::admit
+    fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
+        loop {
+            let admitted = self.engine.admission.admit(address);
+            if admitted != Err(Refusal::Concurrency) || !close_longest_idle(self.engine) {
+                return admitted;
+            }
+        }
+    }
+
+    /// Where a new connection is placed.
+    fn shard(&self, now: u64) -> &'a Shard {
+        let shards = &self.engine.shards;
+        let index = match self.placement {
+            Placement::Shard(index) => index,
+            Placement::Lightest => lightest(shards.iter().map(|shard| shard.load(now))),
+        };
+        &shards[index]
+    }
+
+    /// Answers a connection that is not served, and closes it.
+    fn refuse(&mut self, transport: Arc<dyn Transport>, info: &ConnInfo, refused: Refusal) {
+        let service = &self.engine.service;
+        service.counters.refuse_connection(refused);
+        let mut default_fields = service.settings.default_fields();
+        let defaults = default_fields.at(date::whole_seconds(info.time()));
+        let mut answer = Vec::new();
+        append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
+        // A new socket's buffer has room for it; if not, closing says enough.
+        let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
+        match refused {
+            Refusal::Concurrency => self.warnings.concurrency.say(format_args!(
+                "refused a connection: `concurrency` connections are open, none of them idle; consider raising it"
+            )),
+            Refusal::PerAddress => self
+                .warnings
+                .per_address
+                .say(format_args!("refused a connection: its address has `max_conns_per_ip` open")),
+        }
+    }
+
+    /// Says what is wrong, if it is worth saying, and makes room if that is what is missing. The answer is what to do
+    /// then, instead of `remedy`.
+    pub(crate) fn relieve(&mut self, remedy: Remedy, failure: AcceptFailure, error: &io::Error) -> Remedy {
+        if !matches!(remedy, Remedy::Rest(_)) {
+            return remedy;
+        }
+        let frees_enough = match failure {
+            AcceptFailure::NoDescriptors => true,
+            // Whatever is closed here may be of no use there, so idle connections go one part with each rest.
+            AcceptFailure::Exhausted => remedy.is_first(),
+            _ => {
+                self.say_failing(error);
+                return remedy;
+            }
+        };
+        self.warnings
+            .exhaustion
+            .say(format_args!("cannot accept connections for now: {error}; raise the limit on open files"));
+        if close_some_idle(self.engine) && frees_enough { Remedy::GoOn } else { remedy }
+    }
+
+    /// Accepting, or waiting for it, has failed, and is tried again.
+    pub(crate) fn say_failing(&mut self, error: &dyn fmt::Display) {
+        self.warnings
+            .failing
+            .say(format_args!("accepting a connection failed, which is tried again: {error}"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Serving connections that were handed over: a worker that may block.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::Engine;
+use crate::engine::balance;
+use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::queue::Lane;
+use crate::engine::placing::{self, HandedOver};
+use crate::engine::turn::{self, CodeAhead, Host, TurnEnd};
+use crate::serve::runner::{Runner, UserCode};
+use crate::serve::workspace::Workspace;
+
+/// A worker that may block, as the host of turns.
+struct Helper<'a> {
+    engine: &'a Engine,
+    /// Whose code runs next.
+    route: Route,
+    /// Whether it waits for the client on purpose, so that its time says nothing about the route.
+    waits_for_client: bool,
+    lane: Lane,
+}
+
+/// Evidence that a helper hands a connection over, because there are as many with clients as may be.
+struct ToClients;
+
+impl Runner for Helper<'_> {
+    fn run_user_code(&mut self, what: UserCode, code: impl FnOnce()) {
+        if what == UserCode::Cleanup {
+            return code();
+        }
+        let begun = Instant::now();
+        code();
+        if !self.waits_for_client {
+            self.engine.dispatch.predictor.ran(self.route, begun.elapsed());
+        }
+    }
+
+    fn may_wait_for_client(&mut self) -> bool {
+        if self.lane == Lane::Handlers && self.engine.dispatch.queue.change_to_clients() {
+            self.lane = Lane::Clients;
+        }
+        self.waits_for_client = true;
+        self.lane == Lane::Clients
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.engine.is_stopping()
+    }
+}
+
+impl Host for Helper<'_> {
+    type HandOver = ToClients;
+
+    fn serves(&mut self, route: Route) {
+        self.route = route;
+        self.waits_for_client = false;
+    }
+
+    fn hands_over(&mut self, route: Route, ahead: CodeAhead) -> Option<ToClients> {
+        self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
+        self.waits_for_client = false;
+        (ahead == CodeAhead::Reader && !self.may_wait_for_client()).then_some(ToClients)
+    }
+}
+
+/// Serves connections that were handed over until there are none for this worker, which counts as active.
+pub(crate) fn serve_handed_over(engine: &Arc<Engine>, first: Option<(Lane, HandedOver)>) {
+    let Some(mut next) = first else { return };
+    let mut work = engine.workspace();
+    loop {
+        let (lane, handed) = next;
+        let begun = Instant::now();
+        let lane = serve(engine, &mut work, lane, handed);
+        if lane == Lane::Handlers {
+            engine.dispatch.queue.note_service(begun.elapsed());
+        }
+        match engine.dispatch.queue.take_next(lane) {
+            Some(piece) => next = piece,
+            None => return,
+        }
+    }
+}
+
+/// Serves one connection until it can be parked; says which lane that turned out to belong to.
+fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedOver) -> Lane {
+    let HandedOver { shard: index, mut conn } = handed;
+    let shard = &engine.shards[index];
+    let mut helper = Helper { engine, route: conn.route, waits_for_client: false, lane };
+    loop {
+        work.moment = engine.clock.now();
+        let mut end = turn::serve(engine, &mut conn, work, &mut helper);
+        // The handler may have blocked, so the clock has moved on.
+        let now = engine.clock.millis();
+        if matches!(end, TurnEnd::Park) {
+            end = turn::end_overdue(engine, &mut conn, work, &mut helper, now);
+        }
+        match end {
+            TurnEnd::Park => match balance::park(engine, shard, conn, now) {
+                Ok(()) => break,
+                Err(again) => conn = again,
+            },
+            TurnEnd::Yield => {
+                shard.queue(conn);
+                break;
+            }
+            TurnEnd::Close => {
+                engine.close(shard, conn);
+                break;
+            }
+            TurnEnd::HandOver(ToClients) => {
+                placing::hand_over(engine, index, conn, Lane::Clients);
+                break;
+            }
+        }
+    }
+    helper.lane
+}

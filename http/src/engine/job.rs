@@ -1,0 +1,68 @@
+//! What the pool's workers do for the engine.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::engine::Engine;
+use crate::engine::dispatch::queue::Lane;
+use crate::engine::driver::{DriveEnd, drive};
+use crate::engine::helper::serve_handed_over;
+use crate::engine::shard::lease::{Sighting, Term};
+
+/// A job for a worker of the engine's pool.
+pub(crate) enum Job {
+    /// Drive the shard of this number from the start.
+    Drive(Arc<Engine>, usize, Term),
+    /// Take over the shard of this number, if its driver is still where it was seen.
+    TakeOver(Arc<Engine>, usize, Sighting),
+    /// Serve the connections that were handed over.
+    ServeHandedOver(Arc<Engine>),
+    /// Whatever keeps a worker busy.
+    #[cfg(test)]
+    Run(Box<dyn FnOnce() + Send>),
+}
+
+impl Job {
+    /// Does it; returns when the worker is free again.
+    pub(crate) fn run(self) {
+        let engine = match self {
+            Job::Drive(engine, shard, term) => {
+                drive_while_possible(&engine, shard, term);
+                engine
+            }
+            Job::TakeOver(engine, shard, sighting) => {
+                take_over(&engine, shard, sighting);
+                engine
+            }
+            Job::ServeHandedOver(engine) => {
+                let first = engine.dispatch.queue.arrive();
+                serve_handed_over(&engine, first);
+                engine
+            }
+            #[cfg(test)]
+            Job::Run(code) => return code(),
+        };
+        // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
+        let first = engine.dispatch.queue.join_and_take();
+        serve_handed_over(&engine, first);
+    }
+}
+
+fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
+    match drive(engine, shard, term) {
+        DriveEnd::Shard => {}
+        DriveEnd::Overtaken => {
+            let next = engine.dispatch.queue.take_next(Lane::Handlers);
+            serve_handed_over(engine, next);
+        }
+    }
+}
+
+fn take_over(engine: &Arc<Engine>, index: usize, sighting: Sighting) {
+    let (shard, queue) = (&engine.shards[index], &engine.dispatch.queue);
+    let route = shard.announced();
+    let Some(term) = queue.overtake(|| shard.lease.take_over(sighting)) else { return };
+    engine.dispatch.predictor.surprised(route);
+    engine.service.counters.workers.revoked_leases.fetch_add(1, Ordering::Relaxed);
+    drive_while_possible(engine, index, term);
+}

@@ -1,0 +1,63 @@
+//! Where a connection goes after a turn: back to its slot, to the end of its shard's queue, to a worker, or away.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::engine::dispatch::queue::Lane;
+use crate::engine::shard::Shard;
+use crate::engine::shard::conn::Conn;
+use crate::engine::shard::deadlines::Millis;
+use crate::engine::turn::TurnEnd;
+use crate::engine::{Engine, balance};
+
+/// A connection that was handed over.
+pub(crate) struct HandedOver {
+    pub(crate) shard: usize,
+    pub(crate) conn: Box<Conn>,
+}
+
+/// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
+pub(crate) fn settle<H>(
+    engine: &Engine,
+    shard: &Shard,
+    conn: Box<Conn>,
+    end: TurnEnd<H>,
+    now: Millis,
+) -> Option<(H, Box<Conn>)> {
+    match end {
+        TurnEnd::Park => {
+            if let Err(conn) = balance::park(engine, shard, conn, now) {
+                shard.queue(conn);
+            }
+        }
+        TurnEnd::Yield => shard.queue(conn),
+        TurnEnd::Close => engine.close(shard, conn),
+        TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
+    }
+    None
+}
+
+/// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead. When
+/// no worker can be had, it is left to the monitor to call one.
+pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lane: Lane) {
+    let (shard, token) = (&engine.shards[index], conn.token);
+    let handed = HandedOver { shard: index, conn };
+    match engine.dispatch.queue.hand_over(lane, handed, engine.clock.elapsed()) {
+        Ok(waiting) => {
+            engine.service.counters.workers.dispatched.fetch_add(1, Ordering::Relaxed);
+            shard.note_ticket(token, waiting.ticket);
+            engine.monitor.alarm.rouse();
+            if waiting.must_wake {
+                engine.call_helpers(1);
+            }
+        }
+        Err(handed) => turn_away(engine, handed),
+    }
+}
+
+/// Has the shard tell the peer that no worker can be had.
+pub(crate) fn turn_away(engine: &Engine, handed: HandedOver) {
+    let HandedOver { shard, mut conn } = handed;
+    conn.is_turned_away = true;
+    engine.shards[shard].queue(conn);
+}
