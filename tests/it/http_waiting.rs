@@ -146,6 +146,50 @@ fn engine_f2_clients_who_send_nothing_do_not_take_the_last_worker() {
 }
 
 #[test]
+fn engine_f12_a_small_upload_needs_no_thread() {
+    let (running, gate, entered) = held(options().max_workers(2).stream_request_body(true));
+    let mut blocked = clients(&running, 6, "/held");
+    eventually("they block", || entered.load(Ordering::SeqCst) >= 2);
+    for chunked in [false, true] {
+        let (framing, body) = match chunked {
+            true => ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
+            false => ("Content-Length: 5", "hello"),
+        };
+        // A body that is late waits for a thread, so there is another try.
+        eventually("an upload is answered", || {
+            let mut client = running.client();
+            client.send(format!("POST /small HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+            client.send(body);
+            !client.hears_nothing_for(SHORT)
+        });
+    }
+    gate.open();
+    for client in &mut blocked {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+#[test]
+fn engine_f12_who_waits_for_an_answer_gets_it_before_the_rest_is_sent() {
+    let running = Running::with(options().stream_request_body(true), |ctx| {
+        let mut first = [0; 2];
+        std::io::Read::read_exact(&mut ctx.body_reader(), &mut first).unwrap();
+        ctx.response.set_body_writer(move |out| {
+            use std::io::{Read, Write};
+            out.write_all(&first)?;
+            out.flush()?;
+            let mut rest = Vec::new();
+            out.body_reader().read_to_end(&mut rest)?;
+            out.write_all(&rest)
+        });
+    });
+    let mut client = running.client();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    anthill_tests::client::hears(&client, "HTTP/1.1 200 OK");
+    client.send("cd");
+}
+
+#[test]
 fn engine_f3_what_waits_for_too_long_is_turned_away() {
     let (running, gate, entered) = held(options().max_workers(1).max_wait(SHORT));
     let mut blocked = clients(&running, 20, "/held");

@@ -31,6 +31,9 @@ const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
 /// More threads than any system gives a process.
 const WORKERS_CEILING: usize = 1 << 20;
 const SHARDS_CEILING: usize = 4096;
+const DEFAULT_READ_AHEAD: usize = 64 * 1024;
+/// More than anybody keeps of a body that is to be streamed.
+const READ_AHEAD_CEILING: usize = 1 << 30;
 /// What is derived from other options unless it is set.
 const UNSET: usize = usize::MAX;
 
@@ -99,7 +102,8 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`read_buffer_size`](Self::read_buffer_size) | bytes | 16 KiB | the limit of a request's head as well; browsers and proxies send up to 8 KiB | 431; 414 or 501 when the first line alone is too long |
 /// | [`max_header_fields`](Self::max_header_fields) | fields | 128 | browsers send some 20, chains of proxies add a few each | 431 |
 /// | [`max_request_body_size`](Self::max_request_body_size) | bytes (`u64`) | 4 MiB | fasthttp's; bodies are held in memory | 413 |
-/// | [`stream_request_body`](Self::stream_request_body) | yes or no | no | a slow client occupies nobody while its body is awaited | yes: the handler starts at the head |
+/// | [`stream_request_body`](Self::stream_request_body) | yes or no | no | a slow client occupies nobody while its body is awaited | yes: the handler starts before the body is there |
+/// | [`body_read_ahead`](Self::body_read_ahead) | bytes | 64 KiB | most uploads then need no thread that waits for them | `None`: streaming handlers start at the head |
 /// | [`get_only`](Self::get_only) | yes or no | no | | yes: 405 to all but GET and HEAD, closed |
 ///
 /// Timeouts:
@@ -124,6 +128,7 @@ pub struct ServerBuilder {
     connections: Connections,
     timeouts: Timeouts,
     limits: Limits,
+    read_ahead: usize,
     get_only: bool,
     ctx: CtxOptions,
     hooks: Hooks,
@@ -159,6 +164,7 @@ impl Default for ServerBuilder {
                 response_rate: Some(DEFAULT_MIN_RATE),
             },
             limits: Limits::DEFAULT,
+            read_ahead: DEFAULT_READ_AHEAD,
             get_only: false,
             ctx: CtxOptions::DEFAULT,
             hooks: Hooks::default(),
@@ -386,8 +392,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether handlers are called as soon as the head of a request has arrived, to read the body as it comes
-    /// ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
+    /// Says whether handlers are called when the body of their request has not arrived as a whole, to read the rest as it
+    /// comes ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
+    ///
+    /// A first part ([`body_read_ahead`](Self::body_read_ahead)) is received before that, without a thread.
     ///
     /// [`max_request_body_size`](Self::max_request_body_size) then bounds what `read_body` collects, not what a reader
     /// may read. A client that sends nothing for as long as [`read_timeout`](Self::read_timeout), or less than
@@ -396,6 +404,18 @@ impl ServerBuilder {
     // STR-02, STR-04.
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.limits.streams_bodies = streams;
+        self
+    }
+
+    /// How much of a streamed body is received before the handler is called, in bytes; 64 KiB when not set. With `None` (or
+    /// zero) the handler is called at the head.
+    ///
+    /// A handler that waits for its client occupies a thread, of which there are only so many
+    /// ([`max_streaming_workers`](Self::max_streaming_workers)); one whose body is there does not. Nobody waits longer than
+    /// 25 ms for this part: a client that sends less may be waiting for an answer before it goes on. One that waits to be
+    /// asked for its body (`Expect: 100-continue`) is asked when the handler reads.
+    pub fn body_read_ahead(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.read_ahead = bytes.into().unwrap_or(0);
         self
     }
 
@@ -599,6 +619,7 @@ impl ServerBuilder {
             timeouts: self.timeouts,
             read_buffer_size: self.limits.head_bytes_max,
             limits: self.limits,
+            read_ahead: self.read_ahead,
             get_only: self.get_only,
             ctx: self.ctx,
             hooks: Hooks { expectation, ..self.hooks },
@@ -667,6 +688,13 @@ impl ServerBuilder {
         if fields_max > FIELDS_CEILING {
             let problem = format!("of {fields_max} is too high; choose at most {FIELDS_CEILING}");
             return Err(BuildError::new("max_header_fields", problem));
+        }
+        if self.read_ahead > READ_AHEAD_CEILING {
+            let problem = format!(
+                "of {} bytes is no part of a body; choose at most {READ_AHEAD_CEILING}",
+                self.read_ahead
+            );
+            return Err(BuildError::new("body_read_ahead", problem));
         }
         if !(SMALLEST_READ_BUFFER..=HEAD_BYTES_CEILING).contains(&head_bytes_max) {
             let problem = format!(

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// Bytes of the buffer that requests are read into.
     pub(crate) read_buffer_size: usize,
+    /// Bytes of a streamed body that are received before the handler is called, if they come soon.
+    pub(crate) read_ahead: usize,
     /// Whether only GET and HEAD are served.
     pub(crate) get_only: bool,
     pub(crate) ctx: CtxOptions,

@@ -96,6 +96,7 @@ pub(crate) fn serve_overdue<H: Host>(
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
     conn.sock.readable = true;
+    conn.is_read_ahead |= conn.awaits == Awaits::FirstPart;
     if conn.awaits == Awaits::Source {
         if let Some(live) = conn.exchange.live() {
             live.beat();
@@ -225,6 +226,9 @@ impl<H: Host> Turn<'_, H> {
         if self.conn.is_turned_away {
             return self.turn_away();
         }
+        if let Some(end) = self.read_ahead() {
+            return Some(end);
+        }
         let is_whole = self.work.ctx.request.is_body_complete();
         let ahead = if is_whole { CodeAhead::Handler } else { CodeAhead::Reader };
         if let Some(hand_over) = self.host.hands_over(route, ahead) {
@@ -236,6 +240,7 @@ impl<H: Host> Turn<'_, H> {
             return Some(TurnEnd::Close);
         }
         self.answers += 1;
+        self.conn.is_read_ahead = false;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
         let patience = exchange.patience(&service.settings.timeouts);
@@ -248,6 +253,27 @@ impl<H: Host> Turn<'_, H> {
             let _ = self.conn.send(&mut self.work.output);
             TurnEnd::Close
         })
+    }
+
+    /// Brings the first part of a body that the handler reads as it arrives, so that most uploads need no thread to wait for
+    /// them. `None`: there is enough of it, or it takes too long.
+    fn read_ahead(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        let most = self.engine.service.settings.read_ahead;
+        while self.work.ctx.request.lacks_body_below(most) && !self.conn.is_read_ahead {
+            if !self.conn.sock.readable {
+                // The client may wait for what was answered before it sends on.
+                return self.send().or_else(|| self.park(Awaits::FirstPart));
+            }
+            match self.conn.sock.read(self.work.ctx.request.input_mut().space(READ_ROOM)) {
+                // Whoever reads it will be told.
+                Ok(Some(0)) => self.conn.is_read_ahead = true,
+                Ok(Some(count)) => self.work.ctx.request.body_arrived(count),
+                Ok(None) => {}
+                Err(_) => return Some(TurnEnd::Close),
+            }
+        }
+        self.conn.awaits = Awaits::Input;
+        None
     }
 
     /// The route of the request in the workspace.

@@ -14,11 +14,17 @@ use crate::engine::shard::idle::Idle;
 use crate::serve::exchange::{Expects, LINGER, Patience};
 use crate::wire::pace::Allowance;
 
+/// How long the first part of a body is waited for before the handler is called: long enough for a body that its client
+/// sends behind the head, short enough for one that waits for an answer before it goes on.
+const FIRST_PART: Duration = Duration::from_millis(25);
+
 /// What a parked connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awaits {
     /// More of what the peer sends.
     Input,
+    /// More of the body of a request whose handler will read the rest of it.
+    FirstPart,
     /// The peer to take more of the output.
     Output,
     /// The end of lingering.
@@ -49,6 +55,7 @@ pub(crate) struct ConnClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitsFor {
     Peer(Expects),
+    FirstPart(Expects),
     LingerEnd,
     /// What comes behind the piece of this number of a streamed response.
     Source(u32),
@@ -125,6 +132,7 @@ impl ConnClock {
                 self.runs_since = now;
                 self.left.next_try(patience.write).map_or(NEVER, |next_try| end_of(next_try, now))
             }
+            Awaits::FirstPart => after(self.since(WaitsFor::FirstPart(expects), now), Some(FIRST_PART)),
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
             // That has heartbeats instead, in `next_heartbeat`.
             Awaits::Source => NEVER,

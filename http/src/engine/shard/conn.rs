@@ -43,6 +43,8 @@ pub(crate) struct Conn {
     pub(crate) route: Route,
     /// No worker could be had for what the peer wants, in time: its next request is told so.
     pub(crate) is_turned_away: bool,
+    /// No more of the body of its request is waited for before the handler is called.
+    pub(crate) is_read_ahead: bool,
     pub(crate) info: ConnInfo,
     /// The address that counts for the limit per address.
     pub(crate) counted_address: Option<IpAddr>,
@@ -69,6 +71,7 @@ impl Conn {
             busy_in: Period::default(),
             route: Route::default(),
             is_turned_away: false,
+            is_read_ahead: false,
             info,
             counted_address,
         }
@@ -106,7 +109,7 @@ impl Conn {
         match self.awaits {
             Awaits::Input => self.exchange.may_end_here(),
             Awaits::Source => true,
-            Awaits::Output | Awaits::LingerEnd => false,
+            Awaits::Output | Awaits::LingerEnd | Awaits::FirstPart => false,
         }
     }
 

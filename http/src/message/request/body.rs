@@ -126,6 +126,22 @@ impl Request {
         }
     }
 
+    /// Whether something is missing of the body, of which fewer than `most` bytes are here, and its client sends it unasked.
+    #[inline]
+    pub(crate) fn lacks_body_below(&self, most: usize) -> bool {
+        match self.found.rest {
+            Rest::Missing { awaits_continue: false, .. } => self.found.body.len() < most,
+            Rest::Missing { .. } | Rest::None | Rest::Failed => false,
+        }
+    }
+
+    /// The last read has filled the first `count` bytes of the input's space, with more of the body.
+    pub(crate) fn body_arrived(&mut self, count: usize) {
+        self.input.filled(count);
+        // A failure is reported behind the bytes that came before it, so that it is the last word.
+        self.failure = self.found.decode_rest(&mut self.input).err().map(Failure::Proto);
+    }
+
     /// Reads from the connection once, and decodes what came.
     fn receive(&mut self, lent: &mut LentTransport) -> io::Result<()> {
         self.ask(lent)?;
@@ -137,12 +153,10 @@ impl Request {
         match lent.read(&mut room[..most]) {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
-                self.input.filled(count);
                 if let Rest::Missing { awaits_continue, .. } = &mut self.found.rest {
                     *awaits_continue = false;
                 }
-                // A failure is reported behind the bytes that came before it, so that it is the last word.
-                self.failure = self.found.decode_rest(&mut self.input).err().map(Failure::Proto);
+                self.body_arrived(count);
                 Ok(())
             }
             Err(error) => Err(self.lost(error)),
