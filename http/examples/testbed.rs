@@ -4,12 +4,14 @@
 //! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
 use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
 use anthill_http::{
     Cookie, Error, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
 };
@@ -200,6 +202,7 @@ fn answer(ctx: &mut RequestCtx) {
             _ => ctx.error("n must be a number up to 1073741824", 400),
         },
         ("GET", "/stream") => stream(ctx),
+        ("GET" | "HEAD", "/events") => events(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
             Some(code @ 200..=999) => ctx.response.set_status_code(code),
             _ => ctx.error("code must be a number from 200 to 999", 400),
@@ -278,6 +281,69 @@ fn stream(ctx: &mut RequestCtx) {
         }
         Ok(())
     });
+}
+
+/// Events that are sent by one thread for all streams: `n` of them, or for ever, `ms` apart.
+fn events(ctx: &mut RequestCtx) {
+    static CLOCK: OnceLock<Option<mpsc::Sender<Tick>>> = OnceLock::new();
+    let left = argument(ctx, "n");
+    let apart = Duration::from_millis(argument(ctx, "ms").unwrap_or(1000).max(u64::from(left.is_none())));
+    // Those that come at once all wait for the client.
+    let room = if apart.is_zero() { left.map_or(1, |left| left.clamp(1, 1 << 20)) } else { 128 };
+    let options = EventOptions::new().queue(usize::try_from(room).unwrap_or(128));
+    let clock = CLOCK.get_or_init(|| {
+        let (clock, ticks) = mpsc::channel();
+        std::thread::Builder::new().name("events".to_owned()).spawn(move || tick(&ticks)).ok()?;
+        Some(clock)
+    });
+    let (Some(clock), Ok((sender, stream))) = (clock, event_channel_with(options)) else {
+        return ctx.error("there is no clock", 500);
+    };
+    ctx.set_event_stream(stream);
+    // Without the clock the sender is dropped, and the stream is at its end.
+    let _ = clock.send(Tick { at: Instant::now(), number: 1, left, apart, sender });
+}
+
+/// The next event of one stream.
+struct Tick {
+    at: Instant,
+    number: u64,
+    left: Option<u64>,
+    apart: Duration,
+    sender: EventSender,
+}
+
+/// Sends events when they are due.
+fn tick(ticks: &mpsc::Receiver<Tick>) {
+    let mut due: BTreeMap<(Instant, usize), Tick> = BTreeMap::new();
+    let mut streams = 0;
+    loop {
+        let wait = due.keys().next().map_or(Duration::MAX, |(at, _)| at.duration_since(Instant::now()));
+        match ticks.recv_timeout(wait) {
+            Ok(tick) => {
+                streams += 1;
+                due.insert((tick.at, streams), tick);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
+        }
+        while let Some(first) = due.first_entry().filter(|first| first.key().0 <= Instant::now()) {
+            let ((_, stream), mut tick) = first.remove_entry();
+            if tick.left == Some(0) {
+                continue;
+            }
+            let number = tick.number.to_string();
+            if tick.sender.send(Event::data(&number).id(&number)).is_ok() {
+                tick.number += 1;
+                tick.left = tick.left.map(|left| left - 1);
+                // The end comes with the last one.
+                if tick.left != Some(0) {
+                    tick.at += tick.apart;
+                    due.insert((tick.at, stream), tick);
+                }
+            }
+        }
+    }
 }
 
 fn info(ctx: &mut RequestCtx) {

@@ -48,6 +48,7 @@
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
 //!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
+//! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
 //! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
 //!   [`cookie`].
@@ -78,7 +79,7 @@
 //! There is no HTTP/2, no TLS, no WebSocket, no client, no compressed responses and no serving of directories. TLS ends at
 //! a proxy in front, or comes with a stream of your own by [`Server::serve_conn`]. For tens of thousands of responses at
 //! once that are each written slowly by a function of yours, an async server costs less memory: each such function holds
-//! a thread.
+//! a thread ([`events`] hold none).
 //!
 //! # Features
 //!
@@ -135,6 +136,17 @@ pub mod body {
 /// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.
 pub mod cookie {
     pub use crate::values::cookie::{CookieError, CookieLine, RequestCookies, SameSite};
+}
+
+/// Events that are sent to clients as they happen (`text/event-stream`, server-sent events), without a thread for each.
+///
+/// A response becomes such a stream by [`RequestCtx::set_event_stream`]; what it streams is sent by an
+/// [`EventHub`](events::EventHub) to many clients, or through an [`event_channel`](events::event_channel) to one.
+pub mod events {
+    pub use crate::message::events::{
+        EventHub, EventOptions, EventSender, EventStream, Overflow, event_channel, event_channel_with,
+    };
+    pub use crate::values::event::{Event, EventError};
 }
 
 /// Parts of URIs: the arguments of a query, and what is wrong with a [`Uri`].

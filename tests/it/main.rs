@@ -12,6 +12,7 @@ mod http_cookies;
 mod http_corpus;
 mod http_ctx;
 mod http_dates;
+mod http_events;
 mod http_expect;
 mod http_form_bodies;
 mod http_forms;

@@ -6,6 +6,7 @@ use super::RequestCtx;
 use crate::message::response::IntoStatus;
 use crate::proto::{ProtoError, refusal_text};
 use crate::values::coding::{CodingError, DecodeLimit};
+use crate::values::event::EventError;
 use crate::values::{multipart, status};
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -16,6 +17,7 @@ use std::{fmt, io};
 /// [`HttpError`] is a ready one. These are such errors too:
 /// - [`Error`](crate::Error), [`form::Error`](crate::form::Error), [`multipart::Error`](crate::multipart::Error),
 ///   [`ProtoError`], [`CodingError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
+/// - [`EventError`](crate::events::EventError): 500.
 /// - [`io::Error`]: likewise when reading the request's body, decoding it or taking it apart gave it, else 500.
 /// - `Box<dyn std::error::Error + Send + Sync>`: as the error in it if that is one of these, else 500. So `?` takes
 ///   what goes into such a box. A `StatusError` of your own that is put into it becomes a 500: its type is hidden then.
@@ -121,6 +123,13 @@ impl StatusError for ProtoError {
     /// What the server itself answers for it.
     fn message(&self) -> Option<Cow<'_, str>> {
         Some(refusal_text(ProtoError::status(*self)).into())
+    }
+}
+
+/// A mistake of the handler's, or of whoever closed its hub.
+impl StatusError for EventError {
+    fn status(&self) -> u16 {
+        500
     }
 }
 

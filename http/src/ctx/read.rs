@@ -43,6 +43,32 @@ impl RequestCtx {
         self.request.header_str(name)
     }
 
+    /// The `id` of the last event that a client had before it lost its connection to a stream of events: the field
+    /// `Last-Event-ID`, if it is there, not empty, and UTF-8. What was missed since then is best
+    /// [sent first](crate::events::EventStream::send_first).
+    ///
+    /// ```
+    /// use anthill_http::events::{Event, EventHub};
+    /// use anthill_http::{Request, RequestCtx};
+    /// fn subscribe(ctx: &mut RequestCtx, hub: &EventHub, log: &[&str]) {
+    ///     let mut stream = hub.subscribe();
+    ///     let next = ctx.last_event_id().and_then(|id| id.parse::<usize>().ok()).map_or(log.len(), |id| id + 1);
+    ///     for (id, missed) in log.iter().enumerate().skip(next) {
+    ///         stream.send_first(Event::data(missed).id(id.to_string())).unwrap();
+    ///     }
+    ///     ctx.set_event_stream(stream);
+    /// }
+    /// let mut request = Request::new("GET", "/")?;
+    /// request.set_header("Last-Event-ID", "1");
+    /// let mut ctx = RequestCtx::for_request(request, None);
+    /// assert_eq!(ctx.last_event_id(), Some("1"));
+    /// subscribe(&mut ctx, &EventHub::new(), &["zero", "one", "two"]);
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn last_event_id(&self) -> Option<&str> {
+        self.request.header_str("Last-Event-ID").filter(|id| !id.is_empty())
+    }
+
     /// The request's body; see [`Request::body`](crate::Request::body) for what that is when bodies are streamed.
     pub fn body(&self) -> &[u8] {
         self.request.body()

@@ -3,6 +3,7 @@
 //! The rule: all of them can be called in any order, and the last word counts.
 
 use super::RequestCtx;
+use crate::message::events::EventStream;
 use crate::message::response::IntoStatus;
 use crate::util::byte_set::{ByteSet, alphanumerics_and};
 use crate::util::percent::append_encoded;
@@ -23,6 +24,12 @@ impl RequestCtx {
     /// Replaces the response's body by a copy of `body`.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
         self.response.set_body(body);
+    }
+
+    /// Lets the response be a stream of events; see
+    /// [`Response::set_event_stream`](crate::Response::set_event_stream).
+    pub fn set_event_stream(&mut self, events: EventStream) {
+        self.response.set_event_stream(events);
     }
 
     /// Adds a copy of `part` to the response's body.

@@ -41,7 +41,7 @@ fn better_shard<'a>(engine: &'a Engine, shard: &Shard, now: Millis) -> Option<&'
     let shards = &engine.shards;
     let turn = Period::at(now).number();
     let other = (turn..turn + 2)
-        .map(|turn| &shards[turn % shards.len()])
+        .map(|turn| &*shards[turn % shards.len()])
         .find(|other| !std::ptr::eq(*other, shard))?;
     is_clearly_lighter(other.load(now), shard.load(now)).then_some(other)
 }

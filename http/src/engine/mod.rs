@@ -19,6 +19,7 @@
 //! - *lease*, *term*, *in handler*: the right to drive a shard; the evidence of having it; what a driver has instead
 //!   while it is inside of the user's code and may lose the lease.
 //! - *driver*: the worker of the pool that holds a shard's term. *Helper*: a worker that serves what was handed over.
+//! - *woken*: a parked connection that was queued because the source of its response has something.
 //! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
 //!   turns between two questions to the poller.
 //! - *hand over*: to leave a connection to a helper. *Held*: of a request, found and left with its connection.
@@ -90,7 +91,7 @@ const SPARES: usize = 4;
 pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
     pool: WorkerPool<Job>,
-    shards: Vec<Shard>,
+    shards: Vec<Arc<Shard>>,
     dispatch: Dispatch<HandedOver>,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
@@ -112,8 +113,9 @@ impl Engine {
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
-        let (shards, terms): (Vec<Shard>, Vec<_>) = (0..settings.threads.shards)
-            .map(|_| Shard::new())
+        let (shards, terms): (Vec<_>, Vec<_>) = (0..)
+            .take(settings.threads.shards)
+            .map(|number| Shard::new(number).map(|(shard, term)| (Arc::new(shard), term)))
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();

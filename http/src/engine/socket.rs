@@ -9,6 +9,8 @@ use mio::{Interest, Registry, Token};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
 
@@ -85,6 +87,20 @@ impl Transport for Socket {
         let ended = ended | PollFlags::HUP | PollFlags::ERR;
         // An interrupted look has seen nothing; there will be another.
         self.poll(ended, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(ended))
+    }
+
+    fn is_broken(&self) -> bool {
+        let broken = PollFlags::HUP | PollFlags::ERR;
+        self.poll(broken, Some(Duration::ZERO)).is_ok_and(|found| found.intersects(broken))
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn give_up_after(&self, limit: Option<Duration>) {
+        if let Socket::Tcp(socket) = self {
+            if let Err(error) = SockRef::from(socket).set_tcp_user_timeout(limit) {
+                log::debug!("a limit for acknowledgements could not be set: {error}");
+            }
+        }
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

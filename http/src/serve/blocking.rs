@@ -8,6 +8,7 @@ use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
 use crate::serve::moment::Moment;
+use crate::serve::parker::Parker;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
@@ -16,9 +17,11 @@ use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
 use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
+use crate::wire::wake::Waker;
+use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 /// The smallest read that is worth a system call.
 const READ_BYTES_MIN: usize = 512;
@@ -47,6 +50,7 @@ pub(crate) fn serve(
         work,
         service,
         by: Caller { attended },
+        parker: OnceCell::new(),
     };
     let served = driver.serve();
     driver.count();
@@ -90,6 +94,8 @@ struct BlockingDriver<'a> {
     work: &'a mut Workspace,
     service: &'a Service,
     by: Caller<'a>,
+    /// Where the thread waits for the source of a response, if it ever does.
+    parker: OnceCell<Arc<Parker>>,
 }
 
 impl BlockingDriver<'_> {
@@ -134,7 +140,12 @@ impl BlockingDriver<'_> {
         if self.exchange.sends_first() {
             self.flush()?;
         }
-        let brought = self.exchange.next_piece(self.work, &**self.transport, &mut self.by);
+        let parker = &self.parker;
+        let waker = || {
+            let parker: Weak<Parker> = Arc::downgrade(parker.get_or_init(Arc::default));
+            Waker::new(parker, 0)
+        };
+        let brought = self.exchange.next_piece(self.work, &**self.transport, &waker, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -142,7 +153,25 @@ impl BlockingDriver<'_> {
         match brought? {
             // A transport that blocks by itself has said that its own time was up.
             Piece::Blocked => Err(io::Error::from(ErrorKind::TimedOut).into()),
+            Piece::Waiting => {
+                self.wait_for_source();
+                Ok(())
+            }
             Piece::InOutput | Piece::Sent(_) | Piece::None => Ok(()),
+        }
+    }
+
+    /// The source of the response has nothing for now, and everything was sent.
+    fn wait_for_source(&mut self) {
+        self.count();
+        let parker = self.parker.get_or_init(Arc::default);
+        let Some(live) = self.exchange.live() else { return };
+        // When the server is stopping the source is ended.
+        if let Some(_waiting) = self.by.attended.begin_to_park(parker) {
+            if !parker.wait(live.heartbeat()) {
+                live.beat();
+            }
+            self.work.time_has_passed();
         }
     }
 

@@ -19,7 +19,7 @@
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Settings, Timeouts};
 use crate::ctx::{RequestCtx, UserValues};
-use crate::message::response::{Outgoing, Stream};
+use crate::message::response::{Live, Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
 use crate::serve::runner::{Runner, UserCode};
@@ -29,6 +29,7 @@ use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
 use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
+use crate::wire::wake::Waker;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -68,6 +69,8 @@ pub(crate) enum Piece {
     Sent(usize),
     /// Still at its source: the transport takes nothing now.
     Blocked,
+    /// Its source has nothing for now, and has the connection served again when that changes.
+    Waiting,
     /// There is none; the response is complete.
     None,
 }
@@ -250,6 +253,10 @@ impl Exchange {
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
         work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
         let stays = self.answer_lent(work, service, by)?;
+        if self.live().is_some() {
+            // Heartbeats are so small that the system takes any number of them for a peer that has vanished.
+            transport.give_up_after(patience.write.limit());
+        }
         self.finish(stays, work, by);
         Ok(())
     }
@@ -338,8 +345,10 @@ impl Exchange {
         match ctx.response.take_stream(reply.ending) {
             None => {}
             Some(Stream::Pieces(outgoing)) => {
-                self.sends_first = ctx.response.flushes_head() || outgoing.is_file();
-                self.outgoing = Some(Box::new(outgoing));
+                let mut outgoing = Box::new(outgoing);
+                self.sends_first =
+                    ctx.response.flushes_head() || outgoing.is_file() || outgoing.live().is_some();
+                self.outgoing = Some(outgoing);
             }
             Some(stream) => {
                 let mut written = Ok(());
@@ -372,7 +381,7 @@ impl Exchange {
         self.outgoing.as_deref().is_some_and(|outgoing| !outgoing.is_done() && outgoing.is_file())
     }
 
-    /// Brings the next piece of the streamed response.
+    /// Brings the next piece of the streamed response. A source that has nothing for now keeps the `waker`.
     ///
     /// # Errors
     /// When the response cannot be completed, so that the connection has to end. What was collected before is the
@@ -381,14 +390,28 @@ impl Exchange {
         &mut self,
         work: &mut Workspace,
         transport: &dyn Transport,
+        waker: &dyn Fn() -> Waker,
         by: &mut impl Runner,
     ) -> Result<Piece, Error> {
         let Some(outgoing) = self.outgoing.as_deref_mut().filter(|outgoing| !outgoing.is_done()) else {
+            if self.live().is_some() {
+                transport.give_up_after(None);
+            }
             self.end_stream(by);
             work.time_has_passed();
             return Ok(Piece::None);
         };
         self.sends_first = true;
+        if let Some(live) = outgoing.live() {
+            if by.is_stopping() {
+                live.end();
+            }
+            if !outgoing.is_ready(waker) {
+                return Ok(Piece::Waiting);
+            }
+            // Nothing of the user's runs.
+            return user_code::next_piece(outgoing, &mut work.output).map(|()| Piece::InOutput);
+        }
         let mut direct = None;
         if outgoing.is_file() {
             // The disk may have to be waited for.
@@ -407,6 +430,22 @@ impl Exchange {
                 filled.map(|()| Piece::InOutput)
             }
         }
+    }
+
+    /// The source of the streamed response, if it is one that may have nothing for now.
+    pub(crate) fn live(&mut self) -> Option<&mut dyn Live> {
+        self.outgoing.as_deref_mut().and_then(Outgoing::live)
+    }
+
+    /// The peer will send nothing more, and may be gone, while the source of the streamed response has nothing. True, the
+    /// first time: the next piece is there, and whether it is taken will tell.
+    pub(crate) fn probe_peer(&mut self) -> bool {
+        self.outgoing.as_deref_mut().is_some_and(Outgoing::probe)
+    }
+
+    /// A number that is another one after each piece of the streamed response.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.outgoing.as_deref().map_or(0, Outgoing::pieces)
     }
 
     fn end_stream(&mut self, by: &mut impl Runner) {

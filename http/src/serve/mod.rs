@@ -1,13 +1,15 @@
 //! Serving requests: what every driver of a connection does, and the driver that blocks.
 //!
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
-//! connection's conversation), `blocking` (the simplest driver of it), `standalone` (which connections it serves).
+//! connection's conversation), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
+//! connections it serves).
 
 pub(crate) mod blocking;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod exchange;
 pub(crate) mod moment;
+pub(crate) mod parker;
 pub(crate) mod refusal;
 pub(crate) mod runner;
 pub(crate) mod service;

@@ -8,6 +8,7 @@
 //! said first and then looks at each connection under that lock. So none goes on waiting, and none is interrupted that
 //! does not wait. (What a client sends at that very moment may be cut off behind its first piece.)
 
+use crate::serve::parker::Parker;
 use crate::util::panic;
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -35,6 +36,8 @@ struct Waits {
     stops: usize,
     /// The connections whose wait can be ended, by their numbers.
     interruptible: HashMap<u64, Arc<Interruptible>>,
+    /// The threads that wait for the source of a response, by the numbers of their connections.
+    parked: HashMap<u64, Arc<Parker>>,
 }
 
 /// One connection's wait, and how it is ended.
@@ -46,6 +49,7 @@ struct Interruptible {
 /// A connection that is being served; it counts until this is dropped.
 pub(crate) struct Attended<'a> {
     all: &'a Standalone,
+    number: u64,
     wait: Option<(u64, Arc<Interruptible>)>,
 }
 
@@ -53,7 +57,7 @@ impl Standalone {
     /// Counts the connection `number`. `None`: the server is stopping.
     pub(crate) fn attend(&self, number: u64, interrupt: Option<Interrupt>) -> Option<Attended<'_>> {
         self.open.fetch_add(1, Ordering::SeqCst);
-        let mut attended = Attended { all: self, wait: None };
+        let mut attended = Attended { all: self, number, wait: None };
         if let Some(interrupt) = interrupt {
             let wait = Arc::new(Interruptible { waits: Mutex::new(false), interrupt });
             self.waits.lock().interruptible.insert(number, wait.clone());
@@ -68,14 +72,18 @@ impl Standalone {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// A shutdown begins: lets no new connection in, and ends those that wait between two requests.
+    /// A shutdown begins: lets no new connection in, and ends those that wait between two requests, or for the source of
+    /// a response.
     pub(crate) fn stop(&self) {
-        let interruptible: Vec<_> = {
+        let (interruptible, parked): (Vec<_>, Vec<_>) = {
             let mut waits = self.waits.lock();
             waits.stops += 1;
             self.stopping.store(true, Ordering::SeqCst);
-            waits.interruptible.values().cloned().collect()
+            (waits.interruptible.values().cloned().collect(), waits.parked.values().cloned().collect())
         };
+        for parker in parked {
+            parker.unpark();
+        }
         for connection in interruptible {
             let waits = connection.waits.lock();
             if *waits && panic::call(|| (connection.interrupt)()).is_err() {
@@ -139,6 +147,17 @@ impl Attended<'_> {
     }
 }
 
+impl Attended<'_> {
+    /// Says that the connection's thread waits at `parker` for the source of a response, until the answer is dropped: a
+    /// stop wakes it. `None`: the server is stopping, so it must not wait.
+    pub(crate) fn begin_to_park(&self, parker: &Arc<Parker>) -> Option<SourceWait<'_>> {
+        self.all.waits.lock().parked.insert(self.number, parker.clone());
+        let waiting = SourceWait { all: self.all, number: self.number };
+        // Either this sees a stop, or the stop sees the parker.
+        (!self.is_stopping()).then_some(waiting)
+    }
+}
+
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
         if let Some((number, _)) = &self.wait {
@@ -150,6 +169,18 @@ impl Drop for Attended<'_> {
             let _waits = self.all.waits.lock();
             self.all.all_ended.notify_all();
         }
+    }
+}
+
+/// A connection that waits for the source of a response.
+pub(crate) struct SourceWait<'a> {
+    all: &'a Standalone,
+    number: u64,
+}
+
+impl Drop for SourceWait<'_> {
+    fn drop(&mut self) {
+        self.all.waits.lock().parked.remove(&self.number);
     }
 }
 
@@ -206,6 +237,20 @@ mod tests {
         assert!(ends(&all));
         all.stop_is_over(true);
         assert!(all.attend(3, None).is_some());
+    }
+
+    #[test]
+    fn a_stop_wakes_a_thread_that_waits_for_a_source() {
+        let all = Standalone::default();
+        let attended = all.attend(1, None).expect("it does not stop yet");
+        let parker = Arc::new(Parker::default());
+        let waiting = attended.begin_to_park(&parker).expect("it does not stop yet");
+        all.stop();
+        assert!(parker.wait(Some(LONG)), "it is woken");
+        drop(waiting);
+        assert!(attended.begin_to_park(&parker).is_none(), "the stop was said");
+        assert!(all.waits.lock().parked.is_empty());
+        assert!(!parker.wait(Some(Duration::from_millis(1))), "it is woken once");
     }
 
     #[test]

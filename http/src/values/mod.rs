@@ -6,6 +6,7 @@ pub(crate) mod args;
 pub(crate) mod bad_option;
 pub(crate) mod coding;
 pub(crate) mod cookie;
+pub(crate) mod event;
 pub mod form;
 pub mod header;
 pub(crate) mod headers;

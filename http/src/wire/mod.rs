@@ -8,3 +8,4 @@ pub(crate) mod lent;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod transport;
+pub(crate) mod wake;

@@ -94,6 +94,15 @@ pub(crate) trait Transport: Send + Sync {
         false
     }
 
+    /// Whether the peer is gone for sure, so that nothing that is sent would arrive. False when that cannot be known.
+    fn is_broken(&self) -> bool {
+        false
+    }
+
+    /// Has the peer given up, and that reported, when it has not acknowledged for so long what was sent to it; `None`: as
+    /// long as the system likes. Does nothing where that cannot be had.
+    fn give_up_after(&self, _limit: Option<Duration>) {}
+
     /// Sends up to `count` bytes of `file` from `offset` without copying them through this process. `None`: this
     /// transport cannot.
     fn send_file(&self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {

@@ -17,8 +17,8 @@ use crate::explore::{Preemptions::*, explore};
 
 const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
 
-struct Conn {
-    token: Token,
+pub(crate) struct Conn {
+    pub(crate) token: Token,
     deadline: Millis,
     /// Bytes of the socket that were read.
     read: usize,
@@ -56,16 +56,16 @@ struct Reported {
     reports: Vec<(Token, Readiness)>,
 }
 
-struct Shard {
-    table: Table<Conn>,
+pub(crate) struct Shard {
+    pub(crate) table: Table<Conn>,
     poller: (Mutex<Reported>, Condvar),
     /// Bytes that arrived at the one socket of the scene.
     arrived: AtomicUsize,
-    closed: AtomicUsize,
+    pub(crate) closed: AtomicUsize,
 }
 
 impl Shard {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Shard {
             table: Table::new(),
             poller: (Mutex::new(Reported::default()), Condvar::new()),
@@ -75,11 +75,11 @@ impl Shard {
     }
 
     /// A connection that is out.
-    fn conn(&self) -> Conn {
+    pub(crate) fn conn(&self) -> Conn {
         Conn::new(self.table.reserve().expect("the shard has not ended"))
     }
 
-    fn wake_if(&self, must_wake: bool) {
+    pub(crate) fn wake_if(&self, must_wake: bool) {
         if must_wake {
             self.poller.0.lock().unwrap().woken = true;
             self.poller.1.notify_one();
@@ -108,14 +108,18 @@ impl Shard {
         conn.read = self.arrived.load(Ordering::Acquire);
     }
 
-    fn close(&self, mut conn: Conn) {
+    pub(crate) fn close(&self, mut conn: Conn) {
         self.closed.fetch_add(1, Ordering::AcqRel);
         self.wake_if(self.table.end(&mut conn));
     }
 
     /// The driver, until `is_done` says so when nothing is left to serve but at the deadline it is given. Each connection
     /// goes through `serve`.
-    fn drive(&self, mut serve: impl FnMut(&Self, Conn), mut is_done: impl FnMut(&Self, Millis) -> bool) {
+    pub(crate) fn drive(
+        &self,
+        mut serve: impl FnMut(&Self, Conn),
+        mut is_done: impl FnMut(&Self, Millis) -> bool,
+    ) {
         loop {
             match self.table.find(0) {
                 Next::Connection(conn) => serve(self, conn),

@@ -51,3 +51,15 @@ fn the_modelled_parts_of_the_engine_stand_on_their_facade_alone() {
         }
     }
 }
+
+#[test]
+fn the_modelled_mailbox_stands_on_its_facade() {
+    let path = "http/src/message/events/mailbox.rs";
+    let text = fs::read_to_string(root().join(path)).expect("a file of messages");
+    let code = code(&text).replace("crate::message::events::sync", "");
+    // What counts owners of an event's bytes may be the real one, because no decision depends on it.
+    let code = code.replace("use std::sync::Arc;", "");
+    for word in ["std::sync", "std::thread", "std::time", "parking_lot", "crate::", "mio"] {
+        assert!(!code.contains(word), "{path} names {word}");
+    }
+}

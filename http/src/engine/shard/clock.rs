@@ -29,6 +29,8 @@ pub(crate) enum Awaits {
     Output,
     /// The end of lingering.
     LingerEnd,
+    /// More of what a streamed response is made of. It is the application that is waited for, and not the peer.
+    Source,
 }
 
 /// A connection's times, in milliseconds of the engine's clock.
@@ -55,6 +57,8 @@ enum WaitsFor {
     Peer(Expects),
     FirstPart(Expects),
     LingerEnd,
+    /// What comes behind the piece of this number of a streamed response.
+    Source(u32),
 }
 
 impl ConnClock {
@@ -130,6 +134,8 @@ impl ConnClock {
             }
             Awaits::FirstPart => after(self.since(WaitsFor::FirstPart(expects), now), Some(FIRST_PART)),
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
+            // That has heartbeats instead, in `next_heartbeat`.
+            Awaits::Source => NEVER,
             Awaits::Input => {
                 let since = self.since(WaitsFor::Peer(expects), now);
                 match expects {
@@ -146,6 +152,13 @@ impl ConnClock {
                 }
             }
         };
+        self.deadline
+    }
+
+    /// When a heartbeat is due on the connection, which is about to be parked at `now` and waits for what comes behind the
+    /// piece of this number.
+    pub(crate) fn next_heartbeat(&mut self, pieces: u32, heartbeat: Option<Duration>, now: Millis) -> Millis {
+        self.deadline = after(self.since(WaitsFor::Source(pieces), now), heartbeat);
         self.deadline
     }
 
@@ -371,6 +384,19 @@ mod tests {
             assert_eq!(park(&mut clock, expects, now), now + 1001, "{expects:?}");
             assert_eq!(park(&mut clock, expects, now + 500), now + 1001, "{expects:?}");
         }
+    }
+
+    #[test]
+    fn a_heartbeat_is_due_so_long_after_each_piece() {
+        let mut clock = ConnClock::new(0, NEVER);
+        for (pieces, now, expected) in [(0, 10, 61), (0, 40, 61), (1, 61, 112), (2, 100, 151), (2, 150, 151)]
+        {
+            assert_eq!(clock.next_heartbeat(pieces, millis(50), now), expected, "{pieces} at {now}");
+        }
+        assert_eq!(clock.next_heartbeat(3, None, 200), NEVER);
+        assert_eq!(clock.deadline(), NEVER);
+        // What the peer is given time for afterwards begins afterwards.
+        assert_eq!(next(&mut clock, Awaits::Input, NextRequest(1), 500), 1001);
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl Conn {
     /// A new connection, whose clock has begun to run.
     pub(crate) fn new(
         token: Token,
+        shard: u32,
         transport: Arc<dyn Transport>,
         info: ConnInfo,
         counted_address: Option<IpAddr>,
@@ -61,7 +62,7 @@ impl Conn {
     ) -> Self {
         Conn {
             token,
-            sock: Sock::new(transport),
+            sock: Sock::new(transport, shard),
             exchange: Exchange::new(info.id()),
             pending: Pending::default(),
             clock,
@@ -78,6 +79,10 @@ impl Conn {
 
     /// When the connection, which is about to be parked at `now`, is given up.
     pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
+        if self.awaits == Awaits::Source {
+            let heartbeat = self.exchange.live().and_then(|live| live.heartbeat());
+            return self.clock.next_heartbeat(self.exchange.pieces(), heartbeat, now);
+        }
         let timeouts = &settings.timeouts;
         let (expects, patience) = (self.exchange.expects(), self.exchange.patience(timeouts));
         self.clock.next_deadline(self.awaits, expects, patience, timeouts, now)
@@ -101,7 +106,11 @@ impl Conn {
 
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.
     pub(crate) fn may_end_here(&self) -> bool {
-        self.awaits == Awaits::Input && self.exchange.may_end_here()
+        match self.awaits {
+            Awaits::Input => self.exchange.may_end_here(),
+            Awaits::Source => true,
+            Awaits::Output | Awaits::LingerEnd | Awaits::FirstPart => false,
+        }
     }
 
     /// Sends what can be sent of `output` now; true when all of it was.
@@ -133,6 +142,8 @@ impl Conn {
 pub(crate) struct Sock {
     /// Shared with the request while it is handled.
     pub(crate) transport: Arc<dyn Transport>,
+    /// The number of the shard whose poller reports of it.
+    pub(crate) shard: u32,
     /// False once a read has drained the transport: then the poller will report when there is more.
     pub(crate) readable: bool,
     /// The peer has sent its last byte. It was reported once, so reading must go on to the end by itself.
@@ -142,9 +153,9 @@ pub(crate) struct Sock {
 }
 
 impl Sock {
-    fn new(transport: Arc<dyn Transport>) -> Self {
+    fn new(transport: Arc<dyn Transport>, shard: u32) -> Self {
         let awaited_to_read = Direction::Read.into();
-        Sock { transport, readable: true, read_closed: false, awaited_to_read }
+        Sock { transport, shard, readable: true, read_closed: false, awaited_to_read }
     }
 
     /// The socket, for the poller; unless somebody else has the transport, too.

@@ -16,8 +16,8 @@ mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::config::settings::Settings;
@@ -34,11 +34,14 @@ use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
 use crate::wire::transport::{Direction, Transport};
+use crate::wire::wake::{Waker, Wakes};
 
 pub(crate) use crate::engine::shard::slots::CONNECTIONS_MAX;
 pub(crate) use crate::engine::shard::table::Next;
 
 pub(crate) struct Shard {
+    /// Its place among the shards.
+    number: u32,
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU16,
@@ -60,10 +63,11 @@ pub(crate) enum Moved {
 }
 
 impl Shard {
-    /// A shard, and the term of its first driver.
-    pub(crate) fn new() -> io::Result<(Self, Term)> {
+    /// The shard of this number, and the term of its first driver.
+    pub(crate) fn new(number: u32) -> io::Result<(Self, Term)> {
         let (lease, term) = Lease::new();
         let shard = Shard {
+            number,
             lease,
             route: AtomicU16::new(0),
             is_suspected: AtomicBool::new(false),
@@ -113,7 +117,7 @@ impl Shard {
         }
         let period = Period::at(clock.begun());
         self.busy.came(period);
-        let mut conn = Box::new(Conn::new(token, transport, info, counted_address, clock));
+        let mut conn = Box::new(Conn::new(token, self.number, transport, info, counted_address, clock));
         conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
@@ -158,6 +162,7 @@ impl Shard {
         self.busy.went(conn.busy_in);
         self.wake_if(self.table.end(&mut conn));
         conn.token = token;
+        conn.sock.shard = other.number;
         other.connections.fetch_add(1, Ordering::Relaxed);
         other.busy.came(conn.busy_in);
         other.wake_if(other.table.add(conn));
@@ -284,10 +289,22 @@ impl Shard {
         self.table.end_if_empty()
     }
 
+    /// Has the connection of `token` served again when it is called.
+    pub(crate) fn waker(self: &Arc<Self>, token: Token) -> Waker {
+        let whom: Weak<Self> = Arc::downgrade(self);
+        Waker::new(whom, token.to_number())
+    }
+
     fn wake_if(&self, must_wake: bool) {
         if must_wake {
             self.poller.wake();
         }
+    }
+}
+
+impl Wakes for Shard {
+    fn wake(&self, number: usize) {
+        self.wake_if(self.table.resume(Token::from_number(number)));
     }
 }
 
@@ -355,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_given_away_with_what_was_read_and_not_used() {
-        let (shard, _term) = Shard::new().expect("a poller");
+        let (shard, _term) = Shard::new(0).expect("a poller");
         let (mut conn, mut peer) = readable(&shard);
         conn.pending.input.consume(2);
         let (transport, unused) = shard.give_away(conn).expect("a socket");

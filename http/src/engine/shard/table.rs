@@ -18,6 +18,11 @@ use crate::engine::sync::{Mutex, lock};
 
 /// Turns before the poller is asked again.
 const TURNS_PER_PASS: usize = 64;
+/// So many of the connections that were woken are served in one pass whatever else there is. However many were, others are
+/// heard in between.
+const RESUMED_PER_PASS_MIN: usize = 8;
+/// So many of those whose time is up are taken at once, for the same reason.
+const OVERDUE_AT_ONCE: usize = 64;
 /// Entries that are looked at under the lock at once to find the longest idle connection: some microseconds.
 const ENTRIES_PER_LOOK: usize = 64;
 
@@ -42,6 +47,8 @@ pub(crate) struct Table<C> {
 struct TableState<C> {
     slots: Slots<C>,
     to_serve: VecDeque<ToServe<C>>,
+    /// Connections that are out, because they were woken. They get into the queue a few at a time.
+    resumed: VecDeque<C>,
     /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
     /// keep others from being heard.
     this_pass: usize,
@@ -78,6 +85,7 @@ impl<C: Member> Table<C> {
             state: Mutex::new(TableState {
                 slots: Slots::new(),
                 to_serve: VecDeque::new(),
+                resumed: VecDeque::new(),
                 this_pass: 0,
                 deadlines: Deadlines::default(),
                 idlers: Idlers::default(),
@@ -188,7 +196,7 @@ impl<C: Member> Table<C> {
         let mut state = lock(&self.state);
         if state.this_pass == 0 {
             state.queue_overdue(now);
-            if !state.to_serve.is_empty() {
+            if !state.to_serve.is_empty() || !state.resumed.is_empty() {
                 return Next::AskPoller;
             }
         }
@@ -221,6 +229,10 @@ impl<C: Member> Table<C> {
                 left.extend(state.slots.ticket(token));
             }
         }
+        let TableState { resumed, to_serve, .. } = &mut *state;
+        let room = TURNS_PER_PASS.saturating_sub(to_serve.len()).max(RESUMED_PER_PASS_MIN);
+        let count = resumed.len().min(room);
+        to_serve.extend(resumed.drain(..count).map(ToServe::Ready));
         state.this_pass = state.to_serve.len().min(TURNS_PER_PASS);
     }
 
@@ -232,6 +244,22 @@ impl<C: Member> Table<C> {
     /// A connection that is out waits for a worker.
     pub(crate) fn note_ticket(&self, token: Token, ticket: Ticket) {
         lock(&self.state).slots.note_ticket(token, ticket);
+    }
+
+    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it. If it is
+    /// parked it is taken; if it is out, whoever parks it learns of it. True: wake the driver.
+    #[must_use]
+    pub(crate) fn resume(&self, token: Token) -> bool {
+        // Whether its peer takes more or there is more to be taken is the same to a response under way.
+        let readiness = Readiness { writable: true, ..Readiness::default() };
+        let mut state = lock(&self.state);
+        match state.slots.report(token, readiness) {
+            Some(connection) => {
+                state.resumed.push_back(connection);
+                state.must_wake(true)
+            }
+            None => false,
+        }
     }
 
     /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
@@ -279,13 +307,16 @@ impl<C: Member> TableState<C> {
         self.must_wake(connections == 0)
     }
 
-    /// Queues every parked connection whose deadline has passed.
+    /// Queues parked connections whose deadline has passed, a few at a time.
     fn queue_overdue(&mut self, now: Millis) {
-        while let Some(token) = self.deadlines.take_due(now) {
+        let mut left = OVERDUE_AT_ONCE;
+        while left > 0 {
+            let Some(token) = self.deadlines.take_due(now) else { return };
             // Gone, or out: then its deadline is set anew when it is parked.
             let Some(connection) = self.slots.take(token) else { continue };
             let due = connection.deadline();
             if due <= now {
+                left -= 1;
                 self.to_serve.push_back(ToServe::Overdue(connection));
             } else if let Err((connection, _)) = self.slots.park(token, connection, false) {
                 debug_assert!(false, "nothing is reported under the lock");
@@ -294,5 +325,95 @@ impl<C: Member> TableState<C> {
                 self.deadlines.set(token, due);
             }
         }
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+
+    struct Conn {
+        token: Token,
+        deadline: Millis,
+    }
+
+    impl Member for Conn {
+        fn token(&self) -> Token {
+            self.token
+        }
+
+        fn deadline(&self) -> Millis {
+            self.deadline
+        }
+
+        fn idle(&self) -> Option<Idle> {
+            None
+        }
+
+        fn note(&mut self, _: Readiness) {}
+
+        fn count_requests(&mut self) -> u64 {
+            0
+        }
+    }
+
+    /// A table with so many parked connections that have this deadline.
+    fn parked(count: usize, deadline: Millis) -> (Table<Conn>, Vec<Token>) {
+        let table = Table::new();
+        let tokens = (0..count)
+            .map(|_| {
+                let token = table.reserve().expect("it has not ended");
+                let _ = table.add(Conn { token, deadline });
+                token
+            })
+            .collect();
+        (table, tokens)
+    }
+
+    /// Serves and ends connections until the poller is to be asked, or there are none; says how many that were.
+    fn pass(table: &Table<Conn>, now: Millis) -> usize {
+        let mut served = 0;
+        while let Next::Connection(mut conn) | Next::Overdue(mut conn) = table.find(now) {
+            let _ = table.end(&mut conn);
+            served += 1;
+        }
+        served
+    }
+
+    const READABLE: Readiness = Readiness { readable: true, writable: false, read_closed: false };
+
+    #[test]
+    fn however_many_are_woken_the_poller_is_asked_in_between() {
+        let (table, tokens) = parked(1000, NEVER);
+        assert!(matches!(table.find(0), Next::Nothing(NEVER)));
+        let (last, woken) = tokens.split_last().expect("some");
+        let wakes = woken.iter().filter(|token| table.resume(**token)).count();
+        assert_eq!(wakes, 1, "the driver is woken once");
+        assert!(!table.resume(woken[0]), "it is out");
+        table.report(std::iter::empty(), &mut Vec::new());
+        assert_eq!(pass(&table, 0), TURNS_PER_PASS);
+        // Who is reported comes before those that are left.
+        table.report([(*last, READABLE)].into_iter(), &mut Vec::new());
+        let Next::Connection(first) = table.find(0) else { panic!("it is ready") };
+        assert_eq!(first.token, *last);
+        let mut served = TURNS_PER_PASS + pass(&table, 0);
+        while !matches!(table.find(0), Next::Nothing(_)) {
+            table.report(std::iter::empty(), &mut Vec::new());
+            served += pass(&table, 0);
+        }
+        assert_eq!(served, woken.len());
+    }
+
+    #[test]
+    fn however_many_are_overdue_the_poller_is_asked_in_between() {
+        let (table, _) = parked(1000, 5);
+        let mut served = 0;
+        while served < 1000 {
+            let now = pass(&table, 9);
+            assert!(now <= OVERDUE_AT_ONCE, "{now} at once");
+            served += now;
+            table.report(std::iter::empty(), &mut Vec::new());
+        }
+        assert!(matches!(table.find(9), Next::Nothing(NEVER)));
     }
 }

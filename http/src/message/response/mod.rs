@@ -7,6 +7,7 @@
 //! decided when the response is written, from the body that is really there.
 
 mod body;
+mod event_source;
 mod fields;
 mod outgoing;
 mod send;
@@ -15,8 +16,10 @@ mod write;
 mod writer;
 
 pub(crate) use outgoing::Outgoing;
+pub(crate) use source::Live;
 pub use writer::BodyWriter;
 
+use crate::message::events::EventStream;
 use crate::proto::{Ending, append_trailer_lines, is_trailer_name};
 use crate::util::panic::Contained;
 use crate::util::token;
@@ -286,6 +289,38 @@ impl Response {
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) {
         self.set_source(BodySource::Writer(Contained::new(Box::new(write))));
+    }
+
+    /// Lets the body be what comes of `events`, for as long as its client listens, without holding a thread. Sets the
+    /// type to `text/event-stream`, and, unless it was set before, `Cache-Control` to `no-cache`. The head is sent at once.
+    ///
+    /// The stream ends with its hub or its sender, when the server shuts down (behind what waits for the client), and when
+    /// the client goes. That is noticed at once by a server's [`serve`](crate::Server::serve);
+    /// [`serve_conn`](crate::Server::serve_conn), which waits for events on the calling thread, notices it when it sends
+    /// something, at the latest with the second [heartbeat](crate::events::EventOptions::heartbeat). While there are no
+    /// events, no timeout counts. A client that takes nothing of what is sent is given up after the
+    /// [`write_timeout`](crate::ServerBuilder::write_timeout); one that says that it will send nothing more keeps its
+    /// stream if it still takes it.
+    ///
+    /// A proxy may hold back what it should pass on; nginx does not when the response has `X-Accel-Buffering: no`.
+    ///
+    /// ```
+    /// use anthill_http::events::EventHub;
+    /// let hub = EventHub::new();
+    /// let mut response = anthill_http::Response::new();
+    /// response.set_event_stream(hub.subscribe());
+    /// assert_eq!(response.header_str("content-type"), Some("text/event-stream"));
+    /// assert!(response.is_body_stream() && hub.subscribers() == 1);
+    /// // Whatever takes its place ends it.
+    /// response.set_body("not now");
+    /// assert_eq!(hub.subscribers(), 0);
+    /// ```
+    pub fn set_event_stream(&mut self, events: EventStream) {
+        self.set_content_type("text/event-stream");
+        if !self.headers.contains("Cache-Control") {
+            self.headers.set("Cache-Control", "no-cache");
+        }
+        self.set_source(BodySource::Pull(Box::new(events)));
     }
 
     /// Whether the body is produced while it is sent.

@@ -6,10 +6,11 @@
 //! The rule: a source that does not keep the promised size, or fails, ends the connection in the middle of the message,
 //! because the peer can learn of it in no other way.
 
-use super::source::Pull;
+use super::source::{Live, Pull};
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk};
 use crate::wire::output::Output;
 use crate::wire::transport::Transport;
+use crate::wire::wake::Waker;
 use std::io;
 
 /// A body under way; see the module's text.
@@ -20,6 +21,9 @@ pub(crate) struct Outgoing {
     /// Trailer lines, for a chunked body.
     trailers: Vec<u8>,
     piece: Vec<u8>,
+    /// How many pieces were taken from the source, around the end of the numbers and on.
+    pieces: u32,
+    is_probed: bool,
     is_done: bool,
 }
 
@@ -32,12 +36,40 @@ const FILE_BYTES: usize = 1024 * 1024;
 impl Outgoing {
     pub(crate) fn new(source: Box<dyn Pull>, ending: Ending, trailers: Vec<u8>) -> Self {
         let is_done = ending == Ending::Length(0);
-        Self { source, ending, trailers, piece: Vec::new(), is_done }
+        Self { source, ending, trailers, piece: Vec::new(), pieces: 0, is_probed: false, is_done }
     }
 
     /// Whether nothing is left to send but what the output holds.
     pub(crate) fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// The source, if it may have nothing for now.
+    pub(crate) fn live(&mut self) -> Option<&mut dyn Live> {
+        self.source.live()
+    }
+
+    /// A number that is another one after each piece.
+    pub(crate) fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// The peer will send nothing more, and may be gone. True, the first time: the next piece will tell, and is there.
+    pub(crate) fn probe(&mut self) -> bool {
+        if std::mem::replace(&mut self.is_probed, true) {
+            return false;
+        }
+        self.live().map(|live| live.beat()).is_some()
+    }
+
+    /// Whether [`fill`](Self::fill) has something to append now. If not, the waker is used once when it has; until then no
+    /// memory is kept.
+    pub(crate) fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
+        let is_ready = self.live().is_none_or(|live| live.is_ready(waker));
+        if !is_ready {
+            self.piece = Vec::new();
+        }
+        is_ready
     }
 
     /// Whether the next piece can go straight from a file to the connection.
@@ -71,6 +103,7 @@ impl Outgoing {
             Ending::Chunked | Ending::Close => PIECE_BYTES,
         };
         self.source.pull(&mut self.piece, most)?;
+        self.pieces = self.pieces.wrapping_add(1);
         let count = self.piece.len();
         match &mut self.ending {
             Ending::Length(left) if count == 0 => return Err(ended_early(*left)),

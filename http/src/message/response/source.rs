@@ -7,10 +7,12 @@
 
 use crate::util::file::read_at;
 use crate::util::panic::Contained;
+use crate::wire::wake::Waker;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Gives a body, piece by piece. May block, and may be the user's code.
 pub(crate) trait Pull: Send {
@@ -27,6 +29,30 @@ pub(crate) trait Pull: Send {
 
     /// So many of the next bytes were sent without having been pulled; only of one that has a file.
     fn skip(&mut self, _count: u64) {}
+
+    /// The same source, if it is one that may have nothing for now.
+    fn live(&mut self) -> Option<&mut dyn Live> {
+        None
+    }
+}
+
+/// A source that may have nothing for now without being at its end. Its pulls neither block nor run the user's code, and
+/// are made only when it is ready.
+pub(crate) trait Live {
+    /// Whether a pull gives something now, the end included. If not, the waker is used once when one would.
+    fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool;
+
+    /// The next pull gives something, be it without a meaning, so that it is seen whether the peer takes it.
+    fn beat(&mut self);
+
+    /// Comes to its end behind what is there.
+    fn end(&mut self);
+
+    /// Whether the peer is to be cut off, whatever it takes.
+    fn has_failed(&self) -> bool;
+
+    /// After how long without a piece it is to [`beat`](Live::beat); `None`: never.
+    fn heartbeat(&self) -> Option<Duration>;
 }
 
 /// Bytes of somebody else's.
