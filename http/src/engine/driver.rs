@@ -204,7 +204,7 @@ impl Driver<'_> {
 /// Whether the next request of a connection that has sent something is left to a helper to be read: it will probably block,
 /// and a helper will soon be there.
 fn goes_unread(engine: &Engine, conn: &Conn) -> bool {
-    engine.dispatch.predictor.judge(conn.route) == Judgement::Blocks
+    engine.dispatch.predictor.judge(conn.course.route) == Judgement::Blocks
         && conn.is_at_next_request()
         && engine.dispatch.queue.has_room()
 }

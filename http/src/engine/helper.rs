@@ -87,7 +87,7 @@ pub(crate) fn serve_handed_over(engine: &Arc<Engine>, first: Option<(Lane, Hande
 fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedOver) -> Lane {
     let HandedOver { shard: index, mut conn } = handed;
     let shard = &engine.shards[index];
-    let mut helper = Helper { engine, route: conn.route, waits_for_client: false, lane };
+    let mut helper = Helper { engine, route: conn.course.route, waits_for_client: false, lane };
     loop {
         work.moment = engine.clock.now();
         let mut end = turn::serve(engine, &mut conn, work, &mut helper);

@@ -58,6 +58,6 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
 /// Has the shard tell the peer that no worker can be had.
 pub(crate) fn turn_away(engine: &Engine, handed: HandedOver) {
     let HandedOver { shard, mut conn } = handed;
-    conn.is_turned_away = true;
+    conn.course.is_turned_away = true;
     engine.shards[shard].queue(conn);
 }

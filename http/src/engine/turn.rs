@@ -73,7 +73,7 @@ pub(crate) fn serve<H: Host>(
     work: &mut Workspace,
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
-    host.serves(conn.route);
+    host.serves(conn.course.route);
     conn.clock.wait_ended(work.moment.millis);
     work.open(&conn.info, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
@@ -82,7 +82,7 @@ pub(crate) fn serve<H: Host>(
 
 /// Gives up a connection, and what is left with it.
 pub(crate) fn abandon<H: Host>(conn: &mut Conn, work: &mut Workspace, host: &mut H) -> TurnEnd<H::HandOver> {
-    host.serves(conn.route);
+    host.serves(conn.course.route);
     work.open(&conn.info, &mut conn.pending);
     leave(conn, work, host, TurnEnd::Close)
 }
@@ -96,7 +96,7 @@ pub(crate) fn serve_overdue<H: Host>(
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
     conn.sock.readable = true;
-    conn.is_read_ahead |= conn.awaits == Awaits::FirstPart;
+    conn.course.is_read_ahead |= conn.awaits == Awaits::FirstPart;
     if conn.awaits == Awaits::Source {
         if let Some(live) = conn.exchange.live() {
             live.beat();
@@ -143,7 +143,7 @@ fn leave<H: Host>(
             if conn.exchange.holds_request() {
                 work.hold(&mut conn.pending);
             } else {
-                conn.is_turned_away = false;
+                conn.course.is_turned_away = false;
                 work.close(&mut conn.pending);
             }
         }
@@ -208,7 +208,7 @@ impl<H: Host> Turn<'_, H> {
     /// Has the hooks decide on a head, or hands the connection over to a worker that will.
     fn decide(&mut self, awaits_continue: bool) -> Option<TurnEnd<H::HandOver>> {
         let route = self.note_route();
-        if self.conn.is_turned_away {
+        if self.conn.course.is_turned_away {
             return self.turn_away();
         }
         if let Some(hand_over) = self.host.hands_over(route, CodeAhead::Hook) {
@@ -223,7 +223,7 @@ impl<H: Host> Turn<'_, H> {
     /// Runs the handler, or hands the connection over to a worker that will.
     fn answer(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let route = self.note_route();
-        if self.conn.is_turned_away {
+        if self.conn.course.is_turned_away {
             return self.turn_away();
         }
         if let Some(end) = self.read_ahead() {
@@ -240,7 +240,7 @@ impl<H: Host> Turn<'_, H> {
             return Some(TurnEnd::Close);
         }
         self.answers += 1;
-        self.conn.is_read_ahead = false;
+        self.conn.course.is_read_ahead = false;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
         let patience = exchange.patience(&service.settings.timeouts);
@@ -259,14 +259,14 @@ impl<H: Host> Turn<'_, H> {
     /// them. `None`: there is enough of it, or it takes too long.
     fn read_ahead(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let most = self.engine.service.settings.read_ahead;
-        while self.work.ctx.request.lacks_body_below(most) && !self.conn.is_read_ahead {
+        while self.work.ctx.request.lacks_body_below(most) && !self.conn.course.is_read_ahead {
             if !self.conn.sock.readable {
                 // The client may wait for what was answered before it sends on.
                 return self.send().or_else(|| self.park(Awaits::FirstPart));
             }
             match self.conn.sock.read(self.work.ctx.request.input_mut().space(READ_ROOM)) {
                 // Whoever reads it will be told.
-                Ok(Some(0)) => self.conn.is_read_ahead = true,
+                Ok(Some(0)) => self.conn.course.is_read_ahead = true,
                 Ok(Some(count)) => self.work.ctx.request.body_arrived(count),
                 Ok(None) => {}
                 Err(_) => return Some(TurnEnd::Close),
@@ -279,12 +279,12 @@ impl<H: Host> Turn<'_, H> {
     /// The route of the request in the workspace.
     fn note_route(&mut self) -> Route {
         let request = &self.work.ctx.request;
-        self.conn.route = Route::of(request.method(), request.request_uri());
-        self.conn.route
+        self.conn.course.route = Route::of(request.method(), request.request_uri());
+        self.conn.course.route
     }
 
     fn turn_away(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        self.conn.is_turned_away = false;
+        self.conn.course.is_turned_away = false;
         self.conn.exchange.turn_away(self.work, &self.engine.service, self.host);
         None
     }
@@ -300,13 +300,14 @@ impl<H: Host> Turn<'_, H> {
     /// Sends pieces of a streamed response until it is complete or has to wait. Each piece is sent before the next is
     /// asked for.
     fn stream(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        if self.conn.is_turned_away {
+        if self.conn.course.is_turned_away {
             // It is too late to say so.
             return Some(TurnEnd::Close);
         }
         // What is live does not block, whatever the handler did that began it.
         let may_block = self.conn.exchange.live().is_none();
-        let hand_over = if may_block { self.host.hands_over(self.conn.route, CodeAhead::Body) } else { None };
+        let hand_over =
+            if may_block { self.host.hands_over(self.conn.course.route, CodeAhead::Body) } else { None };
         if let Some(hand_over) = hand_over {
             return Some(TurnEnd::HandOver(hand_over));
         }

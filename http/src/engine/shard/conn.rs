@@ -39,15 +39,21 @@ pub(crate) struct Conn {
     pub(crate) lingered: Option<usize>,
     /// The last period in which it had something to do, and was counted.
     pub(crate) busy_in: Period,
-    /// The route of the request that was served last.
+    pub(crate) course: Course,
+    pub(crate) info: ConnInfo,
+    /// The address that counts for the limit per address.
+    pub(crate) counted_address: Option<IpAddr>,
+}
+
+/// How the request of a connection comes to a thread.
+#[derive(Default)]
+pub(crate) struct Course {
+    /// The route of the request, or of the last one.
     pub(crate) route: Route,
     /// No worker could be had for what the peer wants, in time: its next request is told so.
     pub(crate) is_turned_away: bool,
     /// No more of the body of its request is waited for before the handler is called.
     pub(crate) is_read_ahead: bool,
-    pub(crate) info: ConnInfo,
-    /// The address that counts for the limit per address.
-    pub(crate) counted_address: Option<IpAddr>,
 }
 
 impl Conn {
@@ -69,9 +75,7 @@ impl Conn {
             awaits: Awaits::Input,
             lingered: None,
             busy_in: Period::default(),
-            route: Route::default(),
-            is_turned_away: false,
-            is_read_ahead: false,
+            course: Course::default(),
             info,
             counted_address,
         }
@@ -95,7 +99,7 @@ impl Conn {
             && self.awaits == Awaits::Input
             && self.sock.readable
             && !self.sock.read_closed
-            && !self.is_turned_away
+            && !self.course.is_turned_away
             && self.pending.is_empty()
     }
 
