@@ -222,7 +222,7 @@ impl<H: Host> Turn<'_, H> {
 
     /// Runs the handler, or hands the connection over to a worker that will.
     fn answer(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        let route = self.note_route();
+        let route = if self.conn.exchange.is_decided() { self.conn.course.route } else { self.note_route() };
         if self.conn.course.is_turned_away {
             return self.turn_away();
         }

@@ -515,6 +515,11 @@ impl Exchange {
         self.session.holds_request()
     }
 
+    /// Whether hooks have decided on the request under way.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.is_accepted
+    }
+
     /// What comes of the connection.
     pub(crate) fn stage(&self) -> ConnStage {
         self.stage

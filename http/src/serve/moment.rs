@@ -8,7 +8,7 @@
 //! keeps no deadlines reads one, and says so.) Near the end of a second the clocks are read in any case, because the
 //! second is what clients see.
 
-use crate::util::date;
+use crate::util::{coarse, date};
 use std::time::{Duration, Instant, SystemTime};
 
 /// So many nanoseconds before the end of a second its end may have passed without the coarse clock having moved on. A
@@ -44,7 +44,7 @@ impl Moment {
     /// is not older than a tick of the system's clock.
     #[inline]
     pub(crate) fn refresh(&mut self, clock: Clock) {
-        if self.is_old(coarse_time()) {
+        if self.is_old(coarse::wall()) {
             *self = clock.now();
         }
     }
@@ -55,21 +55,6 @@ impl Moment {
         self.nanos >= 1_000_000_000 - END_OF_SECOND
             || coarse.is_none_or(|coarse| coarse > (self.unix_seconds, self.nanos))
     }
-}
-
-/// The system's clock as it was at its last tick, in seconds since the Unix epoch and nanoseconds beyond. `None` where
-/// there is no such thing.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[inline]
-fn coarse_time() -> Option<(u64, u32)> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-    Some((u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-#[inline]
-fn coarse_time() -> Option<(u64, u32)> {
-    None
 }
 
 /// Reads moments.
@@ -127,7 +112,7 @@ mod tests {
         // The second may have ended since the last tick.
         assert!(moment(1000, 995_000_000).is_old(Some((1000, 994_000_000))));
         assert!(!moment(1000, 940_000_000).is_old(Some((1000, 939_000_000))));
-        assert!(Moment::UNREAD.is_old(coarse_time()));
+        assert!(Moment::UNREAD.is_old(coarse::wall()));
     }
 
     #[test]

@@ -199,11 +199,14 @@ impl<S: Read + Write + Send + 'static> Transport for OwnStream<S> {
     fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let length = first.len() + second.len();
         let both = [IoSlice::new(first), IoSlice::new(second)];
-        self.call(|stream| stream.write_vectored(&both)).map(|count| count.min(length))
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.call(Write::flush)
+        self.call(|stream| {
+            let count = stream.write_vectored(&both)?.min(length);
+            // Here, because whoever writes flushes behind the last byte, and this takes the stream once for both.
+            if count == length {
+                stream.flush()?;
+            }
+            Ok(count)
+        })
     }
 
     fn blocks(&self) -> bool {

@@ -4,6 +4,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod byte_set;
+pub(crate) mod coarse;
 pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;

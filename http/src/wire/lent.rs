@@ -2,6 +2,7 @@
 //!
 //! The rule: whatever is done with it that would block waits here, and nowhere else.
 
+use crate::util::coarse::CoarseInstant;
 use crate::wire::output::Output;
 use crate::wire::pace::{Pace, PeerTime};
 use crate::wire::transport::{Direction, Transport};
@@ -151,12 +152,12 @@ fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) ->
 }
 
 /// When a call begins that waits by itself; `None` when that is of no interest.
-fn begin(transport: &dyn Transport, time: &PeerTime) -> Option<Instant> {
-    (time.left().is_some() && transport.blocks()).then(Instant::now)
+fn begin(transport: &dyn Transport, time: &PeerTime) -> Option<CoarseInstant> {
+    (time.left().is_some() && transport.blocks()).then(CoarseInstant::now)
 }
 
 /// The peer has sent or taken `count` bytes. If that came of a call that waits by itself, it can be too late only now.
-fn account(count: usize, begun: Option<Instant>, time: &mut PeerTime) -> io::Result<usize> {
+fn account(count: usize, begun: Option<CoarseInstant>, time: &mut PeerTime) -> io::Result<usize> {
     match begun {
         None => time.earn(count),
         Some(begun) if time.account(begun.elapsed(), count) => {}
