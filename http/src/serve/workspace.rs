@@ -31,18 +31,40 @@ pub(crate) struct Workspace {
     own: Option<Box<HeldRequest>>,
 }
 
-/// What a connection that is not being served has left over: bytes received and not used, bytes to be sent.
+/// What a connection that is not being served has left over: mostly nothing, and then it takes no room.
 #[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) input: Input,
-    pub(crate) output: Output,
+pub(crate) struct Pending(Option<Box<LeftOver>>);
+
+/// Bytes received and not used, bytes to be sent.
+#[derive(Debug, Default)]
+struct LeftOver {
+    input: Input,
+    output: Output,
     /// A request that was found and not answered yet, together with its bytes.
-    pub(crate) held: Option<Box<HeldRequest>>,
+    held: Option<Box<HeldRequest>>,
 }
 
 impl Pending {
     pub(crate) fn is_empty(&self) -> bool {
-        self.input.is_empty() && self.output.is_empty() && self.held.is_none()
+        self.0.is_none()
+    }
+
+    /// That of a connection of which so much was received.
+    #[cfg(test)]
+    pub(crate) fn received(bytes: &[u8]) -> Self {
+        let mut left = LeftOver::default();
+        left.input.receive(bytes);
+        Self(Some(Box::new(left)))
+    }
+
+    /// The bytes that were received and not used, but for those of a request that was found.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.0.as_deref().map_or(&[], |left| left.input.unread())
+    }
+
+    /// Whether all that was to be sent has been sent.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.0.as_deref().is_none_or(|left| left.output.is_empty())
     }
 }
 
@@ -77,23 +99,30 @@ impl Workspace {
     /// Brings in the connection `info` with what it has left over.
     pub(crate) fn open(&mut self, info: &ConnInfo, pending: &mut Pending) {
         self.ctx.set_conn(info);
-        if !pending.output.is_empty() {
-            std::mem::swap(&mut self.output, &mut pending.output);
-        }
-        if let Some(mut held) = pending.held.take() {
-            self.exchange_request(&mut held);
-            self.own = Some(held);
-            return;
+        let mut left = pending.0.take();
+        if let Some(left) = left.as_deref_mut() {
+            if !left.output.is_empty() {
+                std::mem::swap(&mut self.output, &mut left.output);
+            }
+            if let Some(mut held) = left.held.take() {
+                self.exchange_request(&mut held);
+                self.own = Some(held);
+                return;
+            }
         }
         let input = self.ctx.request.input_mut();
-        if pending.input.unread().len() > self.buffer_size / 2 {
-            self.spare_input = Some(std::mem::replace(input, std::mem::take(&mut pending.input)));
-        } else {
-            if input.capacity() == 0 {
-                *input = self.spare_input.take().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
+        match left {
+            Some(left) if left.input.unread().len() > self.buffer_size / 2 => {
+                self.spare_input = Some(std::mem::replace(input, left.input));
             }
-            if !pending.input.is_empty() {
-                input.receive(std::mem::take(&mut pending.input).unread());
+            left => {
+                if input.capacity() == 0 {
+                    *input =
+                        self.spare_input.take().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
+                }
+                if let Some(left) = left {
+                    input.receive(left.input.unread());
+                }
             }
         }
     }
@@ -106,9 +135,8 @@ impl Workspace {
     /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
-        pending.input = left_over(self.ctx.request.input_mut(), self.buffer_size);
-        self.close_output(pending);
-        self.tidy_up();
+        let input = left_over(self.ctx.request.input_mut(), self.buffer_size);
+        self.leave(pending, input, None);
     }
 
     /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
@@ -123,17 +151,22 @@ impl Workspace {
         if own.capacity() == 0 {
             *own = buffer;
         }
-        pending.held = Some(held);
-        self.close_output(pending);
-        self.tidy_up();
+        self.leave(pending, Input::default(), Some(held));
     }
 
-    fn close_output(&mut self, pending: &mut Pending) {
-        if self.output.is_empty() {
+    fn leave(&mut self, pending: &mut Pending, input: Input, held: Option<Box<HeldRequest>>) {
+        if self.output.is_empty() && input.is_empty() && held.is_none() {
             self.output.clear();
         } else {
-            std::mem::swap(&mut self.output, &mut pending.output);
+            let mut left = LeftOver { input, output: Output::default(), held };
+            if self.output.is_empty() {
+                self.output.clear();
+            } else {
+                std::mem::swap(&mut self.output, &mut left.output);
+            }
+            pending.0 = Some(Box::new(left));
         }
+        self.tidy_up();
     }
 
     /// To be called when something has happened that may have taken long, the user's code for one, so that what was

@@ -231,17 +231,14 @@ impl Shard {
         expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
     )]
     pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
-        debug_assert!(
-            conn.pending.output.is_empty() && conn.exchange.takes_requests(),
-            "a response is on its way"
-        );
+        debug_assert!(conn.pending.is_sent() && conn.exchange.takes_requests(), "a response is on its way");
         let source = conn.sock.source();
         let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
         if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {
             self.close(conn);
             return Err(error);
         }
-        let given = (conn.sock.transport.clone(), conn.pending.input.unread().to_vec());
+        let given = (conn.sock.transport.clone(), conn.pending.unread().to_vec());
         self.forget(conn);
         Ok(given)
     }
@@ -335,6 +332,7 @@ mod tests {
     use super::*;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
+    use crate::serve::workspace::Pending;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
@@ -352,9 +350,9 @@ mod tests {
         loop {
             match shard.find(0) {
                 Next::Connection(mut conn) => {
-                    let input = &mut conn.pending.input;
-                    if let Ok(Some(count)) = conn.sock.read(input.space(64)) {
-                        input.filled(count);
+                    let mut room = [0; 64];
+                    if let Ok(Some(count)) = conn.sock.read(&mut room) {
+                        conn.pending = Pending::received(&room[..count]);
                         return (conn, peer);
                     }
                     if let Err(conn) = shard.park(conn, 0, &settings()) {
@@ -373,10 +371,9 @@ mod tests {
     #[test]
     fn a_connection_is_given_away_with_what_was_read_and_not_used() {
         let (shard, _term) = Shard::new(0).expect("a poller");
-        let (mut conn, mut peer) = readable(&shard);
-        conn.pending.input.consume(2);
+        let (conn, mut peer) = readable(&shard);
         let (transport, unused) = shard.give_away(conn).expect("a socket");
-        assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"rst"[..], 0));
+        assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"first"[..], 0));
         assert!(shard.end_if_empty(), "the shard has forgotten it");
 
         // Nothing is reported of it any more, and it works by itself.
