@@ -7,6 +7,7 @@
 //! `mutations/engine.txt`; `PROTOCOL.md` beside the engine's source says which race is whose.
 
 mod alarms;
+mod driving;
 mod ending;
 mod engine;
 mod events;
