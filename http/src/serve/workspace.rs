@@ -143,6 +143,7 @@ impl Workspace {
     pub(crate) fn hold(&mut self, pending: &mut Pending) {
         let mut held = self.own.take().unwrap_or_else(HeldRequest::empty);
         self.exchange_request(&mut held);
+        held.request.fit();
         let received = held.request.input_mut();
         let rest = left_over(received, self.buffer_size);
         // What is left is the buffer, without what it held; unless that was worth to be taken along.

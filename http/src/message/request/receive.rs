@@ -95,6 +95,13 @@ impl Request {
         }
     }
 
+    /// Gives up memory that is kept for other requests.
+    pub(crate) fn fit(&mut self) {
+        self.found.fields.shrink_to_fit();
+        self.found.trailers.shrink_to_fit();
+        self.path.shrink_to_fit();
+    }
+
     /// Forgets the request but neither the unread input nor memory that is worth keeping.
     #[inline]
     pub(crate) fn clear(&mut self) {
