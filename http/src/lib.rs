@@ -68,7 +68,7 @@
 //!   them; wait for [`Server::shutdown`] to return.
 //! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
 //!   catches none. A `shutdown` before `serve` has begun is `Ok` and does nothing yet, so that thread must be able to ask
-//!   again.
+//!   again, as that of the example `testbed` is.
 //! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
 //!   that you trust.
 //! - Clients that stop, or trickle, are given up by the timeouts, [`min_body_rate`](ServerBuilder::min_body_rate) and
@@ -158,6 +158,8 @@ pub mod cookie {
 ///   page calls `close()`, or answer the next request 204.
 /// - It then says what it had last, if events have an [`id`](events::Event::id):
 ///   [`last_event_id`](RequestCtx::last_event_id), [`send_first`](events::EventStream::send_first).
+/// - A browser has six HTTP/1.1 connections to a host for all its tabs together, and each stream takes one. Where that is
+///   not enough a proxy in front speaks HTTP/2 to it, or a worker of the page shares one stream.
 /// - A client that is too slow loses events: [`EventOptions::overflow`](events::EventOptions::overflow).
 /// - Each client takes a place of [`concurrency`](ServerBuilder::concurrency), and none of
 ///   [`max_workers`](ServerBuilder::max_workers).
