@@ -233,7 +233,8 @@ impl ServerBuilder {
     /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
     /// that do not block are answered, and timeouts are kept.
     ///
-    /// So even with 1 a few handlers may block at once. What must not run twice at a time needs a lock.
+    /// By that handful the bound is soft: with 1, some seven handlers may block at once. What there is only so much of, such
+    /// as connections to a database, needs a bound of its own.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.threads.max_workers = workers;
         self
