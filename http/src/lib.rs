@@ -62,17 +62,26 @@
 //! - [`max_workers`](ServerBuilder::max_workers) bounds how many handlers, and functions that write bodies, may block at
 //!   once. Requests beyond that wait: at most [`max_waiting_requests`](ServerBuilder::max_waiting_requests) of them, for
 //!   [`max_wait`](ServerBuilder::max_wait); others are answered 503. Whatever does not block is answered all the while.
-//! - A handler that asks its own server for something that blocks needs a second thread for it. When all are taken by such
-//!   handlers they are answered 503 after `max_wait`; give what they ask for to a function instead.
+//! - A handler that asks its own server for something that blocks needs a second thread for it. When all are taken by
+//!   such handlers they are answered 503 after `max_wait`; let them call the function that answers it instead.
 //! - [`Server::serve`] returns when a shutdown begins, while requests are still in flight. Whoever then leaves `main` ends
 //!   them; wait for [`Server::shutdown`] to return.
 //! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
 //!   catches none. A `shutdown` before `serve` has begun is `Ok` and does nothing yet, so that thread must be able to ask
-//!   again.
+//!   again, as that of the example `testbed` is.
 //! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
 //!   that you trust.
+//! - Clients that stop, or trickle, are given up by the timeouts, [`min_body_rate`](ServerBuilder::min_body_rate) and
+//!   [`min_response_rate`](ServerBuilder::min_response_rate). Bodies that are conversations need others
+//!   ([`header_received`](ServerBuilder::header_received)); [`events`] do not.
+//! - Uploads and forms are bounded twice: by the server's
+//!   [`max_request_body_size`](ServerBuilder::max_request_body_size), unless they are streamed, and by
+//!   [`form::Options`] or [`multipart::Limits`], also in what they unpack to.
+//! - To change the program without a pause, two processes may listen on one port:
+//!   [`reuse_port`](ServerBuilder::reuse_port).
 //! - [`Server::stats`] has the counters: requests, refusals by cause, panics, workers. Messages go to the `log` crate;
-//!   those of failing and panicking handlers at level `Error`.
+//!   those of failing and panicking handlers at level `Error`. Without a logger (`env_logger`, ...) nobody sees why a
+//!   500 was answered.
 //!
 //! # When not to use it
 //!
@@ -141,7 +150,19 @@ pub mod cookie {
 /// Events that are sent to clients as they happen (`text/event-stream`, server-sent events), without a thread for each.
 ///
 /// A response becomes such a stream by [`RequestCtx::set_event_stream`]; what it streams is sent by an
-/// [`EventHub`](events::EventHub) to many clients, or through an [`event_channel`](events::event_channel) to one.
+/// [`EventHub`](events::EventHub) to many clients, or through an [`event_channel`](events::event_channel) to one. The
+/// example `events` is a chat.
+///
+/// - A browser's `EventSource` connects again whenever the stream ends, after some seconds
+///   ([`Event::retry`](events::Event::retry)). To end it for good send a last event of a name of its own, on which the
+///   page calls `close()`, or answer the next request 204.
+/// - It then says what it had last, if events have an [`id`](events::Event::id):
+///   [`last_event_id`](RequestCtx::last_event_id), [`send_first`](events::EventStream::send_first).
+/// - A browser has six HTTP/1.1 connections to a host for all its tabs together, and each stream takes one. Where that is
+///   not enough a proxy in front speaks HTTP/2 to it, or a worker of the page shares one stream.
+/// - A client that is too slow loses events: [`EventOptions::overflow`](events::EventOptions::overflow).
+/// - Each client takes a place of [`concurrency`](ServerBuilder::concurrency), and none of
+///   [`max_workers`](ServerBuilder::max_workers).
 pub mod events {
     pub use crate::message::events::{
         EventHub, EventOptions, EventSender, EventStream, Overflow, event_channel, event_channel_with,

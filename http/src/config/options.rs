@@ -45,8 +45,9 @@ const SPREADS_OVER_A_PORT: bool =
 /// [`build`](ServerBuilder::build).
 ///
 /// Every option has a default, and the defaults are meant for the open internet. Where an option takes an
-/// `impl Into<Option<..>>`, a plain value sets the bound and `None` takes it away. The others always have a bound:
-/// [`concurrency`](Self::concurrency), [`max_workers`](Self::max_workers),
+/// `impl Into<Option<..>>`, a plain value sets the bound and `None` takes it away (but of
+/// [`body_read_ahead`](Self::body_read_ahead), where it means that there is nothing of the kind). The others always
+/// have a bound: [`concurrency`](Self::concurrency), [`max_workers`](Self::max_workers),
 /// [`max_idle_worker_duration`](Self::max_idle_worker_duration), [`read_buffer_size`](Self::read_buffer_size) and
 /// [`max_header_fields`](Self::max_header_fields).
 ///
@@ -218,19 +219,22 @@ impl ServerBuilder {
 
 /// Threads.
 impl ServerBuilder {
-    /// How many event loops serve the connections; as many as cores when not set. At least 1.
+    /// How many event loops serve the connections; as many as cores when not set. From 1 to 4096.
     pub fn shards(mut self, shards: usize) -> Self {
         self.threads.shards = shards;
         self
     }
 
-    /// How many handlers may block at once; 1024 when not set. At least 1.
+    /// How many handlers may block at once; 1024 when not set. From 1 to 1048576.
     ///
     /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
     /// demand and gone when unused. There are at most `max_workers` of these, besides two for each shard, and four for
     /// handlers that turn out to block while all others do. The requests after those wait until one is done
     /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
     /// that do not block are answered, and timeouts are kept.
+    ///
+    /// By that handful the bound is soft: with 1, some seven handlers may block at once. What there is only so much of, such
+    /// as connections to a database, needs a bound of its own.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.threads.max_workers = workers;
         self
@@ -241,14 +245,15 @@ impl ServerBuilder {
     ///
     /// That is handlers that read a body while it arrives ([`stream_request_body`](Self::stream_request_body)), and
     /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)). Further
-    /// requests to read wait as others do; further responses to be written are answered 503 in their place.
+    /// requests to read wait as others do; further responses to be written are answered 503 in their place, at once and
+    /// although their handlers have run. As with `max_workers`, a few more may be under way.
     pub fn max_streaming_workers(mut self, workers: usize) -> Self {
         self.threads.max_streaming_workers = workers;
         self
     }
 
     /// How many requests may wait for a thread; 8192 when not set. Further ones are answered 503 at once, with
-    /// `Retry-After`. At least 1.
+    /// `Retry-After` (2 seconds). At least 1. Counted by [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
     /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers) others
     /// run. Each keeps its bytes and some hundred more.
@@ -257,10 +262,12 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a request may wait for a thread before it is answered 503, with `Retry-After`; 30 s when not set. Above
-    /// zero; `None`: as long as it takes.
+    /// How long a request may wait for a thread before it is answered 503, with `Retry-After` (2 seconds); 30 s when
+    /// not set. Above zero; `None`: as long as it takes. Counted by
+    /// [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
-    /// A client that goes away meanwhile takes its request along: it is not run. (Whoever ends its sending within 50 ms of
+    /// A client that goes away meanwhile takes its request along: it is not run, and counted by
+    /// [`Rejections::abandoned`](crate::Rejections::abandoned). (Whoever ends its sending within 50 ms of
     /// the request has half-closed the connection, and waits for the answer.)
     pub fn max_wait(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.threads.max_wait = limit.into();
@@ -338,6 +345,10 @@ impl ServerBuilder {
     /// accepts for all shards and gives each connection to the shard with the fewest busy ones, which spreads few
     /// connections more evenly.
     ///
+    /// When a process is replaced so, connections that are just being made to the listeners of the one that ends may be
+    /// reset, however gracefully it is shut down. Linux can give some of them to the listeners that stay
+    /// (`net.ipv4.tcp_migrate_req`); a listener that is handed on from process to process loses none.
+    ///
     /// For [`serve`](crate::Server::serve), which is given its listener, it changes nothing.
     ///
     /// On Linux, Android, FreeBSD and DragonFly BSD. Elsewhere [`build`](Self::build) refuses it: there is no such option,
@@ -384,7 +395,8 @@ impl ServerBuilder {
     }
 
     /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
-    /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1.
+    /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1; for paths that take
+    /// no body there is [`RequestConfig::max_request_body_size`], which may be zero.
     // LIM-05, LIM-06, LIM-07.
     #[doc(alias = "unlimited_request_body_size")]
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
@@ -407,8 +419,10 @@ impl ServerBuilder {
         self
     }
 
-    /// How much of a streamed body is received before the handler is called, in bytes; 64 KiB when not set. With `None` (or
-    /// zero) the handler is called at the head.
+    /// How much of a streamed body is received before the handler is called, in bytes; 64 KiB when not set. With `None`
+    /// (or zero) the handler is called at the head. At most 1 GiB. So much of each may be in memory, whatever
+    /// [`max_request_body_size`](Self::max_request_body_size) says, and what came with the head is there in any case.
+    /// [`RequestCtx::body`] has it.
     ///
     /// A handler that waits for its client occupies a thread, of which there are only so many
     /// ([`max_streaming_workers`](Self::max_streaming_workers)); one whose body is there does not. Nobody waits longer than

@@ -43,7 +43,8 @@ impl RequestConfig {
         Self::NOTHING
     }
 
-    /// How many bytes the body may have; `None`: any number.
+    /// How many bytes the body may have; `None`: any number. Zero: requests with a body are answered 413. When the body
+    /// is streamed this bounds what [`read_body`](crate::RequestCtx::read_body) collects.
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.body_bytes_max = Some(bytes.into());
         self
@@ -93,7 +94,8 @@ impl RequestConfig {
         self
     }
 
-    /// Says whether the handler is called before the body is there.
+    /// Says whether the handler is called before the body is there, behind as much of it as the server's
+    /// [`body_read_ahead`](crate::ServerBuilder::body_read_ahead) says.
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.streams_body = Some(streams);
         self

@@ -69,7 +69,8 @@ impl Counters {
     }
 }
 
-/// Connections and requests that were refused, by cause.
+/// Connections and requests that were refused, by cause. By the server: what a handler answers, also for an error that
+/// reading a streamed body or a form gave it, is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejections {

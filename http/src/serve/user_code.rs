@@ -83,7 +83,7 @@ const RETRY_AFTER: &str = "2";
 pub(crate) fn turn_away(ctx: &mut RequestCtx) {
     ctx.response.set_status_code(503);
     ctx.response.set_header("Retry-After", RETRY_AFTER);
-    ctx.response.set_body("Too many requests are waiting; try again later");
+    ctx.response.set_body("Too many requests are being served; try again later");
 }
 
 /// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.

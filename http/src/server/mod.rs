@@ -313,6 +313,22 @@ impl Server {
     }
 
     /// The figures of this moment.
+    ///
+    /// For a route that shows them, a handler is given its server after that was built:
+    ///
+    /// ```
+    /// use anthill_http::Server;
+    /// use std::sync::{Arc, OnceLock};
+    ///
+    /// let this = Arc::new(OnceLock::<Server>::new());
+    /// let itself = this.clone();
+    /// let server = Server::builder().build(move |ctx| match (ctx.path(), itself.get()) {
+    ///     ("/stats", Some(server)) => ctx.set_body(format!("{:?}", server.stats())),
+    ///     _ => ctx.not_found(),
+    /// })?;
+    /// let _ = this.set(server.clone()); // it lives for as long as the process now
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
     pub fn stats(&self) -> ServerStats {
         let counters = &self.shared.service.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -462,7 +478,8 @@ pub struct ServerStats {
     /// Idle connections that were closed so far because a new one came and [`concurrency`](ServerBuilder::concurrency)
     /// connections were open, or there was no descriptor left.
     pub idle_connections_shed: u64,
-    /// The worker pool; `None` while the server does not serve.
+    /// The worker pool; `None` while the server does not serve. A busy worker for each shard is the one that drives it,
+    /// so these figures are beyond those of [`max_workers`](ServerBuilder::max_workers).
     pub workers: Option<PoolStats>,
 }
 

@@ -72,7 +72,8 @@ impl Scene {
                     None => return self.help(self.queue.take_next(Lane::Handlers)),
                 }
             } else {
-                let waiting = self.queue.hand_over(Lane::Handlers, (), Duration::ZERO).expect("there is room");
+                let waiting =
+                    self.queue.hand_over(Lane::Handlers, (), Duration::ZERO).expect("there is room");
                 if waiting.must_wake {
                     self.queue.call_failed(1);
                 }

@@ -24,6 +24,9 @@ struct SenderShared {
 
 /// A stream of events for one client, and who sends to it, with the default options.
 ///
+/// Where the stream ends a browser's `EventSource` connects again, and what makes the events would begin anew: see
+/// [`events`](crate::events).
+///
 /// ```
 /// use anthill_http::RequestCtx;
 /// use anthill_http::events::{Event, event_channel};

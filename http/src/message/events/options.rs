@@ -30,7 +30,8 @@ pub struct EventOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overflow {
-    /// It loses the oldest event that it was not sent, and stays.
+    /// It loses the oldest event that it was not sent, and stays. No `Last-Event-ID` tells of that: where each event
+    /// matters, disconnect it.
     #[default]
     DropOldest,
     /// It is disconnected in the middle of the response, so that it knows. Browsers then connect again, with the
@@ -50,7 +51,8 @@ impl EventOptions {
     }
 
     /// How many events wait for one client at most, beside those that were handed to the system for it; 128 when not
-    /// set. At least 1. What waits for many clients is there once.
+    /// set. At least 1. Events are counted, not their bytes: that many times the largest event may be in memory, but
+    /// what waits for many clients is there once.
     pub fn queue(mut self, events: usize) -> Self {
         self.queue = events;
         self
@@ -72,7 +74,7 @@ impl EventOptions {
     }
 
     /// Says whether a client that has lost events is sent an event `lagged` in their place, with their number as its
-    /// data; no when not set.
+    /// data; no when not set. In browsers it is heard by `addEventListener("lagged", ...)`, not by `onmessage`.
     pub fn tell_loss(mut self, tells: bool) -> Self {
         self.tells_loss = tells;
         self

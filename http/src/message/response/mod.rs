@@ -273,6 +273,10 @@ impl Response {
     ///
     /// An error from it, or a panic, ends the connection in the middle of the body.
     ///
+    /// It holds a thread until it returns. When [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers)
+    /// do so the response is a 503 instead. For responses that last there are [`events`](crate::events), which hold
+    /// none.
+    ///
     /// ```
     /// use std::io::Write;
     /// let mut response = anthill_http::Response::new();
@@ -294,11 +298,12 @@ impl Response {
     /// Lets the body be what comes of `events`, for as long as its client listens, without holding a thread. Sets the
     /// type to `text/event-stream`, and, unless it was set before, `Cache-Control` to `no-cache`. The head is sent at once.
     ///
-    /// The stream ends with its hub or its sender, when the server shuts down (behind what waits for the client), and when
-    /// the client goes. That is noticed at once by a server's [`serve`](crate::Server::serve);
-    /// [`serve_conn`](crate::Server::serve_conn), which waits for events on the calling thread, notices it when it sends
-    /// something, at the latest with the second [heartbeat](crate::events::EventOptions::heartbeat). While there are no
-    /// events, no timeout counts. A client that takes nothing of what is sent is given up after the
+    /// The stream ends with its hub or its sender, when the server shuts down (behind what waits for the client), and
+    /// when the client goes. That is noticed at once by a server's [`serve`](crate::Server::serve);
+    /// [`serve_conn`](crate::Server::serve_conn), which waits for events on the calling thread, notices it when it
+    /// sends something, at the latest with the second [heartbeat](crate::events::EventOptions::heartbeat). While there
+    /// are no events, no timeout counts, and its place among the [`concurrency`](crate::ServerBuilder::concurrency) is
+    /// taken. A client that takes nothing of what is sent is given up after the
     /// [`write_timeout`](crate::ServerBuilder::write_timeout); one that says that it will send nothing more keeps its
     /// stream if it still takes it.
     ///

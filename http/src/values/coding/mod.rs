@@ -37,6 +37,33 @@ use std::io::{self, BufRead, BufReader, Read};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// The body of a request, as it comes:
+///
+/// ```
+/// use anthill_http::RequestCtx;
+/// use anthill_http::body::ContentDecoder;
+/// use std::io::Read;
+///
+/// fn import(ctx: &mut RequestCtx) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+///     let coding = ctx.request.content_encoding().unwrap_or_default().to_vec();
+///     let mut content = Vec::new();
+///     // One more than it may be, to see whether it is; errors are answered 413, 415, 400.
+///     ContentDecoder::new(coding, ctx.body_reader())?.take(1_000_001).read_to_end(&mut content)?;
+///     match content.len() {
+///         ..=1_000_000 => ctx.set_body(format!("{} bytes", content.len())),
+///         _ => ctx.error("a megabyte at most", 413),
+///     }
+///     Ok(())
+/// }
+/// let mut request = anthill_http::Request::new("PUT", "/")?;
+/// request.set_content_encoding("deflate");
+/// request.set_body([0x78, 0x9c, 0x4b, 0x04, 0x00, 0x00, 0x62, 0x00, 0x62]);
+/// let mut ctx = RequestCtx::for_request(request, None);
+/// import(&mut ctx).unwrap();
+/// assert_eq!(ctx.response.body(), b"1 bytes");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut off,
 /// has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each byte that
@@ -83,7 +110,9 @@ impl<R: Read> ContentDecoder<R> {
     }
 
     /// How many bytes may come out of a coding. Default: 32 MiB; `None`: no limit, for content that is not kept in
-    /// memory. A body without a coding has no such limit here: nothing makes it grow.
+    /// memory. A body without a coding has no such limit here: nothing makes it grow. Where it is streamed
+    /// ([`stream_request_body`](crate::ServerBuilder::stream_request_body)) nothing else bounds it: take what you
+    /// collect out of [`Read::take`].
     ///
     /// ```
     /// use anthill_http::body::ContentDecoder;

@@ -111,12 +111,13 @@ impl fmt::Display for Error {
             Error::UnnamedPart => {
                 f.write_str("a part of the form has no name: send content-disposition: form-data; name=\"...\"")
             }
-            Error::TooLarge(_) => f.write_str("the form is too large"),
+            // Whoever answers or logs the error shows this text alone.
+            Error::TooLarge(limit) => write!(f, "the form is too large: {limit}"),
             Error::MissingFile(name) => write!(f, "there is no file in the form field {name:?}: choose one"),
             Error::Read(_) => f.write_str("the form could not be read"),
             Error::Store(_) => f.write_str("a file of the form could not be stored: check the temporary folder"),
             Error::UnsupportedCoding => CodingError.fmt(f),
-            Error::BadOption(_) => f.write_str("the options for reading the form cannot be meant"),
+            Error::BadOption(fault) => write!(f, "the options for reading the form cannot be meant: {fault}"),
             Error::Undecodable(_) => f.write_str("the form is not in the content coding that it is said to have"),
         }
     }

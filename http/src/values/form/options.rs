@@ -63,8 +63,8 @@ impl Options {
         self
     }
 
-    /// How many bytes the body altogether, delimiters included. Default: 32 MiB. Where the body is
-    /// decompressed on the way, these are the decompressed bytes.
+    /// How many bytes the body altogether, delimiters included. Default: 32 MiB; `u64::MAX`: no limit but that of the
+    /// server. Where the body is decompressed on the way, these are the decompressed bytes.
     // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;

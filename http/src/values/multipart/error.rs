@@ -74,8 +74,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Malformed(_) => f.write_str("the multipart body is malformed"),
-            Error::TooLarge(_) => f.write_str("the multipart body is too large"),
-            Error::BadOption(_) => f.write_str("the limits of the multipart body cannot be meant"),
+            // Whoever answers or logs the error shows this text alone.
+            Error::TooLarge(limit) => write!(f, "the multipart body is too large: {limit}"),
+            Error::BadOption(fault) => write!(f, "the limits of the multipart body cannot be meant: {fault}"),
             Error::Io(_) => f.write_str("the multipart body could not be read"),
         }
     }
