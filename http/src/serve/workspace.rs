@@ -2,7 +2,7 @@
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
 use crate::config::settings::Settings;
-use crate::ctx::{ConnInfo, RequestCtx, UserValues};
+use crate::ctx::{ConnInfo, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
 use crate::serve::moment::{Clock, Moment};
@@ -28,7 +28,7 @@ pub(crate) struct Workspace {
     /// The workspace's own buffer, while that of a connection with much left over lies here.
     spare_input: Option<Input>,
     /// The workspace's own request, while one that was held lies here.
-    own: Option<Box<HeldRequest>>,
+    own: Option<Box<Request>>,
 }
 
 /// What a connection that is not being served has left over: bytes received and not used, bytes to be sent.
@@ -37,25 +37,12 @@ pub(crate) struct Pending {
     pub(crate) input: Input,
     pub(crate) output: Output,
     /// A request that was found and not answered yet, together with its bytes.
-    pub(crate) held: Option<Box<HeldRequest>>,
+    pub(crate) held: Option<Box<Request>>,
 }
 
 impl Pending {
     pub(crate) fn is_empty(&self) -> bool {
         self.input.is_empty() && self.output.is_empty() && self.held.is_none()
-    }
-}
-
-/// A request that waits to be served elsewhere, and what hooks have kept for its handler.
-#[derive(Debug)]
-pub(crate) struct HeldRequest {
-    request: Request,
-    user_values: UserValues,
-}
-
-impl HeldRequest {
-    fn empty() -> Box<Self> {
-        Box::new(Self { request: Request::empty(), user_values: UserValues::default() })
     }
 }
 
@@ -81,7 +68,7 @@ impl Workspace {
             std::mem::swap(&mut self.output, &mut pending.output);
         }
         if let Some(mut held) = pending.held.take() {
-            self.exchange_request(&mut held);
+            std::mem::swap(&mut self.ctx.request, &mut *held);
             self.own = Some(held);
             return;
         }
@@ -98,11 +85,6 @@ impl Workspace {
         }
     }
 
-    fn exchange_request(&mut self, with: &mut HeldRequest) {
-        std::mem::swap(&mut self.ctx.request, &mut with.request);
-        self.ctx.swap_user_values(&mut with.user_values);
-    }
-
     /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
@@ -113,9 +95,9 @@ impl Workspace {
 
     /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
     pub(crate) fn hold(&mut self, pending: &mut Pending) {
-        let mut held = self.own.take().unwrap_or_else(HeldRequest::empty);
-        self.exchange_request(&mut held);
-        let received = held.request.input_mut();
+        let mut held = self.own.take().unwrap_or_else(|| Box::new(Request::empty()));
+        std::mem::swap(&mut self.ctx.request, &mut *held);
+        let received = held.input_mut();
         let rest = left_over(received, self.buffer_size);
         // What is left is the buffer, without what it held; unless that was worth to be taken along.
         let buffer = std::mem::replace(received, rest);
@@ -154,7 +136,7 @@ impl Workspace {
     fn tidy_up(&mut self) {
         self.ctx.lent.end();
         if let Some(mut own) = self.own.take() {
-            self.exchange_request(&mut own);
+            std::mem::swap(&mut self.ctx.request, &mut *own);
         }
         let input = self.ctx.request.input_mut();
         input.clear();
