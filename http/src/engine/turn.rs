@@ -218,6 +218,9 @@ impl<H: Host> Turn<'_, H> {
         if let Some(hand_over) = self.host.hands_over(route, CodeAhead::Hook) {
             return Some(self.hand_over(hand_over));
         }
+        if let Some(end) = self.send_before(route.of_hook()) {
+            return Some(end);
+        }
         match self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host) {
             Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
             _ => None,
@@ -238,10 +241,8 @@ impl<H: Host> Turn<'_, H> {
         if let Some(hand_over) = self.host.hands_over(route, ahead) {
             return Some(self.hand_over(hand_over));
         }
-        // Answers that are ready must not wait for a handler that may block.
-        let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
-        if !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err() {
-            return Some(TurnEnd::Close);
+        if let Some(end) = self.send_before(route) {
+            return Some(end);
         }
         self.answers += 1;
         self.conn.course.is_read_ahead = false;
@@ -296,6 +297,14 @@ impl<H: Host> Turn<'_, H> {
         self.conn.course.is_read_ahead = false;
         self.conn.exchange.turn_away(self.work, &self.engine.service, self.host);
         None
+    }
+
+    /// Answers that are ready must not wait for the user's code that comes next, which may block.
+    fn send_before(&mut self, route: Route) -> Option<TurnEnd<H::HandOver>> {
+        let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
+        let is_over =
+            !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err();
+        is_over.then_some(TurnEnd::Close)
     }
 
     /// Earlier responses do not wait for the worker.
