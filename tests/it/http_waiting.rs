@@ -376,6 +376,38 @@ fn engine_answers_that_are_ready_do_not_wait_for_a_hook() {
     assert_eq!(client.response().status, 200);
 }
 
+/// Nothing is known of any of them, so the shards' threads try them, all at the same time.
+#[test]
+fn engine_f2_what_is_not_known_leaves_a_place_for_what_is_fast() {
+    const SHARDS: usize = 6;
+    let (gate, held) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (closed, count) = (gate.clone(), held.clone());
+    let running = Running::with(options().shards(SHARDS).max_workers(2), move |ctx| {
+        if ctx.path().starts_with("/held/") {
+            count.fetch_add(1, Ordering::SeqCst);
+            closed.pass();
+        }
+    });
+    let mut other = running.client();
+    for _ in 0..50 {
+        assert_eq!(other.get("/").status, 200);
+    }
+    let mut blocked = running.clients(50);
+    for (number, client) in blocked.iter_mut().enumerate() {
+        client.send(get(&format!("/held/{number}")));
+    }
+    eventually("what may block does", || held.load(Ordering::SeqCst) >= 2 + 4);
+    for _ in 0..50 {
+        assert_eq!(other.get("/").status, 200);
+        assert_eq!(running.client().get("/").status, 200);
+        thread::sleep(Duration::from_millis(2));
+    }
+    gate.open();
+    for client in &mut blocked {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
 /// Each of them gets a worker of its own, however short the queue is.
 #[test]
 fn engine_nobody_is_turned_away_while_there_are_workers() {

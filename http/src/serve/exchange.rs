@@ -266,6 +266,10 @@ impl Exchange {
     /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could be
     /// had for it.
     pub(crate) fn turn_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        if !self.kept.is_empty() {
+            self.forget_response(by);
+            work.time_has_passed();
+        }
         self.begin(work);
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
@@ -468,11 +472,7 @@ impl Exchange {
     /// Forgets the response that is under way, and what handlers have kept until its end.
     pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
         if self.outgoing.is_some() || !self.kept.is_empty() {
-            // What is dropped is the user's.
-            by.run_user_code(UserCode::Cleanup, || {
-                self.outgoing = None;
-                self.kept.clear();
-            });
+            by.forget((self.outgoing.take(), std::mem::take(&mut self.kept)));
         }
     }
 
