@@ -21,7 +21,7 @@ use anthill_tests::drivers::{on_both, on_both_within};
 use anthill_tests::processes::{apart_with_descriptors, memory_kib};
 use anthill_tests::server::{Running, plain};
 use anthill_tests::uploads::{assert_goes_on, or_next};
-use anthill_tests::{PATIENCE, background, eventually, planned_panic};
+use anthill_tests::{Gate, PATIENCE, background, eventually, planned_panic};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\
                     Cache-Control: no-cache\r\n\r\n";
@@ -812,4 +812,47 @@ fn serve_ten_thousand() {
     println!("listening on {}", running.address());
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     running.server().shutdown(PATIENCE).unwrap();
+}
+
+/// What runs at the ends of streams blocks as many threads as there are for what blocks, and no more.
+#[test]
+fn what_blocks_at_the_ends_of_streams_holds_up_nobody() {
+    const STREAMS: usize = 30;
+    let (hub, gate, ended) = (EventHub::new(), Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (to, held, ends) = (hub.clone(), gate.clone(), ended.clone());
+    let running = Running::with(plain().shards(2).max_workers(2), move |ctx| {
+        if ctx.path() != "/events" {
+            return;
+        }
+        let (held, ends) = (held.clone(), ends.clone());
+        let mut stream = to.subscribe();
+        stream.on_end(move || {
+            held.pass();
+            ends.fetch_add(1, Ordering::SeqCst);
+        });
+        ctx.set_event_stream(stream);
+    });
+    // Each shard gets some of these, whose answers are nobody's code.
+    let is_held_up_nowhere = || {
+        for mut client in running.clients(20) {
+            client.send("no request\r\n\r\n");
+            assert_eq!(client.response().status, 400);
+        }
+    };
+    let mut clients = running.clients(STREAMS);
+    for client in &mut clients {
+        client.send(get("/events"));
+    }
+    eventually("all listen", || hub.subscribers() == STREAMS);
+    // Some go by themselves, the others are sent the end.
+    clients.truncate(STREAMS / 2);
+    is_held_up_nowhere();
+    hub.close();
+    is_held_up_nowhere();
+    assert_eq!(ended.load(Ordering::SeqCst), 0);
+    gate.open();
+    eventually("each has ended", || ended.load(Ordering::SeqCst) == STREAMS);
+    for client in &mut clients {
+        assert_eq!(client.get("/").status, 200, "the stream, which ends, and the next response");
+    }
 }

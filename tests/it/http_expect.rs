@@ -139,6 +139,39 @@ fn exp_03_a_hook_says_yes_or_no() {
     }
 }
 
+/// While the body is on its way others are served by the same thread.
+#[test]
+fn what_a_hook_keeps_is_there_for_the_handler_of_its_request_and_for_no_other() {
+    for options in modes() {
+        let options = options.shards(1).expect_handler(|ctx| {
+            let whose = ctx.header_str("X").unwrap_or_default().to_owned();
+            ctx.set_user_value("whose", whose);
+            if ctx.path() == "/no" { 403 } else { 100 }
+        });
+        let handler = |ctx: &mut RequestCtx| {
+            let whose = ctx.user_value::<String>("whose").cloned().unwrap_or_default();
+            ctx.read_body().expect("the client sends it");
+            ctx.set_body(whose);
+        };
+        on_both(options, handler, |driven| {
+            for (framing, body) in FRAMINGS {
+                let (mut asks, mut other) = (driven.client(), driven.client());
+                asks.send(ask("/", framing));
+                assert_asked(&mut asks, "");
+                assert_eq!(other.get("/").text(), "", "it was asked nothing");
+                let mut refused = driven.client();
+                refused.send(ask("/no", framing));
+                assert_eq!(refused.response().status, 403);
+                refused.expect_end();
+                assert_eq!(other.get("/").text(), "");
+                asks.send(body);
+                assert_eq!(asks.response().text(), "y");
+                assert_eq!(asks.get("/").text(), "", "that was for one request");
+            }
+        });
+    }
+}
+
 #[test]
 fn a_streamed_body_is_asked_for_by_the_first_read() {
     for (framing, body) in FRAMINGS {

@@ -357,6 +357,74 @@ fn engine_answers_that_are_ready_do_not_wait_for_the_next_handler() {
 }
 
 #[test]
+fn engine_answers_that_are_ready_do_not_wait_for_a_hook() {
+    let (gate, entered) = (Gate::new(), Arc::new(AtomicU64::new(0)));
+    let (held, enters) = (gate.clone(), entered.clone());
+    let options = options().header_received(move |request| {
+        if request.path() == "/held" {
+            enters.fetch_add(1, Ordering::SeqCst);
+            held.pass();
+        }
+        RequestConfig::new()
+    });
+    let running = Running::with(options, |_| {});
+    let mut client = running.client();
+    client.send(get("/quick") + &get("/held"));
+    assert_eq!(client.response().status, 200);
+    eventually("the hook is asked", || entered.load(Ordering::SeqCst) == 1);
+    gate.open();
+    assert_eq!(client.response().status, 200);
+}
+
+/// Nothing is known of any of them, so the shards' threads try them, all at the same time.
+#[test]
+fn engine_f2_what_is_not_known_leaves_a_place_for_what_is_fast() {
+    const SHARDS: usize = 6;
+    let (gate, held) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (closed, count) = (gate.clone(), held.clone());
+    let running = Running::with(options().shards(SHARDS).max_workers(2), move |ctx| {
+        if ctx.path().starts_with("/held/") {
+            count.fetch_add(1, Ordering::SeqCst);
+            closed.pass();
+        }
+    });
+    let mut other = running.client();
+    for _ in 0..50 {
+        assert_eq!(other.get("/").status, 200);
+    }
+    let mut blocked = running.clients(50);
+    for (number, client) in blocked.iter_mut().enumerate() {
+        client.send(get(&format!("/held/{number}")));
+    }
+    eventually("what may block does", || held.load(Ordering::SeqCst) >= 2 + 4);
+    for _ in 0..50 {
+        assert_eq!(other.get("/").status, 200);
+        assert_eq!(running.client().get("/").status, 200);
+        thread::sleep(Duration::from_millis(2));
+    }
+    gate.open();
+    for client in &mut blocked {
+        assert_eq!(client.response().status, 200);
+    }
+}
+
+/// Each of them gets a worker of its own, however short the queue is.
+#[test]
+fn engine_nobody_is_turned_away_while_there_are_workers() {
+    let (running, gate, entered) = held(options().max_workers(20).max_waiting_requests(1));
+    let mut clients = running.clients(15);
+    for client in &mut clients {
+        client.send(get("/held"));
+    }
+    eventually("all are handled", || entered.load(Ordering::SeqCst) == 15);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(running.server().stats().rejections.turned_away, 0);
+}
+
+#[test]
 fn engine_a_worker_answers_one_by_one_what_blocks() {
     let turns = Arc::new(AtomicU64::new(0));
     let (gate, taken) = (Gate::new(), turns.clone());

@@ -228,7 +228,7 @@ impl ServerBuilder {
     /// How many handlers may block at once; 1024 when not set. From 1 to 1048576.
     ///
     /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
-    /// demand and gone when unused. There are at most `max_workers` of these, besides two for each shard, and four for
+    /// demand and gone when unused. There are at most `max_workers` of these, besides three for each shard, and four for
     /// handlers that turn out to block while all others do. The requests after those wait until one is done
     /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
     /// that do not block are answered, and timeouts are kept.

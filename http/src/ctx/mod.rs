@@ -212,7 +212,7 @@ impl RequestCtx {
         std::mem::take(&mut self.user_values)
     }
 
-    /// Exchanges what handlers and hooks have kept.
+    /// Exchanges what hooks have kept for the handler.
     pub(crate) fn swap_user_values(&mut self, with: &mut UserValues) {
         std::mem::swap(&mut self.user_values, with);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::engine::dispatch::Dispatch;
 use crate::engine::dispatch::predict::{Judgement, Route};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
@@ -51,7 +52,8 @@ impl Driver<'_> {
     /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and becomes a
     /// helper beyond all that were planned, of which there are only so many.
     fn may_run(&self, is_known: bool) -> bool {
-        let needed = if is_known { 1 } else { 2 };
+        // Each driver may be about to run what is not known; then there still is a place for what is.
+        let needed = if is_known { 1 } else { 1 + self.engine.shards.len() };
         self.engine.dispatch.queue.spare() >= needed
     }
 
@@ -88,6 +90,15 @@ impl Runner for Driver<'_> {
         }
     }
 
+    fn forget(&mut self, what: impl Send + 'static) {
+        if self.term.is_some() && !self.may_run(false) {
+            // Who has this dropped need not know that there is nobody for it just now.
+            self.engine.dispatch.leftovers.leave(Box::new(what));
+        } else {
+            self.run_user_code(UserCode::Cleanup, move || drop(what));
+        }
+    }
+
     fn may_wait_for_client(&mut self) -> bool {
         // Whoever overtakes it has it counted.
         true
@@ -113,8 +124,10 @@ impl Host for Driver<'_> {
             // Whoever reads a body as it arrives waits for the client.
             return Some(ByDriver(Lane::Clients));
         }
-        let stays = match self.engine.dispatch.predictor.judge(self.route) {
-            Judgement::Blocks => false,
+        let Dispatch { predictor, queue, .. } = &self.engine.dispatch;
+        let stays = match predictor.judge(self.route) {
+            // What was slow once, perhaps because something else had the CPU, does not wait for those who may block for ever.
+            Judgement::Blocks => predictor.is_doubtful(self.route) && !queue.has_room() && self.may_run(true),
             Judgement::Fast => self.may_run(true),
             Judgement::Unknown => self.may_run(false),
         };
@@ -187,6 +200,12 @@ impl Driver<'_> {
         self.timing.pass_begins(now);
         for ticket in left {
             self.withdraw(ticket, work);
+        }
+        while self.term.is_some() && self.may_run(false) {
+            let Some(leftover) = self.engine.dispatch.leftovers.take() else { return };
+            // Whosever it is.
+            self.route = Route::default();
+            self.forget(leftover);
         }
     }
 

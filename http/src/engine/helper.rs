@@ -76,11 +76,19 @@ pub(crate) fn serve_handed_over(engine: &Arc<Engine>, first: Option<(Lane, Hande
         if lane == Lane::Handlers {
             engine.dispatch.queue.note_service(begun.elapsed());
         }
-        match engine.dispatch.queue.take_next(lane) {
+        match next_piece(engine, lane) {
             Some(piece) => next = piece,
             None => return,
         }
     }
+}
+
+/// What an active worker takes up that is done with a piece of `lane`.
+pub(crate) fn next_piece(engine: &Engine, lane: Lane) -> Option<(Lane, HandedOver)> {
+    while let Some(leftover) = engine.dispatch.leftovers.take() {
+        drop(leftover);
+    }
+    engine.dispatch.queue.take_next(lane)
 }
 
 /// Serves one connection until it can be parked; says which lane that turned out to belong to.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::engine::Engine;
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::driver::{DriveEnd, drive};
-use crate::engine::helper::serve_handed_over;
+use crate::engine::helper::{next_piece, serve_handed_over};
 use crate::engine::shard::lease::{Sighting, Term};
 
 /// A job for a worker of the engine's pool.
@@ -52,7 +52,7 @@ fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
     match drive(engine, shard, term) {
         DriveEnd::Shard => {}
         DriveEnd::Overtaken => {
-            let next = engine.dispatch.queue.take_next(Lane::Handlers);
+            let next = next_piece(engine, Lane::Handlers);
             serve_handed_over(engine, next);
         }
     }

@@ -84,7 +84,7 @@ use crate::serve::workspace::Workspace;
 
 pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
-/// Threads for drivers that turn out to block while no helper may be had any more.
+/// Threads for drivers that turn out to block while no helper may be had any more, beside one for each shard.
 const SPARES: usize = 4;
 
 /// One life of a server: from the first listener to the end of its shutdown.
@@ -107,9 +107,10 @@ impl Engine {
     /// Starts the shards' drivers and the monitor.
     pub(crate) fn start(service: Arc<Service>) -> io::Result<Arc<Self>> {
         let settings = &service.settings;
+        let spares = settings.threads.shards.saturating_add(SPARES);
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.threads.all(SPARES))
+            .max_workers(settings.threads.all(spares))
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
@@ -124,7 +125,7 @@ impl Engine {
         let budget = Budget {
             helpers: threads.helpers(),
             clients: threads.max_streaming_workers,
-            spares: SPARES,
+            spares,
             waiting: threads.max_waiting,
         };
         let engine = Arc::new(Engine {

@@ -51,13 +51,17 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
                 engine.call_helpers(1);
             }
         }
-        Err(handed) => turn_away(engine, handed),
+        Err(HandedOver { mut conn, .. }) => {
+            conn.course.is_turned_away = true;
+            shard.queue(conn);
+        }
     }
 }
 
-/// Has the shard tell the peer that no worker can be had.
-pub(crate) fn turn_away(engine: &Engine, handed: HandedOver) {
-    let HandedOver { shard, mut conn } = handed;
+/// Has the shard tell the peer that no worker could be had in time; it may be one of many that have waited since the same
+/// moment.
+pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
+    let HandedOver { shard, mut conn } = expired;
     conn.course.is_turned_away = true;
-    engine.shards[shard].queue(conn);
+    engine.shards[shard].give_back(conn);
 }

@@ -121,6 +121,10 @@ pub(crate) fn end_overdue<H: Host>(
     if conn.next_deadline(now, &engine.service.settings) > now {
         return TurnEnd::Park;
     }
+    if matches!(conn.awaits, Awaits::FirstPart | Awaits::Source) {
+        // Nobody is given up for that: it is time for the driver to go on.
+        return TurnEnd::Park;
+    }
     let expects = conn.exchange.expects();
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
         return abandon(conn, work, host);
@@ -214,6 +218,9 @@ impl<H: Host> Turn<'_, H> {
         if let Some(hand_over) = self.host.hands_over(route, CodeAhead::Hook) {
             return Some(self.hand_over(hand_over));
         }
+        if let Some(end) = self.send_before(route.of_hook()) {
+            return Some(end);
+        }
         match self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host) {
             Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
             _ => None,
@@ -234,10 +241,8 @@ impl<H: Host> Turn<'_, H> {
         if let Some(hand_over) = self.host.hands_over(route, ahead) {
             return Some(self.hand_over(hand_over));
         }
-        // Answers that are ready must not wait for a handler that may block.
-        let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
-        if !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err() {
-            return Some(TurnEnd::Close);
+        if let Some(end) = self.send_before(route) {
+            return Some(end);
         }
         self.answers += 1;
         self.conn.course.is_read_ahead = false;
@@ -264,6 +269,10 @@ impl<H: Host> Turn<'_, H> {
                 // The client may wait for what was answered before it sends on.
                 return self.send().or_else(|| self.park(Awaits::FirstPart));
             }
+            if self.reads == READS_PER_TURN {
+                return self.send().or(Some(TurnEnd::Yield));
+            }
+            self.reads += 1;
             match self.conn.sock.read(self.work.ctx.request.input_mut().space(READ_ROOM)) {
                 // Whoever reads it will be told.
                 Ok(Some(0)) => self.conn.course.is_read_ahead = true,
@@ -285,8 +294,17 @@ impl<H: Host> Turn<'_, H> {
 
     fn turn_away(&mut self) -> Option<TurnEnd<H::HandOver>> {
         self.conn.course.is_turned_away = false;
+        self.conn.course.is_read_ahead = false;
         self.conn.exchange.turn_away(self.work, &self.engine.service, self.host);
         None
+    }
+
+    /// Answers that are ready must not wait for the user's code that comes next, which may block.
+    fn send_before(&mut self, route: Route) -> Option<TurnEnd<H::HandOver>> {
+        let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
+        let is_over =
+            !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err();
+        is_over.then_some(TurnEnd::Close)
     }
 
     /// Earlier responses do not wait for the worker.
@@ -450,5 +468,137 @@ impl<H: Host> Turn<'_, H> {
     fn park(&mut self, awaits: Awaits) -> Option<TurnEnd<H::HandOver>> {
         self.conn.awaits = awaits;
         Some(TurnEnd::Park)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::ServerBuilder;
+    use crate::ctx::{ConnInfo, RequestCtx};
+    use crate::engine::shard::clock::ConnClock;
+    use crate::engine::shard::deadlines::NEVER;
+    use crate::engine::shard::{Next, Shard};
+    use crate::engine::socket::Socket;
+    use crate::serve::service::Service;
+    use crate::wire::transport::{ReadCount, Transport};
+    use std::io::{self, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    /// Runs everything itself.
+    struct Itself;
+
+    impl Runner for Itself {
+        fn run_user_code(&mut self, _: UserCode, code: impl FnOnce()) {
+            code();
+        }
+
+        fn may_wait_for_client(&mut self) -> bool {
+            true
+        }
+
+        fn is_stopping(&self) -> bool {
+            false
+        }
+    }
+
+    impl Host for Itself {
+        type HandOver = ();
+
+        fn serves(&mut self, _: Route) {}
+
+        fn hands_over(&mut self, _: Route, _: CodeAhead) -> Option<()> {
+            None
+        }
+    }
+
+    /// A peer that always sends a little more.
+    struct Endless;
+
+    impl Transport for Endless {
+        fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+            room[0] = b'x';
+            Ok(ReadCount { count: 1, is_drained: false })
+        }
+
+        fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+            Ok(first.len() + second.len())
+        }
+
+        fn shut_down(&self) {}
+    }
+
+    const UPLOAD: &[u8] = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
+
+    /// Calls `check` with a connection that is out, whose peer has sent the head of an upload, and with the peer.
+    fn with_connection(check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream)) {
+        let options = ServerBuilder::default().shards(1).stream_request_body(true).body_read_ahead(1 << 20);
+        let settings = options.resolve().expect("options that go together");
+        let engine = Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut RequestCtx| {}))));
+        let engine = engine.expect("threads and pollers");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let socket = listener.accept().expect("the peer is there").0;
+        socket.set_nonblocking(true).expect("an option of every socket");
+        let socket = Arc::new(Socket::Tcp(mio::net::TcpStream::from_std(socket)));
+        peer.write_all(UPLOAD).expect("a peer");
+        // Another shard than the engine's: its driver is the test.
+        let (shard, _term) = Shard::new(0).expect("a poller");
+        let clock = ConnClock::new(0, NEVER);
+        shard.add(socket, ConnInfo::default(), None, clock).expect("it is taken in");
+        let mut conn = loop {
+            match shard.find(0) {
+                Next::Connection(conn) => break conn,
+                _ => shard.wait(None, &mut Vec::new()),
+            }
+        };
+        check(&engine, &mut conn, &mut engine.workspace(), peer);
+        engine.stop();
+        assert!(engine.wait_ended(None));
+    }
+
+    /// Serves the connection until it waits for more of its first part.
+    fn serve_to_first_part(engine: &Engine, conn: &mut Conn, work: &mut Workspace) {
+        while conn.awaits != Awaits::FirstPart {
+            conn.sock.readable = true;
+            let end = serve(engine, conn, work, &mut Itself);
+            assert!(matches!(end, TurnEnd::Park | TurnEnd::Yield), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_part_that_is_late_is_no_reason_to_give_up() {
+        with_connection(|engine, conn, work, mut peer| {
+            serve_to_first_part(engine, conn, work);
+            let due = conn.next_deadline(5, &engine.service.settings);
+            assert_ne!(due, NEVER);
+            // Whoever was kept from running for so long may be a worker, too.
+            assert_eq!(end_overdue(engine, conn, work, &mut Itself, due + 1000), TurnEnd::Park);
+            let _ = serve_overdue(engine, conn, work, &mut Itself);
+            let mut answer = [0; 17];
+            peer.read_exact(&mut answer).expect("the answer");
+            assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n");
+        });
+    }
+
+    #[test]
+    fn a_first_part_is_not_read_in_one_turn_however_fast_it_comes() {
+        with_connection(|engine, conn, work, _peer| {
+            serve_to_first_part(engine, conn, work);
+            conn.sock.transport = Arc::new(Endless);
+            conn.sock.readable = true;
+            assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Yield);
+        });
+    }
+
+    #[test]
+    fn who_was_turned_away_has_the_first_part_of_the_next_body_read_ahead() {
+        with_connection(|engine, conn, work, _peer| {
+            serve_to_first_part(engine, conn, work);
+            (conn.course.is_turned_away, conn.course.is_read_ahead) = (true, true);
+            let _ = serve(engine, conn, work, &mut Itself);
+            assert!(!conn.course.is_turned_away && !conn.course.is_read_ahead);
+        });
     }
 }

@@ -130,7 +130,7 @@ pub(crate) struct Exchange {
     sends_first: bool,
     /// What is to follow the output: the rest of a streamed response.
     outgoing: Option<Box<Outgoing>>,
-    /// What handlers have kept until the streamed response is sent.
+    /// What hooks have kept for the handler; and what handlers have kept until the streamed response is sent.
     kept: UserValues,
     /// Requests that [`Exchange::uncounted_requests`] has told of.
     counted_requests: u64,
@@ -217,6 +217,8 @@ impl Exchange {
             self.stage = ConnStage::ClosingMidRequest;
             return Ok(Step::Ends);
         }
+        // The handler may be called elsewhere, and others be served here before.
+        ctx.swap_user_values(&mut self.kept);
         self.configure(config);
         if verdict? {
             self.is_accepted = true;
@@ -248,7 +250,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
-        work.ctx.begin(self.session.requests(), work.moment.wall);
+        self.begin(work);
         // It is given back when the workspace is left, or is lent for the next request.
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
         work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
@@ -264,11 +266,23 @@ impl Exchange {
     /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could be
     /// had for it.
     pub(crate) fn turn_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
-        work.ctx.begin(self.session.requests(), work.moment.wall);
+        if !self.kept.is_empty() {
+            self.forget_response(by);
+            work.time_has_passed();
+        }
+        self.begin(work);
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         let reply = self.respond(work, service, by);
         self.finish(reply.close.is_none(), work, by);
+    }
+
+    /// Begins to answer the request in the workspace, with what hooks have kept for it.
+    fn begin(&mut self, work: &mut Workspace) {
+        work.ctx.begin(self.session.requests(), work.moment.wall);
+        if self.is_accepted {
+            work.ctx.swap_user_values(&mut self.kept);
+        }
     }
 
     /// Forgets the request that was answered. `stays`: so far the connection does.
@@ -458,11 +472,7 @@ impl Exchange {
     /// Forgets the response that is under way, and what handlers have kept until its end.
     pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
         if self.outgoing.is_some() || !self.kept.is_empty() {
-            // What is dropped is the user's.
-            by.run_user_code(UserCode::Cleanup, || {
-                self.outgoing = None;
-                self.kept.clear();
-            });
+            by.forget((self.outgoing.take(), std::mem::take(&mut self.kept)));
         }
     }
 

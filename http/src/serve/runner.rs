@@ -18,6 +18,11 @@ pub(crate) trait Runner {
     /// Runs `code`, which may block.
     fn run_user_code(&mut self, what: UserCode, code: impl FnOnce());
 
+    /// Drops what the user has kept, or gave us, now or later.
+    fn forget(&mut self, what: impl Send + 'static) {
+        self.run_user_code(UserCode::Cleanup, move || drop(what));
+    }
+
     /// Asked before a function of the user's goes on at the pace of the client, on this thread. False: there are as many
     /// of that kind as may be.
     fn may_wait_for_client(&mut self) -> bool;

@@ -2,7 +2,7 @@
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
 use crate::config::settings::Settings;
-use crate::ctx::{ConnInfo, RequestCtx, UserValues};
+use crate::ctx::{ConnInfo, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
 use crate::serve::moment::{Clock, Moment};
@@ -28,7 +28,7 @@ pub(crate) struct Workspace {
     /// The workspace's own buffer, while that of a connection with much left over lies here.
     spare_input: Option<Input>,
     /// The workspace's own request, while one that was held lies here.
-    own: Option<Box<HeldRequest>>,
+    own: Option<Box<Request>>,
 }
 
 /// What a connection that is not being served has left over: mostly nothing, and then it takes no room.
@@ -41,7 +41,7 @@ struct LeftOver {
     input: Input,
     output: Output,
     /// A request that was found and not answered yet, together with its bytes.
-    held: Option<Box<HeldRequest>>,
+    held: Option<Box<Request>>,
 }
 
 impl Pending {
@@ -65,19 +65,6 @@ impl Pending {
     /// Whether all that was to be sent has been sent.
     pub(crate) fn is_sent(&self) -> bool {
         self.0.as_deref().is_none_or(|left| left.output.is_empty())
-    }
-}
-
-/// A request that waits to be served elsewhere, and what hooks have kept for its handler.
-#[derive(Debug)]
-pub(crate) struct HeldRequest {
-    request: Request,
-    user_values: UserValues,
-}
-
-impl HeldRequest {
-    fn empty() -> Box<Self> {
-        Box::new(Self { request: Request::empty(), user_values: UserValues::default() })
     }
 }
 
@@ -105,7 +92,7 @@ impl Workspace {
                 std::mem::swap(&mut self.output, &mut left.output);
             }
             if let Some(mut held) = left.held.take() {
-                self.exchange_request(&mut held);
+                std::mem::swap(&mut self.ctx.request, &mut *held);
                 self.own = Some(held);
                 return;
             }
@@ -127,11 +114,6 @@ impl Workspace {
         }
     }
 
-    fn exchange_request(&mut self, with: &mut HeldRequest) {
-        std::mem::swap(&mut self.ctx.request, &mut with.request);
-        self.ctx.swap_user_values(&mut with.user_values);
-    }
-
     /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
@@ -141,10 +123,10 @@ impl Workspace {
 
     /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
     pub(crate) fn hold(&mut self, pending: &mut Pending) {
-        let mut held = self.own.take().unwrap_or_else(HeldRequest::empty);
-        self.exchange_request(&mut held);
-        held.request.fit();
-        let received = held.request.input_mut();
+        let mut held = self.own.take().unwrap_or_else(|| Box::new(Request::empty()));
+        std::mem::swap(&mut self.ctx.request, &mut *held);
+        held.fit();
+        let received = held.input_mut();
         let rest = left_over(received, self.buffer_size);
         // What is left is the buffer, without what it held; unless that was worth to be taken along.
         let buffer = std::mem::replace(received, rest);
@@ -155,7 +137,7 @@ impl Workspace {
         self.leave(pending, Input::default(), Some(held));
     }
 
-    fn leave(&mut self, pending: &mut Pending, input: Input, held: Option<Box<HeldRequest>>) {
+    fn leave(&mut self, pending: &mut Pending, input: Input, held: Option<Box<Request>>) {
         if self.output.is_empty() && input.is_empty() && held.is_none() {
             self.output.clear();
         } else {
@@ -188,7 +170,7 @@ impl Workspace {
     fn tidy_up(&mut self) {
         self.ctx.lent.end();
         if let Some(mut own) = self.own.take() {
-            self.exchange_request(&mut own);
+            std::mem::swap(&mut self.ctx.request, &mut *own);
         }
         let input = self.ctx.request.input_mut();
         input.clear();

@@ -1,9 +1,11 @@
 //! Which requests are handed over to workers, and how workers come to them.
 
+pub(crate) mod leftovers;
 pub(crate) mod predict;
 pub(crate) mod queue;
 pub(crate) mod self_timing;
 
+use crate::engine::dispatch::leftovers::Leftovers;
 use crate::engine::dispatch::predict::Predictor;
 use crate::engine::dispatch::queue::{Budget, HandOverQueue};
 
@@ -12,10 +14,15 @@ use crate::engine::dispatch::queue::{Budget, HandOverQueue};
 pub(crate) struct Dispatch<W> {
     pub(crate) predictor: Predictor,
     pub(crate) queue: HandOverQueue<W>,
+    pub(crate) leftovers: Leftovers,
 }
 
 impl<W> Dispatch<W> {
     pub(crate) fn new(budget: Budget) -> Self {
-        Dispatch { predictor: Predictor::new(), queue: HandOverQueue::new(budget) }
+        Dispatch {
+            predictor: Predictor::new(),
+            queue: HandOverQueue::new(budget),
+            leftovers: Leftovers::default(),
+        }
     }
 }

@@ -90,6 +90,11 @@ impl Predictor {
         }
     }
 
+    /// Whether a route that counts as blocking has been slow once only, or for the last time long ago.
+    pub(crate) fn is_doubtful(&self, route: Route) -> bool {
+        (1..=ONCE).contains(&self.entry(route).load(Ordering::Relaxed))
+    }
+
     /// A handler of the route blocked on a driver.
     pub(crate) fn surprised(&self, route: Route) {
         let entry = self.entry(route);
@@ -213,5 +218,17 @@ mod tests {
         predictor.proved(route);
         assert_eq!(predictor.judge(route), Judgement::Fast);
         assert_eq!(predictor.judge(route.of_hook()), Judgement::Blocks);
+    }
+
+    #[test]
+    fn once_is_doubtful_and_twice_is_not() {
+        let (predictor, route) = (Predictor::new(), Route::from_number(3));
+        assert!(!predictor.is_doubtful(route), "nothing is known");
+        predictor.proved(route);
+        assert!(!predictor.is_doubtful(route), "it is fast");
+        predictor.surprised(route);
+        assert_eq!((predictor.judge(route), predictor.is_doubtful(route)), (Judgement::Blocks, true));
+        predictor.surprised(route);
+        assert_eq!((predictor.judge(route), predictor.is_doubtful(route)), (Judgement::Blocks, false));
     }
 }

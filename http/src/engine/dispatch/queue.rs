@@ -122,13 +122,18 @@ impl<W> HandOverQueue<W> {
     /// Leaves `work` here.
     ///
     /// # Errors
-    /// The work, when as many wait already as may.
+    /// The work, when as many wait already as may, beside those that workers are coming for, and none can be called for this.
     pub(crate) fn hand_over(&self, lane: Lane, work: W, now: Duration) -> Result<Waiting, W> {
+        let Budget { helpers, waiting, .. } = self.budget;
         let mut queue = lock(&self.queue);
-        if queue.handlers.count + queue.clients.count >= self.budget.waiting {
+        let count = queue.handlers.count + queue.clients.count;
+        let is_full = count >= waiting.saturating_add(queue.coming);
+        let wants_another = queue.wants_another(lane, &self.budget) || is_full && lane == Lane::Handlers;
+        let must_wake = queue.active < helpers && wants_another;
+        // The last bound is that of calls that fail.
+        if is_full && !must_wake || count >= waiting.saturating_add(helpers) {
             return Err(work);
         }
-        let must_wake = queue.active < self.budget.helpers && queue.wants_another(lane, &self.budget);
         let place = queue.lane(lane).push(now, work);
         self.call(&mut queue, usize::from(must_wake));
         Ok(Waiting { ticket: Ticket::new(lane, place), must_wake })
@@ -523,8 +528,28 @@ mod tests {
         for work in 0..8 {
             let _ = hand_over(&queue, if work % 2 == 0 { Lane::Handlers } else { Lane::Clients }, work);
         }
-        assert_eq!(queue.hand_over(Lane::Handlers, 8, NOW), Err(8));
+        assert!(queue.hand_over(Lane::Handlers, 8, NOW).is_ok(), "a worker is coming for one of them");
+        assert_eq!(queue.hand_over(Lane::Handlers, 9, NOW), Err(9));
         assert_eq!(queue.arrive(), Some((Lane::Handlers, 0)));
-        assert!(queue.hand_over(Lane::Handlers, 8, NOW).is_ok());
+        assert_eq!(queue.hand_over(Lane::Handlers, 9, NOW), Err(9));
+        assert_eq!(next(&queue, Lane::Handlers), Some(2));
+        assert!(queue.hand_over(Lane::Handlers, 9, NOW).is_ok());
+    }
+
+    #[test]
+    fn nobody_is_refused_while_another_worker_may_be_called() {
+        let queue = HandOverQueue::new(Budget { helpers: 4, clients: 1, spares: 1, waiting: 1 });
+        queue.note_service(Duration::from_micros(1));
+        for work in 0..5 {
+            assert_eq!(
+                hand_over(&queue, Lane::Handlers, work),
+                [true, false, true, true, true][work as usize]
+            );
+        }
+        assert_eq!(queue.hand_over(Lane::Handlers, 5, NOW), Err(5), "all are called, and one has to wait");
+        // When none of them is to be had there is an end, too.
+        queue.call_failed(4);
+        assert_eq!(queue.hand_over(Lane::Handlers, 5, NOW), Err(5));
+        assert_eq!(queue.len(), 5);
     }
 }

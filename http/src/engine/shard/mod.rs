@@ -208,6 +208,11 @@ impl Shard {
         self.wake_if(self.table.queue(conn));
     }
 
+    /// Gives back a connection that is out, to be served behind the others: there may be many of its kind at one moment.
+    pub(crate) fn give_back(&self, conn: Box<Conn>) {
+        self.wake_if(self.table.give_back(conn));
+    }
+
     /// Ends a connection that is out, and closes it.
     pub(crate) fn close(&self, conn: Box<Conn>) {
         conn.sock.end_if_kept();

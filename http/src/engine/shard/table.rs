@@ -18,8 +18,8 @@ use crate::engine::sync::{Mutex, lock};
 
 /// Turns before the poller is asked again.
 const TURNS_PER_PASS: usize = 64;
-/// So many of the connections that were woken are served in one pass whatever else there is. However many were, others are
-/// heard in between.
+/// So many of the connections that were woken, or given back, are served in one pass whatever else there is. However many
+/// were, others are heard in between.
 const RESUMED_PER_PASS_MIN: usize = 8;
 /// So many of those whose time is up are taken at once, for the same reason.
 const OVERDUE_AT_ONCE: usize = 64;
@@ -47,7 +47,8 @@ pub(crate) struct Table<C> {
 struct TableState<C> {
     slots: Slots<C>,
     to_serve: VecDeque<ToServe<C>>,
-    /// Connections that are out, because they were woken. They get into the queue a few at a time.
+    /// Connections that are out, and of which many may come at one moment: they were woken, or given back by whoever was to
+    /// serve them. They get into the queue a few at a time.
     resumed: VecDeque<C>,
     /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
     /// keep others from being heard.
@@ -173,6 +174,15 @@ impl<C: Member> Table<C> {
     pub(crate) fn queue(&self, connection: C) -> bool {
         let mut state = lock(&self.state);
         state.to_serve.push_back(ToServe::Ready(connection));
+        state.must_wake(true)
+    }
+
+    /// Gives back a connection that is out, to be served behind the others, together with any number of its kind. True:
+    /// wake the driver.
+    #[must_use]
+    pub(crate) fn give_back(&self, connection: C) -> bool {
+        let mut state = lock(&self.state);
+        state.resumed.push_back(connection);
         state.must_wake(true)
     }
 
@@ -402,6 +412,34 @@ mod tests {
             served += pass(&table, 0);
         }
         assert_eq!(served, woken.len());
+    }
+
+    #[test]
+    fn however_many_are_given_back_whoever_is_reported_comes_first() {
+        let (table, tokens) = parked(1000, NEVER);
+        let (last, others) = tokens.split_last().expect("a thousand");
+        table.report(others.iter().map(|token| (*token, READABLE)), &mut Vec::new());
+        let mut out = Vec::new();
+        while out.len() < others.len() {
+            match table.find(0) {
+                Next::Connection(conn) => out.push(conn),
+                _ => table.report(std::iter::empty(), &mut Vec::new()),
+            }
+        }
+        assert!(matches!(table.find(0), Next::Nothing(_)));
+        let wakes = out.into_iter().map(|conn| table.give_back(conn)).filter(|wakes| *wakes);
+        assert_eq!(wakes.count(), 1, "the first one");
+        table.report([(*last, READABLE)].into_iter(), &mut Vec::new());
+        let Next::Connection(first) = table.find(0) else { panic!("it is ready") };
+        assert_eq!(first.token, *last);
+        let mut served = pass(&table, 0);
+        while !matches!(table.find(0), Next::Nothing(_)) {
+            table.report(std::iter::empty(), &mut Vec::new());
+            let now = pass(&table, 0);
+            assert!(now <= TURNS_PER_PASS, "{now} at once");
+            served += now;
+        }
+        assert_eq!(served, others.len());
     }
 
     #[test]
