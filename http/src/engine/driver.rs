@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::engine::dispatch::Dispatch;
-use crate::engine::dispatch::predict::{Judgement, Route};
+use crate::engine::dispatch::predict::{Doubt, Judgement, Route};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
 use crate::engine::placing::{self, HandedOver};
@@ -28,8 +28,8 @@ const HALF_CLOSE: Duration = Duration::from_millis(50);
 pub(crate) enum DriveEnd {
     /// The shard has ended.
     Shard,
-    /// Somebody else drives it: the worker is an active helper now, done with a piece of the lane of handlers.
-    Overtaken,
+    /// Somebody else drives it: the worker is an active helper now, done with a piece of this lane.
+    Overtaken(Lane),
 }
 
 /// A thread that drives a shard, as the host of its turns.
@@ -43,6 +43,8 @@ struct Driver<'a> {
     timing: SelfTiming,
     /// Somebody was held up: others are to be heard first.
     is_late: bool,
+    /// Which budget what runs here is in, once somebody else drives.
+    lane: Lane,
 }
 
 /// Evidence that a driver hands a connection over, to whoever takes from this lane.
@@ -57,14 +59,28 @@ impl Driver<'_> {
         self.engine.dispatch.queue.spare() >= needed
     }
 
+    /// Goes over to the budget for clients. False: that is used up.
+    fn wait_for_clients(&mut self) -> bool {
+        let may_wait = self.engine.dispatch.queue.change_to_clients();
+        if may_wait {
+            self.lane = Lane::Clients;
+        }
+        may_wait
+    }
+
     /// What was run was timed, and the driver drives still.
     fn learn(&mut self, run: Run) {
         let predictor = &self.engine.dispatch.predictor;
         match run {
             Run::Quick => predictor.proved(self.route),
             Run::Slow => {
-                predictor.surprised(self.route);
                 self.is_late = true;
+                // While all helpers are busy a route would not be cleared of it, and perhaps something else had the CPU: then
+                // being overtaken alone counts.
+                let is_fast = predictor.judge(self.route) == Judgement::Fast;
+                if !is_fast || self.engine.dispatch.queue.has_room() {
+                    predictor.surprised(self.route);
+                }
             }
         }
     }
@@ -85,7 +101,15 @@ impl Runner for Driver<'_> {
         code();
         let run = begun.map(|begun| self.timing.ended(begun));
         self.term = self.shard.lease.leave(inside);
-        if let (Some(run), Some(_)) = (run, &self.term) {
+        if self.term.is_none() {
+            return;
+        }
+        if what == UserCode::Body && self.lane == Lane::Clients {
+            // It was done before anybody had to drive instead.
+            self.lane = Lane::Handlers;
+            self.engine.dispatch.queue.change_back();
+        }
+        if let Some(run) = run {
             self.learn(run);
         }
     }
@@ -100,8 +124,7 @@ impl Runner for Driver<'_> {
     }
 
     fn may_wait_for_client(&mut self) -> bool {
-        // Whoever overtakes it has it counted.
-        true
+        self.lane == Lane::Clients || self.wait_for_clients()
     }
 
     fn is_stopping(&self) -> bool {
@@ -118,16 +141,24 @@ impl Host for Driver<'_> {
 
     fn hands_over(&mut self, route: Route, ahead: CodeAhead) -> Option<ByDriver> {
         self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
-        // Without the lease no shard is held up any more.
-        self.term.as_ref()?;
+        if self.term.is_none() {
+            // Without the lease no shard is held up any more; but clients have a budget.
+            let waits = ahead == CodeAhead::Reader && !self.may_wait_for_client();
+            return waits.then_some(ByDriver(Lane::Clients));
+        }
         if ahead == CodeAhead::Reader {
             // Whoever reads a body as it arrives waits for the client.
             return Some(ByDriver(Lane::Clients));
         }
         let Dispatch { predictor, queue, .. } = &self.engine.dispatch;
         let stays = match predictor.judge(self.route) {
-            // What was slow once, perhaps because something else had the CPU, does not wait for those who may block for ever.
-            Judgement::Blocks => predictor.is_doubtful(self.route) && !queue.has_room() && self.may_run(true),
+            // What may be fast all the same does not wait for those who may block for ever.
+            Judgement::Blocks if queue.has_room() => false,
+            Judgement::Blocks => match predictor.doubt(self.route) {
+                Doubt::None => false,
+                Doubt::Some => self.may_run(false),
+                Doubt::Great => self.may_run(true),
+            },
             Judgement::Fast => self.may_run(true),
             Judgement::Unknown => self.may_run(false),
         };
@@ -140,8 +171,15 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
     let shard = &engine.shards[index];
     let mut work = engine.workspace();
     let timing = SelfTiming::new();
-    let mut driver =
-        Driver { engine, shard, term: Some(term), route: Route::default(), timing, is_late: false };
+    let mut driver = Driver {
+        engine,
+        shard,
+        term: Some(term),
+        route: Route::default(),
+        timing,
+        is_late: false,
+        lane: Lane::Handlers,
+    };
     work.moment = engine.clock.now();
     while driver.term.is_some() {
         let (conn, end) = match shard.find(work.moment.millis) {
@@ -183,7 +221,7 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
             placing::hand_over(engine, index, conn, lane);
         }
     }
-    DriveEnd::Overtaken
+    DriveEnd::Overtaken(driver.lane)
 }
 
 impl Driver<'_> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::engine::Engine;
-use crate::engine::dispatch::queue::Lane;
 use crate::engine::driver::{DriveEnd, drive};
 use crate::engine::helper::{next_piece, serve_handed_over};
 use crate::engine::shard::lease::{Sighting, Term};
@@ -51,8 +50,8 @@ impl Job {
 fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
     match drive(engine, shard, term) {
         DriveEnd::Shard => {}
-        DriveEnd::Overtaken => {
-            let next = next_piece(engine, Lane::Handlers);
+        DriveEnd::Overtaken(lane) => {
+            let next = next_piece(engine, lane);
             serve_handed_over(engine, next);
         }
     }

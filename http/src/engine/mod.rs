@@ -124,6 +124,7 @@ impl Engine {
         let threads = &settings.threads;
         let budget = Budget {
             helpers: threads.helpers(),
+            handlers: threads.max_workers,
             clients: threads.max_streaming_workers,
             spares,
             waiting: threads.max_waiting,

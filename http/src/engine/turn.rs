@@ -288,7 +288,8 @@ impl<H: Host> Turn<'_, H> {
     /// The route of the request in the workspace.
     fn note_route(&mut self) -> Route {
         let request = &self.work.ctx.request;
-        self.conn.course.route = Route::of(request.method(), request.request_uri());
+        self.conn.course.route =
+            self.engine.dispatch.predictor.route(request.method(), request.request_uri());
         self.conn.course.route
     }
 

@@ -10,7 +10,7 @@ use crate::engine::shard::lease::{Lease, Sighting, Term};
 use crate::explore::{Preemptions::*, explore};
 
 /// One helper, and one shard: with it there are three threads, one of which is left to drive when the others block.
-const BUDGET: Budget = Budget { helpers: 1, clients: 1, spares: 0, waiting: 8 };
+const BUDGET: Budget = Budget { helpers: 1, handlers: 1, clients: 1, spares: 0, waiting: 8 };
 const WORKERS: usize = 3;
 const REQUESTS: usize = 3;
 

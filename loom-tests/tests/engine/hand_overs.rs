@@ -14,7 +14,7 @@ use crate::explore::{Preemptions::*, explore};
 const NOW: Duration = Duration::ZERO;
 /// When whatever was left at `NOW` has waited for too long.
 const LATER: Duration = Duration::from_secs(1);
-const BUDGET: Budget = Budget { helpers: 2, clients: 1, spares: 0, waiting: 8 };
+const BUDGET: Budget = Budget { helpers: 2, handlers: 2, clients: 1, spares: 0, waiting: 8 };
 
 /// The queue, and how often each piece of work was done.
 struct Scene {

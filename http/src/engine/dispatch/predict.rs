@@ -1,61 +1,57 @@
 //! Which routes block: learned, so that their requests are handed to a worker before they can stall a shard.
 //!
 //! A route is the method and the first two segments of the path; what a hook does with its requests is a route of its
-//! own. Each has an entry in a fixed table (routes that share an entry share their fate, which costs speed only), which
-//! says that nothing is known, that the route is fast, or how many fast runs are missing until it counts as fast. A
-//! handler that blocked on a driver makes that the full number; while there are any the route is dispatched. Dispatched
-//! runs time themselves: a slow one makes it the full number again, a fast one takes one off. So a route counts as
-//! blocking while more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us each)
-//! costs less than being surprised by one. A fast route that is slow once is looked at for a few runs first.
+//! own. What is known of it is that it is fast, or how many fast runs are missing until it counts as fast. A handler that
+//! blocked on a driver makes that the full number; while there are any the route is dispatched. Dispatched runs time
+//! themselves: a slow one makes it the full number again, a fast one takes one off. So a route counts as blocking while
+//! more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us each) costs less
+//! than being surprised by one. A route that is slow once, the first time perhaps, is looked at for a few runs first.
+//!
+//! The same is kept for the method and the first segment alone, which stands in for routes of which nothing is known: where
+//! the second segment is a parameter, each of its values is a route that has never run.
+//!
+//! The table has a fixed size. An entry says whose it is, so routes do not share their fate, and one that is fast is not
+//! given up for another. Which routes meet in an entry nobody can compute from outside, because the hash has a seed of this
+//! process.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Entries in the table, a power of two.
-const ENTRIES: usize = 1024;
+const ENTRIES: usize = 4096;
 /// Fast runs in a row that make a route inline again.
 const FULL: u8 = 200;
-/// The same for a fast route that was slow once: something else may have had the CPU.
+/// The same for a route that was slow once: something else may have had the CPU, or it had to begin.
 const ONCE: u8 = 8;
-/// The entry of a route that is fast; above all numbers of missing runs. Zero is that of a route of which nothing is
-/// known.
+/// What is known of a route that is fast; above all numbers of missing runs. Zero: nothing is known.
 const PROVEN: u8 = u8::MAX;
 /// The same of one that was slow a short time ago: next time it will be believed.
 const PROVEN_AGAIN: u8 = PROVEN - 1;
 /// Runs shorter than this are fast: not much more than handing over costs.
 pub(crate) const FAST: Duration = Duration::from_micros(100);
-/// How many path segments tell routes apart; further ones are mostly parameters.
-const SEGMENTS: usize = 2;
 
-/// An entry of the table.
+/// What tells requests apart whose handlers block from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Route(u16);
+pub(crate) struct Route {
+    own: u32,
+    /// That of the first segment alone.
+    prefix: u32,
+}
 
 impl Route {
-    /// The route of a request.
-    pub(crate) fn of(method: &str, target: &[u8]) -> Self {
-        let mut segments = 0;
-        let is_behind = |byte: &u8| {
-            segments += usize::from(*byte == b'/');
-            segments > SEGMENTS || matches!(byte, b'?' | b'#')
-        };
-        let end = target.iter().position(is_behind).unwrap_or(target.len());
-        let hash = hash(hash(SEED, method.as_bytes()), &target[..end]);
-        Route((hash >> 48) as u16 & (ENTRIES - 1) as u16)
-    }
-
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
-        Route(!self.0 & (ENTRIES - 1) as u16)
+        Route { own: !self.own, prefix: !self.prefix }
     }
 
     /// As a number that fits an atomic.
-    pub(crate) fn to_number(self) -> u16 {
-        self.0
+    pub(crate) fn to_number(self) -> u64 {
+        u64::from(self.own) << 32 | u64::from(self.prefix)
     }
 
-    pub(crate) fn from_number(number: u16) -> Self {
-        Route(number & (ENTRIES - 1) as u16)
+    pub(crate) fn from_number(number: u64) -> Self {
+        Route { own: (number >> 32) as u32, prefix: number as u32 }
     }
 }
 
@@ -70,88 +66,157 @@ pub(crate) enum Judgement {
     Blocks,
 }
 
+/// How sure it is that a route blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    None,
+    /// It was fast since.
+    Some,
+    /// It was slow once only, or for the last time long ago.
+    Great,
+}
+
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Predictor {
-    entries: Box<[AtomicU8]>,
+    /// Whose the entry is in the upper bits, and what is known in the lowest eight.
+    entries: Box<[AtomicU32]>,
+    seed: u64,
 }
 
 impl Predictor {
     pub(crate) fn new() -> Self {
-        Predictor { entries: (0..ENTRIES).map(|_| AtomicU8::new(0)).collect() }
+        let seed = RandomState::new().hash_one(ENTRIES);
+        Predictor { entries: (0..ENTRIES).map(|_| AtomicU32::new(0)).collect(), seed }
+    }
+
+    /// The route of a request.
+    pub(crate) fn route(&self, method: &str, target: &[u8]) -> Route {
+        let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
+        let first = target.iter().skip(1).position(is_end).map_or(target.len(), |end| end + 1);
+        let (first, rest) = target.split_at(first);
+        let prefix = hash(hash(self.seed, method.as_bytes()), first);
+        let own = match rest.split_first() {
+            Some((b'/', second)) => {
+                let end = second.iter().position(is_end).unwrap_or(second.len());
+                hash(prefix, &second[..end])
+            }
+            _ => prefix,
+        };
+        Route { own: (own >> 32) as u32, prefix: (prefix >> 32) as u32 }
     }
 
     #[inline]
     pub(crate) fn judge(&self, route: Route) -> Judgement {
-        match self.entry(route).load(Ordering::Relaxed) {
+        match self.known(route.own) {
+            0 if self.blocks(self.known(route.prefix)) => Judgement::Blocks,
             0 => Judgement::Unknown,
             PROVEN | PROVEN_AGAIN => Judgement::Fast,
             _ => Judgement::Blocks,
         }
     }
 
-    /// Whether a route that counts as blocking has been slow once only, or for the last time long ago.
-    pub(crate) fn is_doubtful(&self, route: Route) -> bool {
-        (1..=ONCE).contains(&self.entry(route).load(Ordering::Relaxed))
+    /// How sure it is that a route blocks which is judged so.
+    pub(crate) fn doubt(&self, route: Route) -> Doubt {
+        let missing = match self.known(route.own) {
+            0 => self.known(route.prefix),
+            missing => missing,
+        };
+        match missing {
+            0..=ONCE => Doubt::Great,
+            FULL.. => Doubt::None,
+            _ => Doubt::Some,
+        }
     }
 
     /// A handler of the route blocked on a driver.
     pub(crate) fn surprised(&self, route: Route) {
-        let entry = self.entry(route);
-        let missing = if entry.load(Ordering::Relaxed) == PROVEN { ONCE } else { FULL };
-        entry.store(missing, Ordering::Relaxed);
+        self.change(route, |known| if matches!(known, 0 | PROVEN) { ONCE } else { FULL });
+    }
+
+    /// The first run of the route that was looked at did not block.
+    pub(crate) fn proved(&self, route: Route) {
+        self.change(route, |known| if known == 0 { PROVEN } else { known });
+    }
+
+    /// A dispatched run of the route took `elapsed`.
+    pub(crate) fn ran(&self, route: Route, elapsed: Duration) {
+        self.change(route, |known| match known {
+            _ if elapsed >= FAST => FULL,
+            PROVEN | PROVEN_AGAIN => known,
+            0 => PROVEN,
+            1 => PROVEN_AGAIN,
+            missing => missing - 1,
+        });
     }
 
     /// Forgets of fast routes that they were slow a while ago.
     pub(crate) fn forgive(&self) {
         for entry in &self.entries {
-            if entry.load(Ordering::Relaxed) == PROVEN_AGAIN {
-                entry.store(PROVEN, Ordering::Relaxed);
+            let value = entry.load(Ordering::Relaxed);
+            if value as u8 == PROVEN_AGAIN {
+                entry.store(value & !0xff | u32::from(PROVEN), Ordering::Relaxed);
             }
         }
     }
 
-    /// The first run of the route that was looked at did not block.
-    pub(crate) fn proved(&self, route: Route) {
-        let _ = self.entry(route).compare_exchange(0, PROVEN, Ordering::Relaxed, Ordering::Relaxed);
+    fn blocks(&self, known: u8) -> bool {
+        !matches!(known, 0 | PROVEN | PROVEN_AGAIN)
     }
 
-    /// A dispatched run of the route took `elapsed`.
-    pub(crate) fn ran(&self, route: Route, elapsed: Duration) {
-        let entry = self.entry(route);
-        if elapsed >= FAST {
-            entry.store(FULL, Ordering::Relaxed);
+    /// What is known of the route of this hash.
+    #[inline]
+    fn known(&self, hash: u32) -> u8 {
+        let value = self.entry(hash).load(Ordering::Relaxed);
+        if value >> 8 == owner(hash) { value as u8 } else { 0 }
+    }
+
+    fn change(&self, route: Route, change: impl Fn(u8) -> u8) {
+        self.change_one(route.own, &change);
+        if route.prefix != route.own {
+            self.change_one(route.prefix, &change);
+        }
+    }
+
+    /// Two workers may change the same one; it is a guess, not an account.
+    fn change_one(&self, hash: u32, change: impl Fn(u8) -> u8) {
+        let entry = self.entry(hash);
+        let before = entry.load(Ordering::Relaxed);
+        let is_own = before >> 8 == owner(hash);
+        if !is_own && matches!(before as u8, PROVEN | PROVEN_AGAIN) {
             return;
         }
-        // Two workers may take off the same one; it is a guess, not an account.
-        match entry.load(Ordering::Relaxed) {
-            PROVEN | PROVEN_AGAIN => {}
-            0 => entry.store(PROVEN, Ordering::Relaxed),
-            1 => entry.store(PROVEN_AGAIN, Ordering::Relaxed),
-            missing => entry.store(missing - 1, Ordering::Relaxed),
+        let after = owner(hash) << 8 | u32::from(change(if is_own { before as u8 } else { 0 }));
+        if after != before {
+            entry.store(after, Ordering::Relaxed);
         }
     }
 
-    fn entry(&self, route: Route) -> &AtomicU8 {
-        &self.entries[usize::from(route.0)]
+    fn entry(&self, hash: u32) -> &AtomicU32 {
+        &self.entries[hash as usize & (ENTRIES - 1)]
     }
 }
 
-const SEED: u64 = 0xcbf2_9ce4_8422_2325;
+/// What tells routes apart that meet in an entry.
+fn owner(hash: u32) -> u32 {
+    hash >> 8
+}
 
-/// A multiplicative hash, eight bytes at a time: short inputs, no setup. Peers can force shared entries, which costs them
-/// nothing they could not have by asking for the slow route.
+/// A multiplicative hash, eight bytes at a time: short inputs, no setup.
 #[inline]
 fn hash(seed: u64, bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+    let mix = |hash: u64, word: u64| {
+        let product = (hash ^ word).wrapping_mul(ODD);
+        product ^ product >> 29
+    };
     let mut chunks = bytes.chunks_exact(8);
     let mut hash = seed;
     for chunk in &mut chunks {
         hash = mix(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
     }
     let rest = chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte));
-    mix(hash, rest)
+    mix(mix(hash, rest), bytes.len() as u64)
 }
 
 #[cfg(test)]
@@ -160,25 +225,39 @@ mod tests {
 
     #[test]
     fn a_route_is_method_and_two_segments() {
-        let route = |method, target: &str| Route::of(method, target.as_bytes());
+        let predictor = Predictor::new();
+        let route = |method, target: &str| predictor.route(method, target.as_bytes());
         assert_eq!(route("GET", "/api/users/17?x=1"), route("GET", "/api/users/18"));
         assert_eq!(route("GET", "/sleep?ms=1"), route("GET", "/sleep?ms=2"));
-        assert_ne!(route("GET", "/api/users/17"), route("POST", "/api/users/17"));
-        assert_ne!(route("GET", "/"), route("GET", "/sleep"));
-        assert_ne!(route("GET", "/sleep"), route("GET", "/sleeq"));
-        assert_ne!(route("GET", "/a-long-first-segment/x"), route("GET", "/a-long-first-segment/y"));
-        assert_eq!(Route::from_number(route("GET", "/a").to_number()), route("GET", "/a"));
+        assert_eq!(route("GET", "/a/b#x"), route("GET", "/a/b"));
+        assert_eq!(route("GET", "/a/b").prefix, route("GET", "/a").own);
+        for (one, other) in [
+            (route("GET", "/api/users/17"), route("POST", "/api/users/17")),
+            (route("GET", "/"), route("GET", "/sleep")),
+            (route("GET", "/sleep"), route("GET", "/sleeq")),
+            (route("GET", "/a-long-first-segment/x"), route("GET", "/a-long-first-segment/y")),
+            (route("GET", "/a"), route("GET", "/a/")),
+            (route("GET", ""), route("GET", "/")),
+        ] {
+            assert_ne!(one, other);
+        }
+        let route = route("GET", "/a/b");
+        assert_eq!(Route::from_number(route.to_number()), route);
     }
 
     #[test]
-    fn one_surprise_is_forgotten_after_two_hundred_fast_runs() {
+    fn a_route_that_blocks_is_forgotten_after_two_hundred_fast_runs() {
         let predictor = Predictor::new();
-        let route = Route::of("GET", b"/");
+        let route = predictor.route("GET", b"/");
         assert_eq!(predictor.judge(route), Judgement::Unknown);
         predictor.surprised(route);
+        assert_eq!(predictor.doubt(route), Doubt::Great);
+        predictor.ran(route, FAST);
+        assert_eq!(predictor.doubt(route), Doubt::None);
         predictor.proved(route);
         for _ in 0..FULL - 1 {
             predictor.ran(route, Duration::ZERO);
+            assert_ne!(predictor.doubt(route), Doubt::None);
         }
         assert_eq!(predictor.judge(route), Judgement::Blocks);
         predictor.ran(route, FAST);
@@ -194,7 +273,8 @@ mod tests {
 
     #[test]
     fn a_fast_route_that_is_slow_once_is_soon_believed_again_and_twice_is_not() {
-        let (predictor, route) = (Predictor::new(), Route::of("GET", b"/"));
+        let predictor = Predictor::new();
+        let route = predictor.route("GET", b"/");
         let recovers_after = |runs: u8| {
             predictor.surprised(route);
             for _ in 0..runs {
@@ -203,7 +283,7 @@ mod tests {
             }
             assert_eq!(predictor.judge(route), Judgement::Fast);
         };
-        predictor.proved(route);
+        // The first time it may have had to begin.
         recovers_after(ONCE);
         recovers_after(FULL);
         recovers_after(FULL);
@@ -213,7 +293,8 @@ mod tests {
 
     #[test]
     fn hooks_are_routes_of_their_own() {
-        let (predictor, route) = (Predictor::new(), Route::of("GET", b"/"));
+        let predictor = Predictor::new();
+        let route = predictor.route("GET", b"/");
         predictor.surprised(route.of_hook());
         predictor.proved(route);
         assert_eq!(predictor.judge(route), Judgement::Fast);
@@ -221,14 +302,17 @@ mod tests {
     }
 
     #[test]
-    fn once_is_doubtful_and_twice_is_not() {
-        let (predictor, route) = (Predictor::new(), Route::from_number(3));
-        assert!(!predictor.is_doubtful(route), "nothing is known");
-        predictor.proved(route);
-        assert!(!predictor.is_doubtful(route), "it is fast");
-        predictor.surprised(route);
-        assert_eq!((predictor.judge(route), predictor.is_doubtful(route)), (Judgement::Blocks, true));
-        predictor.surprised(route);
-        assert_eq!((predictor.judge(route), predictor.is_doubtful(route)), (Judgement::Blocks, false));
+    fn engine_f1_what_blocks_whatever_its_second_segment_is_blocks_the_first_time_already() {
+        let predictor = Predictor::new();
+        let fast = predictor.route("GET", b"/");
+        predictor.proved(fast);
+        for id in 0..20_000 {
+            let route = predictor.route("GET", format!("/users/{id}").as_bytes());
+            assert_eq!(predictor.judge(route) == Judgement::Blocks, id > 0, "{id}");
+            predictor.surprised(route);
+        }
+        assert_eq!(predictor.judge(fast), Judgement::Fast, "however many there are");
+        let other = predictor.route("GET", b"/others/1");
+        assert_eq!(predictor.judge(other), Judgement::Unknown);
     }
 }

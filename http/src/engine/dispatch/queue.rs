@@ -44,6 +44,8 @@ pub(crate) enum Lane {
 pub(crate) struct Budget {
     /// Helpers at once.
     pub(crate) helpers: usize,
+    /// Those of them that may be at handlers.
+    pub(crate) handlers: usize,
     /// Those of them that may wait for clients.
     pub(crate) clients: usize,
     /// Helpers beyond these, which drivers become that are overtaken while there are `helpers` already. Each driver that
@@ -124,11 +126,12 @@ impl<W> HandOverQueue<W> {
     /// # Errors
     /// The work, when as many wait already as may, beside those that workers are coming for, and none can be called for this.
     pub(crate) fn hand_over(&self, lane: Lane, work: W, now: Duration) -> Result<Waiting, W> {
-        let Budget { helpers, waiting, .. } = self.budget;
+        let Budget { helpers, handlers, waiting, .. } = self.budget;
         let mut queue = lock(&self.queue);
         let count = queue.handlers.count + queue.clients.count;
         let is_full = count >= waiting.saturating_add(queue.coming);
-        let wants_another = queue.wants_another(lane, &self.budget) || is_full && lane == Lane::Handlers;
+        let may_handle = lane == Lane::Handlers && queue.at_handlers() < handlers;
+        let wants_another = queue.wants_another(lane, &self.budget) || is_full && may_handle;
         let must_wake = queue.active < helpers && wants_another;
         // The last bound is that of calls that fail.
         if is_full && !must_wake || count >= waiting.saturating_add(helpers) {
@@ -181,7 +184,8 @@ impl<W> HandOverQueue<W> {
         if queue.active >= self.budget.helpers {
             return None;
         }
-        let taken = queue.take(&self.budget)?;
+        let at_handlers = queue.at_handlers();
+        let taken = queue.take(at_handlers, &self.budget)?;
         queue.active += 1;
         self.tell_spare(&queue);
         Some(taken)
@@ -189,7 +193,8 @@ impl<W> HandOverQueue<W> {
 
     fn take_or_leave(&self, queue: &mut Queue<W>) -> Option<(Lane, W)> {
         // Some were drivers before: then there are more of them than may be.
-        let taken = if queue.active > self.budget.helpers { None } else { queue.take(&self.budget) };
+        let others = queue.at_handlers().saturating_sub(1);
+        let taken = if queue.active > self.budget.helpers { None } else { queue.take(others, &self.budget) };
         if taken.is_none() {
             queue.active -= 1;
             self.tell_spare(queue);
@@ -197,13 +202,18 @@ impl<W> HandOverQueue<W> {
         taken
     }
 
-    /// An active worker at a piece of the lane of handlers wants to go on at the pace of the client. False: that budget is
+    /// An active worker at a piece of the lane of handlers, or a driver, wants to go on at the pace of the client. False: that budget is
     /// used up.
     pub(crate) fn change_to_clients(&self) -> bool {
         let mut queue = lock(&self.queue);
         let may_change = queue.with_clients < self.budget.clients;
         queue.with_clients += usize::from(may_change);
         may_change
+    }
+
+    /// A driver that had changed over is done, and drives still.
+    pub(crate) fn change_back(&self) {
+        lock(&self.queue).with_clients -= 1;
     }
 
     /// Takes what has waited for longer than `limit` out of the queue, one at a time.
@@ -236,8 +246,13 @@ impl<W> HandOverQueue<W> {
     pub(crate) fn call_for_overdue(&self, now: Duration) -> usize {
         let mut queue = lock(&self.queue);
         let room = self.budget.clients.saturating_sub(queue.with_clients);
-        let late = queue.handlers.late(now) + queue.clients.late(now).min(room);
-        let missing = late.saturating_sub(queue.coming).min(self.budget.helpers.saturating_sub(queue.active));
+        let left = self.budget.helpers.saturating_sub(queue.active);
+        if left == 0 {
+            return 0;
+        }
+        let handlers = self.budget.handlers.saturating_sub(queue.at_handlers());
+        let late = queue.handlers.late(now).min(handlers + queue.coming) + queue.clients.late(now).min(room);
+        let missing = late.saturating_sub(queue.coming).min(left);
         self.call(&mut queue, missing);
         missing
     }
@@ -260,7 +275,8 @@ impl<W> HandOverQueue<W> {
 
     /// Whether another helper could be had.
     pub(crate) fn has_room(&self) -> bool {
-        lock(&self.queue).active < self.budget.helpers
+        let queue = lock(&self.queue);
+        queue.active < self.budget.helpers && queue.at_handlers() < self.budget.handlers
     }
 
     /// Pieces that wait.
@@ -292,10 +308,11 @@ impl<W> Queue<W> {
         }
     }
 
-    /// The oldest piece for which there is a budget.
-    fn take(&mut self, budget: &Budget) -> Option<(Lane, W)> {
+    /// The oldest piece for which there is a budget. `at_handlers`: as many others are at handlers.
+    fn take(&mut self, at_handlers: usize, budget: &Budget) -> Option<(Lane, W)> {
         let client = self.clients.oldest().filter(|_| self.with_clients < budget.clients);
-        let lane = match (self.handlers.oldest(), client) {
+        let handler = self.handlers.oldest().filter(|_| at_handlers < budget.handlers);
+        let lane = match (handler, client) {
             (Some(handler), Some(client)) if client < handler => Lane::Clients,
             (Some(_), _) => Lane::Handlers,
             (None, Some(_)) => Lane::Clients,
@@ -305,12 +322,18 @@ impl<W> Queue<W> {
         self.lane(lane).pop().map(|work| (lane, work))
     }
 
+    /// Active workers that are not with clients. (Drivers may be with clients.)
+    fn at_handlers(&self) -> usize {
+        self.active.saturating_sub(self.with_clients)
+    }
+
     /// Whether another worker is worth its wake-up for one more piece of `lane`.
     fn wants_another(&self, lane: Lane, budget: &Budget) -> bool {
-        let at_handlers = self.active - self.with_clients;
+        let at_handlers = self.at_handlers();
         match lane {
             // Nobody who is with a client will be done soon.
             Lane::Clients => self.with_clients + self.clients.count < budget.clients,
+            Lane::Handlers if at_handlers >= budget.handlers => false,
             Lane::Handlers if at_handlers == 0 || self.service_micros == 0 => true,
             Lane::Handlers => {
                 let ahead = self.handlers.count as u64 + 1;
@@ -402,7 +425,7 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1);
 
     fn queue(helpers: usize, clients: usize) -> HandOverQueue<u32> {
-        HandOverQueue::new(Budget { helpers, clients, spares: 1, waiting: 8 })
+        HandOverQueue::new(Budget { helpers, handlers: helpers, clients, spares: 1, waiting: 8 })
     }
 
     /// Hands over at `NOW`; whether a worker is to be woken.
@@ -538,7 +561,7 @@ mod tests {
 
     #[test]
     fn nobody_is_refused_while_another_worker_may_be_called() {
-        let queue = HandOverQueue::new(Budget { helpers: 4, clients: 1, spares: 1, waiting: 1 });
+        let queue = HandOverQueue::new(Budget { helpers: 4, handlers: 4, clients: 1, spares: 1, waiting: 1 });
         queue.note_service(Duration::from_micros(1));
         for work in 0..5 {
             assert_eq!(

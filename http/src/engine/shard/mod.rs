@@ -16,7 +16,7 @@ mod table;
 
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) struct Shard {
     number: u32,
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
-    route: AtomicU16,
+    route: AtomicU64,
     /// See [`Shard::suspect`].
     is_suspected: AtomicBool,
     connections: AtomicUsize,
@@ -69,7 +69,7 @@ impl Shard {
         let shard = Shard {
             number,
             lease,
-            route: AtomicU16::new(0),
+            route: AtomicU64::new(0),
             is_suspected: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             busy: Busy::default(),
