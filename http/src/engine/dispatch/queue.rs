@@ -137,9 +137,20 @@ impl<W> HandOverQueue<W> {
         if is_full && !must_wake || count >= waiting.saturating_add(helpers) {
             return Err(work);
         }
+        Ok(self.push(&mut queue, lane, work, now, must_wake))
+    }
+
+    /// As [`HandOverQueue::hand_over`], for work that was begun and cannot be refused any more.
+    pub(crate) fn hand_on(&self, lane: Lane, work: W, now: Duration) -> Waiting {
+        let mut queue = lock(&self.queue);
+        let must_wake = queue.active < self.budget.helpers && queue.wants_another(lane, &self.budget);
+        self.push(&mut queue, lane, work, now, must_wake)
+    }
+
+    fn push(&self, queue: &mut Queue<W>, lane: Lane, work: W, now: Duration, must_wake: bool) -> Waiting {
         let place = queue.lane(lane).push(now, work);
-        self.call(&mut queue, usize::from(must_wake));
-        Ok(Waiting { ticket: Ticket::new(lane, place), must_wake })
+        self.call(queue, usize::from(must_wake));
+        Waiting { ticket: Ticket::new(lane, place), must_wake }
     }
 
     /// A worker that was called is here, and takes a piece; with `None` it is active no more.

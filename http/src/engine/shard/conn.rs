@@ -167,6 +167,11 @@ impl Sock {
         Arc::get_mut(&mut self.transport)?.source()
     }
 
+    /// Whether the peer is known to have ended its sending.
+    pub(crate) fn has_half_closed(&self) -> bool {
+        self.read_closed
+    }
+
     /// Takes over what the poller has reported.
     pub(crate) fn note(&mut self, readiness: Readiness) {
         let ready = ReadySet { read: readiness.readable, write: readiness.writable };
