@@ -267,6 +267,9 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// 400 MB in some 400 KB costs a few of the megabyte that may come out at any ratio, in whatever it is collected and
 /// however slowly it comes.
+/// Reads a form; whether it was refused for its size.
+type Reading<'a> = &'a dyn Fn(&mut RequestCtx) -> bool;
+
 #[test]
 fn engine_f9_a_bomb_costs_little_memory() {
     let value = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n";
@@ -287,7 +290,7 @@ fn engine_f9_a_bomb_costs_little_memory() {
         let body = ctx.request.body().to_vec();
         let options = Form::options().temp_dir(folder.path());
         let is_refused = |form: Result<Form, form::Error>| form.is_err_and(|error| error.is_too_large());
-        let reads: [(&str, &dyn Fn(&mut RequestCtx) -> bool); 5] = [
+        let reads: [(&str, Reading<'_>); 5] = [
             ("at once", &|_| is_refused(options.read_encoded(kind, "gzip", &body[..]))),
             ("slowly", &|_| is_refused(options.read_encoded(kind, "gzip", Slowly(&body)))),
             ("decoded", &|_| {
