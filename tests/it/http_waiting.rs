@@ -146,6 +146,28 @@ fn engine_f2_clients_who_send_nothing_do_not_take_the_last_worker() {
 }
 
 #[test]
+fn engine_f2_a_writer_that_is_not_run_leaves_its_place_to_others() {
+    let options = options().max_streaming_workers(1).stream_request_body(true).body_read_ahead(None);
+    let running = Running::with(options, |ctx| match ctx.method() {
+        "POST" => {
+            let _ = ctx.read_body();
+        }
+        _ => ctx.response.set_body_writer(|out| std::io::Write::write_all(out, b"written")),
+    });
+    let mut client = running.client();
+    for _ in 0..4 {
+        // It has a head alone, so nothing writes.
+        client.send("HEAD /written HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.response_to_head().status, 200);
+    }
+    let mut upload = running.client();
+    upload.send("POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+    eventually("it has a thread", || running.server().stats().dispatched_requests > 0);
+    upload.send("x");
+    assert_eq!(upload.response().status, 200);
+}
+
+#[test]
 fn engine_f12_a_small_upload_needs_no_thread() {
     let (running, gate, entered) = held(options().max_workers(2).stream_request_body(true));
     let mut blocked = clients(&running, 6, "/held");

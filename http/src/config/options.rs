@@ -266,6 +266,8 @@ impl ServerBuilder {
     /// not set. Above zero; `None`: as long as it takes. Counted by
     /// [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
+    /// A response that has begun, and whose source blocks, is cut off after as long a time without a thread.
+    ///
     /// A client that goes away meanwhile takes its request along: it is not run, and counted by
     /// [`Rejections::abandoned`](crate::Rejections::abandoned). (Whoever ends its sending within 50 ms of
     /// the request has half-closed the connection, and waits for the answer.)

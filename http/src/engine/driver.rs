@@ -68,6 +68,14 @@ impl Driver<'_> {
         may_wait
     }
 
+    /// Nothing waits for a client any more. If somebody else drives by now, that is told with the piece.
+    fn is_done_with_client(&mut self) {
+        if self.term.is_some() && self.lane == Lane::Clients {
+            self.lane = Lane::Handlers;
+            self.engine.dispatch.queue.change_back();
+        }
+    }
+
     /// What was run was timed, and the driver drives still.
     fn learn(&mut self, run: Run) {
         let predictor = &self.engine.dispatch.predictor;
@@ -104,10 +112,8 @@ impl Runner for Driver<'_> {
         if self.term.is_none() {
             return;
         }
-        if what == UserCode::Body && self.lane == Lane::Clients {
-            // It was done before anybody had to drive instead.
-            self.lane = Lane::Handlers;
-            self.engine.dispatch.queue.change_back();
+        if what == UserCode::Body {
+            self.is_done_with_client();
         }
         if let Some(run) = run {
             self.learn(run);
@@ -210,6 +216,8 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
                 continue;
             }
         };
+        // Also of a writer that was not run after all.
+        driver.is_done_with_client();
         if std::mem::take(&mut driver.is_late) {
             shard.end_pass();
             work.moment = engine.clock.now();

@@ -66,13 +66,10 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     }
 }
 
-/// Has the shard tell the peer that no worker could be had in time; it may be one of many that have waited since the same
-/// moment. A response that has begun waits on.
-pub(crate) fn turn_away(engine: &Arc<Engine>, expired: HandedOver) {
+/// Has the shard tell the peer that no worker could be had in time, or cut off a response that has begun; it may be one of
+/// many that have waited since the same moment.
+pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
     let HandedOver { shard, mut conn } = expired;
-    if conn.exchange.is_answering() {
-        return hand_over(engine, shard, conn, Lane::Handlers);
-    }
     conn.course.is_turned_away = true;
     engine.shards[shard].give_back(conn);
 }
