@@ -3,9 +3,8 @@
 //! The idea: a test has the hub in its hands and the client at the other end, so it says when something happens and reads
 //! what came of it, byte by byte. The rule: whatever both ways of serving a connection can do is shown for both.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,20 +17,13 @@ use anthill_http::events::{
 };
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, hears};
 use anthill_tests::drivers::{on_both, on_both_within};
-use anthill_tests::processes::{apart_with_descriptors, memory_kib};
+use anthill_tests::events::{HEAD, chunk, next_chunk};
 use anthill_tests::server::{Running, plain};
 use anthill_tests::uploads::{assert_goes_on, or_next};
 use anthill_tests::{Gate, PATIENCE, background, eventually, planned_panic};
 
-const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\
-                    Cache-Control: no-cache\r\n\r\n";
 const HEARTBEAT: &str = "3\r\n:\n\n\r\n";
 const END: &str = "0\r\n\r\n";
-
-/// The chunk that an event comes in when it comes alone.
-fn chunk(event: &str) -> String {
-    format!("{:x}\r\n{event}\r\n", event.len())
-}
 
 /// Who sends to each of the streams that a handler has begun, in order.
 #[derive(Clone, Debug, Default)]
@@ -487,21 +479,6 @@ fn a_slow_client_loses_the_oldest_events_and_is_told_of_it() {
     });
 }
 
-/// Adds the next chunk to `text`. False: it was the last.
-fn next_chunk(client: &Client, text: &mut String) -> bool {
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") {
-        let mut byte = [0];
-        client.stream().read_exact(&mut byte).unwrap();
-        line.push(byte[0]);
-    }
-    let size = usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim_end(), 16).unwrap();
-    let mut chunk = vec![0; size + 2];
-    client.stream().read_exact(&mut chunk).unwrap();
-    text.push_str(std::str::from_utf8(&chunk[..size]).unwrap());
-    size > 0
-}
-
 /// What is in the chunks that come, up to the last one.
 fn chunks(client: &Client) -> String {
     let mut text = String::new();
@@ -662,156 +639,6 @@ fn what_runs_at_the_end_of_a_stream_may_panic() {
     hub.close();
     hears(&client, END);
     assert_goes_on(&mut client);
-}
-
-/// How many threads this process has.
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
-}
-
-#[test]
-fn a_thousand_streams_need_no_thousand_threads() {
-    const STREAMS: usize = 1000;
-    let name = "http_events::a_thousand_streams_need_no_thousand_threads";
-    // Each connection has two ends here.
-    apart_with_descriptors(name, 2 * STREAMS + 200, || {
-        let hub = EventHub::new();
-        let subscribing = hub.clone();
-        let handler = or_next(move |ctx| ctx.set_event_stream(subscribing.subscribe()));
-        // The handlers of a machine under load are taken for such that block, whatever they do.
-        let running = Running::with(plain().shards(2).max_workers(12), handler);
-        let mut clients = running.clients(STREAMS);
-        // What serves them is there.
-        assert_goes_on(&mut clients[0]);
-        let before = memory_kib("VmRSS");
-        for client in &mut clients {
-            client.send(get("/"));
-            hears(client, HEAD);
-        }
-        assert_eq!(hub.subscribers(), STREAMS);
-        for number in 0..20 {
-            assert_eq!(hub.send(numbered(number)), Ok(STREAMS));
-            if number == 10 {
-                assert_goes_on(&mut running.client());
-            }
-        }
-        let expected: String = (0..20).map(|number| format!("data: {number}\n\n")).collect();
-        for client in &clients {
-            let mut heard = String::new();
-            while heard.len() < expected.len() {
-                assert!(next_chunk(client, &mut heard));
-            }
-            assert_eq!(heard, expected);
-        }
-        assert!(threads() <= 20, "{} threads", threads());
-        let cost = (memory_kib("VmRSS").saturating_sub(before)) as f64 / STREAMS as f64;
-        assert!(cost <= 4.0, "a stream costs {cost:.1} KiB");
-        drop(clients);
-        eventually("all are missed", || hub.subscribers() == 0);
-    });
-}
-
-/// Set in the process that serves ten thousand.
-const SERVES: &str = "ANTHILL_TESTS_SERVES_EVENTS";
-
-/// The figures of a process that streams to ten thousand clients in another one, which prints them.
-#[test]
-#[ignore = "needs 10,100 descriptors, and a quiet machine for its figures"]
-#[allow(clippy::print_stdout)]
-fn ten_thousand_streams() {
-    const STREAMS: usize = 10_000;
-    if std::env::var_os(SERVES).is_some() {
-        return serve_ten_thousand();
-    }
-    let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "http_events::ten_thousand_streams", "--ignored", "--nocapture"])
-        .env(SERVES, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let address: SocketAddr = lines
-        .find_map(|line| line.unwrap().split_once("listening on ")?.1.parse().ok())
-        .expect("the server says where it listens");
-    let mut asking = Client::connect(address);
-    let mut figures = |what: &str| {
-        let told = asking.get("/figures").text().to_owned();
-        let found: Vec<usize> = told.split(' ').map(|figure| figure.parse().unwrap()).collect();
-        println!("{what}: {} streams, {} threads, {} KiB resident", found[0], found[1], found[2]);
-        (found[0], found[1], found[2])
-    };
-    let (_, _, before) = figures("nobody listens");
-    let mut clients = Vec::new();
-    for number in 0..STREAMS {
-        let mut client = Client::connect(address);
-        client.send(get("/events"));
-        clients.push(client);
-        if number % 100 == 99 {
-            clients[number - 99..].iter().for_each(|client| hears(client, HEAD));
-        }
-    }
-    let (subscribed, threads, resident) = figures("all listen");
-    assert_eq!(subscribed, STREAMS);
-    // Who asks for something else meanwhile is answered in between.
-    let is_over = Arc::new(AtomicBool::new(false));
-    let over = is_over.clone();
-    let beside = background(move || {
-        let mut client = Client::connect(address);
-        let mut waits = Vec::new();
-        while !over.load(Ordering::Relaxed) {
-            let begun = Instant::now();
-            assert_eq!(client.get("/fast").text(), "fast");
-            waits.push(begun.elapsed());
-            thread::sleep(Duration::from_millis(1));
-        }
-        waits.sort();
-        waits
-    });
-    let mut sending = Client::connect(address);
-    for number in 0..10 {
-        let begun = Instant::now();
-        assert_eq!(sending.get(&format!("/send?{number}")).text(), STREAMS.to_string());
-        let sent = begun.elapsed();
-        let event = chunk(&format!("data: {number}\n\n"));
-        clients.iter().for_each(|client| hears(client, &event));
-        println!("sent in {sent:?}, the last one had it after {:?}", begun.elapsed());
-    }
-    is_over.store(true, Ordering::Relaxed);
-    let waits = beside.outcome("a fast route");
-    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
-    println!("a fast route beside that: {:?}, p99 {:?}, at most {:?}", at(50), at(99), at(100));
-    let (_, threads_after, resident_after) = figures("after ten events");
-    assert!(threads.max(threads_after) <= 20);
-    for resident in [resident, resident_after] {
-        let cost = (resident - before) as f64 / STREAMS as f64;
-        println!("a stream costs {cost:.2} KiB");
-        assert!(cost <= 4.0);
-    }
-    drop(clients);
-    eventually("all are missed", || sending.get("/figures").text().starts_with("0 "));
-    // The end of its input is the end of the server.
-    drop(server.stdin.take());
-    assert!(server.wait().unwrap().success());
-}
-
-#[allow(clippy::print_stdout)]
-fn serve_ten_thousand() {
-    let hub = EventHub::new();
-    // The handlers of a machine under load are taken for such that block, whatever they do.
-    let running = Running::with(plain().shards(2).max_workers(12), move |ctx| match ctx.path() {
-        "/events" => ctx.set_event_stream(hub.subscribe()),
-        "/send" => {
-            let text = String::from_utf8_lossy(ctx.request.query()).into_owned();
-            let sent = hub.send(Event::data(text)).unwrap();
-            ctx.set_body(sent.to_string());
-        }
-        "/fast" => ctx.set_body("fast"),
-        _ => ctx.set_body(format!("{} {} {}", hub.subscribers(), threads(), memory_kib("VmRSS"))),
-    });
-    println!("listening on {}", running.address());
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    running.server().shutdown(PATIENCE).unwrap();
 }
 
 /// What runs at the ends of streams blocks as many threads as there are for what blocks, and no more.

@@ -13,6 +13,7 @@ mod http_corpus;
 mod http_ctx;
 mod http_dates;
 mod http_events;
+mod http_events_many;
 mod http_expect;
 mod http_form_bodies;
 mod http_forms;

@@ -8,6 +8,7 @@ pub mod body_sources;
 pub mod client;
 pub mod corpus;
 pub mod drivers;
+pub mod events;
 pub mod exchange;
 pub mod files;
 pub mod forms;

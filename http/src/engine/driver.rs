@@ -40,6 +40,8 @@ struct Driver<'a> {
     term: Option<Term>,
     /// Whose code runs next.
     route: Route,
+    /// Nothing was known of it when that was asked.
+    is_new: bool,
     timing: SelfTiming,
     /// Somebody was held up: others are to be heard first.
     is_late: bool,
@@ -97,15 +99,13 @@ impl Driver<'_> {
 impl Runner for Driver<'_> {
     fn run_user_code(&mut self, what: UserCode, code: impl FnOnce()) {
         let Some(term) = self.term.take() else { return code() };
-        let predictor = &self.engine.dispatch.predictor;
         self.shard.announce(self.route);
         if self.shard.take_suspicion() {
             self.timing.look_closely();
         }
-        let is_new = what != UserCode::Cleanup && predictor.judge(self.route) == Judgement::Unknown;
         let inside = self.shard.lease.enter(term);
         self.engine.monitor.alarm.rouse();
-        let begun = self.timing.begins(is_new);
+        let begun = self.timing.begins(self.is_new && what != UserCode::Cleanup);
         code();
         let run = begun.map(|begun| self.timing.ended(begun));
         self.term = self.shard.lease.leave(inside);
@@ -157,7 +157,9 @@ impl Host for Driver<'_> {
             return Some(ByDriver(Lane::Clients));
         }
         let Dispatch { predictor, queue, .. } = &self.engine.dispatch;
-        let stays = match predictor.judge(self.route) {
+        let judgement = predictor.judge(self.route);
+        self.is_new = judgement == Judgement::Unknown;
+        let stays = match judgement {
             // What may be fast all the same does not wait for those who may block for ever.
             Judgement::Blocks if queue.has_room() => false,
             Judgement::Blocks => match predictor.doubt(self.route) {
@@ -182,6 +184,7 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
         shard,
         term: Some(term),
         route: Route::default(),
+        is_new: false,
         timing,
         is_late: false,
         lane: Lane::Handlers,
