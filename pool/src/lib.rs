@@ -45,8 +45,9 @@
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
 //! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
 
-// The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, watched,
-// cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
+// The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
+// watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
+mod backoff;
 pub mod buffers;
 mod cancel;
 mod config;
@@ -65,6 +66,7 @@ mod threads;
 pub mod times;
 mod watched;
 
+pub use backoff::{Backoff, Jitter};
 pub use cancel::CancelToken;
 #[cfg(all(feature = "affinity", not(anthill_loom)))]
 pub use config::affinity::allowed_cores;
