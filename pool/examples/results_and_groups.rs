@@ -19,9 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     // A panic costs its task, and whoever joins gets it.
     let broken = pool.spawn(|| -> u32 { std::panic::resume_unwind(Box::new("no more sugar")) })?;
     match broken.join() {
-        Err(TaskError::Panicked(value)) => {
-            println!("a task panicked: {:?}", value.downcast_ref::<&str>());
-            assert_eq!(value.downcast_ref(), Some(&"no more sugar"));
+        Err(TaskError::Panicked(panic)) => {
+            println!("{panic}");
+            assert_eq!(panic.message(), Some("no more sugar"));
         }
         other => panic!("{other:?}"),
     }

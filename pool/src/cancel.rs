@@ -42,6 +42,7 @@ type Listener = StdArc<dyn Fn() + Send + Sync>;
 
 impl CancelToken {
     /// A token that nobody has cancelled.
+    #[must_use]
     pub fn new() -> Self {
         CancelToken {
             state: Arc::new(Mutex::new(TokenState { cancelled: false, next_key: 0, listeners: Vec::new() })),
@@ -61,6 +62,7 @@ impl CancelToken {
     }
 
     /// True once [`cancel`](Self::cancel) was called.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.state.lock().cancelled
     }

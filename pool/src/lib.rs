@@ -81,7 +81,8 @@ pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, Pooled
 pub use pool::{Submission, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    GroupError, GroupToken, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPool,
+    GroupError, GroupToken, RefusedClosure, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
+    TaskHandle, TaskPanic, TaskPool,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

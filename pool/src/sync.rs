@@ -115,6 +115,20 @@ mod real {
     }
 }
 
+/// A value that only its owner reaches: others may hold a reference and can do nothing with it, so it may be shared
+/// between threads whatever it is. The lock is never taken.
+pub(crate) struct Exclusive<T>(std::sync::Mutex<T>);
+
+impl<T> Exclusive<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Exclusive(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
 /// What users' own models stand on.
 #[cfg(anthill_loom)]
 pub(crate) mod for_users {

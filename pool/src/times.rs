@@ -72,11 +72,13 @@ impl Histogram {
     }
 
     /// How many durations were counted.
+    #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
     /// Their mean; zero when there are none.
+    #[must_use]
     pub fn mean(&self) -> Duration {
         match u32::try_from(self.count()) {
             Ok(0) => Duration::ZERO,
@@ -86,6 +88,7 @@ impl Histogram {
     }
 
     /// The longest.
+    #[must_use]
     pub fn max(&self) -> Duration {
         self.max
     }
@@ -93,6 +96,7 @@ impl Histogram {
     /// The upper end of the bucket that holds the quantile (0.5 is the median), but no more than the longest; zero when
     /// there are none. The true value lies between half of this and this, but for times under 1 us
     /// and over five hours.
+    #[must_use]
     pub fn quantile(&self, quantile: f64) -> Duration {
         let rank = (quantile.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0) as u64;
         let mut seen = 0;

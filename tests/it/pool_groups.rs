@@ -110,7 +110,7 @@ fn pool_067_a_panic_ends_a_group_like_an_error() {
     group.spawn(|| Ok(1)).unwrap();
     gate.open();
     match waited(group) {
-        Err(GroupError::Panicked(value)) => assert_eq!(value.downcast_ref(), Some(&"planned")),
+        Err(GroupError::Panicked(panic)) => assert_eq!(panic.into_value().downcast_ref(), Some(&"planned")),
         other => panic!("{other:?}"),
     }
     pool.wait_idle_timeout(PATIENCE).unwrap();
@@ -207,7 +207,7 @@ fn pool_067_a_refused_closure_comes_back_and_the_group_goes_on() {
     pool.stop();
     let third = vec![3];
     match group.spawn(move || Ok(third)) {
-        Err(SubmitError::Closed(closure)) => assert_eq!(closure(), Ok(vec![3])),
+        Err(SubmitError::Closed(closure)) => assert_eq!(closure.run(), Ok(vec![3])),
         other => panic!("{other:?}"),
     }
     gate.open();

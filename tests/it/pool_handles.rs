@@ -124,12 +124,12 @@ fn pool_061_a_refused_closure_comes_back() {
     let refused = pool.try_spawn(move || (small, 1).1).unwrap_err();
     assert!(matches!(refused, SubmitError::Full(_)));
     assert_eq!(drops.load(Ordering::SeqCst), 0);
-    assert_eq!(refused.into_payload()(), 1, "it can be run in place");
+    assert_eq!(refused.into_payload().run(), 1, "it can be run in place");
     assert_eq!(drops.load(Ordering::SeqCst), 1);
     let refused = pool.try_spawn(move || (value, large).1[49]).unwrap_err();
     gate.open();
     pool.wait_idle_timeout(PATIENCE).unwrap();
-    let handle = pool.spawn(refused.into_payload()).unwrap();
+    let handle = pool.spawn(refused.into_payload().into_inner()).unwrap();
     assert_eq!(joined(handle).unwrap(), 7, "or be spawned again");
     assert_eq!(drops.load(Ordering::SeqCst), 2);
     pool.stop();
@@ -141,7 +141,7 @@ fn pool_062_a_panic_is_delivered_and_the_worker_lives_on() {
     let pool = tasks(1, 4);
     let handle = pool.spawn(|| -> u32 { resume_unwind(Box::new(77_u8)) }).unwrap();
     match joined(handle) {
-        Err(TaskError::Panicked(value)) => assert_eq!(value.downcast_ref(), Some(&77_u8)),
+        Err(TaskError::Panicked(panic)) => assert_eq!(panic.into_value().downcast_ref(), Some(&77_u8)),
         other => panic!("{other:?}"),
     }
     let handle = pool.spawn(|| -> u32 { resume_unwind(Box::new("in words".to_owned())) }).unwrap();
@@ -542,7 +542,7 @@ fn pool_071_a_worker_without_room_gets_its_closure_back() {
     let handle = pool.clone();
     let outer = pool
         .spawn(move || match handle.spawn(|| 21) {
-            Err(SubmitError::WouldDeadlock(closure)) => closure() * 2,
+            Err(SubmitError::WouldDeadlock(closure)) => closure.run() * 2,
             _ => 0,
         })
         .unwrap();

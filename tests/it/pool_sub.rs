@@ -133,7 +133,7 @@ fn pool_093_the_parents_refusal_is_the_shares() {
     let refused = share.try_spawn(move || Arc::strong_count(&kept)).unwrap_err();
     assert!(matches!(refused, SubmitError::Full(_)));
     drop(held);
-    assert_eq!(refused.into_payload()(), 1, "the closure is whole");
+    assert_eq!(refused.into_payload().run(), 1, "the closure is whole");
     assert_eq!((share.stats().accepted, share.stats().queued), (0, 0));
     // A submitter who waits takes the refusal when the parent stops.
     let waiting = {

@@ -10,6 +10,7 @@ use crate::sync::{StdArc, thread};
 
 /// The numbers of the cores that the calling thread may run on, in ascending order (feature `affinity`). Empty where
 /// they are not known, which is everywhere but on Linux and Android.
+#[must_use]
 pub fn allowed_cores() -> Vec<usize> {
     system::allowed_cores()
 }

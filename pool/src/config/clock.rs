@@ -81,6 +81,7 @@ mod manual {
 
     impl ManualClock {
         /// A clock that begins now.
+        #[must_use]
         pub fn new() -> Self {
             ManualClock { state: Arc::new(Mutex::new(ClockState { now: Instant::now(), pools: Vec::new() })) }
         }

@@ -14,11 +14,13 @@ pub struct WorkerThread {
 
 impl WorkerThread {
     /// The name the thread should have.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The stack size asked for, in bytes.
+    #[must_use]
     pub fn stack_size(&self) -> Option<usize> {
         self.stack_size
     }

@@ -107,6 +107,7 @@ impl<T: Send + 'static> MultiPool<T> {
 
     /// The sums of the shards' counters. The state is that of the shard that is least far; `capacity` is `None` when one
     /// shard has none; `peak_workers` adds up peaks of different moments.
+    #[must_use]
     pub fn stats(&self) -> PoolStats {
         let mut sum = self.shards()[0].stats();
         for shard in &self.shards()[1..] {

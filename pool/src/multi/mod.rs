@@ -132,6 +132,7 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 
     /// The shards, in their order.
+    #[must_use]
     pub fn shards(&self) -> &[WorkerPool<T>] {
         &self.shared.shards
     }
@@ -195,6 +196,7 @@ impl<T: Send + 'static> MultiPool<T> {
     }
 
     /// True when the calling thread is a worker of one of the shards.
+    #[must_use]
     pub fn is_worker(&self) -> bool {
         self.own_shard().is_some()
     }

@@ -61,6 +61,7 @@ impl<'a, T> Pooled<'a, T> {
     /// assert_eq!(text, "");
     /// assert_eq!(pool.stats().resident, 0);
     /// ```
+    #[must_use]
     pub fn detach(mut guard: Self) -> T {
         *guard.object.take().expect(HELD)
     }
@@ -131,6 +132,7 @@ impl<T> PooledOwned<T> {
     }
 
     /// Keeps the object for good: it does not return, and the pool forgets it.
+    #[must_use]
     pub fn detach(mut guard: Self) -> T {
         *guard.object.take().expect(HELD)
     }

@@ -319,6 +319,7 @@ where
     }
 
     /// True when the calling thread is a worker of this pool.
+    #[must_use]
     pub fn is_worker(&self) -> bool {
         self.identity().is_of_this_thread()
     }
@@ -336,16 +337,19 @@ where
     }
 
     /// The stage of the pool's life.
+    #[must_use]
     pub fn state(&self) -> PoolState {
         self.shared().core.lock().state()
     }
 
     /// True once the pool was stopped.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         self.state() != PoolState::Open
     }
 
     /// All counters at one moment.
+    #[must_use]
     pub fn stats(&self) -> PoolStats {
         self.shared().core.lock().stats()
     }
@@ -372,26 +376,31 @@ where
 
     /// How long payloads waited and ran so far; `None` unless the pool was built with
     /// [`measure_times`](WorkerPoolBuilder::measure_times).
+    #[must_use]
     pub fn times(&self) -> Option<PoolTimes> {
         self.shared().settings.times.as_ref().map(|times| times.snapshot())
     }
 
     /// Workers there are, busy or idle (ants: `Running`).
+    #[must_use]
     pub fn running(&self) -> usize {
         self.shared().core.lock().workers()
     }
 
     /// How many more workers may be busy at once; `None` when there is no cap (ants: `Free`).
+    #[must_use]
     pub fn free(&self) -> Option<usize> {
         self.shared().core.lock().free()
     }
 
     /// The cap on workers; `None` when there is none (ants: `Cap`).
+    #[must_use]
     pub fn capacity(&self) -> Option<usize> {
         self.shared().core.lock().capacity()
     }
 
     /// Submitters blocked in `submit` (ants: `Waiting`).
+    #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared().core.lock().blocked()
     }

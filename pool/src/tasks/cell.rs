@@ -8,12 +8,11 @@
 //! the pool runs or drops what it accepted.
 
 use std::mem::replace;
-use std::panic::resume_unwind;
 use std::task::{Poll, Waker};
 
-use super::error::TaskError;
+use super::error::{TaskError, TaskPanic};
 use super::job::Job;
-use crate::panic::{catch, drop_quietly};
+use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 
 pub(super) type TaskResult<R> = Result<R, TaskError>;
@@ -60,10 +59,10 @@ impl<R> TaskCell<R> {
             }
         };
         drop(state);
-        let outcome = catch(|| job.run()).map_err(TaskError::Panicked);
+        let outcome = catch(|| job.run()).map_err(|value| TaskError::Panicked(TaskPanic::new(value)));
         note(&outcome);
         match self.end(self.state.lock(), outcome) {
-            Some(Err(TaskError::Panicked(value))) => resume_unwind(value),
+            Some(Err(TaskError::Panicked(panic))) => panic.resume(),
             unclaimed => drop(unclaimed),
         }
     }
@@ -132,15 +131,16 @@ impl<R> TaskCell<R> {
     /// # Panics
     /// When it was taken before.
     pub(super) fn poll(&self, waker: &Waker) -> Poll<TaskResult<R>> {
-        // Cloning and dropping wakers is foreign code.
-        let waker = waker.clone();
+        // Cloning and dropping wakers is foreign code. A clone that panics has changed nothing here; after that the
+        // outcome may be in our hands, which a drop that panics must not take along.
+        let mut waker = Some(waker.clone());
         let mut state = self.state.lock();
         let (answer, last) = match state.take() {
             Some(outcome) => (Poll::Ready(outcome), state.waker.take()),
-            None => (Poll::Pending, state.waker.replace(waker)),
+            None => (Poll::Pending, replace(&mut state.waker, waker.take())),
         };
         drop(state);
-        drop(last);
+        drop_each_quietly([waker, last]);
         answer
     }
 
@@ -172,7 +172,8 @@ impl<R> TaskCell<R> {
         drop(state);
         self.ended.notify_all();
         if let Some(waker) = waker {
-            waker.wake();
+            // Nobody's panic: the task has ended, and not by it.
+            contain(|| waker.wake());
         }
         None
     }

@@ -1,8 +1,77 @@
 //! What can become of a task, or of a group of them, instead of a result.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::panic::resume_unwind;
+
+use crate::panic::PanicValue;
+use crate::sync::Exclusive;
+
+/// What a task panicked with.
+///
+/// The value itself may be anything that is `Send`, so it can be taken out but not looked at: only so can an error that
+/// holds it be shared between threads, as `Box<dyn Error + Send + Sync>` and the like ask for.
+///
+/// ```
+/// use anthill_pool::{TaskError, WorkerPool};
+///
+/// let pool = WorkerPool::builder().max_workers(1).build_tasks()?;
+/// let broken = pool.spawn(|| std::panic::panic_any(7_u32))?;
+/// match broken.join() {
+///     Err(TaskError::Panicked(panic)) => {
+///         assert_eq!(panic.message(), None, "7 is no text");
+///         assert_eq!(panic.into_value().downcast_ref(), Some(&7_u32));
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
+pub struct TaskPanic {
+    message: Option<Cow<'static, str>>,
+    value: Exclusive<PanicValue>,
+}
+
+impl TaskPanic {
+    pub(super) fn new(value: PanicValue) -> Self {
+        let text = value.downcast_ref::<&'static str>().map(|text| Cow::Borrowed(*text));
+        let message = text.or_else(|| value.downcast_ref::<String>().map(|text| Cow::Owned(text.clone())));
+        TaskPanic { message, value: Exclusive::new(value) }
+    }
+
+    /// The message, if the value is text, as that of `panic!` is.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// The value, as [`std::thread::JoinHandle::join`] would give it.
+    pub fn into_value(self) -> Box<dyn Any + Send> {
+        self.value.into_inner()
+    }
+
+    /// Goes on panicking with the value.
+    ///
+    /// # Panics
+    /// Always.
+    pub fn resume(self) -> ! {
+        resume_unwind(self.into_value())
+    }
+}
+
+impl fmt::Debug for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.message().unwrap_or("..."), f)
+    }
+}
+
+impl fmt::Display for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message() {
+            Some(text) => write!(f, "the task panicked: {text}"),
+            None => f.write_str("the task panicked"),
+        }
+    }
+}
 
 /// Why a task has no result.
 ///
@@ -19,7 +88,7 @@ use std::panic::resume_unwind;
 #[non_exhaustive]
 pub enum TaskError {
     /// It panicked, with this value. The worker lives on.
-    Panicked(Box<dyn Any + Send>),
+    Panicked(TaskPanic),
     /// It was cancelled before it started.
     Cancelled,
     /// It will never start: the pool handed it back ([`stop_now`](crate::WorkerPool::stop_now)) or discarded it, and
@@ -31,7 +100,7 @@ impl TaskError {
     /// The panic's message, if there was a panic and its value is text, as that of `panic!` is.
     pub fn panic_message(&self) -> Option<&str> {
         match self {
-            TaskError::Panicked(value) => message(value.as_ref()),
+            TaskError::Panicked(panic) => panic.message(),
             _ => None,
         }
     }
@@ -43,7 +112,7 @@ impl TaskError {
     #[track_caller]
     pub fn resume(self) -> ! {
         match self {
-            TaskError::Panicked(value) => resume_unwind(value),
+            TaskError::Panicked(panic) => panic.resume(),
             other => panic!("{other}"),
         }
     }
@@ -52,7 +121,7 @@ impl TaskError {
 impl fmt::Debug for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TaskError::Panicked(value) => write_panic(f, value.as_ref()),
+            TaskError::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
             TaskError::Cancelled => f.write_str("Cancelled"),
             TaskError::Lost => f.write_str("Lost"),
         }
@@ -62,7 +131,7 @@ impl fmt::Debug for TaskError {
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TaskError::Panicked(value) => explain_panic(f, value.as_ref()),
+            TaskError::Panicked(panic) => fmt::Display::fmt(panic, f),
             TaskError::Cancelled => f.write_str("the task was cancelled before it started"),
             TaskError::Lost => f.write_str("the task was dropped by its pool without having run"),
         }
@@ -77,7 +146,7 @@ pub enum GroupError<E> {
     /// A task returned this error; it was the first thing that went wrong.
     Failed(E),
     /// A task panicked with this value; it was the first thing that went wrong.
-    Panicked(Box<dyn Any + Send>),
+    Panicked(TaskPanic),
     /// [`cancel`](crate::TaskGroup::cancel) was called, and tasks were skipped for it.
     Cancelled,
     /// The pool handed a task back or discarded it, and it was dropped without having run.
@@ -98,7 +167,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupError::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-            GroupError::Panicked(value) => write_panic(f, value.as_ref()),
+            GroupError::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
             GroupError::Cancelled => f.write_str("Cancelled"),
             GroupError::Lost => f.write_str("Lost"),
         }
@@ -109,7 +178,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             GroupError::Failed(error) => write!(f, "a task of the group failed: {error}"),
-            GroupError::Panicked(value) => explain_panic(f, value.as_ref()),
+            GroupError::Panicked(panic) => fmt::Display::fmt(panic, f),
             GroupError::Cancelled => {
                 f.write_str("the group was cancelled before all of its tasks had started")
             }
@@ -124,20 +193,5 @@ impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
             GroupError::Failed(error) => Some(error),
             _ => None,
         }
-    }
-}
-
-fn message(value: &(dyn Any + Send)) -> Option<&str> {
-    value.downcast_ref::<&str>().copied().or_else(|| value.downcast_ref::<String>().map(String::as_str))
-}
-
-fn write_panic(f: &mut fmt::Formatter<'_>, value: &(dyn Any + Send)) -> fmt::Result {
-    write!(f, "Panicked({:?})", message(value).unwrap_or("..."))
-}
-
-fn explain_panic(f: &mut fmt::Formatter<'_>, value: &(dyn Any + Send)) -> fmt::Result {
-    match message(value) {
-        Some(text) => write!(f, "the task panicked: {text}"),
-        None => f.write_str("the task panicked"),
     }
 }

@@ -10,9 +10,11 @@ use std::mem;
 use super::cell::{TaskCell, TaskResult};
 use super::error::{GroupError, TaskError};
 use super::job::Job;
+use super::refused::RefusedClosure;
 use super::share::SubPool;
 use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
+use crate::panic::drop_each_quietly;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 
@@ -108,7 +110,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     ///
     /// # Errors
     /// As `submit`, with the closure; the group goes on without it.
-    pub fn spawn<F>(&self, closure: F) -> Result<(), SubmitError<F>>
+    pub fn spawn<F>(&self, closure: F) -> Result<(), SubmitError<RefusedClosure<F>>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
     {
@@ -120,7 +122,10 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
                 self.book.leave(member.number);
                 Err(refusal.map(|refused| {
                     drop(refused);
-                    job.into_closure().unwrap_or_else(|_| unreachable!("it was made of this closure"))
+                    let closure = job.into_closure();
+                    RefusedClosure::new(
+                        closure.unwrap_or_else(|_| unreachable!("it was made of this closure")),
+                    )
                 }))
             }
             None => {
@@ -151,7 +156,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
             match cell.wait() {
                 Ok(Ok(result)) => results.push(result),
                 Ok(Err(error)) => failures.push((number, GroupError::Failed(error))),
-                Err(TaskError::Panicked(value)) => failures.push((number, GroupError::Panicked(value))),
+                Err(TaskError::Panicked(panic)) => failures.push((number, GroupError::Panicked(panic))),
                 Err(TaskError::Cancelled) => failures.push((number, GroupError::Cancelled)),
                 Err(TaskError::Lost) => failures.push((number, GroupError::Lost)),
             }
@@ -162,7 +167,11 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
             Some(place) => Some(failures.swap_remove(place).1),
             None => failures.pop().map(|(_, failure)| failure).or(skipped.then_some(GroupError::Cancelled)),
         };
-        failure.map_or(Ok(results), Err)
+        let Some(failure) = failure else { return Ok(results) };
+        // Nobody gets these, and their drops are the user's code.
+        drop_each_quietly(failures);
+        drop_each_quietly(results);
+        Err(failure)
     }
 
     /// Cancels every task that has not been started, and raises the token for those that run. If any is skipped for it,
@@ -172,6 +181,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     }
 
     /// True once something has gone wrong in the group, or it was cancelled.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.token().is_cancelled()
     }
@@ -194,16 +204,19 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     /// assert_eq!(group.wait().unwrap_err().into_failure(), Some("nothing to eat"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn token(&self) -> GroupToken {
         GroupToken { cancelled: self.book.cancelled.clone() }
     }
 
     /// Tasks spawned into the group so far, without those that were refused or skipped.
+    #[must_use]
     pub fn len(&self) -> usize {
         self.book.list.lock().members.len()
     }
 
     /// True when nothing was spawned into it.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -234,6 +247,7 @@ pub struct GroupToken {
 
 impl GroupToken {
     /// True once a task of the group has failed, or the group was cancelled.
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::cell::TaskCell;
 use super::error::TaskError;
 use super::job::Job;
+use super::refused::RefusedClosure;
 use super::task::{Task, TaskPool};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
@@ -31,7 +32,7 @@ impl TaskPool {
     /// assert_eq!(words.join()?, 3);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    pub fn spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<RefusedClosure<F>>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -43,7 +44,7 @@ impl TaskPool {
     ///
     /// # Errors
     /// As `try_submit`, with the closure.
-    pub fn try_spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    pub fn try_spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<RefusedClosure<F>>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -57,7 +58,7 @@ pub(super) fn spawn_through<F, R>(
     pool: &TaskPool,
     closure: F,
     submit: impl FnOnce(Task) -> Result<(), SubmitError<Task>>,
-) -> Result<TaskHandle<R>, SubmitError<F>>
+) -> Result<TaskHandle<R>, SubmitError<RefusedClosure<F>>>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -70,7 +71,8 @@ where
             // Before the refused ticket is dropped, which would take it for lost.
             let job = cell.withdraw();
             drop(refused);
-            job.and_then(|job| job.into_closure().ok()).expect("what was refused has not been started")
+            let closure = job.and_then(|job| job.into_closure().ok());
+            RefusedClosure::new(closure.expect("what was refused has not been started"))
         })),
     }
 }
@@ -155,6 +157,7 @@ impl<R: Send + 'static> TaskHandle<R> {
     }
 
     /// True when there is a result, or there will never be one.
+    #[must_use]
     pub fn is_finished(&self) -> bool {
         self.cell.has_ended()
     }

@@ -8,13 +8,15 @@ mod error;
 mod group;
 mod handle;
 mod job;
+mod refused;
 mod scope;
 mod share;
 mod task;
 
-pub use error::{GroupError, TaskError};
+pub use error::{GroupError, TaskError, TaskPanic};
 pub use group::{GroupToken, TaskGroup};
 pub use handle::TaskHandle;
+pub use refused::RefusedClosure;
 pub use scope::Scope;
 pub use share::{SubPool, SubPoolStats};
 pub use task::{Task, TaskPool};

@@ -22,6 +22,7 @@ use crate::pool::WorkerPool;
 /// assert_eq!(inbox.recv()?, 9);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a task that is dropped never runs"]
 pub struct Task(Job<()>);
 
 impl Task {

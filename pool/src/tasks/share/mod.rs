@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::handle::{TaskHandle, spawn_through};
+use super::refused::RefusedClosure;
 use super::task::{Task, TaskPool};
 use crate::error::{SubmitError, WaitError};
 use crate::sync::{Arc, Instant};
@@ -32,6 +33,7 @@ impl TaskPool {
     /// assert!(database.stats().peak_running <= 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[must_use]
     pub fn sub_pool(&self, max: usize) -> SubPool {
         self.share(max, None)
     }
@@ -41,6 +43,7 @@ impl TaskPool {
     ///
     /// A submitter that waits for room hears of the end of a task and of nothing else: when the parent is stopped
     /// meanwhile, it is told so once one of the share's running tasks has ended.
+    #[must_use]
     pub fn sub_pool_bounded(&self, max: usize, queue_capacity: usize) -> SubPool {
         self.share(max, Some(queue_capacity))
     }
@@ -158,7 +161,7 @@ impl SubPool {
     ///
     /// # Errors
     /// As `execute`, with the closure.
-    pub fn spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    pub fn spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<RefusedClosure<F>>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -170,7 +173,7 @@ impl SubPool {
     ///
     /// # Errors
     /// As `try_execute`, with the closure.
-    pub fn try_spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<F>>
+    pub fn try_spawn<F, R>(&self, closure: F) -> Result<TaskHandle<R>, SubmitError<RefusedClosure<F>>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -227,6 +230,7 @@ impl SubPool {
     }
 
     /// All counters at one moment.
+    #[must_use]
     pub fn stats(&self) -> SubPoolStats {
         let state = self.share.state.lock();
         let totals = state.totals();
@@ -244,6 +248,7 @@ impl SubPool {
     }
 
     /// The pool whose workers run the tasks.
+    #[must_use]
     pub fn parent(&self) -> &TaskPool {
         &self.share.parent
     }
