@@ -17,7 +17,8 @@
 //! ```
 //!
 //! A [`TaskPool`] runs closures, and on it stand [handles](TaskHandle) of their results, [groups](TaskGroup),
-//! [scopes](TaskPool::scope) whose tasks borrow the caller's stack, and [shares](SubPool) of a pool.
+//! [scopes](TaskPool::scope) whose tasks borrow the caller's stack, maps over [iterators](TaskPool::map) and
+//! [slices](TaskPool::par_map), and [shares](SubPool) of a pool. A [`CallPool`] runs one function and answers.
 //!
 //! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
 //! `sync.Pool`, bounded.
@@ -81,8 +82,8 @@ pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, Pooled
 pub use pool::{Submission, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    GroupError, GroupToken, RefusedClosure, Scope, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
-    TaskHandle, TaskPanic, TaskPool,
+    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, RefusedClosure, Scope, ScopedHandle, SubPool,
+    SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPanic, TaskPool, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

@@ -144,7 +144,7 @@ fn pool_068_no_more_tickets_than_workers() {
     let gates = [hold(&pool), hold(&pool)];
     reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
     let mut counts = vec![0; 1_000];
-    pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+    pool.scope(|scope| counts.iter_mut().for_each(|count| scope.execute(|| *count += 1)));
     assert!(counts.iter().all(|&count| count == 1));
     assert_eq!(pool.stats().queued, 2);
     gates.iter().for_each(Gate::open);
@@ -261,7 +261,7 @@ fn pool_068_tickets_that_come_late_find_nothing() {
     let gate = hold(&pool);
     {
         let mut counts = vec![0; 8];
-        pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+        pool.scope(|scope| counts.iter_mut().for_each(|count| scope.execute(|| *count += 1)));
         assert_eq!(counts, [1; 8], "the caller has run them");
     }
     assert_eq!(pool.stats().queued, 1, "a ticket waits for the worker");
@@ -332,7 +332,7 @@ fn pool_068_scopes_survive_a_stop_at_any_moment() {
                     drop(pool.stop_now());
                 }
             });
-            pool.scope(|scope| counts.iter_mut().for_each(|count| scope.spawn(|| *count += 1)));
+            pool.scope(|scope| counts.iter_mut().for_each(|count| scope.execute(|| *count += 1)));
         });
         assert_eq!(counts, [1; 10]);
         pool.wait_timeout(PATIENCE).unwrap();
@@ -365,7 +365,7 @@ fn pool_071_a_scope_on_the_only_worker_runs_its_tasks_there() {
     let outer = pool
         .spawn(move || {
             let mut threads = Vec::new();
-            handle.scope(|scope| scope.spawn(|| threads.push(thread::current().id())));
+            handle.scope(|scope| scope.execute(|| threads.push(thread::current().id())));
             threads == [thread::current().id()]
         })
         .unwrap();

@@ -41,7 +41,7 @@ impl Frame {
 fn scope_of_two(pool: &TaskPool, tally: &Tally, frame: &Frame) {
     pool.scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(move || frame.touch(tally));
+            scope.execute(move || frame.touch(tally));
         }
     });
     frame.end();
@@ -56,9 +56,9 @@ fn l32_end_meets_panic_and_nested_spawn() {
             pool.scope(|scope| {
                 let (tally, frame) = (&tally, &frame);
                 let (outer, inner) = (tally.value(), tally.value());
-                scope.spawn(move || {
+                scope.execute(move || {
                     let _outer = outer;
-                    scope.spawn(move || {
+                    scope.execute(move || {
                         let _inner = inner;
                         frame.touch(tally);
                     });
@@ -87,7 +87,7 @@ fn l32_end_meets_tickets() {
         pool.scope(|scope| {
             for _ in 0..2 {
                 let (value, tally, frame) = (tally.value(), &tally, &frame);
-                scope.spawn(move || {
+                scope.execute(move || {
                     let _value = value;
                     frame.touch(tally);
                 });
@@ -122,7 +122,7 @@ fn l32_offer_meets_idling_worker() {
         pool.execute(|| {}).unwrap();
         pool.scope(|scope| {
             let (tally, gate) = (&tally, &gate);
-            scope.spawn(move || {
+            scope.execute(move || {
                 tally.value().note();
                 gate.open();
             });
@@ -152,7 +152,7 @@ fn l34_scope_on_the_only_worker() {
     explore("l34 scope", AtMost(3), || {
         let (pool, tally) = (tasks(1, 1), Tally::new());
         let (inside, value) = (pool.clone(), tally.value());
-        let outer = pool.spawn(move || inside.scope(|scope| scope.spawn(move || value.note()))).unwrap();
+        let outer = pool.spawn(move || inside.scope(|scope| scope.execute(move || value.note()))).unwrap();
         outer.join().unwrap();
         assert_eq!(tally.done(), 1, "runs");
         close(pool);

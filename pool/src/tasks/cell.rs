@@ -4,7 +4,7 @@
 //! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the lock,
 //! so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
 //!
-//! Every way out of waiting ends in [`end`](TaskCell::end), which tells whoever waits. So nobody waits for ever as long as
+//! Every way out of waiting ends in [`end`](OutcomeCell::end), which tells whoever waits. So nobody waits for ever as long as
 //! the pool runs or drops what it accepted.
 
 use std::mem::replace;
@@ -17,21 +17,43 @@ use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 
 pub(super) type TaskResult<R> = Result<R, TaskError>;
 
-pub(super) struct TaskCell<R: 'static> {
-    state: Mutex<CellState<R>>,
+/// The cell of a closure that borrows nothing, whatever its type.
+pub(super) type TaskCell<R> = OutcomeCell<R, Job<R>>;
+
+/// What waits in a cell to be run.
+pub(super) trait Work<R> {
+    fn run(self) -> R;
+}
+
+impl<R> Work<R> for Job<R> {
+    fn run(self) -> R {
+        Job::run(self)
+    }
+}
+
+impl<R, F: FnOnce() -> R> Work<R> for F {
+    fn run(self) -> R {
+        self()
+    }
+}
+
+pub(super) struct OutcomeCell<R, W> {
+    state: Mutex<CellState<R, W>>,
     ended: Condvar,
 }
 
-struct CellState<R: 'static> {
-    stage: Stage<R>,
+struct CellState<R, W> {
+    stage: Stage<R, W>,
     /// Of the task that awaits the handle; there is only one handle.
     waker: Option<Waker>,
     /// Nobody will ask for the outcome.
     abandoned: bool,
 }
 
-enum Stage<R: 'static> {
-    Waiting(Job<R>),
+enum Stage<R, W> {
+    Waiting(W),
+    /// The work lies with the pool, and has not begun.
+    Elsewhere,
     /// The closure is being run, or being dropped unrun.
     Running,
     Ended(TaskResult<R>),
@@ -39,32 +61,63 @@ enum Stage<R: 'static> {
     Taken,
 }
 
-impl<R> TaskCell<R> {
-    pub(super) fn new(job: Job<R>) -> Arc<Self> {
-        let state = CellState { stage: Stage::Waiting(job), waker: None, abandoned: false };
-        Arc::new(TaskCell { state: Mutex::new(state), ended: Condvar::new() })
+impl<R, W: Work<R>> OutcomeCell<R, W> {
+    pub(super) fn new(work: W) -> Arc<Self> {
+        Arc::new(OutcomeCell::of(Stage::Waiting(work)))
+    }
+
+    /// One that is not shared yet, for a caller that shares it in another way.
+    pub(super) fn unshared(work: W) -> Self {
+        OutcomeCell::of(Stage::Waiting(work))
+    }
+
+    /// The cell of work that lies elsewhere: whoever has it asks [`begin`](Self::begin) first, and
+    /// [concludes](Self::conclude).
+    pub(super) fn of_work_elsewhere() -> Arc<Self> {
+        Arc::new(OutcomeCell::of(Stage::Elsewhere))
+    }
+
+    fn of(stage: Stage<R, W>) -> Self {
+        let state = CellState { stage, waker: None, abandoned: false };
+        OutcomeCell { state: Mutex::new(state), ended: Condvar::new() }
     }
 
     /// Runs the closure here and now, unless it was started or will never be. `note` sees how it ended before anybody
-    /// else does.
+    /// else does. True when it was run here.
     ///
     /// A panic that nobody can ask for any more goes on to the caller.
-    pub(super) fn start(&self, note: impl FnOnce(&TaskResult<R>)) {
+    pub(super) fn start(&self, note: impl FnOnce(&TaskResult<R>)) -> bool {
         let mut state = self.state.lock();
         let job = match replace(&mut state.stage, Stage::Running) {
             Stage::Waiting(job) => job,
             other => {
                 state.stage = other;
-                return;
+                return false;
             }
         };
         drop(state);
         let outcome = catch(|| job.run()).map_err(|value| TaskError::Panicked(TaskPanic::new(value)));
         note(&outcome);
-        match self.end(self.state.lock(), outcome) {
+        match self.conclude(outcome) {
             Some(Err(TaskError::Panicked(panic))) => panic.resume(),
             unclaimed => drop(unclaimed),
         }
+        true
+    }
+
+    /// Work that lies elsewhere is about to be done; not if this is false, because nobody wants it any more.
+    pub(super) fn begin(&self) -> bool {
+        let mut state = self.state.lock();
+        let may_begin = matches!(state.stage, Stage::Elsewhere);
+        if may_begin {
+            state.stage = Stage::Running;
+        }
+        may_begin
+    }
+
+    /// What has begun has ended like this; returns it when nobody will ask.
+    pub(super) fn conclude(&self, outcome: TaskResult<R>) -> Option<TaskResult<R>> {
+        self.end(self.state.lock(), outcome)
     }
 
     /// Ends it with this error unless it was started; the closure is dropped first. True when it was not started.
@@ -78,8 +131,13 @@ impl<R> TaskCell<R> {
     }
 
     /// The closure, unless it was started; there is no outcome then.
-    pub(super) fn withdraw(&self) -> Option<Job<R>> {
-        self.state.lock().withdraw(Stage::Taken)
+    pub(super) fn withdraw(&self) -> Option<W> {
+        self.state.lock().withdraw(Stage::Taken)?
+    }
+
+    /// True while the closure lies here.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state.lock().stage, Stage::Waiting(_))
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -146,6 +204,11 @@ impl<R> TaskCell<R> {
 
     /// Nobody will ask for the outcome: one that is there is dropped, one to come is given to whoever runs the closure.
     pub(super) fn abandon(&self) {
+        drop_quietly(self.renounce());
+    }
+
+    /// As [`abandon`](Self::abandon), with the outcome if it is there.
+    pub(super) fn renounce(&self) -> Option<TaskResult<R>> {
         let mut state = self.state.lock();
         state.abandoned = true;
         let waker = state.waker.take();
@@ -158,11 +221,15 @@ impl<R> TaskCell<R> {
         };
         drop(state);
         drop_quietly(waker);
-        drop_quietly(outcome);
+        outcome
     }
 
     /// Makes the outcome known; returns it when nobody will ask.
-    fn end(&self, mut state: MutexGuard<'_, CellState<R>>, outcome: TaskResult<R>) -> Option<TaskResult<R>> {
+    fn end(
+        &self,
+        mut state: MutexGuard<'_, CellState<R, W>>,
+        outcome: TaskResult<R>,
+    ) -> Option<TaskResult<R>> {
         if state.abandoned {
             state.stage = Stage::Taken;
             return Some(outcome);
@@ -179,11 +246,12 @@ impl<R> TaskCell<R> {
     }
 }
 
-impl<R> CellState<R> {
-    /// Takes the closure out, unless it was started, and goes on to `next`.
-    fn withdraw(&mut self, next: Stage<R>) -> Option<Job<R>> {
+impl<R, W> CellState<R, W> {
+    /// Takes the closure out, if it lies here, and goes on to `next`; nothing once the work has begun.
+    fn withdraw(&mut self, next: Stage<R, W>) -> Option<Option<W>> {
         match replace(&mut self.stage, next) {
-            Stage::Waiting(job) => Some(job),
+            Stage::Waiting(work) => Some(Some(work)),
+            Stage::Elsewhere => Some(None),
             other => {
                 self.stage = other;
                 None

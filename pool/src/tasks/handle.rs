@@ -66,7 +66,7 @@ where
     let cell = TaskCell::new(Job::new(closure));
     let ticket = TaskTicket { cell: Some(cell.clone()) };
     match submit(Task::new(move || ticket.run())) {
-        Ok(()) => Ok(TaskHandle { cell, pool: pool.identity() }),
+        Ok(()) => Ok(TaskHandle::new(cell, pool.identity())),
         Err(refusal) => Err(refusal.map(|refused| {
             // Before the refused ticket is dropped, which would take it for lost.
             let job = cell.withdraw();
@@ -94,6 +94,11 @@ pub struct TaskHandle<R: Send + 'static> {
 }
 
 impl<R: Send + 'static> TaskHandle<R> {
+    /// Of work that is done by workers of the pool `pool`.
+    pub(super) fn new(cell: Arc<TaskCell<R>>, pool: PoolIdentity) -> Self {
+        TaskHandle { cell, pool }
+    }
+
     /// Waits for the result.
     ///
     /// On a worker of the same pool a task that has not been started is run right here instead: it is the very work that

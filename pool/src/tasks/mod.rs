@@ -3,20 +3,25 @@
 //!
 //! Everything here stands on submitting alone; the pool itself knows nothing of it.
 
+mod call;
 mod cell;
 mod error;
 mod group;
 mod handle;
 mod job;
+mod map;
+mod par_map;
 mod refused;
 mod scope;
 mod share;
 mod task;
 
+pub use call::{Call, CallPool};
 pub use error::{GroupError, TaskError, TaskPanic};
 pub use group::{GroupToken, TaskGroup};
 pub use handle::TaskHandle;
+pub use map::{Map, MapUnordered, TryMap};
 pub use refused::RefusedClosure;
-pub use scope::Scope;
+pub use scope::{Scope, ScopedHandle};
 pub use share::{SubPool, SubPoolStats};
 pub use task::{Task, TaskPool};

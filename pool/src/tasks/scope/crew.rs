@@ -21,7 +21,7 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::tasks::job::Job;
 use crate::tasks::task::{Task, TaskPool};
 
-pub(super) struct Crew {
+pub(in crate::tasks) struct Crew {
     /// The most tickets under way at a time, if there is a limit.
     most_tickets: Option<usize>,
     state: Mutex<CrewState>,
@@ -41,7 +41,7 @@ struct CrewState {
 }
 
 impl Crew {
-    pub(super) fn new(pool: &TaskPool) -> Arc<Self> {
+    pub(in crate::tasks) fn new(pool: &TaskPool) -> Arc<Self> {
         let most_tickets = pool.capacity();
         let state =
             CrewState { queue: VecDeque::new(), running: 0, expected: 0, owner_waits: false, panic: None };
@@ -49,7 +49,7 @@ impl Crew {
     }
 
     /// Queues a job, and submits a ticket if there may be one more.
-    pub(super) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
+    pub(in crate::tasks) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
         let mut state = crew.state.lock();
         state.queue.push_back(job);
         let calls_help = crew.most_tickets.is_none_or(|most| state.expected < most);
@@ -65,6 +65,17 @@ impl Crew {
             let answer = pool.submit_in_background(Task::new(move || ticket.run()));
             drop(answer.map_err(SubmitError::into_payload));
         }
+    }
+
+    /// A job has panicked, and nobody else is told of it.
+    pub(super) fn note_panic(&self, value: PanicValue) {
+        let mut panic = Some(value);
+        let mut state = self.state.lock();
+        if state.panic.is_none() {
+            state.panic = panic.take();
+        }
+        drop(state);
+        drop_quietly(panic);
     }
 
     /// Runs what nobody has started, and waits for the rest. Returns what the first panic was raised with.
@@ -103,16 +114,10 @@ impl Crew {
     fn run<'a>(&'a self, mut state: MutexGuard<'a, CrewState>, job: Job<()>) -> MutexGuard<'a, CrewState> {
         state.running += 1;
         drop(state);
-        let mut panic = catch(|| job.run()).err();
+        if let Err(value) = catch(|| job.run()) {
+            self.note_panic(value);
+        }
         let mut state = self.state.lock();
-        if state.panic.is_none() {
-            state.panic = panic.take();
-        }
-        if panic.is_some() {
-            drop(state);
-            drop_quietly(panic);
-            state = self.state.lock();
-        }
         state.running -= 1;
         state
     }

@@ -64,7 +64,7 @@ use crate::tasks::task::TaskPool;
 /// ```compile_fail,E0277
 /// let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
 /// let local = std::rc::Rc::new(1);
-/// pool.scope(|scope| scope.spawn(|| assert_eq!(*local, 1)));
+/// pool.scope(|scope| scope.execute(|| assert_eq!(*local, 1)));
 /// ```
 ///
 /// Nothing can hold on to the scope:
@@ -90,6 +90,14 @@ impl<'scope> Scope<'scope, '_> {
         // run this job to its end; see the head of this file.
         let job = unsafe { Job::erased(closure) };
         Crew::add(&self.crew, &self.pool, job);
+    }
+
+    pub(in crate::tasks) fn pool(&self) -> &TaskPool {
+        &self.pool
+    }
+
+    pub(super) fn crew(&'scope self) -> &'scope Crew {
+        &self.crew
     }
 }
 

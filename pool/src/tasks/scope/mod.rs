@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-mod crew;
+pub(super) mod crew;
 mod erase;
+mod handle;
 
 use super::task::TaskPool;
 pub use erase::Scope;
+pub(super) use handle::Errand;
+pub use handle::ScopedHandle;
 
 impl TaskPool {
     /// Runs `body` with a [`Scope`] whose tasks may borrow whatever outlives this call, and returns when all of them have
@@ -15,8 +18,11 @@ impl TaskPool {
     /// The pool's workers help: one that is free when a task is spawned, or comes free later, while tasks wait and it has
     /// nothing else to do. The tasks that none of them has started when `body` is done are run by the calling thread. So a
     /// scope always ends: on a worker of a pool that is full, on one without a queue, on one that was stopped. While it
-    /// waits it runs its own tasks and never anything else. A `body` that itself waits for one of its tasks relies on a
-    /// worker of the pool.
+    /// waits it runs its own tasks and never anything else. A `body` may [join](ScopedHandle::join) its tasks; one that waits
+    /// for them in another way, as by a channel, relies on a worker of the pool.
+    ///
+    /// Beside [`std::thread::scope`]: tasks wait for a worker in place of having a thread each, so those that wait for one
+    /// another may need more workers than there are; no thread is made per task; and a panic comes out with its own value.
     ///
     /// The tasks belong to the scope: their panics are not counted by the pool, and nor are they themselves. What counts as
     /// a payload of the pool is each call on a worker for help, which runs one task or more, or none when it comes late. No
@@ -46,20 +52,47 @@ impl TaskPool {
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// A task of this scope. It may spawn further ones into it.
+    /// A task of this scope, with the [handle](ScopedHandle) of its result. It may spawn further ones into the scope.
+    ///
+    /// Who drops the handle asks for no result; the task runs all the same, and its panic is then the scope's.
+    /// [`execute`](Self::execute) saves the handle's allocation.
+    ///
+    /// Never waits and is never refused: what no worker has time for is run by the thread that owns the scope.
+    ///
+    /// ```
+    /// let pool = anthill_pool::WorkerPool::builder().max_workers(4).build_tasks()?;
+    /// let words = ["so", "many", "words"].map(str::to_owned);
+    /// let longest = pool.scope(|scope| {
+    ///     let lengths = words.each_ref().map(|word| scope.spawn(move || word.len()));
+    ///     lengths.into_iter().map(|length| length.join().unwrap()).max()
+    /// });
+    /// assert_eq!(longest, Some(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<R>(&'scope self, task: impl FnOnce() -> R + Send + 'scope) -> ScopedHandle<'scope, R>
+    where
+        R: Send + 'scope,
+    {
+        let (errand, run) = Errand::new(task);
+        self.lend(run);
+        ScopedHandle::new(errand, self.crew())
+    }
+
+    /// As [`spawn`](Self::spawn), for a task of whose result nobody will ask: without an allocation if what it captures is
+    /// small (four words).
     ///
     /// ```
     /// # let pool = anthill_pool::WorkerPool::builder().build_tasks().unwrap();
     /// let steps = std::sync::Mutex::new(Vec::new());
     /// pool.scope(|scope| {
-    ///     scope.spawn(|| {
+    ///     scope.execute(|| {
     ///         steps.lock().unwrap().push("outer");
-    ///         scope.spawn(|| steps.lock().unwrap().push("inner"));
+    ///         scope.execute(|| steps.lock().unwrap().push("inner"));
     ///     });
     /// });
     /// assert_eq!(steps.into_inner().unwrap(), ["outer", "inner"]);
     /// ```
-    pub fn spawn(&'scope self, task: impl FnOnce() + Send + 'scope) {
+    pub fn execute(&'scope self, task: impl FnOnce() + Send + 'scope) {
         self.lend(task);
     }
 }

@@ -1,0 +1,114 @@
+//! Where items come from, and how they become errands.
+
+use std::iter::Fuse;
+
+use crate::sync::{Arc, StdArc};
+use crate::tasks::job::Job;
+use crate::tasks::scope::crew::Crew;
+use crate::tasks::scope::{Errand, Scope};
+use crate::tasks::task::TaskPool;
+
+/// The most that is in flight when nothing is set: what is in flight takes memory, and tasks that block take a thread each.
+const MOST: usize = 64;
+
+/// Takes errands.
+pub(super) trait Entrust<'a>: Send + 'a {
+    fn entrust<R, F>(&self, task: F) -> Errand<'a, R>
+    where
+        F: FnOnce() -> R + Send + 'a,
+        R: Send + 'a;
+
+    /// Who helps.
+    fn pool(&self) -> &TaskPool;
+}
+
+/// A crew that has no scope, for tasks that borrow nothing.
+pub(super) struct OwnCrew {
+    pool: TaskPool,
+    crew: Arc<Crew>,
+}
+
+impl OwnCrew {
+    pub(super) fn new(pool: &TaskPool) -> Self {
+        OwnCrew { pool: pool.clone(), crew: Crew::new(pool) }
+    }
+}
+
+impl Entrust<'static> for OwnCrew {
+    fn entrust<R, F>(&self, task: F) -> Errand<'static, R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (errand, run) = Errand::new(task);
+        Crew::add(&self.crew, &self.pool, Job::new(run));
+        errand
+    }
+
+    fn pool(&self) -> &TaskPool {
+        &self.pool
+    }
+}
+
+impl<'scope> Entrust<'scope> for &'scope Scope<'scope, '_> {
+    fn entrust<R, F>(&self, task: F) -> Errand<'scope, R>
+    where
+        F: FnOnce() -> R + Send + 'scope,
+        R: Send + 'scope,
+    {
+        let (errand, run) = Errand::new(task);
+        self.execute(run);
+        errand
+    }
+
+    fn pool(&self) -> &TaskPool {
+        Scope::pool(self)
+    }
+}
+
+type HandOver<'a, T, R> = Box<dyn FnMut(T) -> Errand<'a, R> + Send + 'a>;
+
+/// The source of items, and who gets them.
+pub(super) struct Intake<'a, I: Iterator, R> {
+    items: Fuse<I>,
+    hand_over: HandOver<'a, I::Item, R>,
+    /// How many may be in flight.
+    pub(super) most: usize,
+}
+
+impl<'a, I: Iterator, R: Send + 'a> Intake<'a, I, R>
+where
+    I::Item: Send + 'a,
+{
+    pub(super) fn new<F>(items: I, place: impl Entrust<'a>, map: F) -> Self
+    where
+        F: Fn(I::Item) -> R + Send + Sync + 'a,
+    {
+        let workers = place.pool().capacity().unwrap_or(MOST);
+        let map = StdArc::new(map);
+        let hand_over = move |item| {
+            let map = map.clone();
+            place.entrust(move || map(item))
+        };
+        let most = workers.saturating_mul(2).min(MOST);
+        Intake { items: items.fuse(), hand_over: Box::new(hand_over), most }
+    }
+}
+
+impl<'a, I: Iterator, R> Intake<'a, I, R> {
+    /// The next item as an errand, if there is one.
+    pub(super) fn pull(&mut self) -> Option<Errand<'a, R>> {
+        self.items.next().map(&mut self.hand_over)
+    }
+
+    /// How many items are still to be pulled.
+    pub(super) fn size_hint(&self) -> (usize, Option<usize>) {
+        self.items.size_hint()
+    }
+}
+
+/// How many results are still to be given out, when so many are in flight.
+pub(super) fn with_in_flight(to_pull: (usize, Option<usize>), in_flight: usize) -> (usize, Option<usize>) {
+    let (least, most) = to_pull;
+    (least.saturating_add(in_flight), most.and_then(|most| most.checked_add(in_flight)))
+}
