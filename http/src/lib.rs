@@ -80,8 +80,8 @@
 //! - To change the program without a pause, two processes may listen on one port:
 //!   [`reuse_port`](ServerBuilder::reuse_port).
 //! - [`Server::stats`] has the counters: requests, refusals by cause, panics, workers. Messages go to the `log` crate;
-//!   those of failing and panicking handlers at level `Error`. Without a logger (`env_logger`, ...) nobody sees why a
-//!   500 was answered.
+//!   those of failing and panicking handlers at level `Error`, those about requests that were refused at level `Debug`.
+//!   Without a logger (`env_logger`, ...) nobody sees why a 500 or a 400 was answered.
 //!
 //! # When not to use it
 //!
@@ -116,7 +116,7 @@ pub mod unstable;
 pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
-pub use ctx::{ConnInfo, Handler, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
+pub use ctx::{ConnInfo, Handler, HandlerPanic, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;
 pub use message::request::{Request, RequestError};

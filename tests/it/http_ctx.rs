@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anthill_http::header::format_http_date;
@@ -13,7 +13,7 @@ use anthill_http::{Request, RequestCtx, Server, ServerBuilder, UserKey};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
 use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
-use anthill_tests::{background, eventually, planned_panic};
+use anthill_tests::{background, eventually, logs, planned_panic};
 
 #[test]
 fn ctx_03_values_of_query_and_body() {
@@ -294,37 +294,9 @@ fn ctx_07_only_codes_that_redirect() {
     }
 }
 
-/// Lines that contexts have logged.
-static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Collector;
-
-impl log::Log for Collector {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.target() == "anthill_http::request"
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            assert_eq!(record.level(), log::Level::Info);
-            LOGGED.lock().expect("nobody panics while it holds this").push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn collect_logs() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Collector).expect("no other logger");
-        log::set_max_level(log::LevelFilter::Info);
-    });
-}
-
 #[test]
 fn ctx_08_ids_times_and_log_lines() {
-    collect_logs();
+    logs::collect();
     type Seen = (u64, u64, u64, SystemTime, SystemTime, String);
     let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let notes = seen.clone();
@@ -354,9 +326,10 @@ fn ctx_08_ids_times_and_log_lines() {
             assert!(*opened >= started - tolerance && *time >= started - tolerance, "{opened:?} {time:?}");
             let url = urls[number as usize - 1];
             assert_eq!(*line, format!("#{id:016x} - {local}<->{remote} - GET {url}"));
-            let logged = LOGGED.lock().expect("no panic");
-            let found =
-                logged.iter().find_map(|logged| logged.strip_suffix(&format!(" {line} - said by ctx_08")));
+            let logged = logs::with("anthill_http::request", "said by ctx_08");
+            assert!(logged.iter().all(|logged| logged.level == log::Level::Info));
+            let said = format!(" {line} - said by ctx_08");
+            let found = logged.iter().find_map(|logged| logged.text.strip_suffix(&said));
             let elapsed = found.unwrap_or_else(|| panic!("no line for {line} in {logged:?}"));
             let (seconds, fraction) = elapsed.split_once('.').expect("seconds with a fraction");
             assert!(seconds.parse::<u64>().is_ok() && fraction.len() == 3, "{elapsed}");

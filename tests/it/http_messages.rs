@@ -481,7 +481,7 @@ fn errors_are_told_apart_without_their_texts() {
     let parse = |head: &str| Request::parse(format!("{head}\r\n\r\n").as_bytes()).expect_err(head);
     // ErrMissingRequestMethod, ErrUnsupportedRequestMethod, ErrExtraWhitespaceInRequestLine, ErrEmptyRequestURI
     for line in [" / HTTP/1.1", "G(T / HTTP/1.1", "GET  / HTTP/1.1", "GET HTTP/1.1"] {
-        assert_eq!(parse(&format!("{line}\r\nHost: h")), ProtoError::Syntax, "{line}");
+        assert_eq!(parse(&format!("{line}\r\nHost: h")), ProtoError::BadRequestLine, "{line}");
     }
     // ErrDuplicateContentLength, ErrNonNumericChars, ErrUnsupportedTransferEncoding, ErrBadTrailer, ErrBrokenChunk
     let with = |fields: &str| parse(&format!("PUT / HTTP/1.1\r\nHost: h\r\n{fields}"));

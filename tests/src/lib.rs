@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod files;
 pub mod forms;
 pub mod fuzz;
+pub mod logs;
 pub mod notes;
 pub mod pool;
 pub mod processes;

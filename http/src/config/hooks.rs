@@ -3,6 +3,7 @@
 use crate::config::request_config::RequestConfig;
 use crate::ctx::{Handler, RequestCtx};
 use crate::message::request::Request;
+use crate::proto::ProtoError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +30,19 @@ pub(crate) struct ExpectHandler(pub(crate) Arc<dyn Fn(&mut RequestCtx) -> u16 + 
 /// Decides what is different for a request.
 #[derive(Clone)]
 pub(crate) struct HeaderHook(pub(crate) Arc<dyn Fn(&Request) -> RequestConfig + Send + Sync>);
+
+/// Answers what is refused before it reaches a handler.
+pub(crate) type ErrorHandlerFn = dyn Fn(&mut RequestCtx, ProtoError) + Send + Sync;
+
+/// The same, as the server keeps it.
+#[derive(Clone)]
+pub(crate) struct ErrorHandler(pub(crate) Arc<ErrorHandlerFn>);
+
+impl fmt::Debug for ErrorHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErrorHandler")
+    }
+}
 
 impl fmt::Debug for ExpectHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

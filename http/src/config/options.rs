@@ -5,12 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::hooks::{ExpectHandler, HeaderHook};
+use crate::config::hooks::{ErrorHandler, ExpectHandler, HeaderHook};
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::{Connections, Hooks, ResponseDefaults, Settings, Threads, Timeouts};
-use crate::ctx::{CtxOptions, FormValue, RequestCtx};
+use crate::config::settings::{Connections, Hooks, Logging, ResponseDefaults, Settings, Threads, Timeouts};
+use crate::ctx::{CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx};
 use crate::message::request::Request;
-use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
+use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits, ProtoError};
 use crate::wire::pace::MinRate;
 
 /// fasthttp's `DefaultConcurrency`.
@@ -118,9 +118,17 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`min_body_rate`](Self::min_body_rate) | bytes per second while the server waits for a body, and grace | 240, 60 s | slower than any modem, and a pause of a minute | 408, closed |
 /// | [`min_response_rate`](Self::min_response_rate) | bytes per second while the server waits for a response to be taken, and grace | 240, 60 s | the same | closed |
 ///
+/// The log:
+///
+/// | option | unit | default | why | otherwise |
+/// |---|---|---|---|---|
+/// | [`log_all_errors`](Self::log_all_errors) | yes or no | no | what clients do is no fault of the server | yes: refused requests and broken connections at level `Warn` |
+/// | [`secure_error_log_message`](Self::secure_error_log_message) | yes or no | no | whoever looks for a fault wants to see it | yes: nothing that a client has sent |
+///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
-/// [`form_value_func`](Self::form_value_func).
+/// [`form_value_func`](Self::form_value_func), [`error_handler`](Self::error_handler),
+/// [`panic_handler`](Self::panic_handler).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ServerBuilder {
@@ -133,6 +141,7 @@ pub struct ServerBuilder {
     get_only: bool,
     ctx: CtxOptions,
     hooks: Hooks,
+    logging: Logging,
     continues: Option<ExpectHandler>,
 }
 
@@ -167,8 +176,9 @@ impl Default for ServerBuilder {
             limits: Limits::DEFAULT,
             read_ahead: DEFAULT_READ_AHEAD,
             get_only: false,
-            ctx: CtxOptions::DEFAULT,
+            ctx: CtxOptions::default(),
             hooks: Hooks::default(),
+            logging: Logging::default(),
             continues: None,
         }
     }
@@ -608,6 +618,88 @@ impl ServerBuilder {
     }
 }
 
+/// What goes wrong.
+impl ServerBuilder {
+    /// Answers what is refused before it reaches a handler (fasthttp's `ErrorHandler`): malformed requests, heads and
+    /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
+    /// place for a connection.
+    ///
+    /// It is given the cause, and a context: the request as far as its head can be read (the method may be empty, fields
+    /// may be missing, there is no body), the addresses, and a response that already is the server's own answer, to be
+    /// changed or started over. Whatever it answers, the connection is closed behind it. The body has to be bytes. It may
+    /// block; when there is no thread for it, or it panics, the server's own answer is sent.
+    ///
+    /// ```
+    /// use anthill_http::{ProtoError, Request, Server};
+    /// use std::io::{Read, Write};
+    ///
+    /// let server = Server::builder()
+    ///     .error_handler(|ctx, error| {
+    ///         ctx.response.set_content_type("application/json");
+    ///         ctx.response.set_body(format!("{{\"status\":{},\"error\":\"{error}\"}}", error.status()));
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    ///
+    /// let listener = Server::listen("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// let refused = server.serve_conn(listener.accept()?.0).unwrap_err();
+    /// assert_eq!(refused.proto(), Some(ProtoError::MissingHost));
+    ///
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    /// assert!(response.ends_with("{\"status\":400,\"error\":\"missing host field\"}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    // SRV-12.
+    pub fn error_handler(
+        mut self,
+        answer: impl Fn(&mut RequestCtx, ProtoError) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refused = Some(ErrorHandler(Arc::new(answer)));
+        self
+    }
+
+    /// Answers when a handler has panicked. The response has been started over as a plain 500, which it may change. It is
+    /// called where the panic ended: inside of the wrappers around the handler, which see what it answers. The panic is
+    /// logged in any case. When it panics itself the plain 500 is sent.
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder()
+    ///     .panic_handler(|ctx, _panic| {
+    ///         ctx.response.set_content_type("application/json");
+    ///         ctx.response.set_body(r#"{"error":"sorry"}"#);
+    ///     })
+    ///     .build(|_| -> () { panic!("a bug") })?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    pub fn panic_handler(
+        mut self,
+        answer: impl Fn(&mut RequestCtx, &HandlerPanic) + Send + Sync + 'static,
+    ) -> Self {
+        self.ctx.panic_handler = Some(PanicHandler(Arc::new(answer)));
+        self
+    }
+
+    /// Says whether the log is told of what clients do, too, at level `Warn`: of each request that is refused, which is
+    /// otherwise told at level `Debug`, and of each connection that breaks, which is otherwise not told. No when not set.
+    // SRV-17.
+    pub fn log_all_errors(mut self, tells: bool) -> Self {
+        self.logging.all_errors = tells;
+        self
+    }
+
+    /// Says whether the lines about refused requests leave out what the client has sent, which may have passwords in it;
+    /// no when not set: up to 400 bytes of it are shown then, those of a longer head from both its ends.
+    // SRV-17.
+    pub fn secure_error_log_message(mut self, leaves_out: bool) -> Self {
+        self.logging.is_secret_free = leaves_out;
+        self
+    }
+}
+
 impl ServerBuilder {
     /// Validates the options.
     pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
@@ -637,8 +729,9 @@ impl ServerBuilder {
             limits: self.limits,
             read_ahead: self.read_ahead,
             get_only: self.get_only,
-            ctx: self.ctx,
+            ctx: Arc::new(self.ctx),
             hooks: Hooks { expectation, ..self.hooks },
+            logging: self.logging,
         })
     }
 

@@ -2,9 +2,10 @@
 //!
 //! The builder keeps the same groups, so that validating checks them and makes nothing anew.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::hooks::{ExpectHandler, HeadHooks, HeaderHook};
+use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook};
 use crate::ctx::CtxOptions;
 use crate::proto::{DefaultFields, Limits};
 use crate::wire::pace::MinRate;
@@ -23,8 +24,18 @@ pub(crate) struct Settings {
     pub(crate) read_ahead: usize,
     /// Whether only GET and HEAD are served.
     pub(crate) get_only: bool,
-    pub(crate) ctx: CtxOptions,
+    pub(crate) ctx: Arc<CtxOptions>,
     pub(crate) hooks: Hooks,
+    pub(crate) logging: Logging,
+}
+
+/// What is told to the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Logging {
+    /// Also what clients do, of which no operator need know.
+    pub(crate) all_errors: bool,
+    /// Nothing that a client has sent.
+    pub(crate) is_secret_free: bool,
 }
 
 /// What responses have unless handlers set it.
@@ -78,6 +89,8 @@ pub(crate) struct Timeouts {
 pub(crate) struct Hooks {
     pub(crate) header_received: Option<HeaderHook>,
     pub(crate) expectation: Option<ExpectHandler>,
+    /// Answers what is refused.
+    pub(crate) refused: Option<ErrorHandler>,
 }
 
 impl Threads {

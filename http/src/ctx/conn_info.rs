@@ -65,10 +65,24 @@ impl ConnInfo {
         self.is_tls
     }
 
+    /// The peer's address, as the log has it.
+    pub(crate) fn peer_text(&self) -> String {
+        text(self.remote_addr)
+    }
+
+    /// Our own address, as the log has it.
+    pub(crate) fn local_text(&self) -> String {
+        text(self.local_addr)
+    }
+
     /// The number of the request on this connection, from 1.
     pub fn request_number(&self) -> u64 {
         self.request_number
     }
+}
+
+fn text(address: Option<SocketAddr>) -> String {
+    address.map_or_else(|| "no address".to_owned(), |address| address.to_string())
 }
 
 impl Default for ConnInfo {

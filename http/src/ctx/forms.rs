@@ -64,7 +64,7 @@ impl RequestCtx {
     /// ```
     // CTX-03.
     pub fn form_value(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
-        match self.options.form_value.clone() {
+        match self.options.as_deref().and_then(|options| options.form_value.clone()) {
             Some(FormValue(look_up)) => look_up(self, name),
             None => self.form_value_query_first(name),
         }

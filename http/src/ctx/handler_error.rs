@@ -175,7 +175,7 @@ impl RequestCtx {
         let code = error.status();
         if code >= 500 {
             let (method, path) = (self.request.method(), self.request.path());
-            log::error!("the handler of {method} {path:?} failed; answered {code}: {error}");
+            log::error!(target: "anthill_http::handler", "the handler of {method} {path:?} failed; answered {code}: {error}");
         }
         let message = error.message().unwrap_or_else(|| status::reason(code).into());
         self.error(message.as_bytes(), code);

@@ -15,6 +15,7 @@ mod conn_info;
 mod forms;
 mod handler;
 mod handler_error;
+mod panicking;
 mod read;
 mod respond;
 mod user_values;
@@ -23,6 +24,8 @@ pub use conn_info::ConnInfo;
 pub(crate) use forms::FormValue;
 pub use handler::{Handler, HandlerResult};
 pub use handler_error::{HttpError, StatusError};
+pub use panicking::HandlerPanic;
+pub(crate) use panicking::PanicHandler;
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 
@@ -30,6 +33,7 @@ use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::wire::lent::LentTransport;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// One request and the response to it, as the handler sees them.
@@ -118,24 +122,24 @@ pub struct RequestCtx {
     pub(crate) lent: LentTransport,
     /// What is collected at most of a body.
     body_max: Option<u64>,
-    options: CtxOptions,
+    /// Those of the server; `None` without one.
+    options: Option<Arc<CtxOptions>>,
+    /// The handler of this request did.
+    pub(crate) has_panicked: bool,
     remote_override: Option<SocketAddr>,
     time: Option<SystemTime>,
     user_values: UserValues,
 }
 
 /// What a server's options say about each of its contexts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CtxOptions {
     /// Whether names of header fields are sent as handlers give them.
     pub(crate) keeps_header_names: bool,
     /// How values of forms are looked up, if not in the usual order.
     pub(crate) form_value: Option<FormValue>,
-}
-
-impl CtxOptions {
-    /// Nothing out of the ordinary.
-    pub(crate) const DEFAULT: Self = Self { keeps_header_names: false, form_value: None };
+    /// Who answers when a handler has panicked, if that is not to be a plain 500.
+    pub(crate) panic_handler: Option<PanicHandler>,
 }
 
 // It goes with a connection from thread to thread.
@@ -167,7 +171,8 @@ impl RequestCtx {
             conn: ConnInfo::default(),
             lent: LentTransport::default(),
             body_max: None,
-            options: CtxOptions::DEFAULT,
+            options: None,
+            has_panicked: false,
             remote_override: remote_addr,
             time: None,
             user_values: UserValues::default(),
@@ -191,14 +196,17 @@ impl RequestCtx {
         self.conn.request_number = number;
         self.time = Some(time);
         self.remote_override = None;
+        self.has_panicked = false;
     }
 
     /// Ready for the handler; `body_max` bounds what is collected of the body.
     ///
     /// The options come along each time, because handlers can exchange the response and the whole context.
-    pub(crate) fn prepare(&mut self, body_max: Option<u64>, options: &CtxOptions) {
+    pub(crate) fn prepare(&mut self, body_max: Option<u64>, options: &Arc<CtxOptions>) {
         self.body_max = body_max;
-        self.options.clone_from(options);
+        if !self.options.as_ref().is_some_and(|known| Arc::ptr_eq(known, options)) {
+            self.options = Some(options.clone());
+        }
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
     }
 

@@ -15,6 +15,7 @@ use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
 use crate::proto::ProtoError;
+use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
@@ -31,7 +32,7 @@ const PIECES_PER_TURN: usize = 16;
 /// Which of the user's code is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CodeAhead {
-    /// A hook that decides on a head.
+    /// A hook that decides on a head, or answers what is refused.
     Hook,
     /// The handler, for a request that is there.
     Handler,
@@ -131,7 +132,7 @@ pub(crate) fn end_overdue<H: Host>(
     }
     work.open(&conn.info, &mut conn.pending);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
-    let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.send_and_close();
+    let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(conn, work, host, end)
 }
 
@@ -188,6 +189,7 @@ impl<H: Host> Turn<'_, H> {
                 Step::Head { awaits_continue } => self.decide(awaits_continue),
                 Step::Request => self.answer(),
                 Step::Streams => self.stream(),
+                Step::Refusing(error) => self.refuse(error),
                 // Whatever is in the output goes out, and then the connection.
                 Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
             };
@@ -223,8 +225,26 @@ impl<H: Host> Turn<'_, H> {
         }
         match self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host) {
             Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
+            // What that means is found out again.
             _ => None,
         }
+    }
+
+    /// Has the error handler answer what is no request, or hands the connection over to a worker that will.
+    fn refuse(&mut self, error: ProtoError) -> Option<TurnEnd<H::HandOver>> {
+        if std::mem::take(&mut self.conn.course.is_turned_away) {
+            // There is nobody to run it.
+            self.conn.exchange.refuse_plainly(error, self.work);
+            return None;
+        }
+        if let Some(hand_over) = self.host.hands_over(Route::REFUSED, CodeAhead::Hook) {
+            return Some(self.hand_over(hand_over));
+        }
+        if let Some(end) = self.send_before(Route::REFUSED.of_hook()) {
+            return Some(end);
+        }
+        self.conn.exchange.refuse_by_handler(error, self.work, &self.engine.service, self.host);
+        None
     }
 
     /// Runs the handler, or hands the connection over to a worker that will.
@@ -252,12 +272,7 @@ impl<H: Host> Turn<'_, H> {
         let answered = exchange.answer(self.work, service, &sock.transport, patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
-        answered.err().map(|error| {
-            log::debug!("a response broke off: {error}");
-            // What was collected before is the client's.
-            let _ = self.conn.send(&mut self.work.output);
-            TurnEnd::Close
-        })
+        answered.err().map(|error| self.broke_off(&error))
     }
 
     /// Brings the first part of a body that the handler reads as it arrives, so that most uploads need no thread to wait for
@@ -278,7 +293,7 @@ impl<H: Host> Turn<'_, H> {
                 Ok(Some(0)) => self.conn.course.is_read_ahead = true,
                 Ok(Some(count)) => self.work.ctx.request.body_arrived(count),
                 Ok(None) => {}
-                Err(_) => return Some(TurnEnd::Close),
+                Err(error) => return Some(self.broken(&error)),
             }
         }
         self.conn.awaits = Awaits::Input;
@@ -312,7 +327,7 @@ impl<H: Host> Turn<'_, H> {
     fn hand_over(&mut self, hand_over: H::HandOver) -> TurnEnd<H::HandOver> {
         match self.conn.send(&mut self.work.output) {
             Ok(_) => TurnEnd::HandOver(hand_over),
-            Err(_) => TurnEnd::Close,
+            Err(error) => self.broken(&error),
         }
     }
 
@@ -351,12 +366,7 @@ impl<H: Host> Turn<'_, H> {
                     self.conn.awaits = Awaits::Input;
                     return None;
                 }
-                Err(error) => {
-                    log::debug!("a response broke off: {error}");
-                    // What was collected before the failure is the client's.
-                    let _ = self.conn.send(&mut self.work.output);
-                    return Some(TurnEnd::Close);
-                }
+                Err(error) => return Some(self.broke_off(&error)),
             }
         }
         self.send().or(Some(TurnEnd::Yield))
@@ -376,7 +386,7 @@ impl<H: Host> Turn<'_, H> {
                     has_ended = count == 0;
                 }
                 Ok(None) => {}
-                Err(_) => return Some(TurnEnd::Close),
+                Err(error) => return Some(self.broken(&error)),
             }
         }
         // Where there was more to read, or nothing ever will be, reading does not tell.
@@ -413,7 +423,7 @@ impl<H: Host> Turn<'_, H> {
                 None
             }
             Ok(None) => None,
-            Err(_) => Some(TurnEnd::Close),
+            Err(error) => Some(self.broken(&error)),
         }
     }
 
@@ -458,8 +468,33 @@ impl<H: Host> Turn<'_, H> {
         match self.conn.send(&mut self.work.output) {
             Ok(true) => None,
             Ok(false) => self.park(Awaits::Output),
-            Err(_) => Some(TurnEnd::Close),
+            Err(error) => Some(self.broken(&error)),
         }
+    }
+
+    /// A response cannot be completed.
+    fn broke_off(&mut self, error: &Error) -> TurnEnd<H::HandOver> {
+        // What was collected before is the client's.
+        let _ = self.conn.send(&mut self.work.output);
+        if self.engine.service.settings.logging.all_errors {
+            return self.broken(error);
+        }
+        log::debug!("a response broke off: {error}");
+        TurnEnd::Close
+    }
+
+    /// The connection cannot be used any more. That is mostly the client's doing, and nobody's concern.
+    fn broken(&self, error: &dyn std::error::Error) -> TurnEnd<H::HandOver> {
+        if self.engine.service.settings.logging.all_errors {
+            let info = &self.conn.info;
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            log::warn!(
+                target: "anthill_http::connection",
+                "the connection {} from {} to {} broke: {error}{cause}",
+                info.id(), info.peer_text(), info.local_text(),
+            );
+        }
+        TurnEnd::Close
     }
 
     fn park(&mut self, awaits: Awaits) -> Option<TurnEnd<H::HandOver>> {

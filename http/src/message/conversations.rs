@@ -188,11 +188,11 @@ mod parsing {
             "GET /",
             "GET HTTP/1.1",
             "GET",
-            "GET x HTTP/1.1",
-            "\u{16}\u{3}\u{1}",
         ] {
-            refuses(format!("{line}\r\nHost: h\r\n\r\n"), ProtoError::Syntax);
+            refuses(format!("{line}\r\nHost: h\r\n\r\n"), ProtoError::BadRequestLine);
         }
+        refuses("GET x HTTP/1.1\r\nHost: h\r\n\r\n", ProtoError::BadTarget);
+        refuses("\u{16}\u{3}\u{1}\r\nHost: h\r\n\r\n", ProtoError::TlsHandshake);
         for line in ["GET / HTTP/2.0", "GET / HTTP/0.9", "GET / HTTP/3.1"] {
             refuses(format!("{line}\r\nHost: h\r\n\r\n"), ProtoError::UnsupportedVersion);
         }
@@ -205,7 +205,7 @@ mod parsing {
         assert_eq!(outcome.end, End::Closed);
         let outcome = serves("GET / HTTP/1.9\r\nConnection: keep-alive\r\n\r\n", &["GET / "]);
         assert_eq!(outcome.end, End::Quiet);
-        refuses("GET / HTTP/1.2\r\nA : b\r\n\r\n", ProtoError::Syntax);
+        refuses("GET / HTTP/1.2\r\nA : b\r\n\r\n", ProtoError::BadFieldName);
     }
 
     #[test]
@@ -214,21 +214,22 @@ mod parsing {
         request.input_mut().receive(b"\x16");
         let advanced =
             request.advance(&mut ServerSession::new(1), &mut Output::default(), &Limits::default());
-        assert_eq!(advanced, Err(ProtoError::Syntax));
+        assert_eq!(advanced, Err(ProtoError::TlsHandshake));
     }
 
     #[test]
     fn line_endings() {
         serves(format!("\r\n\n\r\n{}", get("")), &["GET / "]);
+        refuses("\rGET / HTTP/1.1\r\nHost: h\r\n\r\n", ProtoError::BadRequestLine);
+        refuses("GET / HTTP/1.1\rHost: h\r\n\r\n", ProtoError::BadRequestLine);
+        refuses("GET / HTTP/1.1\r\nHost: h\r\n\rA: b\r\n\r\n", ProtoError::Syntax);
         for message in [
-            "\rGET / HTTP/1.1\r\nHost: h\r\n\r\n",
             "GET / HTTP/1.1\nHost: h\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: h\n\r\n",
             "GET / HTTP/1.1\r\nHost: h\r\n\n",
             "GET / HTTP/1.1\nHost: h\n\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
-            "GET / HTTP/1.1\rHost: h\r\n\r\n",
         ] {
-            refuses(message, ProtoError::Syntax);
+            refuses(message, ProtoError::BareLineFeed);
         }
     }
 
@@ -238,7 +239,7 @@ mod parsing {
         request.input_mut().receive(b"GET / HTTP/1.1\n");
         let advanced =
             request.advance(&mut ServerSession::new(1), &mut Output::default(), &Limits::default());
-        assert_eq!(advanced, Err(ProtoError::Syntax));
+        assert_eq!(advanced, Err(ProtoError::BareLineFeed));
     }
 
     #[test]
@@ -269,15 +270,14 @@ mod parsing {
             "a b: v",
             "no colon",
             " folded: v",
-            "a: \0",
-            "a: \u{1}",
-            "a: \u{7f}",
-            "a: x\ry",
         ] {
-            refuses(get(&format!("{field}\r\n")), ProtoError::Syntax);
+            refuses(get(&format!("{field}\r\n")), ProtoError::BadFieldName);
         }
-        refuses(get("a: x\r\n\ty\r\n"), ProtoError::Syntax);
-        refuses("GET / HTTP/1.1\r\n Host: h\r\n\r\n", ProtoError::Syntax);
+        for field in ["a: \0", "a: \u{1}", "a: \u{7f}", "a: x\ry"] {
+            refuses(get(&format!("{field}\r\n")), ProtoError::BadFieldValue);
+        }
+        refuses(get("a: x\r\n\ty\r\n"), ProtoError::BadFieldName);
+        refuses("GET / HTTP/1.1\r\n Host: h\r\n\r\n", ProtoError::BadFieldName);
 
         let echo: &dyn Fn(&Request, &mut Response) = &|request, response| {
             for (name, value) in request.headers().iter() {

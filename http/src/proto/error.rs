@@ -13,7 +13,19 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtoError {
-    /// The request line, or a field line of any message, is malformed.
+    /// A line of a head ends with a line feed alone, without a carriage return before it.
+    BareLineFeed,
+    /// The request line is not a method, a target and a version, with one space between them.
+    BadRequestLine,
+    /// The target has none of the four forms that there are, or not the one that its method asks for.
+    BadTarget,
+    /// The name of a header field is no token, is not followed by a colon at once, or begins with space (a folded line).
+    BadFieldName,
+    /// The value of a header field has control characters.
+    BadFieldValue,
+    /// A TLS handshake came to a port that speaks plain HTTP.
+    TlsHandshake,
+    /// A line of a head does not end as it should: a carriage return stands without a line feed, say.
     Syntax,
     /// The head does not fit the limit.
     HeadTooLarge,
@@ -80,7 +92,13 @@ impl ProtoError {
             Self::ExpectationFailed => 417,
             Self::Timeout => 408,
             Self::BadStatusLine | Self::TooManyInterim | Self::UnexpectedUpgrade | Self::ExtraBytes => 502,
-            Self::Syntax
+            Self::BareLineFeed
+            | Self::BadRequestLine
+            | Self::BadTarget
+            | Self::BadFieldName
+            | Self::BadFieldValue
+            | Self::TlsHandshake
+            | Self::Syntax
             | Self::MissingHost
             | Self::DuplicateHost
             | Self::BadHost
@@ -112,7 +130,13 @@ pub(crate) fn refusal_text(status: u16) -> &'static str {
 impl fmt::Display for ProtoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Syntax => "malformed request line or header field",
+            Self::BareLineFeed => "bare line feed in a line of the head; lines end with both, CR and LF",
+            Self::BadRequestLine => "malformed request line",
+            Self::BadTarget => "malformed request target",
+            Self::BadFieldName => "malformed name of a header field",
+            Self::BadFieldValue => "control characters in the value of a header field",
+            Self::TlsHandshake => "a TLS handshake on a port for plain http",
+            Self::Syntax => "malformed end of a line in the head",
             Self::HeadTooLarge => "head exceeds the limit; raise it if such heads are expected",
             Self::TargetTooLong => "request target exceeds the limit; raise it if such targets are expected",
             Self::MethodTooLong => "no method ends within the limit of the head",

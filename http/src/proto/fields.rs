@@ -5,6 +5,7 @@
 //!
 //! The rule: room is made for what has arrived, never for what a limit would allow.
 
+use super::error::ProtoError;
 use super::limits::{FIELDS_ON_STACK, Limits};
 use std::mem::MaybeUninit;
 
@@ -29,5 +30,15 @@ pub(crate) fn with_room<'b, R>(
             parse(&mut vec![MaybeUninit::uninit(); most])
         }
         parsed => parsed,
+    }
+}
+
+/// What is wrong with the fields of a head, of either role.
+pub(super) fn bad_field(error: httparse::Error) -> ProtoError {
+    match error {
+        httparse::Error::TooManyHeaders => ProtoError::TooManyFields,
+        httparse::Error::HeaderName => ProtoError::BadFieldName,
+        httparse::Error::HeaderValue => ProtoError::BadFieldValue,
+        _ => ProtoError::Syntax,
     }
 }

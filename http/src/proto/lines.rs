@@ -18,7 +18,7 @@ pub(crate) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Pr
         match line {
             [.., b'\n', b'\r'] | [b'\r'] => return Ok(Some(line_feed + 1)),
             [.., b'\r'] => {}
-            _ => return Err(ProtoError::Syntax),
+            _ => return Err(ProtoError::BareLineFeed),
         }
     }
     Ok(None)
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(find_end(b"", 0), Ok(None));
         assert_eq!(find_end(b"a: b\r\n\r", 0), Ok(None));
         for bare in [&b"\n"[..], b"a\n", b"a\r\n\n", b"a\r\nb\n\r\n"] {
-            assert_eq!(find_end(bare, 0), Err(ProtoError::Syntax), "{bare:?}");
+            assert_eq!(find_end(bare, 0), Err(ProtoError::BareLineFeed), "{bare:?}");
         }
     }
 }

@@ -62,6 +62,7 @@ pub(crate) mod received;
 pub(crate) mod request_head;
 #[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests read reasons yet"))]
 pub(crate) mod response_head;
+mod salvage;
 pub(crate) mod server;
 pub(crate) mod target;
 pub(crate) mod trailer;
@@ -75,8 +76,9 @@ pub use error::ProtoError;
 pub(crate) use error::refusal_text;
 pub(crate) use framing::{Ending, parse_content_length};
 pub(crate) use limits::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
-pub(crate) use received::{Received, Rest};
+pub(crate) use received::{Received, Rest, Stamp};
 pub(crate) use request_head::RequestParts;
+pub(crate) use salvage::salvage;
 pub(crate) use server::{Progress, Reply, RequestStage, ServerSession};
 pub(crate) use target::split_target;
 pub(crate) use trailer::is_trailer_name;

@@ -27,7 +27,7 @@
 
 use super::close::{CloseReason, ConnectionOptions};
 use super::error::ProtoError;
-use super::fields::with_room;
+use super::fields::{bad_field, with_room};
 use super::framing::{Framing, FramingFields, request_in};
 use super::limits::{FIELDS_ON_STACK, Limits};
 use super::lines;
@@ -38,6 +38,9 @@ use crate::util::{authority, token};
 use crate::values::headers::Field;
 use crate::values::version::Version;
 use std::mem::MaybeUninit;
+
+/// What a TLS record begins with that opens a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What the head of a request said, as spans into it and as decisions taken from it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,10 +115,26 @@ pub(crate) fn parse(
     };
     parsed.unwrap_or_else(|error| {
         Err(match error {
-            httparse::Error::TooManyHeaders => ProtoError::TooManyFields,
-            _ => ProtoError::Syntax,
+            httparse::Error::Token | httparse::Error::Version => ProtoError::BadRequestLine,
+            httparse::Error::NewLine if !has_request_line(bytes) => ProtoError::BadRequestLine,
+            other => bad_field(other),
         })
     })
+}
+
+/// Whether the first line ends behind a version.
+#[cold]
+fn has_request_line(bytes: &[u8]) -> bool {
+    let end = memchr::memmem::find(bytes, b"\r\n").unwrap_or(bytes.len());
+    let line = &bytes[..end];
+    let spaces = line.iter().filter(|byte| **byte == b' ').count();
+    spaces == 2 && matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', _, b'.', _])
+}
+
+/// What is wrong with a request that begins with this byte, with which no method does.
+#[cold]
+pub(crate) fn no_method(first: u8) -> ProtoError {
+    if first == TLS_HANDSHAKE { ProtoError::TlsHandshake } else { ProtoError::BadRequestLine }
 }
 
 /// Lets `httparse` split a head, and interprets what it found. The outer error is `httparse`'s.
@@ -140,10 +159,10 @@ fn split(
 fn with_known_version(bytes: &[u8]) -> Result<Vec<u8>, ProtoError> {
     let line_end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
     let [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] = bytes[..line_end] else {
-        return Err(ProtoError::Syntax);
+        return Err(ProtoError::BadRequestLine);
     };
     if !major.is_ascii_digit() || !minor.is_ascii_digit() {
-        return Err(ProtoError::Syntax);
+        return Err(ProtoError::BadRequestLine);
     }
     if major != b'1' {
         return Err(ProtoError::UnsupportedVersion);

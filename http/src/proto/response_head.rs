@@ -20,7 +20,7 @@
 
 use super::close::{CloseReason, ConnectionOptions};
 use super::error::ProtoError;
-use super::fields::with_room;
+use super::fields::{bad_field, with_room};
 use super::framing::FramingFields;
 use super::limits::{FIELDS_ON_STACK, Limits};
 use super::lines;
@@ -100,9 +100,8 @@ pub(crate) fn parse(
     };
     parsed.unwrap_or_else(|error| {
         Err(match error {
-            httparse::Error::TooManyHeaders => ProtoError::TooManyFields,
             httparse::Error::Status | httparse::Error::Version => ProtoError::BadStatusLine,
-            _ => ProtoError::Syntax,
+            other => bad_field(other),
         })
     })
 }

@@ -303,6 +303,13 @@ impl ServerSession {
         true
     }
 
+    /// Takes what is in the input for the request that [`ServerSession::respond`] answers, whatever is wrong with it.
+    pub(crate) fn take_for_refused(&mut self, input: &Input) {
+        let is_head = input.unread().starts_with(b"HEAD ");
+        let close = Some(CloseReason::Failed);
+        self.served = Served { is_head, is_connect: false, close, version: Version::Http11 };
+    }
+
     /// How far the request under way has come, as of the last [`ServerSession::advance`].
     pub(crate) fn state(&self) -> RequestStage {
         match self.phase {
@@ -370,8 +377,8 @@ impl ServerSession {
                 return Ok(Progress::NeedInput);
             }
             [] | [b'\r'] => return Err(ProtoError::HeadTooLarge),
-            // Whatever starts like this is no method; it may be a TLS handshake on a plain port.
-            [first, ..] if !token::is_token_byte(*first) => return Err(ProtoError::Syntax),
+            // Whatever starts like this is no method.
+            [first, ..] if !token::is_token_byte(*first) => return Err(request_head::no_method(*first)),
             _ => {}
         }
         if scanned == 0 {

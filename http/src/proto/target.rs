@@ -23,7 +23,7 @@ pub(crate) struct TargetParts<'a> {
 pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<TargetParts<'a>, ProtoError> {
     if method == b"CONNECT" {
         if !authority::is_valid_with_port(target) {
-            return Err(ProtoError::Syntax);
+            return Err(ProtoError::BadTarget);
         }
         let (path, query) = (&target[..0], &target[..0]);
         return Ok(TargetParts { authority: Some(target), path, path_is_plain: false, query });
@@ -31,9 +31,9 @@ pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target
     match target {
         [b'/', ..] | [b'*'] => Ok(split_path(None, target)),
         _ => {
-            let scheme_end = memchr::memmem::find(target, b"://").ok_or(ProtoError::Syntax)?;
+            let scheme_end = memchr::memmem::find(target, b"://").ok_or(ProtoError::BadTarget)?;
             if !is_scheme(&target[..scheme_end]) {
-                return Err(ProtoError::Syntax);
+                return Err(ProtoError::BadTarget);
             }
             let rest = &target[scheme_end + 3..];
             let end = memchr::memchr3(b'/', b'?', b'#', rest).unwrap_or(rest.len());

@@ -129,7 +129,7 @@ impl BlockingDriver<'_> {
                     }
                 }
                 Step::Streams => self.send_piece()?,
-                Step::Refused(error) => return self.tell(error),
+                Step::Refusing(error) | Step::Refused(error) => return self.refused(error),
                 Step::Ends => return Ok(self.flush()?),
             }
         }
@@ -198,7 +198,7 @@ impl BlockingDriver<'_> {
         match read {
             Ok(0) => match self.exchange.input_ended(self.work, self.service) {
                 Ok(()) => Ok(false),
-                Err(error) => self.tell(error).map(|()| false),
+                Err(error) => self.refused(error).map(|()| false),
             },
             Ok(count) => {
                 self.work.ctx.request.input_mut().filled(count);
@@ -208,7 +208,7 @@ impl BlockingDriver<'_> {
             Err(_) if is_idle => Ok(false),
             Err(_) => {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
-                self.tell(ProtoError::Timeout).map(|()| false)
+                self.refused(ProtoError::Timeout).map(|()| false)
             }
         }
     }
@@ -235,6 +235,14 @@ impl BlockingDriver<'_> {
             return Ok(());
         }
         self.lent.send(&mut self.work.output)
+    }
+
+    /// The peer was refused for `error`, perhaps with the user's answer still missing.
+    fn refused(&mut self, error: ProtoError) -> Result<(), Error> {
+        if self.exchange.stage() == ConnStage::Refusing(error) {
+            self.exchange.refuse_by_handler(error, self.work, self.service, &mut self.by);
+        }
+        self.tell(error)
     }
 
     /// The peer was refused for `error`. The connection ends anyway, so that this cannot be told is no further error.

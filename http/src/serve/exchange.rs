@@ -16,6 +16,8 @@
 //! meanwhile. What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count
 //! alike. Once a response has announced that the connection ends, nothing more is served.
 
+mod refused;
+
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Settings, Timeouts};
 use crate::ctx::{RequestCtx, UserValues};
@@ -56,6 +58,8 @@ pub(crate) enum Step {
     Streams,
     /// The peer's bytes were no request, and the output says so: send it, then end the connection.
     Refused(ProtoError),
+    /// The peer's bytes were no request, and the user's error handler answers: [`Exchange::refuse_by_handler`].
+    Refusing(ProtoError),
     /// Send the output, then end the connection.
     Ends,
 }
@@ -80,6 +84,8 @@ pub(crate) enum Piece {
 pub(crate) enum ConnStage {
     /// Requests are read and answered.
     Serving,
+    /// The user's error handler has to answer what is no request.
+    Refusing(ProtoError),
     /// It ends with what is in the output.
     Closing,
     /// The same, and the peer may be in the middle of sending what nobody will read.
@@ -164,19 +170,23 @@ impl Exchange {
         if self.outgoing.is_some() {
             return Step::Streams;
         }
-        if self.stage != ConnStage::Serving {
-            return Step::Ends;
+        match self.stage {
+            ConnStage::Serving => {}
+            ConnStage::Refusing(error) => return Step::Refusing(error),
+            ConnStage::Closing | ConnStage::ClosingMidRequest => return Step::Ends,
         }
         let limits = self.limits(&service.settings);
         match work.ctx.request.advance(&mut self.session, &mut work.output, &limits) {
             Ok(Progress::Ready) => Step::Request,
             Ok(Progress::NeedInput) => Step::NeedInput,
             Ok(Progress::Head { awaits_continue }) => Step::Head { awaits_continue },
-            Err(error) => {
-                self.refuse(error, work, service);
-                Step::Refused(error)
-            }
+            Err(error) => self.refusal(error, work, service),
         }
+    }
+
+    fn refusal(&mut self, error: ProtoError, work: &mut Workspace, service: &Service) -> Step {
+        self.refuse(error, work, service);
+        if self.stage == ConnStage::Refusing(error) { Step::Refusing(error) } else { Step::Refused(error) }
     }
 
     /// Has the hooks decide on a request of which only the head is there, and says what is to be done then.
@@ -187,10 +197,8 @@ impl Exchange {
         service: &Service,
         by: &mut impl Runner,
     ) -> Step {
-        self.try_decide(awaits_continue, work, service, by).unwrap_or_else(|error| {
-            self.refuse(error, work, service);
-            Step::Refused(error)
-        })
+        self.try_decide(awaits_continue, work, service, by)
+            .unwrap_or_else(|error| self.refusal(error, work, service))
     }
 
     #[inline(never)]
@@ -336,11 +344,14 @@ impl Exchange {
                 if streams {
                     flushed = ctx.lent.send(output);
                 }
-                if flushed.is_ok() && user_code::run(&*service.handler, ctx).is_err() {
-                    service.counters.panics.fetch_add(1, Ordering::Relaxed);
+                if flushed.is_ok() {
+                    user_code::run(&*service.handler, ctx);
                 }
             });
             flushed?;
+            if ctx.has_panicked {
+                service.counters.panics.fetch_add(1, Ordering::Relaxed);
+            }
             self.check_ctx(ctx)?;
             moment.refresh(*clock);
         }
@@ -495,18 +506,6 @@ impl Exchange {
             self.end();
         }
         is_over
-    }
-
-    /// Tells the peer why what it sent is not served, and gives up on the rest of it.
-    pub(crate) fn refuse(&mut self, error: ProtoError, work: &mut Workspace, service: &Service) {
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
-        let defaults = default_fields.at(moment.unix_seconds);
-        if ctx.request.refuse(&mut self.session, error, output, &defaults) {
-            service.counters.refuse(error);
-        }
-        ctx.reset();
-        ctx.request.input_mut().clear();
-        self.stage = ConnStage::ClosingMidRequest;
     }
 
     /// The connection ends with the response that is on its way.

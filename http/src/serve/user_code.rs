@@ -4,28 +4,23 @@
 //! more than its connection. In a handler or a hook it costs one request; in what produces a body, the
 //! connection, because the peer is in the middle of a message.
 
-use crate::config::hooks::HeadHooks;
+use crate::config::hooks::{ErrorHandlerFn, HeadHooks};
 use crate::config::request_config::RequestConfig;
 use crate::ctx::{Handler, RequestCtx};
 use crate::message::response::{BodyWriter, Outgoing, Stream};
-use crate::proto::{Limits, ProtoError, ServerSession};
+use crate::proto::{Limits, ProtoError, ServerSession, refusal_text};
 use crate::serve::error::Error;
 use crate::util::panic::{self, Panicked};
 use crate::wire::output::Output;
 
 /// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
-/// replaced by a plain 500; the connection can go on, because the request itself was well formed.
+/// replaced by a 500; the connection can go on, because the request itself was well formed.
 #[inline]
-pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) -> Result<(), Panicked> {
+pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) {
     // What a panic may leave half done is the response, and that is thrown away.
-    panic::call(|| handler.handle(ctx)).inspect_err(|_| {
-        log::error!(
-            "the handler of {} {:?} panicked; answered 500",
-            ctx.request.method(),
-            ctx.request.path()
-        );
-        ctx.error("Internal Server Error", 500);
-    })
+    if let Err(panicked) = panic::call(|| handler.handle(ctx)) {
+        ctx.answer_panic(panicked);
+    }
 }
 
 /// Decides on the request whose head `session` has found. False: the response says no. What is
@@ -47,12 +42,12 @@ pub(crate) fn check_head(
     if let Some(hook) = hooks.header_received {
         match panic::call(|| hook(&ctx.request)) {
             Ok(decided) => *config = decided,
-            Err(Panicked) => status = hook_panicked(ctx),
+            Err(panicked) => status = hook_panicked(ctx, &panicked),
         }
     }
     session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (awaits_continue, status, hooks.expectation) {
-        status = panic::call(|| expectation(ctx)).unwrap_or_else(|_| hook_panicked(ctx));
+        status = panic::call(|| expectation(ctx)).unwrap_or_else(|panicked| hook_panicked(ctx, &panicked));
         ctx.response.clear();
     }
     ctx.response.set_status_code(status);
@@ -62,9 +57,18 @@ pub(crate) fn check_head(
     Ok(status == 100)
 }
 
-fn hook_panicked(ctx: &RequestCtx) -> u16 {
-    log::error!("the hook for the head of {} {:?} panicked; answered 500", ctx.method(), ctx.path());
+fn hook_panicked(ctx: &RequestCtx, panicked: &Panicked) -> u16 {
+    log::error!("the hook for the head of {} {:?} {panicked}; answered 500", ctx.method(), ctx.path());
     500
+}
+
+/// Has the user's error handler answer what is refused for `error`. It finds the server's own answer in the response. False:
+/// it panicked.
+pub(crate) fn refuse(handler: &ErrorHandlerFn, ctx: &mut RequestCtx, error: ProtoError) -> bool {
+    ctx.error(refusal_text(error.status()), error.status());
+    panic::call(|| handler(ctx, error))
+        .inspect_err(|panicked| log::error!("the error handler {panicked}; answered {}", error.status()))
+        .is_ok()
 }
 
 /// Answers a method that is not served because only GET and HEAD are.
@@ -103,9 +107,9 @@ pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream)
             let _ = writer.abandon();
             Err(failure)
         }
-        Err(Panicked) => {
+        Err(panicked) => {
             let _ = writer.abandon();
-            log::error!("the body writer of {} {:?} panicked", ctx.request.method(), ctx.request.path());
+            log::error!("the body writer of {} {:?} {panicked}", ctx.request.method(), ctx.request.path());
             Err(Error::body_panicked())
         }
     }
@@ -115,8 +119,8 @@ pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream)
 pub(crate) fn next_piece(outgoing: &mut Outgoing, out: &mut Output) -> Result<(), Error> {
     match panic::call(|| outgoing.fill(out)) {
         Ok(filled) => filled.map_err(Error::body),
-        Err(Panicked) => {
-            log::error!("the source of a response's body panicked");
+        Err(panicked) => {
+            log::error!("the source of a response's body {panicked}");
             Err(Error::body_panicked())
         }
     }
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_plain_500() {
         let mut ctx = RequestCtx::new();
-        let outcome = run(
+        run(
             &|ctx: &mut RequestCtx| -> () {
                 ctx.response.set_header("secret", "half done");
                 ctx.set_body("half done");
@@ -138,10 +142,9 @@ mod tests {
             },
             &mut ctx,
         );
-        assert_eq!(outcome, Err(Panicked));
+        assert!(ctx.has_panicked);
         assert_eq!((ctx.response.status_code(), ctx.response.body()), (500, &b"Internal Server Error"[..]));
         assert!(!ctx.response.headers().contains("secret"));
-        assert_eq!(run(&|_: &mut RequestCtx| {}, &mut ctx), Ok(()));
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::Workspace;
+use crate::util::panic;
 
 /// An HTTP/1.1 server.
 ///
@@ -91,6 +92,7 @@ impl Server {
     }
 
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
+        panic::watch();
         let service = Arc::new(Service::new(settings, handler));
         let (served, clock) = (service.clone(), Clock::start());
         Server {

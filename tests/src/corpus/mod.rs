@@ -182,8 +182,7 @@ mod tests {
         ] {
             assert_eq!(check(&format!("{GET}\n{expected}")), Ok(()));
         }
-        let each =
-            "input: {1}\\r\\n\\r\\n\neach:\n> x || 400 Syntax\n> GET / HTTP/2.0 || 505 UnsupportedVersion";
+        let each = "input: {1}\\r\\n\\r\\n\neach:\n> x || 400 BadRequestLine\n> GET / HTTP/2.0 || 505 UnsupportedVersion";
         assert_eq!(check(&format!("{each}\nrefused: {{2}}")), Ok(()));
     }
 
@@ -215,7 +214,7 @@ mod tests {
         ] {
             assert!(check(&format!("{GET}\n{unexpected}")).is_err(), "{unexpected:?} was not noticed");
         }
-        for (input, refused) in [(r"x\r\n\r\n", "413 Syntax"), (r"x\r\n\r\n", "400 BadHost")] {
+        for (input, refused) in [(r"x\r\n\r\n", "413 BadRequestLine"), (r"x\r\n\r\n", "400 BadHost")] {
             assert!(check(&format!("input: {input}\nrefused: {refused}")).is_err(), "{refused}");
         }
     }
@@ -259,8 +258,11 @@ refused: Syntax";
             check(r"input: x y{stop}\n\r\n").err().as_deref(),
             Some("t.txt: line 1: there is nothing expected")
         );
-        assert_eq!(check("input: GET / HTTP/1.1\\n{stop}Host: h\\r\\n\\r\\n\nrefused: 400 Syntax"), Ok(()));
-        let late = check("input: GET / HTTP/1.1{stop}\\nHost: h\\r\\n\\r\\n\nrefused: 400 Syntax");
+        assert_eq!(
+            check("input: GET / HTTP/1.1\\n{stop}Host: h\\r\\n\\r\\n\nrefused: 400 BareLineFeed"),
+            Ok(())
+        );
+        let late = check("input: GET / HTTP/1.1{stop}\\nHost: h\\r\\n\\r\\n\nrefused: 400 BareLineFeed");
         assert!(late.is_err_and(|problem| problem.contains("bytes were read, not 14")));
     }
 

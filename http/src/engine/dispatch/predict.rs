@@ -40,6 +40,9 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// That of what is refused, whatever it is.
+    pub(crate) const REFUSED: Self = Self { own: 0x7265_6675, prefix: 0x7265_6675 };
+
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
         Route { own: !self.own, prefix: !self.prefix }

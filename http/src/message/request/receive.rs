@@ -4,7 +4,7 @@
 //! the normal form of its path, what was changed, how far the body was read, begins and ends here with what was found.
 
 use super::{KeptForm, Request};
-use crate::proto::{CloseReason, Defaults, Limits, Progress, ProtoError, ServerSession};
+use crate::proto::{CloseReason, Defaults, Limits, Progress, ProtoError, ServerSession, Stamp, salvage};
 use crate::util::path;
 use crate::wire::output::{KEPT_BYTES_MAX, Output};
 
@@ -85,6 +85,20 @@ impl Request {
         session.refuse(error, &self.input, out, defaults)
     }
 
+    /// Makes readable what can be read of a head that was refused, which is at the front of the input; at most `head_bytes`
+    /// are looked at. It is served to nobody.
+    #[cold]
+    pub(crate) fn salvage(&mut self, head_bytes: usize) {
+        self.clear();
+        let unread = self.input.unread();
+        let head = &unread[..unread.len().min(head_bytes)];
+        self.found.head = salvage(head, &mut self.found.fields);
+        let end = memchr::memmem::find(head, b"\r\n\r\n").map_or(head.len(), |blank_line| blank_line + 4);
+        self.found.body = end..end;
+        self.found.stamp = Stamp { session: 0, message: u64::MAX };
+        self.adopt();
+    }
+
     /// Begins anew with what was found.
     #[inline]
     fn adopt(&mut self) {
@@ -162,25 +176,25 @@ mod tests {
     fn refused_targets() {
         use ProtoError::*;
         for (line, error) in [
-            ("GET x", Syntax),
-            ("GET x/y", Syntax),
-            ("GET ?x", Syntax),
-            ("GET **", Syntax),
-            ("GET *x", Syntax),
-            ("GET /a\u{1}b", Syntax),
-            ("GET /a\u{7f}b", Syntax),
-            ("GET /a\tb", Syntax),
-            ("GET ://h/x", Syntax),
-            ("GET 1http://h/x", Syntax),
-            ("GET ht_tp://h/x", Syntax),
-            ("GET x?a://h", Syntax),
+            ("GET x", BadTarget),
+            ("GET x/y", BadTarget),
+            ("GET ?x", BadTarget),
+            ("GET **", BadTarget),
+            ("GET *x", BadTarget),
+            ("GET /a\u{1}b", BadRequestLine),
+            ("GET /a\u{7f}b", BadRequestLine),
+            ("GET /a\tb", BadRequestLine),
+            ("GET ://h/x", BadTarget),
+            ("GET 1http://h/x", BadTarget),
+            ("GET ht_tp://h/x", BadTarget),
+            ("GET x?a://h", BadTarget),
             ("GET http:///x", BadHost),
             ("GET http://a\\b/x", BadHost),
             ("GET http://u@h/x", BadHost),
             ("GET http://h:x/", BadHost),
-            ("CONNECT /x", Syntax),
-            ("CONNECT h", Syntax),
-            ("CONNECT http://h:1/", Syntax),
+            ("CONNECT /x", BadTarget),
+            ("CONNECT h", BadTarget),
+            ("CONNECT http://h:1/", BadTarget),
         ] {
             let result = request(&format!("{line} HTTP/1.1\r\nHost: h\r\n\r\n"));
             assert_eq!(result.err(), Some(error), "{line:?}");
