@@ -46,6 +46,9 @@
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
 //! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
 
+#[cfg(all(anthill_loom, not(feature = "model")))]
+compile_error!("under `--cfg anthill_loom` the pool stands on loom: switch its feature `model` on");
+
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
 // watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
 mod backoff;
@@ -104,8 +107,8 @@ pub mod internal {
 /// For checking code of one's own together with the pool: everything that [loom](https://docs.rs/loom) offers in place
 /// of `std::sync` and `std::thread`, in the version that the pool itself stands on.
 ///
-/// Only there when everything is built with `RUSTFLAGS="--cfg anthill_loom"`, and of use only inside of
-/// [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of them with
+/// Only there with the feature `model` when everything is built with `RUSTFLAGS="--cfg anthill_loom"`, and of use only
+/// inside of [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of them with
 /// those of the caller is tried. A model has room for five threads, the main one and the pool's workers included;
 /// waits with a time limit do not end by time; a cleaner is one more thread, so build pools with
 /// [`max_idle_worker_duration(None)`](crate::WorkerPoolBuilder::max_idle_worker_duration).

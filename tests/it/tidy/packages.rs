@@ -120,6 +120,23 @@ fn packages_have_licences_and_keys() {
     }
 }
 
+/// Cargo lists an optional package in no lock file but of those who ask for it.
+#[test]
+fn what_only_models_need_is_optional() {
+    let mut seen = 0;
+    for (library, _) in FLOORS {
+        let manifest = read(&format!("{library}/Cargo.toml"));
+        for table in manifest.split("\n[target.'cfg(anthill_loom)'.dependencies]\n").skip(1) {
+            let table = table.split("\n[").next().expect("a table");
+            for line in table.lines().filter(|line| line.contains('=') && !line.starts_with('#')) {
+                assert!(line.contains("optional = true"), "{library}: {line}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 1, "the model checker");
+}
+
 #[test]
 fn pages_are_taken_apart() {
     let page = "# A\n\n## B\n\ntext [x](y.md#z) [w](https://w)\n\n```rust,no_run\nf();\n```\n\n## C\nend\n";
