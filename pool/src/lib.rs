@@ -82,11 +82,11 @@ pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::default_pool;
 pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
-pub use pool::{Submission, WorkerPool};
+pub use pool::{Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
     Call, CallPool, GroupError, GroupToken, Map, MapUnordered, RefusedClosure, Scope, ScopedHandle, SubPool,
-    SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPanic, TaskPool, TryMap,
+    SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

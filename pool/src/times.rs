@@ -38,6 +38,14 @@ pub struct PoolTimes {
     pub run: Histogram,
 }
 
+impl PoolTimes {
+    /// Adds what another pool has measured.
+    pub(crate) fn add(&mut self, other: &PoolTimes) {
+        self.wait.add(&other.wait);
+        self.run.add(&other.run);
+    }
+}
+
 /// Durations counted in buckets that double: under 1 us, 1 to 2 us, 2 to 4 us, and so on.
 ///
 /// ```
@@ -69,6 +77,14 @@ impl Histogram {
         self.counts[bucket_of(time)] += 1;
         self.sum = self.sum.saturating_add(time);
         self.max = self.max.max(time);
+    }
+
+    fn add(&mut self, other: &Histogram) {
+        for (count, others) in self.counts.iter_mut().zip(other.counts) {
+            *count += others;
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
     }
 
     /// How many durations were counted.

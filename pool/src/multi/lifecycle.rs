@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::MultiPool;
 use crate::config;
 use crate::error::{BuildError, WaitError};
-use crate::pool::WorkerPool;
+use crate::pool::{Unfinished, WorkerPool};
 use crate::stats::PoolStats;
 use crate::sync::Instant;
+use crate::times::PoolTimes;
 
 impl<T: Send + 'static> MultiPool<T> {
     /// Stops every shard, see [`WorkerPool::stop`]. Returns without waiting.
@@ -22,6 +23,65 @@ impl<T: Send + 'static> MultiPool<T> {
     pub fn stop_now(&self) -> Vec<T> {
         self.stop();
         self.shards().iter().flat_map(WorkerPool::stop_now).collect()
+    }
+
+    /// Stops every shard, waits until all have run what they accepted, but no longer than `limit` together, and then has the
+    /// rest handed back, see [`WorkerPool::finish`].
+    ///
+    /// # Errors
+    /// [`Unfinished`], with what was left of all shards, in their order. On a worker of a shard it is an error with
+    /// [`WaitError::WouldDeadlock`], and nothing was done.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use anthill_pool::WorkerPool;
+    /// use anthill_pool::multi::Strategy;
+    ///
+    /// let pool = WorkerPool::builder().queue_capacity(8).build_multi(3, Strategy::RoundRobin, |_: u8| {})?;
+    /// pool.submit_many(vec![7; 12])?;
+    /// pool.finish(Duration::from_secs(10))?;
+    /// assert_eq!(pool.stats().finished, 12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn finish(&self, limit: Duration) -> Result<(), Unfinished<T>> {
+        let deadline = Instant::now().checked_add(limit);
+        let mut left = Unfinished { reason: WaitError::WouldDeadlock, rest: Vec::new(), running: 0 };
+        if self.is_worker() {
+            return Err(left);
+        }
+        self.stop();
+        let unfinished: Vec<_> =
+            self.shards().iter().filter_map(|shard| shard.finish_stopped(deadline).err()).collect();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        for shard in unfinished {
+            left.reason = shard.reason;
+            left.rest.extend(shard.rest);
+            left.running += shard.running;
+        }
+        Err(left)
+    }
+
+    /// How long payloads waited and ran so far, all shards together; `None` unless some were built with
+    /// [`measure_times`](crate::WorkerPoolBuilder::measure_times).
+    ///
+    /// ```
+    /// use anthill_pool::WorkerPool;
+    /// use anthill_pool::multi::Strategy;
+    ///
+    /// let options = WorkerPool::builder().measure_times(true).queue_capacity(8);
+    /// let pool = options.build_multi(3, Strategy::RoundRobin, |_: u8| {})?;
+    /// pool.submit_many(vec![7; 12])?;
+    /// pool.wait_idle()?;
+    /// assert_eq!(pool.times().unwrap().run.count(), 12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn times(&self) -> Option<PoolTimes> {
+        self.shards().iter().filter_map(WorkerPool::times).reduce(|mut sum, shard| {
+            sum.add(&shard);
+            sum
+        })
     }
 
     /// Opens every shard again, see [`WorkerPool::restart`].

@@ -297,6 +297,11 @@ where
         stop(self.shared(), Core::take_queue)
     }
 
+    /// As [`stop_now`](Self::stop_now), and says how many payloads run, at the same moment.
+    pub(super) fn stop_and_look(&self) -> (Vec<T>, usize) {
+        stop(self.shared(), |core| (core.take_queue(), core.stats().busy))
+    }
+
     /// Opens a stopped pool again (ants: `Reboot`); nothing on one that is open.
     ///
     /// It need not have come to rest: workers that still run what was accepted before simply stay, and the cap counts

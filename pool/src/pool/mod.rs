@@ -1,10 +1,12 @@
 //! The pool: the handle, how it is built, submitted to and waited for. Carries out what the core decides.
 
 mod build;
+mod finish;
 mod handle;
 pub(crate) mod submission;
 pub(crate) mod submit;
 mod wait;
 
+pub use finish::Unfinished;
 pub use handle::WorkerPool;
 pub use submission::Submission;

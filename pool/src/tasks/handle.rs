@@ -11,6 +11,7 @@ use super::error::TaskError;
 use super::job::Job;
 use super::refused::RefusedClosure;
 use super::task::{Task, TaskPool};
+use super::token::TaskToken;
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
 use crate::threads::identity::PoolIdentity;
@@ -91,12 +92,20 @@ pub struct TaskHandle<R: Send + 'static> {
     /// Whose workers may run the task themselves instead of waiting for it. Should another pool come to live where that
     /// one has ended, there is no task left that its workers could run.
     pool: PoolIdentity,
+    /// Of a task that can be told to end early.
+    token: Option<TaskToken>,
 }
 
 impl<R: Send + 'static> TaskHandle<R> {
     /// Of work that is done by workers of the pool `pool`.
     pub(super) fn new(cell: Arc<TaskCell<R>>, pool: PoolIdentity) -> Self {
-        TaskHandle { cell, pool }
+        TaskHandle { cell, pool, token: None }
+    }
+
+    pub(super) fn with_token(self, token: TaskToken) -> Self {
+        let mut handle = self;
+        handle.token = Some(token);
+        handle
     }
 
     /// Waits for the result.
@@ -170,9 +179,14 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// Sees to it that the task never runs, if it has not been started: its closure is dropped at once, and joining gives
     /// [`TaskError::Cancelled`]. True when it was not started and is cancelled by this call.
     ///
-    /// The task's place in the pool's queue stays taken until a worker comes to it.
+    /// The task's place in the pool's queue stays taken until a worker comes to it. One that was spawned
+    /// [with a token](TaskPool::spawn_with) and runs already is told by it.
     pub fn cancel(&self) -> bool {
-        self.cell.forestall(TaskError::Cancelled)
+        let was_waiting = self.cell.forestall(TaskError::Cancelled);
+        if let (false, Some(token)) = (was_waiting, &self.token) {
+            token.raise();
+        }
+        was_waiting
     }
 
     /// A worker that is about to wait does the work itself.

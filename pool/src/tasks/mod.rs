@@ -14,7 +14,9 @@ mod par_map;
 mod refused;
 mod scope;
 mod share;
+mod spawn_with;
 mod task;
+mod token;
 
 pub use call::{Call, CallPool};
 pub use error::{GroupError, TaskError, TaskPanic};
@@ -25,3 +27,4 @@ pub use refused::RefusedClosure;
 pub use scope::{Scope, ScopedHandle};
 pub use share::{SubPool, SubPoolStats};
 pub use task::{Task, TaskPool};
+pub use token::TaskToken;

@@ -3,6 +3,7 @@
 //! This is what users see; `state.rs` decides, `drive.rs` carries it out, and `PROTOCOL.md` tells how.
 
 mod drive;
+mod finish;
 mod state;
 
 use std::fmt;

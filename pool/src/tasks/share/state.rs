@@ -24,6 +24,8 @@ pub(super) struct ShareLimits {
 /// `K` is the type of tasks.
 pub(super) struct ShareState<K> {
     limits: ShareLimits,
+    /// True while tasks are accepted.
+    open: bool,
     queue: VecDeque<QueuedTask<K>>,
     next_number: u64,
     carriers: Carriers,
@@ -84,6 +86,7 @@ impl<K> ShareState<K> {
     pub(super) fn new(limits: ShareLimits) -> Self {
         ShareState {
             limits,
+            open: true,
             queue: VecDeque::new(),
             next_number: 0,
             carriers: Carriers::default(),
@@ -95,6 +98,9 @@ impl<K> ShareState<K> {
 
     /// Decides on a task. A worker of the parent never waits for room: that could be room which only itself can make.
     pub(super) fn admit(&mut self, task: K, may_wait: bool, on_worker: bool) -> ShareAdmission<K> {
+        if !self.open {
+            return ShareAdmission::Refused(Refusal::Closed, task);
+        }
         if !self.is_carried() {
             let number = self.enqueue(task, true);
             self.carriers.unanswered.push(number);
@@ -109,6 +115,11 @@ impl<K> ShareState<K> {
             (true, true) => ShareAdmission::Refused(Refusal::WouldDeadlock, task),
             (true, false) => ShareAdmission::Wait(task),
         }
+    }
+
+    /// Nothing is accepted any more.
+    pub(super) fn close(&mut self) {
+        self.open = false;
     }
 
     /// The submitter of the task and ticket `number` has the parent's answer. After a refusal it gets the task back,
