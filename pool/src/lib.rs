@@ -24,7 +24,8 @@
 //! `sync.Pool`, bounded.
 //!
 //! Specialities have modules of their own: [`multi`] shares payloads out among several pools, for machines of many cores;
-//! [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep. Coming from
+//! [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep, and
+//! [`prometheus`] shows figures to a scraper. Coming from
 //! another library? See [`coming_from`] for what your calls are called here.
 //!
 //! # In a static
@@ -50,7 +51,8 @@
 compile_error!("under `--cfg anthill_loom` the pool stands on loom: switch its feature `model` on");
 
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
-// watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers.
+// watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers,
+// prometheus.
 mod backoff;
 pub mod buffers;
 mod cancel;
@@ -63,6 +65,7 @@ pub mod multi;
 mod objects;
 mod panic;
 mod pool;
+pub mod prometheus;
 mod stats;
 mod sync;
 mod tasks;
@@ -82,11 +85,12 @@ pub use error::{BuildError, Refusal, SubmitError, SubmitManyError, WaitError};
 #[cfg(not(anthill_loom))]
 pub use global::default_pool;
 pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, PooledOwned};
-pub use pool::{Submission, Unfinished, WorkerPool};
+pub use pool::{Delayed, Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, RefusedClosure, Scope, ScopedHandle, SubPool,
-    SubPoolStats, Task, TaskError, TaskGroup, TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
+    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, MissedRuns, RefusedClosure, Schedule,
+    ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle,
+    TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

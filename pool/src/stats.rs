@@ -1,5 +1,7 @@
 //! What a pool looks like at one moment.
 
+use std::fmt;
+
 /// The stage of a pool's life, in the order in which it passes through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PoolState {
@@ -33,6 +35,9 @@ pub struct PoolStats {
     pub queued: usize,
     /// Submitters blocked in `submit`.
     pub blocked: usize,
+    /// Payloads and tasks whose time has not come ([`TaskPool::after`](crate::TaskPool::after),
+    /// [`submit_after`](crate::WorkerPool::submit_after)); not part of `accepted` yet.
+    pub scheduled: usize,
     /// The most workers there were at one time.
     pub peak_workers: usize,
     /// Payloads accepted since the pool was built. One for which a thread is being made counts already, and no more if
@@ -55,4 +60,58 @@ pub struct PoolStats {
     pub spawned: u64,
     /// Workers let go by the cleaner.
     pub expired: u64,
+}
+
+impl PoolState {
+    fn name(self) -> &'static str {
+        match self {
+            PoolState::Open => "open",
+            PoolState::Draining => "draining",
+            PoolState::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for PoolState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One line for a log; what seldom happens is named only when it did.
+///
+/// ```
+/// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
+/// pool.submit(1)?;
+/// pool.wait_idle()?;
+/// let line = pool.stats().to_string();
+/// assert_eq!(line, "open: 0 busy and 1 idle of 4 workers, 0 queued; 1 accepted, 1 finished");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl fmt::Display for PoolStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} busy and {} idle of ", self.state, self.busy, self.idle)?;
+        match self.capacity {
+            Some(capacity) => write!(f, "{capacity} workers")?,
+            None => f.write_str("unlimited workers")?,
+        }
+        write!(f, ", {} queued", self.queued)?;
+        write_rare(f, &[(self.blocked as u64, "blocked"), (self.scheduled as u64, "scheduled")])?;
+        write!(f, "; {} accepted, {} finished", self.accepted, self.finished)?;
+        write_rare(
+            f,
+            &[
+                (self.panicked, "panicked"),
+                (self.discarded, "discarded"),
+                (self.handed_back, "handed back"),
+                (self.ran_by_caller, "run by their callers"),
+                (self.rejected, "rejected"),
+            ],
+        )
+    }
+}
+
+/// Those that are not zero.
+fn write_rare(f: &mut fmt::Formatter<'_>, counts: &[(u64, &str)]) -> fmt::Result {
+    counts.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, what)| write!(f, ", {count} {what}"))
 }

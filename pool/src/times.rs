@@ -87,10 +87,22 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
+    fn write_row(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        write!(f, "{name:4} {:>9}", self.count())?;
+        [self.mean(), self.quantile(0.5), self.quantile(0.9), self.quantile(0.99), self.max]
+            .iter()
+            .try_for_each(|time| write!(f, " {time:>9.1?}"))
+    }
+
     /// How many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// All of them together; at most [`Duration::MAX`].
+    pub fn sum(&self) -> Duration {
+        self.sum
     }
 
     /// Their mean; zero when there are none.
@@ -144,6 +156,38 @@ impl Histogram {
 impl Default for Histogram {
     fn default() -> Self {
         Histogram { counts: [0; BUCKETS], sum: Duration::ZERO, max: Duration::ZERO }
+    }
+}
+
+/// A short table, of a line for each histogram; quantiles are upper ends of buckets, see [`Histogram::quantile`].
+///
+/// ```
+/// use anthill_pool::WorkerPool;
+///
+/// let pool = WorkerPool::builder().measure_times(true).build(|_: u8| {})?;
+/// println!("{}", pool.times().unwrap());
+/// //         count      mean       p50       p90       p99       max
+/// // wait       42    12.3µs    16.0µs    32.0µs    32.0µs    29.1µs
+/// // run        42     1.5ms     2.0ms     2.0ms     2.0ms     1.9ms
+/// # assert_eq!(pool.times().unwrap().to_string().lines().count(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl fmt::Display for PoolTimes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [count, mean, p50, p90, p99, max] = ["count", "mean", "p50", "p90", "p99", "max"];
+        writeln!(f, "     {count:>9} {mean:>9} {p50:>9} {p90:>9} {p99:>9} {max:>9}")?;
+        self.wait.write_row(f, "wait")?;
+        f.write_str("\n")?;
+        self.run.write_row(f, "run")
+    }
+}
+
+/// One line: `42 in all, mean 1.5ms, p50 2.0ms, p99 2.0ms, max 1.9ms`.
+impl fmt::Display for Histogram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p99] = [0.5, 0.99].map(|quantile| self.quantile(quantile));
+        let (count, mean, max) = (self.count(), self.mean(), self.max);
+        write!(f, "{count} in all, mean {mean:.1?}, p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}")
     }
 }
 

@@ -22,6 +22,7 @@ mod relays;
 mod resizing;
 mod restarting;
 mod scene;
+mod scheduling;
 mod spawning;
 mod states;
 mod stopping;

@@ -1,4 +1,5 @@
-//! Loom models of what stands on the pool of closures: handles, groups, scopes, shares of a pool.
+//! Loom models of what stands on the pool of closures: handles, groups, scopes, shares of a pool,
+//! tasks that wait for their time.
 //!
 //! They drive the public API on a pool of one or two workers, so what is explored is the code that ships together with the
 //! pool below it. Where a task has to be dropped unrun, the pool's handler drops it. Tasks of a scope borrow nothing here:
@@ -12,6 +13,7 @@ mod scopes;
 mod shares;
 #[path = "../support/mod.rs"]
 mod support;
+mod timed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

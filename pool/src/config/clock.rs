@@ -41,10 +41,11 @@ mod manual {
     /// A clock for tests that stands still until it is moved; given to a pool by
     /// [`WorkerPoolBuilder::clock`](crate::WorkerPoolBuilder::clock).
     ///
-    /// It decides how long workers have been idle, how old queued payloads are, and what times are measured. Limits of
-    /// waiting (`submit_timeout`, `wait_timeout`) stay in real time, because a thread really waits there. A pool with a
-    /// manual clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself. A clone is the same
-    /// clock.
+    /// It decides how long workers have been idle, how old queued payloads are, what times are measured, and when what was
+    /// scheduled ([`after`](crate::TaskPool::after), [`every`](crate::TaskPool::every)) is due. Limits of waiting
+    /// (`submit_timeout`, `wait_timeout`) stay in real time, because a thread really waits there. A pool with a manual
+    /// clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself, and submits what is due. A clone
+    /// is the same clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -76,7 +77,7 @@ mod manual {
     /// A pool, as its clock sees it.
     pub(crate) trait Expire: Send + Sync {
         /// The time has moved.
-        fn expire_idle(&self);
+        fn time_moved(self: Arc<Self>);
     }
 
     impl ManualClock {
@@ -87,7 +88,7 @@ mod manual {
         }
 
         /// Moves the clock forward; when this returns, every worker that is due by then has been let go (its thread may
-        /// still be ending).
+        /// still be ending), and what was scheduled for until then has been submitted.
         ///
         /// # Panics
         /// When the time would be too far ahead to be represented.
@@ -100,12 +101,12 @@ mod manual {
             // A pool looks at the clock under its own lock.
             drop(state);
             for pool in pools {
-                pool.expire_idle();
+                pool.time_moved();
             }
         }
 
         /// What the clock shows.
-        pub(crate) fn now(&self) -> Instant {
+        pub fn now(&self) -> Instant {
             self.state.lock().now
         }
 

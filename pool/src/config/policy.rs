@@ -30,6 +30,8 @@ pub enum Discard {
     /// The last worker lost its state, and a new one could not be made
     /// ([`build_with_state`](crate::WorkerPoolBuilder::build_with_state)).
     NoWorker,
+    /// It was scheduled for later ([`submit_after`](crate::WorkerPool::submit_after)), and the pool was stopped before.
+    NotDue,
 }
 
 /// How a payload's run ended; see [`WorkerPoolBuilder::on_payload_end`](crate::WorkerPoolBuilder::on_payload_end).

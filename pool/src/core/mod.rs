@@ -12,7 +12,8 @@
 //! 2. something is queued (while open) ⟹ no worker is idle, or one was woken and will look at the queue before all else;
 //! 3. something is queued ⟹ some worker surely lives that will look at the queue before it leaves;
 //! 4. something is in a worker's batch ⟹ no worker is idle;
-//! 5. idle workers ≤ workers, and while there are idle ones, workers ≤ the cap: the slot of a worker is free from the
+//! 5. something is on the agenda (while open) ⟹ somebody looks at the clock: the cleaner, or whoever moves a manual one;
+//! 6. idle workers ≤ workers, and while there are idle ones, workers ≤ the cap: the slot of a worker is free from the
 //!    moment it is unlinked, not from the moment its thread has ended.
 //!
 //! # Glossary
@@ -33,6 +34,7 @@
 //! | waiter | a blocked submitter, with the payload that it could not place; not accepted yet |
 //! | ticket | what a waiter knows itself by; when it is gone from the list, the waiter was served |
 //! | deferred | of a waiter that was served: it is told only once the queue has run low |
+//! | agenda | payloads that wait for an instant before they are submitted; an *era* is the time between two stops |
 //! | broadcast | a closure that each worker runs once |
 //! | watcher | a thread that waits for the pool as a whole, or for a thread that another one is making |
 
@@ -42,6 +44,7 @@ use crate::sync::{Arc, Condvar};
 use crate::watched::{Watch, Watchable};
 
 mod admission;
+mod agenda;
 mod backlog;
 mod batch;
 mod broadcast;
@@ -58,6 +61,7 @@ mod waiters;
 mod waiting;
 
 pub(crate) use admission::{Admission, Attempt, OnFull, SubmitOptions};
+pub(crate) use agenda::{AgendaKey, Era};
 pub(crate) use batch::BatchPacer;
 pub(crate) use broadcast::BroadcastBody;
 pub(crate) use check_in::{CheckIn, Ended, Leftovers, Next};
@@ -66,10 +70,11 @@ pub(crate) use lifecycle::Resize;
 pub(crate) use queue::Item;
 pub use queue::Priority;
 pub(crate) use roster::{Reservation, WorkerRecord};
-pub(crate) use threads::Departure;
+pub(crate) use threads::{CleanerStage, Departure};
 pub(crate) use waiters::WaitTicket;
 pub(crate) use waiting::{Waited, Waiting, Woken};
 
+use agenda::Agenda;
 use backlog::Backlog;
 use broadcast::Broadcasts;
 use roster::Roster;
@@ -90,6 +95,7 @@ pub(crate) struct Core<T> {
     roster: Roster<T>,
     backlog: Backlog<T>,
     waiters: Waiters<T>,
+    agenda: Agenda<T>,
     broadcasts: Broadcasts,
     threads: Threads,
     watch: Watch,
@@ -106,6 +112,7 @@ impl<T> Core<T> {
             roster: Roster::new(),
             backlog: Backlog::new(limits.batch_size),
             waiters: Waiters::new(),
+            agenda: Agenda::new(),
             broadcasts: Broadcasts::default(),
             threads: Threads::default(),
             watch: Watch::default(),
@@ -139,6 +146,10 @@ impl<T> Core<T> {
             "what is queued has a worker"
         );
         debug_assert!(!someone_idle || self.backlog.held() == 0, "nothing is held beside an idle worker");
+        debug_assert!(
+            !self.open || self.agenda.len() == 0 || self.clock.is_manual() || self.threads.has_cleaner(),
+            "somebody looks at the clock for what is scheduled"
+        );
     }
 
     /// True when nothing is queued or kept in the background, and nobody waits for room.

@@ -76,6 +76,7 @@ impl<T> Core<T> {
             capacity: self.limits.max_workers,
             queued: self.backlog.queued(),
             blocked: self.waiters.len(),
+            scheduled: self.agenda.len(),
             peak_workers: self.roster.peak(),
             accepted: self.totals.accepted,
             finished: self.totals.finished,

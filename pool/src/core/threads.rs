@@ -11,8 +11,7 @@ pub(super) struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// Handles that somebody took, or is about to bring: until then nobody must take the pool for one without threads.
     joining: usize,
-    /// True while a cleaner exists or is being made.
-    has_cleaner: bool,
+    cleaner: CleanerStage,
 }
 
 /// Handles of the pool's threads are in somebody's hands; to be given back with [`Core::end_join`] or
@@ -20,6 +19,16 @@ pub(super) struct Threads {
 #[derive(Debug)]
 #[must_use = "`wait` would wait for its end for ever"]
 pub(crate) struct Joining(());
+
+/// Whether there is a cleaner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CleanerStage {
+    #[default]
+    None,
+    /// Its thread is being made, and may be refused; or has been made, and not begun.
+    BeingMade,
+    Alive,
+}
 
 /// How far a stopped pool has come.
 pub(crate) enum Departure {
@@ -32,6 +41,11 @@ pub(crate) enum Departure {
 }
 
 impl Threads {
+    /// True when there is a cleaner, or one is being made.
+    pub(super) fn has_cleaner(&self) -> bool {
+        self.cleaner != CleanerStage::None
+    }
+
     pub(super) fn keep(&mut self, handle: JoinHandle<()>) {
         self.handles.push(handle);
     }
@@ -51,7 +65,7 @@ impl<T> Core<T> {
     /// Takes the handles of threads that have come to their end, if there are any, so that they do not pile up. Joining
     /// one waits for no more than its thread-local destructors.
     pub(crate) fn begin_reaping(&mut self) -> Option<(Joining, Vec<JoinHandle<()>>)> {
-        let alive = self.roster.workers() + usize::from(self.threads.has_cleaner);
+        let alive = self.roster.workers() + usize::from(self.threads.has_cleaner());
         if self.threads.handles.len() <= alive {
             return None;
         }
@@ -63,7 +77,7 @@ impl<T> Core<T> {
 
     /// How far a stopped pool has come; the handles of all threads, once they only end.
     pub(crate) fn departure(&mut self) -> Departure {
-        if self.open || self.roster.workers() > 0 || self.threads.has_cleaner {
+        if self.open || self.roster.workers() > 0 || self.threads.has_cleaner() {
             return Departure::Pending;
         }
         let handles = mem::take(&mut self.threads.handles);
@@ -79,12 +93,13 @@ impl<T> Core<T> {
         self.threads.handles.extend(alive);
     }
 
-    /// Asks whether a cleaner is to be made: there are workers in an open pool, and none yet.
-    pub(crate) fn begin_cleaner(&mut self) -> Option<Joining> {
-        if self.threads.has_cleaner || !self.open || self.roster.workers() == 0 {
+    /// Asks whether a cleaner is to be made: an open pool has something to look after, and none yet. Workers are looked
+    /// after when they may `expire`.
+    pub(crate) fn begin_cleaner(&mut self, expire: bool) -> Option<Joining> {
+        if self.threads.has_cleaner() || !self.needs_cleaner(expire) {
             return None;
         }
-        self.threads.has_cleaner = true;
+        self.threads.cleaner = CleanerStage::BeingMade;
         Some(self.threads.begin_join())
     }
 
@@ -92,17 +107,32 @@ impl<T> Core<T> {
     pub(crate) fn cleaner_was_made(&mut self, joining: Joining, handle: Option<JoinHandle<()>>) {
         self.threads.end_join(joining);
         match handle {
+            // How far it has come it says itself: it may be here, and even have gone.
             Some(handle) => self.threads.keep(handle),
-            None => self.threads.has_cleaner = false,
+            None => self.threads.cleaner = CleanerStage::None,
         }
     }
 
-    /// True when the cleaner has nothing left to watch; it has gone by then.
-    pub(crate) fn dismiss_cleaner(&mut self) -> bool {
-        let is_over = !self.open || self.roster.workers() == 0;
+    /// The cleaner's thread has begun.
+    pub(crate) fn cleaner_begins(&mut self) {
+        self.threads.cleaner = CleanerStage::Alive;
+    }
+
+    pub(crate) fn cleaner(&self) -> CleanerStage {
+        self.threads.cleaner
+    }
+
+    /// True when the cleaner has nothing left to look after; it has gone by then.
+    pub(crate) fn dismiss_cleaner(&mut self, expire: bool) -> bool {
+        let is_over = !self.needs_cleaner(expire);
         if is_over {
-            self.threads.has_cleaner = false;
+            self.threads.cleaner = CleanerStage::None;
         }
+        self.check();
         is_over
+    }
+
+    fn needs_cleaner(&self, expire: bool) -> bool {
+        self.open && (self.agenda.is_in_use() || expire && self.roster.workers() > 0)
     }
 }

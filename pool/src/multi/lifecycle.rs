@@ -240,6 +240,7 @@ fn add(sum: &mut PoolStats, shard: &PoolStats) {
     sum.rejected += shard.rejected;
     sum.spawned += shard.spawned;
     sum.expired += shard.expired;
+    sum.scheduled += shard.scheduled;
 }
 
 /// Which shards of a [`MultiPool`] were not there when waiting for them ended, and why.

@@ -5,7 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use super::submit;
-use crate::config::{self, Settings, WhenFull, WorkerPoolBuilder};
+use super::timer::submit_due;
+use crate::config::{self, Discard, Settings, WhenFull, WorkerPoolBuilder};
 use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
 use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::panic::drop_quietly;
@@ -76,7 +77,7 @@ where
     }
 
     pub(crate) fn start(settings: Settings<T>, handler: Handler<T>) -> Self {
-        let shared = Arc::new(Shared::new(settings, handler));
+        let shared = Arc::new(Shared::new(settings, handler, submit_due));
         #[cfg(not(anthill_loom))]
         if let crate::config::clock::Clock::Manual(clock) = &shared.settings.clock {
             let expire: Arc<dyn crate::config::clock::Expire> = shared.clone();
@@ -283,6 +284,7 @@ where
     }
 
     /// Accepts nothing any more. Idle workers leave at once, busy ones after their payload; what is queued still runs.
+    /// What was [scheduled](Self::submit_after) for later is discarded.
     ///
     /// Blocked submitters get their payload back with [`SubmitError::Closed`]. Returns without waiting, may be called
     /// any number of times, from anywhere, workers included. See [`wait`](Self::wait).
@@ -291,10 +293,14 @@ where
     }
 
     /// As [`stop`](Self::stop), but hands back what is queued instead of running it: the most urgent first, among equals
-    /// the oldest.
+    /// the oldest. After these comes what was [scheduled](Self::submit_after) for later.
     #[must_use = "these payloads were accepted and will not run"]
     pub fn stop_now(&self) -> Vec<T> {
-        stop(self.shared(), Core::take_queue)
+        stop(self.shared(), |core| {
+            let mut rest = core.take_queue();
+            rest.append(&mut core.hand_back_agenda());
+            rest
+        })
     }
 
     /// As [`stop_now`](Self::stop_now), and says how many payloads run, at the same moment.
@@ -410,12 +416,13 @@ where
         self.shared().core.lock().blocked()
     }
 
-    /// Lets workers go as the cleaner would at `now`. Models use this in place of time.
+    /// Lets workers go, and submits what is due, as the cleaner would at `now`. Models use this in place of time.
     #[cfg(anthill_loom)]
     pub fn expire(&self, now: crate::sync::Instant) {
         if let Some(limit) = self.shared().settings.max_idle {
             cleaner::expire(self.shared(), now, limit, &mut Vec::new());
         }
+        submit_due(self.shared(), now);
     }
 }
 
@@ -424,21 +431,24 @@ fn stop<T, R>(shared: &Shared<T>, more: impl FnOnce(&mut Core<T>) -> R) -> R {
     let mut core = shared.core.lock();
     let (orders, to_notify) = core.close();
     let result = more(&mut core);
+    let undue = core.end_era();
     shared.core.unlock_and_notify(core);
     for (seat, order) in orders {
         seat.give(order);
     }
     notify_each(to_notify);
     shared.cleaner_condvar.notify_one();
+    shared.discard(undue, Discard::NotDue);
     result
 }
 
 #[cfg(not(anthill_loom))]
 impl<T: Send + 'static> crate::config::clock::Expire for Shared<T> {
-    fn expire_idle(&self) {
+    fn time_moved(self: Arc<Self>) {
         if let Some(limit) = self.settings.max_idle {
-            cleaner::expire(self, self.settings.clock.now(), limit, &mut Vec::new());
+            cleaner::expire(&self, self.settings.clock.now(), limit, &mut Vec::new());
         }
+        submit_due(&self, self.settings.clock.now());
     }
 }
 

@@ -1,5 +1,5 @@
-//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, and shares of a
-//! pool.
+//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, shares of a pool,
+//! and tasks that wait for their time.
 //!
 //! Everything here stands on submitting alone; the pool itself knows nothing of it.
 
@@ -16,6 +16,7 @@ mod scope;
 mod share;
 mod spawn_with;
 mod task;
+mod timed;
 mod token;
 
 pub use call::{Call, CallPool};
@@ -27,4 +28,5 @@ pub use refused::RefusedClosure;
 pub use scope::{Scope, ScopedHandle};
 pub use share::{SubPool, SubPoolStats};
 pub use task::{Task, TaskPool};
+pub use timed::{MissedRuns, Schedule, ScheduledTask};
 pub use token::TaskToken;

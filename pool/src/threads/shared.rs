@@ -7,22 +7,28 @@ use crate::panic::{PanicValue, contain};
 use crate::sync::{Arc, Condvar, Instant};
 use crate::watched::Watched;
 
+pub(crate) type SubmitDue<T> = fn(&Arc<Shared<T>>, Instant);
+
 pub(crate) struct Shared<T> {
     /// Watched for idleness, for departures, and for outcomes of making threads.
     pub(crate) core: Watched<Core<T>>,
-    /// Notified when the cleaner has something to do before its time: to end, or to watch workers again.
+    /// Notified when the cleaner has something to do before its time: to end, to watch workers again, to look at the
+    /// agenda.
     pub(crate) cleaner_condvar: Condvar,
     pub(crate) settings: Settings<T>,
     pub(crate) handler: Handler<T>,
+    /// Submits what is due at a moment, which the cleaner does. Submitting is a matter of a higher floor.
+    pub(crate) submit_due: SubmitDue<T>,
 }
 
 impl<T> Shared<T> {
-    pub(crate) fn new(settings: Settings<T>, handler: Handler<T>) -> Self {
+    pub(crate) fn new(settings: Settings<T>, handler: Handler<T>, submit_due: SubmitDue<T>) -> Self {
         Shared {
             core: Watched::new(Core::new(settings.limits, settings.clock.clone(), handler.has_state())),
             cleaner_condvar: Condvar::new(),
             settings,
             handler,
+            submit_due,
         }
     }
 

@@ -123,13 +123,22 @@ fn make_thread(
 /// made, which tries again.
 pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
-    mut core: MutexGuard<'a, Core<T>>,
+    core: MutexGuard<'a, Core<T>>,
 ) -> MutexGuard<'a, Core<T>> {
-    let Some(limit) = shared.settings.max_idle else { return core };
+    make_cleaner(shared, core).0
+}
+
+/// Makes the cleaner's thread if the pool wants one and has none; what the system said if it was refused.
+pub(crate) fn make_cleaner<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    mut core: MutexGuard<'a, Core<T>>,
+) -> (MutexGuard<'a, Core<T>>, Option<io::Error>) {
+    let limit = shared.settings.max_idle;
+    // Whoever moves a manual clock does the cleaner's work.
     if shared.settings.clock.is_manual() {
-        return core;
+        return (core, None);
     }
-    let Some(joining) = core.begin_cleaner() else { return core };
+    let Some(joining) = core.begin_cleaner(limit.is_some()) else { return (core, None) };
     drop(core);
     let body = {
         let shared = shared.clone();
@@ -138,6 +147,14 @@ pub(crate) fn ensure_cleaner<'a, T: Send + 'static>(
     let name = format!("{}-cleaner", shared.settings.threads.name);
     let made = make_thread("making the cleaner's thread", || thread::Builder::new().name(name).spawn(body));
     let mut core = shared.core.lock();
-    core.cleaner_was_made(joining, made.ok());
-    core
+    match made {
+        Ok(thread) => {
+            core.cleaner_was_made(joining, Some(thread));
+            (core, None)
+        }
+        Err(error) => {
+            core.cleaner_was_made(joining, None);
+            (core, Some(error))
+        }
+    }
 }

@@ -13,8 +13,24 @@ use super::library::{Library, Step, in_circles};
 /// The floors of each library, the lowest first. `lib.rs` stands on all of them.
 pub(super) const FLOORS: [(&str, &[&str]); 2] = [("pool", POOL), ("http", HTTP)];
 const POOL: &[&str] = &[
-    "sync", "panic", "error", "backoff", "cancel", "stats", "times", "watched", "config", "core", "threads",
-    "pool", "tasks", "global", "multi", "objects", "buffers",
+    "sync",
+    "panic",
+    "error",
+    "backoff",
+    "cancel",
+    "stats",
+    "times",
+    "watched",
+    "config",
+    "core",
+    "threads",
+    "pool",
+    "tasks",
+    "global",
+    "multi",
+    "objects",
+    "buffers",
+    "prometheus",
 ];
 const HTTP: &[&str] =
     &["util", "wire", "values", "proto", "message", "ctx", "config", "serve", "engine", "server", "unstable"];

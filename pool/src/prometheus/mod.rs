@@ -1,0 +1,93 @@
+//! Figures as Prometheus reads them: the text format, version 0.0.4.
+//!
+//! An [`Exposition`] gathers the figures of any number of pools, told apart by labels, and is the page that a scraper gets.
+//! The crate serves no page and keeps none: make one whenever it is asked for.
+//!
+//! ```
+//! use anthill_pool::prometheus::Exposition;
+//! use anthill_pool::{ObjectPool, WorkerPool};
+//!
+//! let mail = WorkerPool::builder().measure_times(true).build(|_: u8| {})?;
+//! let buffers = ObjectPool::builder().build(Vec::<u8>::new);
+//! mail.submit(1)?;
+//! mail.wait_idle()?;
+//!
+//! let mut page = Exposition::new();
+//! page.add(&mail.stats(), &[("pool", "mail")]);
+//! page.add(&mail.times().unwrap(), &[("pool", "mail")]);
+//! page.add(&buffers.stats(), &[("pool", "buffers")]);
+//! let text = page.to_string();
+//! assert!(text.contains("# TYPE anthill_pool_finished_total counter\n"));
+//! assert!(text.contains("anthill_pool_finished_total{pool=\"mail\"} 1\n"));
+//! assert!(text.contains("anthill_pool_run_seconds_bucket{pool=\"mail\",le=\"+Inf\"} 1\n"));
+//! assert!(text.contains("anthill_object_pool_hits_total{pool=\"buffers\"} 0\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Counters end in `_total`, times are in seconds, and figures that there are none of (the cap of a pool without one) are
+//! left out. The content type of such a page is [`CONTENT_TYPE`].
+
+mod figures;
+mod series;
+
+use std::fmt;
+
+use self::series::{Families, Series, Shown};
+
+/// What a page says it is in its `Content-Type`.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A page of figures, in the text format of Prometheus.
+///
+/// Its `Display` is the page: each family of figures once, with its `HELP` and `TYPE`, in the order in which they came.
+#[derive(Clone, Debug, Default)]
+pub struct Exposition {
+    families: Families,
+}
+
+/// Figures that an [`Exposition`] can show: [`PoolStats`](crate::PoolStats), [`PoolTimes`](crate::times::PoolTimes),
+/// [`SubPoolStats`](crate::SubPoolStats) and [`ObjectPoolStats`](crate::ObjectPoolStats).
+pub trait Figures: Shown {
+    /// A page of these alone, see [`Exposition`].
+    ///
+    /// ```
+    /// use anthill_pool::prometheus::Figures;
+    ///
+    /// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
+    /// let text = pool.stats().to_prometheus(&[("pool", "mail")]);
+    /// assert!(text.contains("anthill_pool_max_workers{pool=\"mail\"} 4\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn to_prometheus(&self, labels: &[(&str, &str)]) -> String
+    where
+        Self: Sized,
+    {
+        let mut page = Exposition::new();
+        page.add(self, labels);
+        page.to_string()
+    }
+}
+
+impl<F: Shown> Figures for F {}
+
+impl Exposition {
+    /// An empty page.
+    pub fn new() -> Self {
+        Exposition::default()
+    }
+
+    /// Adds figures, with labels that tell them from others of their kind on the page.
+    ///
+    /// In names of labels everything but letters, digits and `_` becomes `_`, and one that begins with a digit gets a `_` in
+    /// front; a name that the format or a figure uses itself (`le`, `reason`) gets `exported_` in front. Of several labels
+    /// of one name the first is taken. Values may be any text.
+    pub fn add(&mut self, figures: &impl Figures, labels: &[(&str, &str)]) {
+        figures.show(&mut Series::new(&mut self.families, labels));
+    }
+}
+
+impl fmt::Display for Exposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.families, f)
+    }
+}
