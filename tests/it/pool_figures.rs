@@ -8,6 +8,7 @@ use std::time::Duration;
 use anthill_pool::prometheus::{Exposition, Figures};
 use anthill_pool::{ManualClock, ObjectPool, PoolState, WorkerPool};
 use anthill_tests::pool::{Held, blocked, holding, occupy, release, tasks};
+use anthill_tests::server::skip;
 use anthill_tests::{PATIENCE, quiet_panics};
 
 #[test]
@@ -184,7 +185,7 @@ fn figures_on_a_page_are_accepted_by_promtool() {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut check) = check else {
-        println!("skipped: there is no promtool");
+        skip("there is no promtool here");
         return;
     };
     check.stdin.take().unwrap().write_all(page().as_bytes()).unwrap();
