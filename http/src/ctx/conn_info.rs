@@ -1,6 +1,7 @@
 //! What is known about the connection that a request came in on.
 
-use std::net::SocketAddr;
+use super::packed::{PackedAddress, PackedTime};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -11,9 +12,9 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 #[derive(Clone, Debug)]
 pub struct ConnInfo {
     id: u64,
-    remote_addr: Option<SocketAddr>,
-    local_addr: Option<SocketAddr>,
-    opened: SystemTime,
+    remote_addr: Option<PackedAddress>,
+    local_addr: Option<PackedAddress>,
+    opened: PackedTime,
     is_tls: bool,
     pub(super) request_number: u64,
 }
@@ -36,7 +37,8 @@ impl ConnInfo {
         local_addr: Option<SocketAddr>,
         opened: SystemTime,
     ) -> Self {
-        Self { id, remote_addr, local_addr, opened, is_tls: false, request_number: 0 }
+        let (remote_addr, local_addr) = (remote_addr.map(Into::into), local_addr.map(Into::into));
+        Self { id, remote_addr, local_addr, opened: opened.into(), is_tls: false, request_number: 0 }
     }
 
     /// The connection's number, unique within the process.
@@ -47,17 +49,22 @@ impl ConnInfo {
     /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says; `None` when it
     /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.remote_addr
+        self.remote_addr.map(Into::into)
+    }
+
+    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6.
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
+        self.remote_addr().map(|address| address.ip().to_canonical())
     }
 
     /// Our own address; `None` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr
+        self.local_addr.map(Into::into)
     }
 
     /// When the connection was opened.
     pub fn time(&self) -> SystemTime {
-        self.opened
+        self.opened.into()
     }
 
     /// Whether the connection is encrypted by TLS, as far as the server was told.

@@ -15,6 +15,7 @@ mod conn_info;
 mod forms;
 mod handler;
 mod handler_error;
+mod packed;
 mod panicking;
 mod read;
 mod respond;

@@ -100,43 +100,59 @@ impl RequestCtx {
     }
 }
 
-/// The values of one request, in the order in which they were set.
+/// The values of one request, in the order in which they were set. Every parked connection has room for them, and hardly
+/// one has any: so it is room for a pointer.
 #[derive(Default)]
-pub(crate) struct UserValues(Vec<(UserKey, Contained<Box<dyn Any + Send>>)>);
+pub(crate) struct UserValues(Option<Box<ValueList>>);
+
+/// See [`UserValues`].
+#[derive(Default)]
+struct ValueList {
+    entries: Vec<(UserKey, Contained<Box<dyn Any + Send>>)>,
+}
 
 impl UserValues {
     pub(super) fn set(&mut self, key: UserKey, value: Box<dyn Any + Send>) {
         let value = Contained::new(value);
-        match self.0.iter_mut().find(|(known, _)| *known == key) {
+        let entries = &mut self.0.get_or_insert_default().entries;
+        match entries.iter_mut().find(|(known, _)| *known == key) {
             Some((_, place)) => *place = value,
-            None => self.0.push((key, value)),
+            None => entries.push((key, value)),
         }
     }
 
     pub(super) fn get<T: Any>(&self, key: &UserKey) -> Option<&T> {
-        self.0.iter().find(|(known, _)| known == key)?.1.as_ref()?.downcast_ref()
+        self.entries().iter().find(|(known, _)| known == key)?.1.as_ref()?.downcast_ref()
     }
 
     pub(super) fn get_mut<T: Any>(&mut self, key: &UserKey) -> Option<&mut T> {
-        self.0.iter_mut().find(|(known, _)| known == key)?.1.as_mut()?.downcast_mut()
+        let entries = &mut self.0.as_mut()?.entries;
+        entries.iter_mut().find(|(known, _)| known == key)?.1.as_mut()?.downcast_mut()
     }
 
     pub(super) fn remove(&mut self, key: &UserKey) -> Option<Box<dyn Any + Send>> {
-        let index = self.0.iter().position(|(known, _)| known == key)?;
-        self.0.remove(index).1.into_inner()
+        let entries = &mut self.0.as_mut()?.entries;
+        let index = entries.iter().position(|(known, _)| known == key)?;
+        entries.remove(index).1.into_inner()
     }
 
     pub(super) fn keys(&self) -> impl Iterator<Item = &UserKey> {
-        self.0.iter().map(|(key, _)| key)
+        self.entries().iter().map(|(key, _)| key)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries().is_empty()
     }
 
     /// Drops them all; keeps the list's memory.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        if let Some(list) = &mut self.0 {
+            list.entries.clear();
+        }
+    }
+
+    fn entries(&self) -> &[(UserKey, Contained<Box<dyn Any + Send>>)] {
+        self.0.as_ref().map_or(&[], |list| &list.entries)
     }
 }
 

@@ -90,11 +90,9 @@ mod tests {
                 let socket = listener.accept().expect("the client is there").0;
                 socket.set_nonblocking(true).expect("an option of every socket");
                 let socket = Arc::new(Socket::Tcp(mio::net::TcpStream::from_std(socket)));
-                let counted = engine.admission.admit(None).expect("there are few");
+                engine.admission.admit(None).expect("there are few");
                 let clock = ConnClock::new(engine.clock.millis(), NEVER);
-                engine.shards[shard]
-                    .add(socket, ConnInfo::default(), counted, clock)
-                    .expect("it is taken in");
+                engine.shards[shard].add(socket, ConnInfo::default(), clock).expect("it is taken in");
                 client
             })
             .into();

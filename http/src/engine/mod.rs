@@ -226,9 +226,9 @@ impl Engine {
 
     /// Ends a connection that is out, and closes it.
     fn close(&self, shard: &Shard, conn: Box<Conn>) {
-        let counted_address = conn.counted_address;
+        let address = conn.info.peer_ip();
         shard.close(conn);
-        self.admission.leave(counted_address);
+        self.admission.leave(address);
     }
 
     fn workspace(&self) -> PooledWorkspace {

@@ -453,7 +453,9 @@ impl<H: Host> Turn<'_, H> {
         input.clear();
         while conn.sock.readable && lingered < LINGER_BYTES {
             match conn.sock.read(input.space(READ_ROOM)) {
-                Ok(Some(count @ 1..)) => lingered += count,
+                Ok(Some(count @ 1..)) => {
+                    lingered = lingered.saturating_add(u32::try_from(count).unwrap_or(u32::MAX))
+                }
                 Ok(None) => {}
                 Ok(Some(_)) | Err(_) => return TurnEnd::Close,
             }
@@ -578,7 +580,7 @@ mod tests {
         // Another shard than the engine's: its driver is the test.
         let (shard, _term) = Shard::new(0).expect("a poller");
         let clock = ConnClock::new(0, NEVER);
-        shard.add(socket, ConnInfo::default(), None, clock).expect("it is taken in");
+        shard.add(socket, ConnInfo::default(), clock).expect("it is taken in");
         let mut conn = loop {
             match shard.find(0) {
                 Next::Connection(conn) => break conn,

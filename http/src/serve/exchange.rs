@@ -42,7 +42,7 @@ pub(crate) const BATCH_BYTES: usize = 64 * 1024;
 
 /// How long, and for how many bytes, a peer that is closed on may go on sending before it is cut off.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
-pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
+pub(crate) const LINGER_BYTES: u32 = 1024 * 1024;
 
 /// What is to be done; see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,21 +92,22 @@ pub(crate) enum ConnStage {
     ClosingMidRequest,
 }
 
-/// What a connection that waits for its peer is waiting for. While it is the same, the same deadline goes on.
+/// What a connection that waits for its peer is waiting for. While it is the same, the same deadline goes on: requests
+/// behind one another have different numbers, that is all that is asked of those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expects {
     /// The connection's first byte.
     FirstRequest,
     /// The first byte of the request behind so many.
-    NextRequest(u64),
+    NextRequest(u32),
     /// The rest of the head of the request behind so many.
-    Head(u64),
+    Head(u32),
     /// The rest of the body of the request behind so many, in the time that was given to the whole request.
-    Body(u64),
+    Body(u32),
     /// The same, in time of its own: somebody decided on the request when its head was there.
-    AcceptedBody(u64),
+    AcceptedBody(u32),
     /// The rest of a body that nobody wants, of this request.
-    UnreadBody(u64),
+    UnreadBody(u32),
 }
 
 impl Expects {
@@ -138,8 +139,8 @@ pub(crate) struct Exchange {
     outgoing: Option<Box<Outgoing>>,
     /// What hooks have kept for the handler; and what handlers have kept until the streamed response is sent.
     kept: UserValues,
-    /// Requests that [`Exchange::uncounted_requests`] has told of.
-    counted_requests: u64,
+    /// How many requests [`Exchange::uncounted_requests`] has told of, as far as these bits go.
+    counted_requests: u32,
 }
 
 impl Patience {
@@ -542,9 +543,9 @@ impl Exchange {
 
     /// What the connection expects of its peer, when it is served no further without it.
     pub(crate) fn expects(&self) -> Expects {
-        let requests = self.session.requests();
+        let requests = self.session.requests() as u32;
         match self.session.state() {
-            RequestStage::Idle if requests == 0 => Expects::FirstRequest,
+            RequestStage::Idle if self.session.requests() == 0 => Expects::FirstRequest,
             RequestStage::Idle => Expects::NextRequest(requests),
             RequestStage::Head => Expects::Head(requests),
             RequestStage::Body | RequestStage::Ready if self.session.is_draining() => {
@@ -574,8 +575,8 @@ impl Exchange {
 
     /// How many requests were made ready since this was asked last.
     pub(crate) fn uncounted_requests(&mut self) -> u64 {
-        let requests = self.session.requests();
-        requests - std::mem::replace(&mut self.counted_requests, requests)
+        let requests = self.session.requests() as u32;
+        requests.wrapping_sub(std::mem::replace(&mut self.counted_requests, requests)).into()
     }
 
     /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the

@@ -93,7 +93,7 @@ pub(crate) trait BlockingSocket: Send + Sync {
         while bytes < LINGER_BYTES {
             let left = until.saturating_duration_since(Instant::now());
             match self.read_within(Some(left.max(Duration::from_millis(1))), &mut room) {
-                Ok(count @ 1..) if !left.is_zero() => bytes += count,
+                Ok(count @ 1..) if !left.is_zero() => bytes += u32::try_from(count).unwrap_or(u32::MAX),
                 _ => return,
             }
         }

@@ -33,14 +33,12 @@ impl Admission {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Counts a new connection from `address`. The answer is the address that it counts for, to be given back by
-    /// [`Admission::leave`] when the connection is closed.
+    /// Counts a new connection from `address`, to be given back by [`Admission::leave`] when the connection is closed.
     ///
     /// # Errors
     /// The limit that it meets; then nothing was counted.
-    pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
-        let counted = address.filter(|_| self.per_address_max.is_some());
-        if let (Some(address), Some(max)) = (counted, self.per_address_max) {
+    pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
+        if let (Some(address), Some(max)) = (address, self.per_address_max) {
             let mut per_address = self.per_address.lock();
             let count = per_address.entry(address).or_insert(0);
             if *count >= max {
@@ -49,16 +47,16 @@ impl Admission {
             *count += 1;
         }
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.open_max {
-            self.leave(counted);
+            self.leave(address);
             return Err(Refusal::Concurrency);
         }
-        Ok(counted)
+        Ok(())
     }
 
-    /// Gives back what `admit` counted.
-    pub(crate) fn leave(&self, counted: Option<IpAddr>) {
+    /// Gives back what `admit` counted for `address`.
+    pub(crate) fn leave(&self, address: Option<IpAddr>) {
         self.open.fetch_sub(1, Ordering::Relaxed);
-        let Some(address) = counted else { return };
+        let (Some(address), Some(_)) = (address, self.per_address_max) else { return };
         let mut per_address = self.per_address.lock();
         if let Some(count) = per_address.get_mut(&address) {
             *count -= 1;
@@ -78,15 +76,14 @@ mod tests {
     fn what_is_refused_is_not_counted() {
         let admission = Admission::new(2, Some(1));
         let [first, second, third] = [1, 2, 3].map(|last| Some(IpAddr::from(Ipv4Addr::new(10, 0, 0, last))));
-        let counted = admission.admit(first).unwrap();
-        assert_eq!(counted, first);
+        assert_eq!(admission.admit(first), Ok(()));
         assert_eq!(admission.admit(first), Err(Refusal::PerAddress));
         assert_eq!(admission.open(), 1);
         assert!(admission.admit(second).is_ok());
         assert_eq!(admission.admit(third), Err(Refusal::Concurrency));
         assert_eq!(admission.admit(None), Err(Refusal::Concurrency), "without an address too");
         assert_eq!(admission.open(), 2);
-        admission.leave(counted);
+        admission.leave(first);
         assert!(admission.admit(third).is_ok(), "its address was not left counted");
         admission.leave(second);
         admission.leave(third);
@@ -98,9 +95,9 @@ mod tests {
     fn without_a_limit_addresses_are_not_counted() {
         let admission = Admission::new(10, None);
         let address = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
-        assert_eq!(admission.admit(address), Ok(None));
+        assert_eq!(admission.admit(address), Ok(()));
         assert!(admission.per_address.lock().is_empty());
-        admission.leave(None);
+        admission.leave(address);
         assert_eq!(admission.open(), 0);
     }
 }

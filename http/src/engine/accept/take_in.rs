@@ -54,16 +54,15 @@ impl<'a> Reception<'a> {
     /// Gives a new connection to a shard, or refuses it.
     pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
         let engine = self.engine;
-        let address: Option<IpAddr> = info.remote_addr().map(|address| address.ip().to_canonical());
-        let counted_address = match self.admit(address) {
-            Ok(counted) => counted,
-            Err(refused) => return self.refuse(transport, &info, refused),
-        };
+        let address = info.peer_ip();
+        if let Err(refused) = self.admit(address) {
+            return self.refuse(transport, &info, refused);
+        }
         engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
         let now = engine.clock.millis();
         let clock = ConnClock::new(now, first_deadline(now, &engine.service.settings.timeouts));
-        if let Err(error) = self.shard(now).add(transport, info, counted_address, clock) {
-            engine.admission.leave(counted_address);
+        if let Err(error) = self.shard(now).add(transport, info, clock) {
+            engine.admission.leave(address);
             if !engine.is_stopping() {
                 self.warnings.not_added.say(format_args!("closed a new connection: {error}"));
             }
@@ -73,7 +72,7 @@ impl<'a> Reception<'a> {
     /// Counts a new connection, and makes room for it if need be. As [`Admission::admit`].
     ///
     /// [`Admission::admit`]: crate::engine::accept::admission::Admission::admit
-    fn admit(&self, address: Option<IpAddr>) -> Result<Option<IpAddr>, Refusal> {
+    fn admit(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
         loop {
             let admitted = self.engine.admission.admit(address);
             if admitted != Err(Refusal::Concurrency) || !close_longest_idle(self.engine) {

@@ -4,7 +4,6 @@
 //! not take. While it is served the buffers are those of a workspace.
 
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use mio::event::Source;
@@ -36,13 +35,11 @@ pub(crate) struct Conn {
     pub(crate) awaits: Awaits,
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
-    pub(crate) lingered: Option<usize>,
+    pub(crate) lingered: Option<u32>,
     /// The last period in which it had something to do, and was counted.
     pub(crate) busy_in: Period,
     pub(crate) course: Course,
     pub(crate) info: ConnInfo,
-    /// The address that counts for the limit per address.
-    pub(crate) counted_address: Option<IpAddr>,
 }
 
 /// How the request of a connection comes to a thread.
@@ -63,7 +60,6 @@ impl Conn {
         shard: u32,
         transport: Arc<dyn Transport>,
         info: ConnInfo,
-        counted_address: Option<IpAddr>,
         clock: ConnClock,
     ) -> Self {
         Conn {
@@ -77,7 +73,6 @@ impl Conn {
             busy_in: Period::default(),
             course: Course::default(),
             info,
-            counted_address,
         }
     }
 
@@ -211,3 +206,6 @@ impl Sock {
         }
     }
 }
+
+// There is one for each connection, idle ones too: what it needs only while it is served lies in a workspace.
+const _: () = assert!(size_of::<Conn>() <= 312);

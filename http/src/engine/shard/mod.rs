@@ -15,7 +15,6 @@ mod slots;
 mod table;
 
 use std::io::{self, ErrorKind};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -103,7 +102,6 @@ impl Shard {
         &self,
         mut transport: Arc<dyn Transport>,
         info: ConnInfo,
-        counted_address: Option<IpAddr>,
         clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
@@ -117,7 +115,7 @@ impl Shard {
         }
         let period = Period::at(clock.begun());
         self.busy.came(period);
-        let mut conn = Box::new(Conn::new(token, self.number, transport, info, counted_address, clock));
+        let mut conn = Box::new(Conn::new(token, self.number, transport, info, clock));
         conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
@@ -348,9 +346,7 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard
-            .add(Arc::new(socket), ConnInfo::default(), None, ConnClock::new(0, NEVER))
-            .expect("it is taken in");
+        shard.add(Arc::new(socket), ConnInfo::default(), ConnClock::new(0, NEVER)).expect("it is taken in");
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {

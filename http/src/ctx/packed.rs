@@ -1,0 +1,99 @@
+//! What every parked connection knows about itself, in few bytes: addresses and times.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::{Duration, SystemTime};
+
+/// The address of a socket in 24 bytes. What is lost is the flow label, which is of no use to whoever accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PackedAddress {
+    ip: [u8; 16],
+    scope_id: u32,
+    port: u16,
+    family: Family,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl From<SocketAddr> for PackedAddress {
+    fn from(address: SocketAddr) -> Self {
+        let mut ip = [0; 16];
+        let (family, scope_id) = match address {
+            SocketAddr::V4(address) => {
+                ip[..4].copy_from_slice(&address.ip().octets());
+                (Family::V4, 0)
+            }
+            SocketAddr::V6(address) => {
+                ip = address.ip().octets();
+                (Family::V6, address.scope_id())
+            }
+        };
+        Self { ip, scope_id, port: address.port(), family }
+    }
+}
+
+impl From<PackedAddress> for SocketAddr {
+    fn from(packed: PackedAddress) -> Self {
+        let PackedAddress { ip, scope_id, port, family } = packed;
+        match family {
+            Family::V4 => {
+                let [a, b, c, d, ..] = ip;
+                (IpAddr::from(Ipv4Addr::new(a, b, c, d)), port).into()
+            }
+            Family::V6 => SocketAddrV6::new(Ipv6Addr::from(ip), port, 0, scope_id).into(),
+        }
+    }
+}
+
+/// A time of day in 8 bytes, good until the year 2554; earlier than 1970 it is 1970.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PackedTime(u64);
+
+impl From<SystemTime> for PackedTime {
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<PackedTime> for SystemTime {
+    fn from(PackedTime(nanos): PackedTime) -> Self {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_come_out_as_they_went_in() {
+        for text in [
+            "127.0.0.1:80",
+            "255.1.2.3:65535",
+            "0.0.0.0:0",
+            "[::1]:8080",
+            "[fe80::1%7]:9",
+            "[::ffff:1.2.3.4]:5",
+        ] {
+            let address: SocketAddr = text.parse().expect("an address");
+            assert_eq!(SocketAddr::from(PackedAddress::from(address)), address);
+        }
+        assert_eq!(size_of::<Option<PackedAddress>>(), 24);
+    }
+
+    #[test]
+    fn times_come_out_as_they_went_in() {
+        for time in
+            [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::new(1_800_000_000, 123_456_789)]
+        {
+            assert_eq!(SystemTime::from(PackedTime::from(time)), time);
+        }
+        let earlier = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(SystemTime::from(PackedTime::from(earlier)), SystemTime::UNIX_EPOCH);
+        assert_eq!(size_of::<PackedTime>(), 8);
+    }
+}
