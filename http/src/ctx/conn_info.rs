@@ -74,12 +74,12 @@ impl ConnInfo {
 
     /// The peer's address, as the log has it.
     pub(crate) fn peer_text(&self) -> String {
-        text(self.remote_addr)
+        text(self.remote_addr())
     }
 
     /// Our own address, as the log has it.
     pub(crate) fn local_text(&self) -> String {
-        text(self.local_addr)
+        text(self.local_addr())
     }
 
     /// The number of the request on this connection, from 1.
