@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::{WaitError, WorkerPool};
+use anthill_pool::WorkerPool;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -37,12 +37,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("draining {} payloads", pool.stats().queued + pool.stats().busy);
-    pool.stop();
-    let mut left_over = Vec::new();
-    if let Err(WaitError::Timeout) = pool.wait_timeout(GRACE) {
-        left_over = pool.stop_now();
-        pool.wait()?;
-    }
+    let left_over = match pool.finish(GRACE) {
+        Ok(()) => Vec::new(),
+        Err(unfinished) => {
+            println!("{unfinished}");
+            unfinished.rest
+        }
+    };
+    pool.wait()?; // for what runs
     let stats = pool.stats();
     println!("{} accepted, {} done, {} handed back", stats.accepted, stats.finished, left_over.len());
     assert_eq!(stats.accepted, stats.finished + left_over.len() as u64);

@@ -19,16 +19,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     println!("doubled {} numbers in place", numbers.len());
 
-    // And reads it again; the results go into an array on this very stack.
-    let mut sums = [0; 10];
-    pool.scope(|scope| {
-        for (sum, part) in sums.iter_mut().zip(numbers.chunks(10_000)) {
-            scope.spawn(move || *sum = part.iter().sum::<u64>());
-        }
+    // And reads it again, as with `std::thread::scope`: a handle for each part's sum.
+    let total: u64 = pool.scope(|scope| {
+        let sums: Vec<_> =
+            numbers.chunks(10_000).map(|part| scope.spawn(move || part.iter().sum::<u64>())).collect();
+        sums.into_iter().map(|sum| sum.join().unwrap()).sum()
     });
-    let total: u64 = sums.iter().sum();
     println!("their sum is {total}");
     assert_eq!(total, 100_000 * 100_001);
+
+    // Or item by item, on all cores.
+    let roots = pool.par_map(&numbers, |number| number.isqrt());
+    assert_eq!(roots.last(), Some(&447));
 
     // Tasks may spawn further ones. The scope ends when all have ended, also when nobody else is free to help.
     let seen = Mutex::new(Vec::new());
