@@ -70,6 +70,7 @@ mod pool_races;
 mod pool_regress;
 mod pool_resize;
 mod pool_restart;
+mod pool_retry;
 mod pool_scope;
 mod pool_scope_handles;
 mod pool_speed;

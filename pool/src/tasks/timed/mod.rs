@@ -1,5 +1,6 @@
-//! Tasks at instants: after a while, and every so often.
+//! Tasks at instants: after a while, every so often, and again after a failure.
 
+mod retry;
 mod run;
 mod schedule;
 
