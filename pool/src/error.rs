@@ -33,8 +33,12 @@ pub enum SubmitError<T> {
     /// The submission waited, and no worker and no room came free in time: by
     /// [`submit_timeout`](crate::WorkerPool::submit_timeout) or [`Submission::timeout`](crate::Submission::timeout).
     Timeout(T),
-    /// A worker was needed, and the system refused a new thread.
+    /// A worker was needed, and the system, or the pool's own [`spawner`](crate::WorkerPoolBuilder::spawner), refused a
+    /// new thread.
     SpawnFailed(T, io::Error),
+    /// A worker was needed, and its state could not be made, for this reason; see
+    /// [`build_with_state`](crate::WorkerPoolBuilder::build_with_state).
+    StateFailed(T, Box<dyn std::error::Error + Send + Sync>),
     /// The submitter is itself a worker of this pool, and every other worker already waits like it would: nobody
     /// would ever make room.
     WouldDeadlock(T),
@@ -57,6 +61,8 @@ pub enum Refusal {
     Timeout,
     /// As [`SubmitError::SpawnFailed`].
     SpawnFailed,
+    /// As [`SubmitError::StateFailed`].
+    StateFailed,
     /// As [`SubmitError::WouldDeadlock`].
     WouldDeadlock,
     /// As [`SubmitError::Cancelled`].
@@ -64,17 +70,18 @@ pub enum Refusal {
 }
 
 impl<T> SubmitError<T> {
-    /// The error of this refusal; `spawn_error` is what the system said to the submitter, there only when that is why.
-    pub(crate) fn new(refusal: Refusal, payload: T, spawn_error: Option<io::Error>) -> Self {
+    /// The error of this refusal; `cause` is why the submitter got no worker, there only when that is why it is refused.
+    pub(crate) fn new(refusal: Refusal, payload: T, cause: Option<StartError>) -> Self {
         match refusal {
             Refusal::Full => SubmitError::Full(payload),
             Refusal::Overload => SubmitError::Overload(payload),
             Refusal::Closed => SubmitError::Closed(payload),
             Refusal::Timeout => SubmitError::Timeout(payload),
-            Refusal::SpawnFailed => {
-                let error = spawn_error.unwrap_or_else(|| io::Error::other("no worker could be made"));
-                SubmitError::SpawnFailed(payload, error)
-            }
+            Refusal::SpawnFailed | Refusal::StateFailed => match cause {
+                Some(StartError::State(error)) => SubmitError::StateFailed(payload, error),
+                Some(StartError::Thread(error)) => SubmitError::SpawnFailed(payload, error),
+                None => SubmitError::SpawnFailed(payload, io::Error::other("no worker could be made")),
+            },
             Refusal::WouldDeadlock => SubmitError::WouldDeadlock(payload),
             Refusal::Cancelled => SubmitError::Cancelled(payload),
         }
@@ -88,6 +95,7 @@ impl<T> SubmitError<T> {
             SubmitError::Closed(_) => Refusal::Closed,
             SubmitError::Timeout(_) => Refusal::Timeout,
             SubmitError::SpawnFailed(..) => Refusal::SpawnFailed,
+            SubmitError::StateFailed(..) => Refusal::StateFailed,
             SubmitError::WouldDeadlock(_) => Refusal::WouldDeadlock,
             SubmitError::Cancelled(_) => Refusal::Cancelled,
         }
@@ -101,6 +109,7 @@ impl<T> SubmitError<T> {
             SubmitError::Closed(payload) => SubmitError::Closed(change(payload)),
             SubmitError::Timeout(payload) => SubmitError::Timeout(change(payload)),
             SubmitError::SpawnFailed(payload, error) => SubmitError::SpawnFailed(change(payload), error),
+            SubmitError::StateFailed(payload, error) => SubmitError::StateFailed(change(payload), error),
             SubmitError::WouldDeadlock(payload) => SubmitError::WouldDeadlock(change(payload)),
             SubmitError::Cancelled(payload) => SubmitError::Cancelled(change(payload)),
         }
@@ -115,8 +124,12 @@ impl<T> SubmitError<T> {
             | SubmitError::Timeout(payload)
             | SubmitError::WouldDeadlock(payload)
             | SubmitError::Cancelled(payload) => payload,
+            // The error is the user's, and a panic of its drop would take the payload along.
             SubmitError::SpawnFailed(payload, error) => {
-                // A spawner's error is the user's, and a panic of its drop would take the payload along.
+                drop_quietly(error);
+                payload
+            }
+            SubmitError::StateFailed(payload, error) => {
                 drop_quietly(error);
                 payload
             }
@@ -129,6 +142,7 @@ impl<T> fmt::Debug for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SubmitError::SpawnFailed(_, error) => f.debug_tuple("SpawnFailed").field(error).finish(),
+            SubmitError::StateFailed(_, error) => f.debug_tuple("StateFailed").field(error).finish(),
             other => fmt::Debug::fmt(&other.refusal(), f),
         }
     }
@@ -136,25 +150,30 @@ impl<T> fmt::Debug for SubmitError<T> {
 
 impl<T> fmt::Display for SubmitError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.refusal(), f)
+        match self {
+            // With the cause, because a program's log mostly has the first line alone.
+            SubmitError::SpawnFailed(_, error) => write!(f, "{NO_THREAD}: {error}; {MORE_THREADS}"),
+            SubmitError::StateFailed(_, error) => write!(f, "{NO_STATE}: {error}"),
+            other => fmt::Display::fmt(&other.refusal(), f),
+        }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let text = match self {
+            Refusal::SpawnFailed => return write!(f, "{NO_THREAD}; {MORE_THREADS}"),
+            Refusal::StateFailed => NO_STATE,
             Refusal::Full => "every worker is busy and the queue is full",
             Refusal::Overload => "too many submitters are waiting already",
             Refusal::Closed => "the pool is stopped",
             Refusal::Timeout => "no worker came free in time",
-            Refusal::SpawnFailed => {
-                "the system refused a new thread; lower max_workers or raise the limit on threads"
-            }
             Refusal::WouldDeadlock => {
                 "every worker of this pool would wait for another; give it a queue or more workers, or use try_submit"
             }
             Refusal::Cancelled => "the submission was cancelled",
-        })
+        };
+        f.write_str(text)
     }
 }
 
@@ -162,7 +181,58 @@ impl<T> std::error::Error for SubmitError<T> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             SubmitError::SpawnFailed(_, error) => Some(error),
+            SubmitError::StateFailed(_, error) => Some(&**error),
             _ => None,
+        }
+    }
+}
+
+const NO_THREAD: &str = "the system refused a new thread";
+const MORE_THREADS: &str = "lower max_workers or stack_size, or raise the limit on threads";
+const NO_STATE: &str = "a worker's state could not be made";
+
+/// Why a worker's state could not be made.
+pub(crate) type StateError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a worker did not come to be.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Thread(io::Error),
+    State(StateError),
+}
+
+impl StartError {
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            StartError::Thread(_) => Refusal::SpawnFailed,
+            StartError::State(_) => Refusal::StateFailed,
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Thread(error) => fmt::Display::fmt(error, f),
+            StartError::State(error) => write!(f, "{NO_STATE}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Thread(error) => error.source(),
+            StartError::State(error) => Some(&**error),
+        }
+    }
+}
+
+impl From<StartError> for io::Error {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Thread(error) => error,
+            state => io::Error::other(state),
         }
     }
 }

@@ -73,6 +73,7 @@ mod pool_restart;
 mod pool_retry;
 mod pool_scope;
 mod pool_scope_handles;
+mod pool_slow_states;
 mod pool_speed;
 mod pool_state;
 mod pool_stats;

@@ -140,7 +140,7 @@ fn pool_084_an_error_of_the_states_maker_is_not_dropped_under_the_lock() {
         };
         eventually("the second one is blocked", || pool.waiting() == 1);
         gate.open();
-        assert_eq!(blocked.outcome("the blocked submitter"), Err(Refusal::SpawnFailed));
+        assert_eq!(blocked.outcome("the blocked submitter"), Err(Refusal::StateFailed));
     });
 }
 
@@ -366,20 +366,18 @@ fn pool_027_a_stop_ends_the_making_of_workers() {
         WorkerPool::builder()
             .max_workers(1)
             .queue_capacity(10)
-            .build_with_state(
-                move |_| {
-                    if made.fetch_add(1, Ordering::Relaxed) == 1 {
-                        first.open();
-                        gate.pass();
-                    }
-                    Ok::<_, io::Error>(())
-                },
-                move |(), waits: bool| {
-                    if waits {
-                        held.pass();
-                    }
-                },
-            )
+            .spawner(move |worker| {
+                if made.fetch_add(1, Ordering::Relaxed) == 1 {
+                    first.open();
+                    gate.pass();
+                }
+                worker.spawn()
+            })
+            .build(move |waits: bool| {
+                if waits {
+                    held.pass();
+                }
+            })
             .unwrap()
     };
     pool.submit(true).unwrap();

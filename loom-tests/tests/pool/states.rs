@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anthill_pool::{SubmitError, WorkerPool, WorkerPoolBuilder};
 
 use crate::ledger::Payload;
-use crate::scene::{accepted, close, explore, settle, stopped, submit, submitter};
+use crate::scene::{accepted, close, either_way, explore, settle, stopped, submit, submitter};
 use crate::support::Preemptions::AtMost;
 use crate::support::planned_panic;
 
@@ -40,7 +40,7 @@ fn failed_state_meets_waiting_payload() {
         let pool = stateful(1, |attempt| attempt == 0, false);
         let given = |pool: &WorkerPool<Payload>, payload| {
             let outcome = pool.submit(payload);
-            assert!(matches!(outcome, Ok(()) | Err(SubmitError::SpawnFailed(..))));
+            assert!(matches!(outcome, Ok(()) | Err(SubmitError::StateFailed(..))));
             usize::from(settle(outcome))
         };
         let other = submitter(&pool, ledger, given);
@@ -49,6 +49,24 @@ fn failed_state_meets_waiting_payload() {
         let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned, stats.peak_workers), (accepted as u64, 1, 1));
     });
+}
+
+/// The pool is stopped while a worker makes its state: the payload that it was made for runs or comes back, and whoever
+/// waits for the end of the pool waits for that worker's thread too, whether its state could be made or not.
+#[test]
+fn state_being_made_meets_stop() {
+    for fails in [false, true] {
+        explore("state stop", AtMost(3), move |ledger| {
+            let pool = stateful(0, if fails { |_| true } else { |_| false }, false);
+            let submitter = submitter(&pool, ledger, either_way);
+            pool.stop();
+            pool.wait().unwrap();
+            let accepted = submitter.join().unwrap();
+            assert!(!(fails && accepted), "accepted for a worker that never was");
+            let stats = close(pool, ledger);
+            assert_eq!(stats.finished, u64::from(accepted));
+        });
+    }
 }
 
 /// The last worker loses its state and cannot make a new one: what is queued is discarded, and a blocked submitter makes

@@ -273,7 +273,8 @@ impl<T> WorkerPoolBuilder<T> {
     ///
     /// The spawner must see to it that [`WorkerThread::run`] is called on a new thread, once, and return that thread's
     /// handle; or return an error, which refuses the payload with
-    /// [`SubmitError::SpawnFailed`](crate::SubmitError::SpawnFailed) unless another worker can take it. A thread that
+    /// [`SubmitError::SpawnFailed`](crate::SubmitError::SpawnFailed) unless another worker can take it. It runs on the
+    /// submitter's thread, so one that takes its time is waited for, whatever the submission's limit. A thread that
     /// is made and ends without calling `run` takes the payload that was meant for it along, and its slot.
     pub fn spawner(
         mut self,

@@ -36,7 +36,30 @@ impl WorkerThread {
         if let Some(bytes) = self.stack_size {
             builder = builder.stack_size(bytes);
         }
-        builder.spawn(self.body)
+        let refused = |source: io::Error| match self.stack_size {
+            Some(bytes) => io::Error::new(source.kind(), StackRefused { bytes, source }),
+            None => source,
+        };
+        builder.spawn(self.body).map_err(refused)
+    }
+}
+
+/// A thread was refused of which a stack of so many bytes was asked, perhaps for that.
+#[derive(Debug)]
+struct StackRefused {
+    bytes: usize,
+    source: io::Error,
+}
+
+impl fmt::Display for StackRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a stack of {} bytes was asked for: {}", self.bytes, self.source)
+    }
+}
+
+impl std::error::Error for StackRefused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
     }
 }
 

@@ -44,9 +44,11 @@ pub(crate) enum OnFull {
 /// What a submitter has found out since it first asked.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Attempt {
-    /// It was to make a thread, and the system refused one.
-    pub(crate) spawn_failed: bool,
-    /// It has watched somebody else make a thread for as long as it may.
+    /// It was to make a worker, which did not come to be.
+    pub(crate) failed: Option<Refusal>,
+    /// The worker that it was to make is making its state.
+    pub(crate) awaits_worker: bool,
+    /// It has watched workers come to be for as long as it may.
     pub(crate) watched_long_enough: bool,
 }
 
@@ -58,9 +60,10 @@ pub(crate) enum Admission<T> {
     Kept,
     /// Accepted: it is in the queue, from which this one was discarded.
     Displaced(Item<T>),
-    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`.
+    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`. A worker with a
+    /// state does that itself, and comes without the payload: ask again.
     Spawn(Reservation),
-    /// Every worker there is is still being made, by other submitters: ask again after the next event.
+    /// Every worker there is is still being made, or that for this payload is: ask again after the next event.
     Watch,
     /// The payload waits for room: sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
     Wait(WaitTicket, Arc<Condvar>),
@@ -128,6 +131,12 @@ impl<'t> SubmitOptions<'t> {
     }
 }
 
+impl Attempt {
+    fn may_spawn(self) -> bool {
+        self.failed.is_none() && !self.awaits_worker
+    }
+}
+
 impl OnFull {
     /// Waits until so long from now; without end when that is too long to be a point in time.
     pub(crate) fn wait_within(limit: Duration) -> Self {
@@ -150,12 +159,14 @@ impl<T> Core<T> {
         if options.is_cancelled() {
             return self.refuse(Refusal::Cancelled, options);
         }
-        match self.find_room(item, options.priority, !attempt.spawn_failed) {
+        match self.find_room(item, options.priority, attempt.may_spawn()) {
             Room::Give(seat, order) => Admission::Give(seat, order),
             Room::Queued => Admission::Kept,
             Room::Spawn(reservation) => Admission::Spawn(reservation),
             Room::None(NoRoom::Closed) => self.refuse(Refusal::Closed, options),
-            Room::None(NoRoom::NoWorker) => self.refuse(Refusal::SpawnFailed, options),
+            Room::None(NoRoom::NoWorker) => {
+                self.refuse(attempt.failed.unwrap_or(Refusal::SpawnFailed), options)
+            }
             Room::None(NoRoom::Unsettled) => self.admit_unsettled(options, attempt, is_worker),
             Room::None(NoRoom::Full) => self.admit_when_full(item, options, attempt, is_worker),
         }
@@ -200,8 +211,10 @@ impl<T> Core<T> {
             return Room::Queued;
         }
         if may_spawn && self.would_spawn() {
-            self.totals.accepted += 1;
-            let reservation = self.reserve(false);
+            let comes_with_payload = !self.have_state;
+            self.totals.accepted += u64::from(comes_with_payload);
+            self.awaiting += usize::from(self.have_state);
+            let reservation = self.reserve(!comes_with_payload);
             self.check();
             return Room::Spawn(reservation);
         }
@@ -227,7 +240,7 @@ impl<T> Core<T> {
         Room::None(NoRoom::Full)
     }
 
-    /// All workers are being made by others, who may not succeed: the submitter watches for the outcome, if it may.
+    /// All workers are being made, and may not come to be: the submitter watches for the outcome, if it may.
     #[cold]
     fn admit_unsettled(
         &mut self,
@@ -235,10 +248,10 @@ impl<T> Core<T> {
         attempt: Attempt,
         is_worker: impl Fn() -> bool,
     ) -> Admission<T> {
-        let refusal = if options.in_passing {
+        let refusal = if options.in_passing && !attempt.awaits_worker {
             Refusal::Full
-        } else if self.makers_wait && is_worker() {
-            // It is one of those that are being made, for whose state its maker waits: it would wait for itself.
+        } else if self.have_state && !attempt.awaits_worker && is_worker() {
+            // It is one of those that are being made: it would wait for itself.
             Refusal::WouldDeadlock
         } else if !attempt.watched_long_enough {
             self.check();
@@ -262,7 +275,12 @@ impl<T> Core<T> {
         attempt: Attempt,
         is_worker: impl Fn() -> bool,
     ) -> Admission<T> {
-        let refusal = if attempt.spawn_failed { Refusal::SpawnFailed } else { Refusal::Full };
+        if attempt.awaits_worker && !attempt.watched_long_enough && !self.may_wait_otherwise(options.on_full)
+        {
+            self.check();
+            return Admission::Watch;
+        }
+        let refusal = attempt.failed.unwrap_or(Refusal::Full);
         match options.on_full {
             OnFull::Wait(_) => self.admit_to_wait(item, options, is_worker()),
             OnFull::Refuse => self.refuse(refusal, options),
@@ -285,6 +303,15 @@ impl<T> Core<T> {
                 self.check();
                 Admission::Kept
             }
+        }
+    }
+
+    /// True when a payload that is not refused has a place to wait for its worker in.
+    fn may_wait_otherwise(&self, on_full: OnFull) -> bool {
+        match on_full {
+            OnFull::Wait(_) => self.limits.max_blocking.is_none_or(|max| self.waiters.len() < max),
+            OnFull::Background => true,
+            OnFull::Refuse | OnFull::Displace | OnFull::RunHere => false,
         }
     }
 
@@ -319,6 +346,11 @@ impl<T> Core<T> {
         // Its payload was still to be reckoned with until now.
         self.note_idleness();
         self.check();
+    }
+
+    /// A submission that has made a worker with a state awaits it no more.
+    pub(crate) fn worker_was_awaited(&mut self) {
+        self.awaiting -= 1;
     }
 
     /// Counts a refusal that was quiet when it happened.
@@ -388,11 +420,18 @@ impl<T> Core<T> {
         may.then(|| self.reserve(true))
     }
 
-    /// The reserved worker's thread was made and sent its first order.
-    pub(crate) fn spawn_succeeded(&mut self, reservation: Reservation, thread: thread::JoinHandle<()>) {
+    /// The reserved worker surely lives: its thread was made and sent its first order; or, if it has a state, that was
+    /// made, and its thread's handle is brought by whoever has it.
+    pub(crate) fn spawn_succeeded(
+        &mut self,
+        reservation: Reservation,
+        thread: Option<thread::JoinHandle<()>>,
+    ) {
         self.roster.confirm(reservation);
         self.totals.spawned += 1;
-        self.threads.keep(thread);
+        if let Some(thread) = thread {
+            self.threads.keep(thread);
+        }
         self.check();
     }
 

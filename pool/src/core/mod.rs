@@ -90,8 +90,11 @@ pub(crate) struct Core<T> {
     clock: Clock,
     /// True while payloads are accepted.
     open: bool,
-    /// True when workers have a state of their own: whoever makes one waits until it has its state.
-    makers_wait: bool,
+    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
+    /// itself whether it came to be.
+    have_state: bool,
+    /// Submissions that have made a worker and ask again with their payload, once it has its state or they give up.
+    awaiting: usize,
     roster: Roster<T>,
     backlog: Backlog<T>,
     waiters: Waiters<T>,
@@ -103,12 +106,13 @@ pub(crate) struct Core<T> {
 }
 
 impl<T> Core<T> {
-    pub(crate) fn new(limits: Limits, clock: Clock, makers_wait: bool) -> Self {
+    pub(crate) fn new(limits: Limits, clock: Clock, have_state: bool) -> Self {
         Core {
             limits,
             clock,
             open: true,
-            makers_wait,
+            have_state,
+            awaiting: 0,
             roster: Roster::new(),
             backlog: Backlog::new(limits.batch_size),
             waiters: Waiters::new(),
@@ -169,6 +173,6 @@ impl<T> Watchable for Core<T> {
 
     /// True when nothing accepted is left to run, nobody waits to be accepted, and all workers have come to rest.
     fn is_idle(&self) -> bool {
-        self.roster.ready() == self.roster.workers() && self.nothing_waits()
+        self.roster.ready() == self.roster.workers() && self.nothing_waits() && self.awaiting == 0
     }
 }

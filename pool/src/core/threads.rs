@@ -14,8 +14,8 @@ pub(super) struct Threads {
     cleaner: CleanerStage,
 }
 
-/// Handles of the pool's threads are in somebody's hands; to be given back with [`Core::end_join`] or
-/// [`Core::cleaner_was_made`].
+/// Handles of the pool's threads are in somebody's hands; to be given back with [`Core::end_join`],
+/// [`Core::thread_was_made`] or [`Core::cleaner_was_made`].
 #[derive(Debug)]
 #[must_use = "`wait` would wait for its end for ever"]
 pub(crate) struct Joining(());
@@ -91,6 +91,16 @@ impl<T> Core<T> {
     pub(crate) fn end_join(&mut self, joining: Joining, alive: Vec<JoinHandle<()>>) {
         self.threads.end_join(joining);
         self.threads.handles.extend(alive);
+    }
+
+    /// A worker's thread is about to be made, and the worker may be gone again before its handle is brought.
+    pub(crate) fn begin_thread(&mut self) -> Joining {
+        self.threads.begin_join()
+    }
+
+    /// The worker's thread was made, or could not be made.
+    pub(crate) fn thread_was_made(&mut self, joining: Joining, handle: Option<JoinHandle<()>>) {
+        self.end_join(joining, handle.into_iter().collect());
     }
 
     /// Asks whether a cleaner is to be made: an open pool has something to look after, and none yet. Workers are looked

@@ -4,9 +4,9 @@ use std::error::Error;
 
 use super::handle::WorkerPool;
 use crate::config::{WhenFull, WorkerPoolBuilder};
-use crate::error::BuildError;
+use crate::error::{BuildError, StateError};
 use crate::sync::StdArc;
-use crate::threads::handler::{Handler, StateError};
+use crate::threads::handler::Handler;
 
 impl<T> WorkerPoolBuilder<T> {
     /// Builds the pool whose workers run `handler` on each payload. No thread is started before the first payload.
@@ -23,8 +23,9 @@ impl<T> WorkerPoolBuilder<T> {
     /// Builds a pool each of whose workers has a state of its own, made by `init` on the worker's thread from the
     /// worker's number, and dropped there.
     ///
-    /// A submission that needs a new worker waits until its state is made; an error of `init` (or a panic) refuses it
-    /// with [`SubmitError::SpawnFailed`](crate::SubmitError::SpawnFailed), unless another worker can take it. After a
+    /// A submission that needs a new worker waits until its state is made, for as long as it may wait for room; a worker
+    /// whose state takes longer is there for later payloads. An error of `init` (or a panic) refuses the submission with
+    /// [`SubmitError::StateFailed`](crate::SubmitError::StateFailed), unless another worker can take it. After a
     /// panic of `handler` the state is dropped and made anew; if that fails the worker leaves, and if it was the last
     /// one, what is queued goes to [`on_discard`](Self::on_discard).
     ///

@@ -8,15 +8,17 @@ use super::submit;
 use super::timer::submit_due;
 use crate::config::{self, Discard, Settings, WhenFull, WorkerPoolBuilder};
 use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
-use crate::error::{BuildError, Refusal, SubmitError, SubmitManyError};
+use crate::error::{BuildError, Refusal, StartError, SubmitError, SubmitManyError};
 use crate::panic::drop_quietly;
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, StdArc};
+use crate::threads::birth::Birth;
 use crate::threads::cleaner;
 use crate::threads::handler::Handler;
 use crate::threads::identity::PoolIdentity;
+use crate::threads::made::ensure_cleaner;
 use crate::threads::shared::{Shared, notify_each};
-use crate::threads::spawn::{ensure_cleaner, is_still_wanted, start_worker};
+use crate::threads::spawn::{is_still_wanted, start_searching};
 use crate::times::PoolTimes;
 
 /// A pool of OS threads that run one function over payloads `T`.
@@ -97,20 +99,21 @@ where
     ///
     /// # Errors
     /// [`Closed`](SubmitError::Closed), [`Overload`](SubmitError::Overload),
-    /// [`SpawnFailed`](SubmitError::SpawnFailed) or [`WouldDeadlock`](SubmitError::WouldDeadlock), each with the
-    /// payload; [`Full`](SubmitError::Full) if the pool's policy is to refuse.
+    /// [`SpawnFailed`](SubmitError::SpawnFailed), [`StateFailed`](SubmitError::StateFailed) or
+    /// [`WouldDeadlock`](SubmitError::WouldDeadlock), each with the payload; [`Full`](SubmitError::Full) if the pool's policy is to refuse.
     pub fn submit(&self, payload: T) -> Result<(), SubmitError<T>> {
         self.place(payload, self.policy())
     }
 
     /// Hands a payload to the pool if it can be accepted without waiting for a worker to come free.
     ///
-    /// While the pool's first thread is just being made for somebody else it waits for that to succeed, 5 ms at most.
+    /// While the worker that would take it makes its state, or the pool's first thread is just being made for somebody
+    /// else, it waits for that to succeed, 5 ms at most; then the pool is full.
     ///
     /// # Errors
-    /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed) or [`SpawnFailed`](SubmitError::SpawnFailed), or
-    /// [`WouldDeadlock`](SubmitError::WouldDeadlock) to a worker that is just making its state, when no other one lives;
-    /// each with the payload.
+    /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed), [`SpawnFailed`](SubmitError::SpawnFailed) or
+    /// [`StateFailed`](SubmitError::StateFailed), or [`WouldDeadlock`](SubmitError::WouldDeadlock) to a worker that is
+    /// just making its state, when no other one lives; each with the payload.
     ///
     /// ```
     /// use anthill_pool::{SubmitError, WorkerPool};
@@ -127,14 +130,14 @@ where
     }
 
     /// Hands a payload to the pool, and waits for room, no longer than `limit`, whatever
-    /// [`when_full`](WorkerPoolBuilder::when_full) says.
+    /// [`when_full`](WorkerPoolBuilder::when_full) says. The limit holds as well while a worker makes its state.
     ///
     /// A limit too long to be a point in time waits without end.
     ///
     /// # Errors
     /// [`Timeout`](SubmitError::Timeout) when no room came in time, and otherwise [`Closed`](SubmitError::Closed),
-    /// [`Overload`](SubmitError::Overload), [`SpawnFailed`](SubmitError::SpawnFailed) or
-    /// [`WouldDeadlock`](SubmitError::WouldDeadlock); each with the payload.
+    /// [`Overload`](SubmitError::Overload), [`SpawnFailed`](SubmitError::SpawnFailed),
+    /// [`StateFailed`](SubmitError::StateFailed) or [`WouldDeadlock`](SubmitError::WouldDeadlock); each with the payload.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
         self.place(payload, SubmitOptions::new(OnFull::wait_within(limit)))
     }
@@ -197,10 +200,11 @@ where
         self.shared().settings.when_full
     }
 
-    /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made.
+    /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made. Workers
+    /// that have a state make it side by side, and are waited for.
     ///
     /// # Errors
-    /// When the system refused a thread; those made before it stay.
+    /// When the system refused a thread, or a state could not be made; the others stay.
     ///
     /// ```
     /// let pool = anthill_pool::WorkerPool::new(4, |_: u8| {})?;
@@ -210,14 +214,19 @@ where
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn prestart(&self, workers: usize) -> io::Result<usize> {
+        let shared = self.shared();
         let missing = workers.saturating_sub(self.running());
-        for made in 0..missing {
+        let (mut made, mut births) = (0, Vec::new());
+        for _ in 0..missing {
             // Others may prestart too; and some may expire already, which must not make this endless.
-            let reserved = self.shared().core.lock().reserve_below(workers);
-            let Some(reservation) = reserved else { return Ok(made) };
-            start_worker(self.shared(), None, reservation).map_err(|(_, error)| error)?;
+            let reserved = shared.core.lock().reserve_below(workers);
+            let Some(reservation) = reserved else { break };
+            births.extend(start_searching(shared, reservation)?);
+            made += 1;
         }
-        Ok(missing)
+        // Only now, as they make their states side by side.
+        await_births(shared, births)?;
+        Ok(made)
     }
 
     /// Changes the cap on workers, at once and in both directions (ants: `Tune`); `None` is no cap.
@@ -249,9 +258,9 @@ where
         }
         for reservation in reservations {
             if is_still_wanted(shared, reservation) {
-                // A refused thread is no error here: its slot is free again, and the next submission is told.
-                let refused = start_worker(shared, None, reservation).err();
-                drop_quietly(refused);
+                // A refused thread is no error here: its slot is free again, and the next submission is told. Nor is a
+                // state waited for.
+                drop_quietly(start_searching(shared, reservation));
             }
         }
         Ok(())
@@ -424,6 +433,27 @@ where
         }
         submit_due(self.shared(), now);
     }
+}
+
+/// Waits until all these workers have come to be, or not; the error is that of the first that did not.
+fn await_births<T>(shared: &Shared<T>, births: Vec<Arc<Birth>>) -> Result<(), StartError> {
+    let mut first = Ok(());
+    for birth in births {
+        let mut core = shared.core.lock();
+        let outcome = loop {
+            match birth.take() {
+                Some(outcome) => break outcome,
+                None => core = shared.core.watch(core, None).0,
+            }
+        };
+        drop(core);
+        if first.is_ok() {
+            first = outcome;
+        } else {
+            drop_quietly(outcome);
+        }
+    }
+    first
 }
 
 /// Stops, and does `more` in the same critical section.

@@ -1,25 +1,26 @@
 //! Submitting: carries out what the core decides on a payload, and sleeps where the submitter is to wait.
 
-use std::io;
 use std::time::Duration;
 
 use crate::cancel::{CancelToken, Registration};
 use crate::config::Discard;
 use crate::core::{
-    Admission, Attempt, Core, Item, OnFull, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
+    Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
 };
-use crate::error::{Refusal, SubmitError, SubmitManyError};
+use crate::error::{Refusal, StartError, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
+use crate::threads::birth::Birth;
 use crate::threads::handler::Handler;
 use crate::threads::identity::PoolIdentity;
 use crate::threads::shared::Shared;
-use crate::threads::spawn::start_worker;
+use crate::threads::spawn::{begin_worker, start_worker};
+use crate::watched::Watchable;
 
 /// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
 const TELL_WITHIN: Duration = Duration::from_micros(200);
 
-/// How long a submission that must not wait gives the first thread to come to be, before it calls the pool full.
+/// How long a submission that must not wait gives a worker to come to be, before it calls the pool full.
 const SETTLE_WITHIN: Duration = Duration::from_millis(5);
 
 /// How many of the payloads submitted together are placed in one critical section.
@@ -34,10 +35,11 @@ pub(crate) fn place<T: Send + 'static>(
     options: SubmitOptions<'_>,
 ) -> Result<(), SubmitError<T>> {
     let mut item = Some(Item { payload, since: shared.stamp() });
-    let mut progress = Progress::default();
+    let mut progress = Progress::new();
     let is_worker = || PoolIdentity::of(shared).has_slot_for_this_thread();
     let mut core = shared.core.lock();
     loop {
+        progress.look_at_birth(&mut core);
         core = match core.admit(&mut item, &options, progress.attempt(), is_worker) {
             Admission::Kept => return Ok(()),
             Admission::Give(seat, order) => {
@@ -52,14 +54,10 @@ pub(crate) fn place<T: Send + 'static>(
             }
             Admission::Spawn(reservation) => {
                 drop(core);
-                match start_worker(shared, item, reservation) {
-                    Ok(()) => return Ok(()),
-                    Err((returned, error)) => {
-                        item = returned;
-                        progress.spawn_error = Some(error);
-                        shared.core.lock()
-                    }
+                if progress.make_worker(shared, &mut item, reservation) {
+                    return Ok(());
                 }
+                shared.core.lock()
             }
             Admission::Watch => watch_others(shared, core, &options, &mut progress),
             Admission::Wait(ticket, condvar) => {
@@ -71,7 +69,7 @@ pub(crate) fn place<T: Send + 'static>(
                     (core, Waited::Anew(returned)) => {
                         drop(core);
                         item = Some(returned);
-                        progress.forget_refused_thread();
+                        progress.forget_failed_worker();
                         shared.core.lock()
                     }
                 }
@@ -87,44 +85,109 @@ pub(crate) fn place<T: Send + 'static>(
 }
 
 /// What a submitter has found out, and done, since it first asked.
-#[derive(Default)]
-struct Progress<'t> {
-    /// Why the system refused it a thread.
-    spawn_error: Option<io::Error>,
-    /// Until when it watches others make threads; known once it began to.
+struct Progress<'t, T: Send + 'static> {
+    /// Why the worker that it was to make did not come to be.
+    start_error: Option<StartError>,
+    /// The worker that it was to make, while that makes its state.
+    awaited: Option<Awaited<T>>,
+    /// Until when it watches workers come to be; known once it began to.
     settle_by: Option<Option<Instant>>,
     watched_long_enough: bool,
     /// Has it told of a cancellation while it watches.
     registration: Option<Registration<'t>>,
 }
 
-impl Drop for Progress<'_> {
+impl<T: Send + 'static> Drop for Progress<'_, T> {
     /// What the submitter is not told, as its payload was accepted or refused for another reason.
     fn drop(&mut self) {
-        self.forget_refused_thread();
+        self.forget_failed_worker();
     }
 }
 
-impl Progress<'_> {
-    fn attempt(&self) -> Attempt {
-        Attempt { spawn_failed: self.spawn_error.is_some(), watched_long_enough: self.watched_long_enough }
+impl<T: Send + 'static> Progress<'_, T> {
+    fn new() -> Self {
+        Progress {
+            start_error: None,
+            awaited: None,
+            settle_by: None,
+            watched_long_enough: false,
+            registration: None,
+        }
     }
 
-    /// Everything has changed: a thread may be had again.
-    fn forget_refused_thread(&mut self) {
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            failed: self.start_error.as_ref().map(StartError::refusal),
+            awaits_worker: self.awaited.is_some(),
+            watched_long_enough: self.watched_long_enough,
+        }
+    }
+
+    /// Makes the worker for which a slot was reserved. True when the payload went with it; one that has to make its
+    /// state first comes for it later.
+    fn make_worker(
+        &mut self,
+        shared: &Arc<Shared<T>>,
+        item: &mut Option<Item<T>>,
+        reservation: Reservation,
+    ) -> bool {
+        if shared.handler.has_state() {
+            let birth = Some(begin_worker(shared, reservation));
+            self.awaited = Some(Awaited { shared: shared.clone(), birth });
+            return false;
+        }
+        let Err((returned, error)) = start_worker(shared, item.take(), reservation) else { return true };
+        *item = returned;
+        self.start_error = Some(StartError::Thread(error));
+        false
+    }
+
+    /// Asks, under the core's lock, whether the worker has come to be.
+    fn look_at_birth(&mut self, core: &mut Core<T>) {
+        let Some(awaited) = &mut self.awaited else { return };
+        if let Some(outcome) = awaited.birth.as_ref().and_then(|birth| birth.take()) {
+            awaited.birth = None;
+            core.worker_was_awaited();
+            self.awaited = None;
+            self.start_error = outcome.err();
+        }
+    }
+
+    /// Everything has changed: a worker may be had again.
+    fn forget_failed_worker(&mut self) {
         // An error of the user's, to be dropped without the lock.
-        if let Some(error) = self.spawn_error.take() {
+        if let Some(error) = self.start_error.take() {
             drop_quietly(error);
         }
     }
 }
 
-/// Sleeps while others make threads, until something has happened or the submission has watched for long enough.
+/// The worker that a submission has made, while that makes its state. The pool is not idle meanwhile: the submission has
+/// a payload for it.
+struct Awaited<T> {
+    shared: Arc<Shared<T>>,
+    /// `None` once its outcome is known.
+    birth: Option<Arc<Birth>>,
+}
+
+impl<T> Drop for Awaited<T> {
+    /// The submission has ended otherwise.
+    fn drop(&mut self) {
+        if self.birth.is_some() {
+            let mut core = self.shared.core.lock();
+            core.worker_was_awaited();
+            core.note_idleness();
+            self.shared.core.unlock_and_notify(core);
+        }
+    }
+}
+
+/// Sleeps while workers come to be, until something has happened or the submission has watched for long enough.
 fn watch_others<'a, 't, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
     core: LockedCore<'a, T>,
     options: &SubmitOptions<'t>,
-    progress: &mut Progress<'t>,
+    progress: &mut Progress<'t, T>,
 ) -> LockedCore<'a, T> {
     if let (Some(token), None) = (options.token, &progress.registration) {
         let shared = shared.clone();
@@ -195,21 +258,22 @@ fn wake_when_cancelled<'t, T: Send + 'static>(
 
 /// Tells whom a refusal concerns, unless that is left to the caller.
 #[cold]
-fn refuse<T>(
+fn refuse<T: Send + 'static>(
     shared: &Shared<T>,
     core: LockedCore<'_, T>,
     options: &SubmitOptions<'_>,
     refusal: Refusal,
     item: Option<Item<T>>,
-    mut progress: Progress<'_>,
+    mut progress: Progress<'_, T>,
 ) -> Result<(), SubmitError<T>> {
     let item = item.expect("what is refused was not taken");
     shared.core.unlock_and_notify(core);
     if !options.quiet {
         tell_refusal(shared, refusal);
     }
-    let spawn_error = if refusal == Refusal::SpawnFailed { progress.spawn_error.take() } else { None };
-    Err(SubmitError::new(refusal, item.payload, spawn_error))
+    let is_why = progress.start_error.as_ref().is_some_and(|error| error.refusal() == refusal);
+    let cause = if is_why { progress.start_error.take() } else { None };
+    Err(SubmitError::new(refusal, item.payload, cause))
 }
 
 /// Makes up for what a quiet refusal left out.

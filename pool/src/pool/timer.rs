@@ -7,8 +7,8 @@ use crate::config::Discard;
 use crate::core::{AgendaKey, CleanerStage, Era, SubmitOptions};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
+use crate::threads::made::make_cleaner;
 use crate::threads::shared::Shared;
-use crate::threads::spawn::make_cleaner;
 
 /// When what is due and was refused (the system refused a thread, or others are just making the first one) is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);

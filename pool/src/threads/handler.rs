@@ -1,9 +1,6 @@
 //! What a worker does with payloads: one function for all, or one per worker with a state of its own.
 
-use std::error::Error;
-
-/// Why a worker's state could not be made.
-pub(crate) type StateError = Box<dyn Error + Send + Sync>;
+use crate::error::StateError;
 
 /// A function over payloads that belongs to one worker.
 pub(crate) type OwnHandler<T> = Box<dyn FnMut(T)>;

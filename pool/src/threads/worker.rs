@@ -1,6 +1,7 @@
 //! One worker's life: receive, run, contain panics, take the next payload or go idle, leave when told.
 
-use super::handler::{Runner, StateError};
+use super::birth::Newborn;
+use super::handler::Runner;
 use super::identity::{self, has_left};
 use super::join;
 use super::shared::{Shared, notify_each};
@@ -9,6 +10,7 @@ use crate::core::{
     BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
     next_order,
 };
+use crate::error::{StartError, StateError};
 use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::Arc;
 use crate::sync::channel::{Receiver, Sender};
@@ -19,30 +21,33 @@ pub(crate) struct Start<T> {
     pub(crate) reservation: Reservation,
     pub(crate) place: Sender<Order<T>>,
     pub(crate) orders: Receiver<Order<T>>,
-    /// Where to say whether the worker's state could be made; only asked for when it has one.
-    pub(crate) made: Option<Sender<Result<(), StateError>>>,
+    /// Where to say whether the worker came to be, when it has a state that may not be had.
+    pub(super) newborn: Option<Newborn<T>>,
 }
 
 /// The worker's body.
-pub(crate) fn live<T>(shared: &Arc<Shared<T>>, start: Start<T>) {
+pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) {
     identity::works_for(shared);
-    let Start { reservation, place, orders, made } = start;
+    let Start { reservation, place, orders, newborn } = start;
     let index = reservation.index;
     let hooks = &shared.settings.threads;
     run_hook(hooks.on_start.as_deref(), index);
-    let (runner, outcome) = match make_runner(shared, index) {
-        Ok(runner) => (Some(runner), Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    if let Some(made) = made {
-        let _ = made.try_send(outcome);
-    }
-    if let Some(runner) = runner {
-        // The first order is sent by the thread that made this one, before anybody knows the seat. It cannot fail to
-        // come: this worker holds a sender of its own channel.
-        let first = orders.recv().unwrap_or(Order::Leave);
-        let record = WorkerRecord::new(Seat::here(place), reservation);
-        Worker::new(shared, record, runner).work(first, &orders);
+    match (make_runner(shared, index), newborn) {
+        (Ok(runner), newborn) => {
+            let record = WorkerRecord::new(Seat::here(place), reservation);
+            let first = match newborn {
+                Some(newborn) => {
+                    newborn.live();
+                    Order::Search
+                }
+                // Sent by the thread that made this one, before anybody knows the seat. It cannot fail to come: this
+                // worker holds a sender of its own channel.
+                None => orders.recv().unwrap_or(Order::Leave),
+            };
+            Worker::new(shared, record, runner).work(first, &orders);
+        }
+        (Err(error), Some(newborn)) => newborn.fail(StartError::State(error)),
+        (Err(_), None) => unreachable!("only a state cannot be had"),
     }
     has_left();
     run_hook(hooks.on_stop.as_deref(), index);
