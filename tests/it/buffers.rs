@@ -1,8 +1,10 @@
 //! The byte-buffer pool through its public API: row 112 of the parity table of pools.
 
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread;
 
-use anthill_pool::buffers::{BufferPool, PooledBuffer};
+use anthill_pool::buffers::{BufferPool, PooledBuffer, PooledBufferOwned};
+use anthill_tests::PATIENCE;
 
 /// A stream of sizes that is the same in every run (a linear congruential generator).
 struct Sizes(u64);
@@ -122,4 +124,81 @@ fn pool_112_many_threads_calibrate_one_pool() {
     assert_eq!(stats.hits + stats.misses, 40_000);
     assert_eq!(stats.misses, stats.resident as u64 + stats.dropped_by_retain + stats.dropped_by_bound);
     assert!(format!("{pool:?}").contains("largest_kept: 128"));
+}
+
+/// A producer and a consumer of bursts, with the defaults: which are found is known to the last one.
+#[test]
+fn pool_f6_bursts_from_one_thread_to_another_are_found_again() {
+    const BURST: usize = 400;
+    const ROUNDS: usize = 200;
+    let pool = BufferPool::builder().shards(2).build();
+    let (sender, inbox) = sync_channel::<Vec<PooledBufferOwned>>(0);
+    let (done, is_done) = channel();
+    let consumer = thread::spawn(move || {
+        for burst in inbox {
+            drop(burst);
+            done.send(()).unwrap();
+        }
+    });
+    let mut misses = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = pool.stats().misses;
+        let burst: Vec<_> = (0..BURST).map(|_| pool.get_owned()).collect();
+        sender.send(burst).unwrap();
+        is_done.recv_timeout(PATIENCE).unwrap();
+        misses.push(pool.stats().misses - before);
+    }
+    drop(sender);
+    consumer.join().unwrap();
+    let stats = pool.stats();
+    // All are made once; those for which there was no room at first are made once more.
+    assert_eq!(misses[..2], [BURST as u64, BURST as u64 - 64]);
+    assert!(misses[2..].iter().all(|misses| *misses == 0), "{misses:?}");
+    assert_eq!(
+        (stats.hits + stats.misses, stats.dropped_by_bound),
+        ((BURST * ROUNDS) as u64, BURST as u64 - 64)
+    );
+    assert!(stats.hits * 100 >= (stats.hits + stats.misses) * 99, "{stats:?}");
+}
+
+/// Without a beat: whoever is faster waits at the channel.
+#[test]
+fn pool_f6_a_producer_and_a_consumer_find_each_others_buffers() {
+    for places in [1, 100, 500] {
+        let pool = BufferPool::new();
+        let (sender, inbox) = sync_channel::<PooledBufferOwned>(places);
+        let consumer = thread::spawn(move || inbox.into_iter().map(|buffer| buffer.len()).sum::<usize>());
+        for _ in 0..100_000 {
+            let mut buffer = pool.get_owned();
+            buffer.push(7);
+            sender.send(buffer).unwrap();
+        }
+        drop(sender);
+        assert_eq!(consumer.join().unwrap(), 100_000);
+        let stats = pool.stats();
+        assert_eq!(stats.hits + stats.misses, 100_000);
+        assert!(stats.hits >= 99_000, "{places} places: {stats:?}");
+    }
+}
+
+#[test]
+fn pool_f6_room_grows_for_what_is_asked_for_again_and_not_without_end() {
+    let pool = BufferPool::builder().shards(1).build();
+    let burst = |count: usize| drop((0..count).map(|_| pool.get()).collect::<Vec<_>>());
+    // What is dropped and not asked for again makes no room.
+    burst(100);
+    for _ in 0..1_000 {
+        pool.put(Vec::new());
+    }
+    assert_eq!(pool.stats().resident, 64);
+    for _ in 0..4 {
+        burst(3_000);
+    }
+    assert_eq!(pool.stats().resident, 1_024);
+    // Nor does any where the user has said how much there is.
+    let pool = BufferPool::builder().shards(1).max_idle(64).build();
+    for _ in 0..4 {
+        drop((0..200).map(|_| pool.get()).collect::<Vec<_>>());
+    }
+    assert_eq!(pool.stats().resident, 64);
 }

@@ -154,7 +154,8 @@ impl BufferPoolBuilder {
         self
     }
 
-    /// Most idle buffers per shard; see [`ObjectPoolBuilder::max_idle`](crate::ObjectPoolBuilder::max_idle). Default 64.
+    /// Most idle buffers per shard; see [`ObjectPoolBuilder::max_idle`](crate::ObjectPoolBuilder::max_idle), also
+    /// for the default: 64, and more where more are asked for again.
     pub fn max_idle(mut self, buffers: usize) -> Self {
         self.max_idle = Some(buffers);
         self

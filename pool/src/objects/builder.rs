@@ -4,14 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use super::ObjectPool;
-use super::shard::Bounds;
+use super::room::Room;
 use crate::panic::{PanicValue, catch};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::parallelism;
 
 /// The most shards a pool has; also what the search for an object can note in one word.
 pub(super) const MAX_SHARDS: usize = 64;
-const DEFAULT_MAX_IDLE: usize = 64;
 const DEFAULT_TICK_PERIOD: Duration = Duration::from_secs(10);
 
 type Make<T> = Box<dyn Fn() -> T + Send + Sync>;
@@ -42,7 +41,7 @@ type Weigh<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
 pub struct ObjectPoolBuilder<T> {
     reset: Option<Reset<T>>,
     retain: Option<Retain<T>>,
-    max_idle: usize,
+    max_idle: Option<usize>,
     weight: Option<(usize, Weigh<T>)>,
     shards: Option<usize>,
     tick_period: Option<Duration>,
@@ -55,7 +54,7 @@ impl<T> ObjectPoolBuilder<T> {
         ObjectPoolBuilder {
             reset: None,
             retain: None,
-            max_idle: DEFAULT_MAX_IDLE,
+            max_idle: None,
             weight: None,
             shards: None,
             tick_period: Some(DEFAULT_TICK_PERIOD),
@@ -90,13 +89,16 @@ impl<T> ObjectPoolBuilder<T> {
         self
     }
 
-    /// Most idle objects *per shard*; a return beyond drops one, the one returned or a colder one. Default 64; 0 keeps
-    /// nothing.
+    /// Most idle objects *per shard*; a return beyond drops one, the one returned or a colder one. 0 keeps nothing.
+    ///
+    /// Default: 64 at first. Each object that has to be made after one was dropped for want of room makes room for one
+    /// more in every shard, up to 1,024: so a thread that gets objects and another one that returns them, in bursts larger
+    /// than that, find each other's after the first ones. The room does not shrink again; what lies in it unused ages.
     ///
     /// Up to half of these places are set aside, each for one thread that returns to the shard, and stay its own while
     /// they are empty. They are what makes the pool fast; with a bound of 1 there are none.
     pub fn max_idle(mut self, objects: usize) -> Self {
-        self.max_idle = objects;
+        self.max_idle = Some(objects);
         self
     }
 
@@ -180,7 +182,7 @@ impl<T> ObjectPoolBuilder<T> {
             reset: self.reset,
             retain: self.retain,
             weigh,
-            bounds: Bounds { objects: self.max_idle, weight: max_weight },
+            room: Room::new(self.max_idle, max_weight),
             shards,
             tick_period: self.tick_period,
             return_on_panic: self.return_on_panic,
@@ -210,7 +212,7 @@ pub(super) struct ObjectSettings<T> {
     reset: Option<Reset<T>>,
     retain: Option<Retain<T>>,
     weigh: Option<Weigh<T>>,
-    pub(super) bounds: Bounds,
+    pub(super) room: Room,
     /// A power of two, at most [`MAX_SHARDS`].
     pub(super) shards: usize,
     pub(super) tick_period: Option<Duration>,

@@ -32,6 +32,7 @@ mod builder;
 mod clock;
 mod guard;
 pub(crate) mod home;
+mod room;
 mod shard;
 mod slot;
 mod stats;
@@ -252,6 +253,7 @@ impl<T> ObjectStore<T> {
         let found = own.or_else(|| self.take_from_others(home)).or_else(|| self.slots.take_any(home));
         found.unwrap_or_else(|| {
             self.shard(home).lock().missed();
+            self.settings.room.made_one();
             Box::new((self.settings.make)())
         })
     }
@@ -329,7 +331,7 @@ impl<T> ObjectStore<T> {
     /// Keeps an object for which there is no room in a slot, and tells which one it was for this shard.
     #[inline(never)]
     fn keep_in_shard(&self, home: usize, object: Box<T>, weight: usize) -> u64 {
-        let bounds = self.settings.bounds;
+        let bounds = self.settings.room.bounds();
         let mut shard = self.shard(home).lock();
         let surplus = if self.settings.weighs() {
             shard.put(Idle { object, weight }, bounds)
@@ -338,6 +340,9 @@ impl<T> ObjectStore<T> {
         };
         let returns = shard.count_return();
         drop(shard);
+        if surplus.is_some() {
+            self.settings.room.dropped_one();
+        }
         drop(surplus);
         returns
     }
@@ -352,7 +357,7 @@ impl<T> ObjectStore<T> {
     #[cold]
     fn tick(&self) {
         // Everything leaves its shard before the first is dropped, so that a panic there cannot cut the tick short.
-        let bounds = self.settings.bounds;
+        let bounds = self.settings.room.bounds();
         let expired: Vec<Vec<Box<T>>> =
             self.shards.iter().map(|shard| shard.lock().age(&self.slots, bounds)).collect();
         panic::drop_each(expired.into_iter().flatten());
