@@ -25,7 +25,8 @@
 //!
 //! Specialities have modules of their own: [`multi`] shares payloads out among several pools, for machines of many cores;
 //! [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep, and
-//! [`prometheus`] shows figures to a scraper. Coming from
+//! [`prometheus`] shows figures to a scraper. With the feature `remote` the module `remote` feeds a pool from a queue of
+//! durable jobs, on Redis with the feature `redis`. Coming from
 //! another library? See [`coming_from`] for what your calls are called here.
 //!
 //! # In a static
@@ -52,7 +53,7 @@ compile_error!("under `--cfg anthill_loom` the pool stands on loom: switch its f
 
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
 // watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers,
-// prometheus.
+// prometheus, remote.
 mod backoff;
 pub mod buffers;
 mod cancel;
@@ -66,6 +67,8 @@ mod objects;
 mod panic;
 mod pool;
 pub mod prometheus;
+#[cfg(all(feature = "remote", not(anthill_loom)))]
+pub mod remote;
 mod stats;
 mod sync;
 mod tasks;

@@ -350,11 +350,11 @@ fn pool_070_scopes_nest_on_the_workers_of_any_pool() {
                 sum(&pool, &numbers)
             }
         });
-        assert_eq!(total, (0..500).sum());
+        assert_eq!(total, (0..500).sum::<u64>());
         // On a worker from the start.
         let handle = pool.clone();
         let outer = pool.spawn(move || sum(&handle, &(0..500).collect::<Vec<_>>())).unwrap();
-        assert_eq!(outer.join_timeout(PATIENCE).expect("no deadlock").unwrap(), (0..500).sum());
+        assert_eq!(outer.join_timeout(PATIENCE).expect("no deadlock").unwrap(), (0..500).sum::<u64>());
     }
 }
 

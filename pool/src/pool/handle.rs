@@ -394,6 +394,12 @@ where
         self.shared().settings.limits.min_workers
     }
 
+    /// How many payloads may be queued; `None` when there is no bound.
+    #[cfg(all(feature = "remote", not(anthill_loom)))]
+    pub(crate) fn queue_capacity(&self) -> Option<usize> {
+        self.shared().settings.limits.queue_capacity
+    }
+
     /// How long payloads waited and ran so far; `None` unless the pool was built with
     /// [`measure_times`](WorkerPoolBuilder::measure_times).
     #[must_use]

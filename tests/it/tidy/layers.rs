@@ -31,6 +31,7 @@ const POOL: &[&str] = &[
     "objects",
     "buffers",
     "prometheus",
+    "remote",
 ];
 const HTTP: &[&str] =
     &["util", "wire", "values", "proto", "message", "ctx", "config", "serve", "engine", "server", "unstable"];

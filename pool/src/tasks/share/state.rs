@@ -432,7 +432,7 @@ mod tests {
     fn what_its_submitter_may_take_back_is_left_to_it() {
         let mut share = share(1, None);
         assert_eq!(share.admit('a', true, false), ShareAdmission::AskParent(1));
-        assert_eq!(share.take_queue(), []);
+        assert!(share.take_queue().is_empty());
         assert_eq!(share.parent_answered(1, true), None);
         assert_eq!(share.admit('b', true, false), ShareAdmission::Queued { wants_help: false });
         assert_eq!(share.take_queue(), ['a', 'b']);

@@ -1,0 +1,96 @@
+//! A source that cannot be reached at times, before or after it has done what it was asked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use anthill_pool::remote::{
+    DeadLetter, Delivery, JobId, JobSource, MemorySource, QueueDepth, Receipt, SourceError,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Flaky {
+    inner: MemorySource,
+    /// One call in so many fails.
+    one_in: u64,
+    calls: Arc<AtomicU64>,
+    is_down: Arc<AtomicBool>,
+    refuses_settlements: Arc<AtomicBool>,
+}
+
+impl Flaky {
+    pub(crate) fn new(inner: MemorySource, one_in: u64) -> Self {
+        let (is_down, refuses_settlements) = Default::default();
+        Flaky { inner, one_in, calls: Arc::default(), is_down, refuses_settlements }
+    }
+
+    /// From now on nothing is acknowledged, or again.
+    pub(crate) fn refuse_settlements(&self, refuses: bool) {
+        self.refuses_settlements.store(refuses, SeqCst);
+    }
+
+    /// From now on nothing is reached, or again.
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, SeqCst);
+    }
+
+    fn call<R>(&self, call: impl FnOnce(&MemorySource) -> Result<R, SourceError>) -> Result<R, SourceError> {
+        let number = self.calls.fetch_add(1, SeqCst);
+        let fails = number % self.one_in == self.one_in - 1;
+        let loses_answer = fails && (number / self.one_in).is_multiple_of(2);
+        if self.is_down.load(SeqCst) || (fails && !loses_answer) {
+            return Err(SourceError::Unreachable("planned".into()));
+        }
+        let answer = call(&self.inner)?;
+        if loses_answer {
+            Err(SourceError::Unreachable("planned, the answer is lost".into()))
+        } else {
+            Ok(answer)
+        }
+    }
+}
+
+impl JobSource for Flaky {
+    fn lease(&self) -> Duration {
+        self.inner.lease()
+    }
+
+    fn fetch(&self, limit: usize, wait: Duration) -> Result<Vec<Delivery>, SourceError> {
+        self.call(|source| source.fetch(limit, wait.min(Duration::from_millis(5))))
+    }
+
+    fn acknowledge(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
+        if self.refuses_settlements.load(SeqCst) {
+            return Err(SourceError::Failed("planned: no settlements".into()));
+        }
+        self.call(|source| source.acknowledge(receipts))
+    }
+
+    fn give_back(&self, receipt: &Receipt, delay: Duration, attempts: u32) -> Result<bool, SourceError> {
+        self.call(|source| source.give_back(receipt, delay, attempts))
+    }
+
+    fn extend(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
+        self.call(|source| source.extend(receipts))
+    }
+
+    fn bury(&self, receipt: &Receipt, attempts: u32, reason: &str) -> Result<bool, SourceError> {
+        self.call(|source| source.bury(receipt, attempts, reason))
+    }
+
+    fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, SourceError> {
+        self.inner.dead_letters(limit)
+    }
+
+    fn revive(&self, id: &JobId) -> Result<bool, SourceError> {
+        self.inner.revive(id)
+    }
+
+    fn forget(&self, id: &JobId) -> Result<bool, SourceError> {
+        self.inner.forget(id)
+    }
+
+    fn depth(&self) -> Result<QueueDepth, SourceError> {
+        self.inner.depth()
+    }
+}
