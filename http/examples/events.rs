@@ -56,8 +56,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         Ok(())
     })?;
-    println!("listening on http://localhost:8080");
-    server.listen_and_serve("localhost:8080")?;
+    let running = server.start("localhost:8080")?;
+    println!("listening on http://{}", running.local_addr());
+    running.run()?; // until Ctrl-C or SIGTERM; streams end then, and browsers connect again
     Ok(())
 }
 

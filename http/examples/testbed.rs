@@ -15,11 +15,7 @@ use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with}
 use anthill_http::{
     Cookie, Error, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
 };
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
-/// How long requests in flight may take after a signal.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How long a client may fall behind the rate that is asked for.
 const GRACE: Duration = Duration::from_secs(60);
 /// More than this is not made up by `/bytes`.
@@ -45,36 +41,19 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let server = arguments.server.build(answer)?;
     SERVER.set(server.clone()).map_err(|_| "started twice")?;
 
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let stopping = server.clone();
-    std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            // Again and again, because the signal may come before there is anything to shut down.
-            loop {
-                if let Err(error) = stopping.shutdown(DRAIN) {
-                    eprintln!("testbed: {error}");
-                    std::process::exit(1);
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        }
-    });
-
     match &arguments.unix {
         Some(path) => {
             let _ = std::fs::remove_file(path);
-            let listener = std::os::unix::net::UnixListener::bind(path)?;
+            let running = server.start_unix(std::os::unix::net::UnixListener::bind(path)?)?;
             println!("listening on {path}");
-            server.serve_unix(listener)?;
+            running.run()?;
         }
         None => {
-            let listeners = server.listen_all(&*arguments.address)?;
-            println!("listening on {}", listeners[0].local_addr()?);
-            server.serve_all(listeners)?;
+            let running = server.start(&*arguments.address)?;
+            println!("listening on {}", running.local_addr());
+            running.run()?;
         }
     }
-    // Accepting has ended; the requests in flight have not.
-    server.shutdown(DRAIN)?;
     Ok(())
 }
 

@@ -22,27 +22,22 @@
 //!         _ => Err(HttpError::new(404, "not here")),
 //!     })?;
 //!
-//! let listener = Server::listen("127.0.0.1:0")?;
-//! let address = listener.local_addr()?;
-//! let serving = std::thread::spawn({
-//!     let server = server.clone();
-//!     move || server.serve(listener)
-//! });
+//! let running = server.start("127.0.0.1:0")?; // or `server.run("[::]:8080")?`, until SIGINT or SIGTERM
 //!
-//! let mut client = TcpStream::connect(address)?;
+//! let mut client = TcpStream::connect(running.local_addr())?;
 //! client.write_all(b"GET /hello?name=ann HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
 //! let mut response = String::new();
 //! client.read_to_string(&mut response)?;
 //! assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\nhello ann"));
 //!
-//! server.shutdown(Duration::from_secs(5))?;
-//! serving.join().unwrap()?;
+//! running.shutdown(Duration::from_secs(5))?;
+//! running.join()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Where to start
 //!
-//! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`listen_and_serve`] needs none.
+//! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`run`] needs none.
 //! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
 //! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
@@ -64,11 +59,13 @@
 //!   [`max_wait`](ServerBuilder::max_wait); others are answered 503. Whatever does not block is answered all the while.
 //! - A handler that asks its own server for something that blocks needs a second thread for it. When all are taken by
 //!   such handlers they are answered 503 after `max_wait`; let them call the function that answers it instead.
-//! - [`Server::serve`] returns when a shutdown begins, while requests are still in flight. Whoever then leaves `main` ends
-//!   them; wait for [`Server::shutdown`] to return.
-//! - As process 1 of a container, or for a stop by SIGTERM, catch the signal and call `shutdown` from a thread; the library
-//!   catches none. A `shutdown` before `serve` has begun is `Ok` and does nothing yet, so that thread must be able to ask
-//!   again, as that of the example `testbed` is.
+//! - [`run`], [`Server::run`] and [`RunningServer::run`] end by SIGINT and SIGTERM, also as process 1 of a container: what is
+//!   under way is answered, for at most [`shutdown_timeout`](ServerBuilder::shutdown_timeout); a second signal ends the
+//!   process at once. [`Server::serve`] and [`Server::listen_and_serve`] catch no signal, and return when a
+//!   [`shutdown`](Server::shutdown) has come to its end.
+//! - Behind a proxy that asks for readiness set [`shutdown_delay`](ServerBuilder::shutdown_delay), and answer it by
+//!   [`RequestCtx::is_ready`]. Handlers that take long ask [`RequestCtx::is_stopping`], or wait by
+//!   [`RequestCtx::stop_signal`].
 //! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
 //!   that you trust.
 //! - Clients that stop, or trickle, are given up by the timeouts, [`min_body_rate`](ServerBuilder::min_body_rate) and
@@ -92,10 +89,11 @@
 //!
 //! # Features
 //!
+//! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
-// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `wire`, `values`, `proto`, `message`,
+// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `message`,
 // `ctx`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
@@ -105,6 +103,7 @@ mod message;
 mod proto;
 mod serve;
 mod server;
+mod stop;
 mod util;
 mod values;
 mod wire;
@@ -124,7 +123,10 @@ pub use message::response::{IntoStatus, Response, TrailerError};
 pub use proto::ProtoError;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;
-pub use server::{Server, ServerStats, ShutdownError, listen_and_serve};
+#[cfg(all(feature = "signals", unix))]
+pub use server::run;
+pub use server::{RunningServer, Server, ServerStats, ShutdownError, listen_and_serve};
+pub use stop::{StopHook, StopSignal};
 pub use values::args::{ArgError, Args};
 pub use values::cookie::Cookie;
 pub use values::headers::Headers;

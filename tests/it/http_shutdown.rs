@@ -1,4 +1,4 @@
-//! The end of serving: rows `SHD-01` to `SHD-06`.
+//! The end of serving: rows `SHD-01` to `SHD-07`.
 //!
 //! The rule: what was begun is finished, what was not begun is not started, and nobody waits for a peer that is silent.
 
@@ -175,10 +175,193 @@ fn shd_06_silent_connections_do_not_hold_it_up() {
 }
 
 #[test]
-fn a_fresh_server_is_shut_down_at_once() {
-    let server = Server::new(|_| {}).unwrap();
+fn a_fresh_server_is_shut_down_at_once_and_for_good() {
+    let server = Server::new(|ctx| ctx.set_body("nobody gets this")).unwrap();
     server.shutdown(Duration::ZERO).unwrap();
     server.shutdown(PATIENCE).unwrap();
+    // Whoever serves later was told before; all of them, on whatever thread.
+    for _ in 0..2 {
+        let listener = Server::listen("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = server.clone();
+        background(move || serving.serve(listener)).outcome("serving").unwrap();
+        assert!(TcpStream::connect(address).is_err(), "the listener was closed");
+    }
+    server.serve_all(server.listen_all("127.0.0.1:0").unwrap()).unwrap();
+    server.listen_and_serve("127.0.0.1:0").unwrap();
+    server.start("127.0.0.1:0").unwrap().join().unwrap();
+    let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert!(server.serve_conn(ours).is_err());
+    assert!(!server.is_ready());
+}
+
+#[test]
+fn a_shutdown_meets_a_server_that_starts() {
+    for _ in 0..200 {
+        let server = Server::builder().shards(1).build(|_| {}).unwrap();
+        let listener = Server::listen("127.0.0.1:0").unwrap();
+        let serving = server.clone();
+        let serving = background(move || serving.serve(listener));
+        server.shutdown(PATIENCE).unwrap();
+        // Whichever came first, it ends.
+        serving.outcome("serving").unwrap();
+    }
+}
+
+/// Serving returns only when what was under way has been answered: whoever leaves `main` then cuts nothing off.
+#[test]
+fn shd_01_serving_returns_behind_the_drain() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::builder().shards(2).build(move |ctx| {
+        held.pass();
+        ctx.set_body("done");
+    });
+    let server = server.unwrap();
+    let listeners = vec![Server::listen("127.0.0.1:0").unwrap(), Server::listen("127.0.0.1:0").unwrap()];
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    let (first, second) = (server.clone(), Server::listen("127.0.0.1:0").unwrap());
+    let serving = [
+        background(move || first.serve_all(listeners)),
+        background({
+            let server = server.clone();
+            move || server.serve(second)
+        }),
+    ];
+    let mut client = anthill_tests::client::Client::connect(addresses[1]);
+    client.send(get("/"));
+    eventually("both serve", || server.stats().open_connections == 1);
+    let stopping = server.clone();
+    let shutdown = background(move || stopping.shutdown(PATIENCE));
+    eventually("the listeners refuse", || {
+        addresses.iter().all(|address| TcpStream::connect(address).is_err())
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(serving.iter().all(|serving| !serving.is_finished()), "a handler runs");
+    gate.open();
+    for serving in serving {
+        serving.outcome("serving").unwrap();
+    }
+    assert_eq!(client.response().text(), "done");
+    shutdown.outcome("shutting down").unwrap();
+}
+
+#[test]
+fn shd_03_serving_says_that_time_was_up() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::new(move |_| held.pass()).unwrap();
+    let running = server.start("127.0.0.1:0").unwrap();
+    let mut client = anthill_tests::client::Client::connect(running.local_addr());
+    client.send(get("/"));
+    eventually("it is accepted", || server.stats().open_connections == 1);
+    assert!(running.shutdown(Duration::from_millis(50)).is_err());
+    let error = running.join().unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert!(error.to_string().starts_with("1 connections were still open"), "{error}");
+    gate.open();
+    assert_eq!(client.response().status, 200);
+    server.shutdown(PATIENCE).unwrap();
+}
+
+#[test]
+fn shd_05_handlers_and_writers_see_the_end() {
+    let running = Running::new(|ctx| {
+        let stop = ctx.stop_signal();
+        assert!(!ctx.is_stopping() && ctx.is_ready());
+        match ctx.path() {
+            "/wait" => {
+                assert!(stop.wait(None));
+                assert!(ctx.is_stopping() && !ctx.is_ready());
+                ctx.set_body("it ends");
+            }
+            "/told" => {
+                let (ends, told) = std::sync::mpsc::channel();
+                let _hook = stop.on_stop(move || {
+                    let _ = ends.send(());
+                });
+                told.recv().expect("it is called");
+                ctx.set_body("it ends");
+            }
+            "/write" => ctx.response.set_body_writer(move |out| {
+                use std::io::Write;
+                while !out.is_stopping() {
+                    out.write_all(b".")?;
+                    out.flush()?;
+                    stop.wait(Duration::from_millis(5));
+                }
+                out.write_all(b"it ends")
+            }),
+            _ => {}
+        }
+    });
+    let mut clients = running.clients(3);
+    for (client, path) in clients.iter_mut().zip(["/wait", "/told", "/write"]) {
+        client.send(get(path));
+    }
+    eventually("the handlers run", || running.handled() == 3);
+    let shutdown = shutting_down(&running, PATIENCE);
+    for client in &mut clients {
+        let reply = client.response();
+        assert!(reply.text().ends_with("it ends"), "{reply:?}");
+    }
+    shutdown.outcome("shutting down").unwrap();
+}
+
+#[test]
+fn shd_05_the_next_life_sees_its_own_end() {
+    let mut running = Running::new(|ctx| {
+        let (ready, stopping) = (ctx.is_ready(), ctx.is_stopping());
+        ctx.set_body(format!("{ready} {stopping}"));
+    });
+    for _ in 0..2 {
+        assert!(running.server().is_ready());
+        assert_eq!(running.client().get("/").text(), "true false");
+        let signal = running.server().stop_signal();
+        let waiter = background(move || signal.wait(None));
+        running.shut_down(PATIENCE).unwrap();
+        assert!(waiter.outcome("waiting for the end"));
+        assert!(!running.server().is_ready());
+        running.listen("127.0.0.1:0").unwrap();
+    }
+}
+
+#[test]
+fn readiness_ends_before_anything_else() {
+    let options = Server::builder().shutdown_delay(PATIENCE * 4);
+    let mut running = Running::with(options, |ctx| {
+        let (ready, stopping) = (ctx.is_ready(), ctx.is_stopping());
+        ctx.set_body(format!("{ready} {stopping}"));
+    });
+    let mut client = running.client();
+    assert_eq!(client.get("/").text(), "true false");
+    let server = running.server().clone();
+    let shutdown = background(move || server.shutdown(PATIENCE * 8));
+    eventually("it is not ready any more", || !running.server().is_ready());
+    // On connections that are there, and on new ones.
+    assert_eq!(client.get("/").text(), "false false");
+    assert_eq!(running.client().get("/").text(), "false false");
+    assert!(!shutdown.is_finished());
+    // Another one that has less time ends the delay for both.
+    running.shut_down(Duration::from_millis(100)).unwrap();
+    shutdown.outcome("the first shutdown").unwrap();
+    client.expect_end();
+}
+
+#[test]
+fn a_running_server_is_ended_by_whoever_has_a_handle() {
+    let server = Server::new(|ctx| ctx.set_body("started")).unwrap();
+    let listeners = vec![Server::listen("127.0.0.1:0").unwrap(), Server::listen("127.0.0.1:0").unwrap()];
+    let running = server.start_all(listeners).unwrap();
+    assert_eq!(running.local_addrs()[0], running.local_addr());
+    for address in running.local_addrs() {
+        assert_eq!(anthill_tests::client::Client::connect(*address).get("/").text(), "started");
+    }
+    let stopping = running.server().clone();
+    let shutdown = background(move || stopping.shutdown(PATIENCE));
+    running.join().unwrap();
+    shutdown.outcome("shutting down").unwrap();
+    assert!(server.start_all(Vec::new()).is_err());
 }
 
 #[test]

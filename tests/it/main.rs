@@ -33,6 +33,7 @@ mod http_refusals;
 mod http_regress;
 mod http_response_files;
 mod http_responses;
+mod http_run;
 mod http_serve_conn;
 mod http_server;
 mod http_shutdown;

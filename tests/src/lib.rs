@@ -17,6 +17,7 @@ pub mod logs;
 pub mod notes;
 pub mod pool;
 pub mod processes;
+pub mod readme;
 pub mod server;
 pub mod uploads;
 pub mod verdicts;

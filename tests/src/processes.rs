@@ -1,9 +1,11 @@
 //! Tests that measure their process, or see it die, and so have one of their own.
 
-use std::process::{self, Command, Output};
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{self, Child, Command, Output, Stdio};
 use std::{env, fs};
 
-use crate::{LONG_PATIENCE, background};
+use crate::{LONG_PATIENCE, background, eventually};
 
 /// Set in a process that a test has started.
 const CHILD: &str = "ANTHILL_TESTS_CHILD";
@@ -26,6 +28,101 @@ pub fn apart(name: &str, work: impl FnOnce()) -> Output {
 pub fn apart_with_descriptors(name: &str, descriptors: usize, work: impl FnOnce()) {
     let child = run_apart(name, &format!("ulimit -n {descriptors} && "), work);
     assert!(child.status.success(), "{child:?}");
+}
+
+/// A program that serves in a process of its own; killed with this.
+#[derive(Debug)]
+pub struct ServingApart {
+    child: Child,
+    address: SocketAddr,
+}
+
+/// The variable that names where a program is to listen.
+pub const ADDRESS: &str = "ANTHILL_TESTS_ADDRESS";
+/// The variable that says which of several programs is to run.
+const NUMBER: &str = "ANTHILL_TESTS_NUMBER";
+
+/// Starts `programs[number]` in a process without other tests, as the word `before` the command line has it, and waits until
+/// it listens where the variable [`ADDRESS`] says. Its result is the code that the process ends with. `name` is the full
+/// name of the test that calls this.
+///
+/// # Panics
+/// When it never listens.
+#[track_caller]
+pub fn serve_apart(name: &str, before: &str, programs: &[&dyn Fn() -> i32], number: usize) -> ServingApart {
+    if env::var_os(CHILD).is_some() {
+        let number = env::var(NUMBER).expect("a number").parse::<usize>().expect("a number");
+        process::exit(programs[number]());
+    }
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("it listens");
+    drop(free);
+    let script = format!("exec {before} \"$0\" --exact {name} --nocapture");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(env::current_exe().expect("a program"));
+    command.env(CHILD, "1").env(NUMBER, number.to_string()).env(ADDRESS, address.to_string());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("a process");
+    let mut serving = ServingApart { child, address };
+    eventually("the program listens", || {
+        assert_eq!(serving.child.try_wait().expect("our child"), None, "the program has ended");
+        TcpStream::connect(address).is_ok()
+    });
+    serving
+}
+
+impl ServingApart {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process that was started.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal: `TERM`.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        signal(self.id(), name);
+    }
+
+    /// Waits for its end; the code, if it was not killed, and what it printed.
+    ///
+    /// # Panics
+    /// When it never ends.
+    #[track_caller]
+    pub fn outcome(mut self) -> (Option<i32>, String) {
+        let mut status = None;
+        eventually("the process ends", || {
+            status = self.child.try_wait().expect("our child");
+            status.is_some()
+        });
+        let mut printed = String::new();
+        let mut stdout = self.child.stdout.take().expect("it is piped");
+        stdout.read_to_string(&mut printed).expect("text");
+        (status.and_then(|status| status.code()), printed)
+    }
+}
+
+impl Drop for ServingApart {
+    fn drop(&mut self) {
+        let _: io::Result<()> = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process.
+///
+/// # Panics
+/// When there is no such process.
+#[track_caller]
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
+    assert!(sent.expect("a command").success(), "no process {process}");
 }
 
 #[track_caller]

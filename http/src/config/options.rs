@@ -26,6 +26,8 @@ const DEFAULT_MIN_RATE: MinRate = MinRate::new(240, Duration::from_secs(60));
 /// A byte per nanosecond; the time of fewer cannot be told.
 const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
+/// Kubernetes ends a process by force after 30 s.
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_MAX_WAITING: usize = 8192;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
 /// More threads than any system gives a process.
@@ -94,6 +96,8 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
 /// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
 /// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | no | as in fasthttp | yes: `Connection: close` while shutting down |
+/// | [`shutdown_delay`](Self::shutdown_delay) | time | none | who asks for readiness needs time to hear of it | only the readiness is gone |
+/// | [`shutdown_timeout`](Self::shutdown_timeout) | time | 25 s | Kubernetes ends a process by force after 30 s | what a signal does not end in time ends with the process |
 /// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
 ///
 /// Requests:
@@ -163,6 +167,8 @@ impl Default for ServerBuilder {
                 max_requests: None,
                 keep_alive: true,
                 close_on_shutdown: false,
+                shutdown_delay: Duration::ZERO,
+                shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
                 reuse_port: false,
             },
             timeouts: Timeouts {
@@ -342,6 +348,25 @@ impl ServerBuilder {
     // SHD-01.
     pub fn close_on_shutdown(mut self, announces: bool) -> Self {
         self.connections.close_on_shutdown = announces;
+        self
+    }
+
+    /// How long a [`shutdown`](crate::Server::shutdown) goes on taking in connections and requests, while
+    /// [`is_ready`](crate::Server::is_ready) says no already; not at all when not set.
+    ///
+    /// For a proxy or an orchestrator that asks a route for readiness
+    /// ([`RequestCtx::is_ready`](crate::RequestCtx::is_ready)), or takes a while to learn that this process ends: some
+    /// seconds more than it waits between two questions. The delay is part of the time that the shutdown was given, and no
+    /// longer than that.
+    pub fn shutdown_delay(mut self, delay: Duration) -> Self {
+        self.connections.shutdown_delay = delay;
+        self
+    }
+
+    /// How long a shutdown may take that a signal has begun ([`run`](crate::Server::run)); 25 s when not set, because
+    /// Kubernetes ends a process by force 30 s after the signal. (Docker does so after 10 s unless it is told otherwise.)
+    pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
+        self.connections.shutdown_timeout = limit;
         self
     }
 }

@@ -67,6 +67,10 @@ pub(crate) struct Connections {
     pub(crate) max_requests: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) close_on_shutdown: bool,
+    /// How long connections are taken in after a shutdown was asked for.
+    pub(crate) shutdown_delay: Duration,
+    /// How long a shutdown may take that a signal has begun.
+    pub(crate) shutdown_timeout: Duration,
     /// Whether there is a listener for each shard.
     pub(crate) reuse_port: bool,
 }

@@ -1,6 +1,7 @@
 //! About the connection and the request's place on it: addresses, numbers, times, and a line in the log.
 
 use super::{ConnInfo, RequestCtx};
+use crate::stop::StopSignal;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
@@ -62,6 +63,43 @@ impl RequestCtx {
     // CON-11.
     pub fn client_disconnected(&mut self) -> bool {
         self.lent.peer_has_ended()
+    }
+
+    /// Whether the server stops. For handlers that take long, and those who wait: what they do had better come to its end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// fn import(ctx: &mut anthill_http::RequestCtx) {
+    ///     for part in 0..1000 {
+    ///         if ctx.is_stopping() {
+    ///             return ctx.error(format!("only {part} parts were imported"), 503);
+    ///         }
+    ///         std::thread::sleep(Duration::from_millis(1)); // or work
+    ///     }
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = import;
+    /// ```
+    // SHD-05.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.as_ref().is_some_and(StopSignal::is_stopping)
+    }
+
+    /// Whether no shutdown was asked for: for the route that tells a proxy or an orchestrator whether to send more
+    /// requests. It turns false [`shutdown_delay`](crate::ServerBuilder::shutdown_delay) before anything ends.
+    ///
+    /// ```
+    /// fn ready(ctx: &mut anthill_http::RequestCtx) {
+    ///     ctx.set_status_code(if ctx.is_ready() { 200 } else { 503 });
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = ready;
+    /// ```
+    pub fn is_ready(&self) -> bool {
+        self.stop.as_ref().is_none_or(StopSignal::is_ready)
+    }
+
+    /// What tells that the server stops, to wait for that, or to be told. Outside of a server it never does.
+    pub fn stop_signal(&self) -> StopSignal {
+        self.stop.clone().unwrap_or_else(StopSignal::new)
     }
 
     /// Logs a line about this request at level `Info` (fasthttp's `ctx.Logger()`): seconds since the

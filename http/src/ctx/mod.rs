@@ -32,6 +32,7 @@ pub(crate) use user_values::UserValues;
 
 use crate::message::request::Request;
 use crate::message::response::Response;
+use crate::stop::StopSignal;
 use crate::wire::lent::LentTransport;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ pub struct RequestCtx {
     remote_override: Option<SocketAddr>,
     time: Option<SystemTime>,
     user_values: UserValues,
+    /// That of the server, where there is one.
+    stop: Option<StopSignal>,
 }
 
 /// What a server's options say about each of its contexts.
@@ -177,6 +180,7 @@ impl RequestCtx {
             remote_override: remote_addr,
             time: None,
             user_values: UserValues::default(),
+            stop: None,
         }
     }
 }
@@ -209,6 +213,13 @@ impl RequestCtx {
             self.options = Some(options.clone());
         }
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
+    }
+
+    /// Says how the end of the server is told. It is mostly known already: handlers can exchange the whole context.
+    pub(crate) fn set_stop_signal(&mut self, stop: &StopSignal) {
+        if !self.stop.as_ref().is_some_and(|known| known.is(stop)) {
+            self.stop = Some(stop.clone());
+        }
     }
 
     /// Whether something of the user's is in here whose drop may take its time.

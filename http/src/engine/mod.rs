@@ -140,7 +140,7 @@ impl Engine {
             shards,
             dispatch: Dispatch::new(budget),
             monitor: Monitor::new(),
-            workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
+            workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
             clock,
             stopping: Stopping::new(),
         });

@@ -356,7 +356,7 @@ mod tests {
                 }
             };
             let service = Service::new(options.resolve().expect("valid options"), Box::new(handler));
-            let work = Workspace::new(&service.settings, Clock::start());
+            let work = Workspace::new(&service, Clock::start());
             Self { service, handled, work }
         }
 

@@ -263,6 +263,7 @@ impl Exchange {
         // It is given back when the workspace is left, or is lent for the next request.
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
         work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
+        work.ctx.set_stop_signal(&service.stop);
         let stays = self.answer_lent(work, service, by)?;
         if self.live().is_some() {
             // Heartbeats are so small that the system takes any number of them for a peer that has vanished.

@@ -3,17 +3,20 @@
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
 use crate::serve::counters::Counters;
+use crate::stop::StopSignal;
 
 /// A server's constant part, shared by all its lives and drivers.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) handler: BoxedHandler,
     pub(crate) counters: Counters,
+    /// What tells handlers of the end.
+    pub(crate) stop: StopSignal,
 }
 
 impl Service {
     /// One that has counted nothing yet.
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
-        Self { settings, handler, counters: Counters::default() }
+        Self { settings, handler, counters: Counters::default(), stop: StopSignal::new() }
     }
 }

@@ -32,8 +32,6 @@ pub(crate) struct Standalone {
 
 #[derive(Default)]
 struct Waits {
-    /// Shutdowns under way.
-    stops: usize,
     /// The connections whose wait can be ended, by their numbers.
     interruptible: HashMap<u64, Arc<Interruptible>>,
     /// The threads that wait for the source of a response, by the numbers of their connections.
@@ -76,8 +74,7 @@ impl Standalone {
     /// a response.
     pub(crate) fn stop(&self) {
         let (interruptible, parked): (Vec<_>, Vec<_>) = {
-            let mut waits = self.waits.lock();
-            waits.stops += 1;
+            let waits = self.waits.lock();
             self.stopping.store(true, Ordering::SeqCst);
             (waits.interruptible.values().cloned().collect(), waits.parked.values().cloned().collect())
         };
@@ -108,14 +105,10 @@ impl Standalone {
         true
     }
 
-    /// A shutdown is over; `all_ended` says whether the rest of the server has come to its end. The last of several lets
-    /// connections in again, once nothing is left.
-    pub(crate) fn stop_is_over(&self, all_ended: bool) {
-        let mut waits = self.waits.lock();
-        waits.stops -= 1;
-        if waits.stops == 0 && all_ended && self.open() == 0 {
-            self.stopping.store(false, Ordering::SeqCst);
-        }
+    /// The last shutdown is over, and everything has ended: lets connections in again.
+    pub(crate) fn open_again(&self) {
+        let _waits = self.waits.lock();
+        self.stopping.store(false, Ordering::SeqCst);
     }
 
     /// Whether a shutdown is under way, or has not come to its end in time.
@@ -235,7 +228,7 @@ mod tests {
         drop((waiting, also_waiting));
         drop((waits, works, panics));
         assert!(ends(&all));
-        all.stop_is_over(true);
+        all.open_again();
         assert!(all.attend(3, None).is_some());
     }
 
@@ -254,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_shutdowns_lets_connections_in_again() {
+    fn several_may_wait_for_the_end() {
         let all = Standalone::default();
         let first = all.attend(1, None).expect("it does not stop yet");
         all.stop();
@@ -264,23 +257,6 @@ mod tests {
             drop(first);
             assert!(waiters.into_iter().all(|waiter| waiter.join().expect("a waiter")));
         });
-        all.stop_is_over(true);
-        assert!(all.attend(2, None).is_none(), "the other shutdown is not over");
-        all.stop_is_over(true);
-        let third = all.attend(3, None).expect("both are over");
-
-        // One that was given up leaves everything as it is, until another has seen the end.
-        all.stop();
-        assert!(!all.wait_ended(Some(Instant::now())));
-        all.stop_is_over(true);
-        assert!(all.is_stopping());
-        drop(third);
-        all.stop();
-        assert!(ends(&all));
-        all.stop_is_over(false);
-        assert!(all.is_stopping(), "the engine has not ended");
-        all.stop();
-        all.stop_is_over(true);
-        assert!(!all.is_stopping());
+        assert!(all.attend(2, None).is_none());
     }
 }

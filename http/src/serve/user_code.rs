@@ -98,7 +98,9 @@ pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream)
         ctx.lent.send(out)?;
     }
     let Some(write) = write.into_inner() else { return Ok(()) };
-    let mut writer = BodyWriter::new(&mut ctx.request, &mut ctx.lent, out, ending, trailers);
+    let stop = ctx.stop_signal();
+    let writer = BodyWriter::new(&mut ctx.request, &mut ctx.lent, out, ending, trailers);
+    let mut writer = writer.told_by(stop);
     match panic::call(|| write(&mut writer)) {
         Ok(Ok(())) => Ok(writer.finish()?),
         // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.

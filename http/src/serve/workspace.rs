@@ -1,11 +1,11 @@
 //! What a thread needs to serve connections, whichever they are: a request context and buffers. Kept in a pool, so
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
-use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
 use crate::serve::moment::{Clock, Moment};
+use crate::serve::service::Service;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 
@@ -70,9 +70,12 @@ impl Pending {
 
 impl Workspace {
     /// A place where times are those of `clock`.
-    pub(crate) fn new(settings: &Settings, clock: Clock) -> Self {
+    pub(crate) fn new(service: &Service, clock: Clock) -> Self {
+        let settings = &service.settings;
+        let mut ctx = RequestCtx::default();
+        ctx.set_stop_signal(&service.stop);
         Self {
-            ctx: RequestCtx::default(),
+            ctx,
             output: Output::default(),
             moment: Moment::UNREAD,
             clock,

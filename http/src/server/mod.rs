@@ -1,14 +1,23 @@
 //! The server as users see it: listening, serving, shutting down, figures. The work is the engine's, and that of the
 //! blocking driver for connections of the user's own.
 
+mod ending;
+mod life;
 mod listen;
+mod running;
+#[cfg(all(feature = "signals", unix))]
+mod signals;
+
+pub use ending::ShutdownError;
+pub use running::RunningServer;
+#[cfg(all(feature = "signals", unix))]
+pub use signals::run;
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use anthill_pool::{ObjectPool, PoolStats};
 use parking_lot::Mutex;
@@ -30,6 +39,7 @@ use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::Workspace;
+use crate::server::life::{Entry, Life};
 use crate::util::panic;
 
 /// An HTTP/1.1 server.
@@ -37,26 +47,26 @@ use crate::util::panic;
 /// Handlers are plain functions and may block; see the [crate's text](crate). The server is a cheap handle: clones
 /// share everything, so one can [`shutdown`](Server::shutdown) what another [`serve`](Server::serve)s.
 ///
+/// [`run`](Server::run) serves until the process is to end, [`start`](Server::start) in the background, `serve` on the
+/// calling thread.
+///
 /// ```
 /// use anthill_http::Server;
 /// use std::io::{Read, Write};
-/// use std::net::{TcpListener, TcpStream};
+/// use std::net::TcpStream;
 /// use std::time::Duration;
 ///
 /// let server = Server::new(|ctx| ctx.set_body("Hello, World!"))?;
-/// let listener = TcpListener::bind("127.0.0.1:0")?;
-/// let address = listener.local_addr()?;
-/// let serving = server.clone();
-/// let thread = std::thread::spawn(move || serving.serve(listener));
+/// let running = server.start("127.0.0.1:0")?;
 ///
-/// let mut client = TcpStream::connect(address)?;
+/// let mut client = TcpStream::connect(running.local_addr())?;
 /// client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
 /// let mut response = String::new();
 /// client.read_to_string(&mut response)?;
 /// assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.ends_with("\r\n\r\nHello, World!"));
 ///
 /// server.shutdown(Duration::from_secs(5))?;
-/// thread.join().unwrap()?;
+/// running.join()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -71,6 +81,7 @@ struct ServerState {
     workspaces: ObjectPool<Workspace>,
     /// The engine of the current life, from the first `serve` to the end of a shutdown.
     engine: Mutex<Option<Arc<Engine>>>,
+    life: Life,
 }
 
 impl Server {
@@ -99,13 +110,15 @@ impl Server {
             shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
-                workspaces: ObjectPool::new(move || Workspace::new(&served.settings, clock)),
+                workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
                 engine: Mutex::new(None),
+                life: Life::default(),
             }),
         }
     }
 
-    /// Listens on a TCP address and serves until [`shutdown`](Server::shutdown).
+    /// Listens on a TCP address and serves until somebody calls [`shutdown`](Server::shutdown); returns when that has come
+    /// to its end. No signal is caught: see [`run`](Server::run) for that.
     ///
     /// IPv4 and IPv6. When a name has several addresses, the first that can be listened on is
     /// taken. With [`reuse_port`](ServerBuilder::reuse_port) there is a listener for each shard.
@@ -148,15 +161,17 @@ impl Server {
     /// Each connection is given to the shard with the fewest busy ones, whether [`reuse_port`](ServerBuilder::reuse_port)
     /// is set or not.
     ///
-    /// Returns `Ok` after a [`shutdown`](Server::shutdown). Whatever keeps the system from accepting connections (no
+    /// Returns `Ok` when a [`shutdown`](Server::shutdown) has come to its end, and what was under way has been answered; at
+    /// once when the shutdown came before there was anything to serve. Whatever keeps the system from accepting connections (no
     /// descriptors left, a network that is down) is logged, and tried again with growing pauses of up to a second.
     ///
     /// # Errors
-    /// When threads or pollers cannot be made, or the listener does not listen any more.
+    /// When threads or pollers cannot be made, or the listener does not listen any more; while a shutdown is under way that
+    /// began before; and [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`] in it, when the shutdown's time was
+    /// up first.
     // SRV-06.
     pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        let listener = Listener::tcp(listener)?;
-        accept::accept(&self.engine()?, listener, Placement::Lightest)
+        self.serve_one(Listener::tcp(listener)?)
     }
 
     /// As [`serve`](Server::serve), for several listeners. Accepts on the calling thread and one more for each further
@@ -176,26 +191,16 @@ impl Server {
     /// assert_eq!(listeners.len(), 1, "one for each shard is an option");
     /// let serving = server.clone();
     /// let thread = std::thread::spawn(move || serving.serve_all(listeners));
-    /// # while server.stats().workers.is_none() {
-    /// #     std::thread::yield_now();
-    /// # }
     /// server.shutdown(Duration::from_secs(5))?;
     /// thread.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_all(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
-        if listeners.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
+        let listeners = self.placed(listeners)?;
+        match self.engine()? {
+            Some(engine) => self.accept_all(&engine, listeners),
+            None => Ok(()),
         }
-        let listeners = listeners.into_iter().map(Listener::tcp).collect::<io::Result<Vec<_>>>()?;
-        let settings = &self.shared.service.settings;
-        let shards = settings.threads.shards;
-        let placed = listeners.into_iter().enumerate().map(|(index, listener)| {
-            let is_placed = settings.connections.reuse_port;
-            let placement = if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest };
-            (listener, placement)
-        });
-        accept::accept_all(&self.engine()?, placed.collect())
     }
 
     /// As [`serve`](Server::serve), for a Unix domain socket.
@@ -204,8 +209,33 @@ impl Server {
     /// As `serve`.
     #[cfg(unix)]
     pub fn serve_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
-        let listener = Listener::unix(listener)?;
-        accept::accept(&self.engine()?, listener, Placement::Lightest)
+        self.serve_one(Listener::unix(listener)?)
+    }
+
+    fn serve_one(&self, listener: Listener) -> io::Result<()> {
+        let Some(engine) = self.engine()? else { return Ok(()) };
+        accept::accept(&engine, listener, Placement::Lightest)?;
+        self.wait_shut_down()
+    }
+
+    /// Listeners, and which shards get their connections.
+    fn placed(&self, listeners: Vec<TcpListener>) -> io::Result<Vec<(Listener, Placement)>> {
+        if listeners.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
+        }
+        let settings = &self.shared.service.settings;
+        let shards = settings.threads.shards;
+        let placed = listeners.into_iter().enumerate().map(|(index, listener)| {
+            let is_placed = settings.connections.reuse_port;
+            let placement = if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest };
+            Ok((Listener::tcp(listener)?, placement))
+        });
+        placed.collect()
+    }
+
+    fn accept_all(&self, engine: &Arc<Engine>, listeners: Vec<(Listener, Placement)>) -> io::Result<()> {
+        accept::accept_all(engine, listeners)?;
+        self.wait_shut_down()
     }
 
     /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends.
@@ -267,51 +297,12 @@ impl Server {
             let socket = stream.socket.clone()?;
             Some(Box::new(move || socket.interrupt()))
         });
-        let attended = shared.standalone.attend(info.id(), interrupt).ok_or_else(|| {
-            io::Error::other("the server is shutting down; serve again when shutdown has returned")
-        })?;
+        // Counted first, so that a shutdown that began meanwhile waits for it.
+        let attended = shared.standalone.attend(info.id(), interrupt);
+        let attended = attended.filter(|_| shared.life.let_in() == Entry::Open);
+        let attended = attended.ok_or_else(|| io::Error::other(ENDING))?;
         shared.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
         blocking::serve(stream, &info, &mut shared.workspaces.get(), &shared.service, &attended)
-    }
-
-    /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
-    /// and the threads end. Waits until that is done, at most for `limit`.
-    ///
-    /// Afterwards the server can serve again; when several shut it down at once, after the last of them. On a server that
-    /// does not serve this is `Ok` at once and changes nothing: a [`serve`](Server::serve) that begins later is not stopped
-    /// by it. Whoever may be asked to end so early (by a signal while the program starts) has to remember that, and to ask
-    /// again once the server serves.
-    ///
-    /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second of
-    /// its own.
-    ///
-    /// # Errors
-    /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
-    /// delivered, and shutdown can be called again.
-    // SHD-03, SHD-04.
-    pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
-        let shared = &*self.shared;
-        let deadline = Instant::now().checked_add(limit);
-        // First, so that no engine is started behind the look for one.
-        shared.standalone.stop();
-        let engine = shared.engine.lock().clone();
-        if let Some(engine) = &engine {
-            engine.stop();
-        }
-        let engine_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
-        let all_ended = shared.standalone.wait_ended(deadline) && engine_ended;
-        if let Some(engine) = engine.filter(|_| engine_ended) {
-            let mut current = shared.engine.lock();
-            if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &engine)) {
-                shared.service.counters.requests.fetch_add(engine.requests(), Ordering::Relaxed);
-                *current = None;
-            }
-        }
-        shared.standalone.stop_is_over(engine_ended);
-        if all_ended {
-            return Ok(());
-        }
-        Err(ShutdownError::Timeout { open_connections: self.stats().open_connections })
     }
 
     /// The figures of this moment.
@@ -354,23 +345,28 @@ impl Server {
         }
     }
 
-    fn engine(&self) -> io::Result<Arc<Engine>> {
+    /// The engine, which is started if need be. `None`: the server was shut down before it ever served.
+    fn engine(&self) -> io::Result<Option<Arc<Engine>>> {
         let shared = &self.shared;
         let mut engine = shared.engine.lock();
-        if shared.standalone.is_stopping() {
-            let reason = "the server is shutting down; serve again when shutdown has returned";
-            return Err(io::Error::other(reason));
+        match shared.life.let_in() {
+            Entry::Open => {}
+            Entry::Cancelled => return Ok(None),
+            Entry::Ending => return Err(io::Error::other(ENDING)),
         }
         match &*engine {
-            Some(running) => Ok(running.clone()),
+            Some(running) => Ok(Some(running.clone())),
             None => {
                 let started = Engine::start(shared.service.clone())?;
                 *engine = Some(started.clone());
-                Ok(started)
+                Ok(Some(started))
             }
         }
     }
 }
+
+/// Why nobody may serve.
+const ENDING: &str = "the server is shutting down; serve again when shutdown has returned";
 
 impl ServerBuilder {
     /// Builds a server that answers requests by the function `handler`, which returns nothing, or a `Result` whose error
@@ -440,8 +436,8 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends. For closures and
-/// functions; wrappers and types of your own go to
+/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends. Catches no signal, so
+/// that one cuts off what is under way: see [`run`] for an end that answers it. For closures and functions; wrappers and types of your own go to
 /// [`Server::builder().build_handler(..)`](ServerBuilder::build_handler).
 ///
 /// ```no_run
@@ -484,29 +480,3 @@ pub struct ServerStats {
     /// so these figures are beyond those of [`max_workers`](ServerBuilder::max_workers).
     pub workers: Option<PoolStats>,
 }
-
-/// Why a shutdown did not come to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ShutdownError {
-    /// Time was up first.
-    Timeout {
-        /// Connections that were still open.
-        open_connections: usize,
-    },
-}
-
-impl fmt::Display for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ShutdownError::Timeout { open_connections } => {
-                write!(
-                    f,
-                    "{open_connections} connections were still open when the time for shutting down was up"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for ShutdownError {}

@@ -33,8 +33,10 @@ const POOL: &[&str] = &[
     "prometheus",
     "remote",
 ];
-const HTTP: &[&str] =
-    &["util", "wire", "values", "proto", "message", "ctx", "config", "serve", "engine", "server", "unstable"];
+const HTTP: &[&str] = &[
+    "util", "stop", "wire", "values", "proto", "message", "ctx", "config", "serve", "engine", "server",
+    "unstable",
+];
 
 /// The source of a library.
 pub(super) fn library(name: &str) -> Library {

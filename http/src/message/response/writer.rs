@@ -7,6 +7,7 @@
 
 use crate::message::request::{BodyReader, Request};
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
+use crate::stop::StopSignal;
 use crate::util::token;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 pub struct BodyWriter<'a> {
     request: &'a mut Request,
     lent: &'a mut LentTransport,
+    stop: Option<StopSignal>,
     out: &'a mut Output,
     ending: Ending,
     trailers: Vec<u8>,
@@ -39,12 +41,41 @@ impl<'a> BodyWriter<'a> {
         ending: Ending,
         trailers: Vec<u8>,
     ) -> Self {
-        Self { request, lent, out, ending, trailers, piece: Vec::new(), failed: None }
+        Self { request, lent, stop: None, out, ending, trailers, piece: Vec::new(), failed: None }
+    }
+
+    /// The same, which knows how the end of the server is told.
+    pub(crate) fn told_by(self, stop: StopSignal) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// The request that is answered.
     pub fn request(&self) -> &Request {
         self.request
+    }
+
+    /// Whether the server stops: a body without end had better end now. See
+    /// [`stop_signal`](crate::RequestCtx::stop_signal) for who waits between two pieces.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// use std::time::Duration;
+    /// fn ticks(ctx: &mut anthill_http::RequestCtx) {
+    ///     let stop = ctx.stop_signal();
+    ///     ctx.response.set_body_writer(move |out| {
+    ///         while !out.is_stopping() {
+    ///             writeln!(out, "tick")?;
+    ///             out.flush()?;
+    ///             stop.wait(Duration::from_secs(1));
+    ///         }
+    ///         Ok(())
+    ///     });
+    /// }
+    /// # let _: fn(&mut anthill_http::RequestCtx) = ticks;
+    /// ```
+    // SHD-05.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.as_ref().is_some_and(StopSignal::is_stopping)
     }
 
     /// Reads the rest of the request's body while the response is written.

@@ -1,0 +1,145 @@
+//! The end of a server's life: who begins it, who waits for it, and what is said about it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Server;
+use super::life::Task;
+use crate::engine::Engine;
+use crate::stop::StopSignal;
+
+impl Server {
+    /// Ends serving: nothing new is accepted, idle connections are closed, the others after the request they are in,
+    /// and the threads end. Waits until that is done, at most for `limit`; then [`serve`](Server::serve) returns, too.
+    ///
+    /// Before that, for the [`shutdown_delay`](crate::ServerBuilder::shutdown_delay), if there is one, only
+    /// [`is_ready`](Server::is_ready) says no; it is part of the limit. Handlers see the end by
+    /// [`RequestCtx::is_stopping`](crate::RequestCtx::is_stopping).
+    ///
+    /// Afterwards the server can serve again; when several shut it down at once, after the last of them. Where there is
+    /// nothing to end this is `Ok` at once. On a server that has never served it is kept: whoever serves later returns `Ok`
+    /// at once, so a signal that comes while the program starts is not lost.
+    ///
+    /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second of
+    /// its own.
+    ///
+    /// # Errors
+    /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
+    /// delivered, and shutdown can be called again.
+    // SHD-03, SHD-04.
+    pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
+        let begun = Instant::now();
+        let shared = &*self.shared;
+        let Task::End { is_first } = shared.life.begin() else {
+            shared.life.is_over(false, || ());
+            return Ok(());
+        };
+        let deadline = begun.checked_add(limit);
+        let before = is_first.then(|| self.announce(limit));
+        shared.life.wait_announced(shared.service.settings.connections.shutdown_delay, deadline);
+        // Said first, so that no engine is started behind the look for one.
+        let hooks = shared.service.stop.begin();
+        shared.standalone.stop();
+        let engine = shared.engine.lock().clone();
+        if let Some(engine) = &engine {
+            engine.stop();
+        }
+        hooks.run();
+        let engine_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
+        let all_ended = shared.standalone.wait_ended(deadline) && engine_ended;
+        if let Some(engine) = engine.filter(|_| engine_ended) {
+            self.forget(&engine);
+        }
+        let outcome = if all_ended { Ok(()) } else { Err(self.what_is_left()) };
+        shared.life.is_over(all_ended, || {
+            shared.standalone.open_again();
+            shared.service.stop.over();
+        });
+        self.report(before, begun, outcome);
+        outcome
+    }
+
+    /// Whether the server serves, and no shutdown was asked for: what a proxy or an orchestrator that asks for readiness
+    /// wants to know. Handlers ask [`RequestCtx::is_ready`](crate::RequestCtx::is_ready).
+    pub fn is_ready(&self) -> bool {
+        self.shared.engine.lock().is_some() && self.shared.service.stop.is_ready()
+    }
+
+    /// What tells that the server stops: to be asked, waited for, or told by. The same in every life of the server.
+    // SHD-05.
+    pub fn stop_signal(&self) -> StopSignal {
+        self.shared.service.stop.clone()
+    }
+
+    /// For whoever served and was told to end: waits until the shutdown has come to its end.
+    pub(super) fn wait_shut_down(&self) -> io::Result<()> {
+        if self.shared.life.wait_over() {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, self.what_is_left()))
+    }
+
+    /// Says that the end is near; what there was when it began is for the report.
+    fn announce(&self, limit: Duration) -> (usize, u64) {
+        self.shared.service.stop.announce();
+        let stats = self.stats();
+        log::info!("shutting down: {} connections are open, and have {limit:?}", stats.open_connections);
+        (stats.open_connections, stats.requests)
+    }
+
+    fn report(&self, before: Option<(usize, u64)>, begun: Instant, outcome: Result<(), ShutdownError>) {
+        let Some((open, requests)) = before else { return };
+        let (took, answered) = (begun.elapsed(), self.stats().requests.saturating_sub(requests));
+        match outcome {
+            Ok(()) => log::info!(
+                "shut down in {took:.1?}: {open} connections were drained, {answered} requests were answered meanwhile"
+            ),
+            Err(error) => log::warn!(
+                "not shut down in {took:.1?}: {error}; of {open} connections the others were drained, \
+                 {answered} requests were answered meanwhile"
+            ),
+        }
+    }
+
+    fn what_is_left(&self) -> ShutdownError {
+        ShutdownError::Timeout { open_connections: self.stats().open_connections }
+    }
+
+    /// An engine has ended, and what it has counted is kept.
+    fn forget(&self, engine: &Arc<Engine>) {
+        let mut current = self.shared.engine.lock();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, engine)) {
+            self.shared.service.counters.requests.fetch_add(engine.requests(), Ordering::Relaxed);
+            *current = None;
+        }
+    }
+}
+
+/// Why a shutdown did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// Time was up first.
+    Timeout {
+        /// Connections that were still open.
+        open_connections: usize,
+    },
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::Timeout { open_connections } => {
+                write!(
+                    f,
+                    "{open_connections} connections were still open when the time for shutting down was up"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {}
