@@ -39,8 +39,12 @@ pub enum SubmitError<T> {
     /// A worker was needed, and its state could not be made, for this reason; see
     /// [`build_with_state`](crate::WorkerPoolBuilder::build_with_state).
     StateFailed(T, Box<dyn std::error::Error + Send + Sync>),
-    /// The submitter is itself a worker of this pool, and every other worker already waits like it would: nobody
-    /// would ever make room.
+    /// The submitter is itself a worker, of this pool or another one, and every worker of this pool waits, directly or by way
+    /// of others, for it: in line for room, in a [join](crate::TaskHandle::join), for a [group](crate::TaskGroup) or a
+    /// scope. Nobody would ever make room.
+    ///
+    /// A submission that waits already is told so when the last one falls asleep. Not seen is what workers wait for by other
+    /// means, such as locks and channels.
     WouldDeadlock(T),
     /// The submission's [`CancelToken`](crate::CancelToken) was cancelled before the payload was accepted.
     Cancelled(T),

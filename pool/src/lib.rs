@@ -52,7 +52,7 @@
 compile_error!("under `--cfg anthill_loom` the pool stands on loom: switch its feature `model` on");
 
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
-// watched, cancel, config, core, threads, pool, tasks, multi, global, objects, buffers,
+// watched, cancel, waits, config, core, threads, pool, tasks, multi, global, objects, buffers,
 // prometheus, remote.
 mod backoff;
 pub mod buffers;
@@ -74,6 +74,7 @@ mod sync;
 mod tasks;
 mod threads;
 pub mod times;
+mod waits;
 mod watched;
 
 pub use backoff::{Backoff, Jitter};
@@ -91,9 +92,9 @@ pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, Pooled
 pub use pool::{Delayed, Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, MissedRuns, RefusedClosure, Schedule,
-    ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle,
-    TaskPanic, TaskPool, TaskToken, TryMap,
+    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle,
+    Schedule, ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
+    TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

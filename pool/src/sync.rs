@@ -6,6 +6,8 @@
 //! back, and a timed wait says whether it timed out (in a model it never does: time is an argument there, see
 //! `WorkerPool::expire`).
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
 #[cfg(not(anthill_loom))]
 pub(crate) use real::*;
 
@@ -13,6 +15,31 @@ pub(crate) use real::*;
 pub use model::Instant;
 #[cfg(anthill_loom)]
 pub(crate) use model::*;
+
+/// A number that is changed under a lock and may be looked at without it. No race is decided by it, so it is the same in
+/// models.
+#[derive(Debug)]
+pub(crate) struct Figure(AtomicUsize);
+
+impl Figure {
+    pub(crate) fn new(value: usize) -> Self {
+        Figure(AtomicUsize::new(value))
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set(&self, value: usize) {
+        self.0.store(value, Ordering::SeqCst);
+    }
+}
+
+/// A number that nobody in the process was given before; never 0.
+pub(crate) fn fresh_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 #[cfg(not(anthill_loom))]
 mod real {
@@ -108,6 +135,14 @@ mod real {
             error.into_inner()
         }
     }
+
+    /// A value of the whole process, made when it is first used; in a model one of the scene.
+    macro_rules! process_wide {
+        (static $name:ident: $type:ty = $value:expr;) => {
+            static $name: std::sync::LazyLock<$type> = std::sync::LazyLock::new(|| $value);
+        };
+    }
+    pub(crate) use process_wide;
 
     /// How many threads this machine runs at once.
     pub(crate) fn parallelism() -> usize {
@@ -330,6 +365,15 @@ mod model {
             Ok(())
         }
     }
+
+    macro_rules! process_wide {
+        (static $name:ident: $type:ty = $value:expr;) => {
+            loom::lazy_static! {
+                static ref $name: $type = $value;
+            }
+        };
+    }
+    pub(crate) use process_wide;
 
     pub(crate) fn parallelism() -> usize {
         2

@@ -86,5 +86,6 @@ mod pool_threads;
 mod pool_timed;
 mod pool_times;
 mod pool_tokens;
+mod pool_waiting;
 mod pool_wakers;
 mod tidy;

@@ -11,6 +11,7 @@ mod groups;
 mod handles;
 mod scopes;
 mod shares;
+mod sleepers;
 #[path = "../support/mod.rs"]
 mod support;
 mod timed;

@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::config::WhenFull;
 use crate::error::Refusal;
 use crate::sync::{Arc, Condvar, Instant, thread};
+use crate::waits::{self, Alarm, Sleeper, Wait, WayOut};
 use crate::watched::Watchable;
 
 /// How a submission wants to be treated.
@@ -70,6 +71,13 @@ pub(crate) enum Admission<T> {
     /// The submitter is to run it.
     RunHere,
     Refused(Refusal),
+}
+
+/// Those who may wait for nobody, now that a worker is no more; to be told after unlocking.
+pub(crate) struct Forsaken {
+    pub(crate) to_notify: ToNotify,
+    /// Of a worker that would sleep for ever.
+    pub(crate) alarm: Option<Alarm>,
 }
 
 /// How far a payload comes without waiting.
@@ -146,15 +154,15 @@ impl OnFull {
 
 impl<T> Core<T> {
     /// Decides on a payload. It is taken if the answer is `Give`, `Kept`, `Displaced` or `Wait`, and left where it is if
-    /// not: so it is moved once. `is_worker` tells whether the submitter is a worker of this pool; it is asked only where
-    /// that matters.
+    /// not: so it is moved once. `sleeper` says which worker the submitter is, of whatever pool; it is asked only where that
+    /// matters.
     #[inline]
     pub(crate) fn admit(
         &mut self,
         item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
-        is_worker: impl Fn() -> bool,
+        sleeper: impl Fn() -> Option<Sleeper>,
     ) -> Admission<T> {
         if options.is_cancelled() {
             return self.refuse(Refusal::Cancelled, options);
@@ -167,8 +175,8 @@ impl<T> Core<T> {
             Room::None(NoRoom::NoWorker) => {
                 self.refuse(attempt.failed.unwrap_or(Refusal::SpawnFailed), options)
             }
-            Room::None(NoRoom::Unsettled) => self.admit_unsettled(options, attempt, is_worker),
-            Room::None(NoRoom::Full) => self.admit_when_full(item, options, attempt, is_worker),
+            Room::None(NoRoom::Unsettled) => self.admit_unsettled(options, attempt, sleeper),
+            Room::None(NoRoom::Full) => self.admit_when_full(item, options, attempt, sleeper),
         }
     }
 
@@ -246,11 +254,14 @@ impl<T> Core<T> {
         &mut self,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
-        is_worker: impl Fn() -> bool,
+        sleeper: impl Fn() -> Option<Sleeper>,
     ) -> Admission<T> {
         let refusal = if options.in_passing && !attempt.awaits_worker {
             Refusal::Full
-        } else if self.have_state && !attempt.awaits_worker && is_worker() {
+        } else if self.have_state
+            && !attempt.awaits_worker
+            && sleeper().is_some_and(|worker| worker.is_of(self.key()))
+        {
             // It is one of those that are being made: it would wait for itself.
             Refusal::WouldDeadlock
         } else if !attempt.watched_long_enough {
@@ -273,7 +284,7 @@ impl<T> Core<T> {
         item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
         attempt: Attempt,
-        is_worker: impl Fn() -> bool,
+        sleeper: impl Fn() -> Option<Sleeper>,
     ) -> Admission<T> {
         if attempt.awaits_worker && !attempt.watched_long_enough && !self.may_wait_otherwise(options.on_full)
         {
@@ -282,7 +293,7 @@ impl<T> Core<T> {
         }
         let refusal = attempt.failed.unwrap_or(Refusal::Full);
         match options.on_full {
-            OnFull::Wait(_) => self.admit_to_wait(item, options, is_worker()),
+            OnFull::Wait(_) => self.admit_to_wait(item, options, sleeper().as_ref()),
             OnFull::Refuse => self.refuse(refusal, options),
             OnFull::Displace => match self.backlog.displace(options.priority) {
                 Some(oldest) => {
@@ -319,17 +330,22 @@ impl<T> Core<T> {
         &mut self,
         item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
-        from_worker: bool,
+        sleeper: Option<&Sleeper>,
     ) -> Admission<T> {
         if self.limits.max_blocking.is_some_and(|max| self.waiters.len() >= max) {
             return self.refuse(Refusal::Overload, options);
         }
-        if from_worker && self.waiters.workers_waiting() + 1 >= self.roster.workers() {
-            return self.refuse(Refusal::WouldDeadlock, options);
+        let wait = Wait::Free(self.key());
+        let sleep = |sleeper| waits::fall_asleep(sleeper, wait, WayOut::RefusedSubmission);
+        match sleeper.map(sleep) {
+            Some(Err(waits::ForEver)) => return self.refuse(Refusal::WouldDeadlock, options),
+            Some(Ok(alarm)) => debug_assert!(alarm.is_none(), "there is no better way out than this one"),
+            None => {}
         }
         // Without a queue its submitter waits for nothing but the start of its payload.
         let eager = !self.limits.has_queue();
-        let (ticket, condvar) = self.waiters.join(take(item), options.priority, eager, from_worker);
+        let sleeper = sleeper.map(Sleeper::key);
+        let (ticket, condvar) = self.waiters.join(take(item), options.priority, eager, sleeper);
         self.check();
         Admission::Wait(ticket, condvar)
     }
@@ -435,13 +451,13 @@ impl<T> Core<T> {
         self.check();
     }
 
-    /// The reserved worker did not come to be: its slot is free again. Returns which waiters to notify, as they may wait
-    /// for nobody now, and the broadcasts that the worker was to run, to be dropped after unlocking.
+    /// The reserved worker did not come to be: its slot is free again. Returns whom to tell, as they may wait for nobody
+    /// now, and the broadcasts that the worker was to run, to be dropped after unlocking.
     pub(crate) fn spawn_failed(
         &mut self,
         reservation: Reservation,
         thread: Option<thread::JoinHandle<()>>,
-    ) -> (ToNotify, Vec<BroadcastBody>) {
+    ) -> (Forsaken, Vec<BroadcastBody>) {
         let broadcasts = self.broadcasts.forget(reservation.broadcasts_seen);
         if self.roster.cancel(reservation) {
             self.note_idleness();
@@ -452,14 +468,10 @@ impl<T> Core<T> {
         if let Some(thread) = thread {
             self.threads.keep(thread);
         }
-        let is_news = self.roster.workers() == 0 || self.waiters.workers_waiting() > 0;
+        let to_notify = if self.roster.workers() == 0 { self.waiters.condvars() } else { ToNotify::new() };
+        let alarm = waits::look_again(self.roster.headcount());
         self.check();
-        (if is_news { self.waiters.condvars() } else { ToNotify::new() }, broadcasts)
-    }
-
-    /// True when every worker waits for room, and so for another one.
-    pub(super) fn is_deadlocked(&self) -> bool {
-        self.waiters.workers_waiting() >= self.roster.workers()
+        (Forsaken { to_notify, alarm }, broadcasts)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::broadcast::BroadcastBody;
 use super::queue::Item;
 use super::roster::WorkerRecord;
-use super::{Core, ToNotify};
+use super::{Core, Forsaken, ToNotify};
+use crate::waits;
 use crate::watched::Watchable;
 
 /// Why a worker comes to the core.
@@ -39,8 +40,8 @@ pub(crate) enum Next<T> {
 pub(crate) struct Leftovers<T> {
     /// Nobody is left to run them.
     pub(crate) payloads: Vec<T>,
-    /// Waiters who may wait for nobody now.
-    pub(crate) to_notify: ToNotify,
+    /// Those who may wait for nobody now.
+    pub(crate) forsaken: Forsaken,
     /// Only to be dropped after unlocking.
     pub(crate) broadcasts: Vec<BroadcastBody>,
 }
@@ -57,9 +58,9 @@ impl<T> Core<T> {
         if let Some(broadcasts) = self.take_broadcasts(record) {
             return Next::Broadcasts(broadcasts);
         }
-        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that wait for
-        // room themselves.
-        let has_heirs = self.roster.alive() > self.waiters.workers_waiting() + 1;
+        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that sleep for
+        // others themselves.
+        let has_heirs = self.roster.alive() > self.roster.headcount().asleep() + 1;
         if self.limits.surplus_of(self.roster.workers()) > 0 && (has_heirs || self.nothing_waits()) {
             return self.leave(record);
         }
@@ -118,13 +119,12 @@ impl<T> Core<T> {
             payloads = self.backlog.take_queue();
             self.totals.discarded += payloads.len() as u64;
             to_notify = self.waiters.forsake();
-        } else if self.is_deadlocked() {
-            // All others wait for one that will not come.
-            to_notify = self.waiters.condvars();
         }
+        // All others may sleep for one that will not come.
+        let alarm = waits::look_again(self.roster.headcount());
         self.note_idleness();
         self.check();
-        Leftovers { payloads, to_notify, broadcasts }
+        Leftovers { payloads, forsaken: Forsaken { to_notify, alarm }, broadcasts }
     }
 
     /// The payload that a worker takes: from the queue, from a waiter, from another worker's batch, or else background

@@ -40,7 +40,8 @@
 
 use crate::config::Limits;
 use crate::config::clock::Clock;
-use crate::sync::{Arc, Condvar};
+use crate::sync::{Arc, Condvar, StdArc};
+use crate::waits::{Headcount, PoolKey};
 use crate::watched::{Watch, Watchable};
 
 mod admission;
@@ -60,7 +61,7 @@ mod threads;
 mod waiters;
 mod waiting;
 
-pub(crate) use admission::{Admission, Attempt, OnFull, SubmitOptions};
+pub(crate) use admission::{Admission, Attempt, Forsaken, OnFull, SubmitOptions};
 pub(crate) use agenda::{AgendaKey, Era};
 pub(crate) use batch::BatchPacer;
 pub(crate) use broadcast::BroadcastBody;
@@ -106,14 +107,14 @@ pub(crate) struct Core<T> {
 }
 
 impl<T> Core<T> {
-    pub(crate) fn new(limits: Limits, clock: Clock, have_state: bool) -> Self {
+    pub(crate) fn new(limits: Limits, clock: Clock, have_state: bool, headcount: StdArc<Headcount>) -> Self {
         Core {
             limits,
             clock,
             open: true,
             have_state,
             awaiting: 0,
-            roster: Roster::new(),
+            roster: Roster::new(headcount),
             backlog: Backlog::new(limits.batch_size),
             waiters: Waiters::new(),
             agenda: Agenda::new(),
@@ -122,6 +123,11 @@ impl<T> Core<T> {
             watch: Watch::default(),
             totals: Totals::default(),
         }
+    }
+
+    /// Tells this pool from others.
+    fn key(&self) -> PoolKey {
+        PoolKey::of(self.roster.headcount())
     }
 
     /// Asserts the invariants, see above.

@@ -6,12 +6,15 @@ use super::batch::Batch;
 use super::handoff::Seat;
 use super::queue::Item;
 use super::ready_stack::ReadyStack;
-use crate::sync::{Arc, Instant};
+use crate::sync::{Arc, Instant, StdArc};
+use crate::waits::Headcount;
 
 pub(super) struct Roster<T> {
     ready: ReadyStack<Seat<T>>,
     /// Slots taken: workers idle, busy, or being started.
     workers: usize,
+    /// The same for those who ask without the lock, and how many workers sleep.
+    headcount: StdArc<Headcount>,
     /// Workers whose thread is being made by a submitter; they may not come to be.
     spawning: usize,
     searching: Searching,
@@ -80,10 +83,11 @@ impl<T> WorkerRecord<T> {
 }
 
 impl<T> Roster<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(headcount: StdArc<Headcount>) -> Self {
         Roster {
             ready: ReadyStack::new(),
             workers: 0,
+            headcount,
             spawning: 0,
             searching: Searching::default(),
             waking: false,
@@ -95,6 +99,15 @@ impl<T> Roster<T> {
     /// Slots taken.
     pub(super) fn workers(&self) -> usize {
         self.workers
+    }
+
+    pub(super) fn headcount(&self) -> &StdArc<Headcount> {
+        &self.headcount
+    }
+
+    fn set_workers(&mut self, workers: usize) {
+        self.workers = workers;
+        self.headcount.set_workers(workers);
     }
 
     pub(super) fn peak(&self) -> usize {
@@ -137,7 +150,7 @@ impl<T> Roster<T> {
 
     /// Takes a slot for a new worker, which comes with a payload or searching.
     pub(super) fn reserve(&mut self, searching: bool, broadcasts_seen: u64) -> Reservation {
-        self.workers += 1;
+        self.set_workers(self.workers + 1);
         self.spawning += 1;
         self.searching.unborn += usize::from(searching);
         self.peak = self.peak.max(self.workers);
@@ -157,7 +170,7 @@ impl<T> Roster<T> {
 
     /// The reserved worker did not come to be: its slot is free. True when it was to come searching.
     pub(super) fn cancel(&mut self, reservation: Reservation) -> bool {
-        self.workers -= 1;
+        self.set_workers(self.workers - 1);
         self.spawning -= 1;
         self.searching.unborn -= usize::from(reservation.searching);
         reservation.searching
@@ -183,14 +196,14 @@ impl<T> Roster<T> {
     /// Unlinks everybody idle; their slots are free.
     pub(super) fn release_all(&mut self) -> Vec<Seat<T>> {
         let seats = self.ready.take_all();
-        self.workers -= seats.len();
+        self.set_workers(self.workers - seats.len());
         seats
     }
 
     /// Unlinks the `count` least recently used idle workers, or all there are; their slots are free.
     pub(super) fn release_oldest(&mut self, count: usize, leaving: &mut Vec<Seat<T>>) {
         let count = self.ready.take_oldest(count, leaving);
-        self.workers -= count;
+        self.set_workers(self.workers - count);
     }
 
     /// Unlinks everybody idle since `cutoff` or longer, no more than `most`; returns how many. Their slots are free.
@@ -201,7 +214,7 @@ impl<T> Roster<T> {
         leaving: &mut Vec<Seat<T>>,
     ) -> usize {
         let count = self.ready.take_idle_since(cutoff, most, leaving);
-        self.workers -= count;
+        self.set_workers(self.workers - count);
         count
     }
 
@@ -228,6 +241,6 @@ impl<T> Roster<T> {
 
     /// A worker's slot is free: it leaves.
     pub(super) fn release(&mut self) {
-        self.workers -= 1;
+        self.set_workers(self.workers - 1);
     }
 }

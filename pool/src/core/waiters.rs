@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use super::ToNotify;
 use super::queue::{Item, Priority};
 use crate::sync::{Arc, Condvar};
+use crate::waits::{self, WorkerKey};
 
 /// Condition variables kept for reuse, so that blocking does not allocate in the long run.
 const SPARE_CONDVARS: usize = 64;
@@ -32,14 +33,23 @@ struct Waiter<T> {
     /// True when the submitter is to be notified as soon as its payload is taken, and not only once there is room for
     /// more of them.
     eager: bool,
-    /// True when the submitter is a worker of this very pool.
-    from_worker: bool,
+    /// The submitter, if it is a worker of some pool; it is noted as sleeping for as long as it is here.
+    sleeper: Option<WorkerKey>,
+}
+
+impl<T> Waiter<T> {
+    /// It was served, turned away, or gives up: whoever sees to that says so at once.
+    fn sleeps_no_more(&self) {
+        if let Some(sleeper) = self.sleeper {
+            waits::wake(sleeper);
+        }
+    }
 }
 
 /// What became of a waiter.
 pub(super) enum WaiterState<T> {
     /// It still waits.
-    Waiting { eager: bool, from_worker: bool },
+    Waiting { eager: bool, sleeper: Option<WorkerKey> },
     /// Its payload was accepted.
     Served,
     /// The pool was stopped before.
@@ -54,8 +64,6 @@ pub(super) struct Waiters<T> {
     /// Waiters whose payload went to the queue, and whose submitters are notified once that has run low.
     deferred: VecDeque<(WaitTicket, Arc<Condvar>)>,
     next_ticket: u64,
-    /// How many of those that wait are workers of this pool.
-    workers_waiting: usize,
     spare_condvars: Vec<Arc<Condvar>>,
 }
 
@@ -66,7 +74,6 @@ impl<T> Waiters<T> {
             turned_away: VecDeque::new(),
             deferred: VecDeque::new(),
             next_ticket: 0,
-            workers_waiting: 0,
             spare_condvars: Vec::new(),
         }
     }
@@ -79,24 +86,18 @@ impl<T> Waiters<T> {
         self.waiting.is_empty()
     }
 
-    /// How many waiters are workers of this pool.
-    pub(super) fn workers_waiting(&self) -> usize {
-        self.workers_waiting
-    }
-
     /// Adds a waiter behind all others.
     pub(super) fn join(
         &mut self,
         item: Item<T>,
         priority: Priority,
         eager: bool,
-        from_worker: bool,
+        sleeper: Option<WorkerKey>,
     ) -> (WaitTicket, Arc<Condvar>) {
         let ticket = WaitTicket(self.next_ticket);
         self.next_ticket += 1;
         let condvar = self.spare_condvars.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
-        self.workers_waiting += usize::from(from_worker);
-        let waiter = Waiter { ticket, item, priority, condvar: condvar.clone(), eager, from_worker };
+        let waiter = Waiter { ticket, item, priority, condvar: condvar.clone(), eager, sleeper };
         self.waiting.push_back(waiter);
         (ticket, condvar)
     }
@@ -122,15 +123,15 @@ impl<T> Waiters<T> {
 
     fn take_longest(&mut self) -> Option<Waiter<T>> {
         let waiter = self.waiting.pop_front()?;
-        self.workers_waiting -= usize::from(waiter.from_worker);
+        waiter.sleeps_no_more();
         Some(waiter)
     }
 
     /// What became of a waiter, for its submitter; the payload of one that was turned away is handed over.
     pub(super) fn state_of(&mut self, ticket: WaitTicket) -> WaiterState<T> {
         if let Ok(place) = self.place(ticket) {
-            let Waiter { eager, from_worker, .. } = self.waiting[place];
-            return WaiterState::Waiting { eager, from_worker };
+            let Waiter { eager, sleeper, .. } = self.waiting[place];
+            return WaiterState::Waiting { eager, sleeper };
         }
         match self.turned_away.binary_search_by_key(&ticket, |waiter| waiter.ticket) {
             Ok(place) => match self.turned_away.remove(place) {
@@ -152,7 +153,7 @@ impl<T> Waiters<T> {
     pub(super) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
         let waiter = self.waiting.remove(place)?;
-        self.workers_waiting -= usize::from(waiter.from_worker);
+        waiter.sleeps_no_more();
         Some(waiter.item)
     }
 
@@ -185,7 +186,7 @@ impl<T> Waiters<T> {
     /// Turns everybody away: their submitters get their payloads back. Returns whom to notify: those, and the deferred.
     pub(super) fn turn_away(&mut self) -> ToNotify {
         let condvars = self.forsake();
-        self.workers_waiting = 0;
+        self.waiting.iter().for_each(Waiter::sleeps_no_more);
         self.turned_away.append(&mut self.waiting);
         condvars
     }

@@ -6,6 +6,7 @@ use super::waiters::{WaitTicket, WaiterState};
 use super::{Core, ToNotify};
 use crate::error::Refusal;
 use crate::sync::{Arc, Condvar, Instant};
+use crate::waits;
 
 /// Why a submitter that waits for room looks what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ impl<T> Core<T> {
         options: &SubmitOptions<'_>,
         woken: Woken,
     ) -> Waiting<T> {
-        let (eager, from_worker) = match self.waiters.state_of(ticket) {
-            WaiterState::Waiting { eager, from_worker } => (eager, from_worker),
+        let (eager, sleeper) = match self.waiters.state_of(ticket) {
+            WaiterState::Waiting { eager, sleeper } => (eager, sleeper),
             WaiterState::Served => {
                 self.waiters.was_told(ticket);
                 return Waiting::Over(Waited::Accepted);
@@ -57,7 +58,7 @@ impl<T> Core<T> {
             Some(Refusal::Cancelled)
         } else if self.roster.workers() == 0 {
             None
-        } else if from_worker && self.is_deadlocked() {
+        } else if sleeper.is_some_and(waits::is_roused) {
             Some(Refusal::WouldDeadlock)
         } else if woken == Woken::TimedOut {
             Some(Refusal::Timeout)

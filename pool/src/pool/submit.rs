@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cancel::{CancelToken, Registration};
+use crate::cancel::Registration;
 use crate::config::Discard;
 use crate::core::{
     Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
@@ -12,9 +12,10 @@ use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
 use crate::threads::birth::Birth;
 use crate::threads::handler::Handler;
-use crate::threads::identity::PoolIdentity;
+use crate::threads::identity;
 use crate::threads::shared::Shared;
 use crate::threads::spawn::{begin_worker, start_worker};
+use crate::waits;
 use crate::watched::Watchable;
 
 /// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
@@ -36,11 +37,10 @@ pub(crate) fn place<T: Send + 'static>(
 ) -> Result<(), SubmitError<T>> {
     let mut item = Some(Item { payload, since: shared.stamp() });
     let mut progress = Progress::new();
-    let is_worker = || PoolIdentity::of(shared).has_slot_for_this_thread();
     let mut core = shared.core.lock();
     loop {
         progress.look_at_birth(&mut core);
-        core = match core.admit(&mut item, &options, progress.attempt(), is_worker) {
+        core = match core.admit(&mut item, &options, progress.attempt(), identity::sleeper) {
             Admission::Kept => return Ok(()),
             Admission::Give(seat, order) => {
                 drop(core);
@@ -218,7 +218,18 @@ fn wait_for_room<'a, T: Send + 'static>(
     condvar: Arc<Condvar>,
     options: &SubmitOptions<'_>,
 ) -> (LockedCore<'a, T>, Waited<T>) {
-    let _registration = options.token.map(|token| wake_when_cancelled(shared, token, condvar.clone()));
+    let waker = {
+        let (shared, condvar) = (shared.clone(), condvar.clone());
+        move || {
+            // Once the lock was free, the submitter has either seen why it is woken or sleeps.
+            drop(shared.core.lock());
+            condvar.notify_one();
+        }
+    };
+    let _registration = options.token.map(|token| token.listen(StdArc::new(waker.clone())));
+    if let Some(sleeper) = identity::sleeper() {
+        waits::set_alarm(sleeper.key(), waker);
+    }
     let deadline = options.on_full.deadline();
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
     let mut woken = Woken::Notified;
@@ -241,19 +252,6 @@ fn wait_for_room<'a, T: Send + 'static>(
     };
     core.return_condvar(condvar);
     (core, waited)
-}
-
-fn wake_when_cancelled<'t, T: Send + 'static>(
-    shared: &Arc<Shared<T>>,
-    token: &'t CancelToken,
-    condvar: Arc<Condvar>,
-) -> Registration<'t> {
-    let shared = shared.clone();
-    token.listen(StdArc::new(move || {
-        // Once the lock was free, the submitter has either seen the cancellation or sleeps.
-        drop(shared.core.lock());
-        condvar.notify_one();
-    }))
 }
 
 /// Tells whom a refusal concerns, unless that is left to the caller.

@@ -4,6 +4,10 @@
 //! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the lock,
 //! so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
 //!
+//! A worker that waits is noted as [sleeping](crate::waits) by itself, under the cell's lock, and is noted as awake under
+//! the same lock by whoever ends the task: so no moment is there in which a task has ended and its waiter still counts as
+//! one that sleeps for it.
+//!
 //! Every way out of waiting ends in [`end`](OutcomeCell::end), which tells whoever waits. So nobody waits for ever as long as
 //! the pool runs or drops what it accepted.
 
@@ -14,6 +18,8 @@ use super::error::{TaskError, TaskPanic};
 use super::job::Job;
 use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
+use crate::threads::identity::{self, PoolIdentity};
+use crate::waits::{self, Alarm, ForEver, Sleeper, TaskRunner, Wait, WayOut};
 
 pub(super) type TaskResult<R> = Result<R, TaskError>;
 
@@ -48,6 +54,23 @@ struct CellState<R, W> {
     waker: Option<Waker>,
     /// Nobody will ask for the outcome.
     abandoned: bool,
+    sleeper: Option<CellSleeper>,
+}
+
+/// A worker that is noted as sleeping for this task; it sleeps on its bell.
+struct CellSleeper {
+    worker: Sleeper,
+    /// Its time is limited.
+    limited: bool,
+}
+
+/// How waiting for a task ended.
+pub(super) enum JoinOutcome<R> {
+    Ended(TaskResult<R>),
+    /// The time was up first.
+    Late,
+    /// The task waits for the worker that wanted to wait for it, if only in the end.
+    ForEver,
 }
 
 enum Stage<R, W> {
@@ -55,7 +78,7 @@ enum Stage<R, W> {
     /// The work lies with the pool, and has not begun.
     Elsewhere,
     /// The closure is being run, or being dropped unrun.
-    Running,
+    Running(TaskRunner),
     Ended(TaskResult<R>),
     /// The outcome was given to somebody, or to nobody.
     Taken,
@@ -78,7 +101,7 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     }
 
     fn of(stage: Stage<R, W>) -> Self {
-        let state = CellState { stage, waker: None, abandoned: false };
+        let state = CellState { stage, waker: None, abandoned: false, sleeper: None };
         OutcomeCell { state: Mutex::new(state), ended: Condvar::new() }
     }
 
@@ -88,13 +111,10 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     /// A panic that nobody can ask for any more goes on to the caller.
     pub(super) fn start(&self, note: impl FnOnce(&TaskResult<R>)) -> bool {
         let mut state = self.state.lock();
-        let job = match replace(&mut state.stage, Stage::Running) {
-            Stage::Waiting(job) => job,
-            other => {
-                state.stage = other;
-                return false;
-            }
-        };
+        if !matches!(state.stage, Stage::Waiting(_)) {
+            return false;
+        }
+        let Some(Some(job)) = state.begin() else { return false };
         drop(state);
         let outcome = catch(|| job.run()).map_err(|value| TaskError::Panicked(TaskPanic::new(value)));
         note(&outcome);
@@ -109,10 +129,7 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     pub(super) fn begin(&self) -> bool {
         let mut state = self.state.lock();
         let may_begin = matches!(state.stage, Stage::Elsewhere);
-        if may_begin {
-            state.stage = Stage::Running;
-        }
-        may_begin
+        may_begin && state.begin().is_some()
     }
 
     /// What has begun has ended like this; returns it when nobody will ask.
@@ -122,7 +139,7 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
 
     /// Ends it with this error unless it was started; the closure is dropped first. True when it was not started.
     pub(super) fn forestall(&self, error: TaskError) -> bool {
-        let Some(job) = self.state.lock().withdraw(Stage::Running) else { return false };
+        let Some(job) = self.state.lock().begin() else { return false };
         // Before anybody is told: what it captured is gone by then.
         drop_quietly(job);
         let unclaimed = self.end(self.state.lock(), Err(error));
@@ -152,35 +169,47 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
         self.state.lock().take()
     }
 
-    /// Waits for the outcome.
+    /// Waits for the outcome, until `deadline` if there is one. A worker that would sleep for ever for a task that lies here
+    /// runs it by `help`. `pool` is where the task was spawned; to be known unless it has begun.
     ///
     /// # Panics
-    /// When it was taken before.
-    pub(super) fn wait(&self) -> TaskResult<R> {
-        let mut state = self.state.lock();
-        loop {
-            match state.take() {
-                Some(outcome) => return outcome,
-                None => state = self.ended.wait(state),
-            }
-        }
-    }
-
-    /// Waits for the outcome; none when `deadline` passed first.
-    ///
-    /// # Panics
-    /// When it was taken before.
-    pub(super) fn wait_until(&self, deadline: Instant) -> Option<TaskResult<R>> {
+    /// When the outcome was taken before.
+    pub(super) fn wait(
+        &self,
+        pool: Option<PoolIdentity>,
+        deadline: Option<Instant>,
+        help: impl Fn(),
+    ) -> JoinOutcome<R> {
+        let worker = identity::sleeper();
         let mut state = self.state.lock();
         let mut late = false;
         loop {
             if let Some(outcome) = state.take() {
-                return Some(outcome);
+                return JoinOutcome::Ended(outcome);
             }
             if late {
-                return None;
+                drop(state.wake_sleeper());
+                return JoinOutcome::Late;
             }
-            (state, late) = self.ended.wait_until(state, deadline);
+            let Some(worker) = &worker else {
+                (state, late) = match deadline {
+                    Some(deadline) => self.ended.wait_until(state, deadline),
+                    None => (self.ended.wait(state), false),
+                };
+                continue;
+            };
+            let noted = state.note_sleeper(worker, pool, deadline.is_some());
+            let may_help = matches!(state.stage, Stage::Waiting(_));
+            drop(state);
+            match noted {
+                Ok(alarm) => {
+                    waits::ring(alarm);
+                    late = worker.sleep(deadline);
+                }
+                Err(ForEver) if may_help => help(),
+                Err(ForEver) => return JoinOutcome::ForEver,
+            }
+            state = self.state.lock();
         }
     }
 
@@ -236,8 +265,12 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
         }
         state.stage = Stage::Ended(outcome);
         let waker = state.waker.take();
+        let sleeper = state.wake_sleeper();
         drop(state);
-        self.ended.notify_all();
+        match sleeper {
+            Some(sleeper) => sleeper.worker.ring(),
+            None => self.ended.notify_all(),
+        }
         if let Some(waker) = waker {
             // Nobody's panic: the task has ended, and not by it.
             contain(|| waker.wake());
@@ -246,7 +279,60 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     }
 }
 
+impl CellSleeper {
+    /// What it does when the task, which it cannot run, waits for it.
+    fn way_out(&self) -> WayOut {
+        if self.limited { WayOut::Limit } else { WayOut::RefusedJoin }
+    }
+}
+
 impl<R, W> CellState<R, W> {
+    /// Takes the closure out, if it lies here, to be run or dropped by the calling thread; nothing once the work has begun.
+    fn begin(&mut self) -> Option<Option<W>> {
+        let runner = identity::runner();
+        let work = self.withdraw(Stage::Running(runner))?;
+        if let Some(sleeper) = &self.sleeper {
+            let alarm = waits::sleep_on(sleeper.worker.key(), Wait::Run(runner), sleeper.way_out());
+            debug_assert!(alarm.is_none(), "this thread moves");
+        }
+        Some(work)
+    }
+
+    /// Notes that a worker sleeps for this task, unless it is noted already and may go on. An alarm is to be rung first.
+    fn note_sleeper(
+        &mut self,
+        worker: &Sleeper,
+        pool: Option<PoolIdentity>,
+        limited: bool,
+    ) -> Result<Option<Alarm>, ForEver> {
+        if let Some(sleeper) = &self.sleeper {
+            if !waits::is_roused(sleeper.worker.key()) {
+                return Ok(None);
+            }
+            // Somebody may have begun the task meanwhile: it is found out by falling asleep anew.
+            drop(self.wake_sleeper());
+        }
+        let sleeper = CellSleeper { worker: worker.clone(), limited };
+        // Only for what has begun nobody says where it was spawned.
+        let free = pool.map_or(Wait::Run(TaskRunner::Outside), |pool| Wait::Free(pool.key()));
+        let (wait, way_out) = match self.stage {
+            Stage::Waiting(_) => (free, WayOut::Help),
+            Stage::Elsewhere => (free, sleeper.way_out()),
+            Stage::Running(runner) => (Wait::Run(runner), sleeper.way_out()),
+            Stage::Ended(_) | Stage::Taken => return Ok(None),
+        };
+        let alarm = waits::fall_asleep(worker, wait, way_out)?;
+        self.sleeper = Some(sleeper);
+        Ok(alarm)
+    }
+
+    /// Notes that whoever sleeps for this task does no more; it is to be rung for.
+    fn wake_sleeper(&mut self) -> Option<CellSleeper> {
+        let sleeper = self.sleeper.take()?;
+        waits::wake(sleeper.worker.key());
+        Some(sleeper)
+    }
+
     /// Takes the closure out, if it lies here, and goes on to `next`; nothing once the work has begun.
     fn withdraw(&mut self, next: Stage<R, W>) -> Option<Option<W>> {
         match replace(&mut self.stage, next) {

@@ -94,6 +94,26 @@ pub enum TaskError {
     /// It will never start: the pool handed it back ([`stop_now`](crate::WorkerPool::stop_now)) or discarded it, and
     /// it was dropped.
     Lost,
+    /// Waiting for it would never have ended: it is run by a worker that waits itself, directly or by way of others, for
+    /// the one that wanted to join. It runs on; the handle is in here, see
+    /// [`TaskHandle::from_refused`](crate::TaskHandle::from_refused).
+    WouldDeadlock(RefusedHandle),
+}
+
+/// The handle of a task in whose error it comes back; see [`TaskHandle::from_refused`](crate::TaskHandle::from_refused).
+pub struct RefusedHandle(pub(super) Box<dyn Any + Send + Sync>);
+
+impl RefusedHandle {
+    /// For a handle that cannot outlive its scope, and does not come back.
+    pub(super) fn of_nobody() -> Self {
+        RefusedHandle(Box::new(()))
+    }
+}
+
+impl fmt::Debug for RefusedHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefusedHandle")
+    }
 }
 
 impl TaskError {
@@ -124,6 +144,7 @@ impl fmt::Debug for TaskError {
             TaskError::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
             TaskError::Cancelled => f.write_str("Cancelled"),
             TaskError::Lost => f.write_str("Lost"),
+            TaskError::WouldDeadlock(_) => f.write_str("WouldDeadlock"),
         }
     }
 }
@@ -134,6 +155,7 @@ impl fmt::Display for TaskError {
             TaskError::Panicked(panic) => fmt::Display::fmt(panic, f),
             TaskError::Cancelled => f.write_str("the task was cancelled before it started"),
             TaskError::Lost => f.write_str("the task was dropped by its pool without having run"),
+            TaskError::WouldDeadlock(_) => f.write_str(WAITS_FOR_ITSELF),
         }
     }
 }
@@ -151,6 +173,9 @@ pub enum GroupError<E> {
     Cancelled,
     /// The pool handed a task back or discarded it, and it was dropped without having run.
     Lost,
+    /// Waiting for the group would never have ended: a task of it is run by a worker that waits itself, directly or by way
+    /// of others, for the one that wanted to wait. Its tasks run on without it.
+    WouldDeadlock,
 }
 
 impl<E> GroupError<E> {
@@ -170,6 +195,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             GroupError::Panicked(panic) => f.debug_tuple("Panicked").field(panic).finish(),
             GroupError::Cancelled => f.write_str("Cancelled"),
             GroupError::Lost => f.write_str("Lost"),
+            GroupError::WouldDeadlock => f.write_str("WouldDeadlock"),
         }
     }
 }
@@ -183,6 +209,7 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
                 f.write_str("the group was cancelled before all of its tasks had started")
             }
             GroupError::Lost => f.write_str("a task of the group was dropped by its pool without having run"),
+            GroupError::WouldDeadlock => f.write_str(WAITS_FOR_ITSELF),
         }
     }
 }
@@ -195,3 +222,5 @@ impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
         }
     }
 }
+
+const WAITS_FOR_ITSELF: &str = "the worker would wait for a task that waits for it";

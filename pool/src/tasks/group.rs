@@ -7,7 +7,7 @@
 use std::fmt;
 use std::mem;
 
-use super::cell::{TaskCell, TaskResult};
+use super::cell::{JoinOutcome, TaskCell, TaskResult};
 use super::error::{GroupError, TaskError};
 use super::job::Job;
 use super::refused::RefusedClosure;
@@ -17,6 +17,7 @@ use crate::error::SubmitError;
 use crate::panic::drop_each_quietly;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
+use crate::threads::identity::PoolIdentity;
 
 /// Tasks of which one wants all results, or the first error.
 ///
@@ -139,26 +140,33 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     /// Waits until every task has ended or was cancelled. The results are in the order of the spawns.
     ///
     /// On a worker of the same pool the group's own tasks that were not started are run right here, and never anything
-    /// else, so tasks that wait for groups on their own pool do not deadlock.
+    /// else. A worker that sleeps here is seen to sleep, so that workers that wait for each other do not hang; see
+    /// [`TaskHandle::join`](crate::TaskHandle::join) for who is helped or told then.
     ///
     /// # Errors
-    /// What went wrong first in the group; further errors and panics are dropped.
+    /// What went wrong first in the group; further errors and panics are dropped. [`GroupError::WouldDeadlock`] on a worker,
+    /// if a task of the group waits for the task that this is called in: then tasks of the group still run.
     pub fn wait(self) -> Result<Vec<T>, GroupError<E>> {
         let members = self.book.members();
-        if self.place.is_worker() {
+        let pool = self.place.pool();
+        if pool.is_of_this_thread() {
             for member in &members {
                 self.book.run(member);
             }
         }
         let mut results = Vec::with_capacity(members.len());
         let mut failures = Vec::new();
-        for Member { number, cell } in members {
-            match cell.wait() {
+        for member in members {
+            let number = member.number;
+            let waited = member.cell.wait(Some(pool), None, || self.book.run(&member));
+            let JoinOutcome::Ended(outcome) = waited else { return Err(GroupError::WouldDeadlock) };
+            match outcome {
                 Ok(Ok(result)) => results.push(result),
                 Ok(Err(error)) => failures.push((number, GroupError::Failed(error))),
                 Err(TaskError::Panicked(panic)) => failures.push((number, GroupError::Panicked(panic))),
                 Err(TaskError::Cancelled) => failures.push((number, GroupError::Cancelled)),
                 Err(TaskError::Lost) => failures.push((number, GroupError::Lost)),
+                Err(TaskError::WouldDeadlock(_)) => unreachable!("no task ends like this"),
             }
         }
         let (first, skipped) = self.book.verdict();
@@ -336,10 +344,11 @@ impl Destination {
         }
     }
 
-    fn is_worker(&self) -> bool {
+    /// Whose workers run the tasks.
+    fn pool(&self) -> PoolIdentity {
         match self {
-            Destination::Pool(pool) => pool.is_worker(),
-            Destination::Share(share) => share.parent().is_worker(),
+            Destination::Pool(pool) => pool.identity(),
+            Destination::Share(share) => share.parent().identity(),
         }
     }
 }

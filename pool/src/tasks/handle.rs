@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::cell::TaskCell;
-use super::error::TaskError;
+use super::cell::{JoinOutcome, TaskCell};
+use super::error::{RefusedHandle, TaskError};
 use super::job::Job;
 use super::refused::RefusedClosure;
 use super::task::{Task, TaskPool};
@@ -83,7 +83,8 @@ where
 /// Dropping the handle changes nothing for the task: it still runs, and its result is dropped.
 ///
 /// It is a [`Future`] as well: awaiting it from any executor gives what [`join`](Self::join) gives, without blocking a
-/// thread. Polling never runs the task, not even on a worker.
+/// thread. Polling never runs the task, not even on a worker; and it is never refused, because whoever polls does not
+/// sleep here: a worker that blocks on the future in an executor of its own sleeps unseen.
 ///
 /// It keeps nothing of the pool: when the last handle of that is dropped, the pool stops, and the task still runs.
 #[must_use = "the task runs without its handle, but its result and its panic are lost"]
@@ -111,35 +112,50 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// Waits for the result.
     ///
     /// On a worker of the same pool a task that has not been started is run right here instead: it is the very work that
-    /// this worker would wait for, and never anything else, so tasks that join tasks of their own pool do not deadlock,
-    /// however few workers there are.
+    /// this worker would wait for, and never anything else.
+    ///
+    /// Workers that wait for each other do not hang, however few there are, and of whatever pools. A worker that sleeps here is
+    /// seen to sleep, as one in [`TaskGroup::wait`](crate::TaskGroup::wait), in a scope, or in line for room is; and when
+    /// none of those moves any more for which it sleeps, directly or by way of others, one of them is helped or told. A
+    /// submission that waits for room is refused first
+    /// ([`SubmitError::WouldDeadlock`](crate::SubmitError::WouldDeadlock)). If there is none, a task of another pool that is
+    /// joined and has not been started is run by the worker that joins it; and if there is none either, which takes tasks
+    /// that wait for each other in a circle, a join without a limit is refused.
+    ///
+    /// What a worker waits for by other means (locks, channels, awaiting in an executor, another pool's
+    /// [`wait_idle`](crate::WorkerPool::wait_idle)) is not seen, and nor is what threads wait for that are no workers: they
+    /// count as moving.
     ///
     /// # Errors
-    /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`].
+    /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`]; [`TaskError::WouldDeadlock`] as said above,
+    /// with the handle in it.
     ///
     /// # Panics
     /// When the result was taken by polling.
     pub fn join(self) -> Result<R, TaskError> {
-        self.help();
-        self.cell.wait()
+        match self.wait(None) {
+            JoinOutcome::Ended(outcome) => outcome,
+            JoinOutcome::Late => unreachable!("its time is not limited"),
+            JoinOutcome::ForEver => Err(TaskError::WouldDeadlock(RefusedHandle(Box::new(self)))),
+        }
     }
 
     /// As [`join`](Self::join), but waits no longer than `limit`: then the handle comes back.
     ///
-    /// What `join` runs on a worker is run here too, for as long as it takes. A limit too long to be a point in time
-    /// waits without end.
+    /// What `join` runs on a worker is run here too, for as long as it takes. A worker is seen to sleep here too; but it is
+    /// never refused before its time, as it wakes by itself.
+    ///
+    /// A limit too long to be a point in time waits without end, and as `join`.
     ///
     /// # Errors
-    /// The handle, when the time was up.
+    /// The handle, when the time was up; or without such a time where `join` would be refused.
     ///
     /// # Panics
     /// As `join`.
     pub fn join_timeout(self, limit: Duration) -> Result<Result<R, TaskError>, Self> {
-        let deadline = Instant::now().checked_add(limit);
-        self.help();
-        match deadline {
-            Some(deadline) => self.cell.wait_until(deadline).ok_or(self),
-            None => Ok(self.cell.wait()),
+        match self.wait(Instant::now().checked_add(limit)) {
+            JoinOutcome::Ended(outcome) => Ok(outcome),
+            JoinOutcome::Late | JoinOutcome::ForEver => Err(self),
         }
     }
 
@@ -170,6 +186,39 @@ impl<R: Send + 'static> TaskHandle<R> {
         self.cell.take().ok_or(self)
     }
 
+    /// The handle back from a [`join`](Self::join) that was refused with [`TaskError::WouldDeadlock`]; it is as it was.
+    ///
+    /// # Errors
+    /// The error, when it holds no handle of such a task.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use anthill_pool::{TaskError, TaskHandle, WorkerPool};
+    ///
+    /// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+    /// let (give, given) = channel::<TaskHandle<u32>>();
+    /// let (leave, left) = channel();
+    /// let handle = pool.spawn(move || {
+    ///     // A task that waits for itself.
+    ///     let error = given.recv().unwrap().join().unwrap_err();
+    ///     assert!(matches!(error, TaskError::WouldDeadlock(_)));
+    ///     leave.send(TaskHandle::<u32>::from_refused(error).unwrap()).unwrap();
+    ///     7
+    /// })?;
+    /// give.send(handle)?;
+    /// assert_eq!(left.recv()?.join()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_refused(error: TaskError) -> Result<Self, TaskError> {
+        match error {
+            TaskError::WouldDeadlock(RefusedHandle(handle)) => match handle.downcast() {
+                Ok(handle) => Ok(*handle),
+                Err(other) => Err(TaskError::WouldDeadlock(RefusedHandle(other))),
+            },
+            other => Err(other),
+        }
+    }
+
     /// True when there is a result, or there will never be one.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -189,11 +238,15 @@ impl<R: Send + 'static> TaskHandle<R> {
         was_waiting
     }
 
-    /// A worker that is about to wait does the work itself.
-    fn help(&self) {
-        if self.pool.is_of_this_thread() {
+    /// Waits. A worker of the pool does the work itself.
+    fn wait(&self, deadline: Option<Instant>) -> JoinOutcome<R> {
+        let help = || {
             self.cell.start(|_| {});
+        };
+        if self.pool.is_of_this_thread() {
+            help();
         }
+        self.cell.wait(Some(self.pool), deadline, help)
     }
 }
 

@@ -20,7 +20,7 @@ mod timed;
 mod token;
 
 pub use call::{Call, CallPool};
-pub use error::{GroupError, TaskError, TaskPanic};
+pub use error::{GroupError, RefusedHandle, TaskError, TaskPanic};
 pub use group::{GroupToken, TaskGroup};
 pub use handle::TaskHandle;
 pub use map::{Map, MapUnordered, TryMap};

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::cleaner;
-use super::shared::{Shared, notify_each};
+use super::shared::{Shared, tell};
 use crate::core::{Core, Reservation};
 use crate::panic;
 use crate::sync::{Arc, MutexGuard, thread};
@@ -27,9 +27,9 @@ pub(super) fn give_slot_back<T>(
     reservation: Reservation,
     thread: Option<thread::JoinHandle<()>>,
 ) {
-    let (to_notify, broadcasts) = core.spawn_failed(reservation, thread);
+    let (forsaken, broadcasts) = core.spawn_failed(reservation, thread);
     shared.core.unlock_and_notify(core);
-    notify_each(to_notify);
+    tell(forsaken);
     panic::drop_each_quietly(broadcasts);
 }
 

@@ -2,9 +2,10 @@
 
 use super::handler::Handler;
 use crate::config::{Discard, Settings};
-use crate::core::Core;
+use crate::core::{Core, Forsaken};
 use crate::panic::{PanicValue, contain};
-use crate::sync::{Arc, Condvar, Instant};
+use crate::sync::{Arc, Condvar, Instant, StdArc};
+use crate::waits::{self, Headcount};
 use crate::watched::Watched;
 
 pub(crate) type SubmitDue<T> = fn(&Arc<Shared<T>>, Instant);
@@ -19,16 +20,22 @@ pub(crate) struct Shared<T> {
     pub(crate) handler: Handler<T>,
     /// Submits what is due at a moment, which the cleaner does. Submitting is a matter of a higher floor.
     pub(crate) submit_due: SubmitDue<T>,
+    /// The pool, as its workers that sleep are known.
+    pub(crate) headcount: StdArc<Headcount>,
 }
 
 impl<T> Shared<T> {
     pub(crate) fn new(settings: Settings<T>, handler: Handler<T>, submit_due: SubmitDue<T>) -> Self {
+        let headcount = Headcount::new();
+        let clock = settings.clock.clone();
+        let core = Core::new(settings.limits, clock, handler.has_state(), headcount.clone());
         Shared {
-            core: Watched::new(Core::new(settings.limits, settings.clock.clone(), handler.has_state())),
+            core: Watched::new(core),
             cleaner_condvar: Condvar::new(),
             settings,
             handler,
             submit_due,
+            headcount,
         }
     }
 
@@ -55,6 +62,12 @@ impl<T> Shared<T> {
             None => drop(value),
         });
     }
+}
+
+/// Tells those who may wait for nobody now; to be called without the lock.
+pub(crate) fn tell(forsaken: Forsaken) {
+    notify_each(forsaken.to_notify);
+    waits::ring(forsaken.alarm);
 }
 
 /// Wakes whoever waits on these; to be called without the lock.

@@ -4,7 +4,7 @@ use super::birth::Newborn;
 use super::handler::Runner;
 use super::identity::{self, has_left};
 use super::join;
-use super::shared::{Shared, notify_each};
+use super::shared::{Shared, notify_each, tell};
 use crate::config::{Discard, PayloadEnd};
 use crate::core::{
     BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
@@ -210,12 +210,12 @@ impl<'p, T> Worker<'p, T> {
     /// This worker has lost its state, and leaves.
     fn abandon(&mut self) {
         let mut core = self.shared.core.lock();
-        let Leftovers { payloads, to_notify, broadcasts } = core.abandon(&mut self.record);
+        let Leftovers { payloads, forsaken, broadcasts } = core.abandon(&mut self.record);
         self.shared.core.unlock_and_notify(core);
         has_left();
         // It may have been the last, for which the cleaner waits without a limit.
         self.shared.cleaner_condvar.notify_one();
-        notify_each(to_notify);
+        tell(forsaken);
         drop_each_quietly(broadcasts);
         self.shared.discard(payloads, Discard::NoWorker);
     }

@@ -21,6 +21,7 @@ const POOL: &[&str] = &[
     "stats",
     "times",
     "watched",
+    "waits",
     "config",
     "core",
     "threads",

@@ -8,8 +8,8 @@ use std::fmt;
 
 use super::crew::Crew;
 use crate::sync::StdArc;
-use crate::tasks::cell::{OutcomeCell, TaskResult};
-use crate::tasks::error::TaskError;
+use crate::tasks::cell::{JoinOutcome, OutcomeCell, TaskResult};
+use crate::tasks::error::{RefusedHandle, TaskError};
 
 /// A task that was handed to a crew, seen from whoever wants its result.
 pub(in crate::tasks) struct Errand<'a, R>(StdArc<dyn AnyErrand<R> + 'a>);
@@ -17,6 +17,7 @@ pub(in crate::tasks) struct Errand<'a, R>(StdArc<dyn AnyErrand<R> + 'a>);
 /// What is known of an errand whatever its closure.
 trait AnyErrand<R>: Send + Sync {
     fn start(&self) -> bool;
+    /// Waits for a task that was started, or is over.
     fn wait(&self) -> TaskResult<R>;
     fn is_waiting(&self) -> bool;
     fn has_ended(&self) -> bool;
@@ -30,7 +31,12 @@ impl<R: Send, F: FnOnce() -> R + Send> AnyErrand<R> for OutcomeCell<R, F> {
     }
 
     fn wait(&self) -> TaskResult<R> {
-        OutcomeCell::wait(self)
+        match OutcomeCell::wait(self, None, None, || ()) {
+            JoinOutcome::Ended(outcome) => outcome,
+            JoinOutcome::Late | JoinOutcome::ForEver => {
+                Err(TaskError::WouldDeadlock(RefusedHandle::of_nobody()))
+            }
+        }
     }
 
     fn is_waiting(&self) -> bool {
@@ -105,8 +111,11 @@ impl<'scope, R: Send + 'scope> ScopedHandle<'scope, R> {
 
     /// Waits for the result. A task that no worker has started is run right here instead, and never anything else.
     ///
+    /// A worker that sleeps here is seen to sleep; see [`TaskHandle::join`](crate::TaskHandle::join).
+    ///
     /// # Errors
-    /// [`TaskError::Panicked`]; a panic that was asked for is not the scope's any more.
+    /// [`TaskError::Panicked`]; a panic that was asked for is not the scope's any more. [`TaskError::WouldDeadlock`], without
+    /// a handle, if the task waits for the one that this is called in; the scope waits for it nevertheless.
     pub fn join(self) -> Result<R, TaskError> {
         self.errand.settle()
     }

@@ -24,6 +24,10 @@ impl TaskPool {
     /// Beside [`std::thread::scope`]: tasks wait for a worker in place of having a thread each, so those that wait for one
     /// another may need more workers than there are; no thread is made per task; and a panic comes out with its own value.
     ///
+    /// A worker that sleeps here until its tasks on other workers have ended is seen to sleep, so that workers that wait for
+    /// each other do not hang: see [`TaskHandle::join`](crate::TaskHandle::join). The scope itself is never refused; a task
+    /// of it that would wait for room for ever is, or one that joins the task that the scope is in.
+    ///
     /// The tasks belong to the scope: their panics are not counted by the pool, and nor are they themselves. What counts as
     /// a payload of the pool is each call on a worker for help, which runs one task or more, or none when it comes late. No
     /// more of these are under way for a scope than workers were allowed when it began, and none is ever a refused
