@@ -79,7 +79,6 @@ mod pool_speed;
 mod pool_state;
 mod pool_stats;
 mod pool_stop;
-mod pool_stress;
 mod pool_sub;
 mod pool_submit;
 mod pool_threads;

@@ -135,6 +135,26 @@ mod tests {
     }
 
     #[test]
+    fn of_an_owner_and_a_thief_one_gets_each_object() {
+        let slot = Slot::empty();
+        let object = Arc::new(());
+        let stolen = std::thread::scope(|scope| {
+            let thief = scope.spawn(|| (0..50).filter_map(|_| slot.steal()).count());
+            let mut taken = 0;
+            for _ in 0..50 {
+                // Laid in, or still here: then it comes back.
+                if slot.put(Box::new(object.clone()), || ()).is_err() {
+                    taken += usize::from(slot.take().is_some());
+                }
+            }
+            (thief.join().unwrap(), taken)
+        });
+        assert!(stolen.0 + stolen.1 <= 50);
+        drop(slot);
+        assert_eq!(Arc::strong_count(&object), 1, "each was dropped once");
+    }
+
+    #[test]
     fn a_slot_takes_its_object_along() {
         let object = Arc::new(());
         let slot = Slot::empty();

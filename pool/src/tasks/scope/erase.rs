@@ -133,3 +133,90 @@ impl Drop for AbortOnDrop {
         std::process::abort();
     }
 }
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::pool::WorkerPool;
+
+    fn pool() -> TaskPool {
+        WorkerPool::builder().max_workers(2).build_tasks().unwrap()
+    }
+
+    /// So that no thread is left that a checker would miss.
+    fn close(pool: &TaskPool) {
+        pool.stop();
+        pool.wait().unwrap();
+    }
+
+    #[test]
+    fn tasks_change_what_lies_on_the_callers_stack() {
+        let pool = pool();
+        let mut numbers = [1, 2, 3, 4];
+        let total = AtomicUsize::new(0);
+        let sum = enter(&pool, |scope| {
+            for number in &mut numbers {
+                let total = &total;
+                scope.lend(move || {
+                    *number *= 10;
+                    let ten_times: &usize = number;
+                    // From a task, of what the task itself was lent.
+                    scope.lend(move || {
+                        total.fetch_add(*ten_times, Ordering::Relaxed);
+                    });
+                });
+            }
+            4
+        });
+        assert_eq!((numbers, total.into_inner(), sum), ([10, 20, 30, 40], 100, 4));
+        close(&pool);
+    }
+
+    #[test]
+    fn a_panic_of_the_body_or_of_a_task_waits_for_all_tasks() {
+        for body_panics in [false, true] {
+            let pool = pool();
+            let alive = Arc::new(());
+            let mut done = [false; 6];
+            let outcome = catch(|| {
+                enter(&pool, |scope| {
+                    for (number, done) in done.iter_mut().enumerate() {
+                        let held = alive.clone();
+                        // Larger than a job's storage, and within it.
+                        let bytes = [number; 9];
+                        scope.lend(move || {
+                            let _held = held;
+                            *done = bytes.iter().sum::<usize>() == 9 * number;
+                            if number % 3 == 1 {
+                                resume_unwind(Box::new("planned"));
+                            }
+                        });
+                    }
+                    if body_panics {
+                        resume_unwind(Box::new("planned"));
+                    }
+                });
+            });
+            assert_eq!(outcome.unwrap_err().downcast_ref(), Some(&"planned"));
+            assert_eq!((done, Arc::strong_count(&alive)), ([true; 6], 1));
+            close(&pool);
+        }
+    }
+
+    #[test]
+    fn a_ticket_that_comes_late_touches_no_frame_that_is_gone() {
+        let pool = WorkerPool::builder().max_workers(1).build_tasks().unwrap();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        pool.execute(move || released.recv().unwrap()).unwrap();
+        for round in 0..3 {
+            let mut count = 0;
+            enter(&pool, |scope| scope.lend(|| count += round));
+            assert_eq!(count, round);
+        }
+        release.send(()).unwrap();
+        close(&pool);
+    }
+}
