@@ -47,6 +47,8 @@
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
 //! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
 //!   [`cookie`].
+//! - What operators see: [`ServerBuilder::on_complete`], [`AccessLog`], [`ServerBuilder::conn_state`],
+//!   [`ServerBuilder::error_handler`].
 //! - Tests without a socket: [`RequestCtx::for_request`].
 //! - What is refused and why, form by form: [`strictness`].
 //!
@@ -94,12 +96,13 @@
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `message`,
-// `ctx`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `ctx`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
 mod engine;
 mod message;
+mod observe;
 mod proto;
 mod serve;
 mod server;
@@ -120,6 +123,9 @@ pub use ctx::{ConnInfo, Handler, HandlerPanic, HandlerResult, HttpError, Request
 pub use message::convert::ConvertError;
 pub use message::request::{Request, RequestError};
 pub use message::response::{IntoStatus, Response, TrailerError};
+pub use observe::ConnState;
+pub use observe::access_log::{AccessLog, AccessLogForm};
+pub use observe::completed::{CompletedRequest, RequestOutcome};
 pub use proto::ProtoError;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;

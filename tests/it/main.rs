@@ -2,6 +2,7 @@
 
 mod buffers;
 mod http_accept;
+mod http_access_log;
 mod http_args;
 mod http_blocking;
 mod http_body;
@@ -26,6 +27,7 @@ mod http_injection;
 mod http_kept;
 mod http_limits;
 mod http_messages;
+mod http_observed;
 mod http_panics;
 mod http_parse;
 mod http_rates;

@@ -1,8 +1,10 @@
 //! The functions of the user's that requests are given to, as types.
 
 use crate::config::request_config::RequestConfig;
-use crate::ctx::{Handler, RequestCtx};
+use crate::ctx::{ConnInfo, Handler, RequestCtx};
 use crate::message::request::Request;
+use crate::observe::ConnState;
+use crate::observe::completed::CompletedRequest;
 use crate::proto::ProtoError;
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +43,36 @@ pub(crate) struct ErrorHandler(pub(crate) Arc<ErrorHandlerFn>);
 impl fmt::Debug for ErrorHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ErrorHandler")
+    }
+}
+
+/// Is told of requests that are over.
+pub(crate) type OnComplete = Arc<dyn Fn(&CompletedRequest) + Send + Sync>;
+
+/// Is told what connections are doing.
+pub(crate) type OnConnState = Arc<dyn Fn(&ConnInfo, ConnState) + Send + Sync>;
+
+/// What is told of what happens, and asked for nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Observers {
+    pub(crate) completed: Vec<OnComplete>,
+    pub(crate) conn_state: Option<OnConnState>,
+}
+
+impl Observers {
+    /// Whether there are any.
+    #[inline]
+    pub(crate) fn are_any(&self) -> bool {
+        self.conn_state.is_some() || !self.completed.is_empty()
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Observers");
+        text.field("completed", &self.completed.len())
+            .field("conn_state", &self.conn_state.is_some())
+            .finish()
     }
 }
 

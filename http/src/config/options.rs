@@ -8,8 +8,11 @@ use std::time::Duration;
 use crate::config::hooks::{ErrorHandler, ExpectHandler, HeaderHook};
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Connections, Hooks, Logging, ResponseDefaults, Settings, Threads, Timeouts};
-use crate::ctx::{CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx};
+use crate::ctx::{ConnInfo, CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx};
 use crate::message::request::Request;
+use crate::observe::ConnState;
+use crate::observe::access_log::AccessLog;
+use crate::observe::completed::CompletedRequest;
 use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits, ProtoError};
 use crate::wire::pace::MinRate;
 
@@ -132,7 +135,8 @@ const SPREADS_OVER_A_PORT: bool =
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
 /// [`form_value_func`](Self::form_value_func), [`error_handler`](Self::error_handler),
-/// [`panic_handler`](Self::panic_handler).
+/// [`panic_handler`](Self::panic_handler), [`on_complete`](Self::on_complete), [`access_log`](Self::access_log),
+/// [`conn_state`](Self::conn_state).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ServerBuilder {
@@ -643,7 +647,7 @@ impl ServerBuilder {
     }
 }
 
-/// What goes wrong.
+/// What goes wrong, and what happens.
 impl ServerBuilder {
     /// Answers what is refused before it reaches a handler (fasthttp's `ErrorHandler`): malformed requests, heads and
     /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
@@ -705,6 +709,74 @@ impl ServerBuilder {
         answer: impl Fn(&mut RequestCtx, &HandlerPanic) + Send + Sync + 'static,
     ) -> Self {
         self.ctx.panic_handler = Some(PanicHandler(Arc::new(answer)));
+        self
+    }
+
+    /// Is called when a request is over: when the last byte of its response was given to the system, or the connection has
+    /// ended before that; also for requests that were refused. May be set several times; all are called, in that order.
+    ///
+    /// It may block. Where it is called, and on which thread, differs; those of one connection are called one after the
+    /// other, and the connection's next request waits for it. One that blocks gets a thread as handlers do. A panic in it is
+    /// logged. What it costs is a copy of the request's head, and what it does.
+    ///
+    /// ```
+    /// use anthill_http::Server;
+    /// use std::io::{Read, Write};
+    /// use std::sync::mpsc;
+    ///
+    /// let (done, record) = mpsc::channel();
+    /// let server = Server::builder()
+    ///     .on_complete(move |completed| {
+    ///         let line = format!("{} {} {}", completed.path(), completed.status(), completed.outcome());
+    ///         let _ = done.send(line);
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    ///
+    /// let listener = Server::listen("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// client.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+    /// server.serve_conn(listener.accept()?.0)?;
+    /// assert_eq!(record.recv()?, "/a 200 sent");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_complete(mut self, told: impl Fn(&CompletedRequest) + Send + Sync + 'static) -> Self {
+        self.hooks.observers.completed.push(Arc::new(told));
+        self
+    }
+
+    /// Writes a line for each request that is over; see [`AccessLog`]. Beside what [`on_complete`](Self::on_complete) calls.
+    pub fn access_log(self, log: AccessLog) -> Self {
+        self.on_complete(move |completed| log.write(completed))
+    }
+
+    /// Is told what each connection is doing (fasthttp's `ConnState`): [`New`](ConnState::New) once, then
+    /// [`Active`](ConnState::Active) and [`Idle`](ConnState::Idle) in turns, and [`Closed`](ConnState::Closed) last. A
+    /// connection that is refused for want of a place is new and closed. Requests that come before the answers to those
+    /// before them were sent find the connection active still.
+    ///
+    /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then accepts
+    /// nobody else. A panic in it is logged.
+    ///
+    /// ```
+    /// use anthill_http::{ConnState, Server};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let closed = Arc::new(AtomicUsize::new(0));
+    /// let counter = closed.clone();
+    /// let server = Server::builder()
+    ///     .conn_state(move |_conn, state| {
+    ///         if state == ConnState::Closed {
+    ///             counter.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // SRV-11.
+    pub fn conn_state(mut self, told: impl Fn(&ConnInfo, ConnState) + Send + Sync + 'static) -> Self {
+        self.hooks.observers.conn_state = Some(Arc::new(told));
         self
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook};
+use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers};
 use crate::ctx::CtxOptions;
 use crate::proto::{DefaultFields, Limits};
 use crate::wire::pace::MinRate;
@@ -95,6 +95,7 @@ pub(crate) struct Hooks {
     pub(crate) expectation: Option<ExpectHandler>,
     /// Answers what is refused.
     pub(crate) refused: Option<ErrorHandler>,
+    pub(crate) observers: Observers,
 }
 
 impl Threads {

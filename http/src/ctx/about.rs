@@ -21,6 +21,28 @@ impl RequestCtx {
         self.remote_override = address;
     }
 
+    /// The peer's address as records of the request have it.
+    pub(crate) fn known_remote_addr(&self) -> Option<SocketAddr> {
+        self.remote_override.or(self.conn.remote_addr())
+    }
+
+    /// What the route of this request is called, for records of it; `None` until it is set.
+    pub fn route(&self) -> Option<&'static str> {
+        self.route
+    }
+
+    /// Says what the route of this request is called (`/users/{id}`, say): the same for all requests to it, so that records
+    /// can be put together by it ([`CompletedRequest::route`](crate::CompletedRequest::route)).
+    ///
+    /// ```
+    /// let mut ctx = anthill_http::RequestCtx::default();
+    /// ctx.set_route("/users/{id}");
+    /// assert_eq!(ctx.route(), Some("/users/{id}"));
+    /// ```
+    pub fn set_route(&mut self, route: &'static str) {
+        self.route = Some(route);
+    }
+
     /// Our own address; `0.0.0.0:0` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> SocketAddr {
         self.conn.local_addr().unwrap_or(NO_ADDRESS)

@@ -129,6 +129,7 @@ pub struct RequestCtx {
     /// The handler of this request did.
     pub(crate) has_panicked: bool,
     remote_override: Option<SocketAddr>,
+    route: Option<&'static str>,
     time: Option<SystemTime>,
     user_values: UserValues,
     /// That of the server, where there is one.
@@ -178,6 +179,7 @@ impl RequestCtx {
             options: None,
             has_panicked: false,
             remote_override: remote_addr,
+            route: None,
             time: None,
             user_values: UserValues::default(),
             stop: None,
@@ -201,6 +203,7 @@ impl RequestCtx {
         self.conn.request_number = number;
         self.time = Some(time);
         self.remote_override = None;
+        self.route = None;
         self.has_panicked = false;
     }
 

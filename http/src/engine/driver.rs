@@ -209,13 +209,11 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
                 continue;
             }
             Next::Nothing(until) => {
-                if engine.is_stopping() && shard.end_if_empty() {
+                if driver.rest(until, &mut work) {
                     // The term ends with the shard.
                     engine.driver_ended();
                     return DriveEnd::Shard;
                 }
-                driver.timing.pass_ends(Instant::now());
-                driver.ask_poller(timeout(work.moment.millis, until), &mut work);
                 continue;
             }
         };
@@ -236,6 +234,20 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
 }
 
 impl Driver<'_> {
+    /// There is nothing to serve. True: the shard has ended.
+    fn rest(&mut self, until: Millis, work: &mut PooledWorkspace) -> bool {
+        if self.take_leftovers() {
+            work.moment = self.engine.clock.now();
+            return false;
+        }
+        if self.engine.is_stopping() && self.shard.end_if_empty() {
+            return true;
+        }
+        self.timing.pass_ends(Instant::now());
+        self.ask_poller(timeout(work.moment.millis, until), work);
+        false
+    }
+
     /// Asks the poller, and gives up what waits for a worker and whose client has gone meanwhile.
     fn ask_poller(&mut self, timeout: Option<Duration>, work: &mut PooledWorkspace) {
         let mut left = Vec::new();
@@ -250,12 +262,21 @@ impl Driver<'_> {
         for ticket in left {
             self.withdraw(ticket, work);
         }
-        while self.term.is_some() && self.may_run(false) {
-            let Some(leftover) = self.engine.dispatch.leftovers.take() else { return };
+        self.take_leftovers();
+    }
+
+    /// Drops what was left to whoever may. True: there was something.
+    fn take_leftovers(&mut self) -> bool {
+        let mut were_any = false;
+        let leftovers = &self.engine.dispatch.leftovers;
+        while self.term.is_some() && !leftovers.are_none() && self.may_run(false) {
+            let Some(leftover) = leftovers.take() else { break };
+            were_any = true;
             // Whosever it is.
             self.route = Route::default();
             self.forget(leftover);
         }
+        were_any
     }
 
     fn withdraw(&mut self, ticket: Ticket, work: &mut PooledWorkspace) {

@@ -78,6 +78,8 @@ use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::Sighting;
 use crate::engine::shard::{CONNECTIONS_MAX, Shard};
 use crate::engine::stopping::Stopping;
+use crate::observe::ConnState;
+use crate::serve::exchange::News;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
@@ -224,11 +226,20 @@ impl Engine {
         self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
     }
 
-    /// Ends a connection that is out, and closes it.
+    /// Ends a connection that is out, and closes it. What observers are to be told of that is left to whoever may run it.
     fn close(&self, shard: &Shard, conn: Box<Conn>) {
+        if let Some(news) = self.end(shard, conn) {
+            self.dispatch.leftovers.leave(Box::new(news));
+        }
+    }
+
+    /// The same, and gives the caller what observers are to be told.
+    fn end(&self, shard: &Shard, mut conn: Box<Conn>) -> Option<News> {
+        let news = conn.exchange.last_news(&conn.info, &self.service, ConnState::Closed);
         let address = conn.info.peer_ip();
         shard.close(conn);
         self.admission.leave(address);
+        news
     }
 
     fn workspace(&self) -> PooledWorkspace {

@@ -43,7 +43,8 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     let (shard, token) = (&engine.shards[index], conn.token);
     // A peer that has ended its sending by now has half-closed the connection: that it did so is no news later.
     let may_leave = !conn.sock.has_half_closed();
-    let is_begun = conn.exchange.is_answering();
+    // Who is told that no thread can be had: nobody whose response has begun, or is over.
+    let is_begun = conn.exchange.is_answering() || conn.exchange.are_news_handed_over();
     let (handed, now) = (HandedOver { shard: index, conn }, engine.clock.elapsed());
     let queue = &engine.dispatch.queue;
     let waiting =

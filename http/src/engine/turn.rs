@@ -153,6 +153,7 @@ fn leave<H: Host>(
             }
         }
         TurnEnd::Close => {
+            conn.exchange.cut_off(&work.output);
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
                 host.run_user_code(UserCode::Cleanup, || work.wipe());
@@ -185,13 +186,14 @@ impl<H: Host> Turn<'_, H> {
                 }
             }
             let end = match self.conn.exchange.next(self.work, &self.engine.service) {
+                Step::Tell => self.tell(),
                 Step::NeedInput => self.bring_input(),
                 Step::Head { awaits_continue } => self.decide(awaits_continue),
                 Step::Request => self.answer(),
                 Step::Streams => self.stream(),
                 Step::Refusing(error) => self.refuse(error),
                 // Whatever is in the output goes out, and then the connection.
-                Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
+                Step::Refused(_) | Step::Ends => self.send().or_else(|| self.close_without_news()),
             };
             if let Some(end) = end {
                 return end;
@@ -223,18 +225,34 @@ impl<H: Host> Turn<'_, H> {
         if let Some(end) = self.send_before(route.of_hook()) {
             return Some(end);
         }
-        match self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host) {
-            Step::Refused(_) | Step::Ends => Some(self.send_and_close()),
-            // What that means is found out again.
-            _ => None,
+        // What that means is found out again.
+        let _ = self.conn.exchange.decide(awaits_continue, self.work, &self.engine.service, self.host);
+        None
+    }
+
+    /// Has observers told what is to be told, or hands the connection over to a worker that will.
+    fn tell(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        let exchange = &mut self.conn.exchange;
+        if self.conn.course.is_turned_away && exchange.are_news_handed_over() {
+            // Nobody came to tell them in time: they go to whoever comes free, and the connection goes on.
+            self.conn.course.is_turned_away = false;
+            let news = exchange.take_news(&self.conn.info, &self.engine.service);
+            self.host.forget(news);
+            return None;
         }
+        if let Some(hand_over) = self.host.hands_over(Route::NOTICES, CodeAhead::Hook) {
+            self.conn.exchange.hands_news_over();
+            return Some(self.hand_over(hand_over));
+        }
+        self.conn.exchange.tell(self.work, &self.engine.service, self.host);
+        None
     }
 
     /// Has the error handler answer what is no request, or hands the connection over to a worker that will.
     fn refuse(&mut self, error: ProtoError) -> Option<TurnEnd<H::HandOver>> {
         if std::mem::take(&mut self.conn.course.is_turned_away) {
             // There is nobody to run it.
-            self.conn.exchange.refuse_plainly(error, self.work);
+            self.conn.exchange.refuse_plainly(error, self.work, &self.engine.service);
             return None;
         }
         if let Some(hand_over) = self.host.hands_over(Route::REFUSED, CodeAhead::Hook) {
@@ -404,6 +422,9 @@ impl<H: Host> Turn<'_, H> {
         if let Some(end) = self.send() {
             return Some(end);
         }
+        if self.conn.exchange.must_tell_before_waiting(&self.engine.service) {
+            return None;
+        }
         if !self.conn.sock.readable {
             let ends = self.conn.exchange.ends_instead_of_waiting(self.host);
             return if ends { None } else { self.park(Awaits::Input) };
@@ -425,6 +446,11 @@ impl<H: Host> Turn<'_, H> {
             Ok(None) => None,
             Err(error) => Some(self.broken(&error)),
         }
+    }
+
+    /// Everything was sent: closes, unless something is to be told first.
+    fn close_without_news(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        (!self.conn.exchange.has_news()).then(|| self.send_and_close())
     }
 
     /// Sends the rest; then closes, or lingers if the peer has sent something that nobody will read: closing at once would

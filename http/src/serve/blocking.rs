@@ -4,6 +4,7 @@
 //! a batch of requests is answered by one write, and always before it waits for input.
 
 use crate::ctx::ConnInfo;
+use crate::observe::ConnState;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
@@ -13,6 +14,7 @@ use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
 use crate::serve::stream::UserStream;
+use crate::serve::user_code;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
 use crate::wire::pace::Pace;
@@ -36,12 +38,13 @@ pub(crate) fn serve(
     stream: UserStream,
     info: &ConnInfo,
     work: &mut Workspace,
-    service: &Service,
+    service: &Arc<Service>,
     attended: &Attended<'_>,
 ) -> Result<(), Error> {
     let UserStream { transport, socket, .. } = stream;
     work.moment = Moment::at(info.time());
     work.open(info, &mut Pending::default());
+    user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let mut driver = BlockingDriver {
         lent: LentTransport::new(transport.clone()),
         transport: &transport,
@@ -54,7 +57,10 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    let BlockingDriver { exchange, work, .. } = driver;
+    let BlockingDriver { mut exchange, work, mut by, .. } = driver;
+    exchange.cut_off(&work.output);
+    exchange.tell(work, service, &mut by);
+    let news = exchange.last_news(info, service, ConnState::Closed);
     let may_be_sending = exchange.may_be_sending(work.ctx.request.input());
     work.wipe();
     if Arc::strong_count(&transport) > 1 {
@@ -63,6 +69,8 @@ pub(crate) fn serve(
     } else if let Some(socket) = socket.filter(|_| exchange.stage() != ConnStage::Serving) {
         socket.linger(may_be_sending);
     }
+    drop(transport);
+    drop(news);
     served
 }
 
@@ -108,6 +116,7 @@ impl BlockingDriver<'_> {
             match step {
                 // Decided on, it needs its body or is refused.
                 Step::Head { .. } => {}
+                Step::Tell => self.exchange.tell(self.work, self.service, &mut self.by),
                 Step::NeedInput => {
                     self.flush()?;
                     if !self.receive()? {
@@ -177,6 +186,9 @@ impl BlockingDriver<'_> {
 
     /// Reads once. False: the peer has ended the connection, or stayed silent too long, between two requests.
     fn receive(&mut self) -> Result<bool, Error> {
+        if self.exchange.must_tell_before_waiting(self.service) {
+            return Ok(true);
+        }
         if self.exchange.ends_instead_of_waiting(&self.by) {
             return Ok(true);
         }
@@ -340,7 +352,7 @@ mod tests {
 
     /// A server without a server, and the workspace that its connections share.
     struct Served {
-        service: Service,
+        service: Arc<Service>,
         handled: Arc<AtomicU64>,
         work: Workspace,
     }
@@ -355,7 +367,8 @@ mod tests {
                     std::panic::resume_unwind(Box::new("without the noise of the panic hook"));
                 }
             };
-            let service = Service::new(options.resolve().expect("valid options"), Box::new(handler));
+            let service =
+                Arc::new(Service::new(options.resolve().expect("valid options"), Box::new(handler)));
             let work = Workspace::new(&service, Clock::start());
             Self { service, handled, work }
         }

@@ -16,7 +16,10 @@
 //! meanwhile. What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count
 //! alike. Once a response has announced that the connection ends, nothing more is served.
 
+mod notices;
 mod refused;
+
+pub(crate) use notices::News;
 
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::{Settings, Timeouts};
@@ -24,6 +27,7 @@ use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Live, Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
+use crate::serve::exchange::notices::Notices;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
@@ -47,6 +51,8 @@ pub(crate) const LINGER_BYTES: u32 = 1024 * 1024;
 /// What is to be done; see the module's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Observers are to be told something first: [`Exchange::tell`].
+    Tell,
     /// Send the output, then bring more of what the peer sends.
     NeedInput,
     /// The workspace holds a head on which hooks have to decide: [`Exchange::decide`]. `awaits_continue`: its client waits
@@ -128,8 +134,8 @@ pub(crate) struct Patience {
 #[derive(Debug)]
 pub(crate) struct Exchange {
     session: ServerSession,
-    /// What is different for the request under way, where there are hooks that say so.
-    config: Option<Box<RequestConfig>>,
+    /// What most connections have no use for.
+    apart: Option<Box<Apart>>,
     stage: ConnStage,
     /// Whether somebody decided on the request under way when its head was there.
     is_accepted: bool,
@@ -141,6 +147,15 @@ pub(crate) struct Exchange {
     kept: UserValues,
     /// How many requests [`Exchange::uncounted_requests`] has told of, as far as these bits go.
     counted_requests: u32,
+}
+
+/// What takes room in those connections only that have a use for it.
+#[derive(Debug, Default)]
+struct Apart {
+    /// What is different for the request under way, where there are hooks that say so.
+    config: RequestConfig,
+    /// What observers are to be told, where there are any.
+    notices: Option<Notices>,
 }
 
 impl Patience {
@@ -155,7 +170,7 @@ impl Exchange {
     pub(crate) fn new(number: u64) -> Self {
         Self {
             session: ServerSession::new(number),
-            config: None,
+            apart: None,
             stage: ConnStage::Serving,
             is_accepted: false,
             sends_first: false,
@@ -168,6 +183,9 @@ impl Exchange {
     /// Says what is to be done, having looked at what was received.
     #[inline]
     pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service) -> Step {
+        if self.notices().is_some_and(|notices| notices.are_due(&work.output)) {
+            return Step::Tell;
+        }
         if self.outgoing.is_some() {
             return Step::Streams;
         }
@@ -177,7 +195,12 @@ impl Exchange {
             ConnStage::Closing | ConnStage::ClosingMidRequest => return Step::Ends,
         }
         let limits = self.limits(&service.settings);
-        match work.ctx.request.advance(&mut self.session, &mut work.output, &limits) {
+        let progress = work.ctx.request.advance(&mut self.session, &mut work.output, &limits);
+        let observers = &service.settings.hooks.observers;
+        if observers.are_any() && self.note_progress(&progress, &work.output, observers) {
+            return Step::Tell;
+        }
+        match progress {
             Ok(Progress::Ready) => Step::Request,
             Ok(Progress::NeedInput) => Step::NeedInput,
             Ok(Progress::Head { awaits_continue }) => Step::Head { awaits_continue },
@@ -238,7 +261,12 @@ impl Exchange {
             });
         }
         let defaults = default_fields.at(moment.unix_seconds);
+        self.note_begin(output);
+        let before = output.position();
         ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
+        self.note_head(|| output.position() - before);
+        self.note_answered(work, service);
+        let ctx = &mut work.ctx;
         ctx.request.finish(&mut self.session);
         ctx.end();
         self.stage = ConnStage::ClosingMidRequest;
@@ -264,12 +292,18 @@ impl Exchange {
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
         work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
         work.ctx.set_stop_signal(&service.stop);
-        let stays = self.answer_lent(work, service, by)?;
+        let stays = match self.answer_lent(work, service, by) {
+            Ok(stays) => stays,
+            Err(error) => {
+                self.note_broken(work, service, &error);
+                return Err(error);
+            }
+        };
         if self.live().is_some() {
             // Heartbeats are so small that the system takes any number of them for a peer that has vanished.
             transport.give_up_after(patience.write.limit());
         }
-        self.finish(stays, work, by);
+        self.finish(stays, work, service, by);
         Ok(())
     }
 
@@ -283,20 +317,23 @@ impl Exchange {
         self.begin(work);
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+        self.note_turned_away();
         let reply = self.respond(work, service, by);
-        self.finish(reply.close.is_none(), work, by);
+        self.finish(reply.close.is_none(), work, service, by);
     }
 
     /// Begins to answer the request in the workspace, with what hooks have kept for it.
     fn begin(&mut self, work: &mut Workspace) {
         work.ctx.begin(self.session.requests(), work.moment.wall);
+        self.note_begin(&work.output);
         if self.is_accepted {
             work.ctx.swap_user_values(&mut self.kept);
         }
     }
 
     /// Forgets the request that was answered. `stays`: so far the connection does.
-    fn finish(&mut self, stays: bool, work: &mut Workspace, by: &mut impl Runner) {
+    fn finish(&mut self, stays: bool, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        self.note_answered(work, service);
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
@@ -324,7 +361,14 @@ impl Exchange {
             || (connections.close_on_shutdown && by.is_stopping());
         let Workspace { ctx, output, default_fields, moment, .. } = work;
         let defaults = default_fields.at(moment.unix_seconds);
-        ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close)
+        let before = output.position();
+        let body = if self.is_observed() { ctx.response.body().len() } else { 0 };
+        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
+        self.note_head(|| {
+            let body = if reply.ending.is_some() { body as u64 } else { 0 };
+            (output.position() - before).saturating_sub(body)
+        });
+        reply
     }
 
     /// The same, while the context has the transport. False: the connection ends with the response.
@@ -350,6 +394,7 @@ impl Exchange {
                     user_code::run(&*service.handler, ctx);
                 }
             });
+            self.note_handled();
             flushed?;
             if ctx.has_panicked {
                 service.counters.panics.fetch_add(1, Ordering::Relaxed);
@@ -358,10 +403,7 @@ impl Exchange {
             moment.refresh(*clock);
         }
         if ctx.response.has_writer() && !by.may_wait_for_client() {
-            by.run_user_code(UserCode::Cleanup, || ctx.response.clear());
-            moment.refresh(*clock);
-            user_code::turn_away(ctx);
-            service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+            self.turn_writer_away(work, service, by);
         }
         let reply = self.respond(work, service, by);
         let Workspace { ctx, output, moment, clock, .. } = work;
@@ -386,6 +428,15 @@ impl Exchange {
             }
         }
         Ok(reply.close.is_none())
+    }
+
+    /// The function that writes the body would wait for the client, as too many do already.
+    fn turn_writer_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        by.run_user_code(UserCode::Cleanup, || work.ctx.response.clear());
+        work.time_has_passed();
+        user_code::turn_away(&mut work.ctx);
+        self.note_turned_away();
+        service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
@@ -415,6 +466,26 @@ impl Exchange {
     /// When the response cannot be completed, so that the connection has to end. What was collected before is the
     /// client's.
     pub(crate) fn next_piece(
+        &mut self,
+        work: &mut Workspace,
+        transport: &dyn Transport,
+        waker: &dyn Fn() -> Waker,
+        by: &mut impl Runner,
+    ) -> Result<Piece, Error> {
+        let before = work.output.position();
+        let brought = self.bring_piece(work, transport, waker, by);
+        match &brought {
+            Ok(Piece::InOutput) => self.note_piece(work.output.position() - before),
+            Ok(Piece::Sent(count)) => self.note_piece(*count as u64),
+            Ok(Piece::None) => self.note_streamed(),
+            Ok(Piece::Blocked | Piece::Waiting) => {}
+            Err(error) if error.is_body() => self.note_failed_source(),
+            Err(_) => {}
+        }
+        brought
+    }
+
+    fn bring_piece(
         &mut self,
         work: &mut Workspace,
         transport: &dyn Transport,
@@ -583,7 +654,7 @@ impl Exchange {
     /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
     /// server's timeouts and rates are these.
     pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
-        let config = self.config.as_deref().unwrap_or(&RequestConfig::NOTHING);
+        let config = self.apart.as_deref().map_or(&RequestConfig::NOTHING, |apart| &apart.config);
         Patience {
             read: config.reading(server.read, server.body_rate),
             write: config.writing(server.write, server.response_rate),
@@ -591,15 +662,17 @@ impl Exchange {
     }
 
     fn limits(&self, settings: &Settings) -> Limits {
-        self.config.as_ref().map_or(settings.limits, |config| config.apply(&settings.limits))
+        self.apart.as_ref().map_or(settings.limits, |apart| apart.config.apply(&settings.limits))
     }
 
     /// Takes over what is different for the request whose head has just arrived.
     fn configure(&mut self, config: RequestConfig) {
-        match &mut self.config {
-            Some(present) => **present = config,
+        match &mut self.apart {
+            Some(apart) => apart.config = config,
             // For most connections that is never.
-            None if config != RequestConfig::default() => self.config = Some(Box::new(config)),
+            None if config != RequestConfig::default() => {
+                self.apart = Some(Box::new(Apart { config, ..Apart::default() }));
+            }
             None => {}
         }
     }

@@ -4,10 +4,12 @@
 //! more than its connection. In a handler or a hook it costs one request; in what produces a body, the
 //! connection, because the peer is in the middle of a message.
 
-use crate::config::hooks::{ErrorHandlerFn, HeadHooks};
+use crate::config::hooks::{ErrorHandlerFn, HeadHooks, Observers};
 use crate::config::request_config::RequestConfig;
-use crate::ctx::{Handler, RequestCtx};
+use crate::ctx::{ConnInfo, Handler, RequestCtx};
 use crate::message::response::{BodyWriter, Outgoing, Stream};
+use crate::observe::ConnState;
+use crate::observe::notice::Notice;
 use crate::proto::{Limits, ProtoError, ServerSession, refusal_text};
 use crate::serve::error::Error;
 use crate::util::panic::{self, Panicked};
@@ -69,6 +71,32 @@ pub(crate) fn refuse(handler: &ErrorHandlerFn, ctx: &mut RequestCtx, error: Prot
     panic::call(|| handler(ctx, error))
         .inspect_err(|panicked| log::error!("the error handler {panicked}; answered {}", error.status()))
         .is_ok()
+}
+
+/// Tells observers of the connection `info` what is in the list, in order.
+pub(crate) fn tell(observers: &Observers, info: &ConnInfo, list: Vec<Notice>) {
+    for notice in list {
+        match notice {
+            Notice::State(state) => tell_state(observers, info, state),
+            Notice::Completed(mut completed, ended) => {
+                completed.times.sent = ended.elapsed();
+                for told in &observers.completed {
+                    if let Err(panicked) = panic::call(|| told(&completed)) {
+                        log::error!("a function that is told of completed requests {panicked}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells them what the connection is doing.
+pub(crate) fn tell_state(observers: &Observers, info: &ConnInfo, state: ConnState) {
+    if let Some(told) = &observers.conn_state {
+        if let Err(panicked) = panic::call(|| told(info, state)) {
+            log::error!("the function that is told the states of connections {panicked}");
+        }
+    }
 }
 
 /// Answers a method that is not served because only GET and HEAD are.

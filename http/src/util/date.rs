@@ -42,6 +42,44 @@ impl HttpDate {
     }
 }
 
+/// A day and a time of day, of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Civil {
+    pub(crate) year: u64,
+    /// From 1.
+    pub(crate) month: u8,
+    /// From 1.
+    pub(crate) day: u8,
+    pub(crate) hour: u8,
+    pub(crate) minute: u8,
+    pub(crate) second: u8,
+}
+
+/// A time as people write it, and the milliseconds beyond. The epoch for earlier times, the end of the year 9999 for
+/// later ones.
+pub(crate) fn civil(time: SystemTime) -> (Civil, u32) {
+    let since = since_epoch(time);
+    let seconds = since.as_secs().min(SECONDS_MAX);
+    let of_day = seconds % 86_400;
+    // Years begin in March, so that the day of a leap year is the last; 1970-03-01 is the day 719468 of that calendar,
+    // whose eras of 400 years all have as many days.
+    let day = seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (day / 146_097, day % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let civil = Civil {
+        year: era * 400 + year_of_era + u64::from(month <= 2),
+        month: month as u8,
+        day: (day_of_year - (153 * from_march + 2) / 5 + 1) as u8,
+        hour: (of_day / 3600) as u8,
+        minute: (of_day / 60 % 60) as u8,
+        second: (of_day % 60) as u8,
+    };
+    (civil, since.subsec_millis())
+}
+
 /// How long after the Unix epoch; zero for earlier times.
 pub(crate) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -55,6 +93,23 @@ pub(crate) fn whole_seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_that_of_the_date_field() {
+        let mut date = HttpDate::new();
+        let days = (0..3_000_000).step_by(37).chain([11_016, 11_017, 47_540, 47_541, 364, 365, 789, 790]);
+        for seconds in days.map(|day| (day * 86_400 + 86_399).min(SECONDS_MAX)) {
+            let (civil, _) = civil(UNIX_EPOCH + Duration::from_secs(seconds));
+            let text = std::str::from_utf8(date.at(seconds)).expect("text").to_owned();
+            let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+            let month = &months[usize::from(civil.month - 1) * 3..][..3];
+            let told = format!("{:02} {month} {:04} {:02}:", civil.day, civil.year, civil.hour);
+            assert!(text.contains(&told), "{civil:?} is not {text}");
+        }
+        let (civil, millis) = civil(UNIX_EPOCH + Duration::from_millis(784_111_777_042));
+        let expected = Civil { year: 1994, month: 11, day: 6, hour: 8, minute: 49, second: 37 };
+        assert_eq!((civil, millis), (expected, 42));
+    }
 
     #[test]
     fn renders_any_second() {

@@ -23,6 +23,8 @@ pub(crate) struct Output {
     bytes: Vec<u8>,
     tail: Vec<u8>,
     sent: usize,
+    /// All that was ever sent from here.
+    passed: u64,
 }
 
 impl Output {
@@ -65,6 +67,12 @@ impl Output {
         self.bytes.len() + self.tail.len() - self.sent
     }
 
+    /// Counts every byte that was ever appended here and not forgotten: where the next one goes.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        self.passed + self.len() as u64
+    }
+
     /// Whether everything has been sent.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
@@ -78,6 +86,7 @@ impl Output {
     pub(crate) fn advance(&mut self, count: usize) {
         assert!(count <= self.len(), "a write reported more bytes than it was given");
         self.sent += count;
+        self.passed += count as u64;
         if self.is_empty() {
             self.clear();
         }

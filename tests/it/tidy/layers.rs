@@ -35,8 +35,8 @@ const POOL: &[&str] = &[
     "remote",
 ];
 const HTTP: &[&str] = &[
-    "util", "stop", "wire", "values", "proto", "message", "ctx", "config", "serve", "engine", "server",
-    "unstable",
+    "util", "stop", "wire", "values", "proto", "message", "ctx", "observe", "config", "serve", "engine",
+    "server", "unstable",
 ];
 
 /// The source of a library.

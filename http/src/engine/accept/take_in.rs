@@ -15,8 +15,10 @@ use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::Shard;
 use crate::engine::shard::clock::{ConnClock, first_deadline};
 use crate::engine::shard::load::lightest;
+use crate::observe::ConnState;
 use crate::proto::append_refusal;
 use crate::serve::refusal::Refusal;
+use crate::serve::user_code;
 use crate::util::date;
 use crate::wire::transport::Transport;
 
@@ -59,10 +61,17 @@ impl<'a> Reception<'a> {
             return self.refuse(transport, &info, refused);
         }
         engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let observers = &engine.service.settings.hooks.observers;
+        // Kept only for those who want to know.
+        let observed = observers.conn_state.as_ref().map(|_| info.clone());
+        user_code::tell_state(observers, &info, ConnState::New);
         let now = engine.clock.millis();
         let clock = ConnClock::new(now, first_deadline(now, &engine.service.settings.timeouts));
         if let Err(error) = self.shard(now).add(transport, info, clock) {
             engine.admission.leave(address);
+            if let Some(info) = observed {
+                user_code::tell_state(observers, &info, ConnState::Closed);
+            }
             if !engine.is_stopping() {
                 self.warnings.not_added.say(format_args!("closed a new connection: {error}"));
             }
@@ -95,12 +104,15 @@ impl<'a> Reception<'a> {
     fn refuse(&mut self, transport: Arc<dyn Transport>, info: &ConnInfo, refused: Refusal) {
         let service = &self.engine.service;
         service.counters.refuse_connection(refused);
+        user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
         let mut default_fields = service.settings.default_fields();
         let defaults = default_fields.at(date::whole_seconds(info.time()));
         let mut answer = Vec::new();
         append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
         // A new socket's buffer has room for it; if not, closing says enough.
         let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
+        drop(transport);
+        user_code::tell_state(&service.settings.hooks.observers, info, ConnState::Closed);
         match refused {
             Refusal::Concurrency => self.warnings.concurrency.say(format_args!(
                 "refused a connection: `concurrency` connections are open, none of them idle; consider raising it"

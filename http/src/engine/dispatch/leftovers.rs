@@ -1,4 +1,5 @@
-//! What users gave us, and what no driver may drop for now: dropping is the user's code, too, and may block.
+//! What users gave us, and what no driver may drop for now: dropping is the user's code, too, and may block. So is what
+//! observers are told of connections that have ended.
 //!
 //! The rule: whoever may block drops it before it takes anything else up, and a driver does when it may run such code again.
 
@@ -24,10 +25,16 @@ impl Leftovers {
         self.count.store(things.len(), Ordering::Relaxed);
     }
 
+    /// Whether there are none, as far as can be seen without the lock.
+    #[inline]
+    pub(crate) fn are_none(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
     /// Takes the first, for the caller to drop it.
     #[inline]
     pub(crate) fn take(&self) -> Option<Box<dyn Send>> {
-        if self.count.load(Ordering::Relaxed) == 0 {
+        if self.are_none() {
             return None;
         }
         let mut things = self.things.lock();

@@ -43,6 +43,9 @@ impl Route {
     /// That of what is refused, whatever it is.
     pub(crate) const REFUSED: Self = Self { own: 0x7265_6675, prefix: 0x7265_6675 };
 
+    /// That of what observers are told, whatever it is.
+    pub(crate) const NOTICES: Self = Self { own: 0x6e6f_7469, prefix: 0x6e6f_7469 };
+
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
         Route { own: !self.own, prefix: !self.prefix }

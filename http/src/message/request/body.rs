@@ -121,6 +121,7 @@ impl Request {
     /// Cuts what was decoded out of the buffer, so that the buffer need not grow.
     fn drop_window(&mut self) {
         if matches!(self.found.rest, Rest::Missing { .. }) {
+            self.passed += self.found.body.len() as u64;
             self.found.drop_decoded(&mut self.input);
             self.cursor = 0;
         }
@@ -176,6 +177,7 @@ impl Request {
         match lent.read(&mut into[..most]) {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
+                self.passed += count as u64;
                 let missing = missing - count as u64;
                 self.found.rest = match missing {
                     0 => Rest::None,

@@ -46,6 +46,8 @@ pub struct Request {
     path: String,
     /// How many bytes of the body were read by a reader.
     cursor: usize,
+    /// Bytes of the body that were read, and are in the input no more.
+    passed: u64,
     /// Why the rest of the body cannot be had, when that is so.
     failure: Option<Failure>,
     edits: Option<Box<edit::Edits>>,
@@ -61,6 +63,7 @@ impl Request {
             found: Received::default(),
             path: String::new(),
             cursor: 0,
+            passed: 0,
             failure: None,
             edits: None,
             form: KeptForm::default(),
@@ -298,6 +301,11 @@ impl Request {
     /// Whether the whole body has arrived. Always, unless the server streams request bodies.
     pub fn is_body_complete(&self) -> bool {
         self.found.rest == Rest::None || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
+    }
+
+    /// Bytes of the head and of as much of the body as was received for it, without framing.
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.passed + self.found.body.end as u64
     }
 
     /// The buffer that the connection reads into while this request object serves it.

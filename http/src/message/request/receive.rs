@@ -99,6 +99,20 @@ impl Request {
         self.adopt();
     }
 
+    /// The head as it was received, as a request of its own: without the body.
+    pub(crate) fn copy_head(&self) -> Self {
+        let mut copy = Self::empty();
+        let unread = self.input.unread();
+        let end = self.found.body.start.min(unread.len());
+        copy.input.receive(&unread[..end]);
+        copy.found.head = self.found.head;
+        copy.found.fields.clone_from(&self.found.fields);
+        copy.found.stamp = self.found.stamp;
+        copy.found.body = end..end;
+        copy.adopt();
+        copy
+    }
+
     /// Begins anew with what was found.
     #[inline]
     fn adopt(&mut self) {
@@ -132,6 +146,7 @@ impl Request {
     #[inline]
     fn forget_own(&mut self) {
         self.cursor = 0;
+        self.passed = 0;
         self.failure = None;
         self.edits = None;
         self.form = KeptForm::default();

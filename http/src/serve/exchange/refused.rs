@@ -28,14 +28,23 @@ impl Exchange {
                 return;
             }
         }
-        self.refuse_plainly(error, work);
+        self.refuse_plainly(error, work, service);
     }
 
     /// Tells the peer why what it sent is not served, in the server's own words.
-    pub(crate) fn refuse_plainly(&mut self, error: ProtoError, work: &mut Workspace) {
-        let Workspace { ctx, output, default_fields, moment, .. } = work;
+    pub(crate) fn refuse_plainly(&mut self, error: ProtoError, work: &mut Workspace, service: &Service) {
+        let is_request = !self.session.is_draining();
+        let before = work.output.position();
+        let Workspace { ctx, output, default_fields, moment, .. } = &mut *work;
         let defaults = default_fields.at(moment.unix_seconds);
         ctx.request.refuse(&mut self.session, error, output, &defaults);
+        if is_request && self.is_observed() {
+            ctx.request.salvage(service.settings.limits.head_bytes());
+            ctx.begin(self.session.requests() + 1, moment.wall);
+            ctx.response.set_status_code(error.status());
+            let sent = work.output.position() - before;
+            self.note_refused(work, service, error, sent);
+        }
         self.forget_refused(work);
     }
 
@@ -48,7 +57,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) {
         let Some(ErrorHandler(handler)) = &service.settings.hooks.refused else {
-            return self.refuse_plainly(error, work);
+            return self.refuse_plainly(error, work, service);
         };
         let Workspace { ctx, moment, clock, .. } = work;
         ctx.request.salvage(service.settings.limits.head_bytes());
@@ -69,6 +78,7 @@ impl Exchange {
             );
             is_answered = false;
         }
+        let before = work.output.position();
         if is_answered {
             self.session.take_for_refused(ctx.request.input());
             let defaults = work.default_fields.at(work.moment.unix_seconds);
@@ -78,7 +88,10 @@ impl Exchange {
             let Workspace { ctx, output, .. } = work;
             let defaults = work.default_fields.at(work.moment.unix_seconds);
             ctx.request.refuse(&mut self.session, error, output, &defaults);
+            ctx.response.set_status_code(error.status());
         }
+        let sent = work.output.position() - before;
+        self.note_refused(work, service, error, sent);
         if work.ctx.holds_users_values() {
             by.run_user_code(UserCode::Cleanup, || work.ctx.end());
             work.time_has_passed();
