@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::core::Priority;
+use crate::sync::StdArc;
 
 /// The levels of urgency, the most urgent first.
 pub(super) const LEVELS: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
@@ -89,12 +90,12 @@ impl Sent {
 
 /// By what a source finds one delivery again. It means something to the source that made it alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Receipt(String);
+pub struct Receipt(StdArc<str>);
 
 impl Receipt {
     /// As a source writes it.
     pub fn new(text: impl Into<String>) -> Self {
-        Receipt(text.into())
+        Receipt(text.into().into())
     }
 
     /// As it was written.

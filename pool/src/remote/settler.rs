@@ -49,7 +49,7 @@ fn tell(lines: &Lines, settlements: Vec<Settlement>) -> Result<(), SourceError> 
     let is_done = |settlement: &Settlement| matches!(settlement.verdict, Verdict::Done);
     let (done, mut others): (Vec<_>, Vec<_>) = settlements.into_iter().partition(is_done);
     if !done.is_empty() {
-        let receipts: Vec<Receipt> = done.iter().map(|settlement| settlement.receipt.clone()).collect();
+        let receipts: Vec<Receipt> = done.into_iter().map(|settlement| settlement.receipt).collect();
         match lines.source.acknowledge(&receipts) {
             Ok(known) => {
                 let known = known.min(receipts.len());
@@ -59,7 +59,8 @@ fn tell(lines: &Lines, settlements: Vec<Settlement>) -> Result<(), SourceError> 
                 });
             }
             Err(error) => {
-                others.extend(done);
+                let done = |receipt| Settlement { receipt, verdict: Verdict::Done };
+                others.extend(receipts.into_iter().map(done));
                 lines.ledger.put_back(others);
                 return Err(error);
             }

@@ -1,7 +1,7 @@
 //! What the keys of a queue are called, and what a receipt says.
 
 use crate::core::Priority;
-use crate::remote::job::{LEVELS, Receipt};
+use crate::remote::job::{JobId, LEVELS, Receipt};
 
 /// The one group of each stream.
 pub(super) const GROUP: &str = "workers";
@@ -46,6 +46,11 @@ impl Keys {
 /// The number of a level among the streams.
 pub(super) fn level_of(priority: Priority) -> usize {
     LEVELS.iter().position(|level| *level == priority).expect("every priority is a level")
+}
+
+/// The head of a job that is sent.
+pub(super) fn head(id: &JobId, version: u32) -> String {
+    format!("{id} {version} 0")
 }
 
 /// What a receipt says: which entry of which stream, and in which of its deliveries.

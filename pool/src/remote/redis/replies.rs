@@ -72,32 +72,37 @@ pub(super) fn tended(value: Value) -> RedisResult<Tended> {
 
 /// An entry as a job. One that is none is one with a fault, so that it is not tried for ever.
 fn delivery(level: usize, entry: String, count: u32, fields: Value) -> RedisResult<Delivery> {
-    let (mut id, mut version, mut attempts, mut body) = (None, None, None, None);
+    let (mut head, mut body) = (None, None);
     let mut fields = list(fields)?.into_iter();
     while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        let value = bytes(value)?;
-        let text = || std::str::from_utf8(&value).ok();
-        match bytes(name)?.as_slice() {
-            b"i" => id = text().map(JobId::new),
-            b"v" => version = text().and_then(|text| text.parse().ok()),
-            b"a" => attempts = text().and_then(|text| text.parse::<u32>().ok()),
+        let (name, value) = (bytes(name)?, bytes(value)?);
+        match name.as_slice() {
+            b"h" => head = read_head(&value),
             b"b" => body = Some(value),
             _ => {}
         }
     }
-    let fault = match (&id, version, attempts, &body) {
-        (Some(_), Some(_), Some(_), Some(_)) => None,
-        _ => Some(format!("the entry {entry} has not the fields of a job: i, v, a and b")),
+    let fault = match (&head, &body) {
+        (Some(_), Some(_)) => None,
+        _ => Some(format!("the entry {entry} has not the fields of a job, h and b")),
     };
+    let (id, version, attempts) = head.unwrap_or_else(|| (JobId::new(&entry), 0, 0));
     Ok(Delivery {
         receipt: Leaf { level, count, entry: &entry }.write(),
-        id: id.unwrap_or_else(|| JobId::new(entry)),
-        version: version.unwrap_or(0),
+        id,
+        version,
         body: body.unwrap_or_default(),
-        attempt: attempts.unwrap_or(0).saturating_add(count),
+        attempt: attempts.saturating_add(count),
         priority: *LEVELS.get(level).ok_or_else(|| odd("an unknown level"))?,
         fault,
     })
+}
+
+/// Id, version and attempts before, as [`super::names::head`] writes them.
+fn read_head(head: &[u8]) -> Option<(JobId, u32, u32)> {
+    let mut parts = std::str::from_utf8(head).ok()?.split(' ');
+    let id = JobId::new(parts.next()?);
+    Some((id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// Where the group of each of these answers of `XINFO GROUPS` has got to.

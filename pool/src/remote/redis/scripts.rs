@@ -1,7 +1,8 @@
 //! The scripts: each is one step to everybody else.
 //!
-//! An entry of a stream has the fields `i` (id), `v` (version), `a` (attempts before) and `b` (body); packed, with the
-//! level as `p`, a job lies in the sorted set and among the dead letters.
+//! An entry of a stream has the fields `h` (head: id, version and attempts before, with a space between) and `b` (body), no
+//! more, because each field of each entry is read and written for every job. Packed, by its parts and with the level as
+//! `p`, a job lies in the sorted set and among the dead letters.
 
 /// Functions of several scripts.
 macro_rules! with_functions {
@@ -27,18 +28,17 @@ local function fields(stream, entry)
     f[e[1][2][n]] = e[1][2][n + 1]
     all[#all + 1] = e[1][2][n] .. '=' .. e[1][2][n + 1]
   end
+  local i, v, a = string.match(f.h or '', '^(%S+) (%d+) (%d+)$')
+  if i and f.b then return { i = i, v = v, a = a, b = f.b } end
   -- What is no job of ours is kept as it is.
-  if not (f.i and f.v and f.a and f.b) then
-    f = { i = entry, v = '0', a = '0', b = table.concat(all, '\n') }
-  end
-  return f
+  return { i = entry, v = '0', a = '0', b = table.concat(all, '\n') }
 end
 local function remove(stream, group, entry)
   redis.call('XACK', stream, group, entry)
   redis.call('XDEL', stream, entry)
 end
 local function add(stream, j)
-  redis.call('XADD', stream, '*', 'i', j.i, 'v', j.v, 'a', j.a, 'b', j.b)
+  redis.call('XADD', stream, '*', 'h', j.i .. ' ' .. j.v .. ' ' .. j.a, 'b', j.b)
 end
 ",
             $script

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::{Client, Pipeline, Value};
 
 use super::link::{Link, eval, meaning};
-use super::names::{GROUP, Keys, Leaf, level_of};
+use super::names::{GROUP, Keys, Leaf, head, level_of};
 use super::{replies, scripts};
 use crate::remote::error::SourceError;
 use crate::remote::job::{DeadLetter, Delivery, JobId, NewJob, QueueDepth, Receipt, Sent, levels_in_turn};
@@ -17,6 +17,8 @@ const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often jobs that are due are looked for, when it is not known when the next one is.
 const TEND_EVERY: Duration = Duration::from_millis(100);
+/// How often leases that have run out are looked for: each eighth of one, and no less often than this.
+const LONGEST_CLAIM_PAUSE: Duration = Duration::from_secs(1);
 /// For how long an answer may be waited for beyond a planned wait is the timeout; no planned wait is longer than this.
 const LONGEST_BLOCK: Duration = Duration::from_secs(1);
 /// Names of consumers that have nothing pending are removed when they were not heard of for so long.
@@ -64,6 +66,7 @@ struct Fetching {
     link: Link,
     turn: u64,
     tend_at: Option<Instant>,
+    claim_at: Option<Instant>,
     /// Where to go on looking for leases that have run out.
     cursors: Vec<String>,
 }
@@ -109,6 +112,7 @@ impl RedisBuilder {
                 link: link(LONGEST_BLOCK),
                 turn: 0,
                 tend_at: None,
+                claim_at: None,
                 cursors: vec!["0-0".to_owned(); 3],
             }),
             telling: Mutex::new(link(Duration::ZERO)),
@@ -158,6 +162,9 @@ impl RedisQueue {
     fn tend(&self, fetching: &mut Fetching, limit: usize) -> Result<Vec<Delivery>, SourceError> {
         let [high, normal, low] = self.keys.streams.each_ref().map(String::as_str);
         let on = [high, normal, low, &self.keys.delayed];
+        let now = Instant::now();
+        let claims = fetching.claim_at.is_none_or(|at| at <= now);
+        let limit = if claims { limit } else { 0 };
         let Fetching { link, cursors, .. } = fetching;
         let value: Value = link.eval(&self.keys, scripts::TEND, &on, |command| {
             command.arg(GROUP).arg(&self.consumer).arg(millis(self.lease).max(1)).arg(limit).arg(&*cursors);
@@ -165,7 +172,11 @@ impl RedisQueue {
         let tended = replies::tended(value).map_err(|error| meaning(error, &self.keys.delayed))?;
         fetching.cursors = tended.cursors;
         let due_in = tended.due_in.map_or(TEND_EVERY, Duration::from_millis).min(TEND_EVERY);
-        fetching.tend_at = Instant::now().checked_add(due_in);
+        fetching.tend_at = now.checked_add(due_in);
+        // There may be more, when as many came as were asked for.
+        if claims && tended.taken.len() < limit {
+            fetching.claim_at = now.checked_add((self.lease / 8).min(LONGEST_CLAIM_PAUSE));
+        }
         Ok(tended.taken)
     }
 
@@ -259,8 +270,7 @@ fn add(all: &mut Pipeline, keys: &Keys, job: &NewJob) {
     let NewJob { id, version, body, priority, delay, key } = job;
     let stream = keys.stream(*priority);
     if delay.is_zero() && key.is_none() {
-        all.cmd("XADD").arg(stream).arg("*").arg("i").arg(id.as_str()).arg("v").arg(*version);
-        all.arg("a").arg(0).arg("b").arg(body.as_slice());
+        all.cmd("XADD").arg(stream).arg("*").arg("h").arg(head(id, *version)).arg("b").arg(body.as_slice());
         return;
     }
     let (name, span) = match key {
