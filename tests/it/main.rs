@@ -83,6 +83,7 @@ mod pool_stats;
 mod pool_stop;
 mod pool_sub;
 mod pool_submit;
+mod pool_task_graphs;
 mod pool_threads;
 mod pool_timed;
 mod pool_times;

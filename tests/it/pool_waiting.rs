@@ -373,6 +373,20 @@ fn pool_f1_a_task_that_its_submitter_runs_may_not_wait_for_that() {
     assert_eq!(pool.stats().ran_by_caller, 1);
 }
 
+#[test]
+fn pool_f1_a_worker_that_waits_for_a_map_is_seen_to_sleep() {
+    for _ in 0..20 {
+        let pool = tasks(2, 0);
+        let (handle, inside) = (pool.clone(), pool.clone());
+        let outer = pool.spawn(move || {
+            // Run by the other worker, which then waits for room, or here when that one is late.
+            let answers = handle.map_unordered(0..4, move |_| submission(&inside));
+            answers.filter(|answer| !matches!(answer, Ok(()) | Err(Refusal::WouldDeadlock))).count()
+        });
+        assert_eq!(outer.unwrap().join_timeout(PATIENCE).expect("no deadlock").unwrap(), 0);
+    }
+}
+
 /// Fork and join, in place where the pool refuses.
 fn fibonacci(pool: &TaskPool, number: u64) -> u64 {
     if number < 2 {

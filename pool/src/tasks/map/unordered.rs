@@ -14,6 +14,8 @@ use crate::sync::{Arc, Condvar, Instant, Mutex};
 use crate::tasks::cell::TaskResult;
 use crate::tasks::error::{TaskError, TaskPanic};
 use crate::tasks::scope::Errand;
+use crate::threads::identity::{self, PoolIdentity};
+use crate::waits::{self, Wait, WayOut, WorkerKey};
 
 /// How long a worker that is free may take to come. A long item in the hands of who asks would hold up the others.
 const TO_COME: Duration = Duration::from_millis(2);
@@ -32,8 +34,17 @@ pub struct MapUnordered<'a, I: Iterator, R> {
 }
 
 struct Outbox<R> {
-    outcomes: Mutex<VecDeque<TaskResult<R>>>,
+    state: Mutex<OutboxState<R>>,
     filled: Condvar,
+    /// Whose workers fill it.
+    pool: PoolIdentity,
+}
+
+struct OutboxState<R> {
+    outcomes: VecDeque<TaskResult<R>>,
+    /// Who waits, if it is a worker that is noted as [sleeping](crate::waits); whoever puts something in notes that it does no
+    /// more.
+    sleeper: Option<WorkerKey>,
 }
 
 impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R>
@@ -44,7 +55,7 @@ where
     where
         F: Fn(I::Item) -> R + Send + Sync + 'a,
     {
-        let outbox = Arc::new(Outbox { outcomes: Mutex::default(), filled: Condvar::new() });
+        let outbox = Arc::new(Outbox::new(place.pool().identity()));
         let filled = outbox.clone();
         let intake = Intake::new(items, place, move |item| {
             filled.put(catch(|| map(item)).map_err(|value| TaskError::Panicked(TaskPanic::new(value))));
@@ -89,29 +100,47 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
 }
 
 impl<R> Outbox<R> {
+    fn new(pool: PoolIdentity) -> Self {
+        let state = OutboxState { outcomes: VecDeque::new(), sleeper: None };
+        Outbox { state: Mutex::new(state), filled: Condvar::new(), pool }
+    }
+
     fn put(&self, outcome: TaskResult<R>) {
-        self.outcomes.lock().push_back(outcome);
+        let mut state = self.state.lock();
+        state.outcomes.push_back(outcome);
+        if let Some(sleeper) = state.sleeper.take() {
+            waits::wake(sleeper);
+        }
+        drop(state);
         self.filled.notify_one();
     }
 
     fn look(&self) -> Option<TaskResult<R>> {
-        self.outcomes.lock().pop_front()
+        self.state.lock().outcomes.pop_front()
     }
 
     /// Waits for an outcome, until `deadline` if there is one.
     fn take(&self, deadline: Option<Instant>) -> Option<TaskResult<R>> {
-        let mut outcomes = self.outcomes.lock();
+        let worker = identity::sleeper();
+        let mut state = self.state.lock();
         let mut late = false;
         loop {
-            if let Some(outcome) = outcomes.pop_front() {
+            if let Some(outcome) = state.outcomes.pop_front() {
                 return Some(outcome);
             }
             if late {
                 return None;
             }
-            (outcomes, late) = match deadline {
-                Some(deadline) => self.filled.wait_until(outcomes, deadline),
-                None => (self.filled.wait(outcomes), false),
+            (state, late) = match (deadline, &worker, state.sleeper) {
+                (Some(deadline), ..) => self.filled.wait_until(state, deadline),
+                (None, Some(worker), None) => {
+                    state.sleeper = Some(worker.key());
+                    let noted = waits::fall_asleep(worker, Wait::Free(self.pool.key()), WayOut::Nothing);
+                    drop(state);
+                    waits::ring(noted.unwrap_or_default());
+                    (self.state.lock(), false)
+                }
+                (None, ..) => (self.filled.wait(state), false),
             };
         }
     }
