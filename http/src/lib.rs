@@ -78,7 +78,8 @@
 //!   [`form::Options`] or [`multipart::Limits`], also in what they unpack to.
 //! - To change the program without a pause, two processes may listen on one port:
 //!   [`reuse_port`](ServerBuilder::reuse_port).
-//! - [`Server::stats`] has the counters: requests, refusals by cause, panics, workers. Messages go to the `log` crate;
+//! - [`Server::stats`] has the counters: connections, requests, refusals by cause, latencies, panics, workers; a [`Probe`]
+//!   answers with them in Prometheus's form, and to those who ask whether the server is ready. Messages go to the `log` crate;
 //!   those of failing and panicking handlers at level `Error`, those about requests that were refused at level `Debug`.
 //!   Without a logger (`env_logger`, ...) nobody sees why a 500 or a 400 was answered.
 //!
@@ -126,12 +127,16 @@ pub use message::response::{IntoStatus, Response, TrailerError};
 pub use observe::ConnState;
 pub use observe::access_log::{AccessLog, AccessLogForm};
 pub use observe::completed::{CompletedRequest, RequestOutcome};
+pub use observe::latency::LatencyHistogram;
+pub use observe::response_counts::ResponseCounts;
 pub use proto::ProtoError;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]
 pub use server::run;
-pub use server::{RunningServer, Server, ServerStats, ShutdownError, listen_and_serve};
+pub use server::{
+    ConnectionCounts, GivenUp, Probe, RunningServer, Server, ServerStats, ShutdownError, listen_and_serve,
+};
 pub use stop::{StopHook, StopSignal};
 pub use values::args::{ArgError, Args};
 pub use values::cookie::Cookie;

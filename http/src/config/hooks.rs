@@ -57,14 +57,8 @@ pub(crate) type OnConnState = Arc<dyn Fn(&ConnInfo, ConnState) + Send + Sync>;
 pub(crate) struct Observers {
     pub(crate) completed: Vec<OnComplete>,
     pub(crate) conn_state: Option<OnConnState>,
-}
-
-impl Observers {
     /// Whether there are any.
-    #[inline]
-    pub(crate) fn are_any(&self) -> bool {
-        self.conn_state.is_some() || !self.completed.is_empty()
-    }
+    pub(crate) are_any: bool,
 }
 
 impl fmt::Debug for Observers {

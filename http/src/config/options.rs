@@ -741,6 +741,7 @@ impl ServerBuilder {
     /// ```
     pub fn on_complete(mut self, told: impl Fn(&CompletedRequest) + Send + Sync + 'static) -> Self {
         self.hooks.observers.completed.push(Arc::new(told));
+        self.hooks.observers.are_any = true;
         self
     }
 
@@ -777,6 +778,7 @@ impl ServerBuilder {
     // SRV-11.
     pub fn conn_state(mut self, told: impl Fn(&ConnInfo, ConnState) + Send + Sync + 'static) -> Self {
         self.hooks.observers.conn_state = Some(Arc::new(told));
+        self.hooks.observers.are_any = true;
         self
     }
 

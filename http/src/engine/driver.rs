@@ -178,6 +178,7 @@ impl Host for Driver<'_> {
 pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd {
     let shard = &engine.shards[index];
     let mut work = engine.workspace();
+    (work.times_all, work.waits_since) = (false, None);
     let timing = SelfTiming::new();
     let mut driver = Driver {
         engine,
@@ -282,7 +283,7 @@ impl Driver<'_> {
     fn withdraw(&mut self, ticket: Ticket, work: &mut PooledWorkspace) {
         let engine = self.engine;
         let withdrawn = engine.dispatch.queue.withdraw(ticket, engine.clock.elapsed(), HALF_CLOSE);
-        if let Some(HandedOver { shard, mut conn }) = withdrawn {
+        if let Some(HandedOver { shard, mut conn, .. }) = withdrawn {
             engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);
             let _ = turn::abandon(&mut conn, work, self);
             engine.close(&engine.shards[shard], conn);

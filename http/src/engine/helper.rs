@@ -69,6 +69,7 @@ impl Host for Helper<'_> {
 pub(crate) fn serve_handed_over(engine: &Arc<Engine>, first: Option<(Lane, HandedOver)>) {
     let Some(mut next) = first else { return };
     let mut work = engine.workspace();
+    work.times_all = true;
     loop {
         let (lane, handed) = next;
         let begun = Instant::now();
@@ -93,9 +94,11 @@ pub(crate) fn next_piece(engine: &Engine, lane: Lane) -> Option<(Lane, HandedOve
 
 /// Serves one connection until it can be parked; says which lane that turned out to belong to.
 fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedOver) -> Lane {
-    let HandedOver { shard: index, mut conn } = handed;
+    let HandedOver { shard: index, mut conn, since } = handed;
     let shard = &engine.shards[index];
     let mut helper = Helper { engine, route: conn.course.route, waits_for_client: false, lane };
+    // A request is as old as its wait for a worker.
+    work.waits_since = Some(since);
     loop {
         work.moment = engine.clock.now();
         let mut end = turn::serve(engine, &mut conn, work, &mut helper);

@@ -76,7 +76,7 @@ use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::Sighting;
-use crate::engine::shard::{CONNECTIONS_MAX, Shard};
+use crate::engine::shard::{CONNECTIONS_MAX, IdleCounts, Shard};
 use crate::engine::stopping::Stopping;
 use crate::observe::ConnState;
 use crate::serve::exchange::News;
@@ -201,9 +201,16 @@ impl Engine {
         self.admission.open()
     }
 
-    /// Requests of this engine's connections, up to their last turn.
-    pub(crate) fn requests(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.requests()).sum()
+    /// Those of them that are idle.
+    pub(crate) fn idle_connections(&self) -> IdleCounts {
+        self.shards.iter().map(|shard| shard.count_idle()).fold(IdleCounts::default(), |sum, counts| {
+            IdleCounts { resting: sum.resting + counts.resting, fresh: sum.fresh + counts.fresh }
+        })
+    }
+
+    /// Connections that wait for a worker.
+    pub(crate) fn waiting(&self) -> usize {
+        self.dispatch.queue.len()
     }
 
     pub(crate) fn pool_stats(&self) -> PoolStats {

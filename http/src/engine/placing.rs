@@ -14,6 +14,8 @@ use crate::engine::{Engine, balance};
 pub(crate) struct HandedOver {
     pub(crate) shard: usize,
     pub(crate) conn: Box<Conn>,
+    /// Since when, in nanoseconds of the engine's clock.
+    pub(crate) since: u64,
 }
 
 /// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
@@ -45,7 +47,8 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     let may_leave = !conn.sock.has_half_closed();
     // Who is told that no thread can be had: nobody whose response has begun, or is over.
     let is_begun = conn.exchange.is_answering() || conn.exchange.are_news_handed_over();
-    let (handed, now) = (HandedOver { shard: index, conn }, engine.clock.elapsed());
+    let (handed, now) =
+        (HandedOver { shard: index, conn, since: engine.clock.nanos() }, engine.clock.elapsed());
     let queue = &engine.dispatch.queue;
     let waiting =
         if is_begun { Ok(queue.hand_on(lane, handed, now)) } else { queue.hand_over(lane, handed, now) };
@@ -70,7 +73,7 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
 /// Has the shard tell the peer that no worker could be had in time, or cut off a response that has begun; it may be one of
 /// many that have waited since the same moment.
 pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
-    let HandedOver { shard, mut conn } = expired;
+    let HandedOver { shard, mut conn, .. } = expired;
     conn.course.is_turned_away = true;
     engine.shards[shard].give_back(conn);
 }

@@ -19,6 +19,7 @@ use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
+use std::sync::atomic::Ordering;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
@@ -127,6 +128,9 @@ pub(crate) fn end_overdue<H: Host>(
         return TurnEnd::Park;
     }
     let expects = conn.exchange.expects();
+    if conn.awaits == Awaits::Output {
+        engine.service.counters.slow_readers.fetch_add(1, Ordering::Relaxed);
+    }
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
         return abandon(conn, work, host);
     }
@@ -371,7 +375,7 @@ impl<H: Host> Turn<'_, H> {
             }
             let Conn { exchange, sock, token, .. } = &mut *self.conn;
             let waker = || self.engine.shards[sock.shard as usize].waker(*token);
-            match exchange.next_piece(self.work, &*sock.transport, &waker, self.host) {
+            match exchange.next_piece(self.work, &self.engine.service, &*sock.transport, &waker, self.host) {
                 Ok(Piece::InOutput) => {}
                 Ok(Piece::Sent(count)) => self.conn.clock.progressed(count),
                 Ok(Piece::Blocked) => return self.park(Awaits::Output),

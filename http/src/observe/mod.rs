@@ -5,7 +5,9 @@
 pub(crate) mod access_log;
 pub(crate) mod completed;
 mod escape;
+pub(crate) mod latency;
 pub(crate) mod notice;
+pub(crate) mod response_counts;
 
 use std::fmt;
 

@@ -22,7 +22,6 @@ use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 /// The smallest read that is worth a system call.
@@ -154,7 +153,8 @@ impl BlockingDriver<'_> {
             let parker: Weak<Parker> = Arc::downgrade(parker.get_or_init(Arc::default));
             Waker::new(parker, 0)
         };
-        let brought = self.exchange.next_piece(self.work, &**self.transport, &waker, &mut self.by);
+        let brought =
+            self.exchange.next_piece(self.work, self.service, &**self.transport, &waker, &mut self.by);
         if brought.is_err() {
             // What was collected before is the client's.
             let _ = self.flush();
@@ -265,12 +265,9 @@ impl BlockingDriver<'_> {
         Err(error.into())
     }
 
-    /// Counts the requests that came since this was done last.
+    /// Counts what came and went since this was done last.
     fn count(&mut self) {
-        let requests = self.exchange.uncounted_requests();
-        if requests > 0 {
-            self.service.counters.requests.fetch_add(requests, Ordering::Relaxed);
-        }
+        self.work.count_bytes();
     }
 }
 
@@ -285,7 +282,7 @@ mod tests {
     use std::collections::VecDeque;
     use std::io::{Read, Write};
     use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A peer whose bytes arrive in the given pieces; an empty piece is a timeout. Remembers each write.
     #[derive(Clone)]
@@ -495,7 +492,7 @@ mod tests {
         assert!(served.serve(&Peer::new(&["GET", ""])).is_err());
         let counters = &served.service.counters;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        assert_eq!((count(&counters.requests), count(&counters.panics)), (3, 1));
+        assert_eq!((served.service.tallies.sum().responses().total(), count(&counters.panics)), (3, 1));
         let rejections = counters.rejections();
         assert_eq!((rejections.malformed, rejections.timed_out), (1, 1));
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::proto::ProtoError;
 use crate::serve::refusal::Refusal;
 
-/// What is counted across threads. A shard counts its own requests.
+/// What is counted across threads, and seldom.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
@@ -13,8 +13,12 @@ pub(crate) struct Counters {
     pub(crate) workers: WorkerCounters,
     /// Idle connections that were closed to make room for new ones.
     pub(crate) idle_shed: AtomicU64,
-    /// Requests that no shard counts: those of engines that have ended, and of connections without an engine.
-    pub(crate) requests: AtomicU64,
+    /// Clients that were given up because they took too little of a response.
+    pub(crate) slow_readers: AtomicU64,
+    /// Those of the requests that did not come in time whose body was too slow.
+    pub(crate) slow_senders: AtomicU64,
+    /// Handlers that ran for longer than the limit of blocked ones.
+    pub(crate) blocked_handlers: AtomicU64,
     refused_by_concurrency: AtomicU64,
     refused_by_address: AtomicU64,
     head_too_large: AtomicU64,
@@ -91,4 +95,20 @@ pub struct Rejections {
     pub turned_away: u64,
     /// Requests whose client went away while they waited for a thread; not answered.
     pub abandoned: u64,
+}
+
+impl Rejections {
+    /// Each with its cause, in a word.
+    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 8] {
+        [
+            ("concurrency", self.concurrency),
+            ("per_ip", self.per_ip),
+            ("head_too_large", self.head_too_large),
+            ("body_too_large", self.body_too_large),
+            ("timed_out", self.timed_out),
+            ("malformed", self.malformed),
+            ("turned_away", self.turned_away),
+            ("abandoned", self.abandoned),
+        ]
+    }
 }

@@ -145,8 +145,6 @@ pub(crate) struct Exchange {
     outgoing: Option<Box<Outgoing>>,
     /// What hooks have kept for the handler; and what handlers have kept until the streamed response is sent.
     kept: UserValues,
-    /// How many requests [`Exchange::uncounted_requests`] has told of, as far as these bits go.
-    counted_requests: u32,
 }
 
 /// What takes room in those connections only that have a use for it.
@@ -176,7 +174,6 @@ impl Exchange {
             sends_first: false,
             outgoing: None,
             kept: UserValues::default(),
-            counted_requests: 0,
         }
     }
 
@@ -197,7 +194,7 @@ impl Exchange {
         let limits = self.limits(&service.settings);
         let progress = work.ctx.request.advance(&mut self.session, &mut work.output, &limits);
         let observers = &service.settings.hooks.observers;
-        if observers.are_any() && self.note_progress(&progress, &work.output, observers) {
+        if observers.are_any && self.note_progress(&progress, &work.output, observers) {
             return Step::Tell;
         }
         match progress {
@@ -264,7 +261,9 @@ impl Exchange {
         self.note_begin(output);
         let before = output.position();
         ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
-        self.note_head(|| output.position() - before);
+        self.note_head(output.position() - before);
+        work.begin_answer();
+        work.count_answer();
         self.note_answered(work, service);
         let ctx = &mut work.ctx;
         ctx.request.finish(&mut self.session);
@@ -295,6 +294,8 @@ impl Exchange {
         let stays = match self.answer_lent(work, service, by) {
             Ok(stays) => stays,
             Err(error) => {
+                work.count_answer();
+                count_slow_reader(service, &error);
                 self.note_broken(work, service, &error);
                 return Err(error);
             }
@@ -325,6 +326,7 @@ impl Exchange {
     /// Begins to answer the request in the workspace, with what hooks have kept for it.
     fn begin(&mut self, work: &mut Workspace) {
         work.ctx.begin(self.session.requests(), work.moment.wall);
+        work.begin_answer();
         self.note_begin(&work.output);
         if self.is_accepted {
             work.ctx.swap_user_values(&mut self.kept);
@@ -333,6 +335,7 @@ impl Exchange {
 
     /// Forgets the request that was answered. `stays`: so far the connection does.
     fn finish(&mut self, stays: bool, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
+        work.count_answer();
         self.note_answered(work, service);
         self.is_accepted = false;
         if work.ctx.request.finish(&mut self.session).is_some() {
@@ -361,13 +364,12 @@ impl Exchange {
             || (connections.close_on_shutdown && by.is_stopping());
         let Workspace { ctx, output, default_fields, moment, .. } = work;
         let defaults = default_fields.at(moment.unix_seconds);
-        let before = output.position();
-        let body = if self.is_observed() { ctx.response.body().len() } else { 0 };
+        let observed = self.is_observed().then(|| (output.position(), ctx.response.body().len()));
         let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, force_close);
-        self.note_head(|| {
+        if let Some((before, body)) = observed {
             let body = if reply.ending.is_some() { body as u64 } else { 0 };
-            (output.position() - before).saturating_sub(body)
-        });
+            self.note_head((output.position() - before).saturating_sub(body));
+        }
         reply
     }
 
@@ -468,6 +470,7 @@ impl Exchange {
     pub(crate) fn next_piece(
         &mut self,
         work: &mut Workspace,
+        service: &Service,
         transport: &dyn Transport,
         waker: &dyn Fn() -> Waker,
         by: &mut impl Runner,
@@ -476,11 +479,18 @@ impl Exchange {
         let brought = self.bring_piece(work, transport, waker, by);
         match &brought {
             Ok(Piece::InOutput) => self.note_piece(work.output.position() - before),
-            Ok(Piece::Sent(count)) => self.note_piece(*count as u64),
+            Ok(Piece::Sent(count)) => {
+                self.note_piece(*count as u64);
+                work.output.passed(*count);
+            }
             Ok(Piece::None) => self.note_streamed(),
             Ok(Piece::Blocked | Piece::Waiting) => {}
-            Err(error) if error.is_body() => self.note_failed_source(),
-            Err(_) => {}
+            Err(error) => {
+                count_slow_reader(service, error);
+                if error.is_body() {
+                    self.note_failed_source();
+                }
+            }
         }
         brought
     }
@@ -645,12 +655,6 @@ impl Exchange {
         self.stage == ConnStage::ClosingMidRequest || !input.is_empty()
     }
 
-    /// How many requests were made ready since this was asked last.
-    pub(crate) fn uncounted_requests(&mut self) -> u64 {
-        let requests = self.session.requests() as u32;
-        requests.wrapping_sub(std::mem::replace(&mut self.counted_requests, requests)).into()
-    }
-
     /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
     /// server's timeouts and rates are these.
     pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
@@ -675,5 +679,13 @@ impl Exchange {
             }
             None => {}
         }
+    }
+}
+
+/// A response was given up; perhaps because its client took too little of it.
+#[cold]
+fn count_slow_reader(service: &Service, error: &Error) {
+    if error.is_timeout() && error.is_io() {
+        service.counters.slow_readers.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
 //! connection's conversation), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
-//! connections it serves).
+//! connections it serves); `tally` (what is counted on the way).
 
 pub(crate) mod blocking;
 pub(crate) mod counters;
@@ -15,5 +15,6 @@ pub(crate) mod runner;
 pub(crate) mod service;
 pub(crate) mod standalone;
 pub(crate) mod stream;
+pub(crate) mod tally;
 pub(crate) mod user_code;
 pub(crate) mod workspace;

@@ -80,6 +80,13 @@ impl Clock {
         self.started.elapsed()
     }
 
+    /// The same in nanoseconds, which fit for some centuries.
+    #[inline]
+    pub(crate) fn nanos(self) -> u64 {
+        let elapsed = self.elapsed();
+        elapsed.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(elapsed.subsec_nanos()))
+    }
+
     /// The same in milliseconds.
     #[inline]
     pub(crate) fn millis(self) -> u64 {

@@ -3,7 +3,9 @@
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
 use crate::serve::counters::Counters;
+use crate::serve::tally::Tallies;
 use crate::stop::StopSignal;
+use std::sync::Arc;
 
 /// A server's constant part, shared by all its lives and drivers.
 pub(crate) struct Service {
@@ -12,11 +14,13 @@ pub(crate) struct Service {
     pub(crate) counters: Counters,
     /// What tells handlers of the end.
     pub(crate) stop: StopSignal,
+    pub(crate) tallies: Arc<Tallies>,
 }
 
 impl Service {
     /// One that has counted nothing yet.
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
-        Self { settings, handler, counters: Counters::default(), stop: StopSignal::new() }
+        let (stop, tallies) = (StopSignal::new(), Arc::default());
+        Self { settings, handler, counters: Counters::default(), stop, tallies }
     }
 }

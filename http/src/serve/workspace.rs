@@ -6,6 +6,7 @@ use crate::message::request::Request;
 use crate::proto::DefaultFields;
 use crate::serve::moment::{Clock, Moment};
 use crate::serve::service::Service;
+use crate::serve::tally::{Tally, Took};
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 
@@ -23,6 +24,14 @@ pub(crate) struct Workspace {
     pub(crate) clock: Clock,
     /// What responses have unless handlers set it.
     pub(crate) default_fields: DefaultFields,
+    /// What is counted here.
+    tally: Tally,
+    /// Since when the request is here that is answered.
+    began: Began,
+    /// Since when the next request has waited for a worker, in nanoseconds.
+    pub(crate) waits_since: Option<u64>,
+    /// Whoever serves here may wait anyhow, so every request is timed.
+    pub(crate) times_all: bool,
     /// The size of a read buffer to begin with, in bytes.
     buffer_size: usize,
     /// The workspace's own buffer, while that of a connection with much left over lies here.
@@ -30,6 +39,17 @@ pub(crate) struct Workspace {
     /// The workspace's own request, while one that was held lies here.
     own: Option<Box<Request>>,
 }
+
+/// A moment, by the clock that only goes forward.
+#[derive(Clone, Copy, Debug)]
+struct Began {
+    millis: u64,
+    /// The same, if it is to be known.
+    nanos: Option<u64>,
+}
+
+/// What takes so many milliseconds is seen by the coarse clock: two of its ticks.
+const LONG: u64 = 8;
 
 /// What a connection that is not being served has left over: mostly nothing, and then it takes no room.
 #[derive(Debug, Default)]
@@ -80,10 +100,47 @@ impl Workspace {
             moment: Moment::UNREAD,
             clock,
             default_fields: settings.default_fields(),
+            tally: service.tallies.begin(),
+            began: Began { millis: 0, nanos: None },
+            waits_since: None,
+            times_all: false,
             buffer_size: settings.read_buffer_size,
             spare_input: None,
             own: None,
         }
+    }
+
+    /// The request here is about to be answered.
+    #[inline]
+    pub(crate) fn begin_answer(&mut self) {
+        let nanos = match self.tally.is_due() || self.times_all || self.waits_since.is_some() {
+            true => Some(self.waits_since.take().unwrap_or_else(|| self.clock.nanos())),
+            false => None,
+        };
+        self.began = Began { millis: self.moment.millis, nanos };
+    }
+
+    /// The request here was answered.
+    #[inline]
+    pub(crate) fn count_answer(&mut self) {
+        let took = match self.began.nanos {
+            Some(nanos) => Took::Timed(self.clock.nanos().saturating_sub(nanos)),
+            None => match self.moment.millis.saturating_sub(self.began.millis) {
+                0..LONG => Took::Unknown,
+                // Before there was any moment, there was no beginning.
+                millis if self.began.millis > 0 => Took::Long(millis * 1_000_000),
+                _ => Took::Unknown,
+            },
+        };
+        self.tally.answered(self.ctx.request.input().unread(), self.ctx.response.status_code(), took);
+    }
+
+    /// Counts the bytes that came and went.
+    #[inline]
+    pub(crate) fn count_bytes(&mut self) {
+        let received = self.ctx.request.input_mut().take_uncounted();
+        let sent = self.output.take_uncounted();
+        self.tally.moved(received, sent);
     }
 
     /// Brings in the connection `info` with what it has left over.
@@ -120,12 +177,14 @@ impl Workspace {
     /// Leaves with the connection what it still needs: few left-over bytes in a buffer of their size, many in the
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
+        self.count_bytes();
         let input = left_over(self.ctx.request.input_mut(), self.buffer_size);
         self.leave(pending, input, None);
     }
 
     /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
     pub(crate) fn hold(&mut self, pending: &mut Pending) {
+        self.count_bytes();
         let mut held = self.own.take().unwrap_or_else(|| Box::new(Request::empty()));
         std::mem::swap(&mut self.ctx.request, &mut *held);
         held.fit();
@@ -164,6 +223,7 @@ impl Workspace {
 
     /// Forgets a connection that is over.
     pub(crate) fn wipe(&mut self) {
+        self.count_bytes();
         self.ctx.reset();
         self.output.clear();
         self.tidy_up();

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Server;
@@ -112,7 +111,6 @@ impl Server {
     fn forget(&self, engine: &Arc<Engine>) {
         let mut current = self.shared.engine.lock();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, engine)) {
-            self.shared.service.counters.requests.fetch_add(engine.requests(), Ordering::Relaxed);
             *current = None;
         }
     }

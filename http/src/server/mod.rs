@@ -4,14 +4,18 @@
 mod ending;
 mod life;
 mod listen;
+mod probe;
 mod running;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
+mod stats;
 
 pub use ending::ShutdownError;
+pub use probe::Probe;
 pub use running::RunningServer;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::run;
+pub use stats::{ConnectionCounts, GivenUp, ServerStats};
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -19,7 +23,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use anthill_pool::{ObjectPool, PoolStats};
+use anthill_pool::ObjectPool;
 use parking_lot::Mutex;
 
 use crate::config::conn_options::ConnOptions;
@@ -32,7 +36,6 @@ use crate::engine::accept;
 use crate::engine::accept::listener::Listener;
 use crate::engine::accept::take_in::Placement;
 use crate::serve::blocking;
-use crate::serve::counters::Rejections;
 use crate::serve::error::Error;
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
@@ -305,41 +308,39 @@ impl Server {
         blocking::serve(stream, &info, &mut shared.workspaces.get(), &shared.service, &attended)
     }
 
-    /// The figures of this moment.
-    ///
-    /// For a route that shows them, a handler is given its server after that was built:
-    ///
-    /// ```
-    /// use anthill_http::Server;
-    /// use std::sync::{Arc, OnceLock};
-    ///
-    /// let this = Arc::new(OnceLock::<Server>::new());
-    /// let itself = this.clone();
-    /// let server = Server::builder().build(move |ctx| match (ctx.path(), itself.get()) {
-    ///     ("/stats", Some(server)) => ctx.set_body(format!("{:?}", server.stats())),
-    ///     _ => ctx.not_found(),
-    /// })?;
-    /// let _ = this.set(server.clone()); // it lives for as long as the process now
-    /// # Ok::<(), anthill_http::BuildError>(())
-    /// ```
+    /// The figures of this moment. For a route that shows them there is a [`Probe`].
+    // SRV-19.
     pub fn stats(&self) -> ServerStats {
         let counters = &self.shared.service.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        // Under the lock, because the end of an engine moves its requests from here to there.
-        let (engine, requests) = {
-            let engine = self.shared.engine.lock();
-            let now = engine.as_ref().map_or(0, |engine| engine.requests());
-            (engine.clone(), count(&counters.requests) + now)
-        };
+        let engine = self.shared.engine.lock().clone();
+        let idle = engine.as_ref().map(|engine| engine.idle_connections()).unwrap_or_default();
+        let open_connections =
+            engine.as_ref().map_or(0, |engine| engine.open_connections()) + self.shared.standalone.open();
+        let counts = self.shared.service.tallies.sum();
         ServerStats {
-            open_connections: engine.as_ref().map_or(0, |engine| engine.open_connections())
-                + self.shared.standalone.open(),
+            open_connections,
+            connections: ConnectionCounts {
+                new: idle.fresh.min(open_connections),
+                active: open_connections.saturating_sub(idle.fresh + idle.resting),
+                idle: idle.resting.min(open_connections.saturating_sub(idle.fresh)),
+            },
             accepted_connections: count(&counters.accepted),
-            requests,
+            requests: counts.responses().total(),
+            responses: counts.responses(),
+            bytes_received: counts.received_bytes,
+            bytes_sent: counts.sent_bytes,
+            latency: counts.into_latency(),
             rejections: counters.rejections(),
+            given_up: GivenUp {
+                slow_readers: count(&counters.slow_readers),
+                slow_senders: count(&counters.slow_senders),
+            },
             panics: count(&counters.panics),
+            blocked_handlers: count(&counters.blocked_handlers),
             revoked_leases: count(&counters.workers.revoked_leases),
             dispatched_requests: count(&counters.workers.dispatched),
+            waiting_requests: engine.as_ref().map_or(0, |engine| engine.waiting()),
             idle_connections_shed: count(&counters.idle_shed),
             workers: engine.as_ref().map(|engine| engine.pool_stats()),
         }
@@ -452,31 +453,4 @@ pub fn listen_and_serve<R: HandlerResult>(
     handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
 ) -> io::Result<()> {
     Server::new(handler).map_err(io::Error::other)?.listen_and_serve(address)
-}
-
-/// What a server did and holds.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ServerStats {
-    /// Connections open now.
-    pub open_connections: usize,
-    /// Connections taken in so far.
-    pub accepted_connections: u64,
-    /// Requests received in full so far; those of a connection are added whenever it pauses.
-    pub requests: u64,
-    /// What was refused so far.
-    pub rejections: Rejections,
-    /// Handlers that panicked so far.
-    pub panics: u64,
-    /// How often a handler blocked so long that another thread took over its event loop.
-    pub revoked_leases: u64,
-    /// Requests whose handler ran on a worker from the start, because requests to the same path (its first two
-    /// segments) had blocked before.
-    pub dispatched_requests: u64,
-    /// Idle connections that were closed so far because a new one came and [`concurrency`](ServerBuilder::concurrency)
-    /// connections were open, or there was no descriptor left.
-    pub idle_connections_shed: u64,
-    /// The worker pool; `None` while the server does not serve. A busy worker for each shard is the one that drives it,
-    /// so these figures are beyond those of [`max_workers`](ServerBuilder::max_workers).
-    pub workers: Option<PoolStats>,
 }

@@ -18,12 +18,14 @@ pub(crate) struct Input {
     data: Vec<u8>,
     start: usize,
     end: usize,
+    /// Bytes that were received since somebody counted them.
+    uncounted: u64,
 }
 
 impl Input {
     /// A buffer of `capacity` bytes; with 0 it owns no memory until the first [`Input::space`].
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { data: vec![0; capacity], start: 0, end: 0 }
+        Self { data: vec![0; capacity], ..Self::default() }
     }
 
     /// The bytes that were received and not consumed.
@@ -60,6 +62,18 @@ impl Input {
     pub(crate) fn filled(&mut self, count: usize) {
         assert!(count <= self.data.len() - self.end, "a read reported more bytes than it had room for");
         self.end += count;
+        self.uncounted += count as u64;
+    }
+
+    /// Says that so many bytes were received that went elsewhere.
+    pub(crate) fn passed(&mut self, count: usize) {
+        self.uncounted += count as u64;
+    }
+
+    /// How many bytes were received since this was asked last.
+    #[inline]
+    pub(crate) fn take_uncounted(&mut self) -> u64 {
+        std::mem::take(&mut self.uncounted)
     }
 
     /// Drops the first `count` unread bytes, or all of them when there are fewer.

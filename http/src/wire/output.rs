@@ -23,8 +23,10 @@ pub(crate) struct Output {
     bytes: Vec<u8>,
     tail: Vec<u8>,
     sent: usize,
-    /// All that was ever sent from here.
+    /// All that was ever sent from here, or forgotten.
     passed: u64,
+    /// As far as somebody has counted it.
+    counted: u64,
 }
 
 impl Output {
@@ -67,10 +69,22 @@ impl Output {
         self.bytes.len() + self.tail.len() - self.sent
     }
 
-    /// Counts every byte that was ever appended here and not forgotten: where the next one goes.
+    /// Counts every byte that was ever appended here: where the next one goes.
     #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.passed + self.len() as u64
+    }
+
+    /// Says that so many bytes were sent that were not here.
+    pub(crate) fn passed(&mut self, count: usize) {
+        self.passed += count as u64;
+    }
+
+    /// How many bytes were appended, or passed, since this was asked last.
+    #[inline]
+    pub(crate) fn take_uncounted(&mut self) -> u64 {
+        let position = self.position();
+        position - std::mem::replace(&mut self.counted, position)
     }
 
     /// Whether everything has been sent.
@@ -94,6 +108,7 @@ impl Output {
 
     /// Forgets everything, sent or not. Memory is kept up to 64 KiB per buffer.
     pub(crate) fn clear(&mut self) {
+        self.passed += self.len() as u64;
         recycle(&mut self.bytes);
         recycle(&mut self.tail);
         self.sent = 0;

@@ -44,10 +44,6 @@ impl Member for Conn {
     }
 
     fn note(&mut self, _: Readiness) {}
-
-    fn count_requests(&mut self) -> u64 {
-        0
-    }
 }
 
 #[derive(Default)]

@@ -31,6 +31,7 @@ mod figures;
 mod series;
 
 use std::fmt;
+use std::time::Duration;
 
 use self::series::{Families, Series, Shown};
 
@@ -83,6 +84,48 @@ impl Exposition {
     /// of one name the first is taken. Values may be any text.
     pub fn add(&mut self, figures: &impl Figures, labels: &[(&str, &str)]) {
         figures.show(&mut Series::new(&mut self.families, labels));
+    }
+
+    /// Adds a sample of a counter of your own. What is added by one name becomes one family, whose help is that of the
+    /// first. The name has to be one that the format allows, which is not checked; labels are as in [`add`](Self::add).
+    ///
+    /// ```
+    /// let mut page = anthill_pool::prometheus::Exposition::new();
+    /// page.add_counter("mails_total", "Mails sent.", &[("kind", "news")], 3);
+    /// assert_eq!(page.to_string(), "# HELP mails_total Mails sent.\n# TYPE mails_total counter\nmails_total{kind=\"news\"} 3\n");
+    /// ```
+    pub fn add_counter(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+        count: u64,
+    ) {
+        Series::new(&mut self.families, labels).counter(name, help, count);
+    }
+
+    /// The same for a figure that goes up and down.
+    pub fn add_gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+        value: usize,
+    ) {
+        Series::new(&mut self.families, labels).gauge(name, help, value);
+    }
+
+    /// The same for a histogram of times: `buckets` are upper ends, shortest first, with what is in each bucket alone; the
+    /// last end is [`Duration::MAX`]. `sum` is all times together.
+    pub fn add_histogram(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &[(&str, &str)],
+        buckets: impl IntoIterator<Item = (Duration, u64)>,
+        sum: Duration,
+    ) {
+        Series::new(&mut self.families, labels).buckets(name, help, buckets, sum);
     }
 }
 

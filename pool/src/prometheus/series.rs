@@ -102,9 +102,19 @@ impl<'p> Series<'p> {
     }
 
     pub(super) fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
+        self.buckets(name, help, histogram.buckets(), histogram.sum());
+    }
+
+    pub(super) fn buckets(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        buckets: impl IntoIterator<Item = (Duration, u64)>,
+        sum: Duration,
+    ) {
         let samples = self.families.samples(name, Kind::Histogram, help);
         let mut seen = 0;
-        for (below, count) in histogram.buckets() {
+        for (below, count) in buckets {
             seen += count;
             let mut labels = self.labels.clone();
             if below == Duration::MAX {
@@ -114,7 +124,7 @@ impl<'p> Series<'p> {
             }
             push_sample(samples, &format!("{name}_bucket"), &labels, seen);
         }
-        push_sample(samples, &format!("{name}_sum"), &self.labels, histogram.sum().as_secs_f64());
+        push_sample(samples, &format!("{name}_sum"), &self.labels, sum.as_secs_f64());
         push_sample(samples, &format!("{name}_count"), &self.labels, seen);
     }
 }

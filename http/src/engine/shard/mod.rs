@@ -36,7 +36,7 @@ use crate::wire::transport::{Direction, Transport};
 use crate::wire::wake::{Waker, Wakes};
 
 pub(crate) use crate::engine::shard::slots::CONNECTIONS_MAX;
-pub(crate) use crate::engine::shard::table::Next;
+pub(crate) use crate::engine::shard::table::{IdleCounts, Next};
 
 pub(crate) struct Shard {
     /// Its place among the shards.
@@ -81,11 +81,6 @@ impl Shard {
     /// What there is to do at `now`.
     pub(crate) fn load(&self, now: Millis) -> Load {
         Load { busy: self.busy.count(Period::at(now)), connections: self.connections.load(Ordering::Relaxed) }
-    }
-
-    /// Requests of this shard's connections, up to the last turn of each.
-    pub(crate) fn requests(&self) -> u64 {
-        self.table.requests()
     }
 
     /// What the driver is about to run.
@@ -178,6 +173,11 @@ impl Shard {
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
+    }
+
+    /// How many connections are idle.
+    pub(crate) fn count_idle(&self) -> IdleCounts {
+        self.table.count_idle()
     }
 
     /// Since when the longest idle connection has been so.
@@ -323,10 +323,6 @@ impl Member for Box<Conn> {
 
     fn note(&mut self, readiness: Readiness) {
         self.sock.note(readiness);
-    }
-
-    fn count_requests(&mut self) -> u64 {
-        self.exchange.uncounted_requests()
     }
 }
 

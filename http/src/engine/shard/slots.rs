@@ -200,6 +200,11 @@ impl<C> Slots<C> {
         }
     }
 
+    /// How many slots there are, taken or not.
+    pub(crate) fn count(&self) -> usize {
+        self.slots.len()
+    }
+
     /// The connection that is parked in the slot of this number.
     pub(crate) fn parked(&self, index: usize) -> Option<&C> {
         match &self.slots.get(index)?.state {

@@ -26,6 +26,18 @@ const OVERDUE_AT_ONCE: usize = 64;
 /// Entries that are looked at under the lock at once to find the longest idle connection: some microseconds.
 const ENTRIES_PER_LOOK: usize = 64;
 
+/// Slots that are looked at under the lock at once to count the idle connections.
+const SLOTS_PER_LOOK: usize = 256;
+
+/// How many connections are idle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct IdleCounts {
+    /// Between two requests.
+    pub(crate) resting: usize,
+    /// Without having sent anything.
+    pub(crate) fresh: usize,
+}
+
 /// What a table must know of a connection that it holds.
 pub(crate) trait Member {
     fn token(&self) -> Token;
@@ -35,8 +47,6 @@ pub(crate) trait Member {
     fn idle(&self) -> Option<Idle>;
     /// Takes over what the poller reported.
     fn note(&mut self, readiness: Readiness);
-    /// Its requests that were not counted yet. They count as counted from now on.
-    fn count_requests(&mut self) -> u64;
 }
 
 /// The connections of a shard.
@@ -59,8 +69,6 @@ struct TableState<C> {
     asleep: bool,
     /// The driver is gone for good; nothing can be added.
     ended: bool,
-    /// Requests of these connections, counted when they are put back.
-    requests: u64,
 }
 
 /// A connection that is out, in the queue of those to be served.
@@ -92,14 +100,8 @@ impl<C: Member> Table<C> {
                 idlers: Idlers::default(),
                 asleep: false,
                 ended: false,
-                requests: 0,
             }),
         }
-    }
-
-    /// Requests of these connections, up to the last time each was put back.
-    pub(crate) fn requests(&self) -> u64 {
-        lock(&self.state).requests
     }
 
     /// A place for a new connection, which counts as out until it is added or released. `None`: the driver is gone.
@@ -126,10 +128,9 @@ impl<C: Member> Table<C> {
 
     /// Parks a connection after a turn. `Ok(true)`: wake the driver. `Err`: something was reported meanwhile, or the shard
     /// is stopping and the connection idle; serve it again.
-    pub(crate) fn park(&self, mut connection: C, is_idle: bool) -> Result<bool, C> {
+    pub(crate) fn park(&self, connection: C, is_idle: bool) -> Result<bool, C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
-        state.requests += connection.count_requests();
         state.note_idle(&connection);
         match state.slots.park(token, connection, is_idle) {
             Ok(()) => {
@@ -139,6 +140,27 @@ impl<C: Member> Table<C> {
             Err((mut connection, readiness)) => {
                 connection.note(readiness);
                 Err(connection)
+            }
+        }
+    }
+
+    /// How many of the connections rest between two requests, and how many have sent nothing yet. The lock is not kept for
+    /// longer than a look takes, so what comes and goes meanwhile may be missed.
+    pub(crate) fn count_idle(&self) -> IdleCounts {
+        let mut counts = IdleCounts::default();
+        let mut begin = 0;
+        loop {
+            let state = lock(&self.state);
+            for index in begin..begin + SLOTS_PER_LOOK {
+                match state.slots.parked(index).and_then(Member::idle) {
+                    Some(Idle::Resting(_)) => counts.resting += 1,
+                    Some(Idle::Fresh(_)) => counts.fresh += 1,
+                    None => {}
+                }
+            }
+            begin += SLOTS_PER_LOOK;
+            if begin >= state.slots.count() {
+                return counts;
             }
         }
     }
@@ -190,7 +212,6 @@ impl<C: Member> Table<C> {
     #[must_use]
     pub(crate) fn end(&self, connection: &mut C) -> bool {
         let mut state = lock(&self.state);
-        state.requests += connection.count_requests();
         state.release(connection.token())
     }
 
@@ -361,10 +382,6 @@ mod tests {
         }
 
         fn note(&mut self, _: Readiness) {}
-
-        fn count_requests(&mut self) -> u64 {
-            0
-        }
     }
 
     /// A table with so many parked connections that have this deadline.

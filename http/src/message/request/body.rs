@@ -178,6 +178,7 @@ impl Request {
             Ok(0) => Err(self.fail(Failure::Proto(ProtoError::UnexpectedEnd))),
             Ok(count) => {
                 self.passed += count as u64;
+                self.input.passed(count);
                 let missing = missing - count as u64;
                 self.found.rest = match missing {
                     0 => Rest::None,

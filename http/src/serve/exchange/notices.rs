@@ -155,10 +155,9 @@ impl Exchange {
     }
 
     /// The head of its response is so long.
-    #[inline]
-    pub(super) fn note_head(&mut self, bytes: impl FnOnce() -> u64) {
+    pub(super) fn note_head(&mut self, bytes: u64) {
         if let Some(notices) = self.notices_mut() {
-            notices.current.head_bytes = bytes();
+            notices.current.head_bytes = bytes;
         }
     }
 
@@ -330,7 +329,7 @@ impl Exchange {
         last: ConnState,
     ) -> Option<News> {
         let observers = &service.settings.hooks.observers;
-        if !observers.are_any() {
+        if !observers.are_any {
             return None;
         }
         let mut notices =

@@ -11,6 +11,7 @@ use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
+use std::sync::atomic::Ordering;
 
 /// So much is shown of a head that was refused: all of it, or this at either end (fasthttp's).
 const SHOWN_BYTES: usize = 400;
@@ -22,6 +23,9 @@ impl Exchange {
         // What goes wrong behind a request that was answered is no request's fault.
         if !self.session.is_draining() {
             service.counters.refuse(error);
+            if error == ProtoError::Timeout && self.expects().is_body() {
+                service.counters.slow_senders.fetch_add(1, Ordering::Relaxed);
+            }
             tell(error, work, &service.settings.logging, self.session.requests() + 1);
             if service.settings.hooks.refused.is_some() {
                 self.stage = ConnStage::Refusing(error);
