@@ -23,7 +23,7 @@ const BYTES_MAX: usize = 1 << 30;
 /// Files pass through `/form`, however long; its values are kept until they are answered, so they are not to be more.
 const VALUE_BYTES_MAX: usize = 32 << 20;
 
-/// For `/stats`, which asks the server it runs in.
+/// For `/stats` and `/metrics`, which ask the server it runs in.
 static SERVER: OnceLock<Server> = OnceLock::new();
 
 fn main() -> ExitCode {
@@ -194,6 +194,12 @@ fn answer(ctx: &mut RequestCtx) {
         ("GET", "/cookie") => cookie(ctx),
         ("GET", "/panic") => panic!("as asked for"),
         ("GET", "/stats") => stats(ctx),
+        ("GET", "/metrics") => match SERVER.get() {
+            Some(server) => {
+                ctx.success("text/plain; version=0.0.4; charset=utf-8", server.stats().to_prometheus(&[]));
+            }
+            None => ctx.error("not started", 503),
+        },
         _ => ctx.not_found(),
     }
 }

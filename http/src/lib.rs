@@ -127,6 +127,7 @@ pub use message::response::{IntoStatus, Response, TrailerError};
 pub use observe::ConnState;
 pub use observe::access_log::{AccessLog, AccessLogForm};
 pub use observe::completed::{CompletedRequest, RequestOutcome};
+pub use observe::in_flight::RequestInFlight;
 pub use observe::latency::LatencyHistogram;
 pub use observe::response_counts::ResponseCounts;
 pub use proto::ProtoError;

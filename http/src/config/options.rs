@@ -31,6 +31,7 @@ const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// Kubernetes ends a process by force after 30 s.
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
+const DEFAULT_BLOCKED_HANDLER: Duration = Duration::from_secs(1);
 const DEFAULT_MAX_WAITING: usize = 8192;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
 /// More threads than any system gives a process.
@@ -130,6 +131,7 @@ const SPREADS_OVER_A_PORT: bool =
 /// | option | unit | default | why | otherwise |
 /// |---|---|---|---|---|
 /// | [`log_all_errors`](Self::log_all_errors) | yes or no | no | what clients do is no fault of the server | yes: refused requests and broken connections at level `Warn` |
+/// | [`blocked_handler_limit`](Self::blocked_handler_limit) | time | 1 s | nobody waits longer for a page without wondering | a line at level `Warn` |
 /// | [`secure_error_log_message`](Self::secure_error_log_message) | yes or no | no | whoever looks for a fault wants to see it | yes: nothing that a client has sent |
 ///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
@@ -164,6 +166,7 @@ impl Default for ServerBuilder {
                 max_waiting: DEFAULT_MAX_WAITING,
                 max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
+                blocked_handler_limit: Some(DEFAULT_BLOCKED_HANDLER),
             },
             connections: Connections {
                 concurrency: DEFAULT_CONCURRENCY,
@@ -782,6 +785,18 @@ impl ServerBuilder {
         self
     }
 
+    /// How long a handler may run before the log is told, 1 s when not set: once for each that does, at level `Warn`, with the
+    /// request, the thread, and on Linux what that sleeps in, as far as the system says. With `None` nothing is told. It is
+    /// noticed within a quarter of this. They are counted ([`ServerStats::blocked_handlers`](crate::ServerStats)), and
+    /// [`Server::requests_in_flight`](crate::Server::requests_in_flight) lists what runs.
+    ///
+    /// Functions that write bodies count with their handler. Handlers of [`serve_conn`](crate::Server::serve_conn) are watched
+    /// while the server also serves listeners.
+    pub fn blocked_handler_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.threads.blocked_handler_limit = limit.into();
+        self
+    }
+
     /// Says whether the log is told of what clients do, too, at level `Warn`: of each request that is refused, which is
     /// otherwise told at level `Debug`, and of each connection that breaks, which is otherwise not told. No when not set.
     // SRV-17.
@@ -857,6 +872,9 @@ impl ServerBuilder {
         }
         if self.threads.max_wait.is_some_and(|limit| limit.is_zero()) {
             return Err(BuildError::new("max_wait", "must be above zero; None switches it off"));
+        }
+        if self.threads.blocked_handler_limit.is_some_and(|limit| limit.is_zero()) {
+            return Err(BuildError::new("blocked_handler_limit", "must be above zero; None switches it off"));
         }
         if self.threads.max_idle_worker_duration.is_zero() {
             return Err(BuildError::new("max_idle_worker_duration", "must be above zero"));

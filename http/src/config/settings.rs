@@ -57,6 +57,8 @@ pub(crate) struct Threads {
     pub(crate) max_waiting: usize,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) max_idle_worker_duration: Duration,
+    /// How long a handler may run before that is told.
+    pub(crate) blocked_handler_limit: Option<Duration>,
 }
 
 /// How many connections there may be, and how long each is kept.

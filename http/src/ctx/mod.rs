@@ -199,6 +199,7 @@ impl RequestCtx {
     }
 
     /// Says which request of the connection this is, from 1, and when it came.
+    #[inline]
     pub(crate) fn begin(&mut self, number: u64, time: SystemTime) {
         self.conn.request_number = number;
         self.time = Some(time);
@@ -241,6 +242,7 @@ impl RequestCtx {
     }
 
     /// Ready for the next request of the connection: the response and what handlers kept are forgotten.
+    #[inline(always)]
     pub(crate) fn end(&mut self) {
         self.response.clear();
         self.user_values.clear();

@@ -4,7 +4,7 @@
 //! monitor sleeps; the monitor *first* says that it sleeps and *then* looks whether somebody is inside. With a full
 //! fence between the two steps on both sides at least one of them sees the other, so no handler runs unwatched.
 
-use crate::engine::sync::{AtomicBool, Condvar, Mutex, Ordering, fence, lock, wait};
+use crate::engine::sync::{AtomicBool, Condvar, Instant, Mutex, Ordering, fence, lock, wait_until};
 
 /// Wakes a sleeping monitor.
 #[derive(Debug)]
@@ -34,14 +34,15 @@ impl Alarm {
         self.condvar.notify_one();
     }
 
-    /// Sleeps until roused; not at all when `anything_to_watch` says so once the sleep is announced.
-    pub(crate) fn sleep_unless(&self, anything_to_watch: impl FnOnce() -> bool) {
+    /// Sleeps until roused, or until `deadline`; not at all when `anything_to_watch` says so once the sleep is announced.
+    pub(crate) fn sleep_unless(&self, anything_to_watch: impl FnOnce() -> bool, deadline: Option<Instant>) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !anything_to_watch() {
             let mut rung = lock(&self.rung);
-            while !*rung {
-                rung = wait(&self.condvar, rung);
+            let mut is_late = false;
+            while !*rung && !is_late {
+                (rung, is_late) = wait_until(&self.condvar, rung, deadline);
             }
         }
         self.asleep.store(false, Ordering::Relaxed);

@@ -178,7 +178,8 @@ impl Host for Driver<'_> {
 pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd {
     let shard = &engine.shards[index];
     let mut work = engine.workspace();
-    (work.times_all, work.waits_since) = (false, None);
+    (work.tally.times_all, work.waits_since) = (false, None);
+    work.attendant.is_here();
     let timing = SelfTiming::new();
     let mut driver = Driver {
         engine,

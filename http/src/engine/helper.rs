@@ -30,6 +30,8 @@ impl Runner for Helper<'_> {
         if what == UserCode::Cleanup {
             return code();
         }
+        // Whatever it is, it may block for long, and somebody has to notice.
+        self.engine.monitor.alarm.rouse();
         let begun = Instant::now();
         code();
         if !self.waits_for_client {
@@ -69,7 +71,8 @@ impl Host for Helper<'_> {
 pub(crate) fn serve_handed_over(engine: &Arc<Engine>, first: Option<(Lane, HandedOver)>) {
     let Some(mut next) = first else { return };
     let mut work = engine.workspace();
-    work.times_all = true;
+    work.tally.times_all = true;
+    work.attendant.is_here();
     loop {
         let (lane, handed) = next;
         let begun = Instant::now();

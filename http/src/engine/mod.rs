@@ -47,6 +47,7 @@
 pub(crate) mod accept;
 mod alarm;
 mod balance;
+mod blocked;
 mod countdown;
 mod dispatch;
 mod driver;
@@ -122,7 +123,7 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let (served, clock) = (service.clone(), Clock::start());
+        let (served, clock) = (service.clone(), service.clock);
         let threads = &settings.threads;
         let budget = Budget {
             helpers: threads.helpers(),

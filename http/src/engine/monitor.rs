@@ -94,6 +94,7 @@ fn watch(engine: &Arc<Engine>) {
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
     let mut ticks: u32 = 0;
+    let (every, mut looked) = (engine.look_for_blocked_every(), Instant::now());
     while !engine.drivers.is_over() {
         std::thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
         alert = alert.saturating_sub(1);
@@ -113,7 +114,14 @@ fn watch(engine: &Arc<Engine>) {
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
-            engine.monitor.alarm.sleep_unless(|| engine.is_watch_needed());
+            // Of what blocks already it is enough to know now and then.
+            let until = every.filter(|_| engine.service.places.is_any()).map(|every| Instant::now() + every);
+            let begins = || every.is_some() && until.is_none() && engine.service.places.is_any();
+            engine.monitor.alarm.sleep_unless(|| engine.is_watch_needed() || begins(), until);
+        }
+        if every.is_some_and(|every| looked.elapsed() >= every) {
+            engine.tell_blocked();
+            looked = Instant::now();
         }
     }
 }

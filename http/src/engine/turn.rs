@@ -129,7 +129,7 @@ pub(crate) fn end_overdue<H: Host>(
     }
     let expects = conn.exchange.expects();
     if conn.awaits == Awaits::Output {
-        engine.service.counters.slow_readers.fetch_add(1, Ordering::Relaxed);
+        engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
     }
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
         return abandon(conn, work, host);

@@ -5,6 +5,7 @@
 pub(crate) mod access_log;
 pub(crate) mod completed;
 mod escape;
+pub(crate) mod in_flight;
 pub(crate) mod latency;
 pub(crate) mod notice;
 pub(crate) mod response_counts;

@@ -42,6 +42,7 @@ pub(crate) fn serve(
 ) -> Result<(), Error> {
     let UserStream { transport, socket, .. } = stream;
     work.moment = Moment::at(info.time());
+    work.attendant.is_here();
     work.open(info, &mut Pending::default());
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let mut driver = BlockingDriver {

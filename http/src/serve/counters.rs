@@ -13,18 +13,24 @@ pub(crate) struct Counters {
     pub(crate) workers: WorkerCounters,
     /// Idle connections that were closed to make room for new ones.
     pub(crate) idle_shed: AtomicU64,
-    /// Clients that were given up because they took too little of a response.
-    pub(crate) slow_readers: AtomicU64,
-    /// Those of the requests that did not come in time whose body was too slow.
-    pub(crate) slow_senders: AtomicU64,
-    /// Handlers that ran for longer than the limit of blocked ones.
-    pub(crate) blocked_handlers: AtomicU64,
+    pub(crate) slow: SlowCounters,
     refused_by_concurrency: AtomicU64,
     refused_by_address: AtomicU64,
     head_too_large: AtomicU64,
     body_too_large: AtomicU64,
     timed_out: AtomicU64,
     malformed: AtomicU64,
+}
+
+/// Who was too slow.
+#[derive(Debug, Default)]
+pub(crate) struct SlowCounters {
+    /// Clients that were given up because they took too little of a response.
+    pub(crate) readers: AtomicU64,
+    /// Those of the requests that did not come in time whose body was too slow.
+    pub(crate) senders: AtomicU64,
+    /// Handlers that ran for longer than the limit of blocked ones.
+    pub(crate) handlers: AtomicU64,
 }
 
 /// What became of requests whose handlers block.

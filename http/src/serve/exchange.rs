@@ -291,7 +291,10 @@ impl Exchange {
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
         work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
         work.ctx.set_stop_signal(&service.stop);
-        let stays = match self.answer_lent(work, service, by) {
+        work.begin_handler();
+        let answered = self.answer_lent(work, service, by);
+        work.attendant.end();
+        let stays = match answered {
             Ok(stays) => stays,
             Err(error) => {
                 work.count_answer();
@@ -686,6 +689,6 @@ impl Exchange {
 #[cold]
 fn count_slow_reader(service: &Service, error: &Error) {
     if error.is_timeout() && error.is_io() {
-        service.counters.slow_readers.fetch_add(1, Ordering::Relaxed);
+        service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
     }
 }

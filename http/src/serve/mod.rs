@@ -2,12 +2,14 @@
 //!
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
 //! connection's conversation), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
-//! connections it serves); `tally` (what is counted on the way).
+//! connections it serves); `tally` (what is counted on the way), `in_flight` (what is
+//! being handled).
 
 pub(crate) mod blocking;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod exchange;
+pub(crate) mod in_flight;
 pub(crate) mod moment;
 pub(crate) mod parker;
 pub(crate) mod refusal;

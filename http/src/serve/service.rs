@@ -3,6 +3,8 @@
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
 use crate::serve::counters::Counters;
+use crate::serve::in_flight::Places;
+use crate::serve::moment::Clock;
 use crate::serve::tally::Tallies;
 use crate::stop::StopSignal;
 use std::sync::Arc;
@@ -15,12 +17,22 @@ pub(crate) struct Service {
     /// What tells handlers of the end.
     pub(crate) stop: StopSignal,
     pub(crate) tallies: Arc<Tallies>,
+    /// Where requests are being handled.
+    pub(crate) places: Arc<Places>,
+    pub(crate) clock: Clock,
 }
 
 impl Service {
     /// One that has counted nothing yet.
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
-        let (stop, tallies) = (StopSignal::new(), Arc::default());
-        Self { settings, handler, counters: Counters::default(), stop, tallies }
+        Self {
+            settings,
+            handler,
+            counters: Counters::default(),
+            stop: StopSignal::new(),
+            tallies: Arc::default(),
+            places: Arc::default(),
+            clock: Clock::start(),
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Tallies {
 struct AllTallies {
     here: Vec<Arc<Cells>>,
     /// What those have counted that are gone.
-    gone: Counts,
+    gone: TallySum,
 }
 
 /// What one place has counted. One thread writes, any may read.
@@ -49,7 +49,7 @@ struct Cells {
 
 /// What was counted, added up.
 #[derive(Clone)]
-pub(crate) struct Counts {
+pub(crate) struct TallySum {
     responses: [u64; KINDS],
     latencies: Box<[u64]>,
     latency_nanos: u64,
@@ -58,22 +58,15 @@ pub(crate) struct Counts {
 }
 
 /// One place's tally, as its thread has it.
-pub(crate) struct Tally {
+pub(crate) struct RequestTally {
     cells: Arc<Cells>,
     /// Answers since the last that was timed.
     untimed: u32,
+    /// Every answer is timed: whoever serves here may wait anyhow.
+    pub(crate) times_all: bool,
+    /// The last answer: the first bytes of its request, if those are all of the method, its status, and its kind.
+    last: ([u8; 4], u16, usize),
     all: Arc<Tallies>,
-}
-
-/// How long a request took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Took {
-    /// So many nanoseconds.
-    Timed(u64),
-    /// About so many, which is long.
-    Long(u64),
-    /// Nobody has looked, and it was not long.
-    Unknown,
 }
 
 fn get(cell: &AtomicU64) -> u64 {
@@ -99,7 +92,7 @@ impl Default for Cells {
     }
 }
 
-impl Default for Counts {
+impl Default for TallySum {
     fn default() -> Self {
         Self {
             responses: [0; KINDS],
@@ -111,7 +104,7 @@ impl Default for Counts {
     }
 }
 
-impl Counts {
+impl TallySum {
     fn add(&mut self, cells: &Cells) {
         // First, so that there are no fewer answers than latencies.
         let latencies: Vec<u64> = cells.latencies.iter().map(get).collect();
@@ -144,15 +137,15 @@ impl Counts {
 
 impl Tallies {
     /// A tally of its own for a place where connections are served.
-    pub(crate) fn begin(self: &Arc<Self>) -> Tally {
+    pub(crate) fn begin(self: &Arc<Self>) -> RequestTally {
         let cells: Arc<Cells> = Arc::default();
         self.all.lock().here.push(cells.clone());
         // The first is timed.
-        Tally { cells, untimed: TIMED, all: self.clone() }
+        RequestTally { cells, untimed: TIMED, times_all: false, last: ([0; 4], 0, 0), all: self.clone() }
     }
 
     /// All of them together.
-    pub(crate) fn sum(&self) -> Counts {
+    pub(crate) fn sum(&self) -> TallySum {
         let all = self.all.lock();
         let mut sum = all.gone.clone();
         all.here.iter().for_each(|cells| sum.add(cells));
@@ -160,28 +153,45 @@ impl Tallies {
     }
 }
 
-impl Tally {
+impl RequestTally {
     /// Whether the next request is to be timed.
     #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.untimed >= TIMED - 1
+        self.untimed >= TIMED - 1 || self.times_all
     }
 
-    /// A request that begins with these bytes was answered by this status.
+    /// A request that begins with these bytes was answered by this status. Nobody has timed it, so it was not long.
     #[inline]
-    pub(crate) fn answered(&mut self, request: &[u8], status: u16, took: Took) {
-        if let Some(cell) = self.cells.responses.get(response_counts::kind_of(request, status)) {
+    pub(crate) fn answered(&mut self, request: &[u8], status: u16) {
+        self.count(request, status);
+        self.untimed += 1;
+    }
+
+    /// The same for one that took so many nanoseconds; `exact`: they were timed.
+    #[cold]
+    pub(crate) fn answered_in(&mut self, request: &[u8], status: u16, nanos: u64, exact: bool) {
+        self.count(request, status);
+        self.timed(nanos, exact && nanos < OUT_OF_THE_ORDINARY);
+    }
+
+    #[inline]
+    fn count(&mut self, request: &[u8], status: u16) {
+        if request.first_chunk() != Some(&self.last.0) || status != self.last.1 {
+            self.note_kind(request, status);
+        }
+        if let Some(cell) = self.cells.responses.get(self.last.2) {
             add(cell, 1);
         }
-        match took {
-            Took::Unknown => self.untimed += 1,
-            Took::Timed(nanos) => self.timed(nanos, nanos < OUT_OF_THE_ORDINARY),
-            Took::Long(nanos) => self.timed(nanos, false),
-        }
+    }
+
+    #[cold]
+    fn note_kind(&mut self, request: &[u8], status: u16) {
+        let is_short = |method: &&[u8; 4]| method[3] == b' ';
+        let method = request.first_chunk().filter(is_short).copied().unwrap_or_default();
+        self.last = (method, status, response_counts::kind_of(request, status));
     }
 
     /// A request took so long; `stands_for_others`: for those as well that nobody has timed since the last one.
-    #[cold]
     fn timed(&mut self, nanos: u64, stands_for_others: bool) {
         let bucket = latency::bucket_of(nanos);
         let others = if stands_for_others && self.untimed < TIMED { self.untimed } else { 0 };
@@ -205,7 +215,7 @@ impl Tally {
     }
 }
 
-impl Drop for Tally {
+impl Drop for RequestTally {
     fn drop(&mut self) {
         let AllTallies { here, gone } = &mut *self.all.all.lock();
         here.retain(|cells| !Arc::ptr_eq(cells, &self.cells));
@@ -213,9 +223,9 @@ impl Drop for Tally {
     }
 }
 
-impl fmt::Debug for Tally {
+impl fmt::Debug for RequestTally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tally")
+        f.write_str("RequestTally")
     }
 }
 
@@ -228,8 +238,8 @@ mod tests {
     fn nothing_is_lost_when_a_place_goes() {
         let tallies = Arc::new(Tallies::default());
         let (mut first, mut second) = (tallies.begin(), tallies.begin());
-        first.answered(b"GET / ", 200, Took::Timed(2_000_000));
-        second.answered(b"PUT / ", 404, Took::Timed(3_000_000));
+        first.answered_in(b"GET / ", 200, 2_000_000, true);
+        second.answered_in(b"PUT / ", 404, 3_000_000, true);
         second.moved(5, 7);
         for gone in [None, Some(first), Some(second)] {
             drop(gone);
@@ -248,15 +258,14 @@ mod tests {
         let mut tally = tallies.begin();
         let mut timed = 0;
         for number in 0..160 {
-            let took = match tally.is_due() {
+            match tally.is_due() {
                 true => {
                     timed += 1;
-                    Took::Timed(if number < 16 { 1_000 } else { 100_000 })
+                    tally.answered_in(b"GET / ", 200, if number < 16 { 1_000 } else { 100_000 }, true);
                 }
-                false if number == 40 => Took::Long(50_000_000),
-                false => Took::Unknown,
-            };
-            tally.answered(b"GET / ", 200, took);
+                false if number == 40 => tally.answered_in(b"GET / ", 200, 50_000_000, false),
+                false => tally.answered(b"GET / ", 200),
+            }
             let sum = tallies.sum();
             assert_eq!(sum.responses().total(), number + 1);
             assert_eq!(sum.into_latency().count(), number + 1, "each has its entry");
@@ -270,6 +279,22 @@ mod tests {
         assert_eq!((count(0, 2_000), count(90_000, 120_000), count(40_000_000, 60_000_000)), (1, 158, 1));
     }
 
+    #[test]
+    fn each_is_counted_by_its_own_method_and_status() {
+        let tallies = Arc::new(Tallies::default());
+        let mut tally = tallies.begin();
+        for request in
+            ["GET / ", "GET / ", "PUT / ", "HEAD / ", "HEADS / ", "HEAD / ", "POST / ", "G", "", "GET / "]
+        {
+            for status in [200, 200, 404] {
+                tally.answered(request.as_bytes(), status);
+            }
+        }
+        let responses = tallies.sum().responses();
+        let of = |method| (responses.of(method, 2), responses.of(method, 4));
+        assert_eq!(["GET", "PUT", "HEAD", "POST", "other"].map(of), [(6, 3), (2, 1), (4, 2), (2, 1), (6, 3)]);
+    }
+
     /// Somebody counts while somebody else reads: what belongs together is seen together.
     #[test]
     fn there_are_as_many_latencies_as_answers_at_any_moment() {
@@ -278,8 +303,10 @@ mod tests {
         std::thread::scope(|scope| {
             let counting = scope.spawn(move || {
                 for _ in 0..20_000 {
-                    let took = if tally.is_due() { Took::Timed(700) } else { Took::Unknown };
-                    tally.answered(b"GET / ", 200, took);
+                    match tally.is_due() {
+                        true => tally.answered_in(b"GET / ", 200, 700, true),
+                        false => tally.answered(b"GET / ", 200),
+                    }
                 }
             });
             while !counting.is_finished() {

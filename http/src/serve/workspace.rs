@@ -4,9 +4,10 @@
 use crate::ctx::{ConnInfo, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
+use crate::serve::in_flight::Attendant;
 use crate::serve::moment::{Clock, Moment};
 use crate::serve::service::Service;
-use crate::serve::tally::{Tally, Took};
+use crate::serve::tally::RequestTally;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 
@@ -25,27 +26,20 @@ pub(crate) struct Workspace {
     /// What responses have unless handlers set it.
     pub(crate) default_fields: DefaultFields,
     /// What is counted here.
-    tally: Tally,
-    /// Since when the request is here that is answered.
-    began: Began,
+    pub(crate) tally: RequestTally,
+    /// What is handled here.
+    pub(crate) attendant: Attendant,
+    /// Since when the request is here that is answered, by the clock that only goes forward: as the moment has it in
+    /// milliseconds, and in nanoseconds, if those are to be known.
+    began: (u64, Option<u64>),
     /// Since when the next request has waited for a worker, in nanoseconds.
     pub(crate) waits_since: Option<u64>,
-    /// Whoever serves here may wait anyhow, so every request is timed.
-    pub(crate) times_all: bool,
     /// The size of a read buffer to begin with, in bytes.
     buffer_size: usize,
     /// The workspace's own buffer, while that of a connection with much left over lies here.
     spare_input: Option<Input>,
     /// The workspace's own request, while one that was held lies here.
     own: Option<Box<Request>>,
-}
-
-/// A moment, by the clock that only goes forward.
-#[derive(Clone, Copy, Debug)]
-struct Began {
-    millis: u64,
-    /// The same, if it is to be known.
-    nanos: Option<u64>,
 }
 
 /// What takes so many milliseconds is seen by the coarse clock: two of its ticks.
@@ -101,9 +95,9 @@ impl Workspace {
             clock,
             default_fields: settings.default_fields(),
             tally: service.tallies.begin(),
-            began: Began { millis: 0, nanos: None },
+            attendant: service.places.begin(),
+            began: (0, None),
             waits_since: None,
-            times_all: false,
             buffer_size: settings.read_buffer_size,
             spare_input: None,
             own: None,
@@ -113,26 +107,45 @@ impl Workspace {
     /// The request here is about to be answered.
     #[inline]
     pub(crate) fn begin_answer(&mut self) {
-        let nanos = match self.tally.is_due() || self.times_all || self.waits_since.is_some() {
-            true => Some(self.waits_since.take().unwrap_or_else(|| self.clock.nanos())),
-            false => None,
-        };
-        self.began = Began { millis: self.moment.millis, nanos };
+        let is_timed = self.tally.is_due();
+        self.began = (self.moment.millis, if is_timed { Some(self.look_at_clock()) } else { None });
+    }
+
+    /// Its handler is about to run.
+    #[inline]
+    pub(crate) fn begin_handler(&mut self) {
+        self.attendant.begin(self.moment.millis.wrapping_mul(1_000_000), self.ctx.request.line_to_target());
+    }
+
+    #[cold]
+    fn look_at_clock(&mut self) -> u64 {
+        self.waits_since.take().unwrap_or_else(|| self.clock.nanos())
     }
 
     /// The request here was answered.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count_answer(&mut self) {
-        let took = match self.began.nanos {
-            Some(nanos) => Took::Timed(self.clock.nanos().saturating_sub(nanos)),
-            None => match self.moment.millis.saturating_sub(self.began.millis) {
-                0..LONG => Took::Unknown,
-                // Before there was any moment, there was no beginning.
-                millis if self.began.millis > 0 => Took::Long(millis * 1_000_000),
-                _ => Took::Unknown,
-            },
-        };
-        self.tally.answered(self.ctx.request.input().unread(), self.ctx.response.status_code(), took);
+        if self.began == (self.moment.millis, None) {
+            self.tally.answered(self.ctx.request.input().unread(), self.ctx.response.status_code());
+        } else {
+            self.count_timed_answer();
+        }
+    }
+
+    #[cold]
+    fn count_timed_answer(&mut self) {
+        let (request, status) = (self.ctx.request.input().unread(), self.ctx.response.status_code());
+        let (millis, nanos) = self.began;
+        let took = self.moment.millis.saturating_sub(millis);
+        match nanos {
+            // Before there was any moment there was no beginning.
+            None if took < LONG || millis == 0 => self.tally.answered(request, status),
+            None => self.tally.answered_in(request, status, took * 1_000_000, false),
+            Some(nanos) => {
+                let took = self.clock.nanos().saturating_sub(nanos);
+                self.tally.answered_in(request, status, took, true);
+            }
+        }
     }
 
     /// Counts the bytes that came and went.

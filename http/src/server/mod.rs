@@ -35,9 +35,9 @@ use crate::engine::Engine;
 use crate::engine::accept;
 use crate::engine::accept::listener::Listener;
 use crate::engine::accept::take_in::Placement;
+use crate::observe::in_flight::RequestInFlight;
 use crate::serve::blocking;
 use crate::serve::error::Error;
-use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
@@ -108,7 +108,7 @@ impl Server {
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         panic::watch();
         let service = Arc::new(Service::new(settings, handler));
-        let (served, clock) = (service.clone(), Clock::start());
+        let (served, clock) = (service.clone(), service.clock);
         Server {
             shared: Arc::new(ServerState {
                 service,
@@ -333,17 +333,44 @@ impl Server {
             latency: counts.into_latency(),
             rejections: counters.rejections(),
             given_up: GivenUp {
-                slow_readers: count(&counters.slow_readers),
-                slow_senders: count(&counters.slow_senders),
+                slow_readers: count(&counters.slow.readers),
+                slow_senders: count(&counters.slow.senders),
             },
             panics: count(&counters.panics),
-            blocked_handlers: count(&counters.blocked_handlers),
+            blocked_handlers: count(&counters.slow.handlers),
             revoked_leases: count(&counters.workers.revoked_leases),
             dispatched_requests: count(&counters.workers.dispatched),
             waiting_requests: engine.as_ref().map_or(0, |engine| engine.waiting()),
             idle_connections_shed: count(&counters.idle_shed),
             workers: engine.as_ref().map(|engine| engine.pool_stats()),
         }
+    }
+
+    /// The requests whose handlers run at this moment, the one that has run for longest first.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (begin, begun) = mpsc::channel();
+    /// let (end, ends) = mpsc::channel::<()>();
+    /// let (begin, ends) = (std::sync::Mutex::new(begin), std::sync::Mutex::new(ends));
+    /// let server = anthill_http::Server::new(move |_| {
+    ///     let _ = begin.lock().unwrap().send(());
+    ///     let _ = ends.lock().unwrap().recv();
+    /// })?;
+    /// let running = server.start("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(running.local_addr())?;
+    /// std::io::Write::write_all(&mut client, b"GET /slow?a=b HTTP/1.1\r\nHost: h\r\n\r\n")?;
+    /// begun.recv()?;
+    /// let slowest = server.requests_in_flight().remove(0);
+    /// assert_eq!((slowest.method(), slowest.path()), ("GET", "/slow"));
+    /// drop(end);
+    /// # server.shutdown(std::time::Duration::from_secs(10))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn requests_in_flight(&self) -> Vec<RequestInFlight> {
+        let service = &self.shared.service;
+        service.places.all(service.clock.nanos())
     }
 
     /// The engine, which is started if need be. `None`: the server was shut down before it ever served.

@@ -17,7 +17,7 @@ fn no_handler_runs_unwatched() {
 
         let (seen_shard, seen_alarm, seen) = (shard.clone(), alarm.clone(), watched.clone());
         let monitor = thread::spawn(move || {
-            seen_alarm.sleep_unless(|| seen_shard.lease.sight().is_some());
+            seen_alarm.sleep_unless(|| seen_shard.lease.sight().is_some(), None);
             *seen.0.lock().unwrap() = true;
             seen.1.notify_one();
         });

@@ -36,7 +36,7 @@ impl Engine {
     /// The monitor's thread, which looks no more often than it has to.
     fn watch(&self) {
         while !self.drivers.is_over() {
-            self.alarm.sleep_unless(|| self.drivers.is_over());
+            self.alarm.sleep_unless(|| self.drivers.is_over(), None);
         }
         assert!(self.monitor.count_off(1), "there is one monitor");
     }

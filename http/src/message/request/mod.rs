@@ -303,6 +303,13 @@ impl Request {
         self.found.rest == Rest::None || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
     }
 
+    /// Method and target as they were received, as one piece.
+    #[inline]
+    pub(crate) fn line_to_target(&self) -> &[u8] {
+        let target = self.found.head.target;
+        self.input.unread().get(..(target.start + target.len) as usize).unwrap_or_default()
+    }
+
     /// Bytes of the head and of as much of the body as was received for it, without framing.
     pub(crate) fn received_bytes(&self) -> u64 {
         self.passed + self.found.body.end as u64

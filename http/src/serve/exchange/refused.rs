@@ -24,7 +24,7 @@ impl Exchange {
         if !self.session.is_draining() {
             service.counters.refuse(error);
             if error == ProtoError::Timeout && self.expects().is_body() {
-                service.counters.slow_senders.fetch_add(1, Ordering::Relaxed);
+                service.counters.slow.senders.fetch_add(1, Ordering::Relaxed);
             }
             tell(error, work, &service.settings.logging, self.session.requests() + 1);
             if service.settings.hooks.refused.is_some() {

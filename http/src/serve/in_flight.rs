@@ -1,0 +1,255 @@
+//! Which requests are being handled, since when and by whom: for a look from outside, and for a word in the log about those
+//! that take too long.
+//!
+//! The idea: each place where requests are served says when a handler begins, by a store, and which request it is for, by a
+//! line that is written anew only when it is another one than before. Whoever looks reads all places.
+//!
+//! The rule: a place says what it is about to do before it says since when, so a look that finds the same beginning before
+//! and behind the line has the line of that request, but for one that came between; and then it is an old one that is
+//! missed, not a young one that is blamed.
+
+use crate::observe::in_flight::RequestInFlight;
+use parking_lot::Mutex;
+use std::cell::OnceCell;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// So much is kept of a request's line: its method and the beginning of its target.
+const LINE_BYTES: usize = 128;
+
+/// All places.
+#[derive(Default)]
+pub(crate) struct Places {
+    all: Mutex<Vec<Arc<Place>>>,
+}
+
+/// One place where requests are served.
+#[derive(Default)]
+struct Place {
+    /// When the handler that runs here began, in nanoseconds, which are never zero; zero while none runs.
+    since: AtomicU64,
+    what: Mutex<What>,
+}
+
+#[derive(Clone, Default)]
+struct What {
+    line: Vec<u8>,
+    worker: Arc<Worker>,
+    /// The beginning of the handler that was told of as blocked.
+    told: u64,
+}
+
+/// A thread.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) name: String,
+    /// Its number with the system, where that can be had.
+    pub(crate) number: Option<u32>,
+}
+
+/// A place, as whoever serves there has it.
+pub(crate) struct Attendant {
+    place: Arc<Place>,
+    all: Arc<Places>,
+    /// The line that is there to be seen.
+    line: [u8; LINE_BYTES],
+    length: usize,
+}
+
+/// A handler that was found to run for long.
+pub(crate) struct Blocked {
+    pub(crate) request: RequestInFlight,
+    pub(crate) worker: Arc<Worker>,
+}
+
+impl Places {
+    /// A place for whoever serves.
+    pub(crate) fn begin(self: &Arc<Self>) -> Attendant {
+        let place: Arc<Place> = Arc::default();
+        self.all.lock().push(place.clone());
+        Attendant { place, all: self.clone(), line: [0; LINE_BYTES], length: 0 }
+    }
+
+    /// Whether a handler runs anywhere.
+    pub(crate) fn is_any(&self) -> bool {
+        self.all.lock().iter().any(|place| place.since.load(Ordering::Relaxed) != 0)
+    }
+
+    /// What is being handled at `now`, the oldest first.
+    pub(crate) fn all(&self, now: u64) -> Vec<RequestInFlight> {
+        let places = self.all.lock();
+        let mut found: Vec<_> = places.iter().filter_map(|place| Some(place.look(now)?.0.request)).collect();
+        found.sort_by_key(|request| std::cmp::Reverse(request.age()));
+        found
+    }
+
+    /// The handlers that have run for so long at `now`, each the first time that it is found.
+    pub(crate) fn find_blocked(&self, now: u64, limit: Duration) -> Vec<Blocked> {
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let places = self.all.lock();
+        let long = places.iter().filter(|place| {
+            let since = place.since.load(Ordering::Relaxed);
+            since != 0 && now.saturating_sub(since) >= limit
+        });
+        long.filter_map(|place| {
+            let (blocked, since) = place.look(now)?;
+            let is_new = std::mem::replace(&mut place.what.lock().told, since) != since;
+            is_new.then_some(blocked)
+        })
+        .collect()
+    }
+}
+
+impl Place {
+    fn look(&self, now: u64) -> Option<(Blocked, u64)> {
+        let since = self.since.load(Ordering::Acquire);
+        let What { line, worker, .. } = self.what.lock().clone();
+        if since == 0 || self.since.load(Ordering::Acquire) != since {
+            return None;
+        }
+        let age = Duration::from_nanos(now.saturating_sub(since));
+        let request = RequestInFlight::new(&line, age, worker.name.clone());
+        Some((Blocked { request, worker }, since))
+    }
+}
+
+impl Attendant {
+    /// The thread that calls serves here from now on.
+    pub(crate) fn is_here(&self) {
+        self.place.what.lock().worker = this_worker();
+    }
+
+    /// A handler begins, at `now`, for the request with this line.
+    #[inline]
+    pub(crate) fn begin(&mut self, now: u64, line: &[u8]) {
+        let line = &line[..line.len().min(LINE_BYTES)];
+        if self.line.get(..self.length) != Some(line) {
+            self.publish(line);
+        }
+        self.place.since.store(now.max(1), Ordering::Release);
+    }
+
+    #[cold]
+    fn publish(&mut self, line: &[u8]) {
+        self.line[..line.len()].copy_from_slice(line);
+        self.length = line.len();
+        let mut what = self.place.what.lock();
+        what.line.clear();
+        what.line.extend_from_slice(line);
+    }
+
+    /// It is over.
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.place.since.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Attendant {
+    fn drop(&mut self) {
+        self.all.all.lock().retain(|place| !Arc::ptr_eq(place, &self.place));
+    }
+}
+
+impl fmt::Debug for Attendant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Attendant")
+    }
+}
+
+fn this_worker() -> Arc<Worker> {
+    thread_local! {
+        static WORKER: OnceCell<Arc<Worker>> = const { OnceCell::new() };
+    }
+    let make = || {
+        let name = std::thread::current().name().unwrap_or("a thread without a name").to_owned();
+        Arc::new(Worker { name, number: this_thread() })
+    };
+    WORKER.try_with(|worker| worker.get_or_init(make).clone()).unwrap_or_else(|_| make())
+}
+
+/// The number of this thread.
+#[cfg(target_os = "linux")]
+fn this_thread() -> Option<u32> {
+    let link = std::fs::read_link("/proc/thread-self").ok()?;
+    link.file_name()?.to_str()?.parse().ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn this_thread() -> Option<u32> {
+    None
+}
+
+impl Worker {
+    /// What the thread sleeps in, as the system says: a place in the kernel, or the number of a system call.
+    pub(crate) fn sleeps_in(&self) -> Option<String> {
+        let task = format!("/proc/self/task/{}", self.number?);
+        let read = |file: &str| std::fs::read_to_string(format!("{task}/{file}")).ok();
+        let place = read("wchan").filter(|place| !place.is_empty() && place != "0");
+        let call = || {
+            let line = read("syscall")?;
+            let number = line.split_whitespace().next()?.parse::<u32>().ok()?;
+            Some(format!("system call {number}"))
+        };
+        place.or_else(call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn what_runs_is_seen_the_oldest_first_and_blamed_once() {
+        let places = Arc::new(Places::default());
+        let (mut young, mut old, idle) = (places.begin(), places.begin(), places.begin());
+        for place in [&young, &old, &idle] {
+            place.is_here();
+        }
+        young.begin(5 * SECOND, b"GET /young?secret");
+        old.begin(2 * SECOND, b"PUT /old");
+        let seen = |now| {
+            let all = places.all(now);
+            all.iter().map(|request| format!("{} {}", request.method(), request.path())).collect::<Vec<_>>()
+        };
+        assert_eq!(seen(6 * SECOND), ["PUT /old", "GET /young"]);
+        let limit = Duration::from_secs(3);
+        let blocked = |now| places.find_blocked(now, limit).len();
+        assert_eq!([5, 6, 8, 9].map(|second| blocked(second * SECOND)), [1, 0, 1, 0]);
+        assert!(places.is_any());
+        old.end();
+        assert_eq!(seen(9 * SECOND), ["GET /young"]);
+        old.begin(9 * SECOND, b"PUT /old");
+        assert_eq!(blocked(12 * SECOND), 1, "another one");
+        drop((young, old));
+        assert!(!places.is_any() && seen(13 * SECOND).is_empty());
+        drop(idle);
+        assert!(places.all.lock().is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_says_what_it_sleeps_in() {
+        let (number, told) = std::sync::mpsc::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            number.send(this_worker()).expect("the test waits");
+            let _ = ends.recv();
+        });
+        let worker = told.recv().expect("the thread says so");
+        assert_ne!(worker.number, this_thread());
+        let begun = std::time::Instant::now();
+        // Where the system does not tell, there is nothing to be seen.
+        let tells = std::fs::read_to_string("/proc/self/syscall").is_ok();
+        while tells && worker.sleeps_in().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it sleeps");
+            std::thread::yield_now();
+        }
+        drop(end);
+        thread.join().expect("no panic");
+    }
+}
