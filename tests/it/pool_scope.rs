@@ -391,3 +391,51 @@ fn pool_068_handles_and_scopes_mix() {
     assert_eq!(numbers, [1, 4, 9]);
     assert_eq!(result.lock().unwrap().len(), 3);
 }
+
+/// The quietest of some rounds, since a machine with other things to do makes short tasks take long.
+#[test]
+fn pool_f6_a_scope_for_computing_makes_few_threads() {
+    let cores = thread::available_parallelism().unwrap().get();
+    let fewest = (0..30)
+        .map(|_| {
+            let pool = WorkerPool::builder().build_tasks().unwrap();
+            let sum = AtomicUsize::new(0);
+            pool.scope(|scope| {
+                for number in 0..2_000 {
+                    let sum = &sum;
+                    scope.execute(move || {
+                        sum.fetch_add(
+                            (0..200).fold(number, |a, b: usize| a ^ b.wrapping_mul(31)) & 1,
+                            Ordering::Relaxed,
+                        );
+                    });
+                }
+            });
+            pool.stats().peak_workers
+        })
+        .min();
+    // One of them looks whether it should be more.
+    assert!(fewest <= Some(cores + 1), "{fewest:?} workers on {cores} cores");
+}
+
+#[test]
+fn pool_f6_tasks_that_wait_for_one_another_find_a_worker_each() {
+    const TASKS: usize = 40;
+    for max_workers in [Some(TASKS), Some(512), None] {
+        within("tasks that meet", move || {
+            let pool = WorkerPool::builder().max_workers(max_workers).build_tasks().unwrap();
+            let together = std::sync::Barrier::new(TASKS);
+            pool.scope(|scope| {
+                for _ in 0..TASKS {
+                    scope.execute(|| {
+                        together.wait();
+                    });
+                }
+            });
+            // The watcher goes with the scope.
+            pool.wait_idle_timeout(PATIENCE).unwrap();
+            pool.stop();
+            pool.wait_timeout(PATIENCE).unwrap();
+        });
+    }
+}

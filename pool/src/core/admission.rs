@@ -219,9 +219,9 @@ impl<T> Core<T> {
             return Room::Queued;
         }
         if may_spawn && self.would_spawn() {
-            let comes_with_payload = !self.have_state;
+            let comes_with_payload = !self.births.have_state;
             self.totals.accepted += u64::from(comes_with_payload);
-            self.awaiting += usize::from(self.have_state);
+            self.births.awaiting += usize::from(self.births.have_state);
             let reservation = self.reserve(!comes_with_payload);
             self.check();
             return Room::Spawn(reservation);
@@ -258,7 +258,7 @@ impl<T> Core<T> {
     ) -> Admission<T> {
         let refusal = if options.in_passing && !attempt.awaits_worker {
             Refusal::Full
-        } else if self.have_state
+        } else if self.births.have_state
             && !attempt.awaits_worker
             && sleeper().is_some_and(|worker| worker.is_of(self.key()))
         {
@@ -366,7 +366,7 @@ impl<T> Core<T> {
 
     /// A submission that has made a worker with a state awaits it no more.
     pub(crate) fn worker_was_awaited(&mut self) {
-        self.awaiting -= 1;
+        self.births.awaiting -= 1;
     }
 
     /// Counts a refusal that was quiet when it happened.

@@ -91,11 +91,7 @@ pub(crate) struct Core<T> {
     clock: Clock,
     /// True while payloads are accepted.
     open: bool,
-    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
-    /// itself whether it came to be.
-    have_state: bool,
-    /// Submissions that have made a worker and ask again with their payload, once it has its state or they give up.
-    awaiting: usize,
+    births: Births,
     roster: Roster<T>,
     backlog: Backlog<T>,
     waiters: Waiters<T>,
@@ -106,14 +102,22 @@ pub(crate) struct Core<T> {
     totals: Totals,
 }
 
+/// How workers come to be.
+struct Births {
+    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
+    /// itself whether it came to be.
+    have_state: bool,
+    /// Submissions that have made a worker and ask again with their payload, once it has its state or they give up.
+    awaiting: usize,
+}
+
 impl<T> Core<T> {
     pub(crate) fn new(limits: Limits, clock: Clock, have_state: bool, headcount: StdArc<Headcount>) -> Self {
         Core {
             limits,
             clock,
             open: true,
-            have_state,
-            awaiting: 0,
+            births: Births { have_state, awaiting: 0 },
             roster: Roster::new(headcount),
             backlog: Backlog::new(limits.batch_size),
             waiters: Waiters::new(),
@@ -179,6 +183,6 @@ impl<T> Watchable for Core<T> {
 
     /// True when nothing accepted is left to run, nobody waits to be accepted, and all workers have come to rest.
     fn is_idle(&self) -> bool {
-        self.roster.ready() == self.roster.workers() && self.nothing_waits() && self.awaiting == 0
+        self.roster.ready() == self.roster.workers() && self.nothing_waits() && self.births.awaiting == 0
     }
 }

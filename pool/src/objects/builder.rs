@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::ObjectPool;
-use super::room::Room;
+use super::room::ShardRoom;
 use crate::panic::{PanicValue, catch};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::parallelism;
@@ -182,7 +182,7 @@ impl<T> ObjectPoolBuilder<T> {
             reset: self.reset,
             retain: self.retain,
             weigh,
-            room: Room::new(self.max_idle, max_weight),
+            room: ShardRoom::new(self.max_idle, max_weight),
             shards,
             tick_period: self.tick_period,
             return_on_panic: self.return_on_panic,
@@ -212,7 +212,7 @@ pub(super) struct ObjectSettings<T> {
     reset: Option<Reset<T>>,
     retain: Option<Retain<T>>,
     weigh: Option<Weigh<T>>,
-    pub(super) room: Room,
+    pub(super) room: ShardRoom,
     /// A power of two, at most [`MAX_SHARDS`].
     pub(super) shards: usize,
     pub(super) tick_period: Option<Duration>,

@@ -339,10 +339,10 @@ impl<T> ObjectStore<T> {
             shard.put_by_slot(object, home, &self.slots, bounds)
         };
         let returns = shard.count_return();
-        drop(shard);
         if surplus.is_some() {
             self.settings.room.dropped_one();
         }
+        drop(shard);
         drop(surplus);
         returns
     }

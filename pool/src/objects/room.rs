@@ -12,17 +12,17 @@ const FIRST: usize = 64;
 /// Beyond this no shard's room grows.
 pub(super) const MOST: usize = 1024;
 
-pub(super) struct Room {
+pub(super) struct ShardRoom {
     objects: AtomicUsize,
     weight: Option<usize>,
     /// Objects dropped for want of room since room was made for one; `None` where the room does not grow.
     missed: Option<AtomicUsize>,
 }
 
-impl Room {
-    /// Room for so many objects in each shard; `None` for as many as are asked for again.
+impl ShardRoom {
+    /// ShardRoom for so many objects in each shard; `None` for as many as are asked for again.
     pub(super) fn new(objects: Option<usize>, weight: Option<usize>) -> Self {
-        Room {
+        ShardRoom {
             objects: AtomicUsize::new(objects.unwrap_or(FIRST)),
             weight,
             missed: objects.is_none().then(|| AtomicUsize::new(0)),

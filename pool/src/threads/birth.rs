@@ -17,9 +17,9 @@ use crate::panic::drop_quietly;
 use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// Whether a worker came to be. Its lock is a small one that may be taken under the core's.
-pub(crate) struct Birth(Mutex<Outcome>);
+pub(crate) struct Birth(Mutex<BirthOutcome>);
 
-enum Outcome {
+enum BirthOutcome {
     Pending,
     Settled(Result<(), StartError>),
     Told,
@@ -29,8 +29,8 @@ impl Birth {
     /// The outcome, once it is known, to the first who asks.
     pub(crate) fn take(&self) -> Option<Result<(), StartError>> {
         let mut outcome = self.0.lock();
-        match mem::replace(&mut *outcome, Outcome::Told) {
-            Outcome::Settled(result) => Some(result),
+        match mem::replace(&mut *outcome, BirthOutcome::Told) {
+            BirthOutcome::Settled(result) => Some(result),
             other => {
                 *outcome = other;
                 None
@@ -39,19 +39,19 @@ impl Birth {
     }
 
     fn succeed(&self) {
-        *self.0.lock() = Outcome::Settled(Ok(()));
+        *self.0.lock() = BirthOutcome::Settled(Ok(()));
     }
 
     /// True when it was not settled yet. What comes back is an error that nobody will be told: a later one says more.
     pub(super) fn fail(&self, error: StartError) -> (bool, Option<StartError>) {
         let mut outcome = self.0.lock();
-        match mem::replace(&mut *outcome, Outcome::Told) {
-            Outcome::Pending => {
-                *outcome = Outcome::Settled(Err(error));
+        match mem::replace(&mut *outcome, BirthOutcome::Told) {
+            BirthOutcome::Pending => {
+                *outcome = BirthOutcome::Settled(Err(error));
                 (true, None)
             }
-            Outcome::Settled(Err(earlier)) => {
-                *outcome = Outcome::Settled(Err(error));
+            BirthOutcome::Settled(Err(earlier)) => {
+                *outcome = BirthOutcome::Settled(Err(error));
                 (false, Some(earlier))
             }
             other => {
@@ -99,7 +99,7 @@ pub(super) struct Newborn<T> {
 
 impl<T> Newborn<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, reservation: Reservation) -> (Self, Arc<Birth>) {
-        let birth = Arc::new(Birth(Mutex::new(Outcome::Pending)));
+        let birth = Arc::new(Birth(Mutex::new(BirthOutcome::Pending)));
         (Newborn { shared, reservation, birth: birth.clone(), is_settled: false }, birth)
     }
 

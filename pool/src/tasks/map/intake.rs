@@ -34,6 +34,13 @@ impl OwnCrew {
     }
 }
 
+impl Drop for OwnCrew {
+    /// The crew keeps nothing of the pool, whoever still holds a ticket.
+    fn drop(&mut self) {
+        self.crew.dismiss_watcher();
+    }
+}
+
 impl Entrust<'static> for OwnCrew {
     fn entrust<R, F>(&self, task: F) -> Errand<'static, R>
     where

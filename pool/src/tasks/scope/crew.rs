@@ -7,7 +7,12 @@
 //! Tickets are submitted in the *background*: a pool without room keeps them until a worker would go idle otherwise. More of
 //! them than there can be workers would be of no use, so no more are ever under way; a worker that has come stays until no
 //! more jobs wait than tickets are to come. So as long as the pool takes tickets and drops none, *what waits has a ticket to
-//! come or a worker that will look at the queue again*.
+//! come or a worker that will look at the queue again*, or one that looks after it:
+//!
+//! Jobs that compute are done soonest by as many workers as there are cores, and jobs that block by as many as there are
+//! jobs; which these are nobody says. So beyond a worker for each core one more comes as the *watcher*. It runs nothing, and
+//! looks every millisecond how many jobs have ended: if they take long, it calls as many workers again as there are, and so
+//! on; and helps itself where no more may come.
 //!
 //! The promise of [`settle`](Crew::settle), which borrowing rests on: *when it returns, every job ever added has been
 //! run to its end, its captures dropped*. A job is in the queue, or its runner among the `runners`, from `add` until
@@ -17,18 +22,30 @@
 //! that one has ended, and is noted for the next one then. Whoever wakes the owner notes it as awake first.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch, drop_quietly};
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard};
+use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, parallelism};
 use crate::tasks::job::Job;
 use crate::tasks::task::{Task, TaskPool};
 use crate::threads::identity;
 use crate::waits::{self, Alarm, ForEver, Sleeper, TaskRunner, Wait, WayOut, WorkerKey};
 
+/// How long the watcher sleeps between two looks.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Fewer jobs than this in a look for each of those who help, twice in a row, are jobs that take long. A thread costs some
+/// 50 us to make, so for jobs of 250 us one more is not dear, even if all of them compute.
+const FEW: u64 = 4;
+
 pub(in crate::tasks) struct Crew {
     /// The most tickets under way at a time, if there is a limit.
     most_tickets: Option<usize>,
+    /// How many workers are called before anybody has looked whether jobs take long.
+    at_once: usize,
+    /// Only the watcher sleeps on it, and only the end of the scope wakes it.
+    over: Condvar,
     state: Mutex<CrewState>,
     /// Only the owner sleeps on it.
     changed: Condvar,
@@ -40,6 +57,11 @@ struct CrewState {
     runners: Vec<TaskRunner>,
     /// Tickets that have not come yet.
     expected: usize,
+    /// Workers that have come and help.
+    helping: usize,
+    /// Jobs that have ended.
+    ended: u64,
+    watcher: Watcher,
     owner_waits: bool,
     /// The owner while it is noted as sleeping, and for whom it sleeps.
     sleeper: Option<(WorkerKey, TaskRunner)>,
@@ -47,36 +69,85 @@ struct CrewState {
     panic: Option<PanicValue>,
 }
 
+/// Whether somebody looks after jobs that may take long.
+enum Watcher {
+    None,
+    /// Its ticket is under way, or it has come. It calls others on this pool.
+    Called(TaskPool),
+    /// None is called any more.
+    Over,
+}
+
+/// What a ticket is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Duty {
+    Help,
+    Watch,
+}
+
 impl Crew {
     pub(in crate::tasks) fn new(pool: &TaskPool) -> Arc<Self> {
         let most_tickets = pool.capacity();
+        // Where there can be no more anyway, nobody need look.
+        let cores = parallelism();
+        let at_once = if most_tickets.is_some_and(|most| most <= cores + 1) { usize::MAX } else { cores };
         let state = CrewState {
             queue: VecDeque::new(),
             runners: Vec::new(),
             expected: 0,
+            helping: 0,
+            ended: 0,
+            watcher: Watcher::None,
             owner_waits: false,
             sleeper: None,
             panic: None,
         };
-        Arc::new(Crew { most_tickets, state: Mutex::new(state), changed: Condvar::new() })
+        let (changed, over) = (Condvar::new(), Condvar::new());
+        Arc::new(Crew { most_tickets, at_once, over, state: Mutex::new(state), changed })
     }
 
     /// Queues a job, and submits a ticket if there may be one more.
     pub(in crate::tasks) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
         let mut state = crew.state.lock();
         state.queue.push_back(job);
-        let calls_help = crew.most_tickets.is_none_or(|most| state.expected < most);
-        state.expected += usize::from(calls_help);
+        let duty = crew.next_duty(&mut state, pool);
         let wake = state.wake_owner();
         drop(state);
         if wake {
             crew.changed.notify_one();
         }
-        if calls_help {
-            let ticket = HelpTicket { crew: crew.clone() };
-            // A refusal is no harm; the ticket is dropped then, and not expected any more.
-            let answer = pool.submit_in_background(Task::new(move || ticket.run()));
-            drop(answer.map_err(SubmitError::into_payload));
+        if let Some(duty) = duty {
+            Crew::call(crew, pool, duty);
+        }
+    }
+
+    /// What one more worker is to come for, which is expected then.
+    fn next_duty(&self, state: &mut CrewState, pool: &TaskPool) -> Option<Duty> {
+        if state.expected.saturating_add(state.helping) < self.at_once {
+            if self.most_tickets.is_none_or(|most| state.expected < most) {
+                state.expected += 1;
+                return Some(Duty::Help);
+            }
+        } else if matches!(state.watcher, Watcher::None) {
+            state.watcher = Watcher::Called(pool.clone());
+            return Some(Duty::Watch);
+        }
+        None
+    }
+
+    fn call(crew: &Arc<Crew>, pool: &TaskPool, duty: Duty) {
+        let ticket = HelpTicket { crew: crew.clone(), duty: Some(duty) };
+        // A refusal is no harm; the ticket is dropped then, and not expected any more.
+        let answer = pool.submit_in_background(Task::new(move || ticket.run()));
+        drop(answer.map_err(SubmitError::into_payload));
+    }
+
+    /// No further jobs come, or nobody waits for them: the watcher need not stay, and nothing is kept of the pool.
+    pub(in crate::tasks) fn dismiss_watcher(&self) {
+        let last = std::mem::replace(&mut self.state.lock().watcher, Watcher::Over);
+        if let Watcher::Called(pool) = last {
+            self.over.notify_one();
+            drop(pool);
         }
     }
 
@@ -117,17 +188,62 @@ impl Crew {
     /// A worker's part: one job for its ticket, and more as long as more jobs wait than tickets are to come.
     fn help(&self) {
         let mut state = self.state.lock();
+        state.helping += 1;
         while let Some(job) = state.queue.pop_front() {
             state = self.run(state, job);
             if state.queue.len() <= state.expected {
                 break;
             }
         }
+        state.helping -= 1;
         let wake = state.runners.is_empty() && state.wake_owner();
         drop(state);
         if wake {
             self.changed.notify_one();
         }
+    }
+
+    /// The watcher's part. It leaves when there was nothing to look after for a look, and becomes a helper where nobody else
+    /// may come, or comes.
+    fn watch(crew: &Arc<Crew>) {
+        let mut state = crew.state.lock();
+        let mut slow_looks = 0;
+        loop {
+            let Watcher::Called(pool) = &state.watcher else { return };
+            let (pool, ended) = (pool.clone(), state.ended);
+            let next = Instant::now().checked_add(LOOK).unwrap_or_else(Instant::now);
+            state = crew.over.wait_until(state, next).0;
+            let hands = state.helping + 1;
+            let is_slow = state.ended - ended < FEW * hands as u64;
+            slow_looks = if is_slow { slow_looks + 1 } else { 0 };
+            let more = if slow_looks >= 2 { crew.more_for(&state, hands) } else { hands };
+            let (leaves, calls) = (state.queue.is_empty() || more == 0, slow_looks >= 2);
+            if leaves && matches!(state.watcher, Watcher::Called(_)) {
+                // The next job calls another one.
+                state.watcher = Watcher::None;
+            } else if calls {
+                state.expected += more;
+            }
+            drop(state);
+            if leaves {
+                return crew.help();
+            }
+            if calls {
+                slow_looks = 0;
+                (0..more).for_each(|_| Crew::call(crew, &pool, Duty::Help));
+            }
+            drop(pool);
+            state = crew.state.lock();
+        }
+    }
+
+    /// How many more workers are to come for jobs that take long: as many as there are, if that many jobs wait that have no
+    /// ticket to come, and so many may come beside the watcher.
+    fn more_for(&self, state: &CrewState, hands: usize) -> usize {
+        let waiting = state.queue.len().saturating_sub(state.expected);
+        let present = state.expected + state.helping + 1;
+        let room = self.most_tickets.map_or(usize::MAX, |most| most.saturating_sub(present));
+        hands.min(waiting).min(room)
     }
 
     /// Runs a job that was just taken from the queue; it counts as running until its captures are gone.
@@ -139,6 +255,7 @@ impl Crew {
             self.note_panic(value);
         }
         let mut state = self.state.lock();
+        state.ended += 1;
         let alarm = state.has_ended(runner);
         if alarm.is_some() {
             drop(state);
@@ -190,18 +307,36 @@ impl CrewState {
 /// What the pool gets; 'static, and harmless after the scope's end.
 struct HelpTicket {
     crew: Arc<Crew>,
+    /// `None` once it is a watcher that has come.
+    duty: Option<Duty>,
 }
 
 impl HelpTicket {
-    fn run(self) {
+    fn run(mut self) {
         let crew = self.crew.clone();
-        drop(self);
-        crew.help();
+        if self.duty == Some(Duty::Watch) {
+            self.duty = None;
+            Crew::watch(&crew);
+        } else {
+            drop(self);
+            crew.help();
+        }
     }
 }
 
 impl Drop for HelpTicket {
     fn drop(&mut self) {
-        self.crew.state.lock().expected -= 1;
+        match self.duty {
+            Some(Duty::Help) => self.crew.state.lock().expected -= 1,
+            // Refused, or lost: the next job calls another one.
+            Some(Duty::Watch) => {
+                let mut state = self.crew.state.lock();
+                let is_called = matches!(state.watcher, Watcher::Called(_));
+                let last = is_called.then(|| std::mem::replace(&mut state.watcher, Watcher::None));
+                drop(state);
+                drop(last);
+            }
+            None => {}
+        }
     }
 }

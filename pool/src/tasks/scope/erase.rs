@@ -111,6 +111,7 @@ pub(super) fn enter<'env, R>(
     let no_way_out = AbortOnDrop;
     let panic = scope.crew.settle();
     std::mem::forget(no_way_out);
+    scope.crew.dismiss_watcher();
     // Nothing is left to be dropped while this unwinds.
     match (outcome, panic) {
         (Ok(result), None) => result,

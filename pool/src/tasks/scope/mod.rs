@@ -28,6 +28,11 @@ impl TaskPool {
     /// each other do not hang: see [`TaskHandle::join`](crate::TaskHandle::join). The scope itself is never refused; a task
     /// of it that would wait for room for ever is, or one that joins the task that the scope is in.
     ///
+    /// How many help depends on how long tasks take: as many workers as the machine has cores at first, and one that only
+    /// looks after them; tasks that take longer than some 0.25 ms each get twice as many every other millisecond, as far as
+    /// the pool allows. So tasks that compute are not spread over more threads than do them good, and tasks that block, or
+    /// wait for one another, find a worker each.
+    ///
     /// The tasks belong to the scope: their panics are not counted by the pool, and nor are they themselves. What counts as
     /// a payload of the pool is each call on a worker for help, which runs one task or more, or none when it comes late. No
     /// more of these are under way for a scope than workers were allowed when it began, and none is ever a refused
