@@ -146,7 +146,7 @@ fn pool_calls_to_a_worker_that_cannot_have_its_state_come_back() {
         .build_calls_with_state(|_| Err::<(), _>("no connection"), |(), n: u32| n)
         .unwrap();
     match pool.call(7) {
-        Err(SubmitError::SpawnFailed(7, _)) => {}
+        Err(SubmitError::StateFailed(7, _)) => {}
         other => panic!("{other:?}"),
     }
 }
