@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
 use anthill_http::{
-    Cookie, Error, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form, multipart,
+    Cookie, Error, HijackedConn, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form,
+    multipart,
 };
 
 /// How long a client may fall behind the rate that is asked for.
@@ -181,6 +182,8 @@ fn answer(ctx: &mut RequestCtx) {
             _ => ctx.error("n must be a number up to 1073741824", 400),
         },
         ("GET", "/stream") => stream(ctx),
+        ("GET", "/hijack") => hijack(ctx),
+        ("GET", "/early-hints") => early_hints(ctx),
         ("GET" | "HEAD", "/events") => events(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
             Some(code @ 200..=999) => ctx.response.set_status_code(code),
@@ -266,6 +269,37 @@ fn stream(ctx: &mut RequestCtx) {
         }
         Ok(())
     });
+}
+
+/// Says what the page will need before it is made.
+fn early_hints(ctx: &mut RequestCtx) {
+    ctx.response.append_header("Link", "</style.css>; rel=preload; as=style");
+    if argument(ctx, "none") != Some(1) {
+        // Whether the client still listens shows when it is answered.
+        let _ = ctx.early_hints();
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    ctx.success("text/plain", "hints");
+}
+
+/// Another protocol: whatever the client says is said back, until it or the server ends.
+fn hijack(ctx: &mut RequestCtx) {
+    if ctx.query_arg("response").as_deref() == Some(b"none") {
+        return ctx.hijack_without_response(|mut conn| {
+            let _ = conn.write_all(b"raw\n").and_then(|()| repeat(conn));
+        });
+    }
+    ctx.response.set_status_code(101);
+    ctx.response.set_header("Upgrade", "echo");
+    ctx.response.set_header("Connection", "Upgrade");
+    // That the client has gone is the usual end.
+    ctx.hijack(|conn| drop(repeat(conn)));
+}
+
+fn repeat(conn: HijackedConn) -> io::Result<()> {
+    let ending = conn.try_clone()?;
+    let _hook = conn.stop_signal().on_stop(move || ending.close());
+    io::copy(&mut &conn, &mut &conn).map(drop)
 }
 
 /// Events that are sent by one thread for all streams: `n` of them, or for ever, `ms` apart.

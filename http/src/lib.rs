@@ -44,6 +44,7 @@
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
 //!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
+//! - Other protocols on a connection: [`RequestCtx::upgrade`], [`RequestCtx::hijack`], [`HijackedConn`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
 //! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
 //!   [`cookie`].
@@ -119,7 +120,9 @@ pub mod unstable;
 pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
-pub use ctx::{ConnInfo, Handler, HandlerPanic, HandlerResult, HttpError, RequestCtx, StatusError, UserKey};
+pub use ctx::{
+    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, RequestCtx, StatusError, UserKey,
+};
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;
 pub use message::request::{Request, RequestError};

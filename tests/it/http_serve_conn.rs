@@ -127,7 +127,10 @@ fn a_shutdown_ends_idle_connections_at_once_and_others_after_their_request() {
 
     // What is between two requests ends, whatever the others do.
     let limit = Duration::from_millis(50);
-    assert_eq!(server.shutdown(limit), Err(ShutdownError::Timeout { open_connections: 2 }));
+    assert_eq!(
+        server.shutdown(limit),
+        Err(ShutdownError::Timeout { open_connections: 2, hijacked_connections: 0 })
+    );
     serving_idle.outcome("an idle connection").expect("it ends well");
     serving_never.outcome("a connection that never sent anything").expect("it ends well");
     idle.expect_end();
@@ -165,7 +168,7 @@ fn a_shutdown_waits_for_both_kinds_of_connections() {
     alone.send(get("/"));
     held.pass();
     let timeout = running.server().shutdown(Duration::from_millis(50));
-    assert_eq!(timeout, Err(ShutdownError::Timeout { open_connections: 1 }));
+    assert_eq!(timeout, Err(ShutdownError::Timeout { open_connections: 1, hijacked_connections: 0 }));
     gate.open();
     assert_eq!(alone.response().status, 200);
     serving.outcome("serving one connection").expect("it ends well");
@@ -225,4 +228,14 @@ fn a_client_that_only_shut_its_own_side_is_answered_during_a_shutdown() {
     client.expect_end();
     serving.outcome("serving one connection").expect("it ends well");
     server.shutdown(Duration::ZERO).expect("nothing is left");
+}
+
+#[test]
+fn a_refusal_arrives_although_more_was_sent_than_is_read() {
+    let server = Server::new(|_| {}).expect("the defaults");
+    let (mut client, serving) = connect(&server);
+    client.send(get("/") + "nonsense\r\n\r\n" + &"x".repeat(200_000));
+    let rest = String::from_utf8(client.rest().expect("an end, and no reset")).expect("text");
+    assert!(rest.contains("\r\n\r\nHTTP/1.1 400 Bad Request\r\n"), "{rest}");
+    assert!(serving.outcome("serving one connection").is_err());
 }

@@ -24,6 +24,8 @@ mod http_fuzz;
 mod http_handlers;
 mod http_header_values;
 mod http_headers;
+mod http_hijack;
+mod http_hints;
 mod http_hooks;
 mod http_injection;
 mod http_kept;

@@ -32,6 +32,7 @@ const DEFAULT_MAX_IDLE_WORKER: Duration = Duration::from_secs(10);
 /// Kubernetes ends a process by force after 30 s.
 const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 const DEFAULT_BLOCKED_HANDLER: Duration = Duration::from_secs(1);
+const DEFAULT_MAX_HIJACKED: usize = 1024;
 const DEFAULT_MAX_WAITING: usize = 8192;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
 /// More threads than any system gives a process.
@@ -89,6 +90,7 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`max_streaming_workers`](Self::max_streaming_workers) | threads | three quarters of those | clients who do nothing cannot take the last one | uploads wait, 503 for bodies to be written |
 /// | [`max_waiting_requests`](Self::max_waiting_requests) | requests | 8192 | bounds the memory of what waits | 503 |
 /// | [`max_wait`](Self::max_wait) | time | 30 s | nobody waits longer for a page | 503 |
+/// | [`max_hijacked_conns`](Self::max_hijacked_conns) | threads | 1024 | each function that has taken a connection over has one | 503 |
 /// | [`max_idle_worker_duration`](Self::max_idle_worker_duration) | time | 10 s | fasthttp's; outlives the pauses of a busy server | the thread ends |
 ///
 /// Connections:
@@ -167,6 +169,7 @@ impl Default for ServerBuilder {
                 max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
                 blocked_handler_limit: Some(DEFAULT_BLOCKED_HANDLER),
+                max_hijacked: DEFAULT_MAX_HIJACKED,
             },
             connections: Connections {
                 concurrency: DEFAULT_CONCURRENCY,
@@ -304,6 +307,15 @@ impl ServerBuilder {
         self.threads.max_idle_worker_duration = limit;
         self
     }
+
+    /// How many functions may run at once that have taken connections over ([`hijack`](crate::RequestCtx::hijack),
+    /// [`upgrade`](crate::RequestCtx::upgrade)); 1024 when not set. At least 1. Each has a thread of its own, beside those of
+    /// [`max_workers`](Self::max_workers). Further requests are answered 503 in the place of their response, counted by
+    /// [`Rejections::turned_away`](crate::Rejections::turned_away).
+    pub fn max_hijacked_conns(mut self, connections: usize) -> Self {
+        self.threads.max_hijacked = connections;
+        self
+    }
 }
 
 /// Connections.
@@ -363,8 +375,8 @@ impl ServerBuilder {
     ///
     /// For a proxy or an orchestrator that asks a route for readiness
     /// ([`RequestCtx::is_ready`](crate::RequestCtx::is_ready)), or takes a while to learn that this process ends: some
-    /// seconds more than it waits between two questions. The delay is part of the time that the shutdown was given, and no
-    /// longer than that.
+    /// seconds more than it waits between two questions. The delay is part of the time that the shutdown was given, and takes
+    /// half of that at most.
     pub fn shutdown_delay(mut self, delay: Duration) -> Self {
         self.connections.shutdown_delay = delay;
         self
@@ -850,7 +862,9 @@ impl ServerBuilder {
     }
 
     fn check_threads(&self) -> Result<(), BuildError> {
-        let Threads { shards, max_workers, max_streaming_workers, max_waiting, .. } = self.threads;
+        let Threads { shards, max_workers, max_streaming_workers, max_waiting, max_hijacked, .. } =
+            self.threads;
+        at_least_one("max_hijacked_conns", max_hijacked)?;
         at_least_one("shards", shards)?;
         at_least_one("max_workers", max_workers)?;
         at_least_one("max_streaming_workers", max_streaming_workers)?;

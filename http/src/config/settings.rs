@@ -59,6 +59,8 @@ pub(crate) struct Threads {
     pub(crate) max_idle_worker_duration: Duration,
     /// How long a handler may run before that is told.
     pub(crate) blocked_handler_limit: Option<Duration>,
+    /// Functions that have taken connections over, each on a thread of its own.
+    pub(crate) max_hijacked: usize,
 }
 
 /// How many connections there may be, and how long each is kept.

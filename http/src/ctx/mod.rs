@@ -5,7 +5,9 @@
 //! of the borrow.
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), and what handlers keep (`user_values`). What
+//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`), hints ahead of the
+//! response (`hints`), and what
+//! handlers keep (`user_values`). What
 //! answers requests, and what that may fail with: `handler`, `handler_error`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
@@ -15,6 +17,9 @@ mod conn_info;
 mod forms;
 mod handler;
 mod handler_error;
+mod hijack;
+mod hijacked_conn;
+mod hints;
 mod packed;
 mod panicking;
 mod read;
@@ -25,6 +30,9 @@ pub use conn_info::ConnInfo;
 pub(crate) use forms::FormValue;
 pub use handler::{Handler, HandlerResult};
 pub use handler_error::{HttpError, StatusError};
+pub(crate) use hijack::Hijack;
+pub(crate) use hijacked_conn::CutTransport;
+pub use hijacked_conn::HijackedConn;
 pub use panicking::HandlerPanic;
 pub(crate) use panicking::PanicHandler;
 pub use user_values::UserKey;
@@ -36,6 +44,7 @@ use crate::stop::StopSignal;
 use crate::wire::lent::LentTransport;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 /// One request and the response to it, as the handler sees them.
@@ -143,6 +152,8 @@ pub(crate) struct CtxOptions {
     pub(crate) keeps_header_names: bool,
     /// How values of forms are looked up, if not in the usual order.
     pub(crate) form_value: Option<FormValue>,
+    /// Handlers have sent early hints, so what is owed to the client goes out before they run.
+    pub(crate) sends_hints: Arc<AtomicBool>,
     /// Who answers when a handler has panicked, if that is not to be a plain 500.
     pub(crate) panic_handler: Option<PanicHandler>,
 }
@@ -229,6 +240,22 @@ impl RequestCtx {
     /// Whether something of the user's is in here whose drop may take its time.
     pub(crate) fn holds_users_values(&self) -> bool {
         !self.user_values.is_empty() || self.response.is_body_stream()
+    }
+
+    /// The function that is to take the connection over, if there is one.
+    pub(crate) fn hijack_mut(&mut self) -> Option<&mut Hijack> {
+        self.user_values.hijack_mut()
+    }
+
+    /// Whether the connection is to be taken over, or the response says so.
+    #[inline]
+    pub(crate) fn may_leave_http(&self) -> bool {
+        self.is_hijacked() || self.response.status_code() < 200
+    }
+
+    /// Nobody takes the connection over.
+    pub(crate) fn take_hijack(&mut self) -> Option<Hijack> {
+        self.user_values.take_hijack()
     }
 
     /// What handlers have kept, to be dropped when the response has been sent.

@@ -61,6 +61,8 @@ impl RequestCtx {
     #[cold]
     pub(crate) fn answer_panic(&mut self, panicked: Panicked) {
         self.has_panicked = true;
+        // What it was to be told before is told no more.
+        drop(self.user_values.take_hijack());
         let (id, method, path, peer) =
             (self.id(), self.request.method(), self.request.path(), self.remote_addr());
         log::error!(

@@ -5,6 +5,7 @@
 //! The rule: values live until the response has been sent or given up, and are then dropped once.
 
 use super::RequestCtx;
+use super::hijack::Hijack;
 use crate::util::panic::Contained;
 use std::any::Any;
 use std::borrow::Cow;
@@ -96,7 +97,7 @@ impl RequestCtx {
 
     /// Drops all user values.
     pub fn clear_user_values(&mut self) {
-        self.user_values.clear();
+        self.user_values.clear_entries();
     }
 }
 
@@ -109,6 +110,8 @@ pub(crate) struct UserValues(Option<Box<ValueList>>);
 #[derive(Default)]
 struct ValueList {
     entries: Vec<(UserKey, Contained<Box<dyn Any + Send>>)>,
+    /// Who takes the connection over, which goes the same way.
+    hijack: Option<Hijack>,
 }
 
 impl UserValues {
@@ -141,11 +144,34 @@ impl UserValues {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries().is_empty()
+        self.entries().is_empty() && self.hijack().is_none()
+    }
+
+    pub(super) fn set_hijack(&mut self, hijack: Hijack) {
+        self.0.get_or_insert_default().hijack = Some(hijack);
+    }
+
+    pub(super) fn hijack(&self) -> Option<&Hijack> {
+        self.0.as_ref()?.hijack.as_ref()
+    }
+
+    pub(super) fn hijack_mut(&mut self) -> Option<&mut Hijack> {
+        self.0.as_mut()?.hijack.as_mut()
+    }
+
+    pub(crate) fn take_hijack(&mut self) -> Option<Hijack> {
+        self.0.as_mut()?.hijack.take()
     }
 
     /// Drops them all; keeps the list's memory.
     pub(crate) fn clear(&mut self) {
+        if let Some(list) = &mut self.0 {
+            list.entries.clear();
+            list.hijack = None;
+        }
+    }
+
+    fn clear_entries(&mut self) {
         if let Some(list) = &mut self.0 {
             list.entries.clear();
         }

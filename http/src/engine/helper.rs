@@ -123,6 +123,10 @@ fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedO
                 engine.close(shard, conn);
                 break;
             }
+            TurnEnd::GiveAway => {
+                engine.give_away(shard, conn);
+                break;
+            }
             TurnEnd::HandOver(ToClients) => {
                 placing::hand_over(engine, index, conn, Lane::Clients);
                 break;

@@ -81,6 +81,7 @@ use crate::engine::shard::{CONNECTIONS_MAX, IdleCounts, Shard};
 use crate::engine::stopping::Stopping;
 use crate::observe::ConnState;
 use crate::serve::exchange::News;
+use crate::serve::hijacking::{self, GivenAway};
 use crate::serve::moment::Clock;
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
@@ -248,6 +249,24 @@ impl Engine {
         shard.close(conn);
         self.admission.leave(address);
         news
+    }
+
+    /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no
+    /// more here.
+    fn give_away(&self, shard: &Shard, mut conn: Box<Conn>) {
+        let (kept, info) = (conn.exchange.take_kept(), conn.info.clone());
+        let news = conn.exchange.last_news(&info, &self.service, ConnState::Hijacked);
+        let given = shard.give_away(conn);
+        self.admission.leave(info.peer_ip());
+        match given {
+            Ok((transport, received)) => {
+                hijacking::give_away(GivenAway { transport, received, kept, news }, &info, &self.service);
+            }
+            Err(error) => {
+                log::error!("a connection was closed that was to be taken over: {error}");
+                self.dispatch.leftovers.leave(Box::new((kept, news)));
+            }
+        }
     }
 
     fn workspace(&self) -> PooledWorkspace {

@@ -34,6 +34,7 @@ pub(crate) fn settle<H>(
         }
         TurnEnd::Yield => shard.queue(conn),
         TurnEnd::Close => engine.close(shard, conn),
+        TurnEnd::GiveAway => engine.give_away(shard, conn),
         TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
     }
     None

@@ -2,16 +2,17 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::{Interest, Registry, Token};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 
+use crate::wire::ready::{poll_one, wait_ready};
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
 
 /// A connected, non-blocking socket.
@@ -60,18 +61,10 @@ impl Transport for Socket {
     }
 
     fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::IN, awaited.read);
-        flags.set(PollFlags::OUT, awaited.write);
-        // A limit beyond what the clock can hold is none.
-        let until = limit.and_then(|limit| Instant::now().checked_add(limit));
-        loop {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            match self.poll(flags, left) {
-                Ok(found) => return Ok(!found.is_empty()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        match self {
+            Socket::Tcp(socket) => wait_ready(socket, awaited, limit),
+            #[cfg(unix)]
+            Socket::Unix(socket) => wait_ready(socket, awaited, limit),
         }
     }
 
@@ -140,15 +133,11 @@ impl Socket {
 
     /// What of `flags` is there, or comes within `limit`.
     fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
-        // More than the system's clock type holds is as good as for ever.
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let mut fds = match self {
-            Socket::Tcp(socket) => [PollFd::new(socket, flags)],
+        match self {
+            Socket::Tcp(socket) => poll_one(socket, flags, limit),
             #[cfg(unix)]
-            Socket::Unix(socket) => [PollFd::new(socket, flags)],
-        };
-        poll(&mut fds, limit.as_ref())?;
-        Ok(fds[0].revents())
+            Socket::Unix(socket) => poll_one(socket, flags, limit),
+        }
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) enum TurnEnd<H> {
     Yield,
     /// It goes to a worker: a request is left with it, or a streamed response is on its way.
     HandOver(H),
+    /// It goes to a function of the user's, and everything was sent.
+    GiveAway,
     /// The connection is over.
     Close,
 }
@@ -148,7 +150,7 @@ fn leave<H: Host>(
     end: TurnEnd<H::HandOver>,
 ) -> TurnEnd<H::HandOver> {
     match &end {
-        TurnEnd::Park | TurnEnd::Yield | TurnEnd::HandOver(_) => {
+        TurnEnd::Park | TurnEnd::Yield | TurnEnd::HandOver(_) | TurnEnd::GiveAway => {
             if conn.exchange.holds_request() {
                 work.hold(&mut conn.pending);
             } else {
@@ -195,6 +197,7 @@ impl<H: Host> Turn<'_, H> {
                 Step::Head { awaits_continue } => self.decide(awaits_continue),
                 Step::Request => self.answer(),
                 Step::Streams => self.stream(),
+                Step::GiveAway => self.send().or(Some(TurnEnd::GiveAway)),
                 Step::Refusing(error) => self.refuse(error),
                 // Whatever is in the output goes out, and then the connection.
                 Step::Refused(_) | Step::Ends => self.send().or_else(|| self.close_without_news()),

@@ -8,6 +8,7 @@ use crate::observe::ConnState;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
+use crate::serve::hijacking::{self, GivenAway};
 use crate::serve::moment::Moment;
 use crate::serve::parker::Parker;
 use crate::serve::runner::{Runner, UserCode};
@@ -57,7 +58,18 @@ pub(crate) fn serve(
     };
     let served = driver.serve();
     driver.count();
-    let BlockingDriver { mut exchange, work, mut by, .. } = driver;
+    let BlockingDriver { lent, mut exchange, work, mut by, .. } = driver;
+    // Who else has the transport is asked below.
+    drop(lent);
+    if served.is_ok() && exchange.gives_away() {
+        let received = work.ctx.request.input().unread().to_vec();
+        work.wipe();
+        // Of a socket both directions can be used at once.
+        let transport = socket.map_or(Ok(transport), |socket| socket.polled())?;
+        let (kept, news) = (exchange.take_kept(), exchange.last_news(info, service, ConnState::Hijacked));
+        hijacking::give_away(GivenAway { transport, received, kept, news }, info, service);
+        return Ok(());
+    }
     exchange.cut_off(&work.output);
     exchange.tell(work, service, &mut by);
     let news = exchange.last_news(info, service, ConnState::Closed);
@@ -139,7 +151,7 @@ impl BlockingDriver<'_> {
                 }
                 Step::Streams => self.send_piece()?,
                 Step::Refusing(error) | Step::Refused(error) => return self.refused(error),
-                Step::Ends => return Ok(self.flush()?),
+                Step::GiveAway | Step::Ends => return Ok(self.flush()?),
             }
         }
     }

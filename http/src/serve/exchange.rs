@@ -18,6 +18,7 @@
 
 mod notices;
 mod refused;
+mod taken_over;
 
 pub(crate) use notices::News;
 
@@ -66,6 +67,8 @@ pub(crate) enum Step {
     Refused(ProtoError),
     /// The peer's bytes were no request, and the user's error handler answers: [`Exchange::refuse_by_handler`].
     Refusing(ProtoError),
+    /// Send the output, then give the connection away: [`Exchange::take_kept`] has who takes it.
+    GiveAway,
     /// Send the output, then end the connection.
     Ends,
 }
@@ -96,6 +99,8 @@ pub(crate) enum ConnStage {
     Closing,
     /// The same, and the peer may be in the middle of sending what nobody will read.
     ClosingMidRequest,
+    /// It is given away when what is in the output was sent.
+    GivenAway,
 }
 
 /// What a connection that waits for its peer is waiting for. While it is the same, the same deadline goes on: requests
@@ -190,6 +195,7 @@ impl Exchange {
             ConnStage::Serving => {}
             ConnStage::Refusing(error) => return Step::Refusing(error),
             ConnStage::Closing | ConnStage::ClosingMidRequest => return Step::Ends,
+            ConnStage::GivenAway => return Step::GiveAway,
         }
         let limits = self.limits(&service.settings);
         let progress = work.ctx.request.advance(&mut self.session, &mut work.output, &limits);
@@ -344,11 +350,13 @@ impl Exchange {
         if work.ctx.request.finish(&mut self.session).is_some() {
             // The rest of the request may still be on its way.
             self.stage = ConnStage::ClosingMidRequest;
+        } else if work.ctx.is_hijacked() {
+            self.stage = ConnStage::GivenAway;
         } else if !stays || by.is_stopping() {
             // What is behind the request is not begun.
             self.end();
         }
-        if self.outgoing.is_some() {
+        if self.outgoing.is_some() || self.gives_away() {
             self.kept = work.ctx.take_user_values();
         }
         if work.ctx.holds_users_values() {
@@ -383,34 +391,22 @@ impl Exchange {
         service: &Service,
         by: &mut impl Runner,
     ) -> Result<bool, Error> {
-        let settings = &service.settings;
-        let Workspace { ctx, output, moment, clock, .. } = work;
-        if settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
+        let ctx = &mut work.ctx;
+        if service.settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
             user_code::refuse_method(ctx);
         } else {
-            let streams = !ctx.request.is_body_complete();
-            let mut flushed = Ok(());
-            by.run_user_code(UserCode::Handler, || {
-                // The client may wait for what was answered before it sends on.
-                if streams {
-                    flushed = ctx.lent.send(output);
-                }
-                if flushed.is_ok() {
-                    user_code::run(&*service.handler, ctx);
-                }
-            });
-            self.note_handled();
-            flushed?;
-            if ctx.has_panicked {
-                service.counters.panics.fetch_add(1, Ordering::Relaxed);
-            }
-            self.check_ctx(ctx)?;
-            moment.refresh(*clock);
+            self.call_handler(work, service, by)?;
         }
-        if ctx.response.has_writer() && !by.may_wait_for_client() {
+        if work.ctx.response.has_writer() && !by.may_wait_for_client() {
             self.turn_writer_away(work, service, by);
         }
+        if work.ctx.may_leave_http() && !self.settle_hijack(work, service, by) {
+            return Ok(true);
+        }
         let reply = self.respond(work, service, by);
+        if work.ctx.is_hijacked() {
+            Self::check_hijack(reply, work, by);
+        }
         let Workspace { ctx, output, moment, clock, .. } = work;
         if reply.ending.is_none() && ctx.response.is_body_stream() {
             // Nothing of it is sent; what is dropped is the user's.
@@ -432,14 +428,51 @@ impl Exchange {
                 written?;
             }
         }
-        Ok(reply.close.is_none())
+        Ok(reply.close.is_none() || ctx.is_hijacked())
     }
 
-    /// The function that writes the body would wait for the client, as too many do already.
+    /// Has the handler answer the request.
+    #[inline]
+    fn call_handler(
+        &mut self,
+        work: &mut Workspace,
+        service: &Service,
+        by: &mut impl Runner,
+    ) -> Result<(), Error> {
+        let Workspace { ctx, output, moment, clock, .. } = work;
+        // The client may wait for what was answered before it sends on; and what handlers send ahead comes behind that.
+        let sends_first = !output.is_empty()
+            && (!ctx.request.is_body_complete() || service.settings.ctx.sends_hints.load(Ordering::Relaxed));
+        ctx.lent.has_unsent = !output.is_empty() && !sends_first;
+        let mut flushed = Ok(());
+        by.run_user_code(UserCode::Handler, || {
+            if sends_first {
+                flushed = ctx.lent.send(output);
+            }
+            if flushed.is_ok() {
+                user_code::run(&*service.handler, ctx);
+            }
+        });
+        self.note_handled();
+        flushed?;
+        if ctx.has_panicked {
+            service.counters.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        self.check_ctx(ctx)?;
+        moment.refresh(*clock);
+        Ok(())
+    }
+
+    /// Puts a 503 in the place of a response that a function would write: there are as many of these as may be.
     fn turn_writer_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
-        by.run_user_code(UserCode::Cleanup, || work.ctx.response.clear());
-        work.time_has_passed();
-        user_code::turn_away(&mut work.ctx);
+        let Workspace { ctx, moment, clock, .. } = work;
+        let unused = ctx.take_hijack();
+        by.run_user_code(UserCode::Cleanup, || {
+            drop(unused);
+            ctx.response.clear();
+        });
+        moment.refresh(*clock);
+        user_code::turn_away(ctx);
         self.note_turned_away();
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
     }
@@ -561,7 +594,11 @@ impl Exchange {
     }
 
     fn end_stream(&mut self, by: &mut impl Runner) {
-        self.forget_response(by);
+        if self.gives_away() {
+            by.forget(self.outgoing.take());
+        } else {
+            self.forget_response(by);
+        }
         if by.is_stopping() && self.stage == ConnStage::Serving {
             self.end();
         }

@@ -3,12 +3,13 @@
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
 //! connection's conversation), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
 //! connections it serves); `tally` (what is counted on the way), `in_flight` (what is
-//! being handled).
+//! being handled), `hijacking` (connections that are given away).
 
 pub(crate) mod blocking;
 pub(crate) mod counters;
 pub(crate) mod error;
 pub(crate) mod exchange;
+pub(crate) mod hijacking;
 pub(crate) mod in_flight;
 pub(crate) mod moment;
 pub(crate) mod parker;

@@ -2,11 +2,13 @@
 
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
+use crate::ctx::CutTransport;
 use crate::serve::counters::Counters;
 use crate::serve::in_flight::Places;
 use crate::serve::moment::Clock;
 use crate::serve::tally::Tallies;
 use crate::stop::StopSignal;
+use crate::wire::taken_over::TakenOver;
 use std::sync::Arc;
 
 /// A server's constant part, shared by all its lives and drivers.
@@ -14,6 +16,8 @@ pub(crate) struct Service {
     pub(crate) settings: Settings,
     pub(crate) handler: BoxedHandler,
     pub(crate) counters: Counters,
+    /// The connections that functions of the user's have taken over.
+    pub(crate) taken_over: Arc<TakenOver<CutTransport>>,
     /// What tells handlers of the end.
     pub(crate) stop: StopSignal,
     pub(crate) tallies: Arc<Tallies>,
@@ -29,6 +33,7 @@ impl Service {
             settings,
             handler,
             counters: Counters::default(),
+            taken_over: Arc::new(TakenOver::new()),
             stop: StopSignal::new(),
             tallies: Arc::default(),
             places: Arc::default(),

@@ -4,8 +4,10 @@
 //! read that waits, and how to close it so that what was sent last arrives.
 
 use crate::serve::exchange::{LINGER, LINGER_BYTES};
-use crate::wire::transport::{ReadCount, Transport};
+use crate::wire::ready::wait_ready;
+use crate::wire::transport::{ReadCount, ReadySet, Transport};
 use parking_lot::Mutex;
+use rustix::fd::AsFd;
 use std::any::Any;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -72,6 +74,9 @@ pub(crate) trait BlockingSocket: Send + Sync {
     fn read_within(&self, limit: Option<Duration>, room: &mut [u8]) -> io::Result<usize>;
     fn shut_down(&self, what: Shutdown) -> io::Result<()>;
 
+    /// The same as a transport that does not block, and whose two directions do not wait for one another.
+    fn polled(self: Arc<Self>) -> io::Result<Arc<dyn Transport>>;
+
     /// Ends a read that waits.
     fn interrupt(&self) {
         if let Err(error) = self.shut_down(Shutdown::Read) {
@@ -117,6 +122,11 @@ macro_rules! blocking_socket {
             fn shut_down(&self, what: Shutdown) -> io::Result<()> {
                 self.shutdown(what)
             }
+
+            fn polled(self: Arc<Self>) -> io::Result<Arc<dyn Transport>> {
+                self.set_nonblocking(true)?;
+                Ok(Arc::new(PolledSocket(self)))
+            }
         }
     };
 }
@@ -124,6 +134,37 @@ macro_rules! blocking_socket {
 blocking_socket!(TcpStream);
 #[cfg(unix)]
 blocking_socket!(UnixStream);
+
+/// A socket whose calls do not block.
+struct PolledSocket<T>(Arc<T>);
+
+impl<T: BlockingSocket + AsFd> Transport for PolledSocket<T>
+where
+    for<'a> &'a T: Read + Write,
+{
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+        let count = (&*self.0).read(room)?;
+        Ok(ReadCount { count, is_drained: count < room.len() })
+    }
+
+    fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+        (&*self.0).write_vectored(&[IoSlice::new(first), IoSlice::new(second)])
+    }
+
+    fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+        wait_ready(&*self.0, awaited, limit)
+    }
+
+    fn shut_down(&self) {
+        if let Err(error) = self.0.shut_down(Shutdown::Both) {
+            log::debug!("a connection could not be shut down: {error}");
+        }
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.0.shut_down(Shutdown::Write)
+    }
+}
 
 /// A socket that somebody else may shut down.
 struct SharedSocket<T>(Arc<T>);

@@ -15,12 +15,15 @@ impl Server {
     /// and the threads end. Waits until that is done, at most for `limit`; then [`serve`](Server::serve) returns, too.
     ///
     /// Before that, for the [`shutdown_delay`](crate::ServerBuilder::shutdown_delay), if there is one, only
-    /// [`is_ready`](Server::is_ready) says no; it is part of the limit. Handlers see the end by
+    /// [`is_ready`](Server::is_ready) says no; it is part of the limit, and
+    /// takes half of that at most. Handlers see the end by
     /// [`RequestCtx::is_stopping`](crate::RequestCtx::is_stopping).
     ///
     /// Afterwards the server can serve again; when several shut it down at once, after the last of them. Where there is
     /// nothing to end this is `Ok` at once. On a server that has never served it is kept: whoever serves later returns `Ok`
     /// at once, so a signal that comes while the program starts is not lost.
+    ///
+    /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is up.
     ///
     /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second of
     /// its own.
@@ -38,7 +41,9 @@ impl Server {
         };
         let deadline = begun.checked_add(limit);
         let before = is_first.then(|| self.announce(limit));
-        shared.life.wait_announced(shared.service.settings.connections.shutdown_delay, deadline);
+        // What is under way gets half of the time at least.
+        let delay = shared.service.settings.connections.shutdown_delay.min(limit / 2);
+        shared.life.wait_announced(begun, delay);
         // Said first, so that no engine is started behind the look for one.
         let hooks = shared.service.stop.begin();
         shared.standalone.stop();
@@ -48,13 +53,16 @@ impl Server {
         }
         hooks.run();
         let engine_ended = engine.as_ref().is_none_or(|engine| engine.wait_ended(deadline));
-        let all_ended = shared.standalone.wait_ended(deadline) && engine_ended;
+        let all_served = shared.standalone.wait_ended(deadline) && engine_ended;
+        let hijacked = self.wait_given_away(deadline);
+        let all_ended = all_served && hijacked == 0;
         if let Some(engine) = engine.filter(|_| engine_ended) {
             self.forget(&engine);
         }
-        let outcome = if all_ended { Ok(()) } else { Err(self.what_is_left()) };
+        let outcome = if all_ended { Ok(()) } else { Err(self.what_is_left(hijacked)) };
         shared.life.is_over(all_ended, || {
             shared.standalone.open_again();
+            shared.service.taken_over.cut_no_more();
             shared.service.stop.over();
         });
         self.report(before, begun, outcome);
@@ -78,7 +86,7 @@ impl Server {
         if self.shared.life.wait_over() {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, self.what_is_left()))
+        Err(io::Error::new(io::ErrorKind::TimedOut, self.what_is_left(self.shared.service.taken_over.open())))
     }
 
     /// Says that the end is near; what there was when it began is for the report.
@@ -103,8 +111,24 @@ impl Server {
         }
     }
 
-    fn what_is_left(&self) -> ShutdownError {
-        ShutdownError::Timeout { open_connections: self.stats().open_connections }
+    /// Waits until every connection that was taken over has been closed; those that are left when time is up are cut off, and
+    /// counted.
+    fn wait_given_away(&self, deadline: Option<Instant>) -> usize {
+        let taken_over = &self.shared.service.taken_over;
+        if taken_over.wait_none(deadline) {
+            return 0;
+        }
+        let left = taken_over.open();
+        for transport in taken_over.cut() {
+            if let Some(transport) = transport.upgrade() {
+                transport.shut_down();
+            }
+        }
+        left
+    }
+
+    fn what_is_left(&self, hijacked_connections: usize) -> ShutdownError {
+        ShutdownError::Timeout { open_connections: self.stats().open_connections, hijacked_connections }
     }
 
     /// An engine has ended, and what it has counted is kept.
@@ -122,19 +146,25 @@ impl Server {
 pub enum ShutdownError {
     /// Time was up first.
     Timeout {
-        /// Connections that were still open.
+        /// Connections that were still being served.
         open_connections: usize,
+        /// Connections that functions had [taken over](crate::RequestCtx::hijack), and that were cut off.
+        hijacked_connections: usize,
     },
 }
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ShutdownError::Timeout { open_connections } => {
+            ShutdownError::Timeout { open_connections, hijacked_connections } => {
                 write!(
                     f,
                     "{open_connections} connections were still open when the time for shutting down was up"
-                )
+                )?;
+                if *hijacked_connections > 0 {
+                    write!(f, ", and {hijacked_connections} that had been taken over were cut off")?;
+                }
+                Ok(())
             }
         }
     }

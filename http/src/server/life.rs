@@ -27,8 +27,6 @@ struct LifeState {
     phase: LifePhase,
     /// Shutdowns under way.
     shutdowns: usize,
-    /// When the first of them began.
-    announced: Option<Instant>,
     /// Listeners are being closed, or were.
     stops: bool,
 }
@@ -88,22 +86,16 @@ impl Life {
             LifePhase::Ended => Task::Nothing,
             LifePhase::Serving => {
                 state.phase = LifePhase::Ending;
-                state.announced = Some(Instant::now());
                 Task::End { is_first: true }
             }
             LifePhase::Ending => Task::End { is_first: false },
         }
     }
 
-    /// Waits, within a shutdown, until its first announcement is `delay` ago, `deadline` has come, or another shutdown has
-    /// gone on.
-    pub(super) fn wait_announced(&self, delay: Duration, deadline: Option<Instant>) {
+    /// Waits, within a shutdown that has `begun`, until `delay` has passed or another shutdown has gone on.
+    pub(super) fn wait_announced(&self, begun: Instant, delay: Duration) {
         let mut state = self.state.lock();
-        let due = state.announced.and_then(|announced| announced.checked_add(delay));
-        let until = match (due, deadline) {
-            (Some(due), Some(deadline)) => Some(due.min(deadline)),
-            (due, deadline) => due.or(deadline),
-        };
+        let until = begun.checked_add(delay);
         while !state.stops {
             match until {
                 None => self.changed.wait(&mut state),
@@ -180,8 +172,8 @@ mod tests {
         let life = Life::default();
         let (_, _) = (life.let_in(), life.begin());
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| life.wait_announced(Duration::MAX, None));
-            life.wait_announced(Duration::MAX, Some(Instant::now()));
+            let waiter = scope.spawn(|| life.wait_announced(Instant::now(), Duration::MAX));
+            life.wait_announced(Instant::now(), Duration::ZERO);
             waiter.join().expect("the delay is over");
         });
     }

@@ -325,6 +325,7 @@ impl Server {
                 active: open_connections.saturating_sub(idle.fresh + idle.resting),
                 idle: idle.resting.min(open_connections.saturating_sub(idle.fresh)),
             },
+            hijacked_connections: self.shared.service.taken_over.open(),
             accepted_connections: count(&counters.accepted),
             requests: counts.responses().total(),
             responses: counts.responses(),

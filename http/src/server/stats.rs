@@ -16,6 +16,8 @@ pub struct ServerStats {
     pub open_connections: usize,
     /// What they are doing.
     pub connections: ConnectionCounts,
+    /// Connections open now that functions have [taken over](crate::RequestCtx::hijack); the others do not include them.
+    pub hijacked_connections: usize,
     /// Connections taken in so far.
     pub accepted_connections: u64,
     /// Requests answered so far: the total of [`responses`](Self::responses).

@@ -22,6 +22,8 @@ pub(crate) struct LentTransport {
     reading: PeerTime,
     /// How long the peer is waited for while it is written to.
     writing: PeerTime,
+    /// There are bytes to be sent before anything else is.
+    pub(crate) has_unsent: bool,
     /// Some of the response has been sent, so that nothing else may be until its end.
     pub(crate) is_answering: bool,
 }
@@ -73,6 +75,11 @@ impl LentTransport {
     /// Gives it back.
     pub(crate) fn end(&mut self) {
         self.transport = None;
+    }
+
+    /// Whether something can be sent ahead of the response.
+    pub(crate) fn may_send_first(&self) -> bool {
+        self.transport.is_some() && !self.has_unsent && !self.is_answering
     }
 
     /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).

@@ -7,5 +7,8 @@ pub(crate) mod input;
 pub(crate) mod lent;
 pub(crate) mod output;
 pub(crate) mod pace;
+pub(crate) mod ready;
+pub(crate) mod sync;
+pub(crate) mod taken_over;
 pub(crate) mod transport;
 pub(crate) mod wake;

@@ -17,3 +17,5 @@ mod leases;
 mod message;
 mod sleeping;
 mod slots;
+mod taking_over;
+mod wire;

@@ -229,12 +229,8 @@ impl Shard {
     /// # Errors
     /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the
     /// connection is closed.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the way out for connections that are upgraded or hijacked")
-    )]
     pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
-        debug_assert!(conn.pending.is_sent() && conn.exchange.takes_requests(), "a response is on its way");
+        debug_assert!(conn.pending.is_sent() && !conn.exchange.is_answering(), "a response is on its way");
         let source = conn.sock.source();
         let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
         if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {

@@ -315,6 +315,11 @@ impl Request {
         self.passed + self.found.body.end as u64
     }
 
+    /// Whether all of it has been received, whatever was made of it since.
+    pub(crate) fn is_received_whole(&self) -> bool {
+        self.found.rest == Rest::None
+    }
+
     /// The buffer that the connection reads into while this request object serves it.
     pub(crate) fn input(&self) -> &Input {
         &self.input

@@ -93,7 +93,9 @@ pub(crate) fn append_response_head(
     if found.has_set_cookie {
         append_kind(buffer, head.fields, Kind::SetCookie);
     }
-    buffer.extend_from_slice(connection.line());
+    // Behind a switch of protocols the connection goes on.
+    let told = if head.status == 101 { ConnectionField { close: None, ..connection } } else { connection };
+    buffer.extend_from_slice(told.line());
     buffer.extend_from_slice(b"\r\n");
     connection.close
 }

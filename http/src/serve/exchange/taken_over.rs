@@ -1,0 +1,87 @@
+//! Whether a connection is taken over by the user's function when the response has been sent.
+//!
+//! The rule: that is settled before the response goes out, so one that announces it is sent only if somebody is there.
+
+use super::{ConnStage, Exchange};
+use crate::ctx::UserValues;
+use crate::proto::{CloseReason, Reply};
+use crate::serve::runner::{Runner, UserCode};
+use crate::serve::service::Service;
+use crate::serve::user_code;
+use crate::serve::workspace::Workspace;
+use crate::wire::taken_over::TakenOver;
+use std::sync::atomic::Ordering;
+
+impl Exchange {
+    /// Settles a response behind which no HTTP may follow: the function gets its place, or the response becomes another one.
+    /// False: there is no response to be sent.
+    #[cold]
+    pub(super) fn settle_hijack(
+        &mut self,
+        work: &mut Workspace,
+        service: &Service,
+        by: &mut impl Runner,
+    ) -> bool {
+        let Workspace { ctx, moment, clock, .. } = work;
+        let is_read = ctx.request.is_received_whole();
+        let fault = match ctx.hijack_mut() {
+            None => Some("announces that another protocol follows, and nobody takes the connection over"),
+            Some(_) if !is_read => Some("was to be taken over, and its body has not been read to the end"),
+            Some(hijack) => {
+                let most = service.settings.threads.max_hijacked;
+                hijack.place = TakenOver::promise(&service.taken_over, most);
+                if hijack.place.is_some() {
+                    return hijack.sends_response;
+                }
+                None
+            }
+        };
+        let unused = ctx.take_hijack();
+        by.run_user_code(UserCode::Cleanup, || {
+            drop(unused);
+            ctx.response.clear();
+        });
+        moment.refresh(*clock);
+        match fault {
+            Some(fault) => {
+                let (method, path) = (ctx.request.method(), ctx.request.path());
+                log::error!(target: "anthill_http::handler", "the answer to {method} {path:?} {fault}; answered 500");
+                ctx.error("Internal Server Error", 500);
+                ctx.response.set_connection_close();
+            }
+            None => {
+                user_code::turn_away(ctx);
+                self.note_turned_away();
+                service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        true
+    }
+
+    /// The response was prepared: nobody takes a connection over that ends with it.
+    #[cold]
+    pub(super) fn check_hijack(reply: Reply, work: &mut Workspace, by: &mut impl Runner) {
+        if matches!(reply.close, None | Some(CloseReason::Upgrade)) {
+            return;
+        }
+        let Workspace { ctx, moment, clock, .. } = work;
+        let (method, path) = (ctx.request.method(), ctx.request.path());
+        log::warn!(
+            target: "anthill_http::handler",
+            "the connection ends with the answer to {method} {path:?}, so nobody takes it over"
+        );
+        let unused = ctx.take_hijack();
+        by.run_user_code(UserCode::Cleanup, || drop(unused));
+        moment.refresh(*clock);
+    }
+
+    /// Whether the connection is to be given away.
+    pub(crate) fn gives_away(&self) -> bool {
+        self.stage == ConnStage::GivenAway
+    }
+
+    /// What was kept for whoever takes the connection over, with the function itself.
+    pub(crate) fn take_kept(&mut self) -> UserValues {
+        std::mem::take(&mut self.kept)
+    }
+}
