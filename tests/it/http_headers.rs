@@ -143,6 +143,10 @@ fn hdr_11_the_reason_is_the_one_that_was_set_or_the_standard_one() {
     let running = Running::new(|ctx| {
         let status = String::from_utf8_lossy(ctx.request.query()).parse().unwrap_or(0);
         ctx.set_status_code(status);
+        if status == 101 {
+            // It is sent only if somebody takes the connection over.
+            ctx.hijack(drop);
+        }
         if ctx.path() == "/foo" {
             ctx.response.set_reason("Foo");
         }

@@ -250,7 +250,7 @@ impl RequestCtx {
     /// Whether the connection is to be taken over, or the response says so.
     #[inline]
     pub(crate) fn may_leave_http(&self) -> bool {
-        self.is_hijacked() || self.response.status_code() < 200
+        self.is_hijacked() || self.response.status_code() == 101
     }
 
     /// Nobody takes the connection over.

@@ -171,3 +171,23 @@ impl fmt::Display for ShutdownError {
 }
 
 impl std::error::Error for ShutdownError {}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::net::Shutdown;
+
+    /// Its listener is dead, but its threads are not: the last handle ends them, and tells those who wait for that.
+    #[test]
+    fn the_last_handle_tells_of_the_end() {
+        let server = Server::builder().shards(1).build(|_| {}).expect("options that go together");
+        let listener = Server::listen("127.0.0.1:0").expect("a free port");
+        let dead = socket2::Socket::from(listener.try_clone().expect("a descriptor"));
+        dead.shutdown(Shutdown::Both).expect("a listener can be shut down");
+        server.serve(listener).expect_err("nothing listens any more");
+        let signal = server.stop_signal();
+        assert!(!signal.is_stopping());
+        drop(server);
+        assert!(signal.wait(Duration::ZERO));
+    }
+}

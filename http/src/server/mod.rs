@@ -451,7 +451,9 @@ impl Drop for ServerState {
     /// The last handle is gone: nobody could stop the engine any more.
     fn drop(&mut self) {
         if let Some(engine) = self.engine.get_mut() {
+            let hooks = self.service.stop.begin();
             engine.stop();
+            hooks.run();
         }
     }
 }

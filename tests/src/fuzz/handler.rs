@@ -404,7 +404,7 @@ fn answer(
             ctx.set_body(&text);
         }
         14 => {
-            let status = [101, 103, 199, 200, 204, 205, 299, 304, 404, 999][amount % 10];
+            let status = [102, 103, 199, 200, 204, 205, 299, 304, 404, 999][amount % 10];
             noted.status = status;
             ctx.set_status_code(status);
             ctx.set_body(&text);

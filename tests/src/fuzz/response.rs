@@ -117,7 +117,7 @@ fn prepare(response: &mut Response, body: &mut Vec<u8>, what: usize, number: u8,
         3 => response.set_content_type(one),
         4 => response.set_reason(one),
         5 => response
-            .set_status_code([100, 101, 200, 204, 205, 299, 304, 400, 500, 599][usize::from(number) % 10]),
+            .set_status_code([100, 102, 200, 204, 205, 299, 304, 400, 500, 599][usize::from(number) % 10]),
         6 => {
             let mut cookie = Cookie::new(one, other);
             cookie.set_path(other);
