@@ -100,8 +100,8 @@ fn rsp_03_a_status_without_a_body_drops_what_was_given() {
         }
         for form in FORMS {
             let mut client = driven.client();
-            client.send(format!("GET {form} HTTP/1.1\r\nHost: h\r\nX-Status: 101\r\n\r\n"));
-            assert_eq!(client.response().status, 101);
+            client.send(format!("GET {form} HTTP/1.1\r\nHost: h\r\nX-Status: 102\r\n\r\n"));
+            assert_eq!(client.response().status, 102);
             client.expect_end();
             assert_eq!(tally.take(), (0, usize::from(SOURCES.contains(form))), "{form}");
         }
