@@ -157,6 +157,31 @@ fn pool_map_nests_on_its_own_workers() {
     }
 }
 
+/// What has ended is not taken for something that still runs, when nobody is left to run the rest.
+#[test]
+fn pool_map_unordered_ends_when_its_workers_leave_it() {
+    let pool = tasks(2, 0);
+    for round in 0..300 {
+        let (inner, gates) = (pool.clone(), Arc::new(Mutex::new(Vec::new())));
+        let kept = gates.clone();
+        let source = (0..20).inspect(move |item| {
+            // Other work takes the workers while the map is under way.
+            if item % 7 == round % 7 {
+                let gate = Gate::new();
+                let held = gate.clone();
+                if inner.try_execute(move || held.pass()).is_ok() {
+                    kept.lock().unwrap().push(gate);
+                }
+            }
+        });
+        let (mapping, results) = (pool.clone(), pool.clone());
+        let map = move || mapping.map_unordered(source, |n: u32| n).in_flight(5).sum::<u32>();
+        assert_eq!(within("a map without workers", map), 190);
+        gates.lock().unwrap().iter().for_each(Gate::open);
+        results.wait_idle_timeout(PATIENCE).unwrap();
+    }
+}
+
 #[test]
 fn pool_map_panics_in_its_turn() {
     let pool = tasks(2, 0);

@@ -21,7 +21,7 @@ mod token;
 
 pub use call::{Call, CallPool};
 pub use error::{GroupError, RefusedHandle, TaskError, TaskPanic};
-pub use group::{GroupToken, TaskGroup};
+pub use group::TaskGroup;
 pub use handle::TaskHandle;
 pub use map::{Map, MapUnordered, TryMap};
 pub use refused::RefusedClosure;
