@@ -79,6 +79,9 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
             if let Some(outcome) = self.outbox.look() {
                 return outcome;
             }
+            if self.intake.run_another(&self.in_flight) {
+                continue;
+            }
             self.in_flight.retain(|errand| !errand.has_ended());
             if is_worker {
                 // Only where it waits for a task is a worker seen to sleep. That is the oldest one, which it may run.
