@@ -92,9 +92,9 @@ pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, Pooled
 pub use pool::{Delayed, Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    Call, CallPool, GroupError, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle, Schedule,
-    ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup, TaskHandle,
-    TaskPanic, TaskPool, TaskToken, TryMap,
+    Call, CallPool, ClosurePayload, GroupError, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle,
+    Schedule, ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
+    TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

@@ -27,6 +27,6 @@ pub use map::{Map, MapUnordered, TryMap};
 pub use refused::RefusedClosure;
 pub use scope::{Scope, ScopedHandle};
 pub use share::{SubPool, SubPoolStats};
-pub use task::{Task, TaskPool};
+pub use task::{ClosurePayload, Task, TaskPool};
 pub use timed::{MissedRuns, Schedule, ScheduledTask};
 pub use token::TaskToken;
