@@ -107,7 +107,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         self
     }
 
-    /// Hands a task to the pool as [`submit`](crate::WorkerPool::submit) does. Once something has gone wrong in the group
+    /// Hands a task to the pool as [`submit`](crate::WorkerPool::submit) does: while the pool is full it waits, which in async
+    /// code blocks the executor's thread. Once something has gone wrong in the group
     /// the closure is dropped instead, as those that were not started have been.
     ///
     /// # Errors
