@@ -74,7 +74,6 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
 
     /// The next outcome; something is in flight.
     fn next_outcome(&mut self) -> TaskResult<R> {
-        let is_worker = identity::sleeper().is_some();
         loop {
             if let Some(outcome) = self.outbox.look() {
                 return outcome;
@@ -83,14 +82,7 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
                 continue;
             }
             self.in_flight.retain(|errand| !errand.has_ended());
-            if is_worker {
-                // Only where it waits for a task is a worker seen to sleep. That is the oldest one, which it may run.
-                if let Some(errand) = self.in_flight.front() {
-                    if let Err(error) = errand.settle() {
-                        return Err(error);
-                    }
-                }
-            } else if self.in_flight.iter().filter(|errand| errand.is_waiting()).count() < self.expected {
+            if self.in_flight.iter().filter(|errand| errand.is_waiting()).count() < self.expected {
                 self.is_alone = false;
                 // One was started whose outcome is still to come.
                 if let Some(outcome) = self.outbox.take(None) {
