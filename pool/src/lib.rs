@@ -44,6 +44,18 @@
 //! ```
 //! It is built when it is first used. [`default_pool`] is one that is there already.
 //!
+//! # When it is full
+//! A pool is full when every worker is busy, there may be no further one, and the queue has no room (by default there is
+//! none). Then [`submit`](WorkerPool::submit), [`execute`](WorkerPool::execute), [`spawn`](WorkerPool::spawn),
+//! [`call`](WorkerPool::call) and a group's [`spawn`](TaskGroup::spawn) wait, or do what
+//! [`when_full`](WorkerPoolBuilder::when_full) says; the `try_` forms refuse; those with a limit wait for so long. What is
+//! refused comes back. A worker that submits to its own pool waits too, unless that could never end
+//! ([`WouldDeadlock`](SubmitError::WouldDeadlock)). [Scopes](WorkerPool::scope), [`par_map`](TaskPool::par_map) and
+//! [`map`](TaskPool::map) never wait for room: what no worker takes is run by the thread that asks.
+//!
+//! In async code submit by a `try_` form, or to a pool whose queue has no bound: a submission that waits blocks the
+//! executor's thread. [Handles](TaskHandle) and [groups](TaskGroup) are futures; dropping one does not cancel its tasks.
+//!
 //! # When not to use it
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
 //! stack that waits, and are many: they are for tasks that block. How they work together is told in [`protocol`].
@@ -92,7 +104,7 @@ pub use objects::{ObjectPool, ObjectPoolBuilder, ObjectPoolStats, Pooled, Pooled
 pub use pool::{Delayed, Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
-    Call, CallPool, GroupError, GroupToken, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle,
+    Call, CallPool, ClosurePayload, GroupError, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle,
     Schedule, ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
     TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };

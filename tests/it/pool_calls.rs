@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use anthill_pool::{Call, CallPool, Discard, Priority, SubmitError, TaskError, WhenFull, WorkerPool};
 use anthill_tests::{Gate, PATIENCE, eventually, within};
@@ -209,4 +209,28 @@ fn pool_calls_answer_async_callers() {
         Poll::Ready(Ok(2)) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// No caller can run a call itself, so the only worker that joins one of its own pool is told.
+#[test]
+fn pool_calls_joined_by_the_only_worker_are_refused() {
+    let slot: Arc<OnceLock<CallPool<u32, Result<u32, String>>>> = Arc::default();
+    let own = slot.clone();
+    let pool = WorkerPool::builder().max_workers(1).queue_capacity(4).build_calls(move |n: u32| {
+        if n > 0 {
+            return Ok(n);
+        }
+        let inner = own.get().unwrap().call(7).unwrap();
+        match inner.join() {
+            Err(error @ TaskError::WouldDeadlock(_)) => Err(error.to_string()),
+            other => other.unwrap(),
+        }
+    });
+    let pool = pool.unwrap();
+    assert!(slot.set(pool.clone()).is_ok());
+    let outer = pool.call(0).unwrap();
+    let told = within("a call that waits for its own pool", move || outer.join()).unwrap();
+    assert_eq!(told, Err("the worker would wait for a task that waits for it".to_owned()));
+    let after = pool.call(8).unwrap();
+    assert_eq!(within("the pool goes on", move || after.join()).unwrap(), Ok(8));
 }

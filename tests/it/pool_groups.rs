@@ -3,13 +3,17 @@
 //! Row 67. The rule: a task of a group runs or is skipped, never both; and `wait` returns when no task of it runs.
 
 use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use anthill_pool::{GroupError, SubmitError, TaskGroup, TaskPool};
-use anthill_tests::pool::{on_threads, reaches, tasks};
+use anthill_tests::pool::{hold, on_threads, reaches, tasks};
 use anthill_tests::{Gate, PATIENCE, eventually, planned_panic, within};
 
 fn waited<T: Send + 'static, E: Send + 'static>(group: TaskGroup<T, E>) -> Result<Vec<T>, GroupError<E>> {
@@ -273,4 +277,143 @@ fn pool_067_failures_and_starts_race() {
             assert!(ran.contains(&failed));
         }
     });
+}
+
+#[test]
+fn pool_067_a_group_that_keeps_going_has_an_outcome_of_each() {
+    let pool = tasks(2, 64);
+    let group = pool.group::<u32, &str>().keep_going();
+    let token = group.token();
+    for number in 0..6 {
+        group
+            .spawn(move || match number {
+                1 => Err("an error"),
+                3 => planned_panic(),
+                number => Ok(number),
+            })
+            .unwrap();
+    }
+    let outcomes = within("each outcome", move || group.wait_each());
+    let told: Vec<String> = outcomes.iter().map(|outcome| format!("{outcome:?}")).collect();
+    assert_eq!(told[..3], ["Ok(0)", "Err(Failed(\"an error\"))", "Ok(2)"]);
+    assert!(matches!(outcomes[3], Err(GroupError::Panicked(_))));
+    assert_eq!(told[4..], ["Ok(4)", "Ok(5)"]);
+    assert!(!token.is_cancelled());
+
+    let group = pool.group::<u32, &str>().keep_going();
+    (0..3)
+        .for_each(|number| group.spawn(move || if number == 1 { Err("first") } else { Ok(number) }).unwrap());
+    assert!(matches!(waited(group), Err(GroupError::Failed("first"))), "`wait` has its error all the same");
+}
+
+#[test]
+fn pool_067_outcomes_of_skipped_tasks_are_in_their_places() {
+    let pool = tasks(1, 64);
+    let gate = hold(&pool);
+    let group = pool.group::<u32, &str>();
+    group.spawn(|| Ok(0)).unwrap();
+    group.spawn(|| Err("wrong")).unwrap();
+    group.spawn(|| Ok(2)).unwrap();
+    gate.open();
+    eventually("it has failed", || group.is_cancelled());
+    group.spawn(|| Ok(3)).unwrap();
+    let outcomes = within("each outcome", move || group.wait_each());
+    assert!(matches!(
+        outcomes[..],
+        [Ok(0), Err(GroupError::Failed("wrong")), Err(GroupError::Cancelled), Err(GroupError::Cancelled)]
+    ));
+}
+
+#[test]
+fn pool_067_waiting_with_a_limit_gives_the_group_back() {
+    let pool = tasks(2, 8);
+    let group: TaskGroup<u8> = pool.group();
+    group.spawn(|| Ok(7)).unwrap();
+    let gate = hold_with_one(&group);
+    group.spawn(|| Ok(8)).unwrap();
+    // The first result is gathered, and kept.
+    let group = group.wait_timeout(Duration::from_millis(2)).unwrap_err();
+    let group = group.wait_timeout(Duration::ZERO).unwrap_err();
+    group.spawn(|| Ok(9)).unwrap();
+    gate.open();
+    let outcome = within("the rest", move || group.wait_timeout(PATIENCE).unwrap());
+    assert_eq!(outcome.unwrap(), [7, 1, 8, 9]);
+}
+
+/// Full, and nobody free: a worker that waits for its own group with a limit runs it.
+#[test]
+fn pool_067_a_worker_that_waits_with_a_limit_runs_the_groups_tasks() {
+    let pool = tasks(1, 8);
+    let inner = pool.clone();
+    let outer = pool.spawn(move || {
+        let group: TaskGroup<u8> = inner.group();
+        (0..8).for_each(|number| group.spawn(move || Ok(number)).unwrap());
+        group.wait_timeout(Duration::ZERO).map(|outcome| outcome.unwrap().len()).map_err(|group| group.len())
+    });
+    let outcome = within("a worker that waits", move || outer.unwrap().join()).unwrap();
+    assert_eq!(outcome, Ok(8));
+}
+
+#[test]
+fn pool_067_a_group_is_a_future() {
+    struct Rings(Gate);
+    impl Wake for Rings {
+        fn wake(self: Arc<Self>) {
+            self.0.open();
+        }
+    }
+    fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+        loop {
+            let bell = Gate::new();
+            let waker = Waker::from(Arc::new(Rings(bell.clone())));
+            match Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => bell.pass(),
+            }
+        }
+    }
+    let pool = tasks(2, 64);
+    let group: TaskGroup<u8> = pool.group();
+    let gate = hold_with_one(&group);
+    (10..20).for_each(|number| group.spawn(move || Ok(number)).unwrap());
+    let opener = thread::spawn(move || gate.open());
+    let results = within("an awaited group", move || block_on(group)).unwrap();
+    assert_eq!(results, [1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    opener.join().unwrap();
+    let failing = pool.group::<(), u8>();
+    failing.spawn(|| Err(3)).unwrap();
+    assert_eq!(within("an awaited failure", move || block_on(failing)).unwrap_err().into_failure(), Some(3));
+    // Given up while it is awaited: its tasks run, and the waker is gone.
+    let group: TaskGroup<u8> = pool.group();
+    let gate = hold_with_one(&group);
+    let bell = Arc::new(Rings(Gate::new()));
+    let mut group = group;
+    let waker = Waker::from(bell.clone());
+    assert!(Pin::new(&mut group).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    drop(group);
+    assert_eq!(Arc::strong_count(&bell), 1);
+    gate.open();
+}
+
+/// Results that nobody waited for are dropped with the group, each by itself.
+#[test]
+fn pool_067_a_group_given_up_after_a_limit_drops_what_it_has_gathered() {
+    let pool = tasks(2, 8);
+    let group = pool.group::<Arc<()>, ()>();
+    let alive = Arc::new(());
+    let result = alive.clone();
+    group.spawn(move || Ok(result)).unwrap();
+    let gate = Gate::new();
+    let (held, late) = (gate.clone(), alive.clone());
+    group
+        .spawn(move || {
+            held.pass();
+            Ok(late)
+        })
+        .unwrap();
+    let group = group.wait_timeout(Duration::from_millis(5)).unwrap_err();
+    drop(group);
+    gate.open();
+    eventually("all are gone", || Arc::strong_count(&alive) == 1);
 }

@@ -69,18 +69,26 @@ fn pool_map_keeps_the_order() {
 #[test]
 fn pool_map_unordered_gives_what_is_there() {
     let pool = tasks(2, 0);
-    let gate = Gate::new();
-    let hold = gate.clone();
-    let mut results = pool.map_unordered([0, 1, 2, 3], move |number| {
-        if number == 0 {
-            hold.pass();
-        }
-        number
-    });
-    let early: Vec<u32> = results.by_ref().take(3).collect();
-    assert_eq!(early.iter().sum::<u32>(), 6, "all but the one that is held");
-    gate.open();
-    assert_eq!((results.next(), results.next()), (Some(0), None));
+    let overtaken = |pool: &TaskPool| {
+        let (gate, workers) = (Gate::new(), pool.clone());
+        let hold = gate.clone();
+        let mut results = pool.map_unordered([0, 1, 2, 3], move |number| {
+            // Whoever asks may run it too, and cannot be held.
+            if number == 0 && workers.is_worker() {
+                hold.pass();
+            }
+            number
+        });
+        let early: Vec<u32> = results.by_ref().take(3).collect();
+        gate.open();
+        let is_overtaken = early.iter().sum::<u32>() == 6;
+        assert_eq!(
+            results.map(|number| (number, is_overtaken)).last(),
+            Some((6 - early.iter().sum::<u32>(), is_overtaken))
+        );
+        is_overtaken
+    };
+    eventually("a worker has the first one, and it comes last", || overtaken(&pool));
 }
 
 #[test]
@@ -121,7 +129,13 @@ fn pool_map_pulls_lazily_and_no_more_than_may_be_in_flight() {
     drop(unordered);
     pulled.set(0);
     pool.map(source(), |n: usize| n).next();
-    assert_eq!(pulled.get(), 4, "twice the workers when nothing is set");
+    assert_eq!(pulled.get(), 16, "when nothing is set, with few workers");
+    pulled.set(0);
+    tasks(20, 0).map(source(), |n: usize| n).next();
+    assert_eq!(pulled.get(), 40, "twice the workers");
+    pulled.set(0);
+    tasks(500, 0).map(source(), |n: usize| n).next();
+    assert_eq!(pulled.get(), 64, "with many workers");
 }
 
 #[test]
@@ -154,6 +168,31 @@ fn pool_map_nests_on_its_own_workers() {
             rows.sum::<u64>()
         });
         assert_eq!(sum, 190 * 190);
+    }
+}
+
+/// What has ended is not taken for something that still runs, when nobody is left to run the rest.
+#[test]
+fn pool_map_unordered_ends_when_its_workers_leave_it() {
+    let pool = tasks(2, 0);
+    for round in 0..300 {
+        let (inner, gates) = (pool.clone(), Arc::new(Mutex::new(Vec::new())));
+        let kept = gates.clone();
+        let source = (0..20).inspect(move |item| {
+            // Other work takes the workers while the map is under way.
+            if item % 7 == round % 7 {
+                let gate = Gate::new();
+                let held = gate.clone();
+                if inner.try_execute(move || held.pass()).is_ok() {
+                    kept.lock().unwrap().push(gate);
+                }
+            }
+        });
+        let (mapping, results) = (pool.clone(), pool.clone());
+        let map = move || mapping.map_unordered(source, |n: u32| n).in_flight(5).sum::<u32>();
+        assert_eq!(within("a map without workers", map), 190);
+        gates.lock().unwrap().iter().for_each(Gate::open);
+        results.wait_idle_timeout(PATIENCE).unwrap();
     }
 }
 
@@ -212,7 +251,8 @@ fn pool_map_dropped_early_drops_what_was_not_started() {
         assert_eq!(alive.load(Ordering::SeqCst), 1, "but for what runs");
         gate.open();
         pool.wait_idle_timeout(PATIENCE).unwrap();
-        assert_eq!((alive.load(Ordering::SeqCst), ran.load(Ordering::SeqCst)), (0, 2));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+        assert!((2..=10).contains(&ran.load(Ordering::SeqCst)), "{ran:?}");
     }
 }
 

@@ -10,14 +10,22 @@ use super::cell::{JoinOutcome, TaskCell};
 use super::error::{RefusedHandle, TaskError};
 use super::job::Job;
 use super::refused::RefusedClosure;
-use super::task::{Task, TaskPool};
+use super::task::{ClosurePayload, Task, TaskPool};
 use super::token::TaskToken;
 use crate::error::SubmitError;
+use crate::pool::WorkerPool;
 use crate::sync::{Arc, Instant};
 use crate::threads::identity::PoolIdentity;
 
-impl TaskPool {
+impl<T: Send + 'static> WorkerPool<T> {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
+    ///
+    /// It waits while the pool is full, unless [`when_full`](crate::WorkerPoolBuilder::when_full) says otherwise. In async code
+    /// that blocks the executor's thread: there use [`try_spawn`](Self::try_spawn), or a queue without a bound, and await
+    /// the handle.
+    ///
+    /// The closure may not borrow from the stack, as it may run later than this function (the compiler says E0373 or E0597
+    /// then): what borrows goes through [`scope`](Self::scope) or [`for_each`](Self::for_each).
     ///
     /// A panic of the closure is delivered through the handle and is not one of the pool's: it is neither counted nor
     /// reported to [`on_panic`](crate::WorkerPoolBuilder::on_panic), unless the handle was dropped before.
@@ -37,10 +45,14 @@ impl TaskPool {
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
+        T: ClosurePayload,
     {
-        spawn_through(self, closure, |task| self.submit(task))
+        let pool = T::task_pool(self);
+        spawn_through(pool, closure, |task| pool.submit(task))
     }
+}
 
+impl TaskPool {
     /// As [`spawn`](Self::spawn), but without waiting, as [`try_submit`](crate::WorkerPool::try_submit).
     ///
     /// # Errors

@@ -21,12 +21,12 @@ mod token;
 
 pub use call::{Call, CallPool};
 pub use error::{GroupError, RefusedHandle, TaskError, TaskPanic};
-pub use group::{GroupToken, TaskGroup};
+pub use group::TaskGroup;
 pub use handle::TaskHandle;
 pub use map::{Map, MapUnordered, TryMap};
 pub use refused::RefusedClosure;
 pub use scope::{Scope, ScopedHandle};
 pub use share::{SubPool, SubPoolStats};
-pub use task::{Task, TaskPool};
+pub use task::{ClosurePayload, Task, TaskPool};
 pub use timed::{MissedRuns, Schedule, ScheduledTask};
 pub use token::TaskToken;

@@ -56,15 +56,54 @@ impl WorkerPoolBuilder<Task> {
     }
 }
 
-impl TaskPool {
-    /// Hands a closure to the pool as [`submit`](WorkerPool::submit) does.
+/// Payloads that are closures; [`Task`] is the only one.
+///
+/// A bound of what only a [`TaskPool`] can do, for the sake of the compiler's advice where a typed pool is asked for it:
+///
+/// ```compile_fail,E0277
+/// let typed = anthill_pool::WorkerPool::new(2, |n: u32| assert!(n > 0)).unwrap();
+/// typed.spawn(|| 6 * 7).unwrap(); // hand a payload over with `submit`, or build the pool with `build_tasks`
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "this pool runs one function over payloads of type `{Self}`, not closures",
+    label = "needs a pool that was built by `build_tasks()`",
+    note = "hand payloads over with `submit`, or with `call` where the pool was built by `build_calls`",
+    note = "for closures: `WorkerPool::builder().max_workers(8).build_tasks()`"
+)]
+pub trait ClosurePayload: Sized + Send + private::Sealed + 'static {
+    #[doc(hidden)]
+    fn task_pool(pool: &WorkerPool<Self>) -> &TaskPool;
+}
+
+mod private {
+    pub trait Sealed {}
+    impl Sealed for super::Task {}
+}
+
+impl ClosurePayload for Task {
+    fn task_pool(pool: &TaskPool) -> &TaskPool {
+        pool
+    }
+}
+
+impl<T: Send + 'static> WorkerPool<T> {
+    /// Hands a closure to the pool as [`submit`](WorkerPool::submit) does: it waits while the pool is full, unless
+    /// [`when_full`](WorkerPoolBuilder::when_full) says otherwise. In async code use [`try_execute`](Self::try_execute).
+    ///
+    /// The closure may not borrow from the stack, as it may run later than this function; what does goes through
+    /// [`scope`](Self::scope).
     ///
     /// # Errors
     /// As `submit`; the task in the error can still be [run](Task::run).
-    pub fn execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>> {
-        self.submit(Task::new(closure))
+    pub fn execute(&self, closure: impl FnOnce() + Send + 'static) -> Result<(), SubmitError<Task>>
+    where
+        T: ClosurePayload,
+    {
+        T::task_pool(self).submit(Task::new(closure))
     }
+}
 
+impl TaskPool {
     /// Hands a closure to the pool as [`try_submit`](WorkerPool::try_submit) does.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::sync::StdArc;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// Tells a running task that its result is not wanted any more; clones look at the same task.
+/// Tells a running task, or the tasks of a group, that their results are not wanted any more; a clone is the same token.
 ///
 /// A look is one load of an atomic flag, so a task may look as often as it likes.
 #[derive(Clone)]
@@ -18,13 +18,16 @@ impl TaskToken {
         TaskToken { cancelled: StdArc::new(AtomicBool::new(false)) }
     }
 
-    /// True once the task's handle was [cancelled](crate::TaskHandle::cancel).
+    /// True once the task's handle was [cancelled](crate::TaskHandle::cancel); of a group's, once a task of it has failed or
+    /// the group was [cancelled](crate::TaskGroup::cancel).
+    #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    pub(super) fn raise(&self) {
-        self.cancelled.store(true, Ordering::Release);
+    /// True when it was raised before.
+    pub(super) fn raise(&self) -> bool {
+        self.cancelled.swap(true, Ordering::AcqRel)
     }
 }
 

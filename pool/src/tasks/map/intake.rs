@@ -1,15 +1,23 @@
 //! Where items come from, and how they become errands.
 
+use std::collections::VecDeque;
 use std::iter::Fuse;
+use std::time::Duration;
 
-use crate::sync::{Arc, StdArc};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Instant, StdArc};
 use crate::tasks::job::Job;
 use crate::tasks::scope::crew::Crew;
 use crate::tasks::scope::{Errand, Scope};
 use crate::tasks::task::TaskPool;
 
-/// The most that is in flight when nothing is set: what is in flight takes memory, and tasks that block take a thread each.
+/// How many are in flight when nothing is set: twice the workers within these. What is in flight takes memory, and tasks that
+/// block take a thread each; with too few, whoever asks for results sleeps and wakes for each of them.
+const LEAST: usize = 16;
 const MOST: usize = 64;
+
+/// What takes less is run by whoever waits for something else, as going to sleep and being woken takes as long.
+const SHORT: Duration = Duration::from_micros(50);
 
 /// Takes errands.
 pub(super) trait Entrust<'a>: Send + 'a {
@@ -81,6 +89,8 @@ pub(super) struct Intake<'a, I: Iterator, R> {
     hand_over: HandOver<'a, I::Item, R>,
     /// How many may be in flight.
     pub(super) most: usize,
+    /// The last item took little time.
+    short: StdArc<AtomicBool>,
 }
 
 impl<'a, I: Iterator, R: Send + 'a> Intake<'a, I, R>
@@ -92,13 +102,23 @@ where
         F: Fn(I::Item) -> R + Send + Sync + 'a,
     {
         let workers = place.pool().capacity().unwrap_or(MOST);
-        let map = StdArc::new(map);
+        let short = StdArc::new(AtomicBool::new(false));
+        let shared = StdArc::new((map, short.clone()));
         let hand_over = move |item| {
-            let map = map.clone();
-            place.entrust(move || map(item))
+            let shared = shared.clone();
+            place.entrust(move || {
+                let (map, short) = &*shared;
+                let began = Instant::now();
+                let result = map(item);
+                let is_short = Instant::now().saturating_duration_since(began) < SHORT;
+                if short.load(Ordering::Relaxed) != is_short {
+                    short.store(is_short, Ordering::Relaxed);
+                }
+                result
+            })
         };
-        let most = workers.saturating_mul(2).min(MOST);
-        Intake { items: items.fuse(), hand_over: Box::new(hand_over), most }
+        let most = workers.saturating_mul(2).clamp(LEAST, MOST);
+        Intake { items: items.fuse(), hand_over: Box::new(hand_over), most, short }
     }
 }
 
@@ -106,6 +126,14 @@ impl<'a, I: Iterator, R> Intake<'a, I, R> {
     /// The next item as an errand, if there is one.
     pub(super) fn pull(&mut self) -> Option<Errand<'a, R>> {
         self.items.next().map(&mut self.hand_over)
+    }
+
+    /// For whoever would sleep otherwise: runs one of these that nobody has started, if items take little time. False when
+    /// there is none, or it might take long.
+    pub(super) fn run_another(&self, in_flight: &VecDeque<Errand<'a, R>>) -> bool {
+        // From behind, as workers begin in front.
+        self.short.load(Ordering::Relaxed)
+            && in_flight.iter().rev().take_while(|errand| errand.is_waiting()).any(Errand::start)
     }
 
     /// How many items are still to be pulled.

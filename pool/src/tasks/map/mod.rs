@@ -20,11 +20,13 @@ impl TaskPool {
     ///
     /// An iterator, and lazy: it pulls items on the thread that asks for results, and never has more of them *in flight*
     /// (pulled, and their results not given out) than [`in_flight`](Map::in_flight) says: when not set twice as many as the
-    /// pool may have workers, and no more than 64. A result that waits for its turn is in flight, so a slow item holds up
+    /// pool may have workers, but 16 at least and 64 at most. A result that waits for its turn is in flight, so a slow item holds up
     /// what comes after it at some distance; see [`map_unordered`](Self::map_unordered).
     ///
     /// Workers help that are free, at once or later. An item that none has started when its result is asked for is run by
-    /// who asks. So a full pool makes it slower, never wait or fail, and it works on one that is stopped.
+    /// who asks, and so are others while they take under 50 us. So a full pool makes it slower, never wait or fail, and
+    /// it works on one that is stopped. An item costs some 0.2 us beside its work; for shorter ones use
+    /// [`par_map`](Self::par_map), or hand over several as one.
     ///
     /// Dropping the iterator early stops it: no further item is pulled, those that were not started are dropped, and those
     /// that run end by themselves. What borrows from the stack goes through [`Scope::map`], or [`for_each`](Self::for_each).

@@ -42,8 +42,8 @@ where
 
 impl<'a, I: Iterator, R: Send + 'a> Map<'a, I, R> {
     /// The most items that are pulled and whose results are not given out; at least 1. When not set twice as many as the pool
-    /// may have workers, and no more than 64: enough to keep them busy while results wait for their turn. For tasks
-    /// that block say how many may block at a time.
+    /// may have workers, but 16 at least and 64 at most: enough to keep them busy while results wait for their turn. For
+    /// tasks that block say how many may block at a time.
     pub fn in_flight(mut self, items: usize) -> Self {
         self.intake.most = items.max(1);
         self
@@ -54,7 +54,10 @@ impl<'a, I: Iterator, R: Send + 'a> Map<'a, I, R> {
             let Some(errand) = self.intake.pull() else { break };
             self.in_flight.push_back(errand);
         }
-        self.in_flight.pop_front().map(|errand| errand.settle().unwrap_or_else(|error| error.resume()))
+        let errand = self.in_flight.pop_front()?;
+        errand.start();
+        while !errand.has_ended() && self.intake.run_another(&self.in_flight) {}
+        Some(errand.settle().unwrap_or_else(|error| error.resume()))
     }
 }
 

@@ -26,9 +26,10 @@ const TO_COME: Duration = Duration::from_millis(2);
 pub struct MapUnordered<'a, I: Iterator, R> {
     intake: Intake<'a, I, ()>,
     outbox: Arc<Outbox<R>>,
-    /// Those that nobody is known to have started, the oldest first.
-    waiting: VecDeque<Errand<'a, ()>>,
-    in_flight: usize,
+    /// The oldest first; without some of those that have ended.
+    in_flight: VecDeque<Errand<'a, ()>>,
+    /// Outcomes that are still to be given out.
+    expected: usize,
     /// No worker came when one was waited for.
     is_alone: bool,
 }
@@ -60,7 +61,7 @@ where
         let intake = Intake::new(items, place, move |item| {
             filled.put(catch(|| map(item)).map_err(|value| TaskError::Panicked(TaskPanic::new(value))));
         });
-        MapUnordered { intake, outbox, waiting: VecDeque::new(), in_flight: 0, is_alone: false }
+        MapUnordered { intake, outbox, in_flight: VecDeque::new(), expected: 0, is_alone: false }
     }
 }
 
@@ -71,23 +72,24 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
         self
     }
 
-    /// The next outcome; somebody is to be at work, or to begin.
+    /// The next outcome; something is in flight.
     fn next_outcome(&mut self) -> TaskResult<R> {
         loop {
             if let Some(outcome) = self.outbox.look() {
                 return outcome;
             }
-            while self.waiting.front().is_some_and(|errand| !errand.is_waiting()) {
-                self.waiting.pop_front();
-                self.is_alone = false;
+            if self.intake.run_another(&self.in_flight) {
+                continue;
             }
-            if self.waiting.len() < self.in_flight {
-                // One of those that were started will end, if it has not by now.
+            self.in_flight.retain(|errand| !errand.has_ended());
+            if self.in_flight.iter().filter(|errand| errand.is_waiting()).count() < self.expected {
+                self.is_alone = false;
+                // One was started whose outcome is still to come.
                 if let Some(outcome) = self.outbox.take(None) {
                     return outcome;
                 }
             } else if self.is_alone {
-                if let Some(errand) = self.waiting.pop_front() {
+                if let Some(errand) = self.in_flight.pop_front() {
                     errand.start();
                 }
             } else if let Some(outcome) = self.outbox.take(Instant::now().checked_add(TO_COME)) {
@@ -150,21 +152,21 @@ impl<'a, I: Iterator, R: Send + 'a> Iterator for MapUnordered<'a, I, R> {
     type Item = R;
 
     fn next(&mut self) -> Option<R> {
-        while self.in_flight < self.intake.most {
+        while self.expected < self.intake.most {
             let Some(errand) = self.intake.pull() else { break };
-            self.waiting.push_back(errand);
-            self.in_flight += 1;
+            self.in_flight.push_back(errand);
+            self.expected += 1;
         }
-        if self.in_flight == 0 {
+        if self.expected == 0 {
             return None;
         }
         let outcome = self.next_outcome();
-        self.in_flight -= 1;
+        self.expected -= 1;
         Some(outcome.unwrap_or_else(|error| error.resume()))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        with_in_flight(self.intake.size_hint(), self.in_flight)
+        with_in_flight(self.intake.size_hint(), self.expected)
     }
 }
 
@@ -173,7 +175,7 @@ impl<'a, I: Iterator, R: Send + 'a> FusedIterator for MapUnordered<'a, I, R> {}
 impl<I: Iterator, R> Drop for MapUnordered<'_, I, R> {
     fn drop(&mut self) {
         // From behind, so that nobody starts the next one meanwhile.
-        while let Some(errand) = self.waiting.pop_back() {
+        while let Some(errand) = self.in_flight.pop_back() {
             drop_quietly(errand.give_up());
         }
     }
@@ -181,6 +183,6 @@ impl<I: Iterator, R> Drop for MapUnordered<'_, I, R> {
 
 impl<I: Iterator, R> fmt::Debug for MapUnordered<'_, I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MapUnordered").field("in_flight", &self.in_flight).finish_non_exhaustive()
+        f.debug_struct("MapUnordered").field("in_flight", &self.expected).finish_non_exhaustive()
     }
 }

@@ -77,6 +77,10 @@ impl<R> Errand<'_, R> {
         self.0.start()
     }
 
+    pub(in crate::tasks) fn has_ended(&self) -> bool {
+        self.0.has_ended()
+    }
+
     /// True until it is started or cancelled.
     pub(in crate::tasks) fn is_waiting(&self) -> bool {
         self.0.is_waiting()
@@ -122,7 +126,7 @@ impl<'scope, R: Send + 'scope> ScopedHandle<'scope, R> {
 
     /// True when the task has ended.
     pub fn is_finished(&self) -> bool {
-        self.errand.0.has_ended()
+        self.errand.has_ended()
     }
 }
 

@@ -6,12 +6,13 @@ pub(super) mod crew;
 mod erase;
 mod handle;
 
-use super::task::TaskPool;
+use super::task::ClosurePayload;
+use crate::pool::WorkerPool;
 pub use erase::Scope;
 pub(super) use handle::Errand;
 pub use handle::ScopedHandle;
 
-impl TaskPool {
+impl<T: Send + 'static> WorkerPool<T> {
     /// Runs `body` with a [`Scope`] whose tasks may borrow whatever outlives this call, and returns when all of them have
     /// ended.
     ///
@@ -55,8 +56,11 @@ impl TaskPool {
     /// assert_eq!(squares, [1, 4, 9, 16]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn scope<'env, R>(&self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R {
-        erase::enter(self, body)
+    pub fn scope<'env, R>(&self, body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R) -> R
+    where
+        T: ClosurePayload,
+    {
+        erase::enter(T::task_pool(self), body)
     }
 }
 
