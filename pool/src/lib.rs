@@ -18,16 +18,17 @@
 //!
 //! A [`TaskPool`] runs closures, and on it stand [handles](TaskHandle) of their results, [groups](TaskGroup),
 //! [scopes](TaskPool::scope) whose tasks borrow the caller's stack, maps over [iterators](TaskPool::map) and
-//! [slices](TaskPool::par_map), and [shares](SubPool) of a pool. A [`CallPool`] runs one function and answers.
+//! [slices](TaskPool::par_map), and [shares](SubPool) of a pool. Tasks run [later](TaskPool::after), [every so
+//! often](TaskPool::every), and [again after a failure](TaskPool::retry). A [`CallPool`] runs one function and answers.
 //!
 //! [`ObjectPool<T>`] keeps objects that are costly to make (buffers, contexts, coders) for the next user: Go's
 //! `sync.Pool`, bounded.
 //!
-//! Specialities have modules of their own: [`multi`] shares payloads out among several pools, for machines of many cores;
-//! [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep, and
-//! [`prometheus`] shows figures to a scraper. With the feature `remote` the module `remote` feeds a pool from a queue of
-//! durable jobs, on Redis with the feature `redis`. Coming from
-//! another library? See [`coming_from`] for what your calls are called here.
+//! Specialities have modules of their own: [`multi`] shares payloads out among several pools, for machines of many
+//! cores; [`buffers`] keeps byte buffers of the size that is used; [`times`] are the histograms that a pool may keep,
+//! and [`prometheus`] shows figures to a scraper; the features `tracing` and `metrics` tell subscribers and recorders.
+//! With the feature `remote` the module `remote` feeds a pool from a queue of durable jobs, on Redis with the feature
+//! `redis`. Coming from another library? See [`coming_from`] for what your calls are called here.
 //!
 //! # In a static
 //! ```
@@ -64,8 +65,8 @@
 compile_error!("under `--cfg anthill_loom` the pool stands on loom: switch its feature `model` on");
 
 // The layers, from the bottom to the top; each names only those before it: sync, panic, stats, times, error, backoff,
-// watched, cancel, waits, config, core, threads, pool, tasks, multi, global, objects, buffers,
-// prometheus, remote.
+// telemetry, watched, cancel, waits, config, core, threads, pool, tasks, multi, global, objects, buffers,
+// prometheus, recorder, remote.
 mod backoff;
 pub mod buffers;
 mod cancel;
@@ -79,11 +80,14 @@ mod objects;
 mod panic;
 mod pool;
 pub mod prometheus;
+#[cfg(all(feature = "metrics", not(anthill_loom)))]
+pub mod recorder;
 #[cfg(all(feature = "remote", not(anthill_loom)))]
 pub mod remote;
 mod stats;
 mod sync;
 mod tasks;
+mod telemetry;
 mod threads;
 pub mod times;
 mod waits;

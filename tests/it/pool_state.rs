@@ -80,6 +80,44 @@ fn pool_083_hooks_that_panic_are_contained_and_the_payload_runs() {
 }
 
 #[test]
+fn pool_083_what_the_first_hook_returns_reaches_the_second() {
+    quiet_panics();
+    let (log, inbox) = channel();
+    let (runs, outer_start, outer_end) = (log.clone(), log.clone(), log.clone());
+    let pool = WorkerPool::builder()
+        .name("quiet83c")
+        .max_workers(1)
+        .on_payload_start(move |_, number: &u32| outer_start.send(format!("before {number}")).unwrap())
+        .on_payload_end(move |_, end| outer_end.send(format!("after {end:?}")).unwrap())
+        .around_payload(
+            |worker, number: &u32| {
+                assert!(*number != 2, "planned: a start that panics");
+                // Neither `Send` nor `Clone`.
+                std::rc::Rc::new((worker, *number))
+            },
+            move |worker, end, span| {
+                log.send(format!("end {} {end:?}", span.1)).unwrap();
+                assert_eq!(span.0, worker);
+                assert!(span.1 != 3, "planned: an end that panics");
+            },
+        )
+        .build(move |number: u32| {
+            runs.send(format!("run {number}")).unwrap();
+            assert!(number != 1, "the payload panics");
+        })
+        .unwrap();
+    pool.submit_many((0..=3).collect()).unwrap();
+    pool.stop();
+    pool.wait_timeout(PATIENCE).unwrap();
+    let log: Vec<String> = inbox.try_iter().collect();
+    assert_eq!(log[..4], ["before 0", "run 0", "end 0 Returned", "after Returned"]);
+    assert_eq!(log[4..8], ["before 1", "run 1", "end 1 Panicked", "after Panicked"]);
+    assert_eq!(log[8..11], ["before 2", "run 2", "after Returned"]);
+    assert_eq!(log[11..], ["before 3", "run 3", "end 3 Returned", "after Returned"]);
+    assert_eq!((pool.stats().finished, pool.stats().panicked), (4, 1));
+}
+
+#[test]
 fn pool_083_no_hook_for_what_is_not_run() {
     let (clock, limit) = (ManualClock::new(), Duration::from_secs(1));
     let (hooks, (starts_to_run, runs)) = (Arc::new(AtomicUsize::new(0)), channel());

@@ -10,6 +10,7 @@ use super::policy::{Discard, PayloadEnd, WhenFull};
 use super::settings::{Hooks, Limits, Settings, ThreadOptions, batch_for, check_sizes};
 use super::worker_thread::WorkerThread;
 use crate::error::{BuildError, Refusal};
+use crate::panic::contain;
 use crate::sync::{Instant, StdArc, parallelism, thread};
 use crate::times::Times;
 
@@ -84,6 +85,7 @@ impl<T> WorkerPoolBuilder<T> {
                 on_panic: None,
                 on_payload_start: None,
                 on_payload_end: None,
+                around_payload: None,
                 on_discard: None,
                 on_refusal: None,
             },
@@ -295,6 +297,45 @@ impl<T> WorkerPoolBuilder<T> {
     /// contained.
     pub fn on_payload_end(mut self, hook: impl Fn(usize, PayloadEnd) + Send + Sync + 'static) -> Self {
         self.hooks.on_payload_end = Some(StdArc::new(hook));
+        self
+    }
+
+    /// Two hooks around each payload on its worker: `start` gets the worker's number and the payload, and what it returns is
+    /// given to `end`, also after a panic of the payload. For what belongs to one run: a span, a moment, a guard.
+    ///
+    /// The value lies on the worker's stack and costs no allocation. A panic in a hook is contained; if it was in `start`
+    /// the payload runs all the same, and `end` is not called. They run inside of [`on_payload_start`](Self::on_payload_start)
+    /// and [`on_payload_end`](Self::on_payload_end).
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use anthill_pool::{PayloadEnd, WorkerPool};
+    ///
+    /// let (slow, inbox) = std::sync::mpsc::channel();
+    /// let pool = WorkerPool::builder()
+    ///     .max_workers(1)
+    ///     .around_payload(
+    ///         |_worker, name: &String| (name.clone(), Instant::now()),
+    ///         move |_worker, end, (name, begun)| slow.send((name, end, begun.elapsed())).unwrap(),
+    ///     )
+    ///     .build(|_name: String| {})?;
+    /// pool.submit("report".to_owned())?;
+    /// let (name, end, _time) = inbox.recv()?;
+    /// assert_eq!((name.as_str(), end), ("report", PayloadEnd::Returned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn around_payload<S: 'static>(
+        mut self,
+        start: impl Fn(usize, &T) -> S + Send + Sync + 'static,
+        end: impl Fn(usize, PayloadEnd, S) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.around_payload = Some(StdArc::new(move |worker, payload, run| {
+            let span = contain(|| start(worker, &payload));
+            let outcome = run(payload);
+            if let Some(span) = span {
+                contain(|| end(worker, outcome, span));
+            }
+        }));
         self
     }
 

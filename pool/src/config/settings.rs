@@ -21,6 +21,9 @@ pub(crate) type WorkerHook = StdArc<dyn Fn(usize) + Send + Sync>;
 pub(crate) type Spawner = StdArc<dyn Fn(WorkerThread) -> io::Result<thread::JoinHandle<()>> + Send + Sync>;
 type StartHook<T> = StdArc<dyn Fn(usize, &T) + Send + Sync>;
 type EndHook = StdArc<dyn Fn(usize, PayloadEnd) + Send + Sync>;
+/// Runs a payload between two hooks of the user's, of which the second gets what the first returned. A hook that panics is
+/// contained, and the payload runs all the same.
+pub(crate) type PayloadHooks<T> = StdArc<dyn Fn(usize, T, &mut dyn FnMut(T) -> PayloadEnd) + Send + Sync>;
 type DiscardHook<T> = StdArc<dyn Fn(T, Discard) + Send + Sync>;
 type RefusalHook = StdArc<dyn Fn(Refusal) + Send + Sync>;
 
@@ -102,6 +105,7 @@ pub(crate) struct Hooks<T> {
     pub(crate) on_panic: Option<PanicHandler>,
     pub(crate) on_payload_start: Option<StartHook<T>>,
     pub(crate) on_payload_end: Option<EndHook>,
+    pub(crate) around_payload: Option<PayloadHooks<T>>,
     pub(crate) on_discard: Option<DiscardHook<T>>,
     pub(crate) on_refusal: Option<RefusalHook>,
 }
@@ -112,6 +116,7 @@ impl<T> Clone for Hooks<T> {
             on_panic: self.on_panic.clone(),
             on_payload_start: self.on_payload_start.clone(),
             on_payload_end: self.on_payload_end.clone(),
+            around_payload: self.around_payload.clone(),
             on_discard: self.on_discard.clone(),
             on_refusal: self.on_refusal.clone(),
         }

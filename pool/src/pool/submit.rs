@@ -10,6 +10,7 @@ use crate::core::{
 use crate::error::{Refusal, StartError, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
+use crate::telemetry;
 use crate::threads::birth::Birth;
 use crate::threads::handler::Handler;
 use crate::threads::identity;
@@ -281,6 +282,7 @@ pub(crate) fn note_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
 }
 
 fn tell_refusal<T>(shared: &Shared<T>, refusal: Refusal) {
+    telemetry::submission_refused(&shared.settings.threads.name, refusal);
     if let Some(hook) = &shared.settings.hooks.on_refusal {
         contain(|| hook(refusal));
     }

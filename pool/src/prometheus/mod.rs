@@ -29,11 +29,13 @@
 
 mod figures;
 mod series;
+pub(crate) mod sink;
 
 use std::fmt;
 use std::time::Duration;
 
-use self::series::{Families, Series, Shown};
+use self::series::{Families, Series};
+use self::sink::{Shown, Sink};
 
 /// What a page says it is in its `Content-Type`.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -101,7 +103,7 @@ impl Exposition {
         labels: &[(&str, &str)],
         count: u64,
     ) {
-        Series::new(&mut self.families, labels).counter(name, help, count);
+        Series::new(&mut self.families, labels).counter(name, help, None, count);
     }
 
     /// The same for a figure that goes up and down.

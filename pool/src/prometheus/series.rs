@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::sink::Sink;
 use crate::times::Histogram;
 
 /// All that is on a page, in the order in which it came.
@@ -23,12 +24,6 @@ enum Kind {
     Counter,
     Gauge,
     Histogram,
-}
-
-/// Figures that can be written. Nobody outside can name it, so nobody else has such figures.
-pub trait Shown {
-    /// Writes them.
-    fn show(&self, page: &mut Series<'_>);
 }
 
 impl Families {
@@ -57,7 +52,7 @@ impl fmt::Display for Families {
 }
 
 /// Where the figures of one pool are written.
-pub struct Series<'p> {
+pub(super) struct Series<'p> {
     families: &'p mut Families,
     /// `pool="mail",` for each label.
     labels: String,
@@ -74,35 +69,6 @@ impl<'p> Series<'p> {
             }
         }
         Series { families, labels: text }
-    }
-
-    pub(super) fn counter(&mut self, name: &'static str, help: &'static str, count: u64) {
-        let samples = self.families.samples(name, Kind::Counter, help);
-        push_sample(samples, name, &self.labels, count);
-    }
-
-    /// Counters of one family, for each reason.
-    pub(super) fn counter_by_reason(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-        counts: impl IntoIterator<Item = (u64, &'static str)>,
-    ) {
-        let samples = self.families.samples(name, Kind::Counter, help);
-        for (count, reason) in counts {
-            let mut labels = self.labels.clone();
-            push_label(&mut labels, "reason", reason);
-            push_sample(samples, name, &labels, count);
-        }
-    }
-
-    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str, value: usize) {
-        let samples = self.families.samples(name, Kind::Gauge, help);
-        push_sample(samples, name, &self.labels, value);
-    }
-
-    pub(super) fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
-        self.buckets(name, help, histogram.buckets(), histogram.sum());
     }
 
     pub(super) fn buckets(
@@ -126,6 +92,26 @@ impl<'p> Series<'p> {
         }
         push_sample(samples, &format!("{name}_sum"), &self.labels, sum.as_secs_f64());
         push_sample(samples, &format!("{name}_count"), &self.labels, seen);
+    }
+}
+
+impl Sink for Series<'_> {
+    fn counter(&mut self, name: &'static str, help: &'static str, reason: Option<&'static str>, count: u64) {
+        let samples = self.families.samples(name, Kind::Counter, help);
+        let mut labels = self.labels.clone();
+        if let Some(reason) = reason {
+            push_label(&mut labels, "reason", reason);
+        }
+        push_sample(samples, name, &labels, count);
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &'static str, value: usize) {
+        let samples = self.families.samples(name, Kind::Gauge, help);
+        push_sample(samples, name, &self.labels, value);
+    }
+
+    fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
+        self.buckets(name, help, histogram.buckets(), histogram.sum());
     }
 }
 

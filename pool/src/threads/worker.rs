@@ -5,15 +5,16 @@ use super::handler::Runner;
 use super::identity::{self, has_left};
 use super::join;
 use super::shared::{Shared, notify_each, tell};
-use crate::config::{Discard, PayloadEnd};
+use crate::config::{Discard, PayloadEnd, PayloadHooks};
 use crate::core::{
     BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
     next_order,
 };
 use crate::error::{StartError, StateError};
-use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
+use crate::panic::{PanicValue, catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::Arc;
 use crate::sync::channel::{Receiver, Sender};
+use crate::telemetry;
 use crate::watched::Watchable;
 
 /// What the thread that makes a worker gives to the new thread.
@@ -31,6 +32,7 @@ pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) 
     let Start { reservation, place, orders, newborn } = start;
     let index = reservation.index;
     let hooks = &shared.settings.threads;
+    telemetry::worker_started(&hooks.name, index);
     run_hook(hooks.on_start.as_deref(), index);
     match (make_runner(shared, index), newborn) {
         (Ok(runner), newborn) => {
@@ -51,6 +53,7 @@ pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) 
     }
     has_left();
     run_hook(hooks.on_stop.as_deref(), index);
+    telemetry::worker_stopped(&hooks.name, index);
     // A worker that ends joins those that ended before it, since a pool may have no cleaner.
     join::reap(shared);
 }
@@ -173,7 +176,9 @@ impl<'p, T> Worker<'p, T> {
         }
         let ended = self.run_payload(payload);
         if let Some(times) = &settings.times {
-            times.record(waited, settings.clock.now().saturating_duration_since(started));
+            let ran = settings.clock.now().saturating_duration_since(started);
+            times.record(waited, ran);
+            telemetry::payload_times(&settings.threads.name, waited, ran);
         }
         ended
     }
@@ -182,15 +187,20 @@ impl<'p, T> Worker<'p, T> {
         let Some(runner) = &mut self.runner else { return Ended::Panicked };
         let settings = &self.shared.settings;
         let index = self.record.reservation.index;
+        let _span = telemetry::payload_span(&settings.threads.name, index);
         if let Some(hook) = &settings.hooks.on_payload_start {
             contain(|| hook(index, &payload));
         }
-        let outcome = catch(|| runner.run(payload));
-        let end = if outcome.is_ok() { PayloadEnd::Returned } else { PayloadEnd::Panicked };
+        let outcome = match &settings.hooks.around_payload {
+            Some(around) => run_between(around, index, payload, runner),
+            None => catch(|| runner.run(payload)),
+        };
+        let end = end_of(&outcome);
         if let Some(hook) = &settings.hooks.on_payload_end {
             contain(|| hook(index, end));
         }
         let Err(value) = outcome else { return Ended::Returned };
+        telemetry::payload_panicked(&settings.threads.name, index, &value);
         self.shared.report_panic(value);
         if self.shared.handler.has_state() {
             // What the panic left of the state is not to be trusted.
@@ -219,6 +229,25 @@ impl<'p, T> Worker<'p, T> {
         drop_each_quietly(broadcasts);
         self.shared.discard(payloads, Discard::NoWorker);
     }
+}
+
+fn end_of(outcome: &Result<(), PanicValue>) -> PayloadEnd {
+    if outcome.is_ok() { PayloadEnd::Returned } else { PayloadEnd::Panicked }
+}
+
+/// Runs a payload between two hooks of which the second gets what the first returned.
+fn run_between<T>(
+    hooks: &PayloadHooks<T>,
+    index: usize,
+    payload: T,
+    runner: &mut Runner<'_, T>,
+) -> Result<(), PanicValue> {
+    let mut outcome = Ok(());
+    hooks(index, payload, &mut |payload| {
+        outcome = catch(|| runner.run(payload));
+        end_of(&outcome)
+    });
+    outcome
 }
 
 fn run_hook(hook: Option<&(dyn Fn(usize) + Send + Sync)>, index: usize) {

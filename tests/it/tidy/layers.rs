@@ -17,6 +17,7 @@ const POOL: &[&str] = &[
     "panic",
     "error",
     "backoff",
+    "telemetry",
     "cancel",
     "stats",
     "times",
@@ -32,6 +33,7 @@ const POOL: &[&str] = &[
     "objects",
     "buffers",
     "prometheus",
+    "recorder",
     "remote",
 ];
 const HTTP: &[&str] = &[

@@ -89,7 +89,7 @@ impl TaskPool {
             return Err(refusal);
         };
         let cell = TaskCell::of_work_elsewhere();
-        let outcome = Outcome { cell: Some(cell.clone()), last: None };
+        let outcome = RetryOutcome { cell: Some(cell.clone()), last: None };
         let now = timer.now();
         let attempts = Attempts { closure, is_transient, backoff, failed: 0, outcome };
         let task = TimedTask::new(timer, era, attempts, now);
@@ -111,17 +111,17 @@ struct Attempts<F, P, R: Send + 'static, E: Send + 'static> {
     backoff: Backoff,
     /// How many attempts have failed.
     failed: u32,
-    outcome: Outcome<R, E>,
+    outcome: RetryOutcome<R, E>,
 }
 
 /// The way to whoever has the handle.
-struct Outcome<R: Send + 'static, E: Send + 'static> {
+struct RetryOutcome<R: Send + 'static, E: Send + 'static> {
     cell: Option<Arc<TaskCell<Result<R, E>>>>,
     /// The error of the last attempt: the result, unless there will be another one.
     last: Option<E>,
 }
 
-impl<R: Send + 'static, E: Send + 'static> Outcome<R, E> {
+impl<R: Send + 'static, E: Send + 'static> RetryOutcome<R, E> {
     /// Tells it, and returns the value of a panic of which nobody wants to know.
     fn tell(&mut self, result: TaskResult<Result<R, E>>) -> Option<PanicValue> {
         let cell = self.cell.take()?;
@@ -184,7 +184,7 @@ where
     }
 }
 
-impl<R: Send + 'static, E: Send + 'static> Drop for Outcome<R, E> {
+impl<R: Send + 'static, E: Send + 'static> Drop for RetryOutcome<R, E> {
     /// There will be no further attempt.
     fn drop(&mut self) {
         let result = self.last.take().map_or(Err(TaskError::Lost), |error| Ok(Err(error)));
