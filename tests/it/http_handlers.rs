@@ -63,7 +63,7 @@ fn a_body_that_cannot_be_read_is_answered_for_what_it_is() {
 }
 
 #[test]
-fn wrappers_see_what_is_sent_and_panics_pass_through_them() {
+fn wrappers_see_what_is_sent_also_behind_a_panic() {
     anthill_tests::quiet_panics();
     fn wrapped(next: impl Handler, seen: Arc<AtomicUsize>) -> impl Handler {
         move |ctx: &mut RequestCtx| {
@@ -87,7 +87,8 @@ fn wrappers_see_what_is_sent_and_panics_pass_through_them() {
         assert_eq!(seen.load(Ordering::SeqCst), usize::from(status));
     }
     let reply = client.get("/panic");
-    assert_eq!((reply.status, reply.field("X-Wrapped"), reply.closes()), (500, None, false));
+    assert_eq!((reply.status, reply.field("X-Wrapped"), reply.closes()), (500, Some("yes"), false));
+    assert_eq!(seen.load(Ordering::SeqCst), 500);
     assert_eq!(running.server().stats().panics, 1);
     assert_eq!(client.get("/").status, 200);
 }

@@ -247,7 +247,7 @@ input: HTTP/1.1 200 OK\r\nContent-Length: 2\r\nA: b\r\n\r\nok";
         }
         let late = r"sent: GET
 input: HTTP/1.1 200 OK{stop}\nA: b\r\n\r\n
-refused: Syntax";
+refused: BareLineFeed";
         assert!(check(late).is_err_and(|problem| problem.contains("made up its mind")));
         assert_eq!(check(&late.replace(r"{stop}\n", r"\n{stop}")), Ok(()));
     }
