@@ -44,8 +44,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     match &arguments.unix {
         Some(path) => {
-            let _ = std::fs::remove_file(path);
-            let running = server.start_unix(std::os::unix::net::UnixListener::bind(path)?)?;
+            let running = server.start_unix(Server::listen_unix(path, 0o666)?)?;
             println!("listening on {path}");
             running.run()?;
         }
@@ -368,12 +367,13 @@ fn tick(ticks: &mpsc::Receiver<Tick>) {
 fn info(ctx: &mut RequestCtx) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let list = format!(
-        "method={}\npath={}\nquery={}\nhost={}\nremote={}\nconn_requests={}\nworker={}\n",
+        "method={}\npath={}\nquery={}\nhost={}\nremote={}\nscheme={}\nconn_requests={}\nworker={}\n",
         ctx.method(),
         ctx.path(),
         text(ctx.request.query()),
         text(ctx.request.host()),
         ctx.remote_addr(),
+        ctx.scheme(),
         ctx.conn_request_num(),
         std::thread::current().name().unwrap_or("?"),
     );

@@ -121,7 +121,8 @@ pub use config::conn_options::ConnOptions;
 pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
 pub use ctx::{
-    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, RequestCtx, StatusError, UserKey,
+    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, PeerCredentials, RequestCtx,
+    StatusError, UserKey,
 };
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;
@@ -141,6 +142,8 @@ pub use server::run;
 pub use server::{
     ConnectionCounts, GivenUp, Probe, RunningServer, Server, ServerStats, ShutdownError, listen_and_serve,
 };
+#[cfg(unix)]
+pub use server::{UnixAccess, UnixSocket};
 pub use stop::{StopHook, StopSignal};
 pub use values::args::{ArgError, Args};
 pub use values::cookie::Cookie;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anthill_http::header::format_http_date;
-use anthill_http::{Request, RequestCtx, Server, ServerBuilder, UserKey};
+use anthill_http::{ConnOptions, Request, RequestCtx, Server, ServerBuilder, UserKey};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
 use anthill_tests::forms::{MULTIPART, URLENCODED, post_message, posted, text};
 use anthill_tests::server::Running;
@@ -211,7 +211,62 @@ fn addresses_are_those_of_the_connection_unless_said_otherwise() {
     }
 }
 
-/// Where a redirect from `http://Example.org:81/shop/items/1?page=2` leads.
+/// What is sent of a redirect: what was given, as far as that fits on a line of ASCII.
+const GIVEN: &[(&str, &str)] = &[
+    ("/login", "/login"),
+    ("2/../?a=b#c", "2/../?a=b#c"),
+    ("", ""),
+    ("//other.example", "//other.example"),
+    ("https://me:secret@Other.Example", "https://me:secret@Other.Example"),
+    ("mailto:ann@example.org", "mailto:ann@example.org"),
+    ("/a%2Fb//c%20d?e=%41+f", "/a%2Fb//c%20d?e=%41+f"),
+    ("/käse?ä#ö", "/k%C3%A4se?%C3%A4#%C3%B6"),
+    ("/a b", "/a%20b"),
+    ("/a\r\nSet-Cookie: x=y", "/a%20%20Set-Cookie:%20x=y"),
+    ("/\t/other.example", "/%20/other.example"),
+];
+
+/// Behind a proxy that serves `https` a client stays there.
+#[test]
+fn ctx_07_redirects_are_sent_as_given() {
+    let running = Running::new(|ctx| {
+        let index =
+            text(ctx.query_arg("index")).and_then(|index| index.parse::<usize>().ok()).expect("a number");
+        ctx.redirect(GIVEN[index].0, 303);
+    });
+    let mut client = running.client();
+    for (index, (target, location)) in GIVEN.iter().enumerate() {
+        let reply = client.get(&format!("/?index={index}"));
+        assert_eq!((reply.status, reply.field("Location")), (303, Some(*location)), "{target:?}");
+    }
+}
+
+/// The scheme of a connection is the one its client uses.
+#[test]
+fn the_scheme_is_that_of_the_connection() {
+    let answer = |ctx: &mut RequestCtx| {
+        ctx.set_body(ctx.scheme());
+        ctx.redirect("/x", 302);
+    };
+    let server = Server::builder().absolute_redirects(true).build(answer).expect("options that go together");
+    for (is_tls, scheme) in [(false, "http"), (true, "https")] {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+        let serving = server.clone();
+        let serving = background(move || serving.serve_conn_with(theirs, ConnOptions::new().tls(is_tls)));
+        ours.set_read_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+        let mut client = Client::over(ours);
+        let reply = client.get("/");
+        assert_eq!(reply.text(), scheme);
+        assert!(
+            reply.field("Location").is_some_and(|to| to.starts_with(&format!("{scheme}://"))),
+            "{reply:?}"
+        );
+        drop(client);
+        serving.outcome("serving").expect("a connection that ends well");
+    }
+}
+
+/// Where a redirect from `http://Example.org:81/shop/items/1?page=2` leads, when it is resolved.
 const REDIRECTS: &[(&str, &str)] = &[
     ("", "http://example.org:81/shop/items/1?page=2"),
     ("2", "http://example.org:81/shop/items/2"),
@@ -252,8 +307,8 @@ const REDIRECTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn ctx_07_redirects_lead_to_absolute_uris() {
-    let running = Running::new(|ctx| {
+fn ctx_07_redirects_can_be_resolved() {
+    let running = Running::with(Server::builder().absolute_redirects(true), |ctx| {
         let index: usize =
             String::from_utf8_lossy(ctx.header("index").unwrap_or_default()).parse().unwrap_or(0);
         ctx.set_body("the body stays");
@@ -290,7 +345,7 @@ fn ctx_07_only_codes_that_redirect() {
         let mut ctx = posted("/", "", "");
         ctx.redirect("/x", given);
         assert_eq!(ctx.response.status_code(), sent, "{given}");
-        assert_eq!(ctx.response.header("Location"), Some(&b"http://h/x"[..]));
+        assert_eq!(ctx.response.header("Location"), Some(&b"/x"[..]));
     }
 }
 

@@ -48,6 +48,8 @@ mod http_soak;
 mod http_stream_conns;
 mod http_streams;
 mod http_timeouts;
+#[cfg(target_os = "linux")]
+mod http_unix;
 mod http_uri;
 mod http_waiting;
 mod objects;

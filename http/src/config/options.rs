@@ -611,6 +611,29 @@ impl ServerBuilder {
         self
     }
 
+    /// Says whether [`redirect`](RequestCtx::redirect) resolves what it is given against the URI of the request, so that an
+    /// absolute one is sent, without user information; no when not set: it is sent as given.
+    ///
+    /// The host is that of the request and the scheme [`RequestCtx::scheme`]. What cannot be resolved (`mailto:…`, or no host
+    /// to resolve it against) is sent as it is.
+    ///
+    /// ```
+    /// # use std::io::{Read, Write};
+    /// let server = anthill_http::Server::builder().absolute_redirects(true).build(|ctx| ctx.redirect("/login", 303))?;
+    /// let running = server.start("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(running.local_addr())?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\nConnection: close\r\n\r\n")?;
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.contains("\r\nLocation: http://example.org/login\r\n"));
+    /// # server.shutdown(std::time::Duration::from_secs(10))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn absolute_redirects(mut self, resolves: bool) -> Self {
+        self.ctx.resolves_redirects = resolves;
+        self
+    }
+
     /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body, any
     /// other status is the answer, with an empty body, and the connection ends (fasthttp's
     /// `ExpectHandler`). The context has the request's head and the connection's addresses. User values that are set here

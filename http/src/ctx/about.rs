@@ -1,6 +1,6 @@
 //! About the connection and the request's place on it: addresses, numbers, times, and a line in the log.
 
-use super::{ConnInfo, RequestCtx};
+use super::{ConnInfo, PeerCredentials, RequestCtx};
 use crate::stop::StopSignal;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,7 +9,8 @@ use std::time::SystemTime;
 /// About the connection.
 impl RequestCtx {
     /// The peer's address, or the one that was [put in its place](Self::set_remote_addr); `0.0.0.0:0` when it is not known
-    /// (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
+    /// (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so). [`ConnInfo::remote_addr`] is `None` then, and of a peer
+    /// on a Unix domain socket there are [credentials](Self::peer_credentials).
     // CTX-05.
     pub fn remote_addr(&self) -> SocketAddr {
         self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
@@ -46,6 +47,23 @@ impl RequestCtx {
     /// Our own address; `0.0.0.0:0` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> SocketAddr {
         self.conn.local_addr().unwrap_or(NO_ADDRESS)
+    }
+
+    /// The scheme that the client uses, `https` when the connection is [encrypted](ConnInfo::is_tls), else `http`.
+    ///
+    /// ```
+    /// let ctx = anthill_http::RequestCtx::default();
+    /// assert_eq!(ctx.scheme(), "http");
+    /// ```
+    // CTX-05.
+    pub fn scheme(&self) -> &'static str {
+        if self.conn.is_tls() { "https" } else { "http" }
+    }
+
+    /// Who is at the other end of a Unix domain socket; `None` on every other connection, and where the system does not
+    /// tell. See [`ConnInfo::peer_credentials`].
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.conn.peer_credentials()
     }
 
     /// The connection's number, unique within the process.
@@ -154,7 +172,11 @@ impl fmt::Display for RequestCtx {
         write!(f, "#{:016x} - {local}<->{remote} - {} ", self.id(), self.method())?;
         let (host, target) = (self.request.host_str(), self.request.request_uri_str());
         // An absolute target, an asterisk and an authority say it all.
-        if target.starts_with('/') { write!(f, "http://{host}{target}") } else { f.write_str(target) }
+        if target.starts_with('/') {
+            write!(f, "{}://{host}{target}", self.scheme())
+        } else {
+            f.write_str(target)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known about the connection that a request came in on.
 
+use super::credentials::PeerCredentials;
 use super::packed::{PackedAddress, PackedTime};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +9,21 @@ use std::time::SystemTime;
 /// The next connection's number; 0 is no connection's.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+/// What is known of the other end.
+#[derive(Clone, Copy, Debug)]
+enum Peer {
+    Unknown,
+    At(PackedAddress),
+    Process(PeerCredentials),
+}
+
+const _: () = assert!(size_of::<Peer>() == size_of::<PackedAddress>());
+
 /// Facts about the connection that a request came in on.
 #[derive(Clone, Debug)]
 pub struct ConnInfo {
     id: u64,
-    remote_addr: Option<PackedAddress>,
+    peer: Peer,
     local_addr: Option<PackedAddress>,
     opened: PackedTime,
     is_tls: bool,
@@ -37,8 +48,17 @@ impl ConnInfo {
         local_addr: Option<SocketAddr>,
         opened: SystemTime,
     ) -> Self {
-        let (remote_addr, local_addr) = (remote_addr.map(Into::into), local_addr.map(Into::into));
-        Self { id, remote_addr, local_addr, opened: opened.into(), is_tls: false, request_number: 0 }
+        let peer = remote_addr.map_or(Peer::Unknown, |address| Peer::At(address.into()));
+        let local_addr = local_addr.map(Into::into);
+        Self { id, peer, local_addr, opened: opened.into(), is_tls: false, request_number: 0 }
+    }
+
+    /// The same with what is known of a peer on a Unix domain socket, unless an address is.
+    pub(crate) fn with_credentials(self, credentials: Option<PeerCredentials>) -> Self {
+        match (self.peer, credentials) {
+            (Peer::Unknown, Some(process)) => Self { peer: Peer::Process(process), ..self },
+            _ => self,
+        }
     }
 
     /// The connection's number, unique within the process.
@@ -49,7 +69,10 @@ impl ConnInfo {
     /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says; `None` when it
     /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        self.remote_addr.map(Into::into)
+        match self.peer {
+            Peer::At(address) => Some(address.into()),
+            Peer::Unknown | Peer::Process(_) => None,
+        }
     }
 
     /// The address that counts for a limit per address; IPv4 also where it is written as IPv6.
@@ -70,6 +93,16 @@ impl ConnInfo {
     /// Whether the connection is encrypted by TLS, as far as the server was told.
     pub fn is_tls(&self) -> bool {
         self.is_tls
+    }
+
+    /// Who was at the other end of a Unix domain socket when the connection was made, as the system says; `None` on every
+    /// other connection, where [`ConnOptions`](crate::ConnOptions) gave an address, and on systems other than Linux and
+    /// Android.
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        match self.peer {
+            Peer::Process(process) => Some(process),
+            Peer::Unknown | Peer::At(_) => None,
+        }
     }
 
     /// The peer's address, as the log has it.

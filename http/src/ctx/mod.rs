@@ -14,6 +14,7 @@
 
 mod about;
 mod conn_info;
+mod credentials;
 mod forms;
 mod handler;
 mod handler_error;
@@ -27,6 +28,7 @@ mod respond;
 mod user_values;
 
 pub use conn_info::ConnInfo;
+pub use credentials::PeerCredentials;
 pub(crate) use forms::FormValue;
 pub use handler::{Handler, HandlerResult};
 pub use handler_error::{HttpError, StatusError};
@@ -150,6 +152,8 @@ pub struct RequestCtx {
 pub(crate) struct CtxOptions {
     /// Whether names of header fields are sent as handlers give them.
     pub(crate) keeps_header_names: bool,
+    /// Whether redirects are resolved before they are sent.
+    pub(crate) resolves_redirects: bool,
     /// How values of forms are looked up, if not in the usual order.
     pub(crate) form_value: Option<FormValue>,
     /// Handlers have sent early hints, so what is owed to the client goes out before they run.

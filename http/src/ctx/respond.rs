@@ -67,19 +67,19 @@ impl RequestCtx {
 
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.
     ///
-    /// `uri` is resolved against the URI of the request, so that an absolute one is sent, in ASCII and without user
-    /// information: `page`, `?q=1`, `#top`, `../up`, `//host/path`. Its path is not decoded or normalised otherwise;
-    /// control bytes become spaces first. What is no such URI (`mailto:…`, or a request without host to resolve it
-    /// against) is sent as it is. The body is left alone.
+    /// `uri` is sent as given, relative or absolute, which clients resolve (RFC 9110 10.2.2); so it is right behind a
+    /// proxy too, whatever scheme and host that serves. Only spaces, control bytes (as spaces) and bytes beyond ASCII are
+    /// percent-coded. With [`absolute_redirects`](crate::ServerBuilder::absolute_redirects) it is resolved first. The body
+    /// is left alone.
     ///
-    /// Where a client can choose `uri`, take only what starts with one slash and not with two: that stays on the host
-    /// of the request. Everything else may lead anywhere.
+    /// Where a client can choose `uri`, take only what starts with one slash and has neither a slash nor a backslash
+    /// behind it: that stays on the host of the request. Everything else may lead anywhere.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
     /// let mut ctx = RequestCtx::for_request(Request::new("GET", "http://example.org/shop/cart?full")?, None);
     /// ctx.redirect("../login?from=cart", 303);
-    /// assert_eq!(ctx.response.header("location"), Some(&b"http://example.org/login?from=cart"[..]));
+    /// assert_eq!(ctx.response.header("location"), Some(&b"../login?from=cart"[..]));
     /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     // CTX-07.
@@ -92,13 +92,23 @@ impl RequestCtx {
         let blank = |&byte: &u8| if byte.is_ascii_control() { b' ' } else { byte };
         let uri: Vec<u8> = uri.as_ref().iter().map(blank).collect();
         self.response.set_status_code(status);
-        let location = self.absolute(&uri).unwrap_or(uri);
+        let resolves = self.options.as_ref().is_some_and(|options| options.resolves_redirects);
+        let location = if resolves {
+            self.absolute(&uri).unwrap_or(uri)
+        } else {
+            let mut location = Vec::with_capacity(uri.len());
+            append_encoded(&mut location, &uri, &ASCII);
+            location
+        };
         self.response.set_header("Location", location);
     }
 
     /// `reference`, resolved against the URI of the request.
     fn absolute(&self, reference: &[u8]) -> Option<Vec<u8>> {
         let mut uri = self.request.uri().ok()?;
+        if self.request.request_uri().starts_with(b"/") {
+            uri.set_scheme(self.scheme()).ok()?;
+        }
         uri.update(reference).ok()?;
         if uri.host().is_empty() {
             return None;

@@ -3,6 +3,7 @@
 //! The idea: anything that reads and writes will do. Of a socket more is known than that: its addresses, how to end a
 //! read that waits, and how to close it so that what was sent last arrives.
 
+use crate::ctx::PeerCredentials;
 use crate::serve::exchange::{LINGER, LINGER_BYTES};
 use crate::wire::ready::wait_ready;
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
@@ -22,6 +23,7 @@ pub(crate) struct UserStream {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) credentials: Option<PeerCredentials>,
     /// The socket that it is, if it is one.
     pub(crate) socket: Option<Arc<dyn BlockingSocket>>,
 }
@@ -37,13 +39,17 @@ impl UserStream {
         };
         #[cfg(unix)]
         let stream = match take::<UnixStream, S>(stream) {
-            Ok(socket) => return Self::of_socket(socket),
+            Ok(socket) => {
+                let credentials = PeerCredentials::of(&socket);
+                return Self { credentials, ..Self::of_socket(socket) };
+            }
             Err(stream) => stream,
         };
         Self {
             transport: Arc::new(OwnStream::new(stream, None)),
             remote_addr: None,
             local_addr: None,
+            credentials: None,
             socket: None,
         }
     }
@@ -55,7 +61,7 @@ impl UserStream {
         let socket = Arc::new(socket);
         let stream = OwnStream::new(SharedSocket(socket.clone()), Some(socket.clone()));
         let transport = Arc::new(stream);
-        Self { transport, remote_addr: None, local_addr: None, socket: Some(socket) }
+        Self { transport, remote_addr: None, local_addr: None, credentials: None, socket: Some(socket) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the system may complete before we accept them.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// A listening socket for the first address that can be had.
 pub(super) fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {

@@ -9,6 +9,8 @@ mod running;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod stats;
+#[cfg(unix)]
+mod unix;
 
 pub use ending::ShutdownError;
 pub use probe::Probe;
@@ -16,6 +18,8 @@ pub use running::RunningServer;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::run;
 pub use stats::{ConnectionCounts, GivenUp, ServerStats};
+#[cfg(unix)]
+pub use unix::{UnixAccess, UnixSocket};
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -206,15 +210,6 @@ impl Server {
         }
     }
 
-    /// As [`serve`](Server::serve), for a Unix domain socket.
-    ///
-    /// # Errors
-    /// As `serve`.
-    #[cfg(unix)]
-    pub fn serve_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
-        self.serve_one(Listener::unix(listener)?)
-    }
-
     fn serve_one(&self, listener: Listener) -> io::Result<()> {
         let Some(engine) = self.engine()? else { return Ok(()) };
         accept::accept(&engine, listener, Placement::Lightest)?;
@@ -295,7 +290,8 @@ impl Server {
         let stream = UserStream::new(stream);
         let remote_addr = options.remote_addr.or(stream.remote_addr);
         let local_addr = options.local_addr.or(stream.local_addr);
-        let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls);
+        let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls)
+            .with_credentials(stream.credentials);
         let interrupt = options.interrupt.or_else(|| {
             let socket = stream.socket.clone()?;
             Some(Box::new(move || socket.interrupt()))

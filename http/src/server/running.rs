@@ -60,13 +60,10 @@ impl Server {
         self.start_placed(self.placed(listeners)?, addresses)
     }
 
-    /// As [`start`](Server::start), for a Unix domain socket.
-    ///
-    /// # Errors
-    /// When threads or pollers cannot be made.
+    /// As `start`, for one listener that has no TCP address.
     #[cfg(unix)]
-    pub fn start_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<RunningServer> {
-        self.start_placed(vec![(Listener::unix(listener)?, Placement::Lightest)], Vec::new())
+    pub(super) fn start_one(&self, listener: Listener) -> io::Result<RunningServer> {
+        self.start_placed(vec![(listener, Placement::Lightest)], Vec::new())
     }
 
     fn start_placed(

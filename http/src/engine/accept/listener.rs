@@ -6,13 +6,22 @@ use std::net::SocketAddr;
 use socket2::SockRef;
 
 use crate::ctx::ConnInfo;
+#[cfg(unix)]
+use crate::ctx::PeerCredentials;
 use crate::engine::socket::Socket;
 
 /// A listener of either kind, non-blocking.
 pub(crate) enum Listener {
     Tcp(TcpPort),
     #[cfg(unix)]
-    Unix(mio::net::UnixListener),
+    Unix(UnixPort),
+}
+
+/// A listener of a Unix domain socket, with what is to be dropped before it does not listen any more.
+#[cfg(unix)]
+pub(crate) struct UnixPort {
+    _file: Option<Box<dyn Send>>,
+    listener: mio::net::UnixListener,
 }
 
 /// A TCP listener, and what is known of all its connections beforehand.
@@ -40,14 +49,18 @@ impl Listener {
         Ok(Listener::Tcp(TcpPort { listener, address, hands_down_nodelay: None }))
     }
 
-    /// A listener of a Unix domain socket, which is made non-blocking.
+    /// A listener of a Unix domain socket, which is made non-blocking. What stands for its `file` is dropped when it is
+    /// about to listen no more.
     ///
     /// # Errors
     /// Those of the system, of a socket that is none.
     #[cfg(unix)]
-    pub(crate) fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+    pub(crate) fn unix(
+        listener: std::os::unix::net::UnixListener,
+        file: Option<Box<dyn Send>>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Listener::Unix(mio::net::UnixListener::from_std(listener)))
+        Ok(Listener::Unix(UnixPort { _file: file, listener: mio::net::UnixListener::from_std(listener) }))
     }
 
     /// A connection that waits, if there is one. `Ok(None)`: it was accepted, and is of no use any more.
@@ -67,9 +80,11 @@ impl Listener {
                 Ok(Some((Socket::Tcp(socket), ConnInfo::opened_now(Some(peer), local, false))))
             }
             #[cfg(unix)]
-            Listener::Unix(listener) => {
-                let socket = listener.accept()?.0;
-                Ok(Some((Socket::Unix(socket), ConnInfo::opened_now(None, None, false))))
+            Listener::Unix(port) => {
+                let socket = port.listener.accept()?.0;
+                let info = ConnInfo::opened_now(None, None, false);
+                let info = info.with_credentials(PeerCredentials::of(&socket));
+                Ok(Some((Socket::Unix(socket), info)))
             }
         }
     }
@@ -87,7 +102,7 @@ impl std::os::fd::AsFd for Listener {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
             Listener::Tcp(port) => port.listener.as_fd(),
-            Listener::Unix(listener) => listener.as_fd(),
+            Listener::Unix(port) => port.listener.as_fd(),
         }
     }
 }
