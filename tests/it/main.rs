@@ -30,6 +30,8 @@ mod http_hooks;
 mod http_injection;
 mod http_kept;
 mod http_limits;
+#[cfg(target_os = "linux")]
+mod http_listen;
 mod http_messages;
 mod http_observed;
 mod http_panics;

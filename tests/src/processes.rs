@@ -30,6 +30,28 @@ pub fn apart_with_descriptors(name: &str, descriptors: usize, work: impl FnOnce(
     assert!(child.status.success(), "{child:?}");
 }
 
+/// As [`apart`], for work that succeeds, as a user without privileges. False: this process cannot become another user.
+///
+/// # Panics
+/// When it fails or hangs.
+#[track_caller]
+pub fn apart_without_privileges(name: &str, work: impl FnOnce()) -> bool {
+    let change = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all";
+    let can = || {
+        Command::new("sh")
+            .arg("-c")
+            .arg(format!("{change} \"$0\" --list"))
+            .arg(env::current_exe().expect("a program"))
+            .output()
+    };
+    if env::var_os(CHILD).is_none() && !can().is_ok_and(|output| output.status.success()) {
+        return false;
+    }
+    let child = run_apart_as(name, "", change, work);
+    assert!(child.status.success(), "{child:?}");
+    true
+}
+
 /// A program that serves in a process of its own; killed with this.
 #[derive(Debug)]
 pub struct ServingApart {
@@ -129,11 +151,15 @@ pub fn signal(process: u32, name: &str) {
 
 #[track_caller]
 fn run_apart(name: &str, prepared: &str, work: impl FnOnce()) -> Output {
+    run_apart_as(name, prepared, "", work)
+}
+
+fn run_apart_as(name: &str, prepared: &str, before: &str, work: impl FnOnce()) -> Output {
     if env::var_os(CHILD).is_some() {
         work();
         process::exit(0);
     }
-    let script = format!("{prepared}exec \"$0\" --exact {name} --nocapture");
+    let script = format!("{prepared}exec {before} \"$0\" --exact {name} --nocapture");
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(env::current_exe().expect("a program")).env(CHILD, "1");
     let child = background(move || command.output().expect("a process"));

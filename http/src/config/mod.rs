@@ -2,6 +2,7 @@
 
 pub(crate) mod conn_options;
 pub(crate) mod hooks;
+mod listening;
 pub(crate) mod options;
 pub(crate) mod request_config;
 pub(crate) mod settings;

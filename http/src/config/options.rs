@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::config::hooks::{ErrorHandler, ExpectHandler, HeaderHook};
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::{Connections, Hooks, Logging, ResponseDefaults, Settings, Threads, Timeouts};
+use crate::config::settings::{
+    Connections, Hooks, ListenOptions, Logging, ResponseDefaults, Settings, Threads, Timeouts,
+};
 use crate::ctx::{ConnInfo, CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx};
 use crate::message::request::Request;
 use crate::observe::ConnState;
@@ -106,6 +108,16 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`shutdown_timeout`](Self::shutdown_timeout) | time | 25 s | Kubernetes ends a process by force after 30 s | what a signal does not end in time ends with the process |
 /// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
 ///
+/// The sockets of listeners that the server opens ([`listen_all`](crate::Server::listen_all), `start`, `run`,
+/// `listen_and_serve`), which connections inherit:
+///
+/// | option | unit | default |
+/// |---|---|---|
+/// | [`backlog`](Self::backlog) | connections that wait to be accepted | 4096, or the system's bound |
+/// | [`tcp_keepalive`](Self::tcp_keepalive), its [interval](Self::tcp_keepalive_interval) and [probes](Self::tcp_keepalive_probes) | time, time, number | none; the system's |
+/// | [`receive_buffer`](Self::receive_buffer), [`send_buffer`](Self::send_buffer) | bytes | as the system likes |
+/// | [`tcp_not_sent_lowat`](Self::tcp_not_sent_lowat) | bytes | none |
+///
 /// Requests:
 ///
 /// | option | unit | default | why | beyond |
@@ -147,6 +159,7 @@ pub struct ServerBuilder {
     defaults: ResponseDefaults,
     threads: Threads,
     connections: Connections,
+    pub(super) listening: ListenOptions,
     timeouts: Timeouts,
     limits: Limits,
     read_ahead: usize,
@@ -181,6 +194,7 @@ impl Default for ServerBuilder {
                 shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
                 reuse_port: false,
             },
+            listening: ListenOptions::default(),
             timeouts: Timeouts {
                 read: Some(DEFAULT_READ_TIMEOUT),
                 read_header: Some(DEFAULT_READ_HEADER_TIMEOUT),
@@ -860,6 +874,7 @@ impl ServerBuilder {
         }
         self.check_threads()?;
         self.check_connections()?;
+        self.check_listening()?;
         self.check_requests()?;
         self.check_timeouts()?;
         let expectation = self.hooks.expectation.or(self.continues);
@@ -873,6 +888,7 @@ impl ServerBuilder {
             defaults: self.defaults,
             threads: self.threads,
             connections: self.connections,
+            listening: self.listening,
             timeouts: self.timeouts,
             read_buffer_size: self.limits.head_bytes_max,
             limits: self.limits,
@@ -1022,7 +1038,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    fn new(option: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(option: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
         Self { option, problem: problem.into() }
     }
 

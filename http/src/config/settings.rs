@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) defaults: ResponseDefaults,
     pub(crate) threads: Threads,
     pub(crate) connections: Connections,
+    pub(crate) listening: ListenOptions,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
     /// Bytes of the buffer that requests are read into.
@@ -77,6 +78,35 @@ pub(crate) struct Connections {
     pub(crate) shutdown_timeout: Duration,
     /// Whether there is a listener for each shard.
     pub(crate) reuse_port: bool,
+}
+
+/// What is asked of the system for the listeners that the server opens; `None`: as the system likes.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenOptions {
+    /// Connections that the system may complete before they are accepted.
+    pub(crate) backlog: i32,
+    /// How long a connection is silent before the system asks whether the peer is there.
+    pub(crate) keepalive: Option<Duration>,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_probes: Option<u32>,
+    pub(crate) receive_buffer: Option<usize>,
+    pub(crate) send_buffer: Option<usize>,
+    /// Bytes not sent yet beyond which a connection takes no more.
+    pub(crate) not_sent_lowat: Option<u32>,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        ListenOptions {
+            backlog: 4096,
+            keepalive: None,
+            keepalive_interval: None,
+            keepalive_probes: None,
+            receive_buffer: None,
+            send_buffer: None,
+            not_sent_lowat: None,
+        }
+    }
 }
 
 /// How long things may take, and how slow they may be; `None`: as they like.

@@ -4,6 +4,7 @@
 mod ending;
 mod life;
 mod listen;
+mod listen_error;
 mod probe;
 mod running;
 #[cfg(all(feature = "signals", unix))]
@@ -47,6 +48,7 @@ use crate::serve::standalone::Standalone;
 use crate::serve::stream::UserStream;
 use crate::serve::workspace::Workspace;
 use crate::server::life::{Entry, Life};
+use crate::server::listen::Port;
 use crate::util::panic;
 
 /// An HTTP/1.1 server.
@@ -127,11 +129,12 @@ impl Server {
     /// Listens on a TCP address and serves until somebody calls [`shutdown`](Server::shutdown); returns when that has come
     /// to its end. No signal is caught: see [`run`](Server::run) for that.
     ///
-    /// IPv4 and IPv6. When a name has several addresses, the first that can be listened on is
-    /// taken. With [`reuse_port`](ServerBuilder::reuse_port) there is a listener for each shard.
+    /// IPv4 and IPv6. When a name has several addresses (`localhost` mostly has one of each), all of them are listened on, but
+    /// for those that this machine does not have, of which the log is told when others are left. With
+    /// [`reuse_port`](ServerBuilder::reuse_port) there is a listener for each shard at each of them.
     ///
     /// # Errors
-    /// When the address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
+    /// When an address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
     /// afterwards.
     // SRV-02, SRV-03.
     pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
@@ -139,7 +142,8 @@ impl Server {
     }
 
     /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
-    /// [`serve`](Server::serve) to use: so the address is known, and the clients' connections wait, before serving.
+    /// [`serve`](Server::serve) to use: so the address is known, and the clients' connections wait, before serving. There is one
+    /// listener, at the first address that can be had, and no option of a server applies.
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help.
@@ -149,17 +153,17 @@ impl Server {
 
     /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
     /// [`serve_all`](Server::serve_all) to use: with [`reuse_port`](ServerBuilder::reuse_port) by a listener for each
-    /// shard, all on one port, else by a single one.
+    /// shard at each address, all on one port, else by a single one.
     ///
     /// # Errors
-    /// When the address cannot be listened on; the error names it and what may help.
+    /// When an address cannot be listened on; the error names it and what may help.
     pub fn listen_all(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
         let settings = &self.shared.service.settings;
-        if settings.connections.reuse_port {
-            listen::listen_shared(address, settings.threads.shards)
-        } else {
-            Ok(vec![listen::listen(address)?])
-        }
+        let (port, count) = match settings.connections.reuse_port {
+            true => (Port::Shared, settings.threads.shards),
+            false => (Port::Own, 1),
+        };
+        listen::listen_all(address, port, count, &settings.listening)
     }
 
     /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
@@ -205,13 +209,17 @@ impl Server {
     pub fn serve_all(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
         let listeners = self.placed(listeners)?;
         match self.engine()? {
-            Some(engine) => self.accept_all(&engine, listeners),
+            Some(engine) => {
+                self.say_listening(listeners.iter().map(|(listener, _)| listener));
+                self.accept_all(&engine, listeners)
+            }
             None => Ok(()),
         }
     }
 
     fn serve_one(&self, listener: Listener) -> io::Result<()> {
         let Some(engine) = self.engine()? else { return Ok(()) };
+        self.say_listening([&listener]);
         accept::accept(&engine, listener, Placement::Lightest)?;
         self.wait_shut_down()
     }
@@ -229,6 +237,25 @@ impl Server {
             Ok((Listener::tcp(listener)?, placement))
         });
         placed.collect()
+    }
+
+    /// Tells the log what begins here.
+    fn say_listening<'a>(&self, listeners: impl IntoIterator<Item = &'a Listener>) {
+        if !log::log_enabled!(log::Level::Info) {
+            return;
+        }
+        let mut places: Vec<_> = listeners.into_iter().map(Listener::place).collect();
+        places.dedup();
+        let settings = &self.shared.service.settings;
+        let (threads, connections) = (&settings.threads, &settings.connections);
+        log::info!(
+            "listening on {}: {} shards, at most {} workers, {} waiting requests, {} connections",
+            places.join(", "),
+            threads.shards,
+            threads.max_workers,
+            threads.max_waiting,
+            connections.concurrency
+        );
     }
 
     fn accept_all(&self, engine: &Arc<Engine>, listeners: Vec<(Listener, Placement)>) -> io::Result<()> {

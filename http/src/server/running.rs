@@ -75,6 +75,7 @@ impl Server {
         let thread = match self.engine()? {
             None => None,
             Some(engine) => {
+                self.say_listening(listeners.iter().map(|(listener, _)| listener));
                 let accepting = move || server.accept_all(&engine, listeners);
                 Some(thread::Builder::new().name("anthill-accept".to_owned()).spawn(accepting)?)
             }

@@ -14,8 +14,9 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::listen::BACKLOG;
+use super::listen_error::explain_rest;
 use super::{RunningServer, Server};
+use crate::config::settings::ListenOptions;
 use crate::engine::accept::listener::Listener;
 
 /// How often and how far apart the directory is asked for, while somebody else has its lock.
@@ -191,7 +192,7 @@ fn bind(path: &Path, access: UnixAccess) -> io::Result<UnixSocket> {
     if access.user.is_some() || access.group.is_some() {
         chown(&file.path, access.user, access.group)?;
     }
-    socket.listen(BACKLOG)?;
+    socket.listen(ListenOptions::default().backlog)?;
     Ok(UnixSocket { file: Some(file), listener: socket.into() })
 }
 
@@ -252,7 +253,7 @@ fn explain(path: &Path, error: io::Error) -> io::Error {
             "this user may not write to the directory, or not give the file away; choose another directory or user"
         }
         ErrorKind::NotADirectory => "a part of the path is no directory",
-        _ => return io::Error::new(kind, format!("cannot listen on {path}: {error}")),
+        _ => return explain_rest(&path, error),
     };
     io::Error::new(kind, format!("cannot listen on {path}: {error}; {help}"))
 }

@@ -89,6 +89,21 @@ impl Listener {
         }
     }
 
+    /// Where it listens, as the log has it.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Listener::Tcp(port) => {
+                port.listener.local_addr().map_or_else(|_| "no address".to_owned(), |at| at.to_string())
+            }
+            #[cfg(unix)]
+            Listener::Unix(port) => {
+                let path = port.listener.local_addr().ok();
+                let path = path.as_ref().and_then(|address| address.as_pathname());
+                path.map_or_else(|| "a Unix socket".to_owned(), |path| path.display().to_string())
+            }
+        }
+    }
+
     /// For a poller.
     #[cfg(not(unix))]
     pub(crate) fn source(&mut self) -> &mut dyn mio::event::Source {
