@@ -105,6 +105,7 @@ impl Arguments {
                         "--read-header-timeout-ms" => server.read_header_timeout(millis()?),
                         "--idle-timeout-ms" => server.idle_timeout(millis()?),
                         "--write-timeout-ms" => server.write_timeout(millis()?),
+                        "--handler-timeout-ms" => server.handler_timeout(millis()?),
                         "--min-body-rate" => server.min_body_rate(MinRate::new(number()?, GRACE)),
                         "--max-body" => server.max_request_body_size(number()?),
                         "--read-buffer" => server.read_buffer_size(count()?),

@@ -66,6 +66,8 @@
 //!   under way is answered, for at most [`shutdown_timeout`](ServerBuilder::shutdown_timeout); a second signal ends the
 //!   process at once. [`Server::serve`] and [`Server::listen_and_serve`] catch no signal, and return when a
 //!   [`shutdown`](Server::shutdown) has come to its end.
+//! - What a handler waits for may hang: [`handler_timeout`](ServerBuilder::handler_timeout), or [`timeout()`] around one handler,
+//!   answer 503 without it. Handlers see how much time is left ([`RequestCtx::time_left`]).
 //! - Behind a proxy that asks for readiness set [`shutdown_delay`](ServerBuilder::shutdown_delay), and answer it by
 //!   [`RequestCtx::is_ready`]. Handlers that take long ask [`RequestCtx::is_stopping`], or wait by
 //!   [`RequestCtx::stop_signal`].
@@ -122,7 +124,7 @@ pub use config::options::{BuildError, ServerBuilder};
 pub use config::request_config::RequestConfig;
 pub use ctx::{
     ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, PeerCredentials, RequestCtx,
-    StatusError, UserKey,
+    StatusError, TimeLimit, UserKey, timeout,
 };
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;

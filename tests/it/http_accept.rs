@@ -139,9 +139,9 @@ fn half_a_request_is_not_idle() {
 }
 
 #[test]
-fn without_descriptors_the_longest_idle_connections_make_room() {
+fn srv_08_without_descriptors_the_longest_idle_connections_make_room() {
     apart_with_descriptors(
-        "http_accept::without_descriptors_the_longest_idle_connections_make_room",
+        "http_accept::srv_08_without_descriptors_the_longest_idle_connections_make_room",
         256,
         || {
             let (running, gate, inside) = holding(Server::builder().shards(1));

@@ -29,7 +29,7 @@ fn assert_refused(client: &mut Client, status: u16, text: &str) -> Reply {
 }
 
 #[test]
-fn connections_beyond_the_cap_are_told_so_unasked() {
+fn lim_01_connections_beyond_the_cap_are_told_so_unasked() {
     let gate = Gate::new();
     let held = gate.clone();
     let running = Running::with(Server::builder().concurrency(1), move |_| held.pass());

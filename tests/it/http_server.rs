@@ -287,7 +287,7 @@ fn the_date_moves_on() {
 }
 
 #[test]
-fn other_methods_are_refused_when_only_get_is_served() {
+fn srv_14_other_methods_are_refused_when_only_get_is_served() {
     let running = Running::with(Server::builder().get_only(true), |ctx| ctx.set_body("got"));
     let mut client = running.client();
     assert_eq!(client.get("/").text(), "got");
@@ -514,7 +514,7 @@ fn wp_01_beyond_the_cap_connections_are_refused_at_once() {
 }
 
 #[test]
-fn workers_that_a_burst_needed_are_let_go() {
+fn wp_03_workers_that_a_burst_needed_are_let_go() {
     let gate = Gate::new();
     let held = gate.clone();
     let options = Server::builder().shards(2).max_idle_worker_duration(Duration::from_millis(100));

@@ -10,7 +10,7 @@ use crate::config::request_config::RequestConfig;
 use crate::config::settings::{
     Connections, Hooks, ListenOptions, Logging, ResponseDefaults, Settings, Threads, Timeouts,
 };
-use crate::ctx::{ConnInfo, CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx};
+use crate::ctx::{ConnInfo, CtxOptions, FormValue, HandlerPanic, PanicHandler, RequestCtx, TimeLimit};
 use crate::message::request::Request;
 use crate::observe::ConnState;
 use crate::observe::access_log::AccessLog;
@@ -137,6 +137,7 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`read_timeout`](Self::read_timeout) | first byte, end of body; when it is streamed, without a byte from the client | 300 s | 4 MiB at 14 kB/s | 408, closed |
 /// | [`idle_timeout`](Self::idle_timeout) | end of a response, next first byte | 75 s | longer than the 60 s that proxies keep connections | closed |
 /// | [`write_timeout`](Self::write_timeout) | without progress in sending | 60 s | a client that takes nothing for a minute is gone | closed |
+/// | [`handler_timeout`](Self::handler_timeout) | call of the handler, its return | none | costs a thread for each request that is handled | 503 |
 /// | [`min_body_rate`](Self::min_body_rate) | bytes per second while the server waits for a body, and grace | 240, 60 s | slower than any modem, and a pause of a minute | 408, closed |
 /// | [`min_response_rate`](Self::min_response_rate) | bytes per second while the server waits for a response to be taken, and grace | 240, 60 s | the same | closed |
 ///
@@ -182,6 +183,7 @@ impl Default for ServerBuilder {
                 max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
                 blocked_handler_limit: Some(DEFAULT_BLOCKED_HANDLER),
+                handler_timeout: TimeLimit::new(Duration::ZERO),
                 max_hijacked: DEFAULT_MAX_HIJACKED,
             },
             connections: Connections {
@@ -834,6 +836,28 @@ impl ServerBuilder {
         self
     }
 
+    /// How long handlers are waited for; however long it takes when not set. What takes longer is answered 503, or what the
+    /// [`TimeLimit`] says, and its connection goes on; the handler runs to its end unseen. See [`timeout`](crate::timeout()),
+    /// which is the same for one handler, for what such handlers can and cannot do.
+    ///
+    /// [`RequestConfig::handler_timeout`] says how long single requests may take. They are counted
+    /// ([`ServerStats::timed_out_handlers`](crate::ServerStats)). A shutdown does not wait for handlers that nobody waits for.
+    ///
+    /// ```
+    /// use anthill_http::Server;
+    /// use std::time::Duration;
+    /// let server = Server::builder()
+    ///     .handler_timeout(Duration::from_secs(10))
+    ///     .build(|ctx| ctx.set_body("in time"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // TMO-07.
+    pub fn handler_timeout(mut self, limit: impl Into<TimeLimit>) -> Self {
+        self.threads.handler_timeout = limit.into();
+        self
+    }
+
     /// How long a handler may run before the log is told, 1 s when not set: once for each that does, at level `Warn`, with the
     /// request, the thread, and on Linux what that sleeps in, as far as the system says. With `None` nothing is told. It is
     /// noticed within a quarter of this. They are counted ([`ServerStats::blocked_handlers`](crate::ServerStats)), and
@@ -884,6 +908,8 @@ impl ServerBuilder {
             (None, None) => HeadDecision::Never,
         };
         self.timeouts.idle = self.timeouts.idle.or(self.timeouts.read);
+        // Each server counts for itself, also when their builders are copies.
+        self.ctx.timed = Arc::default();
         Ok(Settings {
             defaults: self.defaults,
             threads: self.threads,

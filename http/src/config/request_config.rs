@@ -25,6 +25,7 @@ pub struct RequestConfig {
     min_body_rate: Option<Option<MinRate>>,
     min_response_rate: Option<Option<MinRate>>,
     streams_body: Option<bool>,
+    handler_timeout: Option<Option<Duration>>,
 }
 
 impl RequestConfig {
@@ -36,6 +37,7 @@ impl RequestConfig {
         min_body_rate: None,
         min_response_rate: None,
         streams_body: None,
+        handler_timeout: None,
     };
 
     /// Nothing is different.
@@ -99,6 +101,31 @@ impl RequestConfig {
     pub fn stream_request_body(mut self, streams: bool) -> Self {
         self.streams_body = Some(streams);
         self
+    }
+
+    /// How long the handler is waited for; `None` and zero: however long it takes. What is answered when it takes longer, and
+    /// how many may run, is as the server's [`handler_timeout`](crate::ServerBuilder::handler_timeout) says.
+    ///
+    /// ```
+    /// use anthill_http::{RequestConfig, Server};
+    /// use std::time::Duration;
+    /// let server = Server::builder()
+    ///     .header_received(|request| match request.path() {
+    ///         "/report" => RequestConfig::new().handler_timeout(Duration::from_secs(60)),
+    ///         _ => RequestConfig::new(),
+    ///     })
+    ///     .build(|ctx| ctx.set_body("ready"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    pub fn handler_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.handler_timeout = Some(limit.into());
+        self
+    }
+
+    /// How long the handler is waited for, when the server's limit is this; zero: for ever.
+    pub(crate) fn handling(&self, server: Duration) -> Duration {
+        self.handler_timeout.map_or(server, Option::unwrap_or_default)
     }
 
     /// `limits` with what is different.

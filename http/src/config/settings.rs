@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers};
-use crate::ctx::CtxOptions;
+use crate::ctx::{CtxOptions, TimeLimit};
 use crate::proto::{DefaultFields, Limits};
 use crate::wire::pace::MinRate;
 
@@ -60,6 +60,8 @@ pub(crate) struct Threads {
     pub(crate) max_idle_worker_duration: Duration,
     /// How long a handler may run before that is told.
     pub(crate) blocked_handler_limit: Option<Duration>,
+    /// How long handlers are waited for.
+    pub(crate) handler_timeout: TimeLimit,
     /// Functions that have taken connections over, each on a thread of its own.
     pub(crate) max_hijacked: usize,
 }

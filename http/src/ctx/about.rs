@@ -102,7 +102,7 @@ impl RequestCtx {
     /// [`serve_conn`](crate::Server::serve_conn).
     // CON-11.
     pub fn client_disconnected(&mut self) -> bool {
-        self.lent.peer_has_ended()
+        self.client_has_ended()
     }
 
     /// Whether the server stops. For handlers that take long, and those who wait: what they do had better come to its end.

@@ -144,12 +144,12 @@ impl RequestCtx {
     ///
     /// Unless the server [streams](crate::ServerBuilder::stream_request_body) the body, a longer one than its
     /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) is refused before a handler is called, whatever
-    /// `options` allow. For large uploads on some paths there is [`header_received`](crate::ServerBuilder::header_received).
+    /// `options` allow; [`form::Options::max_body_bytes`] shows how to have larger ones on some paths.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, form};
     /// fn upload(ctx: &mut RequestCtx) {
-    ///     let options = form::Options::new().max_body_bytes(100 * 1024 * 1024);
+    ///     let options = form::Options::new().max_body_bytes(2 * 1024 * 1024);
     ///     match ctx.form(&options) {
     ///         Ok(form) => ctx.set_body(format!("{} files", form.files().len())),
     ///         Err(error) => ctx.error(error.to_string(), error.status()),

@@ -6,15 +6,15 @@
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
 //! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`), hints ahead of the
-//! response (`hints`), and what
-//! handlers keep (`user_values`). What
-//! answers requests, and what that may fail with: `handler`, `handler_error`.
+//! response (`hints`), how long there is for it (`deadline`), and what handlers keep (`user_values`). What answers
+//! requests, what that may fail with, and what is waited for only so long: `handler`, `handler_error`, `time_limit`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
 mod about;
 mod conn_info;
 mod credentials;
+mod deadline;
 mod forms;
 mod handler;
 mod handler_error;
@@ -25,6 +25,7 @@ mod packed;
 mod panicking;
 mod read;
 mod respond;
+mod time_limit;
 mod user_values;
 
 pub use conn_info::ConnInfo;
@@ -37,6 +38,8 @@ pub(crate) use hijacked_conn::CutTransport;
 pub use hijacked_conn::HijackedConn;
 pub use panicking::HandlerPanic;
 pub(crate) use panicking::PanicHandler;
+pub use time_limit::{TimeLimit, timeout};
+pub(crate) use time_limit::{TimedCounters, TimedThreads};
 pub use user_values::UserKey;
 pub(crate) use user_values::UserValues;
 
@@ -160,6 +163,8 @@ pub(crate) struct CtxOptions {
     pub(crate) sends_hints: Arc<AtomicBool>,
     /// Who answers when a handler has panicked, if that is not to be a plain 500.
     pub(crate) panic_handler: Option<PanicHandler>,
+    /// What became of handlers with a limit.
+    pub(crate) timed: Arc<TimedCounters>,
 }
 
 // It goes with a connection from thread to thread.

@@ -5,11 +5,14 @@
 //! The rule: values live until the response has been sent or given up, and are then dropped once.
 
 use super::RequestCtx;
+use super::deadline::Deadline;
 use super::hijack::Hijack;
+use crate::message::response::Response;
 use crate::util::panic::Contained;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a user value is called: a name or a number.
 ///
@@ -112,6 +115,10 @@ struct ValueList {
     entries: Vec<(UserKey, Contained<Box<dyn Any + Send>>)>,
     /// Who takes the connection over, which goes the same way.
     hijack: Option<Hijack>,
+    /// Until when the handler may take.
+    deadline: Option<Arc<Deadline>>,
+    /// What is to be sent in the place of the response.
+    stand_in: Option<Box<Response>>,
 }
 
 impl UserValues {
@@ -163,11 +170,32 @@ impl UserValues {
         self.0.as_mut()?.hijack.take()
     }
 
+    pub(super) fn deadline(&self) -> Option<&Arc<Deadline>> {
+        self.0.as_ref()?.deadline.as_ref()
+    }
+
+    pub(super) fn set_deadline(&mut self, deadline: Option<Arc<Deadline>>) {
+        if deadline.is_some() || self.0.is_some() {
+            self.0.get_or_insert_default().deadline = deadline;
+        }
+    }
+
+    pub(super) fn set_stand_in(&mut self, response: Response) {
+        self.0.get_or_insert_default().stand_in = Some(Box::new(response));
+    }
+
+    #[inline]
+    pub(super) fn take_stand_in(&mut self) -> Option<Box<Response>> {
+        self.0.as_mut()?.stand_in.take()
+    }
+
     /// Drops them all; keeps the list's memory.
     pub(crate) fn clear(&mut self) {
         if let Some(list) = &mut self.0 {
             list.entries.clear();
             list.hijack = None;
+            list.deadline = None;
+            list.stand_in = None;
         }
     }
 

@@ -444,13 +444,19 @@ impl Exchange {
         let sends_first = !output.is_empty()
             && (!ctx.request.is_body_complete() || service.settings.ctx.sends_hints.load(Ordering::Relaxed));
         ctx.lent.has_unsent = !output.is_empty() && !sends_first;
+        let timeout = &service.settings.threads.handler_timeout;
+        let within = self.config().handling(timeout.limit);
         let mut flushed = Ok(());
         by.run_user_code(UserCode::Handler, || {
             if sends_first {
                 flushed = ctx.lent.send(output);
             }
             if flushed.is_ok() {
-                user_code::run(&*service.handler, ctx);
+                if within.is_zero() {
+                    user_code::run(&*service.handler, ctx);
+                } else {
+                    user_code::run_timed(service, within, ctx);
+                }
             }
         });
         self.note_handled();
@@ -698,11 +704,15 @@ impl Exchange {
     /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
     /// server's timeouts and rates are these.
     pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
-        let config = self.apart.as_deref().map_or(&RequestConfig::NOTHING, |apart| &apart.config);
+        let config = self.config();
         Patience {
             read: config.reading(server.read, server.body_rate),
             write: config.writing(server.write, server.response_rate),
         }
+    }
+
+    fn config(&self) -> &RequestConfig {
+        self.apart.as_deref().map_or(&RequestConfig::NOTHING, |apart| &apart.config)
     }
 
     fn limits(&self, settings: &Settings) -> Limits {

@@ -2,7 +2,7 @@
 
 use crate::config::hooks::BoxedHandler;
 use crate::config::settings::Settings;
-use crate::ctx::CutTransport;
+use crate::ctx::{CutTransport, Handler, TimedThreads};
 use crate::serve::counters::Counters;
 use crate::serve::in_flight::Places;
 use crate::serve::moment::Clock;
@@ -14,7 +14,9 @@ use std::sync::Arc;
 /// A server's constant part, shared by all its lives and drivers.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
-    pub(crate) handler: BoxedHandler,
+    pub(crate) handler: Arc<dyn Handler>,
+    /// Where handlers run that are waited for only so long.
+    pub(crate) timed: TimedThreads,
     pub(crate) counters: Counters,
     /// The connections that functions of the user's have taken over.
     pub(crate) taken_over: Arc<TakenOver<CutTransport>>,
@@ -31,7 +33,8 @@ impl Service {
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
         Self {
             settings,
-            handler,
+            handler: Arc::from(handler),
+            timed: TimedThreads::default(),
             counters: Counters::default(),
             taken_over: Arc::new(TakenOver::new()),
             stop: StopSignal::new(),

@@ -12,8 +12,10 @@ use crate::observe::ConnState;
 use crate::observe::notice::Notice;
 use crate::proto::{Limits, ProtoError, ServerSession, refusal_text};
 use crate::serve::error::Error;
+use crate::serve::service::Service;
 use crate::util::panic::{self, Panicked};
 use crate::wire::output::Output;
+use std::time::Duration;
 
 /// Calls `handler` for the request in `ctx`. When it panics, whatever it had put into the response is
 /// replaced by a 500; the connection can go on, because the request itself was well formed.
@@ -23,6 +25,14 @@ pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) {
     if let Err(panicked) = panic::call(|| handler.handle(ctx)) {
         ctx.answer_panic(panicked);
     }
+    ctx.settle_stand_in();
+}
+
+/// The same, but that the handler of the service is waited for only so long.
+pub(crate) fn run_timed(service: &Service, within: Duration, ctx: &mut RequestCtx) {
+    let limit = &service.settings.threads.handler_timeout;
+    service.timed.run(&service.handler, within, limit, ctx);
+    ctx.settle_stand_in();
 }
 
 /// Decides on the request whose head `session` has found. False: the response says no. What is

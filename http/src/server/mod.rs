@@ -1,6 +1,7 @@
 //! The server as users see it: listening, serving, shutting down, figures. The work is the engine's, and that of the
 //! blocking driver for connections of the user's own.
 
+mod call;
 mod ending;
 mod life;
 mod listen;
@@ -341,6 +342,7 @@ impl Server {
         let open_connections =
             engine.as_ref().map_or(0, |engine| engine.open_connections()) + self.shared.standalone.open();
         let counts = self.shared.service.tallies.sum();
+        let timed = &self.shared.service.settings.ctx.timed;
         ServerStats {
             open_connections,
             connections: ConnectionCounts {
@@ -362,6 +364,8 @@ impl Server {
             },
             panics: count(&counters.panics),
             blocked_handlers: count(&counters.slow.handlers),
+            timed_out_handlers: count(&timed.late),
+            timed_handlers_refused: count(&timed.refused),
             revoked_leases: count(&counters.workers.revoked_leases),
             dispatched_requests: count(&counters.workers.dispatched),
             waiting_requests: engine.as_ref().map_or(0, |engine| engine.waiting()),

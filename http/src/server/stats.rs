@@ -39,6 +39,11 @@ pub struct ServerStats {
     pub panics: u64,
     /// Handlers that ran for longer than [`blocked_handler_limit`](crate::ServerBuilder::blocked_handler_limit) so far.
     pub blocked_handlers: u64,
+    /// Handlers that were not waited for to their end so far, because they took longer than a
+    /// [`TimeLimit`](crate::TimeLimit).
+    pub timed_out_handlers: u64,
+    /// Requests that were refused so far because as many handlers with a limit ran as may.
+    pub timed_handlers_refused: u64,
     /// How often a handler blocked so long that another thread took over its event loop.
     pub revoked_leases: u64,
     /// Requests whose handler ran on a worker from the start, because requests to the same path (its first two
@@ -150,13 +155,23 @@ impl ServerStats {
         page.add_histogram("anthill_http_request_seconds", help, labels, buckets, self.latency.sum());
     }
 
-    fn plain_counters(&self) -> [(&'static str, &'static str, u64); 8] {
+    fn plain_counters(&self) -> [(&'static str, &'static str, u64); 10] {
         [
             ("anthill_http_accepted_connections_total", "Connections taken in.", self.accepted_connections),
             ("anthill_http_received_bytes_total", "Bytes read from clients.", self.bytes_received),
             ("anthill_http_sent_bytes_total", "Bytes prepared for clients.", self.bytes_sent),
             ("anthill_http_panics_total", "Handlers that panicked.", self.panics),
             ("anthill_http_blocked_handlers_total", "Handlers that ran for too long.", self.blocked_handlers),
+            (
+                "anthill_http_timed_out_handlers_total",
+                "Handlers not waited for to their end.",
+                self.timed_out_handlers,
+            ),
+            (
+                "anthill_http_timed_handlers_refused_total",
+                "Requests without a slot for their handler.",
+                self.timed_handlers_refused,
+            ),
             ("anthill_http_revoked_leases_total", "Event loops taken over.", self.revoked_leases),
             (
                 "anthill_http_dispatched_requests_total",

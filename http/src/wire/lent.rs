@@ -82,6 +82,11 @@ impl LentTransport {
         self.transport.is_some() && !self.has_unsent && !self.is_answering
     }
 
+    /// The transport, for somebody who gives it back before this is given back.
+    pub(crate) fn share(&self) -> Option<Arc<dyn Transport>> {
+        self.transport.clone()
+    }
+
     /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         read_some(lent(&self.transport)?, room, &mut self.reading)

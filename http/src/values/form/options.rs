@@ -65,6 +65,26 @@ impl Options {
 
     /// How many bytes the body altogether, delimiters included. Default: 32 MiB; `u64::MAX`: no limit but that of the
     /// server. Where the body is decompressed on the way, these are the decompressed bytes.
+    ///
+    /// On a server [`max_request_body_size`](crate::ServerBuilder::max_request_body_size), 4 MiB by default, comes before
+    /// this: a longer body is answered 413 without a call of the handler, unless it is streamed. For forms that are larger
+    /// raise both, or stream the body, for their path alone:
+    ///
+    /// ```
+    /// use anthill_http::{RequestConfig, Server, form};
+    /// let server = Server::builder()
+    ///     .header_received(|request| match request.path() {
+    ///         "/upload" => RequestConfig::new().stream_request_body(true),
+    ///         _ => RequestConfig::new(),
+    ///     })
+    ///     .build(|ctx| -> Result<(), form::Error> {
+    ///         let form = ctx.form(&form::Options::new().max_body_bytes(100 << 20))?;
+    ///         ctx.set_body(format!("{} files", form.files().len()));
+    ///         Ok(())
+    ///     })?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
     // FRM-04.
     pub fn max_body_bytes(mut self, bytes: u64) -> Self {
         self.body_bytes_max = bytes;
