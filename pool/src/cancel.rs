@@ -7,7 +7,8 @@ use crate::sync::{Arc, Mutex, StdArc};
 /// Calls off submissions that wait, from another thread; a clone is the same token.
 ///
 /// Given to a submission by [`Submission::cancel_with`](crate::Submission::cancel_with). Any number of submissions may
-/// share one. A payload that was accepted already is not affected.
+/// share one. A payload that was accepted already is not affected; a task that runs is told by its
+/// [`TaskToken`](crate::TaskToken).
 ///
 /// ```
 /// use std::sync::{Arc, Barrier};

@@ -44,6 +44,7 @@
 //! | it returns [`Outcome::Bury`] | a dead letter at once |
 //! | it takes longer than the lease | the lease is begun anew in time, as long as the queue is reached |
 //! | its process is killed | when the lease has run out another consumer gets it; that attempt counts |
+//! | … before its handler had begun | the same: what is taken counts as attempted, so a job that kills processes costs those taken with it an attempt too |
 //! | its process is killed by it, each time | a dead letter when its attempts are used up |
 //! | the queue cannot be reached | runs go on, nothing is taken; what is to be told is told again, with pauses that grow |
 //! | … for longer than the lease | others that reach it may run it a second time ([`unconfirmed`](ConsumerStats::unconfirmed)) |

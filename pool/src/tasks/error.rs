@@ -163,6 +163,26 @@ impl fmt::Display for TaskError {
 impl std::error::Error for TaskError {}
 
 /// Why a group of tasks has no results.
+///
+/// It is an [`Error`](std::error::Error), and `?` takes it, where the tasks' own error `E` is one. `anyhow::Error` and
+/// `Box<dyn Error + Send + Sync>` are none; there take the failure out:
+///
+/// ```
+/// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
+/// type Failure = Box<dyn std::error::Error + Send + Sync>;
+///
+/// # fn main() -> Result<(), Failure> {
+/// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+/// let group: TaskGroup<u32, Failure> = pool.group();
+/// group.spawn(|| Ok("7".parse()?))?;
+/// let numbers = group.wait().map_err(|error| match error {
+///     GroupError::Failed(failure) => failure,
+///     other => other.to_string().into(),
+/// })?;
+/// assert_eq!(numbers, [7]);
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 pub enum GroupError<E> {
     /// A task returned this error; it was the first thing that went wrong.

@@ -43,7 +43,24 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A pool that runs closures.
+/// A pool that runs closures; built by [`build_tasks`](WorkerPoolBuilder::build_tasks).
+///
+/// [`execute`](TaskPool::execute) runs a closure, [`spawn`](TaskPool::spawn) gives a handle of its result; the
+/// [crate's page](crate) names the rest. [`submit`](WorkerPool::submit) takes no closure here but a [`Task`], which is for
+/// [submissions with options](WorkerPool::submission): `pool.submission(Task::new(|| {})).priority(..).submit()`.
+///
+/// ```
+/// use anthill_pool::{TaskPool, WorkerPool};
+///
+/// struct Service {
+///     pool: TaskPool, // a handle; a clone is the same pool
+/// }
+///
+/// let service = Service { pool: WorkerPool::builder().max_workers(4).build_tasks()? };
+/// service.pool.execute(|| println!("on a worker"))?;
+/// assert_eq!(service.pool.spawn(|| 6 * 7)?.join()?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type TaskPool = WorkerPool<Task>;
 
 impl WorkerPoolBuilder<Task> {

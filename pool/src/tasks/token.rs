@@ -7,6 +7,9 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// Tells a running task, or the tasks of a group, that their results are not wanted any more; a clone is the same token.
 ///
+/// The pool makes it: [`spawn_with`](crate::TaskPool::spawn_with) and [`group`](crate::TaskGroup::token) give it to tasks. To
+/// call off a submission that still waits for room there is [`CancelToken`](crate::CancelToken).
+///
 /// A look is one load of an atomic flag, so a task may look as often as it likes.
 #[derive(Clone)]
 pub struct TaskToken {

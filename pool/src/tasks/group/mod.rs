@@ -140,7 +140,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     }
 
     /// Cancels every task that has not been started, and raises the token for those that run. If any is skipped for it,
-    /// [`wait`](Self::wait) gives [`GroupError::Cancelled`].
+    /// [`wait`](Self::wait) gives [`Cancelled`](crate::GroupError::Cancelled).
     pub fn cancel(&self) {
         self.book.cancel(None);
     }

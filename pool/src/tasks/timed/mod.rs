@@ -25,6 +25,10 @@ impl TaskPool {
     /// task, on an idle machine within some tenths of a millisecond. The timer is one thread for each pool, there while
     /// workers may be let go or anything is scheduled; it is held up while a thread is being made for what was due before.
     ///
+    /// *A busy pool*: when its time has come the task is queued as any other of [normal](crate::Priority::Normal) priority,
+    /// behind what waits there already. What must be punctual beside a long queue, such as a heartbeat, gets a small pool
+    /// of its own.
+    ///
     /// *A full pool*: when its time has come the task is never refused for want of room. If every worker is busy and the
     /// queue is full, it waits beside the queue for the next worker that would go idle, or has passed it over 64 times. So
     /// how many wait is bounded by the caller alone. If the system refuses a thread it is tried again every 5 ms.
