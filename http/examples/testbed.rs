@@ -100,6 +100,7 @@ impl Arguments {
                     let millis = || number().map(Duration::from_millis);
                     match &*option {
                         "--addr" | "--unix" => server,
+                        "--trusted-proxies" => server.trusted_proxies(value.split(',')),
                         "--shards" => server.shards(count()?),
                         "--read-timeout-ms" => server.read_timeout(millis()?),
                         "--read-header-timeout-ms" => server.read_header_timeout(millis()?),
@@ -372,7 +373,7 @@ fn info(ctx: &mut RequestCtx) {
         ctx.method(),
         ctx.path(),
         text(ctx.request.query()),
-        text(ctx.request.host()),
+        text(ctx.host()),
         ctx.remote_addr(),
         ctx.scheme(),
         ctx.conn_request_num(),

@@ -71,8 +71,7 @@
 //! - Behind a proxy that asks for readiness set [`shutdown_delay`](ServerBuilder::shutdown_delay), and answer it by
 //!   [`RequestCtx::is_ready`]. Handlers that take long ask [`RequestCtx::is_stopping`], or wait by
 //!   [`RequestCtx::stop_signal`].
-//! - Behind a proxy, addresses are the proxy's; hand on what it reports by [`RequestCtx::set_remote_addr`], from proxies
-//!   that you trust.
+//! - Behind a proxy, addresses are the proxy's, unless you say whom to believe: [`ServerBuilder::trusted_proxies`].
 //! - Clients that stop, or trickle, are given up by the timeouts, [`min_body_rate`](ServerBuilder::min_body_rate) and
 //!   [`min_response_rate`](ServerBuilder::min_response_rate). Bodies that are conversations need others
 //!   ([`header_received`](ServerBuilder::header_received)); [`events`] do not.

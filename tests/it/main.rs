@@ -37,6 +37,8 @@ mod http_messages;
 mod http_observed;
 mod http_panics;
 mod http_parse;
+#[cfg(unix)]
+mod http_proxies;
 mod http_rates;
 mod http_refusals;
 mod http_regress;

@@ -4,5 +4,6 @@ pub(crate) mod conn_options;
 pub(crate) mod hooks;
 mod listening;
 pub(crate) mod options;
+mod proxies;
 pub(crate) mod request_config;
 pub(crate) mod settings;

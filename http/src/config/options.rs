@@ -118,6 +118,9 @@ const SPREADS_OVER_A_PORT: bool =
 /// | [`receive_buffer`](Self::receive_buffer), [`send_buffer`](Self::send_buffer) | bytes | as the system likes |
 /// | [`tcp_not_sent_lowat`](Self::tcp_not_sent_lowat) | bytes | none |
 ///
+/// Proxies in front: [`trusted_proxies`](Self::trusted_proxies), none when not set;
+/// [`trusts_forwarded`](Self::trusts_forwarded).
+///
 /// Requests:
 ///
 /// | option | unit | default | why | beyond |
@@ -165,7 +168,7 @@ pub struct ServerBuilder {
     limits: Limits,
     read_ahead: usize,
     get_only: bool,
-    ctx: CtxOptions,
+    pub(super) ctx: CtxOptions,
     hooks: Hooks,
     logging: Logging,
     continues: Option<ExpectHandler>,
@@ -899,6 +902,7 @@ impl ServerBuilder {
         self.check_threads()?;
         self.check_connections()?;
         self.check_listening()?;
+        self.check_proxies()?;
         self.check_requests()?;
         self.check_timeouts()?;
         let expectation = self.hooks.expectation.or(self.continues);

@@ -1,5 +1,6 @@
 //! About the connection and the request's place on it: addresses, numbers, times, and a line in the log.
 
+use super::forwarded::Forwarded;
 use super::{ConnInfo, PeerCredentials, RequestCtx};
 use crate::stop::StopSignal;
 use std::fmt;
@@ -8,12 +9,13 @@ use std::time::SystemTime;
 
 /// About the connection.
 impl RequestCtx {
-    /// The peer's address, or the one that was [put in its place](Self::set_remote_addr); `0.0.0.0:0` when it is not known
+    /// The peer's address, or the one that was [put in its place](Self::set_remote_addr), or else the client's that a
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies) reports (with port 0 when it reports none); `0.0.0.0:0` when it is not known
     /// (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so). [`ConnInfo::remote_addr`] is `None` then, and of a peer
     /// on a Unix domain socket there are [credentials](Self::peer_credentials).
     // CTX-05.
     pub fn remote_addr(&self) -> SocketAddr {
-        self.remote_override.or(self.conn.remote_addr()).unwrap_or(NO_ADDRESS)
+        self.known_remote_addr().unwrap_or(NO_ADDRESS)
     }
 
     /// Lets [`remote_addr`](Self::remote_addr) give another address for this request, for instance the one that a trusted
@@ -24,7 +26,31 @@ impl RequestCtx {
 
     /// The peer's address as records of the request have it.
     pub(crate) fn known_remote_addr(&self) -> Option<SocketAddr> {
-        self.remote_override.or(self.conn.remote_addr())
+        let reported = || self.forwarded().address;
+        self.remote_override.or_else(reported).or(self.conn.remote_addr())
+    }
+
+    /// What the proxy at the other end says of the client, if it is trusted.
+    pub(super) fn forwarded(&self) -> Forwarded<'_> {
+        match self.options.as_ref().and_then(|options| options.proxies.as_ref()) {
+            Some(proxies) if proxies.trusts_peer(self.conn.remote_addr()) => {
+                proxies.read(self.request.headers())
+            }
+            _ => Forwarded::default(),
+        }
+    }
+
+    /// The host that the client has asked for: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports, else that
+    /// [of the request](crate::Request::host).
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx};
+    /// let ctx = RequestCtx::for_request(Request::new("GET", "http://example.org:81/a")?, None);
+    /// assert_eq!(ctx.host(), b"example.org:81");
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn host(&self) -> &[u8] {
+        self.forwarded().host.unwrap_or_else(|| self.request.host())
     }
 
     /// What the route of this request is called, for records of it; `None` until it is set.
@@ -49,7 +75,8 @@ impl RequestCtx {
         self.conn.local_addr().unwrap_or(NO_ADDRESS)
     }
 
-    /// The scheme that the client uses, `https` when the connection is [encrypted](ConnInfo::is_tls), else `http`.
+    /// The scheme that the client uses: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports, else `https` when
+    /// the connection is [encrypted](ConnInfo::is_tls), and `http` when not.
     ///
     /// ```
     /// let ctx = anthill_http::RequestCtx::default();
@@ -57,7 +84,8 @@ impl RequestCtx {
     /// ```
     // CTX-05.
     pub fn scheme(&self) -> &'static str {
-        if self.conn.is_tls() { "https" } else { "http" }
+        let own = if self.conn.is_tls() { "https" } else { "http" };
+        self.forwarded().scheme.unwrap_or(own)
     }
 
     /// Who is at the other end of a Unix domain socket; `None` on every other connection, and where the system does not

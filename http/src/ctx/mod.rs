@@ -16,6 +16,7 @@ mod conn_info;
 mod credentials;
 mod deadline;
 mod forms;
+mod forwarded;
 mod handler;
 mod handler_error;
 mod hijack;
@@ -31,6 +32,7 @@ mod user_values;
 pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;
 pub(crate) use forms::FormValue;
+pub(crate) use forwarded::TrustedProxies;
 pub use handler::{Handler, HandlerResult};
 pub use handler_error::{HttpError, StatusError};
 pub(crate) use hijack::Hijack;
@@ -157,6 +159,8 @@ pub(crate) struct CtxOptions {
     pub(crate) keeps_header_names: bool,
     /// Whether redirects are resolved before they are sent.
     pub(crate) resolves_redirects: bool,
+    /// Whom to believe who the client is; `None`: nobody.
+    pub(crate) proxies: Option<TrustedProxies>,
     /// How values of forms are looked up, if not in the usual order.
     pub(crate) form_value: Option<FormValue>,
     /// Handlers have sent early hints, so what is owed to the client goes out before they run.

@@ -108,6 +108,9 @@ impl RequestCtx {
         let mut uri = self.request.uri().ok()?;
         if self.request.request_uri().starts_with(b"/") {
             uri.set_scheme(self.scheme()).ok()?;
+            if let Some(host) = self.forwarded().host {
+                uri.set_host(host).ok()?;
+            }
         }
         uri.update(reference).ok()?;
         if uri.host().is_empty() {

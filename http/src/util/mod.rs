@@ -8,6 +8,7 @@ pub(crate) mod coarse;
 pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;
+pub(crate) mod network;
 pub(crate) mod pairs;
 pub(crate) mod panic;
 pub(crate) mod path;
