@@ -50,6 +50,8 @@ mod real {
     pub(crate) use std::thread_local;
     pub(crate) use std::time::Instant;
 
+    use std::time::Duration;
+
     pub(crate) mod thread {
         pub(crate) use std::thread::{Builder, JoinHandle, Thread, current, park};
 
@@ -143,6 +145,20 @@ mod real {
         };
     }
     pub(crate) use process_wide;
+
+    /// Looks again and again until something is there, for so long at most.
+    pub(crate) fn spin_until<R>(limit: Duration, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return Some(found);
+            }
+            if started.elapsed() >= limit {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
+    }
 
     /// How many threads this machine runs at once.
     pub(crate) fn parallelism() -> usize {
@@ -374,6 +390,11 @@ mod model {
         };
     }
     pub(crate) use process_wide;
+
+    /// No time passes: it looks once.
+    pub(crate) fn spin_until<R>(_: Duration, mut look: impl FnMut() -> Option<R>) -> Option<R> {
+        look()
+    }
 
     pub(crate) fn parallelism() -> usize {
         2

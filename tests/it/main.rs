@@ -62,6 +62,7 @@ mod http_workers;
 mod objects;
 mod pool_affinity;
 mod pool_batches;
+mod pool_bound;
 mod pool_broadcast;
 mod pool_calls;
 mod pool_churn;

@@ -1,115 +1,29 @@
 //! Workers that take several short payloads at a time: faster, and otherwise not to be noticed.
 //!
-//! A pool with a long queue lets its workers take payloads along. None of this is in the public API, so these tests bring
-//! workers to it (many payloads that take no time at all) and then hold one in the midst of what it took. The rule: what a
-//! worker holds is queued like everything else. It waits for nobody while another worker is free, it can be handed back,
+//! A pool with a long queue lets its workers take payloads along (see `anthill_tests::batches`). The rule: what a worker
+//! holds is queued like everything else. It waits for nobody while another worker is free, it can be handed back,
 //! it counts, and more urgent payloads go before it.
 //!
 //! Beside the rows that this could break (15, 16, 28, 34, 49, 76): part of row 97, which it is made for.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{Priority, WorkerPool};
+use anthill_tests::batches::{Scene, Step, WARM_UP, quick};
 use anthill_tests::pool::{Held, adds_up, on_threads, reaches, release};
-use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within};
+use anthill_tests::{PATIENCE, background, eventually, quiet_panics, within};
 
 /// Room for batches of the largest size.
 const QUEUE: usize = 4_096;
-/// So many payloads without a pause make a worker take as many at a time as it may.
-const WARM_UP: usize = 400;
-
-/// A payload is a number, and some of them meet a gate.
-#[derive(Clone)]
-enum Step {
-    Quick(usize),
-    Held(Held),
-}
-
-impl Step {
-    fn number(&self) -> usize {
-        match self {
-            Step::Quick(number) => *number,
-            Step::Held(held) => held.number,
-        }
-    }
-}
-
-/// A pool, what it ran in the order of the starts, and the most that ran at a time since somebody set it to 0.
-struct Scene {
-    pool: WorkerPool<Step>,
-    ran: Arc<Mutex<Vec<usize>>>,
-    most: Arc<AtomicUsize>,
-    gated: Receiver<usize>,
-}
-
-impl Scene {
-    fn new(workers: usize) -> Self {
-        let (ran, most) = <(Arc<Mutex<Vec<usize>>>, Arc<AtomicUsize>)>::default();
-        let (record, peak, running) = (ran.clone(), most.clone(), AtomicUsize::new(0));
-        let (arrives, gated) = channel();
-        let pool = WorkerPool::builder()
-            .max_workers(workers)
-            .queue_capacity(QUEUE)
-            .build(move |step: Step| {
-                peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                record.lock().unwrap().push(step.number());
-                if let Step::Held(held) = &step {
-                    arrives.send(held.number).unwrap();
-                    held.gate.pass();
-                }
-                running.fetch_sub(1, Ordering::SeqCst);
-            })
-            .unwrap();
-        Scene { pool, ran, most, gated }
-    }
-
-    /// Keeps all workers busy until the returned gate opens.
-    fn plug(&self, workers: usize) -> Gate {
-        let gate = Gate::new();
-        for number in 0..workers {
-            let held = Held { number: usize::MAX - number, gate: gate.clone() };
-            self.pool.try_submit(Step::Held(held)).unwrap();
-        }
-        for _ in 0..workers {
-            self.gated.recv_timeout(PATIENCE).unwrap();
-        }
-        gate
-    }
-
-    fn submit(&self, steps: Vec<Step>) {
-        let count = steps.len();
-        assert_eq!(self.pool.try_submit_many(steps).unwrap(), count);
-    }
-
-    /// Submits the numbers up to `end`, with a slow one for each worker among them, and opens the plug.
-    fn slow_among_quick(&self, workers: usize, end: usize, plug: &Gate) -> Vec<Held> {
-        let slow: Vec<Held> = (0..workers).map(|number| Held::new(WARM_UP + 100 * number)).collect();
-        let mut steps = quick(0..end);
-        for held in &slow {
-            steps[held.number] = Step::Held(held.clone());
-        }
-        self.submit(steps);
-        plug.open();
-        // The workers do not run in step; but each ends up at a gate, with something in its hand or not.
-        for _ in 0..workers {
-            self.gated.recv_timeout(PATIENCE).unwrap();
-        }
-        slow
-    }
-}
-
-fn quick(numbers: std::ops::Range<usize>) -> Vec<Step> {
-    numbers.map(Step::Quick).collect()
-}
 
 #[test]
 fn pool_016_no_payload_waits_behind_a_slow_one_while_a_worker_is_free() {
     for workers in 2..=4 {
-        let scene = Scene::new(workers);
+        let scene = Scene::new(workers, QUEUE);
         let plug = scene.plug(workers);
         // As many slow ones as leave one worker free, with many others behind each.
         let mut steps = quick(0..WARM_UP);
@@ -138,7 +52,7 @@ fn pool_016_no_payload_waits_behind_a_slow_one_while_a_worker_is_free() {
 #[test]
 fn pool_034_stop_now_hands_back_what_workers_hold_in_its_order() {
     for workers in 1..=3 {
-        let scene = Scene::new(workers);
+        let scene = Scene::new(workers, QUEUE);
         let plug = scene.plug(workers);
         let end = WARM_UP + 1_000;
         let slow = scene.slow_among_quick(workers, end, &plug);
@@ -167,7 +81,7 @@ fn pool_034_stop_now_hands_back_what_workers_hold_in_its_order() {
 #[test]
 fn pool_028_a_lowered_cap_takes_back_what_workers_hold() {
     let workers = 3;
-    let scene = Scene::new(workers);
+    let scene = Scene::new(workers, QUEUE);
     let plug = scene.plug(workers);
     let end = WARM_UP + 2_000;
     let slow = scene.slow_among_quick(workers, end, &plug);
@@ -190,7 +104,7 @@ fn pool_028_a_lowered_cap_takes_back_what_workers_hold() {
 /// And new workers help with it.
 #[test]
 fn pool_027_a_raised_cap_lets_new_workers_have_what_others_hold() {
-    let scene = Scene::new(1);
+    let scene = Scene::new(1, QUEUE);
     let plug = scene.plug(1);
     let slow = Held::new(10_000);
     let mut steps = quick(0..WARM_UP);
@@ -209,7 +123,7 @@ fn pool_027_a_raised_cap_lets_new_workers_have_what_others_hold() {
 
 #[test]
 fn pool_076_urgent_payloads_go_before_what_a_worker_holds() {
-    let scene = Scene::new(1);
+    let scene = Scene::new(1, QUEUE);
     let plug = scene.plug(1);
     let slow = Held::new(10_000);
     let mut steps = quick(0..WARM_UP);
@@ -236,7 +150,7 @@ fn pool_076_urgent_payloads_go_before_what_a_worker_holds() {
 /// The same for one that waited in line and moves up.
 #[test]
 fn pool_076_urgent_payloads_from_the_line_go_before_what_a_worker_holds() {
-    let scene = Scene::new(1);
+    let scene = Scene::new(1, QUEUE);
     let plug = scene.plug(1);
     let gates: Vec<Held> = (0..40).map(|number| Held::new(10_000 + number)).collect();
     let mut steps = quick(0..QUEUE - 40);
@@ -258,7 +172,7 @@ fn pool_076_urgent_payloads_from_the_line_go_before_what_a_worker_holds() {
 
 #[test]
 fn pool_015_one_worker_keeps_the_order_however_many_it_takes_at_a_time() {
-    let scene = Scene::new(1);
+    let scene = Scene::new(1, QUEUE);
     let (pool, ran) = (scene.pool.clone(), scene.ran.clone());
     within("submitting a long row", move || {
         for number in 0..30_000 {

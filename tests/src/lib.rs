@@ -4,6 +4,7 @@
 //! [`within`]), and never how long it should take. The rule: every wait here ends, at the latest after its patience,
 //! with a failure that names what was waited for; so a hang in the library is a failed test and not a hung run.
 
+pub mod batches;
 pub mod body_sources;
 pub mod client;
 pub mod corpus;

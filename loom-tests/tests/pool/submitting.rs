@@ -137,6 +137,21 @@ fn l36_order_meets_parking_worker() {
     });
 }
 
+/// Orders that come while the worker looks out for one, before it parks: each arrives once, and the wake-up of one that
+/// needed none is not taken for that of the next.
+#[test]
+fn l36_order_meets_worker_that_looks_out() {
+    explore("l36 look", AtMost(3), |ledger| {
+        let pool = pool_of(1, 0, Payload::run);
+        for _ in 0..4 {
+            submit(&pool, ledger, 1);
+            pool.wait_idle().unwrap();
+        }
+        let stats = close(pool, ledger);
+        assert_eq!((stats.finished, stats.spawned), (4, 1));
+    });
+}
+
 /// At no moment do the counters contradict each other or the cap.
 #[test]
 fn l38_counts_agree_at_any_moment() {

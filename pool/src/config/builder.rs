@@ -122,10 +122,11 @@ impl<T> WorkerPoolBuilder<T> {
     /// queued payloads in the order in which they were accepted. (After the system refused a thread, a payload for
     /// which the next attempt succeeds starts on that thread at once, before those.)
     ///
-    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most an
-    /// eighth of the capacity and never more than 128 (with `None` up to 128), and only while all that is queued is of
-    /// [normal](crate::Priority::Normal) priority. Nothing waits behind a slow payload for that: whoever has nothing else
-    /// to do takes over what others hold. Such payloads count as queued, but not against the capacity. Pools with
+    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most half of
+    /// the capacity and never more than 512 (with `None` up to 512), and only while all that is queued is of
+    /// [normal](crate::Priority::Normal) priority. Until they are started they count as queued, and against the capacity.
+    /// Nothing waits behind a slow payload for that: whoever has nothing else to do takes over what others hold, and
+    /// urgent payloads, broadcasts, scopes and whoever has waited for room for 1 ms go before what others hold. Pools with
     /// [`measure_times`](Self::measure_times), [`max_queue_age`](Self::max_queue_age) or
     /// [`WhenFull::DiscardOldest`] take them one by one always.
     pub fn queue_capacity(mut self, payloads: impl Into<Option<usize>>) -> Self {

@@ -12,7 +12,7 @@ use crate::sync::{StdArc, thread};
 use crate::times::Times;
 
 /// The most payloads that a worker takes at a time.
-const LARGEST_BATCH: usize = 128;
+const LARGEST_BATCH: usize = 512;
 /// Queues with less room are not taken from in batches.
 const SHORTEST_QUEUE: usize = 64;
 
@@ -139,7 +139,7 @@ pub(crate) fn check_sizes(min_workers: usize, max_workers: Option<usize>) -> Res
 pub(super) fn batch_for(queue_capacity: Option<usize>) -> usize {
     match queue_capacity {
         Some(capacity) if capacity < SHORTEST_QUEUE => 1,
-        Some(capacity) => (capacity / 8).min(LARGEST_BATCH),
+        Some(capacity) => (capacity / 2).min(LARGEST_BATCH),
         None => LARGEST_BATCH,
     }
 }

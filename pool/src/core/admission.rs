@@ -133,6 +133,11 @@ impl<'t> SubmitOptions<'t> {
         SubmitOptions { priority, token, ..self }
     }
 
+    /// True when its payload goes behind all that is queued, whatever becomes of others.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.priority == Priority::Normal && self.token.is_none()
+    }
+
     /// True once the submission was called off.
     pub(super) fn is_cancelled(&self) -> bool {
         self.token.is_some_and(CancelToken::is_cancelled)
@@ -153,6 +158,26 @@ impl OnFull {
 }
 
 impl<T> Core<T> {
+    /// Accepts a payload that has neither a priority nor a moment, in the state in which a pool with a queue is while it has
+    /// much to do: every worker busy, no more allowed, nobody waiting, a place free. [`admit`](Self::admit) would queue it
+    /// as well; whatever else is the case, the payload comes back, for `admit`.
+    #[inline(always)]
+    pub(crate) fn queue_at_once(&mut self, payload: T) -> Result<(), T> {
+        let at_once = self.open
+            && self.roster.ready() == 0
+            && self.roster.someone_lives()
+            && !self.limits.allow_one_beside(self.roster.workers())
+            && self.waiters.is_empty()
+            && self.limits.allow_queueing_beside(self.backlog.queued_at_most(), 0);
+        if !at_once {
+            return Err(payload);
+        }
+        self.totals.accepted += 1;
+        self.backlog.push_plain(payload);
+        self.check();
+        Ok(())
+    }
+
     /// Decides on a payload. It is taken if the answer is `Give`, `Kept`, `Displaced` or `Wait`, and left where it is if
     /// not: so it is moved once. `sleeper` says which worker the submitter is, of whatever pool; it is asked only where that
     /// matters.
@@ -391,8 +416,17 @@ impl<T> Core<T> {
 
     /// True when a payload may be queued. A searching worker is as good as a place in the queue: it comes to look for
     /// just that.
-    fn has_room(&self) -> bool {
-        self.limits.allow_queueing_beside(self.backlog.queued(), self.coming()) && self.waiters.is_empty()
+    fn has_room(&mut self) -> bool {
+        let coming = self.coming();
+        self.waiters.is_empty() && self.has_place(coming)
+    }
+
+    /// True when there is a place for one more payload in the queue, with so many places beyond the bound.
+    pub(super) fn has_place(&mut self, beyond: usize) -> bool {
+        if !self.limits.allow_queueing_beside(self.backlog.queued_at_most(), beyond) {
+            self.backlog.recount();
+        }
+        self.limits.allow_queueing_beside(self.backlog.queued_at_most(), beyond)
     }
 
     #[inline]

@@ -3,7 +3,8 @@
 //! Taking one payload per check-in makes all workers and submitters meet at the core's lock once per payload. A worker
 //! that has just seen that payloads are short takes some more along, and checks in once for all of them. The price would
 //! be that a payload waits behind a slow one in the same batch, so a batch is not its worker's own: a worker that has
-//! nothing else to do takes half of what another one holds, and `stop_now` and a lowered cap take everything back.
+//! nothing else to do takes half of what another one holds, and what must not wait for a whole batch (see
+//! [`recall`](super::backlog::Backlog::recall)) takes everything back.
 //! Batches are filled and looked through under the core's lock only (first the core's lock, then the batch's), while the
 //! worker itself takes from its batch without the core's lock.
 
@@ -25,8 +26,6 @@ pub(super) struct Batch<T> {
 #[derive(Debug)]
 struct BatchState<T> {
     payloads: VecDeque<T>,
-    /// The front's place among all payloads ever taken from the queue; tells which of two batches is older.
-    first: u64,
     /// Payloads from here whose run ended, not reported to the core yet.
     finished: u64,
     panicked: u64,
@@ -42,26 +41,22 @@ pub(super) struct BatchCounts {
 
 impl<T> Batch<T> {
     pub(super) fn new() -> Self {
-        Batch {
-            held: Mutex::new(BatchState { payloads: VecDeque::new(), first: 0, finished: 0, panicked: 0 }),
-        }
+        Batch { held: Mutex::new(BatchState { payloads: VecDeque::new(), finished: 0, panicked: 0 }) }
     }
 
-    /// Takes a batch from the queue, before whose front `taken` payloads were ever taken; returns how many it has.
-    pub(super) fn fill(&self, queue: &mut Queue<T>, taken: u64) -> usize {
+    /// Takes a batch from the queue; returns how many it has.
+    pub(super) fn fill(&self, queue: &mut Queue<T>) -> usize {
         let mut held = self.held.lock();
-        held.first = taken;
         queue.take_batch(&mut held.payloads);
         held.payloads.len()
     }
 
     /// The worker's next payload, which also says that the one before has ended. `None`, and nothing noted, when the
     /// batch is empty.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&self, panicked: bool) -> Option<T> {
         let mut held = self.held.lock();
         let payload = held.payloads.pop_front()?;
-        held.first += 1;
         held.finished += 1;
         held.panicked += u64::from(panicked);
         Some(payload)
@@ -69,31 +64,29 @@ impl<T> Batch<T> {
 
     /// The first payload of a batch that was just filled; nothing is noted.
     pub(super) fn first(&self) -> Option<T> {
-        let mut held = self.held.lock();
-        held.first += 1;
-        held.payloads.pop_front()
+        self.held.lock().payloads.pop_front()
     }
 
-    /// Moves the older half of `other`, at least one payload, to this empty batch; false when the other one is empty too.
-    pub(super) fn take_half_of(&self, other: &Batch<T>) -> bool {
+    /// Moves the older half of `other`, at least one payload, to this empty batch; returns how many: none when the other
+    /// one is empty too.
+    pub(super) fn take_half_of(&self, other: &Batch<T>) -> usize {
         // Never two batches' locks at once: no order between them is needed then.
         let mut payloads = mem::take(&mut self.held.lock().payloads);
         let mut theirs = other.held.lock();
-        let first = theirs.first;
         let count = theirs.payloads.len().div_ceil(2);
         payloads.extend(theirs.payloads.drain(..count));
-        theirs.first += count as u64;
         drop(theirs);
-        let mut held = self.held.lock();
-        held.first = first;
-        held.payloads = payloads;
-        count > 0
+        self.held.lock().payloads = payloads;
+        count
     }
 
-    /// Takes everything, with the place of the front.
-    pub(super) fn take_all(&self) -> (u64, VecDeque<T>) {
-        let mut held = self.held.lock();
-        (held.first, mem::take(&mut held.payloads))
+    /// Puts everything back into the queue, in front.
+    pub(super) fn put_back(&self, queue: &mut Queue<T>) {
+        queue.put_back(&mut self.held.lock().payloads);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.lock().payloads.len()
     }
 
     pub(super) fn counts(&self) -> BatchCounts {

@@ -63,6 +63,7 @@ impl<T> Core<T> {
             return (0, Vec::new());
         }
         self.broadcasts.add(body, workers);
+        self.backlog.recall();
         let seats = self.roster.call_all();
         self.check();
         (workers, seats)

@@ -138,8 +138,7 @@ impl<T> Core<T> {
         if self.backlog.is_background_overdue() {
             return self.take_background();
         }
-        // What is left beside idle workers is theirs.
-        if may_batch && self.backlog.is_worth_a_batch(self.roster.workers()) && self.roster.ready() == 0 {
+        if may_batch && self.may_batch() {
             // Its first payload is taken before the refill, which may bring an urgent one that takes the batch back.
             let first = self.backlog.take_batch(record);
             self.refill(to_notify);
@@ -153,6 +152,14 @@ impl<T> Core<T> {
             return Some(item);
         }
         self.backlog.take_from_other_batch(record).or_else(|| self.take_background())
+    }
+
+    /// True when a worker may take several payloads: what is left beside idle workers is theirs, and a submitter that has
+    /// waited for long has its place as soon as a payload is started.
+    fn may_batch(&self) -> bool {
+        self.backlog.is_worth_a_batch(self.roster.workers())
+            && self.roster.ready() == 0
+            && !self.waiters.longest_is_eager()
     }
 
     /// Takes one queued payload; the payload of a waiter takes its place.

@@ -41,34 +41,31 @@ impl<T> Chunks<T> {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_back(&mut self, value: T) {
         if self.back.len() >= self.chunk {
-            let empty = self.spare.pop().unwrap_or_else(|| VecDeque::with_capacity(self.chunk));
-            self.chunks.push_back(mem::replace(&mut self.back, empty));
+            self.begin_chunk();
         }
         self.back.push_back(value);
         self.len += 1;
     }
 
-    /// Puts values in front, in their order, in chunks of their own.
-    pub(crate) fn put_back(&mut self, values: impl Iterator<Item = T>) {
-        let mut chunks: Vec<VecDeque<T>> = Vec::new();
-        for value in values {
-            match chunks.last_mut() {
-                Some(chunk) if chunk.len() < self.chunk => chunk.push_back(value),
-                _ => chunks.push(VecDeque::from([value])),
-            }
-            self.len += 1;
-        }
-        if chunks.is_empty() {
+    #[inline(never)]
+    fn begin_chunk(&mut self) {
+        let empty = self.spare.pop().unwrap_or_else(|| VecDeque::with_capacity(self.chunk));
+        self.chunks.push_back(mem::replace(&mut self.back, empty));
+    }
+
+    /// Puts what is left of a chunk in front; leaves it empty.
+    pub(crate) fn put_back(&mut self, chunk: &mut VecDeque<T>) {
+        debug_assert!(chunk.len() <= self.chunk, "no more than a worker may take at a time");
+        if chunk.is_empty() {
             return;
         }
-        if !self.front.is_empty() {
-            self.chunks.push_front(mem::take(&mut self.front));
-        }
-        for chunk in chunks.into_iter().rev() {
-            self.chunks.push_front(chunk);
+        self.len += chunk.len();
+        mem::swap(&mut self.front, chunk);
+        if !chunk.is_empty() {
+            self.chunks.push_front(mem::replace(chunk, self.spare.pop().unwrap_or_default()));
         }
     }
 
@@ -98,7 +95,12 @@ impl<T> Chunks<T> {
                     self.spare.push(empty);
                 }
             }
-            None => mem::swap(&mut self.front, &mut self.back),
+            None => {
+                mem::swap(&mut self.front, &mut self.back);
+                if self.back.capacity() == 0 {
+                    self.back = self.spare.pop().unwrap_or_default();
+                }
+            }
         }
     }
 
@@ -148,7 +150,8 @@ mod tests {
                         plain.push_back(value);
                     }
                     Step::PutBack(count) => {
-                        chunks.put_back(std::iter::repeat_n(value, count));
+                        let count = if chunk > 1 { count.min(chunk) } else { count };
+                        chunks.put_back(&mut std::iter::repeat_n(value, count).collect());
                         (0..count).for_each(|_| plain.push_front(value));
                     }
                     Step::Pop => prop_assert_eq!(chunks.pop_front(), plain.pop_front()),

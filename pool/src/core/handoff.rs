@@ -6,11 +6,13 @@
 //!
 //! No order is slept over: the sender fills the place first and unparks then; the worker looks at the place first and
 //! parks then, and an unpark that comes between the two makes the park return at once. A park that returns for another
-//! reason only looks again.
+//! reason only looks again: it may be the unpark of an order that the worker found before it slept.
+
+use std::time::Duration;
 
 use super::queue::Item;
 use crate::sync::channel::{self, Receiver, Sender};
-use crate::sync::thread;
+use crate::sync::{Instant, spin_until, thread};
 
 /// What a worker is told. Leaving is an order of its own, so no payload has a second meaning.
 #[derive(Debug)]
@@ -54,12 +56,50 @@ impl<T> Seat<T> {
 /// An order to be given, once unlocked, to a worker that was unlinked.
 pub(crate) type Mail<T> = (Seat<T>, Order<T>);
 
-/// Sleeps until there is an order. Only to be called by the thread that made the [`Seat`].
-pub(crate) fn next_order<T>(orders: &Receiver<Order<T>>) -> Order<T> {
-    loop {
-        match channel::try_receive(orders) {
-            Some(order) => return order,
-            None => thread::park(),
+/// Where a worker gets its orders. Only to be used by the thread that made the [`Seat`].
+///
+/// Under a stream of payloads that are shorter than a wake-up takes, workers go idle every few payloads and get their next
+/// order within microseconds. So a worker that has lately been without an order for so short a time looks out for the
+/// next one for a moment before it sleeps: then neither it nor the submitter pays for a wake-up.
+pub(crate) struct Inbox<T> {
+    orders: Receiver<Order<T>>,
+    /// How often it may still look out in vain.
+    patience: u8,
+}
+
+/// For how long a worker looks out at a time: less than it takes to wake one.
+const LOOK_OUT: Duration = Duration::from_micros(4);
+/// Orders that take no longer than this to come, with a wake-up, may come within [`LOOK_OUT`] without one.
+const SOON: Duration = Duration::from_micros(60);
+/// How often a worker looks out in vain after an order that came soon.
+const PATIENCE: u8 = 4;
+
+impl<T> Inbox<T> {
+    pub(crate) fn new(orders: Receiver<Order<T>>) -> Self {
+        Inbox { orders, patience: 0 }
+    }
+
+    /// The next order; sleeps until there is one.
+    pub(crate) fn next(&mut self) -> Order<T> {
+        let idle_since = Instant::now();
+        let order = self.look_out().unwrap_or_else(|| self.sleep());
+        if Instant::now().saturating_duration_since(idle_since) <= SOON {
+            self.patience = PATIENCE;
+        }
+        order
+    }
+
+    fn look_out(&mut self) -> Option<Order<T>> {
+        self.patience = self.patience.checked_sub(1)?;
+        spin_until(LOOK_OUT, || channel::try_receive(&self.orders))
+    }
+
+    fn sleep(&self) -> Order<T> {
+        loop {
+            match channel::try_receive(&self.orders) {
+                Some(order) => return order,
+                None => thread::park(),
+            }
         }
     }
 }

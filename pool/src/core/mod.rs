@@ -66,7 +66,7 @@ pub(crate) use agenda::{AgendaKey, Era};
 pub(crate) use batch::BatchPacer;
 pub(crate) use broadcast::BroadcastBody;
 pub(crate) use check_in::{CheckIn, Ended, Leftovers, Next};
-pub(crate) use handoff::{Order, Seat, next_order};
+pub(crate) use handoff::{Inbox, Order, Seat};
 pub(crate) use lifecycle::Resize;
 pub(crate) use queue::Item;
 pub use queue::Priority;

@@ -102,12 +102,17 @@ impl<T> Queue<T> {
         self.len += 1;
     }
 
-    /// Puts payloads that were taken in a batch back in front, in their order.
-    pub(crate) fn put_back(&mut self, payloads: impl Iterator<Item = T>) {
-        let chunks = &mut self.levels[NORMAL].payloads;
-        let before = chunks.len();
-        chunks.put_back(payloads);
-        self.len += chunks.len() - before;
+    /// A payload that has neither a priority nor a moment.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, payload: T) {
+        self.levels[NORMAL].payloads.push_back(payload);
+        self.len += 1;
+    }
+
+    /// Puts what is left of a batch back in front; leaves it empty.
+    pub(crate) fn put_back(&mut self, batch: &mut VecDeque<T>) {
+        self.len += batch.len();
+        self.levels[NORMAL].payloads.put_back(batch);
     }
 
     /// Takes the payload whose turn it is.
@@ -177,7 +182,7 @@ mod tests {
         assert!(queue.is_plain());
         let first = queue.pop().unwrap();
         assert_eq!(first.payload, 0);
-        queue.put_back([first.payload].into_iter());
+        queue.put_back(&mut [first.payload].into());
         assert_eq!((queue.len(), drain(&mut queue)), (5, vec![0, 1, 2, 3, 4]));
         assert!(queue.is_empty());
     }

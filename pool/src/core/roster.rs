@@ -4,7 +4,6 @@ use std::mem;
 
 use super::batch::Batch;
 use super::handoff::Seat;
-use super::queue::Item;
 use super::ready_stack::ReadyStack;
 use crate::sync::{Arc, Instant, StdArc};
 use crate::waits::Headcount;
@@ -73,12 +72,9 @@ impl<T> WorkerRecord<T> {
 
     /// The next payload of its batch, which also says that the one before has ended; `None`, and nothing noted, when
     /// there is none.
-    #[inline]
-    pub(crate) fn next_in_batch(&self, panicked: bool) -> Option<Item<T>> {
-        if !self.holding {
-            return None;
-        }
-        self.batch.next(panicked).map(Item::unstamped)
+    #[inline(always)]
+    pub(crate) fn next_in_batch(&self, panicked: bool) -> Option<T> {
+        if self.holding { self.batch.next(panicked) } else { None }
     }
 }
 

@@ -149,6 +149,21 @@ impl<T> Waiters<T> {
         }
     }
 
+    /// True when somebody is to be notified once the queue has run low.
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    /// True while this one waits.
+    pub(super) fn has(&self, ticket: WaitTicket) -> bool {
+        self.place(ticket).is_ok()
+    }
+
+    /// True when the one that has waited longest is to be notified as soon as its payload is taken.
+    pub(super) fn longest_is_eager(&self) -> bool {
+        self.waiting.front().is_some_and(|waiter| waiter.eager)
+    }
+
     /// Takes a waiter's payload back for its submitter; `None` when it was taken before.
     pub(super) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
@@ -168,7 +183,7 @@ impl<T> Waiters<T> {
     /// Submitters are notified when half of the queue is free, so that one wake-up buys many submissions; and only as
     /// many as there is room for.
     pub(super) fn notify_at_low_water(&mut self, queued: usize, capacity: usize, to_notify: &mut ToNotify) {
-        if self.deferred.is_empty() || queued > capacity / 2 {
+        if queued > capacity / 2 {
             return;
         }
         let room = capacity - queued;

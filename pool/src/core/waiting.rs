@@ -36,13 +36,18 @@ pub(crate) enum Waited<T> {
 }
 
 impl<T> Core<T> {
-    /// A submitter that waits for room asks what became of it. Every answer but `Sleep` is the last.
+    /// A submitter that waits for room asks what became of it. Every answer but `Sleep` is the last. Others to be notified
+    /// after unlocking are added to `to_notify`.
     pub(crate) fn go_on_waiting(
         &mut self,
         ticket: WaitTicket,
         options: &SubmitOptions<'_>,
         woken: Woken,
+        to_notify: &mut ToNotify,
     ) -> Waiting<T> {
+        if woken != Woken::Notified && self.waiters.has(ticket) {
+            self.reclaim_room(to_notify);
+        }
         let (eager, sleeper) = match self.waiters.state_of(ticket) {
             WaiterState::Waiting { eager, sleeper } => (eager, sleeper),
             WaiterState::Served => {
@@ -86,16 +91,28 @@ impl<T> Core<T> {
         self.waiters.return_condvar(condvar);
     }
 
+    /// A submitter has waited for a while: what workers took in batches is not over as soon as it seemed. They are to check
+    /// in after each payload again, and what they have started by now left room.
+    fn reclaim_room(&mut self, to_notify: &mut ToNotify) {
+        // Without a worker that surely lives, the queue would be left to nobody.
+        if self.limits.has_queue() && self.roster.someone_lives() {
+            self.backlog.recall();
+            self.refill(to_notify);
+        }
+    }
+
     /// Fills the queue up with the payloads of waiters.
     pub(super) fn refill(&mut self, to_notify: &mut ToNotify) {
-        while self.limits.allow_queueing_beside(self.backlog.queued(), 0) {
+        while !self.waiters.is_empty() && self.has_place(0) {
             let Some((item, priority)) = self.waiters.move_up(to_notify) else { break };
             self.totals.accepted += 1;
             self.backlog.push(item, priority);
         }
         // Without a bound nobody waits, and nobody is to be told.
-        if let Some(capacity) = self.limits.queue_capacity {
-            self.waiters.notify_at_low_water(self.backlog.queued(), capacity, to_notify);
+        let Some(capacity) = self.limits.queue_capacity else { return };
+        if self.waiters.has_deferred() {
+            self.backlog.recount();
+            self.waiters.notify_at_low_water(self.backlog.queued_at_most(), capacity, to_notify);
         }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::cancel::Registration;
 use crate::config::Discard;
 use crate::core::{
-    Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, WaitTicket, Waited, Waiting, Woken,
+    Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, ToNotify, WaitTicket, Waited,
+    Waiting, Woken,
 };
 use crate::error::{Refusal, StartError, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
@@ -14,13 +15,15 @@ use crate::telemetry;
 use crate::threads::birth::Birth;
 use crate::threads::handler::Handler;
 use crate::threads::identity;
-use crate::threads::shared::Shared;
+use crate::threads::shared::{Shared, notify_each};
 use crate::threads::spawn::{begin_worker, start_worker};
 use crate::waits;
 use crate::watched::Watchable;
 
-/// For how long a submitter whose payload was accepted may be left asleep until the queue has run low.
-const TELL_WITHIN: Duration = Duration::from_micros(200);
+/// For how long a submitter whose payload was accepted may be left asleep until the queue has run low; and for how long
+/// one may wait for workers that took short payloads together, before these are called back. Shorter, it would wake most
+/// submitters of payloads of some microseconds before the queue has run low, which then buys few submissions.
+const TELL_WITHIN: Duration = Duration::from_millis(1);
 
 /// How long a submission that must not wait gives a worker to come to be, before it calls the pool full.
 const SETTLE_WITHIN: Duration = Duration::from_millis(5);
@@ -31,14 +34,35 @@ const AT_A_TIME: usize = 64;
 type LockedCore<'a, T> = MutexGuard<'a, Core<T>>;
 
 /// Hands a payload to the pool.
+#[inline]
 pub(crate) fn place<T: Send + 'static>(
     shared: &Arc<Shared<T>>,
     payload: T,
     options: SubmitOptions<'_>,
 ) -> Result<(), SubmitError<T>> {
-    let mut item = Some(Item { payload, since: shared.stamp() });
-    let mut progress = Progress::new();
+    let since = shared.stamp();
     let mut core = shared.core.lock();
+    if since.is_some() || !options.is_plain() {
+        return place_with_care(shared, core, Item { payload, since }, options);
+    }
+    match core.queue_at_once(payload) {
+        Ok(()) => Ok(()),
+        Err(payload) => place_with_care(shared, core, Item::unstamped(payload), options),
+    }
+}
+
+/// Carries out what the core decides on a payload, until it is accepted or refused.
+#[inline(never)]
+fn place_with_care<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    core: LockedCore<'a, T>,
+    item: Item<T>,
+    options: SubmitOptions<'_>,
+) -> Result<(), SubmitError<T>> {
+    let mut item = Some(item);
+    let mut progress = Progress::new();
+    // Unlocked before the progress is dropped, which locks.
+    let mut core = core;
     loop {
         progress.look_at_birth(&mut core);
         core = match core.admit(&mut item, &options, progress.attempt(), identity::sleeper) {
@@ -234,8 +258,21 @@ fn wait_for_room<'a, T: Send + 'static>(
     let deadline = options.on_full.deadline();
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
     let mut woken = Woken::Notified;
+    let mut to_notify = ToNotify::new();
     let waited = loop {
-        let wake_by = match core.go_on_waiting(ticket, options, woken) {
+        let waiting = core.go_on_waiting(ticket, options, woken, &mut to_notify);
+        let unlocked = !to_notify.is_empty();
+        if unlocked {
+            drop(core);
+            notify_each(to_notify.drain(..));
+            core = shared.core.lock();
+        }
+        let wake_by = match waiting {
+            // Something may have happened meanwhile.
+            Waiting::Sleep { .. } if unlocked => {
+                woken = Woken::Notified;
+                continue;
+            }
             Waiting::Sleep { eager: true } => deadline,
             Waiting::Sleep { eager: false } => earlier(deadline, tell_by),
             Waiting::Over(waited) => break waited,

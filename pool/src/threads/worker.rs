@@ -7,8 +7,8 @@ use super::join;
 use super::shared::{Shared, notify_each, tell};
 use crate::config::{Discard, PayloadEnd, PayloadHooks};
 use crate::core::{
-    BatchPacer, CheckIn, Ended, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify, WorkerRecord,
-    next_order,
+    BatchPacer, CheckIn, Ended, Inbox, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify,
+    WorkerRecord,
 };
 use crate::error::{StartError, StateError};
 use crate::panic::{PanicValue, catch, contain, drop_each_quietly, drop_quietly};
@@ -46,7 +46,7 @@ pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) 
                 // worker holds a sender of its own channel.
                 None => orders.recv().unwrap_or(Order::Leave),
             };
-            Worker::new(shared, record, runner).work(first, &orders);
+            Worker::new(shared, record, runner).work(first, Inbox::new(orders));
         }
         (Err(error), Some(newborn)) => newborn.fail(StartError::State(error)),
         (Err(_), None) => unreachable!("only a state cannot be had"),
@@ -78,7 +78,7 @@ impl<'p, T> Worker<'p, T> {
         Worker { shared, record, runner: Some(runner), pacer, to_notify: ToNotify::new() }
     }
 
-    fn work(mut self, first: Order<T>, orders: &Receiver<Order<T>>) {
+    fn work(mut self, first: Order<T>, mut inbox: Inbox<T>) {
         let mut order = first;
         loop {
             let stays = match order {
@@ -96,7 +96,7 @@ impl<'p, T> Worker<'p, T> {
             if !stays {
                 break;
             }
-            order = next_order(orders);
+            order = inbox.next();
         }
         has_left();
         // Its state's drop is the user's code.
@@ -119,15 +119,10 @@ impl<'p, T> Worker<'p, T> {
     fn run_until_idle(&mut self, item: Option<Item<T>>) -> bool {
         let mut item = item;
         loop {
-            let ended = item.map(|item| self.run(item));
-            self.pacer.ran_one();
+            let ended = item.map(|item| self.run(item)).map(|ended| self.run_batch(ended));
             if self.runner.is_none() {
                 self.abandon();
                 return false;
-            }
-            if let Some(next) = self.next_in_batch(ended) {
-                item = Some(next);
-                continue;
             }
             let may_batch = self.pacer.before_check_in();
             let mut core = self.shared.core.lock();
@@ -157,10 +152,16 @@ impl<'p, T> Worker<'p, T> {
         }
     }
 
-    /// The next payload of this worker's batch, if there is one.
+    /// Runs what is in this worker's batch, after a payload that ended so; returns how the last one ended.
     #[inline]
-    fn next_in_batch(&self, ended: Option<Ended>) -> Option<Item<T>> {
-        self.record.next_in_batch(ended? == Ended::Panicked)
+    fn run_batch(&mut self, mut ended: Ended) -> Ended {
+        self.pacer.ran_one();
+        while self.runner.is_some() {
+            let Some(payload) = self.record.next_in_batch(ended == Ended::Panicked) else { break };
+            ended = self.run_payload(payload);
+            self.pacer.ran_one();
+        }
+        ended
     }
 
     /// Runs one payload, unless it has waited too long.
@@ -183,6 +184,7 @@ impl<'p, T> Worker<'p, T> {
         ended
     }
 
+    #[inline(always)]
     fn run_payload(&mut self, payload: T) -> Ended {
         let Some(runner) = &mut self.runner else { return Ended::Panicked };
         let settings = &self.shared.settings;
@@ -199,8 +201,17 @@ impl<'p, T> Worker<'p, T> {
         if let Some(hook) = &settings.hooks.on_payload_end {
             contain(|| hook(index, end));
         }
-        let Err(value) = outcome else { return Ended::Returned };
-        telemetry::payload_panicked(&settings.threads.name, index, &value);
+        match outcome {
+            Ok(()) => Ended::Returned,
+            Err(value) => self.recover(value),
+        }
+    }
+
+    /// A payload has panicked.
+    #[cold]
+    fn recover(&mut self, value: PanicValue) -> Ended {
+        let index = self.record.reservation.index;
+        telemetry::payload_panicked(&self.shared.settings.threads.name, index, &value);
         self.shared.report_panic(value);
         if self.shared.handler.has_state() {
             // What the panic left of the state is not to be trusted.
