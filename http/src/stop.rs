@@ -137,11 +137,6 @@ impl StopSignal {
     pub(crate) fn over(&self) {
         self.state.stage.store(SERVING, Ordering::SeqCst);
     }
-
-    /// Whether it is the same signal.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.state, &other.state)
-    }
 }
 
 /// What is to be run at the beginning of a stop.

@@ -235,19 +235,25 @@ impl RequestCtx {
     /// Ready for the handler; `body_max` bounds what is collected of the body.
     ///
     /// The options come along each time, because handlers can exchange the response and the whole context.
-    pub(crate) fn prepare(&mut self, body_max: Option<u64>, options: &Arc<CtxOptions>) {
+    #[inline]
+    pub(crate) fn prepare(&mut self, body_max: Option<u64>, options: &Arc<CtxOptions>, stop: &StopSignal) {
         self.body_max = body_max;
         if !self.options.as_ref().is_some_and(|known| Arc::ptr_eq(known, options)) {
-            self.options = Some(options.clone());
+            self.belong_to(options, stop);
         }
         self.response.headers_mut().set_names_normalizing(!options.keeps_header_names);
     }
 
-    /// Says how the end of the server is told. It is mostly known already: handlers can exchange the whole context.
+    /// Takes over what a server's contexts have in common. Its options say whose it is.
+    #[cold]
+    fn belong_to(&mut self, options: &Arc<CtxOptions>, stop: &StopSignal) {
+        self.options = Some(options.clone());
+        self.set_stop_signal(stop);
+    }
+
+    /// Says how the end of the server is told.
     pub(crate) fn set_stop_signal(&mut self, stop: &StopSignal) {
-        if !self.stop.as_ref().is_some_and(|known| known.is(stop)) {
-            self.stop = Some(stop.clone());
-        }
+        self.stop = Some(stop.clone());
     }
 
     /// Whether something of the user's is in here whose drop may take its time.

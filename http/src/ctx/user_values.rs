@@ -121,6 +121,22 @@ struct ValueList {
     stand_in: Option<Box<Response>>,
 }
 
+/// Out of line, because hardly a request has any.
+impl ValueList {
+    #[cold]
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.hijack.is_none()
+    }
+
+    #[cold]
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.hijack = None;
+        self.deadline = None;
+        self.stand_in = None;
+    }
+}
+
 impl UserValues {
     pub(super) fn set(&mut self, key: UserKey, value: Box<dyn Any + Send>) {
         let value = Contained::new(value);
@@ -150,14 +166,16 @@ impl UserValues {
         self.entries().iter().map(|(key, _)| key)
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries().is_empty() && self.hijack().is_none()
+        self.0.as_deref().is_none_or(ValueList::is_empty)
     }
 
     pub(super) fn set_hijack(&mut self, hijack: Hijack) {
         self.0.get_or_insert_default().hijack = Some(hijack);
     }
 
+    #[inline]
     pub(super) fn hijack(&self) -> Option<&Hijack> {
         self.0.as_ref()?.hijack.as_ref()
     }
@@ -190,12 +208,10 @@ impl UserValues {
     }
 
     /// Drops them all; keeps the list's memory.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         if let Some(list) = &mut self.0 {
-            list.entries.clear();
-            list.hijack = None;
-            list.deadline = None;
-            list.stand_in = None;
+            list.clear();
         }
     }
 

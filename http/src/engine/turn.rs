@@ -294,7 +294,7 @@ impl<H: Host> Turn<'_, H> {
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
         let patience = exchange.patience(&service.settings.timeouts);
-        let answered = exchange.answer(self.work, service, &sock.transport, patience, self.host);
+        let answered = exchange.answer(self.work, service, &sock.transport, &patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
         answered.err().map(|error| self.broke_off(&error))

@@ -46,11 +46,13 @@ pub(crate) fn serve(
     work.attendant.is_here();
     work.open(info, &mut Pending::default());
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
+    let exchange = Exchange::new(info.id());
     let mut driver = BlockingDriver {
         lent: LentTransport::new(transport.clone()),
         transport: &transport,
         awaited: Expects::FirstRequest,
-        exchange: Exchange::new(info.id()),
+        usual_patience: exchange.patience(&service.settings.timeouts).without_limits(),
+        exchange,
         work,
         service,
         by: Caller { attended },
@@ -110,6 +112,8 @@ struct BlockingDriver<'a> {
     lent: LentTransport,
     /// What was waited for last.
     awaited: Expects,
+    /// How slow the peer may be in a request for which nothing else was said.
+    usual_patience: Patience,
     exchange: Exchange,
     work: &'a mut Workspace,
     service: &'a Service,
@@ -136,7 +140,13 @@ impl BlockingDriver<'_> {
                     }
                 }
                 Step::Request => {
-                    let patience = self.patience();
+                    let own;
+                    let patience = if self.exchange.has_own_config() {
+                        own = self.own_patience();
+                        &own
+                    } else {
+                        &self.usual_patience
+                    };
                     self.lent.wait_for_output(patience.write);
                     let answered =
                         self.exchange.answer(self.work, self.service, self.transport, patience, &mut self.by);
@@ -240,7 +250,8 @@ impl BlockingDriver<'_> {
 
     /// How slow the peer may be. The transport's own timeouts apply; a peer that is too slow is noticed when a call of
     /// the transport has returned.
-    fn patience(&self) -> Patience {
+    #[inline(never)]
+    fn own_patience(&self) -> Patience {
         self.exchange.patience(&self.service.settings.timeouts).without_limits()
     }
 
@@ -249,7 +260,7 @@ impl BlockingDriver<'_> {
         let expects = self.exchange.expects();
         if self.awaited != expects {
             self.awaited = expects;
-            let pace = if expects.is_body() { self.patience().read } else { Pace::default() };
+            let pace = if expects.is_body() { self.own_patience().read } else { Pace::default() };
             self.lent.wait_for_input(pace);
         }
     }

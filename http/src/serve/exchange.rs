@@ -34,9 +34,11 @@ use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
+use crate::wire::output::Output;
 use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
+use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -185,17 +187,12 @@ impl Exchange {
     /// Says what is to be done, having looked at what was received.
     #[inline]
     pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service) -> Step {
-        if self.notices().is_some_and(|notices| notices.are_due(&work.output)) {
-            return Step::Tell;
-        }
-        if self.outgoing.is_some() {
-            return Step::Streams;
-        }
-        match self.stage {
-            ConnStage::Serving => {}
-            ConnStage::Refusing(error) => return Step::Refusing(error),
-            ConnStage::Closing | ConnStage::ClosingMidRequest => return Step::Ends,
-            ConnStage::GivenAway => return Step::GiveAway,
+        // Mostly all of this is so.
+        let takes_requests = self.apart.is_none() && self.takes_requests();
+        if !takes_requests {
+            if let Some(step) = self.next_but_request(&work.output) {
+                return step;
+            }
         }
         let limits = self.limits(&service.settings);
         let progress = work.ctx.request.advance(&mut self.session, &mut work.output, &limits);
@@ -211,6 +208,24 @@ impl Exchange {
         }
     }
 
+    /// What is to be done, if that is something else than to look for a request.
+    #[inline(never)]
+    fn next_but_request(&self, output: &Output) -> Option<Step> {
+        if self.notices().is_some_and(|notices| notices.are_due(output)) {
+            return Some(Step::Tell);
+        }
+        if self.outgoing.is_some() {
+            return Some(Step::Streams);
+        }
+        match self.stage {
+            ConnStage::Serving => None,
+            ConnStage::Refusing(error) => Some(Step::Refusing(error)),
+            ConnStage::Closing | ConnStage::ClosingMidRequest => Some(Step::Ends),
+            ConnStage::GivenAway => Some(Step::GiveAway),
+        }
+    }
+
+    #[cold]
     fn refusal(&mut self, error: ProtoError, work: &mut Workspace, service: &Service) -> Step {
         self.refuse(error, work, service);
         if self.stage == ConnStage::Refusing(error) { Step::Refusing(error) } else { Step::Refused(error) }
@@ -288,15 +303,14 @@ impl Exchange {
         work: &mut Workspace,
         service: &Service,
         transport: &Arc<dyn Transport>,
-        patience: Patience,
+        patience: &Patience,
         by: &mut impl Runner,
     ) -> Result<(), Error> {
         let settings = &service.settings;
         self.begin(work);
         // It is given back when the workspace is left, or is lent for the next request.
         work.ctx.lent.lend(transport, self.session.number(), patience.read, patience.write);
-        work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx);
-        work.ctx.set_stop_signal(&service.stop);
+        work.ctx.prepare(self.limits(settings).body_bytes_max, &settings.ctx, &service.stop);
         work.begin_handler();
         let answered = self.answer_lent(work, service, by);
         work.attendant.end();
@@ -646,7 +660,7 @@ impl Exchange {
 
     /// Whether it is requests that come next, not the rest of a response or the end of the connection.
     pub(crate) fn takes_requests(&self) -> bool {
-        self.outgoing.is_none() && self.stage == ConnStage::Serving
+        self.outgoing.is_none() && matches!(self.stage, ConnStage::Serving)
     }
 
     /// Whether a streamed response is under way.
@@ -701,6 +715,11 @@ impl Exchange {
         self.stage == ConnStage::ClosingMidRequest || !input.is_empty()
     }
 
+    /// Whether something may be different for the request under way.
+    pub(crate) fn has_own_config(&self) -> bool {
+        self.apart.is_some()
+    }
+
     /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
     /// server's timeouts and rates are these.
     pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
@@ -715,8 +734,12 @@ impl Exchange {
         self.apart.as_deref().map_or(&RequestConfig::NOTHING, |apart| &apart.config)
     }
 
-    fn limits(&self, settings: &Settings) -> Limits {
-        self.apart.as_ref().map_or(settings.limits, |apart| apart.config.apply(&settings.limits))
+    #[inline]
+    fn limits<'a>(&self, settings: &'a Settings) -> Cow<'a, Limits> {
+        match &self.apart {
+            None => Cow::Borrowed(&settings.limits),
+            Some(apart) => Cow::Owned(apart.config.apply(&settings.limits)),
+        }
     }
 
     /// Takes over what is different for the request whose head has just arrived.

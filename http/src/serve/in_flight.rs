@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// So much is kept of a request's line: its method and the beginning of its target.
 const LINE_BYTES: usize = 128;
+/// Lines that are no longer than this are told apart by the front of the head, which they are in.
+const FRONT_BYTES: usize = 32;
 
 /// All places.
 #[derive(Default)]
@@ -56,6 +58,10 @@ pub(crate) struct Attendant {
     /// The line that is there to be seen.
     line: [u8; LINE_BYTES],
     length: usize,
+    /// What the head begins with that has it: to know a short line again by few instructions.
+    front: [u8; FRONT_BYTES],
+    /// How much of it is the line; more than any line has when that is longer.
+    front_length: usize,
 }
 
 /// A handler that was found to run for long.
@@ -69,7 +75,14 @@ impl Places {
     pub(crate) fn begin(self: &Arc<Self>) -> Attendant {
         let place: Arc<Place> = Arc::default();
         self.all.lock().push(place.clone());
-        Attendant { place, all: self.clone(), line: [0; LINE_BYTES], length: 0 }
+        Attendant {
+            place,
+            all: self.clone(),
+            line: [0; LINE_BYTES],
+            length: 0,
+            front: [0; FRONT_BYTES],
+            front_length: usize::MAX,
+        }
     }
 
     /// Whether a handler runs anywhere.
@@ -121,14 +134,23 @@ impl Attendant {
         self.place.what.lock().worker = this_worker();
     }
 
-    /// A handler begins, at `now`, for the request with this line.
+    /// A handler begins, at `now`, for the request with this head, of which so many bytes are the line.
     #[inline]
-    pub(crate) fn begin(&mut self, now: u64, line: &[u8]) {
-        let line = &line[..line.len().min(LINE_BYTES)];
+    pub(crate) fn begin(&mut self, now: u64, head: &[u8], length: usize) {
+        if length != self.front_length || head.first_chunk() != Some(&self.front) {
+            self.compare(head, length);
+        }
+        self.place.since.store(now.max(1), Ordering::Release);
+    }
+
+    #[inline(never)]
+    fn compare(&mut self, head: &[u8], length: usize) {
+        let line = head.get(..length.min(LINE_BYTES)).unwrap_or(head);
         if self.line.get(..self.length) != Some(line) {
             self.publish(line);
         }
-        self.place.since.store(now.max(1), Ordering::Release);
+        self.front = head.first_chunk().copied().unwrap_or_default();
+        self.front_length = if length <= FRONT_BYTES { length } else { usize::MAX };
     }
 
     #[cold]
@@ -203,6 +225,42 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn begin(place: &mut Attendant, second: u64, line: &str) {
+        place.begin(
+            second * SECOND,
+            format!("{line} HTTP/1.1\r\nHost: of a server\r\n\r\n").as_bytes(),
+            line.len(),
+        );
+    }
+
+    #[test]
+    fn a_line_is_seen_whatever_its_length_and_whatever_ran_before() {
+        let places = Arc::new(Places::default());
+        let mut place = places.begin();
+        let long = format!("GET /{}", "a".repeat(LINE_BYTES));
+        let lines = [
+            "GET /",
+            "GET /a",
+            "GET /a",
+            "GET /a HTTP/1.1",
+            "PUT /a",
+            &long[..32],
+            &long[..33],
+            &long[..34],
+            &long,
+        ];
+        for line in lines.iter().chain(lines.iter().rev()) {
+            begin(&mut place, 1, line);
+            let shown = place.place.what.lock().line.clone();
+            assert_eq!(String::from_utf8_lossy(&shown), line[..line.len().min(LINE_BYTES)]);
+        }
+        // No more than the line was received, or nobody knows where it ends.
+        for head in ["GET /", "", "PUT /"] {
+            place.begin(1, head.as_bytes(), 5);
+            assert_eq!(place.place.what.lock().line, head.as_bytes());
+        }
+    }
+
     #[test]
     fn what_runs_is_seen_the_oldest_first_and_blamed_once() {
         let places = Arc::new(Places::default());
@@ -210,8 +268,8 @@ mod tests {
         for place in [&young, &old, &idle] {
             place.is_here();
         }
-        young.begin(5 * SECOND, b"GET /young?secret");
-        old.begin(2 * SECOND, b"PUT /old");
+        begin(&mut young, 5, "GET /young?secret");
+        begin(&mut old, 2, "PUT /old");
         let seen = |now| {
             let all = places.all(now);
             all.iter().map(|request| format!("{} {}", request.method(), request.path())).collect::<Vec<_>>()
@@ -223,7 +281,7 @@ mod tests {
         assert!(places.is_any());
         old.end();
         assert_eq!(seen(9 * SECOND), ["GET /young"]);
-        old.begin(9 * SECOND, b"PUT /old");
+        begin(&mut old, 9, "PUT /old");
         assert_eq!(blocked(12 * SECOND), 1, "another one");
         drop((young, old));
         assert!(!places.is_any() && seen(13 * SECOND).is_empty());

@@ -10,6 +10,7 @@ use crate::serve::service::Service;
 use crate::serve::tally::RequestTally;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
+use std::num::NonZeroU64;
 
 /// A read buffer that grew beyond this many times its first size is not kept.
 const KEPT_GROWTH: usize = 4;
@@ -31,7 +32,7 @@ pub(crate) struct Workspace {
     pub(crate) attendant: Attendant,
     /// Since when the request is here that is answered, by the clock that only goes forward: as the moment has it in
     /// milliseconds, and in nanoseconds, if those are to be known.
-    began: (u64, Option<u64>),
+    began: (u64, Option<NonZeroU64>),
     /// Since when the next request has waited for a worker, in nanoseconds.
     pub(crate) waits_since: Option<u64>,
     /// The size of a read buffer to begin with, in bytes.
@@ -114,12 +115,15 @@ impl Workspace {
     /// Its handler is about to run.
     #[inline]
     pub(crate) fn begin_handler(&mut self) {
-        self.attendant.begin(self.moment.millis.wrapping_mul(1_000_000), self.ctx.request.line_to_target());
+        let request = &self.ctx.request;
+        let now = self.moment.millis.wrapping_mul(1_000_000);
+        self.attendant.begin(now, request.input().unread(), request.target_end());
     }
 
     #[cold]
-    fn look_at_clock(&mut self) -> u64 {
-        self.waits_since.take().unwrap_or_else(|| self.clock.nanos())
+    fn look_at_clock(&mut self) -> NonZeroU64 {
+        let since = self.waits_since.take().unwrap_or_else(|| self.clock.nanos());
+        NonZeroU64::new(since).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The request here was answered.
@@ -142,7 +146,7 @@ impl Workspace {
             None if took < LONG || millis == 0 => self.tally.answered(request, status),
             None => self.tally.answered_in(request, status, took * 1_000_000, false),
             Some(nanos) => {
-                let took = self.clock.nanos().saturating_sub(nanos);
+                let took = self.clock.nanos().saturating_sub(nanos.get());
                 self.tally.answered_in(request, status, took, true);
             }
         }

@@ -18,7 +18,7 @@ impl Span {
     pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
         // What lies in front of `whole` wraps around to a position far behind it.
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
-        let inside = start <= whole.len() && part.len() <= whole.len() - start;
+        let inside = start.saturating_add(part.len()) <= whole.len();
         debug_assert!(inside, "a span was asked for bytes that lie elsewhere");
         if !inside || whole.len() > u32::MAX as usize {
             return Self::default();

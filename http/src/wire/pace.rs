@@ -55,16 +55,29 @@ impl MinRate {
 }
 
 /// How slow a peer may be in one direction.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     /// How long it may do nothing.
     limit: Option<Duration>,
     rate: Option<MinRate>,
+    /// The most that it can be waited for at a stretch, in nanoseconds.
+    stock: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { limit: None, rate: None, stock: u64::MAX }
+    }
 }
 
 impl Pace {
-    pub(crate) const fn new(limit: Option<Duration>, rate: Option<MinRate>) -> Self {
-        Self { limit, rate }
+    pub(crate) fn new(limit: Option<Duration>, rate: Option<MinRate>) -> Self {
+        let grace = rate.map(|rate| rate.grace);
+        let most = match (limit, grace) {
+            (Some(limit), Some(grace)) => Some(limit.min(grace)),
+            (limit, grace) => limit.or(grace),
+        };
+        Self { limit, rate, stock: most.map_or(u64::MAX, nanos) }
     }
 
     /// How long it may do nothing, whatever it has done before; `None`: as long as it likes.
@@ -74,17 +87,7 @@ impl Pace {
 
     /// The same for a transport that keeps the limit itself.
     pub(crate) fn without_limit(self) -> Self {
-        Self { limit: None, ..self }
-    }
-
-    /// The most that it can be waited for at a stretch.
-    fn stock(self) -> u64 {
-        let grace = self.rate.map(|rate| rate.grace);
-        let most = match (self.limit, grace) {
-            (Some(limit), Some(grace)) => Some(limit.min(grace)),
-            (limit, grace) => limit.or(grace),
-        };
-        most.map_or(u64::MAX, nanos)
+        Self::new(None, self.rate)
     }
 
     /// The time that so many bytes may take.
@@ -110,7 +113,7 @@ impl Allowance {
 
     /// The peer has sent or taken so many bytes. Without any, it is as it should be at this pace.
     pub(crate) fn earn(&mut self, bytes: u64, pace: Pace) {
-        self.0 = self.0.saturating_add(pace.time_of(bytes)).min(pace.stock());
+        self.0 = self.0.saturating_add(pace.time_of(bytes)).min(pace.stock);
     }
 
     /// The peer was waited for so long.
@@ -131,7 +134,7 @@ impl Allowance {
 
     /// How long to wait for a peer that takes nothing before it is tried again.
     pub(crate) fn next_try(self, pace: Pace) -> Option<Duration> {
-        Some(self.left()?.min(Duration::from_nanos(pace.stock()) / TRIES))
+        Some(self.left()?.min(Duration::from_nanos(pace.stock) / TRIES))
     }
 }
 
@@ -151,9 +154,7 @@ impl Default for PeerTime {
 impl PeerTime {
     /// Its time begins.
     pub(crate) fn new(pace: Pace) -> Self {
-        let mut left = Allowance::WHOLE;
-        left.earn(0, pace);
-        Self { pace, left }
+        Self { pace, left: Allowance(pace.stock) }
     }
 
     pub(crate) fn earn(&mut self, bytes: usize) {
@@ -171,7 +172,7 @@ impl PeerTime {
             return true;
         }
         let earned = self.left.0.saturating_add(self.pace.time_of(bytes as u64));
-        self.left = Allowance(earned.saturating_sub(nanos(waited)).min(self.pace.stock()));
+        self.left = Allowance(earned.saturating_sub(nanos(waited)).min(self.pace.stock));
         !self.left.is_used_up()
     }
 

@@ -303,11 +303,11 @@ impl Request {
         self.found.rest == Rest::None || self.edits.as_ref().is_some_and(|edits| edits.body.is_some())
     }
 
-    /// Method and target as they were received, as one piece.
+    /// How much of what is unread in the input method and target take, as they were received.
     #[inline]
-    pub(crate) fn line_to_target(&self) -> &[u8] {
+    pub(crate) fn target_end(&self) -> usize {
         let target = self.found.head.target;
-        self.input.unread().get(..(target.start + target.len) as usize).unwrap_or_default()
+        (target.start + target.len) as usize
     }
 
     /// Bytes of the head and of as much of the body as was received for it, without framing.

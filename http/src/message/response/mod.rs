@@ -200,7 +200,7 @@ impl Response {
 
     /// Replaces the body by a copy of `body`, in memory that is used again for later responses.
     pub fn set_body(&mut self, body: impl AsRef<[u8]>) {
-        self.source = BodySource::Buffer;
+        self.drop_source();
         self.body.clear();
         self.body.extend_from_slice(body.as_ref());
     }
@@ -378,8 +378,16 @@ impl Response {
 
     /// Removes the body. Memory is kept for the next one up to 64 KiB.
     pub fn clear_body(&mut self) {
-        self.source = BodySource::Buffer;
+        self.drop_source();
         recycle(&mut self.body);
+    }
+
+    /// The body is in the buffer, as it mostly was before.
+    #[inline]
+    fn drop_source(&mut self) {
+        if !matches!(self.source, BodySource::Buffer) {
+            self.source = BodySource::Buffer;
+        }
     }
 
     /// The length of the body; `None` when it is a stream of unknown size.

@@ -6,7 +6,7 @@
 //!
 //! The rule: a record is made where the request is still there, and told where its last byte is gone.
 
-use super::{ConnStage, Exchange};
+use super::{Apart, ConnStage, Exchange};
 use crate::config::hooks::Observers;
 use crate::ctx::{ConnInfo, RequestCtx};
 use crate::observe::ConnState;
@@ -99,12 +99,25 @@ impl Notices {
 impl Exchange {
     #[inline]
     pub(super) fn notices(&self) -> Option<&Notices> {
-        self.apart.as_deref()?.notices.as_ref()
+        self.apart.as_deref().and_then(Apart::notices)
     }
 
     #[inline]
     fn notices_mut(&mut self) -> Option<&mut Notices> {
-        self.apart.as_deref_mut()?.notices.as_mut()
+        self.apart.as_deref_mut().and_then(Apart::notices_mut)
+    }
+}
+
+/// Out of line, so that where nothing is apart each place that asks costs a look at a pointer.
+impl Apart {
+    #[cold]
+    fn notices(&self) -> Option<&Notices> {
+        self.notices.as_ref()
+    }
+
+    #[cold]
+    fn notices_mut(&mut self) -> Option<&mut Notices> {
+        self.notices.as_mut()
     }
 }
 
@@ -259,6 +272,9 @@ impl Exchange {
     /// Asked when everything was sent, before the peer is waited for. True: something is to be told first.
     #[inline]
     pub(crate) fn must_tell_before_waiting(&mut self, service: &Service) -> bool {
+        if !self.is_observed() {
+            return false;
+        }
         let rests = self.session.is_idle() && self.stage == ConnStage::Serving;
         let Some(notices) = self.notices_mut() else { return false };
         if notices.state == ConnState::Active && rests {
