@@ -44,7 +44,7 @@ pub(crate) fn middle_of(bucket: usize) -> u64 {
 /// How long requests took, in buckets that are at most a sixteenth of their time wide.
 ///
 /// A clock costs more than many a handler. So of the requests that do not wait for a thread, and take less than some
-/// milliseconds, one in sixteen is timed at each place where they are answered, and stands for those around it. All that
+/// milliseconds, one in 64 is timed at each place where they are answered, and stands for those around it. All that
 /// take longer, or wait, are timed.
 ///
 /// ```
