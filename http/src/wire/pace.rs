@@ -66,18 +66,21 @@ pub(crate) struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { limit: None, rate: None, stock: u64::MAX }
+        Self::new(None, None)
     }
 }
 
 impl Pace {
-    pub(crate) fn new(limit: Option<Duration>, rate: Option<MinRate>) -> Self {
-        let grace = rate.map(|rate| rate.grace);
-        let most = match (limit, grace) {
-            (Some(limit), Some(grace)) => Some(limit.min(grace)),
-            (limit, grace) => limit.or(grace),
+    pub(crate) const fn new(limit: Option<Duration>, rate: Option<MinRate>) -> Self {
+        let longest = match limit {
+            Some(limit) => nanos(limit),
+            None => u64::MAX,
         };
-        Self { limit, rate, stock: most.map_or(u64::MAX, nanos) }
+        let grace = match rate {
+            Some(rate) => nanos(rate.grace),
+            None => u64::MAX,
+        };
+        Self { limit, rate, stock: if longest < grace { longest } else { grace } }
     }
 
     /// How long it may do nothing, whatever it has done before; `None`: as long as it likes.
@@ -190,8 +193,9 @@ impl PeerTime {
 }
 
 /// In nanoseconds; what does not fit counts as without end.
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+const fn nanos(time: Duration) -> u64 {
+    let nanos = time.as_nanos();
+    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
 }
 
 #[cfg(test)]
