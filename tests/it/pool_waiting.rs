@@ -387,6 +387,28 @@ fn pool_f1_a_worker_that_waits_for_a_map_is_seen_to_sleep() {
     }
 }
 
+#[test]
+fn pool_f1_a_worker_that_waits_for_a_map_of_another_pool_waits_for_those_who_run_its_items() {
+    // Workers of the other pool that are free do not bring what its busy ones owe.
+    for others in 1..=3 {
+        let (first, other) = (tasks(1, 4), tasks(others, 4));
+        other.prestart(others).unwrap();
+        let (back, over) = (first.clone(), other.clone());
+        let outer = first.spawn(move || {
+            let item = move |number: u32| match back.spawn(move || number).unwrap().join() {
+                Err(TaskError::WouldDeadlock(refused)) => {
+                    drop(refused);
+                    number
+                }
+                ended => ended.unwrap(),
+            };
+            over.map_unordered(0..3, item).sum::<u32>()
+        });
+        let sum = within("a map over another pool", move || outer.unwrap().join().unwrap());
+        assert_eq!(sum, 3, "{others} workers");
+    }
+}
+
 /// Fork and join, in place where the pool refuses.
 fn fibonacci(pool: &TaskPool, number: u64) -> u64 {
     if number < 2 {

@@ -8,14 +8,14 @@ use super::hijacked_conn::{CutTransport, HijackedConn};
 use crate::util::panic::Contained;
 use crate::values::header;
 use crate::values::version::Version;
-use crate::wire::taken_over::Place;
+use crate::wire::taken_over::HijackPlace;
 
 /// A function that takes a connection over.
 pub(crate) struct Hijack {
     pub(crate) function: Contained<Box<dyn FnOnce(HijackedConn) + Send>>,
     pub(crate) sends_response: bool,
     /// That of the connection, once it is settled that the function runs.
-    pub(crate) place: Option<Place<CutTransport>>,
+    pub(crate) place: Option<HijackPlace<CutTransport>>,
 }
 
 /// Taking the connection over.

@@ -4,7 +4,7 @@
 
 use super::ConnInfo;
 use crate::stop::StopSignal;
-use crate::wire::taken_over::{Entered, Permit, Place};
+use crate::wire::taken_over::{Entered, HijackPlace, Permit};
 use crate::wire::transport::{Direction, Transport};
 use parking_lot::Mutex;
 use std::fmt;
@@ -62,7 +62,7 @@ impl HijackedConn {
         received: Vec<u8>,
         info: ConnInfo,
         stop: StopSignal,
-        place: Place<CutTransport>,
+        place: HijackPlace<CutTransport>,
     ) -> (Self, Permit<CutTransport>) {
         let (entered, permit, to_cut) = place.enter(info.id(), Arc::downgrade(&transport));
         if to_cut.is_some() {

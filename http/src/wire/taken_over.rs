@@ -26,7 +26,7 @@ struct TakenState<C> {
 }
 
 /// A promised place.
-pub(crate) struct Place<C> {
+pub(crate) struct HijackPlace<C> {
     /// `None` once it was entered.
     of: Option<Arc<TakenOver<C>>>,
 }
@@ -47,14 +47,14 @@ impl<C> TakenOver<C> {
     }
 
     /// A place for one more connection, unless `most` functions run already.
-    pub(crate) fn promise(this: &Arc<Self>, most: usize) -> Option<Place<C>> {
+    pub(crate) fn promise(this: &Arc<Self>, most: usize) -> Option<HijackPlace<C>> {
         let mut state = lock(&this.state);
         if state.functions >= most {
             return None;
         }
         state.functions += 1;
         state.open += 1;
-        Some(Place { of: Some(this.clone()) })
+        Some(HijackPlace { of: Some(this.clone()) })
     }
 
     /// How many there are, those promised included.
@@ -105,7 +105,7 @@ impl<C> TakenOver<C> {
     }
 }
 
-impl<C> Place<C> {
+impl<C> HijackPlace<C> {
     /// The connection of this number takes its place. `Some`: it is to be cut at once.
     pub(crate) fn enter(mut self, number: u64, cut: C) -> (Entered<C>, Permit<C>, Option<C>) {
         let of = self.of.take().expect("it is entered once");
@@ -119,7 +119,7 @@ impl<C> Place<C> {
     }
 }
 
-impl<C> Drop for Place<C> {
+impl<C> Drop for HijackPlace<C> {
     fn drop(&mut self) {
         if let Some(of) = self.of.take() {
             of.function_ended();

@@ -86,7 +86,6 @@ use waiters::Waiters;
 /// Condition variables of waiters, to be notified once the core is unlocked.
 pub(crate) type ToNotify = Vec<Arc<Condvar>>;
 
-// Wide because everything that is decided together is here, most of it in parts that nobody outside writes.
 pub(crate) struct Core<T> {
     limits: Limits,
     clock: Clock,

@@ -15,7 +15,7 @@ use crate::tasks::cell::TaskResult;
 use crate::tasks::error::{TaskError, TaskPanic};
 use crate::tasks::scope::Errand;
 use crate::threads::identity::{self, PoolIdentity};
-use crate::waits::{self, Wait, WayOut, WorkerKey};
+use crate::waits::{self, TaskRunner, Wait, WayOut, WorkerKey};
 
 /// How long a worker that is free may take to come. A long item in the hands of who asks would hold up the others.
 const TO_COME: Duration = Duration::from_millis(2);
@@ -43,8 +43,10 @@ struct Outbox<R> {
 
 struct OutboxState<R> {
     outcomes: VecDeque<TaskResult<R>>,
-    /// Who waits, if it is a worker that is noted as [sleeping](crate::waits); whoever puts something in notes that it does no
-    /// more.
+    /// Who runs items that have begun and not ended.
+    runners: Vec<TaskRunner>,
+    /// Who waits, if it is a worker that is noted as [sleeping](crate::waits): for the first of the runners, or while there is
+    /// none for whoever comes free to begin. Whoever puts something in notes that it sleeps no more.
     sleeper: Option<WorkerKey>,
 }
 
@@ -59,7 +61,10 @@ where
         let outbox = Arc::new(Outbox::new(place.pool().identity()));
         let filled = outbox.clone();
         let intake = Intake::new(items, place, move |item| {
-            filled.put(catch(|| map(item)).map_err(|value| TaskError::Panicked(TaskPanic::new(value))));
+            let runner = identity::runner();
+            filled.begins(runner);
+            filled
+                .put(runner, catch(|| map(item)).map_err(|value| TaskError::Panicked(TaskPanic::new(value))));
         });
         MapUnordered { intake, outbox, in_flight: VecDeque::new(), expected: 0, is_alone: false }
     }
@@ -103,12 +108,26 @@ impl<'a, I: Iterator, R: Send + 'a> MapUnordered<'a, I, R> {
 
 impl<R> Outbox<R> {
     fn new(pool: PoolIdentity) -> Self {
-        let state = OutboxState { outcomes: VecDeque::new(), sleeper: None };
+        let state = OutboxState { outcomes: VecDeque::new(), runners: Vec::new(), sleeper: None };
         Outbox { state: Mutex::new(state), filled: Condvar::new(), pool }
     }
 
-    fn put(&self, outcome: TaskResult<R>) {
+    /// An item begins to be run. Whoever waits for somebody to begin one waits for this runner from now on.
+    fn begins(&self, runner: TaskRunner) {
         let mut state = self.state.lock();
+        state.runners.push(runner);
+        let slept_for_any = state.sleeper.filter(|_| state.runners.len() == 1);
+        let alarm =
+            slept_for_any.and_then(|sleeper| waits::sleep_on(sleeper, Wait::Run(runner), WayOut::Nothing));
+        drop(state);
+        waits::ring(alarm);
+    }
+
+    fn put(&self, runner: TaskRunner, outcome: TaskResult<R>) {
+        let mut state = self.state.lock();
+        if let Some(place) = state.runners.iter().position(|other| *other == runner) {
+            state.runners.remove(place);
+        }
         state.outcomes.push_back(outcome);
         if let Some(sleeper) = state.sleeper.take() {
             waits::wake(sleeper);
@@ -137,7 +156,9 @@ impl<R> Outbox<R> {
                 (Some(deadline), ..) => self.filled.wait_until(state, deadline),
                 (None, Some(worker), None) => {
                     state.sleeper = Some(worker.key());
-                    let noted = waits::fall_asleep(worker, Wait::Free(self.pool.key()), WayOut::Nothing);
+                    let awaited =
+                        state.runners.first().map_or(Wait::Free(self.pool.key()), |&first| Wait::Run(first));
+                    let noted = waits::fall_asleep(worker, awaited, WayOut::Nothing);
                     drop(state);
                     waits::ring(noted.unwrap_or_default());
                     (self.state.lock(), false)
