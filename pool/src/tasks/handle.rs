@@ -135,8 +135,9 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// that wait for each other in a circle, a join without a limit is refused.
     ///
     /// What a worker waits for by other means (locks, channels, awaiting in an executor, another pool's
-    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), or that a share's own limit
-    /// lets a task begin) is not seen, and nor is what threads wait for that are no workers: they count as moving.
+    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), that a share's own limit
+    /// lets a task begin, or that the state of a worker of another pool is made) is not seen, and nor is what threads wait
+    /// for that are no workers: they count as moving.
     ///
     /// # Errors
     /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`]; [`TaskError::WouldDeadlock`] as said above,

@@ -22,7 +22,7 @@ impl TaskPool {
     /// until then.
     ///
     /// *How exact*: never before its time; and after it, as soon as the pool's timer has woken and a worker has taken the
-    /// task, on an idle machine within some tenths of a millisecond. The timer is one thread for each pool, there while
+    /// task. The timer is one thread for each pool, there while
     /// workers may be let go or anything is scheduled; it is held up while a thread is being made for what was due before.
     ///
     /// *A busy pool*: when its time has come the task is queued as any other of [normal](crate::Priority::Normal) priority,
