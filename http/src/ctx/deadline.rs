@@ -159,6 +159,13 @@ impl RequestCtx {
     /// The outermost handler has returned: puts what is to stand in the place of its response there.
     #[inline]
     pub(crate) fn settle_stand_in(&mut self) {
+        if self.user_values.has_any() {
+            self.take_over_stand_in();
+        }
+    }
+
+    #[cold]
+    fn take_over_stand_in(&mut self) {
         if let Some(stand_in) = self.user_values.take_stand_in() {
             if !self.has_panicked {
                 drop(self.user_values.take_hijack());

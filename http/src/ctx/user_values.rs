@@ -202,7 +202,12 @@ impl UserValues {
         self.0.get_or_insert_default().stand_in = Some(Box::new(response));
     }
 
+    /// Whether there may be anything.
     #[inline]
+    pub(super) fn has_any(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(super) fn take_stand_in(&mut self) -> Option<Box<Response>> {
         self.0.as_mut()?.stand_in.take()
     }

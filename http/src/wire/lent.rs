@@ -134,6 +134,7 @@ impl fmt::Debug for LentTransport {
 }
 
 /// Writes at least one byte of `slices`, which must not both be empty.
+#[inline]
 fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], time: &mut PeerTime) -> io::Result<usize> {
     let begun = begin(transport, time);
     loop {
@@ -149,6 +150,7 @@ fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], time: &mut PeerTime
 }
 
 /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
+#[inline]
 fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) -> io::Result<usize> {
     let begun = begin(transport, time);
     loop {
@@ -169,6 +171,7 @@ fn begin(transport: &dyn Transport, time: &PeerTime) -> Option<CoarseInstant> {
 }
 
 /// The peer has sent or taken `count` bytes. If that came of a call that waits by itself, it can be too late only now.
+#[inline]
 fn account(count: usize, begun: Option<CoarseInstant>, time: &mut PeerTime) -> io::Result<usize> {
     match begun {
         None => time.earn(count),

@@ -115,7 +115,13 @@ impl Allowance {
     pub(crate) const WHOLE: Self = Self(u64::MAX);
 
     /// The peer has sent or taken so many bytes. Without any, it is as it should be at this pace.
+    #[inline]
     pub(crate) fn earn(&mut self, bytes: u64, pace: Pace) {
+        if self.0 >= pace.stock {
+            // Nothing can be added, so there is nothing to be reckoned.
+            self.0 = pace.stock;
+            return;
+        }
         self.0 = self.0.saturating_add(pace.time_of(bytes)).min(pace.stock);
     }
 
@@ -173,6 +179,10 @@ impl PeerTime {
     pub(crate) fn account(&mut self, waited: Duration, bytes: usize) -> bool {
         if self.left.left().is_none() {
             return true;
+        }
+        if waited.is_zero() && self.left.0 >= self.pace.stock {
+            // Nothing was spent of all that can be had.
+            return !self.left.is_used_up();
         }
         let earned = self.left.0.saturating_add(self.pace.time_of(bytes as u64));
         self.left = Allowance(earned.saturating_sub(nanos(waited)).min(self.pace.stock));
