@@ -60,7 +60,6 @@ pub(crate) mod limits;
 pub(crate) mod lines;
 pub(crate) mod received;
 pub(crate) mod request_head;
-#[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests read reasons yet"))]
 pub(crate) mod response_head;
 mod salvage;
 pub(crate) mod server;
