@@ -70,7 +70,7 @@ impl StopSignal {
         self.state.stage.load(Ordering::SeqCst) == SERVING
     }
 
-    /// StopWaits until the server stops, at most for `limit`; `None`: as long as it takes. False: the limit passed first.
+    /// Waits until the server stops, at most for `limit`; `None`: as long as it takes. False: the limit passed first.
     pub fn wait(&self, limit: impl Into<Option<Duration>>) -> bool {
         let deadline = limit.into().map(|limit| Instant::now().checked_add(limit));
         let mut waits = self.state.waits.lock();

@@ -177,7 +177,10 @@ fn shd_06_silent_connections_do_not_hold_it_up() {
 #[test]
 fn a_fresh_server_is_shut_down_at_once_and_for_good() {
     let server = Server::new(|ctx| ctx.set_body("nobody gets this")).unwrap();
+    let (signal, (ends, told)) = (server.stop_signal(), std::sync::mpsc::channel());
+    signal.on_stop(move || ends.send(()).unwrap()).keep();
     server.shutdown(Duration::ZERO).unwrap();
+    assert!(signal.is_stopping() && told.try_recv().is_ok(), "whoever waits for the end has been told");
     server.shutdown(PATIENCE).unwrap();
     // Whoever serves later was told before; all of them, on whatever thread.
     for _ in 0..2 {

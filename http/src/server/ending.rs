@@ -21,7 +21,8 @@ impl Server {
     ///
     /// Afterwards the server can serve again; when several shut it down at once, after the last of them. Where there is
     /// nothing to end this is `Ok` at once. On a server that has never served it is kept: whoever serves later returns `Ok`
-    /// at once, so a signal that comes while the program starts is not lost.
+    /// at once, so a signal that comes while the program starts is not lost; and its [`stop_signal`](Self::stop_signal) tells
+    /// of the end, as it would have.
     ///
     /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is up.
     ///
@@ -35,9 +36,15 @@ impl Server {
     pub fn shutdown(&self, limit: Duration) -> Result<(), ShutdownError> {
         let begun = Instant::now();
         let shared = &*self.shared;
-        let Task::End { is_first } = shared.life.begin() else {
-            shared.life.is_over(false, || ());
-            return Ok(());
+        let is_first = match shared.life.begin() {
+            Task::End { is_first } => is_first,
+            nothing => {
+                if nothing == Task::Cancel {
+                    shared.service.stop.begin().run();
+                }
+                shared.life.is_over(false, || ());
+                return Ok(());
+            }
         };
         let deadline = begun.checked_add(limit);
         let before = is_first.then(|| self.announce(limit));

@@ -56,6 +56,8 @@ pub(super) enum Entry {
 pub(super) enum Task {
     /// Somebody serves. `is_first`: nobody else has begun to shut down.
     End { is_first: bool },
+    /// Nobody ever did, and nobody will.
+    Cancel,
     /// Nobody does.
     Nothing,
 }
@@ -81,7 +83,7 @@ impl Life {
         match state.phase {
             LifePhase::Fresh | LifePhase::Cancelled => {
                 state.phase = LifePhase::Cancelled;
-                Task::Nothing
+                Task::Cancel
             }
             LifePhase::Ended => Task::Nothing,
             LifePhase::Serving => {
@@ -138,9 +140,9 @@ mod tests {
     #[test]
     fn a_shutdown_that_comes_first_is_kept() {
         let life = Life::default();
-        assert_eq!(life.begin(), Task::Nothing);
+        assert_eq!(life.begin(), Task::Cancel);
         life.is_over(true, || panic!("nobody served"));
-        assert_eq!((life.let_in(), life.begin()), (Entry::Cancelled, Task::Nothing));
+        assert_eq!((life.let_in(), life.begin()), (Entry::Cancelled, Task::Cancel));
         life.is_over(true, || panic!("nobody served"));
         assert_eq!(life.let_in(), Entry::Cancelled);
         assert!(life.wait_over());
