@@ -159,6 +159,9 @@ fn serde_json_body(work: &Work) -> String {
     format!("{{\"number\":{},\"micros\":{}}}", work.number, work.micros)
 }
 
+/// What Redis gives for a job: its name, and its fields.
+type Entry = (String, Vec<Vec<u8>>);
+
 /// Reads some, does them, acknowledges them; says how many.
 fn step(
     connection: &mut Connection,
@@ -170,8 +173,7 @@ fn step(
     let mut command = redis::cmd("XREADGROUP");
     command.arg("GROUP").arg(GROUP).arg(worker).arg("COUNT").arg(batch).arg("BLOCK").arg(20);
     let value: Value = command.arg("STREAMS").arg("bare").arg(">").query(connection).expect("an answer");
-    let read: Option<Vec<(String, Vec<(String, Vec<Vec<u8>>)>)>> =
-        redis::from_redis_value(value).expect("entries");
+    let read: Option<Vec<(String, Vec<Entry>)>> = redis::from_redis_value(value).expect("entries");
     let Some((_, entries)) = read.and_then(|mut streams| streams.pop()) else { return 0 };
     let mut ids = Vec::new();
     for (id, fields) in entries {
