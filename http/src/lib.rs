@@ -119,7 +119,8 @@ mod wire;
 pub mod unstable;
 
 pub use config::conn_options::ConnOptions;
-pub use config::options::{BuildError, ServerBuilder};
+pub use config::error::BuildError;
+pub use config::options::ServerBuilder;
 pub use config::request_config::RequestConfig;
 pub use ctx::{
     ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, PeerCredentials, RequestCtx,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::options::{BuildError, ServerBuilder};
+use crate::config::error::BuildError;
+use crate::config::options::ServerBuilder;
 use crate::config::settings::ListenOptions;
 
 /// What the kernels that are known keep a number of seconds, of probes and of connections in.

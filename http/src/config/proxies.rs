@@ -1,6 +1,7 @@
 //! The options about proxies in front of the server.
 
-use crate::config::options::{BuildError, ServerBuilder};
+use crate::config::error::BuildError;
+use crate::config::options::ServerBuilder;
 use crate::ctx::TrustedProxies;
 use crate::util::network::Network;
 

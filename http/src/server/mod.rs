@@ -33,8 +33,9 @@ use anthill_pool::ObjectPool;
 use parking_lot::Mutex;
 
 use crate::config::conn_options::ConnOptions;
+use crate::config::error::BuildError;
 use crate::config::hooks::BoxedHandler;
-use crate::config::options::{BuildError, ServerBuilder};
+use crate::config::options::ServerBuilder;
 use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;

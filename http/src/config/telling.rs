@@ -1,0 +1,176 @@
+//! What is told of requests and connections that go wrong, or are over, and to whom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::hooks::ErrorHandler;
+use crate::config::options::ServerBuilder;
+use crate::ctx::{ConnInfo, HandlerPanic, PanicHandler, RequestCtx};
+use crate::observe::ConnState;
+use crate::observe::access_log::AccessLog;
+use crate::observe::completed::CompletedRequest;
+use crate::proto::ProtoError;
+
+/// What goes wrong, and what happens.
+impl ServerBuilder {
+    /// Answers what is refused before it reaches a handler (fasthttp's `ErrorHandler`): malformed requests, heads and
+    /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
+    /// place for a connection.
+    ///
+    /// It is given the cause, and a context: the request as far as its head can be read (the method may be empty, fields
+    /// may be missing, there is no body), the addresses, and a response that already is the server's own answer, to be
+    /// changed or started over. Whatever it answers, the connection is closed behind it. The body has to be bytes. It may
+    /// block; when there is no thread for it, or it panics, the server's own answer is sent.
+    ///
+    /// ```
+    /// use anthill_http::{ProtoError, Request, Server};
+    /// use std::io::{Read, Write};
+    ///
+    /// let server = Server::builder()
+    ///     .error_handler(|ctx, error| {
+    ///         ctx.response.set_content_type("application/json");
+    ///         ctx.response.set_body(format!("{{\"status\":{},\"error\":\"{error}\"}}", error.status()));
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    ///
+    /// let listener = Server::listen("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// client.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    /// let refused = server.serve_conn(listener.accept()?.0).unwrap_err();
+    /// assert_eq!(refused.proto(), Some(ProtoError::MissingHost));
+    ///
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"));
+    /// assert!(response.ends_with("{\"status\":400,\"error\":\"missing host field\"}"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    // SRV-12.
+    pub fn error_handler(
+        mut self,
+        answer: impl Fn(&mut RequestCtx, ProtoError) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.refused = Some(ErrorHandler(Arc::new(answer)));
+        self
+    }
+
+    /// Answers when a handler has panicked. The response has been started over as a plain 500, which it may change. It is
+    /// called where the panic ended: inside of the wrappers around the handler, which see what it answers. The panic is
+    /// logged in any case. When it panics itself the plain 500 is sent.
+    ///
+    /// ```
+    /// let server = anthill_http::Server::builder()
+    ///     .panic_handler(|ctx, _panic| {
+    ///         ctx.response.set_content_type("application/json");
+    ///         ctx.response.set_body(r#"{"error":"sorry"}"#);
+    ///     })
+    ///     .build(|_| -> () { panic!("a bug") })?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    pub fn panic_handler(
+        mut self,
+        answer: impl Fn(&mut RequestCtx, &HandlerPanic) + Send + Sync + 'static,
+    ) -> Self {
+        self.ctx.panic_handler = Some(PanicHandler(Arc::new(answer)));
+        self
+    }
+
+    /// Is called when a request is over: when the last byte of its response was given to the system, or the connection has
+    /// ended before that; also for requests that were refused. May be set several times; all are called, in that order.
+    ///
+    /// It may block. Where it is called, and on which thread, differs; those of one connection are called one after the
+    /// other, and the connection's next request waits for it. One that blocks gets a thread as handlers do. A panic in it is
+    /// logged. What it costs is a copy of the request's head, and what it does.
+    ///
+    /// ```
+    /// use anthill_http::Server;
+    /// use std::io::{Read, Write};
+    /// use std::sync::mpsc;
+    ///
+    /// let (done, record) = mpsc::channel();
+    /// let server = Server::builder()
+    ///     .on_complete(move |completed| {
+    ///         let line = format!("{} {} {}", completed.path(), completed.status(), completed.outcome());
+    ///         let _ = done.send(line);
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    ///
+    /// let listener = Server::listen("127.0.0.1:0")?;
+    /// let mut client = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// client.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+    /// server.serve_conn(listener.accept()?.0)?;
+    /// assert_eq!(record.recv()?, "/a 200 sent");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_complete(mut self, told: impl Fn(&CompletedRequest) + Send + Sync + 'static) -> Self {
+        self.hooks.observers.completed.push(Arc::new(told));
+        self.hooks.observers.are_any = true;
+        self
+    }
+
+    /// Writes a line for each request that is over; see [`AccessLog`]. Beside what [`on_complete`](Self::on_complete) calls.
+    pub fn access_log(self, log: AccessLog) -> Self {
+        self.on_complete(move |completed| log.write(completed))
+    }
+
+    /// Is told what each connection is doing (fasthttp's `ConnState`): [`New`](ConnState::New) once, then
+    /// [`Active`](ConnState::Active) and [`Idle`](ConnState::Idle) in turns, and [`Closed`](ConnState::Closed) last. A
+    /// connection that is refused for want of a place is new and closed. Requests that come before the answers to those
+    /// before them were sent find the connection active still.
+    ///
+    /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then accepts
+    /// nobody else. A panic in it is logged.
+    ///
+    /// ```
+    /// use anthill_http::{ConnState, Server};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// let closed = Arc::new(AtomicUsize::new(0));
+    /// let counter = closed.clone();
+    /// let server = Server::builder()
+    ///     .conn_state(move |_conn, state| {
+    ///         if state == ConnState::Closed {
+    ///             counter.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     })
+    ///     .build(|ctx| ctx.set_body("served"))?;
+    /// # let _ = server;
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // SRV-11.
+    pub fn conn_state(mut self, told: impl Fn(&ConnInfo, ConnState) + Send + Sync + 'static) -> Self {
+        self.hooks.observers.conn_state = Some(Arc::new(told));
+        self.hooks.observers.are_any = true;
+        self
+    }
+
+    /// How long a handler may run before the log is told, 1 s when not set: once for each that does, at level `Warn`, with the
+    /// request, the thread, and on Linux what that sleeps in, as far as the system says. With `None` nothing is told. It is
+    /// noticed within a quarter of this. They are counted ([`ServerStats::blocked_handlers`](crate::ServerStats)), and
+    /// [`Server::requests_in_flight`](crate::Server::requests_in_flight) lists what runs.
+    ///
+    /// Functions that write bodies count with their handler. Handlers of [`serve_conn`](crate::Server::serve_conn) are watched
+    /// while the server also serves listeners.
+    pub fn blocked_handler_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.threads.blocked_handler_limit = limit.into();
+        self
+    }
+
+    /// Says whether the log is told of what clients do, too, at level `Warn`: of each request that is refused, which is
+    /// otherwise told at level `Debug`, and of each connection that breaks, which is otherwise not told. No when not set.
+    // SRV-17.
+    pub fn log_all_errors(mut self, tells: bool) -> Self {
+        self.logging.all_errors = tells;
+        self
+    }
+
+    /// Says whether the lines about refused requests leave out what the client has sent, which may have passwords in it;
+    /// no when not set: up to 400 bytes of it are shown then, those of a longer head from both its ends.
+    // SRV-17.
+    pub fn secure_error_log_message(mut self, leaves_out: bool) -> Self {
+        self.logging.is_secret_free = leaves_out;
+        self
+    }
+}
