@@ -1,5 +1,29 @@
-//! The smallest server: `cargo run --release --example hello`, then `curl -i localhost:8080`.
+//! The smallest server that says where it listens, or why it cannot: `cargo run --release --example hello`, then
+//! `curl -i localhost:8080`.
 
-fn main() -> std::io::Result<()> {
-    anthill_http::run("localhost:8080", |ctx| ctx.set_body("Hello, World!\n")) // until Ctrl-C or SIGTERM
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anthill_http::Server;
+
+fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // An error that `main` returns would be shown as programs are written, and not as people read.
+            let _ = writeln!(io::stderr(), "hello: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), Box<dyn Error>> {
+    let server = Server::new(|ctx| ctx.set_body("Hello, World!\n"))?;
+    let running = server.start("localhost:8080")?;
+    for address in running.local_addrs() {
+        writeln!(io::stdout(), "listening on http://{address}")?;
+    }
+    running.run()?; // until Ctrl-C or SIGTERM
+    Ok(())
 }
