@@ -40,7 +40,8 @@ fn refusal(path: &Path) -> (ErrorKind, String) {
 /// What credentials of this process look like.
 fn ours(folder: &Path) -> String {
     let metadata = fs::metadata(folder).expect("our folder");
-    format!("Some(({}, {}, {})) None", std::process::id(), metadata.uid(), metadata.gid())
+    let pid = Some(std::process::id());
+    format!("Some(({pid:?}, {}, {})) None", metadata.uid(), metadata.gid())
 }
 
 #[test]

@@ -16,6 +16,7 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerCredentials {
+    /// 0: that of another namespace.
     pid: i32,
     uid: u32,
     gid: u32,
@@ -25,8 +26,9 @@ impl PeerCredentials {
     /// Those of the process at the other end of `socket`, if the system tells.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn of(socket: impl rustix::fd::AsFd) -> Option<Self> {
-        let found = rustix::net::sockopt::socket_peercred(socket).ok()?;
-        Some(Self { pid: found.pid.as_raw_nonzero().get(), uid: found.uid.as_raw(), gid: found.gid.as_raw() })
+        // Not by rustix, which takes it for granted that no pid is 0.
+        let found = nix::sys::socket::getsockopt(&socket, nix::sys::socket::sockopt::PeerCredentials).ok()?;
+        Some(Self { pid: found.pid(), uid: found.uid(), gid: found.gid() })
     }
 
     /// Those of the process at the other end of `socket`, if the system tells.
@@ -35,9 +37,10 @@ impl PeerCredentials {
         None
     }
 
-    /// The process's number.
-    pub fn pid(&self) -> i32 {
-        self.pid
+    /// The process's number; `None` when it has none here, because it runs in another PID namespace: outside of the server's
+    /// container, say.
+    pub fn pid(&self) -> Option<i32> {
+        (self.pid != 0).then_some(self.pid)
     }
 
     /// Its effective user.
@@ -48,5 +51,23 @@ impl PeerCredentials {
     /// Its effective group.
     pub fn gid(&self) -> u32 {
         self.gid
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
+    #[test]
+    fn a_process_without_a_number_here_has_the_rest() {
+        // What the system says where nobody has connected: as of a process in another namespace, there is no number.
+        let nobody =
+            PeerCredentials::of(UnixDatagram::unbound().expect("a socket")).expect("the system tells");
+        assert_eq!((nobody.pid(), nobody.uid(), nobody.gid()), (None, u32::MAX, u32::MAX));
+
+        let (one, _other) = UnixStream::pair().expect("two sockets");
+        let own = PeerCredentials::of(&one).expect("the system tells");
+        assert_eq!(own.pid(), i32::try_from(std::process::id()).ok());
     }
 }
