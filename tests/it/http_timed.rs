@@ -94,6 +94,27 @@ fn tmo_07_single_requests_have_limits_of_their_own() {
     assert_eq!(running.server().stats().timed_out_handlers, 1);
 }
 
+/// A type of one's own keeps no panic to itself, as a closure does.
+struct Panics;
+
+impl Handler for Panics {
+    fn handle(&self, _: &mut RequestCtx) {
+        std::panic::resume_unwind(Box::new("quietly"));
+    }
+}
+
+#[test]
+fn tmo_07_a_panic_is_answered_whatever_the_limit() {
+    for limit in [Duration::ZERO, LONG, Duration::MAX] {
+        let running = serve(Server::builder().shards(1).handler_timeout(limit), Panics);
+        let mut client = running.client();
+        for _ in 0..2 {
+            assert_eq!(client.get("/").status, 500, "{limit:?}");
+        }
+        assert_eq!(running.server().stats().panics, 2, "{limit:?}");
+    }
+}
+
 #[test]
 fn tmo_07_a_client_that_is_gone_is_seen_by_the_handler() {
     let (inside, (gone, told)) = (Arc::new(AtomicUsize::new(0)), channel());

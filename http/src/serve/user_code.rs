@@ -31,7 +31,10 @@ pub(crate) fn run(handler: &dyn Handler, ctx: &mut RequestCtx) {
 /// The same, but that the handler of the service is waited for only so long.
 pub(crate) fn run_timed(service: &Service, within: Duration, ctx: &mut RequestCtx) {
     let limit = &service.settings.threads.handler_timeout;
-    service.timed.run(&service.handler, within, limit, ctx);
+    // With a limit beyond all time the handler runs here.
+    if let Err(panicked) = panic::call(|| service.timed.run(&service.handler, within, limit, ctx)) {
+        ctx.answer_panic(panicked);
+    }
     ctx.settle_stand_in();
 }
 
