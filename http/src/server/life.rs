@@ -27,6 +27,8 @@ struct LifeState {
     phase: LifePhase,
     /// Shutdowns under way.
     shutdowns: usize,
+    /// One of them has found that nobody serves any more.
+    all_ended: bool,
     /// Listeners are being closed, or were.
     stops: bool,
 }
@@ -112,12 +114,13 @@ impl Life {
         self.changed.notify_all();
     }
 
-    /// A shutdown is over. `all_ended`: nobody serves any more. `open_again` is called when it was the last one and
-    /// somebody may serve again, before anybody does.
+    /// A shutdown is over. `all_ended`: nobody serves any more, which stays so, whatever others found that looked before.
+    /// `open_again` is called when it was the last one and somebody may serve again, before anybody does.
     pub(super) fn is_over(&self, all_ended: bool, open_again: impl FnOnce()) {
         let mut state = self.state.lock();
         state.shutdowns -= 1;
-        if state.shutdowns == 0 && all_ended && state.phase == LifePhase::Ending {
+        state.all_ended |= all_ended && state.phase == LifePhase::Ending;
+        if state.shutdowns == 0 && state.all_ended {
             open_again();
             *state = LifeState { phase: LifePhase::Ended, ..LifeState::default() };
         }
@@ -162,6 +165,13 @@ mod tests {
             assert_eq!((life.let_in(), life.begin()), (Entry::Ending, Task::End { is_first: false }));
             let mut is_open = false;
             life.is_over(true, || is_open = true);
+            assert!(is_open && life.wait_over());
+            // What one has found to have ended does so also for one that gave up before.
+            assert_eq!((life.let_in(), life.begin()), (Entry::Open, Task::End { is_first: true }));
+            assert_eq!(life.begin(), Task::End { is_first: false });
+            life.is_over(true, || panic!("another one is under way"));
+            let mut is_open = false;
+            life.is_over(false, || is_open = true);
             assert!(is_open && life.wait_over());
             // With nothing to end, nothing is kept.
             assert_eq!(life.begin(), Task::Nothing);
