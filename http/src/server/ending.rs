@@ -197,4 +197,18 @@ mod tests {
         drop(server);
         assert!(signal.wait(Duration::ZERO));
     }
+
+    /// There are others who wait than those who serve.
+    #[test]
+    fn the_last_handle_tells_of_the_end_where_nobody_ever_served() {
+        let server = Server::new(|_| {}).expect("the defaults");
+        let signal = server.stop_signal();
+        let (told, hears) = std::sync::mpsc::channel();
+        signal.on_stop(move || told.send(()).expect("it is heard")).keep();
+        drop(server.clone());
+        assert!(!signal.wait(Duration::ZERO));
+        drop(server);
+        assert!(signal.wait(Duration::ZERO));
+        assert_eq!(hears.try_recv(), Ok(()));
+    }
 }

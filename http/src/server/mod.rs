@@ -476,13 +476,13 @@ impl ServerBuilder {
 }
 
 impl Drop for ServerState {
-    /// The last handle is gone: nobody could stop the engine any more.
+    /// The last handle is gone: nobody could stop the engine any more, and nobody serve, who has not begun.
     fn drop(&mut self) {
+        let hooks = self.service.stop.begin();
         if let Some(engine) = self.engine.get_mut() {
-            let hooks = self.service.stop.begin();
             engine.stop();
-            hooks.run();
         }
+        hooks.run();
     }
 }
 
