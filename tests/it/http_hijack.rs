@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anthill_http::{HijackedConn, RequestCtx, Server, ServerBuilder, ShutdownError};
+use anthill_http::{HijackedConn, HttpError, RequestCtx, Server, ServerBuilder, ShutdownError};
 use anthill_tests::client::{Client, get};
 use anthill_tests::server::{Running, plain};
 use anthill_tests::{Gate, PATIENCE, background, eventually};
@@ -256,6 +256,36 @@ fn hij_04_protocols_are_switched_when_the_client_asks() {
             assert!(talk(&format!("{ASKS}frame")).ends_with("Connection: Upgrade\r\n\r\nframe"));
         },
     );
+}
+
+/// What is answered instead is HTTP, and so is what follows: nobody speaks another protocol into it.
+#[test]
+fn hij_04_nobody_takes_over_what_was_answered_otherwise() {
+    const ASKS: &str = "HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+    let server = plain().build(|ctx| {
+        let path = ctx.path().to_owned();
+        let say = |mut conn: HijackedConn| conn.write_all(b"another protocol").expect("the client");
+        match &*path {
+            "/wrapped" | "/failed" => assert!(ctx.upgrade("echo", say), "it asks"),
+            "/failed_hijack" => ctx.hijack(say),
+            _ => ctx.set_body("served"),
+        }
+        if path.starts_with("/failed") {
+            return Err(HttpError::new(403, "not yours"));
+        }
+        if path == "/wrapped" {
+            ctx.not_found();
+        }
+        Ok(())
+    });
+    let running = Running::serving(server.expect("options that go together"));
+    let mut client = running.client();
+    for (path, status) in [("/wrapped", 404), ("/failed", 403), ("/failed_hijack", 403)] {
+        client.send(format!("GET {path} {ASKS}"));
+        assert_eq!(client.response().status, status, "{path}");
+        assert_eq!(client.get("/").text(), "served", "behind {path}");
+    }
+    assert_eq!(running.server().stats().hijacked_connections, 0);
 }
 
 #[test]

@@ -172,6 +172,8 @@ impl StatusError for CodingError {
 impl RequestCtx {
     /// Starts the response over as what `error` says, and logs what the client is not told.
     pub(super) fn answer_error(&mut self, error: &dyn StatusError) {
+        // What it was to be told before is told no more.
+        drop(self.user_values.take_hijack());
         let code = error.status();
         if code >= 500 {
             let (method, path) = (self.request.method(), self.request.path());

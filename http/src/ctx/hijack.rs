@@ -14,6 +14,8 @@ use crate::wire::taken_over::HijackPlace;
 pub(crate) struct Hijack {
     pub(crate) function: Contained<Box<dyn FnOnce(HijackedConn) + Send>>,
     pub(crate) sends_response: bool,
+    /// It runs behind a 101 only.
+    pub(crate) switches_protocols: bool,
     /// That of the connection, once it is settled that the function runs.
     pub(crate) place: Option<HijackPlace<CutTransport>>,
 }
@@ -29,7 +31,8 @@ impl RequestCtx {
     /// [`max_hijacked_conns`](crate::ServerBuilder::max_hijacked_conns) at most, further requests are answered 503 in the
     /// place of the response. The connection is closed when the function returns, unless it has moved it elsewhere. It is
     /// not called when the connection ends with the response (`Connection: close`, by whomever), nor when the body of the
-    /// request has not been read to its end, which is answered 500; the log says so. User values live as long as it runs.
+    /// request has not been read to its end, which is answered 500; the log says so. Nor is it when the handler panics or returns
+    /// an error behind this. User values live as long as it runs.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -49,8 +52,12 @@ impl RequestCtx {
     /// ```
     pub fn hijack(&mut self, function: impl FnOnce(HijackedConn) + Send + 'static) {
         let function: Box<dyn FnOnce(HijackedConn) + Send> = Box::new(function);
-        let hijack = Hijack { function: Contained::new(function), sends_response: true, place: None };
-        self.user_values.set_hijack(hijack);
+        self.user_values.set_hijack(Hijack {
+            function: Contained::new(function),
+            sends_response: true,
+            switches_protocols: false,
+            place: None,
+        });
     }
 
     /// As [`hijack`](Self::hijack), without a response: the first bytes that the client gets are those of `function`
@@ -68,8 +75,8 @@ impl RequestCtx {
     }
 
     /// Switches to another protocol, of which `function` has the connection once the response has been sent: a 101 with the
-    /// fields `Upgrade` and `Connection`. What else the protocol wants in the response can be set before or after. As
-    /// [`hijack`](Self::hijack) otherwise.
+    /// fields `Upgrade` and `Connection`. What else the protocol wants in the response can be set before or after; when its status
+    /// is another one in the end, that is the answer, and `function` is dropped. As [`hijack`](Self::hijack) otherwise.
     ///
     /// False: the client did not ask for `protocol`; then the response is a 426 that names it, and `function` is dropped.
     ///
@@ -98,6 +105,9 @@ impl RequestCtx {
         if asks {
             self.response.set_status_code(101);
             self.hijack(function);
+            if let Some(hijack) = self.user_values.hijack_mut() {
+                hijack.switches_protocols = true;
+            }
         } else {
             self.error("Upgrade Required", 426);
         }

@@ -23,6 +23,14 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> bool {
         let Workspace { ctx, moment, clock, .. } = work;
+        let is_other = ctx.response.status_code() != 101;
+        if ctx.hijack_mut().is_some_and(|hijack| hijack.switches_protocols && is_other) {
+            // Whoever came behind it has answered something else.
+            let unused = ctx.take_hijack();
+            by.run_user_code(UserCode::Cleanup, || drop(unused));
+            moment.refresh(*clock);
+            return true;
+        }
         let is_read = ctx.request.is_received_whole();
         let fault = match ctx.hijack_mut() {
             None => Some("announces that another protocol follows, and nobody takes the connection over"),
