@@ -26,7 +26,8 @@ pub(crate) type CutTransport = Weak<dyn Transport>;
 /// [`serve_conn`](crate::Server::serve_conn), each waits for the other.
 ///
 /// The connection is closed when the last clone is dropped: at the end of the function that was given it, or, if that has
-/// kept it elsewhere, later. Until then a [`shutdown`](crate::Server::shutdown) waits for it, and cuts it when its time is up.
+/// kept it elsewhere, later. Until then a [`shutdown`](crate::Server::shutdown) waits for it, and [closes](Self::close) it when
+/// its time is up.
 pub struct HijackedConn {
     shared: Arc<Hijacked>,
 }
@@ -135,7 +136,8 @@ impl HijackedConn {
         Ok(())
     }
 
-    /// Says to the client that nothing more will come. It can still send.
+    /// Says to the client that nothing more will come. It can still send. On a stream of your own that is no socket nothing is
+    /// said before it is closed.
     ///
     /// # Errors
     /// When the connection has ended already.
@@ -143,7 +145,8 @@ impl HijackedConn {
         self.shared.transport.shutdown_write()
     }
 
-    /// Ends the connection in both directions, for all clones; reads that wait find its end.
+    /// Ends the connection in both directions, for all clones; reads that wait find its end. A call of a stream of your own
+    /// that is no socket cannot be ended: the stream is closed when that returns.
     pub fn close(&self) {
         self.shared.transport.shut_down();
     }

@@ -22,7 +22,7 @@ pub(crate) struct GivenAway {
 /// Runs the function on a thread of its own.
 pub(crate) fn give_away(given: GivenAway, info: &ConnInfo, service: &Service) {
     let GivenAway { transport, received, mut kept, news } = given;
-    let taken = kept.take_hijack().and_then(|hijack| Some((hijack.function.into_inner()?, hijack.place?)));
+    let taken = kept.take_hijack().and_then(|hijack| Some((hijack.function, hijack.place?)));
     let Some((function, place)) = taken else {
         log::error!("a connection was to be taken over, and nobody does");
         return;
@@ -30,8 +30,11 @@ pub(crate) fn give_away(given: GivenAway, info: &ConnInfo, service: &Service) {
     let (conn, permit) = HijackedConn::new(transport, received, info.clone(), service.stop.clone(), place);
     let run = move || {
         drop(news);
-        if let Err(panicked) = panic::call(move || function(conn)) {
-            log::error!("a function that has taken a connection over {panicked}");
+        // Not before: without a thread it is dropped by whoever wanted to give the connection away.
+        if let Some(function) = function.into_inner() {
+            if let Err(panicked) = panic::call(move || function(conn)) {
+                log::error!("a function that has taken a connection over {panicked}");
+            }
         }
         drop(kept);
         drop(permit);
