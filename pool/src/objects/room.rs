@@ -20,7 +20,7 @@ pub(super) struct ShardRoom {
 }
 
 impl ShardRoom {
-    /// ShardRoom for so many objects in each shard; `None` for as many as are asked for again.
+    /// Room for so many objects in each shard; `None` for as many as are asked for again.
     pub(super) fn new(objects: Option<usize>, weight: Option<usize>) -> Self {
         ShardRoom {
             objects: AtomicUsize::new(objects.unwrap_or(FIRST)),
