@@ -35,7 +35,7 @@ impl ServerBuilder {
 
     /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
     /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1; for paths that take
-    /// no body there is [`RequestConfig::max_request_body_size`], which may be zero.
+    /// no body there is [`RequestConfig::max_request_body_size`](crate::RequestConfig::max_request_body_size), which may be zero.
     // LIM-05, LIM-06, LIM-07.
     #[doc(alias = "unlimited_request_body_size")]
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
@@ -44,7 +44,7 @@ impl ServerBuilder {
     }
 
     /// Says whether handlers are called when the body of their request has not arrived as a whole, to read the rest as it
-    /// comes ([`RequestCtx::body_reader`]) or to wait for it ([`RequestCtx::read_body`]); no when not set.
+    /// comes ([`body_reader`](crate::RequestCtx::body_reader)) or to wait for it ([`read_body`](crate::RequestCtx::read_body)); no when not set.
     ///
     /// A first part ([`body_read_ahead`](Self::body_read_ahead)) is received before that, without a thread.
     ///
@@ -61,7 +61,7 @@ impl ServerBuilder {
     /// How much of a streamed body is received before the handler is called, in bytes; 64 KiB when not set. With `None`
     /// (or zero) the handler is called at the head. At most 1 GiB. So much of each may be in memory, whatever
     /// [`max_request_body_size`](Self::max_request_body_size) says, and what came with the head is there in any case.
-    /// [`RequestCtx::body`] has it.
+    /// [`RequestCtx::body`](crate::RequestCtx::body) has it.
     ///
     /// A handler that waits for its client occupies a thread, of which there are only so many
     /// ([`max_streaming_workers`](Self::max_streaming_workers)); one whose body is there does not. Nobody waits longer than

@@ -68,7 +68,7 @@ impl ServerBuilder {
     /// between two reads: what has arrived meanwhile counts when it is read. The grace counts as no longer than
     /// [`read_timeout`](Self::read_timeout).
     ///
-    /// Bodies that are conversations need a [`rate`](RequestConfig::min_body_rate) of their own, or none.
+    /// Bodies that are conversations need a [`rate`](crate::RequestConfig::min_body_rate) of their own, or none.
     ///
     /// ```
     /// use anthill_http::{MinRate, Server};
@@ -105,7 +105,7 @@ impl ServerBuilder {
     /// [`TimeLimit`] says, and its connection goes on; the handler runs to its end unseen. See [`timeout`](crate::timeout()),
     /// which is the same for one handler, for what such handlers can and cannot do.
     ///
-    /// [`RequestConfig::handler_timeout`] says how long single requests may take. They are counted
+    /// [`RequestConfig::handler_timeout`](crate::RequestConfig::handler_timeout) says how long single requests may take. They are counted
     /// ([`ServerStats::timed_out_handlers`](crate::ServerStats)). A shutdown does not wait for handlers that nobody waits for.
     ///
     /// ```
