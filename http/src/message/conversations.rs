@@ -44,7 +44,7 @@ struct ServerSide<'a> {
     handler: &'a dyn Fn(&Request, &mut Response),
 }
 
-const DEFAULTS: Defaults<'static> = Defaults { server_line: b"", date_line: b"", content_type: true };
+const DEFAULTS: Defaults<'static> = Defaults::none(true);
 
 impl Default for ServerSide<'_> {
     fn default() -> Self {

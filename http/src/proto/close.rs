@@ -45,10 +45,15 @@ impl ConnectionOptions {
     /// Takes note of a `Connection` field.
     pub(crate) fn add(&mut self, value: &[u8]) {
         // What nearly all clients send, as they spell it.
-        if matches!(value, b"keep-alive" | b"Keep-Alive") {
-            self.keep_alive = true;
-            return;
+        match value {
+            b"keep-alive" | b"Keep-Alive" => self.keep_alive = true,
+            b"close" => self.close = true,
+            _ => self.add_list(value),
         }
+    }
+
+    #[inline(never)]
+    fn add_list(&mut self, value: &[u8]) {
         for option in token::list(value) {
             self.close |= option.eq_ignore_ascii_case(b"close");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");

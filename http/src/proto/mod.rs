@@ -58,6 +58,7 @@ mod fields;
 pub(crate) mod framing;
 pub(crate) mod limits;
 pub(crate) mod lines;
+mod plain_head;
 pub(crate) mod received;
 pub(crate) mod request_head;
 pub(crate) mod response_head;

@@ -1,9 +1,9 @@
 //! From the bytes of a request head to what they mean.
 //!
-//! The idea: a head that has arrived in one piece, as nearly all do, is split by `httparse` at once, and its line ends
-//! are checked on the way ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end,
-//! and remembers how far it got, so that a head that trickles in is not searched again and again), then let `httparse`
-//! split it. Both look once at each field and keep what the server itself has to know.
+//! The idea: a head that has arrived in one piece and has nothing unusual, as nearly all do, is split in one pass
+//! ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and remembers how far it
+//! got, so that a head that trickles in is not searched again and again), then let `httparse` split it. Both look once at
+//! each field and keep what the server itself has to know.
 //!
 //! What is strict and what is not, where parsers are known to differ:
 //!
@@ -29,15 +29,14 @@ use super::close::{CloseReason, ConnectionOptions};
 use super::error::ProtoError;
 use super::fields::{bad_field, with_room};
 use super::framing::{Framing, FramingFields, request_in};
-use super::limits::{FIELDS_ON_STACK, Limits};
-use super::lines;
+use super::limits::Limits;
+use super::plain_head;
 use super::target::split_target;
 use super::trailer::is_trailer_name;
 use crate::util::span::Span;
 use crate::util::{authority, token};
 use crate::values::headers::Field;
 use crate::values::version::Version;
-use std::mem::MaybeUninit;
 
 /// What a TLS record begins with that opens a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -79,25 +78,25 @@ pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
     }
 }
 
+/// The first line of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) version: Version,
+}
+
 /// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not
-/// there in full, or is something of which [`lines::find_end`] and [`parse`] have to judge.
+/// there in full, or is something of which [`lines::find_end`](super::lines::find_end) and [`parse`] have to judge.
 #[inline(always)]
 pub(crate) fn parse_front(
     bytes: &[u8],
     fields: &mut Vec<Field>,
     limits: &Limits,
 ) -> Option<(usize, ParsedHead)> {
-    fields.clear();
-    let mut room = [const { MaybeUninit::uninit() }; FIELDS_ON_STACK];
-    let mut raw = httparse::Request::new(&mut []);
-    let found = raw.parse_with_uninit_headers(bytes, &mut room[..limits.fields_on_stack()]);
-    let Ok(httparse::Status::Complete(length)) = found else { return None };
-    let head = bytes.get(..length)?;
-    let parsed = interpret(head, &raw, fields).ok()?;
-    // `httparse` takes a line feed alone for a line end, and we do not: each line must end with both.
-    let has_line_ends = head.ends_with(b"\r\n\r\n")
-        && fields.iter().all(|field| lines::follows_crlf(head, field.name.start as usize));
-    has_line_ends.then_some((length, parsed))
+    let (line, length) = plain_head::split(bytes, fields, limits.fields_max)?;
+    let parsed = interpret(bytes, line, fields).ok()?;
+    Some((length, parsed))
 }
 
 /// Parses `bytes`, which must be exactly one head with its blank line, and puts its fields into `fields`.
@@ -147,9 +146,19 @@ fn split(
         fields.clear();
         let mut raw = httparse::Request::new(&mut []);
         match raw.parse_with_uninit_headers(bytes, room)? {
-            httparse::Status::Complete(length) if length == bytes.len() => Ok(interpret(bytes, &raw, fields)),
-            _ => Err(httparse::Error::NewLine),
+            httparse::Status::Complete(length) if length == bytes.len() => {}
+            _ => return Err(httparse::Error::NewLine),
         }
+        let line = RequestLine {
+            method: raw.method.unwrap_or_default().as_bytes(),
+            target: raw.path.unwrap_or_default().as_bytes(),
+            version: if raw.version == Some(1) { Version::Http11 } else { Version::Http10 },
+        };
+        fields.extend(raw.headers.iter().map(|header| Field {
+            name: Span::of(header.name.as_bytes(), bytes),
+            value: Span::of(header.value, bytes),
+        }));
+        Ok(interpret(bytes, line, fields))
     })
 }
 
@@ -172,21 +181,13 @@ fn with_known_version(bytes: &[u8]) -> Result<Vec<u8>, ProtoError> {
     Ok(renamed)
 }
 
-/// The semantic pass: from the parts of a head to decisions. `raw` borrows from `bytes`.
+/// The semantic pass: from the parts of a head to decisions. `line` and `fields` are parts of `bytes`.
 #[inline(always)]
-fn interpret(
-    bytes: &[u8],
-    raw: &httparse::Request<'_, '_>,
-    fields: &mut Vec<Field>,
-) -> Result<ParsedHead, ProtoError> {
-    let version = if raw.version == Some(1) { Version::Http11 } else { Version::Http10 };
-    let method = raw.method.unwrap_or_default().as_bytes();
-    let target = raw.path.unwrap_or_default().as_bytes();
+fn interpret(bytes: &[u8], line: RequestLine<'_>, fields: &[Field]) -> Result<ParsedHead, ProtoError> {
+    let RequestLine { method, target, version } = line;
     let mut seen = SeenFields::default();
-    for header in raw.headers.iter() {
-        let name = header.name.as_bytes();
-        fields.push(Field { name: Span::of(name, bytes), value: Span::of(header.value, bytes) });
-        seen.field(name, header.value)?;
+    for field in fields {
+        seen.field(*field, bytes)?;
     }
     let host = match seen.host {
         Some(host) if !host.is_empty() => {
@@ -225,29 +226,34 @@ struct SeenFields<'a> {
 }
 
 impl<'a> SeenFields<'a> {
-    /// Looks at one field. The length of the name rules nearly all of them out.
+    /// Looks at one field of the head `bytes`. The length of the name rules nearly all of them out.
     #[inline]
-    fn field(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), ProtoError> {
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => match self.host.replace(value) {
+    fn field(&mut self, field: Field, bytes: &'a [u8]) -> Result<(), ProtoError> {
+        let is = |usual: &[u8]| {
+            let name = field.name.within(bytes);
+            name == usual || name.eq_ignore_ascii_case(usual)
+        };
+        let value = || field.value.within(bytes);
+        match field.name.len {
+            4 if is(b"Host") => match self.host.replace(value()) {
                 None => {}
                 Some(_) => return Err(ProtoError::DuplicateHost),
             },
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+            6 if is(b"Expect") => {
                 // A list, in which empty elements mean nothing (RFC 9110 sections 5.6.1.2 and 10.1.1).
-                for expectation in token::list(value) {
+                for expectation in token::list(value()) {
                     if !expectation.eq_ignore_ascii_case(b"100-continue") {
                         return Err(ProtoError::ExpectationFailed);
                     }
                     self.expects_continue = true;
                 }
             }
-            7 if name.eq_ignore_ascii_case(b"trailer") && !token::list(value).all(is_trailer_name) => {
+            7 if is(b"Trailer") && !token::list(value()).all(is_trailer_name) => {
                 return Err(ProtoError::BadTrailer);
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => self.connection.add(value),
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.framing.content_length(value)?,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.framing.transfer_encoding(value)?,
+            10 if is(b"Connection") => self.connection.add(value()),
+            14 if is(b"Content-Length") => self.framing.content_length(value())?,
+            17 if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value())?,
             _ => {}
         }
         Ok(())

@@ -136,8 +136,23 @@ impl ServerSession {
     /// # Errors
     /// The reason why the input is not a request. The connection cannot be used any further:
     /// [`ServerSession::refuse`], send, close.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn advance(
+        &mut self,
+        input: &mut Input,
+        found: &mut Received,
+        out: &mut Output,
+        limits: &Limits,
+    ) -> Result<Progress, ProtoError> {
+        // Each turn begins so, and ends so.
+        if input.is_empty() && matches!(self.phase, Phase::Head { skipped: 0, scanned: 0 }) {
+            return Ok(Progress::NeedInput);
+        }
+        self.advance_some(input, found, out, limits)
+    }
+
+    #[inline(never)]
+    fn advance_some(
         &mut self,
         input: &mut Input,
         found: &mut Received,
@@ -333,6 +348,11 @@ impl ServerSession {
     /// Whether a request was answered, and what is left of its body is thrown away.
     pub(crate) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining { .. })
+    }
+
+    /// Whether the peer has said that the request which was answered is its last.
+    pub(crate) fn peer_is_done(&self) -> bool {
+        matches!(self.served.close, Some(CloseReason::PeerAsked | CloseReason::OldVersion))
     }
 
     /// The connection's number.

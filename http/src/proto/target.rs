@@ -47,7 +47,7 @@ pub(crate) fn split_target<'a>(method: &[u8], target: &'a [u8]) -> Result<Target
 }
 
 /// Splits off the query and the fragment, which a target should not have and which is ignored.
-#[inline]
+#[inline(always)]
 fn split_path<'a>(authority: Option<&'a [u8]>, raw: &'a [u8]) -> TargetParts<'a> {
     let (path_end, path_is_plain) = path::look_over(raw);
     let (path, rest) = raw.split_at(path_end);

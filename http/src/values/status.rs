@@ -4,6 +4,9 @@
 //!
 //! Source: the IANA registry as fasthttp knows it (61 codes).
 
+/// The status line that nearly all responses have.
+pub(crate) const OK_LINE: &[u8] = b"HTTP/1.1 200 OK\r\n";
+
 /// The reason phrase of an unknown code, as in fasthttp.
 pub(crate) const UNKNOWN_REASON: &str = "Unknown Status Code";
 
@@ -133,6 +136,7 @@ mod tests {
     #[test]
     fn known_codes_have_their_phrase() {
         assert_eq!(KNOWN.len(), 61);
+        assert_eq!(known_line(200), Some(OK_LINE));
         for (status, reason) in KNOWN {
             assert_eq!(line(*status, ""), format!("HTTP/1.1 {status} {reason}\r\n"));
             assert_eq!(super::reason(*status), *reason);

@@ -56,7 +56,7 @@ mod tests {
     use crate::values::version::Version;
     use crate::wire::output::MOVED_BODY_BYTES_MIN;
 
-    const BARE: Defaults<'static> = Defaults { server_line: b"", date_line: b"", content_type: true };
+    const BARE: Defaults<'static> = Defaults::none(true);
 
     fn encode(method: &str, defaults: &Defaults<'_>, prepare: impl FnOnce(&mut Response)) -> String {
         let mut prepared = Response::new();
@@ -86,7 +86,7 @@ mod tests {
             |response| response.set_content_type("text/html"),
             "HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: 0\n\n",
         );
-        let untyped = Defaults { content_type: false, ..BARE };
+        let untyped = Defaults::none(false);
         let sent = encode("GET", &untyped, |response| response.set_body("hello"));
         assert_eq!(sent, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
     }

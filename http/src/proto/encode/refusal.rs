@@ -12,8 +12,8 @@ pub(crate) fn append_refusal(
     defaults: &Defaults<'_>,
 ) {
     status::append_line(buffer, status, b"");
-    buffer.extend_from_slice(defaults.server_line);
-    buffer.extend_from_slice(defaults.date_line);
+    buffer.extend_from_slice(defaults.server_line());
+    buffer.extend_from_slice(defaults.date_line());
     if !text.is_empty() {
         buffer.extend_from_slice(DEFAULT_TYPE_LINE);
     }
@@ -35,7 +35,7 @@ mod tests {
         let refusal = |error: ProtoError, is_head| {
             let mut sent = Vec::new();
             let status = error.status();
-            append_refusal(&mut sent, status, refusal_text(status), is_head, &Defaults::default());
+            append_refusal(&mut sent, status, refusal_text(status), is_head, &Defaults::none(false));
             String::from_utf8(sent).expect("a response of text")
         };
         for (error, status, text) in [

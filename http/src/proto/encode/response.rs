@@ -72,10 +72,16 @@ pub(crate) fn append_response_head(
     };
 
     buffer.reserve(HEAD_BYTES_USUAL);
-    status::append_line(buffer, head.status, head.reason);
-    let may_have_content = framing.announces_length || framing.chunked || framing.ending.is_some();
-    let default_type = defaults.content_type && may_have_content && length != Some(0);
-    append_leading_fields(buffer, &found, default_type, defaults);
+    append_start(buffer, head, &found, defaults);
+    match found.content_type {
+        Some(content_type) => append_field(buffer, b"Content-Type", content_type),
+        None => {
+            let may_have_content = framing.announces_length || framing.chunked || framing.ending.is_some();
+            if defaults.content_type && may_have_content && length != Some(0) {
+                buffer.extend_from_slice(DEFAULT_TYPE_LINE);
+            }
+        }
+    }
     if found.has_content_encoding {
         append_kind(buffer, head.fields, Kind::ContentEncoding);
     }
@@ -100,26 +106,25 @@ pub(crate) fn append_response_head(
     connection.close
 }
 
-/// Appends the fields that come first: each the message's own, or the server's for it.
+/// Appends the status line, `Server` and `Date`: each field the message's own, or the server's for it.
 #[inline(always)]
-fn append_leading_fields(
+fn append_start(
     buffer: &mut Vec<u8>,
+    head: &ResponseHead<'_>,
     found: &FieldsSeen<'_>,
-    default_type: bool,
     defaults: &Defaults<'_>,
 ) {
+    if head.status == 200 && head.reason.is_empty() && found.server.is_none() && found.date.is_none() {
+        return buffer.extend_from_slice(defaults.start_of_ok());
+    }
+    status::append_line(buffer, head.status, head.reason);
     match found.server {
         Some(server) => append_field(buffer, b"Server", server),
-        None => buffer.extend_from_slice(defaults.server_line),
+        None => buffer.extend_from_slice(defaults.server_line()),
     }
     match found.date {
         Some(date) => append_field(buffer, b"Date", date),
-        None => buffer.extend_from_slice(defaults.date_line),
-    }
-    match found.content_type {
-        Some(content_type) => append_field(buffer, b"Content-Type", content_type),
-        None if default_type => buffer.extend_from_slice(DEFAULT_TYPE_LINE),
-        None => {}
+        None => buffer.extend_from_slice(defaults.date_line()),
     }
 }
 
@@ -138,7 +143,7 @@ fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: Fields<'_>) {
 pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, head: &ResponseHead<'_>) -> bool {
     let framing = response_out(b"GET", Version::Http11, head.status, head.length);
     let connection = ConnectionField { close: framing.close, keep_alive: false, upgrade: true };
-    let defaults = Defaults { content_type: true, ..Defaults::default() };
+    let defaults = Defaults::none(true);
     append_response_head(buffer, head, framing, connection, &defaults);
     framing.ending.is_some()
 }
