@@ -1,7 +1,7 @@
 //! What is known about the connection that a request came in on.
 
 use super::credentials::PeerCredentials;
-use super::packed::{PackedAddress, PackedTime};
+use super::packed::{Opened, PackedAddress};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -22,12 +22,17 @@ const _: () = assert!(size_of::<Peer>() == size_of::<PackedAddress>());
 /// Facts about the connection that a request came in on.
 #[derive(Clone, Debug)]
 pub struct ConnInfo {
+    facts: ConnFacts,
+    pub(super) request_number: u64,
+}
+
+/// What a [`ConnInfo`] is made of, without a request: every parked connection has these.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnFacts {
     id: u64,
     peer: Peer,
     local_addr: Option<PackedAddress>,
-    opened: PackedTime,
-    is_tls: bool,
-    pub(super) request_number: u64,
+    opened: Opened,
 }
 
 impl ConnInfo {
@@ -38,7 +43,9 @@ impl ConnInfo {
         is_tls: bool,
     ) -> Self {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Self { is_tls, ..Self::new(id, remote_addr, local_addr, SystemTime::now()) }
+        let mut info = Self::new(id, remote_addr, local_addr, SystemTime::now());
+        info.facts.opened = Opened::new(info.time(), is_tls);
+        info
     }
 
     /// A connection with number `id` that was opened at `opened` and, where there are any, the addresses of its ends.
@@ -50,56 +57,53 @@ impl ConnInfo {
     ) -> Self {
         let peer = remote_addr.map_or(Peer::Unknown, |address| Peer::At(address.into()));
         let local_addr = local_addr.map(Into::into);
-        Self { id, peer, local_addr, opened: opened.into(), is_tls: false, request_number: 0 }
+        ConnFacts { id, peer, local_addr, opened: Opened::new(opened, false) }.into()
     }
 
     /// The same with what is known of a peer on a Unix domain socket, unless an address is.
-    pub(crate) fn with_credentials(self, credentials: Option<PeerCredentials>) -> Self {
-        match (self.peer, credentials) {
-            (Peer::Unknown, Some(process)) => Self { peer: Peer::Process(process), ..self },
-            _ => self,
+    pub(crate) fn with_credentials(mut self, credentials: Option<PeerCredentials>) -> Self {
+        if let (Peer::Unknown, Some(process)) = (self.facts.peer, credentials) {
+            self.facts.peer = Peer::Process(process);
         }
+        self
+    }
+
+    /// What it is made of.
+    pub(crate) fn facts(&self) -> &ConnFacts {
+        &self.facts
     }
 
     /// The connection's number, unique within the process.
     pub fn id(&self) -> u64 {
-        self.id
+        self.facts.id
     }
 
     /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says; `None` when it
     /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
-        match self.peer {
-            Peer::At(address) => Some(address.into()),
-            Peer::Unknown | Peer::Process(_) => None,
-        }
-    }
-
-    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6.
-    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
-        self.remote_addr().map(|address| address.ip().to_canonical())
+        self.facts.remote_addr()
     }
 
     /// Our own address; `None` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.local_addr.map(Into::into)
+        self.facts.local_addr.map(Into::into)
     }
 
     /// When the connection was opened.
     pub fn time(&self) -> SystemTime {
-        self.opened.into()
+        self.facts.opened.time()
     }
 
     /// Whether the connection is encrypted by TLS, as far as the server was told.
     pub fn is_tls(&self) -> bool {
-        self.is_tls
+        self.facts.opened.is_tls()
     }
 
     /// Who was at the other end of a Unix domain socket when the connection was made, as the system says; `None` on every
     /// other connection, where [`ConnOptions`](crate::ConnOptions) gave an address, and on systems other than Linux and
     /// Android.
     pub fn peer_credentials(&self) -> Option<PeerCredentials> {
-        match self.peer {
+        match self.facts.peer {
             Peer::Process(process) => Some(process),
             Peer::Unknown | Peer::At(_) => None,
         }
@@ -118,6 +122,32 @@ impl ConnInfo {
     /// The number of the request on this connection, from 1.
     pub fn request_number(&self) -> u64 {
         self.request_number
+    }
+}
+
+impl ConnFacts {
+    /// The connection's number.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn remote_addr(&self) -> Option<SocketAddr> {
+        match self.peer {
+            Peer::At(address) => Some(address.into()),
+            Peer::Unknown | Peer::Process(_) => None,
+        }
+    }
+
+    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6.
+    pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
+        self.remote_addr().map(|address| address.ip().to_canonical())
+    }
+}
+
+/// Before its first request.
+impl From<ConnFacts> for ConnInfo {
+    fn from(facts: ConnFacts) -> Self {
+        Self { facts, request_number: 0 }
     }
 }
 

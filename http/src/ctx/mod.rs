@@ -29,6 +29,7 @@ mod respond;
 mod time_limit;
 mod user_values;
 
+pub(crate) use conn_info::ConnFacts;
 pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;
 pub(crate) use forms::FormValue;
@@ -218,8 +219,8 @@ impl RequestCtx {
     }
 
     /// Says which connection is served from now on.
-    pub(crate) fn set_conn(&mut self, conn: &ConnInfo) {
-        self.conn.clone_from(conn);
+    pub(crate) fn set_conn(&mut self, conn: &ConnFacts) {
+        self.conn = (*conn).into();
     }
 
     /// Says which request of the connection this is, from 1, and when it came.
@@ -396,7 +397,7 @@ mod tests {
             ("0.0.0.0:0".into(), "0.0.0.0:0".into())
         );
         let address = SocketAddr::from(([1, 2, 3, 4], 8765));
-        ctx.set_conn(&ConnInfo::new(7, Some(address), None, SystemTime::UNIX_EPOCH));
+        ctx.set_conn(ConnInfo::new(7, Some(address), None, SystemTime::UNIX_EPOCH).facts());
         ctx.begin(3, SystemTime::UNIX_EPOCH);
         assert_eq!((ctx.conn_id(), ctx.conn_request_num(), ctx.remote_addr()), (7, 3, address));
         assert_eq!((ctx.conn().remote_addr(), ctx.conn().local_addr()), (Some(address), None));
@@ -405,7 +406,7 @@ mod tests {
     #[test]
     fn a_reset_keeps_the_unread_input_and_the_connection() {
         let mut ctx = received("GET /first HTTP/1.1\r\nHost: h\r\n\r\nGET /second");
-        ctx.set_conn(&ConnInfo::new(7, None, None, SystemTime::UNIX_EPOCH));
+        ctx.set_conn(ConnInfo::new(7, None, None, SystemTime::UNIX_EPOCH).facts());
         ctx.set_body("body");
         ctx.reset();
         assert_eq!((ctx.method(), ctx.path(), ctx.response.body()), ("", "", &b""[..]));

@@ -1,4 +1,4 @@
-//! What every parked connection knows about itself, in few bytes: addresses and times.
+//! What every parked connection knows about itself, in few bytes: addresses, and when and how it was opened.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::{Duration, SystemTime};
@@ -48,20 +48,24 @@ impl From<PackedAddress> for SocketAddr {
     }
 }
 
-/// A time of day in 8 bytes, good until the year 2554; earlier than 1970 it is 1970.
+/// A time of day, good until the year 2262, earlier than 1970 it is 1970; and whether the connection is encrypted. In
+/// 8 bytes: the lowest bit is not the time's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PackedTime(u64);
+pub(super) struct Opened(u64);
 
-impl From<SystemTime> for PackedTime {
-    fn from(time: SystemTime) -> Self {
+impl Opened {
+    pub(super) fn new(time: SystemTime, is_tls: bool) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+        let nanos = u64::try_from(since.as_nanos()).map_or(u64::MAX >> 1, |nanos| nanos.min(u64::MAX >> 1));
+        Self(nanos << 1 | u64::from(is_tls))
     }
-}
 
-impl From<PackedTime> for SystemTime {
-    fn from(PackedTime(nanos): PackedTime) -> Self {
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+    pub(super) fn time(self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0 >> 1)
+    }
+
+    pub(super) fn is_tls(self) -> bool {
+        self.0 & 1 != 0
     }
 }
 
@@ -90,10 +94,16 @@ mod tests {
         for time in
             [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::new(1_800_000_000, 123_456_789)]
         {
-            assert_eq!(SystemTime::from(PackedTime::from(time)), time);
+            for is_tls in [false, true] {
+                let opened = Opened::new(time, is_tls);
+                assert_eq!((opened.time(), opened.is_tls()), (time, is_tls));
+            }
         }
         let earlier = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
-        assert_eq!(SystemTime::from(PackedTime::from(earlier)), SystemTime::UNIX_EPOCH);
-        assert_eq!(size_of::<PackedTime>(), 8);
+        assert_eq!(Opened::new(earlier, false).time(), SystemTime::UNIX_EPOCH);
+        let beyond = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 34);
+        let last = Opened::new(beyond, true);
+        assert!(last.is_tls() && last.time() < beyond && last.time() > SystemTime::UNIX_EPOCH);
+        assert_eq!(size_of::<Opened>(), 8);
     }
 }

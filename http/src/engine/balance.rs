@@ -20,10 +20,10 @@ pub(crate) fn park(
     mut conn: Box<Conn>,
     now: Millis,
 ) -> Result<(), Box<Conn>> {
-    let settings = &engine.service.settings;
+    let service = &*engine.service;
     if shard.note_busy(&mut conn, now) {
         if let Some(other) = better_shard(engine, shard, now) {
-            match shard.move_to(other, conn, now, settings) {
+            match shard.move_to(other, conn, now, service) {
                 Moved::ToOther => return Ok(()),
                 Moved::Not(stays) => conn = stays,
                 Moved::Broken(conn) => {
@@ -33,7 +33,7 @@ pub(crate) fn park(
             }
         }
     }
-    shard.park(conn, now, settings)
+    shard.park(conn, now, service)
 }
 
 /// The shard that this one's connections compare it with in this period, if it is to be preferred.

@@ -255,8 +255,8 @@ impl Driver<'_> {
         let mut left = Vec::new();
         let polls = timeout == Some(Duration::ZERO);
         self.shard.wait(timeout, &mut left);
-        work.moment = self.engine.clock.now();
         let now = Instant::now();
+        work.moment = self.engine.clock.at(now);
         if polls {
             self.timing.pass_ends(now);
         }

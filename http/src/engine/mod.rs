@@ -68,6 +68,7 @@ use std::time::Instant;
 
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
 
+use crate::ctx::ConnInfo;
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
@@ -244,8 +245,8 @@ impl Engine {
 
     /// The same, and gives the caller what observers are to be told.
     fn end(&self, shard: &Shard, mut conn: Box<Conn>) -> Option<News> {
-        let news = conn.exchange.last_news(&conn.info, &self.service, ConnState::Closed);
-        let address = conn.info.peer_ip();
+        let news = conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed);
+        let address = conn.facts.peer_ip();
         shard.close(conn);
         self.admission.leave(address);
         news
@@ -254,10 +255,10 @@ impl Engine {
     /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no
     /// more here.
     fn give_away(&self, shard: &Shard, mut conn: Box<Conn>) {
-        let (kept, info) = (conn.exchange.take_kept(), conn.info.clone());
+        let (kept, info) = (conn.exchange.take_kept(), ConnInfo::from(conn.facts));
         let news = conn.exchange.last_news(&info, &self.service, ConnState::Hijacked);
         let given = shard.give_away(conn);
-        self.admission.leave(info.peer_ip());
+        self.admission.leave(info.facts().peer_ip());
         match given {
             Ok((transport, received)) => {
                 hijacking::give_away(GivenAway { transport, received, kept, news }, &info, &self.service);

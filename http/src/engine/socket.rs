@@ -1,6 +1,8 @@
 //! The sockets that shards serve, behind one type.
 
-use std::io::{self, IoSlice, Read, Write};
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+use std::io::Read;
+use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
 use std::time::Duration;
 
@@ -8,7 +10,9 @@ use mio::event::Source;
 use mio::{Interest, Registry, Token};
 use rustix::event::PollFlags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use rustix::fd::AsFd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 use socket2::SockRef;
 
@@ -26,9 +30,9 @@ pub(crate) enum Socket {
 impl Transport for Socket {
     fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
-            Socket::Tcp(socket) => (&*socket).read(room),
+            Socket::Tcp(socket) => receive(socket, room),
             #[cfg(unix)]
-            Socket::Unix(socket) => (&*socket).read(room),
+            Socket::Unix(socket) => receive(socket, room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
         Ok(ReadCount { count, is_drained: count < room.len() })
@@ -37,10 +41,10 @@ impl Transport for Socket {
     fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
         match self {
-            Socket::Tcp(socket) if second.is_empty() => (&*socket).write(first),
+            Socket::Tcp(socket) if second.is_empty() => send_one(socket, first),
             Socket::Tcp(socket) => (&*socket).write_vectored(&both),
             #[cfg(unix)]
-            Socket::Unix(socket) if second.is_empty() => (&*socket).write(first),
+            Socket::Unix(socket) if second.is_empty() => send_one(socket, first),
             #[cfg(unix)]
             Socket::Unix(socket) => (&*socket).write_vectored(&both),
         }
@@ -122,6 +126,31 @@ impl Transport for Socket {
     }
 }
 
+/// Reads without what the standard library and the C library put around the call: points at which a thread can be
+/// cancelled, which ours never is.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn receive(socket: impl AsFd, room: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, room, RecvFlags::empty())?.1)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn receive(mut socket: impl Read, room: &mut [u8]) -> io::Result<usize> {
+    socket.read(room)
+}
+
+/// Writes, in the same way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[inline]
+fn send_one(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send_one(mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
+    socket.write(bytes)
+}
+
 impl Socket {
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
@@ -170,7 +199,7 @@ impl Source for Socket {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::io::Seek;
+    use std::io::{Read, Seek};
     use std::net::{TcpListener, TcpStream};
 
     /// Both ends of a connection: ours, on which small packets do not wait, and the peer's, which does not block.

@@ -9,6 +9,7 @@
 //!
 //! [`Exchange`]: crate::serve::exchange::Exchange
 
+use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::dispatch::predict::{Judgement, Route};
 use crate::engine::shard::clock::Awaits;
@@ -79,7 +80,7 @@ pub(crate) fn serve<H: Host>(
 ) -> TurnEnd<H::HandOver> {
     host.serves(conn.course.route);
     conn.clock.wait_ended(work.moment.millis);
-    work.open(&conn.info, &mut conn.pending);
+    work.open(&conn.facts, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(conn, work, host, end)
 }
@@ -87,7 +88,7 @@ pub(crate) fn serve<H: Host>(
 /// Gives up a connection, and what is left with it.
 pub(crate) fn abandon<H: Host>(conn: &mut Conn, work: &mut Workspace, host: &mut H) -> TurnEnd<H::HandOver> {
     host.serves(conn.course.route);
-    work.open(&conn.info, &mut conn.pending);
+    work.open(&conn.facts, &mut conn.pending);
     leave(conn, work, host, TurnEnd::Close)
 }
 
@@ -122,7 +123,7 @@ pub(crate) fn end_overdue<H: Host>(
     host: &mut H,
     now: Millis,
 ) -> TurnEnd<H::HandOver> {
-    if conn.next_deadline(now, &engine.service.settings) > now {
+    if conn.next_deadline(now, &engine.service) > now {
         return TurnEnd::Park;
     }
     if matches!(conn.awaits, Awaits::FirstPart | Awaits::Source) {
@@ -136,7 +137,7 @@ pub(crate) fn end_overdue<H: Host>(
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
         return abandon(conn, work, host);
     }
-    work.open(&conn.info, &mut conn.pending);
+    work.open(&conn.facts, &mut conn.pending);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(conn, work, host, end)
@@ -243,7 +244,7 @@ impl<H: Host> Turn<'_, H> {
         if self.conn.course.is_turned_away && exchange.are_news_handed_over() {
             // Nobody came to tell them in time: they go to whoever comes free, and the connection goes on.
             self.conn.course.is_turned_away = false;
-            let news = exchange.take_news(&self.conn.info, &self.engine.service);
+            let news = exchange.take_news(&self.conn.facts.into(), &self.engine.service);
             self.host.forget(news);
             return None;
         }
@@ -293,7 +294,7 @@ impl<H: Host> Turn<'_, H> {
         self.conn.course.is_read_ahead = false;
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let service = &*self.engine.service;
-        let patience = exchange.patience(&service.settings.timeouts);
+        let patience = exchange.patience(service);
         let answered = exchange.answer(self.work, service, &sock.transport, &patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
@@ -329,7 +330,7 @@ impl<H: Host> Turn<'_, H> {
     fn note_route(&mut self) -> Route {
         let request = &self.work.ctx.request;
         self.conn.course.route =
-            self.engine.dispatch.predictor.route(request.method(), request.request_uri());
+            self.engine.dispatch.predictor.route(request.method_bytes(), request.request_uri());
         self.conn.course.route
     }
 
@@ -468,33 +469,33 @@ impl<H: Host> Turn<'_, H> {
         }
         let conn = &mut *self.conn;
         let input = self.work.ctx.request.input_mut();
-        let mut lingered = match conn.lingered {
-            Some(lingered) => lingered,
-            None => {
-                if !conn.exchange.may_be_sending(input) {
-                    match conn.sock.read(input.space(READ_ROOM)) {
-                        Ok(Some(1..)) => {}
-                        Ok(_) | Err(_) => return TurnEnd::Close,
-                    }
-                }
-                if conn.sock.transport.shutdown_write().is_err() {
+        if conn.awaits != Awaits::LingerEnd {
+            if !conn.exchange.may_be_sending(input) {
+                // What there was has been read, and there will be no more.
+                if !conn.sock.readable && conn.exchange.peer_is_done() {
                     return TurnEnd::Close;
                 }
-                0
+                match conn.sock.read(input.space(READ_ROOM)) {
+                    Ok(Some(1..)) => {}
+                    Ok(_) | Err(_) => return TurnEnd::Close,
+                }
             }
-        };
+            if conn.sock.transport.shutdown_write().is_err() {
+                return TurnEnd::Close;
+            }
+            conn.awaits = Awaits::LingerEnd;
+        }
         input.clear();
-        while conn.sock.readable && lingered < LINGER_BYTES {
+        while conn.sock.readable && conn.lingered < LINGER_BYTES {
             match conn.sock.read(input.space(READ_ROOM)) {
                 Ok(Some(count @ 1..)) => {
-                    lingered = lingered.saturating_add(u32::try_from(count).unwrap_or(u32::MAX))
+                    let count = u32::try_from(count).unwrap_or(u32::MAX);
+                    conn.lingered = conn.lingered.saturating_add(count);
                 }
                 Ok(None) => {}
                 Ok(Some(_)) | Err(_) => return TurnEnd::Close,
             }
         }
-        conn.lingered = Some(lingered);
-        conn.awaits = Awaits::LingerEnd;
         if conn.sock.readable { TurnEnd::Close } else { TurnEnd::Park }
     }
 
@@ -521,7 +522,7 @@ impl<H: Host> Turn<'_, H> {
     /// The connection cannot be used any more. That is mostly the client's doing, and nobody's concern.
     fn broken(&self, error: &dyn std::error::Error) -> TurnEnd<H::HandOver> {
         if self.engine.service.settings.logging.all_errors {
-            let info = &self.conn.info;
+            let info = ConnInfo::from(self.conn.facts);
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             log::warn!(
                 target: "anthill_http::connection",
@@ -542,16 +543,17 @@ impl<H: Host> Turn<'_, H> {
 mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
-    use crate::ctx::{ConnInfo, RequestCtx};
+    use crate::ctx::RequestCtx;
     use crate::engine::shard::clock::ConnClock;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::shard::{Next, Shard};
     use crate::engine::socket::Socket;
     use crate::serve::service::Service;
     use crate::wire::transport::{ReadCount, Transport};
-    use std::io::{self, Read, Write};
+    use std::io::{self, ErrorKind, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
 
     /// Runs everything itself.
     struct Itself;
@@ -596,11 +598,40 @@ mod tests {
         fn shut_down(&self) {}
     }
 
+    /// A peer that says something at once, and then nothing.
+    struct Says {
+        what: &'static [u8],
+        reads: AtomicUsize,
+    }
+
+    impl Transport for Says {
+        fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+            if self.reads.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            room[..self.what.len()].copy_from_slice(self.what);
+            Ok(ReadCount { count: self.what.len(), is_drained: true })
+        }
+
+        fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
+            Ok(first.len() + second.len())
+        }
+
+        fn shut_down(&self) {}
+    }
+
     const UPLOAD: &[u8] = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n";
 
     /// Calls `check` with a connection that is out, whose peer has sent the head of an upload, and with the peer.
     fn with_connection(check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream)) {
         let options = ServerBuilder::default().shards(1).stream_request_body(true).body_read_ahead(1 << 20);
+        with_options(options, check);
+    }
+
+    fn with_options(
+        options: ServerBuilder,
+        check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream),
+    ) {
         let settings = options.resolve().expect("options that go together");
         let engine = Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut RequestCtx| {}))));
         let engine = engine.expect("threads and pollers");
@@ -638,7 +669,7 @@ mod tests {
     fn a_first_part_that_is_late_is_no_reason_to_give_up() {
         with_connection(|engine, conn, work, mut peer| {
             serve_to_first_part(engine, conn, work);
-            let due = conn.next_deadline(5, &engine.service.settings);
+            let due = conn.next_deadline(5, &engine.service);
             assert_ne!(due, NEVER);
             // Whoever was kept from running for so long may be a worker, too.
             assert_eq!(end_overdue(engine, conn, work, &mut Itself, due + 1000), TurnEnd::Park);
@@ -657,6 +688,37 @@ mod tests {
             conn.sock.readable = true;
             assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Yield);
         });
+    }
+
+    #[test]
+    fn whoever_has_said_that_nothing_follows_is_not_read_from_again() {
+        const LAST: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+        const OF_OLD: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+        const NOT_LAST: &[u8] = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+        const FOLLOWED: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /";
+        for (what, keeps, end, reads) in [
+            (LAST, true, TurnEnd::Close, 1),
+            (OF_OLD, true, TurnEnd::Close, 1),
+            // It is we who end this one, so there may be more.
+            (NOT_LAST, false, TurnEnd::Close, 2),
+            // Something is there that closing would answer by a reset.
+            (FOLLOWED, true, TurnEnd::Park, 1),
+        ] {
+            with_options(
+                ServerBuilder::default().shards(1).keep_alive(keeps),
+                |engine, conn, work, _peer| {
+                    let says = Arc::new(Says { what, reads: AtomicUsize::new(0) });
+                    conn.sock.transport = says.clone();
+                    assert_eq!(serve(engine, conn, work, &mut Itself), end);
+                    assert_eq!(
+                        says.reads.load(Ordering::Relaxed),
+                        reads,
+                        "{}",
+                        String::from_utf8_lossy(what)
+                    );
+                },
+            );
+        }
     }
 
     #[test]

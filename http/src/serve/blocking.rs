@@ -44,14 +44,14 @@ pub(crate) fn serve(
     let UserStream { transport, socket, .. } = stream;
     work.moment = Moment::at(info.time());
     work.attendant.is_here();
-    work.open(info, &mut Pending::default());
+    work.open(info.facts(), &mut Pending::default());
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let exchange = Exchange::new(info.id());
     let mut driver = BlockingDriver {
         lent: LentTransport::new(transport.clone()),
         transport: &transport,
         awaited: Expects::FirstRequest,
-        usual_patience: exchange.patience(&service.settings.timeouts).without_limits(),
+        usual_patience: service.patience.without_limits(),
         exchange,
         work,
         service,
@@ -252,7 +252,7 @@ impl BlockingDriver<'_> {
     /// the transport has returned.
     #[inline(never)]
     fn own_patience(&self) -> Patience {
-        self.exchange.patience(&self.service.settings.timeouts).without_limits()
+        self.exchange.patience(self.service).without_limits()
     }
 
     /// Begins the peer's time when it is something else that is waited for.

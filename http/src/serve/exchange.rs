@@ -124,6 +124,18 @@ pub(crate) enum Expects {
 }
 
 impl Expects {
+    /// The number of the request that it is, or belongs to.
+    pub(crate) fn request(self) -> u32 {
+        match self {
+            Self::FirstRequest => 0,
+            Self::NextRequest(number)
+            | Self::Head(number)
+            | Self::Body(number)
+            | Self::AcceptedBody(number)
+            | Self::UnreadBody(number) => number,
+        }
+    }
+
     /// Whether it is a body, of whatever request, that has to come with some speed.
     pub(crate) fn is_body(self) -> bool {
         matches!(self, Self::Body(_) | Self::AcceptedBody(_) | Self::UnreadBody(_))
@@ -164,6 +176,14 @@ struct Apart {
 }
 
 impl Patience {
+    /// That with the peer of a request for which `config` says what is different from what the `server` has.
+    pub(crate) fn of(config: &RequestConfig, server: &Timeouts) -> Self {
+        Self {
+            read: config.reading(server.read, server.body_rate),
+            write: config.writing(server.write, server.response_rate),
+        }
+    }
+
     /// The same with no limits of time: of a transport that has its own.
     pub(crate) fn without_limits(self) -> Self {
         Self { read: self.read.without_limit(), write: self.write.without_limit() }
@@ -715,18 +735,22 @@ impl Exchange {
         self.stage == ConnStage::ClosingMidRequest || !input.is_empty()
     }
 
+    /// Whether the peer has said that it sends nothing more.
+    pub(crate) fn peer_is_done(&self) -> bool {
+        self.session.peer_is_done()
+    }
+
     /// Whether something may be different for the request under way.
     pub(crate) fn has_own_config(&self) -> bool {
         self.apart.is_some()
     }
 
-    /// How slow the peer may be in sending the rest of the request under way, and in taking its response, where the
-    /// server's timeouts and rates are these.
-    pub(crate) fn patience(&self, server: &Timeouts) -> Patience {
-        let config = self.config();
-        Patience {
-            read: config.reading(server.read, server.body_rate),
-            write: config.writing(server.write, server.response_rate),
+    /// How slow the peer may be in sending the rest of the request under way, and in taking its response.
+    #[inline]
+    pub(crate) fn patience<'a>(&self, service: &'a Service) -> Cow<'a, Patience> {
+        match &self.apart {
+            None => Cow::Borrowed(&service.patience),
+            Some(apart) => Cow::Owned(Patience::of(&apart.config, &service.settings.timeouts)),
         }
     }
 

@@ -72,7 +72,14 @@ impl Clock {
     /// This moment.
     #[inline]
     pub(crate) fn now(self) -> Moment {
-        Moment { millis: self.millis(), ..Moment::at(SystemTime::now()) }
+        self.at(Instant::now())
+    }
+
+    /// This moment, of which somebody has just read the clock that only goes forward.
+    #[inline]
+    pub(crate) fn at(self, now: Instant) -> Moment {
+        let millis = millis_of(now.saturating_duration_since(self.started));
+        Moment { millis, ..Moment::at(SystemTime::now()) }
     }
 
     /// How long it has run.
@@ -90,8 +97,14 @@ impl Clock {
     /// The same in milliseconds.
     #[inline]
     pub(crate) fn millis(self) -> u64 {
-        u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+        millis_of(self.elapsed())
     }
+}
+
+/// Whole milliseconds, without a division of 128 bits.
+#[inline]
+fn millis_of(elapsed: Duration) -> u64 {
+    elapsed.as_secs().saturating_mul(1000).saturating_add(u64::from(elapsed.subsec_millis()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What every driver of a server's connections needs: the options, the handler, the counters.
 
 use crate::config::hooks::BoxedHandler;
+use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::{CutTransport, Handler, TimedThreads};
 use crate::serve::counters::Counters;
+use crate::serve::exchange::Patience;
 use crate::serve::in_flight::Places;
 use crate::serve::moment::Clock;
 use crate::serve::tally::Tallies;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 /// A server's constant part, shared by all its lives and drivers.
 pub(crate) struct Service {
     pub(crate) settings: Settings,
+    /// With the peers of requests for which nothing else was said.
+    pub(crate) patience: Patience,
     pub(crate) handler: Arc<dyn Handler>,
     /// Where handlers run that are waited for only so long.
     pub(crate) timed: TimedThreads,
@@ -32,6 +36,7 @@ impl Service {
     /// One that has counted nothing yet.
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
         Self {
+            patience: Patience::of(&RequestConfig::NOTHING, &settings.timeouts),
             settings,
             handler: Arc::from(handler),
             timed: TimedThreads::default(),

@@ -1,7 +1,7 @@
 //! What a thread needs to serve connections, whichever they are: a request context and buffers. Kept in a pool, so
 //! serving allocates nothing in the long run, and idle connections own nothing.
 
-use crate::ctx::{ConnInfo, RequestCtx};
+use crate::ctx::{ConnFacts, RequestCtx};
 use crate::message::request::Request;
 use crate::proto::DefaultFields;
 use crate::serve::in_flight::Attendant;
@@ -160,9 +160,9 @@ impl Workspace {
         self.tally.moved(received, sent);
     }
 
-    /// Brings in the connection `info` with what it has left over.
-    pub(crate) fn open(&mut self, info: &ConnInfo, pending: &mut Pending) {
-        self.ctx.set_conn(info);
+    /// Brings in the connection of these facts with what it has left over.
+    pub(crate) fn open(&mut self, facts: &ConnFacts, pending: &mut Pending) {
+        self.ctx.set_conn(facts);
         let mut left = pending.0.take();
         if let Some(left) = left.as_deref_mut() {
             if !left.output.is_empty() {
@@ -195,6 +195,10 @@ impl Workspace {
     /// buffer that they are in.
     pub(crate) fn close(&mut self, pending: &mut Pending) {
         self.count_bytes();
+        if self.ctx.request.input().is_empty() && self.output.is_empty() {
+            // As nearly always.
+            return self.tidy_up();
+        }
         let input = left_over(self.ctx.request.input_mut(), self.buffer_size);
         self.leave(pending, input, None);
     }
@@ -217,17 +221,11 @@ impl Workspace {
     }
 
     fn leave(&mut self, pending: &mut Pending, input: Input, held: Option<Box<Request>>) {
-        if self.output.is_empty() && input.is_empty() && held.is_none() {
-            self.output.clear();
-        } else {
-            let mut left = LeftOver { input, output: Output::default(), held };
-            if self.output.is_empty() {
-                self.output.clear();
-            } else {
-                std::mem::swap(&mut self.output, &mut left.output);
-            }
-            pending.0 = Some(Box::new(left));
+        let mut left = LeftOver { input, output: Output::default(), held };
+        if !self.output.is_empty() {
+            std::mem::swap(&mut self.output, &mut left.output);
         }
+        pending.0 = Some(Box::new(left));
         self.tidy_up();
     }
 

@@ -56,7 +56,7 @@ impl<'a> Reception<'a> {
     /// Gives a new connection to a shard, or refuses it.
     pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
         let engine = self.engine;
-        let address = info.peer_ip();
+        let address = info.facts().peer_ip();
         if let Err(refused) = self.admit(address) {
             return self.refuse(transport, &info, refused);
         }

@@ -97,11 +97,12 @@ impl Predictor {
     }
 
     /// The route of a request.
-    pub(crate) fn route(&self, method: &str, target: &[u8]) -> Route {
+    #[inline]
+    pub(crate) fn route(&self, method: &[u8], target: &[u8]) -> Route {
         let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
         let first = target.iter().skip(1).position(is_end).map_or(target.len(), |end| end + 1);
         let (first, rest) = target.split_at(first);
-        let prefix = hash(hash(self.seed, method.as_bytes()), first);
+        let prefix = hash(hash(self.seed, method), first);
         let own = match rest.split_first() {
             Some((b'/', second)) => {
                 let end = second.iter().position(is_end).unwrap_or(second.len());
@@ -232,7 +233,7 @@ mod tests {
     #[test]
     fn a_route_is_method_and_two_segments() {
         let predictor = Predictor::new();
-        let route = |method, target: &str| predictor.route(method, target.as_bytes());
+        let route = |method: &str, target: &str| predictor.route(method.as_bytes(), target.as_bytes());
         assert_eq!(route("GET", "/api/users/17?x=1"), route("GET", "/api/users/18"));
         assert_eq!(route("GET", "/sleep?ms=1"), route("GET", "/sleep?ms=2"));
         assert_eq!(route("GET", "/a/b#x"), route("GET", "/a/b"));
@@ -254,7 +255,7 @@ mod tests {
     #[test]
     fn a_route_that_blocks_is_forgotten_after_two_hundred_fast_runs() {
         let predictor = Predictor::new();
-        let route = predictor.route("GET", b"/");
+        let route = predictor.route(b"GET", b"/");
         assert_eq!(predictor.judge(route), Judgement::Unknown);
         predictor.surprised(route);
         assert_eq!(predictor.doubt(route), Doubt::Great);
@@ -280,7 +281,7 @@ mod tests {
     #[test]
     fn a_fast_route_that_is_slow_once_is_soon_believed_again_and_twice_is_not() {
         let predictor = Predictor::new();
-        let route = predictor.route("GET", b"/");
+        let route = predictor.route(b"GET", b"/");
         let recovers_after = |runs: u8| {
             predictor.surprised(route);
             for _ in 0..runs {
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn hooks_are_routes_of_their_own() {
         let predictor = Predictor::new();
-        let route = predictor.route("GET", b"/");
+        let route = predictor.route(b"GET", b"/");
         predictor.surprised(route.of_hook());
         predictor.proved(route);
         assert_eq!(predictor.judge(route), Judgement::Fast);
@@ -310,15 +311,15 @@ mod tests {
     #[test]
     fn engine_f1_what_blocks_whatever_its_second_segment_is_blocks_the_first_time_already() {
         let predictor = Predictor::new();
-        let fast = predictor.route("GET", b"/");
+        let fast = predictor.route(b"GET", b"/");
         predictor.proved(fast);
         for id in 0..20_000 {
-            let route = predictor.route("GET", format!("/users/{id}").as_bytes());
+            let route = predictor.route(b"GET", format!("/users/{id}").as_bytes());
             assert_eq!(predictor.judge(route) == Judgement::Blocks, id > 0, "{id}");
             predictor.surprised(route);
         }
         assert_eq!(predictor.judge(fast), Judgement::Fast, "however many there are");
-        let other = predictor.route("GET", b"/others/1");
+        let other = predictor.route(b"GET", b"/others/1");
         assert_eq!(predictor.judge(other), Judgement::Unknown);
     }
 }

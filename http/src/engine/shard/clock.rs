@@ -55,7 +55,8 @@ pub(crate) struct ConnClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WaitsFor {
     Peer(Expects),
-    FirstPart(Expects),
+    /// The first part of the body of the request of this number.
+    FirstPart(u32),
     LingerEnd,
     /// What comes behind the piece of this number of a streamed response.
     Source(u32),
@@ -116,7 +117,7 @@ impl ConnClock {
         &mut self,
         awaits: Awaits,
         expects: Expects,
-        patience: Patience,
+        patience: &Patience,
         timeouts: &Timeouts,
         now: Millis,
     ) -> Millis {
@@ -132,7 +133,9 @@ impl ConnClock {
                 self.runs_since = now;
                 self.left.next_try(patience.write).map_or(NEVER, |next_try| end_of(next_try, now))
             }
-            Awaits::FirstPart => after(self.since(WaitsFor::FirstPart(expects), now), Some(FIRST_PART)),
+            Awaits::FirstPart => {
+                after(self.since(WaitsFor::FirstPart(expects.request()), now), Some(FIRST_PART))
+            }
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
             // That has heartbeats instead, in `next_heartbeat`.
             Awaits::Source => NEVER,
@@ -166,21 +169,21 @@ impl ConnClock {
     fn since(&mut self, waits_for: WaitsFor, now: Millis) -> Millis {
         if waits_for != self.waits_for {
             self.left = Allowance::WHOLE;
+            if !waits_for.shares_time_of(self.waits_for) {
+                self.since = now;
+            }
+            self.waits_for = waits_for;
         }
-        if !waits_for.goes_on_from(self.waits_for) {
-            self.since = now;
-        }
-        self.waits_for = waits_for;
         self.since
     }
 }
 
 impl WaitsFor {
-    /// Whether its time began with that of `earlier`: head and body of a request have one limit together.
-    fn goes_on_from(self, earlier: Self) -> bool {
+    /// Whether its time began with that of `earlier`, another one: head and body of a request have one limit together.
+    fn shares_time_of(self, earlier: Self) -> bool {
         match (earlier, self) {
             (Self::Peer(Expects::Head(of)), Self::Peer(Expects::Body(behind))) => of == behind,
-            _ => self == earlier,
+            _ => false,
         }
     }
 }
@@ -198,7 +201,9 @@ pub(crate) fn first_deadline(now: Millis, timeouts: &Timeouts) -> Millis {
 /// So long after `from`. That was rounded down to the millisecond before, and a part of one counts as a whole one, so
 /// that no limit is cut short.
 fn after(from: Millis, limit: Option<Duration>) -> Millis {
-    let millis = |limit: Duration| u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(NEVER);
+    // Without a division of 128 bits: this is reckoned with each request.
+    let part = |limit: Duration| u64::from(limit.subsec_nanos().div_ceil(1_000_000));
+    let millis = |limit: Duration| limit.as_secs().saturating_mul(1000).saturating_add(part(limit));
     limit.map_or(NEVER, |limit| from.saturating_add(millis(limit)).saturating_add(1))
 }
 
@@ -206,7 +211,7 @@ fn after(from: Millis, limit: Option<Duration>) -> Millis {
 mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
-    use crate::serve::exchange::Exchange;
+    use crate::config::request_config::RequestConfig;
     use crate::wire::pace::{MinRate, Pace};
     use Expects::{AcceptedBody, Body, FirstRequest, Head, NextRequest, UnreadBody};
 
@@ -226,7 +231,7 @@ mod tests {
         Patience { read: Pace::new(millis(2000), None), write: Pace::new(millis(50), None) };
 
     fn next(clock: &mut ConnClock, awaits: Awaits, expects: Expects, now: Millis) -> Millis {
-        clock.next_deadline(awaits, expects, PATIENCE, &TIMEOUTS, now)
+        clock.next_deadline(awaits, expects, &PATIENCE, &TIMEOUTS, now)
     }
 
     #[test]
@@ -292,8 +297,8 @@ mod tests {
         }
 
         fn park(&mut self) -> Millis {
-            let patience = Exchange::new(0).patience(&self.timeouts);
-            self.clock.next_deadline(self.awaits, self.expects, patience, &self.timeouts, self.now)
+            let patience = Patience::of(&RequestConfig::NOTHING, &self.timeouts);
+            self.clock.next_deadline(self.awaits, self.expects, &patience, &self.timeouts, self.now)
         }
 
         /// When the connection is given up, if the peer makes so many bytes of progress each time, `until` at most.
@@ -374,7 +379,7 @@ mod tests {
         let patience = Patience { read: Pace::new(None, rate), write: Pace::default() };
         let mut clock = ConnClock::new(0, NEVER);
         let park = |clock: &mut ConnClock, expects, now| {
-            clock.next_deadline(Awaits::Input, expects, patience, &TIMEOUTS, now)
+            clock.next_deadline(Awaits::Input, expects, &patience, &TIMEOUTS, now)
         };
         assert_eq!(park(&mut clock, Body(0), 0), 1001);
         assert_eq!(park(&mut clock, Body(0), 900), 1001);

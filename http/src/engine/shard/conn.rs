@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use mio::event::Source;
 
-use crate::config::settings::Settings;
-use crate::ctx::ConnInfo;
+use crate::ctx::ConnFacts;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
@@ -17,6 +16,7 @@ use crate::engine::shard::idle::Idle;
 use crate::engine::shard::load::Period;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::{Exchange, Expects};
+use crate::serve::service::Service;
 use crate::serve::workspace::Pending;
 use crate::wire::output::Output;
 use crate::wire::transport::{Direction, ReadySet, Transport};
@@ -35,11 +35,11 @@ pub(crate) struct Conn {
     pub(crate) awaits: Awaits,
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
-    pub(crate) lingered: Option<u32>,
+    pub(crate) lingered: u32,
     /// The last period in which it had something to do, and was counted.
     pub(crate) busy_in: Period,
     pub(crate) course: Course,
-    pub(crate) info: ConnInfo,
+    pub(crate) facts: ConnFacts,
 }
 
 /// How the request of a connection comes to a thread.
@@ -59,32 +59,31 @@ impl Conn {
         token: Token,
         shard: u32,
         transport: Arc<dyn Transport>,
-        info: ConnInfo,
+        facts: ConnFacts,
         clock: ConnClock,
     ) -> Self {
         Conn {
             token,
             sock: Sock::new(transport, shard),
-            exchange: Exchange::new(info.id()),
+            exchange: Exchange::new(facts.id()),
             pending: Pending::default(),
             clock,
             awaits: Awaits::Input,
-            lingered: None,
+            lingered: 0,
             busy_in: Period::default(),
             course: Course::default(),
-            info,
+            facts,
         }
     }
 
     /// When the connection, which is about to be parked at `now`, is given up.
-    pub(crate) fn next_deadline(&mut self, now: Millis, settings: &Settings) -> Millis {
+    pub(crate) fn next_deadline(&mut self, now: Millis, service: &Service) -> Millis {
         if self.awaits == Awaits::Source {
             let heartbeat = self.exchange.live().and_then(|live| live.heartbeat());
             return self.clock.next_heartbeat(self.exchange.pieces(), heartbeat, now);
         }
-        let timeouts = &settings.timeouts;
-        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(timeouts));
-        self.clock.next_deadline(self.awaits, expects, patience, timeouts, now)
+        let (expects, patience) = (self.exchange.expects(), self.exchange.patience(service));
+        self.clock.next_deadline(self.awaits, expects, &patience, &service.settings.timeouts, now)
     }
 
     /// Whether all that is known of it is that the peer has sent something behind a request that was answered.
@@ -113,7 +112,12 @@ impl Conn {
     }
 
     /// Sends what can be sent of `output` now; true when all of it was.
+    #[inline]
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
+        if output.is_empty() { Ok(true) } else { self.send_some(output) }
+    }
+
+    fn send_some(&mut self, output: &mut Output) -> io::Result<bool> {
         let file_follows = self.exchange.file_follows();
         while !output.is_empty() {
             let transport = &self.sock.transport;
@@ -132,7 +136,6 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
-        output.clear();
         Ok(true)
     }
 }
@@ -208,4 +211,4 @@ impl Sock {
 }
 
 // There is one for each connection, idle ones too: what it needs only while it is served lies in a workspace.
-const _: () = assert!(size_of::<Conn>() <= 312);
+const _: () = assert!(size_of::<Conn>() <= 280);

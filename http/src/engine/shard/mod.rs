@@ -19,7 +19,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::config::settings::Settings;
 use crate::ctx::ConnInfo;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::dispatch::queue::Ticket;
@@ -32,6 +31,7 @@ use crate::engine::shard::load::{Busy, Load, Period};
 use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
+use crate::serve::service::Service;
 use crate::wire::transport::{Direction, Transport};
 use crate::wire::wake::{Waker, Wakes};
 
@@ -110,7 +110,7 @@ impl Shard {
         }
         let period = Period::at(clock.begun());
         self.busy.came(period);
-        let mut conn = Box::new(Conn::new(token, self.number, transport, info, clock));
+        let mut conn = Box::new(Conn::new(token, self.number, transport, *info.facts(), clock));
         conn.busy_in = period;
         self.wake_if(self.table.add(conn));
         Ok(())
@@ -135,9 +135,9 @@ impl Shard {
         other: &Shard,
         mut conn: Box<Conn>,
         now: Millis,
-        settings: &Settings,
+        service: &Service,
     ) -> Moved {
-        conn.next_deadline(now, settings);
+        conn.next_deadline(now, service);
         let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
         let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
         let Some(source) = conn.sock.source() else {
@@ -163,13 +163,8 @@ impl Shard {
     }
 
     /// Parks a connection after a turn. `Err`: something was reported meanwhile, serve it again.
-    pub(crate) fn park(
-        &self,
-        mut conn: Box<Conn>,
-        now: Millis,
-        settings: &Settings,
-    ) -> Result<(), Box<Conn>> {
-        conn.next_deadline(now, settings);
+    pub(crate) fn park(&self, mut conn: Box<Conn>, now: Millis, service: &Service) -> Result<(), Box<Conn>> {
+        conn.next_deadline(now, service);
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
@@ -348,7 +343,7 @@ mod tests {
                         conn.pending = Pending::received(&room[..count]);
                         return (conn, peer);
                     }
-                    if let Err(conn) = shard.park(conn, 0, &settings()) {
+                    if let Err(conn) = shard.park(conn, 0, &service()) {
                         shard.queue(conn);
                     }
                 }
@@ -357,8 +352,9 @@ mod tests {
         }
     }
 
-    fn settings() -> Settings {
-        crate::config::options::ServerBuilder::default().resolve().expect("the defaults")
+    fn service() -> Service {
+        let settings = crate::config::options::ServerBuilder::default().resolve().expect("the defaults");
+        Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {}))
     }
 
     #[test]
