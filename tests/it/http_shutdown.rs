@@ -35,7 +35,7 @@ fn shutting_down(running: &Running, limit: Duration) -> Background<Result<(), Sh
 #[test]
 fn shd_01_what_was_begun_is_finished() {
     for announces in [false, true] {
-        let options = if announces { Server::builder().close_on_shutdown(true) } else { Server::builder() };
+        let options = if announces { Server::builder() } else { Server::builder().close_on_shutdown(false) };
         let (mut running, gate) = gated(options);
         let mut client = running.client();
         client.send(get("/held") + &get("/behind"));
@@ -338,24 +338,40 @@ fn shd_05_the_next_life_sees_its_own_end() {
 
 #[test]
 fn readiness_ends_before_anything_else() {
-    let options = Server::builder().shutdown_delay(PATIENCE * 4);
-    let mut running = Running::with(options, |ctx| {
-        let (ready, stopping) = (ctx.is_ready(), ctx.is_stopping());
-        ctx.set_body(format!("{ready} {stopping}"));
-    });
-    let mut client = running.client();
-    assert_eq!(client.get("/").text(), "true false");
-    let server = running.server().clone();
-    let shutdown = background(move || server.shutdown(PATIENCE * 8));
-    eventually("it is not ready any more", || !running.server().is_ready());
-    // On connections that are there, and on new ones.
-    assert_eq!(client.get("/").text(), "false false");
-    assert_eq!(running.client().get("/").text(), "false false");
-    assert!(!shutdown.is_finished());
-    // Another one that has less time ends the delay for both.
-    running.shut_down(Duration::from_secs(4)).unwrap();
-    shutdown.outcome("the first shutdown").unwrap();
-    client.expect_end();
+    for announces in [true, false] {
+        let options = Server::builder().shutdown_delay(PATIENCE * 4).close_on_shutdown(announces);
+        let mut running = Running::with(options, |ctx| {
+            let (ready, stopping) = (ctx.is_ready(), ctx.is_stopping());
+            ctx.set_body(format!("{ready} {stopping}"));
+            if ctx.path() == "/taken" {
+                ctx.hijack(|mut conn| std::io::Write::write_all(&mut conn, b"taken over").unwrap());
+            }
+        });
+        let mut client = running.client();
+        let before = client.get("/");
+        assert_eq!((before.text(), before.closes()), ("true false", false));
+        let server = running.server().clone();
+        let shutdown = background(move || server.shutdown(PATIENCE * 8));
+        eventually("it is not ready any more", || !running.server().is_ready());
+        // On connections that are there, and on new ones; those that say so end.
+        let mut late = running.client();
+        for client in [&mut client, &mut late] {
+            let reply = client.get("/");
+            assert_eq!((reply.text(), reply.closes()), ("false false", announces));
+            if announces {
+                client.expect_end();
+            }
+        }
+        let mut taken = running.client();
+        let reply = taken.get("/taken");
+        assert_eq!((reply.text(), reply.closes()), ("false false", false));
+        assert_eq!(taken.rest().unwrap(), b"taken over");
+        assert!(!shutdown.is_finished());
+        // Another one that has less time ends the delay for both.
+        running.shut_down(Duration::from_secs(4)).unwrap();
+        shutdown.outcome("the first shutdown").unwrap();
+        client.expect_end();
+    }
 }
 
 #[test]

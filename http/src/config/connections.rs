@@ -54,8 +54,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether responses have `Connection: close` while the server shuts down; no when not set. Connections are
-    /// closed after the request they are in either way.
+    /// Says whether responses have `Connection: close`, and their connections end, from when a
+    /// [`shutdown`](crate::Server::shutdown) was asked for; yes when not set (fasthttp: no), because who closes a connection
+    /// ought to say so (RFC 9112 9.6): else a client that keeps its connections, as proxies do, sends a request into one that
+    /// is just being closed.
+    ///
+    /// During the [`shutdown_delay`](Self::shutdown_delay) connections go on without this. Behind that they end after the
+    /// request they are in, either way.
     // SHD-01.
     pub fn close_on_shutdown(mut self, announces: bool) -> Self {
         self.connections.close_on_shutdown = announces;

@@ -85,7 +85,7 @@ const UNSET: usize = usize::MAX;
 /// | [`max_conns_per_ip`](Self::max_conns_per_ip) | connections | none | behind a proxy all come from one address | 429, closed |
 /// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
 /// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
-/// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | no | as in fasthttp | yes: `Connection: close` while shutting down |
+/// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | yes | who closes a connection ought to say so | no: closed without a word while shutting down |
 /// | [`shutdown_delay`](Self::shutdown_delay) | time | none | who asks for readiness needs time to hear of it | only the readiness is gone |
 /// | [`shutdown_timeout`](Self::shutdown_timeout) | time | 25 s | Kubernetes ends a process by force after 30 s | what a signal does not end in time ends with the process |
 /// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
@@ -176,7 +176,7 @@ impl Default for ServerBuilder {
                 max_per_ip: None,
                 max_requests: None,
                 keep_alive: true,
-                close_on_shutdown: false,
+                close_on_shutdown: true,
                 shutdown_delay: Duration::ZERO,
                 shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
                 reuse_port: false,

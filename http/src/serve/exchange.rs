@@ -362,7 +362,7 @@ impl Exchange {
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         self.note_turned_away();
-        let reply = self.respond(work, service, by);
+        let reply = self.respond(work, service);
         self.finish(reply.close.is_none(), work, service, by);
     }
 
@@ -402,11 +402,12 @@ impl Exchange {
     }
 
     /// Adds the head of the response in the workspace to the output, and its body unless that is streamed.
-    fn respond(&mut self, work: &mut Workspace, service: &Service, by: &impl Runner) -> Reply {
+    fn respond(&mut self, work: &mut Workspace, service: &Service) -> Reply {
         let connections = &service.settings.connections;
         let force_close = !connections.keep_alive
             || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
-            || (connections.close_on_shutdown && by.is_stopping());
+            // One that is taken over goes on, and a shutdown waits for it.
+            || (connections.close_on_shutdown && !service.stop.is_ready() && !work.ctx.is_hijacked());
         let Workspace { ctx, output, default_fields, moment, .. } = work;
         let defaults = default_fields.at(moment.unix_seconds);
         let observed = self.is_observed().then(|| (output.position(), ctx.response.body().len()));
@@ -437,7 +438,7 @@ impl Exchange {
         if work.ctx.may_leave_http() && !self.settle_hijack(work, service, by) {
             return Ok(true);
         }
-        let reply = self.respond(work, service, by);
+        let reply = self.respond(work, service);
         if work.ctx.is_hijacked() {
             Self::check_hijack(reply, work, by);
         }
