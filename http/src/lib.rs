@@ -52,6 +52,7 @@
 //!   [`ServerBuilder::error_handler`].
 //! - Tests without a socket: [`RequestCtx::for_request`].
 //! - What is refused and why, form by form: [`strictness`].
+//! - What is called otherwise in fasthttp: [`coming_from`].
 //!
 //! # In production
 //!
@@ -197,6 +198,14 @@ pub mod uri {
     pub use crate::message::request::QueryArgs;
     pub use crate::values::uri::{QueryArgsMut, UriError};
 }
+
+/// Pages of figures for Prometheus; [`ServerStats::add_to`] adds a server's to one.
+pub mod prometheus {
+    pub use anthill_pool::prometheus::{CONTENT_TYPE, Exposition};
+}
+
+#[doc = include_str!("../COMING_FROM.md")]
+pub mod coming_from {}
 
 #[doc = include_str!("../STRICTNESS.md")]
 pub mod strictness {}

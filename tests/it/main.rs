@@ -22,6 +22,7 @@ mod http_figures;
 mod http_form_bodies;
 mod http_forms;
 mod http_fuzz;
+mod http_guide;
 mod http_handlers;
 mod http_header_values;
 mod http_headers;

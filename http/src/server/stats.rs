@@ -92,7 +92,7 @@ const BOUNDS: [u64; 16] = [
 impl ServerStats {
     /// The figures as a page for Prometheus, in its text format; with these labels, to tell servers apart. The figures of
     /// the worker pool are on it. To put others on the same page there is
-    /// [`Exposition`](anthill_pool::prometheus::Exposition), to which [`add_to`](Self::add_to) adds these.
+    /// [`Exposition`](crate::prometheus::Exposition), to which [`add_to`](Self::add_to) adds these.
     ///
     /// ```
     /// let server = anthill_http::Server::new(|ctx| ctx.set_body("served"))?;

@@ -1,0 +1,102 @@
+//! The conversion tables from fasthttp: nothing of its server is left out, and what they say was tried.
+
+use std::collections::BTreeSet;
+
+use anthill_tests::guides::{Section, sections};
+
+/// The public fields of fasthttp's `Server`, as of version 1.73.
+const FIELDS: [&str; 37] = [
+    "CloseOnShutdown",
+    "Concurrency",
+    "ConnState",
+    "ContinueHandler",
+    "DisableHeaderNamesNormalizing",
+    "DisableKeepalive",
+    "DisablePreParseMultipartForm",
+    "ErrorHandler",
+    "ExpectHandler",
+    "FormValueFunc",
+    "GetOnly",
+    "Handler",
+    "HeaderReceived",
+    "IdleTimeout",
+    "KeepHijackedConns",
+    "LogAllErrors",
+    "Logger",
+    "MaxConnsPerIP",
+    "MaxIdleWorkerDuration",
+    "MaxKeepaliveDuration",
+    "MaxRequestBodySize",
+    "MaxRequestsPerConn",
+    "Name",
+    "NoDefaultContentType",
+    "NoDefaultDate",
+    "NoDefaultServerHeader",
+    "ReadBufferSize",
+    "ReadTimeout",
+    "ReduceMemoryUsage",
+    "SecureErrorLogMessage",
+    "SleepWhenConcurrencyLimitsExceeded",
+    "StreamRequestBody",
+    "TCPKeepalive",
+    "TCPKeepalivePeriod",
+    "TLSConfig",
+    "WriteBufferSize",
+    "WriteTimeout",
+];
+
+/// The methods of that `Server`, and the functions of the package that serve or wrap handlers.
+const FUNCTIONS: [&str; 21] = [
+    "AppendCert",
+    "AppendCertEmbed",
+    "CompressHandler",
+    "CompressHandlerBrotliLevel",
+    "CompressHandlerLevel",
+    "GetCurrentConcurrency",
+    "GetOpenConnectionsCount",
+    "GetRejectedConnectionsCount",
+    "ListenAndServe",
+    "ListenAndServeTLS",
+    "ListenAndServeTLSEmbed",
+    "ListenAndServeUNIX",
+    "NextProto",
+    "Serve",
+    "ServeConn",
+    "ServeTLS",
+    "ServeTLSEmbed",
+    "Shutdown",
+    "ShutdownWithContext",
+    "TimeoutHandler",
+    "TimeoutWithCodeHandler",
+];
+
+fn guide() -> Vec<Section> {
+    sections(include_str!("../../http/COMING_FROM.md"))
+}
+
+/// The words in what is called so elsewhere.
+fn words(section: &Section) -> BTreeSet<String> {
+    let words =
+        section.rows.iter().flat_map(|(there, _)| there.split(|letter: char| !letter.is_alphanumeric()));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_field_of_fasthttps_server_has_its_row() {
+    let [fields, functions, _] = &guide()[..] else { panic!("three sections") };
+    let told: Vec<&str> = fields.rows.iter().map(|(there, _)| there.trim_matches('`')).collect();
+    let known: BTreeSet<&str> = FIELDS.into_iter().collect();
+    assert_eq!(told.len(), known.len(), "a row for each");
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), known);
+
+    let told = words(functions);
+    let missing: Vec<_> = FUNCTIONS.into_iter().filter(|name| !told.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_row_of_the_conversion_tables_stands_in_the_program_below_it() {
+    for section in guide() {
+        section.assert_tried();
+    }
+}
