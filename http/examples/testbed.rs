@@ -100,6 +100,7 @@ impl Arguments {
                     let millis = || number().map(Duration::from_millis);
                     match &*option {
                         "--addr" | "--unix" => server,
+                        "--name" => server.name(&*value),
                         "--trusted-proxies" => server.trusted_proxies(value.split(',')),
                         "--shards" => server.shards(count()?),
                         "--read-timeout-ms" => server.read_timeout(millis()?),
@@ -116,6 +117,7 @@ impl Arguments {
                         "--max-workers" => server.max_workers(count()?),
                         "--max-waiting" => server.max_waiting_requests(count()?),
                         "--max-wait-ms" => server.max_wait(millis()?),
+                        "--shutdown-delay-ms" => server.shutdown_delay(millis()?),
                         _ => return Err(format!("{option} is not an option of this library yet").into()),
                     }
                 }
@@ -135,8 +137,10 @@ fn streaming(request: &Request) -> RequestConfig {
 }
 
 fn answer(ctx: &mut RequestCtx) {
-    match (ctx.method(), ctx.path()) {
-        ("GET" | "HEAD", "/") => ctx.success("text/plain", "Hello, World!"),
+    // A HEAD is answered as a GET, and what is sent of that is its head.
+    let method = if ctx.request.is_head() { "GET" } else { ctx.method() };
+    match (method, ctx.path()) {
+        ("GET", "/") => ctx.success("text/plain", "Hello, World!"),
         ("POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS", "/echo") => echo(ctx),
         ("POST", "/echo-stream") => echo_stream(ctx),
         ("POST", "/sink") => sink(ctx),
@@ -175,7 +179,7 @@ fn answer(ctx: &mut RequestCtx) {
             }
             ctx.set_body(us.to_string());
         }
-        ("GET" | "HEAD", "/bytes") => match argument(ctx, "n").and_then(|n| usize::try_from(n).ok()) {
+        ("GET", "/bytes") => match argument(ctx, "n").and_then(|n| usize::try_from(n).ok()) {
             Some(size) if size <= BYTES_MAX => {
                 ctx.set_content_type("application/octet-stream");
                 ctx.response.body_mut().resize(size, b'x');
@@ -185,7 +189,7 @@ fn answer(ctx: &mut RequestCtx) {
         ("GET", "/stream") => stream(ctx),
         ("GET", "/hijack") => hijack(ctx),
         ("GET", "/early-hints") => early_hints(ctx),
-        ("GET" | "HEAD", "/events") => events(ctx),
+        ("GET", "/events") => events(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
             Some(code @ 200..=999) => ctx.response.set_status_code(code),
             _ => ctx.error("code must be a number from 200 to 999", 400),
@@ -197,6 +201,7 @@ fn answer(ctx: &mut RequestCtx) {
         }
         ("GET", "/cookie") => cookie(ctx),
         ("GET", "/panic") => panic!("as asked for"),
+        ("GET", "/readyz") => ctx.set_status_code(if ctx.is_ready() { 200 } else { 503 }),
         ("GET", "/stats") => stats(ctx),
         ("GET", "/metrics") => match SERVER.get() {
             Some(server) => {
