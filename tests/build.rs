@@ -1,5 +1,5 @@
-//! Takes the programs of the front page, and examples, and makes functions of them, so that tests can run them: as they
-//! stand there, but that those of the front page listen where a variable of the environment says.
+//! Takes the programs of the front page and makes functions of them, so that tests can run them: as they stand there, but
+//! that they listen where a variable of the environment says.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -22,18 +22,8 @@ fn main() {
         writeln!(modules, "mod program_{number} {{\n{program}\n}}").expect("a string");
         write!(list, "|| Ok(program_{number}::main()?), ").expect("a string");
     }
-    for example in ["graceful", "hijack"] {
-        let path = Path::new(&folder).join(format!("../http/examples/{example}.rs"));
-        println!("cargo:rerun-if-changed={}", path.display());
-        let program =
-            fs::read_to_string(path).expect("an example").replace("fn main()", "pub(super) fn main()");
-        let program: Vec<_> =
-            program.lines().filter(|line| !line.starts_with("//!") && !line.starts_with("#![")).collect();
-        writeln!(modules, "mod {example} {{\n{}\n}}", program.join("\n")).expect("a string");
-        write!(list, "|| Ok({example}::main()?), ").expect("a string");
-    }
     let list = format!(
-        "/// In their order; the examples `graceful` and `hijack` are the last two.\npub const PROGRAMS: &[fn() -> Result<(), Box<dyn std::error::Error>>] = &[{list}];"
+        "/// In their order.\npub const PROGRAMS: &[fn() -> Result<(), Box<dyn std::error::Error>>] = &[{list}];"
     );
     let out = Path::new(&env::var("OUT_DIR").expect("set by cargo")).join("readme.rs");
     fs::write(out, modules + &list).expect("a folder to write to");

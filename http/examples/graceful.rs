@@ -1,12 +1,19 @@
 //! An end that loses nothing: `cargo run --release --example graceful`, ask for `/slow` or `/ticks`, then send SIGTERM.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::Write;
 use std::time::Duration;
 
 use anthill_http::{RequestCtx, Server};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() {
+    if let Err(error) = serve() {
+        eprintln!("graceful: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
     let running = Server::builder()
         .shutdown_delay(Duration::from_millis(500)) // a proxy that asks for `/ready` hears of it before anything ends

@@ -19,8 +19,9 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> Result<(), Box<dyn Error>> {
+    let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
     let server = Server::new(|ctx| ctx.set_body("Hello, World!\n"))?;
-    let running = server.start("localhost:8080")?;
+    let running = server.start(address)?;
     for address in running.local_addrs() {
         writeln!(io::stdout(), "listening on http://{address}")?;
     }

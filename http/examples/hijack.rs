@@ -1,13 +1,20 @@
 //! Another protocol on a connection: `cargo run --release --example hijack`, then
 //! `curl -T. -N -H 'Connection: Upgrade' -H 'Upgrade: echo' localhost:8080/echo`, and whatever is typed comes back.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::time::Duration;
 
 use anthill_http::{HijackedConn, RequestCtx, Server};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() {
+    if let Err(error) = serve() {
+        eprintln!("hijack: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
     let running = Server::builder().max_hijacked_conns(100).build(answer)?.start(address)?;
     println!("listening on http://{}", running.local_addr());

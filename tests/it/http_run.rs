@@ -106,55 +106,6 @@ fn readme_events_end_as_a_whole_response() {
     assert_eq!(program.outcome().0, Some(0));
 }
 
-/// An example, by its place from the end.
-fn example(from_end: usize) -> i32 {
-    readme(PROGRAMS.len() - from_end)
-}
-
-#[test]
-fn the_example_graceful_ends_when_all_have_their_answers() {
-    let test = "http_run::the_example_graceful_ends_when_all_have_their_answers";
-    let program = serve_apart(test, "", &[&|| example(2)], 0);
-    let [mut slow, mut ticks, mut ready] = [(); 3].map(|()| Client::connect(program.address()));
-    assert_eq!(ready.get("/ready").status, 200);
-    slow.send(get("/slow"));
-    ticks.send(get("/ticks"));
-    thread::sleep(Duration::from_millis(200));
-    program.signal("TERM");
-    // During the delay, on connections that are there and on new ones; unless this thread was too late.
-    eventually("it is not ready any more", || {
-        let said = ready.try_send(get("/ready")).map(|()| ready.try_response());
-        said.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status == 503))
-            || TcpStream::connect(program.address()).is_err()
-    });
-    assert_eq!(slow.response().text(), "not a minute, but the server ends\n");
-    assert!(ticks.response().text().ends_with("tick\nthat was the last one\n"));
-    let (code, printed) = program.outcome();
-    assert!(code == Some(0) && printed.contains("done\n"), "{code:?} {printed}");
-}
-
-#[test]
-fn the_example_hijack_says_goodbye() {
-    let program = serve_apart("http_run::the_example_hijack_says_goodbye", "", &[&|| example(1)], 0);
-    let mut client = Client::connect(program.address());
-    assert_eq!(Client::connect(program.address()).get("/echo").status, 426);
-    client.send("GET /echo HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nfirst\n");
-    let mut stream = client.stream().try_clone().expect("a descriptor");
-    let mut heard = String::new();
-    while !heard.ends_with("\r\n\r\nfirst\n") {
-        let mut piece = [0; 64];
-        let count = io::Read::read(&mut stream, &mut piece).expect("a server");
-        assert!(count > 0, "{heard}");
-        heard.push_str(std::str::from_utf8(&piece[..count]).expect("text"));
-    }
-    assert!(heard.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{heard}");
-    program.signal("TERM");
-    heard.clear();
-    io::Read::read_to_string(&mut stream, &mut heard).expect("the end");
-    assert_eq!(heard, "the server ends\n");
-    assert_eq!(program.outcome().0, Some(0));
-}
-
 fn address() -> String {
     env::var(ADDRESS).expect("an address")
 }

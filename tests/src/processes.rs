@@ -83,8 +83,6 @@ pub fn serve_apart(name: &str, before: &str, programs: &[&dyn Fn() -> i32], numb
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(env::current_exe().expect("a program"));
     command.env(CHILD, "1").env(NUMBER, number.to_string()).env(ADDRESS, address.to_string());
-    // Where examples listen.
-    command.env("ADDRESS", address.to_string());
     let child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("a process");
     let mut serving = ServingApart { child, address };
     eventually("the program listens", || {

@@ -1,0 +1,10 @@
+//! The examples, as users run them: started, spoken to over sockets, and ended by a signal.
+
+mod all;
+mod behind_proxy;
+mod operators;
+mod pages;
+mod proxies;
+mod sockets;
+mod streams;
+mod waiting;
