@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::remote::{Consumer, Job, JobSource, MemorySource, Outcome, Payload, Producer, RedisSource};
-use anthill_pool::{Backoff, Priority, WaitError, WorkerPool};
+use anthill_pool::{Backoff, Priority, WorkerPool};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -58,17 +58,6 @@ fn send(producer: &Producer<Thumbnail>, images: u64) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// Ends a consumer in order.
-fn finish(consumer: &Consumer) -> Result<(), WaitError> {
-    consumer.stop();
-    if consumer.wait_timeout(GRACE).is_err() {
-        // What has not begun goes to the others; what runs on comes again when its lease has run out.
-        consumer.stop_now();
-        return consumer.wait_timeout(GRACE);
-    }
-    Ok(())
-}
-
 fn work_until_asked_to_end(url: &str) -> Result<(), Box<dyn Error>> {
     let asked_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -79,7 +68,8 @@ fn work_until_asked_to_end(url: &str) -> Result<(), Box<dyn Error>> {
     while !asked_to_end.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(100));
     }
-    finish(&consumer)?;
+    // What has not begun by then goes to the others; what runs on comes again when its lease has run out.
+    println!("{}", consumer.finish(GRACE)?);
     println!("{:#?}", consumer.stats());
     Ok(())
 }
@@ -91,7 +81,7 @@ fn both_in_memory() -> Result<(), Box<dyn Error>> {
     while queue.depth()?.dead == 0 || consumer.stats().acknowledged < 300 {
         thread::sleep(Duration::from_millis(5));
     }
-    finish(&consumer)?;
+    consumer.finish(GRACE)?;
     let stats = consumer.stats();
     println!("{} done, {} tried again, {} dead", stats.acknowledged, stats.retried, stats.buried);
     assert_eq!((stats.acknowledged, stats.retried, stats.buried), (300, 3, 1));

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use anthill_pool::Priority;
-use anthill_pool::remote::{JobSink, JobSource, MemorySource, Producer, QueueDepth, Receipt, Sent};
+use anthill_pool::remote::{Delivery, JobSink, JobSource, MemorySource, Producer, QueueDepth, Receipt, Sent};
 use anthill_tests::eventually;
 
 use crate::jobs::{Numbered, fetch, fetch_one, number, numbers};
@@ -41,7 +41,7 @@ fn depth_of(source: &impl JobSource) -> (usize, usize, usize, usize) {
     (ready, delayed, in_flight, dead)
 }
 
-fn receipts(fetched: &[anthill_pool::remote::Delivery]) -> Vec<Receipt> {
+fn receipts(fetched: &[Delivery]) -> Vec<Receipt> {
     fetched.iter().map(|delivery| delivery.receipt.clone()).collect()
 }
 
@@ -85,9 +85,12 @@ pub(crate) fn a_lease_that_runs_out_gives_the_job_to_others(queue: &impl Queue) 
         again.len() == 2
     });
     assert_eq!(numbers(&again), [0, 1], "the older first");
-    assert!(again.iter().zip(&lost).all(|(now, before)| now.id == before.id && now.attempt == 2));
+    // Nobody has said that they had begun.
+    let comes_again = |now: &Delivery| (now.attempt, now.deliveries) == (1, 2);
+    assert!(again.iter().zip(&lost).all(|(now, before)| now.id == before.id && comes_again(now)));
     // Whoever held them has nothing to say any more.
     assert_eq!(dead.extend(&receipts(&lost)).unwrap(), 0);
+    assert_eq!(dead.begin(&receipts(&lost)).unwrap(), 0);
     assert!(!dead.give_back(&lost[0].receipt, Duration::ZERO, 1).unwrap());
     assert!(!dead.bury(&lost[1].receipt, 1, "late").unwrap());
     assert_eq!(alive.acknowledge(&receipts(&again)).unwrap(), 2);
@@ -103,6 +106,60 @@ pub(crate) fn a_lease_that_is_extended_does_not_run_out(queue: &impl Queue) {
         std::thread::sleep(SHORT_LEASE);
         // On a machine that stood still for longer than the lease nothing can be said.
         if holder.extend(&held).unwrap() == 0 {
+            return;
+        }
+        assert_eq!(fetch(&other, 1).len(), 0);
+    }
+    assert_eq!(holder.acknowledge(&held).unwrap(), 1);
+}
+
+pub(crate) fn only_what_has_begun_counts_as_attempted(queue: &impl Queue) {
+    // On a machine that stands still for longer than the lease nothing can be said: the test ends early then.
+    let source = queue.handle(5 * SHORT_LEASE);
+    send(&source, 0..2);
+    let both = || {
+        let mut fetched = Vec::new();
+        eventually("both come", || {
+            fetched.extend(fetch(&source, 2));
+            fetched.len() == 2
+        });
+        fetched.sort_by_key(|job| number(job.version, &job.body));
+        let came = |job: &Delivery| (number(job.version, &job.body), job.attempt, job.deliveries);
+        let came = [came(&fetched[0]), came(&fetched[1])];
+        (fetched, came)
+    };
+    for round in 1..=3 {
+        let (fetched, came) = both();
+        assert_eq!(came, [(0, round, round), (1, 1, round)]);
+        let first = std::slice::from_ref(&fetched[0].receipt);
+        // Once more makes no difference, and neither does that the lease goes on.
+        if source.begin(first).unwrap() + source.begin(first).unwrap() + source.extend(first).unwrap() < 3 {
+            return;
+        }
+    }
+    let (fetched, came) = both();
+    assert_eq!(came, [(0, 4, 4), (1, 1, 4)]);
+    // What has begun is settled as any other, and what goes back counts its deliveries anew.
+    if source.begin(&receipts(&fetched)).unwrap() < 2
+        || !source.give_back(&fetched[1].receipt, Duration::ZERO, 1).unwrap()
+    {
+        return;
+    }
+    let again = fetch_one(&source);
+    assert_eq!((again.id == fetched[1].id, again.attempt, again.deliveries), (true, 2, 1));
+    if source.bury(&fetched[0].receipt, 4, "often").unwrap() {
+        assert_eq!(depth_of(&source).3, 1);
+    }
+}
+
+pub(crate) fn a_beginning_begins_the_lease_anew(queue: &impl Queue) {
+    let (holder, other) = (queue.handle(4 * SHORT_LEASE), queue.handle(4 * SHORT_LEASE));
+    send(&holder, [1]);
+    let held = receipts(&[fetch_one(&holder)]);
+    for _ in 0..8 {
+        std::thread::sleep(SHORT_LEASE);
+        // As above.
+        if holder.begin(&held).unwrap() == 0 {
             return;
         }
         assert_eq!(fetch(&other, 1).len(), 0);
@@ -252,6 +309,8 @@ macro_rules! conforms {
                 what_is_acknowledged_is_gone
                 a_lease_that_runs_out_gives_the_job_to_others
                 a_lease_that_is_extended_does_not_run_out
+                only_what_has_begun_counts_as_attempted
+                a_beginning_begins_the_lease_anew
                 what_is_given_back_comes_again_at_the_end
                 delays_are_kept
                 a_fetch_that_waits_is_woken_by_a_job

@@ -34,6 +34,21 @@ pub(crate) fn send(queue: &(impl JobSink + Clone + 'static), numbers: impl IntoI
     Producer::new(queue.clone()).send_many(&jobs).unwrap();
 }
 
+/// A consumer of a hundred jobs whose pool has room for five: two that run, and three that wait.
+pub(crate) fn with_five_of_a_hundred<S>(queue: &S, gate: &Gate) -> Consumer
+where
+    S: JobSource + JobSink + Clone + 'static,
+{
+    send(queue, 0..100);
+    let held = gate.clone();
+    let consumer = Consumer::builder(queue.clone())
+        .pool(WorkerPool::builder().max_workers(2).queue_capacity(3))
+        .start(move |_: &Job<Numbered>| held.pass())
+        .unwrap();
+    eventually("the room is full", || consumer.stats().fetched == 5);
+    consumer
+}
+
 #[track_caller]
 pub(crate) fn end(consumer: &Consumer) -> ConsumerStats {
     consumer.stop();
@@ -47,13 +62,7 @@ pub(crate) fn end(consumer: &Consumer) -> ConsumerStats {
 #[test]
 fn no_more_is_taken_than_the_pool_has_room_for() {
     let (queue, gate) = (MemorySource::new(), Gate::new());
-    send(&queue, 0..100);
-    let held = gate.clone();
-    let consumer = Consumer::builder(queue.clone())
-        .pool(WorkerPool::builder().max_workers(2).queue_capacity(3))
-        .start(move |_: &Job<Numbered>| held.pass())
-        .unwrap();
-    eventually("the room is full", || queue.depth().unwrap().in_flight == 5);
+    let consumer = with_five_of_a_hundred(&queue, &gate);
     // Others have the rest to themselves, however long this one takes.
     for _ in 0..20 {
         assert_eq!(fetch(&queue, 1).len(), 1);

@@ -16,17 +16,23 @@ pub(crate) struct Flaky {
     calls: Arc<AtomicU64>,
     is_down: Arc<AtomicBool>,
     refuses_settlements: Arc<AtomicBool>,
+    refuses_beginnings: Arc<AtomicBool>,
 }
 
 impl Flaky {
     pub(crate) fn new(inner: MemorySource, one_in: u64) -> Self {
-        let (is_down, refuses_settlements) = Default::default();
-        Flaky { inner, one_in, calls: Arc::default(), is_down, refuses_settlements }
+        let (is_down, refuses_settlements, refuses_beginnings) = Default::default();
+        Flaky { inner, one_in, calls: Arc::default(), is_down, refuses_settlements, refuses_beginnings }
     }
 
     /// From now on nothing is acknowledged, or again.
     pub(crate) fn refuse_settlements(&self, refuses: bool) {
         self.refuses_settlements.store(refuses, SeqCst);
+    }
+
+    /// From now on it cannot be told that something has begun, or again.
+    pub(crate) fn refuse_beginnings(&self, refuses: bool) {
+        self.refuses_beginnings.store(refuses, SeqCst);
     }
 
     /// From now on nothing is reached, or again.
@@ -68,6 +74,13 @@ impl JobSource for Flaky {
 
     fn give_back(&self, receipt: &Receipt, delay: Duration, attempts: u32) -> Result<bool, SourceError> {
         self.call(|source| source.give_back(receipt, delay, attempts))
+    }
+
+    fn begin(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
+        if self.refuses_beginnings.load(SeqCst) {
+            return Err(SourceError::Unreachable("planned: no beginnings".into()));
+        }
+        self.call(|source| source.begin(receipts))
     }
 
     fn extend(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {

@@ -2,8 +2,11 @@
 //! (Skipped tests and what kills came to are told to whoever looks.)
 #![allow(clippy::print_stderr)]
 
+mod attempts;
 mod conformance;
 mod consumers;
+mod errors;
+mod finish;
 mod flaky;
 mod jobs;
 mod on_redis;

@@ -12,10 +12,15 @@ use crate::flaky::Flaky;
 use crate::jobs::{Numbered, fetch, numbers};
 
 /// A consumer of ten jobs that has taken three, of which one is running.
-fn with_three_taken(queue: &MemorySource, gate: &Gate) -> Consumer {
+pub(crate) fn with_three_taken(queue: &MemorySource, gate: &Gate) -> Consumer {
     send(queue, 0..10);
+    three_of(queue.clone(), gate)
+}
+
+/// A consumer that has taken three jobs, of which one is running.
+pub(crate) fn three_of(source: impl JobSource + 'static, gate: &Gate) -> Consumer {
     let held = gate.clone();
-    let consumer = Consumer::builder(queue.clone())
+    let consumer = Consumer::builder(source)
         .pool(WorkerPool::builder().max_workers(1).queue_capacity(2))
         .start(move |_: &Job<Numbered>| held.pass())
         .unwrap();
@@ -108,12 +113,7 @@ fn what_the_source_cannot_be_told_for_a_lease_is_abandoned_at_the_end() {
     let (queue, gate) = (MemorySource::new().with_lease(lease), Gate::new());
     let flaky = Flaky::new(queue.clone(), u64::MAX);
     send(&queue, 0..3);
-    let held = gate.clone();
-    let consumer = Consumer::builder(flaky.clone())
-        .pool(WorkerPool::builder().max_workers(1).queue_capacity(2))
-        .start(move |_: &Job<Numbered>| held.pass())
-        .unwrap();
-    eventually("all are taken", || consumer.stats().running == 3);
+    let consumer = three_of(flaky.clone(), &gate);
     flaky.set_down(true);
     gate.open();
     consumer.stop();

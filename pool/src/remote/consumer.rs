@@ -6,8 +6,10 @@ use std::io;
 use std::time::Duration;
 
 use super::error::SourceError;
-use super::feeder::{ErrorHook, Lines, feed};
-use super::ledger::{Fetched, FlightLimits, Ledger};
+use super::feeder::feed;
+use super::fetched::Fetched;
+use super::ledger::{FlightLimits, Ledger};
+use super::lines::{ErrorHook, Lines};
 use super::outcome::{IntoOutcome, Job};
 use super::payload::Payload;
 use super::run::JobRunner;
@@ -19,7 +21,7 @@ use crate::config::WorkerPoolBuilder;
 use crate::error::{BuildError, WaitError};
 use crate::pool::WorkerPool;
 use crate::stats::PoolStats;
-use crate::sync::{Arc, Instant, StdArc, thread};
+use crate::sync::{Instant, StdArc, thread};
 
 /// How many deliveries are taken ahead at most when nothing is said.
 const MOST_IN_FLIGHT: usize = 1024;
@@ -70,8 +72,8 @@ const DEFAULT_FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Consumer {
-    pool: WorkerPool<Fetched>,
-    ledger: Arc<Ledger>,
+    pub(super) pool: WorkerPool<Fetched>,
+    pub(super) lines: StdArc<Lines>,
 }
 
 impl Consumer {
@@ -89,13 +91,15 @@ impl Consumer {
     /// Takes no more jobs; what was taken is still run, and the source told. Returns without waiting: see
     /// [`wait`](Self::wait). (A fetch that waits for jobs just now does so for at most a tenth of a second.)
     pub fn stop(&self) {
-        self.ledger.stop();
+        self.lines.ledger.stop();
     }
 
     /// As [`stop`](Self::stop), but what has not begun is given back for others, without counting as attempted.
     pub fn stop_now(&self) {
-        self.ledger.stop();
+        self.stop();
         drop(self.pool.stop_now());
+        // So that what was just given back is told without a rest.
+        self.stop();
     }
 
     /// Waits until a stopped consumer has run what it had taken and has told the source, and its threads have nothing left
@@ -114,19 +118,20 @@ impl Consumer {
     /// As `wait`, and [`WaitError::Timeout`]; the consumer goes on stopping, and a later wait can succeed.
     ///
     /// What is still running then need not be waited for: if the process ends, the jobs come again when their lease has
-    /// run out. What has not begun is given back at once by [`stop_now`](Self::stop_now).
+    /// run out. What has not begun is given back at once by [`stop_now`](Self::stop_now); [`finish`](Self::finish) does all of
+    /// it.
     pub fn wait_timeout(&self, limit: Duration) -> Result<(), WaitError> {
         self.wait_until(Instant::now().checked_add(limit))
     }
 
-    fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+    pub(super) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
         self.pool.wait_deserted(deadline)?;
-        if self.ledger.await_end(deadline) { Ok(()) } else { Err(WaitError::Timeout) }
+        if self.lines.ledger.await_end(deadline) { Ok(()) } else { Err(WaitError::Timeout) }
     }
 
     /// All figures at one moment.
     pub fn stats(&self) -> ConsumerStats {
-        self.ledger.stats()
+        self.lines.ledger.stats()
     }
 
     /// The figures of the pool, at another moment than [`stats`](Self::stats).
@@ -176,7 +181,8 @@ impl ConsumerBuilder {
     }
 
     /// When a failed job is tried again, and how often it is tried in all; when not set 5 times, after pauses by chance of
-    /// up to 1, 2, 4 and 8 s. Attempts that ended with their process count too.
+    /// up to 1, 2, 4 and 8 s. Attempts that ended with their process [count too](super#what-counts-as-an-attempt), as far as the
+    /// source knew of them.
     pub fn retry(mut self, backoff: Backoff) -> Self {
         self.retry = backoff;
         self
@@ -205,15 +211,14 @@ impl ConsumerBuilder {
         let runner = JobRunner::new(handler, self.retry);
         let pool = self.pool.build(move |fetched| runner.run(fetched)).map_err(StartError::Pool)?;
         let room = room_of(&pool, self.max_in_flight);
-        let ledger = Arc::new(Ledger::new(room));
-        let lines = Lines { source: self.source, ledger: ledger.clone(), on_error: self.on_error };
+        let lines =
+            StdArc::new(Lines { source: self.source, ledger: Ledger::new(room), on_error: self.on_error });
         // From here on, what fails stops what was started.
-        let consumer = Consumer { pool: pool.clone(), ledger };
-        let lines = Arc::new(lines);
+        let consumer = Consumer { pool: pool.clone(), lines: lines.clone() };
         let settling = lines.clone();
         let started = start_thread("settler", move || settle(&settling));
         started.and_then(|()| start_thread("feeder", move || feed(&lines, &pool))).map_err(|error| {
-            consumer.ledger.end_feeder();
+            consumer.lines.ledger.end_feeder();
             StartError::Thread(error)
         })?;
         Ok(consumer)
@@ -241,7 +246,7 @@ impl fmt::Debug for ConsumerBuilder {
     }
 }
 
-/// Why a consumer was not started.
+/// Why a consumer was not started. Its text says the cause too, so [`source`](Error::source) is what that came from.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -263,8 +268,8 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            StartError::Pool(error) => Some(error),
-            StartError::Thread(error) => Some(error),
+            StartError::Pool(error) => error.source(),
+            StartError::Thread(error) => error.source(),
         }
     }
 }

@@ -7,6 +7,8 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a source of jobs did not do what it was asked.
 ///
+/// Its text says the cause too, so [`source`](Error::source) is what the cause itself came from.
+///
 /// No job is lost by any of these: what was fetched and not settled comes again when its lease has run out.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -52,7 +54,7 @@ impl Error for SourceError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             SourceError::Unreachable(cause) | SourceError::Denied(cause) | SourceError::Failed(cause) => {
-                Some(&**cause)
+                cause.source()
             }
             SourceError::TooOld(_) | SourceError::WrongType { .. } => None,
         }
@@ -80,7 +82,7 @@ impl fmt::Display for PayloadError {
 
 impl Error for PayloadError {}
 
-/// Why a payload was not sent.
+/// Why a payload was not sent. As with [`SourceError`] its text says the cause too.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
@@ -103,8 +105,8 @@ impl fmt::Display for SendError {
 impl Error for SendError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SendError::Payload(error) => Some(error),
-            SendError::Source(error) => Some(error),
+            SendError::Payload(error) => error.source(),
+            SendError::Source(error) => error.source(),
         }
     }
 }

@@ -1,16 +1,22 @@
 //! The books of a consumer: which deliveries are in the pool, and which the source has still to be told of.
 //!
 //! All of it is under one lock, and nothing of the user's or the source's is called with it. The feeder waits here for
-//! room, the settler for something to tell. Each delivery is on exactly one page: in the pool (with the ticket of its
-//! [`Fetched`]), among the settlements, in the settler's hand, or counted as settled.
+//! room, the settler for something to tell. Each delivery is on exactly one page: in the pool (with a ticket among the
+//! leases), among the settlements, in the settler's hand, or counted as settled.
+//!
+//! The settler is not woken for each settlement: to tell one costs the source nearly as much as to tell a hundred.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use super::job::{Delivery, Receipt};
+use super::leases::{Due, Leases, Ticket};
 use super::stats::ConsumerStats;
-use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
+use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
+
+/// How many settlements are told without waiting for more of them, if the room is large.
+const MANY: usize = 256;
+/// For how long the first settlement waits for others, while there are jobs that may end meanwhile.
+const LINGER: Duration = Duration::from_millis(1);
 
 pub(super) struct Ledger {
     books: Mutex<Books>,
@@ -33,21 +39,28 @@ pub(super) struct FlightLimits {
 }
 
 struct Books {
-    /// The leases of what is in the pool, by ticket.
-    held: HashMap<u64, Held>,
-    next_ticket: u64,
+    /// Of what is in the pool.
+    leases: Leases,
     settlements: Vec<Settlement>,
     stats: ConsumerStats,
-    stopping: bool,
+    /// When nothing more was to be fetched for the first time.
+    stats_at_stop: Option<ConsumerStats>,
     feeder_waits: bool,
-    settler_waits: bool,
+    settler_waits: SettlerWaits,
+    /// The settler is to try again without resting first.
+    roused: bool,
     feeder_ended: bool,
     settler_ended: bool,
 }
 
-struct Held {
-    receipt: Receipt,
-    leased: Instant,
+/// What the settler sleeps for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SettlerWaits {
+    /// It does not, or rests.
+    No,
+    ForOne,
+    /// It has one, and waits for others.
+    ForMany,
 }
 
 /// What the source has to be told of one delivery.
@@ -87,13 +100,13 @@ pub(super) enum RunEnd {
 impl Ledger {
     pub(super) fn new(limits: FlightLimits) -> Self {
         let books = Books {
-            held: HashMap::new(),
-            next_ticket: 0,
+            leases: Leases::default(),
             settlements: Vec::new(),
             stats: ConsumerStats::default(),
-            stopping: false,
+            stats_at_stop: None,
             feeder_waits: false,
-            settler_waits: false,
+            settler_waits: SettlerWaits::No,
+            roused: false,
             feeder_ended: false,
             settler_ended: false,
         };
@@ -105,13 +118,23 @@ impl Ledger {
         self.books.lock().stats
     }
 
-    pub(super) fn is_stopping(&self) -> bool {
-        self.books.lock().stopping
+    /// The figures now, and when it was stopped.
+    pub(super) fn stats_since_stop(&self) -> (ConsumerStats, Option<ConsumerStats>) {
+        let books = self.books.lock();
+        (books.stats, books.stats_at_stop)
     }
 
-    /// Nothing more is to be fetched.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.books.lock().is_stopping()
+    }
+
+    /// Nothing more is to be fetched; what is to be told is told as soon as can be.
     pub(super) fn stop(&self) {
-        self.books.lock().stopping = true;
+        let mut books = self.books.lock();
+        let stats = books.stats;
+        books.stats_at_stop.get_or_insert(stats);
+        books.roused = true;
+        drop(books);
         self.room.notify_all();
         self.work.notify_all();
     }
@@ -125,7 +148,7 @@ impl Ledger {
         let deadline = Instant::now().checked_add(limit);
         let mut books = self.books.lock();
         let mut late = false;
-        while !books.stopping && !late {
+        while !books.is_stopping() && !late {
             (books, late) = wait(&self.room, books, deadline);
         }
     }
@@ -135,7 +158,7 @@ impl Ledger {
         let mut books = self.books.lock();
         books.feeder_waits = true;
         loop {
-            if books.stopping {
+            if books.is_stopping() {
                 return None;
             }
             if let Some(room) = self.limits.room_beside(&books.stats) {
@@ -147,23 +170,23 @@ impl Ledger {
     }
 
     /// Takes in what was fetched, whose leases began no later than `leased`.
-    pub(super) fn take_in(self: &Arc<Self>, deliveries: Vec<Delivery>, leased: Instant) -> Vec<Fetched> {
+    pub(super) fn take_in(&self, deliveries: &[Delivery], leased: Instant) -> Vec<Ticket> {
         let mut books = self.books.lock();
         books.stats.fetched += deliveries.len() as u64;
         books.stats.running += deliveries.len();
-        let taken = deliveries.into_iter().map(|delivery| {
-            let ticket = books.next_ticket;
-            books.next_ticket += 1;
-            books.held.insert(ticket, Held { receipt: delivery.receipt.clone(), leased });
-            Fetched { delivery, ticket, ledger: self.clone(), is_settled: false }
-        });
-        taken.collect()
+        deliveries.iter().map(|delivery| books.leases.note(delivery.receipt.clone(), leased)).collect()
     }
 
-    fn settle(&self, ticket: u64, verdict: Verdict, run: RunEnd) {
+    /// The handler of this one is about to begin.
+    pub(super) fn begin(&self, ticket: Ticket) {
+        self.books.lock().leases.begin(ticket);
+    }
+
+    /// What was taken in with this ticket has ended.
+    pub(super) fn settle(&self, ticket: Ticket, verdict: Verdict, run: RunEnd) {
         let mut books = self.books.lock();
-        let held = books.held.remove(&ticket).expect("what is settled was taken in, and is settled once");
-        books.settlements.push(Settlement { receipt: held.receipt, verdict });
+        let receipt = books.leases.end(ticket);
+        books.settlements.push(Settlement { receipt, verdict });
         let stats = &mut books.stats;
         stats.running -= 1;
         stats.unsettled += 1;
@@ -171,7 +194,14 @@ impl Ledger {
         stats.failed += u64::from(matches!(run, RunEnd::Failed | RunEnd::Panicked));
         stats.panicked += u64::from(run == RunEnd::Panicked);
         let wakes_feeder = self.wants_feeder(&mut books);
-        let wakes_settler = std::mem::take(&mut books.settler_waits);
+        let wakes_settler = match books.settler_waits {
+            SettlerWaits::No => false,
+            SettlerWaits::ForOne => true,
+            SettlerWaits::ForMany => self.is_worth_telling(&books),
+        };
+        if wakes_settler {
+            books.settler_waits = SettlerWaits::No;
+        }
         drop(books);
         if wakes_feeder {
             self.room.notify_all();
@@ -181,30 +211,46 @@ impl Ledger {
         }
     }
 
+    /// True when there are many settlements, or no more can come soon.
+    fn is_worth_telling(&self, books: &Books) -> bool {
+        books.settlements.len() >= self.limits.many() || books.stats.running == 0 || books.is_stopping()
+    }
+
     /// For the settler: waits until there is something to tell, or `until`. None when everything was told and nothing
     /// can follow.
     pub(super) fn await_settlements(&self, until: Option<Instant>) -> Option<Vec<Settlement>> {
         let mut books = self.books.lock();
         let mut late = false;
+        let mut lingers_until = None;
         loop {
-            if !books.settlements.is_empty() || late {
+            let has_some = !books.settlements.is_empty();
+            if late || (has_some && self.is_worth_telling(&books)) {
                 return Some(std::mem::take(&mut books.settlements));
             }
-            if books.stopping && books.feeder_ended && books.stats.running == 0 {
+            let wakes_at = if has_some {
+                books.settler_waits = SettlerWaits::ForMany;
+                let linger = *lingers_until.get_or_insert_with(|| Instant::now().checked_add(LINGER));
+                linger.map(|linger| until.map_or(linger, |until| until.min(linger)))
+            } else if books.is_stopping() && books.feeder_ended && books.stats.running == 0 {
                 return None;
-            }
-            books.settler_waits = true;
-            (books, late) = wait(&self.work, books, until);
-            books.settler_waits = false;
+            } else {
+                books.settler_waits = SettlerWaits::ForOne;
+                until
+            };
+            (books, late) = wait(&self.work, books, wakes_at);
+            books.settler_waits = SettlerWaits::No;
         }
     }
 
-    /// Rests before the next try to tell; the wish to stop does not end it.
+    /// Rests before the next try to tell, or tries at once if it was roused since the last rest.
     pub(super) fn rest_settling(&self, limit: Duration) {
         let deadline = Instant::now().checked_add(limit);
-        let books = self.books.lock();
-        // Not `settler_waits`, so that nothing wakes it but a stop; once is enough.
-        drop(wait(&self.work, books, deadline));
+        let mut books = self.books.lock();
+        let mut late = false;
+        while !books.roused && !late {
+            (books, late) = wait(&self.work, books, deadline);
+        }
+        books.roused = false;
     }
 
     /// What could not be told goes first the next time.
@@ -241,15 +287,9 @@ impl Ledger {
         books.stats.abandoned += given_up as u64;
     }
 
-    /// The receipts of what is in the pool under leases that began at `before` or earlier; they count as begun `now`.
-    pub(super) fn renew(&self, before: Instant, now: Instant) -> Vec<Receipt> {
-        let mut books = self.books.lock();
-        let due = books.held.values_mut().filter(|held| held.leased <= before);
-        let due = due.map(|held| {
-            held.leased = now;
-            held.receipt.clone()
-        });
-        due.collect()
+    /// The leases of what is in the pool that began at `before` or earlier; they count as begun `now`.
+    pub(super) fn renew(&self, before: Instant, now: Instant) -> Due {
+        self.books.lock().leases.renew(before, now)
     }
 
     /// The feeder takes nothing in any more.
@@ -275,6 +315,12 @@ impl Ledger {
     }
 }
 
+impl Books {
+    fn is_stopping(&self) -> bool {
+        self.stats_at_stop.is_some()
+    }
+}
+
 fn wait<'a>(
     condvar: &Condvar,
     books: MutexGuard<'a, Books>,
@@ -287,6 +333,12 @@ fn wait<'a>(
 }
 
 impl FlightLimits {
+    /// How many settlements are worth telling: few enough that what waits to be told never takes the room of what could
+    /// be fetched.
+    fn many(&self) -> usize {
+        (self.max_in_flight / 4).clamp(1, MANY)
+    }
+
     /// How many to fetch, if a call to the source pays: when a worker has nothing to do, or half of the room is free. Those
     /// that have ended and are not settled have as much room again, so that what a killed process leaves to be run twice
     /// is bounded.
@@ -296,37 +348,5 @@ impl FlightLimits {
         let unsettled = max_in_flight.saturating_mul(2).saturating_sub(stats.running + stats.unsettled);
         let room = max_in_flight.saturating_sub(stats.running).min(unsettled);
         (pays && room > 0).then_some(room)
-    }
-}
-
-/// A delivery on its way through the pool: what a [`Consumer`](super::Consumer)'s pool has for payloads. Nothing can be done
-/// with it but dropping it, and then the job is given back; whatever a pool's policies do with it, no job is lost.
-pub struct Fetched {
-    pub(super) delivery: Delivery,
-    ticket: u64,
-    ledger: Arc<Ledger>,
-    is_settled: bool,
-}
-
-impl Fetched {
-    /// The run has ended, or there will be none.
-    pub(super) fn settle(mut self, verdict: Verdict, run: RunEnd) {
-        self.is_settled = true;
-        self.ledger.settle(self.ticket, verdict, run);
-    }
-}
-
-impl Drop for Fetched {
-    fn drop(&mut self) {
-        if !self.is_settled {
-            let attempts = self.delivery.attempt.saturating_sub(1);
-            self.ledger.settle(self.ticket, Verdict::Return { attempts }, RunEnd::NotRun);
-        }
-    }
-}
-
-impl fmt::Debug for Fetched {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetched").field("id", &self.delivery.id).finish_non_exhaustive()
     }
 }

@@ -66,11 +66,14 @@ struct Entry {
     body: Vec<u8>,
     priority: Priority,
     attempts: u32,
+    /// Since it was put into the queue.
+    deliveries: u32,
 }
 
 struct Leased {
     entry: Entry,
     until: Instant,
+    has_begun: bool,
 }
 
 impl MemorySource {
@@ -143,7 +146,8 @@ impl MemoryState {
         self.next
     }
 
-    fn put(&mut self, entry: Entry, delay: Duration) {
+    fn put(&mut self, mut entry: Entry, delay: Duration) {
+        entry.deliveries = 0;
         if delay.is_zero() {
             self.ready[level(entry.priority)].push_back(entry);
         } else {
@@ -163,7 +167,7 @@ impl MemoryState {
             self.keys.insert(key.clone(), (job.id.clone(), ahead(now, *span)));
         }
         let NewJob { id, version, body, priority, .. } = job.clone();
-        self.put(Entry { id, version, body, priority, attempts: 0 }, job.delay);
+        self.put(Entry { id, version, body, priority, attempts: 0, deliveries: 0 }, job.delay);
         Sent::Queued(job.id.clone())
     }
 
@@ -180,8 +184,8 @@ impl MemoryState {
         let overdue: Vec<u64> =
             self.leased.iter().filter(|(_, lease)| lease.until <= now).map(|(number, _)| *number).collect();
         for number in overdue.into_iter().rev() {
-            let Leased { mut entry, .. } = self.leased.remove(&number).expect("it was just seen");
-            entry.attempts += 1;
+            let Leased { mut entry, has_begun, .. } = self.leased.remove(&number).expect("it was just seen");
+            entry.attempts += u32::from(has_begun);
             self.ready[level(entry.priority)].push_front(entry);
         }
     }
@@ -191,7 +195,8 @@ impl MemoryState {
         let mut taken = Vec::new();
         for priority in levels_in_turn(self.turn) {
             while taken.len() < limit {
-                let Some(entry) = self.ready[level(priority)].pop_front() else { break };
+                let Some(mut entry) = self.ready[level(priority)].pop_front() else { break };
+                entry.deliveries += 1;
                 let (number, until) = (self.number(), ahead(self.clock.now(), lease));
                 taken.push(Delivery {
                     id: entry.id.clone(),
@@ -199,10 +204,11 @@ impl MemoryState {
                     version: entry.version,
                     body: entry.body.clone(),
                     attempt: entry.attempts + 1,
+                    deliveries: entry.deliveries,
                     priority,
                     fault: None,
                 });
-                self.leased.insert(number, Leased { entry, until });
+                self.leased.insert(number, Leased { entry, until, has_begun: false });
             }
         }
         self.turn += u64::from(!taken.is_empty());
@@ -220,6 +226,21 @@ impl MemoryState {
         self.catch_up();
         let number = receipt.as_str().parse().ok()?;
         self.leased.remove(&number).map(|lease| lease.entry)
+    }
+
+    /// Begins leases anew, of jobs that have begun or not; says how many are held still.
+    fn extend(&mut self, receipts: &[Receipt], lease: Duration, has_begun: bool) -> usize {
+        self.catch_up();
+        let until = ahead(self.clock.now(), lease);
+        let mut extended = 0;
+        for number in receipts.iter().filter_map(|receipt| receipt.as_str().parse().ok()) {
+            if let Some(lease) = self.leased.get_mut(&number) {
+                lease.until = until;
+                lease.has_begun |= has_begun;
+                extended += 1;
+            }
+        }
+        extended
     }
 
     fn take_dead(&mut self, id: &JobId) -> Option<DeadLetter> {
@@ -282,18 +303,12 @@ impl JobSource for MemorySource {
         Ok(true)
     }
 
+    fn begin(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
+        Ok(self.queue.state.lock().extend(receipts, self.lease, true))
+    }
+
     fn extend(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
-        let mut state = self.queue.state.lock();
-        state.catch_up();
-        let until = ahead(state.clock.now(), self.lease);
-        let mut extended = 0;
-        for number in receipts.iter().filter_map(|receipt| receipt.as_str().parse().ok()) {
-            if let Some(lease) = state.leased.get_mut(&number) {
-                lease.until = until;
-                extended += 1;
-            }
-        }
-        Ok(extended)
+        Ok(self.queue.state.lock().extend(receipts, self.lease, false))
     }
 
     fn bury(&self, receipt: &Receipt, attempts: u32, reason: &str) -> Result<bool, SourceError> {
@@ -312,7 +327,7 @@ impl JobSource for MemorySource {
         let mut state = self.queue.state.lock();
         let Some(letter) = state.take_dead(id) else { return Ok(false) };
         let DeadLetter { id, version, body, priority, .. } = letter;
-        state.put(Entry { id, version, body, priority, attempts: 0 }, Duration::ZERO);
+        state.put(Entry { id, version, body, priority, attempts: 0, deliveries: 0 }, Duration::ZERO);
         drop(state);
         self.queue.arrivals.notify_all();
         Ok(true)

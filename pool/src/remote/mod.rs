@@ -43,16 +43,29 @@
 //! | it returns an error or panics | tried again after a pause ([`retry`](ConsumerBuilder::retry)); after the last attempt a dead letter with the reason |
 //! | it returns [`Outcome::Bury`] | a dead letter at once |
 //! | it takes longer than the lease | the lease is begun anew in time, as long as the queue is reached |
-//! | its process is killed | when the lease has run out another consumer gets it; that attempt counts |
-//! | … before its handler had begun | the same: what is taken counts as attempted, so a job that kills processes costs those taken with it an attempt too |
-//! | its process is killed by it, each time | a dead letter when its attempts are used up |
+//! | its process is killed | when the lease has run out another consumer gets it; [that attempt counts](self#what-counts-as-an-attempt) if the queue knew of it |
+//! | … before its handler had begun | the same; that was no attempt |
+//! | its process is killed by it, each time | a dead letter when its attempts are used up, after one kill more |
 //! | the queue cannot be reached | runs go on, nothing is taken; what is to be told is told again, with pauses that grow |
 //! | … for longer than the lease | others that reach it may run it a second time ([`unconfirmed`](ConsumerStats::unconfirmed)) |
 //! | the payload cannot be read | a dead letter with the reason |
 //! | [`stop`](Consumer::stop) | what was taken is run and acknowledged |
+//! | [`finish`](Consumer::finish) | the same until its limit is over, then what has not begun is given back and does not count as attempted |
 //! | [`stop_now`](Consumer::stop_now) | what has not begun is given back and does not count as attempted |
 //! | the pool's policy discards it | given back |
 //! | a dead letter | stays until it is [revived](JobSource::revive) or [forgotten](JobSource::forget) |
+//!
+//! # What counts as an attempt
+//! A run that fails or panics does. One that ends with its process does if the queue knew by then that it had begun, and that it
+//! is told only where it matters, because to say so before each handler would be a round trip for each job:
+//!
+//! * before the handler begins, of a job that has come from a consumer whose lease ran out: the job may be what ended that one.
+//!   When the queue cannot be told, or has given the job to somebody else, it is not run here;
+//! * of all others when their lease is begun anew, so when they have run for a third of it.
+//!
+//! So what was taken and has not begun never loses an attempt, whoever is killed, and a job that ends its process each time is
+//! run once more than it has attempts. Short jobs of a consumer that is killed get their first run again without its
+//! counting: [`Job::attempt`] may be 1 and the handler have begun before.
 //!
 //! # Order
 //! Jobs of one priority begin in the order in which they were sent when one consumer with one worker takes them and none
@@ -72,8 +85,12 @@
 mod consumer;
 mod error;
 mod feeder;
+mod fetched;
+mod finish;
 mod job;
+mod leases;
 mod ledger;
+mod lines;
 mod memory;
 mod outcome;
 mod payload;
@@ -89,8 +106,9 @@ mod stats;
 pub use self::redis::{RedisBuilder, RedisSource};
 pub use consumer::{Consumer, ConsumerBuilder, StartError};
 pub use error::{PayloadError, SendError, SourceError};
+pub use fetched::Fetched;
+pub use finish::{FinishedJobs, UnfinishedJobs};
 pub use job::{DeadLetter, Delivery, JobId, NewJob, QueueDepth, Receipt, Sent};
-pub use ledger::Fetched;
 pub use memory::MemorySource;
 pub use outcome::{IntoOutcome, Job, Outcome};
 pub use payload::{Payload, from_json};

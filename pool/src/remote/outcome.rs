@@ -31,7 +31,8 @@ impl<P> Job<P> {
     }
 
     /// Which attempt this is, from 1. Above 1 an earlier one failed, or ended with its process, or may still be running
-    /// somewhere that could not be reached for longer than its lease.
+    /// somewhere that could not be reached for longer than its lease. At 1 it may have begun before all the same, see
+    /// [what counts](super#what-counts-as-an-attempt).
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
 
-use super::ledger::{Fetched, RunEnd, Verdict};
+use super::fetched::Fetched;
+use super::ledger::{RunEnd, Verdict};
 use super::outcome::{IntoOutcome, Job, Outcome};
 use super::payload::Payload;
 use crate::backoff::Backoff;
@@ -34,6 +35,10 @@ where
         if attempt > 1 && self.retry.delay_after(attempt - 1).is_none() {
             let reason = format!("{} attempts were begun, and the last one did not end", attempt - 1);
             return fetched.settle(Verdict::Bury { reason, attempts: attempt - 1 }, RunEnd::NotRun);
+        }
+        if !fetched.begin() {
+            // Given back by being dropped, if it is ours.
+            return;
         }
         let read = match &delivery.fault {
             Some(fault) => Ok(Err(fault.clone())),

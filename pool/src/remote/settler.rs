@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::error::SourceError;
-use super::feeder::{Lines, pause_after};
 use super::job::Receipt;
 use super::ledger::{Settlement, Verdict};
+use super::lines::{Lines, pause_after};
 use crate::sync::Instant;
 
 /// A lease is begun anew when between one and two of so many parts of it have passed, so that several tries may fail.
@@ -98,14 +98,16 @@ fn tell_one(lines: &Lines, settlement: &Settlement) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Begins anew the leases that are older than a period.
+/// Begins anew the leases that are older than a period, and tells which of the jobs have begun.
 fn renew(lines: &Lines, now: Instant, period: Duration) -> Result<(), SourceError> {
     let Some(before) = now.checked_sub(period) else { return Ok(()) };
-    let receipts = lines.ledger.renew(before, now);
-    if receipts.is_empty() {
-        return Ok(());
+    let due = lines.ledger.renew(before, now);
+    for (receipts, have_begun) in [(due.begun, true), (due.waiting, false)] {
+        if !receipts.is_empty() {
+            let source = &lines.source;
+            let extended = if have_begun { source.begin(&receipts) } else { source.extend(&receipts) }?;
+            lines.ledger.record(0, |stats| stats.extended += extended as u64);
+        }
     }
-    let extended = lines.source.extend(&receipts)?;
-    lines.ledger.record(0, |stats| stats.extended += extended as u64);
     Ok(())
 }

@@ -49,6 +49,16 @@ pub trait JobSource: Send + Sync {
     /// As [`fetch`](Self::fetch); doing it again does no harm.
     fn give_back(&self, receipt: &Receipt, delay: Duration, attempts: u32) -> Result<bool, SourceError>;
 
+    /// Counts these deliveries as attempts from now on, also if they never end, and begins their leases anew; returns how many
+    /// were still ours.
+    ///
+    /// A delivery of which the source does not know that it has begun is no attempt when its lease runs out: the
+    /// next one has the same [`attempt`](Delivery::attempt), and one more of [`deliveries`](Delivery::deliveries).
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch); doing it again does no harm, and counts nothing twice.
+    fn begin(&self, receipts: &[Receipt]) -> Result<usize, SourceError>;
+
     /// Begins the leases of these jobs anew; returns how many were still ours.
     ///
     /// # Errors

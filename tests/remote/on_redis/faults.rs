@@ -5,13 +5,14 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use anthill_pool::WorkerPool;
 use anthill_pool::remote::{Consumer, Job, JobSource, Producer, RedisSource, SendError, SourceError};
-use anthill_tests::eventually;
+use anthill_pool::{WaitError, WorkerPool};
+use anthill_tests::{Gate, eventually};
 
 use super::server::Server;
 use crate::consumers::{end, send};
 use crate::jobs::{Numbered, SHORT, fetch, fetch_one};
+use crate::stopping::three_of;
 
 #[test]
 fn no_server_is_said_at_once() {
@@ -122,7 +123,7 @@ fn an_entry_that_is_no_job_is_a_dead_letter() {
     end(&consumer);
     let letter = queue.dead_letters(2).unwrap().remove(0);
     assert_eq!((letter.id.as_str(), letter.body.as_slice()), (entry.as_str(), &b"user=ada\nage=36"[..]));
-    assert!(letter.reason.contains("has not the fields of a job"), "{}", letter.reason);
+    assert!(letter.reason.contains("is not one field by the name of"), "{}", letter.reason);
     assert!(queue.forget(&letter.id).unwrap());
     assert_eq!(queue.depth().unwrap(), Default::default());
 }
@@ -181,6 +182,25 @@ fn a_server_that_ends_and_comes_back_is_used_again() {
     end(&consumer);
     assert_eq!(queue.depth().unwrap().in_flight, 1, "the lease has outlived the server");
     assert_eq!(queue.acknowledge(&[held.receipt]).unwrap(), 1);
+}
+
+#[test]
+fn a_server_that_is_gone_keeps_no_end_waiting() {
+    let Some(mut server) = Server::durable() else { return };
+    let (queue, gate) = (server.queue().open().unwrap(), Gate::new());
+    send(&queue, 0..3);
+    let consumer = three_of(queue.clone(), &gate);
+    server.crash();
+    consumer.stop();
+    gate.open();
+    let unfinished = consumer.finish(Duration::from_millis(300)).unwrap_err();
+    assert_eq!((unfinished.reason, unfinished.jobs), (WaitError::Timeout, Default::default()));
+    assert_eq!(unfinished.running + unfinished.untold, 3);
+    server.restart();
+    let jobs = consumer.finish(anthill_tests::PATIENCE).unwrap();
+    assert_eq!((jobs.done + jobs.given_back, jobs.failed, jobs.uncertain), (3, 0, 0));
+    let depth = queue.depth().unwrap();
+    assert_eq!((depth.ready as u64, depth.in_flight), (jobs.given_back, 0));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use anthill_pool::remote::{Consumer, Job, JobSource, Producer, RedisSource};
 use anthill_pool::{Backoff, WorkerPool};
 use anthill_tests::{LONG_PATIENCE, comes_true_within, eventually};
 
-use super::server::Server;
+use super::server::{Server, queue_at};
 use crate::jobs::Numbered;
 
 const LEASE: Duration = Duration::from_secs(2);
@@ -32,7 +32,7 @@ const LOG: &str = "ANTHILL_REMOTE_LOG";
 fn open(url: &str) -> RedisSource {
     let mut queue = None;
     eventually("the server lets us in", || {
-        queue = RedisSource::builder(url, "q").lease(LEASE).open().ok();
+        queue = queue_at(url).lease(LEASE).open().ok();
         queue.is_some()
     });
     queue.expect("it was just opened")

@@ -9,7 +9,7 @@ use anthill_pool::remote::{Consumer, Job, JobSource};
 use anthill_tests::{Gate, eventually};
 
 use super::server::Server;
-use crate::consumers::{end, send};
+use crate::consumers::{end, send, with_five_of_a_hundred};
 use crate::jobs::Numbered;
 
 #[test]
@@ -37,13 +37,7 @@ fn one_worker_runs_each_job_once_and_in_order() {
 fn a_slow_pool_leaves_the_rest_in_redis() {
     let Some(server) = Server::start(&[]) else { return };
     let (queue, gate) = (server.queue().open().unwrap(), Gate::new());
-    send(&queue, 0..100);
-    let held = gate.clone();
-    let consumer = Consumer::builder(queue.clone())
-        .pool(WorkerPool::builder().max_workers(2).queue_capacity(3))
-        .start(move |_: &Job<Numbered>| held.pass())
-        .unwrap();
-    eventually("the room is full", || consumer.stats().fetched == 5);
+    let consumer = with_five_of_a_hundred(&queue, &gate);
     thread::sleep(Duration::from_millis(300));
     let depth = queue.depth().unwrap();
     assert_eq!((depth.ready, depth.in_flight, consumer.stats().fetched), (95, 5, 5));

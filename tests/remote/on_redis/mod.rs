@@ -1,5 +1,6 @@
 //! Jobs on a real Redis server, which each test starts for itself. Where there is none, the tests are skipped with a word.
 
+mod attempts;
 mod faults;
 mod kills;
 mod loads;

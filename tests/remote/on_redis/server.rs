@@ -48,7 +48,7 @@ impl Server {
 
     /// Options for the queue of the test.
     pub(crate) fn queue(&self) -> RedisBuilder {
-        RedisSource::builder(&self.url(), "q")
+        queue_at(&self.url())
     }
 
     /// A connection past the library.
@@ -78,6 +78,11 @@ impl Server {
             answer.map_or_else(|error| error.to_string().contains("NOAUTH"), |pong| pong == "PONG")
         });
     }
+}
+
+/// Options for the queue of a test whose server is there.
+pub(crate) fn queue_at(url: &str) -> RedisBuilder {
+    RedisSource::builder(url, "q")
 }
 
 fn run(folder: &TempDir, options: &[String]) -> io::Result<Child> {

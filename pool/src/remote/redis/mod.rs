@@ -5,10 +5,17 @@
 //! is a script, so that no moment lies between them in which a job is nowhere or twice. Only what is done for every job
 //! (adding, reading, acknowledging) is plain commands.
 
+mod builder;
+mod fetching;
+mod holder;
 mod link;
+mod looking;
 mod names;
 mod replies;
 mod scripts;
+mod sending;
 mod source;
+mod telling;
 
-pub use source::{RedisBuilder, RedisSource};
+pub use builder::RedisBuilder;
+pub use source::RedisSource;

@@ -57,7 +57,8 @@ pub(super) fn head(id: &JobId, version: u32) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Leaf<'a> {
     pub(super) level: usize,
-    pub(super) count: u32,
+    /// As the server counts, see [`BEGUN`](super::scripts::BEGUN).
+    pub(super) count: u64,
     pub(super) entry: &'a str,
 }
 

@@ -3,6 +3,7 @@
 use redis::{ErrorKind, FromRedisValue, RedisError, RedisResult, Value, from_redis_value};
 
 use super::names::Leaf;
+use super::scripts::BEGUN;
 use crate::remote::job::{DeadLetter, Delivery, JobId, LEVELS};
 
 fn odd(what: &'static str) -> RedisError {
@@ -70,39 +71,41 @@ pub(super) fn tended(value: Value) -> RedisResult<Tended> {
     })
 }
 
-/// An entry as a job. One that is none is one with a fault, so that it is not tried for ever.
-fn delivery(level: usize, entry: String, count: u32, fields: Value) -> RedisResult<Delivery> {
-    let (mut head, mut body) = (None, None);
-    let mut fields = list(fields)?.into_iter();
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        let (name, value) = (bytes(name)?, bytes(value)?);
-        match name.as_slice() {
-            b"h" => head = read_head(&value),
-            b"b" => body = Some(value),
-            _ => {}
+/// An entry as a job, of which the server has counted so much. One that is none is one with a fault, so that it is not
+/// tried for ever.
+fn delivery(level: usize, entry: String, count: u64, fields: Value) -> RedisResult<Delivery> {
+    let receipt = Leaf { level, count, entry: &entry }.write();
+    let priority = *LEVELS.get(level).ok_or_else(|| odd("an unknown level"))?;
+    let (deliveries, begun) = (small(count % BEGUN), small(count / BEGUN));
+    if let Ok([name, body]) = tuple(fields) {
+        if let Some((id, version, attempts)) = read_head(&bytes(name)?) {
+            let attempt = attempts.saturating_add(begun).saturating_add(1);
+            let body = bytes(body)?;
+            return Ok(Delivery { id, receipt, version, body, attempt, deliveries, priority, fault: None });
         }
     }
-    let fault = match (&head, &body) {
-        (Some(_), Some(_)) => None,
-        _ => Some(format!("the entry {entry} has not the fields of a job, h and b")),
-    };
-    let (id, version, attempts) = head.unwrap_or_else(|| (JobId::new(&entry), 0, 0));
     Ok(Delivery {
-        receipt: Leaf { level, count, entry: &entry }.write(),
-        id,
-        version,
-        body: body.unwrap_or_default(),
-        attempt: attempts.saturating_add(count),
-        priority: *LEVELS.get(level).ok_or_else(|| odd("an unknown level"))?,
-        fault,
+        fault: Some(format!("the entry {entry} is not one field by the name of `id version attempts`")),
+        id: JobId::new(entry),
+        receipt,
+        version: 0,
+        body: Vec::new(),
+        attempt: begun.saturating_add(1),
+        deliveries,
+        priority,
     })
+}
+
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Id, version and attempts before, as [`super::names::head`] writes them.
 fn read_head(head: &[u8]) -> Option<(JobId, u32, u32)> {
     let mut parts = std::str::from_utf8(head).ok()?.split(' ');
-    let id = JobId::new(parts.next()?);
-    Some((id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    let (id, version, attempts) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let is_head = !id.is_empty() && parts.next().is_none();
+    is_head.then(|| (JobId::new(id), version, attempts))
 }
 
 /// Where the group of each of these answers of `XINFO GROUPS` has got to.

@@ -1,8 +1,14 @@
 //! The scripts: each is one step to everybody else.
 //!
-//! An entry of a stream has the fields `h` (head: id, version and attempts before, with a space between) and `b` (body), no
-//! more, because each field of each entry is read and written for every job. Packed, by its parts and with the level as
-//! `p`, a job lies in the sorted set and among the dead letters.
+//! An entry of a stream has one field: its name is the head (id, version and attempts before, with a space between), its value
+//! the body. No more, because each text of each entry is written, read and taken apart for every job. Packed, by its
+//! parts and with the level as `p`, a job lies in the sorted set and among the dead letters.
+//!
+//! What the server counts of a pending entry is more than its deliveries here: [`BEGUN`] times the number of those that
+//! have begun, and then the number of all. So it is known without a further key whose attempt counts.
+
+/// What one delivery that has begun counts for beside those that have not. (Nobody's lease runs out so often.)
+pub(super) const BEGUN: u64 = 1 << 20;
 
 /// Functions of several scripts.
 macro_rules! with_functions {
@@ -16,21 +22,19 @@ end
 -- The fields of an entry, if it is ours in this very delivery.
 local function held(stream, group, consumer, entry, count)
   local p = redis.call('XPENDING', stream, group, entry, entry, 1)
-  if #p == 0 or p[1][2] ~= consumer or p[1][4] ~= tonumber(count) then return nil end
-  return true
+  if #p == 0 or p[1][2] ~= consumer then return nil end
+  -- Whether it has begun says nothing about whose it is.
+  return p[1][4] % 1048576 == tonumber(count) % 1048576
 end
 local function fields(stream, entry)
   local e = redis.call('XRANGE', stream, entry, entry)
   if #e == 0 then return nil end
-  local f = {}
-  local all = {}
-  for n = 1, #e[1][2], 2 do
-    f[e[1][2][n]] = e[1][2][n + 1]
-    all[#all + 1] = e[1][2][n] .. '=' .. e[1][2][n + 1]
-  end
-  local i, v, a = string.match(f.h or '', '^(%S+) (%d+) (%d+)$')
-  if i and f.b then return { i = i, v = v, a = a, b = f.b } end
+  local f = e[1][2]
+  local i, v, a = string.match(f[1], '^(%S+) (%d+) (%d+)$')
+  if i and #f == 2 then return { i = i, v = v, a = a, b = f[2] } end
   -- What is no job of ours is kept as it is.
+  local all = {}
+  for n = 1, #f, 2 do all[#all + 1] = f[n] .. '=' .. f[n + 1] end
   return { i = entry, v = '0', a = '0', b = table.concat(all, '\n') }
 end
 local function remove(stream, group, entry)
@@ -38,7 +42,7 @@ local function remove(stream, group, entry)
   redis.call('XDEL', stream, entry)
 end
 local function add(stream, j)
-  redis.call('XADD', stream, '*', 'h', j.i .. ' ' .. j.v .. ' ' .. j.a, 'b', j.b)
+  redis.call('XADD', stream, '*', j.i .. ' ' .. j.v .. ' ' .. j.a, j.b)
 end
 ",
             $script
@@ -123,14 +127,20 @@ return 1
 "
 );
 
-/// Begins leases of one stream anew. KEYS: stream; ARGV: group, consumer, then entry and delivery of each. Returns how
-/// many are ours.
+/// Begins leases of one stream anew. KEYS: stream; ARGV: group, consumer, 1 if they have begun, then entry and delivery of
+/// each. Returns how many are ours.
 pub(super) const EXTEND: &str = with_functions!(
     r"
 local ours = 0
-for n = 3, #ARGV, 2 do
+for n = 4, #ARGV, 2 do
   if held(KEYS[1], ARGV[1], ARGV[2], ARGV[n], ARGV[n + 1]) then
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[n], 'JUSTID')
+    if ARGV[3] == '1' then
+      -- From what was delivered, so that it is the same when done again.
+      local begun = string.format('%.0f', ARGV[n + 1] + 1048576)
+      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[n], 'RETRYCOUNT', begun, 'JUSTID')
+    else
+      redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[n], 'JUSTID')
+    end
     ours = ours + 1
   end
 end
@@ -197,3 +207,16 @@ for _, stream in ipairs(KEYS) do
 end
 return 1
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_know_what_a_beginning_counts_for() {
+        let number = BEGUN.to_string();
+        for script in [GIVE_BACK, EXTEND, BURY] {
+            assert!(script.contains(&number));
+        }
+    }
+}
