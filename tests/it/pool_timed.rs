@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anthill_pool::{
-    Discard, ManualClock, MissedRuns, Refusal, Schedule, ScheduledTask, SubmitError, Task, TaskPool,
-    WorkerPool,
+    CancelToken, Discard, ManualClock, MissedRuns, Priority, Refusal, Schedule, ScheduledTask, SubmitError,
+    Task, TaskPool, WorkerPool,
 };
 use anthill_tests::pool::{Held, adds_up, hold, holding, occupy, on_threads, reaches, tasks};
 use anthill_tests::{Gate, PATIENCE, eventually, planned_panic, quiet_panics, threads_of};
@@ -238,6 +238,82 @@ fn timed_on_a_full_pool_what_is_due_waits_beside_the_queue() {
         assert_eq!(journal.take()[queue..], [10, 11, 12]);
         assert_eq!((pool.stats().rejected, refusals.load(Ordering::SeqCst)), (0, 0));
     }
+}
+
+#[test]
+fn timed_what_is_due_goes_by_its_priority() {
+    // With room in the queue, and without any.
+    for queue in [16, 2, 0] {
+        let clock = ManualClock::new();
+        let pool =
+            WorkerPool::builder().max_workers(1).queue_capacity(queue).clock(&clock).build_tasks().unwrap();
+        let journal = Journal::default();
+        let gate = hold(&pool);
+        let queued = queue.min(2);
+        for event in (10..).take(queued) {
+            pool.execute(journal.note(event)).unwrap();
+        }
+        for (event, priority) in [
+            (40, Priority::Low),
+            (20, Priority::Normal),
+            (1, Priority::High),
+            (21, Priority::Normal),
+            (2, Priority::High),
+        ] {
+            pool.submission(Task::new(journal.note(event))).priority(priority).submit_after(MINUTE).unwrap();
+        }
+        let beats = journal.clone();
+        let schedule = Schedule::every(2 * MINUTE).priority(Priority::High);
+        let task = pool.every(schedule, move || beats.push(3)).unwrap();
+        clock.advance(MINUTE);
+        clock.advance(MINUTE);
+        assert_eq!(pool.stats().scheduled, 0);
+        gate.open();
+        eventually("all have run", || pool.stats().finished == 7 + queued as u64);
+        let mut expected = vec![1, 2, 3];
+        expected.extend((10..).take(queued));
+        expected.extend([20, 21, 40]);
+        assert_eq!(journal.take(), expected, "queue {queue}");
+        assert!(task.cancel());
+    }
+}
+
+#[test]
+fn timed_urgent_work_on_a_full_pool_stops_nothing_else() {
+    let clock = ManualClock::new();
+    let pool = WorkerPool::builder().max_workers(1).queue_capacity(2).clock(&clock).build_tasks().unwrap();
+    let journal = Journal::default();
+    let gate = hold(&pool);
+    for _ in 0..2 {
+        pool.execute(journal.note(0)).unwrap();
+    }
+    for event in 1..=100 {
+        let urgent = pool.submission(Task::new(journal.note(event))).priority(Priority::High);
+        urgent.submit_after(MINUTE).unwrap();
+    }
+    clock.advance(MINUTE);
+    gate.open();
+    eventually("all have run", || pool.stats().finished == 103);
+    let ran = journal.take();
+    assert!(ran[..20].contains(&0), "one in 16 is for what is queued: {ran:?}");
+    assert!(ran.iter().filter(|event| **event > 0).is_sorted(), "{ran:?}");
+}
+
+#[test]
+fn timed_a_submission_that_was_called_off_is_not_taken() {
+    let (pool, _clock) = clocked();
+    let journal = Journal::default();
+    let token = CancelToken::new();
+    let later =
+        |event| pool.submission(Task::new(journal.note(event))).cancel_with(&token).submit_after(HOUR);
+    let first = later(1).unwrap();
+    token.cancel();
+    assert!(matches!(later(2), Err(SubmitError::Cancelled(_))));
+    assert_eq!((pool.stats().scheduled, pool.stats().rejected), (1, 1));
+    assert!(first.cancel().is_some(), "what was taken is called off by its own handle");
+    pool.stop();
+    let refused = pool.submission(Task::new(journal.note(3))).submit_at(Instant::now());
+    assert!(matches!(refused, Err(SubmitError::Closed(_))));
 }
 
 #[test]

@@ -335,7 +335,7 @@ impl<T> Core<T> {
             }
             OnFull::Background => {
                 // Some worker surely lives, or it would have been refused before.
-                self.backlog.keep_in_background(take(item));
+                self.backlog.keep_in_background(take(item), options.priority);
                 self.check();
                 Admission::Kept
             }

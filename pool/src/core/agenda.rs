@@ -5,17 +5,24 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use super::Core;
+use super::{Core, Priority};
 use crate::sync::Instant;
 
 pub(super) struct Agenda<T> {
     /// The next one to be due first; among those of one instant the one that came first.
-    entries: BTreeMap<AgendaKey, T>,
+    entries: BTreeMap<AgendaKey, Planned<T>>,
     /// The number of the next entry.
     number: u64,
     /// Of how many more entries it is known that they will come.
     expected: usize,
     era: Era,
+}
+
+/// A payload that waits for its time, and how urgent it is then.
+#[derive(Debug)]
+pub(crate) struct Planned<T> {
+    pub(crate) payload: T,
+    pub(crate) priority: Priority,
 }
 
 /// Which entry is meant.
@@ -45,7 +52,7 @@ impl<T> Agenda<T> {
 
     /// Everything in it, the next one to be due first.
     fn take(&mut self) -> Vec<T> {
-        mem::take(&mut self.entries).into_values().collect()
+        mem::take(&mut self.entries).into_values().map(|planned| planned.payload).collect()
     }
 }
 
@@ -57,25 +64,30 @@ impl<T> Core<T> {
 
     /// Adds an entry to those of this era; the payload comes back when that has ended. The flag is true when nothing is
     /// due before it.
-    pub(crate) fn note(&mut self, due: Instant, payload: T, era: Era) -> Result<(AgendaKey, bool), T> {
+    pub(crate) fn note(
+        &mut self,
+        due: Instant,
+        planned: Planned<T>,
+        era: Era,
+    ) -> Result<(AgendaKey, bool), T> {
         if self.era() != Some(era) {
-            return Err(payload);
+            return Err(planned.payload);
         }
         let key = AgendaKey { due, number: self.agenda.number };
         self.agenda.number += 1;
         let is_first = self.next_due().is_none_or(|first| due < first);
-        self.agenda.entries.insert(key, payload);
+        self.agenda.entries.insert(key, planned);
         self.check();
         Ok((key, is_first))
     }
 
     /// Takes an entry out before its time, if it is still there.
     pub(crate) fn strike(&mut self, key: AgendaKey) -> Option<T> {
-        self.agenda.entries.remove(&key)
+        self.agenda.entries.remove(&key).map(|planned| planned.payload)
     }
 
     /// Takes out an entry that is due, the earliest first.
-    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(T, Era)> {
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(Planned<T>, Era)> {
         let entry = self.agenda.entries.first_entry().filter(|entry| entry.key().due <= now)?;
         Some((entry.remove(), self.agenda.era))
     }

@@ -17,6 +17,9 @@ use crate::sync::Arc;
 /// Background work goes before everything else after so many check-ins that passed it over.
 const MOST_PASSED_OVER: u32 = 64;
 
+/// Of so many check-ins in a row one is not for urgent background work, so that this stops nothing else.
+const CHECK_INS_PER_PATIENT_ONE: u32 = 16;
+
 pub(super) struct Backlog<T> {
     queue: Queue<T>,
     /// Payloads taken from the queue so far.
@@ -25,10 +28,13 @@ pub(super) struct Backlog<T> {
     batches: Vec<Filled<T>>,
     /// The sum of their `at_most`.
     held_at_most: usize,
-    /// What a worker takes only when it would go idle otherwise; the oldest first.
-    background: VecDeque<Item<T>>,
+    /// What a worker takes only when it would go idle otherwise, or next if it is urgent; the most urgent and then the
+    /// oldest first.
+    background: VecDeque<(Item<T>, Priority)>,
     /// Check-ins since background work was last taken, while there was some.
     passed_over: u32,
+    /// Check-ins while there was urgent background work.
+    urgent_turns: u32,
 }
 
 /// A batch that was filled.
@@ -50,6 +56,7 @@ impl<T> Backlog<T> {
             held_at_most: 0,
             background: VecDeque::new(),
             passed_over: 0,
+            urgent_turns: 0,
         }
     }
 
@@ -192,21 +199,26 @@ impl<T> Backlog<T> {
     }
 
     /// Keeps a piece of background work, and has workers check in after each payload until it is taken.
-    pub(super) fn keep_in_background(&mut self, item: Item<T>) {
+    pub(super) fn keep_in_background(&mut self, item: Item<T>, priority: Priority) {
         self.recall();
-        self.background.push_back(item);
+        let place = self.background.partition_point(|(_, other)| *other >= priority);
+        self.background.insert(place, (item, priority));
     }
 
-    pub(super) fn take_background(&mut self) -> Option<Item<T>> {
-        let item = self.background.pop_front()?;
+    pub(super) fn take_background(&mut self) -> Option<(Item<T>, Priority)> {
+        let taken = self.background.pop_front()?;
         self.passed_over = 0;
-        Some(item)
+        Some(taken)
     }
 
-    /// A worker checks in; true when background work has been passed over often enough and goes first.
+    /// A worker checks in; true when background work is urgent, or has been passed over often enough, and goes first.
     pub(super) fn is_background_overdue(&mut self) -> bool {
-        if self.background.is_empty() {
-            return false;
+        let Some((_, priority)) = self.background.front() else { return false };
+        if *priority > Priority::Normal {
+            self.urgent_turns = self.urgent_turns.wrapping_add(1);
+            if self.urgent_turns % CHECK_INS_PER_PATIENT_ONE != 0 {
+                return true;
+            }
         }
         self.passed_over += 1;
         self.passed_over >= MOST_PASSED_OVER

@@ -1,7 +1,7 @@
 //! Check-in: what a worker does next that comes to the core, and whose payload it takes.
 
 use super::broadcast::BroadcastBody;
-use super::queue::Item;
+use super::queue::{Item, Priority};
 use super::roster::WorkerRecord;
 use super::{Core, Forsaken, ToNotify};
 use crate::waits;
@@ -136,7 +136,7 @@ impl<T> Core<T> {
         to_notify: &mut ToNotify,
     ) -> Option<Item<T>> {
         if self.backlog.is_background_overdue() {
-            return self.take_background();
+            return self.take_background().map(|(item, _)| item);
         }
         if may_batch && self.may_batch() {
             // Its first payload is taken before the refill, which may bring an urgent one that takes the batch back.
@@ -151,7 +151,7 @@ impl<T> Core<T> {
             self.totals.accepted += 1;
             return Some(item);
         }
-        self.backlog.take_from_other_batch(record).or_else(|| self.take_background())
+        self.backlog.take_from_other_batch(record).or_else(|| self.take_background().map(|(item, _)| item))
     }
 
     /// True when a worker may take several payloads: what is left beside idle workers is theirs, and a submitter that has
@@ -170,17 +170,17 @@ impl<T> Core<T> {
     }
 
     /// Takes background work, which is accepted and begins to wait only now.
-    fn take_background(&mut self) -> Option<Item<T>> {
-        let mut item = self.backlog.take_background()?;
+    fn take_background(&mut self) -> Option<(Item<T>, Priority)> {
+        let (mut item, priority) = self.backlog.take_background()?;
         self.totals.accepted += 1;
         item.since = item.since.map(|_| self.clock.now());
-        Some(item)
+        Some((item, priority))
     }
 
     /// Treats background work like what was accepted.
     pub(super) fn queue_background(&mut self) {
-        while let Some(item) = self.take_background() {
-            self.backlog.push(item, super::Priority::Normal);
+        while let Some((item, priority)) = self.take_background() {
+            self.backlog.push(item, priority);
         }
     }
 }

@@ -30,7 +30,7 @@
 //! | check-in | a worker's call at the core, after a payload or a search, to learn what it does next |
 //! | queue | accepted payloads that no worker has taken, in *chunks* that can be taken whole |
 //! | batch | short payloads that one worker took from the queue together, behind a lock of its own |
-//! | background | work that a worker takes only when it would go idle otherwise: tickets of scopes and shares |
+//! | background | work that a worker takes only when it would go idle otherwise, or next if it is urgent: of scopes, shares, the agenda |
 //! | waiter | a blocked submitter, with the payload that it could not place; not accepted yet |
 //! | ticket | what a waiter knows itself by; when it is gone from the list, the waiter was served |
 //! | deferred | of a waiter that was served: it is told only once the queue has run low |
@@ -62,7 +62,7 @@ mod waiters;
 mod waiting;
 
 pub(crate) use admission::{Admission, Attempt, Forsaken, OnFull, SubmitOptions};
-pub(crate) use agenda::{AgendaKey, Era};
+pub(crate) use agenda::{AgendaKey, Era, Planned};
 pub(crate) use batch::BatchPacer;
 pub(crate) use broadcast::BroadcastBody;
 pub(crate) use check_in::{CheckIn, Ended, Leftovers, Next};

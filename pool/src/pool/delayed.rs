@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::handle::WorkerPool;
+use super::submission::Submission;
 use super::timer::Timer;
-use crate::core::AgendaKey;
+use crate::cancel::CancelToken;
+use crate::core::{AgendaKey, Planned, Priority};
 use crate::error::SubmitError;
 use crate::sync::Instant;
 
@@ -44,10 +46,20 @@ impl<T: Send + 'static> WorkerPool<T> {
     /// # Errors
     /// As `submit_after`.
     pub fn submit_at(&self, instant: Instant, payload: T) -> Result<Delayed<T>, SubmitError<T>> {
+        self.plan(instant, Planned { payload, priority: Priority::Normal }, None)
+    }
+
+    fn plan(
+        &self,
+        instant: Instant,
+        planned: Planned<T>,
+        token: Option<&CancelToken>,
+    ) -> Result<Delayed<T>, SubmitError<T>> {
         let timer = self.timer();
         let scheduled = match timer.era() {
-            Some(era) => timer.schedule(instant, payload, era),
-            None => Err(SubmitError::Closed(payload)),
+            _ if token.is_some_and(CancelToken::is_cancelled) => Err(SubmitError::Cancelled(planned.payload)),
+            Some(era) => timer.schedule(instant, planned, era),
+            None => Err(SubmitError::Closed(planned.payload)),
         };
         match scheduled {
             Ok(key) => Ok(Delayed { timer, key }),
@@ -61,6 +73,52 @@ impl<T: Send + 'static> WorkerPool<T> {
     /// The pool's agenda and clock.
     pub(crate) fn timer(&self) -> Timer<T> {
         Timer::new(self.shared())
+    }
+}
+
+impl<T: Send + 'static> Submission<'_, T> {
+    /// Hands the payload over once `delay` has passed, as [`WorkerPool::submit_after`] does, and with this
+    /// [priority](Self::priority) then: a [high](Priority::High) one goes before all that is queued, and on a full pool to the
+    /// next worker that has done what it runs, instead of waiting for one that would go idle; a low one goes behind.
+    ///
+    /// A limit of waiting has no meaning, as what is due never waits for room; a token that is cancelled already refuses,
+    /// and later [`Delayed::cancel`] calls it off.
+    ///
+    /// # Errors
+    /// As `submit_after`, and [`Cancelled`](SubmitError::Cancelled).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use anthill_pool::{ManualClock, Priority, Task, WorkerPool};
+    ///
+    /// let clock = ManualClock::new();
+    /// let (begun, order) = std::sync::mpsc::channel();
+    /// let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// let pool = WorkerPool::builder().max_workers(1).queue_capacity(8).clock(&clock).build_tasks()?;
+    /// let says = |word| {
+    ///     let begun = begun.clone();
+    ///     Task::new(move || begun.send(word).unwrap())
+    /// };
+    /// pool.submission(says("heartbeat")).priority(Priority::High).submit_after(Duration::from_secs(1))?;
+    /// pool.execute(move || gate.recv().unwrap())?;
+    /// pool.submit(says("queued before"))?;
+    /// clock.advance(Duration::from_secs(1));
+    /// open.send(())?;
+    /// assert_eq!([order.recv()?, order.recv()?], ["heartbeat", "queued before"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn submit_after(self, delay: Duration) -> Result<Delayed<T>, SubmitError<T>> {
+        let instant = self.pool().timer().after(delay);
+        self.submit_at(instant)
+    }
+
+    /// As [`submit_after`](Self::submit_after), at an instant; one that has passed is now.
+    ///
+    /// # Errors
+    /// As `submit_after`.
+    pub fn submit_at(self, instant: Instant) -> Result<Delayed<T>, SubmitError<T>> {
+        let (pool, payload, priority, token) = self.into_parts();
+        pool.plan(instant, Planned { payload, priority }, token)
     }
 }
 

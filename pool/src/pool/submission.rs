@@ -66,6 +66,15 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
         self
     }
 
+    pub(super) fn pool(&self) -> &'a WorkerPool<T> {
+        self.pool
+    }
+
+    /// All but what becomes of it on a full pool.
+    pub(super) fn into_parts(self) -> (&'a WorkerPool<T>, T, Priority, Option<&'a CancelToken>) {
+        (self.pool, self.payload, self.priority, self.token)
+    }
+
     /// Hands the payload over.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::submit::{note_refusal, place};
 use crate::config::Discard;
-use crate::core::{AgendaKey, CleanerStage, Era, SubmitOptions};
+use crate::core::{AgendaKey, CleanerStage, Era, Planned, SubmitOptions};
 use crate::error::SubmitError;
 use crate::sync::{Arc, Instant};
 use crate::threads::made::make_cleaner;
@@ -46,7 +46,7 @@ impl<T: Send + 'static> Timer<T> {
     pub(crate) fn schedule(
         &self,
         due: Instant,
-        payload: T,
+        planned: Planned<T>,
         era: Era,
     ) -> Result<Option<AgendaKey>, SubmitError<T>> {
         let shared = &self.shared;
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Timer<T> {
         let mut core = shared.core.lock();
         if core.era() == Some(era) && due <= self.now() {
             drop(core);
-            return place(shared, payload, SubmitOptions::in_background()).map(|()| None);
+            return place_due(shared, planned).map(|()| None);
         }
         // So that the cleaner, once it is there, does not go before the entry comes.
         core.expect_entry(era);
@@ -68,13 +68,13 @@ impl<T: Send + 'static> Timer<T> {
             if let Some(error) = refused {
                 core.expect_entry_no_more(era);
                 shared.core.unlock_and_notify(core);
-                return Err(SubmitError::SpawnFailed(payload, error));
+                return Err(SubmitError::SpawnFailed(planned.payload, error));
             }
             // A thread that was made begins.
             break;
         }
         core.expect_entry_no_more(era);
-        let noted = core.note(due, payload, era);
+        let noted = core.note(due, planned, era);
         shared.core.unlock_and_notify(core);
         let (key, is_first) = noted.map_err(SubmitError::Closed)?;
         if is_first {
@@ -124,15 +124,21 @@ impl<T: Send + 'static> Drop for Expectation<T> {
     }
 }
 
+/// Submits what is due.
+fn place_due<T: Send + 'static>(shared: &Arc<Shared<T>>, planned: Planned<T>) -> Result<(), SubmitError<T>> {
+    place(shared, planned.payload, SubmitOptions::in_background().with(planned.priority, None))
+}
+
 /// Submits everything on the agenda that is due at `now`.
 pub(super) fn submit_due<T: Send + 'static>(shared: &Arc<Shared<T>>, now: Instant) {
     loop {
         let due = shared.core.lock().take_due(now);
-        let Some((payload, era)) = due else { return };
-        let Err(refused) = place(shared, payload, SubmitOptions::in_background()) else { continue };
-        let payload = refused.into_payload();
+        let Some((planned, era)) = due else { return };
+        let priority = planned.priority;
+        let Err(refused) = place_due(shared, planned) else { continue };
+        let planned = Planned { payload: refused.into_payload(), priority };
         let mut core = shared.core.lock();
-        let again = core.note(now.checked_add(TRY_AGAIN_AFTER).unwrap_or(now), payload, era);
+        let again = core.note(now.checked_add(TRY_AGAIN_AFTER).unwrap_or(now), planned, era);
         if again.is_err() {
             core.count_undue(1);
         }

@@ -12,6 +12,7 @@ pub use schedule::{MissedRuns, Schedule};
 use self::run::{Recurrence, Timed, TimedTask};
 use self::schedule::First;
 use super::task::{Task, TaskPool};
+use crate::core::Priority;
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch};
 use crate::pool::timer::{Expectation, Timer};
@@ -26,8 +27,9 @@ impl TaskPool {
     /// workers may be let go or anything is scheduled; it is held up while a thread is being made for what was due before.
     ///
     /// *A busy pool*: when its time has come the task is queued as any other of [normal](crate::Priority::Normal) priority,
-    /// behind what waits there already. What must be punctual beside a long queue, such as a heartbeat, gets a small pool
-    /// of its own.
+    /// behind what waits there already. With another one it goes by
+    /// [`Submission::submit_after`](crate::Submission::submit_after), and a periodic one by [`Schedule::priority`]. What must
+    /// be punctual also beside long tasks, such as a heartbeat, gets a small pool of its own.
     ///
     /// *A full pool*: when its time has come the task is never refused for want of room. If every worker is busy and the
     /// queue is full, it waits beside the queue for the next worker that would go idle, or has passed it over 64 times. So
@@ -75,7 +77,7 @@ impl TaskPool {
     {
         start(
             self,
-            instant,
+            (instant, Priority::Normal),
             closure,
             |closure, _| Once(Some(closure)),
             |once| once.0.expect("what was refused was not run"),
@@ -128,7 +130,7 @@ impl TaskPool {
         };
         start(
             self,
-            first,
+            (first, schedule.urgency()),
             closure,
             |closure, expectation| Periodic { closure, schedule, _expectation: expectation() },
             |periodic| periodic.closure,
@@ -177,9 +179,10 @@ impl fmt::Debug for ScheduledTask {
 }
 
 /// Starts what `wrap` makes of a closure, which is told how to have the timer stay; `unwrap` undoes that when it is refused.
+/// The first run is due at an instant, and each has this priority then.
 fn start<F, C: Recurrence>(
     pool: &TaskPool,
-    first: Instant,
+    (first, priority): (Instant, Priority),
     closure: F,
     wrap: impl FnOnce(F, &dyn Fn() -> Expectation<Task>) -> C,
     unwrap: impl FnOnce(C) -> F,
@@ -188,7 +191,7 @@ fn start<F, C: Recurrence>(
     let started = match timer.era() {
         Some(era) => {
             let body = wrap(closure, &|| timer.clone().expect(era));
-            TimedTask::start(timer.clone(), era, body, first).map_err(|refusal| refusal.map(unwrap))
+            TimedTask::start(timer.clone(), era, body, first, priority).map_err(|refusal| refusal.map(unwrap))
         }
         None => Err(SubmitError::Closed(closure)),
     };

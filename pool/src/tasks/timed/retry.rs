@@ -2,6 +2,7 @@
 
 use super::run::{Recurrence, TimedTask};
 use crate::backoff::Backoff;
+use crate::core::Priority;
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch, drop_quietly};
 use crate::pool::timer::Timer;
@@ -92,7 +93,7 @@ impl TaskPool {
         let outcome = RetryOutcome { cell: Some(cell.clone()), last: None };
         let now = timer.now();
         let attempts = Attempts { closure, is_transient, backoff, failed: 0, outcome };
-        let task = TimedTask::new(timer, era, attempts, now);
+        let task = TimedTask::new(timer, era, attempts, now, Priority::Normal);
         match self.submit(task.ticket()) {
             Ok(()) => Ok(TaskHandle::new(cell, self.identity())),
             Err(refusal) => Err(refusal.map(|ticket| {

@@ -7,7 +7,7 @@
 
 use std::panic::resume_unwind;
 
-use crate::core::{AgendaKey, Era};
+use crate::core::{AgendaKey, Era, Planned, Priority};
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, drop_quietly};
 use crate::pool::timer::Timer;
@@ -27,6 +27,7 @@ pub(super) struct TimedTask<C: Recurrence> {
     timer: Timer<Task>,
     /// A stop ends it.
     era: Era,
+    priority: Priority,
     state: Mutex<TimedState<C>>,
 }
 
@@ -50,17 +51,24 @@ impl<C: Recurrence> TimedTask<C> {
         era: Era,
         body: C,
         due: Instant,
+        priority: Priority,
     ) -> Result<StdArc<Self>, SubmitError<C>> {
-        let task = TimedTask::new(timer, era, body, due);
+        let task = TimedTask::new(timer, era, body, due, priority);
         match task.arm(due) {
             Ok(()) => Ok(task),
             Err(refusal) => Err(refusal.map(|ticket| task.take_back(ticket))),
         }
     }
 
-    pub(super) fn new(timer: Timer<Task>, era: Era, body: C, due: Instant) -> StdArc<Self> {
+    pub(super) fn new(
+        timer: Timer<Task>,
+        era: Era,
+        body: C,
+        due: Instant,
+        priority: Priority,
+    ) -> StdArc<Self> {
         let state = TimedState { body: Some(body), ended: false, due, runs: 0, key: None };
-        StdArc::new(TimedTask { timer, era, state: Mutex::new(state) })
+        StdArc::new(TimedTask { timer, era, priority, state: Mutex::new(state) })
     }
 
     /// What the pool gets.
@@ -83,7 +91,8 @@ impl<C: Recurrence> TimedTask<C> {
         state.due = due;
         let runs = state.runs;
         drop(state);
-        let key = self.timer.schedule(due, self.ticket(), self.era)?;
+        let planned = Planned { payload: self.ticket(), priority: self.priority };
+        let key = self.timer.schedule(due, planned, self.era)?;
         let mut state = self.state.lock();
         let cancelled = state.ended;
         // By now that run may have come, and others after it.

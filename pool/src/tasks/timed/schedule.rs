@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::core::Priority;
 use crate::sync::Instant;
 
 /// What a run may be late before it counts as missed; tokio's figure. No thread wakes to the moment.
@@ -50,6 +51,7 @@ pub struct Schedule {
     period: Duration,
     first: First,
     missed_runs: MissedRuns,
+    priority: Priority,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,8 @@ impl Schedule {
     /// When `period` is zero.
     pub fn every(period: Duration) -> Self {
         assert!(!period.is_zero(), "the period of a schedule must be above zero");
-        Schedule { period, first: First::After(period), missed_runs: MissedRuns::Skip }
+        let (missed_runs, priority) = (MissedRuns::Skip, Priority::Normal);
+        Schedule { period, first: First::After(period), missed_runs, priority }
     }
 
     /// The first run is due after `delay`; after a period when not set.
@@ -84,6 +87,36 @@ impl Schedule {
     pub fn missed_runs(mut self, policy: MissedRuns) -> Self {
         self.missed_runs = policy;
         self
+    }
+
+    /// How urgent each run is when its time has come; [`Priority::Normal`] when not set. A [high](Priority::High) one goes
+    /// before all that is queued, and on a full pool to the next worker that has done what it runs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use anthill_pool::{ManualClock, Priority, Schedule, WorkerPool};
+    ///
+    /// let clock = ManualClock::new();
+    /// let (begun, order) = std::sync::mpsc::channel();
+    /// let (open, gate) = std::sync::mpsc::channel::<()>();
+    /// let pool = WorkerPool::builder().max_workers(1).queue_capacity(8).clock(&clock).build_tasks()?;
+    /// let (beats, words) = (begun.clone(), begun);
+    /// let heartbeat = Schedule::every(Duration::from_secs(1)).priority(Priority::High);
+    /// pool.every(heartbeat, move || beats.send("heartbeat").unwrap())?;
+    /// pool.execute(move || gate.recv().unwrap())?;
+    /// pool.execute(move || words.send("queued before").unwrap())?;
+    /// clock.advance(Duration::from_secs(1));
+    /// open.send(())?;
+    /// assert_eq!([order.recv()?, order.recv()?], ["heartbeat", "queued before"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    pub(super) fn urgency(&self) -> Priority {
+        self.priority
     }
 
     pub(super) fn first(&self) -> First {
