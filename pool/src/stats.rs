@@ -16,7 +16,8 @@ pub enum PoolState {
 /// A consistent snapshot: all figures were read in one critical section.
 ///
 /// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back + discarded`; a worker still
-/// being started is busy with the payload it was started for, if there is one.
+/// being started is busy with the payload it was started for, if there is one. (`items` alone is counted apart, and so read a
+/// moment later.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.
@@ -60,6 +61,10 @@ pub struct PoolStats {
     pub spawned: u64,
     /// Workers let go by the cleaner.
     pub expired: u64,
+    /// Items of maps that have run, on workers or on the threads that asked for them: of
+    /// [`par_map`](crate::TaskPool::par_map), [`map`](crate::TaskPool::map) and its variants, and
+    /// [`for_each`](crate::TaskPool::for_each). They are no payloads; workers that help with them run one each for that.
+    pub items: u64,
 }
 
 impl PoolState {
@@ -106,6 +111,7 @@ impl fmt::Display for PoolStats {
                 (self.handed_back, "handed back"),
                 (self.ran_by_caller, "run by their callers"),
                 (self.rejected, "rejected"),
+                (self.items, "items of maps"),
             ],
         )
     }

@@ -35,6 +35,20 @@ impl Figure {
     }
 }
 
+/// A count that only grows, by several threads at a time. No race is decided by it either.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
 /// A number that nobody in the process was given before; never 0.
 pub(crate) fn fresh_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

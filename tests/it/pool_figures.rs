@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anthill_pool::prometheus::{Exposition, Figures};
@@ -158,12 +159,11 @@ fn figures_on_a_page_are_in_the_format_and_true() {
         .filter(|(series, _)| series.starts_with(&format!("{run}_bucket{{pool=\"mail\"")))
         .map(|(_, count)| *count)
         .collect();
-    assert!(buckets.is_sorted() && buckets.len() == 36, "{buckets:?}");
-    assert_eq!((buckets[0], buckets[10], buckets[11], buckets[12], buckets[35]), (1.0, 2.0, 3.0, 5.0, 5.0));
-    let last = &families[run][35].0;
-    assert!(last.ends_with(r#",le="+Inf"}"#), "{last}");
-    let first = &families[run][0].0;
-    assert!(first.ends_with(r#",le="0.000001"}"#), "{first}");
+    assert!(buckets.is_sorted() && buckets.len() == 15, "{buckets:?}");
+    assert_eq!((buckets[0], buckets[4], buckets[5], buckets[6], buckets[14]), (1.0, 1.0, 2.0, 5.0, 5.0));
+    let end = |place: usize| families[run][place].0.rsplit_once("le=").unwrap().1;
+    let ends = [0, 1, 10, 13, 14].map(end);
+    assert_eq!(ends, [r#""0.000001"}"#, r#""0.000004"}"#, r#""1.048576"}"#, r#""67.108864"}"#, r#""+Inf"}"#]);
     let dropped = "anthill_object_pool_dropped_total";
     let by_bound = format!(r#"{dropped}{{pool="objects",exported_reason="taken",reason="bound"}}"#);
     assert_eq!(value(dropped, &by_bound), 1.0);
@@ -192,4 +192,32 @@ fn figures_on_a_page_are_accepted_by_promtool() {
     let verdict = check.wait_with_output().unwrap();
     let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(verdict.status.success() && said.iter().all(String::is_empty), "{said:?}");
+}
+
+#[test]
+fn figures_count_the_items_of_maps_whoever_runs_them() {
+    let pool = tasks(2, 8);
+    let items: Vec<u64> = (0..1_000).collect();
+    assert_eq!(pool.par_map(&items, |item| item + 1).len(), 1_000);
+    assert_eq!(pool.stats().items, 1_000);
+    assert_eq!(pool.map(0..100, |item| item).count(), 100);
+    assert_eq!(pool.map_unordered(0..100, |item| item).count(), 100);
+    let sum = AtomicU64::new(0);
+    pool.for_each(&items, |item| {
+        sum.fetch_add(*item, Ordering::Relaxed);
+    });
+    assert_eq!((sum.into_inner(), pool.stats().items), (499_500, 2_200));
+    // One that stops early counts what has run.
+    assert_eq!(pool.try_map(0..100, |item| if item < 5 { Ok(item) } else { Err(item) }).count(), 6);
+    pool.stop();
+    pool.wait().unwrap();
+    let before = pool.stats().items;
+    assert!((2_206..=2_300).contains(&before), "{before}");
+    // Without any worker they are run by who asks, and count too.
+    assert_eq!(pool.par_map(&items, |item| item + 1).len(), 1_000);
+    let stats = pool.stats();
+    assert_eq!(stats.items, before + 1_000);
+    assert!(stats.to_string().ends_with(&format!("{} items of maps", stats.items)), "{stats}");
+    let page = stats.to_prometheus(&[]);
+    assert!(page.contains(&format!("anthill_pool_items_total {}\n", stats.items)), "{page}");
 }

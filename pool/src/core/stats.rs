@@ -87,6 +87,8 @@ impl<T> Core<T> {
             rejected: self.totals.rejected,
             spawned: self.totals.spawned,
             expired: self.totals.expired,
+            // Counted by whoever runs them.
+            items: 0,
         };
         for counts in self.backlog.batch_counts() {
             stats.queued += counts.queued;

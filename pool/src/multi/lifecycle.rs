@@ -241,6 +241,7 @@ fn add(sum: &mut PoolStats, shard: &PoolStats) {
     sum.spawned += shard.spawned;
     sum.expired += shard.expired;
     sum.scheduled += shard.scheduled;
+    sum.items += shard.items;
 }
 
 /// Which shards of a [`MultiPool`] were not there when waiting for them ended, and why.

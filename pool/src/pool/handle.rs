@@ -11,7 +11,7 @@ use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
 use crate::error::{BuildError, Refusal, StartError, SubmitError, SubmitManyError};
 use crate::panic::drop_quietly;
 use crate::stats::{PoolState, PoolStats};
-use crate::sync::{Arc, StdArc};
+use crate::sync::{Arc, Count, StdArc};
 use crate::threads::birth::Birth;
 use crate::threads::cleaner;
 use crate::threads::handler::Handler;
@@ -371,7 +371,13 @@ where
     /// All counters at one moment.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
-        self.shared().core.lock().stats()
+        let stats = self.shared().core.lock().stats();
+        PoolStats { items: self.items().get(), ..stats }
+    }
+
+    /// Where items of maps are counted.
+    pub(crate) fn items(&self) -> &StdArc<Count> {
+        &self.shared().items
     }
 
     /// True when payloads are queued or submitters wait for room.

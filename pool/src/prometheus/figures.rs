@@ -59,6 +59,7 @@ impl Shown for PoolStats {
             None,
             self.expired,
         );
+        sink.counter("anthill_pool_items_total", "Items of maps that have run.", None, self.items);
     }
 }
 

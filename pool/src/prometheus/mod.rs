@@ -25,7 +25,10 @@
 //! ```
 //!
 //! Counters end in `_total`, times are in seconds, and figures that there are none of (the cap of a pool without one) are
-//! left out. The content type of such a page is [`CONTENT_TYPE`].
+//! left out. Histograms have 15 buckets, from 1 us up to 67 s, each four times as long as the one before, and one for what is
+//! longer. (What a pool measures is twice as fine and reaches further: a page gets all of it by
+//! [`add_histogram`](Exposition::add_histogram) with [`Histogram::buckets`](crate::times::Histogram::buckets).) The content
+//! type of such a page is [`CONTENT_TYPE`].
 
 mod figures;
 mod series;

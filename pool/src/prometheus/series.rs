@@ -1,10 +1,14 @@
 //! The text format: families of figures, each with its samples.
 
 use std::fmt::{self, Write as _};
+use std::mem;
 use std::time::Duration;
 
 use super::sink::Sink;
 use crate::times::Histogram;
+
+/// Times beyond this are one bucket.
+const LONGEST: Duration = Duration::from_secs(68);
 
 /// All that is on a page, in the order in which it came.
 #[derive(Clone, Debug, Default)]
@@ -111,8 +115,18 @@ impl Sink for Series<'_> {
     }
 
     fn histogram(&mut self, name: &'static str, help: &'static str, histogram: &Histogram) {
-        self.buckets(name, help, histogram.buckets(), histogram.sum());
+        self.buckets(name, help, coarse(histogram), histogram.sum());
     }
+}
+
+/// Every second bucket, up to a minute: each is a series of its own to a scraper, for each pool.
+fn coarse(histogram: &Histogram) -> impl Iterator<Item = (Duration, u64)> {
+    let mut count = 0;
+    histogram.buckets().enumerate().filter_map(move |(place, (below, in_bucket))| {
+        count += in_bucket;
+        let ends = (place % 2 == 0 && below <= LONGEST) || below == Duration::MAX;
+        ends.then(|| (below, mem::take(&mut count)))
+    })
 }
 
 fn push_sample(samples: &mut String, name: &str, labels: &str, value: impl fmt::Display) {

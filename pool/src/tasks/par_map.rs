@@ -7,7 +7,7 @@ use std::mem;
 use std::time::Duration;
 
 use super::task::TaskPool;
-use crate::sync::{Instant, Mutex, parallelism};
+use crate::sync::{Count, Instant, Mutex, parallelism};
 
 /// How long a part should take. The cursor's lock costs some 20 ns for each.
 const PART: Duration = Duration::from_micros(50);
@@ -20,6 +20,8 @@ impl TaskPool {
     /// and works on one that is stopped. Items are given out in parts of about 50 us, single ones if they take longer, so
     /// uneven items do no harm. For tasks that block, use [`map`](Self::map) with as many in flight as should block at a
     /// time.
+    ///
+    /// The pool's [`stats`](crate::WorkerPool::stats) count what has run as [`items`](crate::PoolStats::items), part by part.
     ///
     /// `rayon`'s `par_iter().map()` does the same for this case. Where iterators are chained, sorted, reduced or
     /// split recursively, use rayon: it has all that, and steals at every level.
@@ -44,7 +46,9 @@ impl TaskPool {
     {
         let most = self.capacity().unwrap_or(usize::MAX);
         let helpers = (parallelism() - 1).min(most).min(items.len().saturating_sub(1));
-        let work = ParMap { items, map, threads: helpers + 1, next: Mutex::new(0), done: Mutex::default() };
+        let counts = self.items();
+        let work =
+            ParMap { items, map, counts, threads: helpers + 1, next: Mutex::new(0), done: Mutex::default() };
         if helpers == 0 {
             work.take_part();
         } else {
@@ -66,6 +70,8 @@ impl TaskPool {
 struct ParMap<'a, T, R, F> {
     items: &'a [T],
     map: F,
+    /// Of items that have run.
+    counts: &'a Count,
     /// Who may take part.
     threads: usize,
     /// Number of the first item that nobody has taken.
@@ -88,6 +94,7 @@ impl<T: Sync, R: Send, F: Fn(&T) -> R + Sync> ParMap<'_, T, R, F> {
         let mut began = Instant::now();
         while let Some((first, items)) = self.take(length) {
             parts.push(MappedPart { first, results: items.iter().map(&self.map).collect() });
+            self.counts.add(items.len() as u64);
             let now = Instant::now();
             let took = now.saturating_duration_since(began);
             began = now;

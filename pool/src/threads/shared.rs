@@ -4,7 +4,7 @@ use super::handler::Handler;
 use crate::config::{Discard, Settings};
 use crate::core::{Core, Forsaken};
 use crate::panic::{PanicValue, contain};
-use crate::sync::{Arc, Condvar, Instant, StdArc};
+use crate::sync::{Arc, Condvar, Count, Instant, StdArc};
 use crate::waits::{self, Headcount};
 use crate::watched::Watched;
 
@@ -22,6 +22,8 @@ pub(crate) struct Shared<T> {
     pub(crate) submit_due: SubmitDue<T>,
     /// The pool, as its workers that sleep are known.
     pub(crate) headcount: StdArc<Headcount>,
+    /// Items of maps that have run, which are no payloads.
+    pub(crate) items: StdArc<Count>,
 }
 
 impl<T> Shared<T> {
@@ -36,6 +38,7 @@ impl<T> Shared<T> {
             handler,
             submit_due,
             headcount,
+            items: StdArc::default(),
         }
     }
 

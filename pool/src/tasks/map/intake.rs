@@ -103,13 +103,14 @@ where
     {
         let workers = place.pool().capacity().unwrap_or(MOST);
         let short = StdArc::new(AtomicBool::new(false));
-        let shared = StdArc::new((map, short.clone()));
+        let shared = StdArc::new((map, short.clone(), place.pool().items().clone()));
         let hand_over = move |item| {
             let shared = shared.clone();
             place.entrust(move || {
-                let (map, short) = &*shared;
+                let (map, short, items) = &*shared;
                 let began = Instant::now();
                 let result = map(item);
+                items.add(1);
                 let is_short = Instant::now().saturating_duration_since(began) < SHORT;
                 if short.load(Ordering::Relaxed) != is_short {
                     short.store(is_short, Ordering::Relaxed);

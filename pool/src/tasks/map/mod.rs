@@ -28,8 +28,8 @@ impl TaskPool {
     /// it works on one that is stopped. An item costs some 0.2 us beside its work; for shorter ones use
     /// [`par_map`](Self::par_map), or hand over several as one.
     ///
-    /// Items are no payloads of the pool: as with [`scope`](Self::scope) its [`stats`](crate::WorkerPool::stats) count calls on
-    /// workers for help, each of which runs many items or none. To show progress count the results, or in `map`.
+    /// Items are no payloads of the pool: its [`stats`](crate::WorkerPool::stats) count those that have run as
+    /// [`items`](crate::PoolStats::items), and as payloads calls on workers for help, each of which runs many items or none.
     ///
     /// Dropping the iterator early stops it: no further item is pulled, those that were not started are dropped, and those
     /// that run end by themselves. What borrows from the stack goes through [`Scope::map`], or [`for_each`](Self::for_each).
