@@ -6,7 +6,8 @@
 
 use anthill_benches::latency::exact_quantile;
 use anthill_benches::pools::{
-    Between, Blocking, Lateness, Ours, Rayon, RustyPool, Stamp, Threadpool, Tokio, Workerpool, lateness,
+    Affinitypool, Between, Blocking, Lateness, Ours, Rayon, RustyPool, Stamp, Threadpool, Tokio, Workerpool,
+    lateness,
 };
 use anthill_benches::report::{self, Table, micros};
 use anthill_benches::rounds::Rounds;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 type Contestant = (&'static str, fn(u64, Duration, Between) -> Lateness);
 
-const CONTESTANTS: [Contestant; 7] = [
+const CONTESTANTS: [Contestant; 8] = [
     ("ours", lateness::<Ours<Stamp>>),
     ("rayon", lateness::<Rayon>),
     ("tokio", lateness::<Tokio>),
@@ -23,12 +24,13 @@ const CONTESTANTS: [Contestant; 7] = [
     ("rusty_pool", lateness::<RustyPool>),
     ("blocking", lateness::<Blocking>),
     ("workerpool", lateness::<Workerpool<Stamp>>),
+    ("affinitypool", lateness::<Affinitypool>),
 ];
 
 fn main() {
     let settings = Settings::from_command_line();
     let contestants = settings.choose(&CONTESTANTS, |(name, _)| name);
-    let packages = ["rayon", "tokio", "threadpool", "rusty_pool", "blocking", "workerpool"];
+    let packages = ["rayon", "tokio", "threadpool", "rusty_pool", "blocking", "workerpool", "affinitypool"];
     report::headline(
         "How soon does an idle worker begin? 2 workers, 100 us apart",
         &packages,

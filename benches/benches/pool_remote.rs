@@ -4,7 +4,8 @@
 //! there already, until the last one is done and acknowledged; empty ones on one worker, and ones that take 1 ms on
 //! eight. Latency: one job at a time to somebody who waits, from before it is sent until it begins. `bare` is a loop of
 //! `XREADGROUP` and `XACK`, 256 at a time, on a connection of its own for each worker; `bare_del` removes what is
-//! done as well, as ours does.
+//! done as well, as ours does. `ours_again` are jobs that another consumer had taken, whose lease has run out: of each the
+//! server is told before it begins.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
@@ -17,7 +18,7 @@ use anthill_benches::report::{self, Table, micros};
 use anthill_benches::rounds::Rounds;
 use anthill_benches::settings::Settings;
 use anthill_pool::WorkerPool;
-use anthill_pool::remote::{Consumer, Job, Payload, Producer, RedisSource};
+use anthill_pool::remote::{Consumer, Job, JobSource, Payload, Producer, RedisSource};
 use redis::{Client, Connection, Value};
 use serde::{Deserialize, Serialize};
 
@@ -83,12 +84,34 @@ impl Drop for Server {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
-    Ours,
+    Ours { again: bool },
     Bare { deletes: bool },
 }
 
-const CONTESTANTS: [(&str, Way); 3] =
-    [("ours", Way::Ours), ("bare", Way::Bare { deletes: false }), ("bare_del", Way::Bare { deletes: true })];
+const CONTESTANTS: [(&str, Way); 4] = [
+    ("ours", Way::Ours { again: false }),
+    ("bare", Way::Bare { deletes: false }),
+    ("bare_del", Way::Bare { deletes: true }),
+    ("ours_again", Way::Ours { again: true }),
+];
+
+/// Long enough that none runs out while it is needed.
+const LEASE: Duration = Duration::from_secs(2);
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked, by name.
+#[derive(Clone, Copy)]
+enum Case {
+    Throughput { jobs: u64, micros: u64, workers: usize },
+    Latency { jobs: u64 },
+}
+
+const CASES: [(&str, Case); 3] = [
+    ("empty", Case::Throughput { jobs: 100_000, micros: 0, workers: 1 }),
+    ("1ms", Case::Throughput { jobs: 8_000, micros: 1_000, workers: 8 }),
+    ("lone", Case::Latency { jobs: 500 }),
+];
 
 /// Jobs per second.
 fn throughput(server: &Server, way: Way, jobs: u64, micros: u64, workers: usize) -> f64 {
@@ -96,10 +119,16 @@ fn throughput(server: &Server, way: Way, jobs: u64, micros: u64, workers: usize)
     let done = Arc::new(AtomicU64::new(0));
     let work: Vec<Work> = (0..jobs).map(|number| Work { number, micros }).collect();
     match way {
-        Way::Ours => {
-            let queue = RedisSource::open(&server.url, "bench").expect("a queue");
+        Way::Ours { again } => {
+            let open = || RedisSource::builder(&server.url, "bench").lease(LEASE).open().expect("a queue");
+            let queue = open();
             work.chunks(1000)
                 .for_each(|some| drop(Producer::new(queue.clone()).send_many(some).expect("sent")));
+            if again {
+                let taken = open().fetch(work.len(), Duration::ZERO).expect("jobs");
+                assert_eq!(taken.len(), work.len());
+                thread::sleep(LEASE);
+            }
             let counted = done.clone();
             let begun = Instant::now();
             let consumer = Consumer::builder(queue.clone())
@@ -113,6 +142,8 @@ fn throughput(server: &Server, way: Way, jobs: u64, micros: u64, workers: usize)
                 thread::sleep(Duration::from_micros(200));
             }
             let rate = jobs as f64 / begun.elapsed().as_secs_f64();
+            // It would take jobs of the next one.
+            consumer.finish(PATIENCE).expect("the end");
             assert_eq!(done.load(SeqCst), jobs, "each job was done once");
             rate
         }
@@ -207,13 +238,15 @@ fn latency(server: &Server, way: Way, jobs: u64) -> f64 {
         micros(exact_quantile(&mut took, 0.5))
     };
     match way {
-        Way::Ours => {
+        Way::Ours { .. } => {
             let producer = Producer::new(RedisSource::open(&server.url, "bench").expect("a queue"));
-            let _consumer = Consumer::builder(RedisSource::open(&server.url, "bench").expect("a queue"))
+            let consumer = Consumer::builder(RedisSource::open(&server.url, "bench").expect("a queue"))
                 .pool(WorkerPool::builder().max_workers(1).queue_capacity(BATCH))
                 .start(move |_: &Job<Work>| begins.send(Instant::now()).expect("a listener"))
                 .expect("a consumer");
-            ask(&mut |number| drop(producer.send(&Work { number, micros: 0 }).expect("sent")))
+            let middle = ask(&mut |number| drop(producer.send(&Work { number, micros: 0 }).expect("sent")));
+            consumer.finish(PATIENCE).expect("the end");
+            middle
         }
         Way::Bare { deletes } => {
             let mut sender = server.connect();
@@ -252,35 +285,39 @@ fn main() {
     };
     let contestants = settings.choose(&CONTESTANTS, |(name, _)| name);
     let rounds = settings.rounds_or(5);
-    let names = || contestants.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     let scale = if settings.quick { 100 } else { 1 };
-    let cases: [(&str, u64, u64, usize); 2] =
-        [("empty, 1 worker", 100_000, 0, 1), ("1 ms, 8 workers", 8_000, 1_000, 8)];
-    for (case, jobs, micros, workers) in cases {
-        let played = Rounds::play(rounds, names(), |contestant| {
-            throughput(&server, contestants[contestant].1, jobs / scale, micros, workers)
-        });
-        let mut table = Table::new(&[case, "jobs/s", "ours/it", "spread %"]);
-        for (contestant, name) in played.contestants() {
-            table.row(vec![
-                name.to_owned(),
-                format!("{:.0}", played.median(contestant, |rate| *rate)),
-                played.ratio_to_ours(contestant, |rate| 1.0 / *rate),
-                format!("{:.0}", played.spread(contestant, |rate| *rate)),
-            ]);
+    for (name, case) in settings.choose_cases(&CASES, |(name, _)| name) {
+        match case {
+            Case::Throughput { jobs, micros, workers } => {
+                let title = format!("{name}, {workers} worker(s)");
+                let names = contestants.iter().map(|(name, _)| *name).collect();
+                let played = Rounds::play(rounds, names, |contestant| {
+                    throughput(&server, contestants[contestant].1, jobs / scale, micros, workers)
+                });
+                print(&title, "jobs/s", "jobs/s : ours", &played);
+            }
+            Case::Latency { jobs } => {
+                // Who takes a job over does not wait for it to be sent.
+                let asked = contestants.iter().filter(|(_, way)| *way != Way::Ours { again: true });
+                let asked: Vec<_> = asked.copied().collect();
+                let names = asked.iter().map(|(name, _)| *name).collect();
+                let played = Rounds::play(rounds, names, |contestant| {
+                    latency(&server, asked[contestant].1, (jobs / scale).max(10))
+                });
+                print("a lone job", "p50 us", "us : ours", &played);
+            }
         }
-        report::say("");
-        table.print();
     }
-    let played = Rounds::play(rounds, names(), |contestant| {
-        latency(&server, contestants[contestant].1, if settings.quick { 10 } else { 500 })
-    });
-    let mut table = Table::new(&["a lone job", "p50 us", "to ours"]);
+}
+
+fn print(title: &str, figure: &str, ratio: &str, played: &Rounds<f64>) {
+    let mut table = Table::new(&[title, figure, ratio, "spread"]);
     for (contestant, name) in played.contestants() {
         table.row(vec![
             name.to_owned(),
-            format!("{:.0}", played.median(contestant, |took| *took)),
-            played.ratio_to_ours(contestant, |took| *took),
+            format!("{:.0}", played.median(contestant, |figure| *figure)),
+            played.ratio_to_ours(contestant, |figure| *figure),
+            format!("{:.0} %", played.spread(contestant, |figure| *figure)),
         ]);
     }
     report::say("");

@@ -23,8 +23,8 @@ pub use contest::{Between, Lateness, Submission, Throughput, is_strict, lateness
 pub use life::{
     Crowd, Idleness, Naps, Shrinking, affordable_threads, crowd, idleness, idleness_of_nothing, shrinking,
 };
-pub use peers::{Blocking, Rayon, RustyPool, Threadpool, Tokio, Workerpool};
-pub use table::print_throughput;
+pub use peers::{Affinitypool, Blocking, Rayon, RustyPool, Threadpool, Tokio, Workerpool};
+pub use table::{print_ratios, print_throughput};
 pub use usage::Usage;
 pub use work::{Count, Meet, Meeting, Nap, Spin, Stamp, Triple, Work};
 

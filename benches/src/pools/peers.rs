@@ -2,8 +2,11 @@
 
 use super::{Pool, Shape, Work};
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 
 /// `rayon`: closures through the injector queue of a work-stealing pool; the queue has no bound, the threads stay.
 #[derive(Debug)]
@@ -106,6 +109,30 @@ impl<T: Work> Pool<T> for Blocking {
     fn stop(self) {}
 }
 
+/// `affinitypool`: closures through sharded queues; no bound, and the threads stay.
+///
+/// Its handles cancel what they are of when they are dropped, so they are kept until the end. That is not what its users do
+/// with many of them; so it takes part where payloads are few.
+pub struct Affinitypool {
+    pool: affinitypool::Threadpool,
+    handles: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl<T: Work> Pool<T> for Affinitypool {
+    fn start(shape: Shape) -> Self {
+        Self { pool: affinitypool::Threadpool::new(shape.workers), handles: Mutex::default() }
+    }
+
+    fn submit(&self, payload: T) {
+        let handle = self.pool.spawn(move || payload.run());
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(handle));
+    }
+
+    fn stop(self) {
+        drop(self);
+    }
+}
+
 /// `workerpool`: typed payloads, as ours, through one channel behind a mutex; no bound, and the threads stay.
 pub struct Workerpool<T: Work>(workerpool::Pool<Runner<T>>);
 
@@ -138,6 +165,12 @@ impl<T: Work> Pool<T> for Workerpool<T> {
 
     fn stop(self) {
         self.0.join();
+    }
+}
+
+impl fmt::Debug for Affinitypool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Affinitypool").finish_non_exhaustive()
     }
 }
 
