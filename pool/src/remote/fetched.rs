@@ -4,7 +4,7 @@ use std::fmt;
 use std::slice;
 
 use super::job::Delivery;
-use super::leases::Ticket;
+use super::leases::LeaseTicket;
 use super::ledger::{RunEnd, Verdict};
 use super::lines::Lines;
 use crate::sync::{Instant, StdArc};
@@ -13,7 +13,7 @@ use crate::sync::{Instant, StdArc};
 /// with it but dropping it, and then the job is given back; whatever a pool's policies do with it, no job is lost.
 pub struct Fetched {
     pub(super) delivery: Delivery,
-    ticket: Ticket,
+    ticket: LeaseTicket,
     lines: StdArc<Lines>,
     is_settled: bool,
 }

@@ -5,16 +5,16 @@ use crate::sync::Instant;
 
 /// Whose lease is meant. It is given anew once that one has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(usize);
+pub(super) struct LeaseTicket(usize);
 
 #[derive(Default)]
 pub(super) struct Leases {
     /// By ticket; none where it is free.
-    places: Vec<Option<Lease>>,
-    free: Vec<Ticket>,
+    places: Vec<Option<HeldLease>>,
+    free: Vec<LeaseTicket>,
 }
 
-struct Lease {
+struct HeldLease {
     receipt: Receipt,
     /// When it began, or was begun anew.
     since: Instant,
@@ -31,8 +31,8 @@ pub(super) struct Due {
 }
 
 impl Leases {
-    pub(super) fn note(&mut self, receipt: Receipt, since: Instant) -> Ticket {
-        let lease = Some(Lease { receipt, since, has_begun: false });
+    pub(super) fn note(&mut self, receipt: Receipt, since: Instant) -> LeaseTicket {
+        let lease = Some(HeldLease { receipt, since, has_begun: false });
         match self.free.pop() {
             Some(ticket) => {
                 self.places[ticket.0] = lease;
@@ -40,18 +40,18 @@ impl Leases {
             }
             None => {
                 self.places.push(lease);
-                Ticket(self.places.len() - 1)
+                LeaseTicket(self.places.len() - 1)
             }
         }
     }
 
-    pub(super) fn begin(&mut self, ticket: Ticket) {
+    pub(super) fn begin(&mut self, ticket: LeaseTicket) {
         if let Some(lease) = &mut self.places[ticket.0] {
             lease.has_begun = true;
         }
     }
 
-    pub(super) fn end(&mut self, ticket: Ticket) -> Receipt {
+    pub(super) fn end(&mut self, ticket: LeaseTicket) -> Receipt {
         let lease = self.places[ticket.0].take().expect("what ends was noted, and ends once");
         self.free.push(ticket);
         lease.receipt

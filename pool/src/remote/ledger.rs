@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::job::{Delivery, Receipt};
-use super::leases::{Due, Leases, Ticket};
+use super::leases::{Due, LeaseTicket, Leases};
 use super::stats::ConsumerStats;
 use crate::sync::{Condvar, Instant, Mutex, MutexGuard};
 
@@ -170,7 +170,7 @@ impl Ledger {
     }
 
     /// Takes in what was fetched, whose leases began no later than `leased`.
-    pub(super) fn take_in(&self, deliveries: &[Delivery], leased: Instant) -> Vec<Ticket> {
+    pub(super) fn take_in(&self, deliveries: &[Delivery], leased: Instant) -> Vec<LeaseTicket> {
         let mut books = self.books.lock();
         books.stats.fetched += deliveries.len() as u64;
         books.stats.running += deliveries.len();
@@ -178,12 +178,12 @@ impl Ledger {
     }
 
     /// The handler of this one is about to begin.
-    pub(super) fn begin(&self, ticket: Ticket) {
+    pub(super) fn begin(&self, ticket: LeaseTicket) {
         self.books.lock().leases.begin(ticket);
     }
 
     /// What was taken in with this ticket has ended.
-    pub(super) fn settle(&self, ticket: Ticket, verdict: Verdict, run: RunEnd) {
+    pub(super) fn settle(&self, ticket: LeaseTicket, verdict: Verdict, run: RunEnd) {
         let mut books = self.books.lock();
         let receipt = books.leases.end(ticket);
         books.settlements.push(Settlement { receipt, verdict });
