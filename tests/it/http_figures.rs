@@ -141,7 +141,11 @@ fn those_who_wait_for_a_worker_are_seen() {
     for client in &mut clients {
         client.send(get("/"));
     }
-    running.reaches("some wait", |stats| stats.waiting_requests > 0);
+    // A request waits from when it was found: none may be still on its way.
+    let run = || running.server().requests_in_flight().len();
+    running.reaches("all were found, and some wait", |stats| {
+        stats.waiting_requests > 0 && stats.waiting_requests + run() == 20
+    });
     thread::sleep(Duration::from_millis(30));
     gate.open();
     for client in &mut clients {
