@@ -119,8 +119,7 @@ fn watch(engine: &Arc<Engine>) {
             let begins = || every.is_some() && until.is_none() && engine.service.places.is_any();
             engine.monitor.alarm.sleep_unless(|| engine.is_watch_needed() || begins(), until);
         }
-        if every.is_some_and(|every| looked.elapsed() >= every) {
-            engine.tell_blocked();
+        if every.is_some_and(|every| looked.elapsed() >= every) && engine.tell_blocked() {
             looked = Instant::now();
         }
     }

@@ -98,19 +98,20 @@ impl Places {
         found
     }
 
-    /// The handlers that have run for so long at `now`, each the first time that it is found.
-    pub(crate) fn find_blocked(&self, now: u64, limit: Duration) -> Vec<Blocked> {
+    /// The handlers that have run for so long at `now`, each the first time that it is found; so many at most.
+    pub(crate) fn find_blocked(&self, now: u64, limit: Duration, most: usize) -> Vec<Blocked> {
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let places = self.all.lock();
         let long = places.iter().filter(|place| {
             let since = place.since.load(Ordering::Relaxed);
-            since != 0 && now.saturating_sub(since) >= limit
+            since != 0 && now.saturating_sub(since) >= limit && place.what.lock().told != since
         });
         long.filter_map(|place| {
             let (blocked, since) = place.look(now)?;
             let is_new = std::mem::replace(&mut place.what.lock().told, since) != since;
             is_new.then_some(blocked)
         })
+        .take(most)
         .collect()
     }
 }
@@ -276,7 +277,7 @@ mod tests {
         };
         assert_eq!(seen(6 * SECOND), ["PUT /old", "GET /young"]);
         let limit = Duration::from_secs(3);
-        let blocked = |now| places.find_blocked(now, limit).len();
+        let blocked = |now| places.find_blocked(now, limit, 9).len();
         assert_eq!([5, 6, 8, 9].map(|second| blocked(second * SECOND)), [1, 0, 1, 0]);
         assert!(places.is_any());
         old.end();
@@ -287,6 +288,17 @@ mod tests {
         assert!(!places.is_any() && seen(13 * SECOND).is_empty());
         drop(idle);
         assert!(places.all.lock().is_empty());
+    }
+
+    #[test]
+    fn no_more_are_found_at_once_than_were_asked_for() {
+        let places = Arc::new(Places::default());
+        let mut all = [(); 5].map(|()| places.begin());
+        for place in &mut all {
+            begin(place, 1, "GET /");
+        }
+        let found = [(); 4].map(|()| places.find_blocked(9 * SECOND, Duration::from_secs(3), 2).len());
+        assert_eq!(found, [2, 2, 1, 0]);
     }
 
     #[cfg(target_os = "linux")]
