@@ -476,6 +476,7 @@ fn options_that_contradict_each_other_are_refused_by_name() {
         ("min_response_rate", Server::builder().min_response_rate(MinRate::new(0, Duration::from_secs(1)))),
         ("min_response_rate", Server::builder().min_response_rate(MinRate::new(240, Duration::ZERO))),
         ("max_idle_worker_duration", Server::builder().max_idle_worker_duration(Duration::ZERO)),
+        ("max_idle_worker_duration", Server::builder().max_idle_worker_duration(Duration::MAX)),
     ] {
         let error = options.build(|_| {}).unwrap_err();
         assert_eq!(error.option(), option);

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 /// Facts about one connection, for [`Server::serve_conn_with`](crate::Server::serve_conn_with).
 ///
-/// Of a `TcpStream` the addresses are known without, and a shutdown can end it, or a `UnixStream`, while it waits between
-/// two requests. For any other stream say here what is to be known.
+/// Of a `TcpStream` the addresses are known without, and a shutdown can end it, or a `UnixStream`, while it waits
+/// between two requests. For any other stream say here what is to be known.
 ///
 /// ```
 /// use anthill_http::{ConnOptions, Server};
@@ -62,9 +62,9 @@ impl ConnOptions {
         self
     }
 
-    /// Called by a [`shutdown`](crate::Server::shutdown) while the connection waits between two requests, from the thread
-    /// that shuts down. It must make the read of the stream that is under way, or about to begin, return 0 or an error
-    /// other than [`Interrupted`](std::io::ErrorKind::Interrupted), and must not block.
+    /// Called by a [`shutdown`](crate::Server::shutdown) while the connection waits between two requests, from the
+    /// thread that shuts down. It must make the read of the stream that is under way, or about to begin, return 0 or an
+    /// error other than [`Interrupted`](std::io::ErrorKind::Interrupted), and must not block.
     ///
     /// Without it such a connection is waited for until its stream's own read timeout ends it.
     pub fn on_shutdown(mut self, interrupt: impl Fn() + Send + Sync + 'static) -> Self {

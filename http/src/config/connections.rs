@@ -14,20 +14,21 @@ const SPREADS_OVER_A_PORT: bool =
 impl ServerBuilder {
     /// How many connections may be open at once, 262144 when not set. At least 1.
     ///
-    /// For a further one the connection is closed that has been idle for longest: between two requests or, when there is
-    /// none of those, without having sent anything yet. When none is idle the further one is answered 503 and closed.
+    /// For a further one the connection is closed that has been idle for longest: between two requests or, when there
+    /// is none of those, without having sent anything yet. When none is idle the further one is answered 503 and
+    /// closed.
     ///
     /// Each takes a descriptor of the process, so keep it below the limit on open files: when there are no descriptors
-    /// left, idle connections are closed in the same way, but when none is idle the further ones are not refused but wait
-    /// with the system.
+    /// left, idle connections are closed in the same way, but when none is idle the further ones are not refused but
+    /// wait with the system.
     // LIM-01.
     pub fn concurrency(mut self, connections: usize) -> Self {
         self.connections.concurrency = connections;
         self
     }
 
-    /// How many connections one address, IPv4 or IPv6, may have open; further ones are answered 429 and closed. Any number
-    /// when not set, or with `None`.
+    /// How many connections one address, IPv4 or IPv6, may have open; further ones are answered 429 and closed. At
+    /// least 1; any number when not set, or with `None`.
     ///
     /// Behind a proxy all connections come from the proxy's address, and those of a Unix socket from none, which is not
     /// counted.
@@ -37,8 +38,8 @@ impl ServerBuilder {
         self
     }
 
-    /// After how many requests a connection is closed, with `Connection: close` in the last response. Never when not set,
-    /// or with `None`.
+    /// After how many requests a connection is closed, with `Connection: close` in the last response. At least 1; never
+    /// when not set, or with `None`.
     // SRV-16.
     pub fn max_requests_per_conn(mut self, requests: impl Into<Option<u64>>) -> Self {
         self.connections.max_requests = requests.into();
@@ -72,28 +73,29 @@ impl ServerBuilder {
     ///
     /// For a proxy or an orchestrator that asks a route for readiness
     /// ([`RequestCtx::is_ready`](crate::RequestCtx::is_ready)), or takes a while to learn that this process ends: some
-    /// seconds more than it waits between two questions. The delay is part of the time that the shutdown was given, and takes
-    /// half of that at most.
+    /// seconds more than it waits between two questions. The delay is part of the time that the shutdown was given, and
+    /// takes half of that at most.
     pub fn shutdown_delay(mut self, delay: Duration) -> Self {
         self.connections.shutdown_delay = delay;
         self
     }
 
     /// How long a shutdown may take that a signal has begun ([`run`](crate::Server::run)); 25 s when not set, because
-    /// Kubernetes ends a process by force 30 s after the signal. (Docker does so after 10 s unless it is told otherwise.)
+    /// Kubernetes ends a process by force 30 s after the signal. (Docker does so after 10 s unless it is told
+    /// otherwise.) With zero nothing is waited for.
     pub fn shutdown_timeout(mut self, limit: Duration) -> Self {
         self.connections.shutdown_timeout = limit;
         self
     }
 
-    /// Says whether [`listen_and_serve`](crate::Server::listen_and_serve) opens a listener for each shard, by the system's
-    /// `SO_REUSEPORT`; no when not set.
+    /// Says whether [`listen_and_serve`](crate::Server::listen_and_serve) opens a listener for each shard, by the
+    /// system's `SO_REUSEPORT`; no when not set.
     ///
     /// The system then spreads connections over the shards by a hash of their addresses, each shard's are accepted by a
-    /// thread of its own, and other servers and processes of the same user that set the same option can listen on the same
-    /// port, for instance to take over from this one. Worth it for very many short connections. Without it one thread
-    /// accepts for all shards and gives each connection to the shard with the fewest busy ones, which spreads few
-    /// connections more evenly.
+    /// thread of its own, and other servers and processes of the same user that set the same option can listen on the
+    /// same port, for instance to take over from this one. Worth it for very many short connections. Without it one
+    /// thread accepts for all shards and gives each connection to the shard with the fewest busy ones, which spreads
+    /// few connections more evenly.
     ///
     /// When a process is replaced so, connections that are just being made to the listeners of the one that ends may be
     /// reset, however gracefully it is shut down. Linux can give some of them to the listeners that stay
@@ -101,8 +103,8 @@ impl ServerBuilder {
     ///
     /// For [`serve`](crate::Server::serve), which is given its listener, it changes nothing.
     ///
-    /// On Linux, Android, FreeBSD and DragonFly BSD. Elsewhere [`build`](Self::build) refuses it: there is no such option,
-    /// or it gives all connections to one of the listeners.
+    /// On Linux, Android, FreeBSD and DragonFly BSD. Elsewhere [`build`](Self::build) refuses it: there is no such
+    /// option, or it gives all connections to one of the listeners.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")] {

@@ -12,8 +12,8 @@ use crate::message::request::Request;
 /// Hooks.
 impl ServerBuilder {
     /// Looks up what [`RequestCtx::form_value`] is asked for (fasthttp's `FormValueFunc`): the values of the
-    /// body before those of the query by [`RequestCtx::form_value_body_first`], or by a function of your own. It must not
-    /// call `form_value` itself.
+    /// body before those of the query by [`RequestCtx::form_value_body_first`], or by a function of your own. It must
+    /// not call `form_value` itself.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, Server};
@@ -32,11 +32,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether [`redirect`](RequestCtx::redirect) resolves what it is given against the URI of the request, so that an
-    /// absolute one is sent, without user information; no when not set: it is sent as given.
+    /// Says whether [`redirect`](RequestCtx::redirect) resolves what it is given against the URI of the request, so
+    /// that an absolute one is sent, without user information; no when not set: it is sent as given.
     ///
-    /// The host is that of the request and the scheme [`RequestCtx::scheme`]. What cannot be resolved (`mailto:…`, or no host
-    /// to resolve it against) is sent as it is.
+    /// The host is that of the request and the scheme [`RequestCtx::scheme`]. What cannot be resolved (`mailto:…`, or
+    /// no host to resolve it against) is sent as it is.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -55,10 +55,10 @@ impl ServerBuilder {
         self
     }
 
-    /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body, any
-    /// other status is the answer, with an empty body, and the connection ends (fasthttp's
-    /// `ExpectHandler`). The context has the request's head and the connection's addresses. User values that are set here
-    /// are there for the handler; changes to the request and to the response are not.
+    /// Decides on each request with `Expect: 100-continue`, before its client sends the body: 100 asks for the body,
+    /// any other status is the answer, with an empty body, and the connection ends (fasthttp's `ExpectHandler`). The
+    /// context has the request's head and the connection's addresses. User values that are set here are there for the
+    /// handler; changes to the request and to the response are not.
     ///
     /// Without it, every such client is asked for the body.
     ///
@@ -97,8 +97,8 @@ impl ServerBuilder {
         self
     }
 
-    /// An [`expect_handler`](Self::expect_handler) that says yes or no: false answers 417 (fasthttp's `ContinueHandler`). An
-    /// [`expect_handler`](Self::expect_handler) comes before it.
+    /// An [`expect_handler`](Self::expect_handler) that says yes or no: false answers 417 (fasthttp's
+    /// `ContinueHandler`). An [`expect_handler`](Self::expect_handler) comes before it.
     pub fn continue_handler(mut self, decide: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.continues =
             Some(ExpectHandler(Arc::new(move |ctx| if decide(&ctx.request) { 100 } else { 417 })));

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// An option that cannot be met; what [`ServerBuilder::build`](crate::ServerBuilder::build) refuses to build a server of.
+/// An option that cannot be met; what [`ServerBuilder::build`](crate::ServerBuilder::build) refuses to build a server
+/// of.
 ///
 /// Its text names the option and what helps.
 ///

@@ -13,8 +13,8 @@ const BUFFER_CEILING: usize = 1 << 30;
 
 /// The sockets of listeners that the server opens; connections inherit from them.
 impl ServerBuilder {
-    /// How many connections the system may complete before the server accepts them, 4096 when not set; more are refused or
-    /// tried again by their clients. Linux has a bound of its own (`net.core.somaxconn`).
+    /// How many connections the system may complete before the server accepts them, 4096 when not set; more are refused
+    /// or tried again by their clients. At least 1. Linux has a bound of its own (`net.core.somaxconn`).
     pub fn backlog(mut self, connections: u32) -> Self {
         self.listening.backlog = i32::try_from(connections).unwrap_or(i32::MAX);
         self
@@ -22,7 +22,8 @@ impl ServerBuilder {
 
     /// Has the system ask whether the peer is still there when a connection was silent for so long (fasthttp's
     /// `TCPKeepalive` and `TCPKeepalivePeriod`); not when not set: the server's own timeouts close what is silent. For
-    /// connections that are taken over, and streams that may rest for long. From one second to 32767, in whole seconds.
+    /// connections that are taken over, and streams that may rest for long. From one second to 32767; parts of a second
+    /// do not count.
     ///
     /// ```
     /// use std::time::Duration;
@@ -40,36 +41,37 @@ impl ServerBuilder {
         self
     }
 
-    /// How far apart the system asks again; as the system likes when not set. For [`tcp_keepalive`](Self::tcp_keepalive).
+    /// How far apart the system asks again; as the system likes when not set. Bounds as in
+    /// [`tcp_keepalive`](Self::tcp_keepalive), which has to be set as well.
     pub fn tcp_keepalive_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.listening.keepalive_interval = interval.into();
         self
     }
 
-    /// How often the system asks before it gives a connection up, 1 to 127; as the system likes when not set. For
-    /// [`tcp_keepalive`](Self::tcp_keepalive).
+    /// How often the system asks before it gives a connection up, 1 to 127; as the system likes when not set.
+    /// [`tcp_keepalive`](Self::tcp_keepalive) has to be set as well.
     pub fn tcp_keepalive_probes(mut self, probes: impl Into<Option<u32>>) -> Self {
         self.listening.keepalive_probes = probes.into();
         self
     }
 
-    /// How many bytes the system keeps of each connection that were received and not read (`SO_RCVBUF`); as it likes when not
-    /// set, which is mostly better: then it grows with the distance. Linux doubles the number.
+    /// How many bytes the system keeps of each connection that were received and not read (`SO_RCVBUF`); as it likes
+    /// when not set, which is mostly better: then it grows with the distance. From 1 to 2^30; Linux doubles the number.
     pub fn receive_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.listening.receive_buffer = bytes.into();
         self
     }
 
-    /// How many bytes the system keeps of each connection that were written and not acknowledged (`SO_SNDBUF`); as it likes
-    /// when not set, which is mostly better. Linux doubles the number.
+    /// How many bytes the system keeps of each connection that were written and not acknowledged (`SO_SNDBUF`); as it
+    /// likes when not set, which is mostly better. From 1 to 2^30; Linux doubles the number.
     pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.listening.send_buffer = bytes.into();
         self
     }
 
-    /// How many bytes a connection may have that were not sent yet before it takes no more (`TCP_NOTSENT_LOWAT`); no such bound
-    /// when not set. With one, streams lag less behind, and slow clients take less of the kernel's memory. On Linux and
-    /// Android; elsewhere [`build`](Self::build) refuses it.
+    /// How many bytes a connection may have that were not sent yet before it takes no more (`TCP_NOTSENT_LOWAT`); no
+    /// such bound when not set. At least 1. With one, streams lag less behind, and slow clients take less of the
+    /// kernel's memory. On Linux and Android; elsewhere [`build`](Self::build) refuses it.
     pub fn tcp_not_sent_lowat(mut self, bytes: impl Into<Option<u32>>) -> Self {
         self.listening.not_sent_lowat = bytes.into();
         self

@@ -203,8 +203,8 @@ impl Default for ServerBuilder {
 
 /// What responses have.
 impl ServerBuilder {
-    /// Names the server in the `Server` field of every response, `anthill` when not set (fasthttp's `Name`). With `None`,
-    /// or an empty name, there is no such field unless the handler sets one.
+    /// Names the server in the `Server` field of every response, `anthill` when not set (fasthttp's `Name`). With
+    /// `None`, or an empty name, there is no such field unless the handler sets one.
     pub fn name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
         self.defaults.name = name.into().filter(|name| !name.is_empty()).map(|name| name.as_bytes().to_vec());
         self
@@ -217,7 +217,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether bodies whose handler sets no `Content-Type` are sent as `text/plain; charset=utf-8`; yes when not set.
+    /// Says whether bodies whose handler sets no `Content-Type` are sent as `text/plain; charset=utf-8`; yes when not
+    /// set.
     #[doc(alias = "no_default_content_type")]
     pub fn default_content_type(mut self, sends: bool) -> Self {
         self.defaults.content_type = sends;

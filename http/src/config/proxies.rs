@@ -7,18 +7,18 @@ use crate::util::network::Network;
 
 /// Proxies in front of the server.
 impl ServerBuilder {
-    /// Says whose word is taken on who the client is: proxies by their networks (`10.0.0.0/8`, `2001:db8::/32`, `127.0.0.1`),
-    /// or `unix` for whoever has connected by a Unix domain socket (or another stream of which no address is known). Nobody's
-    /// when not set.
+    /// Says whose word is taken on who the client is: proxies by their networks (`10.0.0.0/8`, `2001:db8::/32`,
+    /// `127.0.0.1`), or `unix` for whoever has connected by a Unix domain socket (or another stream of which no address
+    /// is known). Nobody's when not set.
     ///
     /// Of requests from them `X-Forwarded-For` becomes [`RequestCtx::remote_addr`](crate::RequestCtx::remote_addr),
     /// `X-Forwarded-Proto` [`RequestCtx::scheme`](crate::RequestCtx::scheme), and `X-Forwarded-Host`
     /// [`RequestCtx::host`](crate::RequestCtx::host). Lists are read from the right, past addresses that are trusted
-    /// themselves, so what a client has made up is not believed. Each proxy has to add to the first, and to replace or add to
-    /// the other two, or to remove what it gets.
+    /// themselves, so what a client has made up is not believed. Each proxy has to add to the first, and to replace or
+    /// add to the other two, or to remove what it gets.
     ///
-    /// [`max_conns_per_ip`](Self::max_conns_per_ip) and [`ConnInfo`](crate::ConnInfo) are about the connection, and so about
-    /// the proxy.
+    /// [`max_conns_per_ip`](Self::max_conns_per_ip) and [`ConnInfo`](crate::ConnInfo) are about the connection, and so
+    /// about the proxy.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -50,9 +50,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether [trusted proxies](Self::trusted_proxies) report clients by `Forwarded` (RFC 7239); no when not set. Then
-    /// `X-Forwarded-For`, `-Proto` and `-Host` are not read; never both, because a proxy that knows only one of them passes
-    /// on what clients have made up in the other.
+    /// Says whether [trusted proxies](Self::trusted_proxies) report clients by `Forwarded` (RFC 7239); no when not set.
+    /// Then `X-Forwarded-For`, `-Proto` and `-Host` are not read; never both, because a proxy that knows only one of
+    /// them passes on what clients have made up in the other.
     pub fn trusts_forwarded(mut self, by_forwarded: bool) -> Self {
         self.ctx.proxies.get_or_insert_default().by_forwarded = by_forwarded;
         self
@@ -63,8 +63,8 @@ impl ServerBuilder {
         match refused {
             Some(network) => {
                 let problem = format!(
-                    "has {network:?}, which is no network; write 10.0.0.0/8, 2001:db8::/32 (no bits set behind those that \
-                     count), an address, or unix"
+                    "has {network:?}, which is no network; write 10.0.0.0/8, 2001:db8::/32 (no bits set behind those \
+                     that count), an address, or unix"
                 );
                 Err(BuildError::new("trusted_proxies", problem))
             }

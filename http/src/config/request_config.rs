@@ -52,8 +52,8 @@ impl RequestConfig {
         self
     }
 
-    /// How long the body may take, from now on. While it is streamed: how long the client may send nothing. `None` means
-    /// no limit; zero is over at once.
+    /// How long the body may take, from now on. While it is streamed: how long the client may send nothing. `None`
+    /// means no limit; zero is over at once.
     pub fn read_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.read_timeout = Some(limit.into());
         self
@@ -103,8 +103,9 @@ impl RequestConfig {
         self
     }
 
-    /// How long the handler is waited for; `None` and zero: however long it takes. What is answered when it takes longer, and
-    /// how many may run, is as the server's [`handler_timeout`](crate::ServerBuilder::handler_timeout) says.
+    /// How long the handler is waited for; `None` and zero: however long it takes. What is answered when it takes
+    /// longer, and how many may run, is as the server's [`handler_timeout`](crate::ServerBuilder::handler_timeout)
+    /// says.
     ///
     /// ```
     /// use anthill_http::{RequestConfig, Server};

@@ -11,8 +11,8 @@ const READ_AHEAD_CEILING: usize = 1 << 30;
 /// Requests.
 impl ServerBuilder {
     /// Size of the buffer that requests are read into, in bytes, and the limit of a request's line and header fields
-    /// together; 16 KiB when not set. Larger heads are answered 431, or 414 or 501 when the first line alone is too long.
-    /// From 256 bytes to 16 MiB.
+    /// together; 16 KiB when not set. Larger heads are answered 431, or 414 or 501 when the first line alone is too
+    /// long. From 256 bytes to 16 MiB.
     // LIM-04.
     pub fn read_buffer_size(mut self, bytes: usize) -> Self {
         self.limits.head_bytes_max = bytes;
@@ -35,7 +35,8 @@ impl ServerBuilder {
 
     /// The largest request body, in bytes, 4 MiB when not set. Larger ones are answered 413, by `Content-Length` before
     /// anything of the body is read. With `None` bodies of any size are kept in memory. At least 1; for paths that take
-    /// no body there is [`RequestConfig::max_request_body_size`](crate::RequestConfig::max_request_body_size), which may be zero.
+    /// no body there is [`RequestConfig::max_request_body_size`](crate::RequestConfig::max_request_body_size), which
+    /// may be zero.
     // LIM-05, LIM-06, LIM-07.
     #[doc(alias = "unlimited_request_body_size")]
     pub fn max_request_body_size(mut self, bytes: impl Into<Option<u64>>) -> Self {
@@ -43,8 +44,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Says whether handlers are called when the body of their request has not arrived as a whole, to read the rest as it
-    /// comes ([`body_reader`](crate::RequestCtx::body_reader)) or to wait for it ([`read_body`](crate::RequestCtx::read_body)); no when not set.
+    /// Says whether handlers are called when the body of their request has not arrived as a whole, to read the rest as
+    /// it comes ([`body_reader`](crate::RequestCtx::body_reader)) or to wait for it
+    /// ([`read_body`](crate::RequestCtx::read_body)); no when not set.
     ///
     /// A first part ([`body_read_ahead`](Self::body_read_ahead)) is received before that, without a thread.
     ///
@@ -64,9 +66,9 @@ impl ServerBuilder {
     /// [`RequestCtx::body`](crate::RequestCtx::body) has it.
     ///
     /// A handler that waits for its client occupies a thread, of which there are only so many
-    /// ([`max_streaming_workers`](Self::max_streaming_workers)); one whose body is there does not. Nobody waits longer than
-    /// 25 ms for this part: a client that sends less may be waiting for an answer before it goes on. One that waits to be
-    /// asked for its body (`Expect: 100-continue`) is asked when the handler reads.
+    /// ([`max_streaming_workers`](Self::max_streaming_workers)); one whose body is there does not. Nobody waits longer
+    /// than 25 ms for this part: a client that sends less may be waiting for an answer before it goes on. One that
+    /// waits to be asked for its body (`Expect: 100-continue`) is asked when the handler reads.
     pub fn body_read_ahead(mut self, bytes: impl Into<Option<usize>>) -> Self {
         self.read_ahead = bytes.into().unwrap_or(0);
         self

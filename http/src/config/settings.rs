@@ -140,8 +140,8 @@ impl Threads {
         self.max_workers.max(self.max_streaming_workers.saturating_add(1))
     }
 
-    /// All workers: each shard has a driver, and each of them may be overtaken while all others, and `spares` besides, are
-    /// busy.
+    /// All workers: each shard has a driver, and each of them may be overtaken while all others, and `spares` besides,
+    /// are busy.
     pub(crate) fn all(&self, spares: usize) -> usize {
         self.shards.saturating_mul(2).saturating_add(self.helpers()).saturating_add(spares)
     }

@@ -17,10 +17,10 @@ impl ServerBuilder {
     /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
     /// place for a connection.
     ///
-    /// It is given the cause, and a context: the request as far as its head can be read (the method may be empty, fields
-    /// may be missing, there is no body), the addresses, and a response that already is the server's own answer, to be
-    /// changed or started over. Whatever it answers, the connection is closed behind it. The body has to be bytes. It may
-    /// block; when there is no thread for it, or it panics, the server's own answer is sent.
+    /// It is given the cause, and a context: the request as far as its head can be read (the method may be empty,
+    /// fields may be missing, there is no body), the addresses, and a response that already is the server's own answer,
+    /// to be changed or started over. Whatever it answers, the connection is closed behind it. The body has to be
+    /// bytes. It may block; when there is no thread for it, or it panics, the server's own answer is sent.
     ///
     /// ```
     /// use anthill_http::{ProtoError, Request, Server};
@@ -54,9 +54,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Answers when a handler has panicked. The response has been started over as a plain 500, which it may change. It is
-    /// called where the panic ended: inside of the wrappers around the handler, which see what it answers. The panic is
-    /// logged in any case. When it panics itself the plain 500 is sent.
+    /// Answers when a handler has panicked. The response has been started over as a plain 500, which it may change. It
+    /// is called where the panic ended: inside of the wrappers around the handler, which see what it answers. The panic
+    /// is logged in any case. When it panics itself the plain 500 is sent.
     ///
     /// ```
     /// let server = anthill_http::Server::builder()
@@ -76,12 +76,13 @@ impl ServerBuilder {
         self
     }
 
-    /// Is called when a request is over: when the last byte of its response was given to the system, or the connection has
-    /// ended before that; also for requests that were refused. May be set several times; all are called, in that order.
+    /// Is called when a request is over: when the last byte of its response was given to the system, or the connection
+    /// has ended before that: once for each request whose head was found, however it ended, and for each that was
+    /// refused. May be set several times; all are called, in that order.
     ///
     /// It may block. Where it is called, and on which thread, differs; those of one connection are called one after the
-    /// other, and the connection's next request waits for it. One that blocks gets a thread as handlers do. A panic in it is
-    /// logged. What it costs is a copy of the request's head, and what it does.
+    /// other, and the connection's next request waits for it. One that blocks gets a thread as handlers do. A panic in
+    /// it is logged. What it costs is a copy of the request's head, and what it does.
     ///
     /// ```
     /// use anthill_http::Server;
@@ -109,7 +110,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Writes a line for each request that is over; see [`AccessLog`]. Beside what [`on_complete`](Self::on_complete) calls.
+    /// Writes a line for each request that is over; see [`AccessLog`]. Beside what [`on_complete`](Self::on_complete)
+    /// calls.
     pub fn access_log(self, log: AccessLog) -> Self {
         self.on_complete(move |completed| log.write(completed))
     }
@@ -119,8 +121,8 @@ impl ServerBuilder {
     /// connection that is refused for want of a place is new and closed. Requests that come before the answers to those
     /// before them were sent find the connection active still.
     ///
-    /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then accepts
-    /// nobody else. A panic in it is logged.
+    /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then
+    /// accepts nobody else. A panic in it is logged.
     ///
     /// ```
     /// use anthill_http::{ConnState, Server};
@@ -146,28 +148,30 @@ impl ServerBuilder {
         self
     }
 
-    /// How long a handler may run before the log is told, 1 s when not set: once for each that does, at level `Warn`, with the
-    /// request, the thread, and on Linux what that sleeps in, as far as the system says. With `None` nothing is told. It is
-    /// noticed within a quarter of this. They are counted ([`ServerStats::blocked_handlers`](crate::ServerStats)), and
+    /// How long a handler may run before the log is told, 1 s when not set: once for each that does, at level `Warn`,
+    /// with the request, the thread, and on Linux what that sleeps in, as far as the system says. Above zero; with
+    /// `None` nothing is told. It is noticed within a quarter of this. They are counted
+    /// ([`ServerStats::blocked_handlers`](crate::ServerStats)), and
     /// [`Server::requests_in_flight`](crate::Server::requests_in_flight) lists what runs.
     ///
-    /// Functions that write bodies count with their handler. Handlers of [`serve_conn`](crate::Server::serve_conn) are watched
-    /// while the server also serves listeners.
+    /// Functions that write bodies count with their handler. Handlers of [`serve_conn`](crate::Server::serve_conn) are
+    /// watched while the server also serves listeners.
     pub fn blocked_handler_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.threads.blocked_handler_limit = limit.into();
         self
     }
 
     /// Says whether the log is told of what clients do, too, at level `Warn`: of each request that is refused, which is
-    /// otherwise told at level `Debug`, and of each connection that breaks, which is otherwise not told. No when not set.
+    /// otherwise told at level `Debug`, and of each connection that breaks, which is otherwise not told. No when not
+    /// set.
     // SRV-17.
     pub fn log_all_errors(mut self, tells: bool) -> Self {
         self.logging.all_errors = tells;
         self
     }
 
-    /// Says whether the lines about refused requests leave out what the client has sent, which may have passwords in it;
-    /// no when not set: up to 400 bytes of it are shown then, those of a longer head from both its ends.
+    /// Says whether the lines about refused requests leave out what the client has sent, which may have passwords in
+    /// it; no when not set: up to 400 bytes of it are shown then, those of a longer head from both its ends.
     // SRV-17.
     pub fn secure_error_log_message(mut self, leaves_out: bool) -> Self {
         self.logging.is_secret_free = leaves_out;

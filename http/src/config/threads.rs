@@ -1,6 +1,6 @@
 //! How many threads there are for what, and what may wait for them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::error::{BuildError, at_least_one};
 use crate::config::options::ServerBuilder;
@@ -21,20 +21,20 @@ impl ServerBuilder {
     /// How many handlers may block at once; 1024 when not set. From 1 to 1048576.
     ///
     /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
-    /// demand and gone when unused. There are at most `max_workers` of these, besides three for each shard, and four for
-    /// handlers that turn out to block while all others do. The requests after those wait until one is done
-    /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does: routes
-    /// that do not block are answered, and timeouts are kept.
+    /// demand and gone when unused. There are at most `max_workers` of these, besides three for each shard, and four
+    /// for handlers that turn out to block while all others do. The requests after those wait until one is done
+    /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does:
+    /// routes that do not block are answered, and timeouts are kept.
     ///
-    /// By that handful the bound is soft: with 1, some seven handlers may block at once. What there is only so much of, such
-    /// as connections to a database, needs a bound of its own.
+    /// By that handful the bound is soft: with 1, some seven handlers may block at once. What there is only so much of,
+    /// such as connections to a database, needs a bound of its own.
     pub fn max_workers(mut self, workers: usize) -> Self {
         self.threads.max_workers = workers;
         self
     }
 
-    /// How many of [`max_workers`](Self::max_workers) may go on at the pace of a client; three quarters of them when not
-    /// set, so that clients who do nothing cannot take the last one. At least 1, and no more than those.
+    /// How many of [`max_workers`](Self::max_workers) may go on at the pace of a client; three quarters of them when
+    /// not set, so that clients who do nothing cannot take the last one. At least 1, and no more than those.
     ///
     /// That is handlers that read a body while it arrives ([`stream_request_body`](Self::stream_request_body)), and
     /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)). Further
@@ -48,8 +48,8 @@ impl ServerBuilder {
     /// How many requests may wait for a thread; 8192 when not set. Further ones are answered 503 at once, with
     /// `Retry-After` (2 seconds). At least 1. Counted by [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
-    /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers) others
-    /// run. Each keeps its bytes and some hundred more.
+    /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers)
+    /// others run. Each keeps its bytes and some hundred more.
     pub fn max_waiting_requests(mut self, requests: usize) -> Self {
         self.threads.max_waiting = requests;
         self
@@ -69,16 +69,17 @@ impl ServerBuilder {
         self
     }
 
-    /// How long an unused worker thread stays, 10 s when not set. Above zero.
+    /// How long an unused worker thread stays, 10 s when not set. Above zero, and no longer than clocks go; a century
+    /// is the same as for ever.
     pub fn max_idle_worker_duration(mut self, limit: Duration) -> Self {
         self.threads.max_idle_worker_duration = limit;
         self
     }
 
     /// How many functions may run at once that have taken connections over ([`hijack`](crate::RequestCtx::hijack),
-    /// [`upgrade`](crate::RequestCtx::upgrade)); 1024 when not set. At least 1. Each has a thread of its own, beside those of
-    /// [`max_workers`](Self::max_workers). Further requests are answered 503 in the place of their response, counted by
-    /// [`Rejections::turned_away`](crate::Rejections::turned_away).
+    /// [`upgrade`](crate::RequestCtx::upgrade)); 1024 when not set. At least 1. Each has a thread of its own, beside
+    /// those of [`max_workers`](Self::max_workers). Further requests are answered 503 in the place of their response,
+    /// counted by [`Rejections::turned_away`](crate::Rejections::turned_away).
     pub fn max_hijacked_conns(mut self, connections: usize) -> Self {
         self.threads.max_hijacked = connections;
         self
@@ -113,8 +114,13 @@ impl ServerBuilder {
         if self.threads.blocked_handler_limit.is_some_and(|limit| limit.is_zero()) {
             return Err(BuildError::new("blocked_handler_limit", "must be above zero; None switches it off"));
         }
-        if self.threads.max_idle_worker_duration.is_zero() {
+        let idle = self.threads.max_idle_worker_duration;
+        if idle.is_zero() {
             return Err(BuildError::new("max_idle_worker_duration", "must be above zero"));
+        }
+        if Instant::now().checked_add(idle).is_none() {
+            let problem = format!("of {idle:?} is longer than clocks go; a century is the same as for ever");
+            return Err(BuildError::new("max_idle_worker_duration", problem));
         }
         Ok(())
     }

@@ -17,8 +17,8 @@ const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 /// for a thread.
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
-    /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its first
-    /// request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout).
+    /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its
+    /// first request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout).
     ///
     /// A body that stops or trickles is given up sooner; see [`min_body_rate`](Self::min_body_rate).
     // TMO-01, TMO-02.
@@ -37,8 +37,8 @@ impl ServerBuilder {
 
     /// How long a connection may stay silent between two requests, 75 s when not set; then it is closed.
     ///
-    /// With `None` there is no limit of its own for that, and the [`read_timeout`](Self::read_timeout) takes its place, as
-    /// in fasthttp. A connection may be silent for ever only when both are `None`.
+    /// With `None` there is no limit of its own for that, and the [`read_timeout`](Self::read_timeout) takes its place,
+    /// as in fasthttp. A connection may be silent for ever only when both are `None`.
     // TMO-03.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.idle = limit.into();
@@ -101,12 +101,13 @@ impl ServerBuilder {
         self
     }
 
-    /// How long handlers are waited for; however long it takes when not set. What takes longer is answered 503, or what the
-    /// [`TimeLimit`] says, and its connection goes on; the handler runs to its end unseen. See [`timeout`](crate::timeout()),
-    /// which is the same for one handler, for what such handlers can and cannot do.
+    /// How long handlers are waited for; however long it takes when not set, and with zero. What takes longer is
+    /// answered 503, or what the [`TimeLimit`] says, and its connection goes on; the handler runs to its end unseen.
+    /// See [`timeout`](crate::timeout()), which is the same for one handler, for what such handlers can and cannot do.
     ///
-    /// [`RequestConfig::handler_timeout`](crate::RequestConfig::handler_timeout) says how long single requests may take. They are counted
-    /// ([`ServerStats::timed_out_handlers`](crate::ServerStats)). A shutdown does not wait for handlers that nobody waits for.
+    /// [`RequestConfig::handler_timeout`](crate::RequestConfig::handler_timeout) says how long single requests may
+    /// take. They are counted ([`ServerStats::timed_out_handlers`](crate::ServerStats)). A shutdown does not wait for
+    /// handlers that nobody waits for.
     ///
     /// ```
     /// use anthill_http::Server;
