@@ -3,7 +3,7 @@
 //!
 //! The rule: whatever the server has begun to read is answered, whole; connections may end between two responses.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use std::{env, fs, io, thread};
 
@@ -181,5 +181,34 @@ fn as_process_1_it_is_drained_as_well() {
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("the kernel tells");
     signal(children.trim().parse().expect("one child"), "TERM");
     assert_eq!(slow.response().text(), "done");
+    assert_eq!(program.outcome().0, Some(0));
+}
+
+/// An address that takes its time to be found, in which the process is told to end.
+#[derive(Debug)]
+struct FoundTooLate(SocketAddr);
+
+impl ToSocketAddrs for FoundTooLate {
+    type Iter = std::option::IntoIter<SocketAddr>;
+
+    fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
+        signal(std::process::id(), "TERM");
+        // The thread that hears of it finds nothing to end.
+        thread::sleep(Duration::from_millis(300));
+        Ok(Some(self.0).into_iter())
+    }
+}
+
+/// It is not yet serving again, but was told to end already.
+#[test]
+fn a_signal_before_the_second_life_ends_it() {
+    let twice: &dyn Fn() -> i32 = &|| {
+        let server = Server::new(|_| ()).expect("the defaults");
+        server.run(&*address()).expect("the first signal");
+        let address = address().parse().expect("an address");
+        server.run(FoundTooLate(address)).map_or(1, |()| 0)
+    };
+    let program = serve_apart("http_run::a_signal_before_the_second_life_ends_it", "", &[twice], 0);
+    program.signal("TERM");
     assert_eq!(program.outcome().0, Some(0));
 }

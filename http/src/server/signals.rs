@@ -1,7 +1,7 @@
 //! Serving until the process is told to end by a signal.
 //!
-//! One thread of the process hears of signals. The first one shuts down every server that runs and was not told yet; one
-//! that finds none of these ends the process at once: a second signal, or one behind the end of all servers.
+//! One thread of the process hears of signals. The first one shuts down every server that runs and was not told yet;
+//! one that finds none of these ends the process at once: a second signal, or one behind the end of all servers.
 
 use std::fmt;
 use std::io;
@@ -33,33 +33,38 @@ struct Watch {
 struct Watched(u64);
 
 impl Server {
-    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, and serves until the process gets
-    /// SIGINT or SIGTERM, or somebody calls [`shutdown`](Server::shutdown). Needs the feature `signals`, which is there
-    /// unless it is left out.
+    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, and serves until the process
+    /// gets SIGINT or SIGTERM, or somebody calls [`shutdown`](Server::shutdown). Needs the feature `signals`, which is
+    /// there unless it is left out.
     ///
     /// A signal begins a shutdown that takes the
-    /// [`shutdown_timeout`](crate::ServerBuilder::shutdown_timeout) at most, 25 seconds when not set: what is under way is
-    /// answered, and then this returns `Ok`. What was drained and what was cut is told to the `log` crate. A second signal
-    /// ends the process at once, with the code that a shell gives to one that was ended by it (130 or 143), also while
-    /// whatever follows this call still runs.
+    /// [`shutdown_timeout`](crate::ServerBuilder::shutdown_timeout) at most, 25 seconds when not set: what is under way
+    /// is answered, and then this returns `Ok`. What was drained and what was cut is told to the `log` crate. A second
+    /// signal ends the process at once, with the code that a shell gives to one that was ended by it (130 or 143), also
+    /// while whatever follows this call still runs.
     ///
     /// That is all a program needs as process 1 of a container, too. Signals are watched from the beginning, before
     /// anything listens. Several servers may run at once; the signal ends all of them.
     ///
     /// # Errors
     /// When the address cannot be listened on, or threads or pollers cannot be made; when a listener breaks; and
-    /// [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`](crate::ShutdownError) in it, when something was not
-    /// done in time and ends with the process.
+    /// [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`](crate::ShutdownError) in it, when something was
+    /// not done in time and ends with the process.
     pub fn run(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
         let watched = Watched::new(self)?;
-        let running = self.start(address)?;
-        running.join_watched(watched)
+        let started = self.start(address);
+        if watched.is_told() {
+            // The signal may have found a server between two lives, on which there was nothing to end yet. What comes
+            // of this is told to whoever serves.
+            let _ = self.shutdown(self.shared.service.settings.connections.shutdown_timeout);
+        }
+        started?.join_watched(watched)
     }
 }
 
 impl RunningServer {
-    /// Serves until the process gets SIGINT or SIGTERM, or somebody shuts the server down, as [`Server::run`] does; for who
-    /// wants to do something between listening and that, or has listeners of their own.
+    /// Serves until the process gets SIGINT or SIGTERM, or somebody shuts the server down, as [`Server::run`] does; for
+    /// who wants to do something between listening and that, or has listeners of their own.
     ///
     /// ```no_run
     /// let running = anthill_http::Server::new(|ctx| ctx.set_body("hello"))?.start("localhost:0")?;
@@ -82,8 +87,8 @@ impl RunningServer {
     }
 }
 
-/// Serves `address` by `handler`, every option at its default, until the process gets SIGINT or SIGTERM; what is under way
-/// then is answered first. See [`Server::run`].
+/// Serves `address` by `handler`, every option at its default, until the process gets SIGINT or SIGTERM; what is under
+/// way then is answered first. See [`Server::run`].
 ///
 /// ```no_run
 /// fn main() -> std::io::Result<()> {
@@ -113,6 +118,11 @@ impl Watched {
         watch.next_key += 1;
         watch.untold.push((key, server.clone()));
         Ok(Self(key))
+    }
+
+    /// Whether a signal has come since.
+    fn is_told(&self) -> bool {
+        WATCH.lock().untold.iter().all(|(key, _)| *key != self.0)
     }
 }
 
