@@ -1,7 +1,7 @@
 //! What trusted proxies say of the client: from whom a request comes, by which scheme, and for which host.
 //!
-//! The rule: lists are read from the right, where the proxy next to us has written, and no further than to the first address
-//! that is not trusted itself: what stands left of that its owner may have made up.
+//! The rule: lists are read from the right, where the proxy next to us has written, and no further than to the first
+//! address that is not trusted itself: what stands left of that its owner may have made up.
 
 use crate::util::authority;
 use crate::util::network::Network;
@@ -129,8 +129,8 @@ fn list<'a>(fields: Fields<'a>, name: &str) -> Vec<&'a [u8]> {
     elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty()).collect()
 }
 
-/// The parts between separators that do not stand in quotes, from the right, so that a quote which a client has opened does
-/// not take in what its proxy has written behind it.
+/// The parts between separators that do not stand in quotes, from the right, so that a quote which a client has opened
+/// does not take in what its proxy has written behind it.
 fn from_right(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let (mut parts, mut end, mut is_quoted) = (Vec::new(), text.len(), false);
     for (index, &byte) in text.iter().enumerate().rev() {
@@ -146,7 +146,8 @@ fn from_right(text: &[u8], separator: u8) -> Vec<&[u8]> {
     parts
 }
 
-/// A value without its quotes. `None`: they do not match, or something in them is escaped, which no address or host needs.
+/// A value without its quotes. `None`: they do not match, or something in them is escaped, which no address or host
+/// needs.
 fn unquoted(value: &[u8]) -> Option<&[u8]> {
     let inner = match value {
         [b'"', inner @ .., b'"'] => inner,
@@ -155,15 +156,30 @@ fn unquoted(value: &[u8]) -> Option<&[u8]> {
     (!inner.is_empty() && !inner.iter().any(|byte| matches!(byte, b'"' | b'\\'))).then_some(inner)
 }
 
-/// An address, with a port or without (0), IPv6 in brackets or not. `None`: it is unknown, or hidden behind a name.
+/// An address, with a port or without (0), IPv6 in brackets or not. `None`: it is unknown, or hidden behind a name. A
+/// port may be hidden (`192.0.2.1:_a7`, RFC 7239 6.2), as if there were none.
 fn node(text: &[u8]) -> Option<SocketAddr> {
     let text = std::str::from_utf8(text).ok()?;
+    let text = match text.rsplit_once(":_") {
+        Some((address, hidden))
+            if is_obfuscated(hidden) && (address.ends_with(']') || !address.contains(':')) =>
+        {
+            address
+        }
+        _ => text,
+    };
     if let Ok(address) = text.parse() {
         return Some(address);
     }
     let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     let address = inner.map_or_else(|| text.parse().ok(), |inner| inner.parse().ok().map(IpAddr::V6))?;
     Some((address, 0).into())
+}
+
+/// What may follow the underscore of a name that hides something.
+fn is_obfuscated(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 fn scheme(text: &[u8]) -> Option<&'static str> {
@@ -257,6 +273,14 @@ mod tests {
                 "198.51.100.7:4711 https shop.example",
             ),
             ("for=\"[2001:db9::7]:80\"", "[2001:db9::7]:80 - -"),
+            // The port alone may be hidden.
+            ("for=\"[2001:db9::7]:_a.7-x_\"", "[2001:db9::7]:0 - -"),
+            ("for=\"198.51.100.7:_a\", for=\"10.1.1.1:_b\"", "198.51.100.7:0 - -"),
+            ("for=\"198.51.100.7:_\", for=10.1.1.1", "10.1.1.1:0 - -"),
+            ("for=\"198.51.100.7:80:_a\", for=10.1.1.1", "10.1.1.1:0 - -"),
+            ("for=\"2001:db9::7:_a\", for=10.1.1.1", "10.1.1.1:0 - -"),
+            ("for=\"::1:_a\", for=10.1.1.1", "10.1.1.1:0 - -"),
+            ("for=\"198.51.100.7:_a b\", for=10.1.1.1", "10.1.1.1:0 - -"),
             (
                 "for=6.6.6.6;proto=http;host=evil, for=198.51.100.7;proto=https;host=a, for=10.1.1.1;proto=http",
                 "198.51.100.7:0 https a",
