@@ -177,7 +177,7 @@ fn each_request_is_told_with_what_it_was_and_what_became_of_it() {
         let (status, line) = told("GET /a?b HTTP/1.1\r\nA: b\r\n\r\n", false);
         assert_eq!(status, 400);
         let expected = "GET /a 400 27 ";
-        assert!(line.starts_with(expected) && line.ends_with(" refused: missing host field"), "{line}");
+        assert!(line.starts_with(expected) && line.ends_with(" 26 refused: missing host field"), "{line}");
     });
 }
 

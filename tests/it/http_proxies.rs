@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use anthill_http::{RequestCtx, Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
+use anthill_tests::notes::Notes;
 use anthill_tests::server::Running;
 use anthill_tests::{background, eventually};
 
@@ -110,6 +111,36 @@ fn records_have_the_clients_address() {
     assert!(seen.starts_with("192.0.2.9:9 https "), "{seen}");
     let expected = ["198.51.100.7:0".parse().ok(), Some(other)];
     eventually("both are told of", || *told.lock().expect("nobody panics") == expected);
+}
+
+/// Also where no handler has run yet.
+#[test]
+fn hooks_and_records_know_the_client_from_the_first_request_on() {
+    let forwarded = "X-Forwarded-For: 198.51.100.7\r\nX-Forwarded-Proto: https\r\n";
+    for (request, status, told) in [
+        ("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1\r\n", 401, "expected"),
+        ("GET / HTTP/1.1\r\n", 400, "refused"),
+    ] {
+        let notes = Notes::default();
+        let [expected, refused, completed] = [(); 3].map(|()| notes.clone());
+        let options = trusting(&["127.0.0.1"])
+            .expect_handler(move |ctx| {
+                expected.add(format!("expected {} {}", ctx.remote_addr(), ctx.scheme()));
+                401
+            })
+            .on_complete(move |told| completed.add(format!("{:?}", told.remote_addr())));
+        let running = Running::with(options.clone(), tell);
+        assert_eq!(running.client().exchange(format!("{request}{forwarded}\r\n")).status, status);
+        let count = if told == "expected" { 2 } else { 1 };
+        assert_eq!(notes.take(count).last().map(String::as_str), Some("Some(198.51.100.7:0)"), "{told}");
+        let options = options.error_handler(move |ctx, _| {
+            refused.add(format!("refused {} {}", ctx.remote_addr(), ctx.scheme()));
+        });
+        let running = Running::with(options, tell);
+        assert_eq!(running.client().exchange(format!("{request}{forwarded}\r\n")).status, status);
+        let expected = [format!("{told} 198.51.100.7:0 https"), "Some(198.51.100.7:0)".to_owned()];
+        assert_eq!(notes.take(2), expected);
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl RequestCtx {
             return Ok(false);
         }
         hints.extend_from_slice(b"\r\n");
-        self.lent.write_all(&hints)?;
+        self.lent.write_ahead(&hints)?;
         Ok(true)
     }
 }

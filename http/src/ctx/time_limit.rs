@@ -130,6 +130,8 @@ impl<H: Handler> Handler for TimedHandler<H> {
 pub(crate) struct TimedCounters {
     pub(crate) late: AtomicU64,
     pub(crate) refused: AtomicU64,
+    /// Panics of those that nobody waited for any more.
+    pub(crate) panicked_late: AtomicU64,
 }
 
 /// The threads of handlers with a limit.
@@ -244,6 +246,9 @@ impl Attempt {
         } else {
             // Whoever waits has the same clock. What is dropped is the user's.
             drop(stage);
+            if own.has_panicked {
+                own.count_timed(|counters| &counters.panicked_late);
+            }
         }
     }
 

@@ -285,8 +285,11 @@ impl Driver<'_> {
         let engine = self.engine;
         let withdrawn = engine.dispatch.queue.withdraw(ticket, engine.clock.elapsed(), HALF_CLOSE);
         if let Some(HandedOver { shard, mut conn, .. }) = withdrawn {
-            engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);
-            let _ = turn::abandon(&mut conn, work, self);
+            // Of a request that was answered only its observers were to be told.
+            if !conn.exchange.are_news_handed_over() {
+                engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);
+            }
+            let _ = turn::abandon(engine, &mut conn, work, self);
             engine.close(&engine.shards[shard], conn);
         }
     }

@@ -82,14 +82,19 @@ pub(crate) fn serve<H: Host>(
     conn.clock.wait_ended(work.moment.millis);
     work.open(&conn.facts, &mut conn.pending);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
-    leave(conn, work, host, end)
+    leave(engine, conn, work, host, end)
 }
 
 /// Gives up a connection, and what is left with it.
-pub(crate) fn abandon<H: Host>(conn: &mut Conn, work: &mut Workspace, host: &mut H) -> TurnEnd<H::HandOver> {
+pub(crate) fn abandon<H: Host>(
+    engine: &Engine,
+    conn: &mut Conn,
+    work: &mut Workspace,
+    host: &mut H,
+) -> TurnEnd<H::HandOver> {
     host.serves(conn.course.route);
     work.open(&conn.facts, &mut conn.pending);
-    leave(conn, work, host, TurnEnd::Close)
+    leave(engine, conn, work, host, TurnEnd::Close)
 }
 
 /// Serves a connection whose deadline has passed: what it waited for may have come while nobody looked. If not, it is
@@ -135,16 +140,17 @@ pub(crate) fn end_overdue<H: Host>(
         engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
     }
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
-        return abandon(conn, work, host);
+        return abandon(engine, conn, work, host);
     }
     work.open(&conn.facts, &mut conn.pending);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
-    leave(conn, work, host, end)
+    leave(engine, conn, work, host, end)
 }
 
 /// Empties the workspace into the connection, as far as that goes on here.
 fn leave<H: Host>(
+    engine: &Engine,
     conn: &mut Conn,
     work: &mut Workspace,
     host: &mut H,
@@ -160,7 +166,7 @@ fn leave<H: Host>(
             }
         }
         TurnEnd::Close => {
-            conn.exchange.cut_off(&work.output);
+            conn.exchange.cut_off(work, &engine.service);
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
                 host.run_user_code(UserCode::Cleanup, || work.wipe());

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-/// A request that is over, for [`on_complete`](crate::ServerBuilder::on_complete): the last byte of its response was given
-/// to the system, or nothing more of it will be.
+/// A request that is over, for [`on_complete`](crate::ServerBuilder::on_complete): the last byte of its response was
+/// given to the system, or nothing more of it will be.
 #[derive(Debug)]
 pub struct CompletedRequest {
     pub(crate) request: Request,
@@ -45,7 +45,8 @@ pub(crate) struct ExchangeTimes {
 pub enum RequestOutcome {
     /// It was answered, and all of the response was given to the system.
     Sent,
-    /// The connection ended before all of the response was sent: the client went away, or was given up.
+    /// The connection ended before all of the response was sent, or before there was one: the client went away, or was
+    /// given up.
     ClientGone,
     /// The source of the response's body failed behind the head, so the response broke off.
     Broken,
@@ -55,9 +56,12 @@ pub enum RequestOutcome {
     Refused(ProtoError),
     /// It was answered 503, because no thread could be had for it in time.
     TurnedAway,
+    /// A handler or a hook has kept its context, so its connection was closed without an answer. Nothing is known of it
+    /// but its connection.
+    ContextKept,
 }
 
-/// `sent`, `client gone`, `broken`, `panicked`, `turned away`; `refused: ` and the cause.
+/// `sent`, `client gone`, `broken`, `panicked`, `turned away`, `context kept`; `refused: ` and the cause.
 impl fmt::Display for RequestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,18 +71,19 @@ impl fmt::Display for RequestOutcome {
             Self::Panicked => f.write_str("panicked"),
             Self::Refused(error) => write!(f, "refused: {error}"),
             Self::TurnedAway => f.write_str("turned away"),
+            Self::ContextKept => f.write_str("context kept"),
         }
     }
 }
 
 impl CompletedRequest {
-    /// The request's head as it was received, whatever handlers have changed since. For one that was refused, as far as it
-    /// could be read; the method may be empty.
+    /// The request's head as it was received, whatever handlers have changed since. For one that was refused, as far as
+    /// it could be read; the method may be empty.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// The method; empty when a refused request had none.
+    /// The method; empty when a refused request had none, or nothing is known of it.
     pub fn method(&self) -> &str {
         self.request.method()
     }
@@ -93,8 +98,8 @@ impl CompletedRequest {
         &self.conn
     }
 
-    /// The peer's address, or the one that a handler has [put in its place](crate::RequestCtx::set_remote_addr); `None` when
-    /// it is not known.
+    /// The peer's address, or the one that a handler has [put in its place](crate::RequestCtx::set_remote_addr); `None`
+    /// when it is not known.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.remote_addr
     }
@@ -109,7 +114,8 @@ impl CompletedRequest {
         self.route
     }
 
-    /// The status that was answered.
+    /// The status that was answered. Where the connection ended before there was an answer: 499, as nginx has it, or
+    /// 500 when a handler kept the context.
     pub fn status(&self) -> u16 {
         self.status
     }
@@ -119,8 +125,8 @@ impl CompletedRequest {
         self.outcome
     }
 
-    /// Bytes of the request: its head, and as much of its body as was read, without the framing of chunks. For one that was
-    /// refused, what had been received of it.
+    /// Bytes of the request: its head, and as much of its body as was read, without the framing of chunks. For one that
+    /// was refused, what had been received of it.
     pub fn bytes_received(&self) -> u64 {
         self.bytes.received
     }
@@ -135,7 +141,8 @@ impl CompletedRequest {
         self.bytes.sent.saturating_sub(self.bytes.head)
     }
 
-    /// From when its head had been found to when its handler began: in which its body arrived, and it waited for a thread.
+    /// From when its head had been found to when its handler began: in which its body arrived, and it waited for a
+    /// thread.
     pub fn waited(&self) -> Duration {
         self.times.waited
     }

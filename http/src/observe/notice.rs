@@ -8,6 +8,11 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) enum Notice {
     State(ConnState),
-    /// The handler ended at this moment.
-    Completed(Box<CompletedRequest>, Instant),
+    Completed {
+        record: Box<CompletedRequest>,
+        /// When the handler ended.
+        ended: Instant,
+        /// Where the response ends in what is sent.
+        output_ends: u64,
+    },
 }

@@ -298,24 +298,25 @@ impl ServerSession {
         close
     }
 
-    /// Appends the refusal for `error`, which announces that the connection ends, and says whether there was anybody to
-    /// refuse: what goes wrong behind a request that was answered is no request's fault.
+    /// Appends the refusal for `error`, which announces that the connection ends, and says how many bytes of it are text.
+    /// Nothing, when there is nobody to refuse: what goes wrong behind a request that was answered is no request's fault.
     pub(crate) fn refuse(
         &mut self,
         error: ProtoError,
         input: &Input,
         out: &mut Output,
         defaults: &Defaults<'_>,
-    ) -> bool {
+    ) -> usize {
         if matches!(self.phase, Phase::Draining { .. }) {
-            return false;
+            return 0;
         }
         // RFC 9110 section 9.3.2: "The server MUST NOT send content in the response" to a HEAD. As far as it is one: the
         // request may have been refused for its first line.
         let is_head = input.unread().starts_with(b"HEAD ");
         let status = error.status();
-        encode::append_refusal(out.buffer_mut(), status, refusal_text(status), is_head, defaults);
-        true
+        let text = refusal_text(status);
+        encode::append_refusal(out.buffer_mut(), status, text, is_head, defaults);
+        if is_head { 0 } else { text.len() }
     }
 
     /// Takes what is in the input for the request that [`ServerSession::respond`] answers, whatever is wrong with it.

@@ -67,12 +67,14 @@ pub(crate) fn serve(
         let received = work.ctx.request.input().unread().to_vec();
         work.wipe();
         // Of a socket both directions can be used at once.
-        let transport = socket.map_or(Ok(transport), |socket| socket.polled())?;
-        let (kept, news) = (exchange.take_kept(), exchange.last_news(info, service, ConnState::Hijacked));
+        let polled = socket.map_or(Ok(transport), |socket| socket.polled());
+        let last = if polled.is_ok() { ConnState::Hijacked } else { ConnState::Closed };
+        let (kept, news) = (exchange.take_kept(), exchange.last_news(info, service, last));
+        let transport = polled?;
         hijacking::give_away(GivenAway { transport, received, kept, news }, info, service);
         return Ok(());
     }
-    exchange.cut_off(&work.output);
+    exchange.cut_off(work, service);
     exchange.tell(work, service, &mut by);
     let news = exchange.last_news(info, service, ConnState::Closed);
     let may_be_sending = exchange.may_be_sending(work.ctx.request.input());

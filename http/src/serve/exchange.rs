@@ -217,7 +217,7 @@ impl Exchange {
         let limits = self.limits(&service.settings);
         let progress = work.ctx.request.advance(&mut self.session, &mut work.output, &limits);
         let observers = &service.settings.hooks.observers;
-        if observers.are_any && self.note_progress(&progress, &work.output, observers) {
+        if observers.are_any && self.note_progress(&progress, work, observers) {
             return Step::Tell;
         }
         match progress {
@@ -274,6 +274,7 @@ impl Exchange {
         let settings = &service.settings;
         let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
+        ctx.prepare(settings.limits.body_bytes_max, &settings.ctx, &service.stop);
         ctx.lent.lend_nothing(self.session.number());
         let mut config = RequestConfig::new();
         let mut verdict = Ok(true);
@@ -284,6 +285,7 @@ impl Exchange {
         moment.refresh(*clock);
         if ctx.lent.owner() != self.session.number() {
             log::error!("a hook kept the context of a request; its connection is closed without an answer");
+            self.note_kept();
             self.stage = ConnStage::ClosingMidRequest;
             return Ok(Step::Ends);
         }
@@ -359,6 +361,8 @@ impl Exchange {
             work.time_has_passed();
         }
         self.begin(work);
+        // Who the client is say records of it.
+        work.ctx.prepare(None, &service.settings.ctx, &service.stop);
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         self.note_turned_away();
@@ -520,10 +524,11 @@ impl Exchange {
 
     /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
     /// connection, or of this request; where the other is somebody may read from the connection.
-    fn check_ctx(&self, ctx: &RequestCtx) -> Result<(), Error> {
+    fn check_ctx(&mut self, ctx: &RequestCtx) -> Result<(), Error> {
         if ctx.lent.is_of(self.session.number()) {
             return Ok(());
         }
+        self.note_kept();
         log::error!("a handler kept its context; its connection is closed without an answer");
         let reason = "a handler kept the context of its request, and the connection ended";
         Err(io::Error::new(ErrorKind::NotConnected, reason).into())
@@ -560,7 +565,7 @@ impl Exchange {
                 self.note_piece(*count as u64);
                 work.output.passed(*count);
             }
-            Ok(Piece::None) => self.note_streamed(),
+            Ok(Piece::None) => self.note_streamed(&work.output),
             Ok(Piece::Blocked | Piece::Waiting) => {}
             Err(error) => {
                 count_slow_reader(service, error);

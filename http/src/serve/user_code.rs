@@ -91,7 +91,7 @@ pub(crate) fn tell(observers: &Observers, info: &ConnInfo, list: Vec<Notice>) {
     for notice in list {
         match notice {
             Notice::State(state) => tell_state(observers, info, state),
-            Notice::Completed(mut completed, ended) => {
+            Notice::Completed { record: mut completed, ended, .. } => {
                 completed.times.sent = ended.elapsed();
                 for told in &observers.completed {
                     if let Err(panicked) = panic::call(|| told(&completed)) {

@@ -156,7 +156,7 @@ impl Workspace {
     #[inline]
     pub(crate) fn count_bytes(&mut self) {
         let received = self.ctx.request.input_mut().take_uncounted();
-        let sent = self.output.take_uncounted();
+        let sent = self.output.take_uncounted() + self.ctx.lent.take_sent_ahead();
         self.tally.moved(received, sent);
     }
 

@@ -20,14 +20,18 @@ impl Server {
     /// [`RequestCtx::is_stopping`](crate::RequestCtx::is_stopping).
     ///
     /// Afterwards the server can serve again; when several shut it down at once, after the last of them. Where there is
-    /// nothing to end this is `Ok` at once. On a server that has never served it is kept: whoever serves later returns `Ok`
-    /// at once, so a signal that comes while the program starts is not lost; and its [`stop_signal`](Self::stop_signal) tells
-    /// of the end, as it would have.
+    /// nothing to end this is `Ok` at once. On a server that has never served it is kept: whoever serves later returns
+    /// `Ok` at once, so a signal that comes while the program starts is not lost; and its
+    /// [`stop_signal`](Self::stop_signal) tells of the end, as it would have.
     ///
-    /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is up.
+    /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is
+    /// up.
     ///
-    /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second of
-    /// its own.
+    /// It waits for handlers and hooks as well: one that calls it waits for itself, until `limit` has passed. So let a
+    /// thread of its own do that, or answer first and have `main` told.
+    ///
+    /// A client that has sent what is not read any more, and does not take what was sent to it, may take up to a second
+    /// of its own.
     ///
     /// # Errors
     /// [`ShutdownError::Timeout`] when `limit` passed first. The rest goes on ending, its responses are still
@@ -76,8 +80,8 @@ impl Server {
         outcome
     }
 
-    /// Whether the server serves, and no shutdown was asked for: what a proxy or an orchestrator that asks for readiness
-    /// wants to know. Handlers ask [`RequestCtx::is_ready`](crate::RequestCtx::is_ready).
+    /// Whether the server serves, and no shutdown was asked for: what a proxy or an orchestrator that asks for
+    /// readiness wants to know. Handlers ask [`RequestCtx::is_ready`](crate::RequestCtx::is_ready).
     pub fn is_ready(&self) -> bool {
         self.shared.engine.lock().is_some() && self.shared.service.stop.is_ready()
     }
@@ -118,8 +122,8 @@ impl Server {
         }
     }
 
-    /// Waits until every connection that was taken over has been closed; those that are left when time is up are cut off, and
-    /// counted.
+    /// Waits until every connection that was taken over has been closed; those that are left when time is up are cut
+    /// off, and counted.
     fn wait_given_away(&self, deadline: Option<Instant>) -> usize {
         let taken_over = &self.shared.service.taken_over;
         if taken_over.wait_none(deadline) {

@@ -128,11 +128,11 @@ impl Server {
         }
     }
 
-    /// Listens on a TCP address and serves until somebody calls [`shutdown`](Server::shutdown); returns when that has come
-    /// to its end. No signal is caught: see [`run`](Server::run) for that.
+    /// Listens on a TCP address and serves until somebody calls [`shutdown`](Server::shutdown); returns when that has
+    /// come to its end. No signal is caught: see [`run`](Server::run) for that.
     ///
-    /// IPv4 and IPv6. When a name has several addresses (`localhost` mostly has one of each), all of them are listened on, but
-    /// for those that this machine does not have, of which the log is told when others are left. With
+    /// IPv4 and IPv6. When a name has several addresses (`localhost` mostly has one of each), all of them are listened
+    /// on, but for those that this machine does not have, of which the log is told when others are left. With
     /// [`reuse_port`](ServerBuilder::reuse_port) there is a listener for each shard at each of them.
     ///
     /// # Errors
@@ -144,8 +144,8 @@ impl Server {
     }
 
     /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
-    /// [`serve`](Server::serve) to use: so the address is known, and the clients' connections wait, before serving. There is one
-    /// listener, at the first address that can be had, and no option of a server applies.
+    /// [`serve`](Server::serve) to use: so the address is known, and the clients' connections wait, before serving.
+    /// There is one listener, at the first address that can be had, and no option of a server applies.
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help.
@@ -171,17 +171,18 @@ impl Server {
     /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
     /// once.
     ///
-    /// Each connection is given to the shard with the fewest busy ones, whether [`reuse_port`](ServerBuilder::reuse_port)
-    /// is set or not.
+    /// Each connection is given to the shard with the fewest busy ones, whether
+    /// [`reuse_port`](ServerBuilder::reuse_port) is set or not.
     ///
-    /// Returns `Ok` when a [`shutdown`](Server::shutdown) has come to its end, and what was under way has been answered; at
-    /// once when the shutdown came before there was anything to serve. Whatever keeps the system from accepting connections (no
-    /// descriptors left, a network that is down) is logged, and tried again with growing pauses of up to a second.
+    /// Returns `Ok` when a [`shutdown`](Server::shutdown) has come to its end, and what was under way has been
+    /// answered; at once when the shutdown came before there was anything to serve. Whatever keeps the system from
+    /// accepting connections (no descriptors left, a network that is down) is logged, and tried again with growing
+    /// pauses of up to a second.
     ///
     /// # Errors
-    /// When threads or pollers cannot be made, or the listener does not listen any more; while a shutdown is under way that
-    /// began before; and [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`] in it, when the shutdown's time was
-    /// up first.
+    /// When threads or pollers cannot be made, or the listener does not listen any more; while a shutdown is under way
+    /// that began before; and [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`] in it, when the
+    /// shutdown's time was up first.
     // SRV-06.
     pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.serve_one(Listener::tcp(listener)?)
@@ -190,8 +191,8 @@ impl Server {
     /// As [`serve`](Server::serve), for several listeners. Accepts on the calling thread and one more for each further
     /// listener, and returns when all of them have ended.
     ///
-    /// With [`reuse_port`](ServerBuilder::reuse_port) the connections of the first listener go to the first shard, those of
-    /// the second to the second, and so on.
+    /// With [`reuse_port`](ServerBuilder::reuse_port) the connections of the first listener go to the first shard,
+    /// those of the second to the second, and so on.
     ///
     /// # Errors
     /// As `serve`, after the end of the other listeners, which go on when one fails; and when there are no listeners.
@@ -267,9 +268,9 @@ impl Server {
 
     /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends.
     ///
-    /// What it does counts in [`stats`](Server::stats), and a [`shutdown`](Server::shutdown) ends it after the request it
-    /// is in; a `TcpStream` (or `UnixStream`) at once when it waits between two. For other streams, and to say what the
-    /// addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
+    /// What it does counts in [`stats`](Server::stats), and a [`shutdown`](Server::shutdown) ends it after the request
+    /// it is in; a `TcpStream` (or `UnixStream`) at once when it waits between two. For other streams, and to say what
+    /// the addresses are, there is [`serve_conn_with`](Server::serve_conn_with).
     ///
     /// The options that belong to the engine (timeouts, limits on connections) do not apply; give the stream timeouts
     /// of its own. It must block: when it says that it would, that counts as its timeout. The least speeds of clients
@@ -282,7 +283,8 @@ impl Server {
     /// rest of a body or to write one.
     ///
     /// # Errors
-    /// Why the connection ended, unless it ended well. While the server shuts down none is served.
+    /// Why the connection ended, unless it ended well. None is served while the server shuts down, nor after a shutdown
+    /// that came before it had ever served.
     ///
     /// ```
     /// use std::io::Read;
@@ -327,8 +329,12 @@ impl Server {
         });
         // Counted first, so that a shutdown that began meanwhile waits for it.
         let attended = shared.standalone.attend(info.id(), interrupt);
-        let attended = attended.filter(|_| shared.life.let_in() == Entry::Open);
-        let attended = attended.ok_or_else(|| io::Error::other(ENDING))?;
+        let Some(attended) = attended else { return Err(io::Error::other(ENDING).into()) };
+        match shared.life.let_in() {
+            Entry::Open => {}
+            Entry::Cancelled => return Err(io::Error::other(CANCELLED).into()),
+            Entry::Ending => return Err(io::Error::other(ENDING).into()),
+        }
         shared.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
         blocking::serve(stream, &info, &mut shared.workspaces.get(), &shared.service, &attended)
     }
@@ -363,7 +369,7 @@ impl Server {
                 slow_readers: count(&counters.slow.readers),
                 slow_senders: count(&counters.slow.senders),
             },
-            panics: count(&counters.panics),
+            panics: count(&counters.panics) + count(&timed.panicked_late),
             blocked_handlers: count(&counters.slow.handlers),
             timed_out_handlers: count(&timed.late),
             timed_handlers_refused: count(&timed.refused),
@@ -424,10 +430,13 @@ impl Server {
 
 /// Why nobody may serve.
 const ENDING: &str = "the server is shutting down; serve again when shutdown has returned";
+/// The same, for good.
+const CANCELLED: &str =
+    "the server was shut down before it ever served, and so never will; build another one";
 
 impl ServerBuilder {
-    /// Builds a server that answers requests by the function `handler`, which returns nothing, or a `Result` whose error
-    /// [knows its status](crate::StatusError). For closures and functions; wrappers and types of your own go to
+    /// Builds a server that answers requests by the function `handler`, which returns nothing, or a `Result` whose
+    /// error [knows its status](crate::StatusError). For closures and functions; wrappers and types of your own go to
     /// [`build_handler`](Self::build_handler).
     ///
     /// This one tells the compiler what a closure's `ctx` is:
@@ -466,7 +475,8 @@ impl ServerBuilder {
     }
 
     /// Builds a server that answers requests by `handler`: a wrapper, a type of your own, an `Arc` of one, a
-    /// `Box<dyn Handler>`; see [`Handler`]. A closure is easier given to [`build`](Self::build), which knows what its `ctx` is.
+    /// `Box<dyn Handler>`; see [`Handler`]. A closure is easier given to [`build`](Self::build), which knows what its
+    /// `ctx` is.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -495,9 +505,9 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends. Catches no signal, so
-/// that one cuts off what is under way: see [`run`] for an end that answers it. For closures and functions; wrappers and types of your own go to
-/// [`Server::builder().build_handler(..)`](ServerBuilder::build_handler).
+/// Listens on `address` and serves it by `handler`, every option at its default, until the process ends. Catches no
+/// signal, so that one cuts off what is under way: see [`run`] for an end that answers it. For closures and functions;
+/// wrappers and types of your own go to [`Server::builder().build_handler(..)`](ServerBuilder::build_handler).
 ///
 /// ```no_run
 /// anthill_http::listen_and_serve("127.0.0.1:8080", |ctx| ctx.set_body("Hello, World!"))?;

@@ -35,7 +35,7 @@ pub struct ServerStats {
     pub rejections: Rejections,
     /// Clients that were given up so far.
     pub given_up: GivenUp,
-    /// Handlers that panicked so far.
+    /// Handlers that panicked so far, those included that were not waited for any more.
     pub panics: u64,
     /// Handlers that ran for longer than [`blocked_handler_limit`](crate::ServerBuilder::blocked_handler_limit) so far.
     pub blocked_handlers: u64,

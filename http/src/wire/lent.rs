@@ -26,6 +26,8 @@ pub(crate) struct LentTransport {
     pub(crate) has_unsent: bool,
     /// Some of the response has been sent, so that nothing else may be until its end.
     pub(crate) is_answering: bool,
+    /// Bytes that were sent ahead of responses, and not counted yet.
+    sent_ahead: u64,
 }
 
 impl LentTransport {
@@ -36,7 +38,7 @@ impl LentTransport {
 
     /// Nothing, for a request of `owner` of which not all is to be read yet.
     pub(crate) fn lend_nothing(&mut self, owner: u64) {
-        *self = Self { owner, ..Self::default() };
+        *self = Self { owner, sent_ahead: self.sent_ahead, ..Self::default() };
     }
 
     /// Whose it is.
@@ -92,14 +94,20 @@ impl LentTransport {
         read_some(lent(&self.transport)?, room, &mut self.reading)
     }
 
-    /// Writes all of `bytes`.
-    pub(crate) fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Writes all of `bytes`, ahead of the response.
+    pub(crate) fn write_ahead(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let transport = lent(&self.transport)?;
         while !bytes.is_empty() {
             let count = write_some(transport, [bytes, &[]], &mut self.writing)?;
+            self.sent_ahead += count as u64;
             bytes = bytes.get(count..).unwrap_or_default();
         }
         transport.flush()
+    }
+
+    /// How many bytes were sent ahead since this was asked last.
+    pub(crate) fn take_sent_ahead(&mut self) -> u64 {
+        std::mem::take(&mut self.sent_ahead)
     }
 
     /// Writes everything in `out`.

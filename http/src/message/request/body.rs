@@ -196,7 +196,7 @@ impl Request {
         match &mut self.found.rest {
             Rest::Missing { awaits_continue, .. } if *awaits_continue && !lent.is_answering => {
                 *awaits_continue = false;
-                lent.write_all(CONTINUE).map_err(|error| self.lost(error))
+                lent.write_ahead(CONTINUE).map_err(|error| self.lost(error))
             }
             Rest::Failed => Err(self.failed()),
             _ => Ok(()),

@@ -81,7 +81,7 @@ impl Request {
         error: ProtoError,
         out: &mut Output,
         defaults: &Defaults<'_>,
-    ) -> bool {
+    ) -> usize {
         session.refuse(error, &self.input, out, defaults)
     }
 

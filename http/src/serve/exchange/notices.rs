@@ -1,10 +1,12 @@
 //! What observers are told of a connection and of its requests, and when.
 //!
-//! The idea: what has happened is put into a list, and whoever drives the connection has it told when everything that was to
-//! be sent has been sent, before it goes on. So those of a connection are told in order, one that blocks is treated like any
-//! other code of the user's, and where nobody observes there is no list.
+//! The idea: what has happened is put into a list, and whoever drives the connection has it told when everything that
+//! was to be sent has been sent, before it goes on. So those of a connection are told in order, one that blocks is
+//! treated like any other code of the user's, and where nobody observes there is no list.
 //!
-//! The rule: a record is made where the request is still there, and told where its last byte is gone.
+//! The rules: a record is made where the request is still there, and told where its last byte is gone. From when the
+//! head of a request was found there is a record to be made of it, whatever becomes of it: at the latest when the
+//! connection ends.
 
 use super::{Apart, ConnStage, Exchange};
 use crate::config::hooks::Observers;
@@ -12,7 +14,7 @@ use crate::ctx::{ConnInfo, RequestCtx};
 use crate::observe::ConnState;
 use crate::observe::completed::{CompletedRequest, ExchangeTimes, ExchangedBytes, RequestOutcome};
 use crate::observe::notice::Notice;
-use crate::proto::{Progress, ProtoError};
+use crate::proto::{Progress, ProtoError, RequestStage};
 use crate::serve::error::Error;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
@@ -22,10 +24,16 @@ use crate::wire::output::Output;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// The status in records of requests that were not answered: nginx's, when the client was gone before.
+const CLIENT_GONE: u16 = 499;
+const CONTEXT_KEPT: u16 = 500;
+
 /// What is to be told of one connection, and what is known of its request under way.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     list: Vec<Notice>,
+    /// The connection, for records of requests whose context is gone.
+    conn: ConnInfo,
     state: ConnState,
     /// The connection was given to a worker to have these told.
     are_handed_over: bool,
@@ -37,7 +45,7 @@ pub(super) struct Notices {
 /// The request under way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Current {
-    /// When its head was found.
+    /// When its head was found; nothing when its record was made.
     arrived: Option<Instant>,
     /// When its handler began, and when it ended.
     began: Option<Instant>,
@@ -46,6 +54,8 @@ struct Current {
     output_begins: u64,
     head_bytes: u64,
     is_turned_away: bool,
+    /// The user's code has kept the context, and with it all that is known of the request.
+    is_kept: bool,
 }
 
 impl Notices {
@@ -53,6 +63,11 @@ impl Notices {
     #[inline]
     pub(super) fn are_due(&self, output: &Output) -> bool {
         !self.list.is_empty() && output.is_empty()
+    }
+
+    /// Those of the connection that `ctx` is of.
+    fn of(ctx: &RequestCtx) -> Self {
+        Self { conn: ctx.conn().clone(), ..Self::default() }
     }
 
     fn tell_state(&mut self, state: ConnState, observers: &Observers) {
@@ -91,8 +106,9 @@ impl Notices {
         (Box::new(record), ended)
     }
 
-    fn push(&mut self, (record, ended): (Box<CompletedRequest>, Instant)) {
-        self.list.push(Notice::Completed(record, ended));
+    /// It is to be told when what is in `output` now was sent.
+    fn push(&mut self, (record, ended): (Box<CompletedRequest>, Instant), output: &Output) {
+        self.list.push(Notice::Completed { record, ended, output_ends: output.position() });
     }
 }
 
@@ -127,20 +143,26 @@ impl Exchange {
     pub(super) fn note_progress(
         &mut self,
         progress: &Result<Progress, ProtoError>,
-        output: &Output,
+        work: &Workspace,
         observers: &Observers,
     ) -> bool {
-        if matches!(progress, Ok(Progress::NeedInput)) && self.session.is_idle() {
-            return false;
-        }
-        let notices = self.apart.get_or_insert_default().notices.get_or_insert_default();
-        if matches!(progress, Ok(Progress::Ready | Progress::Head { .. })) {
+        let has_head = match progress {
+            Ok(Progress::NeedInput) if self.session.is_idle() => return false,
+            Ok(Progress::NeedInput) => {
+                self.session.state() == RequestStage::Body && !self.session.is_draining()
+            }
+            Ok(Progress::Ready | Progress::Head { .. }) => true,
+            Err(_) => false,
+        };
+        let notices = &mut self.apart.get_or_insert_default().notices;
+        let notices = notices.get_or_insert_with(|| Notices::of(&work.ctx));
+        if has_head {
             notices.current.arrived.get_or_insert_with(Instant::now);
         }
         if matches!(notices.state, ConnState::New | ConnState::Idle) {
             notices.tell_state(ConnState::Active, observers);
         }
-        progress.is_ok() && notices.are_due(output)
+        progress.is_ok() && notices.are_due(&work.output)
     }
 
     /// The request in the workspace is about to be answered.
@@ -167,6 +189,16 @@ impl Exchange {
         }
     }
 
+    /// The user's code has kept its context: nothing is known of it any more, and it is not answered.
+    #[cold]
+    pub(super) fn note_kept(&mut self) {
+        if let Some(notices) = self.notices_mut() {
+            notices.current.is_kept = true;
+            // Where it was refused its head may not have been found.
+            notices.current.arrived.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// The head of its response is so long.
     pub(super) fn note_head(&mut self, bytes: u64) {
         if let Some(notices) = self.notices_mut() {
@@ -185,8 +217,8 @@ impl Exchange {
     /// Its response breaks off.
     pub(super) fn note_broken(&mut self, work: &Workspace, service: &Service, error: &Error) {
         let outcome = if error.is_body() { RequestOutcome::Broken } else { RequestOutcome::ClientGone };
-        // Of a context that a handler has kept nothing is known.
-        if self.notices().is_some() && work.ctx.lent.owner() == self.session.number() {
+        // That of one whose context is gone is made when the connection ends.
+        if self.notices().is_some_and(|notices| !notices.current.is_kept) {
             self.note_over(work, service, outcome);
         }
     }
@@ -214,7 +246,7 @@ impl Exchange {
         if is_streamed {
             notices.under_way = Some(record);
         } else {
-            notices.push(record);
+            notices.push(record, &work.output);
         }
     }
 
@@ -227,10 +259,10 @@ impl Exchange {
     }
 
     /// The streamed response is complete, but for what is in the output.
-    pub(super) fn note_streamed(&mut self) {
+    pub(super) fn note_streamed(&mut self, output: &Output) {
         if let Some(notices) = self.notices_mut() {
             if let Some(record) = notices.under_way.take() {
-                notices.push(record);
+                notices.push(record, output);
             }
         }
     }
@@ -242,22 +274,49 @@ impl Exchange {
         }
     }
 
-    /// What is in the input, whose head was made readable, was refused by so many bytes.
+    /// What is in the input, whose head was made readable, was refused by so many bytes, of which so many are a head.
     pub(super) fn note_refused(
         &mut self,
         work: &mut Workspace,
         service: &Service,
         error: ProtoError,
         sent: u64,
+        head: u64,
     ) {
         let Some(notices) = self.notices_mut() else { return };
         if service.settings.hooks.observers.completed.is_empty() {
             return;
         }
         let received = work.ctx.request.input().unread().len() as u64;
-        let bytes = ExchangedBytes { received, sent, head: sent };
+        let bytes = ExchangedBytes { received, sent, head };
         let record = notices.record(&work.ctx, RequestOutcome::Refused(error), bytes);
-        notices.push(record);
+        notices.push(record, &work.output);
+    }
+
+    /// The request under way is not answered: its client has gone before that, or its context has.
+    #[cold]
+    fn note_unanswered(&mut self, work: &mut Workspace, service: &Service) {
+        let is_found = self.session.holds_request();
+        let number = self.session.requests() + u64::from(!is_found);
+        let Some(notices) = self.notices_mut() else { return };
+        let mut blank;
+        let (ctx, status, outcome) = if notices.current.is_kept {
+            blank = RequestCtx::new();
+            blank.set_conn(notices.conn.facts());
+            (&mut blank, CONTEXT_KEPT, RequestOutcome::ContextKept)
+        } else {
+            if !is_found {
+                work.ctx.request.salvage(service.settings.limits.head_bytes());
+            }
+            (&mut work.ctx, CLIENT_GONE, RequestOutcome::ClientGone)
+        };
+        ctx.prepare(None, &service.settings.ctx, &service.stop);
+        ctx.begin(number, work.moment.wall);
+        ctx.response.set_status_code(status);
+        let received =
+            if is_found { ctx.request.received_bytes() } else { ctx.request.input().unread().len() as u64 };
+        let record = notices.record(ctx, outcome, ExchangedBytes { received, ..ExchangedBytes::default() });
+        notices.push(record, &work.output);
     }
 
     /// Whether somebody is told what becomes of requests.
@@ -319,21 +378,23 @@ impl Exchange {
         Some(News { service: service.clone(), info: info.clone(), list })
     }
 
-    /// The connection ends, and what is in its output is not sent any more.
-    pub(crate) fn cut_off(&mut self, output: &Output) {
+    /// The connection ends: what is in its output is not sent any more, and the request that is under way is not
+    /// answered.
+    pub(crate) fn cut_off(&mut self, work: &mut Workspace, service: &Service) {
         let Some(notices) = self.notices_mut() else { return };
-        if let Some((record, ended)) = notices.under_way.take() {
-            notices.push((cut(record), ended));
-        }
-        if output.is_empty() {
-            return;
-        }
+        let sent = work.output.position() - work.output.len() as u64;
         for notice in &mut notices.list {
-            if let Notice::Completed(record, _) = notice {
-                if record.outcome == RequestOutcome::Sent {
-                    record.outcome = RequestOutcome::ClientGone;
-                }
+            match notice {
+                Notice::Completed { record, output_ends, .. } if *output_ends > sent => cut(record),
+                _ => {}
             }
+        }
+        if let Some((mut record, ended)) = notices.under_way.take() {
+            cut(&mut record);
+            notices.push((record, ended), &work.output);
+        }
+        if notices.current.arrived.is_some() && !service.settings.hooks.observers.completed.is_empty() {
+            self.note_unanswered(work, service);
         }
     }
 
@@ -359,11 +420,11 @@ impl Exchange {
     }
 }
 
-fn cut(mut record: Box<CompletedRequest>) -> Box<CompletedRequest> {
+/// Not all of its response was sent.
+fn cut(record: &mut CompletedRequest) {
     if record.outcome == RequestOutcome::Sent {
         record.outcome = RequestOutcome::ClientGone;
     }
-    record
 }
 
 /// What is to be told of a connection by whoever drops this, which may block.

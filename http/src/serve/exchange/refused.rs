@@ -41,13 +41,14 @@ impl Exchange {
         let before = work.output.position();
         let Workspace { ctx, output, default_fields, moment, .. } = &mut *work;
         let defaults = default_fields.at(moment.unix_seconds);
-        ctx.request.refuse(&mut self.session, error, output, &defaults);
+        let body = ctx.request.refuse(&mut self.session, error, output, &defaults) as u64;
         if is_request && self.is_observed() {
             ctx.request.salvage(service.settings.limits.head_bytes());
             ctx.begin(self.session.requests() + 1, moment.wall);
+            ctx.prepare(None, &service.settings.ctx, &service.stop);
             ctx.response.set_status_code(error.status());
             let sent = work.output.position() - before;
-            self.note_refused(work, service, error, sent);
+            self.note_refused(work, service, error, sent, sent.saturating_sub(body));
         }
         self.forget_refused(work);
     }
@@ -66,12 +67,14 @@ impl Exchange {
         let Workspace { ctx, moment, clock, .. } = work;
         ctx.request.salvage(service.settings.limits.head_bytes());
         ctx.begin(self.session.requests() + 1, moment.wall);
+        ctx.prepare(None, &service.settings.ctx, &service.stop);
         ctx.lent.lend_nothing(self.session.number());
         let mut is_answered = false;
         by.run_user_code(UserCode::Hook, || is_answered = user_code::refuse(&**handler, ctx, error));
         moment.refresh(*clock);
         if ctx.lent.owner() != self.session.number() {
             log::error!("an error handler kept its context; its connection is closed without an answer");
+            self.note_kept();
             self.stage = ConnStage::ClosingMidRequest;
             return;
         }
@@ -83,19 +86,19 @@ impl Exchange {
             is_answered = false;
         }
         let before = work.output.position();
-        if is_answered {
+        let defaults = work.default_fields.at(work.moment.unix_seconds);
+        let Workspace { ctx, output, .. } = work;
+        let body = if is_answered {
             self.session.take_for_refused(ctx.request.input());
-            let defaults = work.default_fields.at(work.moment.unix_seconds);
-            let Workspace { ctx, output, .. } = work;
-            ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
+            let body = ctx.response.body().len();
+            let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
+            if reply.ending.is_some() { body } else { 0 }
         } else {
-            let Workspace { ctx, output, .. } = work;
-            let defaults = work.default_fields.at(work.moment.unix_seconds);
-            ctx.request.refuse(&mut self.session, error, output, &defaults);
             ctx.response.set_status_code(error.status());
-        }
+            ctx.request.refuse(&mut self.session, error, output, &defaults)
+        };
         let sent = work.output.position() - before;
-        self.note_refused(work, service, error, sent);
+        self.note_refused(work, service, error, sent, sent.saturating_sub(body as u64));
         if work.ctx.holds_users_values() {
             by.run_user_code(UserCode::Cleanup, || work.ctx.end());
             work.time_has_passed();
