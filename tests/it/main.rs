@@ -30,17 +30,20 @@ mod http_headers;
 mod http_hijack;
 mod http_hints;
 mod http_hooks;
+mod http_in_memory;
 mod http_injection;
 mod http_kept;
 mod http_limits;
 #[cfg(target_os = "linux")]
 mod http_listen;
+mod http_listeners;
 mod http_messages;
 mod http_observed;
 mod http_panics;
 mod http_parse;
 #[cfg(unix)]
 mod http_proxies;
+mod http_proxy_protocol;
 mod http_rates;
 mod http_refusals;
 mod http_regress;
@@ -54,6 +57,7 @@ mod http_slow_readers;
 mod http_soak;
 mod http_stream_conns;
 mod http_streams;
+mod http_systemd;
 mod http_timed;
 mod http_timeouts;
 #[cfg(target_os = "linux")]

@@ -16,6 +16,8 @@ pub(crate) struct TrustedProxies {
     pub(crate) unix: bool,
     /// `Forwarded` is read, and `X-Forwarded-For`, `-Proto` and `-Host` are not.
     pub(crate) by_forwarded: bool,
+    /// Somebody has said who is trusted, if only that nobody is.
+    pub(crate) are_named: bool,
     /// What was given as a network and is none.
     pub(crate) refused: Option<String>,
 }
@@ -32,6 +34,11 @@ impl TrustedProxies {
     /// Whether it is a proxy that has made the connection; without an address it is no TCP.
     pub(crate) fn trusts_peer(&self, address: Option<SocketAddr>) -> bool {
         address.map_or(self.unix, |address| self.trusts(address.ip()))
+    }
+
+    /// Whether a peer may say by the PROXY protocol whose its connection is.
+    pub(crate) fn may_name_client(&self, address: Option<SocketAddr>) -> bool {
+        !self.are_named || self.trusts_peer(address)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

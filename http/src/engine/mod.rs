@@ -245,11 +245,14 @@ impl Engine {
 
     /// The same, and gives the caller what observers are to be told.
     fn end(&self, shard: &Shard, mut conn: Box<Conn>) -> Option<News> {
-        let news = conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed);
+        // Of a connection of which nobody has said whose it is nobody was told.
+        let is_known = !conn.facts.awaits_proxy_header();
+        let news =
+            is_known.then(|| conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed));
         let address = conn.facts.peer_ip();
         shard.close(conn);
         self.admission.leave(address);
-        news
+        news.flatten()
     }
 
     /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no

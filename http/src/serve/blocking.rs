@@ -11,6 +11,7 @@ use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience
 use crate::serve::hijacking::{self, GivenAway};
 use crate::serve::moment::Moment;
 use crate::serve::parker::Parker;
+use crate::serve::proxied;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
@@ -45,6 +46,17 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.attendant.is_here();
     work.open(info.facts(), &mut Pending::default());
+    let named;
+    let info = if info.awaits_proxy_header() {
+        let input = work.ctx.request.input_mut();
+        named = proxied::receive_header(&*transport, input, info, service, attended)
+            .inspect_err(|_| work.wipe())?;
+        work.ctx.set_conn(named.facts());
+        work.time_has_passed();
+        &named
+    } else {
+        info
+    };
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let exchange = Exchange::new(info.id());
     let mut driver = BlockingDriver {

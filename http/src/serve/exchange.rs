@@ -677,6 +677,11 @@ impl Exchange {
         is_over
     }
 
+    /// The connection ends with what is in the output, whatever its peer is sending: it is not served at all.
+    pub(crate) fn ends_with_refusal(&mut self) {
+        self.stage = ConnStage::ClosingMidRequest;
+    }
+
     /// The connection ends with the response that is on its way.
     fn end(&mut self) {
         // What is missing of a request that was answered early may still come.

@@ -15,9 +15,9 @@ use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listen_error::explain_rest;
-use super::{RunningServer, Server};
+use super::{Listener, RunningServer, Server};
 use crate::config::settings::ListenOptions;
-use crate::engine::accept::listener::Listener;
+use crate::engine::accept::listener::ListeningSocket;
 
 /// How often and how far apart the directory is asked for, while somebody else has its lock.
 const LOCK_ATTEMPTS: usize = 100;
@@ -150,7 +150,7 @@ impl Server {
     /// # Errors
     /// As `serve`.
     pub fn serve_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<()> {
-        self.serve_one(socket.into().into_listener()?)
+        self.serve(socket.into())
     }
 
     /// As [`start`](Server::start), for a Unix domain socket.
@@ -158,13 +158,13 @@ impl Server {
     /// # Errors
     /// When threads or pollers cannot be made.
     pub fn start_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<RunningServer> {
-        self.start_one(socket.into().into_listener()?)
+        self.start_all([Listener::from(socket.into())])
     }
 }
 
 impl UnixSocket {
-    fn into_listener(self) -> io::Result<Listener> {
-        Listener::unix(self.listener, self.file.map(|file| Box::new(file) as _))
+    pub(super) fn into_listening(self) -> io::Result<ListeningSocket> {
+        ListeningSocket::unix(self.listener, self.file.map(|file| Box::new(file) as _))
     }
 }
 

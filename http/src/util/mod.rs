@@ -5,6 +5,7 @@
 pub(crate) mod authority;
 pub(crate) mod byte_set;
 pub(crate) mod coarse;
+pub(crate) mod crc32c;
 pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;

@@ -139,6 +139,14 @@ impl Apart {
 
 /// Where something happens that observers are told of. Each costs a look where nobody observes.
 impl Exchange {
+    /// It has become known whose the connection is, which is as good as new then.
+    pub(crate) fn note_opened(&mut self, observers: &Observers) {
+        if observers.conn_state.is_some() {
+            let notices = self.apart.get_or_insert_default().notices.get_or_insert_default();
+            notices.tell_state(ConnState::New, observers);
+        }
+    }
+
     /// Looks at what came of looking for a request. True: something is to be told first.
     pub(super) fn note_progress(
         &mut self,
