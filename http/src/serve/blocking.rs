@@ -46,17 +46,8 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.attendant.is_here();
     work.open(info.facts(), &mut Pending::default());
-    let named;
-    let info = if info.awaits_proxy_header() {
-        let input = work.ctx.request.input_mut();
-        named = proxied::receive_header(&*transport, input, info, service, attended)
-            .inspect_err(|_| work.wipe())?;
-        work.ctx.set_conn(named.facts());
-        work.time_has_passed();
-        &named
-    } else {
-        info
-    };
+    let named = name_client(&*transport, info, work, service, attended)?;
+    let info = named.as_ref().unwrap_or(info);
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let exchange = Exchange::new(info.id());
     let mut driver = BlockingDriver {
@@ -100,6 +91,27 @@ pub(crate) fn serve(
     drop(transport);
     drop(news);
     served
+}
+
+/// Receives what a proxy says of the connection, if one has to. `None`: everything is known of it.
+fn name_client(
+    transport: &dyn Transport,
+    info: &ConnInfo,
+    work: &mut Workspace,
+    service: &Service,
+    attended: &Attended<'_>,
+) -> Result<Option<ConnInfo>, Error> {
+    if !info.awaits_proxy_header() {
+        return Ok(None);
+    }
+    let input = work.ctx.request.input_mut();
+    let named = proxied::receive_header(transport, input, info, service, attended);
+    match &named {
+        Ok(named) => work.ctx.set_conn(named.facts()),
+        Err(_) => work.wipe(),
+    }
+    work.time_has_passed();
+    named.map(Some)
 }
 
 /// The calling thread, which runs the user's code as it comes.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 #[cfg(unix)]
-use super::UnixSocket;
+use super::unix::UnixSocket;
 use crate::engine::accept::Entrance;
 use crate::engine::accept::in_memory::InMemoryListener;
 use crate::engine::accept::listener::ListeningSocket;

@@ -13,6 +13,8 @@ mod listener;
 mod notify;
 mod probe;
 mod running;
+#[cfg(unix)]
+mod serve_unix;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod stats;
