@@ -15,18 +15,19 @@
 //! ExecStart=/usr/local/bin/systemd-socket
 //! DynamicUser=yes
 //! ```
-//! By hand: `systemd-socket-activate -l 8080 target/debug/examples/systemd-socket`.
+//! By hand: `systemd-socket-activate -l 8080 target/release/examples/systemd-socket`; by itself, with `--features systemd`,
+//! `cargo run --release --example systemd-socket` says what is missing.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;
 
 use anthill_http::Server;
 
-pub(crate) fn main() -> ExitCode {
+fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("systemd-socket: {error}");
             ExitCode::FAILURE
         }
     }
@@ -34,9 +35,9 @@ pub(crate) fn main() -> ExitCode {
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let listeners = Server::inherited_listeners()?;
-    println!("serving {} sockets", listeners.len());
-    let server = Server::new(|ctx| ctx.set_body("hello\n"))?;
-    // Says `READY=1` to systemd, and on SIGTERM `STOPPING=1`.
-    server.start_all(listeners)?.run()?;
+    let running = Server::new(|ctx| ctx.set_body("hello\n"))?.start_all(listeners)?;
+    // `READY=1` has been told to systemd by now; on SIGTERM it is `STOPPING=1`.
+    println!("listening on {}", running.local_addr());
+    running.run()?;
     Ok(())
 }

@@ -327,7 +327,7 @@ fn utl_01_streamed_bodies_handlers_that_block_and_take_overs() {
             "/held" => held.pass(),
             "/upload" => {
                 let count = io::copy(&mut ctx.body_reader(), &mut io::sink()).expect("a body");
-                return ctx.set_body(count.to_string());
+                ctx.set_body(count.to_string());
             }
             "/written" => {
                 ctx.response.set_body_writer(|out| (0..100).try_for_each(|_| out.write_all(&[b'x'; 10_000])))

@@ -189,7 +189,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
     for byte in bytes {
         sum ^= u32::from(*byte);
         for _ in 0..8 {
-            sum = if sum % 2 == 1 { sum / 2 ^ 0x82f6_3b78 } else { sum / 2 };
+            sum = if sum % 2 == 1 { (sum / 2) ^ 0x82f6_3b78 } else { sum / 2 };
         }
     }
     !sum
