@@ -140,7 +140,7 @@ pub(crate) fn end_overdue<H: Host>(
     }
     if proxied::awaits_header(conn) {
         refuse(NotNamed::Late, &conn.facts.into(), &engine.service);
-        return abandon(conn, work, host);
+        return abandon(engine, conn, work, host);
     }
     let expects = conn.exchange.expects();
     if conn.awaits == Awaits::Output {

@@ -13,6 +13,7 @@ pub(crate) mod hijacking;
 pub(crate) mod in_flight;
 pub(crate) mod moment;
 pub(crate) mod parker;
+pub(crate) mod patience;
 pub(crate) mod proxied;
 pub(crate) mod refusal;
 pub(crate) mod runner;
