@@ -39,6 +39,7 @@ mod http_listen;
 mod http_listeners;
 mod http_messages;
 mod http_observed;
+mod http_options;
 mod http_panics;
 mod http_parse;
 #[cfg(unix)]

@@ -63,6 +63,7 @@ const UNSET: usize = usize::MAX;
 /// | [`name`](Self::name) | text | `anthill` | fasthttp sends its name too | `None`: no `Server` field |
 /// | [`default_date`](Self::default_date) | yes or no | yes | RFC 9110 6.6.1 asks for it | no `Date` field |
 /// | [`default_content_type`](Self::default_content_type) | yes or no | yes | bodies without a type are guessed at by browsers | no `Content-Type` field |
+/// | [`absolute_redirects`](Self::absolute_redirects) | yes or no | no | the client knows by which scheme and host it came | yes: `Location` is an absolute URI |
 /// | [`normalize_header_names`](Self::normalize_header_names) | yes or no | yes | `Content-Type`, as in fasthttp | names as handlers write them |
 ///
 /// Threads:
