@@ -152,6 +152,7 @@ pub use server::{
 #[cfg(unix)]
 pub use server::{UnixAccess, UnixSocket};
 pub use stop::{StopHook, StopSignal};
+pub use util::html::html_escape;
 pub use values::args::{ArgError, Args};
 pub use values::cookie::Cookie;
 pub use values::headers::Headers;

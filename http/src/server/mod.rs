@@ -20,6 +20,7 @@ mod signals;
 mod stats;
 #[cfg(unix)]
 mod unix;
+mod vars;
 
 pub use ending::ShutdownError;
 pub use listener::Listener;
