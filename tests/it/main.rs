@@ -10,6 +10,7 @@ mod http_body;
 mod http_call;
 mod http_clients;
 mod http_conn;
+mod http_conversions;
 mod http_convert;
 mod http_cookies;
 mod http_corpus;
@@ -42,6 +43,7 @@ mod http_observed;
 mod http_options;
 mod http_panics;
 mod http_parse;
+mod http_preconditions;
 #[cfg(unix)]
 mod http_proxies;
 mod http_proxy_protocol;
@@ -59,6 +61,8 @@ mod http_soak;
 mod http_stream_conns;
 mod http_streams;
 mod http_systemd;
+#[cfg(target_os = "linux")]
+mod http_threads;
 mod http_timed;
 mod http_timeouts;
 #[cfg(target_os = "linux")]
