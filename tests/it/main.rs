@@ -16,6 +16,7 @@ mod http_cookies;
 mod http_corpus;
 mod http_ctx;
 mod http_dates;
+mod http_differential;
 mod http_endings;
 mod http_events;
 mod http_events_many;

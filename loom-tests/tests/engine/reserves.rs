@@ -53,7 +53,7 @@ fn the_end_meets_those_who_stand() {
 #[test]
 fn no_driver_blocks_whom_nobody_could_follow() {
     const SHARDS: usize = 2;
-    explore(Any, || {
+    explore(AtMost(3), || {
         let reserve = Arc::new(Reserve::new(SHARDS + 1));
         while reserve.expect_one() {}
         let overtaken = Arc::new(AtomicUsize::new(0));
