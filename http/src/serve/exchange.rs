@@ -28,7 +28,7 @@ use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Live, Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
-use crate::serve::exchange::notices::Notices;
+use crate::serve::exchange::notices::{CLIENT_GONE, Notices};
 use crate::serve::patience::Patience;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
@@ -317,7 +317,6 @@ impl Exchange {
         let stays = match answered {
             Ok(stays) => stays,
             Err(error) => {
-                work.count_answer();
                 count_slow_reader(service, &error);
                 self.note_broken(work, service, &error);
                 return Err(error);
@@ -442,7 +441,11 @@ impl Exchange {
                 let mut written = Ok(());
                 by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
                 moment.refresh(*clock);
-                written?;
+                if let Err(error) = written {
+                    // It was begun.
+                    work.count_answer();
+                    return Err(error);
+                }
             }
         }
         Ok(reply.close.is_none() || ctx.is_hijacked())
@@ -477,7 +480,11 @@ impl Exchange {
             }
         });
         self.note_handled();
-        flushed?;
+        if let Err(error) = flushed {
+            // The handler was not even called.
+            ctx.response.set_status_code(CLIENT_GONE);
+            return Err(error.into());
+        }
         if ctx.has_panicked {
             service.counters.panics.fetch_add(1, Ordering::Relaxed);
         }

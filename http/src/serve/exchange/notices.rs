@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The status in records of requests that were not answered: nginx's, when the client was gone before.
-const CLIENT_GONE: u16 = 499;
+pub(super) const CLIENT_GONE: u16 = 499;
 const CONTEXT_KEPT: u16 = 500;
 
 /// What is to be told of one connection, and what is known of its request under way.
