@@ -1,4 +1,5 @@
-//! Serves sockets that systemd has opened: the port is privileged and the program is not, and while it starts again clients wait.
+//! Serves sockets that systemd has opened: the port is privileged and the program is not, and while it starts again
+//! clients wait.
 //!
 //! `/etc/systemd/system/hello.socket`:
 //! ```text

@@ -177,7 +177,8 @@ impl Server {
     }
 
     /// Serves the connections of `listener`: a `TcpListener`, a [`UnixSocket`](crate::UnixSocket), an
-    /// [`InMemoryListener`](crate::InMemoryListener), or a [`Listener`] of which there is more to be said. Accepts on the calling thread. May be called for several listeners at once.
+    /// [`InMemoryListener`](crate::InMemoryListener), or a [`Listener`] of which there is more to be said.
+    /// Accepts on the calling thread. May be called for several listeners at once.
     ///
     /// Each connection is given to the shard with the fewest busy ones, whether
     /// [`reuse_port`](ServerBuilder::reuse_port) is set or not.

@@ -14,7 +14,8 @@ impl Server {
     ///
     /// # Errors
     /// When somebody listens there ([`AddrInUse`](io::ErrorKind::AddrInUse)), when another file lies there
-    /// ([`AlreadyExists`](io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what may help.
+    /// ([`AlreadyExists`](io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what
+    /// may help.
     ///
     /// ```
     /// use std::os::unix::fs::PermissionsExt;

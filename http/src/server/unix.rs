@@ -22,8 +22,8 @@ use crate::engine::accept::listener::ListeningSocket;
 const LOCK_ATTEMPTS: usize = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// A Unix domain socket that is listened on; of [`Server::listen_unix`](crate::Server::listen_unix), or made of a listener of your
-/// own.
+/// A Unix domain socket that is listened on; of [`Server::listen_unix`](crate::Server::listen_unix), or made of a
+/// listener of your own.
 ///
 /// Its file, when it was made here, is removed just before it ceases to listen, if it is still the same.
 #[derive(Debug)]
@@ -33,8 +33,8 @@ pub struct UnixSocket {
     listener: UnixListener,
 }
 
-/// Who may connect to a Unix domain socket, for [`Server::listen_unix`](crate::Server::listen_unix): the mode of its file, and its
-/// owner.
+/// Who may connect to a Unix domain socket, for [`Server::listen_unix`](crate::Server::listen_unix): the mode of its
+/// file, and its owner.
 ///
 /// A number is a mode, so that `0o660` can be written instead of `UnixAccess::mode(0o660)`.
 #[derive(Clone, Copy, Debug)]
