@@ -169,7 +169,8 @@ impl Host for Driver<'_> {
             Judgement::Blocks => match predictor.doubt(self.route) {
                 Doubt::None => false,
                 Doubt::Some => self.may_run(false),
-                Doubt::Great => self.may_run(true),
+                // What was slow may be so again: those in reserve beyond one for each driver are for what is fast.
+                Doubt::Great => self.engine.reserve.is_complete() && self.may_run(true),
             },
             Judgement::Fast => self.may_run(true),
             Judgement::Unknown => self.may_run(false),
