@@ -168,7 +168,7 @@ impl fmt::Display for Refusal {
         let text = match self {
             Refusal::SpawnFailed => return write!(f, "{NO_THREAD}; {MORE_THREADS}"),
             Refusal::StateFailed => NO_STATE,
-            Refusal::Full => "every worker is busy and the queue is full",
+            Refusal::Full => "every worker is busy, and nothing more can be queued",
             Refusal::Overload => "too many submitters are waiting already",
             Refusal::Closed => "the pool is stopped",
             Refusal::Timeout => "no worker came free in time",
@@ -182,10 +182,12 @@ impl fmt::Display for Refusal {
 }
 
 impl<T> std::error::Error for SubmitError<T> {
+    /// What lies behind the cause, whose text is part of this one's: so a chain that is printed says nothing twice. The
+    /// cause itself is in the variant.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            SubmitError::SpawnFailed(_, error) => Some(error),
-            SubmitError::StateFailed(_, error) => Some(&**error),
+            SubmitError::SpawnFailed(_, error) => error.source(),
+            SubmitError::StateFailed(_, error) => error.source(),
             _ => None,
         }
     }
@@ -227,7 +229,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Thread(error) => error.source(),
-            StartError::State(error) => Some(&**error),
+            StartError::State(error) => error.source(),
         }
     }
 }

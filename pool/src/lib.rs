@@ -109,8 +109,8 @@ pub use pool::{Delayed, Submission, Unfinished, WorkerPool};
 pub use stats::{PoolState, PoolStats};
 pub use tasks::{
     Call, CallPool, ClosurePayload, GroupError, Map, MapUnordered, MissedRuns, RefusedClosure, RefusedHandle,
-    Schedule, ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskError, TaskGroup,
-    TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
+    Schedule, ScheduledTask, Scope, ScopedHandle, SubPool, SubPoolStats, Task, TaskCanceller, TaskError,
+    TaskGroup, TaskHandle, TaskPanic, TaskPool, TaskToken, TryMap,
 };
 
 #[doc = include_str!("../COMING_FROM.md")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::policy::{Discard, PayloadEnd, WhenFull};
-use super::settings::{Hooks, Limits, Settings, ThreadOptions, batch_for, check_sizes};
+use super::settings::{Hooks, Limits, Settings, ThreadOptions, Tracking, batch_for, check_sizes};
 use super::worker_thread::WorkerThread;
 use crate::error::{BuildError, Refusal};
 use crate::panic::contain;
@@ -88,6 +88,7 @@ impl<T> WorkerPoolBuilder<T> {
                 around_payload: None,
                 on_discard: None,
                 on_refusal: None,
+                tracking: None,
             },
             #[cfg(anthill_loom)]
             batch: None,
@@ -350,6 +351,12 @@ impl<T> WorkerPoolBuilder<T> {
     /// Runs for each refused submission on the submitter, before it gets its payload back with the error.
     pub fn on_refusal(mut self, hook: impl Fn(Refusal) + Send + Sync + 'static) -> Self {
         self.hooks.on_refusal = Some(StdArc::new(hook));
+        self
+    }
+
+    /// Payloads are to know where they are.
+    pub(crate) fn tracking(mut self, tracking: Tracking<T>) -> Self {
+        self.hooks.tracking = Some(tracking);
         self
     }
 

@@ -10,5 +10,5 @@ mod worker_thread;
 
 pub use builder::WorkerPoolBuilder;
 pub use policy::{Discard, PayloadEnd, WhenFull};
-pub(crate) use settings::{Limits, PayloadHooks, Settings, check_sizes};
+pub(crate) use settings::{Arrival, Limits, PayloadHooks, Settings, Tracking, check_sizes};
 pub use worker_thread::WorkerThread;

@@ -10,6 +10,7 @@ use crate::error::{BuildError, Refusal};
 use crate::panic::PanicValue;
 use crate::sync::{StdArc, thread};
 use crate::times::Times;
+use crate::waits::PoolKey;
 
 /// The most payloads that a worker takes at a time.
 const LARGEST_BATCH: usize = 512;
@@ -27,6 +28,26 @@ pub(crate) type PayloadHooks<T> = StdArc<dyn Fn(usize, T, &mut dyn FnMut(T) -> P
 type DiscardHook<T> = StdArc<dyn Fn(T, Discard) + Send + Sync>;
 type RefusalHook = StdArc<dyn Fn(Refusal) + Send + Sync>;
 
+/// Tells somebody that a payload lies with this pool now. Holds nothing that the payload does not hold, and takes no lock of
+/// a core.
+pub(crate) type Arrival = Box<dyn FnOnce(PoolKey) + Send>;
+
+/// For payloads that others wait for, who are to know where they are.
+pub(crate) struct Tracking<T> {
+    /// It is about to be submitted: whom to tell once the pool has it, or it waits in line.
+    pub(crate) departs: fn(&T) -> Option<Arrival>,
+    /// It is about to be given to the user again, unrun.
+    pub(crate) returns: fn(&mut T),
+}
+
+impl<T> Clone for Tracking<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Tracking<T> {}
+
 /// The resolved options.
 pub(crate) struct Settings<T> {
     pub(crate) limits: Limits,
@@ -43,6 +64,13 @@ impl<T> Settings<T> {
     /// True when payloads carry the moment of their submission.
     pub(crate) fn stamps(&self) -> bool {
         self.times.is_some() || self.max_queue_age.is_some()
+    }
+
+    /// Has payloads know that they come into the user's hands again, if they want to.
+    pub(crate) fn return_each(&self, payloads: &mut [T]) {
+        if let Some(tracking) = self.hooks.tracking {
+            payloads.iter_mut().for_each(tracking.returns);
+        }
     }
 }
 
@@ -108,6 +136,7 @@ pub(crate) struct Hooks<T> {
     pub(crate) around_payload: Option<PayloadHooks<T>>,
     pub(crate) on_discard: Option<DiscardHook<T>>,
     pub(crate) on_refusal: Option<RefusalHook>,
+    pub(crate) tracking: Option<Tracking<T>>,
 }
 
 impl<T> Clone for Hooks<T> {
@@ -119,6 +148,7 @@ impl<T> Clone for Hooks<T> {
             around_payload: self.around_payload.clone(),
             on_discard: self.on_discard.clone(),
             on_refusal: self.on_refusal.clone(),
+            tracking: self.tracking,
         }
     }
 }

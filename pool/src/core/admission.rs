@@ -49,6 +49,8 @@ pub(crate) struct Attempt {
     pub(crate) failed: Option<Refusal>,
     /// The worker that it was to make is making its state.
     pub(crate) awaits_worker: bool,
+    /// It watched, and is told that nobody will ever come free.
+    pub(crate) roused: bool,
     /// It has watched workers come to be for as long as it may.
     pub(crate) watched_long_enough: bool,
 }
@@ -62,9 +64,9 @@ pub(crate) enum Admission<T> {
     /// Accepted: it is in the queue, from which this one was discarded.
     Displaced(Item<T>),
     /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`. A worker with a
-    /// state does that itself, and comes without the payload: ask again.
+    /// state does that itself, and comes without the payload: [ask again](Core::asks_again).
     Spawn(Reservation),
-    /// Every worker there is is still being made, or that for this payload is: ask again after the next event.
+    /// Every worker there is is still being made, or one is that this payload may count on: ask again after the next event.
     Watch,
     /// The payload waits for room: sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
     Wait(WaitTicket, Arc<Condvar>),
@@ -192,7 +194,7 @@ impl<T> Core<T> {
         if options.is_cancelled() {
             return self.refuse(Refusal::Cancelled, options);
         }
-        match self.find_room(item, options.priority, attempt.may_spawn()) {
+        match self.find_room(item, options.priority, attempt.may_spawn(), &sleeper) {
             Room::Give(seat, order) => Admission::Give(seat, order),
             Room::Queued => Admission::Kept,
             Room::Spawn(reservation) => Admission::Spawn(reservation),
@@ -212,15 +214,16 @@ impl<T> Core<T> {
         payloads: impl Iterator<Item = T>,
         since: Option<Instant>,
         priority: Priority,
+        sleeper: impl Fn() -> Option<Sleeper>,
         orders: &mut Vec<Mail<T>>,
     ) -> (usize, Option<T>) {
         let mut accepted = 0;
         for payload in payloads {
-            if self.would_spawn() {
+            if self.would_spawn(&sleeper) {
                 return (accepted, Some(payload));
             }
             let mut item = Some(Item { payload, since });
-            match self.find_room(&mut item, priority, false) {
+            match self.find_room(&mut item, priority, false, &sleeper) {
                 Room::Give(seat, order) => orders.push((seat, order)),
                 Room::Queued => {}
                 Room::Spawn(_) => unreachable!("no thread was asked for"),
@@ -233,7 +236,13 @@ impl<T> Core<T> {
 
     /// Finds a worker for a payload, or a place in the queue.
     #[inline]
-    fn find_room(&mut self, item: &mut Option<Item<T>>, priority: Priority, may_spawn: bool) -> Room<T> {
+    fn find_room(
+        &mut self,
+        item: &mut Option<Item<T>>,
+        priority: Priority,
+        may_spawn: bool,
+        sleeper: impl Fn() -> Option<Sleeper>,
+    ) -> Room<T> {
         if !self.open {
             return Room::None(NoRoom::Closed);
         }
@@ -243,10 +252,12 @@ impl<T> Core<T> {
             self.enqueue(take(item), priority);
             return Room::Queued;
         }
-        if may_spawn && self.would_spawn() {
-            let comes_with_payload = !self.births.have_state;
+        if may_spawn && self.would_spawn(sleeper) {
+            let comes_with_payload = !self.births.have_state();
             self.totals.accepted += u64::from(comes_with_payload);
-            self.births.awaiting += usize::from(self.births.have_state);
+            if !comes_with_payload {
+                self.births.leaves_undecided();
+            }
             let reservation = self.reserve(!comes_with_payload);
             self.check();
             return Room::Spawn(reservation);
@@ -281,17 +292,17 @@ impl<T> Core<T> {
         attempt: Attempt,
         sleeper: impl Fn() -> Option<Sleeper>,
     ) -> Admission<T> {
+        let counts_on_birth = attempt.awaits_worker || self.counts_on_birth(&sleeper);
         let refusal = if options.in_passing && !attempt.awaits_worker {
             Refusal::Full
-        } else if self.births.have_state
-            && !attempt.awaits_worker
+        } else if self.births.have_state()
+            && !counts_on_birth
             && sleeper().is_some_and(|worker| worker.is_of(self.key()))
         {
             // It is one of those that are being made: it would wait for itself.
             Refusal::WouldDeadlock
         } else if !attempt.watched_long_enough {
-            self.check();
-            return Admission::Watch;
+            return self.admit_to_watch(options, attempt, sleeper);
         } else {
             match options.on_full {
                 OnFull::Wait(_) if self.limits.max_blocking == Some(0) => Refusal::Overload,
@@ -300,6 +311,20 @@ impl<T> Core<T> {
             }
         };
         self.refuse(refusal, options)
+    }
+
+    /// A submission watches, unless that would be for ever.
+    fn admit_to_watch(
+        &mut self,
+        options: &SubmitOptions<'_>,
+        attempt: Attempt,
+        sleeper: impl Fn() -> Option<Sleeper>,
+    ) -> Admission<T> {
+        if attempt.roused || self.begin_watch(options, sleeper).is_err() {
+            return self.refuse(Refusal::WouldDeadlock, options);
+        }
+        self.check();
+        Admission::Watch
     }
 
     /// All workers are busy and the queue is full: the submission's options decide, and the pool's limits on waiting.
@@ -311,14 +336,15 @@ impl<T> Core<T> {
         attempt: Attempt,
         sleeper: impl Fn() -> Option<Sleeper>,
     ) -> Admission<T> {
-        if attempt.awaits_worker && !attempt.watched_long_enough && !self.may_wait_otherwise(options.on_full)
+        if !attempt.watched_long_enough
+            && !self.may_wait_otherwise(options.on_full)
+            && (attempt.awaits_worker || !options.in_passing && self.counts_on_birth(&sleeper))
         {
-            self.check();
-            return Admission::Watch;
+            return self.admit_to_watch(options, attempt, sleeper);
         }
         let refusal = attempt.failed.unwrap_or(Refusal::Full);
         match options.on_full {
-            OnFull::Wait(_) => self.admit_to_wait(item, options, sleeper().as_ref()),
+            OnFull::Wait(_) => self.admit_to_wait(item, options, attempt, sleeper().as_ref()),
             OnFull::Refuse => self.refuse(refusal, options),
             OnFull::Displace => match self.backlog.displace(options.priority) {
                 Some(oldest) => {
@@ -355,6 +381,7 @@ impl<T> Core<T> {
         &mut self,
         item: &mut Option<Item<T>>,
         options: &SubmitOptions<'_>,
+        attempt: Attempt,
         sleeper: Option<&Sleeper>,
     ) -> Admission<T> {
         if self.limits.max_blocking.is_some_and(|max| self.waiters.len() >= max) {
@@ -362,15 +389,15 @@ impl<T> Core<T> {
         }
         let wait = Wait::Free(self.key());
         let sleep = |sleeper| waits::fall_asleep(sleeper, wait, WayOut::RefusedSubmission);
-        match sleeper.map(sleep) {
-            Some(Err(waits::ForEver)) => return self.refuse(Refusal::WouldDeadlock, options),
-            Some(Ok(alarm)) => debug_assert!(alarm.is_none(), "there is no better way out than this one"),
-            None => {}
+        // There is no better way out than this one, so nobody else is to be roused.
+        if sleeper.map(sleep).is_some_and(|noted| noted.is_err()) {
+            return self.refuse(Refusal::WouldDeadlock, options);
         }
         // Without a queue its submitter waits for nothing but the start of its payload.
         let eager = !self.limits.has_queue();
         let sleeper = sleeper.map(Sleeper::key);
-        let (ticket, condvar) = self.waiters.join(take(item), options.priority, eager, sleeper);
+        let has_failed = attempt.failed.is_some();
+        let (ticket, condvar) = self.waiters.join(take(item), options.priority, eager, sleeper, has_failed);
         self.check();
         Admission::Wait(ticket, condvar)
     }
@@ -389,18 +416,18 @@ impl<T> Core<T> {
         self.check();
     }
 
-    /// A submission that has made a worker with a state awaits it no more.
-    pub(crate) fn worker_was_awaited(&mut self) {
-        self.births.awaiting -= 1;
-    }
-
     /// Counts a refusal that was quiet when it happened.
     pub(crate) fn count_refusal(&mut self) {
         self.totals.rejected += 1;
     }
 
     /// True when the next payload would get a new worker.
-    fn would_spawn(&self) -> bool {
+    fn would_spawn(&self, sleeper: impl Fn() -> Option<Sleeper>) -> bool {
+        self.is_short_of_workers() && !self.counts_on_birth(sleeper)
+    }
+
+    /// True when nobody who surely lives would take the next payload at once, and one more may be made.
+    fn is_short_of_workers(&self) -> bool {
         self.open && !self.has_taker() && self.limits.allow_one_beside(self.roster.workers())
     }
 
@@ -410,7 +437,7 @@ impl<T> Core<T> {
     }
 
     /// Searching workers that will look at the queue next; while there are broadcasts to run, nobody can tell.
-    fn coming(&self) -> usize {
+    pub(super) fn coming(&self) -> usize {
         if self.broadcasts.is_empty() { self.roster.coming() } else { 0 }
     }
 
@@ -478,6 +505,7 @@ impl<T> Core<T> {
         thread: Option<thread::JoinHandle<()>>,
     ) {
         self.roster.confirm(reservation);
+        self.wake_watchers();
         self.totals.spawned += 1;
         if let Some(thread) = thread {
             self.threads.keep(thread);
@@ -502,7 +530,13 @@ impl<T> Core<T> {
         if let Some(thread) = thread {
             self.threads.keep(thread);
         }
-        let to_notify = if self.roster.workers() == 0 { self.waiters.condvars() } else { ToNotify::new() };
+        self.wake_watchers();
+        let mut to_notify = ToNotify::new();
+        if self.roster.workers() == 0 {
+            to_notify = self.waiters.condvars();
+        } else {
+            self.make_good(&mut to_notify);
+        }
         let alarm = waits::look_again(self.roster.headcount());
         self.check();
         (Forsaken { to_notify, alarm }, broadcasts)

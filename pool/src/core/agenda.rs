@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::mem;
 
 use super::{Core, Priority};
+use crate::config::Arrival;
 use crate::sync::Instant;
 
 pub(super) struct Agenda<T> {
@@ -19,10 +20,18 @@ pub(super) struct Agenda<T> {
 }
 
 /// A payload that waits for its time, and how urgent it is then.
-#[derive(Debug)]
 pub(crate) struct Planned<T> {
     pub(crate) payload: T,
     pub(crate) priority: Priority,
+    /// To be told once the pool has taken it.
+    pub(crate) arrival: Option<Arrival>,
+}
+
+impl<T> Planned<T> {
+    /// One of whose arrival nobody is told.
+    pub(crate) fn new(payload: T, priority: Priority) -> Self {
+        Planned { payload, priority, arrival: None }
+    }
 }
 
 /// Which entry is meant.

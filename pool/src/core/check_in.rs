@@ -119,6 +119,8 @@ impl<T> Core<T> {
             payloads = self.backlog.take_queue();
             self.totals.discarded += payloads.len() as u64;
             to_notify = self.waiters.forsake();
+        } else {
+            self.make_good(&mut to_notify);
         }
         // All others may sleep for one that will not come.
         let alarm = waits::look_again(self.roster.headcount());

@@ -25,8 +25,7 @@ impl<T> Core<T> {
         // Surplus workers must not start what they hold, and new ones can help with it.
         self.backlog.recall();
         self.roster.release_oldest(self.limits.surplus_of(self.roster.workers()), &mut leaving);
-        let waiting = self.backlog.queued() + self.waiters.len() + self.backlog.background();
-        let wanted = self.limits.cut_to_cap(waiting, self.roster.workers());
+        let wanted = self.limits.cut_to_cap(self.wants_workers(), self.roster.workers());
         let reservations =
             if self.open { (0..wanted).map(|_| self.reserve(true)).collect() } else { Vec::new() };
         self.note_idleness();
@@ -69,6 +68,7 @@ impl<T> Core<T> {
         }
         self.open = false;
         let to_notify = self.waiters.turn_away();
+        self.wake_watchers();
         // Background work may stand for something that was promised, so it is treated like what was accepted.
         self.queue_background();
         // Idle workers were left asleep because one on its way would have woken them; now they are needed to drain the

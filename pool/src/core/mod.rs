@@ -27,6 +27,8 @@
 //! | order | what an unlinked worker is told: run this, relay, search, or leave |
 //! | relay | an order to run a payload, but first to come to the core and wake the next worker; while one is on its way the roster is *waking* |
 //! | searching | on the way to the core without a payload, to look for one |
+//! | birth | the making of a worker with a state: it is *unborn* until it surely lives or is known not to come to be |
+//! | undecided | a submission that has its payload in hand, and asks again after the next event |
 //! | check-in | a worker's call at the core, after a payload or a search, to learn what it does next |
 //! | queue | accepted payloads that no worker has taken, in *chunks* that can be taken whole |
 //! | batch | short payloads that one worker took from the queue together, behind a lock of its own |
@@ -48,6 +50,7 @@ mod admission;
 mod agenda;
 mod backlog;
 mod batch;
+mod births;
 mod broadcast;
 mod check_in;
 mod chunks;
@@ -77,6 +80,7 @@ pub(crate) use waiting::{Waited, Waiting, Woken};
 
 use agenda::Agenda;
 use backlog::Backlog;
+use births::Births;
 use broadcast::Broadcasts;
 use roster::Roster;
 use stats::Totals;
@@ -102,22 +106,13 @@ pub(crate) struct Core<T> {
     totals: Totals,
 }
 
-/// How workers come to be.
-struct Births {
-    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
-    /// itself whether it came to be.
-    have_state: bool,
-    /// Submissions that have made a worker and ask again with their payload, once it has its state or they give up.
-    awaiting: usize,
-}
-
 impl<T> Core<T> {
     pub(crate) fn new(limits: Limits, clock: Clock, have_state: bool, headcount: StdArc<Headcount>) -> Self {
         Core {
             limits,
             clock,
             open: true,
-            births: Births { have_state, awaiting: 0 },
+            births: Births::new(have_state),
             roster: Roster::new(headcount),
             backlog: Backlog::new(limits.batch_size),
             waiters: Waiters::new(),
@@ -183,6 +178,6 @@ impl<T> Watchable for Core<T> {
 
     /// True when nothing accepted is left to run, nobody waits to be accepted, and all workers have come to rest.
     fn is_idle(&self) -> bool {
-        self.roster.ready() == self.roster.workers() && self.nothing_waits() && self.births.awaiting == 0
+        self.roster.ready() == self.roster.workers() && self.nothing_waits() && self.births.undecided() == 0
     }
 }

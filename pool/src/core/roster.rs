@@ -135,6 +135,11 @@ impl<T> Roster<T> {
         self.searching.coming
     }
 
+    /// Searching workers that are being made, and may not come to be.
+    pub(super) fn unborn(&self) -> usize {
+        self.searching.unborn
+    }
+
     pub(super) fn is_waking(&self) -> bool {
         self.waking
     }

@@ -33,14 +33,26 @@ struct Waiter<T> {
     /// True when the submitter is to be notified as soon as its payload is taken, and not only once there is room for
     /// more of them.
     eager: bool,
-    /// The submitter, if it is a worker of some pool; it is noted as sleeping for as long as it is here.
+    /// The submitter, if it is a worker of some pool that is noted as sleeping; it is so for as long as this is here.
     sleeper: Option<WorkerKey>,
+    birth: BirthOffer,
+}
+
+/// Whether a waiter may make a worker itself, in place of one that did not come to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BirthOffer {
+    /// It was not asked yet.
+    Possible,
+    /// It is told to.
+    Made,
+    /// It was: states that cannot be made are not tried without end.
+    Over,
 }
 
 impl<T> Waiter<T> {
     /// It was served, turned away, or gives up: whoever sees to that says so at once.
-    fn sleeps_no_more(&self) {
-        if let Some(sleeper) = self.sleeper {
+    fn sleeps_no_more(&mut self) {
+        if let Some(sleeper) = self.sleeper.take() {
             waits::wake(sleeper);
         }
     }
@@ -86,18 +98,20 @@ impl<T> Waiters<T> {
         self.waiting.is_empty()
     }
 
-    /// Adds a waiter behind all others.
+    /// Adds a waiter behind all others; one that `has_failed` to make a worker is to try once more.
     pub(super) fn join(
         &mut self,
         item: Item<T>,
         priority: Priority,
         eager: bool,
         sleeper: Option<WorkerKey>,
+        has_failed: bool,
     ) -> (WaitTicket, Arc<Condvar>) {
         let ticket = WaitTicket(self.next_ticket);
         self.next_ticket += 1;
         let condvar = self.spare_condvars.pop().unwrap_or_else(|| Arc::new(Condvar::new()));
-        let waiter = Waiter { ticket, item, priority, condvar: condvar.clone(), eager, sleeper };
+        let birth = if has_failed { BirthOffer::Made } else { BirthOffer::Possible };
+        let waiter = Waiter { ticket, item, priority, condvar: condvar.clone(), eager, sleeper, birth };
         self.waiting.push_back(waiter);
         (ticket, condvar)
     }
@@ -122,7 +136,7 @@ impl<T> Waiters<T> {
     }
 
     fn take_longest(&mut self) -> Option<Waiter<T>> {
-        let waiter = self.waiting.pop_front()?;
+        let mut waiter = self.waiting.pop_front()?;
         waiter.sleeps_no_more();
         Some(waiter)
     }
@@ -149,6 +163,34 @@ impl<T> Waiters<T> {
         }
     }
 
+    /// Tells the one that has waited longest, of those that were not asked yet, to make a worker; returns whom to notify. It
+    /// moves from now on.
+    pub(super) fn offer_birth(&mut self) -> Option<Arc<Condvar>> {
+        let waiter = self.waiting.iter_mut().find(|waiter| waiter.birth == BirthOffer::Possible)?;
+        waiter.birth = BirthOffer::Made;
+        waiter.sleeps_no_more();
+        Some(waiter.condvar.clone())
+    }
+
+    /// True when this one was told to make a worker, and has not been asked here since. It is not noted as sleeping then.
+    pub(super) fn take_up_offer(&mut self, ticket: WaitTicket) -> bool {
+        let Ok(place) = self.place(ticket) else { return false };
+        let waiter = &mut self.waiting[place];
+        if waiter.birth != BirthOffer::Made {
+            return false;
+        }
+        waiter.birth = BirthOffer::Over;
+        waiter.sleeps_no_more();
+        true
+    }
+
+    /// The submitter of this one is noted as sleeping.
+    pub(super) fn note_sleeper(&mut self, ticket: WaitTicket, sleeper: WorkerKey) {
+        if let Ok(place) = self.place(ticket) {
+            self.waiting[place].sleeper = Some(sleeper);
+        }
+    }
+
     /// True when somebody is to be notified once the queue has run low.
     pub(super) fn has_deferred(&self) -> bool {
         !self.deferred.is_empty()
@@ -167,7 +209,7 @@ impl<T> Waiters<T> {
     /// Takes a waiter's payload back for its submitter; `None` when it was taken before.
     pub(super) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
-        let waiter = self.waiting.remove(place)?;
+        let mut waiter = self.waiting.remove(place)?;
         waiter.sleeps_no_more();
         Some(waiter.item)
     }
@@ -201,7 +243,7 @@ impl<T> Waiters<T> {
     /// Turns everybody away: their submitters get their payloads back. Returns whom to notify: those, and the deferred.
     pub(super) fn turn_away(&mut self) -> ToNotify {
         let condvars = self.forsake();
-        self.waiting.iter().for_each(Waiter::sleeps_no_more);
+        self.waiting.iter_mut().for_each(Waiter::sleeps_no_more);
         self.turned_away.append(&mut self.waiting);
         condvars
     }

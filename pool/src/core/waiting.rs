@@ -2,6 +2,7 @@
 
 use super::admission::{OnFull, SubmitOptions};
 use super::queue::Item;
+use super::roster::Reservation;
 use super::waiters::{WaitTicket, WaiterState};
 use super::{Core, ToNotify};
 use crate::error::Refusal;
@@ -17,12 +18,17 @@ pub(crate) enum Woken {
     Untold,
     /// Its time is up.
     TimedOut,
+    /// It would sleep for ever.
+    WouldDeadlock,
 }
 
 /// What a submitter that waits for room does next.
 pub(crate) enum Waiting<T> {
     /// It sleeps. Unless it is eager it looks after a while even if nobody notifies it.
     Sleep { eager: bool },
+    /// It makes this worker, if there is one, in place of one that did not come to be; then it is
+    /// [noted as sleeping](Core::sleep_in_line) again, and asks again.
+    MakeWorker(Option<Reservation>),
     /// It waits no more.
     Over(Waited<T>),
 }
@@ -36,8 +42,8 @@ pub(crate) enum Waited<T> {
 }
 
 impl<T> Core<T> {
-    /// A submitter that waits for room asks what became of it. Every answer but `Sleep` is the last. Others to be notified
-    /// after unlocking are added to `to_notify`.
+    /// A submitter that waits for room asks what became of it; the last answer is `Over`. Others to be notified after
+    /// unlocking are added to `to_notify`.
     pub(crate) fn go_on_waiting(
         &mut self,
         ticket: WaitTicket,
@@ -45,7 +51,7 @@ impl<T> Core<T> {
         woken: Woken,
         to_notify: &mut ToNotify,
     ) -> Waiting<T> {
-        if woken != Woken::Notified && self.waiters.has(ticket) {
+        if matches!(woken, Woken::Untold | Woken::TimedOut) && self.waiters.has(ticket) {
             self.reclaim_room(to_notify);
         }
         let (eager, sleeper) = match self.waiters.state_of(ticket) {
@@ -63,10 +69,12 @@ impl<T> Core<T> {
             Some(Refusal::Cancelled)
         } else if self.roster.workers() == 0 {
             None
-        } else if sleeper.is_some_and(waits::is_roused) {
+        } else if woken == Woken::WouldDeadlock || sleeper.is_some_and(waits::is_roused) {
             Some(Refusal::WouldDeadlock)
         } else if woken == Woken::TimedOut {
             Some(Refusal::Timeout)
+        } else if let Some(reservation) = self.take_up_offer(ticket) {
+            return Waiting::MakeWorker(reservation);
         } else {
             if woken == Woken::Untold {
                 self.waiters.make_eager(ticket);

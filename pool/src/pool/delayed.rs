@@ -46,7 +46,7 @@ impl<T: Send + 'static> WorkerPool<T> {
     /// # Errors
     /// As `submit_after`.
     pub fn submit_at(&self, instant: Instant, payload: T) -> Result<Delayed<T>, SubmitError<T>> {
-        self.plan(instant, Planned { payload, priority: Priority::Normal }, None)
+        self.plan(instant, Planned::new(payload, Priority::Normal), None)
     }
 
     fn plan(
@@ -118,7 +118,7 @@ impl<T: Send + 'static> Submission<'_, T> {
     /// As `submit_after`.
     pub fn submit_at(self, instant: Instant) -> Result<Delayed<T>, SubmitError<T>> {
         let (pool, payload, priority, token) = self.into_parts();
-        pool.plan(instant, Planned { payload, priority }, token)
+        pool.plan(instant, Planned::new(payload, priority), token)
     }
 }
 

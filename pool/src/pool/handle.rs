@@ -15,11 +15,12 @@ use crate::sync::{Arc, Count, StdArc};
 use crate::threads::birth::Birth;
 use crate::threads::cleaner;
 use crate::threads::handler::Handler;
-use crate::threads::identity::PoolIdentity;
+use crate::threads::identity::{self, PoolIdentity};
 use crate::threads::made::ensure_cleaner;
 use crate::threads::shared::{Shared, notify_each};
 use crate::threads::spawn::{is_still_wanted, start_searching};
 use crate::times::PoolTimes;
+use crate::waits::{self, StayAwake};
 
 /// A pool of OS threads that run one function over payloads `T`.
 ///
@@ -308,13 +309,18 @@ where
         stop(self.shared(), |core| {
             let mut rest = core.take_queue();
             rest.append(&mut core.hand_back_agenda());
+            self.shared().settings.return_each(&mut rest);
             rest
         })
     }
 
     /// As [`stop_now`](Self::stop_now), and says how many payloads run, at the same moment.
     pub(super) fn stop_and_look(&self) -> (Vec<T>, usize) {
-        stop(self.shared(), |core| (core.take_queue(), core.stats().busy))
+        stop(self.shared(), |core| {
+            let mut rest = core.take_queue();
+            self.shared().settings.return_each(&mut rest);
+            (rest, core.stats().busy)
+        })
     }
 
     /// Opens a stopped pool again (ants: `Reboot`); nothing on one that is open.
@@ -449,13 +455,24 @@ where
 
 /// Waits until all these workers have come to be, or not; the error is that of the first that did not.
 fn await_births<T>(shared: &Shared<T>, births: Vec<Arc<Birth>>) -> Result<(), StartError> {
+    let me = identity::sleeper();
     let mut first = Ok(());
     for birth in births {
         let mut core = shared.core.lock();
         let outcome = loop {
-            match birth.take() {
-                Some(outcome) => break outcome,
-                None => core = shared.core.watch(core, None).0,
+            if let Some(outcome) = birth.take() {
+                break outcome;
+            }
+            let noted = me.as_ref().map_or(Ok(()), |me| core.watch_birth(me, birth.worker()));
+            if let Err(StayAwake::Ring(alarm)) = noted {
+                drop(core);
+                waits::ring(alarm);
+                core = shared.core.lock();
+                continue;
+            }
+            core = shared.core.watch(core, None).0;
+            if let Some(me) = &me {
+                core.end_watch(me.key());
             }
         };
         drop(core);

@@ -1,9 +1,10 @@
 //! Submitting: carries out what the core decides on a payload, and sleeps where the submitter is to wait.
 
+use std::mem;
 use std::time::Duration;
 
 use crate::cancel::Registration;
-use crate::config::Discard;
+use crate::config::{Arrival, Discard, Tracking};
 use crate::core::{
     Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, ToNotify, WaitTicket, Waited,
     Waiting, Woken,
@@ -17,8 +18,7 @@ use crate::threads::handler::Handler;
 use crate::threads::identity;
 use crate::threads::shared::{Shared, notify_each};
 use crate::threads::spawn::{begin_worker, start_worker};
-use crate::waits;
-use crate::watched::Watchable;
+use crate::waits::{self, Sleeper};
 
 /// For how long a submitter whose payload was accepted may be left asleep until the queue has run low; and for how long
 /// one may wait for workers that took short payloads together, before these are called back. Shorter, it would wake most
@@ -40,14 +40,48 @@ pub(crate) fn place<T: Send + 'static>(
     payload: T,
     options: SubmitOptions<'_>,
 ) -> Result<(), SubmitError<T>> {
+    match shared.settings.hooks.tracking {
+        None => place_untold(shared, payload, options, &mut None),
+        Some(tracking) => place_tracked(shared, payload, options, tracking),
+    }
+}
+
+/// As [`place`], of a payload that is to know where it is.
+#[inline(never)]
+fn place_tracked<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    payload: T,
+    options: SubmitOptions<'_>,
+    tracking: Tracking<T>,
+) -> Result<(), SubmitError<T>> {
+    let mut arrival = (tracking.departs)(&payload);
+    let outcome = place_untold(shared, payload, options, &mut arrival);
+    let Err(error) = outcome else {
+        shared.tell(&mut arrival);
+        return Ok(());
+    };
+    Err(error.map(|mut payload| {
+        (tracking.returns)(&mut payload);
+        payload
+    }))
+}
+
+/// As [`place`]; tells of the arrival only if the submitter has to wait.
+#[inline]
+fn place_untold<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    payload: T,
+    options: SubmitOptions<'_>,
+    arrival: &mut Option<Arrival>,
+) -> Result<(), SubmitError<T>> {
     let since = shared.stamp();
     let mut core = shared.core.lock();
     if since.is_some() || !options.is_plain() {
-        return place_with_care(shared, core, Item { payload, since }, options);
+        return place_with_care(shared, core, Item { payload, since }, options, arrival);
     }
     match core.queue_at_once(payload) {
         Ok(()) => Ok(()),
-        Err(payload) => place_with_care(shared, core, Item::unstamped(payload), options),
+        Err(payload) => place_with_care(shared, core, Item::unstamped(payload), options, arrival),
     }
 }
 
@@ -58,13 +92,13 @@ fn place_with_care<'a, T: Send + 'static>(
     core: LockedCore<'a, T>,
     item: Item<T>,
     options: SubmitOptions<'_>,
+    arrival: &mut Option<Arrival>,
 ) -> Result<(), SubmitError<T>> {
     let mut item = Some(item);
     let mut progress = Progress::new();
-    // Unlocked before the progress is dropped, which locks.
     let mut core = core;
     loop {
-        progress.look_at_birth(&mut core);
+        progress.ask_again(&mut core);
         core = match core.admit(&mut item, &options, progress.attempt(), identity::sleeper) {
             Admission::Kept => return Ok(()),
             Admission::Give(seat, order) => {
@@ -86,6 +120,7 @@ fn place_with_care<'a, T: Send + 'static>(
             }
             Admission::Watch => watch_others(shared, core, &options, &mut progress),
             Admission::Wait(ticket, condvar) => {
+                let core = tell_in_line(shared, core, arrival);
                 match wait_for_room(shared, core, ticket, condvar, &options) {
                     (_, Waited::Accepted) => return Ok(()),
                     (core, Waited::Refused(refusal, item)) => {
@@ -110,11 +145,14 @@ fn place_with_care<'a, T: Send + 'static>(
 }
 
 /// What a submitter has found out, and done, since it first asked.
-struct Progress<'t, T: Send + 'static> {
+struct Progress<'t> {
     /// Why the worker that it was to make did not come to be.
     start_error: Option<StartError>,
     /// The worker that it was to make, while that makes its state.
-    awaited: Option<Awaited<T>>,
+    birth: Option<Arc<Birth>>,
+    /// It has its payload in hand, and the core counts on it to ask again.
+    is_undecided: bool,
+    roused: bool,
     /// Until when it watches workers come to be; known once it began to.
     settle_by: Option<Option<Instant>>,
     watched_long_enough: bool,
@@ -122,18 +160,20 @@ struct Progress<'t, T: Send + 'static> {
     registration: Option<Registration<'t>>,
 }
 
-impl<T: Send + 'static> Drop for Progress<'_, T> {
+impl Drop for Progress<'_> {
     /// What the submitter is not told, as its payload was accepted or refused for another reason.
     fn drop(&mut self) {
         self.forget_failed_worker();
     }
 }
 
-impl<T: Send + 'static> Progress<'_, T> {
+impl Progress<'_> {
     fn new() -> Self {
         Progress {
             start_error: None,
-            awaited: None,
+            birth: None,
+            is_undecided: false,
+            roused: false,
             settle_by: None,
             watched_long_enough: false,
             registration: None,
@@ -143,22 +183,23 @@ impl<T: Send + 'static> Progress<'_, T> {
     fn attempt(&self) -> Attempt {
         Attempt {
             failed: self.start_error.as_ref().map(StartError::refusal),
-            awaits_worker: self.awaited.is_some(),
+            awaits_worker: self.birth.is_some(),
+            roused: self.roused,
             watched_long_enough: self.watched_long_enough,
         }
     }
 
     /// Makes the worker for which a slot was reserved. True when the payload went with it; one that has to make its
     /// state first comes for it later.
-    fn make_worker(
+    fn make_worker<T: Send + 'static>(
         &mut self,
         shared: &Arc<Shared<T>>,
         item: &mut Option<Item<T>>,
         reservation: Reservation,
     ) -> bool {
         if shared.handler.has_state() {
-            let birth = Some(begin_worker(shared, reservation));
-            self.awaited = Some(Awaited { shared: shared.clone(), birth });
+            self.is_undecided = true;
+            self.birth = Some(begin_worker(shared, reservation));
             return false;
         }
         let Err((returned, error)) = start_worker(shared, item.take(), reservation) else { return true };
@@ -167,13 +208,13 @@ impl<T: Send + 'static> Progress<'_, T> {
         false
     }
 
-    /// Asks, under the core's lock, whether the worker has come to be.
-    fn look_at_birth(&mut self, core: &mut Core<T>) {
-        let Some(awaited) = &mut self.awaited else { return };
-        if let Some(outcome) = awaited.birth.as_ref().and_then(|birth| birth.take()) {
-            awaited.birth = None;
-            core.worker_was_awaited();
-            self.awaited = None;
+    /// The submitter is about to ask the core, and looks what became of the worker that it made.
+    fn ask_again<T>(&mut self, core: &mut Core<T>) {
+        if mem::take(&mut self.is_undecided) {
+            self.roused = core.asks_again(identity::sleeper().map(|worker| worker.key()));
+        }
+        if let Some(outcome) = self.birth.as_ref().and_then(|birth| birth.take()) {
+            self.birth = None;
             self.start_error = outcome.err();
         }
     }
@@ -187,42 +228,32 @@ impl<T: Send + 'static> Progress<'_, T> {
     }
 }
 
-/// The worker that a submission has made, while that makes its state. The pool is not idle meanwhile: the submission has
-/// a payload for it.
-struct Awaited<T> {
-    shared: Arc<Shared<T>>,
-    /// `None` once its outcome is known.
-    birth: Option<Arc<Birth>>,
-}
-
-impl<T> Drop for Awaited<T> {
-    /// The submission has ended otherwise.
-    fn drop(&mut self) {
-        if self.birth.is_some() {
-            let mut core = self.shared.core.lock();
-            core.worker_was_awaited();
-            core.note_idleness();
-            self.shared.core.unlock_and_notify(core);
-        }
-    }
-}
-
 /// Sleeps while workers come to be, until something has happened or the submission has watched for long enough.
 fn watch_others<'a, 't, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
     core: LockedCore<'a, T>,
     options: &SubmitOptions<'t>,
-    progress: &mut Progress<'t, T>,
+    progress: &mut Progress<'t>,
 ) -> LockedCore<'a, T> {
-    if let (Some(token), None) = (options.token, &progress.registration) {
+    progress.is_undecided = true;
+    let waker = {
         let shared = shared.clone();
-        progress.registration = Some(token.listen(StdArc::new(move || {
-            // Once the lock was free, the submitter has either seen the cancellation or sleeps.
+        move || {
+            // Once the lock was free, the submitter has either seen why it is woken or sleeps.
             drop(shared.core.lock());
             shared.core.notify_watchers();
-        })));
+        }
+    };
+    if let (Some(token), None) = (options.token, &progress.registration) {
+        progress.registration = Some(token.listen(StdArc::new(waker)));
         // A cancellation that came before is seen when the core is asked again.
         return core;
+    }
+    if let Some(sleeper) = identity::sleeper() {
+        waits::set_alarm(sleeper.key(), waker);
+        if waits::is_roused(sleeper.key()) {
+            return core;
+        }
     }
     let may_block = shared.settings.limits.max_blocking != Some(0);
     let settle_by = *progress.settle_by.get_or_insert_with(|| match options.on_full {
@@ -233,6 +264,20 @@ fn watch_others<'a, 't, T: Send + 'static>(
     let (core, late) = shared.core.watch(core, settle_by);
     progress.watched_long_enough = late;
     core
+}
+
+/// A payload lies in line: for who waits for it, it has come to the pool.
+fn tell_in_line<'a, T: Send + 'static>(
+    shared: &'a Shared<T>,
+    core: LockedCore<'a, T>,
+    arrival: &mut Option<Arrival>,
+) -> LockedCore<'a, T> {
+    if arrival.is_none() {
+        return core;
+    }
+    drop(core);
+    shared.tell(arrival);
+    shared.core.lock()
 }
 
 /// Sleeps until the core says that the wait is over.
@@ -252,8 +297,9 @@ fn wait_for_room<'a, T: Send + 'static>(
         }
     };
     let _registration = options.token.map(|token| token.listen(StdArc::new(waker.clone())));
-    if let Some(sleeper) = identity::sleeper() {
-        waits::set_alarm(sleeper.key(), waker);
+    let sleeper = identity::sleeper();
+    if let Some(sleeper) = &sleeper {
+        waits::set_alarm(sleeper.key(), waker.clone());
     }
     let deadline = options.on_full.deadline();
     let tell_by = Instant::now().checked_add(TELL_WITHIN);
@@ -271,6 +317,10 @@ fn wait_for_room<'a, T: Send + 'static>(
             // Something may have happened meanwhile.
             Waiting::Sleep { .. } if unlocked => {
                 woken = Woken::Notified;
+                continue;
+            }
+            Waiting::MakeWorker(reservation) => {
+                (core, woken) = make_good(shared, core, ticket, reservation, sleeper.as_ref(), &waker);
                 continue;
             }
             Waiting::Sleep { eager: true } => deadline,
@@ -292,6 +342,26 @@ fn wait_for_room<'a, T: Send + 'static>(
     (core, waited)
 }
 
+/// Makes a worker in place of one that did not come to be, for the line; its submitter is noted as sleeping again after it.
+fn make_good<'a, T: Send + 'static>(
+    shared: &'a Arc<Shared<T>>,
+    core: LockedCore<'a, T>,
+    ticket: WaitTicket,
+    reservation: Option<Reservation>,
+    sleeper: Option<&Sleeper>,
+    waker: &(impl Fn() + Clone + Send + Sync + 'static),
+) -> (LockedCore<'a, T>, Woken) {
+    drop(core);
+    // Whoever comes serves the line; why nobody does is told to those who ask anew.
+    drop(reservation.map(|reservation| begin_worker(shared, reservation)));
+    let mut core = shared.core.lock();
+    let Some(sleeper) = sleeper else { return (core, Woken::Notified) };
+    let noted = core.sleep_in_line(ticket, sleeper);
+    waits::set_alarm(sleeper.key(), waker.clone());
+    let woken = if noted.is_ok() { Woken::Notified } else { Woken::WouldDeadlock };
+    (core, woken)
+}
+
 /// Tells whom a refusal concerns, unless that is left to the caller.
 #[cold]
 fn refuse<T: Send + 'static>(
@@ -300,7 +370,7 @@ fn refuse<T: Send + 'static>(
     options: &SubmitOptions<'_>,
     refusal: Refusal,
     item: Option<Item<T>>,
-    mut progress: Progress<'_, T>,
+    mut progress: Progress<'_>,
 ) -> Result<(), SubmitError<T>> {
     let item = item.expect("what is refused was not taken");
     shared.core.unlock_and_notify(core);
@@ -339,16 +409,23 @@ pub(crate) fn place_many<T: Send + 'static>(
     payloads: Vec<T>,
     options: SubmitOptions<'_>,
 ) -> Result<usize, SubmitManyError<T>> {
+    let tracking = shared.settings.hooks.tracking;
     let mut accepted = 0;
     let mut payloads = payloads.into_iter();
-    let mut orders = Vec::new();
+    let (mut orders, mut arrivals) = (Vec::new(), Vec::new());
     loop {
         let since = shared.stamp();
         let mut core = shared.core.lock();
-        let next = payloads.by_ref().take(AT_A_TIME);
-        let (count, left_over) = core.admit_many(next, since, options.priority, &mut orders);
+        let next = payloads.by_ref().take(AT_A_TIME).inspect(|payload| {
+            if let Some(tracking) = tracking {
+                arrivals.push((tracking.departs)(payload));
+            }
+        });
+        let (count, left_over) =
+            core.admit_many(next, since, options.priority, identity::sleeper, &mut orders);
         drop(core);
         accepted += count;
+        arrivals.drain(..).take(count).for_each(|mut arrival| shared.tell(&mut arrival));
         for (seat, order) in orders.drain(..) {
             seat.give(order);
         }

@@ -54,7 +54,8 @@ impl<T: Send + 'static> Timer<T> {
         let mut core = shared.core.lock();
         if core.era() == Some(era) && due <= self.now() {
             drop(core);
-            return place_due(shared, planned).map(|()| None);
+            let placed = place_due(shared, planned);
+            return placed.map(|()| None).map_err(|refusal| refusal.map(|planned| planned.payload));
         }
         // So that the cleaner, once it is there, does not go before the entry comes.
         core.expect_entry(era);
@@ -125,8 +126,18 @@ impl<T: Send + 'static> Drop for Expectation<T> {
 }
 
 /// Submits what is due.
-fn place_due<T: Send + 'static>(shared: &Arc<Shared<T>>, planned: Planned<T>) -> Result<(), SubmitError<T>> {
-    place(shared, planned.payload, SubmitOptions::in_background().with(planned.priority, None))
+fn place_due<T: Send + 'static>(
+    shared: &Arc<Shared<T>>,
+    planned: Planned<T>,
+) -> Result<(), SubmitError<Planned<T>>> {
+    let Planned { payload, priority, mut arrival } = planned;
+    match place(shared, payload, SubmitOptions::in_background().with(priority, None)) {
+        Ok(()) => {
+            shared.tell(&mut arrival);
+            Ok(())
+        }
+        Err(refusal) => Err(refusal.map(|payload| Planned { payload, priority, arrival })),
+    }
 }
 
 /// Submits everything on the agenda that is due at `now`.
@@ -134,9 +145,8 @@ pub(super) fn submit_due<T: Send + 'static>(shared: &Arc<Shared<T>>, now: Instan
     loop {
         let due = shared.core.lock().take_due(now);
         let Some((planned, era)) = due else { return };
-        let priority = planned.priority;
         let Err(refused) = place_due(shared, planned) else { continue };
-        let planned = Planned { payload: refused.into_payload(), priority };
+        let planned = refused.into_payload();
         let mut core = shared.core.lock();
         let again = core.note(now.checked_add(TRY_AGAIN_AFTER).unwrap_or(now), planned, era);
         if again.is_err() {

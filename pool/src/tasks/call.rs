@@ -9,14 +9,13 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use super::cell::{TaskCell, TaskResult};
-use super::error::{TaskError, TaskPanic};
+use super::cell::{Promise, TaskResult};
+use super::error::TaskError;
 use super::handle::TaskHandle;
-use crate::config::WorkerPoolBuilder;
+use super::reply::Reply;
+use crate::config::{Arrival, Tracking, WorkerPoolBuilder};
 use crate::error::{BuildError, SubmitError};
-use crate::panic::catch;
 use crate::pool::WorkerPool;
-use crate::sync::Arc;
 
 /// A payload that is answered: what a [`CallPool`] runs, what its hooks see and what it hands back.
 ///
@@ -24,16 +23,14 @@ use crate::sync::Arc;
 pub struct Call<P, R: Send + 'static> {
     payload: P,
     reply: Reply<R>,
+    /// It is in somebody's hands who has its handle too, or may give it to others: when it is submitted, whoever waits for
+    /// it waits for the pool from then on.
+    is_at_large: bool,
 }
 
 /// A pool whose handler answers: [`call`](WorkerPool::call) gives a [handle](TaskHandle) of what the handler returns. Built
 /// by [`build_calls`](WorkerPoolBuilder::build_calls) or [`build_calls_with_state`](WorkerPoolBuilder::build_calls_with_state).
 pub type CallPool<P, R> = WorkerPool<Call<P, R>>;
-
-/// The pool's end of an answer; dropped without one, it tells the handle that there will be none.
-struct Reply<R: Send + 'static> {
-    cell: Option<Arc<TaskCell<R>>>,
-}
 
 impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
     /// Builds a pool whose handler answers each payload; see [`CallPool`].
@@ -56,7 +53,7 @@ impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
         self,
         handler: impl Fn(P) -> R + Send + Sync + 'static,
     ) -> Result<CallPool<P, R>, BuildError> {
-        self.build(move |call: Call<P, R>| {
+        self.tracking(Call::TRACKING).build(move |call: Call<P, R>| {
             call.run(&handler);
         })
     }
@@ -92,7 +89,7 @@ impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
         S: 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        self.build_with_state(init, move |state: &mut S, call: Call<P, R>| {
+        self.tracking(Call::TRACKING).build_with_state(init, move |state: &mut S, call: Call<P, R>| {
             let mut text = None;
             let unclaimed = call.answer(
                 |payload| handler(state, payload),
@@ -166,9 +163,14 @@ impl<P: Send + 'static, R: Send + 'static> CallPool<P, R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn prepare_call(&self, payload: P) -> (Call<P, R>, TaskHandle<R>) {
-        let cell = TaskCell::of_work_elsewhere();
-        let reply = Reply { cell: Some(cell.clone()) };
-        (Call { payload, reply }, TaskHandle::new(cell, self.identity()))
+        self.make_call(payload, true)
+    }
+
+    fn make_call(&self, payload: P, is_at_large: bool) -> (Call<P, R>, TaskHandle<R>) {
+        let pool = self.identity();
+        let promise = if is_at_large { Promise::Unseen } else { Promise::Pool(pool.key()) };
+        let (reply, cell) = Reply::new(promise);
+        (Call { payload, reply, is_at_large }, TaskHandle::new(cell, pool))
     }
 
     fn call_through(
@@ -176,7 +178,8 @@ impl<P: Send + 'static, R: Send + 'static> CallPool<P, R> {
         payload: P,
         submit: impl FnOnce(Call<P, R>) -> Result<(), SubmitError<Call<P, R>>>,
     ) -> Result<TaskHandle<R>, SubmitError<P>> {
-        let (call, handle) = self.prepare_call(payload);
+        // The handle is given out once the pool has the call.
+        let (call, handle) = self.make_call(payload, false);
         match submit(call) {
             Ok(()) => Ok(handle),
             Err(refusal) => Err(refusal.map(Call::into_payload)),
@@ -216,25 +219,22 @@ impl<P, R: Send + 'static> Call<P, R> {
     /// Runs `work` unless the call was cancelled; `note` sees a panic before anybody else does. The outcome comes back when
     /// nobody will ask for it.
     fn answer(self, work: impl FnOnce(P) -> R, note: impl FnOnce(&TaskError)) -> Option<TaskResult<R>> {
-        let Call { payload, mut reply } = self;
-        let cell = reply.cell.take()?;
-        if !cell.begin() {
-            drop(payload);
+        let Call { payload, mut reply, .. } = self;
+        reply.answer(|| work(payload), note)
+    }
+
+    const TRACKING: Tracking<Self> = Tracking { departs: Self::departs, returns: Self::returns };
+
+    fn departs(&self) -> Option<Arrival> {
+        if !self.is_at_large {
             return None;
         }
-        let outcome = catch(|| work(payload)).map_err(|value| TaskError::Panicked(TaskPanic::new(value)));
-        if let Err(error) = &outcome {
-            note(error);
-        }
-        cell.conclude(outcome)
+        Some(Box::new(self.reply.departs()))
     }
-}
 
-impl<R: Send + 'static> Drop for Reply<R> {
-    fn drop(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            cell.forestall(TaskError::Lost);
-        }
+    fn returns(&mut self) {
+        self.is_at_large = true;
+        self.reply.entrust(Promise::Unseen);
     }
 }
 

@@ -19,7 +19,7 @@ use super::job::Job;
 use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 use crate::threads::identity::{self, PoolIdentity};
-use crate::waits::{self, Alarm, ForEver, Sleeper, TaskRunner, Wait, WayOut};
+use crate::waits::{self, Alarm, PoolKey, Sleeper, StayAwake, TaskRunner, Wait, WayOut};
 
 pub(super) type TaskResult<R> = Result<R, TaskError>;
 
@@ -60,8 +60,21 @@ struct CellState<R, W> {
 /// A worker that is noted as sleeping for this task; it sleeps on its bell.
 struct CellSleeper {
     worker: Sleeper,
-    /// Its time is limited.
-    limited: bool,
+    /// What it does when the task, which it cannot run, waits for it.
+    way_out: WayOut,
+}
+
+/// Who is to begin work that lies elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Promise {
+    /// A timer, or whoever holds it: what these wait for is not seen, so they count as moving.
+    Unseen,
+    /// The same, while it is handed to a pool.
+    UnderWay,
+    /// Any worker of this pool that comes free.
+    Pool(PoolKey),
+    /// This one is about it, and may have to leave it for later.
+    Runner(TaskRunner),
 }
 
 /// How waiting for a task ended.
@@ -75,8 +88,8 @@ pub(super) enum JoinOutcome<R> {
 
 enum Stage<R, W> {
     Waiting(W),
-    /// The work lies with the pool, and has not begun.
-    Elsewhere,
+    /// The work lies elsewhere, and has not been done.
+    Elsewhere(Promise),
     /// The closure is being run, or being dropped unrun.
     Running(TaskRunner),
     Ended(TaskResult<R>),
@@ -96,8 +109,22 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
 
     /// The cell of work that lies elsewhere: whoever has it asks [`begin`](Self::begin) first, and
     /// [concludes](Self::conclude).
-    pub(super) fn of_work_elsewhere() -> Arc<Self> {
-        Arc::new(OutcomeCell::of(Stage::Elsewhere))
+    pub(super) fn of_work_elsewhere(promise: Promise) -> Arc<Self> {
+        Arc::new(OutcomeCell::of(Stage::Elsewhere(promise)))
+    }
+
+    /// Work that lies elsewhere is somebody else's to begin from now on. An alarm is to be rung.
+    #[must_use = "somebody may have to be roused"]
+    pub(super) fn entrust(&self, promise: Promise) -> Option<Alarm> {
+        self.state.lock().entrust(promise)
+    }
+
+    /// The pool has taken what was [on its way](Promise::UnderWay) to it, unless somebody has it again.
+    #[must_use = "somebody may have to be roused"]
+    pub(super) fn has_arrived(&self, pool: PoolKey) -> Option<Alarm> {
+        let mut state = self.state.lock();
+        let is_under_way = matches!(state.stage, Stage::Elsewhere(Promise::UnderWay));
+        if is_under_way { state.entrust(Promise::Pool(pool)) } else { None }
     }
 
     fn of(stage: Stage<R, W>) -> Self {
@@ -128,7 +155,7 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     /// Work that lies elsewhere is about to be done; not if this is false, because nobody wants it any more.
     pub(super) fn begin(&self) -> bool {
         let mut state = self.state.lock();
-        let may_begin = matches!(state.stage, Stage::Elsewhere);
+        let may_begin = matches!(state.stage, Stage::Elsewhere(_));
         may_begin && state.begin().is_some()
     }
 
@@ -170,7 +197,8 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     }
 
     /// Waits for the outcome, until `deadline` if there is one. A worker that would sleep for ever for a task that lies here
-    /// runs it by `help`. `pool` is where the task was spawned; to be known unless it has begun.
+    /// runs it by `help`; for one that it cannot run its way out is `refusal`, if its time is not limited. `pool` is where
+    /// the task was spawned; to be known unless it has begun.
     ///
     /// # Panics
     /// When the outcome was taken before.
@@ -178,9 +206,11 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
         &self,
         pool: Option<PoolIdentity>,
         deadline: Option<Instant>,
+        refusal: WayOut,
         help: impl Fn(),
     ) -> JoinOutcome<R> {
         let worker = identity::sleeper();
+        let way_out = if deadline.is_some() { WayOut::Limit } else { refusal };
         let mut state = self.state.lock();
         let mut late = false;
         loop {
@@ -198,16 +228,14 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
                 };
                 continue;
             };
-            let noted = state.note_sleeper(worker, pool, deadline.is_some());
+            let noted = state.note_sleeper(worker, pool, way_out);
             let may_help = matches!(state.stage, Stage::Waiting(_));
             drop(state);
             match noted {
-                Ok(alarm) => {
-                    waits::ring(alarm);
-                    late = worker.sleep(deadline);
-                }
-                Err(ForEver) if may_help => help(),
-                Err(ForEver) => return JoinOutcome::ForEver,
+                Ok(()) => late = worker.sleep(deadline),
+                Err(StayAwake::Ring(alarm)) => waits::ring(alarm),
+                Err(StayAwake::ForEver) if may_help => help(),
+                Err(StayAwake::ForEver) => return JoinOutcome::ForEver,
             }
             state = self.state.lock();
         }
@@ -279,10 +307,14 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
     }
 }
 
-impl CellSleeper {
-    /// What it does when the task, which it cannot run, waits for it.
-    fn way_out(&self) -> WayOut {
-        if self.limited { WayOut::Limit } else { WayOut::RefusedJoin }
+impl Promise {
+    /// What whoever sleeps for the work waits for.
+    fn wait(self) -> Wait {
+        match self {
+            Promise::Unseen | Promise::UnderWay => Wait::Run(TaskRunner::Outside),
+            Promise::Pool(pool) => Wait::Free(pool),
+            Promise::Runner(runner) => Wait::Run(runner),
+        }
     }
 }
 
@@ -291,39 +323,48 @@ impl<R, W> CellState<R, W> {
     fn begin(&mut self) -> Option<Option<W>> {
         let runner = identity::runner();
         let work = self.withdraw(Stage::Running(runner))?;
-        if let Some(sleeper) = &self.sleeper {
-            let alarm = waits::sleep_on(sleeper.worker.key(), Wait::Run(runner), sleeper.way_out());
-            debug_assert!(alarm.is_none(), "this thread moves");
-        }
+        let alarm = self.sleep_on(Wait::Run(runner));
+        debug_assert!(alarm.is_none(), "this thread moves");
         Some(work)
     }
 
-    /// Notes that a worker sleeps for this task, unless it is noted already and may go on. An alarm is to be rung first.
+    fn entrust(&mut self, promise: Promise) -> Option<Alarm> {
+        let Stage::Elsewhere(last) = &mut self.stage else { return None };
+        *last = promise;
+        self.sleep_on(promise.wait())
+    }
+
+    /// Whoever sleeps for this task waits for something else from now on.
+    fn sleep_on(&self, wait: Wait) -> Option<Alarm> {
+        let sleeper = self.sleeper.as_ref()?;
+        waits::sleep_on(sleeper.worker.key(), wait, sleeper.way_out)
+    }
+
+    /// Notes that a worker sleeps for this task, unless it is noted already.
     fn note_sleeper(
         &mut self,
         worker: &Sleeper,
         pool: Option<PoolIdentity>,
-        limited: bool,
-    ) -> Result<Option<Alarm>, ForEver> {
+        way_out: WayOut,
+    ) -> Result<(), StayAwake> {
         if let Some(sleeper) = &self.sleeper {
             if !waits::is_roused(sleeper.worker.key()) {
-                return Ok(None);
+                return Ok(());
             }
             // Somebody may have begun the task meanwhile: it is found out by falling asleep anew.
             drop(self.wake_sleeper());
         }
-        let sleeper = CellSleeper { worker: worker.clone(), limited };
         // Only for what has begun nobody says where it was spawned.
         let free = pool.map_or(Wait::Run(TaskRunner::Outside), |pool| Wait::Free(pool.key()));
-        let (wait, way_out) = match self.stage {
+        let (wait, now) = match self.stage {
             Stage::Waiting(_) => (free, WayOut::Help),
-            Stage::Elsewhere => (free, sleeper.way_out()),
-            Stage::Running(runner) => (Wait::Run(runner), sleeper.way_out()),
-            Stage::Ended(_) | Stage::Taken => return Ok(None),
+            Stage::Elsewhere(promise) => (promise.wait(), way_out),
+            Stage::Running(runner) => (Wait::Run(runner), way_out),
+            Stage::Ended(_) | Stage::Taken => return Ok(()),
         };
-        let alarm = waits::fall_asleep(worker, wait, way_out)?;
-        self.sleeper = Some(sleeper);
-        Ok(alarm)
+        waits::fall_asleep(worker, wait, now)?;
+        self.sleeper = Some(CellSleeper { worker: worker.clone(), way_out });
+        Ok(())
     }
 
     /// Notes that whoever sleeps for this task does no more; it is to be rung for.
@@ -337,7 +378,7 @@ impl<R, W> CellState<R, W> {
     fn withdraw(&mut self, next: Stage<R, W>) -> Option<Option<W>> {
         match replace(&mut self.stage, next) {
             Stage::Waiting(work) => Some(Some(work)),
-            Stage::Elsewhere => Some(None),
+            Stage::Elsewhere(_) => Some(None),
             other => {
                 self.stage = other;
                 None

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::resume_unwind;
 
@@ -165,24 +166,7 @@ impl std::error::Error for TaskError {}
 /// Why a group of tasks has no results.
 ///
 /// It is an [`Error`](std::error::Error), and `?` takes it, where the tasks' own error `E` is one. `anyhow::Error` and
-/// `Box<dyn Error + Send + Sync>` are none; there take the failure out:
-///
-/// ```
-/// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
-/// type Failure = Box<dyn std::error::Error + Send + Sync>;
-///
-/// # fn main() -> Result<(), Failure> {
-/// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
-/// let group: TaskGroup<u32, Failure> = pool.group();
-/// group.spawn(|| Ok("7".parse()?))?;
-/// let numbers = group.wait().map_err(|error| match error {
-///     GroupError::Failed(failure) => failure,
-///     other => other.to_string().into(),
-/// })?;
-/// assert_eq!(numbers, [7]);
-/// # Ok(())
-/// # }
-/// ```
+/// `Box<dyn Error + Send + Sync>` are none; there see [`into_error`](Self::into_error).
 #[non_exhaustive]
 pub enum GroupError<E> {
     /// A task returned this error; it was the first thing that went wrong.
@@ -205,6 +189,40 @@ impl<E> GroupError<E> {
             GroupError::Failed(error) => Some(error),
             _ => None,
         }
+    }
+
+    /// As an error of another type: the one that a task returned, or whatever else went wrong. For tasks whose error takes
+    /// any other one, as `anyhow::Error` and `Box<dyn Error + Send + Sync>` do, and so is none itself.
+    ///
+    /// ```
+    /// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
+    /// type Failure = Box<dyn std::error::Error + Send + Sync>; // or anyhow::Error
+    ///
+    /// fn sum(texts: &'static [&'static str]) -> Result<u32, Failure> {
+    ///     let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+    ///     let group: TaskGroup<u32, Failure> = pool.group();
+    ///     for text in texts {
+    ///         group.spawn(|| Ok(text.parse()?))?;
+    ///     }
+    ///     Ok(group.wait().map_err(GroupError::into_error::<Failure>)?.into_iter().sum())
+    /// }
+    ///
+    /// assert_eq!(sum(&["3", "4"]).unwrap(), 7);
+    /// let failure = sum(&["3", "four"]).unwrap_err();
+    /// assert!(failure.is::<std::num::ParseIntError>());
+    /// ```
+    pub fn into_error<X>(self) -> X
+    where
+        X: From<E> + From<GroupError<Infallible>>,
+    {
+        let other: GroupError<Infallible> = match self {
+            GroupError::Failed(error) => return X::from(error),
+            GroupError::Panicked(panic) => GroupError::Panicked(panic),
+            GroupError::Cancelled => GroupError::Cancelled,
+            GroupError::Lost => GroupError::Lost,
+            GroupError::WouldDeadlock => GroupError::WouldDeadlock,
+        };
+        X::from(other)
     }
 }
 
@@ -235,9 +253,11 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
+    /// What lies behind the error that a task returned, whose text is part of this one's: so a chain that is printed says
+    /// nothing twice. That error itself is in the variant.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            GroupError::Failed(error) => Some(error),
+            GroupError::Failed(error) => error.source(),
             _ => None,
         }
     }

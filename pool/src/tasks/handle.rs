@@ -6,16 +6,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::canceller::{EndsEarly, TaskCanceller, cancel};
 use super::cell::{JoinOutcome, TaskCell};
 use super::error::{RefusedHandle, TaskError};
 use super::job::Job;
 use super::refused::RefusedClosure;
 use super::task::{ClosurePayload, Task, TaskPool};
-use super::token::TaskToken;
 use crate::error::SubmitError;
 use crate::pool::WorkerPool;
-use crate::sync::{Arc, Instant};
+use crate::sync::{Arc, Instant, StdArc};
 use crate::threads::identity::PoolIdentity;
+use crate::waits::WayOut;
 
 impl<T: Send + 'static> WorkerPool<T> {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
@@ -106,18 +107,19 @@ pub struct TaskHandle<R: Send + 'static> {
     /// one has ended, there is no task left that its workers could run.
     pool: PoolIdentity,
     /// Of a task that can be told to end early.
-    token: Option<TaskToken>,
+    ender: Option<StdArc<dyn EndsEarly>>,
 }
 
 impl<R: Send + 'static> TaskHandle<R> {
     /// Of work that is done by workers of the pool `pool`.
     pub(super) fn new(cell: Arc<TaskCell<R>>, pool: PoolIdentity) -> Self {
-        TaskHandle { cell, pool, token: None }
+        TaskHandle { cell, pool, ender: None }
     }
 
-    pub(super) fn with_token(self, token: TaskToken) -> Self {
+    /// Whose cancellation goes on to this.
+    pub(super) fn ending(self, ender: StdArc<dyn EndsEarly>) -> Self {
         let mut handle = self;
-        handle.token = Some(token);
+        handle.ender = Some(ender);
         handle
     }
 
@@ -135,9 +137,10 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// that wait for each other in a circle, a join without a limit is refused.
     ///
     /// What a worker waits for by other means (locks, channels, awaiting in an executor, another pool's
-    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), that a share's own limit
-    /// lets a task begin, or that the state of a worker of another pool is made) is not seen, and nor is what threads wait
-    /// for that are no workers: they count as moving.
+    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), or that a share's own
+    /// limit lets a task begin) is not seen, and nor is what threads wait for that are no workers: they count as moving. So
+    /// do timers, and whoever holds a [prepared call](crate::CallPool::prepare_call): a join of what is not due yet, or not
+    /// submitted, is refused only once a pool has it that has no worker for it.
     ///
     /// # Errors
     /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`]; [`TaskError::WouldDeadlock`] as said above,
@@ -244,11 +247,34 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// The task's place in the pool's queue stays taken until a worker comes to it. One that was spawned
     /// [with a token](TaskPool::spawn_with) and runs already is told by it.
     pub fn cancel(&self) -> bool {
-        let was_waiting = self.cell.forestall(TaskError::Cancelled);
-        if let (false, Some(token)) = (was_waiting, &self.token) {
-            token.raise();
-        }
-        was_waiting
+        cancel(&self.cell, self.ender.as_deref())
+    }
+
+    /// Something that [cancels](Self::cancel) the task from elsewhere, while the handle is joined or awaited.
+    ///
+    /// ```
+    /// use anthill_pool::WorkerPool;
+    ///
+    /// let pool = WorkerPool::builder().max_workers(2).build_tasks()?;
+    /// let (begun, begins) = std::sync::mpsc::channel();
+    /// let laps = pool.spawn_with(move |token| {
+    ///     begun.send(()).unwrap();
+    ///     let mut laps = 0_u64;
+    ///     while !token.is_cancelled() {
+    ///         laps += 1;
+    ///     }
+    ///     laps
+    /// })?;
+    /// let canceller = laps.canceller();
+    /// let joins = std::thread::spawn(move || laps.join());
+    /// begins.recv()?;
+    /// assert!(!canceller.cancel(), "it had started, and is told");
+    /// assert!(joins.join().unwrap()? > 0);
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    #[must_use]
+    pub fn canceller(&self) -> TaskCanceller {
+        TaskCanceller::of(self.cell.clone(), self.ender.clone())
     }
 
     /// Waits. A worker of the pool does the work itself.
@@ -259,7 +285,7 @@ impl<R: Send + 'static> TaskHandle<R> {
         if self.pool.is_of_this_thread() {
             help();
         }
-        self.cell.wait(Some(self.pool), deadline, help)
+        self.cell.wait(Some(self.pool), deadline, WayOut::RefusedJoin, help)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Everything here stands on submitting alone; the pool itself knows nothing of it.
 
 mod call;
+mod canceller;
 mod cell;
 mod error;
 mod group;
@@ -12,6 +13,7 @@ mod job;
 mod map;
 mod par_map;
 mod refused;
+mod reply;
 mod scope;
 mod share;
 mod spawn_with;
@@ -20,6 +22,7 @@ mod timed;
 mod token;
 
 pub use call::{Call, CallPool};
+pub use canceller::TaskCanceller;
 pub use error::{GroupError, RefusedHandle, TaskError, TaskPanic};
 pub use group::TaskGroup;
 pub use handle::TaskHandle;

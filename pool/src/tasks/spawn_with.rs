@@ -89,7 +89,7 @@ where
         closure(&given)
     };
     match spawn_through(pool, run, submit) {
-        Ok(handle) => Ok(handle.with_token(token)),
+        Ok(handle) => Ok(handle.ending(StdArc::new(token))),
         Err(refusal) => Err(refusal.map(|run| {
             drop(run);
             RefusedClosure::new(place.lock().take().expect("what was refused has not been started"))

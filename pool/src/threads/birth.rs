@@ -9,15 +9,20 @@
 
 use std::mem;
 
+use super::identity;
 use super::made::{dropped_thread, give_slot_back, watch_over};
 use super::shared::Shared;
 use crate::core::{Core, Reservation};
 use crate::error::StartError;
 use crate::panic::drop_quietly;
 use crate::sync::{Arc, Mutex, MutexGuard};
+use crate::waits::WorkerKey;
 
 /// Whether a worker came to be. Its lock is a small one that may be taken under the core's.
-pub(crate) struct Birth(Mutex<BirthOutcome>);
+pub(crate) struct Birth {
+    worker: WorkerKey,
+    outcome: Mutex<BirthOutcome>,
+}
 
 enum BirthOutcome {
     Pending,
@@ -26,9 +31,14 @@ enum BirthOutcome {
 }
 
 impl Birth {
+    /// Who is being made.
+    pub(crate) fn worker(&self) -> WorkerKey {
+        self.worker
+    }
+
     /// The outcome, once it is known, to the first who asks.
     pub(crate) fn take(&self) -> Option<Result<(), StartError>> {
-        let mut outcome = self.0.lock();
+        let mut outcome = self.outcome.lock();
         match mem::replace(&mut *outcome, BirthOutcome::Told) {
             BirthOutcome::Settled(result) => Some(result),
             other => {
@@ -39,12 +49,12 @@ impl Birth {
     }
 
     fn succeed(&self) {
-        *self.0.lock() = BirthOutcome::Settled(Ok(()));
+        *self.outcome.lock() = BirthOutcome::Settled(Ok(()));
     }
 
     /// True when it was not settled yet. What comes back is an error that nobody will be told: a later one says more.
     pub(super) fn fail(&self, error: StartError) -> (bool, Option<StartError>) {
-        let mut outcome = self.0.lock();
+        let mut outcome = self.outcome.lock();
         match mem::replace(&mut *outcome, BirthOutcome::Told) {
             BirthOutcome::Pending => {
                 *outcome = BirthOutcome::Settled(Err(error));
@@ -99,8 +109,14 @@ pub(super) struct Newborn<T> {
 
 impl<T> Newborn<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, reservation: Reservation) -> (Self, Arc<Birth>) {
-        let birth = Arc::new(Birth(Mutex::new(BirthOutcome::Pending)));
+        let outcome = Mutex::new(BirthOutcome::Pending);
+        let birth = Arc::new(Birth { worker: WorkerKey::new(), outcome });
         (Newborn { shared, reservation, birth: birth.clone(), is_settled: false }, birth)
+    }
+
+    /// Who is being made.
+    pub(super) fn worker(&self) -> WorkerKey {
+        self.birth.worker()
     }
 
     /// The state could not be made.
@@ -118,6 +134,7 @@ impl<T: Send + 'static> Newborn<T> {
     /// The worker surely lives from now on, and comes searching.
     pub(super) fn live(mut self) {
         self.is_settled = true;
+        identity::is_born();
         let mut core = self.shared.core.lock();
         core.spawn_succeeded(self.reservation, None);
         self.birth.succeed();

@@ -38,12 +38,23 @@ impl PoolIdentity {
     }
 }
 
-/// The calling thread is a worker of this pool from now on.
-pub(super) fn works_for<T>(shared: &Arc<Shared<T>>) {
-    let key = WorkerKey::new();
+/// The calling thread is a worker of this pool from now on; under the key that it was given if it
+/// is still to make its state.
+pub(super) fn works_for<T>(shared: &Arc<Shared<T>>, unborn: Option<WorkerKey>) {
+    let key = unborn.unwrap_or_else(WorkerKey::new);
     WORKS_FOR.with(|pool| pool.set(Some(PoolIdentity::of(shared).0)));
     WORKER.with(|worker| worker.set(Some(key)));
-    SLEEPER.with(|sleeper| sleeper.replace(Some(Sleeper::new(key, shared.headcount.clone()))));
+    let me = Sleeper::new(key, shared.headcount.clone(), unborn.is_some());
+    SLEEPER.with(|sleeper| sleeper.replace(Some(me)));
+}
+
+/// The worker has made its state.
+pub(super) fn is_born() {
+    SLEEPER.with(|sleeper| {
+        if let Some(me) = sleeper.borrow_mut().as_mut() {
+            me.is_born();
+        }
+    });
 }
 
 /// This thread has no slot in its pool any more.

@@ -1,11 +1,13 @@
 //! What handles, workers and the cleaner share, and the ways to make each other move.
 
+use std::slice;
+
 use super::handler::Handler;
-use crate::config::{Discard, Settings};
+use crate::config::{Arrival, Discard, Settings};
 use crate::core::{Core, Forsaken};
 use crate::panic::{PanicValue, contain};
 use crate::sync::{Arc, Condvar, Count, Instant, StdArc};
-use crate::waits::{self, Headcount};
+use crate::waits::{self, Headcount, PoolKey};
 use crate::watched::Watched;
 
 pub(crate) type SubmitDue<T> = fn(&Arc<Shared<T>>, Instant);
@@ -47,9 +49,17 @@ impl<T> Shared<T> {
         self.settings.stamps().then(|| self.settings.clock.now())
     }
 
+    /// Tells who is to know it that a payload lies with this pool; to be called without the lock.
+    pub(crate) fn tell(&self, arrival: &mut Option<Arrival>) {
+        if let Some(arrival) = arrival.take() {
+            arrival(PoolKey::of(&self.headcount));
+        }
+    }
+
     /// Gives payloads that were accepted and will not run to the user's hook. To be called without the lock.
     pub(crate) fn discard(&self, payloads: impl IntoIterator<Item = T>, why: Discard) {
-        for payload in payloads {
+        for mut payload in payloads {
+            self.settings.return_each(slice::from_mut(&mut payload));
             contain(|| match &self.settings.hooks.on_discard {
                 Some(hook) => hook(payload, why),
                 None => drop(payload),

@@ -28,8 +28,8 @@ pub(crate) struct Start<T> {
 
 /// The worker's body.
 pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) {
-    identity::works_for(shared);
     let Start { reservation, place, orders, newborn } = start;
+    identity::works_for(shared, newborn.as_ref().map(Newborn::worker));
     let index = reservation.index;
     let hooks = &shared.settings.threads;
     telemetry::worker_started(&hooks.name, index);

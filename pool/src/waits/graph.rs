@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Alarm, ForEver, Headcount, PoolKey, Sleeper, TaskRunner, Wait, WayOut, WorkerKey};
+use super::{Alarm, Headcount, PoolKey, Sleeper, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
 use crate::sync::StdArc;
 
 #[derive(Default)]
@@ -38,20 +38,16 @@ impl Graph {
         sleeper: &Sleeper,
         wait: Wait,
         way_out: WayOut,
-    ) -> Result<Option<Alarm>, ForEver> {
+    ) -> Result<(), StayAwake> {
         let home = sleeper.home.clone();
         self.enter(sleeper.key, &home);
         let record = Record { home, wait, way_out, alarm: Alarm::Bell(sleeper.clone()), roused: false };
         let before = self.records.insert(sleeper.key, record);
         debug_assert!(before.is_none(), "a worker sleeps in one place");
-        match self.way_out_of(sleeper.key) {
-            Some(key) if key == sleeper.key => {
-                self.wake(key);
-                Err(ForEver)
-            }
-            Some(other) => Ok(self.rouse(other)),
-            None => Ok(None),
-        }
+        let Some(key) = self.way_out_of(sleeper.key) else { return Ok(()) };
+        self.wake(sleeper.key);
+        let other = if key == sleeper.key { None } else { self.rouse(key) };
+        Err(other.map_or(StayAwake::ForEver, StayAwake::Ring))
     }
 
     pub(super) fn set_alarm(&mut self, sleeper: WorkerKey, alarm: Alarm) {

@@ -8,7 +8,8 @@
 //!
 //! One lock for the process, because workers of several pools may sleep for each other. It is taken by workers that
 //! sleep and by those who end that, may be taken under every other lock, and nothing is done under it but to look and to
-//! note. Who is told is roused by the returned [`Alarm`], to be rung without any lock.
+//! note. Who is told is roused by the returned [`Alarm`], to be rung without any lock; and by a thread that is not noted
+//! here itself, as what an alarm holds may be the last share of a pool, and so its end the user's code.
 
 mod graph;
 
@@ -43,6 +44,8 @@ pub(crate) struct Headcount {
 pub(crate) struct Sleeper {
     key: WorkerKey,
     home: StdArc<Headcount>,
+    /// Its state is still being made.
+    unborn: bool,
     bell: Arc<Bell>,
 }
 
@@ -93,9 +96,13 @@ pub(crate) enum Alarm {
     Call(StdArc<dyn Fn() + Send + Sync>),
 }
 
-/// Sleeping would be for ever: the worker is to take its own way out.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ForEver;
+/// Why a worker may not sleep, and is not noted as sleeping.
+pub(crate) enum StayAwake {
+    /// Sleeping would be for ever: it is to take its own way out.
+    ForEver,
+    /// It is to [ring](ring) for another one, which takes its way out, and may sleep then.
+    Ring(Alarm),
+}
 
 impl WorkerKey {
     /// The key of a new worker.
@@ -128,9 +135,20 @@ impl Headcount {
 }
 
 impl Sleeper {
-    pub(crate) fn new(key: WorkerKey, home: StdArc<Headcount>) -> Self {
+    /// A worker that may still have to make its state.
+    pub(crate) fn new(key: WorkerKey, home: StdArc<Headcount>, unborn: bool) -> Self {
         let bell = Bell { rung: Mutex::new(false), rang: Condvar::new() };
-        Sleeper { key, home, bell: Arc::new(bell) }
+        Sleeper { key, home, unborn, bell: Arc::new(bell) }
+    }
+
+    /// Its state was made.
+    pub(crate) fn is_born(&mut self) {
+        self.unborn = false;
+    }
+
+    /// True when it is one of this pool that is still making its state.
+    pub(crate) fn is_unborn_of(&self, pool: PoolKey) -> bool {
+        self.unborn && self.is_of(pool)
     }
 
     pub(crate) fn key(&self) -> WorkerKey {
@@ -170,9 +188,9 @@ impl fmt::Debug for Sleeper {
     }
 }
 
-/// Notes that a worker sleeps from now on. If that was the last one to move among those who sleep for each other, one of
-/// them has to take its way out: this one, which is not noted then, or the one whom the returned alarm rouses.
-pub(crate) fn fall_asleep(sleeper: &Sleeper, wait: Wait, way_out: WayOut) -> Result<Option<Alarm>, ForEver> {
+/// Notes that a worker sleeps from now on; unless that was the last one to move among those who sleep for each other, and
+/// one of them has to take its way out: this one or another one.
+pub(crate) fn fall_asleep(sleeper: &Sleeper, wait: Wait, way_out: WayOut) -> Result<(), StayAwake> {
     GRAPH.lock().fall_asleep(sleeper, wait, way_out)
 }
 
@@ -182,7 +200,8 @@ pub(crate) fn set_alarm(sleeper: WorkerKey, rouse: impl Fn() + Send + Sync + 'st
     GRAPH.lock().set_alarm(sleeper, Alarm::Call(StdArc::new(rouse)));
 }
 
-/// A worker that sleeps sleeps for something else from now on; as [`fall_asleep`] but for that it goes on sleeping.
+/// A worker that sleeps sleeps for something else from now on, and goes on sleeping. The alarm is for another one, or for
+/// itself.
 #[must_use = "somebody is to be roused"]
 pub(crate) fn sleep_on(sleeper: WorkerKey, wait: Wait, way_out: WayOut) -> Option<Alarm> {
     GRAPH.lock().sleep_on(sleeper, wait, way_out)
@@ -208,9 +227,9 @@ pub(crate) fn look_again(pool: &StdArc<Headcount>) -> Option<Alarm> {
     GRAPH.lock().look_again(PoolKey::of(pool))
 }
 
-/// Rouses whom this alarm is for; to be called without any lock.
-pub(crate) fn ring(alarm: Option<Alarm>) {
-    match alarm {
+/// Rouses whom this alarm is for, if there is one; to be called without any lock, and by nobody who is noted as sleeping.
+pub(crate) fn ring(alarm: impl Into<Option<Alarm>>) {
+    match alarm.into() {
         Some(Alarm::Bell(sleeper)) => sleeper.ring(),
         Some(Alarm::Call(rouse)) => {
             rouse();
@@ -218,5 +237,43 @@ pub(crate) fn ring(alarm: Option<Alarm>) {
             drop_quietly(rouse);
         }
         None => {}
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    /// Something of the user's that has a worker sleep when it is dropped; tells whether it could.
+    struct SleepsOnDrop(Sleeper, Sender<bool>);
+
+    impl Drop for SleepsOnDrop {
+        fn drop(&mut self) {
+            let noted = fall_asleep(&self.0, Wait::Run(TaskRunner::Outside), WayOut::Nothing);
+            self.1.send(noted.is_ok() && !wake(self.0.key())).unwrap();
+        }
+    }
+
+    #[test]
+    fn whoever_rings_is_awake_while_it_drops_what_the_alarm_held() {
+        let pool = Headcount::new();
+        pool.set_workers(2);
+        let [ringer, other] = [(); 2].map(|()| Sleeper::new(WorkerKey::new(), pool.clone(), false));
+        let free = Wait::Free(PoolKey::of(&pool));
+        assert!(fall_asleep(&other, free, WayOut::RefusedSubmission).is_ok());
+        let (told, could_sleep) = channel();
+        let held = SleepsOnDrop(ringer.clone(), told);
+        set_alarm(other.key(), move || {
+            let _ = &held;
+        });
+        let Err(StayAwake::Ring(alarm)) = fall_asleep(&ringer, free, WayOut::Nothing) else {
+            panic!("the other one is to be roused first")
+        };
+        assert!(wake(other.key()), "it was told to take its way out");
+        ring(alarm);
+        assert_eq!(could_sleep.try_recv(), Ok(true));
+        assert!(fall_asleep(&ringer, free, WayOut::Nothing).is_ok());
+        wake(ringer.key());
     }
 }

@@ -14,6 +14,7 @@ use crate::panic::drop_each_quietly;
 use crate::sync::Instant;
 use crate::tasks::cell::{JoinOutcome, TaskResult};
 use crate::tasks::error::{GroupError, TaskError};
+use crate::waits::WayOut;
 
 /// How far gathering came.
 enum Gathering {
@@ -100,7 +101,7 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
             }
         }
         while let Some(member) = self.book.member_from(self.next) {
-            match member.cell.wait(Some(pool), deadline, || self.book.run(&member)) {
+            match member.cell.wait(Some(pool), deadline, WayOut::RefusedJoin, || self.book.run(&member)) {
                 JoinOutcome::Ended(outcome) => self.keep(member.number, outcome),
                 JoinOutcome::Late => return Gathering::Late,
                 JoinOutcome::ForEver => return Gathering::ForEver(member.number),

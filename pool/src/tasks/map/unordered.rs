@@ -15,7 +15,7 @@ use crate::tasks::cell::TaskResult;
 use crate::tasks::error::{TaskError, TaskPanic};
 use crate::tasks::scope::Errand;
 use crate::threads::identity::{self, PoolIdentity};
-use crate::waits::{self, TaskRunner, Wait, WayOut, WorkerKey};
+use crate::waits::{self, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
 
 /// How long a worker that is free may take to come. A long item in the hands of who asks would hold up the others.
 const TO_COME: Duration = Duration::from_millis(2);
@@ -155,13 +155,17 @@ impl<R> Outbox<R> {
             (state, late) = match (deadline, &worker, state.sleeper) {
                 (Some(deadline), ..) => self.filled.wait_until(state, deadline),
                 (None, Some(worker), None) => {
-                    state.sleeper = Some(worker.key());
                     let awaited =
                         state.runners.first().map_or(Wait::Free(self.pool.key()), |&first| Wait::Run(first));
-                    let noted = waits::fall_asleep(worker, awaited, WayOut::Nothing);
-                    drop(state);
-                    waits::ring(noted.unwrap_or_default());
-                    (self.state.lock(), false)
+                    match waits::fall_asleep(worker, awaited, WayOut::Nothing) {
+                        Err(StayAwake::Ring(alarm)) => {
+                            drop(state);
+                            waits::ring(alarm);
+                            state = self.state.lock();
+                        }
+                        _ => state.sleeper = Some(worker.key()),
+                    }
+                    (state, false)
                 }
                 (None, ..) => (self.filled.wait(state), false),
             };

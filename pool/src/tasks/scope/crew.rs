@@ -30,7 +30,7 @@ use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, parallelism};
 use crate::tasks::job::Job;
 use crate::tasks::task::{Task, TaskPool};
 use crate::threads::identity;
-use crate::waits::{self, Alarm, ForEver, Sleeper, TaskRunner, Wait, WayOut, WorkerKey};
+use crate::waits::{self, Alarm, Sleeper, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
 
 /// How long the watcher sleeps between two looks.
 const LOOK: Duration = Duration::from_millis(1);
@@ -135,11 +135,11 @@ impl Crew {
         None
     }
 
-    fn call(crew: &Arc<Crew>, pool: &TaskPool, duty: Duty) {
+    /// True when the pool has taken the ticket. A refusal is no harm; the ticket is dropped then, and not expected any more.
+    fn call(crew: &Arc<Crew>, pool: &TaskPool, duty: Duty) -> bool {
         let ticket = HelpTicket { crew: crew.clone(), duty: Some(duty) };
-        // A refusal is no harm; the ticket is dropped then, and not expected any more.
         let answer = pool.submit_in_background(Task::new(move || ticket.run()));
-        drop(answer.map_err(SubmitError::into_payload));
+        answer.map_err(SubmitError::into_payload).is_ok()
     }
 
     /// No further jobs come, or nobody waits for them: the watcher need not stay, and nothing is kept of the pool.
@@ -172,8 +172,8 @@ impl Crew {
                 continue;
             }
             let Some(&runner) = state.runners.first() else { return state.panic.take() };
-            let alarm = me.as_ref().and_then(|me| state.note_sleeper(me, runner));
-            if alarm.is_some() {
+            let noted = me.as_ref().map_or(Ok(()), |me| state.note_sleeper(me, runner));
+            if let Err(StayAwake::Ring(alarm)) = noted {
                 drop(state);
                 waits::ring(alarm);
                 state = self.state.lock();
@@ -217,20 +217,23 @@ impl Crew {
             let is_slow = state.ended - ended < FEW * hands as u64;
             slow_looks = if is_slow { slow_looks + 1 } else { 0 };
             let more = if slow_looks >= 2 { crew.more_for(&state, hands) } else { hands };
-            let (leaves, calls) = (state.queue.is_empty() || more == 0, slow_looks >= 2);
+            let mut leaves = state.queue.is_empty() || more == 0;
+            if !leaves && slow_looks >= 2 {
+                slow_looks = 0;
+                state.expected += more;
+                drop(state);
+                let taken = (0..more).filter(|_| Crew::call(crew, &pool, Duty::Help)).count();
+                state = crew.state.lock();
+                // By a pool that was stopped meanwhile.
+                leaves = taken == 0;
+            }
             if leaves && matches!(state.watcher, Watcher::Called(_)) {
                 // The next job calls another one.
                 state.watcher = Watcher::None;
-            } else if calls {
-                state.expected += more;
             }
             drop(state);
             if leaves {
                 return crew.help();
-            }
-            if calls {
-                slow_looks = 0;
-                (0..more).for_each(|_| Crew::call(crew, &pool, Duty::Help));
             }
             drop(pool);
             state = crew.state.lock();
@@ -267,18 +270,13 @@ impl Crew {
 }
 
 impl CrewState {
-    /// Notes that the owner sleeps for this runner, unless it is noted already. An alarm is to be rung before it sleeps.
-    fn note_sleeper(&mut self, me: &Sleeper, runner: TaskRunner) -> Option<Alarm> {
-        if self.sleeper.is_some() {
-            return None;
+    /// Notes that the owner sleeps for this runner, unless it is noted already.
+    fn note_sleeper(&mut self, me: &Sleeper, runner: TaskRunner) -> Result<(), StayAwake> {
+        if self.sleeper.is_none() {
+            waits::fall_asleep(me, Wait::Run(runner), WayOut::Nothing)?;
+            self.sleeper = Some((me.key(), runner));
         }
-        match waits::fall_asleep(me, Wait::Run(runner), WayOut::Nothing) {
-            Ok(alarm) => {
-                self.sleeper = Some((me.key(), runner));
-                alarm
-            }
-            Err(ForEver) => unreachable!("it has no way out"),
-        }
+        Ok(())
     }
 
     /// A job has ended. If the owner slept for this runner, it sleeps for the next; somebody may have to be roused then.

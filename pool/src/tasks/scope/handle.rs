@@ -10,6 +10,7 @@ use super::crew::Crew;
 use crate::sync::StdArc;
 use crate::tasks::cell::{JoinOutcome, OutcomeCell, TaskResult};
 use crate::tasks::error::{RefusedHandle, TaskError};
+use crate::waits::WayOut;
 
 /// A task that was handed to a crew, seen from whoever wants its result.
 pub(in crate::tasks) struct Errand<'a, R>(StdArc<dyn AnyErrand<R> + 'a>);
@@ -17,8 +18,8 @@ pub(in crate::tasks) struct Errand<'a, R>(StdArc<dyn AnyErrand<R> + 'a>);
 /// What is known of an errand whatever its closure.
 trait AnyErrand<R>: Send + Sync {
     fn start(&self) -> bool;
-    /// Waits for a task that was started, or is over.
-    fn wait(&self) -> TaskResult<R>;
+    /// Waits for a task that was started, or is over; nothing if it waits for the caller, whose way out is this.
+    fn wait(&self, way_out: WayOut) -> Option<TaskResult<R>>;
     fn is_waiting(&self) -> bool;
     fn has_ended(&self) -> bool;
     fn cancel(&self);
@@ -30,12 +31,10 @@ impl<R: Send, F: FnOnce() -> R + Send> AnyErrand<R> for OutcomeCell<R, F> {
         OutcomeCell::start(self, |_| {})
     }
 
-    fn wait(&self) -> TaskResult<R> {
-        match OutcomeCell::wait(self, None, None, || ()) {
-            JoinOutcome::Ended(outcome) => outcome,
-            JoinOutcome::Late | JoinOutcome::ForEver => {
-                Err(TaskError::WouldDeadlock(RefusedHandle::of_nobody()))
-            }
+    fn wait(&self, way_out: WayOut) -> Option<TaskResult<R>> {
+        match OutcomeCell::wait(self, None, None, way_out, || ()) {
+            JoinOutcome::Ended(outcome) => Some(outcome),
+            JoinOutcome::Late | JoinOutcome::ForEver => None,
         }
     }
 
@@ -86,10 +85,18 @@ impl<R> Errand<'_, R> {
         self.0.is_waiting()
     }
 
-    /// Runs the task here if nobody has started it, and waits for its end.
+    /// Runs the task here if nobody has started it, and waits for its end. It has to: if the task waits for the caller in
+    /// its turn, the task is told.
     pub(in crate::tasks) fn settle(&self) -> TaskResult<R> {
         self.0.start();
-        self.0.wait()
+        self.0.wait(WayOut::Nothing).expect("a wait that has no way out is not refused")
+    }
+
+    /// The same, but refused if the task waits for the caller and nobody else can be told.
+    fn join(&self) -> TaskResult<R> {
+        self.0.start();
+        let outcome = self.0.wait(WayOut::RefusedJoin);
+        outcome.unwrap_or_else(|| Err(TaskError::WouldDeadlock(RefusedHandle::of_nobody())))
     }
 
     /// Drops the task if it was not started, else its result.
@@ -121,7 +128,7 @@ impl<'scope, R: Send + 'scope> ScopedHandle<'scope, R> {
     /// [`TaskError::Panicked`]; a panic that was asked for is not the scope's any more. [`TaskError::WouldDeadlock`], without
     /// a handle, if the task waits for the one that this is called in; the scope waits for it nevertheless.
     pub fn join(self) -> Result<R, TaskError> {
-        self.errand.settle()
+        self.errand.join()
     }
 
     /// True when the task has ended.

@@ -3,6 +3,7 @@
 mod retry;
 mod run;
 mod schedule;
+mod spawn;
 
 use std::fmt;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::sync::{Instant, StdArc};
 
 impl TaskPool {
     /// Runs a closure on a worker once `delay` has passed. Returns at once; no worker and no place of the queue is taken
-    /// until then.
+    /// until then. Its result is had by [`spawn_after`](Self::spawn_after).
     ///
     /// *How exact*: never before its time; and after it, as soon as the pool's timer has woken and a worker has taken the
     /// task. The timer is one thread for each pool, there while
@@ -75,13 +76,14 @@ impl TaskPool {
     where
         F: FnOnce() + Send + 'static,
     {
-        start(
+        let started = start(
             self,
             (instant, Priority::Normal),
             closure,
             |closure, _| Once(Some(closure)),
             |once| once.0.expect("what was refused was not run"),
-        )
+        );
+        started.map(|task| ScheduledTask { task })
     }
 
     /// Runs a closure on a worker every so often: `schedule` is a period, or a [`Schedule`] that says more.
@@ -128,13 +130,14 @@ impl TaskPool {
             First::After(delay) => self.timer().after(delay),
             First::At(instant) => instant,
         };
-        start(
+        let started = start(
             self,
             (first, schedule.urgency()),
             closure,
             |closure, expectation| Periodic { closure, schedule, _expectation: expectation() },
             |periodic| periodic.closure,
-        )
+        );
+        started.map(|task| ScheduledTask { task })
     }
 }
 
@@ -186,7 +189,7 @@ fn start<F, C: Recurrence>(
     closure: F,
     wrap: impl FnOnce(F, &dyn Fn() -> Expectation<Task>) -> C,
     unwrap: impl FnOnce(C) -> F,
-) -> Result<ScheduledTask, SubmitError<F>> {
+) -> Result<StdArc<TimedTask<C>>, SubmitError<F>> {
     let timer = pool.timer();
     let started = match timer.era() {
         Some(era) => {
@@ -195,13 +198,7 @@ fn start<F, C: Recurrence>(
         }
         None => Err(SubmitError::Closed(closure)),
     };
-    match started {
-        Ok(task) => Ok(ScheduledTask { task }),
-        Err(refusal) => {
-            timer.note_refusal(&refusal);
-            Err(refusal)
-        }
-    }
+    started.inspect_err(|refusal| timer.note_refusal(refusal))
 }
 
 /// A single run.

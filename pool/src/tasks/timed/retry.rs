@@ -1,16 +1,19 @@
 //! Trying again what has failed: attempts as tasks of the pool, and pauses that hold no worker.
 
-use super::run::{Recurrence, TimedTask};
+use super::run::{Recurrence, TimedTask, unclaimed_panic};
 use crate::backoff::Backoff;
 use crate::core::Priority;
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch, drop_quietly};
 use crate::pool::timer::Timer;
-use crate::sync::{Arc, Instant};
-use crate::tasks::cell::{TaskCell, TaskResult};
+use crate::sync::Instant;
+use crate::tasks::cell::Promise;
 use crate::tasks::error::{TaskError, TaskPanic};
 use crate::tasks::handle::TaskHandle;
+use crate::tasks::reply::Reply;
 use crate::tasks::task::{Task, TaskPool};
+use crate::threads::identity;
+use crate::waits::{Alarm, PoolKey};
 
 impl TaskPool {
     /// Runs a closure on a worker until it succeeds, with pauses between attempts as `backoff` says. The first attempt is
@@ -22,8 +25,11 @@ impl TaskPool {
     /// panic ends it, too ([`TaskError::Panicked`]). [`TaskError::Lost`] is told when the pool dropped the very first attempt.
     ///
     /// [Cancelling](TaskHandle::cancel) sees to it that no further attempt begins; one that is under way goes on to its end,
-    /// and its result is dropped. In a pause the closure is dropped when that ends. Without its handle it goes on. How exact pauses are, and what happens to an attempt that is due on a full pool, is said
-    /// at [`after`](TaskPool::after).
+    /// and its result is dropped. In a pause the closure is dropped at once. Without its handle it goes on. How exact pauses
+    /// are, and what happens to an attempt that is due on a full pool, is said at [`after`](TaskPool::after).
+    ///
+    /// A worker that [joins](TaskHandle::join) it waits for the timer during a pause. It is refused once an attempt is due
+    /// that no worker will ever be free for, as all wait for each other.
     ///
     /// # Errors
     /// As `submit` for the first attempt, with the closure.
@@ -89,19 +95,14 @@ impl TaskPool {
             timer.note_refusal(&refusal);
             return Err(refusal);
         };
-        let cell = TaskCell::of_work_elsewhere();
-        let outcome = RetryOutcome { cell: Some(cell.clone()), last: None };
+        let (reply, cell) = Reply::new(Promise::Pool(self.identity().key()));
+        let outcome = RetryOutcome { reply, last: None };
         let now = timer.now();
         let attempts = Attempts { closure, is_transient, backoff, failed: 0, outcome };
         let task = TimedTask::new(timer, era, attempts, now, Priority::Normal);
         match self.submit(task.ticket()) {
-            Ok(()) => Ok(TaskHandle::new(cell, self.identity())),
-            Err(refusal) => Err(refusal.map(|ticket| {
-                let Attempts { closure, mut outcome, .. } = task.take_back(ticket);
-                // Nobody waits.
-                outcome.cell = None;
-                closure
-            })),
+            Ok(()) => Ok(TaskHandle::new(cell, self.identity()).ending(task)),
+            Err(refusal) => Err(refusal.map(|ticket| task.take_back(ticket).closure)),
         }
     }
 }
@@ -117,29 +118,9 @@ struct Attempts<F, P, R: Send + 'static, E: Send + 'static> {
 
 /// The way to whoever has the handle.
 struct RetryOutcome<R: Send + 'static, E: Send + 'static> {
-    cell: Option<Arc<TaskCell<Result<R, E>>>>,
+    reply: Reply<Result<R, E>>,
     /// The error of the last attempt: the result, unless there will be another one.
     last: Option<E>,
-}
-
-impl<R: Send + 'static, E: Send + 'static> RetryOutcome<R, E> {
-    /// Tells it, and returns the value of a panic of which nobody wants to know.
-    fn tell(&mut self, result: TaskResult<Result<R, E>>) -> Option<PanicValue> {
-        let cell = self.cell.take()?;
-        let unclaimed = if cell.begin() { cell.conclude(result) } else { Some(result) };
-        match unclaimed? {
-            Err(TaskError::Panicked(panic)) => Some(panic.into_value()),
-            unclaimed => {
-                drop_quietly(unclaimed);
-                None
-            }
-        }
-    }
-
-    /// True when nobody wants another attempt.
-    fn is_settled(&self) -> bool {
-        self.cell.as_ref().is_none_or(|cell| cell.has_ended())
-    }
 }
 
 impl<F, P, R, E> Attempts<F, P, R, E>
@@ -168,27 +149,38 @@ where
     E: Send + 'static,
 {
     fn run(&mut self, _: Instant, timer: &Timer<Task>) -> (Option<Instant>, Result<(), PanicValue>) {
-        if self.outcome.is_settled() {
+        let reply = &self.outcome.reply;
+        if reply.is_settled() {
             return (None, Ok(()));
         }
+        reply.entrust(Promise::Runner(identity::runner()));
         let result = match catch(|| self.attempt(timer)) {
-            Ok(Ok(next)) => return (Some(next), Ok(())),
+            Ok(Ok(next)) => {
+                self.outcome.reply.entrust(Promise::Unseen);
+                return (Some(next), Ok(()));
+            }
             Ok(Err(last)) => Ok(last),
             Err(value) => Err(TaskError::Panicked(TaskPanic::new(value))),
         };
-        let unclaimed = self.outcome.tell(result);
-        (None, unclaimed.map_or(Ok(()), Err))
+        (None, unclaimed_panic(self.outcome.reply.tell(result)))
     }
 
     fn passed_over(&mut self, _: Instant, _: Instant) -> Option<Instant> {
         None
+    }
+
+    const IS_AWAITED: bool = true;
+
+    fn lies_with(&self, pool: PoolKey) -> Option<Alarm> {
+        self.outcome.reply.entrust_to_pool(pool)
     }
 }
 
 impl<R: Send + 'static, E: Send + 'static> Drop for RetryOutcome<R, E> {
     /// There will be no further attempt.
     fn drop(&mut self) {
-        let result = self.last.take().map_or(Err(TaskError::Lost), |error| Ok(Err(error)));
-        self.tell(result);
+        if let Some(error) = self.last.take() {
+            drop_quietly(self.reply.tell(Ok(Err(error))));
+        }
     }
 }

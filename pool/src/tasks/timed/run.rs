@@ -7,12 +7,17 @@
 
 use std::panic::resume_unwind;
 
+use crate::config::Arrival;
 use crate::core::{AgendaKey, Era, Planned, Priority};
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, drop_quietly};
 use crate::pool::timer::Timer;
 use crate::sync::{Instant, Mutex, StdArc};
+use crate::tasks::canceller::EndsEarly;
+use crate::tasks::cell::TaskResult;
+use crate::tasks::error::TaskError;
 use crate::tasks::task::Task;
+use crate::waits::{self, Alarm, PoolKey};
 
 /// What is to be done at its instants.
 pub(super) trait Recurrence: Send + 'static {
@@ -21,6 +26,15 @@ pub(super) trait Recurrence: Send + 'static {
 
     /// Was not run; when to run next, if ever.
     fn passed_over(&mut self, due: Instant, now: Instant) -> Option<Instant>;
+
+    /// True when somebody may wait for it, who is to know that a run [lies with the pool](Self::lies_with).
+    const IS_AWAITED: bool = false;
+
+    /// The next run is this pool's to begin from now on. An alarm is to be rung.
+    #[must_use = "somebody may have to be roused"]
+    fn lies_with(&self, _: PoolKey) -> Option<Alarm> {
+        None
+    }
 }
 
 pub(super) struct TimedTask<C: Recurrence> {
@@ -91,7 +105,11 @@ impl<C: Recurrence> TimedTask<C> {
         state.due = due;
         let runs = state.runs;
         drop(state);
-        let planned = Planned { payload: self.ticket(), priority: self.priority };
+        let arrival = C::IS_AWAITED.then(|| {
+            let task = self.clone();
+            Box::new(move |pool| task.has_arrived(runs, pool)) as Arrival
+        });
+        let planned = Planned { payload: self.ticket(), priority: self.priority, arrival };
         let key = self.timer.schedule(due, planned, self.era)?;
         let mut state = self.state.lock();
         let cancelled = state.ended;
@@ -105,6 +123,15 @@ impl<C: Recurrence> TimedTask<C> {
             drop_quietly(ticket);
         }
         Ok(())
+    }
+
+    /// The ticket for the run after so many others lies with the pool.
+    fn has_arrived(&self, runs: u64, pool: PoolKey) {
+        let state = self.state.lock();
+        let body = state.body.as_ref().filter(|_| state.runs == runs);
+        let alarm = body.and_then(|body| body.lies_with(pool));
+        drop(state);
+        waits::ring(alarm);
     }
 
     /// A run begins, or is passed over: the body, and when it was due; none once it was cancelled.
@@ -175,6 +202,17 @@ impl<C: Recurrence> Drop for Ticket<C> {
     }
 }
 
+/// The value of a panic of which nobody wants to know, for the pool; an outcome that nobody wants is dropped.
+pub(super) fn unclaimed_panic<R>(unclaimed: Option<TaskResult<R>>) -> Result<(), PanicValue> {
+    match unclaimed {
+        Some(Err(TaskError::Panicked(panic))) => Err(panic.into_value()),
+        unclaimed => {
+            drop_quietly(unclaimed);
+            Ok(())
+        }
+    }
+}
+
 /// A task at instants, as its handle sees it.
 pub(super) trait Timed: Send + Sync {
     /// No run begins any more; true when this call is the reason.
@@ -199,5 +237,11 @@ impl<C: Recurrence> Timed for TimedTask<C> {
 
     fn has_ended(&self) -> bool {
         self.state.lock().ended
+    }
+}
+
+impl<C: Recurrence> EndsEarly for TimedTask<C> {
+    fn end_early(&self) {
+        Timed::cancel(self);
     }
 }

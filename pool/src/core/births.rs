@@ -1,0 +1,143 @@
+//! Births: workers whose state is still being made, and who counts on them.
+//!
+//! Making a state may take any time, and meanwhile the payload that the worker is made for may be taken by another one,
+//! or its submission may give up. So a worker that is being made belongs to nobody: it comes searching, and serves
+//! whoever waits first. Two rules are kept. *No more are made than payloads wait for one*, as each submission finds when
+//! it asks. *Who counts on a worker that does not come to be has another one made, or is told why*: a submission that
+//! watches asks again; one that waits in line keeps its place, and is [offered](Waiters::offer_birth) to make one.
+
+use super::admission::{OnFull, SubmitOptions};
+use super::roster::Reservation;
+use super::waiters::WaitTicket;
+use super::{Core, ToNotify};
+use crate::waits::{self, Sleeper, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
+
+/// How workers come to be.
+pub(super) struct Births {
+    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
+    /// itself whether it came to be.
+    have_state: bool,
+    /// Submissions that have their payload in hand, and ask again when something has happened; where workers have no state
+    /// nobody counts them.
+    undecided: usize,
+    /// Those of them that are workers, and noted as sleeping until a birth is settled.
+    watchers: Vec<WorkerKey>,
+}
+
+impl Births {
+    pub(super) fn new(have_state: bool) -> Self {
+        Births { have_state, undecided: 0, watchers: Vec::new() }
+    }
+
+    pub(super) fn have_state(&self) -> bool {
+        self.have_state
+    }
+
+    pub(super) fn undecided(&self) -> usize {
+        self.undecided
+    }
+
+    /// A submission goes to make a worker with a state, or to watch.
+    pub(super) fn leaves_undecided(&mut self) {
+        self.undecided += usize::from(self.have_state);
+    }
+}
+
+impl<T> Core<T> {
+    /// True when a worker is on its way, its state perhaps still being made, for whom no payload waits yet. A worker that
+    /// asks does not count on itself.
+    pub(super) fn counts_on_birth(&self, asks: impl Fn() -> Option<Sleeper>) -> bool {
+        if !self.births.have_state || self.roster.unborn() == 0 {
+            return false;
+        }
+        let itself = asks().is_some_and(|worker| worker.is_unborn_of(self.key()));
+        self.takers() > self.in_want() + usize::from(itself)
+    }
+
+    /// Workers that have nothing to do yet, whether they surely live or not.
+    fn takers(&self) -> usize {
+        self.roster.ready() + self.coming() + self.roster.unborn()
+    }
+
+    /// Payloads that wait for a worker.
+    fn in_want(&self) -> usize {
+        self.backlog.queued() + self.backlog.background() + self.waiters.len() + self.births.undecided
+    }
+
+    /// How many more workers would have something to do, those on their way being spoken for.
+    pub(super) fn wants_workers(&self) -> usize {
+        self.in_want().saturating_sub(self.takers())
+    }
+
+    /// A submission watches until something has happened, and asks again. If it is a worker it sleeps until one of this pool
+    /// comes free, unless its time is too short to speak of.
+    pub(super) fn begin_watch(
+        &mut self,
+        options: &SubmitOptions<'_>,
+        sleeper: impl Fn() -> Option<Sleeper>,
+    ) -> Result<(), StayAwake> {
+        let may_block = self.limits.max_blocking != Some(0);
+        let is_long = self.births.have_state && may_block && matches!(options.on_full, OnFull::Wait(_));
+        if let Some(worker) = sleeper().filter(|_| is_long) {
+            waits::fall_asleep(&worker, Wait::Free(self.key()), WayOut::RefusedSubmission)?;
+            self.births.watchers.push(worker.key());
+        }
+        self.births.leaves_undecided();
+        Ok(())
+    }
+
+    /// A submission that was undecided asks again. True when it was told meanwhile that nobody would ever come free.
+    pub(crate) fn asks_again(&mut self, sleeper: Option<WorkerKey>) -> bool {
+        self.births.undecided -= usize::from(self.births.have_state);
+        sleeper.is_some_and(|worker| self.end_watch(worker))
+    }
+
+    /// A worker sleeps until that one was born, or was not.
+    pub(crate) fn watch_birth(&mut self, worker: &Sleeper, unborn: WorkerKey) -> Result<(), StayAwake> {
+        waits::fall_asleep(worker, Wait::Run(TaskRunner::Worker(unborn)), WayOut::Nothing)?;
+        self.births.watchers.push(worker.key());
+        Ok(())
+    }
+
+    /// A worker that watched is awake. True when it had been told to take its way out.
+    pub(crate) fn end_watch(&mut self, worker: WorkerKey) -> bool {
+        self.births.watchers.retain(|watcher| *watcher != worker);
+        waits::wake(worker)
+    }
+
+    /// A birth was settled, or the pool stopped: who watches for that sleeps no more, whether it is awake or not.
+    pub(super) fn wake_watchers(&mut self) {
+        for watcher in self.births.watchers.drain(..) {
+            waits::wake(watcher);
+        }
+    }
+
+    /// A worker did not come to be, or has left: one in line may make another one in its place.
+    pub(super) fn make_good(&mut self, to_notify: &mut ToNotify) {
+        if self.wants_birth() {
+            to_notify.extend(self.waiters.offer_birth());
+        }
+    }
+
+    /// A submission in line has woken that may have been offered to make a worker: the slot for it, if it is still wanted.
+    pub(super) fn take_up_offer(&mut self, ticket: WaitTicket) -> Option<Option<Reservation>> {
+        let is_offered = self.waiters.take_up_offer(ticket);
+        is_offered.then(|| self.wants_birth().then(|| self.reserve(true)))
+    }
+
+    fn wants_birth(&self) -> bool {
+        self.open
+            && self.births.have_state
+            && self.wants_workers() > 0
+            && self.limits.allow_one_beside(self.roster.workers())
+    }
+
+    /// A submission in line that was offered to make a worker sleeps again; not if that would be for ever.
+    pub(crate) fn sleep_in_line(&mut self, ticket: WaitTicket, worker: &Sleeper) -> Result<(), StayAwake> {
+        if self.waiters.has(ticket) {
+            waits::fall_asleep(worker, Wait::Free(self.key()), WayOut::RefusedSubmission)?;
+            self.waiters.note_sleeper(ticket, worker.key());
+        }
+        Ok(())
+    }
+}
