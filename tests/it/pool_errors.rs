@@ -4,12 +4,15 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use anthill_pool::{GroupError, SubmitError, TaskError, TaskHandle, TaskPanic, TaskPool, WorkerPool};
-use anthill_tests::pool::tasks;
+use anthill_pool::{
+    GroupError, SubmitError, TaskError, TaskGroup, TaskHandle, TaskPanic, TaskPool, WorkerPool,
+};
+use anthill_tests::pool::{hold, reaches, tasks};
 use anthill_tests::within;
 
 /// As `anyhow::Error` and its like ask for.
@@ -85,4 +88,73 @@ fn pool_f3_a_panic_goes_on_as_it_was() {
     assert_eq!(looks(&panic), (true, "the task panicked".to_owned(), "\"...\"".to_owned()));
     let value = within("it unwinds", move || thread::spawn(move || panic.resume()).join());
     assert_eq!(value.unwrap_err().downcast_ref(), Some(&7_u8));
+}
+
+/// What a program prints of an error and all that lies behind it, as `anyhow` does with `{:#}`.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let behind = std::iter::successors(error.source(), |&error| error.source());
+    behind.fold(error.to_string(), |text, error| format!("{text}: {error}"))
+}
+
+/// An error with another one behind it.
+#[derive(Debug)]
+struct Outer(io::Error);
+
+impl fmt::Display for Outer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no supper")
+    }
+}
+
+impl Error for Outer {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn pool_f3_a_chain_of_errors_says_nothing_twice_and_leaves_nothing_out() {
+    let outer = || Outer(io::Error::other("no sugar"));
+    let pool =
+        WorkerPool::builder().max_workers(1).build_with_state(move |_| Err::<(), _>(outer()), |(), ()| {});
+    let pool = pool.unwrap();
+    let text = "a worker's state could not be made: no supper: no sugar";
+    assert_eq!(chain(&pool.submit(()).unwrap_err()), text);
+    assert_eq!(chain(&pool.prestart(1).unwrap_err()), text);
+    let spawn_failed = SubmitError::SpawnFailed((), io::Error::other(outer()));
+    assert_eq!(chain(&spawn_failed).matches("no supper").count(), 1);
+    assert!(chain(&spawn_failed).ends_with(": no sugar"));
+    let pool = tasks(1, 8);
+    let group = pool.group::<(), Outer>();
+    group.spawn(move || Err(outer())).unwrap();
+    assert_eq!(chain(&group.wait().unwrap_err()), "a task of the group failed: no supper: no sugar");
+}
+
+#[test]
+fn pool_f3_groups_whose_error_takes_any_other_go_with_a_question_mark() {
+    fn waited(fails: bool) -> Result<Vec<u8>, AnyError> {
+        let pool = tasks(1, 8);
+        let group: TaskGroup<u8, AnyError> = pool.group();
+        group.spawn(move || if fails { Ok("x".parse()?) } else { Ok("7".parse()?) })?;
+        Ok(group.wait().map_err(GroupError::into_error::<AnyError>)?)
+    }
+    assert_eq!(waited(false).unwrap(), [7]);
+    assert!(waited(true).unwrap_err().is::<std::num::ParseIntError>());
+    let cancelled: AnyError = GroupError::<AnyError>::Cancelled.into_error();
+    assert_eq!(cancelled.to_string(), "the group was cancelled before all of its tasks had started");
+}
+
+#[test]
+fn pool_f4_a_full_pool_says_what_holds_with_and_without_a_queue() {
+    for queue in [0, 1] {
+        let pool = tasks(1, queue);
+        let gate = hold(&pool);
+        reaches(&pool, "a busy worker", |stats| stats.busy == 1);
+        for _ in 0..queue {
+            pool.execute(|| {}).unwrap();
+        }
+        let error = pool.try_execute(|| {}).unwrap_err();
+        assert_eq!(error.to_string(), "every worker is busy, and nothing more can be queued");
+        gate.open();
+    }
 }

@@ -10,26 +10,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use anthill_pool::TaskPool;
-use anthill_tests::pool::{hold, reaches, tasks};
+use anthill_pool::{TaskError, TaskHandle, TaskPool};
+use anthill_tests::pool::{hold, tasks, without_help};
 use anthill_tests::{Gate, PATIENCE, eventually, within};
 use proptest::prelude::*;
-
-/// Pools of which no worker comes to help: all busy, without and with a queue that is full, and stopped.
-fn without_help() -> Vec<(TaskPool, Vec<Gate>)> {
-    let full = [0, 1].map(|queue| {
-        let pool = tasks(2, queue);
-        let gates = vec![hold(&pool), hold(&pool)];
-        reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
-        for _ in 0..queue {
-            pool.execute(|| {}).unwrap();
-        }
-        (pool, gates)
-    });
-    let stopped = tasks(2, 8);
-    stopped.stop();
-    full.into_iter().chain([(stopped, Vec::new())]).collect()
-}
 
 /// Counts the items that are alive.
 struct Alive(Arc<AtomicUsize>);
@@ -153,6 +137,38 @@ fn pool_map_ends_without_any_worker() {
         assert_eq!(sum.into_inner(), 6);
         assert_eq!(pool.try_map(["1", "x"], str::parse::<u8>).filter(Result::is_err).count(), 1);
         gates.iter().for_each(Gate::open);
+    }
+}
+
+/// The item is refused, and not whoever iterates: an iterator has no way to say so but a panic.
+#[test]
+fn pool_map_goes_on_when_an_item_joins_the_task_that_iterates() {
+    for ordered in [true, false] {
+        let pool = tasks(2, 0);
+        let ((give, given), (told, refusals)) = (channel::<TaskHandle<()>>(), channel());
+        let (given, inside) = (Arc::new(Mutex::new(given)), pool.clone());
+        let outer = pool.spawn(move || {
+            let (iterates, begun) = (thread::current().id(), Gate::new());
+            let item = move |_| {
+                if thread::current().id() == iterates {
+                    begun.pass();
+                    return false;
+                }
+                let outer = given.lock().unwrap().recv();
+                begun.open();
+                // The handle is there once.
+                outer.is_ok_and(|outer| matches!(outer.join(), Err(TaskError::WouldDeadlock(_))))
+            };
+            let refused = match ordered {
+                true => inside.map(0..2, item).filter(|refused| *refused).count(),
+                false => inside.map_unordered(0..2, item).filter(|refused| *refused).count(),
+            };
+            told.send(refused).unwrap();
+        });
+        give.send(outer.unwrap()).unwrap();
+        drop(give);
+        assert_eq!(refusals.recv_timeout(PATIENCE), Ok(1), "in order: {ordered}");
+        pool.wait_idle_timeout(PATIENCE).expect("no deadlock");
     }
 }
 

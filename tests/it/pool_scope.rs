@@ -6,6 +6,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
@@ -437,5 +438,31 @@ fn pool_f6_tasks_that_wait_for_one_another_find_a_worker_each() {
             pool.stop();
             pool.wait_timeout(PATIENCE).unwrap();
         });
+    }
+}
+
+/// On a pool that is stopped the one who looks whether more workers are needed gets none, and is one himself.
+#[test]
+fn pool_f6_the_watcher_of_a_scope_on_a_stopped_pool_helps_itself() {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    for _ in 0..20 {
+        let pool = tasks(4 * cores + 4, 0);
+        let (inside, gate, (last, has_run)) = (pool.clone(), Gate::new(), channel());
+        let waits = move || {
+            inside.scope(|scope| {
+                for _ in 0..cores {
+                    scope.execute(|| gate.pass());
+                }
+                scope.execute(|| last.send(()).unwrap());
+                // One more, so that somebody watches in any case.
+                scope.execute(|| ());
+                reaches(&inside, "helpers and a watcher", |stats| stats.busy > cores);
+                inside.stop();
+                // Not joined: relies on a worker.
+                has_run.recv_timeout(PATIENCE).expect("somebody runs what waits");
+                gate.open();
+            });
+        };
+        within("a scope on a stopped pool", waits);
     }
 }

@@ -8,24 +8,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use anthill_pool::TaskPool;
-use anthill_tests::pool::{hold, reaches, tasks};
+use anthill_tests::pool::{tasks, without_help};
 use anthill_tests::{Gate, PATIENCE, eventually, within};
-
-/// Pools of which no worker comes to help: all busy without and with a queue that is full, and stopped.
-fn without_help() -> Vec<(TaskPool, Vec<Gate>)> {
-    let full = [0, 1].map(|queue| {
-        let pool = tasks(2, queue);
-        let gates = vec![hold(&pool), hold(&pool)];
-        reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
-        for _ in 0..queue {
-            pool.execute(|| {}).unwrap();
-        }
-        (pool, gates)
-    });
-    let stopped = tasks(2, 8);
-    stopped.stop();
-    full.into_iter().chain([(stopped, Vec::new())]).collect()
-}
 
 #[test]
 fn pool_scope_handles_give_results_that_borrow() {

@@ -190,7 +190,7 @@ fn pool_f4_a_state_that_fails_is_named_in_the_first_line() {
         .unwrap();
     let error = pool.submit(7).unwrap_err();
     assert_eq!(error.to_string(), "a worker's state could not be made: unable to open database file");
-    assert_eq!(error.source().unwrap().to_string(), "unable to open database file");
+    assert!(error.source().is_none(), "the cause is in the text, and not once more behind it");
     assert!(format!("{error:?}").starts_with("StateFailed("));
     assert_eq!((error.refusal(), error.into_payload()), (Refusal::StateFailed, 7));
     let many = pool.submit_many(vec![1, 2]).unwrap_err();

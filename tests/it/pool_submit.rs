@@ -281,10 +281,8 @@ fn pool_012_each_refusal_has_an_error_of_its_own() {
         .build(|_: Held| {})
         .unwrap();
     let spawn_failed = unable.submit(Held::free(6)).unwrap_err();
-    assert_eq!(
-        spawn_failed.source().unwrap().to_string(),
-        io::Error::from(io::ErrorKind::WouldBlock).to_string()
-    );
+    assert!(spawn_failed.to_string().contains(&io::Error::from(io::ErrorKind::WouldBlock).to_string()));
+    assert!(spawn_failed.source().is_none(), "the cause is in the text");
 
     assert!(matches!(full, SubmitError::Full(Held { number: 1, .. })));
     assert!(matches!(timeout, SubmitError::Timeout(Held { number: 2, .. })));

@@ -427,7 +427,7 @@ fn fibonacci(pool: &TaskPool, number: u64) -> u64 {
 #[test]
 fn pool_f1_recursive_fork_and_join_ends_whatever_the_queue() {
     for workers in 1..=3 {
-        for queue in [0, 4, 1000] {
+        for queue in [0, 1, 4, 1000] {
             let pool = tasks(workers, queue);
             let handle = pool.clone();
             let root = pool.spawn(move || fibonacci(&handle, 12)).unwrap();

@@ -129,3 +129,20 @@ pub fn hold(pool: &TaskPool) -> Gate {
     pool.execute(move || held.pass()).unwrap();
     gate
 }
+
+/// Pools of which no worker comes to help, and what holds them: all busy, without and with a queue that is full, and
+/// stopped.
+pub fn without_help() -> Vec<(TaskPool, Vec<Gate>)> {
+    let full = [0, 1].map(|queue| {
+        let pool = tasks(2, queue);
+        let gates = vec![hold(&pool), hold(&pool)];
+        reaches(&pool, "two busy workers", |stats| stats.workers == 2 && stats.queued == 0);
+        for _ in 0..queue {
+            pool.execute(|| {}).unwrap();
+        }
+        (pool, gates)
+    });
+    let stopped = tasks(2, 8);
+    stopped.stop();
+    full.into_iter().chain([(stopped, Vec::new())]).collect()
+}

@@ -53,6 +53,15 @@ impl Held {
         Held { pool, numbers, gates, inside }
     }
 
+    /// In number 2, the first of its batch, of which 3 and 4 are left.
+    fn in_its_batch(ledger: &Arc<Ledger>) -> Self {
+        let held = Held::in_numbers(0..4, ledger);
+        held.open(0);
+        held.open(1);
+        held.reaches(2);
+        held
+    }
+
     fn open(&self, number: usize) {
         self.gates[number - self.numbers.start].open();
     }
@@ -74,10 +83,7 @@ impl Held {
 #[test]
 fn what_a_worker_took_along_counts_until_it_is_started() {
     explore("bound", AtMost(2), |ledger| {
-        let held = Held::in_numbers(0..4, ledger);
-        held.open(0);
-        held.open(1);
-        held.reaches(2);
+        let held = Held::in_its_batch(ledger);
         assert!(held.accepts(ledger) && held.accepts(ledger), "there are two places");
         assert!(!held.accepts(ledger), "what the worker took along counts");
         held.open(2);
@@ -109,10 +115,7 @@ fn submissions_meet_a_worker_with_a_batch() {
 #[test]
 fn nobody_overtakes_the_line_when_a_batch_is_taken_back() {
     explore("bound line", AtMost(1), |ledger| {
-        let held = Held::in_numbers(0..4, ledger);
-        held.open(0);
-        held.open(1);
-        held.reaches(2);
+        let held = Held::in_its_batch(ledger);
         accepted(&held.pool, ledger.payload());
         accepted(&held.pool, ledger.payload());
         let submitter = submitter(&held.pool, ledger, accepted);
@@ -133,10 +136,7 @@ fn nobody_overtakes_the_line_when_a_batch_is_taken_back() {
 #[test]
 fn broadcast_meets_a_batch() {
     explore("bound broadcast", AtMost(2), |ledger| {
-        let held = Held::in_numbers(0..4, ledger);
-        held.open(0);
-        held.open(1);
-        held.reaches(2);
+        let held = Held::in_its_batch(ledger);
         let run = loom::sync::Arc::new(AtomicUsize::new(0));
         let (told, inside) = (run.clone(), held.inside.clone());
         held.pool.broadcast(move |_| told.store(inside.load(Ordering::SeqCst), Ordering::SeqCst));

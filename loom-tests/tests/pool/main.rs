@@ -9,6 +9,7 @@
 //! has a recorded mutation of the source that it catches (`mutations/pool.txt`): a model that cannot fail proves
 //! nothing. `-- --nocapture` prints how many interleavings each explored.
 
+mod births;
 mod bound;
 mod broadcasts;
 mod cancelling;

@@ -9,6 +9,7 @@
 
 mod groups;
 mod handles;
+mod promises;
 mod scopes;
 mod shares;
 mod sleepers;

@@ -24,7 +24,6 @@ mod multipart;
 mod mutate;
 mod paths;
 mod plan;
-mod proxy_header;
 mod reference;
 mod replies;
 mod request;
@@ -50,7 +49,6 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("header_values", header_values::check),
     ("multipart", multipart::check),
     ("paths", paths::check),
-    ("proxy_header", proxy_header::check),
     ("request", request::check),
     ("response", response::check),
     ("uri", uri::check),

@@ -2,5 +2,3 @@
 
 #[path = "../../../../http/src/engine/dispatch/queue.rs"]
 pub(crate) mod queue;
-#[path = "../../../../http/src/engine/dispatch/reserve.rs"]
-pub(crate) mod reserve;
