@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use anthill_pool::{CancelToken, Refusal, SubmitError, WorkerPool, WorkerPoolBuilder};
-use anthill_tests::pool::{Blocked, Held, blocked, occupy, reaches, release, tasks};
+use anthill_tests::pool::{Blocked, Held, blocked, reaches, release, tasks};
 use anthill_tests::{Gate, PATIENCE, background, eventually, quiet_panics, within};
 
 /// What becomes of a worker's state.
@@ -50,6 +50,14 @@ fn of_workers(workers: usize, queue: usize) -> WorkerPoolBuilder<Held> {
     WorkerPool::builder().max_workers(workers).queue_capacity(queue)
 }
 
+/// Makes the first worker busy, however long it takes to come.
+fn busy_one(pool: &WorkerPool<Held>) -> Vec<Held> {
+    let held = Held::new(0);
+    pool.submit(held.clone()).unwrap();
+    eventually("it has its payload", || pool.stats().queued == 0);
+    vec![held]
+}
+
 /// A submission that has made a worker, which is making its state, and has given up.
 fn gives_up(pool: &WorkerPool<Held>) {
     let error = pool.submit_timeout(Held::free(0), Duration::from_millis(2)).unwrap_err();
@@ -84,7 +92,7 @@ fn pool_f2_one_payload_tried_again_and_again_makes_one_worker() {
 fn pool_f2_one_payload_beside_a_busy_worker_makes_one_worker() {
     let (pool, attempts, gate) =
         pool_of(of_workers(8, 0), |attempt| if attempt == 0 { State::Ready } else { State::Slow });
-    let busy = occupy(&pool, 1);
+    let busy = busy_one(&pool);
     for _ in 0..6 {
         gives_up(&pool);
         assert_eq!(pool.try_submit(Held::free(0)).unwrap_err().refusal(), Refusal::Full);
@@ -98,7 +106,7 @@ fn pool_f2_one_payload_beside_a_busy_worker_makes_one_worker() {
 fn pool_f2_payloads_in_turn_on_a_busy_worker_make_one_more() {
     let (pool, attempts, gate) =
         pool_of(of_workers(8, 0), |attempt| if attempt == 0 { State::Ready } else { State::Slow });
-    let mut running = occupy(&pool, 1).remove(0);
+    let mut running = busy_one(&pool).remove(0);
     for number in 1..=6 {
         let next = Held::new(number);
         let waiting = blocked(&pool, next.clone(), 1);
@@ -136,7 +144,7 @@ fn pool_f2_several_payloads_get_several_workers_and_no_more_than_they_are() {
 fn pool_f2_a_busy_worker_that_comes_free_serves_who_waits_for_a_slow_one() {
     let (pool, attempts, gate) =
         pool_of(of_workers(8, 0), |attempt| if attempt == 0 { State::Ready } else { State::Slow });
-    let busy = occupy(&pool, 1);
+    let busy = busy_one(&pool);
     gives_up(&pool);
     let waiting = blocked(&pool, Held::free(1), 1);
     release(&busy);
@@ -180,7 +188,7 @@ fn pool_f2_who_waits_in_line_for_a_worker_that_fails_gets_another_one() {
             _ => State::Ready,
         };
         let (pool, attempts, gate) = pool_of(of_workers(8, 0), plan);
-        let busy = occupy(&pool, 1);
+        let busy = busy_one(&pool);
         gives_up(&pool);
         let waiting = blocked(&pool, Held::free(1), 1);
         gate.open();
@@ -231,7 +239,7 @@ fn pool_f2_who_waits_in_line_gets_a_worker_in_place_of_one_that_lost_its_state()
 fn pool_f2_a_cap_that_is_raised_again_and_again_makes_one_worker_for_each_who_waits() {
     let (pool, attempts, gate) =
         pool_of(of_workers(1, 0), |attempt| if attempt == 0 { State::Ready } else { State::Slow });
-    let busy = occupy(&pool, 1);
+    let busy = busy_one(&pool);
     let waiting = blocked(&pool, Held::free(1), 1);
     for workers in 2..9 {
         pool.set_max_workers(workers).unwrap();
@@ -273,7 +281,7 @@ fn pool_f2_a_submission_in_line_tries_once_more_when_its_own_worker_fails() {
             _ => State::Fails,
         };
         let (pool, attempts, gate) = pool_of(of_workers(8, 0), plan);
-        let busy = occupy(&pool, 1);
+        let busy = busy_one(&pool);
         if fails_at_once {
             gate.open();
         }

@@ -44,10 +44,10 @@ impl Births {
 }
 
 impl<T> Core<T> {
-    /// True when a worker is on its way, its state perhaps still being made, for whom no payload waits yet. A worker that
-    /// asks does not count on itself.
+    /// True when a worker is on its way, its state perhaps still being made, or idle, for whom no payload waits yet. A worker
+    /// that asks does not count on itself.
     pub(super) fn counts_on_birth(&self, asks: impl Fn() -> Option<Sleeper>) -> bool {
-        if !self.births.have_state || self.roster.unborn() == 0 {
+        if !self.births.have_state {
             return false;
         }
         let itself = asks().is_some_and(|worker| worker.is_unborn_of(self.key()));
