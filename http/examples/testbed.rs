@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
 use anthill_http::{
-    Cookie, Error, HijackedConn, MinRate, Request, RequestConfig, RequestCtx, Server, ServerBuilder, form,
-    multipart,
+    Cookie, Error, HijackedConn, Listener, MinRate, Request, RequestConfig, RequestCtx, Server,
+    ServerBuilder, form, multipart,
 };
 
 /// How long a client may fall behind the rate that is asked for.
@@ -42,18 +42,18 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let server = arguments.server.build(answer)?;
     SERVER.set(server.clone()).map_err(|_| "started twice")?;
 
+    let listeners: Vec<Listener> = match &arguments.unix {
+        Some(path) => vec![Server::listen_unix(path, 0o666)?.into()],
+        None => server.listen_all(&*arguments.address)?.into_iter().map(Listener::from).collect(),
+    };
+    let of_proxies = arguments.speaks_proxy_protocol;
+    let listeners = listeners.into_iter().map(|listener| listener.proxy_protocol(of_proxies));
+    let running = server.start_all(listeners)?;
     match &arguments.unix {
-        Some(path) => {
-            let running = server.start_unix(Server::listen_unix(path, 0o666)?)?;
-            println!("listening on {path}");
-            running.run()?;
-        }
-        None => {
-            let running = server.start(&*arguments.address)?;
-            println!("listening on {}", running.local_addr());
-            running.run()?;
-        }
+        Some(path) => println!("listening on {path}"),
+        None => println!("listening on {}", running.local_addr()),
     }
+    running.run()?;
     Ok(())
 }
 
@@ -62,6 +62,7 @@ struct Arguments {
     unix: Option<String>,
     server: ServerBuilder,
     streams_all: bool,
+    speaks_proxy_protocol: bool,
 }
 
 impl Arguments {
@@ -71,6 +72,7 @@ impl Arguments {
             unix: None,
             server: Server::builder(),
             streams_all: false,
+            speaks_proxy_protocol: false,
         };
         let mut words = std::env::args().skip(1);
         while let Some(option) = words.next() {
@@ -81,6 +83,10 @@ impl Arguments {
                 "--reuse-port" => server.reuse_port(true),
                 // Buffers are given back between requests in any case.
                 "--reduce-memory-usage" => server,
+                "--proxy-protocol" => {
+                    arguments.speaks_proxy_protocol = true;
+                    server
+                }
                 "--stream-request-body" => {
                     arguments.streams_all = true;
                     server
@@ -444,7 +450,7 @@ fn stats(ctx: &mut RequestCtx) {
     let _ = write!(
         json,
         "{{\"open_connections\":{},\"accepted_connections\":{},\"requests\":{},\"rejected\":{{\"concurrency\":{},\
-         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{}}},",
+         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{},\"proxy_header\":{}}},",
         stats.open_connections,
         stats.accepted_connections,
         stats.requests,
@@ -456,6 +462,7 @@ fn stats(ctx: &mut RequestCtx) {
         rejections.malformed,
         rejections.turned_away,
         rejections.abandoned,
+        rejections.proxy_header,
     );
     if let Some(workers) = stats.workers {
         let _ = write!(

@@ -50,7 +50,7 @@
 //!   [`cookie`].
 //! - What operators see: [`ServerBuilder::on_complete`], [`AccessLog`], [`ServerBuilder::conn_state`],
 //!   [`ServerBuilder::error_handler`].
-//! - Tests without a socket: [`RequestCtx::for_request`].
+//! - Tests without a socket: [`RequestCtx::for_request`], [`InMemoryListener`].
 //! - What is refused and why, form by form: [`strictness`].
 //! - What is called otherwise in fasthttp: [`coming_from`].
 //!
@@ -72,7 +72,8 @@
 //! - Behind a proxy that asks for readiness set [`shutdown_delay`](ServerBuilder::shutdown_delay), and answer it by
 //!   [`RequestCtx::is_ready`]. Handlers that take long ask [`RequestCtx::is_stopping`], or wait by
 //!   [`RequestCtx::stop_signal`].
-//! - Behind a proxy, addresses are the proxy's, unless you say whom to believe: [`ServerBuilder::trusted_proxies`].
+//! - Behind a proxy, addresses are the proxy's, unless you say whom to believe: [`ServerBuilder::trusted_proxies`] for
+//!   what proxies add to requests, [`Listener::proxy_protocol`] for those that pass on connections.
 //! - Clients that stop, or trickle, are given up by the timeouts, [`min_body_rate`](ServerBuilder::min_body_rate) and
 //!   [`min_response_rate`](ServerBuilder::min_response_rate). Bodies that are conversations need others
 //!   ([`header_received`](ServerBuilder::header_received)); [`events`] do not.
@@ -96,6 +97,7 @@
 //! # Features
 //!
 //! - `signals`, on unless it is left out: [`run`], on Unix.
+//! - `systemd`: [`Server::inherited_listeners`], on Unix.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
@@ -127,6 +129,7 @@ pub use ctx::{
     ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, PeerCredentials, RequestCtx,
     StatusError, TimeLimit, UserKey, timeout,
 };
+pub use engine::accept::in_memory::InMemoryListener;
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;
 pub use message::request::{Request, RequestError};
@@ -143,17 +146,20 @@ pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]
 pub use server::run;
 pub use server::{
-    ConnectionCounts, GivenUp, Probe, RunningServer, Server, ServerStats, ShutdownError, listen_and_serve,
+    ConnectionCounts, GivenUp, Listener, Probe, RunningServer, Server, ServerStats, ShutdownError,
+    listen_and_serve,
 };
 #[cfg(unix)]
 pub use server::{UnixAccess, UnixSocket};
 pub use stop::{StopHook, StopSignal};
+pub use util::html::html_escape;
 pub use values::args::{ArgError, Args};
 pub use values::cookie::Cookie;
 pub use values::headers::Headers;
 pub use values::uri::Uri;
 pub use values::version::Version;
 pub use values::{form, header, multipart};
+pub use wire::in_memory::InMemoryStream;
 pub use wire::pace::MinRate;
 
 /// Bodies in pieces: how a request's is read and a response's is written, and how content codings are undone.

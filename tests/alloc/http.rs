@@ -4,16 +4,17 @@
 //! count. As everywhere here a window of many requests must be free of allocations, and all windows together may have
 //! but a handful.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_http::body::ContentDecoder;
 use anthill_http::cookie::RequestCookies;
 use anthill_http::form::{self, Form};
-use anthill_http::header::{AcceptEncoding, ByteRanges};
+use anthill_http::header::{AcceptEncoding, ByteRanges, Validators};
 use anthill_http::multipart::{Boundary, Limits, Multipart};
-use anthill_http::{Request, RequestCtx, Server, ServerBuilder};
+use anthill_http::{Request, RequestConfig, RequestCtx, Server, ServerBuilder, Uri};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;
@@ -34,7 +35,18 @@ fn assert_no_allocations(
     replies: usize,
     handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
 ) {
-    let running = Running::new(move |ctx| {
+    assert_no_allocations_with(Server::builder(), meter, request, replies, handler);
+}
+
+/// The same with these options.
+fn assert_no_allocations_with(
+    options: ServerBuilder,
+    meter: &'static Meter,
+    request: &'static str,
+    replies: usize,
+    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+) {
+    let running = Running::with(options, move |ctx| {
         enroll(meter);
         handler(ctx);
     });
@@ -74,6 +86,108 @@ fn no_allocation_per_keep_alive_request_with_a_cookie() {
         ctx.response.append_header("Set-Cookie", "c=3");
         ctx.set_body("<p>a small page</p>");
     });
+}
+
+/// What an operator of a server behind a proxy sets: a hook on the head, trusted proxies, limits, and those that answer what is
+/// refused and what panics. None of it takes memory for a request. (Who is told of completed requests gets copies of them.)
+#[test]
+fn no_allocation_per_request_with_what_operators_use() {
+    static METER: Meter = AtomicUsize::new(0);
+    let request = "GET /users/42?q=ants&p=1 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: test/1.0\r\nAccept: text/html, */*;q=0.1\r\n\
+                   Accept-Encoding: gzip, br\r\nCookie: sid=abc; lang=en\r\nReferer: http://shop.example/\r\n\
+                   X-Forwarded-For: 203.0.113.7, 127.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n\
+                   If-None-Match: \"v1\"\r\n\r\n";
+    let options = Server::builder()
+        .trusted_proxies(["127.0.0.0/8", "::1"])
+        .max_conns_per_ip(10)
+        .header_received(|request| match request.path() {
+            "/big" => RequestConfig::new().max_request_body_size(1 << 20),
+            _ => RequestConfig::new(),
+        })
+        .error_handler(|_, _| {})
+        .panic_handler(|_, _| {});
+    assert_no_allocations_with(options, &METER, request, 1, |ctx| {
+        ctx.set_route("/users/{id}");
+        assert_eq!((ctx.scheme(), ctx.host()), ("https", &b"shop.example"[..]));
+        assert_eq!(ctx.remote_addr().ip(), IpAddr::from([203, 0, 113, 7]));
+        assert!(ctx.request.accepts_encoding("gzip"));
+        assert!(ctx.time_left().is_none() && !ctx.is_stopping());
+        assert!(ctx.precondition_met(&Validators::new().etag("\"v2\"")));
+        assert_eq!(ctx.request.query_args().count(), 2);
+        ctx.set_content_type("text/html");
+        ctx.response.set_header("ETag", "\"v2\"");
+        ctx.set_body("<p>a page");
+    });
+}
+
+/// As many fields as a browser behind two proxies sends, and then some.
+#[test]
+fn no_allocation_per_request_with_many_fields() {
+    static METER: Meter = AtomicUsize::new(0);
+    static REQUEST: OnceLock<String> = OnceLock::new();
+    let request = REQUEST.get_or_init(|| {
+        let fields: String = (0..100).map(|number| format!("X-Field-{number}: value {number}\r\n")).collect();
+        format!("GET /a%20path/../x?y HTTP/1.1\r\nHost: h\r\n{fields}\r\n")
+    });
+    assert_no_allocations(&METER, request, 1, |ctx| {
+        assert_eq!(ctx.request.headers().iter().count(), 101);
+        assert_eq!(ctx.header("x-field-99"), Some(&b"value 99"[..]));
+        assert_eq!(ctx.path(), "/x");
+    });
+}
+
+/// Answers beside the plain one.
+#[test]
+fn no_allocation_per_short_answer() {
+    static METER: Meter = AtomicUsize::new(0);
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let request = "GET /a HTTP/1.1\r\nHost: h\r\n\r\nHEAD /b HTTP/1.1\r\nHost: h\r\nRange: bytes=0-1\r\n\r\n";
+    let running = Running::new(|ctx| {
+        enroll(&METER);
+        match TURN.fetch_add(1, Ordering::Relaxed) % 5 {
+            0 => ctx.not_found(),
+            1 => ctx.not_modified(),
+            2 => ctx.error("no", 400),
+            3 => ctx.response.set_body_static(b"static"),
+            _ => ctx.success("text/plain", "fine"),
+        }
+    });
+    let mut client: Client = running.client();
+    let counts: Vec<usize> = within("requests window after window", move || {
+        let mut run = |requests: usize| {
+            for _ in 0..requests {
+                client.send(request);
+                let (get, head) = (client.response().status, client.response_to_head().status);
+                assert!([get, head].iter().all(|status| [200, 304, 400, 404].contains(status)));
+            }
+            METER.load(Ordering::Relaxed)
+        };
+        run(WINDOW / 10);
+        (0..WINDOWS).map(|_| run(0).abs_diff(run(WINDOW / 2))).collect()
+    });
+    assert!(counts.contains(&0), "allocations in each window: {counts:?}");
+}
+
+#[test]
+fn no_allocation_per_uri_that_is_parsed_into_one_that_is_there() {
+    let mut uri = Uri::new();
+    let texts = [
+        "http://user:pass@example.org:8080/a/b/../c%20d?x=1&y=2#part",
+        "https://[::1]/",
+        "http://h/a/./b//c",
+        "http://example.org?only=query",
+    ];
+    let mut parse = || {
+        for text in texts {
+            uri.assign(text).expect("a URI");
+            assert!(!uri.path().is_empty() && !uri.host().is_empty());
+            uri.assign_with_host("other.example", "/path?a=b").expect("a target");
+            assert_eq!((uri.path(), uri.query()), ("/path", &b"a=b"[..]));
+        }
+    };
+    // Until it has its size.
+    parse();
+    assert_eq!(bytes_asked_for(|| (0..1000).for_each(|_| parse())), 0);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn a_port_is_shared_only_by_those_who_say_so() {
     let error = sharing.listen_all(alone.local_addr().expect("it listens")).expect_err("it is not shared");
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
     assert!(error.to_string().contains("does not share its port"), "{error}");
-    assert!(sharing.serve_all(Vec::new()).is_err());
+    assert!(sharing.serve_all(Vec::<TcpListener>::new()).is_err());
     assert!(sharing.stats().workers.is_none(), "nothing was started for nothing");
 }
 

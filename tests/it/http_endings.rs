@@ -138,6 +138,7 @@ fn a_request_whose_context_was_kept_is_told_of() {
             assert!(client.rest().is_ok_and(|rest| rest.is_empty()));
             assert_eq!(notes.take(1), [" 500 context kept"], "{request}");
         }
+        assert_eq!(driven.running().server().stats().requests, 0, "none was answered");
     });
 }
 

@@ -15,7 +15,7 @@ use anthill_http::multipart::{self, Boundary, Malformed, Multipart, MultipartWri
 use anthill_http::{Headers, RequestCtx};
 use anthill_tests::client::{Client, get};
 use anthill_tests::forms::{MULTIPART, URLENCODED};
-use anthill_tests::server::Running;
+use anthill_tests::server::{Running, skip};
 use proptest::prelude::*;
 
 /// A form as browsers send it: a value, a value without text, two files of one field, a file that was not chosen.
@@ -260,6 +260,48 @@ fn frm_02_ambiguous_bodies_are_refused() {
     }
 }
 
+/// What cannot be confused is read, however it is written; `http/STRICTNESS.md` has the list.
+#[test]
+fn frm_02_one_odd_parameter_does_not_cost_the_form() {
+    for (sent, expected) in [
+        ("filename*=iso-8859-1''%A3%20rates", "\u{a3} rates"),
+        ("filename*=utf-8'en'%E2%82%AC", "\u{20ac}"),
+        ("filename*=broken", ""),
+        ("filename*=broken; filename=plain", "plain"),
+        ("filename=two words.txt", "two words.txt"),
+        ("filename = \"b.txt\"", "b.txt"),
+        ("filename=\"c.txt\" ; x=; y = z w", "c.txt"),
+    ] {
+        let body = SMALL_FORM.replace("filename=f", sent);
+        for content_type in
+            [MULTIPART, "multipart/form-data; charset=; boundary=sep", "multipart/form-data; boundary = sep"]
+        {
+            let form = Form::read(content_type, body.as_bytes()).expect(sent);
+            assert_eq!((form.values().len(), form.files().len()), (1, 1), "{sent:?}");
+            assert_eq!(form.file("f").expect("a file").file_name(), expected, "{sent:?}");
+        }
+    }
+    // A form's field for a file of which none was chosen.
+    for sent in ["filename=", "filename=\"\"", "filename*="] {
+        let body = SMALL_FORM.replace("filename=f", sent);
+        let form = Form::read(MULTIPART, body.as_bytes()).expect(sent);
+        assert_eq!((form.values().len(), form.files().len()), (2, 0), "{sent:?}");
+    }
+    for bad in [
+        "filename",
+        "filename=a; filename=b",
+        "filename=\"a",
+        "filename=\"a\"b",
+        "filename=a\"b\"",
+        "file name=a",
+        "=a",
+    ] {
+        let body = SMALL_FORM.replace("filename=f", bad);
+        let error = Form::read(MULTIPART, body.as_bytes()).expect_err(bad);
+        assert!(matches!(error, Error::Malformed(Malformed::Disposition)), "{bad:?}: {error:?}");
+    }
+}
+
 #[test]
 fn frm_02_a_file_name_that_names_no_file_is_a_file_s_all_the_same() {
     for file_name in ["..", ".", "dir/"] {
@@ -292,6 +334,125 @@ fn noise(length: usize) -> Vec<u8> {
         (state >> 24) as u8
     };
     (0..length).map(|_| next()).collect()
+}
+
+/// A form with so many files of that content.
+fn files(count: usize, content: &[u8]) -> Vec<u8> {
+    let boundary = Boundary::new("sep").expect("a boundary");
+    let mut writer = MultipartWriter::new(Vec::new(), &boundary);
+    for number in 0..count {
+        let content = [content, &[number as u8]].concat();
+        writer
+            .file(&number.to_string(), "f.bin", "application/octet-stream", &content[..])
+            .expect("a vector");
+    }
+    writer.finish().expect("a vector")
+}
+
+/// Whether temporary files there are without a name from the beginning, so that they can get one.
+#[cfg(target_os = "linux")]
+fn has_unnamed_files(folder: &std::path::Path) -> bool {
+    use std::os::fd::AsRawFd;
+    let file = tempfile::tempfile_in(folder).expect("a file");
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("a link");
+    link.to_string_lossy().contains("/#")
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn frm_03_a_file_with_a_temporary_file_to_itself_is_persisted_without_a_copy() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    if !has_unnamed_files(folder.path()) {
+        return skip("temporary files have names here");
+    }
+    let content = noise(100_000);
+    // How many files there are, how many may have a temporary file of their own, and which of them have one to themselves.
+    for (count, own_files, alone) in [
+        (1, 0, &[true][..]),
+        (2, 0, &[false, false]),
+        (4, 2, &[true, true, false, false]),
+        (3, 2, &[true, true, true]),
+        (2, 9, &[true, true]),
+    ] {
+        let options = Form::options().max_memory_bytes(0).temp_dir(folder.path()).own_files(own_files);
+        let form = options.read(MULTIPART, &files(count, &content)[..]).expect("a form");
+        for (number, is_alone) in alone.iter().enumerate() {
+            let (expected, file) =
+                ([&content[..], &[number as u8]].concat(), form.file(&number.to_string()).expect("a file"));
+            let paths = ["one", "other"]
+                .map(|name| folder.path().join(format!("{count}-{own_files}-{number}-{name}")));
+            let inodes = paths.clone().map(|path| {
+                assert_eq!(file.persist(&path).expect("a place for it"), expected.len() as u64);
+                assert_eq!(std::fs::read(&path).expect("a file"), expected);
+                std::fs::metadata(&path).expect("a file").ino()
+            });
+            assert_eq!(
+                inodes[0] == inodes[1],
+                *is_alone,
+                "file {number} of {count}, {own_files} of their own"
+            );
+            // Nothing is overwritten, whatever lies there.
+            std::fs::write(&paths[1], "other").expect("a file");
+            let refused = file.persist(&paths[1]).expect_err("it is there");
+            assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+            assert_eq!(std::fs::read(&paths[1]).expect("a file"), b"other");
+        }
+        drop(form);
+        let first = std::fs::read(folder.path().join(format!("{count}-{own_files}-0-one"))).expect("a file");
+        // What has the name is the content itself.
+        assert_eq!(first == b"other", alone[0], "it is there when the form is gone");
+    }
+    let left = std::fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(left, 2 * (1 + 2 + 4 + 3 + 2), "nothing but what was persisted");
+}
+
+#[test]
+fn frm_03_what_cannot_be_linked_is_copied_and_what_cannot_be_copied_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let content = noise(100_000);
+    let read = |memory_bytes: usize| {
+        let options = Form::options().max_memory_bytes(memory_bytes).temp_dir(folder.path()).own_files(1);
+        options.read(MULTIPART, &files(1, &content)[..]).expect("a form")
+    };
+    let expected = [&content[..], &[0]].concat();
+    let path = folder.path().join("in-memory");
+    read(1 << 20).file("0").expect("a file").persist(&path).expect("a place for it");
+    assert_eq!(std::fs::read(&path).expect("a file"), expected);
+    // Mostly another file system.
+    if let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") {
+        let path = elsewhere.path().join("copied");
+        read(0).file("0").expect("a file").persist(&path).expect("a place for it");
+        assert_eq!(std::fs::read(&path).expect("a file"), expected);
+    }
+    for memory_bytes in [0, 1 << 20] {
+        let form = read(memory_bytes);
+        let nowhere = folder.path().join("no-such-folder/file");
+        let refused = form.file("0").expect("a file").persist(&nowhere).expect_err("no such folder");
+        assert_eq!(refused.kind(), std::io::ErrorKind::NotFound);
+        let refused = form.file("0").expect("a file").persist(folder.path()).expect_err("a folder");
+        assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+}
+
+/// Root may write anywhere, so this runs as somebody else.
+#[test]
+#[cfg(target_os = "linux")]
+fn frm_03_where_nothing_may_be_written_persisting_says_so() {
+    const NAME: &str = "http_forms::frm_03_where_nothing_may_be_written_persisting_says_so";
+    let is_run = anthill_tests::processes::apart_without_privileges(NAME, || {
+        for memory_bytes in [0, 1 << 20] {
+            let options = Form::options().max_memory_bytes(memory_bytes);
+            let form = options.read(MULTIPART, &files(1, b"content")[..]).expect("a form");
+            let refused =
+                form.file("0").expect("a file").persist("/anthill-may-not").expect_err("no permission");
+            assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied, "{refused}");
+        }
+    });
+    if !is_run {
+        skip("this process cannot become another user");
+    }
 }
 
 #[test]

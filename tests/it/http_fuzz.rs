@@ -40,6 +40,7 @@ entries! {
     par_17_header_values header_values
     par_17_multipart multipart
     par_17_paths paths
+    par_17_proxy_header proxy_header
     par_17_request request
     par_17_response response
     par_17_uri uri

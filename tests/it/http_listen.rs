@@ -124,7 +124,7 @@ fn errors_of_addresses_say_what_to_do() {
     let none: &[SocketAddr] = &[];
     let none = server(Server::builder()).listen_all(none);
     says(none.expect_err("nothing to listen on"), &["names no address to listen on"]);
-    let nothing = server(Server::builder()).serve_all(Vec::new());
+    let nothing = server(Server::builder()).serve_all(Vec::<TcpListener>::new());
     says(nothing.expect_err("nothing to serve"), &["there is no listener to serve"]);
 }
 

@@ -382,7 +382,7 @@ fn cky_01_cookies_of_a_response() {
     response.set_cookie(Cookie::new("a", "1").set_path("/x"));
     response.append_header("Set-Cookie", "b=2; HttpOnly");
     response.append_header("Set-Cookie", "a=again");
-    response.append_header("Set-Cookie", "broken=\"");
+    response.append_header("Set-Cookie", "broken=a\tb");
     response.set_cookie(&Cookie::new("a", "3"));
     let lines = |response: &Response| -> Vec<String> {
         response
@@ -393,7 +393,7 @@ fn cky_01_cookies_of_a_response() {
     };
     assert_eq!(
         lines(&response),
-        ["a=3", "b=2; HttpOnly", "broken=\""],
+        ["a=3", "b=2; HttpOnly", "broken=a\tb"],
         "one of a name, in the place of the first"
     );
     let found: Vec<_> = response.cookies().collect();
@@ -427,7 +427,7 @@ fn cky_01_cookies_of_a_response() {
 #[test]
 fn cky_03_a_request_s_cookies_are_changed_in_place() {
     let (mut request, _) = Request::parse(
-        b"GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; b = \"x\" ;bare\r\nX: y\r\ncookie: a=2; bad=\"; c==\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; b = \"x\" ;bare\r\nX: y\r\ncookie: a=2; bad=x\ty; c==\r\n\r\n",
     )
     .expect("a request")
     .expect("all of it");
@@ -512,7 +512,7 @@ fn errors_are_told_apart_without_their_texts() {
     assert_eq!(Uri::parse("http://[::1").err(), Some(UriError::Ipv6));
     // ErrNoCookies, ErrInvalidCookieValue
     assert_eq!(Cookie::parse(""), Err(CookieError::Empty));
-    assert_eq!(Cookie::parse("a=\""), Err(CookieError::InvalidValue));
+    assert_eq!(Cookie::parse("a=b\tc"), Err(CookieError::InvalidValue));
     // ErrMissingFile, ErrNoMultipartForm, ErrContentEncodingUnsupported
     let mut request = Request::new("POST", "/").expect("a request");
     let kind = |request: &Request| FormType::of(request.content_type().unwrap_or_default());

@@ -535,7 +535,8 @@ fn wp_03_workers_that_a_burst_needed_are_let_go() {
     for client in &mut clients {
         assert_eq!(client.response().status, 200);
     }
-    running.reaches("the drivers are left", |stats| workers(stats) == 2);
+    // Of the latter there are two for each shard.
+    running.reaches("the drivers are left, and those in reserve", |stats| workers(stats) == 2 + 4);
     assert_eq!(clients[0].get("/").status, 200);
 }
 

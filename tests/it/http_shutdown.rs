@@ -387,7 +387,7 @@ fn a_running_server_is_ended_by_whoever_has_a_handle() {
     let shutdown = background(move || stopping.shutdown(PATIENCE));
     running.join().unwrap();
     shutdown.outcome("shutting down").unwrap();
-    assert!(server.start_all(Vec::new()).is_err());
+    assert!(server.start_all(Vec::<std::net::TcpListener>::new()).is_err());
 }
 
 #[test]

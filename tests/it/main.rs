@@ -10,11 +10,13 @@ mod http_body;
 mod http_call;
 mod http_clients;
 mod http_conn;
+mod http_conversions;
 mod http_convert;
 mod http_cookies;
 mod http_corpus;
 mod http_ctx;
 mod http_dates;
+mod http_differential;
 mod http_endings;
 mod http_events;
 mod http_events_many;
@@ -30,17 +32,22 @@ mod http_headers;
 mod http_hijack;
 mod http_hints;
 mod http_hooks;
+mod http_in_memory;
 mod http_injection;
 mod http_kept;
 mod http_limits;
 #[cfg(target_os = "linux")]
 mod http_listen;
+mod http_listeners;
 mod http_messages;
 mod http_observed;
+mod http_options;
 mod http_panics;
 mod http_parse;
+mod http_preconditions;
 #[cfg(unix)]
 mod http_proxies;
+mod http_proxy_protocol;
 mod http_rates;
 mod http_refusals;
 mod http_regress;
@@ -54,6 +61,9 @@ mod http_slow_readers;
 mod http_soak;
 mod http_stream_conns;
 mod http_streams;
+mod http_systemd;
+#[cfg(target_os = "linux")]
+mod http_threads;
 mod http_timed;
 mod http_timeouts;
 #[cfg(target_os = "linux")]

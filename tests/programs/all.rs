@@ -20,8 +20,8 @@ const LISTENING: [&str; 9] = [
     "metrics",
     "timeout",
 ];
-/// Those that do not, or write a file besides, and the application that outside suites drive.
-const OTHERS: [&str; 3] = ["state", "testbed", "unix-socket"];
+/// Those that do not, or write a file besides, or are given their sockets, and the application that outside suites drive.
+const OTHERS: [&str; 4] = ["state", "systemd-socket", "testbed", "unix-socket"];
 
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

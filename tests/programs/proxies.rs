@@ -19,7 +19,6 @@ use anthill_tests::examples::Example;
 use anthill_tests::server::skip;
 use anthill_tests::{Background, background, eventually};
 use socket2::{Domain, Socket, Type};
-use tempfile::TempDir;
 
 /// Longer than HAProxy takes to ask ten times.
 const DELAY_MS: &str = "1000";
@@ -32,6 +31,16 @@ const SOME: u64 = 100;
 enum Way {
     Tcp,
     Unix,
+}
+
+/// How HAProxy says who the client is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// By `X-Forwarded-For`.
+    Field,
+    /// By the PROXY protocol, of version 1 or 2.
+    ProxyV1,
+    ProxyV2,
 }
 
 /// A proxy that runs; killed with this.
@@ -51,6 +60,8 @@ impl Drop for Proxy {
 struct Place {
     name: &'static str,
     way: Way,
+    /// The testbed's, besides those that all have.
+    options: &'static [&'static str],
     port: u16,
     path: PathBuf,
 }
@@ -65,7 +76,7 @@ impl Place {
         };
         let options = ["--name", self.name, "--shutdown-delay-ms", DELAY_MS];
         let trusts = ["--trusted-proxies", "127.0.0.1,unix"];
-        Example::launch("testbed", &[&place[..], &options, &trusts].concat(), &[]).listening()
+        Example::launch("testbed", &[&place[..], &options, &trusts, self.options].concat(), &[]).listening()
     }
 }
 
@@ -74,8 +85,8 @@ fn free_port() -> u16 {
     free.local_addr().expect("it listens").port()
 }
 
-fn places(folder: &Path, way: Way) -> [Place; 2] {
-    ["a", "b"].map(|name| Place { name, way, port: free_port(), path: folder.join(name) })
+fn places(folder: &Path, way: Way, options: &'static [&'static str]) -> [Place; 2] {
+    ["a", "b"].map(|name| Place { name, way, options, port: free_port(), path: folder.join(name) })
 }
 
 /// Starts a proxy and waits until it answers; `None` when it is not installed.
@@ -134,7 +145,12 @@ fn nginx(folder: &Path, places: &[Place; 2]) -> Option<Proxy> {
     start_proxy("nginx", &["-p", folder, "-c", file, "-e", "stderr"], port)
 }
 
-fn haproxy(folder: &Path, places: &[Place; 2], options: &str) -> Option<Proxy> {
+fn haproxy(folder: &Path, places: &[Place; 2], told: Told) -> Option<Proxy> {
+    let (forwards, options) = match told {
+        Told::Field => ("option forwardfor", ""),
+        Told::ProxyV1 => ("", "send-proxy check-send-proxy"),
+        Told::ProxyV2 => ("", "send-proxy-v2 check-send-proxy"),
+    };
     let port = free_port();
     let servers = places.iter().map(|place| match place.way {
         Way::Tcp => format!("server {} 127.0.0.1:{}\n", place.name, place.port),
@@ -152,7 +168,7 @@ fn haproxy(folder: &Path, places: &[Place; 2], options: &str) -> Option<Proxy> {
             default_backend servers
         backend servers
             balance roundrobin
-            option forwardfor
+            {forwards}
             option httpchk GET /readyz
             http-check send ver HTTP/1.1 hdr Host checks
             default-server check inter 100ms fall 1 rise 1 {options}
@@ -251,8 +267,8 @@ fn remote(client: &mut Client) -> SocketAddr {
 }
 
 fn through_nginx(way: Way) {
-    let folder: TempDir = tempfile::tempdir().expect("a folder");
-    let places = places(folder.path(), way);
+    let folder = tempfile::tempdir().expect("a folder");
+    let places = places(folder.path(), way, &[]);
     let running = [places[0].start(), places[1].start()];
     let Some(proxy) = nginx(folder.path(), &places) else { return };
     let (mut client, own) = from_elsewhere(&proxy);
@@ -260,13 +276,17 @@ fn through_nginx(way: Way) {
     replace_both(&proxy, &places, running, false);
 }
 
-fn through_haproxy(way: Way, options: &str) {
+fn through_haproxy(way: Way, told: Told) {
     let folder = tempfile::tempdir().expect("a folder");
-    let places = places(folder.path(), way);
+    let options: &[&str] = if told == Told::Field { &[] } else { &["--proxy-protocol"] };
+    let places = places(folder.path(), way, options);
     let running = [places[0].start(), places[1].start()];
-    let Some(proxy) = haproxy(folder.path(), &places, options) else { return };
+    let Some(proxy) = haproxy(folder.path(), &places, told) else { return };
     let (mut client, own) = from_elsewhere(&proxy);
-    assert_eq!(remote(&mut client).ip(), own.ip());
+    let seen = remote(&mut client);
+    // The field has no port.
+    let expected = if told == Told::Field { SocketAddr::new(own.ip(), seen.port()) } else { own };
+    assert_eq!(seen, expected);
     replace_both(&proxy, &places, running, true);
 }
 
@@ -282,10 +302,22 @@ fn nginx_loses_no_request_over_unix_sockets() {
 
 #[test]
 fn haproxy_loses_no_request_over_tcp() {
-    through_haproxy(Way::Tcp, "");
+    through_haproxy(Way::Tcp, Told::Field);
 }
 
 #[test]
 fn haproxy_loses_no_request_over_unix_sockets() {
-    through_haproxy(Way::Unix, "");
+    through_haproxy(Way::Unix, Told::Field);
+}
+
+#[test]
+fn haproxy_loses_no_request_by_the_proxy_protocol() {
+    for told in [Told::ProxyV1, Told::ProxyV2] {
+        through_haproxy(Way::Tcp, told);
+    }
+}
+
+#[test]
+fn haproxy_loses_no_request_by_the_proxy_protocol_over_unix_sockets() {
+    through_haproxy(Way::Unix, Told::ProxyV2);
 }

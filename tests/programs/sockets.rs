@@ -1,12 +1,16 @@
 //! Examples of other sockets, and of other protocols on them.
 
 use std::io::{self, Read};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::{Command, Stdio};
 use std::{fs, str};
 
-use anthill_tests::client::Client;
-use anthill_tests::examples::Example;
+use anthill_tests::client::{Client, SOCKET_LIMIT};
+use anthill_tests::examples::{Example, program};
+use anthill_tests::processes::signal;
 
 #[test]
 fn unix_socket_serves_whom_its_mode_lets_in_and_leaves_nothing_behind() {
@@ -48,6 +52,42 @@ fn unix_socket_serves_whom_its_mode_lets_in_and_leaves_nothing_behind() {
     let mut client = Client::over(UnixStream::connect(&path).expect("somebody listens"));
     assert_eq!(client.get("/").status, 200);
     last.end();
+}
+
+/// Its socket is there before it is, as systemd has it.
+#[test]
+fn systemd_socket_serves_what_it_is_given_and_says_when() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manager_path = folder.path().join("manager");
+    let manager = UnixDatagram::bind(&manager_path).expect("a free path");
+    manager.set_read_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+    let told = || {
+        let mut room = [0; 256];
+        let count = manager.recv(&mut room).expect("a notification");
+        String::from_utf8_lossy(&room[..count]).into_owned()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it listens");
+    let mut early = Client::connect(address);
+    early.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+
+    let script = "exec 3<&0 0</dev/null; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$0\"";
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(script).arg(program("systemd-socket")).env("NOTIFY_SOCKET", &manager_path);
+    let mut child =
+        command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()).spawn().expect("sh");
+    assert_eq!(told(), format!("READY=1\nSTATUS=listening on {address}\n"));
+    assert_eq!(early.response().text(), "hello\n");
+    assert_eq!(Client::connect(address).get("/").text(), "hello\n");
+    signal(child.id(), "TERM");
+    assert!(told().starts_with("STOPPING=1\n"));
+    assert_eq!(child.wait().expect("our child").code(), Some(0));
+
+    let alone = Example::launch("systemd-socket", &[], &[]).outcome();
+    assert_eq!(alone.code, Some(1));
+    let expected =
+        "systemd-socket: no listening sockets were inherited: LISTEN_FDS is not set; start the program by";
+    assert!(alone.stderr.starts_with(expected), "{}", alone.stderr);
 }
 
 #[test]

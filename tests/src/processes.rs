@@ -1,9 +1,9 @@
 //! Tests that measure their process, or see it die, and so have one of their own.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{self, Child, Command, Output, Stdio};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use crate::{LONG_PATIENCE, background, eventually};
 
@@ -145,6 +145,64 @@ impl Drop for ServingApart {
 pub fn signal(process: u32, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status();
     assert!(sent.expect("a command").success(), "no process {process}");
+}
+
+/// Decides whether the system gives this process threads. No process can be started while it does not, so those that change
+/// it are started before. It binds no process of root's.
+#[derive(Debug)]
+pub struct ThreadLimit {
+    forbids: Child,
+    allows: Child,
+}
+
+impl ThreadLimit {
+    /// Threads are given still.
+    ///
+    /// # Panics
+    /// When the system has no limit of that kind.
+    pub fn new() -> Self {
+        let process = process::id();
+        let said = Command::new("prlimit")
+            .args(["--raw", "--noheadings", "--output=SOFT", "--nproc", &format!("--pid={process}")])
+            .output()
+            .expect("a command");
+        let limit = String::from_utf8(said.stdout).expect("text");
+        let change = |limit: &str| {
+            let script = format!("read go && exec prlimit --pid={process} --nproc={limit}:");
+            Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().expect("a process")
+        };
+        ThreadLimit { forbids: change("1"), allows: change(limit.trim()) }
+    }
+
+    /// From now on no thread is given.
+    ///
+    /// # Panics
+    /// When some are given still.
+    pub fn forbid(&mut self) {
+        go(&mut self.forbids);
+        assert!(thread::Builder::new().spawn(|| {}).is_err(), "threads are given still");
+    }
+
+    /// From now on they are given again.
+    ///
+    /// # Panics
+    /// When none is.
+    pub fn allow(&mut self) {
+        go(&mut self.allows);
+        thread::Builder::new().spawn(|| {}).expect("threads are given").join().expect("it does nothing");
+    }
+}
+
+impl Default for ThreadLimit {
+    fn default() -> Self {
+        ThreadLimit::new()
+    }
+}
+
+/// Has a process that waits for a line go on, and waits for its end.
+fn go(process: &mut Child) {
+    process.stdin.take().expect("it goes on once").write_all(b"\n").expect("it waits");
+    assert!(process.wait().expect("our child").success(), "the limit cannot be changed");
 }
 
 #[track_caller]

@@ -35,6 +35,7 @@ pub struct ConnOptions {
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) is_tls: bool,
+    pub(crate) awaits_proxy_header: bool,
     pub(crate) interrupt: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -62,6 +63,14 @@ impl ConnOptions {
         self
     }
 
+    /// Says whether the stream begins with a header of the PROXY protocol, which names the client; no when not set. See
+    /// [`Listener::proxy_protocol`](crate::Listener::proxy_protocol): the address that was given here is the proxy's then,
+    /// and the stream's own timeouts apply.
+    pub fn proxy_protocol(mut self, is_spoken: bool) -> Self {
+        self.awaits_proxy_header = is_spoken;
+        self
+    }
+
     /// Called by a [`shutdown`](crate::Server::shutdown) while the connection waits between two requests, from the
     /// thread that shuts down. It must make the read of the stream that is under way, or about to begin, return 0 or an
     /// error other than [`Interrupted`](std::io::ErrorKind::Interrupted), and must not block.
@@ -79,6 +88,7 @@ impl fmt::Debug for ConnOptions {
             .field("remote_addr", &self.remote_addr)
             .field("local_addr", &self.local_addr)
             .field("is_tls", &self.is_tls)
+            .field("proxy_protocol", &self.awaits_proxy_header)
             .finish_non_exhaustive()
     }
 }

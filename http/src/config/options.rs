@@ -63,6 +63,7 @@ const UNSET: usize = usize::MAX;
 /// | [`name`](Self::name) | text | `anthill` | fasthttp sends its name too | `None`: no `Server` field |
 /// | [`default_date`](Self::default_date) | yes or no | yes | RFC 9110 6.6.1 asks for it | no `Date` field |
 /// | [`default_content_type`](Self::default_content_type) | yes or no | yes | bodies without a type are guessed at by browsers | no `Content-Type` field |
+/// | [`absolute_redirects`](Self::absolute_redirects) | yes or no | no | the client knows by which scheme and host it came | yes: `Location` is an absolute URI |
 /// | [`normalize_header_names`](Self::normalize_header_names) | yes or no | yes | `Content-Type`, as in fasthttp | names as handlers write them |
 ///
 /// Threads:
@@ -126,13 +127,14 @@ const UNSET: usize = usize::MAX;
 /// | [`min_body_rate`](Self::min_body_rate) | bytes per second while the server waits for a body, and grace | 240, 60 s | slower than any modem, and a pause of a minute | 408, closed |
 /// | [`min_response_rate`](Self::min_response_rate) | bytes per second while the server waits for a response to be taken, and grace | 240, 60 s | the same | closed |
 ///
-/// The log:
+/// The log, and whoever has started the process:
 ///
 /// | option | unit | default | why | otherwise |
 /// |---|---|---|---|---|
 /// | [`log_all_errors`](Self::log_all_errors) | yes or no | no | what clients do is no fault of the server | yes: refused requests and broken connections at level `Warn` |
 /// | [`blocked_handler_limit`](Self::blocked_handler_limit) | time | 1 s | nobody waits longer for a page without wondering | a line at level `Warn` |
 /// | [`secure_error_log_message`](Self::secure_error_log_message) | yes or no | no | whoever looks for a fault wants to see it | yes: nothing that a client has sent |
+/// | [`service_notifications`](Self::service_notifications) | yes or no | yes | systemd waits for it, where it says so | no: nothing is told to it |
 ///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),

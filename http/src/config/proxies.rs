@@ -18,7 +18,9 @@ impl ServerBuilder {
     /// add to the other two, or to remove what it gets.
     ///
     /// [`max_conns_per_ip`](Self::max_conns_per_ip) and [`ConnInfo`](crate::ConnInfo) are about the connection, and so
-    /// about the proxy.
+    /// about the proxy; unless it speaks the [PROXY protocol](crate::Listener::proxy_protocol), which only these may do
+    /// then. Who it names is the peer from then on, and is trusted with the fields of requests if it is one of the
+    /// networks itself.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -37,7 +39,7 @@ impl ServerBuilder {
     /// ```
     pub fn trusted_proxies<N: AsRef<str>>(mut self, networks: impl IntoIterator<Item = N>) -> Self {
         let by_forwarded = self.ctx.proxies.is_some_and(|proxies| proxies.by_forwarded);
-        let mut proxies = TrustedProxies { by_forwarded, ..TrustedProxies::default() };
+        let mut proxies = TrustedProxies { by_forwarded, are_named: true, ..TrustedProxies::default() };
         for network in networks {
             let network = network.as_ref().trim();
             match Network::parse(network) {

@@ -30,13 +30,16 @@ pub(crate) struct Settings {
     pub(crate) logging: Logging,
 }
 
-/// What is told to the log.
+/// What is told to the log, and to whoever has started the process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Logging {
     /// Also what clients do, of which no operator need know.
     pub(crate) all_errors: bool,
     /// Nothing that a client has sent.
     pub(crate) is_secret_free: bool,
+    /// Nothing to the service manager.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "there is none"))]
+    pub(crate) is_unnotified: bool,
 }
 
 /// What responses have unless handlers set it.

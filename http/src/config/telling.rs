@@ -122,7 +122,8 @@ impl ServerBuilder {
     /// before them were sent find the connection active still.
     ///
     /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then
-    /// accepts nobody else. A panic in it is logged.
+    /// accepts nobody else; but for those whose client a proxy [names](crate::Listener::proxy_protocol), of which it is
+    /// told when that is known. A panic in it is logged.
     ///
     /// ```
     /// use anthill_http::{ConnState, Server};
@@ -167,6 +168,16 @@ impl ServerBuilder {
     // SRV-17.
     pub fn log_all_errors(mut self, tells: bool) -> Self {
         self.logging.all_errors = tells;
+        self
+    }
+
+    /// Says whether whoever has started the process is told when the server serves and when it begins to end; yes when
+    /// not set. That is systemd's protocol (`sd_notify`): where the variable `NOTIFY_SOCKET` is set, as for units of
+    /// `Type=notify`, `READY=1` is sent when the server has begun to listen, `STOPPING=1` when a
+    /// [shutdown](crate::Server::shutdown) begins, each with a `STATUS=` to be read by people. For programs with several
+    /// servers, which are ready when the last one is.
+    pub fn service_notifications(mut self, tells: bool) -> Self {
+        self.logging.is_unnotified = !tells;
         self
     }
 

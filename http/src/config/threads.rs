@@ -22,7 +22,9 @@ impl ServerBuilder {
     ///
     /// Handlers that do not block run on the threads of the shards; one that blocks has a thread of its own, made on
     /// demand and gone when unused. There are at most `max_workers` of these, besides three for each shard, and four
-    /// for handlers that turn out to block while all others do. The requests after those wait until one is done
+    /// for handlers that turn out to block while all others do. (As many as shards, and up to four more, are in reserve
+    /// all the time, so that event loops go on when the system gives no more threads.) The requests after those wait
+    /// until one is done
     /// ([`max_waiting_requests`](Self::max_waiting_requests), [`max_wait`](Self::max_wait)), and nothing else does:
     /// routes that do not block are answered, and timeouts are kept.
     ///
@@ -49,7 +51,7 @@ impl ServerBuilder {
     /// `Retry-After` (2 seconds). At least 1. Counted by [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
     /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers)
-    /// others run. Each keeps its bytes and some hundred more.
+    /// others run, or the system gives no thread. Each keeps its bytes and some hundred more.
     pub fn max_waiting_requests(mut self, requests: usize) -> Self {
         self.threads.max_waiting = requests;
         self

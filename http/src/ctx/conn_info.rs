@@ -2,6 +2,7 @@
 
 use super::credentials::PeerCredentials;
 use super::packed::{Opened, PackedAddress};
+use crate::proto::{ProxiedClient, ProxyHeader};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -60,6 +61,17 @@ impl ConnInfo {
         ConnFacts { id, peer, local_addr, opened: Opened::new(opened, false) }.into()
     }
 
+    /// The same of a connection that a proxy has made, which is to say whose it is.
+    pub(crate) fn behind_proxy(mut self) -> Self {
+        self.facts.opened = self.facts.opened.behind_proxy();
+        self
+    }
+
+    /// Whether a header of the PROXY protocol is still to come: until then this is about the proxy.
+    pub(crate) fn awaits_proxy_header(&self) -> bool {
+        self.facts.awaits_proxy_header()
+    }
+
     /// The same with what is known of a peer on a Unix domain socket, unless an address is.
     pub(crate) fn with_credentials(mut self, credentials: Option<PeerCredentials>) -> Self {
         if let (Peer::Unknown, Some(process)) = (self.facts.peer, credentials) {
@@ -78,7 +90,8 @@ impl ConnInfo {
         self.facts.id
     }
 
-    /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says; `None` when it
+    /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says: the client's,
+    /// where a proxy has named it by the [PROXY protocol](crate::Listener::proxy_protocol). `None` when it
     /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.facts.remote_addr()
@@ -94,7 +107,9 @@ impl ConnInfo {
         self.facts.opened.time()
     }
 
-    /// Whether the connection is encrypted by TLS, as far as the server was told.
+    /// Whether the connection is encrypted by TLS, as far as the server was told, by
+    /// [`ConnOptions::tls`](crate::ConnOptions::tls) or by a proxy that speaks the
+    /// [PROXY protocol](crate::Listener::proxy_protocol).
     pub fn is_tls(&self) -> bool {
         self.facts.opened.is_tls()
     }
@@ -138,9 +153,29 @@ impl ConnFacts {
         }
     }
 
-    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6.
+    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6. None while it is not known
+    /// whose the connection is.
     pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
-        self.remote_addr().map(|address| address.ip().to_canonical())
+        self.remote_addr().filter(|_| !self.awaits_proxy_header()).map(|address| address.ip().to_canonical())
+    }
+
+    /// Whether a header of the PROXY protocol is still to come: until then this is about the proxy.
+    #[inline]
+    pub(crate) fn awaits_proxy_header(&self) -> bool {
+        self.opened.is_behind_proxy()
+    }
+
+    /// The same behind that header.
+    pub(crate) fn named_by(self, header: &ProxyHeader) -> Self {
+        let opened = Opened::new(self.opened.time(), self.opened.is_tls() || header.is_tls);
+        let named = Self { opened, ..self };
+        match header.client {
+            ProxiedClient::Nobody => named,
+            ProxiedClient::At(client, server) => {
+                Self { peer: Peer::At(client.into()), local_addr: Some(server.into()), ..named }
+            }
+            ProxiedClient::WithoutAddress => Self { peer: Peer::Unknown, local_addr: None, ..named },
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! How long a handler has, and whether anybody still waits for what it does; and the answer that stands in for its own.
 
 use super::RequestCtx;
+use super::attempt::OnLoan;
 use crate::message::response::{IntoStatus, Response};
 use crate::wire::transport::Transport;
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub(crate) struct Deadline {
     is_given_up: AtomicBool,
     /// Where the client is, if the handler was called on a connection, for as long as that waits for it. Nothing of a
     /// connection may be anywhere else when it goes on: it may be closed, or given away.
-    client: Mutex<Option<Arc<dyn Transport>>>,
+    client: OnLoan<Arc<dyn Transport>>,
     /// That of whoever waits for the whole of it.
     outer: Option<Arc<Deadline>>,
 }
@@ -36,7 +36,7 @@ impl Deadline {
 
     /// The connection goes on.
     pub(super) fn let_go(&self) {
-        *self.client.lock() = None;
+        self.client.let_go();
     }
 
     fn is_past(&self) -> bool {
@@ -47,8 +47,8 @@ impl Deadline {
 
     fn client_has_ended(&self) -> bool {
         // What the connection does when it has gone on is about another request.
-        let here = self.client.lock().as_ref().is_some_and(|client| client.peer_has_ended());
-        here || self.outer.as_deref().is_some_and(Deadline::client_has_ended)
+        self.client.look(|client| client.peer_has_ended()) == Some(true)
+            || self.outer.as_deref().is_some_and(Deadline::client_has_ended)
     }
 }
 
@@ -115,7 +115,7 @@ impl RequestCtx {
         let outer = self.user_values.deadline().cloned();
         let at = Instant::now().checked_add(limit)?;
         let at = outer.as_ref().map_or(at, |outer| outer.at.min(at));
-        let client = Mutex::new(self.lent.share());
+        let client = OnLoan::new(self.lent.share());
         Some(Arc::new(Deadline { at, is_given_up: AtomicBool::new(false), client, outer }))
     }
 }

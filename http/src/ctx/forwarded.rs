@@ -16,6 +16,8 @@ pub(crate) struct TrustedProxies {
     pub(crate) unix: bool,
     /// `Forwarded` is read, and `X-Forwarded-For`, `-Proto` and `-Host` are not.
     pub(crate) by_forwarded: bool,
+    /// Somebody has said who is trusted, if only that nobody is.
+    pub(crate) are_named: bool,
     /// What was given as a network and is none.
     pub(crate) refused: Option<String>,
 }
@@ -32,6 +34,11 @@ impl TrustedProxies {
     /// Whether it is a proxy that has made the connection; without an address it is no TCP.
     pub(crate) fn trusts_peer(&self, address: Option<SocketAddr>) -> bool {
         address.map_or(self.unix, |address| self.trusts(address.ip()))
+    }
+
+    /// Whether a peer may say by the PROXY protocol whose its connection is.
+    pub(crate) fn may_name_client(&self, address: Option<SocketAddr>) -> bool {
+        !self.are_named || self.trusts_peer(address)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -65,19 +72,23 @@ impl TrustedProxies {
         let mut found = Forwarded::default();
         // How many proxies have spoken.
         let mut hops = 0;
-        for name in list(fields, "x-forwarded-for").iter().rev() {
-            let Some(address) = node(name) else { break };
-            found.address = Some(address);
-            hops += 1;
-            if !self.trusts(address.ip()) {
-                break;
+        // What counts is read from the right: up to the first that is not trusted, or is no address. From the left that is
+        // where it begins anew.
+        for name in list(fields, "x-forwarded-for") {
+            match node(name) {
+                None => (found.address, hops) = (None, 0),
+                Some(address) if self.trusts(address.ip()) => {
+                    found.address = found.address.or(Some(address));
+                    hops += 1;
+                }
+                address => (found.address, hops) = (address, 1),
             }
         }
         // Proxies that replace the field leave one value, others one each.
         let outermost = |name| {
-            let values = list(fields, name);
-            let index = values.len().saturating_sub(hops.max(1));
-            values.get(index).copied()
+            let mut values = list(fields, name);
+            let count = values.clone().count();
+            values.nth(count.saturating_sub(hops.max(1)))
         };
         found.scheme = outermost("x-forwarded-proto").and_then(scheme);
         found.host = outermost("x-forwarded-host").filter(|host| is_host(host));
@@ -124,9 +135,9 @@ impl<'a> Element<'a> {
 }
 
 /// The elements of all fields of a name, in order. There are no quotes in them.
-fn list<'a>(fields: Fields<'a>, name: &str) -> Vec<&'a [u8]> {
+fn list<'a>(fields: Fields<'a>, name: &'static str) -> impl Iterator<Item = &'a [u8]> + Clone {
     let elements = fields.get_all(name).flat_map(|value| value.split(|&byte| byte == b','));
-    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty()).collect()
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 /// The parts between separators that do not stand in quotes, from the right, so that a quote which a client has opened

@@ -12,6 +12,7 @@
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
 mod about;
+mod attempt;
 mod conn_info;
 mod credentials;
 mod deadline;

@@ -48,24 +48,32 @@ impl From<PackedAddress> for SocketAddr {
     }
 }
 
-/// A time of day, good until the year 2262, earlier than 1970 it is 1970; and whether the connection is encrypted. In
-/// 8 bytes: the lowest bit is not the time's.
+/// A time of day, good until the year 2116, earlier than 1970 it is 1970; whether the connection is encrypted, and whether a
+/// proxy is still to say whose it is. In 8 bytes: the lowest two bits are not the time's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened(u64);
 
 impl Opened {
     pub(super) fn new(time: SystemTime, is_tls: bool) -> Self {
         let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let nanos = u64::try_from(since.as_nanos()).map_or(u64::MAX >> 1, |nanos| nanos.min(u64::MAX >> 1));
-        Self(nanos << 1 | u64::from(is_tls))
+        let nanos = u64::try_from(since.as_nanos()).map_or(u64::MAX >> 2, |nanos| nanos.min(u64::MAX >> 2));
+        Self(nanos << 2 | u64::from(is_tls))
     }
 
     pub(super) fn time(self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0 >> 1)
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0 >> 2)
     }
 
     pub(super) fn is_tls(self) -> bool {
         self.0 & 1 != 0
+    }
+
+    pub(super) fn behind_proxy(self) -> Self {
+        Self(self.0 | 2)
+    }
+
+    pub(super) fn is_behind_proxy(self) -> bool {
+        self.0 & 2 != 0
     }
 }
 
@@ -96,7 +104,9 @@ mod tests {
         {
             for is_tls in [false, true] {
                 let opened = Opened::new(time, is_tls);
-                assert_eq!((opened.time(), opened.is_tls()), (time, is_tls));
+                assert_eq!((opened.time(), opened.is_tls(), opened.is_behind_proxy()), (time, is_tls, false));
+                let behind = opened.behind_proxy();
+                assert_eq!((behind.time(), behind.is_tls(), behind.is_behind_proxy()), (time, is_tls, true));
             }
         }
         let earlier = SystemTime::UNIX_EPOCH - Duration::from_secs(1);

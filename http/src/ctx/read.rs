@@ -5,8 +5,7 @@
 use super::RequestCtx;
 use crate::message::request::BodyReader;
 use crate::message::response::Response;
-use crate::util::date;
-use crate::values::header;
+use crate::values::header::{Precondition, Validators};
 use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;
@@ -131,13 +130,13 @@ impl RequestCtx {
 
     /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has.
     ///
-    /// True as well when there is no `If-Modified-Since` or it is no date. Fractions of a second do not count, because
-    /// the field cannot express them.
+    /// True as well when there is no `If-Modified-Since` or not one valid date, with methods other than `GET` and `HEAD`, and
+    /// when the client tells its copy by a tag (`If-None-Match`), for that says more. Fractions of a second do not count,
+    /// because the field cannot express them. To judge tags and dates together there is
+    /// [`precondition_met`](Self::precondition_met).
     // CTX-09.
     pub fn if_modified_since(&self, last_modified: SystemTime) -> bool {
-        let Some(since) = self.request.header("If-Modified-Since").and_then(header::parse_http_date) else {
-            return true;
-        };
-        date::whole_seconds(last_modified) > date::whole_seconds(since)
+        self.request.precondition(&Validators::new().last_modified(last_modified))
+            != Precondition::NotModified
     }
 }

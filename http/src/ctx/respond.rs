@@ -7,6 +7,7 @@ use crate::message::events::EventStream;
 use crate::message::response::IntoStatus;
 use crate::util::byte_set::{ByteSet, alphanumerics_and};
 use crate::util::percent::append_encoded;
+use crate::values::header::{Precondition, Validators};
 use std::io;
 
 /// Preparing the response.
@@ -63,6 +64,48 @@ impl RequestCtx {
     pub fn not_modified(&mut self) {
         self.response.clear();
         self.response.set_status_code(304);
+    }
+
+    /// Judges the preconditions of the request by what there is ([`Request::precondition`](crate::Request::precondition)). False:
+    /// nothing is left to be done, for the response says what came of them: 304 without a body and with these validators, its
+    /// other fields as they are; or 412.
+    ///
+    /// ```
+    /// use anthill_http::header::Validators;
+    /// use anthill_http::{Request, RequestCtx};
+    ///
+    /// fn page(ctx: &mut RequestCtx) {
+    ///     ctx.response.set_header("Cache-Control", "max-age=60");
+    ///     ctx.response.set_header("ETag", r#""v2""#);
+    ///     if ctx.precondition_met(&Validators::new().etag(r#""v2""#)) {
+    ///         ctx.success("text/html", "<p>what takes a while to make");
+    ///     }
+    /// }
+    ///
+    /// let mut request = Request::new("GET", "/page")?;
+    /// request.set_header("If-None-Match", r#""v2""#);
+    /// let mut ctx = RequestCtx::for_request(request, None);
+    /// page(&mut ctx);
+    /// assert_eq!((ctx.response.status_code(), ctx.response.body()), (304, &b""[..]));
+    /// assert_eq!(ctx.response.header_str("Cache-Control"), Some("max-age=60"));
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn precondition_met(&mut self, current: &Validators<'_>) -> bool {
+        match self.request.precondition(current) {
+            Precondition::Met => return true,
+            Precondition::Failed => self.error("Precondition Failed", 412),
+            Precondition::NotModified => {
+                self.response.set_status_code(304);
+                self.response.clear_body();
+                if let Some(tag) = current.tag() {
+                    self.response.set_header("ETag", tag);
+                }
+                if let Some(time) = current.time() {
+                    self.response.set_last_modified(time);
+                }
+            }
+        }
+        false
     }
 
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.

@@ -3,16 +3,16 @@
 //! The idea: as in fasthttp, the handler runs on a thread of its own with a context of its own, a copy of the request; whoever
 //! serves the connection waits for it. When it does not come in time the connection goes on without it.
 //!
-//! The rules: a handler has nothing of the connection but while that waits for it. Being done and being given up are steps under
-//! one lock, so there is one of the two. What a handler returns behind its deadline is not used.
+//! The rules: a handler has nothing of the connection but while that waits for it, and is done or given up, never both
+//! (`attempt.rs`, which models check). What a handler returns behind its deadline is not used.
 
+use super::attempt::Attempt;
 use super::deadline::Deadline;
 use super::{Handler, RequestCtx};
 use crate::message::response::{IntoStatus, Response};
 use crate::util::panic;
 use crate::values::status;
 use anthill_pool::{TaskPool, WorkerPool};
-use parking_lot::{Condvar, Mutex};
 use std::borrow::Cow;
 use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -167,14 +167,17 @@ impl TimedThreads {
         }
         let Some(deadline) = ctx.deadline_in(within) else { return handler.handle(ctx) };
         let Some(slot) = self.take_slot(limit.slots) else { return ctx.refuse_timed(limit) };
-        let attempt = Arc::new(Attempt::default());
+        let attempt = Arc::new(Attempt::new());
         let own = Box::new(ctx.detach(&deadline));
         if !self.start((attempt.clone(), deadline.clone()), handler.clone(), own, slot) {
             deadline.let_go();
             ctx.answer_late(&deadline);
             return ctx.refuse_timed(limit);
         }
-        let done = attempt.wait(&deadline);
+        let done = attempt.wait(Some(deadline.at()));
+        if done.is_none() {
+            deadline.give_up();
+        }
         deadline.let_go();
         match done {
             Some(own) => ctx.attach(*own, &deadline),
@@ -189,7 +192,7 @@ impl TimedThreads {
     /// Runs the handler elsewhere. False: there is no thread to be had.
     fn start<H>(
         &self,
-        (attempt, deadline): (Arc<Attempt>, Arc<Deadline>),
+        (attempt, deadline): (Arc<Attempt<Box<RequestCtx>>>, Arc<Deadline>),
         handler: Arc<H>,
         mut own: Box<RequestCtx>,
         slot: TimedSlot,
@@ -207,7 +210,13 @@ impl TimedThreads {
             }
             // Whoever is answered finds it free.
             drop(slot);
-            attempt.finish(own, &deadline);
+            // One that comes too late may have seen that, and left its response half done. Whoever waits has the same clock.
+            let is_late = Instant::now() >= deadline.at();
+            let unwanted = if is_late { Some(own) } else { attempt.finish(own).err() };
+            // What nobody waits for is dropped here.
+            if let Some(own) = unwanted.filter(|own| own.has_panicked) {
+                own.count_timed(|counters| &counters.panicked_late);
+            }
         };
         pool.as_ref().is_some_and(|pool| pool.try_execute(task).is_ok())
     }
@@ -216,55 +225,6 @@ impl TimedThreads {
         let one_more = |taken: usize| (taken < slots).then_some(taken + 1);
         let taken = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         taken.is_ok().then(|| TimedSlot(self.taken.clone()))
-    }
-}
-
-/// One run of a handler, and who waits for it.
-#[derive(Default)]
-struct Attempt {
-    stage: Mutex<AttemptStage>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-enum AttemptStage {
-    #[default]
-    Running,
-    Done(Box<RequestCtx>),
-    GivenUp,
-}
-
-impl Attempt {
-    /// The handler has returned. One that comes too late may have seen that, and left its response half done.
-    fn finish(&self, own: Box<RequestCtx>, deadline: &Deadline) {
-        let is_late = Instant::now() >= deadline.at();
-        let mut stage = self.stage.lock();
-        if matches!(*stage, AttemptStage::Running) && !is_late {
-            *stage = AttemptStage::Done(own);
-            drop(stage);
-            self.changed.notify_one();
-        } else {
-            // Whoever waits has the same clock. What is dropped is the user's.
-            drop(stage);
-            if own.has_panicked {
-                own.count_timed(|counters| &counters.panicked_late);
-            }
-        }
-    }
-
-    /// What it returned with; `None` when it does not in time.
-    fn wait(&self, deadline: &Deadline) -> Option<Box<RequestCtx>> {
-        let mut stage = self.stage.lock();
-        while matches!(*stage, AttemptStage::Running) && Instant::now() < deadline.at() {
-            self.changed.wait_until(&mut stage, deadline.at());
-        }
-        match mem::replace(&mut *stage, AttemptStage::GivenUp) {
-            AttemptStage::Done(own) => Some(own),
-            AttemptStage::Running | AttemptStage::GivenUp => {
-                deadline.give_up();
-                None
-            }
-        }
     }
 }
 

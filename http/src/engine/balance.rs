@@ -6,6 +6,8 @@
 //! counted there at once, so connections that compare after it see what it has changed. Moving costs three calls, and
 //! nothing on the way of a request but this look, once in a period.
 
+use std::sync::Arc;
+
 use crate::engine::Engine;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
@@ -37,12 +39,12 @@ pub(crate) fn park(
 }
 
 /// The shard that this one's connections compare it with in this period, if it is to be preferred.
-fn better_shard<'a>(engine: &'a Engine, shard: &Shard, now: Millis) -> Option<&'a Shard> {
+fn better_shard<'a>(engine: &'a Engine, shard: &Shard, now: Millis) -> Option<&'a Arc<Shard>> {
     let shards = &engine.shards;
     let turn = Period::at(now).number();
     let other = (turn..turn + 2)
-        .map(|turn| &*shards[turn % shards.len()])
-        .find(|other| !std::ptr::eq(*other, shard))?;
+        .map(|turn| &shards[turn % shards.len()])
+        .find(|other| !std::ptr::eq(&***other, shard))?;
     is_clearly_lighter(other.load(now), shard.load(now)).then_some(other)
 }
 

@@ -56,9 +56,13 @@ impl Driver<'_> {
     /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and becomes a
     /// helper beyond all that were planned, of which there are only so many.
     fn may_run(&self, is_known: bool) -> bool {
+        let (drivers, reserve) = (self.engine.shards.len(), &self.engine.reserve);
         // Each driver may be about to run what is not known; then there still is a place for what is.
-        let needed = if is_known { 1 } else { 1 + self.engine.shards.len() };
-        self.engine.dispatch.queue.spare() >= needed
+        let (needed, is_covered) = match is_known {
+            true => (1, reserve.standing() >= drivers),
+            false => (1 + drivers, reserve.is_complete()),
+        };
+        is_covered && self.engine.dispatch.queue.spare() >= needed
     }
 
     /// Goes over to the budget for clients. False: that is used up.
@@ -165,7 +169,8 @@ impl Host for Driver<'_> {
             Judgement::Blocks => match predictor.doubt(self.route) {
                 Doubt::None => false,
                 Doubt::Some => self.may_run(false),
-                Doubt::Great => self.may_run(true),
+                // What was slow may be so again: those in reserve beyond one for each driver are for what is fast.
+                Doubt::Great => self.engine.reserve.is_complete() && self.may_run(true),
             },
             Judgement::Fast => self.may_run(true),
             Judgement::Unknown => self.may_run(false),

@@ -16,6 +16,8 @@ pub(crate) enum Job {
     TakeOver(Arc<Engine>, usize, Sighting),
     /// Serve the connections that were handed over.
     ServeHandedOver(Arc<Engine>),
+    /// Be in reserve, until a shard is to be taken over.
+    StandBy(Arc<Engine>),
     /// Whatever keeps a worker busy.
     #[cfg(test)]
     Run(Box<dyn FnOnce() + Send>),
@@ -38,12 +40,29 @@ impl Job {
                 serve_handed_over(&engine, first);
                 engine
             }
+            Job::StandBy(engine) => {
+                stand_by(&engine);
+                engine
+            }
             #[cfg(test)]
             Job::Run(code) => return code(),
         };
-        // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
-        let first = engine.dispatch.queue.join_and_take();
-        serve_handed_over(&engine, first);
+        loop {
+            // Whatever brought this worker here, it is warm: before it parks it looks for what would need another.
+            let first = engine.dispatch.queue.join_and_take();
+            serve_handed_over(&engine, first);
+            if !engine.reserve.expect_one() {
+                return;
+            }
+            stand_by(&engine);
+        }
+    }
+}
+
+/// Waits in reserve, and does what it is called for.
+fn stand_by(engine: &Arc<Engine>) {
+    if let Some((shard, sighting)) = engine.reserve.stand() {
+        take_over(engine, shard, sighting);
     }
 }
 

@@ -66,18 +66,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anthill_pool::{ObjectPool, PoolStats, PooledOwned, WorkerPool};
+use anthill_pool::{ObjectPool, PoolStats, PooledOwned, SubmitError, WorkerPool};
 
 use crate::ctx::ConnInfo;
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::dispatch::queue::Budget;
+use crate::engine::dispatch::reserve::Reserve;
 use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
 use crate::engine::shard::conn::Conn;
-use crate::engine::shard::lease::Sighting;
+use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{CONNECTIONS_MAX, IdleCounts, Shard};
 use crate::engine::stopping::Stopping;
 use crate::observe::ConnState;
@@ -91,6 +92,9 @@ pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
 /// Threads for drivers that turn out to block while no helper may be had any more, beside one for each shard.
 const SPARES: usize = 4;
+/// The most threads in reserve beside one for each shard. Those are for what is known to be fast and blocks all the same; so
+/// many handlers of which nothing is known may block while the system gives no threads, and those are served still.
+const RESERVE: usize = SPARES;
 
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
@@ -98,6 +102,8 @@ pub(crate) struct Engine {
     pool: WorkerPool<Job>,
     shards: Vec<Arc<Shard>>,
     dispatch: Dispatch<HandedOver>,
+    /// For when the pool has no worker to give.
+    reserve: Reserve<(usize, Sighting)>,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
     clock: Clock,
@@ -113,9 +119,10 @@ impl Engine {
     pub(crate) fn start(service: Arc<Service>) -> io::Result<Arc<Self>> {
         let settings = &service.settings;
         let spares = settings.threads.shards.saturating_add(SPARES);
+        let reserve = settings.threads.shards + settings.threads.shards.min(RESERVE);
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.threads.all(spares))
+            .max_workers(settings.threads.all(spares).saturating_add(reserve))
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
@@ -144,20 +151,30 @@ impl Engine {
             pool,
             shards,
             dispatch: Dispatch::new(budget),
+            reserve: Reserve::new(reserve),
             monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
             clock,
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;
-        for (shard, term) in terms.into_iter().enumerate() {
-            if let Err(refused) = engine.pool.submit(Job::Drive(engine.clone(), shard, term)) {
-                let error = io::Error::other(refused.to_string());
-                engine.abandon(shard);
-                return Err(error);
-            }
-        }
+        engine.start_threads(terms)?;
         Ok(engine)
+    }
+
+    /// Has a thread drive each shard, once all those are in reserve that are to be.
+    fn start_threads(self: &Arc<Self>, terms: Vec<Term>) -> io::Result<()> {
+        let abandoned = |driven, refused: SubmitError<Job>| {
+            let error = io::Error::other(refused.to_string());
+            self.abandon(driven);
+            error
+        };
+        self.fill_reserve().map_err(|refused| abandoned(0, refused))?;
+        for (shard, term) in terms.into_iter().enumerate() {
+            let started = self.pool.submit(Job::Drive(self.clone(), shard, term));
+            started.map_err(|refused| abandoned(shard, refused))?;
+        }
+        Ok(())
     }
 
     /// Ends an engine of which only the first `driven` shards got a driver.
@@ -216,24 +233,43 @@ impl Engine {
         self.dispatch.queue.len()
     }
 
+    /// Those in reserve do nothing, so they are idle.
     pub(crate) fn pool_stats(&self) -> PoolStats {
-        self.pool.stats()
+        let mut stats = self.pool.stats();
+        let in_reserve = self.reserve.standing().min(stats.busy);
+        stats.busy -= in_reserve;
+        stats.idle += in_reserve;
+        stats
     }
 
     /// Wakes as many workers, which count as called already, for what was handed over.
-    fn call_helpers(self: &Arc<Self>, workers: usize) {
+    ///
+    /// # Errors
+    /// Why one cannot be had; the monitor calls again.
+    fn call_helpers(self: &Arc<Self>, workers: usize) -> Result<(), SubmitError<Job>> {
         for woken in 0..workers {
-            if self.pool.try_submit(Job::ServeHandedOver(self.clone())).is_err() {
-                // One may be about to park; the monitor calls again.
-                self.dispatch.queue.call_failed(workers - woken);
-                return;
-            }
+            self.pool
+                .try_submit(Job::ServeHandedOver(self.clone()))
+                .inspect_err(|_| self.dispatch.queue.call_failed(workers - woken))?;
         }
+        Ok(())
     }
 
     /// Wakes a worker that takes the shard over, if its driver is still where it was seen. False: none can be had now.
     fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> bool {
         self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
+            || self.reserve.order((shard, seen))
+    }
+
+    /// Has as many threads in reserve as there are to be.
+    ///
+    /// # Errors
+    /// Why one cannot be had.
+    fn fill_reserve(self: &Arc<Self>) -> Result<(), SubmitError<Job>> {
+        while self.reserve.expect_one() {
+            self.pool.try_submit(Job::StandBy(self.clone())).inspect_err(|_| self.reserve.call_off())?;
+        }
+        Ok(())
     }
 
     /// Ends a connection that is out, and closes it. What observers are to be told of that is left to whoever may run it.
@@ -245,11 +281,14 @@ impl Engine {
 
     /// The same, and gives the caller what observers are to be told.
     fn end(&self, shard: &Shard, mut conn: Box<Conn>) -> Option<News> {
-        let news = conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed);
+        // Of a connection of which nobody has said whose it is nobody was told.
+        let is_known = !conn.facts.awaits_proxy_header();
+        let news =
+            is_known.then(|| conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed));
         let address = conn.facts.peer_ip();
         shard.close(conn);
         self.admission.leave(address);
-        news
+        news.flatten()
     }
 
     /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no
@@ -282,6 +321,7 @@ impl Engine {
     /// So many shards have no driver any more, and need none. After the last, the monitor and the workers go.
     fn drivers_ended(&self, count: usize) {
         if self.drivers.count_off(count) {
+            self.reserve.dismiss();
             self.monitor.alarm.ring();
             self.pool.stop();
         }

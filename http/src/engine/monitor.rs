@@ -2,18 +2,21 @@
 //! often, and sleeps while no handler runs. (Looking twice a millisecond throughout took 2.7 % of a loaded server's CPU.)
 //!
 //! It never acts on a shard itself. It asks for a worker that takes the lease over; whether that happens is decided by
-//! the lease, between that worker and the old driver. When no worker can be had, nothing changes, and it asks again.
+//! the lease, between that worker and the old driver. When no worker can be had one of the reserve comes, and the monitor asks
+//! for workers until the reserve is complete again.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use anthill_pool::SubmitError;
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
 use crate::engine::countdown::Countdown;
+use crate::engine::job::Job;
 use crate::engine::placing;
 use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::lease::Sighting;
@@ -30,6 +33,8 @@ const QUIET_TICKS: u32 = 10;
 /// Ticks after which a worker that was asked for, and has not come, is asked for again.
 const PATIENCE_TICKS: u32 = 8;
 
+/// Ticks after which another thread is asked for when the system gave none for the reserve.
+const REFILL_TICKS: u32 = 16;
 /// Ticks after which it is forgotten that a route was slow once.
 const FORGIVE_TICKS: u32 = 512;
 
@@ -90,7 +95,7 @@ fn watch(engine: &Arc<Engine>) {
     let _end = EndOfWatch(&engine.monitor);
     let mut watched = vec![ShardWatch::default(); engine.shards.len()];
     let mut quiet = 0;
-    let mut said = SaySeldom::default();
+    let mut said = Said::default();
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
     let mut ticks: u32 = 0;
@@ -110,7 +115,7 @@ fn watch(engine: &Arc<Engine>) {
                 alert = ALERT_TICKS;
             }
         }
-        busy |= look_at_queue(engine, &mut said);
+        busy |= look_at_queue(engine, &mut said) | look_at_reserve(engine, ticks, &mut said);
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
@@ -121,6 +126,24 @@ fn watch(engine: &Arc<Engine>) {
         }
         if every.is_some_and(|every| looked.elapsed() >= every) && engine.tell_blocked() {
             looked = Instant::now();
+        }
+    }
+}
+
+/// What is told when it comes to it.
+#[derive(Default)]
+struct Said {
+    waits: SaySeldom,
+    no_thread: SaySeldom,
+}
+
+impl Said {
+    /// Why no worker can be had, unless there are as many as may be.
+    fn refused(&mut self, refused: &SubmitError<Job>) {
+        if let SubmitError::SpawnFailed(_, error) = refused {
+            let rest = "requests that need one wait, and are answered 503; more threads have to be allowed (`ulimit -u`, \
+                        `pids.max`)";
+            self.no_thread.say(format_args!("the system gives no thread: {error}; {rest}"));
         }
     }
 }
@@ -160,14 +183,16 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
 
 /// Sees to what was handed over: calls workers for what waits for too long, and gives up what has done so for longer than
 /// anybody should. True while anything waits.
-fn look_at_queue(engine: &Arc<Engine>, said: &mut SaySeldom) -> bool {
+fn look_at_queue(engine: &Arc<Engine>, said: &mut Said) -> bool {
     let queue = &engine.dispatch.queue;
     let now = engine.clock.elapsed();
     let overdue = queue.call_for_overdue(now);
-    engine.call_helpers(overdue);
+    if let Err(refused) = engine.call_helpers(overdue) {
+        said.refused(&refused);
+    }
     if let Some(limit) = engine.service.settings.threads.max_wait {
         while let Some(expired) = queue.take_expired(now, limit) {
-            said.say(format_args!(
+            said.waits.say(format_args!(
                 "requests wait for more than {limit:?} for a thread; they are answered 503"
             ));
             placing::turn_away(engine, expired);
@@ -176,10 +201,24 @@ fn look_at_queue(engine: &Arc<Engine>, said: &mut SaySeldom) -> bool {
     queue.len() > 0
 }
 
+/// Completes the reserve as soon as the system gives threads again. True while that is to be done.
+fn look_at_reserve(engine: &Arc<Engine>, ticks: u32, said: &mut Said) -> bool {
+    if engine.reserve.is_complete() {
+        return false;
+    }
+    if ticks % REFILL_TICKS == 0 {
+        if let Err(refused) = engine.fill_reserve() {
+            said.refused(&refused);
+        }
+    }
+    true
+}
+
 impl Engine {
     fn is_watch_needed(&self) -> bool {
         self.drivers.is_over()
             || self.dispatch.queue.len() > 0
+            || !self.reserve.is_complete()
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
     }
 }

@@ -61,7 +61,8 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
             }
             engine.monitor.alarm.rouse();
             if waiting.must_wake {
-                engine.call_helpers(1);
+                // Without one: the monitor calls again.
+                let _ = engine.call_helpers(1);
             }
         }
         Err(HandedOver { mut conn, .. }) => {

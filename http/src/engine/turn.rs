@@ -9,6 +9,8 @@
 //!
 //! [`Exchange`]: crate::serve::exchange::Exchange
 
+mod proxied;
+
 use crate::ctx::ConnInfo;
 use crate::engine::Engine;
 use crate::engine::dispatch::predict::{Judgement, Route};
@@ -18,6 +20,7 @@ use crate::engine::shard::deadlines::Millis;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
 use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
+use crate::serve::proxied::{NotNamed, refuse};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
 use std::sync::atomic::Ordering;
@@ -135,6 +138,10 @@ pub(crate) fn end_overdue<H: Host>(
         // Nobody is given up for that: it is time for the driver to go on.
         return TurnEnd::Park;
     }
+    if proxied::awaits_header(conn) {
+        refuse(NotNamed::Late, &conn.facts.into(), &engine.service);
+        return abandon(engine, conn, work, host);
+    }
     let expects = conn.exchange.expects();
     if conn.awaits == Awaits::Output {
         engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
@@ -192,6 +199,11 @@ struct Turn<'a, H> {
 impl<H: Host> Turn<'_, H> {
     /// Takes the turn.
     fn take(&mut self) -> TurnEnd<H::HandOver> {
+        if proxied::awaits_header(self.conn) {
+            if let Some(end) = self.bring_proxy_header() {
+                return end;
+            }
+        }
         loop {
             if self.conn.exchange.takes_requests() && !self.conn.exchange.holds_request() {
                 if let Some(end) = self.make_room() {
@@ -649,6 +661,7 @@ mod tests {
         peer.write_all(UPLOAD).expect("a peer");
         // Another shard than the engine's: its driver is the test.
         let (shard, _term) = Shard::new(0).expect("a poller");
+        let shard = Arc::new(shard);
         let clock = ConnClock::new(0, NEVER);
         shard.add(socket, ConnInfo::default(), clock).expect("it is taken in");
         let mut conn = loop {

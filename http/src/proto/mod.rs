@@ -31,6 +31,7 @@
 //!   respond at once.
 //! * A *refusal* is a response by the server itself to what is no request.
 //! * A *close reason* ([`CloseReason`]) says why nothing can follow on a connection.
+//! * A *proxy header* ([`ProxyHeader`]) is what a proxy says before the first request of a connection: whose it is.
 //! * *Default fields* are those that a server adds to every response (`Server`, `Date`).
 //!
 //! The contract:
@@ -59,6 +60,7 @@ pub(crate) mod framing;
 pub(crate) mod limits;
 pub(crate) mod lines;
 mod plain_head;
+pub(crate) mod proxy_header;
 pub(crate) mod received;
 pub(crate) mod request_head;
 pub(crate) mod response_head;
@@ -76,6 +78,7 @@ pub use error::ProtoError;
 pub(crate) use error::refusal_text;
 pub(crate) use framing::{Ending, parse_content_length};
 pub(crate) use limits::{FIELDS_CEILING, HEAD_BYTES_CEILING, HeadDecision, Limits};
+pub(crate) use proxy_header::{ProxiedClient, ProxyHeader, ProxyHeaderError};
 pub(crate) use received::{Received, Rest, Stamp};
 pub(crate) use request_head::RequestParts;
 pub(crate) use salvage::salvage;

@@ -6,11 +6,18 @@
 //! The rule: what is accepted here is what [`parse`](super::request_head::parse) accepts, and means the same. Whatever
 //! is in any way unusual is left to that, whether it is right or wrong.
 
-use super::request_head::RequestLine;
 use crate::util::span::Span;
 use crate::util::token;
 use crate::values::headers::Field;
 use crate::values::version::Version;
+
+/// The first line of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    pub(super) version: Version,
+}
 
 /// Splits the head at the front of `bytes`, puts its fields, `most` of them at most, into `fields`, and says how long it
 /// is. `None`: it is not there in full, or is not for this file.

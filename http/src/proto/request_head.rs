@@ -30,7 +30,7 @@ use super::error::ProtoError;
 use super::fields::{bad_field, with_room};
 use super::framing::{Framing, FramingFields, request_in};
 use super::limits::Limits;
-use super::plain_head;
+use super::plain_head::{self, RequestLine};
 use super::target::split_target;
 use super::trailer::is_trailer_name;
 use crate::util::span::Span;
@@ -76,14 +76,6 @@ pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
         Some(_) if memchr::memchr(b'\n', bytes).is_none() => ProtoError::TargetTooLong,
         Some(_) => ProtoError::HeadTooLarge,
     }
-}
-
-/// The first line of a request.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct RequestLine<'a> {
-    pub(super) method: &'a [u8],
-    pub(super) target: &'a [u8],
-    pub(super) version: Version,
 }
 
 /// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not

@@ -7,10 +7,12 @@ use crate::ctx::ConnInfo;
 use crate::observe::ConnState;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Patience, Piece, Step};
+use crate::serve::exchange::{BATCH_BYTES, ConnStage, Exchange, Expects, Piece, Step};
 use crate::serve::hijacking::{self, GivenAway};
 use crate::serve::moment::Moment;
 use crate::serve::parker::Parker;
+use crate::serve::patience::Patience;
+use crate::serve::proxied;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::standalone::Attended;
@@ -45,6 +47,8 @@ pub(crate) fn serve(
     work.moment = Moment::at(info.time());
     work.attendant.is_here();
     work.open(info.facts(), &mut Pending::default());
+    let named = name_client(&*transport, info, work, service, attended)?;
+    let info = named.as_ref().unwrap_or(info);
     user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
     let exchange = Exchange::new(info.id());
     let mut driver = BlockingDriver {
@@ -88,6 +92,27 @@ pub(crate) fn serve(
     drop(transport);
     drop(news);
     served
+}
+
+/// Receives what a proxy says of the connection, if one has to. `None`: everything is known of it.
+fn name_client(
+    transport: &dyn Transport,
+    info: &ConnInfo,
+    work: &mut Workspace,
+    service: &Service,
+    attended: &Attended<'_>,
+) -> Result<Option<ConnInfo>, Error> {
+    if !info.awaits_proxy_header() {
+        return Ok(None);
+    }
+    let input = work.ctx.request.input_mut();
+    let named = proxied::receive_header(transport, input, info, service, attended);
+    match &named {
+        Ok(named) => work.ctx.set_conn(named.facts()),
+        Err(_) => work.wipe(),
+    }
+    work.time_has_passed();
+    named.map(Some)
 }
 
 /// The calling thread, which runs the user's code as it comes.

@@ -20,6 +20,7 @@ pub(crate) struct Counters {
     body_too_large: AtomicU64,
     timed_out: AtomicU64,
     malformed: AtomicU64,
+    proxy_header: AtomicU64,
 }
 
 /// Who was too slow.
@@ -64,6 +65,11 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Nobody has said in a proper way whose a connection is.
+    pub(crate) fn refuse_proxy(&self) {
+        self.proxy_header.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn rejections(&self) -> Rejections {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Rejections {
@@ -73,6 +79,7 @@ impl Counters {
             body_too_large: count(&self.body_too_large),
             timed_out: count(&self.timed_out),
             malformed: count(&self.malformed),
+            proxy_header: count(&self.proxy_header),
             turned_away: count(&self.workers.turned_away),
             abandoned: count(&self.workers.abandoned),
         }
@@ -96,6 +103,9 @@ pub struct Rejections {
     pub timed_out: u64,
     /// Requests that were not well-formed; answered 400, 417 or 505.
     pub malformed: u64,
+    /// Connections without a header of the [PROXY protocol](crate::Listener::proxy_protocol) that have to have one: it was
+    /// malformed, did not come in time, or the peer is no trusted proxy; closed without an answer.
+    pub proxy_header: u64,
     /// Requests for which no thread could be had in time, or at once while
     /// [`max_waiting_requests`](crate::ServerBuilder::max_waiting_requests) waited; answered 503.
     pub turned_away: u64,
@@ -105,7 +115,7 @@ pub struct Rejections {
 
 impl Rejections {
     /// Each with its cause, in a word.
-    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 8] {
+    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 9] {
         [
             ("concurrency", self.concurrency),
             ("per_ip", self.per_ip),
@@ -113,6 +123,7 @@ impl Rejections {
             ("body_too_large", self.body_too_large),
             ("timed_out", self.timed_out),
             ("malformed", self.malformed),
+            ("proxy_header", self.proxy_header),
             ("turned_away", self.turned_away),
             ("abandoned", self.abandoned),
         ]

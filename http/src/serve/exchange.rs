@@ -23,19 +23,19 @@ mod taken_over;
 pub(crate) use notices::News;
 
 use crate::config::request_config::RequestConfig;
-use crate::config::settings::{Settings, Timeouts};
+use crate::config::settings::Settings;
 use crate::ctx::{RequestCtx, UserValues};
 use crate::message::response::{Live, Outgoing, Stream};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
-use crate::serve::exchange::notices::Notices;
+use crate::serve::exchange::notices::{CLIENT_GONE, Notices};
+use crate::serve::patience::Patience;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
-use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use std::borrow::Cow;
@@ -142,13 +142,6 @@ impl Expects {
     }
 }
 
-/// How slow the peer may be while others wait for it. Without a limit of time in there the transport has its own.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Patience {
-    pub(crate) read: Pace,
-    pub(crate) write: Pace,
-}
-
 /// The conversation; see the module's text.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -173,21 +166,6 @@ struct Apart {
     config: RequestConfig,
     /// What observers are to be told, where there are any.
     notices: Option<Notices>,
-}
-
-impl Patience {
-    /// That with the peer of a request for which `config` says what is different from what the `server` has.
-    pub(crate) fn of(config: &RequestConfig, server: &Timeouts) -> Self {
-        Self {
-            read: config.reading(server.read, server.body_rate),
-            write: config.writing(server.write, server.response_rate),
-        }
-    }
-
-    /// The same with no limits of time: of a transport that has its own.
-    pub(crate) fn without_limits(self) -> Self {
-        Self { read: self.read.without_limit(), write: self.write.without_limit() }
-    }
 }
 
 impl Exchange {
@@ -339,7 +317,6 @@ impl Exchange {
         let stays = match answered {
             Ok(stays) => stays,
             Err(error) => {
-                work.count_answer();
                 count_slow_reader(service, &error);
                 self.note_broken(work, service, &error);
                 return Err(error);
@@ -464,7 +441,11 @@ impl Exchange {
                 let mut written = Ok(());
                 by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
                 moment.refresh(*clock);
-                written?;
+                if let Err(error) = written {
+                    // It was begun.
+                    work.count_answer();
+                    return Err(error);
+                }
             }
         }
         Ok(reply.close.is_none() || ctx.is_hijacked())
@@ -499,7 +480,11 @@ impl Exchange {
             }
         });
         self.note_handled();
-        flushed?;
+        if let Err(error) = flushed {
+            // The handler was not even called.
+            ctx.response.set_status_code(CLIENT_GONE);
+            return Err(error.into());
+        }
         if ctx.has_panicked {
             service.counters.panics.fetch_add(1, Ordering::Relaxed);
         }
@@ -675,6 +660,11 @@ impl Exchange {
             self.end();
         }
         is_over
+    }
+
+    /// The connection ends with what is in the output, whatever its peer is sending: it is not served at all.
+    pub(crate) fn ends_with_refusal(&mut self) {
+        self.stage = ConnStage::ClosingMidRequest;
     }
 
     /// The connection ends with the response that is on its way.

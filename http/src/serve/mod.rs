@@ -1,7 +1,7 @@
 //! Serving requests: what every driver of a connection does, and the driver that blocks.
 //!
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange` (one
-//! connection's conversation), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
+//! connection's conversation), `proxied` (what may come before it), `blocking` (the simplest driver of it), `parker` (how that waits for events), `standalone` (which
 //! connections it serves); `tally` (what is counted on the way), `in_flight` (what is
 //! being handled), `hijacking` (connections that are given away).
 
@@ -13,6 +13,8 @@ pub(crate) mod hijacking;
 pub(crate) mod in_flight;
 pub(crate) mod moment;
 pub(crate) mod parker;
+pub(crate) mod patience;
+pub(crate) mod proxied;
 pub(crate) mod refusal;
 pub(crate) mod runner;
 pub(crate) mod service;

@@ -5,6 +5,7 @@
 
 use crate::ctx::PeerCredentials;
 use crate::serve::exchange::{LINGER, LINGER_BYTES};
+use crate::wire::in_memory::InMemoryStream;
 use crate::wire::ready::wait_ready;
 use crate::wire::transport::{ReadCount, ReadySet, Transport};
 use parking_lot::Mutex;
@@ -42,6 +43,13 @@ impl UserStream {
             Ok(socket) => {
                 let credentials = PeerCredentials::of(&socket);
                 return Self { credentials, ..Self::of_socket(socket) };
+            }
+            Err(stream) => stream,
+        };
+        let stream = match take::<InMemoryStream, S>(stream) {
+            Ok(stream) => {
+                let (remote_addr, local_addr) = (stream.peer_addr(), stream.local_addr());
+                return Self { remote_addr, local_addr, ..Self::of_socket(stream) };
             }
             Err(stream) => stream,
         };
@@ -140,6 +148,21 @@ macro_rules! blocking_socket {
 blocking_socket!(TcpStream);
 #[cfg(unix)]
 blocking_socket!(UnixStream);
+
+impl BlockingSocket for InMemoryStream {
+    fn read_within(&self, limit: Option<Duration>, room: &mut [u8]) -> io::Result<usize> {
+        InMemoryStream::read_within(self, limit, room)
+    }
+
+    fn shut_down(&self, what: Shutdown) -> io::Result<()> {
+        self.shutdown(what);
+        Ok(())
+    }
+
+    fn polled(self: Arc<Self>) -> io::Result<Arc<dyn Transport>> {
+        Ok(Arc::new(InMemoryStream::clone(&self).into_transport()))
+    }
+}
 
 /// A socket whose calls do not block.
 struct PolledSocket<T>(Arc<T>);

@@ -104,6 +104,13 @@ impl Server {
     fn announce(&self, limit: Duration) -> (usize, u64) {
         self.shared.service.stop.announce();
         let stats = self.stats();
+        #[cfg(unix)]
+        if !self.shared.service.settings.logging.is_unnotified {
+            super::notify::stopping(&format!(
+                "shutting down: {} connections are open",
+                stats.open_connections
+            ));
+        }
         log::info!("shutting down: {} connections are open, and have {limit:?}", stats.open_connections);
         (stats.open_connections, stats.requests)
     }

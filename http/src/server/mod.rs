@@ -3,18 +3,27 @@
 
 mod call;
 mod ending;
+#[cfg(all(feature = "systemd", unix))]
+mod inherited;
 mod life;
 mod listen;
 mod listen_error;
+mod listener;
+#[cfg(unix)]
+mod notify;
 mod probe;
 mod running;
+#[cfg(unix)]
+mod serve_unix;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod stats;
 #[cfg(unix)]
 mod unix;
+mod vars;
 
 pub use ending::ShutdownError;
+pub use listener::Listener;
 pub use probe::Probe;
 pub use running::RunningServer;
 #[cfg(all(feature = "signals", unix))]
@@ -39,9 +48,8 @@ use crate::config::options::ServerBuilder;
 use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
-use crate::engine::accept;
-use crate::engine::accept::listener::Listener;
-use crate::engine::accept::take_in::Placement;
+use crate::engine::accept::take_in::{Intake, Placement};
+use crate::engine::accept::{self, Entrance};
 use crate::observe::in_flight::RequestInFlight;
 use crate::serve::blocking;
 use crate::serve::error::Error;
@@ -168,8 +176,9 @@ impl Server {
         listen::listen_all(address, port, count, &settings.listening)
     }
 
-    /// Serves the connections of `listener`; accepts on the calling thread. May be called for several listeners at
-    /// once.
+    /// Serves the connections of `listener`: a `TcpListener`, a [`UnixSocket`](crate::UnixSocket), an
+    /// [`InMemoryListener`](crate::InMemoryListener), or a [`Listener`] of which there is more to be said.
+    /// Accepts on the calling thread. May be called for several listeners at once.
     ///
     /// Each connection is given to the shard with the fewest busy ones, whether
     /// [`reuse_port`](ServerBuilder::reuse_port) is set or not.
@@ -184,8 +193,12 @@ impl Server {
     /// that began before; and [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`] in it, when the
     /// shutdown's time was up first.
     // SRV-06.
-    pub fn serve(&self, listener: TcpListener) -> io::Result<()> {
-        self.serve_one(Listener::tcp(listener)?)
+    pub fn serve(&self, listener: impl Into<Listener>) -> io::Result<()> {
+        let listeners = vec![listener.into().placed(Placement::Lightest)?];
+        match self.begin(&listeners)? {
+            Some(engine) => self.accept_all(&engine, listeners),
+            None => Ok(()),
+        }
     }
 
     /// As [`serve`](Server::serve), for several listeners. Accepts on the calling thread and one more for each further
@@ -209,47 +222,47 @@ impl Server {
     /// thread.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn serve_all(&self, listeners: Vec<TcpListener>) -> io::Result<()> {
-        let listeners = self.placed(listeners)?;
-        match self.engine()? {
-            Some(engine) => {
-                self.say_listening(listeners.iter().map(|(listener, _)| listener));
-                self.accept_all(&engine, listeners)
-            }
+    pub fn serve_all<L: Into<Listener>>(&self, listeners: impl IntoIterator<Item = L>) -> io::Result<()> {
+        let listeners = self.placed(listeners.into_iter().map(Into::into))?;
+        match self.begin(&listeners)? {
+            Some(engine) => self.accept_all(&engine, listeners),
             None => Ok(()),
         }
     }
 
-    fn serve_one(&self, listener: Listener) -> io::Result<()> {
-        let Some(engine) = self.engine()? else { return Ok(()) };
-        self.say_listening([&listener]);
-        accept::accept(&engine, listener, Placement::Lightest)?;
-        self.wait_shut_down()
+    /// The engine for these, of which is told that they are served. `None`: they will not be.
+    fn begin(&self, listeners: &[(Entrance, Intake)]) -> io::Result<Option<Arc<Engine>>> {
+        let engine = self.engine()?;
+        if engine.is_some() {
+            self.say_listening(listeners);
+        }
+        Ok(engine)
     }
 
-    /// Listeners, and which shards get their connections.
-    fn placed(&self, listeners: Vec<TcpListener>) -> io::Result<Vec<(Listener, Placement)>> {
-        if listeners.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
-        }
+    /// Listeners, and what is done with their connections.
+    fn placed(&self, listeners: impl Iterator<Item = Listener>) -> io::Result<Vec<(Entrance, Intake)>> {
         let settings = &self.shared.service.settings;
         let shards = settings.threads.shards;
-        let placed = listeners.into_iter().enumerate().map(|(index, listener)| {
+        let placed = listeners.enumerate().map(|(index, listener)| {
             let is_placed = settings.connections.reuse_port;
-            let placement = if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest };
-            Ok((Listener::tcp(listener)?, placement))
+            listener.placed(if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest })
         });
-        placed.collect()
+        let placed = placed.collect::<io::Result<Vec<_>>>()?;
+        if placed.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
+        }
+        Ok(placed)
     }
 
-    /// Tells the log what begins here.
-    fn say_listening<'a>(&self, listeners: impl IntoIterator<Item = &'a Listener>) {
-        if !log::log_enabled!(log::Level::Info) {
-            return;
-        }
-        let mut places: Vec<_> = listeners.into_iter().map(Listener::place).collect();
+    /// Tells the log, and the service manager, what begins here.
+    fn say_listening(&self, listeners: &[(Entrance, Intake)]) {
+        let mut places: Vec<_> = listeners.iter().map(|(listener, _)| listener.place()).collect();
         places.dedup();
         let settings = &self.shared.service.settings;
+        #[cfg(unix)]
+        if !settings.logging.is_unnotified {
+            notify::ready(&format!("listening on {}", places.join(", ")));
+        }
         let (threads, connections) = (&settings.threads, &settings.connections);
         log::info!(
             "listening on {}: {} shards, at most {} workers, {} waiting requests, {} connections",
@@ -261,7 +274,7 @@ impl Server {
         );
     }
 
-    fn accept_all(&self, engine: &Arc<Engine>, listeners: Vec<(Listener, Placement)>) -> io::Result<()> {
+    fn accept_all(&self, engine: &Arc<Engine>, listeners: Vec<(Entrance, Intake)>) -> io::Result<()> {
         accept::accept_all(engine, listeners)?;
         self.wait_shut_down()
     }
@@ -323,6 +336,7 @@ impl Server {
         let local_addr = options.local_addr.or(stream.local_addr);
         let info = ConnInfo::opened_now(remote_addr, local_addr, options.is_tls)
             .with_credentials(stream.credentials);
+        let info = if options.awaits_proxy_header { info.behind_proxy() } else { info };
         let interrupt = options.interrupt.or_else(|| {
             let socket = stream.socket.clone()?;
             Some(Box::new(move || socket.interrupt()))

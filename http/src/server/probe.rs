@@ -1,7 +1,8 @@
 //! What a server answers about itself: figures for a scraper, and whether it lives and is ready.
 
-use super::{Server, ServerState};
+use super::{Server, ServerState, vars};
 use crate::ctx::RequestCtx;
+use crate::util::pattern::NamePattern;
 use anthill_pool::prometheus::CONTENT_TYPE;
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
@@ -59,6 +60,41 @@ impl Probe {
         match self.server() {
             Some(server) => ctx.success(CONTENT_TYPE, server.stats().to_prometheus(&[])),
             None => not_there(ctx),
+        }
+    }
+
+    /// Answers with the figures of this moment as an object of JSON (fasthttp's `expvarhandler`); see
+    /// [`ServerStats::to_json`](crate::ServerStats::to_json). Mount it where only operators come.
+    ///
+    /// The query's argument `r` chooses members by a part of their names: `?r=conn` has `connections`. In it `*` stands for
+    /// anything, `?` for one letter, `[a-c]` for one of these, `[^a-c]` for one of all others, `^` and `$` for the ends of the
+    /// name. What is no such pattern is answered 400 with the reason.
+    ///
+    /// ```
+    /// use anthill_http::{Probe, Request, RequestCtx, Server};
+    ///
+    /// let probe = Probe::new();
+    /// let server = Server::new(|ctx| ctx.set_body("served"))?;
+    /// probe.watch(&server);
+    /// let answer = |target: &str| {
+    ///     let mut ctx = RequestCtx::for_request(Request::new("GET", target).unwrap(), None);
+    ///     probe.vars(&mut ctx);
+    ///     (ctx.response.status_code(), String::from_utf8(ctx.response.body().to_vec()).unwrap())
+    /// };
+    /// assert_eq!(answer("/?r=^requests$"), (200, "{\n\t\"requests\": 0\n}\n".to_owned()));
+    /// assert_eq!(answer("/?r=[").0, 400);
+    /// # Ok::<(), anthill_http::BuildError>(())
+    /// ```
+    // UTL-03.
+    pub fn vars(&self, ctx: &mut RequestCtx) {
+        let Some(server) = self.server() else { return not_there(ctx) };
+        let pattern = NamePattern::parse(&ctx.query_arg("r").unwrap_or_default());
+        match pattern {
+            Ok(wanted) => {
+                let page = vars::to_json(&server.stats(), &wanted);
+                ctx.success("application/json; charset=utf-8", page);
+            }
+            Err(problem) => ctx.error(format!("the pattern `r` cannot be read: {problem}\n"), 400),
         }
     }
 

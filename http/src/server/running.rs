@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Server, ShutdownError};
-use crate::engine::accept::listener::Listener;
-use crate::engine::accept::take_in::Placement;
+use super::{Listener, Server, ShutdownError};
 
 /// A server that serves in the background; of [`Server::start`] and [`Server::start_all`].
 ///
@@ -55,27 +53,17 @@ impl Server {
     ///
     /// # Errors
     /// When threads or pollers cannot be made, or there are no listeners.
-    pub fn start_all(&self, listeners: Vec<TcpListener>) -> io::Result<RunningServer> {
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        self.start_placed(self.placed(listeners)?, addresses)
-    }
-
-    /// As `start`, for one listener that has no TCP address.
-    #[cfg(unix)]
-    pub(super) fn start_one(&self, listener: Listener) -> io::Result<RunningServer> {
-        self.start_placed(vec![(listener, Placement::Lightest)], Vec::new())
-    }
-
-    fn start_placed(
+    pub fn start_all<L: Into<Listener>>(
         &self,
-        listeners: Vec<(Listener, Placement)>,
-        addresses: Vec<SocketAddr>,
+        listeners: impl IntoIterator<Item = L>,
     ) -> io::Result<RunningServer> {
+        let mut addresses = Vec::new();
+        let listeners = listeners.into_iter().map(Into::into);
+        let listeners = self.placed(listeners.inspect(|listener| addresses.extend(listener.local_addr())))?;
         let server = self.clone();
-        let thread = match self.engine()? {
+        let thread = match self.begin(&listeners)? {
             None => None,
             Some(engine) => {
-                self.say_listening(listeners.iter().map(|(listener, _)| listener));
                 let accepting = move || server.accept_all(&engine, listeners);
                 Some(thread::Builder::new().name("anthill-accept".to_owned()).spawn(accepting)?)
             }

@@ -55,7 +55,7 @@ pub struct ServerStats {
     /// [`concurrency`](crate::ServerBuilder::concurrency) connections were open, or there was no descriptor left.
     pub idle_connections_shed: u64,
     /// The worker pool; `None` while the server does not serve. A busy worker for each shard is the one that drives it,
-    /// so these figures are beyond those of [`max_workers`](crate::ServerBuilder::max_workers).
+    /// so these figures are beyond those of [`max_workers`](crate::ServerBuilder::max_workers); those in reserve are idle.
     pub workers: Option<PoolStats>,
 }
 

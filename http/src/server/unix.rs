@@ -15,15 +15,15 @@ use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listen_error::explain_rest;
-use super::{RunningServer, Server};
 use crate::config::settings::ListenOptions;
-use crate::engine::accept::listener::Listener;
+use crate::engine::accept::listener::ListeningSocket;
 
 /// How often and how far apart the directory is asked for, while somebody else has its lock.
 const LOCK_ATTEMPTS: usize = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// A Unix domain socket that is listened on; of [`Server::listen_unix`], or made of a listener of your own.
+/// A Unix domain socket that is listened on; of [`Server::listen_unix`](crate::Server::listen_unix), or made of a
+/// listener of your own.
 ///
 /// Its file, when it was made here, is removed just before it ceases to listen, if it is still the same.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ pub struct UnixSocket {
     listener: UnixListener,
 }
 
-/// Who may connect to a Unix domain socket, for [`Server::listen_unix`]: the mode of its file, and its owner.
+/// Who may connect to a Unix domain socket, for [`Server::listen_unix`](crate::Server::listen_unix): the mode of its
+/// file, and its owner.
 ///
 /// A number is a mode, so that `0o660` can be written instead of `UnixAccess::mode(0o660)`.
 #[derive(Clone, Copy, Debug)]
@@ -101,71 +102,15 @@ impl Drop for SocketFile {
     }
 }
 
-impl Server {
-    /// Listens on a Unix domain socket, for [`serve_unix`](Server::serve_unix) and [`start_unix`](Server::start_unix) to
-    /// use. Its file has the mode (and owner) that `access` says before anybody can connect.
-    ///
-    /// A socket at `path` that a server has left behind, on which nobody listens, is replaced; any other file is not.
-    ///
-    /// # Errors
-    /// When somebody listens there ([`AddrInUse`](ErrorKind::AddrInUse)), when another file lies there
-    /// ([`AlreadyExists`](ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what may help.
-    ///
-    /// ```
-    /// use std::os::unix::fs::PermissionsExt;
-    /// use std::time::Duration;
-    /// # let folder = tempfile::tempdir()?;
-    /// # let path = folder.path().join("shop.sock");
-    /// let server = anthill_http::Server::new(|ctx| ctx.set_body("open"))?;
-    /// let running = server.start_unix(anthill_http::Server::listen_unix(&path, 0o660)?)?;
-    /// assert_eq!(std::fs::metadata(&path)?.permissions().mode() & 0o777, 0o660);
-    ///
-    /// server.shutdown(Duration::from_secs(5))?;
-    /// running.join()?;
-    /// assert!(!path.exists());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    // SRV-04.
-    pub fn listen_unix(path: impl AsRef<Path>, access: impl Into<UnixAccess>) -> io::Result<UnixSocket> {
-        let path = path.as_ref();
-        bind(path, access.into()).map_err(|error| explain(path, error))
-    }
-
-    /// Listens on a Unix domain socket as [`listen_unix`](Server::listen_unix) does, and serves until somebody calls
-    /// [`shutdown`](Server::shutdown).
-    ///
-    /// # Errors
-    /// As `listen_unix`, and as [`serve`](Server::serve) afterwards.
-    // SRV-04.
-    pub fn listen_and_serve_unix(
-        &self,
-        path: impl AsRef<Path>,
-        access: impl Into<UnixAccess>,
-    ) -> io::Result<()> {
-        self.serve_unix(Self::listen_unix(path, access)?)
-    }
-
-    /// As [`serve`](Server::serve), for a Unix domain socket.
-    ///
-    /// # Errors
-    /// As `serve`.
-    pub fn serve_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<()> {
-        self.serve_one(socket.into().into_listener()?)
-    }
-
-    /// As [`start`](Server::start), for a Unix domain socket.
-    ///
-    /// # Errors
-    /// When threads or pollers cannot be made.
-    pub fn start_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<RunningServer> {
-        self.start_one(socket.into().into_listener()?)
+impl UnixSocket {
+    pub(super) fn into_listening(self) -> io::Result<ListeningSocket> {
+        ListeningSocket::unix(self.listener, self.file.map(|file| Box::new(file) as _))
     }
 }
 
-impl UnixSocket {
-    fn into_listener(self) -> io::Result<Listener> {
-        Listener::unix(self.listener, self.file.map(|file| Box::new(file) as _))
-    }
+/// As [`Server::listen_unix`](crate::Server::listen_unix).
+pub(super) fn listen(path: &Path, access: UnixAccess) -> io::Result<UnixSocket> {
+    bind(path, access).map_err(|error| explain(path, error))
 }
 
 fn bind(path: &Path, access: UnixAccess) -> io::Result<UnixSocket> {

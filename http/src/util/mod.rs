@@ -5,13 +5,16 @@
 pub(crate) mod authority;
 pub(crate) mod byte_set;
 pub(crate) mod coarse;
+pub(crate) mod crc32c;
 pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;
+pub(crate) mod html;
 pub(crate) mod network;
 pub(crate) mod pairs;
 pub(crate) mod panic;
 pub(crate) mod path;
+pub(crate) mod pattern;
 pub(crate) mod percent;
 pub(crate) mod span;
 pub(crate) mod text;

@@ -3,10 +3,12 @@
 //!
 //! The rule: bytes have no meaning in here.
 
+pub(crate) mod in_memory;
 pub(crate) mod input;
 pub(crate) mod lent;
 pub(crate) mod output;
 pub(crate) mod pace;
+pub(crate) mod pipe;
 pub(crate) mod ready;
 pub(crate) mod sync;
 pub(crate) mod taken_over;

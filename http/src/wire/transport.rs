@@ -7,6 +7,7 @@
 //! The rules: one thread uses a transport at a time, but for `shut_down`. `read` and `write` may say
 //! [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
 
+use crate::wire::wake::Waker;
 use mio::event::Source;
 use std::fs::File;
 use std::io;
@@ -74,6 +75,11 @@ pub(crate) trait Transport: Send + Sync {
         direction.into()
     }
 
+    /// The same, of what is reported to whoever drives the connection.
+    fn awaited_reports(&self, direction: Direction) -> ReadySet {
+        self.awaits(direction)
+    }
+
     /// Blocks until the socket is ready for something in `awaited`. False: `limit` passed first.
     fn wait(&self, _awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
         Ok(true)
@@ -87,6 +93,12 @@ pub(crate) trait Transport: Send + Sync {
     /// The socket, to be registered with a poller. `None`: there is none to wait for, calls block by themselves.
     fn source(&mut self) -> Option<&mut dyn Source> {
         None
+    }
+
+    /// Has `waker` called whenever something has changed, and once now; `None`: nobody any more. False: this transport cannot.
+    /// For one that has no [`source`](Self::source).
+    fn set_waker(&self, _waker: Option<Waker>) -> bool {
+        false
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone. False when that cannot be known.

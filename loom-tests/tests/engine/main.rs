@@ -7,6 +7,8 @@
 //! `mutations/engine.txt`; `PROTOCOL.md` beside the engine's source says which race is whose.
 
 mod alarms;
+mod attempts;
+mod ctx;
 mod driving;
 mod ending;
 mod engine;
@@ -15,6 +17,7 @@ mod explore;
 mod hand_overs;
 mod leases;
 mod message;
+mod reserves;
 mod sleeping;
 mod slots;
 mod taking_over;

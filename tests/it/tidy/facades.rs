@@ -23,10 +23,11 @@ fn only_the_facade_names_the_primitives() {
 }
 
 /// Files of the engine that models compile on their own, below `http/src/engine`.
-const MODELLED: [&str; 9] = [
+const MODELLED: [&str; 10] = [
     "alarm",
     "countdown",
     "dispatch/queue",
+    "dispatch/reserve",
     "shard/deadlines",
     "shard/idle",
     "shard/lease",
@@ -49,6 +50,16 @@ fn the_modelled_parts_of_the_engine_stand_on_their_facade_alone() {
         for word in ["std::sync", "std::thread", "std::time", "parking_lot", "crate::", "mio"] {
             assert!(!code.contains(word), "{path} names {word}");
         }
+    }
+}
+
+#[test]
+fn what_is_modelled_of_time_limits_stands_on_its_facade() {
+    let path = "http/src/ctx/attempt.rs";
+    let text = fs::read_to_string(root().join(path)).expect("a file of contexts");
+    let code = code(&text).replace("crate::wire::sync", "");
+    for word in ["std::sync", "std::thread", "std::time", "parking_lot", "crate::", "mio"] {
+        assert!(!code.contains(word), "{path} names {word}");
     }
 }
 

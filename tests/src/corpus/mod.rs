@@ -127,6 +127,16 @@ pub fn cases(area: &str) -> Vec<Case> {
 }
 
 impl Case {
+    /// What a client sends, if it is that to a server without options, and it waits for nothing meanwhile.
+    pub fn input(&self) -> Option<&[u8]> {
+        match &self.trial {
+            Trial::Server(trial) if trial.server.is_empty() && trial.script.waits.is_empty() => {
+                Some(&trial.script.bytes)
+            }
+            Trial::Server(_) | Trial::Client(_) => None,
+        }
+    }
+
     /// Tries the case in all ways.
     ///
     /// # Errors

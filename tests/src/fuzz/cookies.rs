@@ -21,13 +21,8 @@ fn check_lines(lines: [&[u8]; 2]) {
     let mut expected = Vec::new();
     for piece in lines.iter().flat_map(|line| line.split(|byte| *byte == b';')) {
         let (name, value) = pair(piece);
-        let inside = match value {
-            [b'"', inside @ .., b'"'] => inside,
-            _ => value,
-        };
-        let is_bad = |byte: &u8| byte.is_ascii_control() || matches!(byte, b'"' | b'\\');
         let is_cookie = !(name.is_empty() && value.is_empty());
-        if is_cookie && !name.iter().any(u8::is_ascii_control) && !inside.iter().any(is_bad) {
+        if is_cookie && ![name, value].concat().iter().any(u8::is_ascii_control) {
             expected.push((name, value));
         }
     }

@@ -24,6 +24,7 @@ mod multipart;
 mod mutate;
 mod paths;
 mod plan;
+mod proxy_header;
 mod reference;
 mod replies;
 mod request;
@@ -49,6 +50,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("header_values", header_values::check),
     ("multipart", multipart::check),
     ("paths", paths::check),
+    ("proxy_header", proxy_header::check),
     ("request", request::check),
     ("response", response::check),
     ("uri", uri::check),

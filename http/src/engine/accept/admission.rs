@@ -38,18 +38,27 @@ impl Admission {
     /// # Errors
     /// The limit that it meets; then nothing was counted.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
-        if let (Some(address), Some(max)) = (address, self.per_address_max) {
-            let mut per_address = self.per_address.lock();
-            let count = per_address.entry(address).or_insert(0);
-            if *count >= max {
-                return Err(Refusal::PerAddress);
-            }
-            *count += 1;
-        }
+        self.name(address)?;
         if self.open.fetch_add(1, Ordering::Relaxed) >= self.open_max {
             self.leave(address);
             return Err(Refusal::Concurrency);
         }
+        Ok(())
+    }
+
+    /// Counts for `address` a connection that was let in without one, and of which it is known only now; to be given back
+    /// by [`Admission::leave`] together.
+    ///
+    /// # Errors
+    /// The limit that it meets; then nothing was counted for the address.
+    pub(crate) fn name(&self, address: Option<IpAddr>) -> Result<(), Refusal> {
+        let (Some(address), Some(max)) = (address, self.per_address_max) else { return Ok(()) };
+        let mut per_address = self.per_address.lock();
+        let count = per_address.entry(address).or_insert(0);
+        if *count >= max {
+            return Err(Refusal::PerAddress);
+        }
+        *count += 1;
         Ok(())
     }
 
@@ -89,6 +98,20 @@ mod tests {
         admission.leave(third);
         assert_eq!(admission.open(), 0);
         assert!(admission.per_address.lock().is_empty(), "addresses without connections are forgotten");
+    }
+
+    #[test]
+    fn an_address_may_become_known_later() {
+        let admission = Admission::new(3, Some(1));
+        let address = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
+        for _ in 0..3 {
+            assert_eq!(admission.admit(None), Ok(()));
+        }
+        assert_eq!(admission.name(address), Ok(()));
+        assert_eq!(admission.name(address), Err(Refusal::PerAddress));
+        admission.leave(None);
+        admission.leave(address);
+        assert_eq!((admission.open(), admission.name(address)), (1, Ok(())));
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl AcceptFailure {
             ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted => {
                 return AcceptFailure::Connections;
             }
+            // No system says so; a listener in memory does.
+            ErrorKind::NotConnected => return AcceptFailure::NoListener,
             ErrorKind::OutOfMemory => return AcceptFailure::Exhausted,
             _ => {}
         }

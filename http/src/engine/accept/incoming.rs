@@ -13,8 +13,9 @@ use std::time::Duration;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::ctx::ConnInfo;
-use crate::engine::accept::listener::Listener;
+use crate::engine::accept::listener::ListeningSocket;
 use crate::engine::socket::Socket;
+use crate::wire::transport::Transport;
 
 const WAKE: Token = Token(0);
 #[cfg(not(unix))]
@@ -22,6 +23,9 @@ const LISTENER: Token = Token(1);
 
 /// Connections as they come in.
 pub(crate) trait Incoming {
+    /// What they are.
+    type Socket: Transport + 'static;
+
     /// Connections have to be accepted until there are none, because of each other one nothing is reported.
     const MUST_DRAIN: bool;
 
@@ -29,7 +33,7 @@ pub(crate) trait Incoming {
     ///
     /// # Errors
     /// Those of accepting; `WouldBlock`: none waits.
-    fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>>;
+    fn accept(&mut self) -> io::Result<Option<(Self::Socket, ConnInfo)>>;
 
     /// Waits until there may be a connection, or the end has begun.
     ///
@@ -46,7 +50,7 @@ pub(crate) trait Incoming {
 
 /// A listener that is waited for.
 pub(crate) struct Listening {
-    listener: Listener,
+    listener: ListeningSocket,
     /// Tells of the waker, and where it must of the listener.
     poll: Poll,
     events: Events,
@@ -58,7 +62,7 @@ impl Listening {
     /// # Errors
     /// When there is no descriptor left.
     #[cfg_attr(unix, expect(unused_mut, reason = "only other systems register the listener"))]
-    pub(crate) fn new(mut listener: Listener) -> io::Result<(Self, Arc<Waker>)> {
+    pub(crate) fn new(mut listener: ListeningSocket) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         #[cfg(not(unix))]
         poll.registry().register(listener.source(), LISTENER, mio::Interest::READABLE)?;
@@ -68,6 +72,8 @@ impl Listening {
 }
 
 impl Incoming for Listening {
+    type Socket = Socket;
+
     const MUST_DRAIN: bool = cfg!(not(unix));
 
     fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>> {
@@ -95,6 +101,6 @@ impl Incoming for Listening {
 }
 
 /// A signal may end any wait, and whoever waits looks again.
-fn unless_interrupted(error: io::Error) -> io::Result<()> {
+pub(super) fn unless_interrupted(error: io::Error) -> io::Result<()> {
     if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }

@@ -11,7 +11,7 @@ use crate::ctx::PeerCredentials;
 use crate::engine::socket::Socket;
 
 /// A listener of either kind, non-blocking.
-pub(crate) enum Listener {
+pub(crate) enum ListeningSocket {
     Tcp(TcpPort),
     #[cfg(unix)]
     Unix(UnixPort),
@@ -34,7 +34,7 @@ pub(crate) struct TcpPort {
     hands_down_nodelay: Option<bool>,
 }
 
-impl Listener {
+impl ListeningSocket {
     /// A TCP listener, which is made non-blocking.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Listener {
         // do not inherit it, each is told by itself.
         let _ = SockRef::from(&listener).set_tcp_nodelay(true);
         let listener = mio::net::TcpListener::from_std(listener);
-        Ok(Listener::Tcp(TcpPort { listener, address, hands_down_nodelay: None }))
+        Ok(ListeningSocket::Tcp(TcpPort { listener, address, hands_down_nodelay: None }))
     }
 
     /// A listener of a Unix domain socket, which is made non-blocking. What stands for its `file` is dropped when it is
@@ -60,7 +60,10 @@ impl Listener {
         file: Option<Box<dyn Send>>,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Listener::Unix(UnixPort { _file: file, listener: mio::net::UnixListener::from_std(listener) }))
+        Ok(ListeningSocket::Unix(UnixPort {
+            _file: file,
+            listener: mio::net::UnixListener::from_std(listener),
+        }))
     }
 
     /// A connection that waits, if there is one. `Ok(None)`: it was accepted, and is of no use any more.
@@ -69,7 +72,7 @@ impl Listener {
     /// Those of accepting.
     pub(crate) fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>> {
         match self {
-            Listener::Tcp(port) => {
+            ListeningSocket::Tcp(port) => {
                 let (socket, peer) = port.listener.accept()?;
                 if let Err(error) = port.set_nodelay(&socket) {
                     // Some systems say so of a connection that its client has given up.
@@ -80,7 +83,7 @@ impl Listener {
                 Ok(Some((Socket::Tcp(socket), ConnInfo::opened_now(Some(peer), local, false))))
             }
             #[cfg(unix)]
-            Listener::Unix(port) => {
+            ListeningSocket::Unix(port) => {
                 let socket = port.listener.accept()?.0;
                 let info = ConnInfo::opened_now(None, None, false);
                 let info = info.with_credentials(PeerCredentials::of(&socket));
@@ -92,11 +95,11 @@ impl Listener {
     /// Where it listens, as the log has it.
     pub(crate) fn place(&self) -> String {
         match self {
-            Listener::Tcp(port) => {
+            ListeningSocket::Tcp(port) => {
                 port.listener.local_addr().map_or_else(|_| "no address".to_owned(), |at| at.to_string())
             }
             #[cfg(unix)]
-            Listener::Unix(port) => {
+            ListeningSocket::Unix(port) => {
                 let path = port.listener.local_addr().ok();
                 let path = path.as_ref().and_then(|address| address.as_pathname());
                 path.map_or_else(|| "a Unix socket".to_owned(), |path| path.display().to_string())
@@ -107,17 +110,17 @@ impl Listener {
     /// For a poller.
     #[cfg(not(unix))]
     pub(crate) fn source(&mut self) -> &mut dyn mio::event::Source {
-        let Listener::Tcp(port) = self;
+        let ListeningSocket::Tcp(port) = self;
         &mut port.listener
     }
 }
 
 #[cfg(unix)]
-impl std::os::fd::AsFd for Listener {
+impl std::os::fd::AsFd for ListeningSocket {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         match self {
-            Listener::Tcp(port) => port.listener.as_fd(),
-            Listener::Unix(port) => port.listener.as_fd(),
+            ListeningSocket::Tcp(port) => port.listener.as_fd(),
+            ListeningSocket::Unix(port) => port.listener.as_fd(),
         }
     }
 }
@@ -167,7 +170,7 @@ mod tests {
     fn first_connections(address: &str) -> Vec<(Socket, ConnInfo, TcpStream)> {
         let listener = TcpListener::bind(address).expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
-        let mut listener = Listener::tcp(listener).expect("a listener");
+        let mut listener = ListeningSocket::tcp(listener).expect("a listener");
         (0..3)
             .map(|_| {
                 let client = TcpStream::connect(("127.0.0.1", port)).expect("it listens");

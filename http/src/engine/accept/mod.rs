@@ -3,6 +3,7 @@
 pub(crate) mod admission;
 mod backoff;
 mod failure;
+pub(crate) mod in_memory;
 mod incoming;
 pub(crate) mod listener;
 mod rhythm;
@@ -19,37 +20,61 @@ use mio::Waker;
 use crate::engine::Engine;
 use crate::engine::accept::backoff::{Backoff, Remedy};
 use crate::engine::accept::failure::AcceptFailure;
+use crate::engine::accept::in_memory::{InMemoryListener, InMemoryListening};
 use crate::engine::accept::incoming::{Incoming, Listening};
-use crate::engine::accept::listener::Listener;
+use crate::engine::accept::listener::ListeningSocket;
 use crate::engine::accept::rhythm::Rhythm;
-use crate::engine::accept::take_in::{Placement, Reception};
+use crate::engine::accept::take_in::{Intake, Reception};
+
+/// Where connections come in.
+pub(crate) enum Entrance {
+    Socket(ListeningSocket),
+    InMemory(InMemoryListener),
+}
+
+impl Entrance {
+    /// Where it is, as the log has it.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Socket(socket) => socket.place(),
+            Self::InMemory(_) => "memory".to_owned(),
+        }
+    }
+}
 
 /// Accepts until the server stops (`Ok`), or the listener is none any more.
-pub(crate) fn accept(engine: &Arc<Engine>, listener: Listener, placement: Placement) -> io::Result<()> {
-    let (listening, waker) = Listening::new(listener)?;
-    accept_from(engine, listening, &waker, placement)
+type Acceptor<'a> = Box<dyn FnOnce() -> io::Result<()> + Send + 'a>;
+
+fn acceptor(engine: &Engine, entrance: Entrance, intake: Intake) -> io::Result<Acceptor<'_>> {
+    Ok(match entrance {
+        Entrance::Socket(socket) => {
+            let (listening, waker) = Listening::new(socket)?;
+            Box::new(move || accept_from(engine, listening, &waker, intake))
+        }
+        Entrance::InMemory(listener) => {
+            let (listening, waker) = InMemoryListening::new(listener)?;
+            Box::new(move || accept_from(engine, listening, &waker, intake))
+        }
+    })
 }
 
 fn accept_from(
     engine: &Engine,
-    mut listening: Listening,
+    mut listening: impl Incoming,
     waker: &Arc<Waker>,
-    placement: Placement,
+    intake: Intake,
 ) -> io::Result<()> {
     engine.stopping.enter(waker);
-    let result = run(engine, &mut listening, placement);
+    let result = run(engine, &mut listening, intake);
     engine.stopping.leave(waker);
     result
 }
 
 /// Accepts from several listeners, each on a thread of its own but for the first; until the server stops, or until none
 /// of them is a listener any more. The error is that of the first that broke.
-pub(crate) fn accept_all(engine: &Arc<Engine>, listeners: Vec<(Listener, Placement)>) -> io::Result<()> {
-    let listening = listeners.into_iter().map(|(listener, placement)| {
-        let (listening, waker) = Listening::new(listener)?;
-        Ok(move || accept_from(engine, listening, &waker, placement))
-    });
-    let mut acceptors = listening.collect::<io::Result<Vec<_>>>()?.into_iter();
+pub(crate) fn accept_all(engine: &Engine, entrances: Vec<(Entrance, Intake)>) -> io::Result<()> {
+    let acceptors = entrances.into_iter().map(|(entrance, intake)| acceptor(engine, entrance, intake));
+    let mut acceptors = acceptors.collect::<io::Result<Vec<_>>>()?.into_iter();
     let Some(first) = acceptors.next() else { return Ok(()) };
     thread::scope(|scope| {
         let mut others = Vec::new();
@@ -76,8 +101,8 @@ pub(crate) fn accept_all(engine: &Arc<Engine>, listeners: Vec<(Listener, Placeme
     })
 }
 
-fn run<I: Incoming>(engine: &Engine, incoming: &mut I, placement: Placement) -> io::Result<()> {
-    let mut reception = Reception::new(engine, placement);
+fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Result<()> {
+    let mut reception = Reception::new(engine, intake);
     let (mut backoff, mut rhythm) = (Backoff::default(), Rhythm::default());
     while !engine.is_stopping() {
         let remedy = match incoming.accept() {
@@ -145,6 +170,8 @@ mod tests {
     }
 
     impl Incoming for Scripted<'_> {
+        type Socket = Socket;
+
         const MUST_DRAIN: bool = false;
 
         fn accept(&mut self) -> io::Result<Option<(Socket, ConnInfo)>> {
@@ -183,7 +210,7 @@ mod tests {
         let engine = Engine::start(service).expect("threads and pollers");
         let (script, waits) = (script.into(), waits.into());
         let mut scripted = Scripted { engine: &engine, script, waits, rests: Vec::new() };
-        let result = run(&engine, &mut scripted, Placement::Lightest);
+        let result = run(&engine, &mut scripted, Intake::default());
         let rests = scripted.rests;
         engine.stop();
         assert!(engine.wait_ended(None));
@@ -254,7 +281,7 @@ mod tests {
     /// The real listener and its waits.
     #[test]
     fn the_end_interrupts_a_wait_and_a_rest() {
-        let listener = Listener::tcp(TcpListener::bind("127.0.0.1:0").expect("a free port"));
+        let listener = ListeningSocket::tcp(TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let (mut listening, waker) = Listening::new(listener.expect("a listener")).expect("a poller");
         waker.wake().expect("a waker");
         // Neither would return before the test is given up.
@@ -272,7 +299,8 @@ mod tests {
         let engine = Engine::start(service).expect("threads and pollers");
         let accepting = engine.clone();
         let thread = std::thread::spawn(move || {
-            accept(&accepting, Listener::tcp(listener).expect("a listener"), Placement::Lightest)
+            let listener = ListeningSocket::tcp(listener).expect("a listener");
+            accept_all(&accepting, vec![(Entrance::Socket(listener), Intake::default())])
         });
         other.shutdown(std::net::Shutdown::Both).expect("a listener can be shut down");
         thread.join().expect("no panic").expect_err("nothing listens any more");

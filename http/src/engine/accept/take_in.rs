@@ -17,15 +17,25 @@ use crate::engine::shard::clock::{ConnClock, first_deadline};
 use crate::engine::shard::load::lightest;
 use crate::observe::ConnState;
 use crate::proto::append_refusal;
+use crate::serve::proxied::{self, NotNamed};
 use crate::serve::refusal::Refusal;
 use crate::serve::user_code;
 use crate::util::date;
 use crate::wire::transport::Transport;
 
+/// What is done with every connection of a listener.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Intake {
+    pub(crate) placement: Placement,
+    /// Each begins with a header of the PROXY protocol.
+    pub(crate) awaits_proxy_header: bool,
+}
+
 /// Which shard the connections of a listener go to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) enum Placement {
     /// Each to the one with the lightest load at that moment.
+    #[default]
     Lightest,
     /// All to the one of this number, because the system has chosen already.
     Shard(usize),
@@ -34,7 +44,7 @@ pub(crate) enum Placement {
 /// What a thread that accepts does with what comes in.
 pub(crate) struct Reception<'a> {
     engine: &'a Engine,
-    placement: Placement,
+    intake: Intake,
     warnings: Warnings,
 }
 
@@ -49,13 +59,17 @@ struct Warnings {
 }
 
 impl<'a> Reception<'a> {
-    pub(crate) fn new(engine: &'a Engine, placement: Placement) -> Self {
-        Reception { engine, placement, warnings: Warnings::default() }
+    pub(crate) fn new(engine: &'a Engine, intake: Intake) -> Self {
+        Reception { engine, intake, warnings: Warnings::default() }
     }
 
     /// Gives a new connection to a shard, or refuses it.
     pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
         let engine = self.engine;
+        let info = if self.intake.awaits_proxy_header { info.behind_proxy() } else { info };
+        if info.awaits_proxy_header() && !proxied::may_name_client(&info, &engine.service.settings) {
+            return proxied::refuse(NotNamed::Untrusted, &info, &engine.service);
+        }
         let address = info.facts().peer_ip();
         if let Err(refused) = self.admit(address) {
             return self.refuse(transport, &info, refused);
@@ -63,8 +77,11 @@ impl<'a> Reception<'a> {
         engine.service.counters.accepted.fetch_add(1, Ordering::Relaxed);
         let observers = &engine.service.settings.hooks.observers;
         // Kept only for those who want to know.
-        let observed = observers.conn_state.as_ref().map(|_| info.clone());
-        user_code::tell_state(observers, &info, ConnState::New);
+        let is_known = !info.awaits_proxy_header();
+        let observed = observers.conn_state.as_ref().filter(|_| is_known).map(|_| info.clone());
+        if is_known {
+            user_code::tell_state(observers, &info, ConnState::New);
+        }
         let now = engine.clock.millis();
         let clock = ConnClock::new(now, first_deadline(now, &engine.service.settings.timeouts));
         if let Err(error) = self.shard(now).add(transport, info, clock) {
@@ -91,9 +108,9 @@ impl<'a> Reception<'a> {
     }
 
     /// Where a new connection is placed.
-    fn shard(&self, now: u64) -> &'a Shard {
+    fn shard(&self, now: u64) -> &'a Arc<Shard> {
         let shards = &self.engine.shards;
-        let index = match self.placement {
+        let index = match self.intake.placement {
             Placement::Shard(index) => index,
             Placement::Lightest => lightest(shards.iter().map(|shard| shard.load(now))),
         };

@@ -3,6 +3,7 @@
 pub(crate) mod leftovers;
 pub(crate) mod predict;
 pub(crate) mod queue;
+pub(crate) mod reserve;
 pub(crate) mod self_timing;
 
 use crate::engine::dispatch::leftovers::Leftovers;

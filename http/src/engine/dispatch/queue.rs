@@ -90,6 +90,8 @@ struct Queue<W> {
     with_clients: usize,
     /// Recent mean time of service in microseconds, of the lane of handlers; 0 while nothing was measured.
     service_micros: u64,
+    /// The last one that was called could not be had.
+    is_short: bool,
 }
 
 /// First come, first served; some may have been withdrawn.
@@ -116,6 +118,7 @@ impl<W> HandOverQueue<W> {
                 coming: 0,
                 with_clients: 0,
                 service_micros: 0,
+                is_short: false,
             }),
             spare: AtomicUsize::new(budget.spares + 1),
         }
@@ -157,6 +160,7 @@ impl<W> HandOverQueue<W> {
     pub(crate) fn arrive(&self) -> Option<(Lane, W)> {
         let mut queue = lock(&self.queue);
         queue.coming -= 1;
+        queue.is_short = false;
         self.take_or_leave(&mut queue)
     }
 
@@ -274,6 +278,7 @@ impl<W> HandOverQueue<W> {
         let mut queue = lock(&self.queue);
         queue.active -= workers;
         queue.coming -= workers;
+        queue.is_short = true;
         self.tell_spare(&queue);
     }
 
@@ -284,10 +289,10 @@ impl<W> HandOverQueue<W> {
         self.spare.load(Ordering::Relaxed)
     }
 
-    /// Whether another helper could be had.
+    /// Whether another helper could be had, as far as that is known.
     pub(crate) fn has_room(&self) -> bool {
         let queue = lock(&self.queue);
-        queue.active < self.budget.helpers && queue.at_handlers() < self.budget.handlers
+        !queue.is_short && queue.active < self.budget.helpers && queue.at_handlers() < self.budget.handlers
     }
 
     /// Pieces that wait.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::config::settings::Timeouts;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::idle::Idle;
-use crate::serve::exchange::{Expects, LINGER, Patience};
+use crate::serve::exchange::{Expects, LINGER};
+use crate::serve::patience::Patience;
 use crate::wire::pace::Allowance;
 
 /// How long the first part of a body is waited for before the handler is called: long enough for a body that its client

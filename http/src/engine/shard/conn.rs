@@ -6,8 +6,6 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use mio::event::Source;
-
 use crate::ctx::ConnFacts;
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
@@ -160,11 +158,6 @@ impl Sock {
         Sock { transport, shard, readable: true, read_closed: false, awaited_to_read }
     }
 
-    /// The socket, for the poller; unless somebody else has the transport, too.
-    pub(crate) fn source(&mut self) -> Option<&mut dyn Source> {
-        Arc::get_mut(&mut self.transport)?.source()
-    }
-
     /// Whether the peer is known to have ended its sending.
     pub(crate) fn has_half_closed(&self) -> bool {
         self.read_closed
@@ -194,13 +187,13 @@ impl Sock {
                     // The end of input was reported once already; it must be read up to without another report.
                     self.readable = !arrived.is_drained || self.read_closed;
                     if !self.readable {
-                        self.awaited_to_read = self.transport.awaits(Direction::Read);
+                        self.awaited_to_read = self.transport.awaited_reports(Direction::Read);
                     }
                     return Ok(Some(arrived.count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.readable = false;
-                    self.awaited_to_read = self.transport.awaits(Direction::Read);
+                    self.awaited_to_read = self.transport.awaited_reports(Direction::Read);
                     return Ok(None);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

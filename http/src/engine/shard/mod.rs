@@ -94,16 +94,14 @@ impl Shard {
 
     /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
     pub(crate) fn add(
-        &self,
+        self: &Arc<Self>,
         mut transport: Arc<dyn Transport>,
         info: ConnInfo,
         clock: ConnClock,
     ) -> io::Result<()> {
         let token = self.table.reserve().ok_or_else(|| io::Error::other("the server is shut down"))?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let source = Arc::get_mut(&mut transport).and_then(|transport| transport.source());
-        let source = source.ok_or_else(|| io::Error::other("there is no socket to wait for"));
-        if let Err(error) = source.and_then(|source| self.poller.register(source, token)) {
+        if let Err(error) = self.watch(&mut transport, token) {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.wake_if(self.table.release(token));
             return Err(error);
@@ -132,7 +130,7 @@ impl Shard {
     /// requests.
     pub(crate) fn move_to(
         &self,
-        other: &Shard,
+        other: &Arc<Shard>,
         mut conn: Box<Conn>,
         now: Millis,
         service: &Service,
@@ -140,12 +138,13 @@ impl Shard {
         conn.next_deadline(now, service);
         let rests = matches!(conn.idle(), Some(Idle::Resting(_)));
         let Some(token) = rests.then(|| other.table.reserve()).flatten() else { return Moved::Not(conn) };
-        let Some(source) = conn.sock.source() else {
+        if Arc::get_mut(&mut conn.sock.transport).is_none() {
             other.wake_if(other.table.release(token));
             return Moved::Not(conn);
-        };
+        }
         // What was reported here meanwhile is reported there again.
-        let moved = self.poller.deregister(source).and_then(|()| other.poller.register(source, token));
+        let transport = &mut conn.sock.transport;
+        let moved = self.unwatch(transport).and_then(|()| other.watch(transport, token));
         if let Err(error) = moved {
             log::debug!("a connection could not be moved to another shard: {error}");
             other.wake_if(other.table.release(token));
@@ -226,9 +225,7 @@ impl Shard {
     /// connection is closed.
     pub(crate) fn give_away(&self, mut conn: Box<Conn>) -> io::Result<(Arc<dyn Transport>, Vec<u8>)> {
         debug_assert!(conn.pending.is_sent() && !conn.exchange.is_answering(), "a response is on its way");
-        let source = conn.sock.source();
-        let source = source.ok_or_else(|| ErrorKind::NotConnected.into());
-        if let Err(error) = source.and_then(|source| self.poller.deregister(source)) {
+        if let Err(error) = self.unwatch(&mut conn.sock.transport) {
             self.close(conn);
             return Err(error);
         }
@@ -286,6 +283,28 @@ impl Shard {
         Waker::new(whom, token.to_number())
     }
 
+    /// Has what happens to a transport reported under `token`. Nobody else may have it.
+    fn watch(self: &Arc<Self>, transport: &mut Arc<dyn Transport>, token: Token) -> io::Result<()> {
+        let transport = Arc::get_mut(transport).ok_or(ErrorKind::NotConnected)?;
+        if let Some(source) = transport.source() {
+            return self.poller.register(source, token);
+        }
+        if transport.set_waker(Some(self.waker(token))) {
+            Ok(())
+        } else {
+            Err(io::Error::other("there is no socket to wait for"))
+        }
+    }
+
+    /// Has nothing reported of it any more.
+    fn unwatch(&self, transport: &mut Arc<dyn Transport>) -> io::Result<()> {
+        let transport = Arc::get_mut(transport).ok_or(ErrorKind::NotConnected)?;
+        if let Some(source) = transport.source() {
+            return self.poller.deregister(source);
+        }
+        if transport.set_waker(None) { Ok(()) } else { Err(ErrorKind::NotConnected.into()) }
+    }
+
     fn wake_if(&self, must_wake: bool) {
         if must_wake {
             self.poller.wake();
@@ -327,7 +346,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     /// A connection that a shard has found readable, and its peer.
-    fn readable(shard: &Shard) -> (Box<Conn>, TcpStream) {
+    fn readable(shard: &Arc<Shard>) -> (Box<Conn>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
         let socket = listener.accept().expect("the peer is there").0;
@@ -360,6 +379,7 @@ mod tests {
     #[test]
     fn a_connection_is_given_away_with_what_was_read_and_not_used() {
         let (shard, _term) = Shard::new(0).expect("a poller");
+        let shard = Arc::new(shard);
         let (conn, mut peer) = readable(&shard);
         let (transport, unused) = shard.give_away(conn).expect("a socket");
         assert_eq!((unused.as_slice(), shard.load(0).connections), (&b"first"[..], 0));

@@ -277,15 +277,17 @@ impl<C: Member> Table<C> {
         lock(&self.state).slots.note_ticket(token, ticket);
     }
 
-    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it. If it is
-    /// parked it is taken; if it is out, whoever parks it learns of it. True: wake the driver.
+    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it, or something has
+    /// changed at its transport, of which no poller tells. If it is parked it is taken; if it is out, whoever parks it learns
+    /// of it. True: wake the driver.
     #[must_use]
     pub(crate) fn resume(&self, token: Token) -> bool {
         // Whether its peer takes more or there is more to be taken is the same to a response under way.
         let readiness = Readiness { writable: true, ..Readiness::default() };
         let mut state = lock(&self.state);
         match state.slots.report(token, readiness) {
-            Some(connection) => {
+            Some(mut connection) => {
+                connection.note(readiness);
                 state.resumed.push_back(connection);
                 state.must_wake(true)
             }

@@ -6,7 +6,9 @@
 
 use super::Request;
 use crate::values::cookie::{CookieLine, RequestCookies};
-use crate::values::header::{self, AcceptEncoding, ByteRanges, RangeError, RangeSpec};
+use crate::values::header::{
+    self, AcceptEncoding, ByteRanges, Precondition, RangeError, RangeSpec, Validators,
+};
 use crate::values::multipart::{Boundary, BoundaryError};
 use crate::values::version::Version;
 
@@ -95,9 +97,29 @@ impl Request {
         Boundary::from_content_type(self.content_type().unwrap_or_default())
     }
 
+    /// What the preconditions of the request come to, all of them together, in the order of RFC 9110 section 13.2.2:
+    /// `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`. A date counts only beside no tags, when it is one
+    /// valid date, and `If-Modified-Since` with `GET` and `HEAD` alone.
+    ///
+    /// ```
+    /// use anthill_http::header::{Precondition, Validators};
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// let current = Validators::new().etag(r#""v2""#).last_modified(UNIX_EPOCH + Duration::from_secs(784_111_777));
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// request.set_header("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT");
+    /// assert_eq!(request.precondition(&current), Precondition::NotModified);
+    /// request.set_header("If-None-Match", r#""v1""#);
+    /// assert_eq!(request.precondition(&current), Precondition::Met);
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn precondition(&self, current: &Validators<'_>) -> Precondition {
+        current.judge(self.method(), self.headers())
+    }
+
     /// The parts of content of `length` bytes that the client asks for; `None` when it asks for all of it.
     ///
-    /// Ranges have a meaning with `GET` alone (RFC 9110 section 14.2).
+    /// Ranges have a meaning with `GET` alone, and when there is one field of them (RFC 9110 section 14.2). Beside an `If-Range`
+    /// they count only if that is met, see [`byte_ranges_of`](Self::byte_ranges_of).
     ///
     /// ```
     /// use anthill_http::header::{ByteRange, RangeSpec};
@@ -112,7 +134,32 @@ impl Request {
     /// # Errors
     /// [`RangeError`], which says what to answer.
     pub fn byte_ranges(&self, length: u64) -> Option<Result<ByteRanges<'_>, RangeError>> {
-        Some(ByteRanges::parse(self.header("Range")?, length))
+        self.byte_ranges_of(&Validators::new(), length)
+    }
+
+    /// As [`byte_ranges`](Self::byte_ranges), of content with these validators: a client that has a part of something else,
+    /// as its `If-Range` says, gets all (RFC 9110 section 13.1.5).
+    ///
+    /// ```
+    /// use anthill_http::header::Validators;
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// request.set_header("Range", "bytes=500-");
+    /// request.set_header("If-Range", r#""v1""#);
+    /// assert!(request.byte_ranges_of(&Validators::new().etag(r#""v1""#), 1000).is_some());
+    /// assert!(request.byte_ranges_of(&Validators::new().etag(r#""v2""#), 1000).is_none());
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As `byte_ranges`.
+    pub fn byte_ranges_of(
+        &self,
+        current: &Validators<'_>,
+        length: u64,
+    ) -> Option<Result<ByteRanges<'_>, RangeError>> {
+        let mut ranges = self.headers().get_all("Range");
+        let first = ranges.next().filter(|_| self.method() == "GET" && ranges.next().is_none())?;
+        current.meets_if_range(self.headers()).then(|| ByteRanges::parse(first, length))
     }
 
     /// The cookies that the client sent, in all `Cookie` fields and in order.

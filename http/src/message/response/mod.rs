@@ -7,6 +7,7 @@
 //! decided when the response is written, from the body that is really there.
 
 mod body;
+mod collect;
 mod event_source;
 mod fields;
 mod outgoing;

@@ -128,7 +128,7 @@ impl Outgoing {
     }
 }
 
-fn ended_early(left: u64) -> io::Error {
+pub(super) fn ended_early(left: u64) -> io::Error {
     let reason = format!("the response's body ended {left} bytes before the length that was announced");
     io::Error::new(io::ErrorKind::UnexpectedEof, reason)
 }

@@ -24,11 +24,12 @@ impl Response {
     /// ```
     ///
     /// # Errors
-    /// Those of `out`, and `InvalidData` when the body is a stream, which can be sent but once.
+    /// Those of `out`, and `InvalidData` when the body is a stream, which can be sent but once;
+    /// [`read_body`](Self::read_body) makes bytes of it.
     // HDR-08.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
         if self.is_body_stream() {
-            let reason = "the body is a stream; read it and set it as bytes before the response is written";
+            let reason = "the body is a stream; call read_body before the response is written";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let mut head = Vec::new();

@@ -28,6 +28,8 @@ pub struct BodyWriter<'a> {
     trailers: Vec<u8>,
     piece: Vec<u8>,
     failed: Option<io::ErrorKind>,
+    /// Nothing is sent: at most so many bytes stay in `out`.
+    kept_max: Option<usize>,
 }
 
 /// Bytes that are collected before they are sent without having been flushed.
@@ -41,7 +43,27 @@ impl<'a> BodyWriter<'a> {
         ending: Ending,
         trailers: Vec<u8>,
     ) -> Self {
-        Self { request, lent, stop: None, out, ending, trailers, piece: Vec::new(), failed: None }
+        Self {
+            request,
+            lent,
+            stop: None,
+            out,
+            ending,
+            trailers,
+            piece: Vec::new(),
+            failed: None,
+            kept_max: None,
+        }
+    }
+
+    /// One that leaves what is written in `out`, without any framing, and fails once that is more than `max` bytes.
+    pub(super) fn collecting(
+        request: &'a mut Request,
+        lent: &'a mut LentTransport,
+        out: &'a mut Output,
+        max: usize,
+    ) -> Self {
+        Self { kept_max: Some(max), ..Self::new(request, lent, out, Ending::Close, Vec::new()) }
     }
 
     /// The same, which knows how the end of the server is told.
@@ -158,8 +180,14 @@ impl<'a> BodyWriter<'a> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
         }
-        self.lent.is_answering = true;
-        let sent = self.lent.send(self.out);
+        let sent = match self.kept_max {
+            Some(max) if self.out.len() > max => Err(io::ErrorKind::InvalidData.into()),
+            Some(_) => Ok(()),
+            None => {
+                self.lent.is_answering = true;
+                self.lent.send(self.out)
+            }
+        };
         if let Err(error) = &sent {
             self.failed = Some(error.kind());
         }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The status in records of requests that were not answered: nginx's, when the client was gone before.
-const CLIENT_GONE: u16 = 499;
+pub(super) const CLIENT_GONE: u16 = 499;
 const CONTEXT_KEPT: u16 = 500;
 
 /// What is to be told of one connection, and what is known of its request under way.
@@ -139,6 +139,14 @@ impl Apart {
 
 /// Where something happens that observers are told of. Each costs a look where nobody observes.
 impl Exchange {
+    /// It has become known whose the connection is, which is as good as new then.
+    pub(crate) fn note_opened(&mut self, observers: &Observers) {
+        if observers.conn_state.is_some() {
+            let notices = self.apart.get_or_insert_default().notices.get_or_insert_default();
+            notices.tell_state(ConnState::New, observers);
+        }
+    }
+
     /// Looks at what came of looking for a request. True: something is to be told first.
     pub(super) fn note_progress(
         &mut self,

@@ -1,7 +1,6 @@
 //! Which bytes a cookie's parts may have, and whether browsers will take a cookie.
 //!
-//! The idea: two measures. What is received is taken unless its parts cannot be told apart safely, as in
-//! fasthttp; what is sent is best held to the narrow grammar of RFC 6265 section 4.1.1, because then every
+//! The idea: two measures. What is received is taken unless its parts cannot be told apart safely; what is sent is best held to the narrow grammar of RFC 6265 section 4.1.1, because then every
 //! reader agrees on it.
 
 use super::{Cookie, CookieError, SameSite};
@@ -18,13 +17,15 @@ pub(super) fn name_is_readable(name: &[u8]) -> bool {
     !name.iter().any(u8::is_ascii_control)
 }
 
-/// Whether a received value is taken: quotes only as one pair around the whole, no backslash, nothing that
-/// controls. A `;` never gets here, because it ends the value.
-///
-/// The successor of RFC 6265 lets bytes above ASCII pass, and so do we.
+/// Whether a received value is taken: nothing in it controls. A `;` never gets here, because it ends the value, and all
+/// other bytes mean nothing, quotes and backslashes too (RFC 6265bis section 5.6): whatever a setter takes is read again.
 pub(super) fn value_is_readable(value: &[u8]) -> bool {
-    let misquotes = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
-    !Cookie::unquote(value).iter().any(misquotes)
+    !value.iter().any(u8::is_ascii_control)
+}
+
+/// Whether a received domain is taken: neither quotes nor backslashes either, for no host has these.
+pub(super) fn domain_is_readable(domain: &[u8]) -> bool {
+    value_is_readable(domain) && !domain.iter().any(|byte| matches!(byte, b'"' | b'\\'))
 }
 
 /// Whether a received path is taken.

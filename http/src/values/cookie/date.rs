@@ -3,8 +3,10 @@
 //! The idea: RFC 6265 section 5.1.1 does not know forms. It looks for a time, a day, a month and a year among
 //! the words of the text, each time for the first word that can be it.
 
-/// The last second of the year 9999, the last that can be written.
-pub(super) const LATEST: u64 = 253_402_300_799;
+use crate::util::date::{SECONDS_MAX, days_in, days_since_epoch};
+
+/// The last that can be written.
+pub(super) const LATEST: u64 = SECONDS_MAX;
 
 /// The date in seconds since the Unix epoch; dates before that are the epoch itself.
 pub(super) fn parse(text: &[u8]) -> Option<u64> {
@@ -66,23 +68,6 @@ fn month_number(word: &[u8]) -> Option<u64> {
     let months = b"janfebmaraprmayjunjulaugsepoctnovdec";
     let start = word.get(..3)?;
     (1..).zip(months.chunks_exact(3)).find(|(_, month)| start.eq_ignore_ascii_case(month)).map(|(n, _)| n)
-}
-
-fn days_in(month: u64, year: u64) -> u64 {
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    match month {
-        2 => 28 + u64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// For years from 1970 on.
-fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
-    let leap_days_before = |year: u64| (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
-    let leap_days = leap_days_before(year) - leap_days_before(1970);
-    let days_before_month: u64 = (1..month).map(|month| days_in(month, year)).sum();
-    (year - 1970) * 365 + leap_days + days_before_month + day - 1
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub enum CookieError {
     ControlByte,
     /// The name has bytes that it cannot have.
     InvalidName,
-    /// The value has a stray quote, a backslash, or other bytes that it cannot have. fasthttp calls it
+    /// The value has bytes that it cannot have. fasthttp calls it
     /// `ErrInvalidCookieValue`.
     InvalidValue,
     /// The domain has bytes that it cannot have.

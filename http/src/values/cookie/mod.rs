@@ -45,7 +45,7 @@ pub enum SameSite {
 /// A cookie as a server sets it: the value of one `Set-Cookie` field.
 ///
 /// Setters never fail. Control bytes and `;` become spaces, and spaces and tabs at both ends are removed,
-/// because no reader would see them. Setters return the cookie, so that calls can follow each other. Whether a
+/// because no reader would see them ([`try_new`](Self::try_new) refuses both). Setters return the cookie, so that calls can follow each other. Whether a
 /// browser will take the cookie is what [`validate`](Self::validate) says.
 ///
 /// ```
@@ -85,6 +85,32 @@ impl Cookie {
         let mut cookie = Self::default();
         cookie.set_name(name).set_value(value);
         cookie
+    }
+
+    /// As [`new`](Self::new), for a name and a value that are to be sent as they are.
+    ///
+    /// # Errors
+    /// [`Empty`](CookieError::Empty) without a name; [`InvalidName`](CookieError::InvalidName) and
+    /// [`InvalidValue`](CookieError::InvalidValue) when they have bytes that would be sent as others: control bytes, `;`, spaces
+    /// at the ends, and `=` in the name.
+    ///
+    /// ```
+    /// use anthill_http::Cookie;
+    /// use anthill_http::cookie::CookieError;
+    /// assert!(Cookie::try_new("prefs", r#"{"theme":"dark"}"#).is_ok());
+    /// assert_eq!(Cookie::try_new("prefs", "a;b"), Err(CookieError::InvalidValue));
+    /// ```
+    pub fn try_new(name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<Self, CookieError> {
+        let cookie = Self::new(&name, &value);
+        if name.as_ref().is_empty() {
+            Err(CookieError::Empty)
+        } else if cookie.name != name.as_ref() {
+            Err(CookieError::InvalidName)
+        } else if cookie.value != value.as_ref() {
+            Err(CookieError::InvalidValue)
+        } else {
+            Ok(cookie)
+        }
     }
 
     /// A cookie that makes a client delete the one it has: an empty value and a date that has passed.

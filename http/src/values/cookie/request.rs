@@ -10,14 +10,14 @@ use std::fmt;
 /// Names and values of the cookies in any number of `Cookie` fields, in the order in which they were sent.
 ///
 /// Spaces and tabs around names and values do not count. Duplicates are all there. A piece without `=` is a
-/// value with an empty name. Pairs are left out when the value has a stray quote or a backslash, when a control
-/// byte is in them, and when they are empty. All other bytes are as they were sent, quotes around a value
-/// included ([`Cookie::unquote`](crate::Cookie::unquote) removes these).
+/// value with an empty name. Pairs are left out when a control byte is in them, and when they are empty. All other bytes are
+/// as they were sent, quotes and backslashes included ([`Cookie::unquote`](crate::Cookie::unquote) removes quotes around a
+/// value).
 ///
 /// ```
 /// use anthill_http::cookie::RequestCookies;
 ///
-/// let lines = [&b"sid=31d4; lang=en%20; bad=\"x"[..], b"sid=ffff"];
+/// let lines = [&b"sid=31d4; lang=en%20; bad=\tx\0"[..], b"sid=ffff"];
 /// let cookies: Vec<_> = RequestCookies::new(lines).collect();
 /// assert_eq!(cookies, [(&b"sid"[..], &b"31d4"[..]), (b"lang", b"en%20"), (b"sid", b"ffff")]);
 /// assert_eq!(RequestCookies::new(lines).get("lang"), Some(&b"en%20"[..]));

@@ -62,7 +62,7 @@ impl Options {
         let mut multipart = Multipart::with_limits(reader, boundary, limits);
         let mut form = Form::default();
         let mut field_bytes_left = self.field_bytes_max;
-        let mut space = Space::new(self.memory_bytes_max, self.temp_dir.as_deref());
+        let mut space = Space::new(self.memory_bytes_max, self.temp_dir.as_deref(), self.own_files);
         while let Some(mut part) = multipart.next_part()? {
             let head_bytes = part.headers().iter().map(|(name, value)| name.len() + value.len()).sum();
             spend(&mut field_bytes_left, head_bytes)?;

@@ -1,9 +1,10 @@
 //! A file out of a form: what its part said of it, and its content to read or to save.
 
 use super::store::Store;
+use crate::util::file::link_unnamed;
 use crate::values::headers::{Fields, Headers};
 use crate::values::multipart::PartHead;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -77,6 +78,7 @@ impl FormFile {
     }
 
     /// Copies the content into a file, which is created or overwritten. Returns its length in bytes.
+    /// [`persist`](Self::persist) overwrites nothing, and may do without a copy.
     ///
     /// Do not make the path out of [`file_name`](FormFile::file_name) alone: the peer chose it.
     ///
@@ -85,6 +87,52 @@ impl FormFile {
     pub fn save_to(&self, path: impl AsRef<Path>) -> io::Result<u64> {
         let mut target = File::create(path)?;
         io::copy(&mut BufReader::with_capacity(COPY_BYTES, self.reader()), &mut target)
+    }
+
+    /// Keeps the content under a name: a new file at `path`. Returns its length in bytes.
+    ///
+    /// Content that has a temporary file to itself is not copied on Linux: that file gets the name, and from then on the
+    /// content is what becomes of it. So it is for the only file of a form beyond
+    /// [`max_memory_bytes`](super::Options::max_memory_bytes), and for as many as
+    /// [`own_files`](super::Options::own_files) says. All else is copied, as by [`save_to`](Self::save_to): small files, those
+    /// that share a temporary file, and those whose [`temp_dir`](super::Options::temp_dir) lies in another file system than
+    /// `path`. Neither way leaves half a file there when it fails.
+    ///
+    /// Do not make the path out of [`file_name`](FormFile::file_name) alone: the peer chose it.
+    ///
+    /// ```
+    /// use anthill_http::form::Form;
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let body = b"--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\nsix legs\r\n--b--\r\n";
+    /// let options = Form::options().temp_dir(folder.path()).max_memory_bytes(0);
+    /// let form = options.read("multipart/form-data; boundary=b", &body[..])?;
+    /// let path = folder.path().join("upload-1");
+    /// assert_eq!(form.file("f")?.persist(&path)?, 8);
+    /// assert_eq!(std::fs::read(&path)?, b"six legs");
+    /// let again = form.file("f")?.persist(&path).unwrap_err();
+    /// assert_eq!(again.kind(), std::io::ErrorKind::AlreadyExists);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `AlreadyExists` when something is at `path`, which stays as it is; when nothing can be made there, or not be written, or
+    /// the temporary file not be read.
+    // FRM-03.
+    pub fn persist(&self, path: impl AsRef<Path>) -> io::Result<u64> {
+        let path = path.as_ref();
+        if let Some(file) = self.store.alone_in()? {
+            if link_unnamed(file, path)? {
+                return Ok(self.len());
+            }
+        }
+        let mut target = File::options().write(true).create_new(true).open(path)?;
+        let copied = io::copy(&mut BufReader::with_capacity(COPY_BYTES, self.reader()), &mut target);
+        if copied.is_err() {
+            // That it cannot be removed either is no better news.
+            let _ = fs::remove_file(path);
+        }
+        copied
     }
 
     pub(super) fn all_headers(&self) -> &Headers {

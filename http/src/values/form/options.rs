@@ -28,6 +28,7 @@ pub struct Options {
     pub(super) ratio_max: Option<u32>,
     pub(super) memory_bytes_max: usize,
     pub(super) temp_dir: Option<PathBuf>,
+    pub(super) own_files: usize,
 }
 
 impl Options {
@@ -41,6 +42,7 @@ impl Options {
             ratio_max: Some(RATIO_DEFAULT),
             memory_bytes_max: 1024 * 1024,
             temp_dir: None,
+            own_files: 0,
         }
     }
 
@@ -109,6 +111,15 @@ impl Options {
     // FRM-03.
     pub fn max_memory_bytes(mut self, bytes: usize) -> Self {
         self.memory_bytes_max = bytes;
+        self
+    }
+
+    /// How many files that do not stay in memory have a temporary file of their own, the first ones; all others share one more.
+    /// Default: 0. Whatever has one of its own can be [persisted](super::FormFile::persist) without a copy. Each takes a
+    /// descriptor as long as its form is there, so choose no more than a good form needs.
+    // FRM-03.
+    pub fn own_files(mut self, files: usize) -> Self {
+        self.own_files = files;
         self
     }
 

@@ -1,7 +1,8 @@
 //! Where the content of a file is: in memory, or in a temporary file without a name.
 //!
 //! The idea: all files of a form that do not stay in memory lie one behind the other in one temporary file. A file each
-//! would let a form of many small files use up the descriptors of the whole process.
+//! would let a form of many small files use up the descriptors of the whole process; so there are only as many of these as
+//! the program asks for.
 //!
 //! The rule: reading never depends on a position that is shared, so any number of readers may read at once.
 
@@ -16,32 +17,51 @@ use std::sync::Arc;
 pub(super) struct Space<'a> {
     memory_left: usize,
     temp_dir: Option<&'a Path>,
+    /// How many files may still have a temporary file of their own.
+    own_left: usize,
     file: Option<Arc<File>>,
     file_length: u64,
 }
 
 impl<'a> Space<'a> {
-    /// So many bytes of memory, and a folder (or else the system's) for a temporary file should they not be enough.
-    pub(super) fn new(memory_bytes: usize, temp_dir: Option<&'a Path>) -> Self {
-        Self { memory_left: memory_bytes, temp_dir, file: None, file_length: 0 }
+    /// So many bytes of memory, and a folder (or else the system's) for temporary files should they not be enough: so many
+    /// of one content, and one for the rest.
+    pub(super) fn new(memory_bytes: usize, temp_dir: Option<&'a Path>, own_files: usize) -> Self {
+        Self { memory_left: memory_bytes, temp_dir, own_left: own_files, file: None, file_length: 0 }
     }
 
-    /// The temporary file, which is made when it is asked for first.
+    fn new_file(&self) -> io::Result<Arc<File>> {
+        Ok(Arc::new(match self.temp_dir {
+            Some(folder) => tempfile::tempfile_in(folder)?,
+            None => tempfile::tempfile()?,
+        }))
+    }
+
+    /// Where the next content goes, and from which place on.
+    fn place(&mut self) -> io::Result<(Arc<File>, u64)> {
+        if self.own_left > 0 {
+            let own = self.new_file()?;
+            self.own_left -= 1;
+            return Ok((own, 0));
+        }
+        Ok((self.file()?, self.file_length))
+    }
+
+    /// The temporary file of the rest, which is made when it is asked for first.
     fn file(&mut self) -> io::Result<Arc<File>> {
         if let Some(file) = &self.file {
             return Ok(file.clone());
         }
-        let file = Arc::new(match self.temp_dir {
-            Some(folder) => tempfile::tempfile_in(folder)?,
-            None => tempfile::tempfile()?,
-        });
+        let file = self.new_file()?;
         Ok(self.file.insert(file).clone())
     }
 
-    /// Writes behind what the temporary file has.
-    fn write(&mut self, mut file: &File, piece: &[u8]) -> io::Result<()> {
-        file.write_all(piece)?;
-        self.file_length += piece.len() as u64;
+    /// Writes behind what a temporary file has.
+    fn write(&mut self, file: &Arc<File>, piece: &[u8]) -> io::Result<()> {
+        (&**file).write_all(piece)?;
+        if self.file.as_ref().is_some_and(|shared| Arc::ptr_eq(shared, file)) {
+            self.file_length += piece.len() as u64;
+        }
         Ok(())
     }
 }
@@ -80,20 +100,27 @@ impl Store {
                 space.memory_left -= piece.len();
             }
             Store::Memory(content) => {
-                let file = space.file()?;
-                let start = space.file_length;
+                let (file, start) = space.place()?;
                 space.write(&file, content)?;
                 space.write(&file, piece)?;
                 space.memory_left += content.len();
-                *self = Store::Disk { file, start, length: space.file_length - start };
+                let length = (content.len() + piece.len()) as u64;
+                *self = Store::Disk { file, start, length };
             }
-            Store::Disk { file, start, length } => {
-                debug_assert_eq!(*start + *length, space.file_length, "another one has grown since");
+            Store::Disk { file, length, .. } => {
                 space.write(file, piece)?;
                 *length += piece.len() as u64;
             }
         }
         Ok(())
+    }
+
+    /// The temporary file that has this content and no other.
+    pub(super) fn alone_in(&self) -> io::Result<Option<&File>> {
+        match self {
+            Store::Disk { file, start: 0, length } if file.metadata()?.len() == *length => Ok(Some(file)),
+            _ => Ok(None),
+        }
     }
 
     /// Reads from `position` on, as [`Read::read`](io::Read::read) does.
@@ -120,7 +147,7 @@ mod tests {
 
     #[test]
     fn moves_to_disk_and_gives_its_memory_back() {
-        let mut space = Space::new(5, None);
+        let mut space = Space::new(5, None, 0);
         let mut store = Store::default();
         store.append(b"1234", &mut space).expect("memory");
         assert!(matches!(store, Store::Memory(_)) && space.memory_left == 1);
@@ -136,7 +163,7 @@ mod tests {
 
     #[test]
     fn each_sees_its_own_part_of_the_file_that_they_share() {
-        let mut space = Space::new(0, None);
+        let mut space = Space::new(0, None, 0);
         let stores = [&b"first"[..], b"", b"second"].map(|content| {
             let mut store = Store::default();
             for piece in content.chunks(2) {

@@ -5,8 +5,8 @@
 //! The rule: seconds. What is finer is cut off, so a time that was written and read is never later than it was.
 
 use super::text::ValueText;
-use crate::util::date::{HttpDate, whole_seconds};
-use std::time::SystemTime;
+use crate::util::date::{self, HttpDate, whole_seconds};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The text of `time`, cut to the second: `Sun, 06 Nov 1994 08:49:37 GMT`.
 ///
@@ -30,7 +30,8 @@ pub(crate) fn date_text(time: SystemTime) -> ValueText {
 
 /// Reads a date in any of the three forms of RFC 9110. `None` when it is none, or before 1970.
 ///
-/// The day of the week must be the right one. A year of two digits lies between 1970 and 2069.
+/// The day of the week must be the right one. A year of two digits is the last that is at most fifty years from now. The leap
+/// second `23:59:60` is the second behind it.
 ///
 /// ```
 /// use anthill_http::header;
@@ -39,8 +40,10 @@ pub(crate) fn date_text(time: SystemTime) -> ValueText {
 /// assert_eq!(header::parse_http_date(b"Sun, 06 Nov 1994 08:49:37 GMT"), time);
 /// assert_eq!(header::parse_http_date(b"Sunday, 06-Nov-94 08:49:37 GMT"), time);
 /// assert_eq!(header::parse_http_date(b"Sun Nov  6 08:49:37 1994"), time);
+/// assert!(header::parse_http_date(b"Sat, 31 Dec 2016 23:59:60 GMT").is_some());
 /// assert_eq!(header::parse_http_date(b"yesterday"), None);
 /// ```
 pub fn parse_http_date(value: &[u8]) -> Option<SystemTime> {
-    httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()
+    let seconds = date::parse(value, || whole_seconds(SystemTime::now()))?;
+    Some(UNIX_EPOCH + Duration::from_secs(seconds))
 }

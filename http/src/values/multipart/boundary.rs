@@ -67,8 +67,12 @@ impl Boundary {
         }
         let mut found = None;
         for param in params {
-            let (name, text) = param.map_err(|_| BoundaryError::Malformed)?;
-            if name.eq_ignore_ascii_case(b"boundary") && found.replace(Self::new(text)?).is_some() {
+            let param = param.map_err(|_| BoundaryError::Malformed)?;
+            if !param.name.eq_ignore_ascii_case(b"boundary") {
+                continue;
+            }
+            // What another reader would take for the boundary must be the same.
+            if param.is_of_words || found.replace(Self::new(param.value)?).is_some() {
                 return Err(BoundaryError::Malformed);
             }
         }
@@ -128,6 +132,9 @@ mod tests {
             ("multipart/form-data; boundary=\"a;b\"", "" /* a semicolon is not allowed even quoted */),
             ("multipart/form-data; boundary=\"a b\"", "a b"),
             ("multipart/form-data; boundary=----=_Part_1:2/3?", "----=_Part_1:2/3?"),
+            ("multipart/form-data; charset=; boundary=abc", "abc"),
+            ("multipart/form-data; x=y z; boundary = \"a b\" ", "a b"),
+            ("multipart/form-data; boundary=", ""),
             (&format!("multipart/form-data; boundary={long}"), &long),
             (&format!("multipart/form-data; boundary={long}x"), ""),
             ("multipart/form-data; boundary=\"a \"", ""),

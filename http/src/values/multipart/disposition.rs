@@ -2,13 +2,16 @@
 //!
 //! Source: RFC 7578 section 4.2, RFC 6266, RFC 8187. A `filename*` must not be sent in forms, and some clients
 //! send it all the same: it counts only when there is no `filename`, so that every program that reads both agrees
-//! with those that know only one.
+//! with those that know only one. One that nobody can read says no more than that the part is a file's.
 //!
 //! The rule: a parameter that is given twice is refused; which one counts would be anybody's guess.
 
 use super::error::Malformed;
 use super::params;
 use crate::util::{percent, token};
+
+/// A name of which nothing is left without directories: of a file all the same, as an empty one is not.
+const NAMELESS: &str = "/";
 
 /// What a `Content-Disposition` says. Bytes that are not UTF-8 are replaced by U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,20 +30,21 @@ impl Disposition {
         }
         let (mut name, mut file_name, mut extended) = (None, None, None);
         for param in params {
-            let (key, value) = param.map_err(|_| Malformed::Disposition)?;
-            let slot = match key {
+            let param = param.map_err(|_| Malformed::Disposition)?;
+            let slot = match param.name {
                 key if key.eq_ignore_ascii_case(b"name") => &mut name,
                 key if key.eq_ignore_ascii_case(b"filename") => &mut file_name,
                 key if key.eq_ignore_ascii_case(b"filename*") => &mut extended,
                 _ => continue,
             };
-            if slot.replace(value).is_some() {
+            if slot.replace(param.value).is_some() {
                 return Err(Malformed::Disposition);
             }
         }
         let file_name = match (file_name, extended) {
             (Some(plain), _) => Some(text(&plain)),
-            (None, Some(extended)) => Some(decode_extended(&extended).ok_or(Malformed::Disposition)?),
+            (None, Some(extended)) if extended.is_empty() => Some(String::new()),
+            (None, Some(extended)) => Some(decode_extended(&extended).unwrap_or_else(|| NAMELESS.to_owned())),
             (None, None) => None,
         };
         let is_form_data = kind.eq_ignore_ascii_case(b"form-data");
@@ -59,18 +63,21 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The text of `utf-8'language'text%20with%20escapes`.
+/// The text of `utf-8'language'text%20with%20escapes`, or of the same in Latin-1, which RFC 5987 had as well.
 fn decode_extended(value: &[u8]) -> Option<String> {
     let mut pieces = value.splitn(3, |&byte| byte == b'\'');
     let (charset, _language, escaped) = (pieces.next()?, pieces.next()?, pieces.next()?);
-    if !charset.eq_ignore_ascii_case(b"utf-8") {
-        return None;
-    }
     let mut decoded = Vec::with_capacity(escaped.len());
     percent::append_decoded(&mut decoded, escaped);
+    let decoded = if charset.eq_ignore_ascii_case(b"utf-8") {
+        String::from_utf8(decoded).ok()?
+    } else if charset.eq_ignore_ascii_case(b"iso-8859-1") {
+        decoded.into_iter().map(char::from).collect()
+    } else {
+        return None;
+    };
     // Escapes could hide what a head must not contain.
-    let decoded = String::from_utf8(decoded).ok()?;
-    (!decoded.contains(|c: char| c.is_ascii_control())).then_some(decoded)
+    (!decoded.contains(char::is_control)).then_some(decoded)
 }
 
 #[cfg(test)]
@@ -99,6 +106,9 @@ mod tests {
         );
         check("form-data; name=\"größe\"; filename=\"ü.png\"", Some("größe"), Some("ü.png"));
         check("form-data; filename=plain.txt", None, Some("plain.txt"));
+        check("form-data; name=a; filename=two words.txt", Some("a"), Some("two words.txt"));
+        check("form-data; name = a; filename = \"b.txt\" ; x=", Some("a"), Some("b.txt"));
+        check("form-data; name=; filename=", Some(""), Some(""));
     }
 
     #[test]
@@ -123,9 +133,19 @@ mod tests {
         check("form-data; filename*=UTF-8''na%C3%AFve%20a.txt", None, Some("naïve a.txt"));
         check("form-data; filename*=utf-8'en'x%2Fy", None, Some("y"));
         check("form-data; filename*=broken; filename=\"plain\"", None, Some("plain"));
-        for bad in ["x", "utf-8'x", "latin1''x", "utf-8''%FF", "utf-8''a%00b", "utf-8''a%0D%0Ab"] {
-            let value = format!("form-data; filename*={bad}");
-            assert_eq!(Disposition::parse(value.as_bytes()), Err(Malformed::Disposition), "{value:?}");
+        check("form-data; filename*=iso-8859-1''%A3%20rates", None, Some("\u{a3} rates"));
+        // Nobody can read these; a file it is all the same.
+        for bad in [
+            "",
+            "x",
+            "utf-8'x",
+            "koi8-r''x",
+            "utf-8''%FF",
+            "utf-8''a%00b",
+            "utf-8''a%0D%0Ab",
+            "iso-8859-1''%85",
+        ] {
+            check(&format!("form-data; filename*={bad}"), None, Some(""));
         }
     }
 

@@ -1,9 +1,10 @@
 //! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
 //!
 //! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::Params`](crate::header::Params), which
-//! reads as HTTP says, forms need two liberties: a value without quotes may hold any bytes but white space up
-//! to the semicolon (boundaries with `=` or `/` are sent so), and within quotes a backslash only escapes a quote or
-//! a backslash, because file names were and are sent as `C:\dir\name`.
+//! reads as HTTP says, forms need liberties, for they are written by many hands: a value without quotes may hold any bytes up
+//! to the semicolon (boundaries with `=` or `/` are sent so, and file names with spaces) or none, spaces may stand around the
+//! `=`, and within quotes a backslash only escapes a quote or a backslash, because file names were and are sent as
+//! `C:\dir\name`.
 //!
 //! The rule: what is malformed is said to be malformed. Parameters are never skipped over silently, since the
 //! next program in line might read them.
@@ -22,17 +23,25 @@ pub(super) fn split(value: &[u8]) -> (&[u8], FormParams<'_>) {
     (token::trim(&value[..end]), FormParams { rest: &value[end..] })
 }
 
-/// A name and a decoded value.
-type Param<'a> = (&'a [u8], Cow<'a, [u8]>);
+/// A parameter.
+#[derive(Clone, Debug)]
+pub(super) struct FormParam<'a> {
+    /// A token, as sent.
+    pub(super) name: &'a [u8],
+    /// Decoded.
+    pub(super) value: Cow<'a, [u8]>,
+    /// The value has white space without quotes around it, behind which others may stop reading.
+    pub(super) is_of_words: bool,
+}
 
-/// Names (tokens, as sent) and decoded values; ends after the first malformed one.
+/// The parameters in order; ends after the first malformed one.
 #[derive(Clone, Debug)]
 pub(super) struct FormParams<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Iterator for FormParams<'a> {
-    type Item = Result<Param<'a>, BadParameter>;
+    type Item = Result<FormParam<'a>, BadParameter>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while let [b';' | b' ' | b'\t', rest @ ..] = self.rest {
@@ -51,22 +60,24 @@ impl<'a> Iterator for FormParams<'a> {
 }
 
 /// The first parameter, and what is behind, which is empty or starts with a semicolon.
-fn first_parameter(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
+fn first_parameter(text: &[u8]) -> Option<(FormParam<'_>, &[u8])> {
     let (name, value) = cut(text, b'=');
+    let name = token::trim(name);
     if !token::is_token(name) {
         return None;
     }
-    match value? {
+    match token::trim(value?) {
         [b'"', quoted @ ..] => {
             let (value, rest) = unquote(quoted)?;
             let rest = token::trim(rest);
-            matches!(rest, [] | [b';', ..]).then_some(((name, value), rest))
+            matches!(rest, [] | [b';', ..]).then_some((FormParam { name, value, is_of_words: false }, rest))
         }
         plain => {
             let end = memchr::memchr(b';', plain).unwrap_or(plain.len());
             let value = token::trim(&plain[..end]);
-            let is_value = !value.is_empty() && memchr::memchr3(b'"', b' ', b'\t', value).is_none();
-            is_value.then_some(((name, Cow::Borrowed(value)), &plain[end..]))
+            let is_of_words = memchr::memchr2(b' ', b'\t', value).is_some();
+            let param = FormParam { name, value: Cow::Borrowed(value), is_of_words };
+            memchr::memchr(b'"', value).is_none().then_some((param, &plain[end..]))
         }
     }
 }
@@ -110,7 +121,7 @@ mod tests {
         let mut is_sound = true;
         for param in params {
             match param {
-                Ok((name, value)) => found.push((text(name), text(&value))),
+                Ok(param) => found.push((text(param.name), text(&param.value))),
                 Err(BadParameter) => is_sound = false,
             }
         }
@@ -131,6 +142,9 @@ mod tests {
             (r#"a; b="\"""#, "a", vec![("b", "\"")]),
             (r#"a; b="\\""#, "a", vec![("b", "\\")]),
             (r#"a; b="""#, "a", vec![("b", "")]),
+            ("a; b=; c=", "a", vec![("b", ""), ("c", "")]),
+            ("a; b= c ; d =\"e\" ; f\t=\tg", "a", vec![("b", "c"), ("d", "e"), ("f", "g")]),
+            ("a; b=c d\te; f=g", "a", vec![("b", "c d\te"), ("f", "g")]),
             ("a; b=\"ü\"", "a", vec![("b", "ü")]),
         ] {
             let params = params.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
@@ -144,16 +158,11 @@ mod tests {
             "a; b",
             "a; b; c=d",
             "a; =c",
-            "a; b=",
-            "a; b= ;c=d",
-            "a; b =c",
             "a; b=\"c",
             "a; b=\"c\\\"",
             "a; b=\"c\"d",
             "a; b=c\"d\"",
-            "a; b=c d",
-            "a; b=c\td; e=f",
-            "a; b=c, d/e",
+            "a; b=c d\"e\"",
             "a; b c=d",
             "a; b(=c",
         ] {

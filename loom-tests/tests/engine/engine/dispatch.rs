@@ -2,3 +2,5 @@
 
 #[path = "../../../../http/src/engine/dispatch/queue.rs"]
 pub(crate) mod queue;
+#[path = "../../../../http/src/engine/dispatch/reserve.rs"]
+pub(crate) mod reserve;
