@@ -136,7 +136,7 @@ fn pool_f3_groups_whose_error_takes_any_other_go_with_a_question_mark() {
         let pool = tasks(1, 8);
         let group: TaskGroup<u8, AnyError> = pool.group();
         group.spawn(move || if fails { Ok("x".parse()?) } else { Ok("7".parse()?) })?;
-        Ok(group.wait().map_err(GroupError::into_error::<AnyError>)?)
+        group.wait().map_err(GroupError::into_error::<AnyError>)
     }
     assert_eq!(waited(false).unwrap(), [7]);
     assert!(waited(true).unwrap_err().is::<std::num::ParseIntError>());
