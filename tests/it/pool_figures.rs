@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -192,6 +193,33 @@ fn figures_on_a_page_are_accepted_by_promtool() {
     let verdict = check.wait_with_output().unwrap();
     let said = [verdict.stdout, verdict.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(verdict.status.success() && said.iter().all(String::is_empty), "{said:?}");
+}
+
+#[test]
+fn figures_count_items_that_panic_and_those_beside_them() {
+    // Without help, so that the caller alone runs items, in their order.
+    let pool = tasks(2, 8);
+    pool.stop();
+    let items: Vec<u64> = (0..1_000).collect();
+    let begun = AtomicU64::new(0);
+    let planned = |item: &u64| {
+        begun.fetch_add(1, Ordering::Relaxed);
+        if *item == 300 { resume_unwind(Box::new("planned")) } else { *item }
+    };
+    let caught = catch_unwind(AssertUnwindSafe(|| pool.par_map(&items, planned)));
+    assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"planned"));
+    assert_eq!(begun.load(Ordering::Relaxed), 301);
+    assert_eq!(pool.stats().items, 301);
+    for unordered in [false, true] {
+        let before = pool.stats().items;
+        let function = |item: u64| if item == 3 { resume_unwind(Box::new("planned")) } else { item };
+        let caught = catch_unwind(AssertUnwindSafe(|| match unordered {
+            false => pool.map(0..10, function).in_flight(1).count(),
+            true => pool.map_unordered(0..10, function).in_flight(1).count(),
+        }));
+        assert_eq!(caught.unwrap_err().downcast_ref(), Some(&"planned"));
+        assert_eq!(pool.stats().items, before + 4);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod cell;
 mod error;
 mod group;
 mod handle;
+mod items_run;
 mod job;
 mod map;
 mod par_map;

@@ -6,6 +6,7 @@
 use std::mem;
 use std::time::Duration;
 
+use super::items_run::ItemsRun;
 use super::task::TaskPool;
 use crate::sync::{Count, Instant, Mutex, parallelism};
 
@@ -93,8 +94,7 @@ impl<T: Sync, R: Send, F: Fn(&T) -> R + Sync> ParMap<'_, T, R, F> {
         let mut length = 1;
         let mut began = Instant::now();
         while let Some((first, items)) = self.take(length) {
-            parts.push(MappedPart { first, results: items.iter().map(&self.map).collect() });
-            self.counts.add(items.len() as u64);
+            parts.push(MappedPart { first, results: self.run(items) });
             let now = Instant::now();
             let took = now.saturating_duration_since(began);
             began = now;
@@ -106,6 +106,15 @@ impl<T: Sync, R: Send, F: Fn(&T) -> R + Sync> ParMap<'_, T, R, F> {
         }
         mem::forget(calls_off);
         self.done.lock().append(&mut parts);
+    }
+
+    fn run(&self, items: &[T]) -> Vec<R> {
+        let mut run = ItemsRun::new(self.counts);
+        let map = |item| {
+            run.begin();
+            (self.map)(item)
+        };
+        items.iter().map(map).collect()
     }
 
     /// The next items, at most so many, and so few that the others have something to do until the end.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Instant, StdArc};
+use crate::tasks::items_run::ItemsRun;
 use crate::tasks::job::Job;
 use crate::tasks::scope::crew::Crew;
 use crate::tasks::scope::{Errand, Scope};
@@ -109,8 +110,10 @@ where
             place.entrust(move || {
                 let (map, short, items) = &*shared;
                 let began = Instant::now();
+                let mut run = ItemsRun::new(items);
+                run.begin();
                 let result = map(item);
-                items.add(1);
+                drop(run);
                 let is_short = Instant::now().saturating_duration_since(began) < SHORT;
                 if short.load(Ordering::Relaxed) != is_short {
                     short.store(is_short, Ordering::Relaxed);
