@@ -4,6 +4,7 @@ mod attempts;
 mod faults;
 mod kills;
 mod loads;
+mod refusals;
 mod server;
 
 use std::time::Duration;

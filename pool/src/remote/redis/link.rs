@@ -85,12 +85,18 @@ fn connect(client: &Client, timeout: Duration, keys: &Keys) -> Result<Connection
     let mut connection = client.get_connection_with_timeout(timeout).map_err(failed)?;
     connection.set_read_timeout(Some(timeout)).map_err(failed)?;
     connection.set_write_timeout(Some(timeout)).map_err(failed)?;
+    // A server that is out of memory refuses to make a group also when it is there, and then all is well.
+    let mut out_of_memory = None;
     for key in &keys.streams {
         let mut create = redis::cmd("XGROUP");
         create.arg("CREATE").arg(key).arg(GROUP).arg("0").arg("MKSTREAM");
-        match create.exec(&mut connection) {
-            Err(error) if !error.to_string().contains("BUSYGROUP") => return Err(meaning(error, key)),
-            _ => {}
+        if let Err(error) = create.exec(&mut connection) {
+            let text = error.to_string();
+            if text.contains("OOM") {
+                out_of_memory = Some(error);
+            } else if !text.contains("BUSYGROUP") {
+                return Err(meaning(error, key));
+            }
         }
     }
     for (command, key) in [("ZCARD", &keys.delayed), ("ZCARD", &keys.dead), ("HLEN", &keys.letters)] {
@@ -99,7 +105,7 @@ fn connect(client: &Client, timeout: Duration, keys: &Keys) -> Result<Connection
     // Claims nothing: no entry is idle for that long.
     let mut claim = redis::cmd("XAUTOCLAIM");
     claim.arg(&keys.streams[0]).arg(GROUP).arg("nobody").arg(u32::MAX).arg("0-0").arg("COUNT").arg(1);
-    claim.exec(&mut connection).map_err(failed)?;
+    claim.exec(&mut connection).map_err(|error| failed(out_of_memory.unwrap_or(error)))?;
     Ok(connection)
 }
 
@@ -111,7 +117,9 @@ pub(super) fn meaning(error: RedisError, key: &str) -> SourceError {
     if says(&["WRONGTYPE"]) {
         return SourceError::WrongType { key: key.to_owned() };
     }
-    if error.kind() == ErrorKind::AuthenticationFailed || says(&["NOAUTH", "WRONGPASS", "NOPERM"]) {
+    // The last two are what a script is stopped with, before and since Redis 7.2.
+    let denied = ["NOAUTH", "WRONGPASS", "NOPERM", "The user executing the script can't", "ACL failure"];
+    if error.kind() == ErrorKind::AuthenticationFailed || says(&denied) {
         return SourceError::Denied(Box::new(error));
     }
     if says(&["nknown command", "nknown Redis command"]) {

@@ -6,6 +6,11 @@
 //!
 //! What the server counts of a pending entry is more than its deliveries here: [`BEGUN`] times the number of those that
 //! have begun, and then the number of all. So it is known without a further key whose attempt counts.
+//!
+//! The server does not take back what a script did that fails midway: when a user may not do one of its commands, or a key
+//! holds something else since. So what a job becomes is written before what it was is removed. That it may be removed is
+//! known before anything is written: the command for it is tried on something that is never there. (A server that is out
+//! of memory lets a script write that has begun with a command that takes none, so this helps there, too.)
 
 /// What one delivery that has begun counts for beside those that have not. (Nobody's lease runs out so often.)
 pub(super) const BEGUN: u64 = 1 << 20;
@@ -37,6 +42,10 @@ local function fields(stream, entry)
   for n = 1, #f, 2 do all[#all + 1] = f[n] .. '=' .. f[n + 1] end
   return { i = entry, v = '0', a = '0', b = table.concat(all, '\n') }
 end
+local function may_remove(stream, group)
+  redis.call('XACK', stream, group, '0-0')
+  redis.call('XDEL', stream, '0-0')
+end
 local function remove(stream, group, entry)
   redis.call('XACK', stream, group, entry)
   redis.call('XDEL', stream, entry)
@@ -58,7 +67,8 @@ local span, delay = tonumber(ARGV[6]), tonumber(ARGV[5])
 if span > 0 then
   local first = redis.call('GET', KEYS[3])
   if first then return first end
-  redis.call('SET', KEYS[3], ARGV[2], 'PX', span)
+  -- Sets nothing, as there is none; but fails if it must not.
+  redis.call('SET', KEYS[3], ARGV[2], 'XX', 'PX', span)
 end
 local job = { p = tonumber(ARGV[1]), i = ARGV[2], v = ARGV[3], a = '0', b = ARGV[4] }
 if delay > 0 then
@@ -66,6 +76,8 @@ if delay > 0 then
 else
   add(KEYS[1], job)
 end
+-- After the job: a key without one would have those who send it again believe that it is there.
+if span > 0 then redis.call('SET', KEYS[3], ARGV[2], 'PX', span) end
 return ARGV[2]
 "
 );
@@ -77,6 +89,8 @@ pub(super) const TEND: &str = with_functions!(
     r"
 local now = now_us()
 local due = redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 500)
+-- No packed job begins with a space.
+if #due > 0 then redis.call('ZREM', KEYS[4], ' ') end
 for _, packed in ipairs(due) do
   local job = cmsgpack.unpack(packed)
   add(KEYS[job.p + 1], job)
@@ -112,18 +126,20 @@ return { wait, cursors, taken }
 pub(super) const GIVE_BACK: &str = with_functions!(
     r"
 if not held(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]) then return 0 end
+may_remove(KEYS[1], ARGV[1])
 local job = fields(KEYS[1], ARGV[3])
-remove(KEYS[1], ARGV[1], ARGV[3])
-if not job then return 0 end
-job.a = ARGV[6]
-job.p = tonumber(ARGV[7])
-local delay = tonumber(ARGV[5])
-if delay > 0 then
-  redis.call('ZADD', KEYS[2], now_us() + delay * 1000, cmsgpack.pack(job))
-else
-  add(KEYS[1], job)
+if job then
+  job.a = ARGV[6]
+  job.p = tonumber(ARGV[7])
+  local delay = tonumber(ARGV[5])
+  if delay > 0 then
+    redis.call('ZADD', KEYS[2], now_us() + delay * 1000, cmsgpack.pack(job))
+  else
+    add(KEYS[1], job)
+  end
 end
-return 1
+remove(KEYS[1], ARGV[1], ARGV[3])
+return job and 1 or 0
 "
 );
 
@@ -152,13 +168,15 @@ return ours
 pub(super) const BURY: &str = with_functions!(
     r"
 if not held(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4]) then return 0 end
+may_remove(KEYS[1], ARGV[1])
 local job = fields(KEYS[1], ARGV[3])
+if job then
+  job.a, job.p, job.r = ARGV[5], tonumber(ARGV[6]), ARGV[7]
+  redis.call('HSET', KEYS[3], job.i, cmsgpack.pack(job))
+  redis.call('ZADD', KEYS[2], now_us(), job.i)
+end
 remove(KEYS[1], ARGV[1], ARGV[3])
-if not job then return 0 end
-job.a, job.p, job.r = ARGV[5], tonumber(ARGV[6]), ARGV[7]
-redis.call('ZADD', KEYS[2], now_us(), job.i)
-redis.call('HSET', KEYS[3], job.i, cmsgpack.pack(job))
-return 1
+return job and 1 or 0
 "
 );
 
@@ -182,13 +200,16 @@ pub(super) const TAKE_DEAD: &str = with_functions!(
     r"
 local packed = redis.call('HGET', KEYS[2], ARGV[1])
 if not packed then return 0 end
-redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[1], ARGV[1])
+-- No id has a space.
+redis.call('HDEL', KEYS[2], ' ')
+redis.call('ZREM', KEYS[1], ' ')
 if ARGV[2] == '1' then
   local job = cmsgpack.unpack(packed)
   job.a = '0'
   add(KEYS[3 + job.p], job)
 end
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[1], ARGV[1])
 return 1
 "
 );
