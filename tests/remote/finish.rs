@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anthill_pool::remote::{Consumer, FinishedJobs, Job, JobSource, MemorySource, UnfinishedJobs};
-use anthill_pool::{Backoff, PoolState, WaitError};
+use anthill_pool::{Backoff, PoolState, WaitError, WhenFull, WorkerPool};
 use anthill_tests::{Gate, PATIENCE, background, eventually, within};
 
 use crate::consumers::{assert_adds_up, send};
@@ -151,6 +151,78 @@ fn in_a_handler_it_is_refused_and_stops_nothing() {
     }
     eventually("both are done", || consumer.stats().acknowledged == 2);
     // The handler has a reference, which ends with the consumer's threads.
+    shared.lock().unwrap().take();
+    within("the end", move || consumer.finish(PATIENCE)).unwrap();
+}
+
+#[test]
+fn in_a_handler_on_the_thread_that_takes_jobs_it_is_refused_too() {
+    let (queue, gate) = (MemorySource::new(), Gate::new());
+    let shared: Arc<Mutex<Option<Arc<Consumer>>>> = Arc::default();
+    let (inside, held) = (shared.clone(), gate.clone());
+    let (answers, inbox) = channel();
+    // Number 0 keeps the only worker, so number 1 runs where the jobs are taken.
+    let consumer = Consumer::builder(queue.clone())
+        .pool(WorkerPool::builder().max_workers(1).queue_capacity(0).when_full(WhenFull::RunOnCaller))
+        .max_in_flight(2)
+        .start(move |job: &Job<Numbered>| {
+            if job.payload().0 == 0 {
+                return held.pass();
+            }
+            let consumer = inside.lock().unwrap().clone().unwrap();
+            answers
+                .send(consumer.finish(Duration::from_secs(3600)).map_err(|refused| refused.reason))
+                .unwrap();
+            answers.send(consumer.wait().map(|()| Default::default())).unwrap();
+            answers.send(consumer.wait_timeout(PATIENCE).map(|()| Default::default())).unwrap();
+        })
+        .unwrap();
+    let consumer = Arc::new(consumer);
+    *shared.lock().unwrap() = Some(consumer.clone());
+    send(&queue, [0]);
+    eventually("the worker is busy", || consumer.pool_stats().busy == 1);
+    send(&queue, [1]);
+    for _ in 0..3 {
+        assert_eq!(inbox.recv_timeout(PATIENCE), Ok(Err(WaitError::WouldDeadlock)));
+    }
+    eventually("it is done", || consumer.stats().acknowledged == 1);
+    assert_eq!(consumer.pool_stats().ran_by_caller, 1);
+    assert_eq!(consumer.pool_stats().state, PoolState::Open, "it was not stopped");
+    gate.open();
+    shared.lock().unwrap().take();
+    within("the end", move || consumer.finish(PATIENCE)).unwrap();
+}
+
+#[test]
+fn in_the_hook_for_errors_it_is_refused_too() {
+    let queue = MemorySource::new();
+    let flaky = Flaky::new(queue.clone(), u64::MAX);
+    let shared: Arc<Mutex<Option<Arc<Consumer>>>> = Arc::default();
+    let inside = shared.clone();
+    let (answers, inbox) = channel();
+    let consumer = Consumer::builder(flaky.clone())
+        .on_error(move |_| {
+            // Errors that come when the test has seen enough find nobody.
+            if let Some(consumer) = inside.lock().unwrap().clone() {
+                let _ = answers
+                    .send((consumer.wait(), consumer.finish(PATIENCE).map_err(|refused| refused.reason)));
+            }
+        })
+        .start(|_: &Job<Numbered>| ())
+        .unwrap();
+    let consumer = Arc::new(consumer);
+    *shared.lock().unwrap() = Some(consumer.clone());
+    let would_deadlock = (Err(WaitError::WouldDeadlock), Err(WaitError::WouldDeadlock));
+    // On the thread that settles.
+    flaky.refuse_settlements(true);
+    send(&queue, [1]);
+    assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), would_deadlock);
+    flaky.refuse_settlements(false);
+    eventually("it is done", || consumer.stats().acknowledged == 1);
+    // On the thread that takes jobs.
+    flaky.set_down(true);
+    assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), would_deadlock);
+    flaky.set_down(false);
     shared.lock().unwrap().take();
     within("the end", move || consumer.finish(PATIENCE)).unwrap();
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anthill_pool::remote::{
     DeadLetter, Delivery, JobId, JobSource, MemorySource, QueueDepth, Receipt, SourceError,
 };
+use anthill_tests::planned_panic;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Flaky {
@@ -17,12 +18,39 @@ pub(crate) struct Flaky {
     is_down: Arc<AtomicBool>,
     refuses_settlements: Arc<AtomicBool>,
     refuses_beginnings: Arc<AtomicBool>,
+    refuses_burials: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
+    panics_at_beginning: Arc<AtomicBool>,
 }
 
 impl Flaky {
     pub(crate) fn new(inner: MemorySource, one_in: u64) -> Self {
-        let (is_down, refuses_settlements, refuses_beginnings) = Default::default();
-        Flaky { inner, one_in, calls: Arc::default(), is_down, refuses_settlements, refuses_beginnings }
+        Flaky {
+            inner,
+            one_in,
+            calls: Arc::default(),
+            is_down: Arc::default(),
+            refuses_settlements: Arc::default(),
+            refuses_beginnings: Arc::default(),
+            refuses_burials: Arc::default(),
+            panics: Arc::default(),
+            panics_at_beginning: Arc::default(),
+        }
+    }
+
+    /// From now on every call panics, or again none.
+    pub(crate) fn set_panicking(&self, panics: bool) {
+        self.panics.store(panics, SeqCst);
+    }
+
+    /// The next time when it is told that something has begun it panics.
+    pub(crate) fn panic_at_beginning(&self) {
+        self.panics_at_beginning.store(true, SeqCst);
+    }
+
+    /// From now on nothing becomes a dead letter, or again.
+    pub(crate) fn refuse_burials(&self, refuses: bool) {
+        self.refuses_burials.store(refuses, SeqCst);
     }
 
     /// From now on nothing is acknowledged, or again.
@@ -40,7 +68,14 @@ impl Flaky {
         self.is_down.store(is_down, SeqCst);
     }
 
+    fn panic_if_set(&self) {
+        if self.panics.load(SeqCst) {
+            planned_panic();
+        }
+    }
+
     fn call<R>(&self, call: impl FnOnce(&MemorySource) -> Result<R, SourceError>) -> Result<R, SourceError> {
+        self.panic_if_set();
         let number = self.calls.fetch_add(1, SeqCst);
         let fails = number % self.one_in == self.one_in - 1;
         let loses_answer = fails && (number / self.one_in).is_multiple_of(2);
@@ -58,6 +93,7 @@ impl Flaky {
 
 impl JobSource for Flaky {
     fn lease(&self) -> Duration {
+        self.panic_if_set();
         self.inner.lease()
     }
 
@@ -77,6 +113,9 @@ impl JobSource for Flaky {
     }
 
     fn begin(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
+        if self.panics_at_beginning.swap(false, SeqCst) {
+            planned_panic();
+        }
         if self.refuses_beginnings.load(SeqCst) {
             return Err(SourceError::Unreachable("planned: no beginnings".into()));
         }
@@ -88,6 +127,9 @@ impl JobSource for Flaky {
     }
 
     fn bury(&self, receipt: &Receipt, attempts: u32, reason: &str) -> Result<bool, SourceError> {
+        if self.refuses_burials.load(SeqCst) {
+            return Err(SourceError::Failed("planned: no burials".into()));
+        }
         self.call(|source| source.bury(receipt, attempts, reason))
     }
 

@@ -10,4 +10,6 @@ mod finish;
 mod flaky;
 mod jobs;
 mod on_redis;
+mod settling;
+mod source_panics;
 mod stopping;

@@ -107,7 +107,7 @@ impl Consumer {
     /// ([`abandoned`](ConsumerStats::abandoned)). Without a stop it waits without end.
     ///
     /// # Errors
-    /// [`WaitError::WouldDeadlock`] in a handler of this consumer.
+    /// [`WaitError::WouldDeadlock`] in a handler of this consumer, or its [error hook](ConsumerBuilder::on_error).
     pub fn wait(&self) -> Result<(), WaitError> {
         self.wait_until(None)
     }
@@ -125,8 +125,16 @@ impl Consumer {
     }
 
     pub(super) fn wait_until(&self, deadline: Option<Instant>) -> Result<(), WaitError> {
+        if self.is_own_thread() {
+            return Err(WaitError::WouldDeadlock);
+        }
         self.pool.wait_deserted(deadline)?;
         if self.lines.ledger.await_end(deadline) { Ok(()) } else { Err(WaitError::Timeout) }
+    }
+
+    /// True where a wait for the consumer would wait for itself: on its workers and its two threads.
+    pub(super) fn is_own_thread(&self) -> bool {
+        self.pool.is_worker() || self.lines.is_own_thread()
     }
 
     /// All figures at one moment.
@@ -188,8 +196,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Called with every error of the source, which is then tried again: for the log. It runs on a thread of the consumer,
-    /// and a panic in it is contained.
+    /// Called with every error of the source, which is then tried again: for the log. A source that panics is one that
+    /// [failed](SourceError::Failed). The hook runs on a thread of the consumer, and a panic in it is contained.
     pub fn on_error(mut self, hook: impl Fn(&SourceError) + Send + Sync + 'static) -> Self {
         self.on_error = Some(StdArc::new(hook));
         self
@@ -200,6 +208,10 @@ impl ConsumerBuilder {
     ///
     /// # Errors
     /// When the pool's options cannot be met, or the system refuses a thread.
+    ///
+    /// # Panics
+    /// With the panic of [`JobSource::lease`], if it does. Panics of the source's other methods are told to
+    /// [`on_error`](Self::on_error).
     pub fn start<P, O>(
         self,
         handler: impl Fn(&Job<P>) -> O + Send + Sync + 'static,
@@ -211,8 +223,7 @@ impl ConsumerBuilder {
         let runner = JobRunner::new(handler, self.retry);
         let pool = self.pool.build(move |fetched| runner.run(fetched)).map_err(StartError::Pool)?;
         let room = room_of(&pool, self.max_in_flight);
-        let lines =
-            StdArc::new(Lines { source: self.source, ledger: Ledger::new(room), on_error: self.on_error });
+        let lines = StdArc::new(Lines::new(self.source, Ledger::new(room), self.on_error));
         // From here on, what fails stops what was started.
         let consumer = Consumer { pool: pool.clone(), lines: lines.clone() };
         let settling = lines.clone();

@@ -12,11 +12,12 @@ const WAIT: Duration = Duration::from_millis(100);
 
 /// The feeder's body.
 pub(super) fn feed(lines: &StdArc<Lines>, pool: &WorkerPool<Fetched>) {
-    let Lines { source, ledger, .. } = &**lines;
+    let ledger = &lines.ledger;
+    lines.note_own_thread();
     let mut failures = 0;
     while let Some(limit) = ledger.await_room() {
         let asked = Instant::now();
-        let succeeded = match source.fetch(limit, WAIT) {
+        let succeeded = match lines.ask(|source| source.fetch(limit, WAIT)) {
             Ok(deliveries) if deliveries.is_empty() => true,
             Ok(deliveries) => {
                 let fetched = Fetched::take_in(lines, deliveries, asked);

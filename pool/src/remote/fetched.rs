@@ -37,12 +37,11 @@ impl Fetched {
     /// first then, and the attempt counts. Of jobs that come for the first time it learns when their lease is begun anew,
     /// which costs nothing.
     pub(super) fn begin(&self) -> bool {
-        let Lines { source, ledger, .. } = &*self.lines;
-        ledger.begin(self.ticket);
+        self.lines.ledger.begin(self.ticket);
         if self.delivery.deliveries <= 1 {
             return true;
         }
-        match source.begin(slice::from_ref(&self.delivery.receipt)) {
+        match self.lines.ask(|source| source.begin(slice::from_ref(&self.delivery.receipt))) {
             Ok(ours) => ours > 0,
             Err(error) => {
                 self.lines.note(&error);

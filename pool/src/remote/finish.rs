@@ -27,8 +27,9 @@ impl Consumer {
     /// over, and all count from the moment when the consumer was stopped.
     ///
     /// # Errors
-    /// [`UnfinishedJobs`], with what was done and what is left, when the limit was over first. In a handler of this consumer it
-    /// is an error with [`WaitError::WouldDeadlock`], and nothing was done.
+    /// [`UnfinishedJobs`], with what was done and what is left, when the limit was over first. In a handler of this consumer or
+    /// its [error hook](super::ConsumerBuilder::on_error) it is an error with [`WaitError::WouldDeadlock`], and nothing was
+    /// done.
     ///
     /// ```
     /// use std::time::Duration;
@@ -61,7 +62,7 @@ impl Consumer {
     /// ```
     pub fn finish(&self, limit: Duration) -> Result<FinishedJobs, UnfinishedJobs> {
         let begun = Instant::now();
-        let ended = if self.pool.is_worker() {
+        let ended = if self.is_own_thread() {
             Err(WaitError::WouldDeadlock)
         } else {
             self.stop();

@@ -279,12 +279,11 @@ impl Ledger {
         wakes
     }
 
-    /// Gives up what could not be told.
-    pub(super) fn abandon(&self) {
+    /// Gives up on this, which could not be told.
+    pub(super) fn abandon(&self, untold: Vec<Settlement>) {
         let mut books = self.books.lock();
-        let given_up = std::mem::take(&mut books.settlements).len();
-        books.stats.unsettled -= given_up;
-        books.stats.abandoned += given_up as u64;
+        books.stats.unsettled -= untold.len();
+        books.stats.abandoned += untold.len() as u64;
     }
 
     /// The leases of what is in the pool that began at `before` or earlier; they count as begun `now`.

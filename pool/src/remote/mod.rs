@@ -64,7 +64,9 @@
 //! * of all others when their lease is begun anew, so when they have run for a third of it.
 //!
 //! So what was taken and has not begun never loses an attempt, whoever is killed, and a job that ends its process each time is
-//! run once more than it has attempts. Short jobs of a consumer that is killed get their first run again without its
+//! run once more than it has attempts. What is given back without having begun is in the queue as if nobody had had it, so that
+//! it may have come from a consumer whose lease ran out is forgotten: if it is what ended that one, it may end one more
+//! each time it is given back. Short jobs of a consumer that is killed get their first run again without its
 //! counting: [`Job::attempt`] may be 1 and the handler have begun before.
 //!
 //! # Order

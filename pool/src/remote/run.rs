@@ -5,10 +5,11 @@ use std::panic::resume_unwind;
 
 use super::fetched::Fetched;
 use super::ledger::{RunEnd, Verdict};
+use super::lines::message;
 use super::outcome::{IntoOutcome, Job, Outcome};
 use super::payload::Payload;
 use crate::backoff::Backoff;
-use crate::panic::{PanicValue, catch};
+use crate::panic::catch;
 
 /// What runs jobs of one consumer.
 pub(super) struct JobRunner<P, H> {
@@ -80,14 +81,5 @@ where
                 None => Verdict::Bury { reason, attempts },
             },
         }
-    }
-}
-
-/// What a panic says.
-fn message(panic: &PanicValue) -> &str {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text,
-        (None, None) => "with a value that is no text",
     }
 }

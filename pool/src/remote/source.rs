@@ -18,7 +18,8 @@ pub trait JobSink: Send + Sync {
 ///
 /// A job that was fetched is *leased*: for the time of [`lease`](Self::lease) nobody else gets it, and then anybody may,
 /// unless it was settled or extended. Whoever settles it when somebody else has it by now may or may not succeed; either
-/// way it was run at least once. Methods are called from several threads.
+/// way it was run at least once. Methods are called from several threads. One that panics counts as one that
+/// [failed](SourceError::Failed): a consumer says so and calls it again.
 ///
 /// Implementations stand in this module: [`MemorySource`](super::MemorySource), and with the feature `redis`
 /// `RedisSource`. For one of your own the conformance tests of these two say what is expected.
