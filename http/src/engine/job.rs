@@ -61,9 +61,7 @@ impl Job {
 
 /// Waits in reserve, and does what it is called for.
 fn stand_by(engine: &Arc<Engine>) {
-    if let Some((shard, sighting)) = engine.reserve.stand() {
-        take_over(engine, shard, sighting);
-    }
+    engine.reserve.stand_by(|(shard, sighting)| take_over(engine, shard, sighting));
 }
 
 fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
@@ -76,11 +74,13 @@ fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
     }
 }
 
-fn take_over(engine: &Arc<Engine>, index: usize, sighting: Sighting) {
+/// False: the driver was not in that handler any more.
+fn take_over(engine: &Arc<Engine>, index: usize, sighting: Sighting) -> bool {
     let (shard, queue) = (&engine.shards[index], &engine.dispatch.queue);
     let route = shard.announced();
-    let Some(term) = queue.overtake(|| shard.lease.take_over(sighting)) else { return };
+    let Some(term) = queue.overtake(|| shard.lease.take_over(sighting)) else { return false };
     engine.dispatch.predictor.surprised(route);
     engine.service.counters.workers.revoked_leases.fetch_add(1, Ordering::Relaxed);
     drive_while_possible(engine, index, term);
+    true
 }

@@ -96,6 +96,15 @@ const SPARES: usize = 4;
 /// many handlers of which nothing is known may block while the system gives no threads, and those are served still.
 const RESERVE: usize = SPARES;
 
+/// Who was called to take a shard over.
+#[derive(Clone, Copy)]
+enum Called {
+    /// A worker of the pool.
+    Worker,
+    /// One of those in reserve.
+    Reserve,
+}
+
 /// One life of a server: from the first listener to the end of its shutdown.
 pub(crate) struct Engine {
     pub(crate) service: Arc<Service>,
@@ -255,10 +264,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Wakes a worker that takes the shard over, if its driver is still where it was seen. False: none can be had now.
-    fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> bool {
-        self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok()
-            || self.reserve.order((shard, seen))
+    /// Wakes a worker that takes the shard over, if its driver is still where it was seen. `None`: none can be had now.
+    fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> Option<Called> {
+        if self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok() {
+            return Some(Called::Worker);
+        }
+        self.reserve.order((shard, seen)).then_some(Called::Reserve)
     }
 
     /// Has as many threads in reserve as there are to be.

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use anthill_pool::SubmitError;
 use parking_lot::Mutex;
 
-use crate::engine::Engine;
 use crate::engine::alarm::Alarm;
 use crate::engine::countdown::Countdown;
 use crate::engine::job::Job;
 use crate::engine::placing;
 use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::lease::Sighting;
+use crate::engine::{Called, Engine};
 
 /// How long a handler may hold up a shard: between one and two of these.
 const TICK: Duration = Duration::from_millis(2);
@@ -44,6 +44,31 @@ struct ShardWatch {
     last: Option<Sighting>,
     /// Ticks until a worker may be asked for (again) because of `last`.
     patience: u32,
+    /// One of the reserve was ordered because of `last`. It comes, however late, so another one would come for nothing.
+    is_ordered: bool,
+}
+
+impl ShardWatch {
+    /// One that was seen for the first time.
+    fn new(last: Option<Sighting>) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The driver is where it was at the last look. `call` asks for somebody to take over, if that is due.
+    fn is_held_up(&mut self, call: impl FnOnce() -> Option<Called>) {
+        if self.is_ordered {
+            return;
+        }
+        if self.patience > 0 {
+            self.patience -= 1;
+            return;
+        }
+        match call() {
+            Some(Called::Worker) => self.patience = PATIENCE_TICKS,
+            Some(Called::Reserve) => self.is_ordered = true,
+            None => {}
+        }
+    }
 }
 
 /// The monitor's thread, and what wakes it.
@@ -166,17 +191,11 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
             // In another one than at the last look: each may be too short to be seen twice.
             engine.shards[index].suspect();
         }
-        *watched = ShardWatch { last: sighting, patience: 0 };
+        *watched = ShardWatch::new(sighting);
         return if sighting.is_some() { Finding::Handler } else { Finding::Nothing };
     }
-    if watched.patience > 0 {
-        watched.patience -= 1;
-        return Finding::HeldUp;
-    }
     if let Some(sighting) = sighting {
-        if engine.call_driver(index, sighting) {
-            watched.patience = PATIENCE_TICKS;
-        }
+        watched.is_held_up(|| engine.call_driver(index, sighting));
     }
     Finding::HeldUp
 }
@@ -220,5 +239,33 @@ impl Engine {
             || self.dispatch.queue.len() > 0
             || !self.reserve.is_complete()
             || self.shards.iter().any(|shard| shard.lease.sight().is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often somebody was called for in so many looks that find the driver where it was.
+    fn calls(watched: &mut ShardWatch, looks: u32, called: Option<Called>) -> u32 {
+        let mut calls = 0;
+        for _ in 0..looks {
+            watched.is_held_up(|| {
+                calls += 1;
+                called
+            });
+        }
+        calls
+    }
+
+    /// A worker of the pool may be late, and then anybody may come; one of the reserve is called once, whoever was before.
+    #[test]
+    fn one_of_the_reserve_is_ordered_once_for_a_sighting() {
+        let mut watched = ShardWatch::new(None);
+        assert_eq!(calls(&mut watched, 10, None), 10, "nobody can be had");
+        assert_eq!(calls(&mut watched, 2 * (PATIENCE_TICKS + 1), Some(Called::Worker)), 2);
+        assert_eq!(calls(&mut watched, 1000, Some(Called::Reserve)), 1, "it comes");
+        watched = ShardWatch::new(None);
+        assert_eq!(calls(&mut watched, 1000, Some(Called::Reserve)), 1, "another sighting");
     }
 }

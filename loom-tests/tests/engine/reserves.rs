@@ -28,6 +28,29 @@ fn an_order_meets_those_who_come() {
     });
 }
 
+/// What was to be taken over is not to be taken over any more: whoever was called for it is in reserve for the next.
+#[test]
+fn a_stale_order_leads_back() {
+    explore(AtMost(3), || {
+        let reserve = Arc::new(Reserve::new(1));
+        assert!(reserve.expect_one());
+        let stands = reserve.clone();
+        let standing = thread::spawn(move || {
+            let mut orders = Vec::new();
+            stands.stand_by(|is_of_use| {
+                orders.push(is_of_use);
+                is_of_use
+            });
+            assert_eq!(orders, [false, true], "who was called in vain has left the reserve");
+        });
+        assert!(reserve.order(false));
+        while !reserve.order(true) {
+            thread::yield_now();
+        }
+        standing.join().unwrap();
+    });
+}
+
 /// The end comes while two are about to stand, and somebody else may join.
 #[test]
 fn the_end_meets_those_who_stand() {

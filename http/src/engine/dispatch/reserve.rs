@@ -94,6 +94,16 @@ impl<T> Reserve<T> {
         }
     }
 
+    /// Does what is ordered, as one that was counted in, until an order was of use, as `does` says. Whoever was called in
+    /// vain is in reserve again before anything else, unless all are there.
+    pub(crate) fn stand_by(&self, mut does: impl FnMut(T) -> bool) {
+        while let Some(order) = self.stand() {
+            if does(order) || !self.expect_one() {
+                return;
+            }
+        }
+    }
+
     /// Nothing will be ordered any more.
     pub(crate) fn dismiss(&self) {
         let mut orders = lock(&self.orders);
