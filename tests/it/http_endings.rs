@@ -1,14 +1,15 @@
 //! However a request ends, whoever keeps records is told of it once, and nothing is left behind.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use anthill_http::events::EventHub;
 use anthill_http::{
-    Handler, HijackedConn, RequestConfig, RequestCtx, Server, ServerBuilder, ServerStats, timeout,
+    Handler, HijackedConn, RequestConfig, RequestCtx, RequestOutcome, Server, ServerBuilder, ServerStats,
+    timeout,
 };
 use anthill_tests::client::{Client, get};
 use anthill_tests::drivers::on_both;
@@ -115,6 +116,56 @@ fn who_leaves_with_an_answer_is_not_counted_as_abandoned() {
     gate.open();
     eventually("all are told", || told.load(Ordering::SeqCst) == 30);
     assert_eq!(running.server().stats().rejections.abandoned, 0);
+}
+
+/// Nor is it told as not sent, whoever drives by the time when its client leaves.
+#[test]
+fn what_was_sent_whole_is_told_as_that_whoever_drives_by_then() {
+    let (notes, gate) = (Notes::default(), Gate::new());
+    let [records_wait, handlers_wait] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
+    let (told, observed, waits) = (notes.clone(), gate.clone(), records_wait.clone());
+    let options = Server::builder().shards(1).max_workers(1).on_complete(move |completed| {
+        if waits.load(Ordering::SeqCst) {
+            observed.pass();
+        }
+        told.add(completed.outcome().to_string());
+    });
+    let (held, waits) = (gate.clone(), handlers_wait.clone());
+    let running = Running::with(options, move |ctx| {
+        if waits.load(Ordering::SeqCst) {
+            held.pass();
+        }
+        ctx.set_body("served");
+    });
+    // Both are known to be fast, so that they run on the driver when there is no helper left.
+    let routes = ["/one", "/other"];
+    let mut first = running.client();
+    for request in 0..400 {
+        assert_eq!(first.get(routes[request % 2]).text(), "served");
+    }
+    records_wait.store(true, Ordering::SeqCst);
+    let mut clients = running.clients(30);
+    for client in &mut clients {
+        assert_eq!(client.get("/one").text(), "served");
+    }
+    running.reaches("records wait to be told", |stats| stats.waiting_requests > 0);
+    // Whoever leaves at once has half-closed the connection.
+    thread::sleep(Duration::from_millis(200));
+    let before = running.server().stats().revoked_leases;
+    handlers_wait.store(true, Ordering::SeqCst);
+    let mut held = running.clients(2);
+    for (client, route) in held.iter_mut().zip(routes) {
+        client.send(get(route));
+    }
+    running.reaches("another thread drives", |stats| stats.revoked_leases > before);
+    drop(clients);
+    running.reaches("their clients have left", |stats| stats.waiting_requests <= 1);
+    gate.open();
+    for client in &mut held {
+        assert_eq!(client.response().text(), "served");
+    }
+    let told = notes.take(400 + 30 + 2);
+    assert!(told.iter().all(|outcome| *outcome == RequestOutcome::Sent.to_string()), "{told:?}");
 }
 
 /// Of a context that is gone nothing is known but that there was one.

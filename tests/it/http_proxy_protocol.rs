@@ -9,7 +9,7 @@ use std::time::Duration;
 use anthill_http::{AccessLog, ConnOptions, Listener, RequestCtx, RunningServer, Server, ServerBuilder};
 use anthill_tests::client::{Client, SOCKET_LIMIT, get};
 use anthill_tests::notes::Notes;
-use anthill_tests::{PATIENCE, background, eventually, logs};
+use anthill_tests::{Gate, PATIENCE, background, eventually, logs};
 
 const V1: &[u8] = b"PROXY TCP4 198.51.100.7 203.0.113.1 4711 443\r\n";
 const NAMED: &str = "198.51.100.7:4711 203.0.113.1:443 http";
@@ -268,6 +268,44 @@ fn observers_are_told_of_whom_it_names_and_of_nobody_else() {
         text.starts_with("198.51.100.7 - - [") && text.contains("\"GET /logged HTTP/1.1\" 200 "),
         "{text}"
     );
+    proxied.end();
+}
+
+/// A request whose context is gone is still that of whom the header names.
+#[test]
+fn a_request_whose_context_was_kept_is_that_of_whom_it_names() {
+    let notes = Notes::default();
+    let told = notes.clone();
+    let options = Server::builder().conn_state(|_, _| {}).on_complete(move |completed| {
+        let client = completed.conn().remote_addr().expect("an address");
+        told.add(format!("{} {client} {}", completed.outcome(), completed.conn().id() != 0));
+    });
+    let proxied = Proxied::with(options, |ctx| drop(std::mem::take(ctx)));
+    let mut client = proxied.named([V1, get("/").as_bytes()].concat());
+    assert!(client.rest().is_ok_and(|rest| rest.is_empty()));
+    assert_eq!(notes.take(1), ["context kept 198.51.100.7:4711 true"]);
+    proxied.end();
+}
+
+/// Who finds no place is answered before it could say whose it is, so nobody is told of it.
+#[test]
+fn who_finds_no_place_before_it_is_named_is_told_to_nobody() {
+    let (notes, gate) = (Notes::default(), Gate::new());
+    let (states, held) = (notes.clone(), gate.clone());
+    let options = Server::builder().concurrency(1).conn_state(move |conn, state| {
+        states.add(format!("{state} {}", conn.remote_addr().expect("an address")));
+    });
+    let proxied = Proxied::with(options, move |_| held.pass());
+    let told = |state: &str| format!("{state} 198.51.100.7:4711");
+    let mut first = proxied.named([V1, get("/").as_bytes()].concat());
+    assert_eq!(notes.take(2), ["new", "active"].map(told));
+    let mut second = proxied.client();
+    assert_eq!(second.response().status, 503);
+    second.expect_end();
+    gate.open();
+    assert_eq!(first.response().status, 200);
+    drop(first);
+    assert_eq!(notes.take(2), ["idle", "closed"].map(told));
     proxied.end();
 }
 

@@ -123,7 +123,7 @@ impl ServerBuilder {
     ///
     /// It may block; the connection waits for it. That one is new is told by the thread that accepts, which then
     /// accepts nobody else; but for those whose client a proxy [names](crate::Listener::proxy_protocol), of which it is
-    /// told when that is known. A panic in it is logged.
+    /// told when that is known, and not at all when it never is. A panic in it is logged.
     ///
     /// ```
     /// use anthill_http::{ConnState, Server};

@@ -121,7 +121,13 @@ impl<'a> Reception<'a> {
     fn refuse(&mut self, transport: Arc<dyn Transport>, info: &ConnInfo, refused: Refusal) {
         let service = &self.engine.service;
         service.counters.refuse_connection(refused);
-        user_code::tell_state(&service.settings.hooks.observers, info, ConnState::New);
+        // Of a connection of which nobody has said whose it is nobody is told.
+        let tell = |state| {
+            if !info.awaits_proxy_header() {
+                user_code::tell_state(&service.settings.hooks.observers, info, state);
+            }
+        };
+        tell(ConnState::New);
         let mut default_fields = service.settings.default_fields();
         let defaults = default_fields.at(date::whole_seconds(info.time()));
         let mut answer = Vec::new();
@@ -129,7 +135,7 @@ impl<'a> Reception<'a> {
         // A new socket's buffer has room for it; if not, closing says enough.
         let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
         drop(transport);
-        user_code::tell_state(&service.settings.hooks.observers, info, ConnState::Closed);
+        tell(ConnState::Closed);
         match refused {
             Refusal::Concurrency => self.warnings.concurrency.say(format_args!(
                 "refused a connection: `concurrency` connections are open, none of them idle; consider raising it"

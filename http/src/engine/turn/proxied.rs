@@ -55,7 +55,7 @@ impl<H: Host> Turn<'_, H> {
             Ok(()) => {
                 self.work.ctx.set_conn(&named);
                 self.conn.facts = named;
-                self.conn.exchange.note_opened(&service.settings.hooks.observers);
+                self.conn.exchange.note_opened(&self.work.ctx, &service.settings.hooks.observers);
             }
             Err(refused) => self.refuse_client(&named.into(), refused),
         }

@@ -139,10 +139,11 @@ impl Apart {
 
 /// Where something happens that observers are told of. Each costs a look where nobody observes.
 impl Exchange {
-    /// It has become known whose the connection is, which is as good as new then.
-    pub(crate) fn note_opened(&mut self, observers: &Observers) {
+    /// It has become known whose the connection of `ctx` is, which is as good as new then.
+    pub(crate) fn note_opened(&mut self, ctx: &RequestCtx, observers: &Observers) {
         if observers.conn_state.is_some() {
-            let notices = self.apart.get_or_insert_default().notices.get_or_insert_default();
+            let notices = &mut self.apart.get_or_insert_default().notices;
+            let notices = notices.get_or_insert_with(|| Notices::of(ctx));
             notices.tell_state(ConnState::New, observers);
         }
     }
@@ -390,11 +391,15 @@ impl Exchange {
     /// answered.
     pub(crate) fn cut_off(&mut self, work: &mut Workspace, service: &Service) {
         let Some(notices) = self.notices_mut() else { return };
-        let sent = work.output.position() - work.output.len() as u64;
-        for notice in &mut notices.list {
-            match notice {
-                Notice::Completed { record, output_ends, .. } if *output_ends > sent => cut(record),
-                _ => {}
+        // An output in which something is left is the one that the records are of: it goes with its connection. An empty
+        // one may be another thread's, and says nothing of what was sent here.
+        if !work.output.is_empty() {
+            let sent = work.output.position() - work.output.len() as u64;
+            for notice in &mut notices.list {
+                match notice {
+                    Notice::Completed { record, output_ends, .. } if *output_ends > sent => cut(record),
+                    _ => {}
+                }
             }
         }
         if let Some((mut record, ended)) = notices.under_way.take() {
