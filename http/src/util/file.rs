@@ -19,7 +19,8 @@ pub(crate) fn read_at(file: &File, out: &mut [u8], position: u64) -> io::Result<
     }
 }
 
-/// Gives a temporary file without a name the name `path`. False: there is no such file here, so it has to be copied.
+/// Gives a temporary file without a name the name `path`. False: it has a name, or there is no such file here, so it has to
+/// be copied.
 ///
 /// # Errors
 /// `AlreadyExists` when something is there. (Whatever else is in the way is told by who copies.)
@@ -27,7 +28,12 @@ pub(crate) fn read_at(file: &File, out: &mut [u8], position: u64) -> io::Result<
 pub(crate) fn link_unnamed(file: &File, path: &Path) -> io::Result<bool> {
     use rustix::fs::{AtFlags, CWD, linkat};
     use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
 
+    // A second name would not be a second file.
+    if file.metadata()?.nlink() > 0 {
+        return Ok(false);
+    }
     // As open(2) says of `O_TMPFILE`; the short way, by an empty path, takes a privilege.
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     match linkat(CWD, link.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW) {

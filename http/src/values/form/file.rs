@@ -91,8 +91,8 @@ impl FormFile {
 
     /// Keeps the content under a name: a new file at `path`. Returns its length in bytes.
     ///
-    /// Content that has a temporary file to itself is not copied on Linux: that file gets the name, and from then on the
-    /// content is what becomes of it. So it is for the only file of a form beyond
+    /// Content that has a temporary file to itself is not copied on Linux the first time: that file gets the name, and from
+    /// then on the content is what becomes of it. So it is for the only file of a form beyond
     /// [`max_memory_bytes`](super::Options::max_memory_bytes), and for as many as
     /// [`own_files`](super::Options::own_files) says. All else is copied, as by [`save_to`](Self::save_to): small files, those
     /// that share a temporary file, and those whose [`temp_dir`](super::Options::temp_dir) lies in another file system than
