@@ -483,6 +483,60 @@ fn utl_01_a_listener_that_is_closed_ends_serving() {
     server.shutdown(PATIENCE).expect("an end in time");
 }
 
+/// A listener that a server was given, and does not serve, is closed like one that it has served: nobody else accepts.
+#[test]
+fn utl_01_a_listener_that_is_not_served_after_all_is_closed() {
+    let (gate, listener) = (Gate::new(), InMemoryListener::new());
+    let dial = |listener: &InMemoryListener| {
+        let listener = listener.clone();
+        background(move || listener.dial())
+    };
+
+    // The shutdown came before there was anything to serve.
+    let waits = dial(&listener);
+    let server = Server::new(|_| {}).expect("the defaults");
+    server.shutdown(PATIENCE).expect("nothing is under way");
+    server.serve(&listener).expect("there is nothing to do");
+    assert_eq!(kind(waits.outcome("a dial")), ErrorKind::ConnectionRefused);
+
+    // A shutdown is under way, so this is an error.
+    let held = gate.clone();
+    let served = Served::new(Server::builder(), move |_| held.pass());
+    let mut client = served.client();
+    client.send(get("/"));
+    eventually("it is handled", || !served.running.requests_in_flight().is_empty());
+    let server = served.running.server().clone();
+    let ends = background(move || server.shutdown(PATIENCE));
+    eventually("nobody can dial", || served.listener.dial_timeout(SHORT).is_err());
+    let [first, second] = [InMemoryListener::new(), InMemoryListener::new()];
+    let waiting = [dial(&first), dial(&second)];
+    served.running.serve_all([&first, &second]).expect_err("it is shutting down");
+    for dial in waiting {
+        assert_eq!(kind(dial.outcome("a dial")), ErrorKind::ConnectionRefused);
+    }
+    gate.open();
+    assert_eq!(client.response().status, 200);
+    ends.outcome("the shutdown").expect("an end in time");
+    served.running.join().expect("a good end");
+}
+
+/// Who leaves between two requests costs no thread, also where each request would.
+#[test]
+fn utl_01_who_leaves_between_two_requests_needs_no_thread() {
+    let served = Served::new(Server::builder().shards(1), |_| std::thread::sleep(SHORT));
+    let mut clients: Vec<_> = (0..5).map(|_| served.client()).collect();
+    for _ in 0..4 {
+        clients.iter_mut().for_each(|client| assert_eq!(client.get("/").status, 200));
+    }
+    eventually("all are idle", || served.running.stats().connections.idle == 5);
+    let before = served.running.stats().dispatched_requests;
+    assert!(before > 0, "it is known that they block");
+    drop(clients);
+    eventually("all are gone", || served.running.stats().open_connections == 0);
+    assert_eq!(served.running.stats().dispatched_requests, before);
+    served.end();
+}
+
 #[test]
 fn utl_01_addresses_of_a_listener() {
     let listener = InMemoryListener::new();

@@ -100,7 +100,7 @@ impl Listener {
             ListenerKind::Tcp(listener) => Entrance::Socket(ListeningSocket::tcp(listener)?),
             #[cfg(unix)]
             ListenerKind::Unix(socket) => Entrance::Socket(socket.into_listening()?),
-            ListenerKind::InMemory(listener) => Entrance::InMemory(listener),
+            ListenerKind::InMemory(listener) => Entrance::InMemory(listener.into()),
         };
         Ok((entrance, intake))
     }

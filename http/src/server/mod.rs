@@ -49,7 +49,7 @@ use crate::config::settings::Settings;
 use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
 use crate::engine::accept::take_in::{Intake, Placement};
-use crate::engine::accept::{self, Entrance};
+use crate::engine::accept::{self, Acceptor, Entrance};
 use crate::observe::in_flight::RequestInFlight;
 use crate::serve::blocking;
 use crate::serve::error::Error;
@@ -195,8 +195,8 @@ impl Server {
     // SRV-06.
     pub fn serve(&self, listener: impl Into<Listener>) -> io::Result<()> {
         let listeners = vec![listener.into().placed(Placement::Lightest)?];
-        match self.begin(&listeners)? {
-            Some(engine) => self.accept_all(&engine, listeners),
+        match self.begin(listeners)? {
+            Some((engine, acceptors)) => self.accept_all(&engine, acceptors),
             None => Ok(()),
         }
     }
@@ -224,19 +224,21 @@ impl Server {
     /// ```
     pub fn serve_all<L: Into<Listener>>(&self, listeners: impl IntoIterator<Item = L>) -> io::Result<()> {
         let listeners = self.placed(listeners.into_iter().map(Into::into))?;
-        match self.begin(&listeners)? {
-            Some(engine) => self.accept_all(&engine, listeners),
+        match self.begin(listeners)? {
+            Some((engine, acceptors)) => self.accept_all(&engine, acceptors),
             None => Ok(()),
         }
     }
 
-    /// The engine for these, of which is told that they are served. `None`: they will not be.
-    fn begin(&self, listeners: &[(Entrance, Intake)]) -> io::Result<Option<Arc<Engine>>> {
-        let engine = self.engine()?;
-        if engine.is_some() {
-            self.say_listening(listeners);
-        }
-        Ok(engine)
+    /// The engine for these, of which is told that they are served, and what accepts. `None`: they will not be.
+    fn begin(&self, listeners: Vec<(Entrance, Intake)>) -> io::Result<Option<(Arc<Engine>, Vec<Acceptor>)>> {
+        let Some(engine) = self.engine()? else { return Ok(None) };
+        let mut places: Vec<_> = listeners.iter().map(|(listener, _)| listener.place()).collect();
+        places.dedup();
+        let acceptors = listeners.into_iter().map(|(listener, intake)| Acceptor::new(listener, intake));
+        let acceptors = acceptors.collect::<io::Result<_>>()?;
+        self.say_listening(&places.join(", "));
+        Ok(Some((engine, acceptors)))
     }
 
     /// Listeners, and what is done with their connections.
@@ -247,7 +249,9 @@ impl Server {
             let is_placed = settings.connections.reuse_port;
             listener.placed(if is_placed { Placement::Shard(index % shards) } else { Placement::Lightest })
         });
-        let placed = placed.collect::<io::Result<Vec<_>>>()?;
+        // All are taken before the first error counts: whoever waits at one that will not be served is told.
+        let placed: Vec<_> = placed.collect();
+        let placed = placed.into_iter().collect::<io::Result<Vec<_>>>()?;
         if placed.is_empty() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "there is no listener to serve"));
         }
@@ -255,18 +259,15 @@ impl Server {
     }
 
     /// Tells the log, and the service manager, what begins here.
-    fn say_listening(&self, listeners: &[(Entrance, Intake)]) {
-        let mut places: Vec<_> = listeners.iter().map(|(listener, _)| listener.place()).collect();
-        places.dedup();
+    fn say_listening(&self, places: &str) {
         let settings = &self.shared.service.settings;
         #[cfg(unix)]
         if !settings.logging.is_unnotified {
-            notify::ready(&format!("listening on {}", places.join(", ")));
+            notify::ready(&format!("listening on {places}"));
         }
         let (threads, connections) = (&settings.threads, &settings.connections);
         log::info!(
-            "listening on {}: {} shards, at most {} workers, {} waiting requests, {} connections",
-            places.join(", "),
+            "listening on {places}: {} shards, at most {} workers, {} waiting requests, {} connections",
             threads.shards,
             threads.max_workers,
             threads.max_waiting,
@@ -274,8 +275,8 @@ impl Server {
         );
     }
 
-    fn accept_all(&self, engine: &Arc<Engine>, listeners: Vec<(Entrance, Intake)>) -> io::Result<()> {
-        accept::accept_all(engine, listeners)?;
+    fn accept_all(&self, engine: &Arc<Engine>, acceptors: Vec<Acceptor>) -> io::Result<()> {
+        accept::accept_all(engine, acceptors)?;
         self.wait_shut_down()
     }
 

@@ -61,10 +61,10 @@ impl Server {
         let listeners = listeners.into_iter().map(Into::into);
         let listeners = self.placed(listeners.inspect(|listener| addresses.extend(listener.local_addr())))?;
         let server = self.clone();
-        let thread = match self.begin(&listeners)? {
+        let thread = match self.begin(listeners)? {
             None => None,
-            Some(engine) => {
-                let accepting = move || server.accept_all(&engine, listeners);
+            Some((engine, acceptors)) => {
+                let accepting = move || server.accept_all(&engine, acceptors);
                 Some(thread::Builder::new().name("anthill-accept".to_owned()).spawn(accepting)?)
             }
         };

@@ -237,6 +237,10 @@ impl Transport for InMemoryTransport {
         pipe.has_other_ended(end).0
     }
 
+    fn has_peer_ended_unreported(&self) -> bool {
+        self.peer_has_ended()
+    }
+
     fn is_broken(&self) -> bool {
         let (pipe, end) = self.end();
         pipe.has_other_ended(end).1

@@ -95,6 +95,11 @@ pub(crate) trait Transport: Send + Sync {
         None
     }
 
+    /// Whether the peer has ended its sending, and no poller reports it. For one that has no [`source`](Self::source).
+    fn has_peer_ended_unreported(&self) -> bool {
+        false
+    }
+
     /// Has `waker` called whenever something has changed, and once now; `None`: nobody any more. False: this transport cannot.
     /// For one that has no [`source`](Self::source).
     fn set_waker(&self, _waker: Option<Waker>) -> bool {

@@ -18,8 +18,9 @@ use crate::engine::accept::incoming::{Incoming, unless_interrupted};
 use crate::wire::in_memory::{InMemoryStream, InMemoryTransport};
 
 /// A listener without a socket (fasthttp's `InmemoryListener`): whoever [`dial`](Self::dial)s gets a connection in memory,
-/// to be served by [`Server::serve`](crate::Server::serve) and its like, with all limits and timeouts; no port, file or
-/// descriptor is taken for it. For tests, and for what runs in one process. Clones are the same listener.
+/// to be served by [`Server::serve`](crate::Server::serve) and its like, with all limits and timeouts; a connection
+/// takes no port, file or descriptor. For tests, and for what runs in one process. Clones are the same listener.
+/// Unlike on a socket, a client that leaves while its request waits for a thread is not given up before its turn.
 ///
 /// ```
 /// use anthill_http::{InMemoryListener, Server};
@@ -172,7 +173,7 @@ impl InMemoryListener {
     }
 
     /// Lets nobody dial any more, and tells those who wait. Connections that were accepted go on. A server does so when it
-    /// is shut down.
+    /// is shut down, and when it was given the listener and cannot serve it.
     pub fn close(&self) {
         let mut state = self.shared.state.lock();
         state.is_closed = true;
@@ -205,9 +206,25 @@ impl fmt::Debug for InMemoryListener {
     }
 }
 
-/// A listener in memory that a server waits for. It is closed when the server has ended.
+/// A listener in memory that a server is to serve. It is closed with this, whether the server has come to that or not: nobody
+/// else may ever accept.
+pub(crate) struct ClosedWithServer(InMemoryListener);
+
+impl From<InMemoryListener> for ClosedWithServer {
+    fn from(listener: InMemoryListener) -> Self {
+        Self(listener)
+    }
+}
+
+impl Drop for ClosedWithServer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// A listener in memory that a server waits for.
 pub(crate) struct InMemoryListening {
-    listener: InMemoryListener,
+    listener: ClosedWithServer,
     waker: Arc<Waker>,
     poll: Poll,
     events: Events,
@@ -218,18 +235,17 @@ impl InMemoryListening {
     ///
     /// # Errors
     /// When there is no descriptor left.
-    pub(crate) fn new(listener: InMemoryListener) -> io::Result<(Self, Arc<Waker>)> {
+    pub(crate) fn new(listener: ClosedWithServer) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), Token(0))?);
-        listener.shared.state.lock().servers.push(waker.clone());
+        listener.0.shared.state.lock().servers.push(waker.clone());
         Ok((Self { listener, waker: waker.clone(), poll, events: Events::with_capacity(1) }, waker))
     }
 }
 
 impl Drop for InMemoryListening {
     fn drop(&mut self) {
-        self.listener.shared.state.lock().servers.retain(|waker| !Arc::ptr_eq(waker, &self.waker));
-        self.listener.close();
+        self.listener.0.shared.state.lock().servers.retain(|waker| !Arc::ptr_eq(waker, &self.waker));
     }
 }
 
@@ -240,7 +256,7 @@ impl Incoming for InMemoryListening {
     const MUST_DRAIN: bool = true;
 
     fn accept(&mut self) -> io::Result<Option<(InMemoryTransport, ConnInfo)>> {
-        let stream = self.listener.take(&mut self.listener.shared.state.lock())?;
+        let stream = self.listener.0.take(&mut self.listener.0.shared.state.lock())?;
         let info = ConnInfo::opened_now(stream.peer_addr(), stream.local_addr(), false);
         Ok(Some((stream.into_transport(), info)))
     }

@@ -20,7 +20,7 @@ use mio::Waker;
 use crate::engine::Engine;
 use crate::engine::accept::backoff::{Backoff, Remedy};
 use crate::engine::accept::failure::AcceptFailure;
-use crate::engine::accept::in_memory::{InMemoryListener, InMemoryListening};
+use crate::engine::accept::in_memory::{ClosedWithServer, InMemoryListening};
 use crate::engine::accept::incoming::{Incoming, Listening};
 use crate::engine::accept::listener::ListeningSocket;
 use crate::engine::accept::rhythm::Rhythm;
@@ -29,7 +29,7 @@ use crate::engine::accept::take_in::{Intake, Reception};
 /// Where connections come in.
 pub(crate) enum Entrance {
     Socket(ListeningSocket),
-    InMemory(InMemoryListener),
+    InMemory(ClosedWithServer),
 }
 
 impl Entrance {
@@ -43,19 +43,25 @@ impl Entrance {
 }
 
 /// Accepts until the server stops (`Ok`), or the listener is none any more.
-type Acceptor<'a> = Box<dyn FnOnce() -> io::Result<()> + Send + 'a>;
+pub(crate) struct Acceptor(Box<dyn FnOnce(&Engine) -> io::Result<()> + Send>);
 
-fn acceptor(engine: &Engine, entrance: Entrance, intake: Intake) -> io::Result<Acceptor<'_>> {
-    Ok(match entrance {
-        Entrance::Socket(socket) => {
-            let (listening, waker) = Listening::new(socket)?;
-            Box::new(move || accept_from(engine, listening, &waker, intake))
-        }
-        Entrance::InMemory(listener) => {
-            let (listening, waker) = InMemoryListening::new(listener)?;
-            Box::new(move || accept_from(engine, listening, &waker, intake))
-        }
-    })
+impl Acceptor {
+    /// All that accepting at that entrance takes.
+    ///
+    /// # Errors
+    /// When there is no poller to be had.
+    pub(crate) fn new(entrance: Entrance, intake: Intake) -> io::Result<Self> {
+        Ok(Self(match entrance {
+            Entrance::Socket(socket) => {
+                let (listening, waker) = Listening::new(socket)?;
+                Box::new(move |engine| accept_from(engine, listening, &waker, intake))
+            }
+            Entrance::InMemory(listener) => {
+                let (listening, waker) = InMemoryListening::new(listener)?;
+                Box::new(move |engine| accept_from(engine, listening, &waker, intake))
+            }
+        }))
+    }
 }
 
 fn accept_from(
@@ -72,16 +78,15 @@ fn accept_from(
 
 /// Accepts from several listeners, each on a thread of its own but for the first; until the server stops, or until none
 /// of them is a listener any more. The error is that of the first that broke.
-pub(crate) fn accept_all(engine: &Engine, entrances: Vec<(Entrance, Intake)>) -> io::Result<()> {
-    let acceptors = entrances.into_iter().map(|(entrance, intake)| acceptor(engine, entrance, intake));
-    let mut acceptors = acceptors.collect::<io::Result<Vec<_>>>()?.into_iter();
+pub(crate) fn accept_all(engine: &Engine, acceptors: Vec<Acceptor>) -> io::Result<()> {
+    let mut acceptors = acceptors.into_iter();
     let Some(first) = acceptors.next() else { return Ok(()) };
     thread::scope(|scope| {
         let mut others = Vec::new();
         for acceptor in acceptors {
             // None begins before all can: else those who have begun would have to be ended.
             let (begin, begins) = mpsc::channel();
-            let accepting = move || begins.recv().map_or(Ok(()), |()| acceptor());
+            let accepting = move || begins.recv().map_or(Ok(()), |()| acceptor.0(engine));
             let thread = thread::Builder::new().name("anthill-accept".to_owned());
             others.push((begin, thread.spawn_scoped(scope, accepting)?));
         }
@@ -93,7 +98,7 @@ pub(crate) fn accept_all(engine: &Engine, entrances: Vec<(Entrance, Intake)>) ->
                 thread
             })
             .collect();
-        let first = first();
+        let first = first.0(engine);
         others.into_iter().fold(first, |result, thread| {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")));
             result.and(ended)
@@ -300,7 +305,8 @@ mod tests {
         let accepting = engine.clone();
         let thread = std::thread::spawn(move || {
             let listener = ListeningSocket::tcp(listener).expect("a listener");
-            accept_all(&accepting, vec![(Entrance::Socket(listener), Intake::default())])
+            let acceptor = Acceptor::new(Entrance::Socket(listener), Intake::default());
+            accept_all(&accepting, vec![acceptor.expect("a poller")])
         });
         other.shutdown(std::net::Shutdown::Both).expect("a listener can be shut down");
         thread.join().expect("no panic").expect_err("nothing listens any more");

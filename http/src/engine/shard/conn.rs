@@ -90,7 +90,7 @@ impl Conn {
             && matches!(self.exchange.expects(), Expects::NextRequest(_))
             && self.awaits == Awaits::Input
             && self.sock.readable
-            && !self.sock.read_closed
+            && !self.sock.has_peer_ended()
             && !self.course.is_turned_away
             && self.pending.is_empty()
     }
@@ -161,6 +161,11 @@ impl Sock {
     /// Whether the peer is known to have ended its sending.
     pub(crate) fn has_half_closed(&self) -> bool {
         self.read_closed
+    }
+
+    /// The same, also where nobody reports it.
+    fn has_peer_ended(&self) -> bool {
+        self.read_closed || self.transport.has_peer_ended_unreported()
     }
 
     /// Takes over what the poller has reported.
