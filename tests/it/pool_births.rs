@@ -235,6 +235,44 @@ fn pool_f2_who_waits_in_line_gets_a_worker_in_place_of_one_that_lost_its_state()
     assert_eq!((pool.stats().finished, attempts.load(Ordering::SeqCst)), (3, 4));
 }
 
+/// The workers that live are lost while another one makes its state: those in line do not wait for that one alone.
+#[test]
+fn pool_f2_who_waits_in_line_gets_a_worker_when_all_are_lost_but_one_that_is_being_made() {
+    quiet_panics();
+    let (attempts, slow, broken) = (Arc::new(AtomicUsize::new(0)), Gate::new(), Held::new(0));
+    let (count, hold) = (attempts.clone(), slow.clone());
+    let pool = WorkerPool::builder()
+        .name("quiet-births")
+        .max_workers(2)
+        .build_with_state(
+            move |_| match count.fetch_add(1, Ordering::SeqCst) {
+                1 => {
+                    hold.pass();
+                    Ok(())
+                }
+                2 => Err("planned"),
+                _ => Ok(()),
+            },
+            move |(): &mut (), held: Held| {
+                held.gate.pass();
+                assert!(held.number != 0, "planned: this breaks the state");
+            },
+        )
+        .unwrap();
+    pool.submit(broken.clone()).unwrap();
+    reaches(&pool, "it is busy", |stats| stats.busy == 1);
+    let waiting = [1, 2].map(|number| blocked(&pool, Held::free(number), number));
+    eventually("another one makes its state", || attempts.load(Ordering::SeqCst) == 2);
+    broken.gate.open();
+    for submission in waiting {
+        submission.outcome("who waited in line").unwrap();
+    }
+    assert_eq!(attempts.load(Ordering::SeqCst), 4);
+    slow.open();
+    pool.wait_idle_timeout(PATIENCE).unwrap();
+    assert_eq!(pool.stats().finished, 3);
+}
+
 #[test]
 fn pool_f2_a_cap_that_is_raised_again_and_again_makes_one_worker_for_each_who_waits() {
     let (pool, attempts, gate) =

@@ -300,6 +300,36 @@ fn timed_urgent_work_on_a_full_pool_stops_nothing_else() {
 }
 
 #[test]
+fn timed_work_beside_the_queue_is_not_stopped_by_more_urgent_work_there() {
+    for (many, one) in [
+        (Priority::High, Priority::Normal),
+        (Priority::High, Priority::Low),
+        (Priority::Normal, Priority::Low),
+    ] {
+        let clock = ManualClock::new();
+        let pool =
+            WorkerPool::builder().max_workers(1).queue_capacity(1).clock(&clock).build_tasks().unwrap();
+        let journal = Journal::default();
+        let gate = hold(&pool);
+        pool.execute(journal.note(0)).unwrap();
+        let later = |event, priority| {
+            let submission = pool.submission(Task::new(journal.note(event))).priority(priority);
+            submission.submit_after(MINUTE).unwrap();
+        };
+        for _ in 0..300 {
+            later(1, many);
+        }
+        later(2, one);
+        clock.advance(MINUTE);
+        gate.open();
+        eventually("all have run", || pool.stats().finished == 303);
+        let ran = journal.take();
+        let place = ran.iter().position(|event| *event == 2);
+        assert_eq!(place, Some(63), "{one:?} beside {many:?}: it goes first at the 64th check-in");
+    }
+}
+
+#[test]
 fn timed_a_submission_that_was_called_off_is_not_taken() {
     let (pool, _clock) = clocked();
     let journal = Journal::default();

@@ -7,8 +7,8 @@ use loom::sync::{Arc, Mutex};
 
 use crate::ledger::Payload;
 use crate::scene::{accepted, close, explore, settle, stopped, submit, submitter};
-use crate::support::Gate;
 use crate::support::Preemptions::AtMost;
+use crate::support::{Gate, planned_panic};
 
 /// A pool of up to three workers whose attempts to make a state fail where `failing` says so, counted from 0. Payload
 /// number 0 is held at the gate, if there is one.
@@ -78,6 +78,75 @@ fn failed_birth_meets_who_waits_in_line() {
         gate.open();
         let stats = close(pool, ledger);
         assert_eq!((stats.finished, stats.spawned), (2, 2));
+    });
+}
+
+/// The worker of one who waits in line does not come to be, and its payload is taken before it has woken to make another
+/// one: who waits behind it, and for whom that payload waits, makes it.
+#[test]
+fn offered_birth_meets_the_worker_that_serves_its_submission() {
+    explore("births offer", AtMost(1), |ledger| {
+        let (made, gate) = (AtomicUsize::new(0), Gate::closed());
+        let pool = WorkerPool::builder()
+            .max_workers(2)
+            .max_idle_worker_duration(None)
+            .build_with_state(
+                move |_| if made.fetch_add(1, Ordering::Relaxed) == 1 { Err("no state") } else { Ok(()) },
+                move |(), payload: Payload| match payload.number {
+                    1 => {
+                        gate.pass();
+                        payload.run();
+                    }
+                    2 => {
+                        payload.run();
+                        gate.open();
+                    }
+                    _ => payload.run(),
+                },
+            )
+            .unwrap();
+        submit(&pool, ledger, 1);
+        let first = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
+        first.join().unwrap();
+        close(pool, ledger);
+    });
+}
+
+/// The only worker that lives loses its state while another one is being made, for as long as it takes to serve the two in
+/// line: a third one does.
+#[test]
+fn lost_worker_meets_who_waits_in_line_beside_an_unborn_one() {
+    explore("births lost", AtMost(1), |ledger| {
+        let (made, gate) = (AtomicUsize::new(0), Gate::closed());
+        let hold = gate.clone();
+        let pool = WorkerPool::builder()
+            .max_workers(2)
+            .max_idle_worker_duration(None)
+            .build_with_state(
+                move |worker| match worker {
+                    0 if made.fetch_add(1, Ordering::Relaxed) > 0 => Err("no state"),
+                    1 => {
+                        hold.pass();
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                },
+                move |(), payload: Payload| {
+                    let number = payload.number;
+                    payload.run();
+                    if number == 0 {
+                        planned_panic();
+                    }
+                },
+            )
+            .unwrap();
+        submit(&pool, ledger, 1);
+        let first = submitter(&pool, ledger, accepted);
+        submit(&pool, ledger, 1);
+        first.join().unwrap();
+        gate.open();
+        close(pool, ledger);
     });
 }
 

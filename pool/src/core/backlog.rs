@@ -7,18 +7,11 @@
 //! as much as now, or more. Against the bound that counts in full, so it is never exceeded; and before somebody is told
 //! that there is no room, all batches are looked at ([`recount`](Backlog::recount)), so nobody is told so wrongly.
 
-use std::collections::VecDeque;
-
+use super::background::Background;
 use super::batch::{Batch, BatchCounts};
 use super::queue::{Item, Priority, Queue};
 use super::roster::WorkerRecord;
 use crate::sync::Arc;
-
-/// Background work goes before everything else after so many check-ins that passed it over.
-const MOST_PASSED_OVER: u32 = 64;
-
-/// Of so many check-ins in a row one is not for urgent background work, so that this stops nothing else.
-const CHECK_INS_PER_PATIENT_ONE: u32 = 16;
 
 pub(super) struct Backlog<T> {
     queue: Queue<T>,
@@ -28,13 +21,7 @@ pub(super) struct Backlog<T> {
     batches: Vec<Filled<T>>,
     /// The sum of their `at_most`.
     held_at_most: usize,
-    /// What a worker takes only when it would go idle otherwise, or next if it is urgent; the most urgent and then the
-    /// oldest first.
-    background: VecDeque<(Item<T>, Priority)>,
-    /// Check-ins since background work was last taken, while there was some.
-    passed_over: u32,
-    /// Check-ins while there was urgent background work.
-    urgent_turns: u32,
+    background: Background<T>,
 }
 
 /// A batch that was filled.
@@ -54,9 +41,7 @@ impl<T> Backlog<T> {
             taken: 0,
             batches: Vec::new(),
             held_at_most: 0,
-            background: VecDeque::new(),
-            passed_over: 0,
-            urgent_turns: 0,
+            background: Background::new(),
         }
     }
 
@@ -201,26 +186,16 @@ impl<T> Backlog<T> {
     /// Keeps a piece of background work, and has workers check in after each payload until it is taken.
     pub(super) fn keep_in_background(&mut self, item: Item<T>, priority: Priority) {
         self.recall();
-        let place = self.background.partition_point(|(_, other)| *other >= priority);
-        self.background.insert(place, (item, priority));
+        self.background.push(item, priority);
     }
 
+    /// Takes the oldest of the most urgent background work.
     pub(super) fn take_background(&mut self) -> Option<(Item<T>, Priority)> {
-        let taken = self.background.pop_front()?;
-        self.passed_over = 0;
-        Some(taken)
+        self.background.pop()
     }
 
-    /// A worker checks in; true when background work is urgent, or has been passed over often enough, and goes first.
-    pub(super) fn is_background_overdue(&mut self) -> bool {
-        let Some((_, priority)) = self.background.front() else { return false };
-        if *priority > Priority::Normal {
-            self.urgent_turns = self.urgent_turns.wrapping_add(1);
-            if self.urgent_turns % CHECK_INS_PER_PATIENT_ONE != 0 {
-                return true;
-            }
-        }
-        self.passed_over += 1;
-        self.passed_over >= MOST_PASSED_OVER
+    /// A worker checks in: takes the background work that goes first, if there is any.
+    pub(super) fn take_overdue_background(&mut self) -> Option<(Item<T>, Priority)> {
+        self.background.pop_overdue()
     }
 }

@@ -119,10 +119,18 @@ impl<T> Core<T> {
         }
     }
 
+    /// Submissions have left the line that may have been offered to make a worker, and have not: others may in their place.
+    pub(super) fn pass_on_offers(&mut self, to_notify: &mut ToNotify) {
+        for _ in 0..self.waiters.take_dropped_offers() {
+            self.make_good(to_notify);
+        }
+    }
+
     /// A submission in line has woken that may have been offered to make a worker: the slot for it, if it is still wanted.
     pub(super) fn take_up_offer(&mut self, ticket: WaitTicket) -> Option<Option<Reservation>> {
-        let is_offered = self.waiters.take_up_offer(ticket);
-        is_offered.then(|| self.wants_birth().then(|| self.reserve(true)))
+        let is_wanted = self.wants_birth();
+        let is_offered = self.waiters.take_up_offer(ticket, is_wanted);
+        is_offered.then(|| is_wanted.then(|| self.reserve(true)))
     }
 
     fn wants_birth(&self) -> bool {
@@ -139,5 +147,132 @@ impl<T> Core<T> {
             self.waiters.note_sleeper(ticket, worker.key());
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use crate::config::Limits;
+    use crate::config::clock::Clock;
+    use crate::core::admission::{Admission, Attempt, OnFull, SubmitOptions};
+    use crate::core::check_in::{CheckIn, Ended, Next};
+    use crate::core::handoff::Seat;
+    use crate::core::queue::Item;
+    use crate::core::roster::{Reservation, WorkerRecord};
+    use crate::core::waiters::WaitTicket;
+    use crate::core::waiting::{Waited, Waiting, Woken};
+    use crate::core::{Core, ToNotify};
+    use crate::error::Refusal;
+    use crate::sync::{Arc, Condvar, channel};
+    use crate::waits::Headcount;
+
+    type InLine = (WaitTicket, Arc<Condvar>);
+
+    /// A core of at most two workers with states, of whom so many are busy.
+    fn core_of(queue: usize, busy: usize) -> (Core<u8>, Vec<WorkerRecord<u8>>) {
+        let limits = Limits {
+            max_workers: Some(2),
+            min_workers: 0,
+            queue_capacity: Some(queue),
+            max_blocking: None,
+            batch_size: 1,
+        };
+        let mut core = Core::new(limits, Clock::System, true, Headcount::new());
+        let workers = (0..busy).map(|_| busy_worker(&mut core)).collect();
+        (core, workers)
+    }
+
+    fn busy_worker(core: &mut Core<u8>) -> WorkerRecord<u8> {
+        let reservation = core.reserve_below(2).expect("a slot is free");
+        core.spawn_succeeded(reservation, None);
+        assert!(matches!(admit(core), Admission::Kept), "for the worker that comes");
+        let (place, _) = channel::one_place();
+        let mut record = WorkerRecord::new(Seat::here(place), reservation);
+        let arrives = CheckIn { ended: None, may_batch: false };
+        let next = core.check_in(&mut record, arrives, &mut ToNotify::new());
+        assert!(matches!(next, Next::Run(_)));
+        record
+    }
+
+    /// A submission that makes no worker itself.
+    fn admit(core: &mut Core<u8>) -> Admission<u8> {
+        let attempt = Attempt { awaits_worker: true, ..Attempt::default() };
+        let options = SubmitOptions::new(OnFull::Wait(None));
+        core.admit(&mut Some(Item::unstamped(0)), &options, attempt, || None)
+    }
+
+    fn in_line(core: &mut Core<u8>) -> InLine {
+        let Admission::Wait(ticket, condvar) = admit(core) else { panic!("it waits in line") };
+        (ticket, condvar)
+    }
+
+    fn wakes(core: &mut Core<u8>, waiter: &InLine, woken: Woken) -> (Waiting<u8>, ToNotify) {
+        let mut to_notify = ToNotify::new();
+        let options = SubmitOptions::new(OnFull::Wait(None));
+        (core.go_on_waiting(waiter.0, &options, woken, &mut to_notify), to_notify)
+    }
+
+    fn is_told(to_notify: &ToNotify, waiter: &InLine) -> bool {
+        to_notify.iter().any(|condvar| Arc::ptr_eq(condvar, &waiter.1))
+    }
+
+    /// The submission in line has been told to make a worker, and does.
+    fn makes_worker(core: &mut Core<u8>, told: &ToNotify, waiter: &InLine) -> Reservation {
+        assert!(is_told(told, waiter));
+        match wakes(core, waiter, Woken::Notified).0 {
+            Waiting::MakeWorker(Some(reservation)) => reservation,
+            _ => panic!("it is to make a worker"),
+        }
+    }
+
+    #[test]
+    fn an_offer_whose_submission_is_served_goes_to_the_next_in_line() {
+        for queue in [0, 1] {
+            let (mut core, mut workers) = core_of(queue, 2);
+            if queue == 1 {
+                assert!(matches!(admit(&mut core), Admission::Kept));
+            }
+            let line = [in_line(&mut core), in_line(&mut core)];
+            let told = core.abandon(&mut workers[1]).forsaken.to_notify;
+            assert!(is_told(&told, &line[0]) && !is_told(&told, &line[1]));
+            let mut to_notify = ToNotify::new();
+            let ends = CheckIn { ended: Some(Ended::Returned), may_batch: false };
+            assert!(matches!(core.check_in(&mut workers[0], ends, &mut to_notify), Next::Run(_)));
+            makes_worker(&mut core, &to_notify, &line[1]);
+            assert!(matches!(wakes(&mut core, &line[0], Woken::Notified).0, Waiting::Over(Waited::Accepted)));
+        }
+    }
+
+    #[test]
+    fn an_offer_whose_submission_gives_up_goes_to_the_next_in_line() {
+        let (mut core, mut workers) = core_of(0, 2);
+        let line = [in_line(&mut core), in_line(&mut core)];
+        core.abandon(&mut workers[1]);
+        let (gives_up, to_notify) = wakes(&mut core, &line[0], Woken::TimedOut);
+        assert!(matches!(gives_up, Waiting::Over(Waited::Refused(Refusal::Timeout, _))));
+        makes_worker(&mut core, &to_notify, &line[1]);
+    }
+
+    #[test]
+    fn the_last_worker_that_lives_is_made_good_beside_one_that_is_being_made() {
+        let (mut core, mut workers) = core_of(0, 1);
+        core.reserve_below(2).expect("a slot is free");
+        let line = [in_line(&mut core), in_line(&mut core)];
+        let told = core.abandon(&mut workers[0]).forsaken.to_notify;
+        makes_worker(&mut core, &told, &line[0]);
+    }
+
+    #[test]
+    fn an_offer_is_used_up_only_by_a_worker_that_is_made() {
+        let (mut core, mut workers) = core_of(0, 2);
+        let line = in_line(&mut core);
+        core.abandon(&mut workers[1]);
+        let others = core.reserve_below(2).expect("a slot is free");
+        let unwanted = wakes(&mut core, &line, Woken::Notified).0;
+        assert!(matches!(unwanted, Waiting::MakeWorker(None)));
+        let told = core.spawn_failed(others, None).0.to_notify;
+        let own = makes_worker(&mut core, &told, &line);
+        let told = core.spawn_failed(own, None).0.to_notify;
+        assert!(!is_told(&told, &line), "states that cannot be made are not tried without end");
     }
 }

@@ -1,7 +1,7 @@
 //! Check-in: what a worker does next that comes to the core, and whose payload it takes.
 
 use super::broadcast::BroadcastBody;
-use super::queue::{Item, Priority};
+use super::queue::Item;
 use super::roster::WorkerRecord;
 use super::{Core, Forsaken, ToNotify};
 use crate::waits;
@@ -85,7 +85,11 @@ impl<T> Core<T> {
                 self.totals.finished += 1;
                 self.totals.panicked += u64::from(ended == Ended::Panicked);
             }
-            None => self.roster.arrived(record),
+            None => {
+                self.roster.arrived(record);
+                // Who watches may have counted on this one, which may take the payload of somebody else.
+                self.wake_watchers();
+            }
         }
         if record.holding {
             let counts = self.backlog.settle_batch(record);
@@ -119,9 +123,12 @@ impl<T> Core<T> {
             payloads = self.backlog.take_queue();
             self.totals.discarded += payloads.len() as u64;
             to_notify = self.waiters.forsake();
-        } else {
+        }
+        // Where none is left at all, those in line submit anew.
+        if self.roster.workers() > 0 {
             self.make_good(&mut to_notify);
         }
+        self.wake_watchers();
         // All others may sleep for one that will not come.
         let alarm = waits::look_again(self.roster.headcount());
         self.note_idleness();
@@ -137,8 +144,8 @@ impl<T> Core<T> {
         may_batch: bool,
         to_notify: &mut ToNotify,
     ) -> Option<Item<T>> {
-        if self.backlog.is_background_overdue() {
-            return self.take_background().map(|(item, _)| item);
+        if let Some((item, _)) = self.backlog.take_overdue_background() {
+            return Some(self.begin_background(item));
         }
         if may_batch && self.may_batch() {
             // Its first payload is taken before the refill, which may bring an urgent one that takes the batch back.
@@ -151,9 +158,13 @@ impl<T> Core<T> {
         }
         if let Some(item) = self.waiters.serve(to_notify) {
             self.totals.accepted += 1;
+            self.pass_on_offers(to_notify);
             return Some(item);
         }
-        self.backlog.take_from_other_batch(record).or_else(|| self.take_background().map(|(item, _)| item))
+        self.backlog.take_from_other_batch(record).or_else(|| {
+            let (item, _) = self.backlog.take_background()?;
+            Some(self.begin_background(item))
+        })
     }
 
     /// True when a worker may take several payloads: what is left beside idle workers is theirs, and a submitter that has
@@ -171,17 +182,17 @@ impl<T> Core<T> {
         Some(item)
     }
 
-    /// Takes background work, which is accepted and begins to wait only now.
-    fn take_background(&mut self) -> Option<(Item<T>, Priority)> {
-        let (mut item, priority) = self.backlog.take_background()?;
+    /// Background work was taken, which is accepted and begins to wait only now.
+    fn begin_background(&mut self, mut item: Item<T>) -> Item<T> {
         self.totals.accepted += 1;
         item.since = item.since.map(|_| self.clock.now());
-        Some((item, priority))
+        item
     }
 
     /// Treats background work like what was accepted.
     pub(super) fn queue_background(&mut self) {
-        while let Some((item, priority)) = self.take_background() {
+        while let Some((item, priority)) = self.backlog.take_background() {
+            let item = self.begin_background(item);
             self.backlog.push(item, priority);
         }
     }

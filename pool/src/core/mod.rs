@@ -48,6 +48,7 @@ use crate::watched::{Watch, Watchable};
 
 mod admission;
 mod agenda;
+mod background;
 mod backlog;
 mod batch;
 mod births;

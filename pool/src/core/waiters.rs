@@ -11,6 +11,7 @@
 //! has run low: one wake-up then buys many submissions.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::ToNotify;
 use super::queue::{Item, Priority};
@@ -41,11 +42,11 @@ struct Waiter<T> {
 /// Whether a waiter may make a worker itself, in place of one that did not come to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BirthOffer {
-    /// It was not asked yet.
+    /// It has not yet.
     Possible,
     /// It is told to.
     Made,
-    /// It was: states that cannot be made are not tried without end.
+    /// It did: states that cannot be made are not tried without end.
     Over,
 }
 
@@ -75,6 +76,8 @@ pub(super) struct Waiters<T> {
     turned_away: VecDeque<Waiter<T>>,
     /// Waiters whose payload went to the queue, and whose submitters are notified once that has run low.
     deferred: VecDeque<(WaitTicket, Arc<Condvar>)>,
+    /// Waiters that went after they had been told to make a worker and before they did, since this was last asked.
+    dropped_offers: usize,
     next_ticket: u64,
     spare_condvars: Vec<Arc<Condvar>>,
 }
@@ -85,6 +88,7 @@ impl<T> Waiters<T> {
             waiting: VecDeque::new(),
             turned_away: VecDeque::new(),
             deferred: VecDeque::new(),
+            dropped_offers: 0,
             next_ticket: 0,
             spare_condvars: Vec::new(),
         }
@@ -136,9 +140,19 @@ impl<T> Waiters<T> {
     }
 
     fn take_longest(&mut self) -> Option<Waiter<T>> {
-        let mut waiter = self.waiting.pop_front()?;
+        let waiter = self.waiting.pop_front()?;
+        Some(self.removed(waiter))
+    }
+
+    fn removed(&mut self, mut waiter: Waiter<T>) -> Waiter<T> {
         waiter.sleeps_no_more();
-        Some(waiter)
+        self.dropped_offers += usize::from(waiter.birth == BirthOffer::Made);
+        waiter
+    }
+
+    /// How many offers to make a worker went with their waiters, since this was last asked.
+    pub(super) fn take_dropped_offers(&mut self) -> usize {
+        mem::take(&mut self.dropped_offers)
     }
 
     /// What became of a waiter, for its submitter; the payload of one that was turned away is handed over.
@@ -163,7 +177,7 @@ impl<T> Waiters<T> {
         }
     }
 
-    /// Tells the one that has waited longest, of those that were not asked yet, to make a worker; returns whom to notify. It
+    /// Tells the one that has waited longest, of those that have made none yet, to make a worker; returns whom to notify. It
     /// moves from now on.
     pub(super) fn offer_birth(&mut self) -> Option<Arc<Condvar>> {
         let waiter = self.waiting.iter_mut().find(|waiter| waiter.birth == BirthOffer::Possible)?;
@@ -173,13 +187,14 @@ impl<T> Waiters<T> {
     }
 
     /// True when this one was told to make a worker, and has not been asked here since. It is not noted as sleeping then.
-    pub(super) fn take_up_offer(&mut self, ticket: WaitTicket) -> bool {
+    /// It makes one now if that `is_wanted`, and may be told to another time if not.
+    pub(super) fn take_up_offer(&mut self, ticket: WaitTicket, is_wanted: bool) -> bool {
         let Ok(place) = self.place(ticket) else { return false };
         let waiter = &mut self.waiting[place];
         if waiter.birth != BirthOffer::Made {
             return false;
         }
-        waiter.birth = BirthOffer::Over;
+        waiter.birth = if is_wanted { BirthOffer::Over } else { BirthOffer::Possible };
         waiter.sleeps_no_more();
         true
     }
@@ -209,9 +224,8 @@ impl<T> Waiters<T> {
     /// Takes a waiter's payload back for its submitter; `None` when it was taken before.
     pub(super) fn withdraw(&mut self, ticket: WaitTicket) -> Option<Item<T>> {
         let place = self.place(ticket).ok()?;
-        let mut waiter = self.waiting.remove(place)?;
-        waiter.sleeps_no_more();
-        Some(waiter.item)
+        let waiter = self.waiting.remove(place)?;
+        Some(self.removed(waiter).item)
     }
 
     /// Gives a condition variable back on which no submitter waits any more. A late notification of its last user is a

@@ -82,6 +82,7 @@ impl<T> Core<T> {
             return Waiting::Sleep { eager: eager || woken == Woken::Untold };
         };
         let item = self.waiters.withdraw(ticket).expect("it still waits");
+        self.pass_on_offers(to_notify);
         Waiting::Over(match refusal {
             Some(refusal) => {
                 self.note_refusal(!options.quiet);
@@ -116,6 +117,7 @@ impl<T> Core<T> {
             self.totals.accepted += 1;
             self.backlog.push(item, priority);
         }
+        self.pass_on_offers(to_notify);
         // Without a bound nobody waits, and nobody is to be told.
         let Some(capacity) = self.limits.queue_capacity else { return };
         if self.waiters.has_deferred() {

@@ -108,8 +108,8 @@ where
 
     /// Hands a payload to the pool if it can be accepted without waiting for a worker to come free.
     ///
-    /// While the worker that would take it makes its state, or the pool's first thread is just being made for somebody
-    /// else, it waits for that to succeed, 5 ms at most; then the pool is full.
+    /// While the worker that would take it makes its state or is on its way from there, or the pool's first thread is just
+    /// being made for somebody else, it waits for that to succeed, 5 ms at most; then the pool is full.
     ///
     /// # Errors
     /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed), [`SpawnFailed`](SubmitError::SpawnFailed) or

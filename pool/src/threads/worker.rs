@@ -131,6 +131,12 @@ impl<'p, T> Worker<'p, T> {
             drop(core);
             notify_each(self.to_notify.drain(..));
             self.pacer.after_check_in(matches!(next, Next::Run(_)));
+            // Who submits may watch for a worker to come, whatever that one takes then.
+            let has_arrived = ended.is_none();
+            let is_at_rest = matches!(next, Next::Idle | Next::Leave);
+            if watched && (has_arrived || is_at_rest) {
+                self.shared.core.notify_watchers();
+            }
             match next {
                 Next::Run(following) => item = Some(following),
                 Next::Broadcasts(broadcasts) => {
@@ -142,12 +148,8 @@ impl<'p, T> Worker<'p, T> {
                         drop_quietly(broadcast);
                     }
                 }
-                Next::Idle | Next::Leave => {
-                    if watched {
-                        self.shared.core.notify_watchers();
-                    }
-                    return matches!(next, Next::Idle);
-                }
+                Next::Idle => return true,
+                Next::Leave => return false,
             }
         }
     }
