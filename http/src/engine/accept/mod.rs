@@ -43,7 +43,10 @@ impl Entrance {
 }
 
 /// Accepts until the server stops (`Ok`), or the listener is none any more.
-pub(crate) struct Acceptor(Box<dyn FnOnce(&Engine) -> io::Result<()> + Send>);
+type Accepting = dyn FnOnce(&Engine) -> io::Result<()> + Send;
+
+/// What a thread that accepts at one entrance does.
+pub(crate) struct Acceptor(Box<Accepting>);
 
 impl Acceptor {
     /// All that accepting at that entrance takes.
