@@ -94,12 +94,12 @@ fn offered_birth_meets_the_worker_that_serves_its_submission() {
                 move |_| if made.fetch_add(1, Ordering::Relaxed) == 1 { Err("no state") } else { Ok(()) },
                 move |(), payload: Payload| match payload.number {
                     1 => {
-                        gate.pass();
-                        payload.run();
-                    }
-                    2 => {
                         payload.run();
                         gate.open();
+                    }
+                    2 => {
+                        gate.pass();
+                        payload.run();
                     }
                     _ => payload.run(),
                 },
