@@ -8,7 +8,6 @@ use std::process;
 
 use listenfd::ListenFd;
 use parking_lot::Mutex;
-use socket2::SockRef;
 
 use super::{Listener, Server};
 
@@ -119,8 +118,15 @@ fn take(inherited: &mut ListenFd, index: usize, name: Option<&str>) -> io::Resul
 }
 
 /// Whether it listens, and is no connection that somebody has accepted. Where the system does not say, accepting will.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 fn listens(socket: &impl AsFd) -> bool {
-    SockRef::from(socket).is_listener().unwrap_or(true)
+    socket2::SockRef::from(socket).is_listener().unwrap_or(true)
+}
+
+/// The same where no system says.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn listens(_: &impl AsFd) -> bool {
+    true
 }
 
 fn refused(kind: ErrorKind, why: impl Into<String>) -> io::Error {
