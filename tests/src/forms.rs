@@ -1,5 +1,8 @@
 //! Requests that carry forms.
 
+use std::io::Read;
+
+use anthill_http::form::FormFile;
 use anthill_http::{Request, RequestCtx};
 
 /// The media type of pairs.
@@ -28,4 +31,25 @@ pub fn post_message(target: &str, content_type: &str, fields: &str, body: &[u8])
 /// A value as text.
 pub fn text(value: Option<impl AsRef<[u8]>>) -> Option<String> {
     value.map(|value| String::from_utf8_lossy(value.as_ref()).into_owned())
+}
+
+/// A form of one value and one file.
+pub const SMALL_FORM: &str = "--sep\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n\
+    --sep\r\nContent-Disposition: form-data; name=f; filename=f\r\n\r\n12345\r\n--sep--\r\n";
+
+/// The content of a file of a form.
+pub fn content(file: &FormFile) -> Vec<u8> {
+    let mut content = Vec::new();
+    file.reader().read_to_end(&mut content).expect("a file that can be read");
+    content
+}
+
+/// Bytes without a pattern that a wrong position could hide behind.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
 }

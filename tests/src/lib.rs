@@ -22,6 +22,7 @@ pub mod pool;
 pub mod processes;
 pub mod readme;
 pub mod server;
+pub mod timed;
 pub mod uploads;
 pub mod verdicts;
 pub mod wire;
