@@ -41,7 +41,7 @@ fn options() -> ServerBuilder {
 }
 
 /// Routes that are fast. On a busy machine one that was interrupted twice is taken for one that blocks, and needs a thread; so
-/// there are several, of which some are known for what they are.
+/// there are several, of which most are known for what they are.
 const FAST: usize = 8;
 
 fn fast(route: usize) -> String {
@@ -58,14 +58,14 @@ fn warm(running: &Running) {
     }
 }
 
-/// Asks for the fast routes on new connections. All are answered, and some of them for good; says how many were refused.
+/// Asks for the fast routes on new connections. All are answered, and most of them for good; says how many were refused.
 #[track_caller]
 fn assert_goes_on(running: &Running, what: &str) -> usize {
     let answers: Vec<u16> =
         (0..5 * FAST).map(|request| running.client().get(&fast(request)).status).collect();
     assert!(answers.iter().all(|status| [200, 503].contains(status)), "{what}: {answers:?}");
     let served = answers.iter().filter(|status| **status == 200).count();
-    assert!(served > 0, "{what}: {answers:?}");
+    assert!(served > answers.len() / 2, "{what}: {answers:?}");
     answers.len() - served
 }
 
