@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::engine::Engine;
+use crate::util::thread::ThreadNumber;
 
 /// Between two looks at the shortest.
 const SHORTEST: Duration = Duration::from_millis(5);
@@ -24,8 +25,8 @@ impl Engine {
         let are_all = found.len() < MOST_AT_ONCE;
         for blocked in found {
             self.service.counters.slow.handlers.fetch_add(1, Ordering::Relaxed);
-            let what =
-                blocked.worker.sleeps_in().map_or_else(String::new, |place| format!(", asleep in {place}"));
+            let place = blocked.worker.number.and_then(ThreadNumber::sleeps_in);
+            let what = place.map_or_else(String::new, |place| format!(", asleep in {place}"));
             log::warn!(target: "anthill_http::blocked", "a handler blocks: {}{what}", blocked.request);
         }
         are_all

@@ -87,7 +87,7 @@ impl Driver<'_> {
         let predictor = &self.engine.dispatch.predictor;
         match run {
             Run::Quick => predictor.proved(self.route),
-            Run::Slow => {
+            Run::Blocked | Run::Computed => {
                 self.is_late = true;
                 // While all helpers are busy a route would not be cleared of it, and perhaps something else had the CPU: then
                 // being overtaken alone counts.
@@ -114,6 +114,10 @@ impl Runner for Driver<'_> {
         let run = begun.map(|begun| self.timing.ended(begun));
         self.term = self.shard.lease.leave(inside);
         if self.term.is_none() {
+            // Whoever has taken over has marked what was asleep.
+            if run == Some(Run::Computed) {
+                self.engine.dispatch.predictor.surprised(self.route);
+            }
             return;
         }
         if what == UserCode::Body {
@@ -185,6 +189,7 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
     let mut work = engine.workspace();
     (work.tally.times_all, work.waits_since) = (false, None);
     work.attendant.is_here();
+    shard.is_driven_here();
     let timing = SelfTiming::new();
     let mut driver = Driver {
         engine,

@@ -1,16 +1,17 @@
 //! Serving connections that were handed over: a worker that may block.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::balance;
-use crate::engine::dispatch::predict::Route;
+use crate::engine::dispatch::predict::{Doubt, FAST, Route};
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::placing::{self, HandedOver};
 use crate::engine::turn::{self, CodeAhead, Host, TurnEnd};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
+use crate::util::thread::ThreadUse;
 
 /// A worker that may block, as the host of turns.
 struct Helper<'a> {
@@ -20,6 +21,11 @@ struct Helper<'a> {
     /// Whether it waits for the client on purpose, so that its time says nothing about the route.
     waits_for_client: bool,
     lane: Lane,
+}
+
+/// Whether others had the CPU for so much of a run that took so long that it says nothing about its route.
+fn was_kept_waiting(before: ThreadUse, took: Duration) -> bool {
+    ThreadUse::now().is_some_and(|now| !before.slept_since(now, took) && before.ran_since(now, took) < FAST)
 }
 
 /// Evidence that a helper hands a connection over, because there are as many with clients as may be.
@@ -32,11 +38,18 @@ impl Runner for Helper<'_> {
         }
         // Whatever it is, it may block for long, and somebody has to notice.
         self.engine.monitor.alarm.rouse();
+        let predictor = &self.engine.dispatch.predictor;
+        // Of what is known to block it need not be known how.
+        let before = if predictor.doubt(self.route) == Doubt::None { None } else { ThreadUse::now() };
         let begun = Instant::now();
         code();
-        if !self.waits_for_client {
-            self.engine.dispatch.predictor.ran(self.route, begun.elapsed());
+        let took = begun.elapsed();
+        if self.waits_for_client
+            || took >= FAST && before.is_some_and(|before| was_kept_waiting(before, took))
+        {
+            return;
         }
+        predictor.ran(self.route, took);
     }
 
     fn may_wait_for_client(&mut self) -> bool {

@@ -78,8 +78,15 @@ fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
 fn take_over(engine: &Arc<Engine>, index: usize, sighting: Sighting) -> bool {
     let (shard, queue) = (&engine.shards[index], &engine.dispatch.queue);
     let route = shard.announced();
+    // Before somebody else drives. One that is not asleep computes, or waits for a CPU; then it tells by itself which it was,
+    // or the next one finds out.
+    let is_asleep = shard.is_driver_asleep().unwrap_or(true);
     let Some(term) = queue.overtake(|| shard.lease.take_over(sighting)) else { return false };
-    engine.dispatch.predictor.surprised(route);
+    if is_asleep {
+        engine.dispatch.predictor.surprised(route);
+    } else {
+        shard.suspect();
+    }
     engine.service.counters.workers.revoked_leases.fetch_add(1, Ordering::Relaxed);
     drive_while_possible(engine, index, term);
     true

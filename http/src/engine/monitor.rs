@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use crate::engine::alarm::Alarm;
 use crate::engine::countdown::Countdown;
+use crate::engine::dispatch::tolerance::Tolerance;
 use crate::engine::job::Job;
 use crate::engine::placing;
 use crate::engine::say_seldom::SaySeldom;
@@ -124,6 +125,7 @@ fn watch(engine: &Arc<Engine>) {
     // A server that has just begun has all its surprises before it.
     let mut alert = ALERT_TICKS;
     let mut ticks: u32 = 0;
+    let mut tolerance = Tolerance::new(Instant::now());
     let (every, mut looked) = (engine.look_for_blocked_every(), Instant::now());
     while !engine.drivers.is_over() {
         std::thread::sleep(if alert > 0 { ALERT_TICK } else { TICK });
@@ -140,6 +142,7 @@ fn watch(engine: &Arc<Engine>) {
                 alert = ALERT_TICKS;
             }
         }
+        engine.dispatch.queue.tolerate(tolerance.look(Instant::now()));
         busy |= look_at_queue(engine, &mut said) | look_at_reserve(engine, ticks, &mut said);
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {

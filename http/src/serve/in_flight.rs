@@ -9,6 +9,7 @@
 //! missed, not a young one that is blamed.
 
 use crate::observe::in_flight::RequestInFlight;
+use crate::util::thread::ThreadNumber;
 use parking_lot::Mutex;
 use std::cell::OnceCell;
 use std::fmt;
@@ -48,7 +49,7 @@ struct What {
 pub(crate) struct Worker {
     pub(crate) name: String,
     /// Its number with the system, where that can be had.
-    pub(crate) number: Option<u32>,
+    pub(crate) number: Option<ThreadNumber>,
 }
 
 /// A place, as whoever serves there has it.
@@ -188,36 +189,9 @@ fn this_worker() -> Arc<Worker> {
     }
     let make = || {
         let name = std::thread::current().name().unwrap_or("a thread without a name").to_owned();
-        Arc::new(Worker { name, number: this_thread() })
+        Arc::new(Worker { name, number: ThreadNumber::of_this() })
     };
     WORKER.try_with(|worker| worker.get_or_init(make).clone()).unwrap_or_else(|_| make())
-}
-
-/// The number of this thread.
-#[cfg(target_os = "linux")]
-fn this_thread() -> Option<u32> {
-    let link = std::fs::read_link("/proc/thread-self").ok()?;
-    link.file_name()?.to_str()?.parse().ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn this_thread() -> Option<u32> {
-    None
-}
-
-impl Worker {
-    /// What the thread sleeps in, as the system says: a place in the kernel, or the number of a system call.
-    pub(crate) fn sleeps_in(&self) -> Option<String> {
-        let task = format!("/proc/self/task/{}", self.number?);
-        let read = |file: &str| std::fs::read_to_string(format!("{task}/{file}")).ok();
-        let place = read("wchan").filter(|place| !place.is_empty() && place != "0");
-        let call = || {
-            let line = read("syscall")?;
-            let number = line.split_whitespace().next()?.parse::<u32>().ok()?;
-            Some(format!("system call {number}"))
-        };
-        place.or_else(call)
-    }
 }
 
 #[cfg(test)]
@@ -299,27 +273,5 @@ mod tests {
         }
         let found = [(); 4].map(|()| places.find_blocked(9 * SECOND, Duration::from_secs(3), 2).len());
         assert_eq!(found, [2, 2, 1, 0]);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_thread_says_what_it_sleeps_in() {
-        let (number, told) = std::sync::mpsc::channel();
-        let (end, ends) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            number.send(this_worker()).expect("the test waits");
-            let _ = ends.recv();
-        });
-        let worker = told.recv().expect("the thread says so");
-        assert_ne!(worker.number, this_thread());
-        let begun = std::time::Instant::now();
-        // Where the system does not tell, there is nothing to be seen.
-        let tells = std::fs::read_to_string("/proc/self/syscall").is_ok();
-        while tells && worker.sleeps_in().is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(30), "it sleeps");
-            std::thread::yield_now();
-        }
-        drop(end);
-        thread.join().expect("no panic");
     }
 }

@@ -1,4 +1,4 @@
-//! Functions over bytes, and one over files, that know nothing of requests, responses or connections.
+//! Functions over bytes, files and threads that know nothing of requests, responses or connections.
 //!
 //! The rule: nothing in here imports from the rest of the crate.
 
@@ -18,4 +18,5 @@ pub(crate) mod pattern;
 pub(crate) mod percent;
 pub(crate) mod span;
 pub(crate) mod text;
+pub(crate) mod thread;
 pub(crate) mod token;

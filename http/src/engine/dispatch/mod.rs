@@ -1,10 +1,12 @@
 //! Which requests are handed over to workers, and how workers come to them.
 
+pub(crate) mod idle_cores;
 pub(crate) mod leftovers;
 pub(crate) mod predict;
 pub(crate) mod queue;
 pub(crate) mod reserve;
 pub(crate) mod self_timing;
+pub(crate) mod tolerance;
 
 use crate::engine::dispatch::leftovers::Leftovers;
 use crate::engine::dispatch::predict::Predictor;

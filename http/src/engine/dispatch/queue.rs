@@ -7,8 +7,9 @@
 //! mean time of service, over the number of workers at it. A guess can be wrong; the monitor calls workers for whatever
 //! has waited longer than tolerated all the same ([`HandOverQueue::call_for_overdue`]).
 //!
-//! Measured with a handler that sleeps 1 ms and 256 connections: tolerating 2 ms of wait gives a third more requests at
-//! a third less CPU than a wake-up for each, with a better median latency; 4 ms is too much.
+//! What is too long depends on whether cores are idle (`tolerance.rs`). Measured with a handler that sleeps 1 ms and 256
+//! connections, for which two cores do not suffice: tolerating 2 ms of wait gives a third more requests at a third less CPU
+//! than a wake-up for each, with a better median latency; 4 ms is too much.
 //!
 //! There are two *lanes*: handlers, and whatever goes on at the pace of a client, which has a budget of its own within
 //! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds who
@@ -25,7 +26,8 @@ use std::time::Duration;
 
 use crate::engine::sync::{AtomicUsize, Mutex, Ordering, lock};
 
-/// How long a connection that was handed over may be expected to wait before a worker is woken for it.
+/// How long a connection that was handed over may be expected to wait before a worker is woken for it, at most: while all
+/// cores are busy.
 pub(crate) const TOLERATED_WAIT: Duration = Duration::from_millis(2);
 /// Weight of the newest service time in the mean: 1/8.
 const MEAN_SHIFT: u32 = 3;
@@ -90,6 +92,8 @@ struct Queue<W> {
     with_clients: usize,
     /// Recent mean time of service in microseconds, of the lane of handlers; 0 while nothing was measured.
     service_micros: u64,
+    /// How long a piece may be expected to wait at present.
+    tolerated: Duration,
     /// The last one that was called could not be had.
     is_short: bool,
 }
@@ -118,6 +122,7 @@ impl<W> HandOverQueue<W> {
                 coming: 0,
                 with_clients: 0,
                 service_micros: 0,
+                tolerated: TOLERATED_WAIT,
                 is_short: false,
             }),
             spare: AtomicUsize::new(budget.spares + 1),
@@ -255,6 +260,11 @@ impl<W> HandOverQueue<W> {
         };
     }
 
+    /// From now on pieces may be expected to wait for so long before a worker is woken for them.
+    pub(crate) fn tolerate(&self, wait: Duration) {
+        lock(&self.queue).tolerated = wait;
+    }
+
     /// How many workers the caller must wake for pieces that have waited longer than tolerated, beside those that are
     /// coming already; they count as called from now on.
     #[must_use]
@@ -266,7 +276,9 @@ impl<W> HandOverQueue<W> {
             return 0;
         }
         let handlers = self.budget.handlers.saturating_sub(queue.at_handlers());
-        let late = queue.handlers.late(now).min(handlers + queue.coming) + queue.clients.late(now).min(room);
+        let tolerated = queue.tolerated;
+        let late = queue.handlers.late(now, tolerated).min(handlers + queue.coming)
+            + queue.clients.late(now, tolerated).min(room);
         let missing = late.saturating_sub(queue.coming).min(left);
         self.call(&mut queue, missing);
         missing
@@ -354,7 +366,7 @@ impl<W> Queue<W> {
             Lane::Handlers => {
                 let ahead = self.handlers.count as u64 + 1;
                 let expected = ahead.saturating_mul(self.service_micros) / at_handlers as u64;
-                expected > TOLERATED_WAIT.as_micros() as u64
+                expected > self.tolerated.as_micros() as u64
             }
         }
     }
@@ -408,9 +420,9 @@ impl<W> LaneQueue<W> {
         Some(work)
     }
 
-    /// How many have waited longer than tolerated.
-    fn late(&self, now: Duration) -> usize {
-        let late = self.waiting.iter().take_while(|(since, _)| now.saturating_sub(*since) > TOLERATED_WAIT);
+    /// How many have waited longer than `tolerated`.
+    fn late(&self, now: Duration, tolerated: Duration) -> usize {
+        let late = self.waiting.iter().take_while(|(since, _)| now.saturating_sub(*since) > tolerated);
         late.filter(|(_, work)| work.is_some()).count()
     }
 
@@ -477,6 +489,19 @@ mod tests {
         }
         assert_eq!(queue.len(), 0);
         assert!(hand_over(&queue, Lane::Handlers, 6), "all three have parked");
+    }
+
+    #[test]
+    fn the_tolerated_wait_can_change() {
+        let queue = queue(8, 1);
+        assert!(hand_over(&queue, Lane::Handlers, 1));
+        queue.note_service(Duration::from_millis(1));
+        assert!(!hand_over(&queue, Lane::Handlers, 2), "two of 1 ms for one worker");
+        queue.tolerate(TOLERATED_WAIT / 4);
+        assert!(hand_over(&queue, Lane::Handlers, 3));
+        assert_eq!(queue.call_for_overdue(NOW + TOLERATED_WAIT / 2), 1, "of three two are being fetched");
+        queue.tolerate(TOLERATED_WAIT * 2);
+        assert!(!hand_over(&queue, Lane::Handlers, 4), "four of 1 ms for three workers");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 //! The idea: a driver reads the clock once for each question to the poller anyhow. When what it ran since then took too
 //! long on the average, or as a whole, it times the next runs one by one, for a while; so the calm path pays nothing, and
 //! what blocks is found within some milliseconds, however short each time is. What a run took counts as blocking when the
-//! thread was off the CPU for most of it. Computing is better left where it is, unless it keeps others from being served
-//! for long.
+//! thread was asleep for most of it: not when others had the CPU, as on a machine with more work than cores anything may
+//! take long. Computing is better left where it is, unless it keeps others from being served for long.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::dispatch::predict::FAST;
+use crate::util::thread::ThreadUse;
 
 /// Runs that are timed one by one, once there is a reason to.
 const RUNS: u32 = 128;
@@ -25,8 +26,10 @@ const LONG: Duration = Duration::from_micros(500);
 pub(crate) enum Run {
     /// It held nobody up.
     Quick,
-    /// It kept others waiting, by blocking, or by computing for long.
-    Slow,
+    /// It kept others waiting by sleeping.
+    Blocked,
+    /// It kept others waiting by computing for long.
+    Computed,
 }
 
 /// One driver's clocks.
@@ -37,8 +40,8 @@ pub(crate) struct SelfTiming {
     /// Runs of this pass.
     ran: u32,
     pass_began: Instant,
-    /// When the CPU's clock was read last in this pass, and what it said.
-    mark: Option<(Instant, Duration)>,
+    /// What the thread had used when that was read last in this pass.
+    mark: Option<ThreadUse>,
 }
 
 impl SelfTiming {
@@ -77,7 +80,7 @@ impl SelfTiming {
         self.closely = self.closely.saturating_sub(1);
         let now = Instant::now();
         if self.mark.is_none() {
-            self.mark = cpu_time().map(|cpu| (now, cpu));
+            self.mark = ThreadUse::now();
         }
         now
     }
@@ -89,32 +92,24 @@ impl SelfTiming {
         if took < FAST {
             return Run::Quick;
         }
-        let off_cpu = match (self.mark, cpu_time()) {
-            (Some((since, cpu_before)), Some(cpu)) => {
-                self.mark = Some((now, cpu));
-                now.saturating_duration_since(since).saturating_sub(cpu.saturating_sub(cpu_before))
-            }
-            _ => took,
-        };
-        if off_cpu >= took / 2 || took >= LONG { Run::Slow } else { Run::Quick }
+        let used = self.mark.zip(ThreadUse::now());
+        let (slept, ran) = used.map_or((true, took), |(before, now)| {
+            self.mark = Some(now);
+            (before.slept_since(now, took), before.ran_since(now, took))
+        });
+        if slept {
+            Run::Blocked
+        } else if ran >= LONG {
+            Run::Computed
+        } else {
+            Run::Quick
+        }
     }
 }
 
 /// Whether so many runs that took so long together are a reason to look closely.
 fn is_suspicious(took: Duration, runs: u32) -> bool {
     took >= SUSPICIOUS_MEAN * runs || took >= PASS + PASS_RUN * runs
-}
-
-/// For how long this thread has been on a CPU; `None` where the system does not tell.
-#[cfg(unix)]
-fn cpu_time() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
-}
-
-#[cfg(not(unix))]
-fn cpu_time() -> Option<Duration> {
-    None
 }
 
 #[cfg(test)]
@@ -142,7 +137,7 @@ mod tests {
         assert_eq!(timing.begins(false), None);
         let begun = timing.begins(true).expect("it must be timed");
         std::thread::sleep(FAST);
-        assert_eq!(timing.ended(begun), Run::Slow);
+        assert_eq!(timing.ended(begun), Run::Blocked);
 
         let begun = timing.begins(true).expect("it must be timed");
         assert_eq!(timing.ended(begun), Run::Quick);
@@ -155,10 +150,10 @@ mod tests {
             }
             timing.ended(begun)
         };
-        if cpu_time().is_some() {
+        if ThreadUse::now().is_some() {
             assert!((0..100).any(|_| computes(&mut timing, 200) == Run::Quick));
         }
-        assert_eq!(computes(&mut timing, 500), Run::Slow);
+        assert!((0..100).any(|_| computes(&mut timing, 600) == Run::Computed));
     }
 
     #[test]

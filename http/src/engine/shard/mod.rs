@@ -15,7 +15,7 @@ mod slots;
 mod table;
 
 use std::io::{self, ErrorKind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use crate::engine::shard::poller::Poller;
 use crate::engine::shard::slots::{Readiness, Token};
 use crate::engine::shard::table::{Member, Table};
 use crate::serve::service::Service;
+use crate::util::thread::ThreadNumber;
 use crate::wire::transport::{Direction, Transport};
 use crate::wire::wake::{Waker, Wakes};
 
@@ -44,6 +45,8 @@ pub(crate) struct Shard {
     pub(crate) lease: Lease,
     /// The route of the handler that the driver is in; means something only while it is in one.
     route: AtomicU64,
+    /// The number of the thread that drives; zero when it is not known.
+    driver: AtomicU32,
     /// See [`Shard::suspect`].
     is_suspected: AtomicBool,
     connections: AtomicUsize,
@@ -69,6 +72,7 @@ impl Shard {
             number,
             lease,
             route: AtomicU64::new(0),
+            driver: AtomicU32::new(0),
             is_suspected: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             busy: Busy::default(),
@@ -90,6 +94,17 @@ impl Shard {
 
     pub(crate) fn announced(&self) -> Route {
         Route::from_number(self.route.load(Ordering::Relaxed))
+    }
+
+    /// The thread that calls drives from now on.
+    pub(crate) fn is_driven_here(&self) {
+        let number = ThreadNumber::of_this().map_or(0, ThreadNumber::to_number);
+        self.driver.store(number, Ordering::Relaxed);
+    }
+
+    /// Whether the driver waits for something else than a CPU, where that is known.
+    pub(crate) fn is_driver_asleep(&self) -> Option<bool> {
+        ThreadNumber::from_number(self.driver.load(Ordering::Relaxed))?.is_asleep()
     }
 
     /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
