@@ -1,7 +1,8 @@
 //! The application that outside suites and load generators drive: plain handlers, blocking where it says so.
 //!
 //! `testbed --addr 127.0.0.1:PORT [options]` prints one line when it is ready, and ends with code 0 on SIGTERM or
-//! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen.
+//! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen. With `--tls-cert` and `--tls-key` it
+//! speaks HTTPS, for which it is made with the feature `tls`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
@@ -11,6 +12,8 @@ use std::process::ExitCode;
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use anthill_http::TlsConfig;
 use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
 use anthill_http::{
     Cookie, Error, HijackedConn, Listener, MinRate, Request, RequestConfig, RequestCtx, Server,
@@ -37,8 +40,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// Says on standard error what becomes of certificates that are read again.
+#[cfg(feature = "tls")]
+struct OfCertificates;
+
+#[cfg(feature = "tls")]
+impl log::Log for OfCertificates {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("anthill_http::tls") && metadata.level() <= log::Level::Info
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            eprintln!("testbed: {}", record.args());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 fn run() -> Result<(), Box<dyn std::error::Error>> {
+    #[cfg(feature = "tls")]
+    if log::set_logger(&OfCertificates).is_ok() {
+        log::set_max_level(log::LevelFilter::Info);
+    }
     let arguments = Arguments::parse()?;
+    // Before anything listens.
+    #[cfg(feature = "tls")]
+    let tls = arguments.tls.build()?;
     let server = arguments.server.build(answer)?;
     SERVER.set(server.clone()).map_err(|_| "started twice")?;
 
@@ -48,6 +77,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     };
     let of_proxies = arguments.speaks_proxy_protocol;
     let listeners = listeners.into_iter().map(|listener| listener.proxy_protocol(of_proxies));
+    #[cfg(feature = "tls")]
+    let listeners = listeners.map(|listener| match &tls {
+        Some(config) => listener.tls(config),
+        None => listener,
+    });
     let running = server.start_all(listeners)?;
     match &arguments.unix {
         Some(path) => println!("listening on {path}"),
@@ -63,6 +97,54 @@ struct Arguments {
     server: ServerBuilder,
     streams_all: bool,
     speaks_proxy_protocol: bool,
+    #[cfg(feature = "tls")]
+    tls: Certificates,
+}
+
+/// Files of certificates, each of which has its key at the same place.
+#[cfg(feature = "tls")]
+#[derive(Default)]
+struct Certificates {
+    certificates: Vec<String>,
+    keys: Vec<String>,
+    client_ca: Option<String>,
+}
+
+#[cfg(feature = "tls")]
+impl Certificates {
+    /// Takes an option, if it is about these.
+    fn take(&mut self, option: &str, value: &str) -> bool {
+        match option {
+            "--tls-cert" => self.certificates.push(value.to_owned()),
+            "--tls-key" => self.keys.push(value.to_owned()),
+            "--tls-client-ca" => self.client_ca = Some(value.to_owned()),
+            _ => return false,
+        }
+        true
+    }
+
+    fn build(self) -> Result<Option<TlsConfig>, Box<dyn std::error::Error>> {
+        let Self { certificates, keys, client_ca } = self;
+        if certificates.len() != keys.len() {
+            return Err("each --tls-cert needs a --tls-key, and the other way round".into());
+        }
+        if certificates.is_empty() {
+            return if client_ca.is_some() {
+                Err("--tls-client-ca needs a --tls-cert".into())
+            } else {
+                Ok(None)
+            };
+        }
+        let pairs = certificates.iter().zip(&keys);
+        let builder = TlsConfig::builder().next_proto("echo/1", |conn| drop(repeat(conn)));
+        let builder =
+            pairs.fold(builder, |builder, (certificate, key)| builder.certificate(certificate, key));
+        let builder = match client_ca {
+            Some(list) => builder.client_ca(list),
+            None => builder,
+        };
+        Ok(Some(builder.build()?))
+    }
 }
 
 impl Arguments {
@@ -73,6 +155,8 @@ impl Arguments {
             server: Server::builder(),
             streams_all: false,
             speaks_proxy_protocol: false,
+            #[cfg(feature = "tls")]
+            tls: Certificates::default(),
         };
         let mut words = std::env::args().skip(1);
         while let Some(option) = words.next() {
@@ -98,6 +182,11 @@ impl Arguments {
                         "--addr" => arguments.address = value.clone(),
                         "--unix" => arguments.unix = Some(value.clone()),
                         _ => {}
+                    }
+                    #[cfg(feature = "tls")]
+                    if arguments.tls.take(&option, &value) {
+                        arguments.server = server;
+                        continue;
                     }
                     let number = || {
                         value.parse::<u64>().map_err(|_| format!("{option} needs a number, not {value:?}"))
@@ -450,7 +539,7 @@ fn stats(ctx: &mut RequestCtx) {
     let _ = write!(
         json,
         "{{\"open_connections\":{},\"accepted_connections\":{},\"requests\":{},\"rejected\":{{\"concurrency\":{},\
-         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{},\"proxy_header\":{}}},",
+         \"per_ip\":{},\"head_too_large\":{},\"body_too_large\":{},\"timed_out\":{},\"malformed\":{},\"turned_away\":{},\"abandoned\":{},\"proxy_header\":{},\"tls_handshake\":{}}},",
         stats.open_connections,
         stats.accepted_connections,
         stats.requests,
@@ -463,6 +552,7 @@ fn stats(ctx: &mut RequestCtx) {
         rejections.turned_away,
         rejections.abandoned,
         rejections.proxy_header,
+        rejections.tls_handshake,
     );
     if let Some(workers) = stats.workers {
         let _ = write!(

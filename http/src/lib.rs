@@ -44,6 +44,8 @@
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
 //!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
+//! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates and other
+//!   protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
 //! - Other protocols on a connection: [`RequestCtx::upgrade`], [`RequestCtx::hijack`], [`HijackedConn`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
 //! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
@@ -89,8 +91,7 @@
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, no TLS, no WebSocket, no client, no compressed responses and no serving of directories. TLS ends at
-//! a proxy in front, or comes with a stream of your own by [`Server::serve_conn`]. For tens of thousands of responses at
+//! There is no HTTP/2, no WebSocket, no client, no compressed responses and no serving of directories. For tens of thousands of responses at
 //! once that are each written slowly by a function of yours, an async server costs less memory: each such function holds
 //! a thread ([`events`] hold none).
 //!
@@ -98,11 +99,14 @@
 //!
 //! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `systemd`: [`Server::inherited_listeners`], on Unix.
+//! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller and has
+//!   no post-quantum key exchange; with both it is aws-lc-rs. `tls-no-provider`: with cryptography that you bring,
+//!   `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `message`,
-// `ctx`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
@@ -113,6 +117,8 @@ mod proto;
 mod serve;
 mod server;
 mod stop;
+#[cfg(feature = "tls-no-provider")]
+mod tls;
 mod util;
 mod values;
 mod wire;
@@ -126,8 +132,8 @@ pub use config::error::BuildError;
 pub use config::options::ServerBuilder;
 pub use config::request_config::RequestConfig;
 pub use ctx::{
-    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, PeerCredentials, RequestCtx,
-    StatusError, TimeLimit, UserKey, timeout,
+    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, HttpsRedirect, PeerCredentials,
+    RequestCtx, StatusError, TimeLimit, UserKey, timeout,
 };
 pub use engine::accept::in_memory::InMemoryListener;
 #[cfg(feature = "http")]
@@ -146,8 +152,8 @@ pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]
 pub use server::run;
 pub use server::{
-    ConnectionCounts, GivenUp, Listener, Probe, RunningServer, Server, ServerStats, ShutdownError,
-    listen_and_serve,
+    ConnectionCounts, GivenUp, HandshakeCounts, Listener, Probe, RunningServer, Server, ServerStats,
+    ShutdownError, listen_and_serve,
 };
 #[cfg(unix)]
 pub use server::{UnixAccess, UnixSocket};
@@ -161,6 +167,17 @@ pub use values::version::Version;
 pub use values::{form, header, multipart};
 pub use wire::in_memory::InMemoryStream;
 pub use wire::pace::MinRate;
+
+/// The crate `rustls` that this one uses, for a [configuration of one's own](TlsConfig::from_rustls). Its version is no part
+/// of what this crate promises.
+#[cfg(feature = "tls-no-provider")]
+pub use ::rustls;
+#[cfg(feature = "tls-no-provider")]
+pub use server::listen_and_serve_tls;
+#[cfg(feature = "tls-no-provider")]
+pub use tls::{ClientAuth, TlsConfig, TlsConfigBuilder, TlsError};
+#[cfg(feature = "tls-no-provider")]
+pub use wire::tls_info::TlsInfo;
 
 /// Bodies in pieces: how a request's is read and a response's is written, and how content codings are undone.
 ///

@@ -20,8 +20,9 @@ const LISTENING: [&str; 9] = [
     "metrics",
     "timeout",
 ];
-/// Those that do not, or write a file besides, or are given their sockets, and the application that outside suites drive.
-const OTHERS: [&str; 4] = ["state", "systemd-socket", "testbed", "unix-socket"];
+/// Those that do not, or write a file besides, or are given their sockets or certificates, and the application that outside suites drive.
+const OTHERS: [&str; 7] =
+    ["client-certificate", "https", "https-reload", "state", "systemd-socket", "testbed", "unix-socket"];
 
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

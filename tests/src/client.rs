@@ -124,6 +124,16 @@ impl<S: Read + Write> Client<S> {
         Client { stream, received: Vec::new() }
     }
 
+    /// The stream alone.
+    ///
+    /// # Panics
+    /// When something was received that nobody has read.
+    #[track_caller]
+    pub fn into_stream(self) -> S {
+        assert!(self.received.is_empty(), "{:?} is left", String::from_utf8_lossy(&self.received));
+        self.stream
+    }
+
     /// The stream, for what a client rarely does.
     pub fn stream(&self) -> &S {
         &self.stream
@@ -231,6 +241,15 @@ impl<S: Read + Write> Client<S> {
             Ok(rest) => assert!(rest.is_empty(), "before the end came {:?}", String::from_utf8_lossy(&rest)),
             Err(error) => panic!("the connection did not end well: {error}"),
         }
+    }
+
+    /// The next bytes, so many, whatever they are.
+    ///
+    /// # Panics
+    /// When fewer come.
+    #[track_caller]
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        self.take(count).unwrap_or_else(|problem| panic!("{problem}"))
     }
 
     /// All bytes up to the end of the connection.

@@ -93,8 +93,14 @@ impl Example {
     pub fn address(&self) -> SocketAddr {
         let line = self.line("listening on ").expect("it has said so");
         line.trim_start_matches("http://")
+            .trim_start_matches("https://")
             .parse()
             .unwrap_or_else(|_| panic!("{} listens on {line}", self.name))
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has printed so far.

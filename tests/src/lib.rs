@@ -23,6 +23,7 @@ pub mod processes;
 pub mod readme;
 pub mod server;
 pub mod timed;
+pub mod tls;
 pub mod uploads;
 pub mod verdicts;
 pub mod wire;

@@ -28,7 +28,8 @@ impl ServerBuilder {
     }
 
     /// How long a request may take from its first byte to the end of its head, 10 s when not set; then 408, and the
-    /// connection is closed.
+    /// connection is closed. A TLS handshake, or a header of the PROXY protocol, is given the shorter of this and the
+    /// [`read_timeout`](Self::read_timeout), and is answered nothing.
     // TMO-06.
     pub fn read_header_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.read_header = limit.into();

@@ -3,6 +3,8 @@
 use super::forwarded::Forwarded;
 use super::{ConnInfo, PeerCredentials, RequestCtx};
 use crate::stop::StopSignal;
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
@@ -86,6 +88,21 @@ impl RequestCtx {
     pub fn scheme(&self) -> &'static str {
         let own = if self.conn.is_tls() { "https" } else { "http" };
         self.forwarded().scheme.unwrap_or(own)
+    }
+
+    /// Whether the connection is encrypted by TLS; see [`ConnInfo::is_tls`]. Behind a proxy that has ended that,
+    /// [`scheme`](Self::scheme) says what the client uses.
+    // CTX-05.
+    pub fn is_tls(&self) -> bool {
+        self.conn.is_tls()
+    }
+
+    /// What was agreed on by TLS: version, cipher suite, name, the client's certificates (fasthttp's `TLSConnectionState`).
+    /// `None`: the connection is not encrypted here.
+    // CTX-05.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.conn.tls()
     }
 
     /// Who is at the other end of a Unix domain socket; `None` on every other connection, and where the system does not

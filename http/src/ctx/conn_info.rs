@@ -3,7 +3,11 @@
 use super::credentials::PeerCredentials;
 use super::packed::{Opened, PackedAddress};
 use crate::proto::{ProxiedClient, ProxyHeader};
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use std::net::{IpAddr, SocketAddr};
+#[cfg(feature = "tls-no-provider")]
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
@@ -25,6 +29,8 @@ const _: () = assert!(size_of::<Peer>() == size_of::<PackedAddress>());
 pub struct ConnInfo {
     facts: ConnFacts,
     pub(super) request_number: u64,
+    #[cfg(feature = "tls-no-provider")]
+    tls: Option<Arc<TlsInfo>>,
 }
 
 /// What a [`ConnInfo`] is made of, without a request: every parked connection has these.
@@ -72,6 +78,19 @@ impl ConnInfo {
         self.facts.awaits_proxy_header()
     }
 
+    /// The same of a connection that is encrypted here, or will be.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn over_tls(mut self) -> Self {
+        self.facts.opened = self.facts.opened.over_tls();
+        self
+    }
+
+    /// Says what was agreed on for that.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn set_tls(&mut self, tls: Option<&Arc<TlsInfo>>) {
+        self.tls = tls.cloned();
+    }
+
     /// The same with what is known of a peer on a Unix domain socket, unless an address is.
     pub(crate) fn with_credentials(mut self, credentials: Option<PeerCredentials>) -> Self {
         if let (Peer::Unknown, Some(process)) = (self.facts.peer, credentials) {
@@ -107,11 +126,17 @@ impl ConnInfo {
         self.facts.opened.time()
     }
 
-    /// Whether the connection is encrypted by TLS, as far as the server was told, by
-    /// [`ConnOptions::tls`](crate::ConnOptions::tls) or by a proxy that speaks the
+    /// Whether the connection is encrypted by TLS: here, at a listener with certificates, or elsewhere, as far as the server
+    /// was told, by [`ConnOptions::tls`](crate::ConnOptions::tls) or by a proxy that speaks the
     /// [PROXY protocol](crate::Listener::proxy_protocol).
     pub fn is_tls(&self) -> bool {
         self.facts.opened.is_tls()
+    }
+
+    /// What was agreed on by TLS; `None`: the connection is not encrypted here, or not yet.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     /// Who was at the other end of a Unix domain socket when the connection was made, as the system says; `None` on every
@@ -165,6 +190,13 @@ impl ConnFacts {
         self.opened.is_behind_proxy()
     }
 
+    /// As [`ConnInfo::is_tls`].
+    #[cfg(feature = "tls-no-provider")]
+    #[inline]
+    pub(crate) fn is_tls(&self) -> bool {
+        self.opened.is_tls()
+    }
+
     /// The same behind that header.
     pub(crate) fn named_by(self, header: &ProxyHeader) -> Self {
         let opened = Opened::new(self.opened.time(), self.opened.is_tls() || header.is_tls);
@@ -182,7 +214,12 @@ impl ConnFacts {
 /// Before its first request.
 impl From<ConnFacts> for ConnInfo {
     fn from(facts: ConnFacts) -> Self {
-        Self { facts, request_number: 0 }
+        Self {
+            facts,
+            request_number: 0,
+            #[cfg(feature = "tls-no-provider")]
+            tls: None,
+        }
     }
 }
 

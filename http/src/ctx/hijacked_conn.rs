@@ -5,6 +5,8 @@
 use super::ConnInfo;
 use crate::stop::StopSignal;
 use crate::wire::taken_over::{Entered, HijackPlace, Permit};
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{Direction, Transport};
 use parking_lot::Mutex;
 use std::fmt;
@@ -12,7 +14,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long the last word waits for room.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What cuts a connection off, if there still is one.
 pub(crate) type CutTransport = Weak<dyn Transport>;
@@ -142,13 +147,26 @@ impl HijackedConn {
     /// # Errors
     /// When the connection has ended already.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        self.shared.transport.shutdown_write()
+        let limit = self.shared.timeouts.lock().write;
+        loop {
+            match self.shared.transport.shutdown_write() {
+                Ok(()) => return Ok(()),
+                Err(error) => self.pause(Direction::Write, limit, error)?,
+            }
+        }
     }
 
     /// Ends the connection in both directions, for all clones; reads that wait find its end. A call of a stream of your own
     /// that is no socket cannot be ended: the stream is closed when that returns.
     pub fn close(&self) {
+        self.shared.transport.say_goodbye();
         self.shared.transport.shut_down();
+    }
+
+    /// What was agreed on by TLS; `None`: the connection is not encrypted here.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.shared.transport.tls_info().map(|info| &**info)
     }
 
     fn checked(&self, limit: Option<Duration>) -> io::Result<Option<Duration>> {
@@ -164,12 +182,22 @@ impl HijackedConn {
 
     /// Waits when `error` says that this helps.
     fn pause(&self, direction: Direction, limit: Option<Duration>, error: io::Error) -> io::Result<()> {
-        let transport = &self.shared.transport;
-        match error.kind() {
-            ErrorKind::Interrupted => Ok(()),
-            ErrorKind::WouldBlock if transport.wait(transport.awaits(direction), limit)? => Ok(()),
-            ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
-            _ => Err(error),
+        pause(&*self.shared.transport, direction, limit, error)
+    }
+
+    /// Waits until what was written has left the layers above the socket. When that takes too long it stays there, and goes
+    /// out before whatever is written next.
+    fn push(&self, limit: Option<Duration>) {
+        loop {
+            match self.shared.transport.push() {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    if self.pause(Direction::Write, limit, error).is_err() {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -199,6 +227,10 @@ impl Read for &HijackedConn {
         }
         loop {
             match self.shared.transport.read(room) {
+                Ok(arrived) if arrived.count == 0 && self.shared.transport.is_input_cut_off() => {
+                    let reason = "the connection ended, and the client had not said that it would";
+                    return Err(io::Error::new(ErrorKind::UnexpectedEof, reason));
+                }
                 Ok(arrived) => return Ok(arrived.count),
                 Err(error) => {
                     let limit = self.shared.timeouts.lock().read;
@@ -213,7 +245,10 @@ impl Write for &HijackedConn {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match self.shared.transport.write([bytes, &[]]) {
-                Ok(count) => return Ok(count),
+                Ok(count) => {
+                    self.push(self.shared.timeouts.lock().write);
+                    return Ok(count);
+                }
                 Err(error) => {
                     let limit = self.shared.timeouts.lock().write;
                     self.pause(Direction::Write, limit, error)?;
@@ -223,7 +258,16 @@ impl Write for &HijackedConn {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.shared.transport.flush()
+        loop {
+            match self.shared.transport.push() {
+                Ok(0) => return self.shared.transport.flush(),
+                Ok(_) => {}
+                Err(error) => {
+                    let limit = self.shared.timeouts.lock().write;
+                    self.pause(Direction::Write, limit, error)?;
+                }
+            }
+        }
     }
 }
 
@@ -245,8 +289,30 @@ impl Write for HijackedConn {
 
 impl Drop for Hijacked {
     fn drop(&mut self) {
+        let until = Instant::now() + GOODBYE;
         // So that what was written last arrives before the end, even if something was sent that nobody has read.
-        let _ = self.transport.shutdown_write();
+        while let Err(error) = self.transport.shutdown_write() {
+            // A word may have to be said for that, for which there is no room yet.
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || pause(&*self.transport, Direction::Write, Some(left), error).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits when `error` says that this helps.
+fn pause(
+    transport: &dyn Transport,
+    direction: Direction,
+    limit: Option<Duration>,
+    error: io::Error,
+) -> io::Result<()> {
+    match error.kind() {
+        ErrorKind::Interrupted => Ok(()),
+        ErrorKind::WouldBlock if transport.wait(transport.awaits(direction), limit)? => Ok(()),
+        ErrorKind::WouldBlock => Err(ErrorKind::TimedOut.into()),
+        _ => Err(error),
     }
 }
 

@@ -23,6 +23,7 @@ mod handler_error;
 mod hijack;
 mod hijacked_conn;
 mod hints;
+mod https_redirect;
 mod packed;
 mod panicking;
 mod read;
@@ -40,6 +41,7 @@ pub use handler_error::{HttpError, StatusError};
 pub(crate) use hijack::Hijack;
 pub(crate) use hijacked_conn::CutTransport;
 pub use hijacked_conn::HijackedConn;
+pub use https_redirect::HttpsRedirect;
 pub use panicking::HandlerPanic;
 pub(crate) use panicking::PanicHandler;
 pub use time_limit::{TimeLimit, timeout};
@@ -51,6 +53,8 @@ use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::stop::StopSignal;
 use crate::wire::lent::LentTransport;
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -222,6 +226,12 @@ impl RequestCtx {
     /// Says which connection is served from now on.
     pub(crate) fn set_conn(&mut self, conn: &ConnFacts) {
         self.conn = (*conn).into();
+    }
+
+    /// Says what was agreed on for its encryption.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn set_tls(&mut self, tls: Option<&Arc<TlsInfo>>) {
+        self.conn.set_tls(tls);
     }
 
     /// Says which request of the connection this is, from 1, and when it came.

@@ -68,6 +68,11 @@ impl Opened {
         self.0 & 1 != 0
     }
 
+    #[cfg(feature = "tls-no-provider")]
+    pub(super) fn over_tls(self) -> Self {
+        Self(self.0 | 1)
+    }
+
     pub(super) fn behind_proxy(self) -> Self {
         Self(self.0 | 2)
     }

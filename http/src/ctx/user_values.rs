@@ -171,7 +171,7 @@ impl UserValues {
         self.0.as_deref().is_none_or(ValueList::is_empty)
     }
 
-    pub(super) fn set_hijack(&mut self, hijack: Hijack) {
+    pub(crate) fn set_hijack(&mut self, hijack: Hijack) {
         self.0.get_or_insert_default().hijack = Some(hijack);
     }
 

@@ -12,6 +12,8 @@ use crate::engine::dispatch::predict::{Doubt, Judgement, Route};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
 use crate::engine::placing::{self, HandedOver};
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::reckoning;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::lease::Term;
@@ -49,8 +51,24 @@ struct Driver<'a> {
     lane: Lane,
 }
 
-/// Evidence that a driver hands a connection over, to whoever takes from this lane.
-struct ByDriver(Lane);
+/// Evidence that a driver hands a connection over.
+enum ByDriver {
+    /// To whoever takes from this lane.
+    Lane(Lane),
+    /// To whoever reckons for handshakes.
+    #[cfg(feature = "tls-no-provider")]
+    Reckoners,
+}
+
+impl ByDriver {
+    fn hand_over(self, engine: &Arc<Engine>, shard: usize, conn: Box<Conn>) {
+        match self {
+            Self::Lane(lane) => placing::hand_over(engine, shard, conn, lane),
+            #[cfg(feature = "tls-no-provider")]
+            Self::Reckoners => reckoning::hand_over(engine, shard, conn),
+        }
+    }
+}
 
 impl Driver<'_> {
     /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and becomes a
@@ -155,14 +173,23 @@ impl Host for Driver<'_> {
 
     fn hands_over(&mut self, route: Route, ahead: CodeAhead) -> Option<ByDriver> {
         self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
+        #[cfg(feature = "tls-no-provider")]
+        if ahead == CodeAhead::Handshake {
+            let judgement = self.engine.dispatch.predictor.judge(self.route);
+            self.is_new = judgement == Judgement::Unknown;
+            // When nobody can take it, it comes to its end here.
+            let goes =
+                judgement == Judgement::Blocks && self.term.is_some() && self.engine.reckoners.have_room();
+            return goes.then_some(ByDriver::Reckoners);
+        }
         if self.term.is_none() {
             // Without the lease no shard is held up any more; but clients have a budget.
             let waits = ahead == CodeAhead::Reader && !self.may_wait_for_client();
-            return waits.then_some(ByDriver(Lane::Clients));
+            return waits.then_some(ByDriver::Lane(Lane::Clients));
         }
         if ahead == CodeAhead::Reader {
             // Whoever reads a body as it arrives waits for the client.
-            return Some(ByDriver(Lane::Clients));
+            return Some(ByDriver::Lane(Lane::Clients));
         }
         let Dispatch { predictor, queue, .. } = &self.engine.dispatch;
         let judgement = predictor.judge(self.route);
@@ -179,7 +206,7 @@ impl Host for Driver<'_> {
             Judgement::Fast => self.may_run(true),
             Judgement::Unknown => self.may_run(false),
         };
-        (!stays).then_some(ByDriver(Lane::Handlers))
+        (!stays).then_some(ByDriver::Lane(Lane::Handlers))
     }
 }
 
@@ -238,8 +265,8 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
             // The handler took its time, so the clocks have moved on.
             work.moment = engine.clock.now();
         }
-        if let Some((ByDriver(lane), conn)) = placing::settle(engine, shard, conn, end, work.moment.millis) {
-            placing::hand_over(engine, index, conn, lane);
+        if let Some((by, conn)) = placing::settle(engine, shard, conn, end, work.moment.millis) {
+            by.hand_over(engine, index, conn);
         }
     }
     DriveEnd::Overtaken(driver.lane)

@@ -6,6 +6,10 @@ use std::sync::atomic::Ordering;
 use crate::engine::Engine;
 use crate::engine::driver::{DriveEnd, drive};
 use crate::engine::helper::{next_piece, serve_handed_over};
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::reckoning;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::{Sighting, Term};
 
 /// A job for a worker of the engine's pool.
@@ -18,6 +22,9 @@ pub(crate) enum Job {
     ServeHandedOver(Arc<Engine>),
     /// Be in reserve, until a shard is to be taken over.
     StandBy(Arc<Engine>),
+    /// Reckon for the handshake of a connection of the shard of this number.
+    #[cfg(feature = "tls-no-provider")]
+    Reckon(Arc<Engine>, usize, Box<Conn>),
     /// Whatever keeps a worker busy.
     #[cfg(test)]
     Run(Box<dyn FnOnce() + Send>),
@@ -42,6 +49,11 @@ impl Job {
             }
             Job::StandBy(engine) => {
                 stand_by(&engine);
+                engine
+            }
+            #[cfg(feature = "tls-no-provider")]
+            Job::Reckon(engine, shard, conn) => {
+                reckoning::reckon(&engine, shard, conn);
                 engine
             }
             #[cfg(test)]

@@ -25,6 +25,8 @@
 //! - *hand over*: to leave a connection to a helper. *Held*: of a request, found and left with its connection.
 //! - *lane*, *budget*, *spare*: whether a piece that was handed over needs a thread for a handler or for a client's pace;
 //!   how many threads there may be for each; a place for a driver that is overtaken while all of those are in use.
+//! - *handshake*, *reckon*: what comes before HTTP on a connection that is encrypted; the part of it that takes time, which
+//!   is run as the user's code is, but never waits for a thread. *Reckoner*: a worker that does that and nothing else.
 //! - *turn away*: to answer 503, because no thread could be had in time.
 //! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
 //! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
@@ -55,6 +57,8 @@ mod helper;
 mod job;
 mod monitor;
 mod placing;
+#[cfg(feature = "tls-no-provider")]
+mod reckoning;
 mod say_seldom;
 mod shard;
 mod socket;
@@ -68,7 +72,6 @@ use std::time::Instant;
 
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, SubmitError, WorkerPool};
 
-use crate::ctx::ConnInfo;
 use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
@@ -77,6 +80,8 @@ use crate::engine::dispatch::reserve::Reserve;
 use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::reckoning::Reckoners;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{CONNECTIONS_MAX, IdleCounts, Shard};
@@ -113,6 +118,8 @@ pub(crate) struct Engine {
     dispatch: Dispatch<HandedOver>,
     /// For when the pool has no worker to give.
     reserve: Reserve<(usize, Sighting)>,
+    #[cfg(feature = "tls-no-provider")]
+    reckoners: Reckoners,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
     clock: Clock,
@@ -129,9 +136,11 @@ impl Engine {
         let settings = &service.settings;
         let spares = settings.threads.shards.saturating_add(SPARES);
         let reserve = settings.threads.shards + settings.threads.shards.min(RESERVE);
+        // What is reckoned for handshakes takes nobody's place, and is done when each core has something to reckon.
+        let reckoners = if cfg!(feature = "tls-no-provider") { settings.threads.shards } else { 0 };
         let pool = WorkerPool::builder()
             .name("anthill")
-            .max_workers(settings.threads.all(spares).saturating_add(reserve))
+            .max_workers(settings.threads.all(spares).saturating_add(reserve).saturating_add(reckoners))
             .max_idle_worker_duration(settings.threads.max_idle_worker_duration)
             .build(Job::run)
             .map_err(io::Error::other)?;
@@ -161,6 +170,8 @@ impl Engine {
             shards,
             dispatch: Dispatch::new(budget),
             reserve: Reserve::new(reserve),
+            #[cfg(feature = "tls-no-provider")]
+            reckoners: Reckoners::new(reckoners),
             monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
             clock,
@@ -264,6 +275,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Has a worker reckon for a connection of the shard.
+    ///
+    /// # Errors
+    /// The connection, when none can be had now.
+    #[cfg(feature = "tls-no-provider")]
+    fn call_reckoner(self: &Arc<Self>, shard: usize, conn: Box<Conn>) -> Result<(), Box<Conn>> {
+        let refused = match self.pool.try_submit(Job::Reckon(self.clone(), shard, conn)) {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused.into_payload(),
+        };
+        match refused {
+            Job::Reckon(_, _, conn) => Err(conn),
+            _ => Ok(()),
+        }
+    }
+
     /// Wakes a worker that takes the shard over, if its driver is still where it was seen. `None`: none can be had now.
     fn call_driver(self: &Arc<Self>, shard: usize, seen: Sighting) -> Option<Called> {
         if self.pool.try_submit(Job::TakeOver(self.clone(), shard, seen)).is_ok() {
@@ -294,8 +321,11 @@ impl Engine {
     fn end(&self, shard: &Shard, mut conn: Box<Conn>) -> Option<News> {
         // Of a connection of which nobody has said whose it is nobody was told.
         let is_known = !conn.facts.awaits_proxy_header();
-        let news =
-            is_known.then(|| conn.exchange.last_news(&conn.facts.into(), &self.service, ConnState::Closed));
+        let info = conn.info();
+        let news = is_known.then(|| conn.exchange.last_news(&info, &self.service, ConnState::Closed));
+        if !conn.is_cut {
+            conn.sock.transport.say_goodbye();
+        }
         let address = conn.facts.peer_ip();
         shard.close(conn);
         self.admission.leave(address);
@@ -305,7 +335,7 @@ impl Engine {
     /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no
     /// more here.
     fn give_away(&self, shard: &Shard, mut conn: Box<Conn>) {
-        let (kept, info) = (conn.exchange.take_kept(), ConnInfo::from(conn.facts));
+        let (kept, info) = (conn.exchange.take_kept(), conn.info());
         let news = conn.exchange.last_news(&info, &self.service, ConnState::Hijacked);
         let given = shard.give_away(conn);
         self.admission.leave(info.facts().peer_ip());

@@ -9,7 +9,12 @@
 //!
 //! [`Exchange`]: crate::serve::exchange::Exchange
 
+#[cfg(feature = "tls-no-provider")]
+mod handshake;
 mod proxied;
+
+#[cfg(feature = "tls-no-provider")]
+pub(crate) use handshake::handshake_route;
 
 use crate::ctx::ConnInfo;
 use crate::engine::Engine;
@@ -23,6 +28,7 @@ use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
 use crate::serve::proxied::{NotNamed, refuse};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 
 /// Reads in one turn before other connections get theirs.
@@ -45,6 +51,9 @@ pub(crate) enum CodeAhead {
     Reader,
     /// What produces the body of a streamed response.
     Body,
+    /// None: what a handshake takes to be reckoned, which may be long and ends by itself.
+    #[cfg(feature = "tls-no-provider")]
+    Handshake,
 }
 
 /// Who takes the turn.
@@ -83,9 +92,19 @@ pub(crate) fn serve<H: Host>(
 ) -> TurnEnd<H::HandOver> {
     host.serves(conn.course.route);
     conn.clock.wait_ended(work.moment.millis);
-    work.open(&conn.facts, &mut conn.pending);
+    open(conn, work);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(engine, conn, work, host, end)
+}
+
+/// Brings a connection in, with what it has left over.
+#[inline]
+fn open(conn: &mut Conn, work: &mut Workspace) {
+    work.open(&conn.facts, &mut conn.pending);
+    #[cfg(feature = "tls-no-provider")]
+    if conn.facts.is_tls() {
+        work.ctx.set_tls(conn.sock.transport.tls_info());
+    }
 }
 
 /// Gives up a connection, and what is left with it.
@@ -96,7 +115,7 @@ pub(crate) fn abandon<H: Host>(
     host: &mut H,
 ) -> TurnEnd<H::HandOver> {
     host.serves(conn.course.route);
-    work.open(&conn.facts, &mut conn.pending);
+    open(conn, work);
     leave(engine, conn, work, host, TurnEnd::Close)
 }
 
@@ -142,6 +161,11 @@ pub(crate) fn end_overdue<H: Host>(
         refuse(NotNamed::Late, &conn.facts.into(), &engine.service);
         return abandon(engine, conn, work, host);
     }
+    #[cfg(feature = "tls-no-provider")]
+    if conn.must_shake_hands() {
+        handshake::refuse_late(conn, &engine.service);
+        return abandon(engine, conn, work, host);
+    }
     let expects = conn.exchange.expects();
     if conn.awaits == Awaits::Output {
         engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +173,7 @@ pub(crate) fn end_overdue<H: Host>(
     if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
         return abandon(engine, conn, work, host);
     }
-    work.open(&conn.facts, &mut conn.pending);
+    open(conn, work);
     conn.exchange.refuse(ProtoError::Timeout, work, &engine.service);
     let end = Turn { engine, conn, work, host, reads: 0, answers: 0 }.take();
     leave(engine, conn, work, host, end)
@@ -173,6 +197,7 @@ fn leave<H: Host>(
             }
         }
         TurnEnd::Close => {
+            conn.is_cut |= conn.holds_back || !work.output.is_empty() || conn.exchange.is_answering();
             conn.exchange.cut_off(work, &engine.service);
             conn.exchange.forget_response(host);
             if work.ctx.holds_users_values() {
@@ -201,6 +226,12 @@ impl<H: Host> Turn<'_, H> {
     fn take(&mut self) -> TurnEnd<H::HandOver> {
         if proxied::awaits_header(self.conn) {
             if let Some(end) = self.bring_proxy_header() {
+                return end;
+            }
+        }
+        #[cfg(feature = "tls-no-provider")]
+        if self.conn.must_shake_hands() {
+            if let Some(end) = self.bring_handshake() {
                 return end;
             }
         }
@@ -498,10 +529,14 @@ impl<H: Host> Turn<'_, H> {
                     Ok(_) | Err(_) => return TurnEnd::Close,
                 }
             }
-            if conn.sock.transport.shutdown_write().is_err() {
-                return TurnEnd::Close;
+            match conn.sock.transport.shutdown_write() {
+                Ok(()) => conn.awaits = Awaits::LingerEnd,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    conn.awaits = Awaits::Output;
+                    return TurnEnd::Park;
+                }
+                Err(_) => return TurnEnd::Close,
             }
-            conn.awaits = Awaits::LingerEnd;
         }
         input.clear();
         while conn.sock.readable && conn.lingered < LINGER_BYTES {
@@ -530,6 +565,7 @@ impl<H: Host> Turn<'_, H> {
     fn broke_off(&mut self, error: &Error) -> TurnEnd<H::HandOver> {
         // What was collected before is the client's.
         let _ = self.conn.send(&mut self.work.output);
+        self.conn.is_cut = true;
         if self.engine.service.settings.logging.all_errors {
             return self.broken(error);
         }
@@ -568,7 +604,7 @@ mod tests {
     use crate::engine::socket::Socket;
     use crate::serve::service::Service;
     use crate::wire::transport::{ReadCount, Transport};
-    use std::io::{self, ErrorKind, Read, Write};
+    use std::io::{self, Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;

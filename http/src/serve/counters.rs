@@ -6,6 +6,7 @@ use crate::proto::ProtoError;
 use crate::serve::refusal::Refusal;
 
 /// What is counted across threads, and seldom.
+// Wide because each of them counts by itself, and whoever counts says which.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
@@ -14,6 +15,7 @@ pub(crate) struct Counters {
     /// Idle connections that were closed to make room for new ones.
     pub(crate) idle_shed: AtomicU64,
     pub(crate) slow: SlowCounters,
+    pub(crate) handshakes: HandshakeCounters,
     refused_by_concurrency: AtomicU64,
     refused_by_address: AtomicU64,
     head_too_large: AtomicU64,
@@ -21,6 +23,15 @@ pub(crate) struct Counters {
     timed_out: AtomicU64,
     malformed: AtomicU64,
     proxy_header: AtomicU64,
+    tls_handshake: AtomicU64,
+}
+
+/// Connections that were encrypted.
+#[derive(Debug, Default)]
+pub(crate) struct HandshakeCounters {
+    pub(crate) full: AtomicU64,
+    /// With what the client was given on an earlier one.
+    pub(crate) resumed: AtomicU64,
 }
 
 /// Who was too slow.
@@ -70,6 +81,12 @@ impl Counters {
         self.proxy_header.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection that was to be encrypted was not.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn refuse_handshake(&self) {
+        self.tls_handshake.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn rejections(&self) -> Rejections {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Rejections {
@@ -80,6 +97,7 @@ impl Counters {
             timed_out: count(&self.timed_out),
             malformed: count(&self.malformed),
             proxy_header: count(&self.proxy_header),
+            tls_handshake: count(&self.tls_handshake),
             turned_away: count(&self.workers.turned_away),
             abandoned: count(&self.workers.abandoned),
         }
@@ -106,6 +124,9 @@ pub struct Rejections {
     /// Connections without a header of the [PROXY protocol](crate::Listener::proxy_protocol) that have to have one: it was
     /// malformed, did not come in time, or the peer is no trusted proxy; closed without an answer.
     pub proxy_header: u64,
+    /// Connections that were to be encrypted by TLS and were not: the client offered nothing that is spoken here, had no
+    /// certificate, stopped in the middle, was not done in time, or spoke plain HTTP, which is answered 400.
+    pub tls_handshake: u64,
     /// Requests for which no thread could be had in time, or at once while
     /// [`max_waiting_requests`](crate::ServerBuilder::max_waiting_requests) waited; answered 503.
     pub turned_away: u64,
@@ -115,7 +136,7 @@ pub struct Rejections {
 
 impl Rejections {
     /// Each with its cause, in a word.
-    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 9] {
+    pub(crate) fn by_cause(&self) -> [(&'static str, u64); 10] {
         [
             ("concurrency", self.concurrency),
             ("per_ip", self.per_ip),
@@ -124,6 +145,7 @@ impl Rejections {
             ("timed_out", self.timed_out),
             ("malformed", self.malformed),
             ("proxy_header", self.proxy_header),
+            ("tls_handshake", self.tls_handshake),
             ("turned_away", self.turned_away),
             ("abandoned", self.abandoned),
         ]

@@ -10,6 +10,8 @@ use crate::engine::accept::Entrance;
 use crate::engine::accept::in_memory::InMemoryListener;
 use crate::engine::accept::listener::ListeningSocket;
 use crate::engine::accept::take_in::{Intake, Placement};
+#[cfg(feature = "tls-no-provider")]
+use crate::tls::TlsConfig;
 
 /// Something to serve, for [`Server::serve`](crate::Server::serve), [`serve_all`](crate::Server::serve_all) and
 /// [`start_all`](crate::Server::start_all): made of a `TcpListener`, a [`UnixSocket`](crate::UnixSocket), a
@@ -19,6 +21,8 @@ pub struct Listener {
     kind: ListenerKind,
     name: Option<String>,
     awaits_proxy_header: bool,
+    #[cfg(feature = "tls-no-provider")]
+    tls: Option<TlsConfig>,
 }
 
 enum ListenerKind {
@@ -30,7 +34,13 @@ enum ListenerKind {
 
 impl Listener {
     fn new(kind: ListenerKind) -> Self {
-        Self { kind, name: None, awaits_proxy_header: false }
+        Self {
+            kind,
+            name: None,
+            awaits_proxy_header: false,
+            #[cfg(feature = "tls-no-provider")]
+            tls: None,
+        }
     }
 
     /// Says whether each connection begins with a header of the PROXY protocol, version 1 or 2, by which a proxy
@@ -73,6 +83,33 @@ impl Listener {
         Self { awaits_proxy_header: is_spoken, ..self }
     }
 
+    /// Has each connection encrypted by TLS. Beside it others may be served that are not: [`HttpsRedirect`](crate::HttpsRedirect)
+    /// is for those. A header of the [PROXY protocol](Self::proxy_protocol) comes before the handshake.
+    ///
+    /// Timeouts and limits are as for other connections. The handshake has the time of a first request's head: the shorter of
+    /// [`read_header_timeout`](crate::ServerBuilder::read_header_timeout) and
+    /// [`read_timeout`](crate::ServerBuilder::read_timeout), however it trickles in; the first request has its own. A connection that
+    /// is beyond a limit is closed without an answer. Who speaks plain HTTP is answered 400, which says so.
+    ///
+    /// ```no_run
+    /// use anthill_http::{HttpsRedirect, Listener, Server, TlsConfig};
+    ///
+    /// let tls = TlsConfig::from_files("fullchain.pem", "privkey.pem")?;
+    /// let app = |ctx: &mut anthill_http::RequestCtx| ctx.set_body("hello");
+    /// let server = Server::builder().build_handler(HttpsRedirect::new().before(app))?;
+    /// let listeners = [
+    ///     Listener::from(Server::listen("[::]:80")?),
+    ///     Listener::from(Server::listen("[::]:443")?).tls(&tls),
+    /// ];
+    /// server.start_all(listeners)?.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    // TLS-01, TLS-02.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(self, config: &TlsConfig) -> Self {
+        Self { tls: Some(config.clone()), ..self }
+    }
+
     /// Its TCP address, or what one in memory was said to have; `None` when it has none.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         match &self.kind {
@@ -95,7 +132,12 @@ impl Listener {
 
     /// For the engine.
     pub(super) fn placed(self, placement: Placement) -> io::Result<(Entrance, Intake)> {
-        let intake = Intake { placement, awaits_proxy_header: self.awaits_proxy_header };
+        let intake = Intake {
+            placement,
+            awaits_proxy_header: self.awaits_proxy_header,
+            #[cfg(feature = "tls-no-provider")]
+            tls: self.tls,
+        };
         let entrance = match self.kind {
             ListenerKind::Tcp(listener) => Entrance::Socket(ListeningSocket::tcp(listener)?),
             #[cfg(unix)]
@@ -148,6 +190,8 @@ impl fmt::Debug for Listener {
             ListenerKind::Unix(socket) => shown.field("unix", socket),
             ListenerKind::InMemory(listener) => shown.field("in_memory", listener),
         };
+        #[cfg(feature = "tls-no-provider")]
+        shown.field("tls", &self.tls);
         shown.field("name", &self.name).field("proxy_protocol", &self.awaits_proxy_header).finish()
     }
 }

@@ -18,6 +18,8 @@ mod serve_unix;
 #[cfg(all(feature = "signals", unix))]
 mod signals;
 mod stats;
+#[cfg(feature = "tls-no-provider")]
+mod tls;
 #[cfg(unix)]
 mod unix;
 mod vars;
@@ -28,7 +30,9 @@ pub use probe::Probe;
 pub use running::RunningServer;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::run;
-pub use stats::{ConnectionCounts, GivenUp, ServerStats};
+pub use stats::{ConnectionCounts, GivenUp, HandshakeCounts, ServerStats};
+#[cfg(feature = "tls-no-provider")]
+pub use tls::listen_and_serve_tls;
 #[cfg(unix)]
 pub use unix::{UnixAccess, UnixSocket};
 
@@ -101,6 +105,8 @@ struct ServerState {
     /// The engine of the current life, from the first `serve` to the end of a shutdown.
     engine: Mutex<Option<Arc<Engine>>>,
     life: Life,
+    #[cfg(feature = "tls-no-provider")]
+    certificates: tls::InUse,
 }
 
 impl Server {
@@ -132,6 +138,8 @@ impl Server {
                 workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
                 engine: Mutex::new(None),
                 life: Life::default(),
+                #[cfg(feature = "tls-no-provider")]
+                certificates: tls::InUse::default(),
             }),
         }
     }
@@ -233,7 +241,13 @@ impl Server {
     /// The engine for these, of which is told that they are served, and what accepts. `None`: they will not be.
     fn begin(&self, listeners: Vec<(Entrance, Intake)>) -> io::Result<Option<(Arc<Engine>, Vec<Acceptor>)>> {
         let Some(engine) = self.engine()? else { return Ok(None) };
-        let mut places: Vec<_> = listeners.iter().map(|(listener, _)| listener.place()).collect();
+        #[cfg(feature = "tls-no-provider")]
+        self.shared.certificates.note(listeners.iter().filter_map(|(_, intake)| intake.tls.as_ref()));
+        let place = |listener: &Entrance, intake: &Intake| match intake.is_tls() {
+            true => format!("{} (TLS)", listener.place()),
+            false => listener.place(),
+        };
+        let mut places: Vec<_> = listeners.iter().map(|(listener, intake)| place(listener, intake)).collect();
         places.dedup();
         let acceptors = listeners.into_iter().map(|(listener, intake)| Acceptor::new(listener, intake));
         let acceptors = acceptors.collect::<io::Result<_>>()?;
@@ -380,6 +394,10 @@ impl Server {
             bytes_sent: counts.sent_bytes,
             latency: counts.into_latency(),
             rejections: counters.rejections(),
+            handshakes: HandshakeCounts {
+                full: count(&counters.handshakes.full),
+                resumed: count(&counters.handshakes.resumed),
+            },
             given_up: GivenUp {
                 slow_readers: count(&counters.slow.readers),
                 slow_senders: count(&counters.slow.senders),

@@ -1,7 +1,8 @@
 //! Serving until the process is told to end by a signal.
 //!
 //! One thread of the process hears of signals. The first one shuts down every server that runs and was not told yet;
-//! one that finds none of these ends the process at once: a second signal, or one behind the end of all servers.
+//! one that finds none of these ends the process at once: a second signal, or one behind the end of all servers. A hangup is
+//! heard of only where there are certificates to be read again; others end by it as any process does.
 
 use std::fmt;
 use std::io;
@@ -10,8 +11,10 @@ use std::process;
 use std::thread;
 
 use parking_lot::Mutex;
+#[cfg(feature = "tls-no-provider")]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use super::{RunningServer, Server};
 use crate::ctx::{HandlerResult, RequestCtx};
@@ -19,14 +22,14 @@ use crate::ctx::{HandlerResult, RequestCtx};
 /// What a shell adds to a signal's number for the code of a process that the signal has ended.
 const ENDED_BY_SIGNAL: i32 = 128;
 
-static WATCH: Mutex<Watch> = Mutex::new(Watch { untold: Vec::new(), next_key: 0, hears: false });
+static WATCH: Mutex<Watch> = Mutex::new(Watch { untold: Vec::new(), next_key: 0, hearing: None });
 
 /// Who is to be told of the next signal.
 struct Watch {
     untold: Vec<(u64, Server)>,
     next_key: u64,
-    /// Whether there is a thread that hears of signals.
-    hears: bool,
+    /// What the thread hears of, if there is one.
+    hearing: Option<Handle>,
 }
 
 /// A server that is told of a signal, until this is dropped.
@@ -52,7 +55,26 @@ impl Server {
     /// not done in time and ends with the process.
     pub fn run(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
         let watched = Watched::new(self)?;
-        let started = self.start(address);
+        self.run_watched(self.start(address), watched)
+    }
+
+    /// As [`run`](Server::run), with connections encrypted. At SIGHUP the files of certificates are
+    /// [read again](Server::reload_tls).
+    ///
+    /// # Errors
+    /// As `run`.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn run_tls(
+        &self,
+        address: impl ToSocketAddrs + fmt::Debug,
+        config: &crate::tls::TlsConfig,
+    ) -> io::Result<()> {
+        let watched = Watched::new(self)?;
+        hear_hangups()?;
+        self.run_watched(self.start_tls(address, config), watched)
+    }
+
+    fn run_watched(&self, started: io::Result<RunningServer>, watched: Watched) -> io::Result<()> {
         if watched.is_told() {
             // The signal may have found a server between two lives, on which there was nothing to end yet. What comes
             // of this is told to whoever serves.
@@ -64,7 +86,8 @@ impl Server {
 
 impl RunningServer {
     /// Serves until the process gets SIGINT or SIGTERM, or somebody shuts the server down, as [`Server::run`] does; for
-    /// who wants to do something between listening and that, or has listeners of their own.
+    /// who wants to do something between listening and that, or has listeners of their own. Where some of these have
+    /// certificates, their files are read again at SIGHUP.
     ///
     /// ```no_run
     /// let running = anthill_http::Server::new(|ctx| ctx.set_body("hello"))?.start("localhost:0")?;
@@ -77,6 +100,10 @@ impl RunningServer {
     /// When a listener breaks; and as [`Server::run`] when something was not done in time.
     pub fn run(self) -> io::Result<()> {
         let watched = Watched::new(self.server())?;
+        #[cfg(feature = "tls-no-provider")]
+        if self.shared.certificates.are_any() {
+            hear_hangups()?;
+        }
         self.join_watched(watched)
     }
 
@@ -108,11 +135,12 @@ pub fn run<R: HandlerResult>(
 impl Watched {
     fn new(server: &Server) -> io::Result<Self> {
         let mut watch = WATCH.lock();
-        if !watch.hears {
+        if watch.hearing.is_none() {
             let mut signals = Signals::new([SIGINT, SIGTERM])?;
+            let hearing = signals.handle();
             let hear = move || signals.forever().for_each(heard);
             thread::Builder::new().name("anthill-signals".to_owned()).spawn(hear)?;
-            watch.hears = true;
+            watch.hearing = Some(hearing);
         }
         let key = watch.next_key;
         watch.next_key += 1;
@@ -137,8 +165,34 @@ impl Drop for Watched {
     }
 }
 
+/// Has hangups heard of from now on; somebody is watched already.
+#[cfg(feature = "tls-no-provider")]
+fn hear_hangups() -> io::Result<()> {
+    WATCH.lock().hearing.as_ref().map_or(Ok(()), |hearing| hearing.add_signal(SIGHUP))
+}
+
+/// A hangup came: all certificates are read again, of all servers that run.
+#[cfg(feature = "tls-no-provider")]
+fn hung_up() {
+    let servers: Vec<Server> = WATCH.lock().untold.iter().map(|(_, server)| server.clone()).collect();
+    log::info!("SIGHUP: reading certificates again");
+    // Whatever comes of it the log is told. Files may keep whoever reads them waiting, and other signals must be heard.
+    let reload = move || {
+        for server in servers {
+            let _ = server.reload_tls();
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("anthill-reload".to_owned()).spawn(reload) {
+        log::error!("certificates stay as they were: no thread can be had: {error}");
+    }
+}
+
 /// A signal came.
 fn heard(signal: i32) {
+    #[cfg(feature = "tls-no-provider")]
+    if signal == SIGHUP {
+        return hung_up();
+    }
     let untold = std::mem::take(&mut WATCH.lock().untold);
     let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
     if untold.is_empty() {

@@ -33,6 +33,8 @@ pub struct ServerStats {
     pub bytes_sent: u64,
     /// What was refused so far.
     pub rejections: Rejections,
+    /// Connections that were encrypted by TLS so far.
+    pub handshakes: HandshakeCounts,
     /// Clients that were given up so far.
     pub given_up: GivenUp,
     /// Handlers that panicked so far, those included that were not waited for any more.
@@ -69,6 +71,16 @@ pub struct ConnectionCounts {
     pub active: usize,
     /// Those between two requests.
     pub idle: usize,
+}
+
+/// Connections that were encrypted by TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HandshakeCounts {
+    /// Those to which our certificate was shown.
+    pub full: u64,
+    /// Those whose clients came back with what they were given before.
+    pub resumed: u64,
 }
 
 /// Clients that were given up because they were too slow.
@@ -138,6 +150,10 @@ impl ServerStats {
         for (cause, count) in given_up {
             let help = "Clients given up for being too slow.";
             page.add_counter("anthill_http_given_up_total", help, &with(&[("cause", cause)]), count);
+        }
+        for (kind, count) in [("full", self.handshakes.full), ("resumed", self.handshakes.resumed)] {
+            let help = "Connections encrypted by TLS.";
+            page.add_counter("anthill_http_tls_handshakes_total", help, &with(&[("kind", kind)]), count);
         }
         for (name, help, count) in self.plain_counters() {
             page.add_counter(name, help, labels, count);

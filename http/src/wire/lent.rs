@@ -102,7 +102,7 @@ impl LentTransport {
             self.sent_ahead += count as u64;
             bytes = bytes.get(count..).unwrap_or_default();
         }
-        transport.flush()
+        push_all(transport, &mut self.writing)
     }
 
     /// How many bytes were sent ahead since this was asked last.
@@ -117,7 +117,7 @@ impl LentTransport {
             let count = write_some(transport, out.slices(), &mut self.writing)?;
             out.advance(count);
         }
-        transport.flush()
+        push_all(transport, &mut self.writing)
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone.
@@ -149,6 +149,20 @@ fn write_some(transport: &dyn Transport, slices: [&[u8]; 2], time: &mut PeerTime
         match transport.write(slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => return account(count, begun, time),
+            Err(error) => {
+                let next_try = time.next_try();
+                pause(transport, Direction::Write, next_try, time, error)?;
+            }
+        }
+    }
+}
+
+/// Sends what a layer above the socket has taken.
+fn push_all(transport: &dyn Transport, time: &mut PeerTime) -> io::Result<()> {
+    loop {
+        match transport.push() {
+            Ok(0) => return transport.flush(),
+            Ok(count) => time.earn(count),
             Err(error) => {
                 let next_try = time.next_try();
                 pause(transport, Direction::Write, next_try, time, error)?;

@@ -12,5 +12,7 @@ pub(crate) mod pipe;
 pub(crate) mod ready;
 pub(crate) mod sync;
 pub(crate) mod taken_over;
+#[cfg(feature = "tls-no-provider")]
+pub(crate) mod tls_info;
 pub(crate) mod transport;
 pub(crate) mod wake;

@@ -7,10 +7,16 @@
 //! The rules: one thread uses a transport at a time, but for `shut_down`. `read` and `write` may say
 //! [`WouldBlock`](io::ErrorKind::WouldBlock); then, and only then, `wait` is asked.
 
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use crate::wire::wake::Waker;
 use mio::event::Source;
+#[cfg(feature = "tls-no-provider")]
+use std::any::Any;
 use std::fs::File;
 use std::io;
+#[cfg(feature = "tls-no-provider")]
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One of the two ways that bytes go.
@@ -67,6 +73,33 @@ pub(crate) trait Transport: Send + Sync {
     /// Hands on what a layer between us and the network may hold back.
     fn flush(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    /// Sends some of what a layer between us and the socket has taken and not sent yet: so many bytes of it. 0: there is
+    /// nothing of the kind. What [`write`](Transport::write) has taken may be there until this has said so.
+    fn push(&self) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    /// Says to the peer that this was the end, if that is said otherwise than by closing; as far as it takes that now.
+    /// Only when all that was begun has been sent: a peer that was not told knows that it has not got everything.
+    fn say_goodbye(&self) {}
+
+    /// Whether the end of the peer's stream came without the peer having said that it is the end, where that is said.
+    fn is_input_cut_off(&self) -> bool {
+        false
+    }
+
+    /// What was agreed on with the peer, of a connection that is encrypted here.
+    #[cfg(feature = "tls-no-provider")]
+    fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
+        None
+    }
+
+    /// Itself, for whoever knows what it may be.
+    #[cfg(feature = "tls-no-provider")]
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// What must be reported of the socket before another attempt in this direction is worth it. A layer between us and
@@ -130,7 +163,7 @@ pub(crate) trait Transport: Send + Sync {
     /// be.
     fn shut_down(&self);
 
-    /// Says to the peer that nothing more will come; it can still send.
+    /// Says to the peer that nothing more will come; it can still send. As all calls it may have to wait.
     fn shutdown_write(&self) -> io::Result<()> {
         Ok(())
     }

@@ -117,7 +117,7 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Re
             Ok(accepted) => {
                 backoff.success();
                 if let Some((socket, info)) = accepted {
-                    reception.take_in(Arc::new(socket), info);
+                    reception.take_in(socket, info);
                 }
                 if I::MUST_DRAIN || rhythm.accepted() { Remedy::GoOn } else { Remedy::Wait }
             }

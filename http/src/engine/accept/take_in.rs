@@ -20,15 +20,44 @@ use crate::proto::append_refusal;
 use crate::serve::proxied::{self, NotNamed};
 use crate::serve::refusal::Refusal;
 use crate::serve::user_code;
+#[cfg(feature = "tls-no-provider")]
+use crate::tls::{TlsConfig, TlsLayer};
 use crate::util::date;
 use crate::wire::transport::Transport;
 
 /// What is done with every connection of a listener.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Intake {
     pub(crate) placement: Placement,
     /// Each begins with a header of the PROXY protocol.
     pub(crate) awaits_proxy_header: bool,
+    /// How each is encrypted, behind that header; `None`: not.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) tls: Option<TlsConfig>,
+}
+
+impl Intake {
+    /// Whether connections are encrypted.
+    pub(crate) fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls-no-provider")]
+        {
+            self.tls.is_some()
+        }
+        #[cfg(not(feature = "tls-no-provider"))]
+        {
+            false
+        }
+    }
+
+    /// A connection as it is to be served, and what is known of it.
+    fn prepare(&self, socket: impl Transport + 'static, info: ConnInfo) -> (Arc<dyn Transport>, ConnInfo) {
+        let info = if self.awaits_proxy_header { info.behind_proxy() } else { info };
+        #[cfg(feature = "tls-no-provider")]
+        if let Some(config) = &self.tls {
+            return (Arc::new(TlsLayer::new(Box::new(socket), config.clone())), info.over_tls());
+        }
+        (Arc::new(socket), info)
+    }
 }
 
 /// Which shard the connections of a listener go to.
@@ -64,9 +93,9 @@ impl<'a> Reception<'a> {
     }
 
     /// Gives a new connection to a shard, or refuses it.
-    pub(crate) fn take_in(&mut self, transport: Arc<dyn Transport>, info: ConnInfo) {
+    pub(crate) fn take_in(&mut self, socket: impl Transport + 'static, info: ConnInfo) {
         let engine = self.engine;
-        let info = if self.intake.awaits_proxy_header { info.behind_proxy() } else { info };
+        let (transport, info) = self.intake.prepare(socket, info);
         if info.awaits_proxy_header() && !proxied::may_name_client(&info, &engine.service.settings) {
             return proxied::refuse(NotNamed::Untrusted, &info, &engine.service);
         }
@@ -128,12 +157,15 @@ impl<'a> Reception<'a> {
             }
         };
         tell(ConnState::New);
-        let mut default_fields = service.settings.default_fields();
-        let defaults = default_fields.at(date::whole_seconds(info.time()));
-        let mut answer = Vec::new();
-        append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
-        // A new socket's buffer has room for it; if not, closing says enough.
-        let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
+        // To be told more a client would have to be encrypted first, which costs more than to be served.
+        if !self.intake.is_tls() {
+            let mut default_fields = service.settings.default_fields();
+            let defaults = default_fields.at(date::whole_seconds(info.time()));
+            let mut answer = Vec::new();
+            append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
+            // A new socket's buffer has room for it; if not, closing says enough.
+            let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
+        }
         drop(transport);
         tell(ConnState::Closed);
         match refused {

@@ -46,6 +46,14 @@ impl Route {
     /// That of what observers are told, whatever it is.
     pub(crate) const NOTICES: Self = Self { own: 0x6e6f_7469, prefix: 0x6e6f_7469 };
 
+    /// That of the part of a handshake in which a key of ours signs.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) const HANDSHAKE: Self = Self { own: 0x6865_6c6c, prefix: 0x6865_6c6c };
+
+    /// That of the rest of it.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) const HANDSHAKE_END: Self = Self { own: 0x6b65_7973, prefix: 0x6b65_7973 };
+
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
         Route { own: !self.own, prefix: !self.prefix }

@@ -77,6 +77,12 @@ impl ConnClock {
         }
     }
 
+    /// What comes now has time of its own, until `deadline`, as if the connection had just been taken in at `now`.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn begin_anew(&mut self, now: Millis, deadline: Millis) {
+        *self = Self::new(now, deadline);
+    }
+
     /// Since when the connection waits for what it was parked for last.
     pub(crate) fn begun(&self) -> Millis {
         self.since

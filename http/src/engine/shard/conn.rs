@@ -6,7 +6,7 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use crate::ctx::ConnFacts;
+use crate::ctx::{ConnFacts, ConnInfo};
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
@@ -16,6 +16,8 @@ use crate::engine::shard::slots::{Readiness, Token};
 use crate::serve::exchange::{Exchange, Expects};
 use crate::serve::service::Service;
 use crate::serve::workspace::Pending;
+#[cfg(feature = "tls-no-provider")]
+use crate::tls::TlsLayer;
 use crate::wire::output::Output;
 use crate::wire::transport::{Direction, ReadySet, Transport};
 
@@ -31,6 +33,10 @@ pub(crate) struct Conn {
     pub(crate) pending: Pending,
     pub(crate) clock: ConnClock,
     pub(crate) awaits: Awaits,
+    /// A layer above the socket may hold bytes that were to be sent.
+    pub(crate) holds_back: bool,
+    /// Not all was sent that was begun, so its end is none that a peer is told of.
+    pub(crate) is_cut: bool,
     /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
     /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: u32,
@@ -49,6 +55,8 @@ pub(crate) struct Course {
     pub(crate) is_turned_away: bool,
     /// No more of the body of its request is waited for before the handler is called.
     pub(crate) is_read_ahead: bool,
+    /// It is to be encrypted, and that has not been agreed on yet.
+    pub(crate) awaits_handshake: bool,
 }
 
 impl Conn {
@@ -60,6 +68,11 @@ impl Conn {
         facts: ConnFacts,
         clock: ConnClock,
     ) -> Self {
+        let course = Course {
+            #[cfg(feature = "tls-no-provider")]
+            awaits_handshake: TlsLayer::of(&*transport).is_some(),
+            ..Course::default()
+        };
         Conn {
             token,
             sock: Sock::new(transport, shard),
@@ -67,9 +80,11 @@ impl Conn {
             pending: Pending::default(),
             clock,
             awaits: Awaits::Input,
+            holds_back: false,
+            is_cut: false,
             lingered: 0,
             busy_in: Period::default(),
-            course: Course::default(),
+            course,
             facts,
         }
     }
@@ -100,6 +115,12 @@ impl Conn {
         self.clock.idle().filter(|_| self.awaits == Awaits::Input)
     }
 
+    /// Whether it is to be encrypted before anything else comes.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn must_shake_hands(&self) -> bool {
+        self.course.awaits_handshake && self.exchange.takes_requests()
+    }
+
     /// Whether it waits for what nobody would miss, so that a shutdown ends it.
     pub(crate) fn may_end_here(&self) -> bool {
         match self.awaits {
@@ -112,7 +133,7 @@ impl Conn {
     /// Sends what can be sent of `output` now; true when all of it was.
     #[inline]
     pub(crate) fn send(&mut self, output: &mut Output) -> io::Result<bool> {
-        if output.is_empty() { Ok(true) } else { self.send_some(output) }
+        if output.is_empty() && !self.holds_back { Ok(true) } else { self.send_some(output) }
     }
 
     fn send_some(&mut self, output: &mut Output) -> io::Result<bool> {
@@ -134,7 +155,37 @@ impl Conn {
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        self.push()
+    }
+
+    /// Sends what a layer above the socket has taken; true when all of it was.
+    pub(crate) fn push(&mut self) -> io::Result<bool> {
+        loop {
+            match self.sock.transport.push() {
+                Ok(0) => {
+                    self.holds_back = false;
+                    return Ok(true);
+                }
+                Ok(count) => self.clock.progressed(count),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.holds_back = true;
+                    return Ok(false);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What is known about it.
+    pub(crate) fn info(&self) -> ConnInfo {
+        #[allow(unused_mut, reason = "only some connections know more")]
+        let mut info = ConnInfo::from(self.facts);
+        #[cfg(feature = "tls-no-provider")]
+        if info.is_tls() {
+            info.set_tls(self.sock.transport.tls_info());
+        }
+        info
     }
 }
 

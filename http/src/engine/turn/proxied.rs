@@ -66,9 +66,12 @@ impl<H: Host> Turn<'_, H> {
         let service = &self.engine.service;
         service.counters.refuse_connection(refused);
         log::debug!("refused a connection of {}, which a proxy has named", named.peer_text());
-        let defaults = self.work.default_fields.at(self.work.moment.unix_seconds);
-        let output = self.work.output.buffer_mut();
-        append_refusal(output, refused.status(), refused.text(), false, &defaults);
+        // Of what is still to be encrypted the client would understand nothing else.
+        if !self.conn.course.awaits_handshake {
+            let defaults = self.work.default_fields.at(self.work.moment.unix_seconds);
+            let output = self.work.output.buffer_mut();
+            append_refusal(output, refused.status(), refused.text(), false, &defaults);
+        }
         self.conn.exchange.ends_with_refusal();
         let observers = &service.settings.hooks.observers;
         if observers.conn_state.is_some() {

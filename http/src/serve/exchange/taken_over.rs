@@ -4,11 +4,15 @@
 
 use super::{ConnStage, Exchange};
 use crate::ctx::UserValues;
+#[cfg(feature = "tls-no-provider")]
+use crate::ctx::{Hijack, HijackedConn};
 use crate::proto::{CloseReason, Reply};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
+#[cfg(feature = "tls-no-provider")]
+use crate::util::panic::Contained;
 use crate::wire::taken_over::TakenOver;
 use std::sync::atomic::Ordering;
 
@@ -63,6 +67,24 @@ impl Exchange {
                 service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
             }
         }
+        true
+    }
+
+    /// The connection is given to `function` before there was any request, at once. False: as many have been taken over as
+    /// may.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn gives_away_at_once(
+        &mut self,
+        function: Box<dyn FnOnce(HijackedConn) + Send>,
+        service: &Service,
+    ) -> bool {
+        let place = TakenOver::promise(&service.taken_over, service.settings.threads.max_hijacked);
+        if place.is_none() {
+            return false;
+        }
+        let function = Contained::new(function);
+        self.kept.set_hijack(Hijack { function, sends_response: false, switches_protocols: false, place });
+        self.stage = ConnStage::GivenAway;
         true
     }
 

@@ -1,0 +1,282 @@
+//! The layer above a socket that encrypts: a transport as any other, once there has been a handshake.
+//!
+//! ```text
+//!   Clear ── a client says hello ──▶ Hello ── all of it is there ──▶ Shaking ── both agree ──▶ Open
+//!                                      │                                │
+//!                                      └───────────────┬────────────────┘
+//!                                                  they do not ──▶ Failed
+//! ```
+//!
+//! The rule: before it is open, what is read and written passes as it is, so that a proxy's header can be read, a
+//! handshake be fed, and a client be told in its own words that it speaks the wrong language.
+
+use std::any::Any;
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mio::event::Source;
+use parking_lot::Mutex;
+
+use super::config::TlsConfig;
+use super::handshake::HandshakeFailure;
+use super::recipe::AlpnHandler;
+use super::records::RecordPlace;
+use super::session::TlsSession;
+use crate::util::panic;
+use crate::wire::tls_info::TlsInfo;
+use crate::wire::transport::{Direction, ReadCount, ReadySet, Transport};
+use crate::wire::wake::Waker;
+
+/// The first byte of a record of a handshake.
+const HANDSHAKE: u8 = 22;
+
+/// See the module's text.
+pub(crate) struct TlsLayer {
+    below: Box<dyn Transport>,
+    config: TlsConfig,
+    state: Mutex<LayerState>,
+    info: OnceLock<Arc<TlsInfo>>,
+}
+
+#[derive(Default)]
+enum LayerState {
+    #[default]
+    Clear,
+    Hello(Box<Hello>),
+    Shaking(Box<Shaking>),
+    Open(Box<TlsSession>),
+    Failed(HandshakeFailure),
+}
+
+/// What a client has said of its first record.
+#[derive(Default)]
+struct Hello {
+    bytes: Vec<u8>,
+    place: RecordPlace,
+    is_due: bool,
+}
+
+/// A handshake under way.
+struct Shaking {
+    session: TlsSession,
+    place: RecordPlace,
+    is_due: bool,
+}
+
+impl TlsLayer {
+    /// One above `below`, over which nothing was received.
+    pub(crate) fn new(below: Box<dyn Transport>, config: TlsConfig) -> Self {
+        Self { below, config, state: Mutex::default(), info: OnceLock::new() }
+    }
+
+    /// The layer that `transport` is, if it is one.
+    pub(crate) fn of(transport: &dyn Transport) -> Option<&Self> {
+        transport.as_any()?.downcast_ref()
+    }
+
+    /// Whether the peer has said anything.
+    pub(crate) fn has_heard(&self) -> bool {
+        !matches!(*self.state.lock(), LayerState::Clear)
+    }
+
+    /// Whether the handshake is beyond the client's hello.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(*self.state.lock(), LayerState::Shaking(_))
+    }
+
+    /// Takes what was received for the handshake. Costs little.
+    ///
+    /// # Errors
+    /// When it is nothing of the kind.
+    pub(crate) fn feed(&self, bytes: &[u8]) -> Result<(), HandshakeFailure> {
+        let Some(&first) = bytes.first() else { return Ok(()) };
+        let mut state = self.state.lock();
+        if matches!(*state, LayerState::Clear) {
+            match first {
+                HANDSHAKE => *state = LayerState::Hello(Box::default()),
+                b'A'..=b'Z' | b'a'..=b'z' => return Err(HandshakeFailure::PlainHttp),
+                _ => return Err(HandshakeFailure::NotTls),
+            }
+        }
+        match &mut *state {
+            LayerState::Hello(hello) => {
+                hello.is_due |= hello.place.passes(bytes);
+                hello.bytes.extend_from_slice(bytes);
+                Ok(())
+            }
+            LayerState::Shaking(shaking) => {
+                shaking.is_due |= shaking.place.passes(bytes);
+                Ok(shaking.session.receive(bytes)?)
+            }
+            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) => Ok(()),
+        }
+    }
+
+    /// Whether there is something to be reckoned with.
+    pub(crate) fn is_due(&self) -> bool {
+        match &*self.state.lock() {
+            LayerState::Hello(hello) => hello.is_due,
+            LayerState::Shaking(shaking) => shaking.is_due,
+            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) => false,
+        }
+    }
+
+    /// Goes on with the handshake. This may take long, and runs code of the user's where they have brought some.
+    pub(crate) fn reckon(&self) {
+        let mut state = self.state.lock();
+        match panic::call(|| self.go_on(&mut state)) {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => *state = LayerState::Failed(failure),
+            Err(panicked) => {
+                log::error!("the code of a TLS handshake {panicked}");
+                *state = LayerState::Failed(HandshakeFailure::Panicked);
+            }
+        }
+    }
+
+    /// What has come of the handshake; `None`: it goes on.
+    pub(crate) fn outcome(&self) -> Option<Result<(), HandshakeFailure>> {
+        match &*self.state.lock() {
+            LayerState::Open(_) => Some(Ok(())),
+            LayerState::Failed(failure) => Some(Err(failure.clone())),
+            LayerState::Clear | LayerState::Hello(_) | LayerState::Shaking(_) => None,
+        }
+    }
+
+    fn go_on(&self, state: &mut LayerState) -> Result<(), HandshakeFailure> {
+        if let LayerState::Hello(hello) = state {
+            let Hello { bytes, place, .. } = mem::take(&mut **hello);
+            let mut session = TlsSession::new(self.config.for_connection())?;
+            session.receive(&bytes)?;
+            *state = LayerState::Shaking(Box::new(Shaking { session, place, is_due: true }));
+        }
+        let LayerState::Shaking(shaking) = state else { return Ok(()) };
+        shaking.is_due = false;
+        let reckoned = shaking.session.reckon();
+        // What does not go now goes later, and what cannot go at all is found then. If it was in vain, this is why.
+        let _ = shaking.session.push_all(&*self.below);
+        if reckoned? {
+            let _ = self.info.set(Arc::new(shaking.session.info()));
+            if let LayerState::Shaking(shaking) = mem::take(state) {
+                *state = LayerState::Open(Box::new(shaking.session));
+            }
+        } else if shaking.session.has_peer_ended() {
+            return Err(HandshakeFailure::Ended);
+        }
+        Ok(())
+    }
+
+    /// Who is to take the connection; `None`: it is HTTP's.
+    pub(crate) fn taker(&self) -> Option<AlpnHandler> {
+        self.config.handler(self.info.get()?.alpn()?).cloned()
+    }
+
+    /// Does something with the session, if it is open.
+    fn with_session<R>(&self, what: impl FnOnce(&mut TlsSession, &dyn Transport) -> R) -> Option<R> {
+        match &mut *self.state.lock() {
+            LayerState::Open(session) => Some(what(session, &*self.below)),
+            LayerState::Clear | LayerState::Hello(_) | LayerState::Shaking(_) | LayerState::Failed(_) => None,
+        }
+    }
+
+    /// The same with what waits for the socket to be read, or written.
+    fn with_records(&self, awaited: ReadySet, direction: Direction) -> ReadySet {
+        let waits = direction == Direction::Read
+            && self.with_session(|session, _| session.holds_records()).unwrap_or(false);
+        ReadySet { write: awaited.write || waits, ..awaited }
+    }
+}
+
+impl Transport for TlsLayer {
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+        self.with_session(|session, below| session.read(below, &mut *room))
+            .unwrap_or_else(|| self.below.read(room))
+    }
+
+    fn write(&self, slices: [&[u8]; 2]) -> io::Result<usize> {
+        self.with_session(|session, below| session.write(below, slices))
+            .unwrap_or_else(|| self.below.write(slices))
+    }
+
+    fn push(&self) -> io::Result<usize> {
+        match &mut *self.state.lock() {
+            LayerState::Open(session) => session.push(&*self.below),
+            LayerState::Shaking(shaking) => shaking.session.push(&*self.below),
+            LayerState::Clear | LayerState::Hello(_) | LayerState::Failed(_) => Ok(0),
+        }
+    }
+
+    fn say_goodbye(&self) {
+        // Who has not room for that is not told.
+        let _ = self.with_session(|session, below| session.say_goodbye(below));
+    }
+
+    fn is_input_cut_off(&self) -> bool {
+        self.with_session(|session, _| session.is_cut_off()).unwrap_or(false)
+    }
+
+    fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
+        self.info.get()
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+
+    fn awaits(&self, direction: Direction) -> ReadySet {
+        self.with_records(self.below.awaits(direction), direction)
+    }
+
+    fn awaited_reports(&self, direction: Direction) -> ReadySet {
+        self.with_records(self.below.awaited_reports(direction), direction)
+    }
+
+    fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
+        self.below.wait(awaited, limit)
+    }
+
+    fn blocks(&self) -> bool {
+        self.below.blocks()
+    }
+
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        self.below.source()
+    }
+
+    fn has_peer_ended_unreported(&self) -> bool {
+        self.below.has_peer_ended_unreported()
+    }
+
+    fn set_waker(&self, waker: Option<Waker>) -> bool {
+        self.below.set_waker(waker)
+    }
+
+    fn peer_has_ended(&self) -> bool {
+        self.below.peer_has_ended() || self.with_session(|session, _| session.has_peer_ended()) == Some(true)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.below.is_broken()
+    }
+
+    fn give_up_after(&self, limit: Option<Duration>) {
+        self.below.give_up_after(limit);
+    }
+
+    /// Nothing leaves without having been encrypted.
+    fn send_file(&self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {
+        None
+    }
+
+    fn shut_down(&self) {
+        self.below.shut_down();
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        self.with_session(|session, below| session.say_goodbye(below)).unwrap_or(Ok(()))?;
+        self.below.shutdown_write()
+    }
+}

@@ -1,0 +1,269 @@
+//! One session: plain bytes at one end, records at the other, of which a transport brings and takes some at a time.
+//!
+//! The rules: nothing is encrypted before what was encrypted last has been sent. A transport is read only when no plain bytes
+//! are left, so that whoever waits for reports waits for what is not here.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
+
+use rustls::{HandshakeKind, IoState, ProtocolVersion, ServerConfig, ServerConnection};
+
+use crate::wire::tls_info::TlsInfo;
+use crate::wire::transport::{ReadCount, Transport};
+
+/// The most that a record protects (RFC 8446 section 5.1).
+const RECORD: usize = 1 << 14;
+/// Plain bytes at which no more are decrypted.
+const PLAIN_MOST: usize = 1 << 14;
+/// So many reads of the transport may bring nothing: records of no bytes are nothing that anybody needs many of.
+const READS_MOST: usize = 64;
+
+pub(super) struct TlsSession {
+    connection: ServerConnection,
+    /// Bytes that were decrypted and not read.
+    plain: usize,
+    /// What was received when enough was decrypted.
+    unfed: Vec<u8>,
+    has_said_goodbye: bool,
+    /// The transport came to its end, and the peer had not said so.
+    is_cut_off: bool,
+    peer_has_ended: bool,
+}
+
+impl TlsSession {
+    /// # Errors
+    /// When the configuration is of no use.
+    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            connection: ServerConnection::new(config)?,
+            plain: 0,
+            unfed: Vec::new(),
+            has_said_goodbye: false,
+            is_cut_off: false,
+            peer_has_ended: false,
+        })
+    }
+
+    /// Takes records of a handshake, to be looked at by [`reckon`](Self::reckon).
+    ///
+    /// # Errors
+    /// When there are too many for one message.
+    pub(super) fn receive(&mut self, mut records: &[u8]) -> Result<(), rustls::Error> {
+        while !records.is_empty() {
+            match self.connection.read_tls(&mut records) {
+                Ok(1..) => {}
+                Ok(0) => return Ok(()),
+                Err(error) => return Err(rustls::Error::General(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was received. True: the handshake is over.
+    ///
+    /// # Errors
+    /// When it has failed. What the peer is to be told of that is to be [pushed](Self::push).
+    pub(super) fn reckon(&mut self) -> Result<bool, rustls::Error> {
+        let state = self.connection.process_new_packets()?;
+        self.note(&state);
+        Ok(!self.connection.is_handshaking())
+    }
+
+    fn note(&mut self, state: &IoState) {
+        self.plain = state.plaintext_bytes_to_read();
+        self.peer_has_ended |= state.peer_has_closed();
+    }
+
+    /// Whether the peer has said that it sends nothing more.
+    pub(super) fn has_peer_ended(&self) -> bool {
+        self.peer_has_ended
+    }
+
+    /// Whether the peer's stream ended without that.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    /// Whether records wait to be sent.
+    pub(super) fn holds_records(&self) -> bool {
+        self.connection.wants_write()
+    }
+
+    /// Sends records. How many bytes; 0: there are none.
+    pub(super) fn push(&mut self, below: &dyn Transport) -> io::Result<usize> {
+        if !self.connection.wants_write() {
+            return Ok(0);
+        }
+        match self.connection.write_tls(&mut Below(below)) {
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
+            pushed => pushed,
+        }
+    }
+
+    /// Sends all records.
+    pub(super) fn push_all(&mut self, below: &dyn Transport) -> io::Result<()> {
+        loop {
+            match self.push(below) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// As [`Transport::write`].
+    pub(super) fn write(&mut self, below: &dyn Transport, slices: [&[u8]; 2]) -> io::Result<usize> {
+        if self.has_said_goodbye {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        self.push_all(below)?;
+        let [mut first, mut second] = slices;
+        let mut taken = 0;
+        while !first.is_empty() || !second.is_empty() {
+            let of_first = first.len().min(RECORD);
+            let of_second = second.len().min(RECORD - of_first);
+            let record = [IoSlice::new(&first[..of_first]), IoSlice::new(&second[..of_second])];
+            let count = self.connection.writer().write_vectored(&record)?;
+            if count == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            taken += count;
+            let of_first = count.min(first.len());
+            (first, second) = (&first[of_first..], &second[count - of_first..]);
+            match self.push_all(below) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// As [`Transport::read`].
+    pub(super) fn read(&mut self, below: &dyn Transport, room: &mut [u8]) -> io::Result<ReadCount> {
+        // Perhaps the peer waits for what we have not got rid of.
+        self.push_if_possible(below)?;
+        let mut is_drained = false;
+        for _ in 0..READS_MOST {
+            if let Some(count) = self.take(room)? {
+                let is_all = count == 0 || self.plain == 0 && self.unfed.is_empty();
+                return Ok(ReadCount { count, is_drained: is_all && (is_drained || count == 0) });
+            }
+            if !self.unfed.is_empty() {
+                let records = std::mem::take(&mut self.unfed);
+                self.feed(&records, below)?;
+                continue;
+            }
+            // Records are longer than what they protect, so there is room for that afterwards.
+            let most = room.len().min(RECORD);
+            let arrived = below.read(&mut room[..most])?;
+            if arrived.count == 0 {
+                self.connection.read_tls(&mut io::empty())?;
+                continue;
+            }
+            is_drained = arrived.is_drained;
+            self.feed(&room[..arrived.count], below)?;
+        }
+        Err(io::Error::new(ErrorKind::InvalidData, "the peer sends records without anything in them"))
+    }
+
+    /// Takes plain bytes; 0 at the end of the peer's stream. `None`: there are none.
+    fn take(&mut self, room: &mut [u8]) -> io::Result<Option<usize>> {
+        match self.connection.reader().read(room) {
+            Ok(count) => {
+                self.plain = self.plain.saturating_sub(count);
+                Ok(Some(count))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.is_cut_off = true;
+                Ok(Some(0))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Decrypts records that have come.
+    fn feed(&mut self, mut records: &[u8], below: &dyn Transport) -> io::Result<()> {
+        while !records.is_empty() {
+            if self.plain >= PLAIN_MOST {
+                self.unfed.extend_from_slice(records);
+                break;
+            }
+            if self.connection.read_tls(&mut records)? == 0 {
+                // The peer has said that it is done.
+                break;
+            }
+            match self.connection.process_new_packets() {
+                Ok(state) => self.note(&state),
+                Err(error) => {
+                    // It is told so, if it takes that.
+                    let _ = self.push_all(below);
+                    return Err(io::Error::new(ErrorKind::InvalidData, error));
+                }
+            }
+        }
+        self.push_if_possible(below)
+    }
+
+    fn push_if_possible(&mut self, below: &dyn Transport) -> io::Result<()> {
+        self.push_all(below).or_else(|error| match error.kind() {
+            ErrorKind::WouldBlock => Ok(()),
+            _ => Err(error),
+        })
+    }
+
+    /// Says that nothing more will come.
+    pub(super) fn say_goodbye(&mut self, below: &dyn Transport) -> io::Result<()> {
+        if !self.has_said_goodbye {
+            self.has_said_goodbye = true;
+            self.connection.send_close_notify();
+        }
+        self.push_all(below)
+    }
+
+    /// What was agreed on, once the handshake is over.
+    pub(super) fn info(&self) -> TlsInfo {
+        let connection = &self.connection;
+        let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+        let suite = suite.and_then(|suite| suite.as_str()).unwrap_or("unknown");
+        let group = connection.negotiated_key_exchange_group().map(|group| group.name());
+        let certificates = connection.peer_certificates().unwrap_or_default();
+        TlsInfo {
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "unknown",
+            },
+            // The registry does not say the version in the names of this one.
+            cipher_suite: suite.replacen("TLS13_", "TLS_", 1).into(),
+            key_exchange: group.and_then(|group| group.as_str()).map(Into::into),
+            server_name: connection.server_name().map(Into::into),
+            protocol: connection.alpn_protocol().map(Into::into),
+            peer_certificates: certificates.iter().map(|certificate| certificate.as_ref().into()).collect(),
+            is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}
+
+/// A transport as `rustls` writes to it.
+struct Below<'a>(&'a dyn Transport);
+
+impl Write for Below<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write([bytes, &[]])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [] => Ok(0),
+            [only] => self.0.write([only, &[]]),
+            [first, second, ..] => self.0.write([first, second]),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,313 @@
+//! Handshakes in their hardest states: clients that are silent, slow, torn, gone or many; a server that stops, or whose
+//! threads are all taken.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anthill_http::{RequestCtx, Server, TlsConfig};
+use anthill_tests::client::{Client, SOCKET_LIMIT};
+use anthill_tests::tls::{
+    Authority, BOTH, TLS12, TLS13, hello, session, shake, socket, trusting, try_connect,
+};
+use anthill_tests::{Gate, PATIENCE, background, eventually, logs};
+use rustls::ClientConfig;
+
+use crate::agreed::Https;
+
+const NAME: &str = "site.example";
+
+fn hi(ctx: &mut RequestCtx) {
+    ctx.set_body("hi");
+}
+
+/// Whether the server ends a connection on which nothing is sent any more, without a word that means anything.
+fn is_cut(mut stream: &TcpStream) -> bool {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn tls_02_a_silent_client_is_cut_at_the_shorter_of_two_limits() {
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(3600));
+    for (read, head) in [(short, long), (long, short)] {
+        let options = Server::builder().read_timeout(read).read_header_timeout(head);
+        let https = Https::new(options, hi);
+        let mut first = hello(&mut session(&https.config(), NAME));
+        let whole = first.len();
+        for sent in [0, 1, whole / 2, whole] {
+            let mut stream = socket(https.address());
+            stream.write_all(&first[..sent]).expect("it is open");
+            assert!(is_cut(&stream), "having sent {sent} of {whole}");
+        }
+        // What it is told before that it need not read.
+        first.truncate(whole);
+        assert_eq!(https.running.stats().rejections.tls_handshake, 4);
+        eventually("all are gone", || https.running.stats().open_connections == 0);
+        https.end();
+    }
+}
+
+#[test]
+fn tls_02_who_trickles_has_no_more_time_than_others() {
+    let limit = Duration::from_millis(400);
+    let https = Https::new(Server::builder().read_header_timeout(limit), hi);
+    let mut stream = socket(https.address());
+    let first = hello(&mut session(&https.config(), NAME));
+    let begun = Instant::now();
+    let mut sent = 0;
+    // Far more often than the limit; the limit is one for all.
+    for byte in &first {
+        if stream.write_all(&[*byte]).is_err() {
+            break;
+        }
+        sent += 1;
+        std::thread::sleep(Duration::from_millis(20));
+        if begun.elapsed() > SOCKET_LIMIT {
+            break;
+        }
+    }
+    assert!(sent < first.len(), "it was cut in the middle");
+    assert_eq!(https.running.stats().rejections.tls_handshake, 1);
+    https.end();
+}
+
+#[test]
+fn tls_02_the_first_request_has_time_of_its_own() {
+    let limit = Duration::from_millis(1500);
+    let https = Https::new(Server::builder().read_header_timeout(limit), hi);
+    let stream = socket(https.address());
+    std::thread::sleep(limit * 2 / 3);
+    let mut client = Client::over(shake(stream, session(&https.config(), NAME)).expect("a handshake"));
+    std::thread::sleep(limit * 2 / 3);
+    assert_eq!(client.get("/").text(), "hi");
+    // And no more: another one is cut, and told why.
+    let mut silent = https.client();
+    assert_eq!(silent.response().status, 408);
+    silent.expect_end();
+    https.end();
+}
+
+/// Passes on what is written in pieces of some bytes.
+struct Torn(TcpStream, usize);
+
+impl Read for Torn {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let most = room.len().min(self.1);
+        self.0.read(&mut room[..most])
+    }
+}
+
+impl Write for Torn {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(&bytes[..bytes.len().min(self.1)])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn tls_02_handshakes_may_come_in_any_pieces() {
+    let https = Https::new(Server::builder(), hi);
+    for versions in [TLS12, TLS13] {
+        let config = Arc::new(trusting(&https.authority, versions));
+        for size in [1, 2, 5, 6, 100, 1000] {
+            let torn = Torn(socket(https.address()), size);
+            let mut client = Client::over(shake(torn, session(&config, NAME)).expect("a handshake"));
+            assert_eq!(client.get("/").text(), "hi", "in pieces of {size}");
+            assert_eq!(client.get("/").text(), "hi", "in pieces of {size}");
+        }
+    }
+    assert_eq!(https.running.stats().rejections.tls_handshake, 0);
+    https.end();
+}
+
+/// A request that comes with the last flight of the handshake is reported by nobody.
+#[test]
+fn tls_02_what_comes_with_the_end_of_the_handshake_is_served() {
+    let https = Https::new(Server::builder(), hi);
+    for versions in [TLS12, TLS13] {
+        let config = Arc::new(trusting(&https.authority, versions));
+        let (mut stream, mut session) = (socket(https.address()), session(&config, NAME));
+        stream.write_all(&hello(&mut session)).expect("it is open");
+        session.writer().write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").expect("memory");
+        while session.is_handshaking() {
+            session.read_tls(&mut stream).expect("the server's flight");
+            session.process_new_packets().expect("it is well-formed");
+            if session.is_handshaking() && session.wants_write() && versions == TLS12 {
+                stream.write_all(&hello(&mut session)).expect("it is open");
+            }
+        }
+        stream.write_all(&hello(&mut session)).expect("it is open");
+        let mut client = Client::over(rustls::StreamOwned::new(session, stream));
+        assert_eq!(client.response().text(), "hi");
+    }
+    https.end();
+}
+
+#[test]
+fn tls_02_what_is_no_handshake_is_closed_and_counted() {
+    let https = Https::new(Server::builder(), hi);
+    logs::collect();
+    let mut record_of_nothing = vec![22, 3, 1, 0, 200];
+    record_of_nothing.extend([0xab; 200]);
+    let cases: [&[u8]; 6] = [
+        b"\x80\x2e\x01\x00\x02",
+        b"\0\0\0\0",
+        b"\x16\x03\x01\xff\xff",
+        b"\x16\x02\x01\x00\x01\x01",
+        b"\x15\x03\x01\x00\x02\x02\x28",
+        &record_of_nothing,
+    ];
+    for (count, bytes) in (1..).zip(cases) {
+        let mut stream = socket(https.address());
+        stream.write_all(bytes).expect("it is open");
+        assert!(is_cut(&stream), "{bytes:?}");
+        eventually("it is counted", || https.running.stats().rejections.tls_handshake == count);
+    }
+    assert!(!logs::with("anthill_http::refused", "what it began with is no TLS handshake").is_empty());
+    assert_eq!(https.client().get("/").text(), "hi");
+    https.end();
+}
+
+#[test]
+fn tls_02_who_looks_whether_the_port_is_open_is_nobodys_concern() {
+    let https = Https::new(Server::builder(), hi);
+    for is_rude in [false, true] {
+        let stream = socket(https.address());
+        if is_rude {
+            socket2::SockRef::from(&stream)
+                .set_linger(Some(Duration::ZERO))
+                .expect("an option of every socket");
+        }
+        drop(stream);
+    }
+    let mut leaves = socket(https.address());
+    leaves.write_all(&hello(&mut session(&https.config(), NAME))[..9]).expect("it is open");
+    leaves.shutdown(Shutdown::Write).expect("it is open");
+    assert!(is_cut(&leaves));
+    eventually("all are gone", || https.running.stats().open_connections == 0);
+    assert_eq!(https.running.stats().rejections.tls_handshake, 1, "only who had begun");
+    https.end();
+}
+
+#[test]
+fn tls_02_a_shutdown_in_the_middle_waits_for_nobody() {
+    let https = Https::new(Server::builder().shards(2), hi);
+    let first = hello(&mut session(&https.config(), NAME));
+    let mut streams = Vec::new();
+    for sent in [0, 1, first.len() / 2, first.len()] {
+        let mut stream = socket(https.address());
+        stream.write_all(&first[..sent]).expect("it is open");
+        streams.push(stream);
+    }
+    let mut served = https.client();
+    assert_eq!(served.get("/").text(), "hi");
+    let Https { running, .. } = https;
+    eventually("all are there", || running.stats().open_connections == 5);
+    running.shutdown(PATIENCE).expect("nobody is waited for");
+    running.join().expect("a good end");
+    assert!(streams.iter().all(is_cut));
+    served.expect_end();
+}
+
+#[test]
+fn tls_02_handshakes_go_on_while_all_workers_are_taken() {
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let handler = move |ctx: &mut RequestCtx| match ctx.path() {
+        "/wait" => inside.pass(),
+        _ => ctx.set_body("hi"),
+    };
+    let options = Server::builder().shards(1).max_workers(2).max_streaming_workers(1);
+    let https = Https::new(options, handler);
+    // It is learned that handshakes take their time, and that this path does.
+    for _ in 0..20 {
+        assert_eq!(https.client().get("/").text(), "hi");
+    }
+    let mut blocked = Vec::new();
+    for _ in 0..8 {
+        let mut client = https.client();
+        client.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+        blocked.push(client);
+    }
+    eventually("all workers are taken", || https.running.stats().waiting_requests > 0);
+    for _ in 0..20 {
+        assert_eq!(https.client().get("/").text(), "hi");
+    }
+    gate.open();
+    assert!(blocked.iter_mut().all(|client| client.response().status == 200));
+    https.end();
+}
+
+#[test]
+fn tls_02_signatures_by_long_keys_go_to_workers_and_all_are_served() {
+    let authority = Authority::new("an authority");
+    let identity = authority.issue_rsa(&[NAME]);
+    let config = TlsConfig::from_pem(&identity.certificate, &identity.key).expect("a certificate");
+    let https = Https::with(Server::builder().shards(2), hi, &config, authority);
+    let client_config = https.config();
+    let address = https.address();
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            // Each its own, so that nobody comes back.
+            let client_config = Arc::new(ClientConfig::clone(&client_config));
+            background(move || {
+                for _ in 0..10 {
+                    let mut config = ClientConfig::clone(&client_config);
+                    config.resumption = rustls::client::Resumption::disabled();
+                    let stream = try_connect(address, &Arc::new(config), NAME).expect("a handshake");
+                    assert_eq!(Client::over(stream).get("/").text(), "hi");
+                }
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.outcome("a client"));
+    let stats = https.running.stats();
+    assert_eq!((stats.handshakes.full, stats.handshakes.resumed, stats.rejections.tls_handshake), (80, 0, 0));
+    https.end();
+}
+
+#[test]
+fn limits_on_connections_hold_for_encrypted_ones() {
+    let https = Https::new(Server::builder().max_conns_per_ip(2), hi);
+    let (mut first, second) = (https.client(), https.client());
+    assert!(try_connect(https.address(), &https.config(), NAME).is_err());
+    assert_eq!(https.running.stats().rejections.per_ip, 1);
+    assert_eq!(first.get("/").text(), "hi");
+    drop(second);
+    eventually("there is room again", || try_connect(https.address(), &https.config(), NAME).is_ok());
+    https.end();
+
+    // Who idles makes room, and is told that it is the end; who is in the middle of a handshake idles, too.
+    let https = Https::new(Server::builder().concurrency(2), hi);
+    let mut idle = https.client();
+    assert_eq!(idle.get("/").text(), "hi");
+    let mut second = https.client();
+    assert_eq!(second.get("/").text(), "hi");
+    let mut third = https.client();
+    idle.expect_end();
+    assert_eq!(third.get("/").text(), "hi");
+    assert_eq!(second.get("/").text(), "hi");
+    https.end();
+}
+
+#[test]
+fn a_client_that_refuses_our_certificate_is_told_to_the_log() {
+    logs::collect();
+    let https = Https::new(Server::builder(), hi);
+    let config = Arc::new(trusting(&Authority::new("another authority"), BOTH));
+    let refused = try_connect(https.address(), &config, NAME).expect_err("nobody knows it");
+    assert!(refused.to_string().contains("UnknownIssuer"), "{refused}");
+    eventually("it is told", || {
+        !logs::with("anthill_http::refused", "received fatal alert: UnknownCA").is_empty()
+            || !logs::with("anthill_http::refused", "fatal alert: the peer").is_empty()
+    });
+    https.end();
+}

@@ -1,0 +1,7 @@
+//! HTTPS, over real sockets. A binary of its own, because nothing else here needs certificates.
+
+mod agreed;
+mod bytes;
+#[cfg(unix)]
+mod files;
+mod handshake;
