@@ -18,7 +18,7 @@ use anthill_tests::client::{Client, get};
 use anthill_tests::server::Running;
 use anthill_tests::wire::{Script, Wire, answer};
 use anthill_tests::{Gate, planned_panic};
-use std::io;
+use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 #[test]
@@ -490,8 +490,19 @@ fn query_arguments_are_pairs_as_in_any_form() {
 fn errors_are_told_apart_without_their_texts() {
     let parse = |head: &str| Request::parse(format!("{head}\r\n\r\n").as_bytes()).expect_err(head);
     // ErrMissingRequestMethod, ErrUnsupportedRequestMethod, ErrExtraWhitespaceInRequestLine, ErrEmptyRequestURI
-    for line in [" / HTTP/1.1", "G(T / HTTP/1.1", "GET  / HTTP/1.1", "GET HTTP/1.1"] {
-        assert_eq!(parse(&format!("{line}\r\nHost: h")), ProtoError::BadRequestLine, "{line}");
+    for (line, error) in [
+        (" / HTTP/1.1", ProtoError::MissingMethod),
+        ("G(T / HTTP/1.1", ProtoError::BadMethod),
+        ("GET  / HTTP/1.1", ProtoError::BadSpacing),
+        ("GET /  HTTP/1.1", ProtoError::BadSpacing),
+        ("GET HTTP/1.1", ProtoError::MissingTarget),
+        ("GET  HTTP/1.1", ProtoError::MissingTarget),
+        ("GET", ProtoError::MissingTarget),
+        ("GET /", ProtoError::BadVersion),
+        ("GET / HTTP/one", ProtoError::BadVersion),
+        ("GET /\u{1} HTTP/1.1", ProtoError::BadTarget),
+    ] {
+        assert_eq!(parse(&format!("{line}\r\nHost: h")), error, "{line}");
     }
     // ErrDuplicateContentLength, ErrNonNumericChars, ErrUnsupportedTransferEncoding, ErrBadTrailer, ErrBrokenChunk
     let with = |fields: &str| parse(&format!("PUT / HTTP/1.1\r\nHost: h\r\n{fields}"));
@@ -539,7 +550,12 @@ fn errors_are_told_apart_without_their_texts() {
     let serve = |message: &str| {
         anthill_tests::quiet_panics();
         let (wire, _) = Wire::new(Script::new(message));
-        let server = Server::new(|ctx| ctx.response.set_body_writer(|_| planned_panic()));
+        let server = Server::new(|ctx| {
+            ctx.response.set_body_writer(|out| {
+                out.flush()?;
+                planned_panic()
+            });
+        });
         server.expect("the defaults").serve_conn(wire).expect_err("it ends badly")
     };
     assert!(serve(&get("/")).is_body_panic());

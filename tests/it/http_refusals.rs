@@ -40,7 +40,9 @@ fn srv_12_an_error_handler_answers_and_sees_the_head_as_far_as_it_is_one() {
         ("GET /a HTTP/1.1\r\nHost: h\r\nBad Name: b\r\n\r\n", "BadFieldName GET /a  h [Host]"),
         ("GET /a HTTP/1.1\r\nHost: h\r\nA: \u{1}\r\n\r\n", "BadFieldValue GET /a  h [Host]"),
         ("GET nowhere HTTP/1.1\r\nHost: h\r\n\r\n", "BadTarget GET /  h [Host]"),
-        ("nonsense\r\n\r\n", "BadRequestLine  /   []"),
+        ("nonsense\r\n\r\n", "MissingTarget  /   []"),
+        ("G(T / HTTP/1.1\r\n\r\n", "BadMethod  /   []"),
+        (" / HTTP/1.1\r\n\r\n", "MissingMethod  /   []"),
         ("\u{16}\u{3}\u{1}\r\n\r\n", "TlsHandshake  /   []"),
         (
             "POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n",

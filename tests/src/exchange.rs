@@ -413,7 +413,7 @@ mod tests {
         let ending = |script: Script| bench().converse(script).ending;
         assert_eq!(ending(Script::new("")), Ending::PeerEnded);
         assert_eq!(ending(Script::new(get("/close"))), Ending::Closed);
-        assert_eq!(ending(Script::new("nonsense\r\n\r\n")), Ending::Refused(ProtoError::BadRequestLine));
+        assert_eq!(ending(Script::new("nonsense\r\n\r\n")), Ending::Refused(ProtoError::MissingTarget));
         assert_eq!(ending(Script::new("GET")), Ending::Refused(ProtoError::UnexpectedEnd));
         let silent = |bytes: &str| Script { then: Then::KeepsSilent, ..Script::new(bytes) };
         assert_eq!(ending(silent("")), Ending::Silence);

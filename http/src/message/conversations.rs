@@ -169,27 +169,29 @@ mod parsing {
 
     #[test]
     fn request_lines() {
-        for line in [
-            "GET  / HTTP/1.1",
-            "GET /  HTTP/1.1",
-            "GET / HTTP/1.1 ",
-            " GET / HTTP/1.1",
-            "GET /a b HTTP/1.1",
-            "GET\t/ HTTP/1.1",
-            "G(ET / HTTP/1.1",
-            "/ HTTP/1.1",
-            " / HTTP/1.1",
-            "GET / HTTP/1.1x",
-            "GET / http/1.1",
-            "GET / HTTP/11",
-            "GET / HTTP/1.",
-            "GET / XHTTP/1.1",
-            "GET / HTTP/1.x",
-            "GET /",
-            "GET HTTP/1.1",
-            "GET",
+        use ProtoError::{BadMethod, BadSpacing, BadVersion, MissingMethod, MissingTarget};
+        for (line, error) in [
+            ("GET  / HTTP/1.1", BadSpacing),
+            ("GET /  HTTP/1.1", BadSpacing),
+            ("GET / HTTP/1.1 ", BadSpacing),
+            (" GET / HTTP/1.1", MissingMethod),
+            ("GET /a b HTTP/1.1", BadSpacing),
+            ("GET\t/ HTTP/1.1", BadSpacing),
+            ("G(ET / HTTP/1.1", BadMethod),
+            ("/ HTTP/1.1", BadMethod),
+            (" / HTTP/1.1", MissingMethod),
+            ("GET / HTTP/1.1x", BadVersion),
+            ("GET / http/1.1", BadVersion),
+            ("GET / HTTP/11", BadVersion),
+            ("GET / HTTP/1.", BadVersion),
+            ("GET / XHTTP/1.1", BadVersion),
+            ("GET / HTTP/1.x", BadVersion),
+            ("GET /", BadVersion),
+            ("GET HTTP/1.1", MissingTarget),
+            ("GET  HTTP/1.1", MissingTarget),
+            ("GET", MissingTarget),
         ] {
-            refuses(format!("{line}\r\nHost: h\r\n\r\n"), ProtoError::BadRequestLine);
+            refuses(format!("{line}\r\nHost: h\r\n\r\n"), error);
         }
         refuses("GET x HTTP/1.1\r\nHost: h\r\n\r\n", ProtoError::BadTarget);
         refuses("\u{16}\u{3}\u{1}\r\nHost: h\r\n\r\n", ProtoError::TlsHandshake);
@@ -220,8 +222,8 @@ mod parsing {
     #[test]
     fn line_endings() {
         serves(format!("\r\n\n\r\n{}", get("")), &["GET / "]);
-        refuses("\rGET / HTTP/1.1\r\nHost: h\r\n\r\n", ProtoError::BadRequestLine);
-        refuses("GET / HTTP/1.1\rHost: h\r\n\r\n", ProtoError::BadRequestLine);
+        refuses("\rGET / HTTP/1.1\r\nHost: h\r\n\r\n", ProtoError::MissingMethod);
+        refuses("GET / HTTP/1.1\rHost: h\r\n\r\n", ProtoError::BadSpacing);
         refuses("GET / HTTP/1.1\r\nHost: h\r\n\rA: b\r\n\r\n", ProtoError::Syntax);
         for message in [
             "GET / HTTP/1.1\nHost: h\r\n\r\n",

@@ -15,10 +15,18 @@ use std::fmt;
 pub enum ProtoError {
     /// A line of a head ends with a line feed alone, without a carriage return before it.
     BareLineFeed,
-    /// The request line is not a method, a target and a version, with one space between them.
-    BadRequestLine,
+    /// The request line begins with white space.
+    MissingMethod,
+    /// What stands where a method should is no token.
+    BadMethod,
+    /// The request line is a method alone, or has nothing between its method and its version.
+    MissingTarget,
     /// The target has none of the four forms that there are, or not the one that its method asks for.
     BadTarget,
+    /// The request line does not end with `HTTP/`, a digit, a dot and a digit.
+    BadVersion,
+    /// The parts of the request line are not parted by one space each: by more, by other white space, or there are too many.
+    BadSpacing,
     /// The name of a header field is no token, is not followed by a colon at once, or begins with space (a folded line).
     BadFieldName,
     /// The value of a header field has control characters.
@@ -93,8 +101,12 @@ impl ProtoError {
             Self::Timeout => 408,
             Self::BadStatusLine | Self::TooManyInterim | Self::UnexpectedUpgrade | Self::ExtraBytes => 502,
             Self::BareLineFeed
-            | Self::BadRequestLine
+            | Self::MissingMethod
+            | Self::BadMethod
+            | Self::MissingTarget
             | Self::BadTarget
+            | Self::BadVersion
+            | Self::BadSpacing
             | Self::BadFieldName
             | Self::BadFieldValue
             | Self::TlsHandshake
@@ -131,8 +143,12 @@ impl fmt::Display for ProtoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BareLineFeed => "bare line feed in a line of the head; lines end with both, CR and LF",
-            Self::BadRequestLine => "malformed request line",
+            Self::MissingMethod => "no method at the beginning of the request line",
+            Self::BadMethod => "malformed method in the request line",
+            Self::MissingTarget => "no target in the request line",
             Self::BadTarget => "malformed request target",
+            Self::BadVersion => "no HTTP version at the end of the request line",
+            Self::BadSpacing => "not one space each between the parts of the request line",
             Self::BadFieldName => "malformed name of a header field",
             Self::BadFieldValue => "control characters in the value of a header field",
             Self::TlsHandshake => "a TLS handshake on a port for plain http",

@@ -106,8 +106,8 @@ pub(crate) fn parse(
     };
     parsed.unwrap_or_else(|error| {
         Err(match error {
-            httparse::Error::Token | httparse::Error::Version => ProtoError::BadRequestLine,
-            httparse::Error::NewLine if !has_request_line(bytes) => ProtoError::BadRequestLine,
+            httparse::Error::Token | httparse::Error::Version => request_line_fault(bytes),
+            httparse::Error::NewLine if !has_request_line(bytes) => request_line_fault(bytes),
             other => bad_field(other),
         })
     })
@@ -116,16 +116,55 @@ pub(crate) fn parse(
 /// Whether the first line ends behind a version.
 #[cold]
 fn has_request_line(bytes: &[u8]) -> bool {
-    let end = memchr::memmem::find(bytes, b"\r\n").unwrap_or(bytes.len());
-    let line = &bytes[..end];
+    let line = first_line(bytes);
     let spaces = line.iter().filter(|byte| **byte == b' ').count();
     spaces == 2 && matches!(line, [.., b' ', b'H', b'T', b'T', b'P', b'/', _, b'.', _])
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let end = memchr::memmem::find(bytes, b"\r\n").unwrap_or(bytes.len());
+    &bytes[..end]
 }
 
 /// What is wrong with a request that begins with this byte, with which no method does.
 #[cold]
 pub(crate) fn no_method(first: u8) -> ProtoError {
-    if first == TLS_HANDSHAKE { ProtoError::TlsHandshake } else { ProtoError::BadRequestLine }
+    match first {
+        TLS_HANDSHAKE => ProtoError::TlsHandshake,
+        b' ' => ProtoError::MissingMethod,
+        first if is_other_space(first) => ProtoError::MissingMethod,
+        _ => ProtoError::BadMethod,
+    }
+}
+
+/// What else than a space some take for one (RFC 9112 section 3).
+fn is_other_space(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\r' | b'\x0b' | b'\x0c')
+}
+
+/// What is wrong with the first line of a head that `httparse` has refused for that.
+#[cold]
+fn request_line_fault(bytes: &[u8]) -> ProtoError {
+    let line = first_line(bytes);
+    if line.iter().any(|&byte| is_other_space(byte)) {
+        return ProtoError::BadSpacing;
+    }
+    let looks_like_version = |part: &[u8]| part.starts_with(b"HTTP/");
+    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    match &parts[..] {
+        [method, ..] if !token::is_token(method) => ProtoError::BadMethod,
+        [_] | [_, b""] => ProtoError::MissingTarget,
+        [_, version] | [_, b"", version] if looks_like_version(version) => ProtoError::MissingTarget,
+        [_, _] => ProtoError::BadVersion,
+        parts if parts.len() > 3 || parts.contains(&&b""[..]) => ProtoError::BadSpacing,
+        [.., version] if !is_version(version) => ProtoError::BadVersion,
+        // Nothing else is left.
+        _ => ProtoError::BadTarget,
+    }
+}
+
+fn is_version(part: &[u8]) -> bool {
+    matches!(part, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 
 /// Lets `httparse` split a head, and interprets what it found. The outer error is `httparse`'s.
@@ -159,12 +198,8 @@ fn split(
 #[cold]
 fn with_known_version(bytes: &[u8]) -> Result<Vec<u8>, ProtoError> {
     let line_end = memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
-    let [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] = bytes[..line_end] else {
-        return Err(ProtoError::BadRequestLine);
-    };
-    if !major.is_ascii_digit() || !minor.is_ascii_digit() {
-        return Err(ProtoError::BadRequestLine);
-    }
+    let version = bytes[..line_end].rsplit(|&byte| byte == b' ').next().filter(|version| is_version(version));
+    let Some(&[.., major, _, _]) = version else { return Err(request_line_fault(bytes)) };
     if major != b'1' {
         return Err(ProtoError::UnsupportedVersion);
     }

@@ -192,7 +192,7 @@ mod tests {
         ] {
             assert_eq!(check(&format!("{GET}\n{expected}")), Ok(()));
         }
-        let each = "input: {1}\\r\\n\\r\\n\neach:\n> x || 400 BadRequestLine\n> GET / HTTP/2.0 || 505 UnsupportedVersion";
+        let each = "input: {1}\\r\\n\\r\\n\neach:\n> x || 400 MissingTarget\n> GET / HTTP/2.0 || 505 UnsupportedVersion";
         assert_eq!(check(&format!("{each}\nrefused: {{2}}")), Ok(()));
     }
 
@@ -224,7 +224,7 @@ mod tests {
         ] {
             assert!(check(&format!("{GET}\n{unexpected}")).is_err(), "{unexpected:?} was not noticed");
         }
-        for (input, refused) in [(r"x\r\n\r\n", "413 BadRequestLine"), (r"x\r\n\r\n", "400 BadHost")] {
+        for (input, refused) in [(r"x\r\n\r\n", "413 MissingTarget"), (r"x\r\n\r\n", "400 BadHost")] {
             assert!(check(&format!("input: {input}\nrefused: {refused}")).is_err(), "{refused}");
         }
     }

@@ -100,8 +100,9 @@ impl Request {
     }
 
     /// The head as it was received, as a request of its own: without the body.
-    pub(crate) fn copy_head(&self) -> Self {
-        let mut copy = Self::empty();
+    pub(crate) fn copy_head_to(&self, copy: &mut Self) {
+        copy.clear();
+        copy.input.clear();
         let unread = self.input.unread();
         let end = self.found.body.start.min(unread.len());
         copy.input.receive(&unread[..end]);
@@ -110,7 +111,6 @@ impl Request {
         copy.found.stamp = self.found.stamp;
         copy.found.body = end..end;
         copy.adopt();
-        copy
     }
 
     /// Begins anew with what was found.
@@ -196,9 +196,9 @@ mod tests {
             ("GET ?x", BadTarget),
             ("GET **", BadTarget),
             ("GET *x", BadTarget),
-            ("GET /a\u{1}b", BadRequestLine),
-            ("GET /a\u{7f}b", BadRequestLine),
-            ("GET /a\tb", BadRequestLine),
+            ("GET /a\u{1}b", BadTarget),
+            ("GET /a\u{7f}b", BadTarget),
+            ("GET /a\tb", BadSpacing),
             ("GET ://h/x", BadTarget),
             ("GET 1http://h/x", BadTarget),
             ("GET ht_tp://h/x", BadTarget),
