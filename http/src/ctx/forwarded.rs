@@ -6,6 +6,7 @@
 use crate::util::authority;
 use crate::util::network::Network;
 use crate::values::headers::Fields;
+use std::iter;
 use std::net::{IpAddr, SocketAddr};
 
 /// Whom the server believes, and by which fields.
@@ -53,8 +54,7 @@ impl TrustedProxies {
     /// RFC 7239.
     fn read_forwarded<'a>(&self, fields: Fields<'a>) -> Forwarded<'a> {
         let mut found = Forwarded::default();
-        let lines: Vec<_> = fields.get_all("forwarded").collect();
-        let elements = lines.iter().rev().flat_map(|&line| from_right(line, b','));
+        let elements = fields.get_all("forwarded").rev().flat_map(|line| from_right(line, b','));
         for element in elements.filter(|element| !element.is_empty()) {
             let Some(element) = Element::parse(element) else { break };
             found.scheme = element.scheme.or(found.scheme);
@@ -142,19 +142,23 @@ fn list<'a>(fields: Fields<'a>, name: &'static str) -> impl Iterator<Item = &'a 
 
 /// The parts between separators that do not stand in quotes, from the right, so that a quote which a client has opened
 /// does not take in what its proxy has written behind it.
-fn from_right(text: &[u8], separator: u8) -> Vec<&[u8]> {
-    let (mut parts, mut end, mut is_quoted) = (Vec::new(), text.len(), false);
-    for (index, &byte) in text.iter().enumerate().rev() {
-        if byte == b'"' {
-            let escapes = text[..index].iter().rev().take_while(|&&byte| byte == b'\\').count();
-            is_quoted ^= escapes % 2 == 0;
-        } else if byte == separator && !is_quoted {
-            parts.push(text[index + 1..end].trim_ascii());
-            end = index;
+fn from_right(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let text = rest?;
+        let mut is_quoted = false;
+        for (index, &byte) in text.iter().enumerate().rev() {
+            if byte == b'"' {
+                let escapes = text[..index].iter().rev().take_while(|&&byte| byte == b'\\').count();
+                is_quoted ^= escapes % 2 == 0;
+            } else if byte == separator && !is_quoted {
+                rest = Some(&text[..index]);
+                return Some(text[index + 1..].trim_ascii());
+            }
         }
-    }
-    parts.push(text[..end].trim_ascii());
-    parts
+        rest = None;
+        Some(text.trim_ascii())
+    })
 }
 
 /// A value without its quotes. `None`: they do not match, or something in them is escaped, which no address or host

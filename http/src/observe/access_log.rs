@@ -1,11 +1,11 @@
 //! A line for each request that is over, in the forms that tools read.
 
 use super::completed::CompletedRequest;
-use super::escape::{append_json, append_quoted};
+use super::escape::{append_json, append_json_of, append_quoted};
 use crate::util::date;
 use crate::values::version::Version;
 use parking_lot::Mutex;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -96,15 +96,14 @@ impl AccessLog {
         match &self.sink {
             Sink::Log => {
                 if log::log_enabled!(target: "anthill_http::access", log::Level::Info) {
-                    let mut line = String::new();
-                    self.form.append(&mut line, completed);
-                    log::info!(target: "anthill_http::access", "{line}");
+                    log::info!(target: "anthill_http::access", "{}", AccessLogLine(self.form, completed));
                 }
             }
             Sink::Writer(out) => {
                 let Out { writer, line, has_failed } = &mut *out.lock();
                 line.clear();
-                self.form.append(line, completed);
+                // Writing to a string cannot fail.
+                let _ = self.form.append(line, completed);
                 line.push('\n');
                 let written = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
                 note(written, has_failed);
@@ -132,81 +131,89 @@ impl fmt::Debug for AccessLog {
 }
 
 impl AccessLogForm {
-    fn append(self, line: &mut String, completed: &CompletedRequest) {
-        // Writing to a string cannot fail.
-        let _ = match self {
+    fn append(self, line: &mut impl fmt::Write, completed: &CompletedRequest) -> fmt::Result {
+        match self {
             Self::Common => append_common(line, completed),
             Self::Combined => append_combined(line, completed),
             Self::Json => append_json_object(line, completed),
-        };
+        }
     }
 }
 
-fn append_common(line: &mut String, completed: &CompletedRequest) -> fmt::Result {
+/// The line of a request, without its end.
+struct AccessLogLine<'a>(AccessLogForm, &'a CompletedRequest);
+
+impl fmt::Display for AccessLogLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(form, completed) = *self;
+        form.append(f, completed)
+    }
+}
+
+fn append_common(line: &mut impl fmt::Write, completed: &CompletedRequest) -> fmt::Result {
     match completed.remote_addr() {
         Some(address) => write!(line, "{}", address.ip().to_canonical())?,
-        None => line.push('-'),
+        None => line.write_char('-')?,
     }
-    line.push_str(" - - [");
+    line.write_str(" - - [")?;
     append_clf_time(line, completed.time())?;
-    line.push_str("] \"");
+    line.write_str("] \"")?;
     let request = completed.request();
     if request.method().is_empty() {
-        line.push('-');
+        line.write_char('-')?;
     } else {
-        append_quoted(line, request.method().as_bytes());
-        line.push(' ');
-        append_quoted(line, request.request_uri());
+        append_quoted(line, request.method().as_bytes())?;
+        line.write_char(' ')?;
+        append_quoted(line, request.request_uri())?;
         write!(line, " {}", version(request.version()))?;
     }
     write!(line, "\" {} ", completed.status())?;
     match completed.body_bytes_sent() {
-        0 => line.push('-'),
-        count => write!(line, "{count}")?,
+        0 => line.write_char('-'),
+        count => write!(line, "{count}"),
     }
-    Ok(())
 }
 
-fn append_combined(line: &mut String, completed: &CompletedRequest) -> fmt::Result {
+fn append_combined(line: &mut impl fmt::Write, completed: &CompletedRequest) -> fmt::Result {
     append_common(line, completed)?;
     for name in ["Referer", "User-Agent"] {
-        line.push_str(" \"");
-        append_quoted(line, completed.request().header(name).unwrap_or(b"-"));
-        line.push('"');
+        line.write_str(" \"")?;
+        append_quoted(line, completed.request().header(name).unwrap_or(b"-"))?;
+        line.write_char('"')?;
     }
     Ok(())
 }
 
-fn append_json_object(line: &mut String, completed: &CompletedRequest) -> fmt::Result {
+fn append_json_object(line: &mut impl fmt::Write, completed: &CompletedRequest) -> fmt::Result {
     let request = completed.request();
-    line.push_str("{\"time\":\"");
+    line.write_str("{\"time\":\"")?;
     append_rfc3339(line, completed.time())?;
-    line.push('"');
+    line.write_char('"')?;
     match completed.remote_addr() {
         Some(address) => {
             let ip = address.ip().to_canonical();
             write!(line, ",\"remote_addr\":\"{ip}\",\"remote_port\":{}", address.port())?;
         }
-        None => line.push_str(",\"remote_addr\":null,\"remote_port\":null"),
+        None => line.write_str(",\"remote_addr\":null,\"remote_port\":null")?,
     }
-    let outcome = completed.outcome().to_string();
     let texts = [
         ("method", Some(request.method().as_bytes())),
         ("target", Some(request.request_uri())),
         ("version", Some(version(request.version()).as_bytes())),
         ("host", Some(request.host())),
         ("route", completed.route().map(str::as_bytes)),
-        ("outcome", Some(outcome.as_bytes())),
         ("referer", request.header("Referer")),
         ("user_agent", request.header("User-Agent")),
     ];
     for (name, value) in texts {
         write!(line, ",\"{name}\":")?;
         match value {
-            Some(value) => append_json(line, value),
-            None => line.push_str("null"),
+            Some(value) => append_json(line, value)?,
+            None => line.write_str("null")?,
         }
     }
+    line.write_str(",\"outcome\":")?;
+    append_json_of(line, completed.outcome())?;
     let numbers = [
         ("status", u128::from(completed.status())),
         ("bytes_received", u128::from(completed.bytes_received())),
@@ -220,8 +227,7 @@ fn append_json_object(line: &mut String, completed: &CompletedRequest) -> fmt::R
     for (name, value) in numbers {
         write!(line, ",\"{name}\":{value}")?;
     }
-    line.push('}');
-    Ok(())
+    line.write_char('}')
 }
 
 fn version(version: Version) -> &'static str {
@@ -232,7 +238,7 @@ fn version(version: Version) -> &'static str {
 }
 
 /// `29/Nov/2026:20:18:30 +0000`.
-fn append_clf_time(line: &mut String, time: SystemTime) -> fmt::Result {
+fn append_clf_time(line: &mut impl fmt::Write, time: SystemTime) -> fmt::Result {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (civil, _) = date::civil(time);
@@ -242,7 +248,7 @@ fn append_clf_time(line: &mut String, time: SystemTime) -> fmt::Result {
 }
 
 /// `2026-11-29T20:18:30.123Z`.
-fn append_rfc3339(line: &mut String, time: SystemTime) -> fmt::Result {
+fn append_rfc3339(line: &mut impl fmt::Write, time: SystemTime) -> fmt::Result {
     let (civil, millis) = date::civil(time);
     let (year, month, day) = (civil.year, civil.month, civil.day);
     let (hour, minute, second) = (civil.hour, civil.minute, civil.second);

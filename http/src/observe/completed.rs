@@ -22,6 +22,9 @@ pub struct CompletedRequest {
     pub(crate) times: ExchangeTimes,
 }
 
+/// Heads beyond so many bytes are rare.
+const KEPT_HEAD_MAX: usize = 16 * 1024;
+
 /// How many bytes went to and fro.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ExchangedBytes {
@@ -77,6 +80,26 @@ impl fmt::Display for RequestOutcome {
 }
 
 impl CompletedRequest {
+    /// That of nothing, to be filled in.
+    pub(crate) fn blank() -> Self {
+        Self {
+            request: Request::empty(),
+            conn: ConnInfo::default(),
+            remote_addr: None,
+            time: SystemTime::UNIX_EPOCH,
+            route: None,
+            status: 0,
+            outcome: RequestOutcome::Sent,
+            bytes: ExchangedBytes::default(),
+            times: ExchangeTimes::default(),
+        }
+    }
+
+    /// Whether its memory is worth keeping.
+    pub(crate) fn is_small(&self) -> bool {
+        self.request.input().capacity() <= KEPT_HEAD_MAX
+    }
+
     /// The request's head as it was received, whatever handlers have changed since. For one that was refused, as far as
     /// it could be read; the method may be empty.
     pub fn request(&self) -> &Request {

@@ -3,6 +3,7 @@
 
 use crate::ctx::{ConnFacts, RequestCtx};
 use crate::message::request::Request;
+use crate::observe::notice::NoticeRoom;
 use crate::proto::DefaultFields;
 use crate::serve::in_flight::Attendant;
 use crate::serve::moment::{Clock, Moment};
@@ -16,6 +17,7 @@ use std::num::NonZeroU64;
 const KEPT_GROWTH: usize = 4;
 
 /// A place to serve connections at, one after the other.
+// Wide because it is all the memory that a thread keeps from one connection to the next.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) ctx: RequestCtx,
@@ -30,6 +32,8 @@ pub(crate) struct Workspace {
     pub(crate) tally: RequestTally,
     /// What is handled here.
     pub(crate) attendant: Attendant,
+    /// For what is told of it.
+    pub(crate) room: NoticeRoom,
     /// Since when the request is here that is answered, by the clock that only goes forward: as the moment has it in
     /// milliseconds, and in nanoseconds, if those are to be known.
     began: (u64, Option<NonZeroU64>),
@@ -97,6 +101,7 @@ impl Workspace {
             default_fields: settings.default_fields(),
             tally: service.tallies.begin(),
             attendant: service.places.begin(),
+            room: NoticeRoom::default(),
             began: (0, None),
             waits_since: None,
             buffer_size: settings.read_buffer_size,

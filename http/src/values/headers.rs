@@ -61,7 +61,10 @@ impl<'a> Fields<'a> {
     }
 
     /// The values of all fields called `name`, in order.
-    pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+    pub fn get_all<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         let bytes = self.bytes;
         self.fields
             .iter()
@@ -230,7 +233,10 @@ impl Headers {
     }
 
     /// The values of all fields called `name`, in order.
-    pub fn get_all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
+    pub fn get_all<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         self.fields().get_all(name)
     }
 

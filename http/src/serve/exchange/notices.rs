@@ -13,7 +13,7 @@ use crate::config::hooks::Observers;
 use crate::ctx::{ConnInfo, RequestCtx};
 use crate::observe::ConnState;
 use crate::observe::completed::{CompletedRequest, ExchangeTimes, ExchangedBytes, RequestOutcome};
-use crate::observe::notice::Notice;
+use crate::observe::notice::{Notice, NoticeRoom};
 use crate::proto::{Progress, ProtoError, RequestStage};
 use crate::serve::error::Error;
 use crate::serve::runner::{Runner, UserCode};
@@ -83,31 +83,37 @@ impl Notices {
         ctx: &RequestCtx,
         outcome: RequestOutcome,
         bytes: ExchangedBytes,
+        room: &mut NoticeRoom,
     ) -> (Box<CompletedRequest>, Instant) {
         let Current { arrived, began, ended, .. } = std::mem::take(&mut self.current);
         let ended = ended.unwrap_or_else(Instant::now);
         let began = began.unwrap_or(ended);
-        let times = ExchangeTimes {
+        let mut record = room.take_record();
+        ctx.request.copy_head_to(&mut record.request);
+        record.conn.clone_from(ctx.conn());
+        record.remote_addr = ctx.known_remote_addr();
+        record.time = ctx.time();
+        record.route = ctx.route();
+        record.status = ctx.response.status_code();
+        (record.outcome, record.bytes) = (outcome, bytes);
+        record.times = ExchangeTimes {
             waited: arrived.map_or_else(Default::default, |arrived| began.saturating_duration_since(arrived)),
             handled: ended.saturating_duration_since(began),
             sent: Default::default(),
         };
-        let record = CompletedRequest {
-            request: ctx.request.copy_head(),
-            conn: ctx.conn().clone(),
-            remote_addr: ctx.known_remote_addr(),
-            time: ctx.time(),
-            route: ctx.route(),
-            status: ctx.response.status_code(),
-            outcome,
-            bytes,
-            times,
-        };
-        (Box::new(record), ended)
+        (record, ended)
     }
 
     /// It is to be told when what is in `output` now was sent.
-    fn push(&mut self, (record, ended): (Box<CompletedRequest>, Instant), output: &Output) {
+    fn push(
+        &mut self,
+        (record, ended): (Box<CompletedRequest>, Instant),
+        output: &Output,
+        room: &mut NoticeRoom,
+    ) {
+        if self.list.capacity() == 0 {
+            self.list = room.take_list();
+        }
         self.list.push(Notice::Completed { record, ended, output_ends: output.position() });
     }
 }
@@ -217,14 +223,14 @@ impl Exchange {
 
     /// It was answered, or its response was begun.
     #[inline]
-    pub(super) fn note_answered(&mut self, work: &Workspace, service: &Service) {
+    pub(super) fn note_answered(&mut self, work: &mut Workspace, service: &Service) {
         if self.notices().is_some() {
             self.note_over(work, service, RequestOutcome::Sent);
         }
     }
 
     /// Its response breaks off.
-    pub(super) fn note_broken(&mut self, work: &Workspace, service: &Service, error: &Error) {
+    pub(super) fn note_broken(&mut self, work: &mut Workspace, service: &Service, error: &Error) {
         let outcome = if error.is_body() { RequestOutcome::Broken } else { RequestOutcome::ClientGone };
         // That of one whose context is gone is made when the connection ends.
         if self.notices().is_some_and(|notices| !notices.current.is_kept) {
@@ -233,7 +239,7 @@ impl Exchange {
     }
 
     #[cold]
-    fn note_over(&mut self, work: &Workspace, service: &Service, outcome: RequestOutcome) {
+    fn note_over(&mut self, work: &mut Workspace, service: &Service, outcome: RequestOutcome) {
         let is_streamed = self.outgoing.is_some();
         let Some(notices) = self.notices_mut() else { return };
         if service.settings.hooks.observers.completed.is_empty() {
@@ -251,11 +257,11 @@ impl Exchange {
             sent: work.output.position().saturating_sub(output_begins),
             head: head_bytes,
         };
-        let record = notices.record(&work.ctx, outcome, bytes);
+        let record = notices.record(&work.ctx, outcome, bytes, &mut work.room);
         if is_streamed {
             notices.under_way = Some(record);
         } else {
-            notices.push(record, &work.output);
+            notices.push(record, &work.output, &mut work.room);
         }
     }
 
@@ -268,10 +274,10 @@ impl Exchange {
     }
 
     /// The streamed response is complete, but for what is in the output.
-    pub(super) fn note_streamed(&mut self, output: &Output) {
+    pub(super) fn note_streamed(&mut self, work: &mut Workspace) {
         if let Some(notices) = self.notices_mut() {
             if let Some(record) = notices.under_way.take() {
-                notices.push(record, output);
+                notices.push(record, &work.output, &mut work.room);
             }
         }
     }
@@ -298,8 +304,8 @@ impl Exchange {
         }
         let received = work.ctx.request.input().unread().len() as u64;
         let bytes = ExchangedBytes { received, sent, head };
-        let record = notices.record(&work.ctx, RequestOutcome::Refused(error), bytes);
-        notices.push(record, &work.output);
+        let record = notices.record(&work.ctx, RequestOutcome::Refused(error), bytes, &mut work.room);
+        notices.push(record, &work.output, &mut work.room);
     }
 
     /// The request under way is not answered: its client has gone before that, or its context has.
@@ -324,8 +330,9 @@ impl Exchange {
         ctx.response.set_status_code(status);
         let received =
             if is_found { ctx.request.received_bytes() } else { ctx.request.input().unread().len() as u64 };
-        let record = notices.record(ctx, outcome, ExchangedBytes { received, ..ExchangedBytes::default() });
-        notices.push(record, &work.output);
+        let bytes = ExchangedBytes { received, ..ExchangedBytes::default() };
+        let record = notices.record(ctx, outcome, bytes, &mut work.room);
+        notices.push(record, &work.output, &mut work.room);
     }
 
     /// Whether somebody is told what becomes of requests.
@@ -373,9 +380,10 @@ impl Exchange {
     pub(crate) fn tell(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
         let Some(notices) = self.notices_mut() else { return };
         notices.are_handed_over = false;
-        let list = std::mem::take(&mut notices.list);
+        let mut list = std::mem::take(&mut notices.list);
         let observers = &service.settings.hooks.observers;
-        by.run_user_code(UserCode::Hook, || user_code::tell(observers, work.ctx.conn(), list));
+        by.run_user_code(UserCode::Hook, || user_code::tell(observers, work.ctx.conn(), &mut list));
+        work.room.give_back(list);
         work.time_has_passed();
     }
 
@@ -404,7 +412,7 @@ impl Exchange {
         }
         if let Some((mut record, ended)) = notices.under_way.take() {
             cut(&mut record);
-            notices.push((record, ended), &work.output);
+            notices.push((record, ended), &work.output, &mut work.room);
         }
         if notices.current.arrived.is_some() && !service.settings.hooks.observers.completed.is_empty() {
             self.note_unanswered(work, service);
@@ -449,7 +457,6 @@ pub(crate) struct News {
 
 impl Drop for News {
     fn drop(&mut self) {
-        let list = std::mem::take(&mut self.list);
-        user_code::tell(&self.service.settings.hooks.observers, &self.info, list);
+        user_code::tell(&self.service.settings.hooks.observers, &self.info, &mut self.list);
     }
 }
