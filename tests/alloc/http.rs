@@ -14,7 +14,7 @@ use anthill_http::cookie::RequestCookies;
 use anthill_http::form::{self, Form};
 use anthill_http::header::{AcceptEncoding, ByteRanges, Validators};
 use anthill_http::multipart::{Boundary, Limits, Multipart};
-use anthill_http::{Request, RequestConfig, RequestCtx, Server, ServerBuilder, Uri};
+use anthill_http::{AccessLog, Request, RequestConfig, RequestCtx, Server, ServerBuilder, Uri};
 use anthill_tests::client::Client;
 use anthill_tests::server::Running;
 use anthill_tests::within;
@@ -89,7 +89,7 @@ fn no_allocation_per_keep_alive_request_with_a_cookie() {
 }
 
 /// What an operator of a server behind a proxy sets: a hook on the head, trusted proxies, limits, and those that answer what is
-/// refused and what panics. None of it takes memory for a request. (Who is told of completed requests gets copies of them.)
+/// refused and what panics. None of it takes memory for a request.
 #[test]
 fn no_allocation_per_request_with_what_operators_use() {
     static METER: Meter = AtomicUsize::new(0);
@@ -118,6 +118,35 @@ fn no_allocation_per_request_with_what_operators_use() {
         ctx.response.set_header("ETag", "\"v2\"");
         ctx.set_body("<p>a page");
     });
+}
+
+/// Who the client is, by the standard's field for it.
+#[test]
+fn no_allocation_per_request_with_forwarded() {
+    static METER: Meter = AtomicUsize::new(0);
+    let request = "GET / HTTP/1.1\r\nHost: internal\r\nForwarded: for=6.6.6.6;host=\"evil\"\r\n\
+                   Forwarded: for=\"[2001:db9::7]:4711\";proto=https;host=shop.example, for=127.0.0.1;by=\"a,b;c\"\r\n\r\n";
+    let options = Server::builder().trusted_proxies(["127.0.0.0/8"]).trusts_forwarded(true);
+    assert_no_allocations_with(options, &METER, request, 1, |ctx| {
+        assert_eq!(ctx.remote_addr().to_string(), "[2001:db9::7]:4711");
+        assert_eq!((ctx.scheme(), ctx.host()), ("https", &b"shop.example"[..]));
+        ctx.set_body("<p>a page");
+    });
+}
+
+/// Whoever is told of requests is lent a record that is used again, and so is what a log's line is made in.
+#[test]
+fn no_allocation_per_line_of_an_access_log() {
+    static METER: Meter = AtomicUsize::new(0);
+    let request = "GET /users/42?q=%22ants%22 HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: test \"1.0\"\r\n\
+                   Accept: text/html, */*;q=0.1\r\nReferer: http://shop.example/\r\n\r\n";
+    for form in [AccessLog::common, AccessLog::combined, AccessLog::json] {
+        let options = Server::builder().access_log(form(io::sink()));
+        assert_no_allocations_with(options, &METER, request, 1, |ctx| {
+            ctx.set_route("/users/{id}");
+            ctx.set_body("<p>a page");
+        });
+    }
 }
 
 /// As many fields as a browser behind two proxies sends, and then some.
@@ -316,7 +345,7 @@ fn par_17_what_never_ends_is_given_up() {
 #[test]
 fn par_17_a_response_that_promises_too_much_costs_nothing() {
     let server = Server::builder()
-        .build(|ctx| ctx.response.set_body_reader_sized(io::empty(), 1_000_000_000_000_000))
+        .build(|ctx| ctx.response.set_body_reader_sized(&b"x"[..], 1_000_000_000_000_000))
         .expect("a server");
     let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let peer = Repeating { left: request.len(), ..Repeating::new(request, "") };

@@ -128,6 +128,7 @@ fn answer(ctx: &mut RequestCtx) {
         "/short" => ctx.response.set_body_reader_sized(io::Cursor::new(b"x"), 2),
         "/failing" => ctx.response.set_body_writer(|out| {
             out.write_all(b"x")?;
+            out.flush()?;
             Err(io::Error::other("as planned"))
         }),
         _ => ctx.not_found(),

@@ -1,6 +1,7 @@
 //! Panics of handlers: what stands around a handler runs all the same, the answer can be the application's own, and one
 //! line of the log says it all.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anthill_http::{Handler, RequestCtx, Server, ServerBuilder};
@@ -119,7 +120,7 @@ fn one_line_says_what_panicked_where_for_which_request_and_on_which_worker() {
     assert!(!line.text.contains('\n'));
 }
 
-/// The body's function panics behind the head; so does a hook before the handler.
+/// The body's function panics behind the head, sent or not; so does a hook before the handler.
 #[test]
 fn panics_elsewhere_are_told_with_their_message() {
     logs::collect();
@@ -129,13 +130,26 @@ fn panics_elsewhere_are_told_with_their_message() {
         }
         anthill_http::RequestConfig::new()
     });
-    let running = Running::with(options, |ctx| ctx.response.set_body_writer(|_| planned_panic()));
+    let running = Running::with(options, |ctx| {
+        let is_begun = ctx.path() == "/begun-by-panics";
+        ctx.response.set_body_writer(move |out| {
+            if is_begun {
+                out.flush()?;
+            }
+            planned_panic()
+        });
+    });
     assert_eq!(running.client().get("/hook-of-panics").status, 500);
+    assert_eq!(running.client().get("/writer-of-panics").status, 500);
     let mut client = running.client();
-    client.send("GET /writer-of-panics HTTP/1.1\r\nHost: h\r\n\r\n");
+    client.send("GET /begun-by-panics HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(client.is_ended_within(Duration::from_secs(10)));
-    for path in ["/hook-of-panics", "/writer-of-panics"] {
-        let lines = logs::with("anthill_http::serve::user_code", path);
+    for (path, target) in [
+        ("/hook-of-panics", "anthill_http::serve::user_code"),
+        ("/writer-of-panics", "anthill_http::handler"),
+        ("/begun-by-panics", "anthill_http::serve::user_code"),
+    ] {
+        let lines = logs::with(target, path);
         assert!(lines.len() == 1 && lines[0].text.contains(": planned"), "{lines:?}");
     }
 }

@@ -17,6 +17,7 @@ mod http_corpus;
 mod http_ctx;
 mod http_dates;
 mod http_differential;
+mod http_early_failures;
 mod http_endings;
 mod http_events;
 mod http_events_many;
@@ -40,6 +41,7 @@ mod http_limits;
 #[cfg(target_os = "linux")]
 mod http_listen;
 mod http_listeners;
+mod http_load_clients;
 mod http_messages;
 mod http_observed;
 mod http_options;

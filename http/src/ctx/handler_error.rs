@@ -172,12 +172,17 @@ impl StatusError for CodingError {
 impl RequestCtx {
     /// Starts the response over as what `error` says, and logs what the client is not told.
     pub(super) fn answer_error(&mut self, error: &dyn StatusError) {
+        self.answer_error_of("handler", error);
+    }
+
+    /// The same for other parts of what answers the request, by their name in the log.
+    pub(crate) fn answer_error_of(&mut self, what: &str, error: &dyn StatusError) {
         // What it was to be told before is told no more.
         drop(self.user_values.take_hijack());
         let code = error.status();
         if code >= 500 {
             let (method, path) = (self.request.method(), self.request.path());
-            log::error!(target: "anthill_http::handler", "the handler of {method} {path:?} failed; answered {code}: {error}");
+            log::error!(target: "anthill_http::handler", "the {what} of {method} {path:?} failed; answered {code}: {error}");
         }
         let message = error.message().unwrap_or_else(|| status::reason(code).into());
         self.error(message.as_bytes(), code);

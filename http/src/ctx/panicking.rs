@@ -58,8 +58,13 @@ impl RequestCtx {
     }
 
     /// Starts the response over as that to a handler that has panicked, and logs what the client is not told.
-    #[cold]
     pub(crate) fn answer_panic(&mut self, panicked: Panicked) {
+        self.answer_panic_of("handler", panicked);
+    }
+
+    /// The same for other parts of what answers the request, by their name in the log.
+    #[cold]
+    pub(crate) fn answer_panic_of(&mut self, what: &str, panicked: Panicked) {
         self.has_panicked = true;
         // What it was to be told before is told no more.
         drop(self.user_values.take_hijack());
@@ -67,7 +72,7 @@ impl RequestCtx {
             (self.id(), self.request.method(), self.request.path(), self.remote_addr());
         log::error!(
             target: "anthill_http::handler",
-            "the handler of {method} {path:?} {panicked} (request #{id:016x} from {peer})"
+            "the {what} of {method} {path:?} {panicked} (request #{id:016x} from {peer})"
         );
         self.error("Internal Server Error", 500);
         let handler = self.options.as_deref().and_then(|options| options.panic_handler.clone());

@@ -248,6 +248,11 @@ impl ServerSession {
         Reply { close, ending: framing.ending }
     }
 
+    /// Whether a response with this status to the request that [`ServerSession::advance`] found has a body.
+    pub(crate) fn sends_body(&self, status: u16) -> bool {
+        response_out(self.served.method(), self.served.version, status, Some(1)).ending.is_some()
+    }
+
     /// Why nothing can follow the request as it stands, whatever the response is. `may_be_read`: what is outstanding of
     /// it may be read while the response is sent.
     fn close_behind(&self, found: &Received, may_be_read: bool) -> Option<CloseReason> {

@@ -16,6 +16,7 @@
 //! meanwhile. What the clocks said is not used beyond it. What is counted is counted here, so that all drivers count
 //! alike. Once a response has announced that the connection ends, nothing more is served.
 
+mod bodies;
 mod notices;
 mod refused;
 mod taken_over;
@@ -25,14 +26,14 @@ pub(crate) use notices::News;
 use crate::config::request_config::RequestConfig;
 use crate::config::settings::Settings;
 use crate::ctx::{RequestCtx, UserValues};
-use crate::message::response::{Live, Outgoing, Stream};
+use crate::message::response::{Live, Outgoing};
 use crate::proto::{Limits, Progress, ProtoError, Reply, RequestStage, ServerSession};
 use crate::serve::error::Error;
 use crate::serve::exchange::notices::{CLIENT_GONE, Notices};
 use crate::serve::patience::Patience;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
-use crate::serve::user_code;
+use crate::serve::user_code::{self, Written};
 use crate::serve::workspace::Workspace;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
@@ -413,42 +414,25 @@ impl Exchange {
         } else {
             self.call_handler(work, service, by)?;
         }
-        if work.ctx.response.has_writer() && !by.may_wait_for_client() {
-            self.turn_writer_away(work, service, by);
-        }
-        if work.ctx.may_leave_http() && !self.settle_hijack(work, service, by) {
-            return Ok(true);
-        }
-        let reply = self.respond(work, service);
-        if work.ctx.is_hijacked() {
-            Self::check_hijack(reply, work, by);
-        }
-        let Workspace { ctx, output, moment, clock, .. } = work;
-        if reply.ending.is_none() && ctx.response.is_body_stream() {
-            // Nothing of it is sent; what is dropped is the user's.
-            by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
-            moment.refresh(*clock);
-        }
-        match ctx.response.take_stream(reply.ending) {
-            None => {}
-            Some(Stream::Pieces(outgoing)) => {
-                let mut outgoing = Box::new(outgoing);
-                self.sends_first =
-                    ctx.response.flushes_head() || outgoing.is_file() || outgoing.live().is_some();
-                self.outgoing = Some(outgoing);
+        let mut is_first = true;
+        loop {
+            if work.ctx.response.has_writer() && !by.may_wait_for_client() {
+                self.turn_writer_away(work, service, by);
             }
-            Some(stream) => {
-                let mut written = Ok(());
-                by.run_user_code(UserCode::Body, || written = user_code::write_body(ctx, output, stream));
-                moment.refresh(*clock);
-                if let Err(error) = written {
-                    // It was begun.
-                    work.count_answer();
-                    return Err(error);
-                }
+            if work.ctx.may_leave_http() && !self.settle_hijack(work, service, by) {
+                return Ok(true);
+            }
+            let begins = work.output.position();
+            let reply = self.respond(work, service);
+            if work.ctx.is_hijacked() {
+                Self::check_hijack(reply, work, by);
+            }
+            match self.begin_stream(reply, begins, is_first, work, service, by)? {
+                Written::Whole => return Ok(reply.close.is_none() || work.ctx.is_hijacked()),
+                // There is another response.
+                Written::Answered => is_first = false,
             }
         }
-        Ok(reply.close.is_none() || ctx.is_hijacked())
     }
 
     /// Has the handler answer the request.
@@ -477,6 +461,9 @@ impl Exchange {
                 } else {
                     user_code::run_timed(service, within, ctx);
                 }
+                if ctx.response.is_body_stream() && self.session.sends_body(ctx.response.status_code()) {
+                    user_code::begin_body(ctx);
+                }
             }
         });
         self.note_handled();
@@ -491,20 +478,6 @@ impl Exchange {
         self.check_ctx(ctx)?;
         moment.refresh(*clock);
         Ok(())
-    }
-
-    /// Puts a 503 in the place of a response that a function would write: there are as many of these as may be.
-    fn turn_writer_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
-        let Workspace { ctx, moment, clock, .. } = work;
-        let unused = ctx.take_hijack();
-        by.run_user_code(UserCode::Cleanup, || {
-            drop(unused);
-            ctx.response.clear();
-        });
-        moment.refresh(*clock);
-        user_code::turn_away(ctx);
-        self.note_turned_away();
-        service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sees that `ctx` is the one that a handler was given. One that is in the place of another knows nothing of this
@@ -550,12 +523,15 @@ impl Exchange {
                 self.note_piece(*count as u64);
                 work.output.passed(*count);
             }
-            Ok(Piece::None) => self.note_streamed(&work.output),
+            Ok(Piece::None) => self.note_streamed(work),
             Ok(Piece::Blocked | Piece::Waiting) => {}
             Err(error) => {
                 count_slow_reader(service, error);
                 if error.is_body() {
                     self.note_failed_source();
+                }
+                if error.is_body_panic() {
+                    service.counters.panics.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
@@ -714,9 +690,13 @@ impl Exchange {
         }
     }
 
-    /// Whether no byte of the next request has been seen, empty lines aside.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.session.is_idle()
+    /// Whether a peer that was waited for in vain is left without a word: nothing of a request came that could be answered.
+    pub(crate) fn ends_in_silence(&self, service: &Service) -> bool {
+        match self.expects() {
+            Expects::NextRequest(_) => true,
+            Expects::FirstRequest => !service.settings.connections.answers_silence,
+            _ => false,
+        }
     }
 
     /// Whether nobody would miss what the peer has not sent yet: the connection is between two requests, or only the

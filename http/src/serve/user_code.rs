@@ -1,8 +1,8 @@
 //! The functions of the user's that requests are given to, and how they are called.
 //!
 //! The rules: every driver calls them through this file and through nothing else. A panic in one of them never costs
-//! more than its connection. In a handler or a hook it costs one request; in what produces a body, the
-//! connection, because the peer is in the middle of a message.
+//! more than its connection. In a handler or a hook it costs one request, and so it does in what produces a body as long
+//! as nothing of the response was sent; after that the connection, because the peer is in the middle of a message.
 
 use crate::config::hooks::{ErrorHandlerFn, HeadHooks, Observers};
 use crate::config::request_config::RequestConfig;
@@ -14,6 +14,7 @@ use crate::proto::{Limits, ProtoError, ServerSession, refusal_text};
 use crate::serve::error::Error;
 use crate::serve::service::Service;
 use crate::util::panic::{self, Panicked};
+use crate::values::status;
 use crate::wire::output::Output;
 use std::time::Duration;
 
@@ -87,14 +88,14 @@ pub(crate) fn refuse(handler: &ErrorHandlerFn, ctx: &mut RequestCtx, error: Prot
 }
 
 /// Tells observers of the connection `info` what is in the list, in order.
-pub(crate) fn tell(observers: &Observers, info: &ConnInfo, list: Vec<Notice>) {
+pub(crate) fn tell(observers: &Observers, info: &ConnInfo, list: &mut [Notice]) {
     for notice in list {
         match notice {
-            Notice::State(state) => tell_state(observers, info, state),
-            Notice::Completed { record: mut completed, ended, .. } => {
+            Notice::State(state) => tell_state(observers, info, *state),
+            Notice::Completed { record: completed, ended, .. } => {
                 completed.times.sent = ended.elapsed();
                 for told in &observers.completed {
-                    if let Err(panicked) = panic::call(|| told(&completed)) {
+                    if let Err(panicked) = panic::call(|| told(completed)) {
                         log::error!("a function that is told of completed requests {panicked}");
                     }
                 }
@@ -131,31 +132,86 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx) {
     ctx.response.set_body("Too many requests are being served; try again later");
 }
 
-/// Runs the function that writes the body of the response in `ctx`, whose head is in `out`.
-pub(crate) fn write_body(ctx: &mut RequestCtx, out: &mut Output, stream: Stream) -> Result<(), Error> {
-    let Stream::Writer { write, ending, trailers } = stream else { return Ok(()) };
+/// Brings the first piece of a body that is read, if the response in `ctx` has one. What fails so early is answered.
+#[inline]
+pub(crate) fn begin_body(ctx: &mut RequestCtx) {
+    if ctx.response.is_body_stream() && !(begins(ctx) || begins(ctx)) {
+        // So has what answered that.
+        answer_plainly(ctx);
+    }
+}
+
+/// False: it has failed, and the response is another one.
+#[inline(never)]
+fn begins(ctx: &mut RequestCtx) -> bool {
+    match panic::call(|| ctx.response.begin_body()) {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => ctx.answer_error_of("body", &error),
+        Err(panicked) => ctx.answer_panic_of("body", panicked),
+    }
+    false
+}
+
+/// The answer when what answers failures fails itself.
+fn answer_plainly(ctx: &mut RequestCtx) {
+    ctx.error(status::reason(500), 500);
+}
+
+/// What came of a body that a function writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Whole,
+    /// It has failed before anything of its response was sent. That is gone from the output, and another one is in its place.
+    Answered,
+}
+
+/// Runs the function that writes the body of the response in `ctx`, whose head is in `out` from the position `begins` on.
+/// `is_first`: the response is not itself what answers such a failure.
+pub(crate) fn write_body(
+    ctx: &mut RequestCtx,
+    out: &mut Output,
+    stream: Stream,
+    begins: u64,
+    is_first: bool,
+) -> Result<Written, Error> {
+    let Stream::Writer { write, ending, trailers } = stream else { return Ok(Written::Whole) };
     if ctx.response.flushes_head() {
         ctx.lent.is_answering = true;
         ctx.lent.send(out)?;
     }
-    let Some(write) = write.into_inner() else { return Ok(()) };
+    let Some(write) = write.into_inner() else { return Ok(Written::Whole) };
     let stop = ctx.stop_signal();
     let writer = BodyWriter::new(&mut ctx.request, &mut ctx.lent, out, ending, trailers);
     let mut writer = writer.told_by(stop);
     match panic::call(|| write(&mut writer)) {
-        Ok(Ok(())) => Ok(writer.finish()?),
+        Ok(Ok(())) => {
+            writer.finish()?;
+            return Ok(Written::Whole);
+        }
         // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.
         Ok(Err(error)) => {
-            let failure = if writer.has_failed() { Error::from(error) } else { Error::body(error) };
-            let _ = writer.abandon();
-            Err(failure)
+            let is_io = writer.has_failed();
+            if !writer.abandon(begins) {
+                return Err(if is_io { Error::from(error) } else { Error::body(error) });
+            }
+            ctx.answer_error_of("body writer", &error);
         }
         Err(panicked) => {
-            let _ = writer.abandon();
-            log::error!("the body writer of {} {:?} {panicked}", ctx.request.method(), ctx.request.path());
-            Err(Error::body_panicked())
+            if !writer.abandon(begins) {
+                log::error!(
+                    "the body writer of {} {:?} {panicked}",
+                    ctx.request.method(),
+                    ctx.request.path()
+                );
+                return Err(Error::body_panicked());
+            }
+            ctx.answer_panic_of("body writer", panicked);
         }
     }
+    if !is_first {
+        answer_plainly(ctx);
+    }
+    Ok(Written::Answered)
 }
 
 /// Appends the next piece of a body to `out`.

@@ -37,7 +37,7 @@ pub struct ServerStats {
     pub handshakes: HandshakeCounts,
     /// Clients that were given up so far.
     pub given_up: GivenUp,
-    /// Handlers that panicked so far, those included that were not waited for any more.
+    /// Handlers, and makers of responses' bodies, that panicked so far, those included that were not waited for any more.
     pub panics: u64,
     /// Handlers that ran for longer than [`blocked_handler_limit`](crate::ServerBuilder::blocked_handler_limit) so far.
     pub blocked_handlers: u64,
@@ -176,7 +176,7 @@ impl ServerStats {
             ("anthill_http_accepted_connections_total", "Connections taken in.", self.accepted_connections),
             ("anthill_http_received_bytes_total", "Bytes read from clients.", self.bytes_received),
             ("anthill_http_sent_bytes_total", "Bytes prepared for clients.", self.bytes_sent),
-            ("anthill_http_panics_total", "Handlers that panicked.", self.panics),
+            ("anthill_http_panics_total", "Handlers, and makers of bodies, that panicked.", self.panics),
             ("anthill_http_blocked_handlers_total", "Handlers that ran for too long.", self.blocked_handlers),
             (
                 "anthill_http_timed_out_handlers_total",

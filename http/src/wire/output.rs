@@ -106,6 +106,27 @@ impl Output {
         }
     }
 
+    /// Takes back what was appended from that [`position`](Self::position) on. False: some of it was sent, and all stays.
+    pub(crate) fn take_back(&mut self, position: u64) -> bool {
+        let Some(kept) = position.checked_sub(self.passed).and_then(|kept| usize::try_from(kept).ok()) else {
+            return false;
+        };
+        // As far as it was there.
+        let end = self.sent.saturating_add(kept);
+        match end.checked_sub(self.bytes.len()) {
+            Some(in_tail) => self.tail.truncate(in_tail),
+            None => {
+                self.bytes.truncate(end);
+                self.tail.clear();
+            }
+        }
+        self.counted = self.counted.min(position);
+        if self.is_empty() {
+            self.clear();
+        }
+        true
+    }
+
     /// Forgets everything, sent or not. Memory is kept up to 64 KiB per buffer.
     pub(crate) fn clear(&mut self) {
         self.passed += self.len() as u64;
@@ -198,6 +219,42 @@ mod tests {
         out.append(&[0; 100]);
         out.clear();
         assert!(out.bytes.capacity() >= 100);
+    }
+
+    #[test]
+    fn what_was_not_sent_can_be_taken_back() {
+        // Behind small responses, within a big one that was begun, behind a big one.
+        for (before, sent) in
+            [(&b""[..], 0), (b"earlier", 0), (b"earlier", 3), (b"earlier", 7), (&big(b'e'), 9)]
+        {
+            for answer in [&b"head"[..], &big(b'a')] {
+                let mut out = Output::default();
+                out.append_body_vec(&mut before.to_vec());
+                out.advance(sent);
+                let position = out.position();
+                out.append(b"head");
+                out.append_body_vec(&mut answer.to_vec());
+                assert!(out.take_back(position));
+                assert_eq!((out.to_vec(), out.position()), (before[sent..].to_vec(), position));
+                assert_eq!(out.take_uncounted(), before.len() as u64);
+                out.append(b"other");
+                assert_eq!((out.to_vec(), out.take_uncounted()), ([&before[sent..], b"other"].concat(), 5));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_sent_in_part_cannot_be_taken_back() {
+        let mut out = Output::default();
+        out.append(b"earlier");
+        let position = out.position();
+        out.append(b"head");
+        out.advance(8);
+        assert!(!out.take_back(position));
+        assert_eq!(out.to_vec(), b"ead");
+        // Nor when all of it was.
+        out.advance(3);
+        assert!(!out.take_back(position));
     }
 
     #[test]

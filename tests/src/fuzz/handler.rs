@@ -367,20 +367,24 @@ fn answer(
                 }
             });
         }
-        8 => {
-            noted.breaks = true;
-            noted.body = None;
-            ctx.response.set_body_writer(|out| {
+        8 | 9 => {
+            // Nothing was sent, so that is what is answered; unless there is no body to be written.
+            if !matches!(ctx.method(), "HEAD" | "CONNECT") {
+                noted.status = 500;
+                noted.body = Some(b"Internal Server Error".to_vec());
+            }
+            let panics = behaviour.answers % 26 == 9;
+            let sends = amount % 3 == 2;
+            noted.breaks = sends;
+            if sends {
+                (noted.status, noted.body) = (200, None);
+            }
+            ctx.response.set_body_writer(move |out| {
                 out.write_all(b"begun")?;
-                Err(io::Error::other("a choice"))
-            });
-        }
-        9 => {
-            noted.breaks = true;
-            noted.body = None;
-            ctx.response.set_body_writer(|out| {
-                out.write_all(b"begun")?;
-                panic_quietly()
+                if sends {
+                    out.flush()?;
+                }
+                if panics { panic_quietly() } else { Err(io::Error::other("a choice")) }
             });
         }
         10 => {

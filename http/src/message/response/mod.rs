@@ -28,7 +28,8 @@ use crate::values::header;
 use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
 use body::{BodySource, WriteBody};
-use source::{FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
+use outgoing::{PIECE_BYTES, ended_early};
+use source::{BegunSource, FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -229,7 +230,8 @@ impl Response {
     /// A client that speaks HTTP/1.0 cannot tell a body that broke off from one that ended.
     ///
     /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for (`HEAD`,
-    /// 204, 304). An error or a panic in it ends the connection in the middle of the body.
+    /// 204, 304). When its first read fails or panics, nothing has been sent, and the response is that to a handler which has
+    /// failed so. Later an error or a panic ends the connection in the middle of the body.
     ///
     /// ```
     /// let mut response = anthill_http::Response::new();
@@ -242,8 +244,8 @@ impl Response {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, None))));
     }
 
-    /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
-    /// ends the connection; what it has beyond is not asked for.
+    /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before has
+    /// failed (see [`set_body_reader`](Self::set_body_reader)); what it has beyond is not asked for.
     // RSP-04.
     pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, Some(size)))));
@@ -272,7 +274,9 @@ impl Response {
     /// `SetBodyStreamWriter`). It may block. Each flush is one chunk, which reaches the client at once; to a client that
     /// speaks HTTP/1.0 the body lasts until the connection ends.
     ///
-    /// An error from it, or a panic, ends the connection in the middle of the body.
+    /// When it fails or panics and nothing has been sent yet, the response becomes that to a handler which has failed so:
+    /// nothing is sent before the first flush, or before 16 KiB were written. Later an error or a panic ends the connection in
+    /// the middle of the body.
     ///
     /// It holds a thread until it returns. When [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers)
     /// do so the response is a 503 instead. For responses that last there are [`events`](crate::events), which hold
@@ -470,6 +474,27 @@ impl Response {
             BodySource::Pull(source) => source,
         };
         Some(Stream::Pieces(Outgoing::new(source, ending, trailers)))
+    }
+
+    /// Brings the first piece of a body that is read, before the head is written: while that may still be another one. Not of
+    /// one whose head does not wait for it.
+    ///
+    /// # Errors
+    /// Those of the source, which is gone then; `UnexpectedEof` when it is empty and was not to be.
+    pub(crate) fn begin_body(&mut self) -> io::Result<()> {
+        let BodySource::Pull(source) = &mut self.source else { return Ok(()) };
+        let size = source.size();
+        if self.flushes_head || size == Some(0) || source.live().is_some() {
+            return Ok(());
+        }
+        let BodySource::Pull(source) = std::mem::take(&mut self.source) else { return Ok(()) };
+        let most = size.map_or(PIECE_BYTES, |size| size.min(PIECE_BYTES as u64) as usize);
+        let begun = BegunSource::begin(source, most)?;
+        if let Some(size) = size.filter(|_| begun.is_empty()) {
+            return Err(ended_early(size));
+        }
+        self.source = BodySource::Pull(Box::new(begun));
+        Ok(())
     }
 
     /// Whether the body is written by a function, which can go on reading the request.

@@ -28,7 +28,7 @@ pub(crate) struct Outgoing {
 }
 
 /// The most that is taken from a source at once.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// The most that is sent of a file at once, so that others get their turn.
 const FILE_BYTES: usize = 1024 * 1024;

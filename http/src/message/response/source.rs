@@ -134,6 +134,44 @@ impl Pull for FileRange {
     }
 }
 
+/// A source of which the first piece is here already.
+pub(super) struct BegunSource {
+    first: Vec<u8>,
+    /// Of the first piece, nothing was pulled from here yet.
+    is_first: bool,
+    size: Option<u64>,
+    rest: Box<dyn Pull>,
+}
+
+impl BegunSource {
+    /// Pulls the first piece, of `most` bytes at most. What it is of that fails is gone.
+    pub(super) fn begin(mut rest: Box<dyn Pull>, most: usize) -> io::Result<Self> {
+        let (mut first, size) = (Vec::new(), rest.size());
+        rest.pull(&mut first, most)?;
+        Ok(Self { first, is_first: true, size, rest })
+    }
+
+    /// Whether the source was at its end at once.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+}
+
+impl Pull for BegunSource {
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        if !std::mem::take(&mut self.is_first) && self.first.is_empty() {
+            return self.rest.pull(piece, most);
+        }
+        let behind = self.first.split_off(most.min(self.first.len()));
+        *piece = std::mem::replace(&mut self.first, behind);
+        Ok(())
+    }
+}
+
 /// Whatever a reader of the user's gives until it ends.
 pub(crate) struct ReaderSource<R> {
     reader: Contained<R>,
