@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use anthill_http::{RequestConfig, Server, ServerBuilder};
 use anthill_tests::client::{Client, get};
+use anthill_tests::eventually;
+use anthill_tests::notes::Notes;
 use anthill_tests::server::Running;
 
 const LIMIT: Duration = Duration::from_millis(200);
@@ -50,17 +52,55 @@ fn trickle(client: &mut Client, text: &str) {
 
 #[test]
 fn tmo_01_a_first_request_that_never_begins() {
-    let running = Running::with(patient().read_timeout(LIMIT), |_| {});
-    let begun = Instant::now();
-    let mut client = running.client();
-    assert_timed_out(&mut client);
-    assert_took(LIMIT, begun);
+    let limits = [patient().read_timeout(LIMIT), patient().read_timeout(LATE * 2).read_header_timeout(LIMIT)];
     // The shorter of the two counts.
-    let running = Running::with(patient().read_timeout(LATE * 2).read_header_timeout(LIMIT), |_| {});
-    let begun = Instant::now();
-    assert_timed_out(&mut running.client());
-    assert_took(LIMIT, begun);
-    assert_eq!(running.server().stats().rejections.timed_out, 1);
+    for options in limits {
+        for sent in ["", "\r\n"] {
+            let running = Running::with(options.clone(), |_| {});
+            let begun = Instant::now();
+            let mut client = running.client();
+            client.send(sent);
+            client.expect_end();
+            assert_took(LIMIT, begun);
+            assert_eq!(running.server().stats().rejections.timed_out, 0);
+        }
+        let running = Running::with(options.answer_silent_conns(true), |_| {});
+        let begun = Instant::now();
+        assert_timed_out(&mut running.client());
+        assert_took(LIMIT, begun);
+        assert_eq!(running.server().stats().rejections.timed_out, 1);
+    }
+}
+
+/// Nobody is told of a request that never was; whoever began one is answered.
+#[test]
+fn tmo_01_silence_is_no_request_for_anybody() {
+    let notes = Notes::default();
+    let (completed, refused, states) = (notes.clone(), notes.clone(), notes.clone());
+    let options = patient()
+        .read_header_timeout(LIMIT)
+        .on_complete(move |request| completed.add(format!("completed {}", request.status())))
+        .error_handler(move |_, error| refused.add(format!("{error:?}")))
+        .conn_state(move |_, state| states.add(format!("{state:?}")));
+    let running = Running::with(options, |_| {});
+    running.client().expect_end();
+    assert_eq!(notes.take(2), ["New", "Closed"]);
+    let mut begun = running.client();
+    begun.send("G");
+    assert_timed_out(&mut begun);
+    assert_eq!(notes.take(5), ["New", "Active", "Timeout", "completed 408", "Closed"]);
+}
+
+/// A client that connects ahead, as browsers do, and whose request comes when the server has just given it up.
+#[test]
+fn tmo_01_a_connection_made_ahead_is_not_answered_before_it_asks() {
+    let running = Running::with(patient().read_header_timeout(LIMIT), |ctx| ctx.set_body("served"));
+    let mut ahead = running.client();
+    eventually("it is closed", || running.server().stats().open_connections == 0);
+    // Whether this still can be sent the system decides; but no answer to it is there already.
+    let _ = ahead.try_send(get("/"));
+    assert!(!matches!(ahead.try_response(), Ok(reply) if reply.status != 200));
+    assert_eq!(running.client().get("/").text(), "served");
 }
 
 #[test]

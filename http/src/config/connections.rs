@@ -68,6 +68,36 @@ impl ServerBuilder {
         self
     }
 
+    /// Says whether a connection on which nothing was ever sent is answered 408 when its time is up (see
+    /// [`read_header_timeout`](Self::read_header_timeout)); no when not set: it is closed without a word, as one is that is
+    /// silent between two requests. What was begun is answered 408 either way.
+    ///
+    /// RFC 9110 15.5.9 has 408 for a request that did not arrive whole. Where there is none, whoever has opened the connection
+    /// ahead takes it for the answer to what it sends next, or has just sent. fasthttp and Node.js answer; nginx and Go's
+    /// `net/http` do not.
+    ///
+    /// ```
+    /// use std::io::Read;
+    /// use std::time::Duration;
+    ///
+    /// let answers = |answers: bool| -> Result<String, Box<dyn std::error::Error>> {
+    ///     let options = anthill_http::Server::builder().read_header_timeout(Duration::from_millis(20));
+    ///     let running = options.answer_silent_conns(answers).build(|_| {})?.start("127.0.0.1:0")?;
+    ///     let mut answer = String::new();
+    ///     std::net::TcpStream::connect(running.local_addr())?.read_to_string(&mut answer)?;
+    ///     running.shutdown(Duration::from_secs(5))?;
+    ///     Ok(answer)
+    /// };
+    /// assert_eq!(answers(false)?, "");
+    /// assert!(answers(true)?.starts_with("HTTP/1.1 408 "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    // TMO-01.
+    pub fn answer_silent_conns(mut self, answers: bool) -> Self {
+        self.connections.answers_silence = answers;
+        self
+    }
+
     /// How long a [`shutdown`](crate::Server::shutdown) goes on taking in connections and requests, while
     /// [`is_ready`](crate::Server::is_ready) says no already; not at all when not set.
     ///

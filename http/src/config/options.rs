@@ -87,6 +87,7 @@ const UNSET: usize = usize::MAX;
 /// | [`max_requests_per_conn`](Self::max_requests_per_conn) | requests | none | | `Connection: close` in the last response |
 /// | [`keep_alive`](Self::keep_alive) | yes or no | yes | a connection costs more than a request | no: closed after the first response |
 /// | [`close_on_shutdown`](Self::close_on_shutdown) | yes or no | yes | who closes a connection ought to say so | no: closed without a word while shutting down |
+/// | [`answer_silent_conns`](Self::answer_silent_conns) | yes or no | no | a browser that connects ahead takes it for the answer to its first request | yes: 408 when nothing was ever sent |
 /// | [`shutdown_delay`](Self::shutdown_delay) | time | none | who asks for readiness needs time to hear of it | only the readiness is gone |
 /// | [`shutdown_timeout`](Self::shutdown_timeout) | time | 25 s | Kubernetes ends a process by force after 30 s | what a signal does not end in time ends with the process |
 /// | [`reuse_port`](Self::reuse_port) | yes or no | no | one listener sees all shards' load | yes: a listener for each shard, and other processes may share the port |
@@ -179,6 +180,7 @@ impl Default for ServerBuilder {
                 max_requests: None,
                 keep_alive: true,
                 close_on_shutdown: true,
+                answers_silence: false,
                 shutdown_delay: Duration::ZERO,
                 shutdown_timeout: DEFAULT_SHUTDOWN_TIMEOUT,
                 reuse_port: false,

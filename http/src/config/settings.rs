@@ -77,6 +77,8 @@ pub(crate) struct Connections {
     pub(crate) max_requests: Option<u64>,
     pub(crate) keep_alive: bool,
     pub(crate) close_on_shutdown: bool,
+    /// Whether a connection on which nothing ever came is told so when its time is up.
+    pub(crate) answers_silence: bool,
     /// How long connections are taken in after a shutdown was asked for.
     pub(crate) shutdown_delay: Duration,
     /// How long a shutdown may take that a signal has begun.

@@ -121,7 +121,7 @@ fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedO
         // The handler may have blocked, so the clock has moved on.
         let now = engine.clock.millis();
         if matches!(end, TurnEnd::Park) {
-            end = turn::end_overdue(engine, &mut conn, work, &mut helper, now);
+            end = turn::look_again(engine, &mut conn, work, &mut helper, now);
         }
         match end {
             TurnEnd::Park => match balance::park(engine, shard, conn, now) {

@@ -24,7 +24,7 @@ use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
 use crate::proto::ProtoError;
 use crate::serve::error::Error;
-use crate::serve::exchange::{BATCH_BYTES, Expects, LINGER_BYTES, Piece, Step};
+use crate::serve::exchange::{BATCH_BYTES, LINGER_BYTES, Piece, Step};
 use crate::serve::proxied::{NotNamed, refuse};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
@@ -142,8 +142,25 @@ pub(crate) fn serve_overdue<H: Host>(
     }
 }
 
+/// How a turn ends at `now` that would end by parking the connection, of a host that may have been kept from it for long: if
+/// its time is over, there is one more look whether what it waits for has come.
+pub(crate) fn look_again<H: Host>(
+    engine: &Engine,
+    conn: &mut Conn,
+    work: &mut Workspace,
+    host: &mut H,
+    now: Millis,
+) -> TurnEnd<H::HandOver> {
+    let is_due = conn.next_deadline(now, &engine.service) <= now;
+    // For these nobody is given up, and the driver goes on with them.
+    if is_due && !matches!(conn.awaits, Awaits::FirstPart | Awaits::Source) {
+        return serve_overdue(engine, conn, work, host);
+    }
+    TurnEnd::Park
+}
+
 /// How a turn ends at `now` that would end by parking the connection: it is given up instead, if its time is over.
-pub(crate) fn end_overdue<H: Host>(
+fn end_overdue<H: Host>(
     engine: &Engine,
     conn: &mut Conn,
     work: &mut Workspace,
@@ -166,11 +183,10 @@ pub(crate) fn end_overdue<H: Host>(
         handshake::refuse_late(conn, &engine.service);
         return abandon(engine, conn, work, host);
     }
-    let expects = conn.exchange.expects();
     if conn.awaits == Awaits::Output {
         engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
     }
-    if conn.awaits != Awaits::Input || matches!(expects, Expects::NextRequest(_)) {
+    if conn.awaits != Awaits::Input || conn.exchange.ends_in_silence(&engine.service) {
         return abandon(engine, conn, work, host);
     }
     open(conn, work);
@@ -598,7 +614,7 @@ mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
-    use crate::engine::shard::clock::ConnClock;
+    use crate::engine::shard::clock::{ConnClock, first_deadline};
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::shard::{Next, Shard};
     use crate::engine::socket::Socket;
@@ -686,6 +702,15 @@ mod tests {
         options: ServerBuilder,
         check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream),
     ) {
+        with_bytes(options, UPLOAD, check);
+    }
+
+    /// The same when that is what the peer has sent.
+    fn with_bytes(
+        options: ServerBuilder,
+        sent: &[u8],
+        check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream),
+    ) {
         let settings = options.resolve().expect("options that go together");
         let engine = Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut RequestCtx| {}))));
         let engine = engine.expect("threads and pollers");
@@ -694,11 +719,11 @@ mod tests {
         let socket = listener.accept().expect("the peer is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
         let socket = Arc::new(Socket::Tcp(mio::net::TcpStream::from_std(socket)));
-        peer.write_all(UPLOAD).expect("a peer");
+        peer.write_all(sent).expect("a peer");
         // Another shard than the engine's: its driver is the test.
         let (shard, _term) = Shard::new(0).expect("a poller");
         let shard = Arc::new(shard);
-        let clock = ConnClock::new(0, NEVER);
+        let clock = ConnClock::new(0, first_deadline(0, &engine.service.settings.timeouts));
         shard.add(socket, ConnInfo::default(), clock).expect("it is taken in");
         let mut conn = loop {
             match shard.find(0) {
@@ -733,6 +758,39 @@ mod tests {
             peer.read_exact(&mut answer).expect("the answer");
             assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n");
         });
+    }
+
+    /// Whoever is late to look finds what came in time.
+    #[test]
+    fn a_request_that_came_while_nobody_looked_is_served_and_not_given_up() {
+        let options = || ServerBuilder::default().shards(1);
+        // Nothing was there before, or a part of a head, of a body, of a second request.
+        for (first, rest) in [
+            ("", "GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
+            ("GET / HT", "TP/1.1\r\nHost: h\r\n\r\n"),
+            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbo", "dy"),
+        ] {
+            for is_helper in [false, true] {
+                let options = options().answer_silent_conns(true).read_buffer_size(1024);
+                with_bytes(options, first.as_bytes(), |engine, conn, work, mut peer| {
+                    conn.sock.readable = true;
+                    assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Park);
+                    let due = conn.next_deadline(0, &engine.service);
+                    assert_ne!(due, NEVER);
+                    peer.write_all(rest.as_bytes()).expect("a peer");
+                    let end = if is_helper {
+                        look_again(engine, conn, work, &mut Itself, due)
+                    } else {
+                        serve_overdue(engine, conn, work, &mut Itself)
+                    };
+                    assert_eq!(end, TurnEnd::Park);
+                    let mut answer = [0; 17];
+                    peer.read_exact(&mut answer).expect("the answer");
+                    assert_eq!(&answer, b"HTTP/1.1 200 OK\r\n");
+                    assert_eq!(engine.service.counters.rejections().timed_out, 0);
+                });
+            }
+        }
     }
 
     #[test]

@@ -243,7 +243,6 @@ impl BlockingDriver<'_> {
             return Ok(true);
         }
         self.count();
-        let is_idle = self.exchange.is_idle();
         let may_end_here = self.exchange.may_end_here();
         let waiting = if may_end_here { self.by.attended.begin_to_wait() } else { None };
         if may_end_here && waiting.is_none() {
@@ -267,7 +266,7 @@ impl BlockingDriver<'_> {
                 Ok(true)
             }
             Err(error) if error.kind() != ErrorKind::TimedOut => Err(error.into()),
-            Err(_) if is_idle => Ok(false),
+            Err(_) if self.exchange.ends_in_silence(self.service) => Ok(false),
             Err(_) => {
                 self.exchange.refuse(ProtoError::Timeout, self.work, self.service);
                 self.refused(ProtoError::Timeout).map(|()| false)
@@ -511,6 +510,13 @@ mod tests {
         let peer = Peer::new(&[GET, ""]);
         assert!(serve_one(&peer).0.is_ok());
         assert_eq!(peer.sent(), OK);
+
+        let peer = Peer::new(&["\r\n", ""]);
+        assert!(serve_one(&peer).0.is_ok());
+        assert_eq!(peer.sent(), "");
+        let mut answering = Served::with(options().answer_silent_conns(true));
+        let error = answering.serve(&peer).expect_err("a timeout");
+        assert!(error.is_timeout() && peer.sent().starts_with("HTTP/1.1 408 "), "{}", peer.sent());
 
         let peer = Peer::new(&["GET", ""]);
         let error = serve_one(&peer).0.expect_err("a timeout");
