@@ -5,10 +5,11 @@
 use std::io::Read;
 use std::mem;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use anthill_http::{RequestCtx, ServerBuilder};
+use anthill_http::{Handler, RequestCtx, ServerBuilder, timeout};
 use anthill_tests::client::{Client, get};
-use anthill_tests::drivers::on_both;
+use anthill_tests::drivers::{Driven, on_both};
 use anthill_tests::notes::Notes;
 use anthill_tests::server::{Running, plain};
 use anthill_tests::uploads::{head, sized, streaming, told};
@@ -70,6 +71,38 @@ fn engine_f13_a_kept_context_does_not_keep_the_client_waiting() {
         }
         assert_eq!(driven.client().get("/").text(), "answered");
     });
+}
+
+/// The same when somebody waits for the handler with a limit, or several do.
+#[test]
+fn engine_f13_a_context_that_is_kept_within_a_limit_ends_its_connection() {
+    let (kept, notes) = (Kept::default(), Notes::default());
+    let noting = notes.clone();
+    let limit = Duration::from_secs(60);
+    let options = plain()
+        .on_complete(move |completed| noting.add(format!("{} {}", completed.status(), completed.outcome())));
+    let wrapped = Arc::new(timeout(timeout(kept.handler(), limit), limit));
+    let wrapped = move |ctx: &mut RequestCtx| wrapped.handle(ctx);
+    let check = |driven: &Driven| {
+        for _ in 0..2 {
+            let mut client = driven.client();
+            client.send(get("/") + &get("/keep") + &get("/"));
+            assert_eq!(client.response().text(), "answered");
+            assert_ends(&mut client);
+            if let Some(ended) = driven.end() {
+                assert!(ended.expect_err("the connection went with its context").is_io());
+            }
+            let contexts = kept.take();
+            assert_eq!((contexts.len(), contexts[0].path()), (1, "/keep"), "the request is still there");
+            assert_eq!(notes.take(2), ["200 sent", "500 context kept"]);
+        }
+        let mut client = driven.client();
+        assert_eq!((client.get("/").text(), client.get("/").text()), ("answered", "answered"));
+        assert_eq!(notes.take(2), ["200 sent", "200 sent"]);
+    };
+    on_both(options.clone().handler_timeout(limit), kept.handler(), check);
+    on_both(options.clone(), wrapped.clone(), check);
+    on_both(options.handler_timeout(limit), wrapped, check);
 }
 
 #[test]

@@ -20,6 +20,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 const DEFAULT_SLOTS: usize = 1024;
+/// No connection has this number.
+const NOBODY: u64 = u64::MAX;
 const DEFAULT_MESSAGE: &str = "The server did not answer in time";
 
 /// How long a handler is waited for, and what its client is told when it takes longer; for [`timeout`] and
@@ -246,14 +248,25 @@ impl RequestCtx {
         own
     }
 
-    /// Takes over what the handler made of its own context.
+    /// Takes over what the handler made of its own context, if that is what it has left.
     fn attach(&mut self, own: RequestCtx, deadline: &Deadline) {
+        if !own.user_values.deadline().is_some_and(|own| std::ptr::eq(&**own, deadline)) {
+            return self.end_as_kept(&own);
+        }
         self.response = own.response;
         self.user_values = own.user_values;
         self.user_values.set_deadline(deadline.outer());
         self.remote_override = own.remote_override;
         self.route = own.route;
         self.has_panicked = own.has_panicked;
+    }
+
+    /// The handler has kept its context: its connection ends as if it had been given that of the connection itself.
+    fn end_as_kept(&mut self, left: &RequestCtx) {
+        self.has_panicked = left.has_panicked;
+        self.lent.lend_nothing(NOBODY);
+        // Nor is this one what somebody else has given who waits for it.
+        self.user_values.set_deadline(None);
     }
 
     /// The handler keeps what went along.

@@ -251,9 +251,16 @@ impl Pipe {
         for changed in &self.changed {
             changed.notify_all();
         }
-        let wakers = state.wakers.clone();
+        let [ours, theirs] = [end, end.other()].map(|end| state.wakers[end.index()].clone());
         drop(state);
-        wakers.iter().flatten().for_each(Waker::wake);
+        if let Some(ours) = ours {
+            ours.wake();
+        }
+        match theirs {
+            Some(theirs) if what != Shutdown::Read => theirs.wake_ended(),
+            Some(theirs) => theirs.wake(),
+            None => {}
+        }
     }
 
     /// Whether the other end will write nothing more, and whether it will read nothing more either.
@@ -265,9 +272,14 @@ impl Pipe {
 
     /// Has `waker` called whenever something may be different for `end`, and once now.
     pub(crate) fn set_waker(&self, end: PipeEnd, waker: Option<Waker>) {
-        lock(&self.state).wakers[end.index()].clone_from(&waker);
-        if let Some(waker) = waker {
-            waker.wake();
+        let mut state = lock(&self.state);
+        state.wakers[end.index()].clone_from(&waker);
+        let has_ended = state.flows[end.other().index()].is_finished;
+        drop(state);
+        match waker {
+            Some(waker) if has_ended => waker.wake_ended(),
+            Some(waker) => waker.wake(),
+            None => {}
         }
     }
 }

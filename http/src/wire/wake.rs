@@ -9,6 +9,11 @@ use std::sync::Weak;
 pub(crate) trait Wakes: Send + Sync {
     /// Goes on with the connection of this number, if there still is one. Waits for nobody.
     fn wake(&self, number: usize);
+
+    /// The same, when its peer has ended its sending.
+    fn wake_ended(&self, number: usize) {
+        self.wake(number);
+    }
 }
 
 /// Has one connection served again; see the module's text.
@@ -28,6 +33,13 @@ impl Waker {
     pub(crate) fn wake(&self) {
         if let Some(whom) = self.whom.upgrade() {
             whom.wake(self.number);
+        }
+    }
+
+    /// The same, when the connection's peer has ended its sending.
+    pub(crate) fn wake_ended(&self) {
+        if let Some(whom) = self.whom.upgrade() {
+            whom.wake_ended(self.number);
         }
     }
 }

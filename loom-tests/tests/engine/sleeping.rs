@@ -7,7 +7,9 @@
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
+use std::time::Duration;
 
+use crate::engine::dispatch::queue::{Budget, HandOverQueue, Lane};
 use crate::engine::shard::deadlines::{Millis, NEVER};
 use crate::engine::shard::idle::Idle;
 use crate::engine::shard::slots::{Readiness, Token};
@@ -58,6 +60,8 @@ pub(crate) struct Shard {
     /// Bytes that arrived at the one socket of the scene.
     arrived: AtomicUsize,
     pub(crate) closed: AtomicUsize,
+    /// Those of whom the driver was told that they have left.
+    left: AtomicUsize,
 }
 
 impl Shard {
@@ -67,6 +71,7 @@ impl Shard {
             poller: (Mutex::new(Reported::default()), Condvar::new()),
             arrived: AtomicUsize::new(0),
             closed: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
         })
     }
 
@@ -97,7 +102,9 @@ impl Shard {
         reported.woken = false;
         let reports = std::mem::take(&mut reported.reports);
         drop(reported);
-        self.table.report(reports.into_iter(), &mut Vec::new());
+        let mut left = Vec::new();
+        self.table.report(reports.into_iter(), &mut left);
+        self.left.fetch_add(left.len(), Ordering::AcqRel);
     }
 
     fn read(&self, conn: &mut Conn) {
@@ -147,6 +154,23 @@ fn a_queued_connection_is_not_slept_past() {
         let helper = thread::spawn(move || other.wake_if(other.table.queue(conn)));
         shard.serve_and_close(1);
         helper.join().unwrap();
+    });
+}
+
+/// A peer of which no poller tells ends while its request waits for a worker, and the driver goes to sleep.
+#[test]
+fn who_leaves_while_it_waits_is_not_slept_past() {
+    explore(Any, || {
+        let shard = Shard::new();
+        let conn = shard.conn();
+        let budget = Budget { helpers: 0, handlers: 0, clients: 0, spares: 0, waiting: 1 };
+        let ticket = HandOverQueue::new(budget).hand_on(Lane::Handlers, (), Duration::ZERO).ticket;
+        shard.table.note_ticket(conn.token, ticket);
+        let (other, token) = (shard.clone(), conn.token);
+        let peer = thread::spawn(move || other.wake_if(other.table.resume_ended(token)));
+        shard.drive(|_, _| panic!("it is out"), |shard, _| shard.left.load(Ordering::Acquire) == 1);
+        peer.join().unwrap();
+        shard.close(conn);
     });
 }
 

@@ -331,6 +331,10 @@ impl Wakes for Shard {
     fn wake(&self, number: usize) {
         self.wake_if(self.table.resume(Token::from_number(number)));
     }
+
+    fn wake_ended(&self, number: usize) {
+        self.wake_if(self.table.resume_ended(Token::from_number(number)));
+    }
 }
 
 impl Member for Box<Conn> {

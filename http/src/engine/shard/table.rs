@@ -60,6 +60,8 @@ struct TableState<C> {
     /// Connections that are out, and of which many may come at one moment: they were woken, or given back by whoever was to
     /// serve them. They get into the queue a few at a time.
     resumed: VecDeque<C>,
+    /// Tickets of those that wait for a worker, and of whose peers no poller has told that they will send nothing more.
+    left: Vec<Ticket>,
     /// How many of `to_serve` come before the poller is asked again, so that those who always have more to do do not
     /// keep others from being heard.
     this_pass: usize,
@@ -95,6 +97,7 @@ impl<C: Member> Table<C> {
                 slots: Slots::new(),
                 to_serve: VecDeque::new(),
                 resumed: VecDeque::new(),
+                left: Vec::new(),
                 this_pass: 0,
                 deadlines: Deadlines::default(),
                 idlers: Idlers::default(),
@@ -227,7 +230,7 @@ impl<C: Member> Table<C> {
         let mut state = lock(&self.state);
         if state.this_pass == 0 {
             state.queue_overdue(now);
-            if !state.to_serve.is_empty() || !state.resumed.is_empty() {
+            if !state.to_serve.is_empty() || !state.resumed.is_empty() || !state.left.is_empty() {
                 return Next::AskPoller;
             }
         }
@@ -260,6 +263,7 @@ impl<C: Member> Table<C> {
                 left.extend(state.slots.ticket(token));
             }
         }
+        left.append(&mut state.left);
         let TableState { resumed, to_serve, .. } = &mut *state;
         let room = TURNS_PER_PASS.saturating_sub(to_serve.len()).max(RESUMED_PER_PASS_MIN);
         let count = resumed.len().min(room);
@@ -283,16 +287,26 @@ impl<C: Member> Table<C> {
     #[must_use]
     pub(crate) fn resume(&self, token: Token) -> bool {
         // Whether its peer takes more or there is more to be taken is the same to a response under way.
-        let readiness = Readiness { writable: true, ..Readiness::default() };
+        self.resume_by(token, Readiness { writable: true, ..Readiness::default() })
+    }
+
+    /// The same, when its peer has ended its sending, of which no poller tells; one that waits for a worker has left then, as
+    /// one has of which a poller says so.
+    #[must_use]
+    pub(crate) fn resume_ended(&self, token: Token) -> bool {
+        self.resume_by(token, Readiness { writable: true, read_closed: true, ..Readiness::default() })
+    }
+
+    fn resume_by(&self, token: Token, readiness: Readiness) -> bool {
         let mut state = lock(&self.state);
-        match state.slots.report(token, readiness) {
-            Some(mut connection) => {
-                connection.note(readiness);
-                state.resumed.push_back(connection);
-                state.must_wake(true)
-            }
-            None => false,
+        if let Some(mut connection) = state.slots.report(token, readiness) {
+            connection.note(readiness);
+            state.resumed.push_back(connection);
+            return state.must_wake(true);
         }
+        let left = if readiness.read_closed { state.slots.ticket(token) } else { None };
+        state.left.extend(left);
+        state.must_wake(left.is_some())
     }
 
     /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
@@ -364,6 +378,8 @@ impl<C: Member> TableState<C> {
 #[cfg(all(test, not(anthill_loom)))]
 mod tests {
     use super::*;
+    use crate::engine::dispatch::queue::{Budget, HandOverQueue, Lane};
+    use std::time::Duration;
 
     struct Conn {
         token: Token,
@@ -459,6 +475,34 @@ mod tests {
             served += now;
         }
         assert_eq!(served, others.len());
+    }
+
+    /// Whoever is not polled tells of its end by itself; the driver neither sleeps past that nor hears it twice.
+    #[test]
+    fn who_has_ended_while_it_waits_for_a_worker_is_told_once() {
+        let (table, tokens) = parked(3, NEVER);
+        table.report([(tokens[0], READABLE), (tokens[1], READABLE)].into_iter(), &mut Vec::new());
+        let Next::Connection(_waiting) = table.find(0) else { panic!("it is ready") };
+        let Next::Connection(_served) = table.find(0) else { panic!("it is ready") };
+        let budget = Budget { helpers: 0, handlers: 0, clients: 0, spares: 0, waiting: 1 };
+        let ticket = HandOverQueue::new(budget).hand_on(Lane::Handlers, (), Duration::ZERO).ticket;
+        table.note_ticket(tokens[0], ticket);
+        assert!(!table.resume(tokens[0]) && !table.resume_ended(tokens[0]), "the driver is awake");
+        assert!(!table.resume_ended(tokens[1]), "it waits for no worker");
+        assert!(matches!(table.find(0), Next::AskPoller), "somebody has left");
+        let mut left = Vec::new();
+        table.report(std::iter::empty(), &mut left);
+        assert_eq!(left, [ticket]);
+        assert!(matches!(table.find(0), Next::Nothing(_)));
+        assert!(table.resume_ended(tokens[0]), "the driver sleeps");
+        table.report(std::iter::empty(), &mut left);
+        assert_eq!(left, [ticket; 2]);
+        // One that is parked is served.
+        assert!(!table.resume_ended(tokens[2]), "the driver is awake");
+        assert!(matches!(table.find(0), Next::AskPoller));
+        table.report(std::iter::empty(), &mut left);
+        let Next::Connection(ended) = table.find(0) else { panic!("its end is to be seen") };
+        assert_eq!((ended.token, left.len()), (tokens[2], 2));
     }
 
     #[test]
