@@ -91,6 +91,51 @@ fn frm_03_a_file_with_a_temporary_file_to_itself_is_persisted_without_a_copy() {
     assert_eq!(left, 2 * (1 + 2 + 4 + 3 + 2), "nothing but what was persisted");
 }
 
+/// Several threads at once: to different paths each has a file of its own, and to the same one of them succeeds.
+#[test]
+fn frm_03_whoever_persists_at_once_has_a_file_of_their_own() {
+    const THREADS: usize = 4;
+    let folder = tempfile::tempdir().expect("a folder");
+    let content = noise(20_000);
+    let expected = [&content[..], &[0]].concat();
+    for round in 0..200 {
+        let options = Form::options().max_memory_bytes(0).temp_dir(folder.path()).own_files(1);
+        let form = options.read(MULTIPART, &files(1, &content)[..]).expect("a form");
+        let file = form.file("0").expect("a file");
+        let is_same = round % 2 == 1;
+        let path =
+            |thread: usize| folder.path().join(format!("{round}-{}", if is_same { 0 } else { thread }));
+        let ready = std::sync::Barrier::new(THREADS);
+        let persisted: Vec<_> = thread::scope(|scope| {
+            let (ready, path) = (&ready, &path);
+            let threads = (0..THREADS).map(|number| {
+                scope.spawn(move || {
+                    ready.wait();
+                    file.persist(path(number)).map_err(|error| error.kind())
+                })
+            });
+            let threads: Vec<_> = threads.collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let length = expected.len() as u64;
+        if is_same {
+            let refused = Err(std::io::ErrorKind::AlreadyExists);
+            assert_eq!(persisted.iter().filter(|one| **one == Ok(length)).count(), 1, "{persisted:?}");
+            assert_eq!(persisted.iter().filter(|one| **one == refused).count(), THREADS - 1, "{persisted:?}");
+            assert_eq!(fs::read(path(0)).expect("a file"), expected);
+            continue;
+        }
+        assert!(persisted.iter().all(|one| *one == Ok(length)), "{persisted:?}");
+        // What becomes of one is not seen in another.
+        for number in 0..THREADS {
+            fs::write(path(number), number.to_string()).expect("a file");
+        }
+        for number in 0..THREADS {
+            assert_eq!(fs::read(path(number)).expect("a file"), number.to_string().as_bytes());
+        }
+    }
+}
+
 #[test]
 fn frm_03_what_cannot_be_linked_is_copied_and_what_cannot_be_copied_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -7,6 +7,7 @@ use crate::values::multipart::PartHead;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A file that was sent with a form, in memory or in a temporary file.
 ///
@@ -27,11 +28,13 @@ use std::path::Path;
 pub struct FormFile {
     head: PartHead,
     store: Store,
+    /// Somebody has given the temporary file a name, or is about to.
+    is_claimed: AtomicBool,
 }
 
 impl FormFile {
     pub(super) fn new(head: PartHead, store: Store) -> Self {
-        Self { head, store }
+        Self { head, store, is_claimed: AtomicBool::new(false) }
     }
 
     /// The name of the form field.
@@ -96,7 +99,8 @@ impl FormFile {
     /// [`max_memory_bytes`](super::Options::max_memory_bytes), and for as many as
     /// [`own_files`](super::Options::own_files) says. All else is copied, as by [`save_to`](Self::save_to): small files, those
     /// that share a temporary file, and those whose [`temp_dir`](super::Options::temp_dir) lies in another file system than
-    /// `path`. Neither way leaves half a file there when it fails.
+    /// `path`. Neither way leaves half a file there when it fails. It may be called by several threads at once: to the same
+    /// path one of them succeeds, and to different ones each has a file of its own.
     ///
     /// Do not make the path out of [`file_name`](FormFile::file_name) alone: the peer chose it.
     ///
@@ -122,8 +126,13 @@ impl FormFile {
     pub fn persist(&self, path: impl AsRef<Path>) -> io::Result<u64> {
         let path = path.as_ref();
         if let Some(file) = self.store.alone_in()? {
-            if link_unnamed(file, path)? {
-                return Ok(self.len());
+            // One of those who do this at once: a second name would not be a second file.
+            if !self.is_claimed.swap(true, Ordering::Relaxed) {
+                let linked = link_unnamed(file, path);
+                self.is_claimed.store(matches!(linked, Ok(true)), Ordering::Relaxed);
+                if linked? {
+                    return Ok(self.len());
+                }
             }
         }
         let mut target = File::options().write(true).create_new(true).open(path)?;
