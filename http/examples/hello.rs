@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // An error that `main` returns would be shown as programs are written, and not as people read.
+            // As other programs do it: with their name. An error that `main` returns is shown behind `Error: `.
             let _ = writeln!(io::stderr(), "hello: {error}");
             ExitCode::FAILURE
         }

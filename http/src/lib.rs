@@ -152,7 +152,7 @@ pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]
 pub use server::run;
 pub use server::{
-    ConnectionCounts, GivenUp, HandshakeCounts, Listener, Probe, RunningServer, Server, ServerStats,
+    ConnectionCounts, GivenUp, HandshakeCounts, Listener, Probe, RunningServer, ServeError, Server, ServerStats,
     ShutdownError, listen_and_serve,
 };
 #[cfg(unix)]

@@ -5,18 +5,18 @@
 //! that is closed.
 
 use std::fs::File;
-use std::io;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anthill_http::{RequestCtx, Server, ServerBuilder};
+use anthill_http::{RequestCtx, ServeError, Server, ServerBuilder};
 use anthill_tests::client::{Client, get};
 use anthill_tests::processes::apart_with_descriptors;
 use anthill_tests::server::Running;
-use anthill_tests::{Gate, PATIENCE, background, eventually};
+use anthill_tests::{Background, Gate, PATIENCE, background, eventually};
 
 /// Long enough for two moments to differ by the server's clock.
 const A_MOMENT: Duration = Duration::from_millis(5);
@@ -193,7 +193,7 @@ fn shared_port() -> (SocketAddr, TcpListener) {
 }
 
 /// Serves on that address until it is shut down.
-fn serving(server: &Server, address: SocketAddr) -> anthill_tests::Background<io::Result<()>> {
+fn serving(server: &Server, address: SocketAddr) -> Background<Result<(), ServeError>> {
     let listeners = server.listen_all(address).expect("the port is shared");
     let serving = server.clone();
     let serving = background(move || serving.serve_all(listeners));
@@ -240,10 +240,10 @@ fn a_port_is_shared_only_by_those_who_say_so() {
     let address = listeners[0].local_addr().expect("it listens");
     assert_eq!(listeners[1].local_addr().expect("it listens"), address);
     let error = Server::listen(address).expect_err("it is not ours alone");
-    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
     let alone = Server::listen("127.0.0.1:0").expect("a free port");
     let error = sharing.listen_all(alone.local_addr().expect("it listens")).expect_err("it is not shared");
-    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains("does not share its port"), "{error}");
     assert!(sharing.serve_all(Vec::<TcpListener>::new()).is_err());
     assert!(sharing.stats().workers.is_none(), "nothing was started for nothing");

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-use anthill_http::{Server, ServerBuilder};
+use anthill_http::{ServeError, Server, ServerBuilder};
 use anthill_tests::client::Client;
 use anthill_tests::processes::{apart_with_descriptors, apart_without_privileges};
 use anthill_tests::server::skip;
-use anthill_tests::{PATIENCE, logs};
+use anthill_tests::{Gate, PATIENCE, eventually, logs};
 
 fn server(options: ServerBuilder) -> Server {
     options.build(|ctx| ctx.set_body("here")).expect("options that go together")
@@ -102,7 +102,7 @@ fn says(error: impl ToString, parts: &[&str]) {
 }
 
 #[track_caller]
-fn refused(address: &str) -> io::Error {
+fn refused(address: &str) -> ServeError {
     server(Server::builder()).listen_all(address).expect_err("it cannot be")
 }
 
@@ -157,6 +157,35 @@ fn errors_of_options_name_the_option_and_its_bound() {
         assert_eq!(error.option(), option);
         says(error, &[option, bound]);
     }
+}
+
+/// A program whose `main` returns one of these shows its `Debug` form.
+#[test]
+fn errors_are_shown_by_main_as_they_are_displayed() {
+    let option = Server::builder().backlog(0).build(|_| {}).expect_err("an option");
+    assert_eq!(format!("{option:?}"), option.to_string());
+    let of_option = ServeError::from(option.clone());
+    assert_eq!((of_option.kind(), of_option.to_string()), (io::ErrorKind::InvalidInput, option.to_string()));
+    for error in [of_option, refused("127.0.0.1")] {
+        assert_eq!(format!("{error:?}"), error.to_string());
+        let boxed = Box::<dyn std::error::Error>::from(error);
+        assert_eq!(format!("{boxed:?}"), boxed.to_string());
+    }
+    let error = io::Error::from(refused("127.0.0.1"));
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    says(error, &["127.0.0.1", "the port is missing"]);
+    let listener = Server::listen("127.0.0.1:0").expect("a free port");
+    let gate = Gate::new();
+    let held = gate.clone();
+    let running = Server::new(move |_| held.pass()).expect("the defaults").start_all([listener]);
+    let running = running.expect("threads");
+    let mut client = Client::connect(running.local_addr());
+    client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    eventually("it is there", || running.stats().open_connections == 1);
+    let late = running.shutdown(Duration::ZERO).expect_err("a handler runs");
+    assert_eq!(format!("{late:?}"), late.to_string());
+    gate.open();
+    running.shutdown(PATIENCE).expect("nothing is left");
 }
 
 #[test]

@@ -3,11 +3,12 @@
 //!
 //! The rule: whatever the server has begun to read is answered, whole; connections may end between two responses.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::process::{self, Command, Termination};
 use std::time::Duration;
 use std::{env, fs, io, thread};
 
-use anthill_http::{RequestCtx, Server, ServerBuilder, ShutdownError};
+use anthill_http::{RequestCtx, ServeError, Server, ServerBuilder, ShutdownError};
 use anthill_tests::client::{Client, get};
 use anthill_tests::processes::{ADDRESS, ServingApart, serve_apart, signal};
 use anthill_tests::readme::PROGRAMS;
@@ -52,6 +53,28 @@ fn readme_hello_is_drained_under_load() {
         let answered: usize = clients.into_iter().map(|client| client.outcome("a client")).sum();
         assert!(answered > 8, "they were at it");
         assert_eq!(program.outcome().0, Some(0));
+    }
+}
+
+/// What people see of an error that `main` returns is its `Debug` form.
+#[test]
+fn readme_programs_say_in_words_why_they_cannot_listen() {
+    if env::var_os("ANTHILL_TESTS_CHILD").is_some() {
+        for program in PROGRAMS {
+            let _ = program().report();
+        }
+        process::exit(0);
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it listens").to_string();
+    let mut command = Command::new(env::current_exe().expect("a program"));
+    command.args(["--exact", "http_run::readme_programs_say_in_words_why_they_cannot_listen", "--nocapture"]);
+    let ended = command.env("ANTHILL_TESTS_CHILD", "1").env(ADDRESS, &address).output().expect("a process");
+    let said = String::from_utf8(ended.stderr).expect("text");
+    assert!(PROGRAMS.len() > 3 && said.lines().count() == PROGRAMS.len(), "{said}");
+    for line in said.lines() {
+        assert!(line.starts_with(&format!("Error: cannot listen on {address}: ")), "{line}");
+        assert!(line.ends_with("; another program listens there; stop it or choose another port"), "{line}");
     }
 }
 
@@ -111,7 +134,7 @@ fn address() -> String {
 }
 
 /// Serves `/` at once, and everything else never.
-fn run_stubborn(options: ServerBuilder) -> io::Result<()> {
+fn run_stubborn(options: ServerBuilder) -> Result<(), ServeError> {
     let answer = |ctx: &mut RequestCtx| {
         while ctx.path() != "/" {
             thread::park();
@@ -148,8 +171,7 @@ fn what_takes_too_long_is_cut_and_said() {
     let run: &dyn Fn() -> i32 = &|| {
         let error = run_stubborn(Server::builder().shutdown_timeout(Duration::from_millis(300)))
             .expect_err("a handler never ends");
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ShutdownError>());
-        match inner {
+        match error.shutdown_error() {
             Some(ShutdownError::Timeout { open_connections: 1, .. }) => 7,
             _ => panic!("{error:?}"),
         }
@@ -165,12 +187,12 @@ fn as_process_1_it_is_drained_as_well() {
     let test = "http_run::as_process_1_it_is_drained_as_well";
     let unshare = "unshare --pid --fork --kill-child";
     let is_child = env::var_os("ANTHILL_TESTS_CHILD").is_some();
-    let may = std::process::Command::new("sh").arg("-c").arg(format!("{unshare} true")).output();
+    let may = Command::new("sh").arg("-c").arg(format!("{unshare} true")).output();
     if !is_child && !may.is_ok_and(|may| may.status.success()) {
         return skip("no process namespace can be made here");
     }
     let first: &dyn Fn() -> i32 = &|| {
-        assert_eq!(std::process::id(), 1);
+        assert_eq!(process::id(), 1);
         readme(1)
     };
     let program = serve_apart(test, unshare, &[first], 0);
@@ -192,7 +214,7 @@ impl ToSocketAddrs for FoundTooLate {
     type Iter = std::option::IntoIter<SocketAddr>;
 
     fn to_socket_addrs(&self) -> io::Result<Self::Iter> {
-        signal(std::process::id(), "TERM");
+        signal(process::id(), "TERM");
         // The thread that hears of it finds nothing to end.
         thread::sleep(Duration::from_millis(300));
         Ok(Some(self.0).into_iter())

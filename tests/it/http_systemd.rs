@@ -9,7 +9,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{self, Child, Command, Stdio};
 
-use anthill_http::{Listener, Server};
+use anthill_http::{Listener, ServeError, Server};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
 use anthill_tests::processes::signal;
 use anthill_tests::server::skip;
@@ -44,7 +44,7 @@ fn serve_names(notifies: bool) -> i32 {
 }
 
 #[allow(clippy::print_stderr)]
-fn fail(attempt: impl FnOnce() -> std::io::Result<()>) -> i32 {
+fn fail(attempt: impl FnOnce() -> Result<(), ServeError>) -> i32 {
     match attempt() {
         Ok(()) => 0,
         Err(error) => {

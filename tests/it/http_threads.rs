@@ -11,7 +11,7 @@ use anthill_http::{Handler, RequestCtx, Server, ServerBuilder, timeout};
 use anthill_tests::client::{Client, get};
 use anthill_tests::processes::{ThreadLimit, apart_without_privileges};
 use anthill_tests::server::{Running, skip};
-use anthill_tests::{Gate, PATIENCE, eventually, logs};
+use anthill_tests::{Gate, PATIENCE, eventually, logs, threads_of};
 
 const SHARDS: usize = 2;
 /// For timeouts that are to pass.
@@ -173,6 +173,59 @@ fn wp_06_threads_that_come_and_go_leave_the_server_as_it_was() {
             }
         }
         eventually("those in reserve are there", || idle() >= in_reserve);
+    });
+    if !is_run {
+        skip("this process cannot become another user");
+    }
+}
+
+/// Whatever of it could not be made, nothing of a server that could not be started is left: it serves when there are threads.
+#[test]
+#[cfg(target_os = "linux")]
+fn wp_06_a_server_that_cannot_be_started_leaves_nothing_running() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const NAME: &str = "http_threads::wp_06_a_server_that_cannot_be_started_leaves_nothing_running";
+    let is_run = apart_without_privileges(NAME, || {
+        let whole = getrlimit(Resource::Nproc);
+        let server = Server::builder().shards(1).build(|ctx| ctx.set_body("served")).expect("valid options");
+        let nobody_serves = |server: &Server| !server.is_ready() && server.stats().workers.is_none();
+        let addresses =
+            ["127.0.0.1:0"; 3].map(|address| address.parse::<std::net::SocketAddr>().expect("an address"));
+        let (mut failures, mut without_acceptors, mut most) = (0, 0, 0);
+        // Some of this user's threads may be others', and those come and go; so each limit is tried.
+        let started = loop {
+            most += 1;
+            setrlimit(Resource::Nproc, Rlimit { current: Some(most), maximum: whole.maximum })
+                .expect("a lower limit");
+            let listeners = addresses.map(|address| Server::listen(address).expect("a free port"));
+            match server.start_all(listeners) {
+                Ok(running) => break running,
+                Err(error) => {
+                    failures += 1;
+                    let is_acceptor =
+                        error.to_string().starts_with("there is no thread to accept connections on: ");
+                    without_acceptors += usize::from(is_acceptor);
+                    assert!(nobody_serves(&server), "at most {most} threads: {error}");
+                    let ours = || threads_of("anthill").len();
+                    eventually("its threads have ended", || ours() == 0);
+                }
+            }
+            assert!(most < 10_000, "it never starts");
+        };
+        assert!(failures >= without_acceptors && without_acceptors >= 1, "{without_acceptors} of {failures}");
+        setrlimit(Resource::Nproc, whole).expect("the limit as it was");
+        for address in started.local_addrs() {
+            assert_eq!(Client::connect(*address).get("/").text(), "served");
+        }
+        // Another one beside it that cannot be started takes nothing away.
+        let mut limit = ThreadLimit::new();
+        limit.forbid();
+        let error = server.start("127.0.0.1:0").expect_err("no thread is given");
+        assert!(error.to_string().starts_with("there is no thread to accept connections on: "), "{error}");
+        assert_eq!(Client::connect(started.local_addr()).get("/").text(), "served");
+        limit.allow();
+        started.shutdown(PATIENCE).expect("nothing is under way");
+        started.join().expect("a good end");
     });
     if !is_run {
         skip("this process cannot become another user");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anthill_http::{RequestCtx, Server, ServerBuilder, ServerStats, ShutdownError};
+use anthill_http::{RequestCtx, ServeError, Server, ServerBuilder, ServerStats, ShutdownError};
 
 use crate::client::Client;
 use crate::{Background, PATIENCE, background, eventually};
@@ -33,7 +33,7 @@ pub fn plain() -> ServerBuilder {
 #[derive(Debug)]
 pub struct Running {
     server: Server,
-    serving: Vec<Background<io::Result<()>>>,
+    serving: Vec<Background<Result<(), ServeError>>>,
     addresses: Vec<SocketAddr>,
     handled: Arc<AtomicUsize>,
 }
@@ -181,9 +181,8 @@ impl Running {
 }
 
 /// Whether serving has ended because a shutdown took too long.
-fn is_late(error: &io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ShutdownError>());
-    error.kind() == io::ErrorKind::TimedOut && inner.is_some()
+fn is_late(error: &ServeError) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.shutdown_error().is_some()
 }
 
 impl Drop for Running {

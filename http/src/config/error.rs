@@ -14,7 +14,7 @@ use std::fmt;
 /// assert_eq!(error.option(), "max_workers");
 /// assert_eq!(error.to_string(), "max_workers must be at least 1");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct BuildError {
     option: &'static str,
     problem: Cow<'static, str>,
@@ -34,6 +34,13 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.option, self.problem)
+    }
+}
+
+/// As its text, which is what is shown when `main` returns it.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

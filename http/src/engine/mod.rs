@@ -185,13 +185,14 @@ impl Engine {
     /// Has a thread drive each shard, once all those are in reserve that are to be.
     fn start_threads(self: &Arc<Self>, terms: Vec<Term>) -> io::Result<()> {
         let abandoned = |driven, refused: SubmitError<Job>| {
-            let error = io::Error::other(refused.to_string());
             self.abandon(driven);
-            error
+            let help = "raise the limit on threads (`ulimit -u`), or choose fewer shards";
+            io::Error::other(format!("there are not threads enough to serve: {refused}; {help}"))
         };
         self.fill_reserve().map_err(|refused| abandoned(0, refused))?;
         for (shard, term) in terms.into_iter().enumerate() {
-            let started = self.pool.submit(Job::Drive(self.clone(), shard, term));
+            // Without waiting for a thread that comes free: those that are there never do.
+            let started = self.pool.try_submit(Job::Drive(self.clone(), shard, term));
             started.map_err(|refused| abandoned(shard, refused))?;
         }
         Ok(())

@@ -58,7 +58,7 @@ impl Server {
         // Said first, so that no engine is started behind the look for one.
         let hooks = shared.service.stop.begin();
         shared.standalone.stop();
-        let engine = shared.engine.lock().clone();
+        let engine = self.current_engine();
         if let Some(engine) = &engine {
             engine.stop();
         }
@@ -152,14 +152,14 @@ impl Server {
     /// An engine has ended, and what it has counted is kept.
     fn forget(&self, engine: &Arc<Engine>) {
         let mut current = self.shared.engine.lock();
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, engine)) {
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(&current.engine, engine)) {
             *current = None;
         }
     }
 }
 
 /// Why a shutdown did not come to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ShutdownError {
     /// Time was up first.
@@ -185,6 +185,13 @@ impl fmt::Display for ShutdownError {
                 Ok(())
             }
         }
+    }
+}
+
+/// As its text, which is what is shown when `main` returns it.
+impl fmt::Debug for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

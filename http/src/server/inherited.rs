@@ -9,7 +9,7 @@ use std::process;
 use listenfd::ListenFd;
 use parking_lot::Mutex;
 
-use super::{Listener, Server};
+use super::{Listener, ServeError, Server};
 
 /// The number of the first descriptor.
 const FIRST: usize = 3;
@@ -46,20 +46,22 @@ impl Server {
     /// [`NotFound`](ErrorKind::NotFound): there are none, or they are for another process, or were taken before.
     /// [`InvalidInput`](ErrorKind::InvalidInput): one of them is not a socket that listens for connections (`ListenDatagram=`,
     /// `Accept=yes`). Each says what to do.
-    pub fn inherited_listeners() -> io::Result<Vec<Listener>> {
+    pub fn inherited_listeners() -> Result<Vec<Listener>, ServeError> {
         let mut are_taken = ARE_TAKEN.lock();
         if *are_taken {
             return Err(refused(
                 ErrorKind::NotFound,
                 "they have been taken already; pass them on inside of the program",
-            ));
+            )
+            .into());
         }
         let count = count()?;
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':').map(|name| Some(name).filter(|name| !name.is_empty()));
         let mut inherited = ListenFd::from_env();
         *are_taken = true;
-        (0..count).map(|index| take(&mut inherited, index, names.next().flatten())).collect()
+        let taken = (0..count).map(|index| take(&mut inherited, index, names.next().flatten()));
+        Ok(taken.collect::<io::Result<_>>()?)
     }
 }
 

@@ -13,6 +13,7 @@ mod listener;
 mod notify;
 mod probe;
 mod running;
+mod serve_error;
 #[cfg(unix)]
 mod serve_unix;
 #[cfg(all(feature = "signals", unix))]
@@ -28,6 +29,7 @@ pub use ending::ShutdownError;
 pub use listener::Listener;
 pub use probe::Probe;
 pub use running::RunningServer;
+pub use serve_error::ServeError;
 #[cfg(all(feature = "signals", unix))]
 pub use signals::run;
 pub use stats::{ConnectionCounts, GivenUp, HandshakeCounts, ServerStats};
@@ -103,10 +105,16 @@ struct ServerState {
     standalone: Standalone,
     workspaces: ObjectPool<Workspace>,
     /// The engine of the current life, from the first `serve` to the end of a shutdown.
-    engine: Mutex<Option<Arc<Engine>>>,
+    engine: Mutex<Option<CurrentEngine>>,
     life: Life,
     #[cfg(feature = "tls-no-provider")]
     certificates: tls::InUse,
+}
+
+struct CurrentEngine {
+    engine: Arc<Engine>,
+    /// Those who serve, or served, with it.
+    users: usize,
 }
 
 impl Server {
@@ -155,7 +163,7 @@ impl Server {
     /// When an address cannot be listened on; the error names it and what may help. As [`serve`](Server::serve)
     /// afterwards.
     // SRV-02, SRV-03.
-    pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
+    pub fn listen_and_serve(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<(), ServeError> {
         self.serve_all(self.listen_all(address)?)
     }
 
@@ -165,8 +173,8 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be listened on; the error names it and what may help.
-    pub fn listen(address: impl ToSocketAddrs + fmt::Debug) -> io::Result<TcpListener> {
-        listen::listen(address)
+    pub fn listen(address: impl ToSocketAddrs + fmt::Debug) -> Result<TcpListener, ServeError> {
+        Ok(listen::listen(address)?)
     }
 
     /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, for
@@ -175,13 +183,16 @@ impl Server {
     ///
     /// # Errors
     /// When an address cannot be listened on; the error names it and what may help.
-    pub fn listen_all(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<Vec<TcpListener>> {
+    pub fn listen_all(
+        &self,
+        address: impl ToSocketAddrs + fmt::Debug,
+    ) -> Result<Vec<TcpListener>, ServeError> {
         let settings = &self.shared.service.settings;
         let (port, count) = match settings.connections.reuse_port {
             true => (Port::Shared, settings.threads.shards),
             false => (Port::Own, 1),
         };
-        listen::listen_all(address, port, count, &settings.listening)
+        Ok(listen::listen_all(address, port, count, &settings.listening)?)
     }
 
     /// Serves the connections of `listener`: a `TcpListener`, a [`UnixSocket`](crate::UnixSocket), an
@@ -201,10 +212,10 @@ impl Server {
     /// that began before; and [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`] in it, when the
     /// shutdown's time was up first.
     // SRV-06.
-    pub fn serve(&self, listener: impl Into<Listener>) -> io::Result<()> {
+    pub fn serve(&self, listener: impl Into<Listener>) -> Result<(), ServeError> {
         let listeners = vec![listener.into().placed(Placement::Lightest)?];
         match self.begin(listeners)? {
-            Some((engine, acceptors)) => self.accept_all(&engine, acceptors),
+            Some((engine, acceptors)) => Ok(self.accept_all(&engine, acceptors, || {})?),
             None => Ok(()),
         }
     }
@@ -230,17 +241,19 @@ impl Server {
     /// thread.join().unwrap()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn serve_all<L: Into<Listener>>(&self, listeners: impl IntoIterator<Item = L>) -> io::Result<()> {
+    pub fn serve_all<L: Into<Listener>>(
+        &self,
+        listeners: impl IntoIterator<Item = L>,
+    ) -> Result<(), ServeError> {
         let listeners = self.placed(listeners.into_iter().map(Into::into))?;
         match self.begin(listeners)? {
-            Some((engine, acceptors)) => self.accept_all(&engine, acceptors),
+            Some((engine, acceptors)) => Ok(self.accept_all(&engine, acceptors, || {})?),
             None => Ok(()),
         }
     }
 
     /// The engine for these, of which is told that they are served, and what accepts. `None`: they will not be.
     fn begin(&self, listeners: Vec<(Entrance, Intake)>) -> io::Result<Option<(Arc<Engine>, Vec<Acceptor>)>> {
-        let Some(engine) = self.engine()? else { return Ok(None) };
         #[cfg(feature = "tls-no-provider")]
         self.shared.certificates.note(listeners.iter().filter_map(|(_, intake)| intake.tls.as_ref()));
         let place = |listener: &Entrance, intake: &Intake| match intake.is_tls() {
@@ -251,6 +264,8 @@ impl Server {
         places.dedup();
         let acceptors = listeners.into_iter().map(|(listener, intake)| Acceptor::new(listener, intake));
         let acceptors = acceptors.collect::<io::Result<_>>()?;
+        // Last, since whoever has it has to give it up.
+        let Some(engine) = self.engine()? else { return Ok(None) };
         self.say_listening(&places.join(", "));
         Ok(Some((engine, acceptors)))
     }
@@ -289,9 +304,36 @@ impl Server {
         );
     }
 
-    fn accept_all(&self, engine: &Arc<Engine>, acceptors: Vec<Acceptor>) -> io::Result<()> {
-        accept::accept_all(engine, acceptors)?;
+    /// Accepts until the end; `has_begun` is called when there is a thread for each.
+    fn accept_all(
+        &self,
+        engine: &Arc<Engine>,
+        acceptors: Vec<Acceptor>,
+        has_begun: impl FnOnce(),
+    ) -> io::Result<()> {
+        match accept::accept_all(engine, acceptors, has_begun) {
+            Ok(ended) => ended?,
+            Err(error) => {
+                self.give_up_engine(engine);
+                return Err(error);
+            }
+        }
         self.wait_shut_down()
+    }
+
+    /// Who was to serve with `engine` cannot begin: without others it ends.
+    fn give_up_engine(&self, engine: &Arc<Engine>) {
+        let mut current = self.shared.engine.lock();
+        let Some(found) = current.as_mut().filter(|found| Arc::ptr_eq(&found.engine, engine)) else { return };
+        found.users -= 1;
+        if found.users > 0 {
+            return;
+        }
+        *current = None;
+        drop(current);
+        engine.stop();
+        // It has no connections.
+        engine.wait_ended(None);
     }
 
     /// Serves one connection on the calling thread, over anything that reads and writes, and returns when it ends.
@@ -373,7 +415,7 @@ impl Server {
     pub fn stats(&self) -> ServerStats {
         let counters = &self.shared.service.counters;
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let engine = self.shared.engine.lock().clone();
+        let engine = self.current_engine();
         let idle = engine.as_ref().map(|engine| engine.idle_connections()).unwrap_or_default();
         let open_connections =
             engine.as_ref().map_or(0, |engine| engine.open_connections()) + self.shared.standalone.open();
@@ -450,14 +492,17 @@ impl Server {
             Entry::Cancelled => return Ok(None),
             Entry::Ending => return Err(io::Error::other(ENDING)),
         }
-        match &*engine {
-            Some(running) => Ok(Some(running.clone())),
-            None => {
-                let started = Engine::start(shared.service.clone())?;
-                *engine = Some(started.clone());
-                Ok(Some(started))
-            }
-        }
+        let current = match &mut *engine {
+            Some(current) => current,
+            none => none.insert(CurrentEngine { engine: Engine::start(shared.service.clone())?, users: 0 }),
+        };
+        current.users += 1;
+        Ok(Some(current.engine.clone()))
+    }
+
+    /// The engine that is there, if one is.
+    fn current_engine(&self) -> Option<Arc<Engine>> {
+        self.shared.engine.lock().as_ref().map(|current| current.engine.clone())
     }
 }
 
@@ -522,8 +567,8 @@ impl Drop for ServerState {
     /// The last handle is gone: nobody could stop the engine any more, and nobody serve, who has not begun.
     fn drop(&mut self) {
         let hooks = self.service.stop.begin();
-        if let Some(engine) = self.engine.get_mut() {
-            engine.stop();
+        if let Some(current) = self.engine.get_mut() {
+            current.engine.stop();
         }
         hooks.run();
     }
@@ -544,7 +589,7 @@ impl fmt::Debug for Server {
 ///
 /// ```no_run
 /// anthill_http::listen_and_serve("127.0.0.1:8080", |ctx| ctx.set_body("Hello, World!"))?;
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), anthill_http::ServeError>(())
 /// ```
 ///
 /// # Errors
@@ -552,6 +597,6 @@ impl fmt::Debug for Server {
 pub fn listen_and_serve<R: HandlerResult>(
     address: impl ToSocketAddrs + fmt::Debug,
     handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
-) -> io::Result<()> {
-    Server::new(handler).map_err(io::Error::other)?.listen_and_serve(address)
+) -> Result<(), ServeError> {
+    Server::new(handler)?.listen_and_serve(address)
 }

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Listener, Server, ShutdownError};
+use super::{Listener, ServeError, Server, ShutdownError};
+use crate::engine::Engine;
+use crate::engine::accept::{self, Acceptor};
 
 /// A server that serves in the background; of [`Server::start`] and [`Server::start_all`].
 ///
@@ -45,7 +48,7 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be listened on, or threads or pollers cannot be made.
-    pub fn start(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<RunningServer> {
+    pub fn start(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<RunningServer, ServeError> {
         self.start_all(self.listen_all(address)?)
     }
 
@@ -56,20 +59,47 @@ impl Server {
     pub fn start_all<L: Into<Listener>>(
         &self,
         listeners: impl IntoIterator<Item = L>,
-    ) -> io::Result<RunningServer> {
+    ) -> Result<RunningServer, ServeError> {
         let mut addresses = Vec::new();
         let listeners = listeners.into_iter().map(Into::into);
         let listeners = self.placed(listeners.inspect(|listener| addresses.extend(listener.local_addr())))?;
-        let server = self.clone();
         let thread = match self.begin(listeners)? {
             None => None,
-            Some((engine, acceptors)) => {
-                let accepting = move || server.accept_all(&engine, acceptors);
-                Some(thread::Builder::new().name("anthill-accept".to_owned()).spawn(accepting)?)
-            }
+            Some((engine, acceptors)) => Some(self.accept_apart(engine, acceptors)?),
         };
         Ok(RunningServer { server: self.clone(), addresses, thread })
     }
+
+    /// Accepts on threads, all of which are there when this returns.
+    fn accept_apart(
+        &self,
+        engine: Arc<Engine>,
+        acceptors: Vec<Acceptor>,
+    ) -> io::Result<JoinHandle<io::Result<()>>> {
+        let (begun, begins) = mpsc::channel();
+        let (server, accepted) = (self.clone(), engine.clone());
+        let accepting = move || {
+            server.accept_all(&accepted, acceptors, move || {
+                // This waits for it.
+                let _ = begun.send(());
+            })
+        };
+        let spawned = thread::Builder::new().name("anthill-accept".to_owned()).spawn(accepting);
+        let thread = spawned.map_err(|error| {
+            self.give_up_engine(&engine);
+            accept::no_thread(error)
+        })?;
+        match begins.recv() {
+            Ok(()) => Ok(thread),
+            Err(mpsc::RecvError) => {
+                Err(join(thread).err().unwrap_or_else(|| io::Error::other("nothing accepts")))
+            }
+        }
+    }
+}
+
+fn join(thread: JoinHandle<io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that accepts panicked")))
 }
 
 impl RunningServer {
@@ -100,9 +130,9 @@ impl RunningServer {
     ///
     /// # Errors
     /// As [`Server::serve_all`].
-    pub fn join(self) -> io::Result<()> {
+    pub fn join(self) -> Result<(), ServeError> {
         let Some(thread) = self.thread else { return Ok(()) };
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that accepts panicked")))
+        Ok(join(thread)?)
     }
 }
 

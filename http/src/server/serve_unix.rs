@@ -1,10 +1,9 @@
 //! Serving Unix domain sockets.
 
-use std::io;
 use std::path::Path;
 
 use super::unix::{self, UnixAccess, UnixSocket};
-use super::{Listener, RunningServer, Server};
+use super::{Listener, RunningServer, ServeError, Server};
 
 impl Server {
     /// Listens on a Unix domain socket, for [`serve_unix`](Server::serve_unix) and [`start_unix`](Server::start_unix) to
@@ -13,8 +12,8 @@ impl Server {
     /// A socket at `path` that a server has left behind, on which nobody listens, is replaced; any other file is not.
     ///
     /// # Errors
-    /// When somebody listens there ([`AddrInUse`](io::ErrorKind::AddrInUse)), when another file lies there
-    /// ([`AlreadyExists`](io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what
+    /// When somebody listens there ([`AddrInUse`](std::io::ErrorKind::AddrInUse)), when another file lies there
+    /// ([`AlreadyExists`](std::io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what
     /// may help.
     ///
     /// ```
@@ -32,8 +31,11 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     // SRV-04.
-    pub fn listen_unix(path: impl AsRef<Path>, access: impl Into<UnixAccess>) -> io::Result<UnixSocket> {
-        unix::listen(path.as_ref(), access.into())
+    pub fn listen_unix(
+        path: impl AsRef<Path>,
+        access: impl Into<UnixAccess>,
+    ) -> Result<UnixSocket, ServeError> {
+        Ok(unix::listen(path.as_ref(), access.into())?)
     }
 
     /// Listens on a Unix domain socket as [`listen_unix`](Server::listen_unix) does, and serves until somebody calls
@@ -46,7 +48,7 @@ impl Server {
         &self,
         path: impl AsRef<Path>,
         access: impl Into<UnixAccess>,
-    ) -> io::Result<()> {
+    ) -> Result<(), ServeError> {
         self.serve_unix(Self::listen_unix(path, access)?)
     }
 
@@ -54,7 +56,7 @@ impl Server {
     ///
     /// # Errors
     /// As `serve`.
-    pub fn serve_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<()> {
+    pub fn serve_unix(&self, socket: impl Into<UnixSocket>) -> Result<(), ServeError> {
         self.serve(socket.into())
     }
 
@@ -62,7 +64,7 @@ impl Server {
     ///
     /// # Errors
     /// When threads or pollers cannot be made.
-    pub fn start_unix(&self, socket: impl Into<UnixSocket>) -> io::Result<RunningServer> {
+    pub fn start_unix(&self, socket: impl Into<UnixSocket>) -> Result<RunningServer, ServeError> {
         self.start_all([Listener::from(socket.into())])
     }
 }

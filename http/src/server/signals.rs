@@ -16,7 +16,7 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::{RunningServer, Server};
+use super::{RunningServer, ServeError, Server};
 use crate::ctx::{HandlerResult, RequestCtx};
 
 /// What a shell adds to a signal's number for the code of a process that the signal has ended.
@@ -53,7 +53,7 @@ impl Server {
     /// When the address cannot be listened on, or threads or pollers cannot be made; when a listener breaks; and
     /// [`TimedOut`](io::ErrorKind::TimedOut), with a [`ShutdownError`](crate::ShutdownError) in it, when something was
     /// not done in time and ends with the process.
-    pub fn run(&self, address: impl ToSocketAddrs + fmt::Debug) -> io::Result<()> {
+    pub fn run(&self, address: impl ToSocketAddrs + fmt::Debug) -> Result<(), ServeError> {
         let watched = Watched::new(self)?;
         self.run_watched(self.start(address), watched)
     }
@@ -98,7 +98,7 @@ impl RunningServer {
     ///
     /// # Errors
     /// When a listener breaks; and as [`Server::run`] when something was not done in time.
-    pub fn run(self) -> io::Result<()> {
+    pub fn run(self) -> Result<(), ServeError> {
         let watched = Watched::new(self.server())?;
         #[cfg(feature = "tls-no-provider")]
         if self.shared.certificates.are_any() {
@@ -107,7 +107,7 @@ impl RunningServer {
         self.join_watched(watched)
     }
 
-    fn join_watched(self, watched: Watched) -> io::Result<()> {
+    fn join_watched(self, watched: Watched) -> Result<(), ServeError> {
         let ended = self.join();
         drop(watched);
         ended
@@ -118,7 +118,7 @@ impl RunningServer {
 /// way then is answered first. See [`Server::run`].
 ///
 /// ```no_run
-/// fn main() -> std::io::Result<()> {
+/// fn main() -> Result<(), anthill_http::ServeError> {
 ///     anthill_http::run("localhost:8080", |ctx| ctx.set_body("Hello, World!\n"))
 /// }
 /// ```
@@ -128,8 +128,8 @@ impl RunningServer {
 pub fn run<R: HandlerResult>(
     address: impl ToSocketAddrs + fmt::Debug,
     handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
-) -> io::Result<()> {
-    Server::new(handler).map_err(io::Error::other)?.run(address)
+) -> Result<(), ServeError> {
+    Server::new(handler)?.run(address)
 }
 
 impl Watched {

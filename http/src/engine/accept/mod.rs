@@ -80,10 +80,18 @@ fn accept_from(
 }
 
 /// Accepts from several listeners, each on a thread of its own but for the first; until the server stops, or until none
-/// of them is a listener any more. The error is that of the first that broke.
-pub(crate) fn accept_all(engine: &Engine, acceptors: Vec<Acceptor>) -> io::Result<()> {
+/// of them is a listener any more. `has_begun` is called when all have their threads. What comes of that is the error of the
+/// first that broke.
+///
+/// # Errors
+/// When there are not threads for all, and so nothing was accepted.
+pub(crate) fn accept_all(
+    engine: &Engine,
+    acceptors: Vec<Acceptor>,
+    has_begun: impl FnOnce(),
+) -> io::Result<io::Result<()>> {
     let mut acceptors = acceptors.into_iter();
-    let Some(first) = acceptors.next() else { return Ok(()) };
+    let Some(first) = acceptors.next() else { return Ok(Ok(())) };
     thread::scope(|scope| {
         let mut others = Vec::new();
         for acceptor in acceptors {
@@ -91,8 +99,9 @@ pub(crate) fn accept_all(engine: &Engine, acceptors: Vec<Acceptor>) -> io::Resul
             let (begin, begins) = mpsc::channel();
             let accepting = move || begins.recv().map_or(Ok(()), |()| acceptor.0(engine));
             let thread = thread::Builder::new().name("anthill-accept".to_owned());
-            others.push((begin, thread.spawn_scoped(scope, accepting)?));
+            others.push((begin, thread.spawn_scoped(scope, accepting).map_err(no_thread)?));
         }
+        has_begun();
         let others: Vec<_> = others
             .into_iter()
             .map(|(begin, thread)| {
@@ -102,11 +111,21 @@ pub(crate) fn accept_all(engine: &Engine, acceptors: Vec<Acceptor>) -> io::Resul
             })
             .collect();
         let first = first.0(engine);
-        others.into_iter().fold(first, |result, thread| {
+        Ok(others.into_iter().fold(first, |result, thread| {
             let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("an acceptor panicked")));
             result.and(ended)
-        })
+        }))
     })
+}
+
+/// There is no thread to accept on.
+#[cold]
+pub(crate) fn no_thread(error: io::Error) -> io::Error {
+    let reason = format!(
+        "there is no thread to accept connections on: {error}; raise the limit on threads (`ulimit -u`) or listen at fewer \
+         addresses"
+    );
+    io::Error::new(error.kind(), reason)
 }
 
 fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Result<()> {
@@ -309,7 +328,7 @@ mod tests {
         let thread = std::thread::spawn(move || {
             let listener = ListeningSocket::tcp(listener).expect("a listener");
             let acceptor = Acceptor::new(Entrance::Socket(listener), Intake::default());
-            accept_all(&accepting, vec![acceptor.expect("a poller")])
+            accept_all(&accepting, vec![acceptor.expect("a poller")], || {}).expect("threads")
         });
         other.shutdown(std::net::Shutdown::Both).expect("a listener can be shut down");
         thread.join().expect("no panic").expect_err("nothing listens any more");
