@@ -454,7 +454,16 @@ fn a_slow_client_loses_the_oldest_events_and_is_told_of_it() {
         let lost = sender.lost();
         assert!(lost > 0 && lost < EVENTS as u64, "{lost}");
         assert!(sender.is_connected());
-        assert_eq!(sender.try_send(numbered(EVENTS)), Err(EventError::Full));
+        // What the queue has no room for can be refused instead. Whoever serves the client may still be taking some, until the
+        // client's buffers are full as well.
+        let mut sent = EVENTS;
+        eventually("there is no room", || {
+            let refused = sender.try_send(numbered(sent)).err();
+            sent += usize::from(refused.is_none());
+            assert!(matches!(refused, None | Some(EventError::Full)), "{refused:?}");
+            refused.is_some()
+        });
+        assert_eq!(sender.lost(), lost, "nothing is lost for what is refused");
         drop(sender);
         let mut heard = Vec::new();
         let mut told = 0;
@@ -470,11 +479,8 @@ fn a_slow_client_loses_the_oldest_events_and_is_told_of_it() {
             is_told = line == "event: lagged";
         }
         assert_eq!(told, lost);
-        assert_eq!(heard.len() as u64 + lost, EVENTS as u64);
-        assert!(
-            heard.is_sorted() && heard.ends_with(&(EVENTS - 10..EVENTS).collect::<Vec<_>>()),
-            "{heard:?}"
-        );
+        assert_eq!(heard.len() as u64 + lost, sent as u64);
+        assert!(heard.is_sorted() && heard.ends_with(&(sent - 10..sent).collect::<Vec<_>>()), "{heard:?}");
         assert_goes_on(&mut client);
     });
 }
