@@ -1,5 +1,5 @@
-//! Takes the programs of the front page and makes functions of them, so that tests can run them: as they stand there, but
-//! that they listen where a variable of the environment says.
+//! Takes the programs of the front page and makes functions of them, so that tests can run them: as they stand there,
+//! but that they listen where a variable of the environment says.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,7 +1,8 @@
-//! How the end of serving is told to whoever wants to know: handlers, functions that write bodies, threads of the user's.
+//! How the end of serving is told to whoever wants to know: handlers, functions that write bodies, threads of the
+//! user's.
 //!
-//! The rule: *being told* and *asking to be told* are steps under one lock, so nobody asks in vain; functions that were left
-//! here run outside of it.
+//! The rule: *being told* and *asking to be told* are steps under one lock, so nobody asks in vain; functions that were
+//! left here run outside of it.
 
 use crate::util::panic;
 use parking_lot::{Condvar, Mutex};
@@ -88,8 +89,8 @@ impl StopSignal {
         true
     }
 
-    /// Has `hook` called when the server stops, by the thread that shuts it down: it must not block. At once, by this one,
-    /// when it stops already. Not when the answer is dropped before.
+    /// Has `hook` called when the server stops, by the thread that shuts it down: it must not block. At once, by this
+    /// one, when it stops already. Not when the answer is dropped before.
     ///
     /// ```
     /// use std::sync::mpsc;

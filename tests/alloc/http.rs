@@ -66,8 +66,8 @@ fn assert_no_allocations_with(
         (0..WINDOWS).map(|_| run(0).abs_diff(run(WINDOW))).collect()
     });
     assert_eq!(running.handled(), replies * (WINDOWS * WINDOW + WINDOW / 10), "all of them were handled");
-    // Whenever the server takes the route for one that blocks, because something else had the CPU, it hands requests over,
-    // which takes memory for a while.
+    // Whenever the server takes the route for one that blocks, because something else had the CPU, it hands requests
+    // over, which takes memory for a while.
     assert!(counts.contains(&0), "allocations in each window: {counts:?}");
 }
 
@@ -88,8 +88,8 @@ fn no_allocation_per_keep_alive_request_with_a_cookie() {
     });
 }
 
-/// What an operator of a server behind a proxy sets: a hook on the head, trusted proxies, limits, and those that answer what is
-/// refused and what panics. None of it takes memory for a request.
+/// What an operator of a server behind a proxy sets: a hook on the head, trusted proxies, limits, and those that answer
+/// what is refused and what panics. None of it takes memory for a request.
 #[test]
 fn no_allocation_per_request_with_what_operators_use() {
     static METER: Meter = AtomicUsize::new(0);

@@ -1,10 +1,10 @@
 //! Zero allocations in steady state.
 //!
 //! A global allocator counts the allocations of the threads that a test has enrolled: its own and its pool's workers,
-//! and not those of the test runner or of other tests. It also knows how many bytes each thread has asked for, for tests
-//! of what a peer can make a program ask for. The rule: *no allocation per payload*. Memory that is kept and
-//! used again may still grow to its working size now and then, so a test measures several windows of many submissions:
-//! one of them must be free of allocations, and all of them together may have but a handful.
+//! and not those of the test runner or of other tests. It also knows how many bytes each thread has asked for, for
+//! tests of what a peer can make a program ask for. The rule: *no allocation per payload*. Memory that is kept and used
+//! again may still grow to its working size now and then, so a test measures several windows of many submissions: one
+//! of them must be free of allocations, and all of them together may have but a handful.
 
 #![allow(unsafe_code)]
 

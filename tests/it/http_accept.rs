@@ -1,5 +1,5 @@
-//! Accepting: who makes room when there is none, several listeners on one port, and that nothing but a dead listener ends
-//! it.
+//! Accepting: who makes room when there is none, several listeners on one port, and that nothing but a dead listener
+//! ends it.
 //!
 //! The rule: a connection that is inside a handler, or whose request is on its way through the server, is never the one
 //! that is closed.
@@ -201,8 +201,8 @@ fn serving(server: &Server, address: SocketAddr) -> Background<Result<(), ServeE
     serving
 }
 
-/// Two servers with two shards each listen on one port. All of them are given connections, and each shard serves those of
-/// its own listener.
+/// Two servers with two shards each listen on one port. All of them are given connections, and each shard serves those
+/// of its own listener.
 #[cfg(target_os = "linux")]
 #[test]
 fn several_servers_share_a_port() {

@@ -1,7 +1,7 @@
 //! From and to the types of the crate `http`.
 //!
-//! The idea: any message that one side can hold goes to the other and back. The rule: what comes back is equal in all that
-//! both can say: method, target, version, status, body, and all values of each header field in their order.
+//! The idea: any message that one side can hold goes to the other and back. The rule: what comes back is equal in all
+//! that both can say: method, target, version, status, body, and all values of each header field in their order.
 
 use anthill_http::{ConvertError, Headers, IntoStatus, Request, RequestCtx, RequestError, Response, Version};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};

@@ -1,4 +1,5 @@
-//! The context that handlers are given: rows `CTX-03` to `CTX-11`, and forms through a server: rows `FRM-01` to `FRM-05`.
+//! The context that handlers are given: rows `CTX-03` to `CTX-11`, and forms through a server: rows `FRM-01` to
+//! `FRM-05`.
 //!
 //! The idea: what can be seen without a connection is asked of a context that was made for a request; the rest is seen
 //! through a server, with bodies that are there and bodies that are streamed.
@@ -448,8 +449,8 @@ fn ctx_10_a_handler_runs_without_a_server() {
     }
 }
 
-/// That a reference cannot be kept is a matter for the compiler; the documentation of `RequestCtx` has handlers that try it
-/// and are refused.
+/// That a reference cannot be kept is a matter for the compiler; the documentation of `RequestCtx` has handlers that
+/// try it and are refused.
 #[test]
 fn ctx_11_what_is_kept_is_a_copy() {
     let kept = Arc::new(Mutex::new(Vec::<(Request, Vec<u8>)>::new()));

@@ -1,8 +1,9 @@
 //! The corpus through Go's fasthttp and through this server: row `QUA-02`.
 //!
-//! The idea: what fasthttp makes of each input was recorded once from the real one (`tests/differential/recorder.go` says
-//! how), so the comparison needs no Go. The rule: where the two differ the case is in `tests/differential/differences.txt`, with
-//! the kind of the difference and its reason; one that is not there fails the test, and so does one that is there and has gone.
+//! The idea: what fasthttp makes of each input was recorded once from the real one (`tests/differential/recorder.go`
+//! says how), so the comparison needs no Go. The rule: where the two differ the case is in
+//! `tests/differential/differences.txt`, with the kind of the difference and its reason; one that is not there fails
+//! the test, and so does one that is there and has gone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

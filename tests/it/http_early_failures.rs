@@ -1,5 +1,5 @@
-//! What makes a response's body and fails before anything of the response was sent: the client is told so by a response,
-//! as when a handler fails, and the connection goes on.
+//! What makes a response's body and fails before anything of the response was sent: the client is told so by a
+//! response, as when a handler fails, and the connection goes on.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Mutex};

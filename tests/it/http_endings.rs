@@ -433,8 +433,8 @@ fn settings(told: &Arc<AtomicUsize>, odd: &Notes) -> ServerBuilder {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
-    /// Any number of requests end in any way at once, and in the middle of that the server is shut down, or not. Those that
-    /// were answered and those that were begun have a record each, and no gauge keeps anything.
+    /// Any number of requests end in any way at once, and in the middle of that the server is shut down, or not. Those
+    /// that were answered and those that were begun have a record each, and no gauge keeps anything.
     #[test]
     fn every_request_is_told_of_once_however_it_ends(
         plans in prop::collection::vec(prop::collection::vec(prop::sample::select(&ENDINGS[..]), 1..6), 1..12),

@@ -1,7 +1,7 @@
 //! Streams of events: what clients hear, who is missed, what the slow ones lose, and that none of them holds a thread.
 //!
-//! The idea: a test has the hub in its hands and the client at the other end, so it says when something happens and reads
-//! what came of it, byte by byte. The rule: whatever both ways of serving a connection can do is shown for both.
+//! The idea: a test has the hub in its hands and the client at the other end, so it says when something happens and
+//! reads what came of it, byte by byte. The rule: whatever both ways of serving a connection can do is shown for both.
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -454,8 +454,8 @@ fn a_slow_client_loses_the_oldest_events_and_is_told_of_it() {
         let lost = sender.lost();
         assert!(lost > 0 && lost < EVENTS as u64, "{lost}");
         assert!(sender.is_connected());
-        // What the queue has no room for can be refused instead. Whoever serves the client may still be taking some, until the
-        // client's buffers are full as well.
+        // What the queue has no room for can be refused instead. Whoever serves the client may still be taking some,
+        // until the client's buffers are full as well.
         let mut sent = EVENTS;
         eventually("there is no room", || {
             let refused = sender.try_send(numbered(sent)).err();

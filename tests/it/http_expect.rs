@@ -1,8 +1,8 @@
-//! Clients that wait to be asked for a body: rows `EXP-02` and `EXP-03`, and what becomes of the question when bodies are
-//! streamed.
+//! Clients that wait to be asked for a body: rows `EXP-02` and `EXP-03`, and what becomes of the question when bodies
+//! are streamed.
 //!
-//! The idea: until it is asked, such a client may send its body or not, and nobody can tell which. The rule: behind a body
-//! that was not asked for nothing is taken for a request.
+//! The idea: until it is asked, such a client may send its body or not, and nobody can tell which. The rule: behind a
+//! body that was not asked for nothing is taken for a request.
 
 use std::io::{Read, Write};
 use std::time::Duration;

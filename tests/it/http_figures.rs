@@ -178,8 +178,8 @@ fn clients_that_are_too_slow_are_counted_by_what_they_were_slow_at() {
     assert_eq!(running.server().stats().rejections.timed_out, 1);
 }
 
-/// A page as a strict reader takes it: each family announced once, before its samples, which come together; names, labels
-/// and values by the grammar; a histogram's buckets cumulative, up to its count.
+/// A page as a strict reader takes it: each family announced once, before its samples, which come together; names,
+/// labels and values by the grammar; a histogram's buckets cumulative, up to its count.
 fn parse(page: &str) -> BTreeMap<String, f64> {
     assert!(page.ends_with('\n') && !page.contains('\r'));
     let (mut samples, mut seen, mut current, mut kind) = (BTreeMap::new(), Vec::new(), "", "");

@@ -1,7 +1,7 @@
 //! Forms that handlers take out of their requests: rows `FRM-01` to `FRM-05` through a server.
 //!
-//! The idea: bodies that are there and bodies that are streamed, plain and compressed, whole and by parts. The rule: what
-//! cannot be read is told by its status, and nothing holds more than its bounds.
+//! The idea: bodies that are there and bodies that are streamed, plain and compressed, whole and by parts. The rule:
+//! what cannot be read is told by its status, and nothing holds more than its bounds.
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;

@@ -49,7 +49,8 @@ fn frm_03_a_file_with_a_temporary_file_to_itself_is_persisted_without_a_copy() {
         return skip("temporary files have names here");
     }
     let content = noise(100_000);
-    // How many files there are, how many may have a temporary file of their own, and which of them have one to themselves.
+    // How many files there are, how many may have a temporary file of their own, and which of them have one to
+    // themselves.
     for (count, own_files, alone) in [
         (1, 0, &[true][..]),
         (2, 0, &[false, false]),

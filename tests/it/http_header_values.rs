@@ -560,8 +560,8 @@ fn reading_takes_time_in_proportion_to_the_length() {
         }
         start.elapsed()
     };
-    // With a pass over the rest per element it would be 64 times as much. Something else may have had the CPU, so there is
-    // another try.
+    // With a pass over the rest per element it would be 64 times as much. Something else may have had the CPU, so there
+    // is another try.
     assert!((0..5).any(|_| time_for(8_000) < 24 * time_for(1_000)), "more than in proportion");
 }
 

@@ -1,4 +1,5 @@
-//! Connections in memory (row `UTL-01`): a pair of streams by itself, and a listener that a server serves with all its limits.
+//! Connections in memory (row `UTL-01`): a pair of streams by itself, and a listener that a server serves with all its
+//! limits.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -1,7 +1,7 @@
 //! What setters may put onto the wire: rows `HDR-05` and `HDR-06`.
 //!
-//! The idea: the bytes of the message count, a response's as a server sends them and a request's as they are written. The
-//! rule: every public setter has its line in a table, and each is given everything that could end a line or a body.
+//! The idea: the bytes of the message count, a response's as a server sends them and a request's as they are written.
+//! The rule: every public setter has its line in a table, and each is given everything that could end a line or a body.
 
 use anthill_http::cookie::CookieLine;
 use anthill_http::multipart::{Boundary, Multipart, MultipartWriter};

@@ -10,7 +10,8 @@ use anthill_http::{ConnState, Listener, Server};
 use anthill_tests::client::{Client, post};
 use anthill_tests::{Gate, PATIENCE, eventually};
 
-/// How long nothing comes of a connection that the system has no place for. A machine that is slow only makes it longer.
+/// How long nothing comes of a connection that the system has no place for. A machine that is slow only makes it
+/// longer.
 const SHORT: Duration = Duration::from_millis(500);
 
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! Programs that send much, or as slowly as they can, and a browser: wrk, h2load, ab, slowhttptest, Chromium.
 //!
-//! What they measure is not looked at, only what they complain of. A program that is not installed is skipped, and says so.
+//! What they measure is not looked at, only what they complain of. A program that is not installed is skipped, and says
+//! so.
 
 use std::process::{Command, Output};
 use std::time::Duration;

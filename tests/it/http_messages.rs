@@ -1,5 +1,5 @@
-//! Requests and responses that are built and changed: rows `HDR-04` to `HDR-07`, `HDR-10`, `CKY-01`, `CKY-03`, and the typed
-//! errors of `ERR-01` as far as there are any yet.
+//! Requests and responses that are built and changed: rows `HDR-04` to `HDR-07`, `HDR-10`, `CKY-01`, `CKY-03`, and the
+//! typed errors of `ERR-01` as far as there are any yet.
 //!
 //! The idea: what counts is the bytes of the message. Responses are looked at as a server sends them over a stream in
 //! memory, requests as they are written and parsed again. The rule: every setter there is has its line in a table.
@@ -483,9 +483,10 @@ fn query_arguments_are_pairs_as_in_any_form() {
     assert_eq!((found.len(), found), (5, expected));
 }
 
-/// Each error of fasthttp's list that has a counterpart in what there is so far, told apart by its type and variant. Those
-/// of the client (timeouts, redirects, free connections, pipelines), of dialling and of TLS come with these parts;
-/// `ErrNeedMore` is no error here but an ordinary value, and the limits per address and on connections are answers.
+/// Each error of fasthttp's list that has a counterpart in what there is so far, told apart by its type and variant.
+/// Those of the client (timeouts, redirects, free connections, pipelines), of dialling and of TLS come with these
+/// parts; `ErrNeedMore` is no error here but an ordinary value, and the limits per address and on connections are
+/// answers.
 #[test]
 fn errors_are_told_apart_without_their_texts() {
     let parse = |head: &str| Request::parse(format!("{head}\r\n\r\n").as_bytes()).expect_err(head);

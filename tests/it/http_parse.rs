@@ -1,7 +1,7 @@
 //! What is a request and what is not: rows `PAR-01` to `PAR-16`, over sockets.
 //!
-//! The idea: one corpus of inputs and verdicts, by row. Each row's test takes its part of it; `PAR-16` takes all of it, and
-//! sends every input once in one piece and once byte by byte.
+//! The idea: one corpus of inputs and verdicts, by row. Each row's test takes its part of it; `PAR-16` takes all of it,
+//! and sends every input once in one piece and once byte by byte.
 
 use anthill_http::Request;
 use anthill_tests::client::get;

@@ -1,4 +1,5 @@
-//! The PROXY protocol: who it names is the peer, for everybody who asks, and what does not name anybody properly is closed.
+//! The PROXY protocol: who it names is the peer, for everybody who asks, and what does not name anybody properly is
+//! closed.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

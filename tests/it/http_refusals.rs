@@ -125,8 +125,8 @@ fn an_error_handler_that_fails_is_replaced_by_the_servers_own_answer() {
     );
 }
 
-/// All that could block does, and the handler for errors does so too: what is fast is answered all the while, and who is
-/// refused is told in the server's own words when there is nobody to run the handler.
+/// All that could block does, and the handler for errors does so too: what is fast is answered all the while, and who
+/// is refused is told in the server's own words when there is nobody to run the handler.
 #[test]
 fn an_error_handler_that_blocks_holds_nobody_up() {
     let gate = Gate::new();

@@ -178,8 +178,8 @@ fn a_server_dropped_after_a_shutdown_in_vain_ends_by_itself() {
     eventually("everything is gone", || Arc::strong_count(&alive) == 1);
 }
 
-/// Whoever was served by a driver right after it had handed a connection over had `time()` in 1970: of the two clocks of
-/// the moment only one went along to the new workspace.
+/// Whoever was served by a driver right after it had handed a connection over had `time()` in 1970: of the two clocks
+/// of the moment only one went along to the new workspace.
 #[test]
 fn the_time_of_a_request_is_right_behind_a_hand_over() {
     let began = SystemTime::now();

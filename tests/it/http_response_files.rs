@@ -1,7 +1,7 @@
 //! Responses whose bodies are files: row `RSP-10`.
 //!
-//! The idea: files with holes, so that large ones cost no disk. The rule: what arrives is held against the file, and what
-//! has to be measured of the process is measured in one of its own.
+//! The idea: files with holes, so that large ones cost no disk. The rule: what arrives is held against the file, and
+//! what has to be measured of the process is measured in one of its own.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,9 +1,9 @@
 //! Responses whose bodies are produced while they are sent: rows `RSP-02`, `RSP-04` to `RSP-10`, `BDY-08`, `HDR-06` and
 //! `HDR-08`.
 //!
-//! The idea: whatever a body comes from, its client sees a message that is framed correctly or breaks off, and its source
-//! is dropped once, asked or not. So every form of body is put through the same questions. The rule: what is on the wire
-//! counts, to the byte, and what comes behind the response.
+//! The idea: whatever a body comes from, its client sees a message that is framed correctly or breaks off, and its
+//! source is dropped once, asked or not. So every form of body is put through the same questions. The rule: what is on
+//! the wire counts, to the byte, and what comes behind the response.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::panic::resume_unwind;

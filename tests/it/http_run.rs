@@ -1,5 +1,5 @@
-//! Programs that end by a signal, as processes of their own: those of the front page, literally, and some that do not want
-//! to end.
+//! Programs that end by a signal, as processes of their own: those of the front page, literally, and some that do not
+//! want to end.
 //!
 //! The rule: whatever the server has begun to read is answered, whole; connections may end between two responses.
 

@@ -1,7 +1,7 @@
 //! Clients that read slowly, or not at all, and responses that have no end.
 //!
-//! The idea: a response from a reader or a file is sent as its client takes it, by whoever serves the connection. The rule:
-//! nobody's slowness costs a thread, or another client's time.
+//! The idea: a response from a reader or a file is sent as its client takes it, by whoever serves the connection. The
+//! rule: nobody's slowness costs a thread, or another client's time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -2,9 +2,9 @@
 //!
 //! The idea: every request has a number, which is its connection's and its place there, and every answer repeats it, in
 //! its head and all over its body. The server keeps count by connection. So a request that is lost, handled twice, or
-//! answered on another connection is found, whatever else happened at the time. Between the crowds, all workers are held
-//! and more requests come than can be served; then they are let go. What the process holds is looked at when all clients
-//! are gone, so that what is counted is the server's.
+//! answered on another connection is found, whatever else happened at the time. Between the crowds, all workers are
+//! held and more requests come than can be served; then they are let go. What the process holds is looked at when all
+//! clients are gone, so that what is counted is the server's.
 //!
 //! The rule: no answer has to come by a certain time, apart from the client's patience. It ends by itself:
 //! `cargo test -- --ignored soak` takes ten minutes, or as many seconds as `ANTHILL_SOAK_SECONDS` says.
@@ -22,16 +22,17 @@ use std::time::{Duration, Instant};
 use figures::Figures;
 use site::Site;
 
-/// What the allocator may keep of memory that was used between the first crowd and the last, in KiB. It gives back whole
-/// pages only, and where its arenas have holes depends on chance; what is lost for good with each request or connection is
-/// soon far more, as there are thousands of them in a second.
+/// What the allocator may keep of memory that was used between the first crowd and the last, in KiB. It gives back
+/// whole pages only, and where its arenas have holes depends on chance; what is lost for good with each request or
+/// connection is soon far more, as there are thousands of them in a second.
 const MEMORY_TOLERANCE_KIB: usize = 16 * 1024;
 
 /// Set in the process that soaks.
 const CHILD: &str = "ANTHILL_SOAK_CHILD";
 
-/// How the allocator is told to give back what is large at once, and to keep few reserves: what clients and handlers have
-/// in their hands for a moment would be most of what is measured otherwise. Without effect where it is not glibc's.
+/// How the allocator is told to give back what is large at once, and to keep few reserves: what clients and handlers
+/// have in their hands for a moment would be most of what is measured otherwise. Without effect where it is not
+/// glibc's.
 const ALLOCATOR: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "65536"), ("MALLOC_ARENA_MAX", "2")];
 
 fn time() -> Duration {

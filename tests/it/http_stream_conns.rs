@@ -1,6 +1,7 @@
 //! What happens to others while a body is read: other connections, workers, a shutdown.
 //!
-//! The rule: a handler that waits, goes away with its context, or puts another in its place costs its own connection at most.
+//! The rule: a handler that waits, goes away with its context, or puts another in its place costs its own connection at
+//! most.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};

@@ -1,8 +1,8 @@
 //! Request bodies that are read while they arrive: rows `STR-01` to `STR-05`.
 //!
-//! The idea: the client decides how much of a body there is, the handler how much of it is read, and the server has to know
-//! at every moment where on the connection it is. So each test looks at what is behind the body as well. The rule: whatever
-//! both ways of serving a connection can do is shown for both.
+//! The idea: the client decides how much of a body there is, the handler how much of it is read, and the server has to
+//! know at every moment where on the connection it is. So each test looks at what is behind the body as well. The rule:
+//! whatever both ways of serving a connection can do is shown for both.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};

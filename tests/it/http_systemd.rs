@@ -58,8 +58,8 @@ fn fail(attempt: impl FnOnce() -> Result<(), ServeError>) -> i32 {
 struct Started(Child);
 
 impl Started {
-    /// Starts `program` with these as its descriptors 3 and 4, and these variables besides. `test` is the full name of the
-    /// test that calls this.
+    /// Starts `program` with these as its descriptors 3 and 4, and these variables besides. `test` is the full name of
+    /// the test that calls this.
     #[track_caller]
     fn new(test: &str, program: &str, sockets: [Option<OwnedFd>; 2], variables: &str) -> Self {
         let script = format!(

@@ -1,7 +1,7 @@
 //! When the system gives no thread: row `WP-06`.
 //!
-//! The rule: the limit is the system's own, set while the server runs, so whatever would make a thread meets it. Root has
-//! no such limit, so these tests run as somebody else.
+//! The rule: the limit is the system's own, set while the server runs, so whatever would make a thread meets it. Root
+//! has no such limit, so these tests run as somebody else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,8 +17,8 @@ const SHARDS: usize = 2;
 /// For timeouts that are to pass.
 const SHORT: Duration = Duration::from_millis(200);
 
-/// A server with a route that is known to be fast, one that blocks until the gate opens, and one with a limit; and how many
-/// have entered the second.
+/// A server with a route that is known to be fast, one that blocks until the gate opens, and one with a limit; and how
+/// many have entered the second.
 fn server() -> (Running, Gate, Arc<AtomicUsize>) {
     let (gate, entered) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
     let (held, count) = (gate.clone(), entered.clone());
@@ -40,8 +40,8 @@ fn options() -> ServerBuilder {
     Server::builder().shards(SHARDS).max_wait(SHORT).read_header_timeout(5 * SHORT)
 }
 
-/// Routes that are fast. On a busy machine one that was interrupted twice is taken for one that blocks, and needs a thread; so
-/// there are several, of which most are known for what they are.
+/// Routes that are fast. On a busy machine one that was interrupted twice is taken for one that blocks, and needs a
+/// thread; so there are several, of which most are known for what they are.
 const FAST: usize = 8;
 
 fn fast(route: usize) -> String {
@@ -58,7 +58,8 @@ fn warm(running: &Running) {
     }
 }
 
-/// Asks for the fast routes on new connections. All are answered, and most of them for good; says how many were refused.
+/// Asks for the fast routes on new connections. All are answered, and most of them for good; says how many were
+/// refused.
 #[track_caller]
 fn assert_goes_on(running: &Running, what: &str) -> usize {
     let answers: Vec<u16> =
@@ -77,8 +78,8 @@ fn asking(running: &Running, count: usize, target: &str) -> Vec<Client> {
     clients
 }
 
-/// Nothing that drives needs a new thread: fast routes are answered and timeouts kept while handlers block on every shard.
-/// Whatever does need one is answered 503 in time, and served again as soon as there are threads.
+/// Nothing that drives needs a new thread: fast routes are answered and timeouts kept while handlers block on every
+/// shard. Whatever does need one is answered 503 in time, and served again as soon as there are threads.
 #[test]
 fn wp_06_without_new_threads_the_server_goes_on() {
     const NAME: &str = "http_threads::wp_06_without_new_threads_the_server_goes_on";
@@ -179,7 +180,8 @@ fn wp_06_threads_that_come_and_go_leave_the_server_as_it_was() {
     }
 }
 
-/// Whatever of it could not be made, nothing of a server that could not be started is left: it serves when there are threads.
+/// Whatever of it could not be made, nothing of a server that could not be started is left: it serves when there are
+/// threads.
 #[test]
 #[cfg(target_os = "linux")]
 fn wp_06_a_server_that_cannot_be_started_leaves_nothing_running() {

@@ -1,7 +1,7 @@
 //! Handlers that are waited for only so long: rows `TMO-07` to `TMO-10`.
 //!
-//! The rule: a handler that is to be too late waits for a gate that the test opens when the client was answered, so no test
-//! depends on how fast anything is; one that is to be in time has a limit that nobody reaches.
+//! The rule: a handler that is to be too late waits for a gate that the test opens when the client was answered, so no
+//! test depends on how fast anything is; one that is to be in time has a limit that nobody reaches.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use anthill_tests::{Gate, PATIENCE, background, eventually};
 const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(3600);
 
-/// A handler that stays behind the gate for `/held`, says afterwards whether it was cancelled, and writes into its response
-/// whatever the case.
+/// A handler that stays behind the gate for `/held`, says afterwards whether it was cancelled, and writes into its
+/// response whatever the case.
 fn holding(gate: &Arc<Gate>, ends: Sender<bool>) -> impl Handler + use<> {
     let gate = gate.clone();
     move |ctx: &mut RequestCtx| {

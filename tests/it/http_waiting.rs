@@ -1,4 +1,5 @@
-//! What happens when no thread is left for handlers that block: everything else goes on, and what waits is told in time.
+//! What happens when no thread is left for handlers that block: everything else goes on, and what waits is told in
+//! time.
 //!
 //! The idea: handlers wait at a gate that stays closed until all that is claimed has been seen, so whatever is answered
 //! meanwhile did not wait for them. The rule: the limits are so short that they pass, and no test cares when.

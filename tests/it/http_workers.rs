@@ -93,8 +93,8 @@ fn wp_04_busy_workers_end_after_their_connection() {
     stopping.outcome("the shutdown").expect("all was answered");
 }
 
-/// Connections are offered while the server stops, again and again: each is served once or not at all, and its end is told
-/// exactly once if its beginning was.
+/// Connections are offered while the server stops, again and again: each is served once or not at all, and its end is
+/// told exactly once if its beginning was.
 #[test]
 fn wp_05_connections_offered_during_a_stop_are_served_once_or_refused() {
     for round in 0..10 {

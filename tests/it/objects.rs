@@ -1,5 +1,5 @@
-//! The object pool through its public API: rows 102 to 111 of the parity table of pools. What it is worth in nanoseconds
-//! (row 107) is the benchmark `object_pool`'s to say; here is shown what its speed rests on.
+//! The object pool through its public API: rows 102 to 111 of the parity table of pools. What it is worth in
+//! nanoseconds (row 107) is the benchmark `object_pool`'s to say; here is shown what its speed rests on.
 //!
 //! Objects here count themselves, so that each test can say how many are alive besides what the pool reports.
 

@@ -1,8 +1,8 @@
 //! Workers that take several short payloads at a time: faster, and otherwise not to be noticed.
 //!
-//! A pool with a long queue lets its workers take payloads along (see `anthill_tests::batches`). The rule: what a worker
-//! holds is queued like everything else. It waits for nobody while another worker is free, it can be handed back,
-//! it counts, and more urgent payloads go before it.
+//! A pool with a long queue lets its workers take payloads along (see `anthill_tests::batches`). The rule: what a
+//! worker holds is queued like everything else. It waits for nobody while another worker is free, it can be handed
+//! back, it counts, and more urgent payloads go before it.
 //!
 //! Beside the rows that this could break (15, 16, 28, 34, 49, 76): part of row 97, which it is made for.
 

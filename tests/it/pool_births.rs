@@ -1,8 +1,8 @@
 //! Who gets which worker while states are slow to be made, fail, or are lost.
 //!
-//! The rule: no more workers are made than payloads wait for one; whoever comes free first serves who waits; and a worker
-//! that does not come to be, or leaves, is made good for those who counted on it, or they are told. States are made while a
-//! gate holds them, so nothing here depends on how long anything takes.
+//! The rule: no more workers are made than payloads wait for one; whoever comes free first serves who waits; and a
+//! worker that does not come to be, or leaves, is made good for those who counted on it, or they are told. States are
+//! made while a gate holds them, so nothing here depends on how long anything takes.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -310,7 +310,8 @@ fn pool_f2_a_cancelled_submission_leaves_its_worker_to_the_next() {
     pool.wait_timeout(PATIENCE).unwrap();
 }
 
-/// Whether the state fails before its submission waits in line or after it, one more is tried for it, and no more than one.
+/// Whether the state fails before its submission waits in line or after it, one more is tried for it, and no more than
+/// one.
 #[test]
 fn pool_f2_a_submission_in_line_tries_once_more_when_its_own_worker_fails() {
     for fails_at_once in [false, true] {

@@ -1,8 +1,8 @@
-//! A bounded queue is bounded: what workers took along in batches counts against its capacity, and keeps nothing waiting
-//! that must not wait for a whole batch.
+//! A bounded queue is bounded: what workers took along in batches counts against its capacity, and keeps nothing
+//! waiting that must not wait for a whole batch.
 //!
-//! Row 13, and what batches could do to rows 68, 69 and 76. Each scene brings workers to batches and holds them there (see
-//! `anthill_tests::batches`), so that nothing of what is asserted depends on how fast anybody is.
+//! Row 13, and what batches could do to rows 68, 69 and 76. Each scene brings workers to batches and holds them there
+//! (see `anthill_tests::batches`), so that nothing of what is asserted depends on how fast anybody is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

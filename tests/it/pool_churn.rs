@@ -1,9 +1,9 @@
 //! Everything at once, at random, while the pool is resized, stopped, restarted and aged: a second per scene.
 //!
-//! Rows 16, 28, 42, 53 and 77, and the stress twins of what models cannot reach. Every payload has an entry in a ledger,
-//! where whoever disposes of it makes a mark: its run, its refusal, the hook for what was discarded, whoever stopped the
-//! pool and got it back. The rule: one mark each, no more and no less; the figures add up whenever somebody looks; and once
-//! it is quiet the cap holds and everything ends.
+//! Rows 16, 28, 42, 53 and 77, and the stress twins of what models cannot reach. Every payload has an entry in a
+//! ledger, where whoever disposes of it makes a mark: its run, its refusal, the hook for what was discarded, whoever
+//! stopped the pool and got it back. The rule: one mark each, no more and no less; the figures add up whenever somebody
+//! looks; and once it is quiet the cap holds and everything ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Errors on their way out: with `?` through the error types that programs use, to other threads, and what they then say.
+//! Errors on their way out: with `?` through the error types that programs use, to other threads, and what they then
+//! say.
 //!
 //! What users of the pool do on their first day.
 

@@ -1,4 +1,5 @@
-//! The conversion tables of the pool: every entry stands in the program below its table, which the doc tests compile and run.
+//! The conversion tables of the pool: every entry stands in the program below its table, which the doc tests compile
+//! and run.
 
 use anthill_tests::guides::sections;
 

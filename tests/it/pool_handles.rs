@@ -1,7 +1,7 @@
 //! Handles of tasks: results, panics, time limits, cancellation, awaiting; and the closures that carry them.
 //!
-//! Rows 61 to 66, and what handles add to rows 2, 70 and 71. The rule: whoever joins gets an answer, whatever becomes of
-//! the task and of the pool.
+//! Rows 61 to 66, and what handles add to rows 2, 70 and 71. The rule: whoever joins gets an answer, whatever becomes
+//! of the task and of the pool.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,7 +1,7 @@
 //! Submissions that can be called off, and many payloads at once.
 //!
-//! Rows 10 and 79. The rule they check: a submission that ends without being accepted has its payload, and a batch is cut
-//! in exactly two.
+//! Rows 10 and 79. The rule they check: a submission that ends without being accepted has its payload, and a batch is
+//! cut in exactly two.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;

@@ -1,7 +1,7 @@
 //! One function over an iterator: lazily, bounded, in order or not.
 //!
-//! The rule: what was pulled is run once or dropped; no more is pulled than asked for; and it comes to its end whatever the
-//! state of the pool.
+//! The rule: what was pulled is run once or dropped; no more is pulled than asked for; and it comes to its end whatever
+//! the state of the pool.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

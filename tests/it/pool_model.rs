@@ -5,8 +5,8 @@
 //! counters, which payload started on which worker, and what became of blocked submitters are compared. The rule: the
 //! model says what the documentation says, and knows nothing of how the pool does it.
 //!
-//! Where two workers could do the same thing in either order, an operation is cut so that only one does: the cap is raised
-//! for one more worker at a time, and workers are prestarted, or given a duty, while nothing else goes on.
+//! Where two workers could do the same thing in either order, an operation is cut so that only one does: the cap is
+//! raised for one more worker at a time, and workers are prestarted, or given a duty, while nothing else goes on.
 //!
 //! A thousand cases; `PROPTEST_CASES` asks for another number.
 

@@ -1,5 +1,5 @@
-//! What becomes of payloads for which there is no room, or not in time: run by the caller, displaced, refused, aged; and
-//! who goes first.
+//! What becomes of payloads for which there is no room, or not in time: run by the caller, displaced, refused, aged;
+//! and who goes first.
 //!
 //! Rows 73 to 78. The rule they check: whatever the policy, each payload is run once, handed back or given to the hook,
 //! and the counters say which.

@@ -1,9 +1,9 @@
-//! Joining work that nobody has begun and that nobody who joins can run: attempts that pause, tasks that are due later, calls
-//! that somebody holds.
+//! Joining work that nobody has begun and that nobody who joins can run: attempts that pause, tasks that are due later,
+//! calls that somebody holds.
 //!
-//! The rule: whoever joins waits for a timer or a plain thread as for somebody who moves; from the moment on in which the
-//! work lies with a pool it waits for that pool's workers; and while one of these is about the work, for that one. So
-//! nobody is refused too early, and nobody hangs.
+//! The rule: whoever joins waits for a timer or a plain thread as for somebody who moves; from the moment on in which
+//! the work lies with a pool it waits for that pool's workers; and while one of these is about the work, for that one.
+//! So nobody is refused too early, and nobody hangs.
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! A stopped pool that is opened again: as good as new, and safe while the old life still ends.
 //!
-//! Rows 41 and 42. The rule they check: a restart neither waits for what was accepted before nor loses any of it, and the
-//! workers of both lives together keep to the cap.
+//! Rows 41 and 42. The rule they check: a restart neither waits for what was accepted before nor loses any of it, and
+//! the workers of both lives together keep to the cap.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

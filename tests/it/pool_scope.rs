@@ -1,7 +1,7 @@
 //! Scopes: tasks that borrow the stack of the thread that waits for them.
 //!
-//! Row 68, and what scopes add to rows 70 and 71. The rule: when `scope` returns or unwinds, no task of it runs, whatever
-//! the state of the pool; and it does so always.
+//! Row 68, and what scopes add to rows 70 and 71. The rule: when `scope` returns or unwinds, no task of it runs,
+//! whatever the state of the pool; and it does so always.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

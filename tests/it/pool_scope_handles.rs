@@ -1,6 +1,7 @@
 //! Handles of scoped tasks: results that borrow, joined while the scope is open.
 //!
-//! The rule: a joined task has run once, whoever ran it; a panic goes to whoever joins, and to the scope if nobody does.
+//! The rule: a joined task has run once, whoever ran it; a panic goes to whoever joins, and to the scope if nobody
+//! does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,7 +1,8 @@
 //! What surrounds a payload's run: hooks before and after, and a state that belongs to the worker.
 //!
 //! Rows 83 and 84. The rules they check: hooks come in pairs whatever happens between them; and a state is made on its
-//! worker's thread, never shared, never used again after a panic, and when it cannot be made no payload is lost for that.
+//! worker's thread, never shared, never used again after a panic, and when it cannot be made no payload is lost for
+//! that.
 
 use std::cell::Cell;
 use std::io;

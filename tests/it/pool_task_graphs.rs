@@ -1,5 +1,5 @@
-//! Random graphs of tasks that spawn, call, map, retry, join, wait for groups and scopes, cancel, stop and restart, on pools of
-//! every size, queue and policy.
+//! Random graphs of tasks that spawn, call, map, retry, join, wait for groups and scopes, cancel, stop and restart, on
+//! pools of every size, queue and policy.
 //!
 //! The rule: whatever they wait for, it ends or says so. What is refused is run in place, and a refused join gives its
 //! handle to whoever comes next; so a case ends unless somebody sleeps for ever. A watchdog then prints the case and
@@ -28,7 +28,8 @@ type Plan = Vec<Step>;
 #[derive(Clone, Debug)]
 enum Step {
     Spawn(usize, Plan, Then),
-    /// The same as a call of a pool of its own, with workers that have a state; prepared before it is submitted, or not.
+    /// The same as a call of a pool of its own, with workers that have a state; prepared before it is submitted, or
+    /// not.
     Call(usize, Plan, Then, bool),
     /// The same, after a first attempt that fails.
     Retry(usize, Plan, Then),
@@ -411,8 +412,8 @@ fn run_map(world: &Arc<World>, number: usize, plans: Vec<Plan>, order: InOrder) 
     }
 }
 
-/// Stops both pools and opens them again. What comes back is lost: on this stack it might wait for what lies below it, and on
-/// a thread that is no worker for itself, which nobody would see.
+/// Stops both pools and opens them again. What comes back is lost: on this stack it might wait for what lies below it,
+/// and on a thread that is no worker for itself, which nobody would see.
 fn stop(world: &World, number: usize, now: bool) {
     let pools = world.pools(number);
     if now {
@@ -427,8 +428,8 @@ fn stop(world: &World, number: usize, now: bool) {
     pools.calls.restart();
 }
 
-/// Whether a share's own limit keeps a task from being started is not seen from another pool, so workers of those use the
-/// pool itself.
+/// Whether a share's own limit keeps a task from being started is not seen from another pool, so workers of those use
+/// the pool itself.
 fn run_in_share(world: &Arc<World>, number: usize, plan: Plan) {
     let Pools { tasks: pool, share, .. } = world.pools(number);
     let inside = world.clone();

@@ -1,7 +1,7 @@
 //! Tasks that wait for their time: after a while, at an instant, every so often.
 //!
-//! Time is moved by the test, but where threads or the real clock are what is looked at; there nothing is said of how long
-//! anything takes at most.
+//! Time is moved by the test, but where threads or the real clock are what is looked at; there nothing is said of how
+//! long anything takes at most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -22,8 +22,9 @@ fn submitting(pool: &TaskPool, answers: &Sender<Result<(), Refusal>>) -> impl Fn
     move || answers.send(submission(&pool)).unwrap()
 }
 
-/// Runs `sleep` on a worker of a pool of two without a queue; it is to sleep for the given task, which submits another one.
-/// What it is given too returns once the task has begun, on the other worker. Returns what came of that submission.
+/// Runs `sleep` on a worker of a pool of two without a queue; it is to sleep for the given task, which submits another
+/// one. What it is given too returns once the task has begun, on the other worker. Returns what came of that
+/// submission.
 fn asleep_for(
     sleep: impl FnOnce(&TaskPool, Box<dyn FnOnce() + Send>, &dyn Fn()) + Send + 'static,
 ) -> Result<(), Refusal> {

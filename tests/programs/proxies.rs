@@ -1,8 +1,9 @@
 //! nginx and HAProxy in front of two servers that are replaced one after the other, under load: no request fails.
 //!
-//! What they are promised: a server that is to end says so to whoever asks for its readiness, before anything else changes;
-//! what it has begun to read it answers; and its responses say that their connection ends. HAProxy asks, so nothing is lost,
-//! whatever is sent. nginx does not ask: it finds a server gone, and tries the other one, which it does for GET alone.
+//! What they are promised: a server that is to end says so to whoever asks for its readiness, before anything else
+//! changes; what it has begun to read it answers; and its responses say that their connection ends. HAProxy asks, so
+//! nothing is lost, whatever is sent. nginx does not ask: it finds a server gone, and tries the other one, which it
+//! does for GET alone.
 //!
 //! Where one of them is not installed its tests are skipped, and say so: `apt-get install nginx haproxy`.
 

@@ -1,7 +1,7 @@
 //! Pools whose workers take short payloads in batches, and can be held in the midst of one.
 //!
-//! None of this is in the pool's public API, so a scene brings workers to it by many payloads that take no time at all, and
-//! then holds them: the rule is that a held worker has, as a rule, others behind the payload that it runs.
+//! None of this is in the pool's public API, so a scene brings workers to it by many payloads that take no time at all,
+//! and then holds them: the rule is that a held worker has, as a rule, others behind the payload that it runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};

@@ -1,4 +1,5 @@
-//! Everything that a response's body can come from, made for tests: each knows what it was asked for and when it was dropped.
+//! Everything that a response's body can come from, made for tests: each knows what it was asked for and when it was
+//! dropped.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};

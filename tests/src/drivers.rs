@@ -1,8 +1,9 @@
 //! Both ways to serve a connection behind one face, so that a test is written once and run over each.
 //!
-//! The idea: the engine and [`serve_conn`](anthill_http::Server::serve_conn) share what is known about messages, but not a
-//! line of the code that moves bytes and waits. So what holds for a body on its way has to be shown for both, over real
-//! sockets. The rule: when a test is over its clients are gone, and then every connection has to end by itself.
+//! The idea: the engine and [`serve_conn`](anthill_http::Server::serve_conn) share what is known about messages, but
+//! not a line of the code that moves bytes and waits. So what holds for a body on its way has to be shown for both,
+//! over real sockets. The rule: when a test is over its clients are gone, and then every connection has to end by
+//! itself.
 
 use std::fmt;
 use std::net::TcpListener;
@@ -41,8 +42,8 @@ where
     on_both_within(SOCKET_LIMIT, options, handler, check);
 }
 
-/// As [`on_both`], with a limit for how long a client may neither send nor take anything. It becomes the engine's read and
-/// write timeout, and those of the streams that `serve_conn` is given.
+/// As [`on_both`], with a limit for how long a client may neither send nor take anything. It becomes the engine's read
+/// and write timeout, and those of the streams that `serve_conn` is given.
 ///
 /// # Panics
 /// As `on_both`.

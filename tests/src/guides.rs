@@ -1,7 +1,7 @@
 //! Conversion tables: what something is called elsewhere and here, with a program below each table that has all of it.
 //!
-//! The rule: every entry that is code stands in the program, in the order of the table. Else the two drift apart, and what is
-//! read is not what was tried.
+//! The rule: every entry that is code stands in the program, in the order of the table. Else the two drift apart, and
+//! what is read is not what was tried.
 
 /// A section of a guide: its table, and the program below it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Pools that are full in a known way, and everyone who waits on them.
 //!
-//! The idea: most tests of the pool start from *a pool whose workers are all busy*, so that state is one call. The rule: a
-//! worker is busy because a [`Gate`] holds it, never because something takes a while.
+//! The idea: most tests of the pool start from *a pool whose workers are all busy*, so that state is one call. The
+//! rule: a worker is busy because a [`Gate`] holds it, never because something takes a while.
 
 use std::fmt;
 use std::thread;

@@ -10,8 +10,8 @@ use crate::{LONG_PATIENCE, background, eventually};
 /// Set in a process that a test has started.
 const CHILD: &str = "ANTHILL_TESTS_CHILD";
 
-/// Runs `work` in a process without other tests; says how that ended and what it printed. `name` is the full name of the
-/// test that calls this, and what it did before is done in both processes.
+/// Runs `work` in a process without other tests; says how that ended and what it printed. `name` is the full name of
+/// the test that calls this, and what it did before is done in both processes.
 ///
 /// # Panics
 /// When the process hangs.
@@ -64,9 +64,9 @@ pub const ADDRESS: &str = "ANTHILL_TESTS_ADDRESS";
 /// The variable that says which of several programs is to run.
 const NUMBER: &str = "ANTHILL_TESTS_NUMBER";
 
-/// Starts `programs[number]` in a process without other tests, as the word `before` the command line has it, and waits until
-/// it listens where the variable [`ADDRESS`] says. Its result is the code that the process ends with. `name` is the full
-/// name of the test that calls this.
+/// Starts `programs[number]` in a process without other tests, as the word `before` the command line has it, and waits
+/// until it listens where the variable [`ADDRESS`] says. Its result is the code that the process ends with. `name` is
+/// the full name of the test that calls this.
 ///
 /// # Panics
 /// When it never listens.
@@ -147,8 +147,8 @@ pub fn signal(process: u32, name: &str) {
     assert!(sent.expect("a command").success(), "no process {process}");
 }
 
-/// Decides whether the system gives this process threads. No process can be started while it does not, so those that change
-/// it are started before. It binds no process of root's.
+/// Decides whether the system gives this process threads. No process can be started while it does not, so those that
+/// change it are started before. It binds no process of root's.
 #[derive(Debug)]
 pub struct ThreadLimit {
     forbids: Child,

@@ -1,4 +1,5 @@
-//! A server for tests: it listens on a port of its own, counts what its handler is asked for, and is gone with its guard.
+//! A server for tests: it listens on a port of its own, counts what its handler is asked for, and is gone with its
+//! guard.
 //!
 //! The rule: a server that cannot be shut down fails the test it belongs to, so every test of a server is one of
 //! shutting down as well.

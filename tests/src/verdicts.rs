@@ -1,7 +1,7 @@
 //! Inputs and what must become of them, over sockets.
 //!
-//! The idea: a test is a list of cases, each for a row of `PARITY.md`. The rule: what is refused is refused once and for
-//! good. Behind every refused input comes a flawless request, which must not be served.
+//! The idea: a test is a list of cases, each for a row of `PARITY.md`. The rule: what is refused is refused once and
+//! for good. Behind every refused input comes a flawless request, which must not be served.
 
 use anthill_http::header::Fields;
 use anthill_http::{RequestCtx, Server};

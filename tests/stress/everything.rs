@@ -1,5 +1,5 @@
-//! Every call of a pool, at random, from four threads: submissions of all kinds, stops and restarts, caps, workers made in
-//! advance and refused, broadcasts, panics. Each payload is a number, and in the end there is an account of each.
+//! Every call of a pool, at random, from four threads: submissions of all kinds, stops and restarts, caps, workers made
+//! in advance and refused, broadcasts, panics. Each payload is a number, and in the end there is an account of each.
 //!
 //! ```sh
 //! cargo test --release -p anthill-tests --test stress -- --ignored      # ten million payloads, some seconds

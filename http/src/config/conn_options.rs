@@ -64,8 +64,8 @@ impl ConnOptions {
     }
 
     /// Says whether the stream begins with a header of the PROXY protocol, which names the client; no when not set. See
-    /// [`Listener::proxy_protocol`](crate::Listener::proxy_protocol): the address that was given here is the proxy's then,
-    /// and the stream's own timeouts apply.
+    /// [`Listener::proxy_protocol`](crate::Listener::proxy_protocol): the address that was given here is the proxy's
+    /// then, and the stream's own timeouts apply.
     pub fn proxy_protocol(mut self, is_spoken: bool) -> Self {
         self.awaits_proxy_header = is_spoken;
         self

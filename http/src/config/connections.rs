@@ -56,12 +56,12 @@ impl ServerBuilder {
     }
 
     /// Says whether responses have `Connection: close`, and their connections end, from when a
-    /// [`shutdown`](crate::Server::shutdown) was asked for; yes when not set (fasthttp: no), because who closes a connection
-    /// ought to say so (RFC 9112 9.6): else a client that keeps its connections, as proxies do, sends a request into one that
-    /// is just being closed.
+    /// [`shutdown`](crate::Server::shutdown) was asked for; yes when not set (fasthttp: no), because who closes a
+    /// connection ought to say so (RFC 9112 9.6): else a client that keeps its connections, as proxies do, sends a
+    /// request into one that is just being closed.
     ///
-    /// During the [`shutdown_delay`](Self::shutdown_delay) connections go on without this. Behind that they end after the
-    /// request they are in, either way.
+    /// During the [`shutdown_delay`](Self::shutdown_delay) connections go on without this. Behind that they end after
+    /// the request they are in, either way.
     // SHD-01.
     pub fn close_on_shutdown(mut self, announces: bool) -> Self {
         self.connections.close_on_shutdown = announces;
@@ -69,12 +69,12 @@ impl ServerBuilder {
     }
 
     /// Says whether a connection on which nothing was ever sent is answered 408 when its time is up (see
-    /// [`read_header_timeout`](Self::read_header_timeout)); no when not set: it is closed without a word, as one is that is
-    /// silent between two requests. What was begun is answered 408 either way.
+    /// [`read_header_timeout`](Self::read_header_timeout)); no when not set: it is closed without a word, as one is
+    /// that is silent between two requests. What was begun is answered 408 either way.
     ///
-    /// RFC 9110 15.5.9 has 408 for a request that did not arrive whole. Where there is none, whoever has opened the connection
-    /// ahead takes it for the answer to what it sends next, or has just sent. fasthttp and Node.js answer; nginx and Go's
-    /// `net/http` do not.
+    /// RFC 9110 15.5.9 has 408 for a request that did not arrive whole. Where there is none, whoever has opened the
+    /// connection ahead takes it for the answer to what it sends next, or has just sent. fasthttp and Node.js answer;
+    /// nginx and Go's `net/http` do not.
     ///
     /// ```
     /// use std::io::Read;

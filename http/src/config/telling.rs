@@ -174,8 +174,8 @@ impl ServerBuilder {
     /// Says whether whoever has started the process is told when the server serves and when it begins to end; yes when
     /// not set. That is systemd's protocol (`sd_notify`): where the variable `NOTIFY_SOCKET` is set, as for units of
     /// `Type=notify`, `READY=1` is sent when the server has begun to listen, `STOPPING=1` when a
-    /// [shutdown](crate::Server::shutdown) begins, each with a `STATUS=` to be read by people. For programs with several
-    /// servers, which are ready when the last one is.
+    /// [shutdown](crate::Server::shutdown) begins, each with a `STATUS=` to be read by people. For programs with
+    /// several servers, which are ready when the last one is.
     pub fn service_notifications(mut self, tells: bool) -> Self {
         self.logging.is_unnotified = !tells;
         self

@@ -18,8 +18,8 @@ const HIGHEST_MIN_RATE: u64 = 1_000_000_000;
 impl ServerBuilder {
     /// How long a request may take from its first byte to its last, 300 s when not set; then 408, and the connection is
     /// closed. When the body is streamed: how long its client may send nothing. A connection that never starts its
-    /// first request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout), and then closed
-    /// (see [`answer_silent_conns`](Self::answer_silent_conns)).
+    /// first request is given the shorter of this and the [`read_header_timeout`](Self::read_header_timeout), and then
+    /// closed (see [`answer_silent_conns`](Self::answer_silent_conns)).
     ///
     /// A body that stops or trickles is given up sooner; see [`min_body_rate`](Self::min_body_rate).
     // TMO-01, TMO-02.

@@ -1,7 +1,7 @@
 //! One run of a handler on another thread, and whoever waits for it.
 //!
-//! The rule: *the handler is done* and *nobody waits for it* are steps under one lock, so of the two there is one; and nothing
-//! of the connection is looked at when that goes on.
+//! The rule: *the handler is done* and *nobody waits for it* are steps under one lock, so of the two there is one; and
+//! nothing of the connection is looked at when that goes on.
 
 use crate::wire::sync::{Condvar, Instant, Mutex, lock, wait_until};
 use std::mem;
@@ -25,8 +25,8 @@ impl<T> Attempt<T> {
         Attempt { stage: Mutex::new(AttemptStage::Running), changed: Condvar::new() }
     }
 
-    /// The handler has returned. `Err` with the same when nobody waits for it; to be dropped by its own thread, for what
-    /// is dropped with it is the user's.
+    /// The handler has returned. `Err` with the same when nobody waits for it; to be dropped by its own thread, for
+    /// what is dropped with it is the user's.
     pub(crate) fn finish(&self, done: T) -> Result<(), T> {
         let mut stage = lock(&self.stage);
         if matches!(*stage, AttemptStage::GivenUp) {

@@ -2,7 +2,8 @@
 
 /// The process that has connected to a Unix domain socket, as the system knows it.
 ///
-/// They are those of the moment at which it connected: whoever has inherited or been given the socket since is not told.
+/// They are those of the moment at which it connected: whoever has inherited or been given the socket since is not
+/// told.
 ///
 /// ```no_run
 /// fn handler(ctx: &mut anthill_http::RequestCtx) {
@@ -37,8 +38,8 @@ impl PeerCredentials {
         None
     }
 
-    /// The process's number; `None` when it has none here, because it runs in another PID namespace: outside of the server's
-    /// container, say.
+    /// The process's number; `None` when it has none here, because it runs in another PID namespace: outside of the
+    /// server's container, say.
     pub fn pid(&self) -> Option<i32> {
         (self.pid != 0).then_some(self.pid)
     }

@@ -84,8 +84,8 @@ impl RequestCtx {
         self.deadline().map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether nobody waits for this response any more: the [`deadline`](Self::deadline) has passed, or the client is gone,
-    /// as far as [`client_disconnected`](Self::client_disconnected) can tell. Costs a system call.
+    /// Whether nobody waits for this response any more: the [`deadline`](Self::deadline) has passed, or the client is
+    /// gone, as far as [`client_disconnected`](Self::client_disconnected) can tell. Costs a system call.
     ///
     /// ```
     /// use std::time::Duration;
@@ -109,8 +109,8 @@ impl RequestCtx {
             || self.user_values.deadline().is_some_and(|deadline| deadline.client_has_ended())
     }
 
-    /// Makes it so late in `limit`, or earlier, when whoever waits for the whole does not wait for so long. `None`: that is
-    /// beyond all time.
+    /// Makes it so late in `limit`, or earlier, when whoever waits for the whole does not wait for so long. `None`:
+    /// that is beyond all time.
     pub(super) fn deadline_in(&self, limit: Duration) -> Option<Arc<Deadline>> {
         let outer = self.user_values.deadline().cloned();
         let at = Instant::now().checked_add(limit)?;
@@ -122,11 +122,12 @@ impl RequestCtx {
 
 /// An answer in the place of the handler's.
 impl RequestCtx {
-    /// Answers 503 with `message`, whatever is put into the response from now on: for a handler that has given up waiting, in
-    /// the middle of those that go on (fasthttp's `TimeoutError`, which answers 408). Called again, the last one counts.
+    /// Answers 503 with `message`, whatever is put into the response from now on: for a handler that has given up
+    /// waiting, in the middle of those that go on (fasthttp's `TimeoutError`, which answers 408). Called again, the
+    /// last one counts.
     ///
-    /// It is put into the place of the response when the outermost handler has returned, so wrappers see the one that is
-    /// not sent. A handler that panics is answered 500 all the same.
+    /// It is put into the place of the response when the outermost handler has returned, so wrappers see the one that
+    /// is not sent. A handler that panics is answered 500 all the same.
     ///
     /// ```
     /// use anthill_http::Server;

@@ -1,7 +1,8 @@
 //! Forms: values by name, files, the whole form, and the parts of one that is too large to be held.
 //!
-//! The idea: two ways. Who asks for values by name gets them out of a form that is read once, from a body that is waited
-//! for and kept (so it can still be read as it is). Who takes the form, or its parts, reads the body as it comes.
+//! The idea: two ways. Who asks for values by name gets them out of a form that is read once, from a body that is
+//! waited for and kept (so it can still be read as it is). Who takes the form, or its parts, reads the body as it
+//! comes.
 //!
 //! The rule: what is no form costs nothing: the type is looked at before the body is waited for.
 
@@ -47,8 +48,8 @@ impl RequestCtx {
     /// The value called `name` of the query, or else of the form in the body: the first that is not empty (fasthttp's
     /// `FormValue`). The server's [`form_value_func`](crate::ServerBuilder::form_value_func) may say otherwise.
     ///
-    /// `None` when there is none, and also when the body is no form or cannot be read; [`post_args`](Self::post_args) and
-    /// [`form`](Self::form) say why.
+    /// `None` when there is none, and also when the body is no form or cannot be read; [`post_args`](Self::post_args)
+    /// and [`form`](Self::form) say why.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -75,8 +76,8 @@ impl RequestCtx {
         text(self.form_value(name)?)
     }
 
-    /// The first value called `name` that is not empty: of the query, else of the form in the body; whatever the server's
-    /// [`form_value_func`](crate::ServerBuilder::form_value_func) says.
+    /// The first value called `name` that is not empty: of the query, else of the form in the body; whatever the
+    /// server's [`form_value_func`](crate::ServerBuilder::form_value_func) says.
     pub fn form_value_query_first(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
         // The body is not waited for when it need not be.
         if self.query_arg(name).is_none_or(|value| value.is_empty()) {
@@ -143,8 +144,8 @@ impl RequestCtx {
     /// [`body`](Self::body) afterwards. One that has arrived stays, and can be read again.
     ///
     /// Unless the server [streams](crate::ServerBuilder::stream_request_body) the body, a longer one than its
-    /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) is refused before a handler is called, whatever
-    /// `options` allow; [`form::Options::max_body_bytes`] shows how to have larger ones on some paths.
+    /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) is refused before a handler is called,
+    /// whatever `options` allow; [`form::Options::max_body_bytes`] shows how to have larger ones on some paths.
     ///
     /// ```
     /// use anthill_http::{RequestCtx, form};

@@ -72,8 +72,8 @@ impl TrustedProxies {
         let mut found = Forwarded::default();
         // How many proxies have spoken.
         let mut hops = 0;
-        // What counts is read from the right: up to the first that is not trusted, or is no address. From the left that is
-        // where it begins anew.
+        // What counts is read from the right: up to the first that is not trusted, or is no address. From the left that
+        // is where it begins anew.
         for name in list(fields, "x-forwarded-for") {
             match node(name) {
                 None => (found.address, hops) = (None, 0),

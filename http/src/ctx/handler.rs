@@ -1,7 +1,7 @@
 //! What answers requests: the trait, and what makes closures handlers.
 //!
-//! The rule: an error of a handler, or its panic, becomes the response here, once, inside the handler. So whoever wraps a
-//! handler sees the response that will be sent.
+//! The rule: an error of a handler, or its panic, becomes the response here, once, inside the handler. So whoever wraps
+//! a handler sees the response that will be sent.
 
 use super::{RequestCtx, StatusError};
 use std::sync::Arc;
@@ -57,7 +57,8 @@ use std::sync::Arc;
 /// ```
 ///
 /// Who measures the time around `next.handle` does not measure the bodies of writers, readers and files: those are made
-/// and sent behind all handlers; [`on_complete`](crate::ServerBuilder::on_complete) is told when the last byte was sent.
+/// and sent behind all handlers; [`on_complete`](crate::ServerBuilder::on_complete) is told when the last byte was
+/// sent.
 ///
 /// A type of one's own keeps what its requests share. In an [`Arc`](std::sync::Arc) it is a handler too, and its owner
 /// can still look at it:
@@ -88,14 +89,14 @@ use std::sync::Arc;
 /// ```
 ///
 /// # Panics
-/// A handler that panics costs its request a 500, which replaces what was in the response, and nothing else. On a server
-/// the panic ends in the innermost closure or function that it passes, as an error does: what stands behind `next.handle`
-/// in a wrapper runs, and sees the 500, or what a [`panic_handler`](crate::ServerBuilder::panic_handler) made of it. It
-/// passes through types that implement this trait themselves, up to a closure around them or to the server. Without a
-/// server, in a unit test, it passes through everything.
+/// A handler that panics costs its request a 500, which replaces what was in the response, and nothing else. On a
+/// server the panic ends in the innermost closure or function that it passes, as an error does: what stands behind
+/// `next.handle` in a wrapper runs, and sees the 500, or what a [`panic_handler`](crate::ServerBuilder::panic_handler)
+/// made of it. It passes through types that implement this trait themselves, up to a closure around them or to the
+/// server. Without a server, in a unit test, it passes through everything.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request: fills `ctx.response`, which starts as an empty `200 OK` and is sent when the outermost handler
-    /// has returned.
+    /// Answers one request: fills `ctx.response`, which starts as an empty `200 OK` and is sent when the outermost
+    /// handler has returned.
     fn handle(&self, ctx: &mut RequestCtx);
 }
 

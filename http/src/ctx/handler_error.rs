@@ -90,8 +90,8 @@ pub struct HttpError {
 }
 
 impl HttpError {
-    /// An error to answer with `status` and the plain text `message`, whatever the status. It should be 400 or more, which
-    /// is not checked.
+    /// An error to answer with `status` and the plain text `message`, whatever the status. It should be 400 or more,
+    /// which is not checked.
     pub fn new(status: impl IntoStatus, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status: status.into_status(), message: message.into() }
     }

@@ -8,12 +8,12 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 impl RequestCtx {
-    /// Sends a `103 Early Hints` with the `Link` fields of the response so far, at once (fasthttp's `EarlyHints`). They stay
-    /// in the response.
+    /// Sends a `103 Early Hints` with the `Link` fields of the response so far, at once (fasthttp's `EarlyHints`). They
+    /// stay in the response.
     ///
-    /// False, and nothing is sent, where there is no `Link`, the client speaks HTTP/1.0, or there is no connection. Also, the
-    /// first time that a server sends hints, behind earlier requests of the same client that were answered and not sent yet:
-    /// from then on they are sent before handlers run.
+    /// False, and nothing is sent, where there is no `Link`, the client speaks HTTP/1.0, or there is no connection.
+    /// Also, the first time that a server sends hints, behind earlier requests of the same client that were answered
+    /// and not sent yet: from then on they are sent before handlers run.
     ///
     /// ```
     /// fn page(ctx: &mut anthill_http::RequestCtx) {

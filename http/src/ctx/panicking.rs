@@ -19,8 +19,8 @@ impl HandlerPanic {
     }
 
     /// Where it happened, as `file:line:column`; `None` when it is not known: for panics of
-    /// [`resume_unwind`](std::panic::resume_unwind), and when the process's panic hook was replaced after the first server
-    /// was made.
+    /// [`resume_unwind`](std::panic::resume_unwind), and when the process's panic hook was replaced after the first
+    /// server was made.
     pub fn location(&self) -> Option<&str> {
         self.0.location.as_deref()
     }

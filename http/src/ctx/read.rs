@@ -22,7 +22,8 @@ impl RequestCtx {
         self.request.path()
     }
 
-    /// The decoded value of the first query argument called `name`; see [`Request::query_arg`](crate::Request::query_arg).
+    /// The decoded value of the first query argument called `name`; see
+    /// [`Request::query_arg`](crate::Request::query_arg).
     pub fn query_arg(&self, name: impl AsRef<[u8]>) -> Option<Cow<'_, [u8]>> {
         self.request.query_arg(name)
     }
@@ -130,9 +131,9 @@ impl RequestCtx {
 
     /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has.
     ///
-    /// True as well when there is no `If-Modified-Since` or not one valid date, with methods other than `GET` and `HEAD`, and
-    /// when the client tells its copy by a tag (`If-None-Match`), for that says more. Fractions of a second do not count,
-    /// because the field cannot express them. To judge tags and dates together there is
+    /// True as well when there is no `If-Modified-Since` or not one valid date, with methods other than `GET` and
+    /// `HEAD`, and when the client tells its copy by a tag (`If-None-Match`), for that says more. Fractions of a second
+    /// do not count, because the field cannot express them. To judge tags and dates together there is
     /// [`precondition_met`](Self::precondition_met).
     // CTX-09.
     pub fn if_modified_since(&self, last_modified: SystemTime) -> bool {

@@ -66,9 +66,9 @@ impl RequestCtx {
         self.response.set_status_code(304);
     }
 
-    /// Judges the preconditions of the request by what there is ([`Request::precondition`](crate::Request::precondition)). False:
-    /// nothing is left to be done, for the response says what came of them: 304 without a body and with these validators, its
-    /// other fields as they are; or 412.
+    /// Judges the preconditions of the request by what there is
+    /// ([`Request::precondition`](crate::Request::precondition)). False: nothing is left to be done, for the response
+    /// says what came of them: 304 without a body and with these validators, its other fields as they are; or 412.
     ///
     /// ```
     /// use anthill_http::header::Validators;
@@ -111,9 +111,9 @@ impl RequestCtx {
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.
     ///
     /// `uri` is sent as given, relative or absolute, which clients resolve (RFC 9110 10.2.2); so it is right behind a
-    /// proxy too, whatever scheme and host that serves. Only spaces, control bytes (as spaces) and bytes beyond ASCII are
-    /// percent-coded. With [`absolute_redirects`](crate::ServerBuilder::absolute_redirects) it is resolved first. The body
-    /// is left alone.
+    /// proxy too, whatever scheme and host that serves. Only spaces, control bytes (as spaces) and bytes beyond ASCII
+    /// are percent-coded. With [`absolute_redirects`](crate::ServerBuilder::absolute_redirects) it is resolved first.
+    /// The body is left alone.
     ///
     /// Where a client can choose `uri`, take only what starts with one slash and has neither a slash nor a backslash
     /// behind it: that stays on the host of the request. Everything else may lead anywhere.

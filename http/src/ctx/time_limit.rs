@@ -1,7 +1,7 @@
 //! Handlers that are waited for only so long.
 //!
-//! The idea: as in fasthttp, the handler runs on a thread of its own with a context of its own, a copy of the request; whoever
-//! serves the connection waits for it. When it does not come in time the connection goes on without it.
+//! The idea: as in fasthttp, the handler runs on a thread of its own with a context of its own, a copy of the request;
+//! whoever serves the connection waits for it. When it does not come in time the connection goes on without it.
 //!
 //! The rules: a handler has nothing of the connection but while that waits for it, and is done or given up, never both
 //! (`attempt.rs`, which models check). What a handler returns behind its deadline is not used.
@@ -61,7 +61,8 @@ impl TimeLimit {
         self
     }
 
-    /// The status when all slots are taken; 503 when not set (fasthttp: 429, which says that the client asks too often).
+    /// The status when all slots are taken; 503 when not set (fasthttp: 429, which says that the client asks too
+    /// often).
     pub fn busy_status(mut self, status: impl IntoStatus) -> Self {
         self.busy_status = status.into_status();
         self
@@ -81,19 +82,19 @@ impl From<Duration> for TimeLimit {
     }
 }
 
-/// Waits for `handler` for so long, and answers the request without it when it takes longer (fasthttp's `TimeoutHandler`):
-/// 503, or what the [`TimeLimit`] says. The connection goes on with its next request.
+/// Waits for `handler` for so long, and answers the request without it when it takes longer (fasthttp's
+/// `TimeoutHandler`): 503, or what the [`TimeLimit`] says. The connection goes on with its next request.
 ///
-/// The handler is not ended: it runs on, on its thread, and what it does to its context is seen by nobody. It can look at
-/// its [`deadline`](RequestCtx::deadline), and ask whether it [is cancelled](RequestCtx::is_cancelled). As long as it runs it
-/// holds one of the limit's [slots](TimeLimit::slots).
+/// The handler is not ended: it runs on, on its thread, and what it does to its context is seen by nobody. It can look
+/// at its [`deadline`](RequestCtx::deadline), and ask whether it [is cancelled](RequestCtx::is_cancelled). As long as
+/// it runs it holds one of the limit's [slots](TimeLimit::slots).
 ///
-/// It is given a copy of the request with all of its body: a body that is streamed is read before, in time of its own. What
-/// it changes in the request, others do not see. It has no connection, so early hints are not sent. What it puts into the
-/// response is sent as always, when it comes in time. A panic is answered 500.
+/// It is given a copy of the request with all of its body: a body that is streamed is read before, in time of its own.
+/// What it changes in the request, others do not see. It has no connection, so early hints are not sent. What it puts
+/// into the response is sent as always, when it comes in time. A panic is answered 500.
 ///
-/// Each such request takes two threads, one that runs the handler and one that waits for it. So limit what may hang, not
-/// what is quick.
+/// Each such request takes two threads, one that runs the handler and one that waits for it. So limit what may hang,
+/// not what is quick.
 ///
 /// ```
 /// use anthill_http::{Handler, RequestCtx, TimeLimit, timeout};
@@ -212,7 +213,8 @@ impl TimedThreads {
             }
             // Whoever is answered finds it free.
             drop(slot);
-            // One that comes too late may have seen that, and left its response half done. Whoever waits has the same clock.
+            // One that comes too late may have seen that, and left its response half done. Whoever waits has the same
+            // clock.
             let is_late = Instant::now() >= deadline.at();
             let unwanted = if is_late { Some(own) } else { attempt.finish(own).err() };
             // What nobody waits for is dropped here.
@@ -232,8 +234,8 @@ impl TimedThreads {
 
 /// Two contexts for one request.
 impl RequestCtx {
-    /// A context for a handler that this one's connection may go on without. The response so far and what was kept for the
-    /// handler go along.
+    /// A context for a handler that this one's connection may go on without. The response so far and what was kept for
+    /// the handler go along.
     fn detach(&mut self, deadline: &Arc<Deadline>) -> RequestCtx {
         let mut own = RequestCtx::for_request(self.request.clone(), self.remote_override);
         own.response = mem::take(&mut self.response);

@@ -1,5 +1,5 @@
-//! What becomes of whole conversations, from bytes to requests and from responses to bytes: rows PAR, BDY, LIM, CON, RSP
-//! and EXP of the behaviour table.
+//! What becomes of whole conversations, from bytes to requests and from responses to bytes: rows PAR, BDY, LIM, CON,
+//! RSP and EXP of the behaviour table.
 //!
 //! The idea: a conversation is the bytes a client sends before it ends its stream. [`check`] feeds them
 //! whole, cut at every byte, and byte by byte, exchanging the request object whenever the session waits, and

@@ -2,9 +2,9 @@
 //!
 //! The idea: conversions are copies, in both directions, of everything that the other type can say.
 //!
-//! The rules: what cannot be said in the other type is an error where it would change the message (a target, a body that
-//! is not there), and is left out where it would not (the spelling of header names, the order of fields with different
-//! names, extensions). All values of a name are kept, in their order.
+//! The rules: what cannot be said in the other type is an error where it would change the message (a target, a body
+//! that is not there), and is left out where it would not (the spelling of header names, the order of fields with
+//! different names, extensions). All values of a name are kept, in their order.
 
 use crate::message::request::{Request, RequestError};
 use crate::message::response::Response;

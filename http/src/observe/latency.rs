@@ -1,7 +1,7 @@
 //! How long requests took: a histogram whose buckets are close enough for any quantile.
 //!
-//! The idea: within each doubling of the time there are sixteen buckets of one width, so a bucket is a sixteenth of its time
-//! wide at most, wherever it is. Finding a time's bucket takes some shifts.
+//! The idea: within each doubling of the time there are sixteen buckets of one width, so a bucket is a sixteenth of its
+//! time wide at most, wherever it is. Finding a time's bucket takes some shifts.
 
 use std::fmt;
 use std::time::Duration;
@@ -85,8 +85,8 @@ impl LatencyHistogram {
         }
     }
 
-    /// The time below which this part of the requests was (0.5 for the median), within 4 %, or 64 ns below a microsecond;
-    /// zero when there are none. Times from 73 minutes on are taken for that.
+    /// The time below which this part of the requests was (0.5 for the median), within 4 %, or 64 ns below a
+    /// microsecond; zero when there are none. Times from 73 minutes on are taken for that.
     pub fn quantile(&self, quantile: f64) -> Duration {
         let rank = (quantile.clamp(0.0, 1.0) * self.count() as f64).ceil().max(1.0) as u64;
         let mut seen = 0;

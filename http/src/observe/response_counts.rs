@@ -32,8 +32,8 @@ fn other_method(request: &[u8]) -> usize {
     METHODS.iter().position(is).unwrap_or(METHODS.len() - 1)
 }
 
-/// How many requests were answered, by method and by class of status; those that were refused before they reached a handler
-/// are in [`Rejections`](crate::Rejections) instead.
+/// How many requests were answered, by method and by class of status; those that were refused before they reached a
+/// handler are in [`Rejections`](crate::Rejections) instead.
 ///
 /// ```
 /// let server = anthill_http::Server::new(|ctx| ctx.not_found())?;

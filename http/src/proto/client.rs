@@ -1,8 +1,8 @@
 //! The protocol state of one connection, as the client sees it.
 //!
-//! The idea: the same small machine without buffers as [`server`](super::server), from the other side. It writes the head
-//! of a request, looks at the input for the response to it, and knows why the connection cannot be used again. One request
-//! is under way at a time; so whatever a server sends that was not asked for is in nobody's place, and ends the
+//! The idea: the same small machine without buffers as [`server`](super::server), from the other side. It writes the
+//! head of a request, looks at the input for the response to it, and knows why the connection cannot be used again. One
+//! request is under way at a time; so whatever a server sends that was not asked for is in nobody's place, and ends the
 //! connection instead of being taken for the response to the next request.
 //!
 //! ```text
@@ -13,8 +13,8 @@
 //!    └───────────────── finish: None ────────────────────────┘ └──▶ Some(reason): never again
 //! ```
 //!
-//! The rule: between two calls of [`ClientSession::advance`] that ask for more input, what was found may be forgotten, as
-//! long as the input moves along.
+//! The rule: between two calls of [`ClientSession::advance`] that ask for more input, what was found may be forgotten,
+//! as long as the input moves along.
 
 use super::body::BodyDecoder;
 use super::close::{CloseReason, ConnectionOptions};
@@ -34,10 +34,11 @@ use std::ops::Range;
 pub(crate) enum ResponseProgress {
     /// The input does not hold the response yet.
     NeedInput,
-    /// An interim response (1xx) is there, until the next call; the final one is still to come. 100 asks for the body of
-    /// the request.
+    /// An interim response (1xx) is there, until the next call; the final one is still to come. 100 asks for the body
+    /// of the request.
     Interim { status: u16 },
-    /// The final response is there, until [`ClientSession::finish`]. With streamed bodies, the body may not have arrived.
+    /// The final response is there, until [`ClientSession::finish`]. With streamed bodies, the body may not have
+    /// arrived.
     Ready,
 }
 
@@ -122,8 +123,8 @@ impl ClientSession {
     ///
     /// # Errors
     /// [`ProtoError::ExtraBytes`] when the connection cannot be used: bytes came that nobody asked for, or the response
-    /// before this one was not finished, or was the last. [`ProtoError::TransferEncodingOnHttp10`] when there is no way to
-    /// say where the body ends. Nothing is appended then.
+    /// before this one was not finished, or was the last. [`ProtoError::TransferEncodingOnHttp10`] when there is no way
+    /// to say where the body ends. Nothing is appended then.
     pub(crate) fn begin(
         &mut self,
         head: &RequestHead<'_>,

@@ -25,9 +25,11 @@ pub enum ProtoError {
     BadTarget,
     /// The request line does not end with `HTTP/`, a digit, a dot and a digit.
     BadVersion,
-    /// The parts of the request line are not parted by one space each: by more, by other white space, or there are too many.
+    /// The parts of the request line are not parted by one space each: by more, by other white space, or there are too
+    /// many.
     BadSpacing,
-    /// The name of a header field is no token, is not followed by a colon at once, or begins with space (a folded line).
+    /// The name of a header field is no token, is not followed by a colon at once, or begins with space (a folded
+    /// line).
     BadFieldName,
     /// The value of a header field has control characters.
     BadFieldValue,

@@ -1,7 +1,7 @@
 //! Room for the header fields of a head while it is parsed.
 //!
-//! The idea: nearly all heads have few fields, so the room for them lies on the stack and costs nothing. A head with more
-//! fields than that is parsed once more with room on the heap, if it may have so many.
+//! The idea: nearly all heads have few fields, so the room for them lies on the stack and costs nothing. A head with
+//! more fields than that is parsed once more with room on the heap, if it may have so many.
 //!
 //! The rule: room is made for what has arrived, never for what a limit would allow.
 

@@ -1,7 +1,7 @@
 //! The single place that decides how long a body is: of requests and of responses, received and sent.
 //!
-//! The idea: every smuggling attack makes two parsers disagree about where a message ends. So the decision is taken once,
-//! from all the facts that bear on it, and whatever could be read in two ways is an error. [`request_in`] and
+//! The idea: every smuggling attack makes two parsers disagree about where a message ends. So the decision is taken
+//! once, from all the facts that bear on it, and whatever could be read in two ways is an error. [`request_in`] and
 //! [`response_in`] are the eight rules of RFC 9112 section 6.3 for what was received; [`request_out`] and
 //! [`response_out`] keep to them in what is sent.
 //!
@@ -58,8 +58,8 @@ impl FramingFields {
 
     /// Takes note of a `Transfer-Encoding` field.
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), ProtoError> {
-        // No list, no second line, no other coding: we could not decode it anyway (`PAR-13`). So the half of rule 4 that
-        // lets a response whose last coding is another one last until the connection ends never applies.
+        // No list, no second line, no other coding: we could not decode it anyway (`PAR-13`). So the half of rule 4
+        // that lets a response whose last coding is another one last until the connection ends never applies.
         if self.is_chunked || !value.eq_ignore_ascii_case(b"chunked") {
             return Err(ProtoError::BadTransferEncoding);
         }
@@ -118,7 +118,8 @@ pub(crate) fn request_in(
     version: Version,
 ) -> Result<(Framing, Option<CloseReason>), ProtoError> {
     fields.check(version)?;
-    // 7. "If this is a request message and none of the above are true, then the message body length is zero" (`BDY-03`).
+    // 7. "If this is a request message and none of the above are true, then the message body length is zero"
+    //    (`BDY-03`).
     Ok(fields.announced().unwrap_or((Framing::None, None)))
 }
 
@@ -228,8 +229,8 @@ pub(crate) fn response_out(
 /// `Ok(None)`: it sends none and says nothing about it.
 ///
 /// # Errors
-/// [`ProtoError::TransferEncodingOnHttp10`] for a body of unknown length in a request of HTTP/1.0, whose end could not be
-/// marked: a request cannot end with the connection.
+/// [`ProtoError::TransferEncodingOnHttp10`] for a body of unknown length in a request of HTTP/1.0, whose end could not
+/// be marked: a request cannot end with the connection.
 pub(crate) fn request_out(
     method: &[u8],
     version: Version,
@@ -239,8 +240,8 @@ pub(crate) fn request_out(
         // RFC 9110 section 8.6: a length when there is content, or when the method leads one to expect some.
         Some(0) if !matches!(method, b"POST" | b"PUT" | b"PATCH") => Ok(None),
         Some(length) => Ok(Some(Ending::Length(length))),
-        // RFC 9112 section 6.1: "A client MUST NOT send a request containing Transfer-Encoding unless it knows the server
-        // will handle HTTP/1.1 requests (or later minor revisions)".
+        // RFC 9112 section 6.1: "A client MUST NOT send a request containing Transfer-Encoding unless it knows the
+        // server will handle HTTP/1.1 requests (or later minor revisions)".
         None if version == Version::Http11 => Ok(Some(Ending::Chunked)),
         None => Err(ProtoError::TransferEncodingOnHttp10),
     }

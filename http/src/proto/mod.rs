@@ -18,26 +18,26 @@
 //!
 //! The words:
 //! * A *head* is everything up to the blank line: first line and header fields. *Parts* ([`RequestParts`],
-//!   `ResponseParts`) are what a received head said; [`RequestHead`] and [`ResponseHead`] are what a head to be written is
-//!   made of.
+//!   `ResponseParts`) are what a received head said; [`RequestHead`] and [`ResponseHead`] are what a head to be written
+//!   is made of.
 //! * *Received* ([`Received`]) is a message that was found: spans into the [`Input`](crate::wire::input::Input) that it
 //!   arrived in. *Input* is what came from the peer and was not used; *output* what waits to be sent.
-//! * *Framing* is how the end of a received body is found, *ending* ([`Ending`]) how the end of a sent one is marked. Both
-//!   are decided in [`framing`] alone.
+//! * *Framing* is how the end of a received body is found, *ending* ([`Ending`]) how the end of a sent one is marked.
+//!   Both are decided in [`framing`] alone.
 //! * The *rest* ([`Rest`]) is what of a body has not arrived while its message is already used: the body *streams*.
 //!   *Draining* is throwing away a rest that nobody reads.
 //! * *Interim* responses are those with a 1xx status that are followed by the *final* one.
-//! * A *head decision* is what somebody outside says about a request of which only the head is there: accept its body, or
-//!   respond at once.
+//! * A *head decision* is what somebody outside says about a request of which only the head is there: accept its body,
+//!   or respond at once.
 //! * A *refusal* is a response by the server itself to what is no request.
 //! * A *close reason* ([`CloseReason`]) says why nothing can follow on a connection.
 //! * A *proxy header* ([`ProxyHeader`]) is what a proxy says before the first request of a connection: whose it is.
 //! * *Default fields* are those that a server adds to every response (`Server`, `Date`).
 //!
 //! The contract:
-//! * *Consumed.* Bytes leave the input when a session is told that a message is finished (one whole message), when empty
-//!   lines before a request and interim responses are passed, or, inside a chunked body, when framing is removed. Nothing
-//!   behind the current message is touched.
+//! * *Consumed.* Bytes leave the input when a session is told that a message is finished (one whole message), when
+//!   empty lines before a request and interim responses are passed, or, inside a chunked body, when framing is removed.
+//!   Nothing behind the current message is touched.
 //! * *Produced.* Only complete heads and refusals are appended to the output, in the order of the messages.
 //! * *Need more.* Between two calls only the unread input and the session survive; everything else about a
 //!   message that is not ready can be thrown away.

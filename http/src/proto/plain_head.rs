@@ -1,7 +1,8 @@
 //! Splits the head of a request that is written as nearly all are, in one pass and into spans.
 //!
 //! The idea: nothing has to be decided about such a head. Names are tokens with a colon behind them, one space at most
-//! stands before a value and none behind it, and each line ends with CRLF. Eight bytes of a value are looked at at once.
+//! stands before a value and none behind it, and each line ends with CRLF. Eight bytes of a value are looked at at
+//! once.
 //!
 //! The rule: what is accepted here is what [`parse`](super::request_head::parse) accepts, and means the same. Whatever
 //! is in any way unusual is left to that, whether it is right or wrong.
@@ -19,8 +20,8 @@ pub(super) struct RequestLine<'a> {
     pub(super) version: Version,
 }
 
-/// Splits the head at the front of `bytes`, puts its fields, `most` of them at most, into `fields`, and says how long it
-/// is. `None`: it is not there in full, or is not for this file.
+/// Splits the head at the front of `bytes`, puts its fields, `most` of them at most, into `fields`, and says how long
+/// it is. `None`: it is not there in full, or is not for this file.
 #[inline(always)]
 pub(super) fn split<'a>(
     bytes: &'a [u8],
@@ -99,8 +100,8 @@ fn text_len(bytes: &[u8]) -> usize {
 
 const DELETE: u8 = 0x7f;
 
-/// A word whose lowest bit that is set lies in the first control byte of `word`; zero when there is none. (Bits above it
-/// may be set for others.)
+/// A word whose lowest bit that is set lies in the first control byte of `word`; zero when there is none. (Bits above
+/// it may be set for others.)
 #[inline]
 fn controls_in(word: u64) -> u64 {
     const EACH: u64 = u64::from_le_bytes([1; 8]);

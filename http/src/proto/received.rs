@@ -1,16 +1,16 @@
 //! What was found of a message, as spans into the buffer that it arrived in.
 //!
-//! The idea: a parser copies nothing. It says where the parts are, counted from the first unread byte of the connection's
-//! [`Input`], which is passed along wherever bytes are wanted; so the same value serves whoever owns the buffer, and moving
-//! the unread bytes within their buffer changes nothing.
+//! The idea: a parser copies nothing. It says where the parts are, counted from the first unread byte of the
+//! connection's [`Input`], which is passed along wherever bytes are wanted; so the same value serves whoever owns the
+//! buffer, and moving the unread bytes within their buffer changes nothing.
 //!
 //! ```text
 //! input   [ head | body, decoded | raw bytes ]
 //!                 body.start      body.end = raw
 //! ```
 //!
-//! The rule: positions are valid from the moment a session says that a message is there until it is told that the message
-//! is finished. Before and after that, every part is empty.
+//! The rule: positions are valid from the moment a session says that a message is there until it is told that the
+//! message is finished. Before and after that, every part is empty.
 
 use super::body::BodyDecoder;
 use super::error::ProtoError;
@@ -65,8 +65,8 @@ pub(crate) struct Stamp {
 const KEPT_FIELDS_MAX: usize = KEPT_BYTES_MAX / size_of::<Field>();
 
 impl<H: Copy + Default> Received<H> {
-    /// Fills in what is known once the head is: what it said, where the body is, where the message ends, and which one it
-    /// is.
+    /// Fills in what is known once the head is: what it said, where the body is, where the message ends, and which one
+    /// it is.
     #[inline(always)]
     pub(crate) fn complete(&mut self, head: H, body: Range<usize>, end: usize, stamp: Stamp) {
         self.head = head;

@@ -1,8 +1,8 @@
 //! From the bytes of a response head to what they mean, as strictly as for requests.
 //!
-//! The idea: the same two ways as in [`request_head`](super::request_head): a head that has arrived in one piece is split
-//! at once ([`parse_front`]), any other when its end was found ([`parse`]). What the framing fields mean depends on the
-//! request that is answered, so it is left to whoever knows that.
+//! The idea: the same two ways as in [`request_head`](super::request_head): a head that has arrived in one piece is
+//! split at once ([`parse_front`]), any other when its end was found ([`parse`]). What the framing fields mean depends
+//! on the request that is answered, so it is left to whoever knows that.
 //!
 //! | Input | Decision | Why |
 //! |---|---|---|
@@ -61,8 +61,8 @@ pub(crate) fn may_begin_with(bytes: &[u8]) -> bool {
     bytes[..length] == START[..length]
 }
 
-/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not
-/// there in full, or is something of which [`lines::find_end`] and [`parse`] have to judge.
+/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is
+/// not there in full, or is something of which [`lines::find_end`] and [`parse`] have to judge.
 pub(crate) fn parse_front(
     bytes: &[u8],
     fields: &mut Vec<Field>,

@@ -27,8 +27,8 @@ pub(crate) enum Progress {
     /// The input does not hold a request yet.
     NeedInput,
     /// The head of a request is there on which somebody has to decide: [`ServerSession::check_head`], then
-    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `awaits_continue`: its client waits to be asked for the
-    /// body.
+    /// [`ServerSession::accept_body`] or [`ServerSession::respond`]. `awaits_continue`: its client waits to be asked
+    /// for the body.
     Head { awaits_continue: bool },
     /// A request is there, until [`ServerSession::finish`]. With streamed bodies, the body may not have arrived.
     Ready,
@@ -303,8 +303,9 @@ impl ServerSession {
         close
     }
 
-    /// Appends the refusal for `error`, which announces that the connection ends, and says how many bytes of it are text.
-    /// Nothing, when there is nobody to refuse: what goes wrong behind a request that was answered is no request's fault.
+    /// Appends the refusal for `error`, which announces that the connection ends, and says how many bytes of it are
+    /// text. Nothing, when there is nobody to refuse: what goes wrong behind a request that was answered is no
+    /// request's fault.
     pub(crate) fn refuse(
         &mut self,
         error: ProtoError,
@@ -315,8 +316,8 @@ impl ServerSession {
         if matches!(self.phase, Phase::Draining { .. }) {
             return 0;
         }
-        // RFC 9110 section 9.3.2: "The server MUST NOT send content in the response" to a HEAD. As far as it is one: the
-        // request may have been refused for its first line.
+        // RFC 9110 section 9.3.2: "The server MUST NOT send content in the response" to a HEAD. As far as it is one:
+        // the request may have been refused for its first line.
         let is_head = input.unread().starts_with(b"HEAD ");
         let status = error.status();
         let text = refusal_text(status);

@@ -1,7 +1,7 @@
 //! The forms of a request target.
 //!
-//! The idea: which form a target has is decided once, from the method and the target's own bytes; what is found are parts
-//! of it, so nothing is copied.
+//! The idea: which form a target has is decided once, from the method and the target's own bytes; what is found are
+//! parts of it, so nothing is copied.
 //!
 //! The rule: what has none of the four forms is refused, also where some server would make sense of it.
 

@@ -54,8 +54,8 @@ impl Error {
         matches!(self.reason, Reason::Io(_))
     }
 
-    /// Whether what produces a response's body failed or panicked behind the beginning of the response; the client has seen
-    /// the message break off. Unless it panicked, the source is its [`io::Error`].
+    /// Whether what produces a response's body failed or panicked behind the beginning of the response; the client has
+    /// seen the message break off. Unless it panicked, the source is its [`io::Error`].
     // RSP-08.
     pub fn is_body(&self) -> bool {
         matches!(self.reason, Reason::Body(_) | Reason::BodyPanicked)

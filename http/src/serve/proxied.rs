@@ -1,7 +1,7 @@
 //! Connections that a proxy has made, and whose first bytes say whose they are: the PROXY protocol.
 //!
-//! The rule: until they have said so, nothing that comes is a request, and nothing is answered. A connection whose peer may
-//! not say it, or does not in time and properly, is closed, counted and told to the log.
+//! The rule: until they have said so, nothing that comes is a request, and nothing is answered. A connection whose peer
+//! may not say it, or does not in time and properly, is closed, counted and told to the log.
 
 use crate::config::settings::Settings;
 use crate::ctx::{ConnFacts, ConnInfo};
@@ -67,8 +67,8 @@ pub(crate) fn refuse(why: NotNamed, info: &ConnInfo, service: &Service) {
     log::log!(target: "anthill_http::refused", level, "closed a connection from {peer}: {why} (connection {id})");
 }
 
-/// Receives the header from a transport that blocks, and says what is known of the connection then. What comes behind it
-/// is left in `input`.
+/// Receives the header from a transport that blocks, and says what is known of the connection then. What comes behind
+/// it is left in `input`.
 ///
 /// # Errors
 /// When there is none, or the server stops.

@@ -23,8 +23,8 @@ pub(crate) trait Runner {
         self.run_user_code(UserCode::Cleanup, move || drop(what));
     }
 
-    /// Asked before a function of the user's goes on at the pace of the client, on this thread. False: there are as many
-    /// of that kind as may be.
+    /// Asked before a function of the user's goes on at the pace of the client, on this thread. False: there are as
+    /// many of that kind as may be.
     fn may_wait_for_client(&mut self) -> bool;
 
     /// Whether the server is shutting down.

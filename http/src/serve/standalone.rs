@@ -1,12 +1,12 @@
 //! The connections that are served by calls of their own, so that a shutdown can end them and wait for them.
 //!
-//! The idea: such a connection sits in a read of its stream, which nobody can interrupt in general. So each says when it
-//! waits between two requests, and may have a way to end that wait; a stop takes it for those that wait and leaves the
-//! others, which look before they wait again.
+//! The idea: such a connection sits in a read of its stream, which nobody can interrupt in general. So each says when
+//! it waits between two requests, and may have a way to end that wait; a stop takes it for those that wait and leaves
+//! the others, which look before they wait again.
 //!
-//! The rule: a connection says that it waits, having looked whether the server stops, under a lock of its own; a stop is
-//! said first and then looks at each connection under that lock. So none goes on waiting, and none is interrupted that
-//! does not wait. (What a client sends at that very moment may be cut off behind its first piece.)
+//! The rule: a connection says that it waits, having looked whether the server stops, under a lock of its own; a stop
+//! is said first and then looks at each connection under that lock. So none goes on waiting, and none is interrupted
+//! that does not wait. (What a client sends at that very moment may be cut off behind its first piece.)
 
 use crate::serve::parker::Parker;
 use crate::util::panic;
@@ -70,8 +70,8 @@ impl Standalone {
         self.open.load(Ordering::SeqCst)
     }
 
-    /// A shutdown begins: lets no new connection in, and ends those that wait between two requests, or for the source of
-    /// a response.
+    /// A shutdown begins: lets no new connection in, and ends those that wait between two requests, or for the source
+    /// of a response.
     pub(crate) fn stop(&self) {
         let (interruptible, parked): (Vec<_>, Vec<_>) = {
             let waits = self.waits.lock();
@@ -123,8 +123,8 @@ impl Attended<'_> {
         self.all.is_stopping()
     }
 
-    /// Says that the connection waits between two requests, until the answer is dropped. `None`: the server is stopping,
-    /// so it must not.
+    /// Says that the connection waits between two requests, until the answer is dropped. `None`: the server is
+    /// stopping, so it must not.
     pub(crate) fn begin_to_wait(&self) -> Option<IdleWait<'_>> {
         let Some((_, wait)) = &self.wait else {
             // Nobody could do anything about it.

@@ -1,14 +1,15 @@
 //! What is counted of requests, where they are served, and read by whoever asks.
 //!
-//! The idea: each place where connections are served has a tally of its own, which its thread alone writes, so counting is a
-//! load and a store, and waits for nobody. A reader adds up what each tally says, and what those have left that are gone.
+//! The idea: each place where connections are served has a tally of its own, which its thread alone writes, so counting
+//! is a load and a store, and waits for nobody. A reader adds up what each tally says, and what those have left that
+//! are gone.
 //!
-//! Reading a clock costs more than many a handler. So of the requests that are answered inline one in some is timed, and
-//! stands for those before it; whoever has to wait for a worker is timed in any case, and so is whatever takes so long that
-//! the coarse clock notices.
+//! Reading a clock costs more than many a handler. So of the requests that are answered inline one in some is timed,
+//! and stands for those before it; whoever has to wait for a worker is timed in any case, and so is whatever takes so
+//! long that the coarse clock notices.
 //!
-//! The rule: for each answer there is one entry among the latencies. Those that nobody has timed yet are reckoned among the
-//! last that somebody has, by the reader.
+//! The rule: for each answer there is one entry among the latencies. Those that nobody has timed yet are reckoned among
+//! the last that somebody has, by the reader.
 
 use crate::observe::latency::{self, BUCKETS, LatencyHistogram};
 use crate::observe::response_counts::{self, KINDS, ResponseCounts};

@@ -1,8 +1,8 @@
 //! The functions of the user's that requests are given to, and how they are called.
 //!
 //! The rules: every driver calls them through this file and through nothing else. A panic in one of them never costs
-//! more than its connection. In a handler or a hook it costs one request, and so it does in what produces a body as long
-//! as nothing of the response was sent; after that the connection, because the peer is in the middle of a message.
+//! more than its connection. In a handler or a hook it costs one request, and so it does in what produces a body as
+//! long as nothing of the response was sent; after that the connection, because the peer is in the middle of a message.
 
 use crate::config::hooks::{ErrorHandlerFn, HeadHooks, Observers};
 use crate::config::request_config::RequestConfig;
@@ -78,8 +78,8 @@ fn hook_panicked(ctx: &RequestCtx, panicked: &Panicked) -> u16 {
     500
 }
 
-/// Has the user's error handler answer what is refused for `error`. It finds the server's own answer in the response. False:
-/// it panicked.
+/// Has the user's error handler answer what is refused for `error`. It finds the server's own answer in the response.
+/// False: it panicked.
 pub(crate) fn refuse(handler: &ErrorHandlerFn, ctx: &mut RequestCtx, error: ProtoError) -> bool {
     ctx.error(refusal_text(error.status()), error.status());
     panic::call(|| handler(ctx, error))
@@ -161,12 +161,13 @@ fn answer_plainly(ctx: &mut RequestCtx) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     Whole,
-    /// It has failed before anything of its response was sent. That is gone from the output, and another one is in its place.
+    /// It has failed before anything of its response was sent. That is gone from the output, and another one is in its
+    /// place.
     Answered,
 }
 
-/// Runs the function that writes the body of the response in `ctx`, whose head is in `out` from the position `begins` on.
-/// `is_first`: the response is not itself what answers such a failure.
+/// Runs the function that writes the body of the response in `ctx`, whose head is in `out` from the position `begins`
+/// on. `is_first`: the response is not itself what answers such a failure.
 pub(crate) fn write_body(
     ctx: &mut RequestCtx,
     out: &mut Output,
@@ -188,7 +189,8 @@ pub(crate) fn write_body(
             writer.finish()?;
             return Ok(Written::Whole);
         }
-        // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke off.
+        // What was collected before is the client's: earlier responses, and a part of this one, to see where it broke
+        // off.
         Ok(Err(error)) => {
             let is_io = writer.has_failed();
             if !writer.abandon(begins) {

@@ -266,8 +266,8 @@ impl Workspace {
     }
 }
 
-/// What is unread of `input`: few bytes in a buffer of their size, many in the buffer that they are in, which is gone from
-/// `input` then.
+/// What is unread of `input`: few bytes in a buffer of their size, many in the buffer that they are in, which is gone
+/// from `input` then.
 fn left_over(input: &mut Input, buffer_size: usize) -> Input {
     if input.unread().len() > buffer_size / 2 {
         return std::mem::take(input);

@@ -1,7 +1,7 @@
 //! A server's answer to a request, without a socket: for tests.
 //!
-//! The idea: the request is written, served as any other connection is, and the answer read as a client reads it. So nothing
-//! is left out, and nothing is there twice.
+//! The idea: the request is written, served as any other connection is, and the answer read as a client reads it. So
+//! nothing is left out, and nothing is there twice.
 
 use super::Server;
 use crate::message::request::Request;
@@ -52,8 +52,8 @@ impl Write for CalledConn {
 
 impl Server {
     /// Answers `request` without a socket, for tests of whole responses: limits, hooks, panics, default fields and
-    /// observers are as for any client, and it is counted. The body of the response is there as bytes, whatever brought it:
-    /// a file, a reader, a function. So a stream without an end never returns.
+    /// observers are as for any client, and it is counted. The body of the response is there as bytes, whatever brought
+    /// it: a file, a reader, a function. So a stream without an end never returns.
     ///
     /// A request without a host is sent to `localhost`. What the response says about its own framing
     /// (`Content-Length`, `Transfer-Encoding`) is as it was sent; trailers are behind the other fields.

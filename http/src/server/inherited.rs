@@ -21,15 +21,16 @@ const COUNT_MAX: usize = 1024;
 static ARE_TAKEN: Mutex<bool> = Mutex::new(false);
 
 impl Server {
-    /// The listening sockets that systemd has opened for this process (socket activation), TCP and Unix, in the order of the
-    /// unit; for [`serve_all`](Server::serve_all) and [`start_all`](Server::start_all). Needs the feature `systemd`.
+    /// The listening sockets that systemd has opened for this process (socket activation), TCP and Unix, in the order
+    /// of the unit; for [`serve_all`](Server::serve_all) and [`start_all`](Server::start_all). Needs the feature
+    /// `systemd`.
     ///
-    /// So the port may be below 1024 without a privilege, and connections wait instead of being refused while the program
-    /// starts again. What the unit calls a socket (`FileDescriptorName=`) is its [`name`](Listener::name). Their options
-    /// are those of the unit; Unix sockets' files are left to it.
+    /// So the port may be below 1024 without a privilege, and connections wait instead of being refused while the
+    /// program starts again. What the unit calls a socket (`FileDescriptorName=`) is its [`name`](Listener::name).
+    /// Their options are those of the unit; Unix sockets' files are left to it.
     ///
-    /// To be called once, and before there are other threads: the variables (`LISTEN_FDS`, `LISTEN_PID`) are taken out of the
-    /// environment, so that programs that this one starts do not take the sockets for theirs.
+    /// To be called once, and before there are other threads: the variables (`LISTEN_FDS`, `LISTEN_PID`) are taken out
+    /// of the environment, so that programs that this one starts do not take the sockets for theirs.
     ///
     /// ```no_run
     /// # #[cfg(feature = "systemd")]
@@ -44,8 +45,8 @@ impl Server {
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound): there are none, or they are for another process, or were taken before.
-    /// [`InvalidInput`](ErrorKind::InvalidInput): one of them is not a socket that listens for connections (`ListenDatagram=`,
-    /// `Accept=yes`). Each says what to do.
+    /// [`InvalidInput`](ErrorKind::InvalidInput): one of them is not a socket that listens for connections
+    /// (`ListenDatagram=`, `Accept=yes`). Each says what to do.
     pub fn inherited_listeners() -> Result<Vec<Listener>, ServeError> {
         let mut are_taken = ARE_TAKEN.lock();
         if *are_taken {

@@ -8,8 +8,8 @@
 //!  Cancelled: for good
 //! ```
 //!
-//! The rule: whoever serves is let in first, and whoever shuts down says so first, both under one lock; so a shutdown ends
-//! everybody who was let in before it, and nobody is let in behind it.
+//! The rule: whoever serves is let in first, and whoever shuts down says so first, both under one lock; so a shutdown
+//! ends everybody who was let in before it, and nobody is let in behind it.
 
 use std::time::{Duration, Instant};
 
@@ -114,8 +114,8 @@ impl Life {
         self.changed.notify_all();
     }
 
-    /// A shutdown is over. `all_ended`: nobody serves any more, which stays so, whatever others found that looked before.
-    /// `open_again` is called when it was the last one and somebody may serve again, before anybody does.
+    /// A shutdown is over. `all_ended`: nobody serves any more, which stays so, whatever others found that looked
+    /// before. `open_again` is called when it was the last one and somebody may serve again, before anybody does.
     pub(super) fn is_over(&self, all_ended: bool, open_again: impl FnOnce()) {
         let mut state = self.state.lock();
         state.shutdowns -= 1;
@@ -127,8 +127,8 @@ impl Life {
         self.changed.notify_all();
     }
 
-    /// Waits, when what was served has been told to end, for the end of all shutdowns that are under way. False: something
-    /// is left.
+    /// Waits, when what was served has been told to end, for the end of all shutdowns that are under way. False:
+    /// something is left.
     pub(super) fn wait_over(&self) -> bool {
         let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |state| state.shutdowns > 0);

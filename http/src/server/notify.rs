@@ -1,8 +1,8 @@
 //! What whoever has started the process wants to know of it: systemd's notifications (`sd_notify(3)`), for units of
 //! `Type=notify`.
 //!
-//! The rule: a program that nobody waits for is not disturbed. Without the variable nothing happens, and what goes wrong is
-//! told to the log.
+//! The rule: a program that nobody waits for is not disturbed. Without the variable nothing happens, and what goes
+//! wrong is told to the log.
 
 use std::env;
 use std::ffi::OsStr;

@@ -7,8 +7,8 @@ use anthill_pool::prometheus::CONTENT_TYPE;
 use std::fmt;
 use std::sync::{Arc, OnceLock, Weak};
 
-/// Answers about a server, for handlers of that server or of another one: a handler is made before its server is, so it is
-/// given a probe, which is told of the server behind that.
+/// Answers about a server, for handlers of that server or of another one: a handler is made before its server is, so it
+/// is given a probe, which is told of the server behind that.
 ///
 /// ```
 /// use anthill_http::{Probe, Server};
@@ -66,9 +66,9 @@ impl Probe {
     /// Answers with the figures of this moment as an object of JSON (fasthttp's `expvarhandler`); see
     /// [`ServerStats::to_json`](crate::ServerStats::to_json). Mount it where only operators come.
     ///
-    /// The query's argument `r` chooses members by a part of their names: `?r=conn` has `connections`. In it `*` stands for
-    /// anything, `?` for one letter, `[a-c]` for one of these, `[^a-c]` for one of all others, `^` and `$` for the ends of the
-    /// name. What is no such pattern is answered 400 with the reason.
+    /// The query's argument `r` chooses members by a part of their names: `?r=conn` has `connections`. In it `*` stands
+    /// for anything, `?` for one letter, `[a-c]` for one of these, `[^a-c]` for one of all others, `^` and `$` for the
+    /// ends of the name. What is no such pattern is answered 400 with the reason.
     ///
     /// ```
     /// use anthill_http::{Probe, Request, RequestCtx, Server};

@@ -43,8 +43,8 @@ pub struct RunningServer {
 }
 
 impl Server {
-    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, and serves on threads of its own:
-    /// when this returns, clients are answered.
+    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, and serves on threads of its
+    /// own: when this returns, clients are answered.
     ///
     /// # Errors
     /// When the address cannot be listened on, or threads or pollers cannot be made.

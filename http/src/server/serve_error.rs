@@ -1,7 +1,7 @@
 //! Why a server cannot listen, or has stopped serving, as people are to read it.
 //!
-//! The idea: a program whose `main` returns an error shows its `Debug` form. That of [`io::Error`] is for programmers; so
-//! whatever begins or ends serving has an error of its own, whose forms are one sentence that says what to do.
+//! The idea: a program whose `main` returns an error shows its `Debug` form. That of [`io::Error`] is for programmers;
+//! so whatever begins or ends serving has an error of its own, whose forms are one sentence that says what to do.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::config::error::BuildError;
 
 /// Why a server cannot listen, cannot begin, or has stopped serving.
 ///
-/// Its text says what failed, where, and what may help; and so does its `Debug` form, because that is what is shown of an error
-/// that `main` returns:
+/// Its text says what failed, where, and what may help; and so does its `Debug` form, because that is what is shown of
+/// an error that `main` returns:
 ///
 /// ```text
 /// Error: cannot listen on 127.0.0.1:8080: Address already in use (os error 98); another program listens there; stop it or

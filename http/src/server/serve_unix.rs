@@ -6,15 +6,15 @@ use super::unix::{self, UnixAccess, UnixSocket};
 use super::{Listener, RunningServer, ServeError, Server};
 
 impl Server {
-    /// Listens on a Unix domain socket, for [`serve_unix`](Server::serve_unix) and [`start_unix`](Server::start_unix) to
-    /// use. Its file has the mode (and owner) that `access` says before anybody can connect.
+    /// Listens on a Unix domain socket, for [`serve_unix`](Server::serve_unix) and [`start_unix`](Server::start_unix)
+    /// to use. Its file has the mode (and owner) that `access` says before anybody can connect.
     ///
     /// A socket at `path` that a server has left behind, on which nobody listens, is replaced; any other file is not.
     ///
     /// # Errors
     /// When somebody listens there ([`AddrInUse`](std::io::ErrorKind::AddrInUse)), when another file lies there
-    /// ([`AlreadyExists`](std::io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path and what
-    /// may help.
+    /// ([`AlreadyExists`](std::io::ErrorKind::AlreadyExists)), and when the system refuses; the error names the path
+    /// and what may help.
     ///
     /// ```
     /// use std::os::unix::fs::PermissionsExt;

@@ -1,7 +1,7 @@
 //! Unix domain sockets: the file that stands for one, whose it is, and when it may be replaced.
 //!
-//! The rule: a file is only ever removed when it is a socket that nobody listens on, or our own. Servers of this library that
-//! want the same path at once go one after the other, by a lock on the directory.
+//! The rule: a file is only ever removed when it is a socket that nobody listens on, or our own. Servers of this
+//! library that want the same path at once go one after the other, by a lock on the directory.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -45,14 +45,14 @@ pub struct UnixAccess {
 }
 
 impl UnixAccess {
-    /// Whoever may write to a file of this mode: `0o600` its owner, `0o660` its group as well, `0o666` everybody. The file has
-    /// exactly this mode, whatever the process's umask.
+    /// Whoever may write to a file of this mode: `0o600` its owner, `0o660` its group as well, `0o666` everybody. The
+    /// file has exactly this mode, whatever the process's umask.
     pub fn mode(mode: u32) -> Self {
         Self { mode, user: None, group: None }
     }
 
-    /// The file belongs to this user and group; what is `None` stays that of the process. Only the administrator can give a
-    /// file to another user.
+    /// The file belongs to this user and group; what is `None` stays that of the process. Only the administrator can
+    /// give a file to another user.
     pub fn owner(self, user: impl Into<Option<u32>>, group: impl Into<Option<u32>>) -> Self {
         Self { user: user.into(), group: group.into(), ..self }
     }
@@ -141,8 +141,8 @@ fn bind(path: &Path, access: UnixAccess) -> io::Result<UnixSocket> {
     Ok(UnixSocket { file: Some(file), listener: socket.into() })
 }
 
-/// The directory, locked until the answer is dropped, so that a socket is not taken for one that was left behind while its
-/// server is about to listen. `None`: it cannot be had, which is worth no refusal.
+/// The directory, locked until the answer is dropped, so that a socket is not taken for one that was left behind while
+/// its server is about to listen. `None`: it cannot be had, which is worth no refusal.
 fn lock(directory: &Path) -> Option<fs::File> {
     let directory = fs::File::open(directory).ok()?;
     for _ in 0..LOCK_ATTEMPTS {

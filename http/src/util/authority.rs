@@ -1,8 +1,8 @@
 //! Which bytes are a host with an optional port, as in a `Host` field or an absolute request target.
 //!
 //! Source: RFC 3986 section 3.2 without user information, which RFC 9110 section 4.2.4 tells us to treat as
-//! an error, plus RFC 6874 zones. Names beyond ASCII can be split, because URIs that people write have them; what a peer
-//! sends must be ASCII, as the RFC says.
+//! an error, plus RFC 6874 zones. Names beyond ASCII can be split, because URIs that people write have them; what a
+//! peer sends must be ASCII, as the RFC says.
 //!
 //! The rule: what is accepted here can be compared, logged and put into a URL without surprises.
 
@@ -38,8 +38,8 @@ pub(crate) fn is_valid(authority: &[u8]) -> bool {
     matches!(split_port(authority), Ok((host, _)) if !host.is_empty() && host.is_ascii())
 }
 
-/// Whether `authority` is a host followed by a colon and a port other than 0, as `CONNECT` demands: "A server MUST reject
-/// a CONNECT request that targets an empty or invalid port number" (RFC 9110 section 9.3.6).
+/// Whether `authority` is a host followed by a colon and a port other than 0, as `CONNECT` demands: "A server MUST
+/// reject a CONNECT request that targets an empty or invalid port number" (RFC 9110 section 9.3.6).
 pub(crate) fn is_valid_with_port(authority: &[u8]) -> bool {
     let has_port = |port: &[u8]| port.iter().any(|&digit| digit != b'0');
     is_valid(authority) && matches!(split_port(authority), Ok((_, Some(port))) if has_port(port))

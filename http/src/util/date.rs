@@ -1,4 +1,5 @@
-//! Dates as HTTP writes and reads them (RFC 9110 section 5.6.7), and the text of the `Date` field, rendered once per second.
+//! Dates as HTTP writes and reads them (RFC 9110 section 5.6.7), and the text of the `Date` field, rendered once per
+//! second.
 //!
 //! The idea: a server sends the same 29 bytes thousands of times before they change, so they are kept.
 //!
@@ -121,8 +122,8 @@ pub(crate) fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     (year - 1970) * 365 + leap_days + days_before_month + day - 1
 }
 
-/// Seconds since the epoch of a date in any of the three forms of HTTP, which is 1970 or later. `now` is asked when a year has
-/// two digits.
+/// Seconds since the epoch of a date in any of the three forms of HTTP, which is 1970 or later. `now` is asked when a
+/// year has two digits.
 pub(crate) fn parse(text: &[u8], now: impl FnOnce() -> u64) -> Option<u64> {
     let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
     let (name, rest) = text.split_at(letters);

@@ -1,5 +1,5 @@
-//! Files: reading one at a position, whatever the handle's own position is and whoever shares it, and giving one that has no
-//! name a name.
+//! Files: reading one at a position, whatever the handle's own position is and whoever shares it, and giving one that
+//! has no name a name.
 
 use std::fs::File;
 use std::io;
@@ -19,8 +19,8 @@ pub(crate) fn read_at(file: &File, out: &mut [u8], position: u64) -> io::Result<
     }
 }
 
-/// Gives a temporary file without a name the name `path`. False: it has a name, or there is no such file here, so it has to
-/// be copied.
+/// Gives a temporary file without a name the name `path`. False: it has a name, or there is no such file here, so it
+/// has to be copied.
 ///
 /// # Errors
 /// `AlreadyExists` when something is there. (Whatever else is in the way is told by who copies.)

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// `text` as it may stand in HTML, between tags and within quoted attributes (fasthttp's `AppendHTMLEscape`): `&`, `<`, `>`,
-/// `"` and `'` become references. Borrows when nothing changes.
+/// `text` as it may stand in HTML, between tags and within quoted attributes (fasthttp's `AppendHTMLEscape`): `&`, `<`,
+/// `>`, `"` and `'` become references. Borrows when nothing changes.
 ///
 /// ```
 /// use anthill_http::html_escape;

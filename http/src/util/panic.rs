@@ -3,8 +3,8 @@
 //! The rule: whatever runs the user's code on one of our threads does it through this file: calls through [`call`],
 //! values whose drop is the user's through [`Contained`].
 //!
-//! Where a panic happened is told to the process's panic hook alone, so there is one of ours in front of whatever hook is
-//! there when the first server is made ([`watch`]). It notes the place for the thread, and calls the other one.
+//! Where a panic happened is told to the process's panic hook alone, so there is one of ours in front of whatever hook
+//! is there when the first server is made ([`watch`]). It notes the place for the thread, and calls the other one.
 
 use std::any::Any;
 use std::cell::RefCell;

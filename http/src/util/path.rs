@@ -10,8 +10,8 @@
 use super::byte_set::ByteSet;
 use super::percent;
 
-/// Where the path at the front of `raw` ends (at a `?`, a `#`, or with it), and whether it has nothing to decode and nothing
-/// to remove, so that it is its own normal form.
+/// Where the path at the front of `raw` ends (at a `?`, a `#`, or with it), and whether it has nothing to decode and
+/// nothing to remove, so that it is its own normal form.
 ///
 /// May say no for a path that turns out not to change, such as `/.well-known`.
 #[inline]

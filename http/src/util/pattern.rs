@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-/// Chooses names; by default all. It matches a name in which it is found; `^` and `$` hold it at the beginning and the end.
+/// Chooses names; by default all. It matches a name in which it is found; `^` and `$` hold it at the beginning and the
+/// end.
 #[derive(Clone, Debug)]
 pub(crate) struct NamePattern(Vec<NamePiece>);
 
@@ -33,8 +34,8 @@ impl Default for NamePattern {
 }
 
 impl NamePattern {
-    /// Letters, digits and `_` are themselves, `*` any number of bytes, `?` one, `[a-c_]` one of these and `[^a-c]` one of all
-    /// others.
+    /// Letters, digits and `_` are themselves, `*` any number of bytes, `?` one, `[a-c_]` one of these and `[^a-c]` one
+    /// of all others.
     pub(crate) fn parse(pattern: &[u8]) -> Result<Self, NamePatternError> {
         let (rest, at_start) = pattern.strip_prefix(b"^").map_or((pattern, false), |rest| (rest, true));
         let (mut rest, at_end) = rest.strip_suffix(b"$").map_or((rest, false), |rest| (rest, true));

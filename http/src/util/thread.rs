@@ -95,8 +95,8 @@ impl ThreadUse {
         None
     }
 
-    /// Of `took`, which began here or later and ends now, most was spent asleep, as far as that can be told from waiting
-    /// for a CPU.
+    /// Of `took`, which began here or later and ends now, most was spent asleep, as far as that can be told from
+    /// waiting for a CPU.
     pub(crate) fn slept_since(self, now: Self, took: Duration) -> bool {
         let off_cpu = took.saturating_sub(now.cpu.saturating_sub(self.cpu));
         let has_slept = self.sleeps.zip(now.sleeps).is_none_or(|(before, after)| after > before);

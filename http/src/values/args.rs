@@ -168,8 +168,8 @@ impl Args {
     /// The first value of `key` as a number: digits and nothing else.
     ///
     /// # Errors
-    /// When there is no such key or its value is empty, when the value has another byte than digits, and when the number
-    /// does not fit.
+    /// When there is no such key or its value is empty, when the value has another byte than digits, and when the
+    /// number does not fit.
     ///
     /// ```
     /// use anthill_http::{ArgError, Args};
@@ -251,8 +251,8 @@ impl Args {
         self.push(key.as_ref(), None);
     }
 
-    /// Replaces the first value of `key`, or adds the pair at the end. Further pairs with this key stay, as in fasthttp;
-    /// [`Args::remove`] first if there must be but one.
+    /// Replaces the first value of `key`, or adds the pair at the end. Further pairs with this key stay, as in
+    /// fasthttp; [`Args::remove`] first if there must be but one.
     ///
     /// # Panics
     /// When all keys and values together would exceed 4 GiB.
@@ -326,8 +326,8 @@ impl Args {
         self.sort_pairs(|(one, _), (other, _)| one.cmp(other));
     }
 
-    /// Sorts by key and, where keys are equal, by value, both in the order of `compare`. Pairs that are equal in it keep
-    /// their order.
+    /// Sorts by key and, where keys are equal, by value, both in the order of `compare`. Pairs that are equal in it
+    /// keep their order.
     ///
     /// # Panics
     /// When `compare` does, and possibly when it is no total order; see [`slice::sort_by`]. The list is then as it was.
@@ -337,8 +337,8 @@ impl Args {
 
     /// Appends the pairs as a query, or as the body of a form.
     ///
-    /// Letters, digits and `-._~` stand as they are, a space is a `+`, every other byte is an escape such as `%2F`: what
-    /// Go's `url.QueryEscape` does.
+    /// Letters, digits and `-._~` stand as they are, a space is a `+`, every other byte is an escape such as `%2F`:
+    /// what Go's `url.QueryEscape` does.
     #[doc(alias = "AppendBytes")]
     pub fn append_to(&self, out: &mut Vec<u8>) {
         for (index, (key, value)) in self.iter().enumerate() {

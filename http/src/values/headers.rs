@@ -358,8 +358,8 @@ impl Headers {
         }
     }
 
-    /// Makes `value` the value of the first field called `name` whose value `is_meant`, and removes the others that are;
-    /// adds a field at the end when none is.
+    /// Makes `value` the value of the first field called `name` whose value `is_meant`, and removes the others that
+    /// are; adds a field at the end when none is.
     ///
     /// # Panics
     /// When all names and values together would exceed 4 GiB.

@@ -15,9 +15,9 @@ use crate::wire::wake::Waker;
 /// One end of a connection in memory, which reads and writes as a `TcpStream` does; of [`pair`](Self::pair) (fasthttp's
 /// `PipeConns`) and of [`InMemoryListener::dial`](crate::InMemoryListener::dial).
 ///
-/// Up to 64 KiB are under way in each direction; who writes more waits for the other end to read. When an end is dropped,
-/// or shut down, the other still reads what was written before, and then the end of the stream; what it writes is
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). Clones are the same end, which is closed with the last of them.
+/// Up to 64 KiB are under way in each direction; who writes more waits for the other end to read. When an end is
+/// dropped, or shut down, the other still reads what was written before, and then the end of the stream; what it writes
+/// is [`BrokenPipe`](io::ErrorKind::BrokenPipe). Clones are the same end, which is closed with the last of them.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -69,8 +69,8 @@ impl InMemoryStream {
     }
 
     /// Says where this end is, and where the other is (fasthttp's `SetAddresses`), for
-    /// [`RequestCtx::local_addr`](crate::RequestCtx::local_addr) and [`remote_addr`](crate::RequestCtx::remote_addr) of a
-    /// server that serves it. The other end is not told.
+    /// [`RequestCtx::local_addr`](crate::RequestCtx::local_addr) and [`remote_addr`](crate::RequestCtx::remote_addr) of
+    /// a server that serves it. The other end is not told.
     pub fn set_addrs(&self, local: Option<SocketAddr>, peer: Option<SocketAddr>) {
         *self.inner.addresses.lock() = Addresses { local, peer };
     }
@@ -85,8 +85,8 @@ impl InMemoryStream {
         self.inner.addresses.lock().peer
     }
 
-    /// How long each read waits, [`TimedOut`](io::ErrorKind::TimedOut) then; `None` (when not set): for ever. Also of reads
-    /// that wait already, from their beginning.
+    /// How long each read waits, [`TimedOut`](io::ErrorKind::TimedOut) then; `None` (when not set): for ever. Also of
+    /// reads that wait already, from their beginning.
     ///
     /// # Errors
     /// [`InvalidInput`](io::ErrorKind::InvalidInput): no time at all.
@@ -106,8 +106,8 @@ impl InMemoryStream {
         Ok(())
     }
 
-    /// Until when reads wait, [`TimedOut`](io::ErrorKind::TimedOut) from then on (fasthttp's `SetReadDeadline`); `None` (when
-    /// not set): for ever. Also of reads that wait already. What is there is read all the same.
+    /// Until when reads wait, [`TimedOut`](io::ErrorKind::TimedOut) from then on (fasthttp's `SetReadDeadline`); `None`
+    /// (when not set): for ever. Also of reads that wait already. What is there is read all the same.
     pub fn set_read_deadline(&self, deadline: Option<Instant>) {
         self.inner.pipe.set_read_limit(self.inner.end, |limit| limit.deadline = deadline);
     }
@@ -118,8 +118,8 @@ impl InMemoryStream {
     }
 
     /// Ends reading, writing or both at this end, for all its clones, and ends their waits: reads bring the end of the
-    /// stream, writes [`BrokenPipe`](io::ErrorKind::BrokenPipe). What the other end has written and this one has not read is lost
-    /// with reading.
+    /// stream, writes [`BrokenPipe`](io::ErrorKind::BrokenPipe). What the other end has written and this one has not
+    /// read is lost with reading.
     pub fn shutdown(&self, what: Shutdown) {
         self.inner.pipe.shut_down(self.inner.end, what);
     }

@@ -106,7 +106,8 @@ impl Output {
         }
     }
 
-    /// Takes back what was appended from that [`position`](Self::position) on. False: some of it was sent, and all stays.
+    /// Takes back what was appended from that [`position`](Self::position) on. False: some of it was sent, and all
+    /// stays.
     pub(crate) fn take_back(&mut self, position: u64) -> bool {
         let Some(kept) = position.checked_sub(self.passed).and_then(|kept| usize::try_from(kept).ok()) else {
             return false;

@@ -1,12 +1,13 @@
-//! Two ends in memory: what is written at one is read at the other, in both directions, by whom waits and by whom is woken.
+//! Two ends in memory: what is written at one is read at the other, in both directions, by whom waits and by whom is
+//! woken.
 //!
 //! ```text
 //! end 0 ── flows[0] ──▶ end 1
 //!       ◀── flows[1] ──
 //! ```
 //!
-//! The rule: whatever may end a wait is done under the one lock, and whoever may wait at the other end is told of it under
-//! the lock too; a waker, which knows locks of its own, is called behind it.
+//! The rule: whatever may end a wait is done under the one lock, and whoever may wait at the other end is told of it
+//! under the lock too; a waker, which knows locks of its own, is called behind it.
 
 use crate::wire::sync::{Condvar, Instant, Mutex, lock, wait_until};
 use crate::wire::transport::{ReadCount, ReadySet};

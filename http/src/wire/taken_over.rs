@@ -1,11 +1,12 @@
 //! The connections that the user's functions have taken over: how many there are, and how a shutdown cuts them.
 //!
 //! The idea: a place is *promised* before the response is sent that gives a connection away, so that it can be refused
-//! instead; it is *entered* with the connection, and counts until that is closed. The function that has it counts besides,
-//! for as long as it runs: a connection may outlive it.
+//! instead; it is *entered* with the connection, and counts until that is closed. The function that has it counts
+//! besides, for as long as it runs: a connection may outlive it.
 //!
-//! The rule: *entering* and *looking whether all are cut* are one step, and so are *saying that all are cut* and *taking
-//! the list*. So every connection is cut by the one or the other. Cutting itself happens outside of the lock.
+//! The rule: *entering* and *looking whether all are cut* are one step, and so are *saying that all are cut*
+//! and *taking the list*. So every connection is cut by the one or the other. Cutting itself happens outside of the
+//! lock.
 
 use crate::wire::sync::{Arc, Condvar, Instant, Mutex, lock, wait_until};
 use std::collections::HashMap;

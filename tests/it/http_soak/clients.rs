@@ -237,8 +237,8 @@ fn begin_something(visit: &mut Visit, dice: &mut Dice) {
     }
 }
 
-/// Connections that come and go: closed at once, with half a line sent, or reset behind an unread answer. One in many is
-/// used.
+/// Connections that come and go: closed at once, with half a line sent, or reset behind an unread answer. One in many
+/// is used.
 fn only_connecting(place: &Place, dice: &mut Dice) -> u64 {
     for _ in 0..20 {
         let mut visit = place.visit();

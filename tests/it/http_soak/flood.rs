@@ -1,5 +1,5 @@
-//! More than can be served: all workers are held, and still requests come. Each is answered in the end, by its own answer
-//! or by 503, and when the workers are free again all is as before.
+//! More than can be served: all workers are held, and still requests come. Each is answered in the end, by its own
+//! answer or by 503, and when the workers are free again all is as before.
 
 use std::thread;
 use std::time::Duration;

@@ -46,8 +46,8 @@ pub(super) struct Place {
     shared: Arc<Shared>,
 }
 
-/// The server's options. Limits on waiting and on slow clients are at their defaults: no client here may meet them, apart
-/// from those of a flood.
+/// The server's options. Limits on waiting and on slow clients are at their defaults: no client here may meet them,
+/// apart from those of a flood.
 fn options() -> ServerBuilder {
     streaming().shards(SHARDS).max_workers(WORKERS).max_idle_worker_duration(WORKER_STAYS)
 }

@@ -1,7 +1,8 @@
 //! A job that has its process killed each time, and those that were taken along with it.
 //!
 //! Each process has one worker and takes all jobs. The first one blocks, and while it runs its process is killed. So it
-//! must be given up in the end, after one kill more than it has attempts; the others never began and have all theirs left.
+//! must be given up in the end, after one kill more than it has attempts; the others never began and have all theirs
+//! left.
 
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};

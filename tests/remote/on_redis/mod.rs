@@ -1,4 +1,5 @@
-//! Jobs on a real Redis server, which each test starts for itself. Where there is none, the tests are skipped with a word.
+//! Jobs on a real Redis server, which each test starts for itself. Where there is none, the tests are skipped with a
+//! word.
 
 mod attempts;
 mod faults;

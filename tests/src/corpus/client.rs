@@ -1,8 +1,8 @@
 //! What a client makes of what a server sends: how such a case is tried.
 //!
-//! The idea: the bytes are fed to the client's half of the protocol core whole, cut in two at every place, cut in three at
-//! some, and byte by byte, with bodies that are collected and bodies that stream; it is all the same each time. The rule:
-//! where an exchange leaves the connection usable, another one follows; where it does not, none can be begun.
+//! The idea: the bytes are fed to the client's half of the protocol core whole, cut in two at every place, cut in three
+//! at some, and byte by byte, with bodies that are collected and bodies that stream; it is all the same each time. The
+//! rule: where an exchange leaves the connection usable, another one follows; where it does not, none can be begun.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! What a case expects of a request or of a response, each on one line.
 //!
-//! The rule: what a line does not say is not ignored but has the usual value (a body is empty, there are no trailers, the
-//! host is `h`), except where there is no usual value.
+//! The rule: what a line does not say is not ignored but has the usual value (a body is empty, there are no trailers,
+//! the host is `h`), except where there is no usual value.
 
 use super::client::Received;
 use super::text;

@@ -50,12 +50,12 @@
 //!
 //! A `request` line is `METHOD target`, then any of `host=` (if not said, `h`), `version=` (`1.1`), `body=` (empty),
 //! `path=`, `query=`, `+Name:value` (a header field), `-Name` (no such field), `~Name:value` (a trailer field; all of
-//! them must be named). A `response` line is the status code, then any of `body=`, `+Name:value`, `-Name`. Spaces within
-//! a value are written `\x20`.
+//! them must be named). A `response` line is the status code, then any of `body=`, `+Name:value`, `-Name`. Spaces
+//! within a value are written `\x20`.
 //!
 //! The rule: what a case says is checked in more ways than it says. It is cut everywhere
-//! ([`Bench::same_however_cut`](crate::exchange::Bench::same_however_cut)); a flawless request before it is served first and changes
-//! nothing; a flawless request behind it is served when the connection stays and is not when it ends.
+//! ([`Bench::same_however_cut`](crate::exchange::Bench::same_however_cut)); a flawless request before it is served
+//! first and changes nothing; a flawless request behind it is served when the connection stays and is not when it ends.
 
 mod client;
 mod expect;

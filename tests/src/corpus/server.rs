@@ -32,8 +32,8 @@ pub(super) enum End {
     Refused(u16, String),
 }
 
-/// The buffer, and with it the limit of a head, of cases that do not say otherwise. Each of the many conversations makes
-/// one of its own, which is most of what they take.
+/// The buffer, and with it the limit of a head, of cases that do not say otherwise. Each of the many conversations
+/// makes one of its own, which is most of what they take.
 const READ_BUFFER_BYTES: usize = 2048;
 
 impl ServerTrial {

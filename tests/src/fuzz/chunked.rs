@@ -1,8 +1,8 @@
 //! Chunked bodies, against a decoder that reads them as plainly as possible.
 //!
 //! The idea: a request whose body is the input is parsed at once and served in pieces, streamed and not, and each way
-//! must find the body that [`reference`](super::reference) finds, its end at the same byte, and the same verdict on what
-//! is none. The rule: only in a trailer section may the library be stricter, since names are forbidden there.
+//! must find the body that [`reference`](super::reference) finds, its end at the same byte, and the same verdict on
+//! what is none. The rule: only in a trailer section may the library be stricter, since names are forbidden there.
 
 use std::cell::RefCell;
 use std::io::Read;

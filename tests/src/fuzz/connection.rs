@@ -1,8 +1,8 @@
 //! A whole connection: any bytes, in any pieces, on a line where things go wrong, with a handler that does anything.
 //!
 //! The idea: the same bytes are served whole, byte by byte, and as the choices say, and are read by
-//! [`reference`](super::reference) as well. The handler must have seen requests that are there, with their own bodies and
-//! nothing of what is behind; the responses must be responses, each to its request; and all of it must be the same
+//! [`reference`](super::reference) as well. The handler must have seen requests that are there, with their own bodies
+//! and nothing of what is behind; the responses must be responses, each to its request; and all of it must be the same
 //! however the bytes came.
 //!
 //! The rule: what may differ is named in [`comparable`], and nothing else may.

@@ -1,5 +1,5 @@
-//! Compressed content: the same bytes come out however it arrives, an error is an error in every cut, and what was put in
-//! front of it decides alone whether it is tried at all.
+//! Compressed content: the same bytes come out however it arrives, an error is an error in every cut, and what was put
+//! in front of it decides alone whether it is tried at all.
 //!
 //! The rule: how much comes out is bounded by who reads, so this reads no more than it can hold.
 

@@ -1,8 +1,8 @@
 //! A handler that does whatever a choice says: what handlers do, and what they should not do.
 //!
-//! The idea: the server's promises hold whatever the handler does, so the handler is part of the input. It notes what it
-//! saw and what it answered, and is judged afterwards. The rule: it panics only as a choice, by unwinding without the
-//! panic hook, and never because something is wrong; that goes into its notes.
+//! The idea: the server's promises hold whatever the handler does, so the handler is part of the input. It notes what
+//! it saw and what it answered, and is judged afterwards. The rule: it panics only as a choice, by unwinding without
+//! the panic hook, and never because something is wrong; that goes into its notes.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,4 +1,5 @@
-//! Values of header fields: every text has an answer, the answer keeps within its bounds, and what is printed reads back.
+//! Values of header fields: every text has an answer, the answer keeps within its bounds, and what is printed reads
+//! back.
 
 use std::time::{Duration, UNIX_EPOCH};
 

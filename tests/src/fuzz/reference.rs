@@ -1,8 +1,8 @@
 //! Requests as plainly as they can be read: the whole input at once, and every rule as the RFC has it.
 //!
 //! The idea: this is who the server is compared with. It reads more than the server takes, because it knows neither
-//! limits nor the finer points of targets and hosts, and it has no reason to be fast. The rule: where it cannot tell the
-//! end of a request for certain, it stops, and no server may go on.
+//! limits nor the finer points of targets and hosts, and it has no reason to be fast. The rule: where it cannot tell
+//! the end of a request for certain, it stops, and no server may go on.
 
 /// A request that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,7 +68,8 @@ fn channel(options: EventOptions) -> (EventSender, EventStream) {
 }
 
 impl EventSender {
-    /// Sends `event`. When as many wait as may, the client loses by the policy of the [options](EventOptions::overflow).
+    /// Sends `event`. When as many wait as may, the client loses by the policy of the
+    /// [options](EventOptions::overflow).
     ///
     /// May be called from any thread, and waits for nobody.
     ///

@@ -1,8 +1,8 @@
 //! Events on their way to one reader.
 //!
 //! *Finding nothing* and *asking to be told* are one step under the lock, and so is *bringing something* and *looking
-//! who is to be told*; so no event is left lying. Telling itself happens outside: the methods hand the reader's waker out,
-//! once for each time that it found nothing, however many events come before it looks again.
+//! who is to be told*; so no event is left lying. Telling itself happens outside: the methods hand the reader's waker
+//! out, once for each time that it found nothing, however many events come before it looks again.
 //!
 //! A mailbox knows no connection: what wakes its reader is the reader's own business.
 

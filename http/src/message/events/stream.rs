@@ -81,8 +81,8 @@ impl EventStream {
         Ok(())
     }
 
-    /// Has `code` run when the stream is over: it came to its end, the client has gone or was cut off, or the stream was
-    /// dropped before it was ever sent. A later one takes the place of an earlier one.
+    /// Has `code` run when the stream is over: it came to its end, the client has gone or was cut off, or the stream
+    /// was dropped before it was ever sent. A later one takes the place of an earlier one.
     ///
     /// It runs on a thread that serves connections, like a handler.
     pub fn on_end(&mut self, code: impl FnOnce() + Send + 'static) {
@@ -97,8 +97,8 @@ impl EventStream {
         self.heartbeat
     }
 
-    /// Whether [`take`](Self::take) would give something now, the end included. If not, the waker is kept, and used once
-    /// when it would.
+    /// Whether [`take`](Self::take) would give something now, the end included. If not, the waker is kept, and used
+    /// once when it would.
     pub(crate) fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
         // In any case, because whoever is cut off is told through the waker.
         let has_come = self.mailbox.look(waker);
@@ -121,8 +121,8 @@ impl EventStream {
         self.mailbox.is_overrun()
     }
 
-    /// Replaces what is in `piece` by what comes next, `most` bytes at most: whole events as far as they fit, or a part of
-    /// a large one. Nothing at the end.
+    /// Replaces what is in `piece` by what comes next, `most` bytes at most: whole events as far as they fit, or a part
+    /// of a large one. Nothing at the end.
     ///
     /// # Errors
     /// When the client is to be cut off.

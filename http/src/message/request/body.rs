@@ -1,8 +1,8 @@
 //! The part of a body that had not arrived when the handler was called, and how it is read.
 //!
-//! The idea: what has been decoded lies behind the head in the connection's buffer, a window that is cut out once it was
-//! read; so a body of any size passes through a buffer that does not grow. What is read into a big enough buffer of the
-//! reader's own does not even pass through that.
+//! The idea: what has been decoded lies behind the head in the connection's buffer, a window that is cut out once it
+//! was read; so a body of any size passes through a buffer that does not grow. What is read into a big enough buffer of
+//! the reader's own does not even pass through that.
 //!
 //! ```text
 //! input   [ head | read already | window | raw bytes ]
@@ -127,7 +127,8 @@ impl Request {
         }
     }
 
-    /// Whether something is missing of the body, of which fewer than `most` bytes are here, and its client sends it unasked.
+    /// Whether something is missing of the body, of which fewer than `most` bytes are here, and its client sends it
+    /// unasked.
     #[inline]
     pub(crate) fn lacks_body_below(&self, most: usize) -> bool {
         match self.found.rest {
@@ -203,8 +204,8 @@ impl Request {
         }
     }
 
-    /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was put
-    /// in the place of the received one is bound by nothing.
+    /// Receives all that is outstanding, as long as body and rest are not above `max` bytes together. A body that was
+    /// put in the place of the received one is bound by nothing.
     pub(crate) fn collect(&mut self, lent: &mut LentTransport, max: Option<u64>) -> io::Result<()> {
         if self.edits.as_ref().is_some_and(|edits| edits.body.is_some()) {
             return Ok(());

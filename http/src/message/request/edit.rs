@@ -1,9 +1,9 @@
 //! Requests that were built, changed or copied rather than received.
 //!
 //! The idea: a received request is a set of spans into its connection's buffer. The first change copies what the spans
-//! point at into memory of the request's own and lets them point there; from then on it can be changed freely, and reads
-//! as before. What is decided about the connection (how the response is framed, whether it closes) keeps to what was
-//! received.
+//! point at into memory of the request's own and lets them point there; from then on it can be changed freely, and
+//! reads as before. What is decided about the connection (how the response is framed, whether it closes) keeps to what
+//! was received.
 //!
 //! The rules: method, target and host are checked when they are set, by the same functions that check received ones, so
 //! that whatever can be built can be sent. And target, host and the `Host` field agree once one of them, or the
@@ -267,8 +267,8 @@ impl Request {
             return Err(RequestError::Target);
         }
         let host = parts.authority.unwrap_or(host);
-        // What a peer says in that field besides an absolute target does not count (RFC 9112 section 3.2.2), and must not
-        // begin to once the target is another.
+        // What a peer says in that field besides an absolute target does not count (RFC 9112 section 3.2.2), and must
+        // not begin to once the target is another.
         if !host.is_empty() {
             self.edit().headers.set("Host", host);
         }

@@ -1,6 +1,8 @@
-//! Header fields of a request that have a meaning of their own, by name: to read, and to set on a request that is built.
+//! Header fields of a request that have a meaning of their own, by name: to read, and to set on a request that is
+//! built.
 //!
-//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic one.
+//! The idea: every typed access is a reading of the header fields as they are, so it never differs from the generic
+//! one.
 //!
 //! The rule: what is set stays one line and one element of it.
 
@@ -98,8 +100,8 @@ impl Request {
     }
 
     /// What the preconditions of the request come to, all of them together, in the order of RFC 9110 section 13.2.2:
-    /// `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`. A date counts only beside no tags, when it is one
-    /// valid date, and `If-Modified-Since` with `GET` and `HEAD` alone.
+    /// `If-Match`, `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`. A date counts only beside no tags, when
+    /// it is one valid date, and `If-Modified-Since` with `GET` and `HEAD` alone.
     ///
     /// ```
     /// use anthill_http::header::{Precondition, Validators};
@@ -118,8 +120,8 @@ impl Request {
 
     /// The parts of content of `length` bytes that the client asks for; `None` when it asks for all of it.
     ///
-    /// Ranges have a meaning with `GET` alone, and when there is one field of them (RFC 9110 section 14.2). Beside an `If-Range`
-    /// they count only if that is met, see [`byte_ranges_of`](Self::byte_ranges_of).
+    /// Ranges have a meaning with `GET` alone, and when there is one field of them (RFC 9110 section 14.2). Beside an
+    /// `If-Range` they count only if that is met, see [`byte_ranges_of`](Self::byte_ranges_of).
     ///
     /// ```
     /// use anthill_http::header::{ByteRange, RangeSpec};
@@ -137,8 +139,8 @@ impl Request {
         self.byte_ranges_of(&Validators::new(), length)
     }
 
-    /// As [`byte_ranges`](Self::byte_ranges), of content with these validators: a client that has a part of something else,
-    /// as its `If-Range` says, gets all (RFC 9110 section 13.1.5).
+    /// As [`byte_ranges`](Self::byte_ranges), of content with these validators: a client that has a part of something
+    /// else, as its `If-Range` says, gets all (RFC 9110 section 13.1.5).
     ///
     /// ```
     /// use anthill_http::header::Validators;
@@ -227,7 +229,8 @@ impl Request {
         }
     }
 
-    /// Makes `value` the value of the cookie `name`. All cookies are then in one `Cookie` field; malformed ones are gone.
+    /// Makes `value` the value of the cookie `name`. All cookies are then in one `Cookie` field; malformed ones are
+    /// gone.
     ///
     /// Control bytes and `;` become spaces; see [`CookieLine`].
     pub fn set_cookie(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {

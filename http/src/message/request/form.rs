@@ -47,8 +47,9 @@ impl Request {
         Ok(self.form.form.get_or_insert_default())
     }
 
-    /// The default [`Options`], but that a body which is in memory already needs no other bound on its size than the one it
-    /// had when it was received. What comes out of an encoded one is held to that or the default, whichever is more.
+    /// The default [`Options`], but that a body which is in memory already needs no other bound on its size than the
+    /// one it had when it was received. What comes out of an encoded one is held to that or the default, whichever is
+    /// more.
     fn read_form(&self) -> Result<Form, Error> {
         let body = self.body();
         let options = Options::new();

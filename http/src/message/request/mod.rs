@@ -3,11 +3,11 @@
 //! The idea: a received request is its connection's read buffer plus ranges into it, so reading any part of it copies
 //! and allocates nothing. The engine moves the buffer in before the handler runs and out afterwards. Only a
 //! path that needs decoding is written elsewhere, into a scratch string that is used again (and made anew when the
-//! decoded path is not UTF-8). What is changed or built has memory of its own (`edit`); what has not arrived yet is read
-//! on demand (`body`).
+//! decoded path is not UTF-8). What is changed or built has memory of its own (`edit`); what has not arrived yet is
+//! read on demand (`body`).
 //!
-//! The rule: what was found is never changed, and only what was changed is in memory of its own. Before the protocol core
-//! says that a request is there, and after it was told that it is finished, every part reads as empty.
+//! The rule: what was found is never changed, and only what was changed is in memory of its own. Before the protocol
+//! core says that a request is there, and after it was told that it is finished, every part reads as empty.
 
 mod body;
 mod edit;
@@ -211,8 +211,8 @@ impl Request {
         std::str::from_utf8(self.host()).unwrap_or_default()
     }
 
-    /// The whole URI that is asked for: `http`, the [host](Self::host), and the target; or the target itself when that is
-    /// absolute. For a `CONNECT` it is the host alone.
+    /// The whole URI that is asked for: `http`, the [host](Self::host), and the target; or the target itself when that
+    /// is absolute. For a `CONNECT` it is the host alone.
     ///
     /// ```
     /// let (request, _) =
@@ -222,8 +222,8 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// When the host or the target has what a URI cannot have, although it was fine in a request: a port above 65535, or
-    /// an escaped ASCII byte in the host.
+    /// When the host or the target has what a URI cannot have, although it was fine in a request: a port above 65535,
+    /// or an escaped ASCII byte in the host.
     pub fn uri(&self) -> Result<Uri, UriError> {
         let target = if self.is_connect() { &b"/"[..] } else { self.request_uri() };
         Uri::parse_with_host(self.host(), target)
@@ -247,8 +247,8 @@ impl Request {
         }
     }
 
-    /// The header fields as they were received, byte for byte: all lines behind the request line, up to and including the
-    /// empty one. What was changed since does not show. Empty for a request that was built or copied.
+    /// The header fields as they were received, byte for byte: all lines behind the request line, up to and including
+    /// the empty one. What was changed since does not show. Empty for a request that was built or copied.
     ///
     /// ```
     /// let (request, _) = anthill_http::Request::parse(b"GET / HTTP/1.1\r\nhost:h\r\n\r\n")?.expect("all of it");

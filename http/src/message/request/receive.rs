@@ -1,7 +1,8 @@
 //! How a request is received: the session finds it in the connection's buffer, and the request is made readable.
 //!
-//! The idea: the protocol core knows bytes and spans ([`Received`](crate::proto::Received)). What a request has besides,
-//! the normal form of its path, what was changed, how far the body was read, begins and ends here with what was found.
+//! The idea: the protocol core knows bytes and spans ([`Received`](crate::proto::Received)). What a request has
+//! besides, the normal form of its path, what was changed, how far the body was read, begins and ends here with what
+//! was found.
 
 use super::{KeptForm, Request};
 use crate::proto::{CloseReason, Defaults, Limits, Progress, ProtoError, ServerSession, Stamp, salvage};
@@ -50,8 +51,8 @@ impl Request {
         Ok(progress)
     }
 
-    /// Lets the request whose head was decided on go on; see [`ServerSession::accept_body`]. What was changed meanwhile is
-    /// forgotten.
+    /// Lets the request whose head was decided on go on; see [`ServerSession::accept_body`]. What was changed meanwhile
+    /// is forgotten.
     ///
     /// # Errors
     /// As from the session.
@@ -85,8 +86,8 @@ impl Request {
         session.refuse(error, &self.input, out, defaults)
     }
 
-    /// Makes readable what can be read of a head that was refused, which is at the front of the input; at most `head_bytes`
-    /// are looked at. It is served to nobody.
+    /// Makes readable what can be read of a head that was refused, which is at the front of the input; at most
+    /// `head_bytes` are looked at. It is served to nobody.
     #[cold]
     pub(crate) fn salvage(&mut self, head_bytes: usize) {
         self.clear();

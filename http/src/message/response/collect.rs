@@ -16,13 +16,13 @@ use std::io;
 const PIECE_BYTES: usize = 64 * 1024;
 
 impl Response {
-    /// The body, read into memory if it is a file, a reader, a function or a stream of events; at most `max` bytes of it. From
-    /// then on it is bytes like any other, and [`body`](Self::body) has it. For tests of handlers, and for wrappers that need
-    /// all of a body.
+    /// The body, read into memory if it is a file, a reader, a function or a stream of events; at most `max` bytes of
+    /// it. From then on it is bytes like any other, and [`body`](Self::body) has it. For tests of handlers, and for
+    /// wrappers that need all of a body.
     ///
-    /// Whatever produces the body runs here, and may block; a panic of it is the caller's. A function that writes finds a request
-    /// without a body, and no place for trailers; of a stream of events comes what was sent by now, and it ends. The response of
-    /// a whole server, request and all, is [`Server::call`](crate::Server::call)'s.
+    /// Whatever produces the body runs here, and may block; a panic of it is the caller's. A function that writes finds
+    /// a request without a body, and no place for trailers; of a stream of events comes what was sent by now, and it
+    /// ends. The response of a whole server, request and all, is [`Server::call`](crate::Server::call)'s.
     ///
     /// ```
     /// use std::io::Write;
@@ -35,9 +35,9 @@ impl Response {
     /// ```
     ///
     /// # Errors
-    /// `InvalidData` with [`ProtoError::BodyTooLarge`](crate::ProtoError::BodyTooLarge) inside when the body has more than `max`
-    /// bytes; `UnexpectedEof` when it ends before the size that was announced; and those of its source. A streamed body is gone
-    /// then, and the response has none.
+    /// `InvalidData` with [`ProtoError::BodyTooLarge`](crate::ProtoError::BodyTooLarge) inside when the body has more
+    /// than `max` bytes; `UnexpectedEof` when it ends before the size that was announced; and those of its source. A
+    /// streamed body is gone then, and the response has none.
     pub fn read_body(&mut self, max: usize) -> io::Result<&[u8]> {
         if self.is_body_stream() {
             self.body.clear();

@@ -104,8 +104,8 @@ impl Response {
         self.headers.set_where(SET_COOKIE, &line, |other| Cookie::name_of(other) == name);
     }
 
-    /// The cookies that are set, in order. An error is a `Set-Cookie` field that was set by other means, or a cookie that
-    /// its client may not take either.
+    /// The cookies that are set, in order. An error is a `Set-Cookie` field that was set by other means, or a cookie
+    /// that its client may not take either.
     pub fn cookies(&self) -> impl Iterator<Item = Result<Cookie, CookieError>> {
         self.headers.get_all("Set-Cookie").map(Cookie::parse)
     }

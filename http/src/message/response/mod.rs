@@ -229,9 +229,9 @@ impl Response {
     ///
     /// A client that speaks HTTP/1.0 cannot tell a body that broke off from one that ended.
     ///
-    /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for (`HEAD`,
-    /// 204, 304). When its first read fails or panics, nothing has been sent, and the response is that to a handler which has
-    /// failed so. Later an error or a panic ends the connection in the middle of the body.
+    /// The reader is dropped when the response has been sent or given up, also when nothing of it was asked for
+    /// (`HEAD`, 204, 304). When its first read fails or panics, nothing has been sent, and the response is that to a
+    /// handler which has failed so. Later an error or a panic ends the connection in the middle of the body.
     ///
     /// ```
     /// let mut response = anthill_http::Response::new();
@@ -244,8 +244,8 @@ impl Response {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, None))));
     }
 
-    /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before has
-    /// failed (see [`set_body_reader`](Self::set_body_reader)); what it has beyond is not asked for.
+    /// Lets `size` bytes of the body be read from `reader`, announced as `Content-Length`. A reader that ends before
+    /// has failed (see [`set_body_reader`](Self::set_body_reader)); what it has beyond is not asked for.
     // RSP-04.
     pub fn set_body_reader_sized(&mut self, reader: impl Read + Send + 'static, size: u64) {
         self.set_source(BodySource::Pull(Box::new(ReaderSource::new(reader, Some(size)))));
@@ -271,12 +271,12 @@ impl Response {
     }
 
     /// Lets `write` send the body, after the handler has returned and the head has been prepared (fasthttp's
-    /// `SetBodyStreamWriter`). It may block. Each flush is one chunk, which reaches the client at once; to a client that
-    /// speaks HTTP/1.0 the body lasts until the connection ends.
+    /// `SetBodyStreamWriter`). It may block. Each flush is one chunk, which reaches the client at once; to a client
+    /// that speaks HTTP/1.0 the body lasts until the connection ends.
     ///
-    /// When it fails or panics and nothing has been sent yet, the response becomes that to a handler which has failed so:
-    /// nothing is sent before the first flush, or before 16 KiB were written. Later an error or a panic ends the connection in
-    /// the middle of the body.
+    /// When it fails or panics and nothing has been sent yet, the response becomes that to a handler which has failed
+    /// so: nothing is sent before the first flush, or before 16 KiB were written. Later an error or a panic ends the
+    /// connection in the middle of the body.
     ///
     /// It holds a thread until it returns. When [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers)
     /// do so the response is a 503 instead. For responses that last there are [`events`](crate::events), which hold
@@ -301,7 +301,8 @@ impl Response {
     }
 
     /// Lets the body be what comes of `events`, for as long as its client listens, without holding a thread. Sets the
-    /// type to `text/event-stream`, and, unless it was set before, `Cache-Control` to `no-cache`. The head is sent at once.
+    /// type to `text/event-stream`, and, unless it was set before, `Cache-Control` to `no-cache`. The head is sent at
+    /// once.
     ///
     /// The stream ends with its hub or its sender, when the server shuts down (behind what waits for the client), and
     /// when the client goes. That is noticed at once by a server's [`serve`](crate::Server::serve);
@@ -338,8 +339,8 @@ impl Response {
         self.source.is_stream()
     }
 
-    /// Has the head of a streamed response sent before the first byte of its body is asked for, instead of together with
-    /// it (fasthttp's `ImmediateHeaderFlush`).
+    /// Has the head of a streamed response sent before the first byte of its body is asked for, instead of together
+    /// with it (fasthttp's `ImmediateHeaderFlush`).
     // RSP-07.
     pub fn set_immediate_header_flush(&mut self, immediate: bool) {
         self.flushes_head = immediate;
@@ -403,11 +404,11 @@ impl Response {
         }
     }
 
-    /// Announces that the header fields with these names (a comma list) go behind the body. They are set like any others
-    /// and left out of the head.
+    /// Announces that the header fields with these names (a comma list) go behind the body. They are set like any
+    /// others and left out of the head.
     ///
-    /// Only a chunked response has a place behind its body: a stream of unknown size to an HTTP/1.1 client. In any other
-    /// they are sent in the head.
+    /// Only a chunked response has a place behind its body: a stream of unknown size to an HTTP/1.1 client. In any
+    /// other they are sent in the head.
     ///
     /// # Errors
     /// [`TrailerError`] when one of the names must not be a trailer; the others are announced nevertheless.
@@ -476,8 +477,8 @@ impl Response {
         Some(Stream::Pieces(Outgoing::new(source, ending, trailers)))
     }
 
-    /// Brings the first piece of a body that is read, before the head is written: while that may still be another one. Not of
-    /// one whose head does not wait for it.
+    /// Brings the first piece of a body that is read, before the head is written: while that may still be another one.
+    /// Not of one whose head does not wait for it.
     ///
     /// # Errors
     /// Those of the source, which is gone then; `UnexpectedEof` when it is empty and was not to be.

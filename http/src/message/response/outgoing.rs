@@ -1,7 +1,7 @@
 //! A body on its way: pieces of its source, framed, one after the other.
 //!
-//! The idea: the response's head is written before its body is known. Whoever drives the connection asks for one piece at
-//! a time and sends it; a peer that does not take it is waited for like any other, without a thread.
+//! The idea: the response's head is written before its body is known. Whoever drives the connection asks for one piece
+//! at a time and sends it; a peer that does not take it is waited for like any other, without a thread.
 //!
 //! The rule: a source that does not keep the promised size, or fails, ends the connection in the middle of the message,
 //! because the peer can learn of it in no other way.
@@ -62,8 +62,8 @@ impl Outgoing {
         self.live().map(|live| live.beat()).is_some()
     }
 
-    /// Whether [`fill`](Self::fill) has something to append now. If not, the waker is used once when it has; until then no
-    /// memory is kept.
+    /// Whether [`fill`](Self::fill) has something to append now. If not, the waker is used once when it has; until then
+    /// no memory is kept.
     pub(crate) fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
         let is_ready = self.live().is_none_or(|live| live.is_ready(waker));
         if !is_ready {

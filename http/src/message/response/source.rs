@@ -1,7 +1,7 @@
 //! What the bytes of a body are pulled from, a piece at a time.
 //!
-//! The idea: whoever sends a body asks its source for the next piece, so a source can stand in front of another and give
-//! what it makes of that one's pieces.
+//! The idea: whoever sends a body asks its source for the next piece, so a source can stand in front of another and
+//! give what it makes of that one's pieces.
 //!
 //! The rule: what a source that is the user's leaves behind when it is dropped stays here, a panic included.
 
@@ -36,8 +36,8 @@ pub(crate) trait Pull: Send {
     }
 }
 
-/// A source that may have nothing for now without being at its end. Its pulls neither block nor run the user's code, and
-/// are made only when it is ready.
+/// A source that may have nothing for now without being at its end. Its pulls neither block nor run the user's code,
+/// and are made only when it is ready.
 pub(crate) trait Live {
     /// Whether a pull gives something now, the end included. If not, the waker is used once when one would.
     fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool;

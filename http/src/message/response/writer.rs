@@ -157,8 +157,8 @@ impl<'a> BodyWriter<'a> {
         self.send()
     }
 
-    /// Its function has failed. True: nothing was sent of the response, which begins at that position of the output, and it is
-    /// taken back. Else what was written is sent, but not what would mark the end of the body.
+    /// Its function has failed. True: nothing was sent of the response, which begins at that position of the output,
+    /// and it is taken back. Else what was written is sent, but not what would mark the end of the body.
     pub(crate) fn abandon(mut self, begins: u64) -> bool {
         let is_taken_back = !self.has_failed() && self.out.take_back(begins);
         if !is_taken_back {

@@ -1,7 +1,7 @@
 //! The fields that a server adds to each response which does not set them itself.
 //!
-//! The idea: they change once a second at most, so they are kept as the lines that go onto the wire, behind the status line
-//! that nearly all responses have.
+//! The idea: they change once a second at most, so they are kept as the lines that go onto the wire, behind the status
+//! line that nearly all responses have.
 
 use super::append_field;
 use crate::util::date::HttpDate;

@@ -138,8 +138,8 @@ fn append_others_and_trailer_names(buffer: &mut Vec<u8>, fields: Fields<'_>) {
     append_trailer_names(buffer, fields);
 }
 
-/// Appends the head that a response has in answer to a `GET` of HTTP/1.1, without what a server adds, for a body that is
-/// there; and says whether that body follows.
+/// Appends the head that a response has in answer to a `GET` of HTTP/1.1, without what a server adds, for a body that
+/// is there; and says whether that body follows.
 pub(crate) fn append_plain_response_head(buffer: &mut Vec<u8>, head: &ResponseHead<'_>) -> bool {
     let framing = response_out(b"GET", Version::Http11, head.status, head.length);
     let connection = ConnectionField { close: framing.close, keep_alive: false, upgrade: true };

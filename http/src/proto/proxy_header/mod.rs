@@ -1,11 +1,11 @@
 //! The header of the PROXY protocol, by which a proxy says whose connection it passes on: the specification of HAProxy
 //! (`doc/proxy-protocol.txt`), versions 1 and 2.
 //!
-//! The idea: a header is looked for at the front of what has come so far, as a session looks for a message: it is there,
-//! more is needed, or there is the one reason why it will never be one. What follows it is not looked at.
+//! The idea: a header is looked for at the front of what has come so far, as a session looks for a message: it is
+//! there, more is needed, or there is the one reason why it will never be one. What follows it is not looked at.
 //!
-//! The rule: a header is taken whole and well-formed to the byte, or its connection ends. A receiver that guessed whether
-//! there is one could be told anything by any client.
+//! The rule: a header is taken whole and well-formed to the byte, or its connection ends. A receiver that guessed
+//! whether there is one could be told anything by any client.
 
 mod v1;
 mod v2;

@@ -14,7 +14,8 @@ use std::sync::atomic::Ordering;
 
 impl Exchange {
     /// Begins the body of the response whose head is in the output from the position `begins` on, unless it is there as
-    /// well; one that a function writes is written. `is_first`: the response is not itself what answers a failure of that.
+    /// well; one that a function writes is written. `is_first`: the response is not itself what answers a failure of
+    /// that.
     pub(super) fn begin_stream(
         &mut self,
         reply: Reply,

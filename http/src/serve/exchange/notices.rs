@@ -399,8 +399,8 @@ impl Exchange {
     /// answered.
     pub(crate) fn cut_off(&mut self, work: &mut Workspace, service: &Service) {
         let Some(notices) = self.notices_mut() else { return };
-        // An output in which something is left is the one that the records are of: it goes with its connection. An empty
-        // one may be another thread's, and says nothing of what was sent here.
+        // An output in which something is left is the one that the records are of: it goes with its connection. An
+        // empty one may be another thread's, and says nothing of what was sent here.
         if !work.output.is_empty() {
             let sent = work.output.position() - work.output.len() as u64;
             for notice in &mut notices.list {

@@ -1,7 +1,7 @@
 //! Which bytes a cookie's parts may have, and whether browsers will take a cookie.
 //!
-//! The idea: two measures. What is received is taken unless its parts cannot be told apart safely; what is sent is best held to the narrow grammar of RFC 6265 section 4.1.1, because then every
-//! reader agrees on it.
+//! The idea: two measures. What is received is taken unless its parts cannot be told apart safely; what is sent is best
+//! held to the narrow grammar of RFC 6265 section 4.1.1, because then every reader agrees on it.
 
 use super::{Cookie, CookieError, SameSite};
 use crate::util::token;
@@ -18,7 +18,8 @@ pub(super) fn name_is_readable(name: &[u8]) -> bool {
 }
 
 /// Whether a received value is taken: nothing in it controls. A `;` never gets here, because it ends the value, and all
-/// other bytes mean nothing, quotes and backslashes too (RFC 6265bis section 5.6): whatever a setter takes is read again.
+/// other bytes mean nothing, quotes and backslashes too (RFC 6265bis section 5.6): whatever a setter takes is read
+/// again.
 pub(super) fn value_is_readable(value: &[u8]) -> bool {
     !value.iter().any(u8::is_ascii_control)
 }

@@ -45,8 +45,8 @@ pub enum SameSite {
 /// A cookie as a server sets it: the value of one `Set-Cookie` field.
 ///
 /// Setters never fail. Control bytes and `;` become spaces, and spaces and tabs at both ends are removed,
-/// because no reader would see them ([`try_new`](Self::try_new) refuses both). Setters return the cookie, so that calls can follow each other. Whether a
-/// browser will take the cookie is what [`validate`](Self::validate) says.
+/// because no reader would see them ([`try_new`](Self::try_new) refuses both). Setters return the cookie, so that calls
+/// can follow each other. Whether a browser will take the cookie is what [`validate`](Self::validate) says.
 ///
 /// ```
 /// use anthill_http::cookie::SameSite;
@@ -91,8 +91,8 @@ impl Cookie {
     ///
     /// # Errors
     /// [`Empty`](CookieError::Empty) without a name; [`InvalidName`](CookieError::InvalidName) and
-    /// [`InvalidValue`](CookieError::InvalidValue) when they have bytes that would be sent as others: control bytes, `;`, spaces
-    /// at the ends, and `=` in the name.
+    /// [`InvalidValue`](CookieError::InvalidValue) when they have bytes that would be sent as others: control bytes,
+    /// `;`, spaces at the ends, and `=` in the name.
     ///
     /// ```
     /// use anthill_http::Cookie;

@@ -22,8 +22,8 @@ impl Cookie {
     ///
     /// [`Empty`](CookieError::Empty) without name and value, [`ControlByte`](CookieError::ControlByte) if one
     /// is anywhere in `field`, [`InvalidName`](CookieError::InvalidName),
-    /// [`InvalidValue`](CookieError::InvalidValue) for tabs within it, [`InvalidDomain`](CookieError::InvalidDomain) for stray
-    /// quotes, backslashes and tabs, and [`InvalidPath`](CookieError::InvalidPath) for bytes that are not
+    /// [`InvalidValue`](CookieError::InvalidValue) for tabs within it, [`InvalidDomain`](CookieError::InvalidDomain)
+    /// for stray quotes, backslashes and tabs, and [`InvalidPath`](CookieError::InvalidPath) for bytes that are not
     /// printable ASCII.
     ///
     /// ```

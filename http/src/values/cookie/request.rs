@@ -10,9 +10,9 @@ use std::fmt;
 /// Names and values of the cookies in any number of `Cookie` fields, in the order in which they were sent.
 ///
 /// Spaces and tabs around names and values do not count. Duplicates are all there. A piece without `=` is a
-/// value with an empty name. Pairs are left out when a control byte is in them, and when they are empty. All other bytes are
-/// as they were sent, quotes and backslashes included ([`Cookie::unquote`](crate::Cookie::unquote) removes quotes around a
-/// value).
+/// value with an empty name. Pairs are left out when a control byte is in them, and when they are empty. All other
+/// bytes are as they were sent, quotes and backslashes included ([`Cookie::unquote`](crate::Cookie::unquote) removes
+/// quotes around a value).
 ///
 /// ```
 /// use anthill_http::cookie::RequestCookies;

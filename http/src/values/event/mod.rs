@@ -2,8 +2,8 @@
 //!
 //! The idea: an event is its lines, in the order in which they were set, and a blank one behind them.
 //!
-//! The rule: no text can become another line than the one it was given for. What may have several lines (data, comments)
-//! is split; what must have one (`id`, `event`) is refused when it has more.
+//! The rule: no text can become another line than the one it was given for. What may have several lines (data,
+//! comments) is split; what must have one (`id`, `event`) is refused when it has more.
 
 mod error;
 

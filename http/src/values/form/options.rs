@@ -68,9 +68,9 @@ impl Options {
     /// How many bytes the body altogether, delimiters included. Default: 32 MiB; `u64::MAX`: no limit but that of the
     /// server. Where the body is decompressed on the way, these are the decompressed bytes.
     ///
-    /// On a server [`max_request_body_size`](crate::ServerBuilder::max_request_body_size), 4 MiB by default, comes before
-    /// this: a longer body is answered 413 without a call of the handler, unless it is streamed. For forms that are larger
-    /// raise both, or stream the body, for their path alone:
+    /// On a server [`max_request_body_size`](crate::ServerBuilder::max_request_body_size), 4 MiB by default, comes
+    /// before this: a longer body is answered 413 without a call of the handler, unless it is streamed. For forms that
+    /// are larger raise both, or stream the body, for their path alone:
     ///
     /// ```
     /// use anthill_http::{RequestConfig, Server, form};
@@ -114,9 +114,9 @@ impl Options {
         self
     }
 
-    /// How many files that do not stay in memory have a temporary file of their own, the first ones; all others share one more.
-    /// Default: 0. Whatever has one of its own can be [persisted](super::FormFile::persist) without a copy. Each takes a
-    /// descriptor as long as its form is there, so choose no more than a good form needs.
+    /// How many files that do not stay in memory have a temporary file of their own, the first ones; all others share
+    /// one more. Default: 0. Whatever has one of its own can be [persisted](super::FormFile::persist) without a copy.
+    /// Each takes a descriptor as long as its form is there, so choose no more than a good form needs.
     // FRM-03.
     pub fn own_files(mut self, files: usize) -> Self {
         self.own_files = files;

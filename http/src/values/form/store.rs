@@ -1,8 +1,8 @@
 //! Where the content of a file is: in memory, or in a temporary file without a name.
 //!
 //! The idea: all files of a form that do not stay in memory lie one behind the other in one temporary file. A file each
-//! would let a form of many small files use up the descriptors of the whole process; so there are only as many of these as
-//! the program asks for.
+//! would let a form of many small files use up the descriptors of the whole process; so there are only as many of these
+//! as the program asks for.
 //!
 //! The rule: reading never depends on a position that is shared, so any number of readers may read at once.
 
@@ -24,8 +24,8 @@ pub(super) struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// So many bytes of memory, and a folder (or else the system's) for temporary files should they not be enough: so many
-    /// of one content, and one for the rest.
+    /// So many bytes of memory, and a folder (or else the system's) for temporary files should they not be enough: so
+    /// many of one content, and one for the rest.
     pub(super) fn new(memory_bytes: usize, temp_dir: Option<&'a Path>, own_files: usize) -> Self {
         Self { memory_left: memory_bytes, temp_dir, own_left: own_files, file: None, file_length: 0 }
     }

@@ -30,8 +30,8 @@ pub(crate) fn date_text(time: SystemTime) -> ValueText {
 
 /// Reads a date in any of the three forms of RFC 9110. `None` when it is none, or before 1970.
 ///
-/// The day of the week must be the right one. A year of two digits is the last that is at most fifty years from now. The leap
-/// second `23:59:60` is the second behind it.
+/// The day of the week must be the right one. A year of two digits is the last that is at most fifty years from now.
+/// The leap second `23:59:60` is the second behind it.
 ///
 /// ```
 /// use anthill_http::header;

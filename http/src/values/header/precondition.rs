@@ -2,8 +2,8 @@
 //!
 //! Source: RFC 9110 section 13, in the order of 13.2.2.
 //!
-//! The rule: all of a request's preconditions are judged here and together. One that cannot be read is ignored where the RFC
-//! says so, and else not met, so the doubtful case sends a full answer or refuses a change.
+//! The rule: all of a request's preconditions are judged here and together. One that cannot be read is ignored where
+//! the RFC says so, and else not met, so the doubtful case sends a full answer or refuses a change.
 
 use super::Fields;
 use super::date::parse_http_date;
@@ -119,7 +119,8 @@ impl<'a> Validators<'a> {
         is_same && conditions.next().is_none()
     }
 
-    /// Whether it changed after the date in the one field of that name; `None`: there is no such date, or it is not known.
+    /// Whether it changed after the date in the one field of that name; `None`: there is no such date, or it is not
+    /// known.
     fn is_newer_than(&self, fields: Fields<'_>, name: &str) -> Option<bool> {
         let mut values = fields.get_all(name);
         let date = values.next().filter(|_| values.next().is_none()).and_then(parse_http_date)?;

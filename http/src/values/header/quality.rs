@@ -80,8 +80,8 @@ impl fmt::Display for Quality {
 
 /// A member of a quality list: what stands before its parameters, those, and its weight.
 ///
-/// For fields that have no type of their own, as [`Accept`](super::Accept), [`AcceptEncoding`](super::AcceptEncoding) and
-/// [`AcceptLanguage`](super::AcceptLanguage) have.
+/// For fields that have no type of their own, as [`Accept`](super::Accept), [`AcceptEncoding`](super::AcceptEncoding)
+/// and [`AcceptLanguage`](super::AcceptLanguage) have.
 #[derive(Clone, Copy, Debug)]
 pub struct Weighted<'a> {
     value: &'a [u8],

@@ -1,10 +1,10 @@
 //! A value with parameters, as in `Content-Type` and `Content-Disposition`: `essence; name=value; name="value"`.
 //!
 //! Source: RFC 9110 section 5.6.6, RFC 2045 section 5.1. Next to [`header::Params`](crate::header::Params), which
-//! reads as HTTP says, forms need liberties, for they are written by many hands: a value without quotes may hold any bytes up
-//! to the semicolon (boundaries with `=` or `/` are sent so, and file names with spaces) or none, spaces may stand around the
-//! `=`, and within quotes a backslash only escapes a quote or a backslash, because file names were and are sent as
-//! `C:\dir\name`.
+//! reads as HTTP says, forms need liberties, for they are written by many hands: a value without quotes may hold any
+//! bytes up to the semicolon (boundaries with `=` or `/` are sent so, and file names with spaces) or none, spaces may
+//! stand around the `=`, and within quotes a backslash only escapes a quote or a backslash, because file names were and
+//! are sent as `C:\dir\name`.
 //!
 //! The rule: what is malformed is said to be malformed. Parameters are never skipped over silently, since the
 //! next program in line might read them.

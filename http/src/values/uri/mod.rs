@@ -291,8 +291,8 @@ impl Uri {
         &self.args
     }
 
-    /// The arguments of the query, to be changed. When what this returns is dropped, the query is made anew from them if
-    /// they were touched.
+    /// The arguments of the query, to be changed. When what this returns is dropped, the query is made anew from them
+    /// if they were touched.
     ///
     /// ```
     /// let mut uri = anthill_http::Uri::parse("http://h/?a=%31&b=2")?;
@@ -364,8 +364,8 @@ impl Uri {
         self.path_has_changed();
     }
 
-    /// Replaces the query, which is given without `?` and escaped where its arguments need it. Spaces, control bytes and
-    /// `#` are escaped when it is printed.
+    /// Replaces the query, which is given without `?` and escaped where its arguments need it. Spaces, control bytes
+    /// and `#` are escaped when it is printed.
     #[doc(alias = "SetQueryString")]
     pub fn set_query(&mut self, query: impl AsRef<[u8]>) {
         replace(&mut self.query, query.as_ref());
