@@ -79,7 +79,10 @@ fn utl_03_dates_by_the_grammar_and_no_others() {
 
 proptest! {
     #[test]
-    fn utl_03_what_is_written_of_a_time_is_read(seconds_since in 0..=253_402_300_799_u64, nanos in 0..1_000_000_000_u32) {
+    fn utl_03_what_is_written_of_a_time_is_read(
+        seconds_since in 0..=253_402_300_799_u64,
+        nanos in 0..1_000_000_000_u32,
+    ) {
         let time = UNIX_EPOCH + Duration::new(seconds_since, nanos);
         let text = header::format_http_date(time);
         prop_assert_eq!(&text, &httpdate::fmt_http_date(time));

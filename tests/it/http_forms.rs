@@ -704,7 +704,8 @@ proptest! {
         let options = Form::options().max_memory_bytes(64).max_field_bytes(200);
         let outcome = |bytes_max| match options.read(&content_type, trickle(&body[..], bytes_max)) {
             Ok(form) => {
-                let files: Vec<_> = form.files().iter().map(|file| (file.file_name().to_owned(), content(file))).collect();
+                let files = form.files().iter().map(|file| (file.file_name().to_owned(), content(file)));
+                let files: Vec<_> = files.collect();
                 format!("{} {files:?}", form.values())
             }
             Err(error) => format!("{error:?}"),

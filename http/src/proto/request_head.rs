@@ -1,9 +1,9 @@
 //! From the bytes of a request head to what they mean.
 //!
 //! The idea: a head that has arrived in one piece and has nothing unusual, as nearly all do, is split in one pass
-//! ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and remembers how far it
-//! got, so that a head that trickles in is not searched again and again), then let `httparse` split it. Both look once at
-//! each field and keep what the server itself has to know.
+//! ([`parse_front`]). Any other goes in passes: find the end (which also checks every line end, and remembers how far
+//! it got, so that a head that trickles in is not searched again and again), then let `httparse` split it. Both look
+//! once at each field and keep what the server itself has to know.
 //!
 //! What is strict and what is not, where parsers are known to differ:
 //!
@@ -78,8 +78,8 @@ pub(crate) fn too_large(bytes: &[u8]) -> ProtoError {
     }
 }
 
-/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is not
-/// there in full, or is something of which [`lines::find_end`](super::lines::find_end) and [`parse`] have to judge.
+/// Parses the head at the front of `bytes` without having looked for its end, and says how long it is. `None`: it is
+/// not there in full, or is something of which [`lines::find_end`](super::lines::find_end) and [`parse`] have to judge.
 #[inline(always)]
 pub(crate) fn parse_front(
     bytes: &[u8],
@@ -164,7 +164,7 @@ fn request_line_fault(bytes: &[u8]) -> ProtoError {
 }
 
 fn is_version(part: &[u8]) -> bool {
-    matches!(part, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit())
+    matches!(part, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'])
 }
 
 /// Lets `httparse` split a head, and interprets what it found. The outer error is `httparse`'s.

@@ -91,8 +91,8 @@ impl Library {
         module.is_empty() || self.root.contains(&module[..1])
     }
 
-    /// The module that a path leads to, through every `use` that passes a name on, and how many of its last names are of
-    /// something in that module.
+    /// The module that a path leads to, through every `use` that passes a name on, and how many of its last names are
+    /// of something in that module.
     fn resolve(&self, path: &[String]) -> (Path, Vec<String>) {
         let mut path = path.to_vec();
         // A circle of names has no end.

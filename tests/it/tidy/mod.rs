@@ -13,4 +13,5 @@ mod sizes;
 mod syntax;
 mod tokens;
 mod unsafe_code;
+mod widths;
 mod words;

@@ -31,6 +31,24 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
+/// The text with nothing in its strings; what stands on a line still does.
+pub(super) fn without_strings(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some(first) = rest.chars().next() {
+        let (length, token) = next(rest, first);
+        let (passed, behind) = rest.split_at(length);
+        if token == Some("\"\"") {
+            kept.push_str("\"\"");
+            kept.extend(passed.chars().filter(|&letter| letter == '\n'));
+        } else {
+            kept.push_str(passed);
+        }
+        rest = behind;
+    }
+    kept
+}
+
 /// The tokens of a file, with `mod tests;` in place of each module of unit tests that stands in it.
 pub(super) fn code(text: &str) -> Vec<Token> {
     let all = tokens(text);

@@ -18,7 +18,8 @@ impl Response {
     /// response.write_to(&mut sent)?;
     /// assert_eq!(
     ///     String::from_utf8(sent).unwrap(),
-    ///     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\nX-Limit: 10\r\n\r\nhello"
+    ///     "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    ///      Content-Length: 5\r\nX-Limit: 10\r\n\r\nhello"
     /// );
     /// # Ok::<(), std::io::Error>(())
     /// ```

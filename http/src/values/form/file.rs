@@ -94,13 +94,13 @@ impl FormFile {
 
     /// Keeps the content under a name: a new file at `path`. Returns its length in bytes.
     ///
-    /// Content that has a temporary file to itself is not copied on Linux the first time: that file gets the name, and from
-    /// then on the content is what becomes of it. So it is for the only file of a form beyond
+    /// Content that has a temporary file to itself is not copied on Linux the first time: that file gets the name, and
+    /// from then on the content is what becomes of it. So it is for the only file of a form beyond
     /// [`max_memory_bytes`](super::Options::max_memory_bytes), and for as many as
-    /// [`own_files`](super::Options::own_files) says. All else is copied, as by [`save_to`](Self::save_to): small files, those
-    /// that share a temporary file, and those whose [`temp_dir`](super::Options::temp_dir) lies in another file system than
-    /// `path`. Neither way leaves half a file there when it fails. It may be called by several threads at once: to the same
-    /// path one of them succeeds, and to different ones each has a file of its own.
+    /// [`own_files`](super::Options::own_files) says. All else is copied, as by [`save_to`](Self::save_to): small
+    /// files, those that share a temporary file, and those whose [`temp_dir`](super::Options::temp_dir) lies in another
+    /// file system than `path`. Neither way leaves half a file there when it fails. It may be called by several threads
+    /// at once: to the same path one of them succeeds, and to different ones each has a file of its own.
     ///
     /// Do not make the path out of [`file_name`](FormFile::file_name) alone: the peer chose it.
     ///
@@ -108,9 +108,10 @@ impl FormFile {
     /// use anthill_http::form::Form;
     ///
     /// let folder = tempfile::tempdir()?;
-    /// let body = b"--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\nsix legs\r\n--b--\r\n";
+    /// let disposition = "Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"";
+    /// let body = format!("--b\r\n{disposition}\r\n\r\nsix legs\r\n--b--\r\n");
     /// let options = Form::options().temp_dir(folder.path()).max_memory_bytes(0);
-    /// let form = options.read("multipart/form-data; boundary=b", &body[..])?;
+    /// let form = options.read("multipart/form-data; boundary=b", body.as_bytes())?;
     /// let path = folder.path().join("upload-1");
     /// assert_eq!(form.file("f")?.persist(&path)?, 8);
     /// assert_eq!(std::fs::read(&path)?, b"six legs");
@@ -120,8 +121,8 @@ impl FormFile {
     /// ```
     ///
     /// # Errors
-    /// `AlreadyExists` when something is at `path`, which stays as it is; when nothing can be made there, or not be written, or
-    /// the temporary file not be read.
+    /// `AlreadyExists` when something is at `path`, which stays as it is; when nothing can be made there, or not be
+    /// written, or the temporary file not be read.
     // FRM-03.
     pub fn persist(&self, path: impl AsRef<Path>) -> io::Result<u64> {
         let path = path.as_ref();
