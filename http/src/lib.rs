@@ -152,8 +152,8 @@ pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]
 pub use server::run;
 pub use server::{
-    ConnectionCounts, GivenUp, HandshakeCounts, Listener, Probe, RunningServer, ServeError, Server, ServerStats,
-    ShutdownError, listen_and_serve,
+    ConnectionCounts, GivenUp, HandshakeCounts, Listener, Probe, RunningServer, ServeError, Server,
+    ServerStats, ShutdownError, listen_and_serve,
 };
 #[cfg(unix)]
 pub use server::{UnixAccess, UnixSocket};
