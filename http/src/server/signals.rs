@@ -68,13 +68,17 @@ impl Server {
         &self,
         address: impl ToSocketAddrs + fmt::Debug,
         config: &crate::tls::TlsConfig,
-    ) -> io::Result<()> {
+    ) -> Result<(), ServeError> {
         let watched = Watched::new(self)?;
         hear_hangups()?;
         self.run_watched(self.start_tls(address, config), watched)
     }
 
-    fn run_watched(&self, started: io::Result<RunningServer>, watched: Watched) -> io::Result<()> {
+    fn run_watched(
+        &self,
+        started: Result<RunningServer, ServeError>,
+        watched: Watched,
+    ) -> Result<(), ServeError> {
         if watched.is_told() {
             // The signal may have found a server between two lives, on which there was nothing to end yet. What comes
             // of this is told to whoever serves.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-use super::{Listener, RunningServer, Server};
+use super::{Listener, RunningServer, ServeError, Server};
 use crate::ctx::{HandlerResult, RequestCtx};
 use crate::tls::{TlsConfig, TlsError};
 
@@ -46,8 +46,8 @@ impl Server {
         address: impl ToSocketAddrs + fmt::Debug,
         certificate: impl AsRef<Path>,
         key: impl AsRef<Path>,
-    ) -> io::Result<()> {
-        let config = TlsConfig::from_files(certificate, key)?;
+    ) -> Result<(), ServeError> {
+        let config = TlsConfig::from_files(certificate, key).map_err(io::Error::from)?;
         self.serve_all(self.listen_all_tls(address, &config)?)
     }
 
@@ -69,7 +69,7 @@ impl Server {
         &self,
         address: impl ToSocketAddrs + fmt::Debug,
         config: &TlsConfig,
-    ) -> io::Result<RunningServer> {
+    ) -> Result<RunningServer, ServeError> {
         self.start_all(self.listen_all_tls(address, config)?)
     }
 
@@ -81,7 +81,7 @@ impl Server {
         &self,
         address: impl ToSocketAddrs + fmt::Debug,
         config: &TlsConfig,
-    ) -> io::Result<Vec<Listener>> {
+    ) -> Result<Vec<Listener>, ServeError> {
         let listeners = self.listen_all(address)?.into_iter();
         Ok(listeners.map(|listener| Listener::from(listener).tls(config)).collect())
     }
@@ -102,7 +102,7 @@ impl Server {
 ///
 /// ```no_run
 /// anthill_http::listen_and_serve_tls("[::]:443", "fullchain.pem", "privkey.pem", |ctx| ctx.set_body("hello"))?;
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), anthill_http::ServeError>(())
 /// ```
 ///
 /// # Errors
@@ -112,7 +112,7 @@ pub fn listen_and_serve_tls<R: HandlerResult>(
     certificate: impl AsRef<Path>,
     key: impl AsRef<Path>,
     handler: impl Fn(&mut RequestCtx) -> R + Send + Sync + 'static,
-) -> io::Result<()> {
-    let server = Server::new(handler).map_err(io::Error::other)?;
+) -> Result<(), ServeError> {
+    let server = Server::new(handler)?;
     server.listen_and_serve_tls(address, certificate, key)
 }
