@@ -466,6 +466,21 @@ fn a_handshake_that_panics_costs_its_own_connection_alone() {
     https.end();
 }
 
+#[test]
+fn cryptography_may_be_ones_own() {
+    let authority = Authority::new("an authority");
+    let builder = builder(&[&authority.issue(&[NAME])]).crypto_provider(provider());
+    let https = Https::with(Server::builder(), tell, &builder.build().expect("certificates"), authority);
+    for versions in [TLS12, TLS13] {
+        let config = Arc::new(trusting(&https.authority, versions));
+        for seen in ["anew", "again", "again"] {
+            let mut client = connect(https.address(), &config, NAME);
+            assert!(client.get("/").text().ends_with(seen), "{seen}");
+        }
+    }
+    https.end();
+}
+
 /// No process-wide provider is there, and none is left behind.
 #[test]
 fn nothing_is_installed_for_the_process() {

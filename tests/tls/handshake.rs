@@ -311,3 +311,74 @@ fn a_client_that_refuses_our_certificate_is_told_to_the_log() {
     });
     https.end();
 }
+
+/// A sequence of numbers that a seed gives.
+fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).expect("a small number")
+    }
+}
+
+/// Whatever becomes of a handshake on its way, it is the end of that connection alone, and comes soon.
+#[test]
+fn tls_02_a_handshake_that_is_damaged_ends_its_own_connection_alone() {
+    let https = Https::new(Server::builder().shards(2), hi);
+    let whole = hello(&mut session(&https.config(), NAME));
+    for seed in 0..300 {
+        let mut next = numbers(seed + 1);
+        let mut bytes = whole.clone();
+        for _ in 0..=next(4) {
+            let place = next(bytes.len());
+            match next(4) {
+                0 => bytes.truncate(place.max(1)),
+                1 => bytes.insert(place, next(256) as u8),
+                2 => drop(bytes.remove(place)),
+                _ => bytes[place] = next(256) as u8,
+            }
+            if bytes.is_empty() {
+                bytes.push(22);
+            }
+        }
+        let mut stream = socket(https.address());
+        let size = 1 + next(bytes.len());
+        // The server may have had enough before.
+        let _ = bytes.chunks(size).try_for_each(|piece| stream.write_all(piece));
+        let _ = stream.shutdown(Shutdown::Write);
+        assert!(is_cut(&stream), "seed {seed}");
+    }
+    assert_eq!(https.client().get("/").text(), "hi");
+    eventually("all are gone", || https.running.stats().open_connections == 0);
+    https.end();
+}
+
+/// The same of what is said once both agree.
+#[test]
+fn what_is_damaged_behind_the_handshake_ends_its_own_connection_alone() {
+    let https = Https::new(Server::builder().shards(2), hi);
+    for seed in 0..100 {
+        let mut next = numbers(seed + 1);
+        let (mut stream, mut session) = (socket(https.address()), session(&https.config(), NAME));
+        while session.is_handshaking() {
+            session.complete_io(&mut stream).expect("a handshake");
+        }
+        let mut bytes = hello(&mut session);
+        session.writer().write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").expect("memory");
+        bytes.extend(hello(&mut session));
+        // Not in the header, of which the version says nothing.
+        let place = 5 + next(bytes.len() - 5);
+        bytes[place] ^= 1 << next(8);
+        let size = 1 + next(bytes.len());
+        let _ = bytes.chunks(size).try_for_each(|piece| stream.write_all(piece));
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut rest = Vec::new();
+        // What comes are an alert and its end; nothing was answered.
+        let _ = stream.read_to_end(&mut rest);
+        assert!(https.running.stats().requests == 0, "seed {seed}");
+    }
+    assert_eq!(https.client().get("/").text(), "hi");
+    https.end();
+}
