@@ -1,7 +1,7 @@
 //! Clients that show certificates: some paths are for those alone, and what they have shown is seen.
 //!
-//! `ADDRESS`, `CERTIFICATE` and `KEY` are as in the example `https`; `CLIENTS` is a file of PEM with the authorities whose
-//! certificates are good. With `--features tls`: `cargo run --release --example client-certificate`, then
+//! `ADDRESS`, `CERTIFICATE` and `KEY` are as in the example `https`; `CLIENTS` is a file of PEM with the authorities
+//! whose certificates are good. With `--features tls`: `cargo run --release --example client-certificate`, then
 //! `curl --cacert cert.pem --cert me.pem --key me.key https://localhost:8443/members`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

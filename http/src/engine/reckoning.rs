@@ -1,8 +1,8 @@
 //! What handshakes take to be reckoned, on workers of the pool, when it is long.
 //!
 //! The idea: that is computing, so there are as many at it as there are shards, and for more of them nothing would go
-//! faster. They do not come out of the budget of those who may block, so a handshake waits for no handler; and when all are
-//! at it, or there is no thread to be had, a driver goes on itself, because it comes to an end.
+//! faster. They do not come out of the budget of those who may block, so a handshake waits for no handler; and when all
+//! are at it, or there is no thread to be had, a driver goes on itself, because it comes to an end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

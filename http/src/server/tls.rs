@@ -33,13 +33,13 @@ impl InUse {
 
 /// With certificates. Needs the feature `tls`, `tls-ring` or `tls-no-provider`.
 impl Server {
-    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, has connections encrypted with this
-    /// certificate and key, which are files of PEM, and serves until somebody calls [`shutdown`](Server::shutdown)
+    /// Listens on a TCP address as [`listen_and_serve`](Server::listen_and_serve) does, has connections encrypted with
+    /// this certificate and key, which are files of PEM, and serves until somebody calls [`shutdown`](Server::shutdown)
     /// (fasthttp's `ListenAndServeTLS`).
     ///
     /// # Errors
-    /// When the files cannot be used: the error names the file and what helps, and nobody has listened. As `listen_and_serve`
-    /// afterwards.
+    /// When the files cannot be used: the error names the file and what helps, and nobody has listened. As
+    /// `listen_and_serve` afterwards.
     // TLS-01.
     pub fn listen_and_serve_tls(
         &self,
@@ -51,8 +51,8 @@ impl Server {
         self.serve_all(self.listen_all_tls(address, &config)?)
     }
 
-    /// As [`start`](Server::start), with connections encrypted. Bad certificates have been refused by whatever has made the
-    /// configuration.
+    /// As [`start`](Server::start), with connections encrypted. Bad certificates have been refused by whatever has made
+    /// the configuration.
     ///
     /// # Errors
     /// As `start`.
@@ -97,8 +97,8 @@ impl Server {
     }
 }
 
-/// Listens on `address` and serves it by `handler`, encrypted with this certificate and key, which are files of PEM, every
-/// option at its default; as [`listen_and_serve`](crate::listen_and_serve) otherwise.
+/// Listens on `address` and serves it by `handler`, encrypted with this certificate and key, which are files of PEM,
+/// every option at its default; as [`listen_and_serve`](crate::listen_and_serve) otherwise.
 ///
 /// ```no_run
 /// anthill_http::listen_and_serve_tls("[::]:443", "fullchain.pem", "privkey.pem", |ctx| ctx.set_body("hello"))?;

@@ -16,8 +16,8 @@ pub enum ClientAuth {
     /// Who shows none is not let in.
     #[default]
     Required,
-    /// Who shows none is let in, and [`TlsInfo::peer_certificates`](crate::TlsInfo::peer_certificates) is empty. One that is
-    /// shown has to be good all the same.
+    /// Who shows none is let in, and [`TlsInfo::peer_certificates`](crate::TlsInfo::peer_certificates) is empty. One
+    /// that is shown has to be good all the same.
     Optional,
 }
 

@@ -19,9 +19,9 @@ use super::watch::{FileStamp, FileWatch, Found, stamp};
 ///
 /// It is a cheap handle: clones share everything, so one can [`reload`](Self::reload) what a listener uses. Files are
 /// looked at again while the server runs ([`watch_interval`](crate::TlsConfigBuilder::watch_interval)), and by
-/// [`Server::run_tls`](crate::Server::run_tls) at SIGHUP. What was good stays in use until something better is there, which is
-/// checked first: that keys belong to their certificates, and that none of those has expired. The log is told of both, and
-/// of certificates with less than 21 days left.
+/// [`Server::run_tls`](crate::Server::run_tls) at SIGHUP. What was good stays in use until something better is there,
+/// which is checked first: that keys belong to their certificates, and that none of those has expired. The log is told
+/// of both, and of certificates with less than 21 days left.
 ///
 /// ```no_run
 /// use anthill_http::{Server, TlsConfig};
@@ -102,9 +102,9 @@ impl TlsConfig {
         Self { shared: Arc::new(shared) }
     }
 
-    /// A configuration of `rustls` of your own: its versions, cipher suites, verifiers and certificates. It offers `http/1.1` if it
-    /// offers no protocol, and no request ahead of the handshake (0-RTT). Its certificates are its own business, also how
-    /// they become others.
+    /// A configuration of `rustls` of your own: its versions, cipher suites, verifiers and certificates. It offers
+    /// `http/1.1` if it offers no protocol, and no request ahead of the handshake (0-RTT). Its certificates are its own
+    /// business, also how they become others.
     ///
     /// It has to be of the version of `rustls` that this crate uses, which is [`rustls`](crate::rustls).
     ///
@@ -122,11 +122,12 @@ impl TlsConfig {
         Ok(Self::new(ConfigSource::Own(protocols), current))
     }
 
-    /// Reads all files again, for connections that come from now on; those that are there go on as they are. When something
-    /// is wrong everything stays as it was. Either is told to the log.
+    /// Reads all files again, for connections that come from now on; those that are there go on as they are. When
+    /// something is wrong everything stays as it was. Either is told to the log.
     ///
     /// # Errors
-    /// As [`TlsConfigBuilder::build`](crate::TlsConfigBuilder::build). One [of `rustls`](Self::from_rustls) has no files.
+    /// As [`TlsConfigBuilder::build`](crate::TlsConfigBuilder::build). One [of `rustls`](Self::from_rustls) has no
+    /// files.
     pub fn reload(&self) -> Result<(), TlsError> {
         let ConfigSource::Recipe(recipe, watch) = &self.shared.source else { return Ok(()) };
         watch.note(stamps(recipe));

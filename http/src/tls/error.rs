@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why no [`TlsConfig`](crate::TlsConfig) can be made, or why one stays as it was. Its text names the file and what helps.
+/// Why no [`TlsConfig`](crate::TlsConfig) can be made, or why one stays as it was. Its text names the file and what
+/// helps.
 ///
 /// ```
 /// use anthill_http::TlsConfig;

@@ -30,7 +30,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 /// | [`crypto_provider`](Self::crypto_provider) | aws-lc-rs, or ring, by the crate's features |
 ///
 /// Versions are TLS 1.3 and 1.2, with the cipher suites that the provider takes for safe; who wants others brings a
-/// [`rustls::ServerConfig`](TlsConfig::from_rustls). There is no renegotiation, and no request comes ahead of the handshake (0-RTT).
+/// [`rustls::ServerConfig`](TlsConfig::from_rustls). There is no renegotiation, and no request comes ahead of the
+/// handshake (0-RTT).
 #[must_use = "it is nothing until it is built"]
 #[derive(Clone)]
 pub struct TlsConfigBuilder {
@@ -58,10 +59,10 @@ impl Default for TlsConfigBuilder {
 }
 
 impl TlsConfigBuilder {
-    /// Adds a certificate and its key from files of PEM: the server's own certificate first and those of authorities between
-    /// behind it, as `fullchain.pem` has them. Clients are shown the one for the name that they ask for, which may be one of a
-    /// wildcard, and else the first that was added. Of several for one name, with keys of different kinds, the first that a
-    /// client understands is taken.
+    /// Adds a certificate and its key from files of PEM: the server's own certificate first and those of authorities
+    /// between behind it, as `fullchain.pem` has them. Clients are shown the one for the name that they ask for, which
+    /// may be one of a wildcard, and else the first that was added. Of several for one name, with keys of different
+    /// kinds, the first that a client understands is taken.
     pub fn certificate(mut self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
         self.pairs.push(PairSource {
             certificate: Material::file(Purpose::Certificate, certificate.as_ref()),
@@ -80,9 +81,9 @@ impl TlsConfigBuilder {
     }
 
     /// Has clients asked for a certificate of one of the authorities in this file of PEM; see
-    /// [`client_auth`](Self::client_auth). What they have shown is [`TlsInfo::peer_certificates`](crate::TlsInfo::peer_certificates).
-    /// Lists of what was revoked are not looked at: who needs them brings a verifier, in a
-    /// [`rustls::ServerConfig`](TlsConfig::from_rustls).
+    /// [`client_auth`](Self::client_auth). What they have shown is
+    /// [`TlsInfo::peer_certificates`](crate::TlsInfo::peer_certificates). Lists of what was revoked are not looked at:
+    /// who needs them brings a verifier, in a [`rustls::ServerConfig`](TlsConfig::from_rustls).
     pub fn client_ca(mut self, file: impl AsRef<Path>) -> Self {
         self.authorities = Some(Material::file(Purpose::ClientAuthorities, file.as_ref()));
         self
@@ -101,12 +102,12 @@ impl TlsConfigBuilder {
     }
 
     /// Offers clients another protocol beside HTTP (ALPN, RFC 7301): one that wants it is given to `handler`, when the
-    /// handshake is over (fasthttp's `NextProto`). What is preferred comes first: these in the order in which they were added, and
-    /// `http/1.1` last.
+    /// handshake is over (fasthttp's `NextProto`). What is preferred comes first: these in the order in which they were
+    /// added, and `http/1.1` last.
     ///
-    /// The function runs as one of [`hijack`](crate::RequestCtx::hijack) does, on a thread of its own, of which there are
-    /// [`max_hijacked_conns`](crate::ServerBuilder::max_hijacked_conns) at most; no timeout applies. The connection is closed when
-    /// the last clone of it is dropped.
+    /// The function runs as one of [`hijack`](crate::RequestCtx::hijack) does, on a thread of its own, of which there
+    /// are [`max_hijacked_conns`](crate::ServerBuilder::max_hijacked_conns) at most; no timeout applies. The connection
+    /// is closed when the last clone of it is dropped.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -132,23 +133,23 @@ impl TlsConfigBuilder {
         self
     }
 
-    /// Whether clients can come back without a whole handshake; yes when not set. What is to be known of them for that they keep
-    /// themselves, sealed by a key that is made anew every few hours; with a [provider of your
+    /// Whether clients can come back without a whole handshake; yes when not set. What is to be known of them for that
+    /// they keep themselves, sealed by a key that is made anew every few hours; with a [provider of your
     /// own](Self::crypto_provider) some thousands of them are remembered instead.
     pub fn session_tickets(mut self, are_given: bool) -> Self {
         self.has_tickets = are_given;
         self
     }
 
-    /// How often at most the files are looked at, by whoever connects: when one is another than before, also by a symbolic link
-    /// on its way that leads elsewhere, all are [read again](TlsConfig::reload). `None`: never.
+    /// How often at most the files are looked at, by whoever connects: when one is another than before, also by a
+    /// symbolic link on its way that leads elsewhere, all are [read again](TlsConfig::reload). `None`: never.
     pub fn watch_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.watch_interval = interval.into();
         self
     }
 
-    /// Whose cryptography is used; that of the feature `tls` (aws-lc-rs), else that of `tls-ring` (ring), else the one that is
-    /// installed for the process, when not set.
+    /// Whose cryptography is used; that of the feature `tls` (aws-lc-rs), else that of `tls-ring` (ring), else the one
+    /// that is installed for the process, when not set.
     pub fn crypto_provider(mut self, provider: impl Into<Arc<CryptoProvider>>) -> Self {
         self.provider = Some(provider.into());
         self
@@ -157,8 +158,8 @@ impl TlsConfigBuilder {
     /// Reads and checks everything.
     ///
     /// # Errors
-    /// When a file cannot be read, is empty, no PEM or encrypted; when a key does not belong to its certificate, or that has
-    /// expired; when there is no certificate at all. The error names the file and what helps.
+    /// When a file cannot be read, is empty, no PEM or encrypted; when a key does not belong to its certificate, or
+    /// that has expired; when there is no certificate at all. The error names the file and what helps.
     pub fn build(self) -> Result<TlsConfig, TlsError> {
         let Self { pairs, authorities, client_auth, protocols, has_tickets, watch_interval, provider } = self;
         let authorities = authorities.map(|material| Authorities { material, client_auth });

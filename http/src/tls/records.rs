@@ -1,4 +1,5 @@
-//! Where records end, as far as that is to be known before they are read: what is not whole is not worth reckoning with.
+//! Where records end, as far as that is to be known before they are read: what is not whole is not worth reckoning
+//! with.
 
 /// The type and the version of a record, and its length.
 const HEADER: usize = 5;

@@ -1,7 +1,7 @@
 //! One session: plain bytes at one end, records at the other, of which a transport brings and takes some at a time.
 //!
-//! The rules: nothing is encrypted before what was encrypted last has been sent. A transport is read only when no plain bytes
-//! are left, so that whoever waits for reports waits for what is not here.
+//! The rules: nothing is encrypted before what was encrypted last has been sent. A transport is read only when no plain
+//! bytes are left, so that whoever waits for reports waits for what is not here.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;

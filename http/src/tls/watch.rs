@@ -1,10 +1,10 @@
 //! Whether files have changed: looked at by whoever connects, so that it takes no thread and nothing while nobody does.
 //!
-//! The idea: a certificate is of interest only when one is shown, so the first handshake behind a change is early enough to
-//! see it. A look is a question to the system for each file, at most once in the interval, by one of those who
-//! connect; the others go on with what there is. What is asked is the file at the end of all symbolic links, by its number, its
-//! length and its time, so it does not matter whether a file is written over, another put in its place, or a link
-//! or a folder on the way led elsewhere.
+//! The idea: a certificate is of interest only when one is shown, so the first handshake behind a change is early
+//! enough to see it. A look is a question to the system for each file, at most once in the interval, by one of those
+//! who connect; the others go on with what there is. What is asked is the file at the end of all symbolic links, by its
+//! number, its length and its time, so it does not matter whether a file is written over, another put in its place, or
+//! a link or a folder on the way led elsewhere.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,8 @@ struct Looks {
     next: Instant,
     /// The files as they were read, or tried, last.
     stamps: Vec<FileStamp>,
-    /// They were tried, and something was wrong, of which nobody was told yet: one of two files may have been written only.
+    /// They were tried, and something was wrong, of which nobody was told yet: one of two files may have been written
+    /// only.
     is_failure_untold: bool,
     warned: Instant,
 }
@@ -50,8 +51,8 @@ impl FileWatch {
         Self { interval, looks: Mutex::new(Looks { next, stamps, is_failure_untold: false, warned: now }) }
     }
 
-    /// Looks, if it is time to, and nobody else does at this moment; `act` is told what was found, and says whether all is well
-    /// then. `warn` is called once a day.
+    /// Looks, if it is time to, and nobody else does at this moment; `act` is told what was found, and says whether all
+    /// is well then. `warn` is called once a day.
     pub(super) fn look(
         &self,
         stamps: impl FnOnce() -> Vec<FileStamp>,

@@ -38,12 +38,14 @@ impl TlsInfo {
         &self.cipher_suite
     }
 
-    /// The group that keys were exchanged in (`X25519MLKEM768`, `secp256r1`); `None` when keys of before were used again.
+    /// The group that keys were exchanged in (`X25519MLKEM768`, `secp256r1`); `None` when keys of before were used
+    /// again.
     pub fn key_exchange(&self) -> Option<&str> {
         self.key_exchange.as_deref()
     }
 
-    /// The name that the client has asked for (SNI, RFC 6066 section 3); `None`: for none, as when it connects to an address.
+    /// The name that the client has asked for (SNI, RFC 6066 section 3); `None`: for none, as when it connects to an
+    /// address.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
@@ -54,8 +56,8 @@ impl TlsInfo {
         self.protocol.as_deref()
     }
 
-    /// The client's certificate and those that it has sent behind it, each in DER; none when it was not asked, or has shown
-    /// none. They have been [verified](crate::TlsConfigBuilder::client_ca).
+    /// The client's certificate and those that it has sent behind it, each in DER; none when it was not asked, or has
+    /// shown none. They have been [verified](crate::TlsConfigBuilder::client_ca).
     pub fn peer_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.peer_certificates.iter().map(|certificate| &**certificate)
     }

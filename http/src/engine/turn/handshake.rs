@@ -1,9 +1,9 @@
 //! What comes before the first request of a connection that is encrypted: its two ends agree on how.
 //!
-//! The idea: receiving and sending are the turn's business as ever, and cost nothing. What is to be reckoned in between,
-//! the signature above all, may take as long as many requests, so it is handed over as a handler is that blocks
-//! (`engine/reckoning.rs`): that is learned in the same way, apart for the part in which our key signs and for the rest. It
-//! comes to an end by itself, though, so a driver does it itself when no worker can be had.
+//! The idea: receiving and sending are the turn's business as ever, and cost nothing. What is to be reckoned in
+//! between, the signature above all, may take as long as many requests, so it is handed over as a handler is that
+//! blocks (`engine/reckoning.rs`): that is learned in the same way, apart for the part in which our key signs and for
+//! the rest. It comes to an end by itself, though, so a driver does it itself when no worker can be had.
 //!
 //! The rule: whatever trickles in, the deadline is that of a first request.
 
@@ -43,7 +43,8 @@ pub(crate) fn handshake_route(layer: &TlsLayer) -> Route {
 }
 
 impl<H: Host> Turn<'_, H> {
-    /// Has the two ends of the connection agree. `None`: they have, or will not, and what is to be done is up to the exchange.
+    /// Has the two ends of the connection agree. `None`: they have, or will not, and what is to be done is up to the
+    /// exchange.
     #[cold]
     pub(super) fn bring_handshake(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let transport = self.conn.sock.transport.clone();
