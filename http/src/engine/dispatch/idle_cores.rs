@@ -16,7 +16,7 @@ struct Counted {
 
 /// Looks at the system's counters now and then.
 pub(crate) struct IdleCores {
-    counters: Counters,
+    counters: SystemCounters,
     /// Cores that this process may use, limits of containers included.
     cores: f64,
     last: Counted,
@@ -25,7 +25,7 @@ pub(crate) struct IdleCores {
 impl IdleCores {
     /// `None` where the system does not tell.
     pub(crate) fn new() -> Option<Self> {
-        let counters = Counters::open()?;
+        let counters = SystemCounters::open()?;
         let cores = std::thread::available_parallelism().ok()?.get();
         let last = counters.read(Instant::now())?;
         Some(Self { counters, cores: cores as f64, last })
@@ -54,10 +54,10 @@ fn idle_share(from: Counted, to: Counted, cores: f64) -> f64 {
 }
 
 /// `/proc/uptime`, which is a single line: reading it costs a microsecond.
-struct Counters(#[cfg(any(target_os = "linux", target_os = "android"))] std::fs::File);
+struct SystemCounters(#[cfg(any(target_os = "linux", target_os = "android"))] std::fs::File);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-impl Counters {
+impl SystemCounters {
     fn open() -> Option<Self> {
         std::fs::File::open("/proc/uptime").ok().map(Self)
     }
@@ -74,7 +74,7 @@ impl Counters {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-impl Counters {
+impl SystemCounters {
     fn open() -> Option<Self> {
         None
     }
