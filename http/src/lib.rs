@@ -103,10 +103,11 @@
 //!   no post-quantum key exchange; with both it is aws-lc-rs. `tls-no-provider`: with cryptography that you bring,
 //!   `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
+//! - `ws`: [`websocket`].
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
-// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `message`,
-// `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `ws`,
+// `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
@@ -122,6 +123,8 @@ mod tls;
 mod util;
 mod values;
 mod wire;
+#[cfg(feature = "ws")]
+mod ws;
 
 #[cfg(feature = "unstable")]
 #[doc(hidden)]
@@ -225,6 +228,20 @@ pub mod uri {
 /// Pages of figures for Prometheus; [`ServerStats::add_to`] adds a server's to one.
 pub mod prometheus {
     pub use anthill_pool::prometheus::{CONTENT_TYPE, Exposition};
+}
+
+/// WebSocket (feature `ws`): the opening handshake, messages, and a codec that does no input or output of its own.
+///
+/// [`MessageDecoder`](websocket::MessageDecoder) and [`MessageEncoder`](websocket::MessageEncoder) are for whoever has a
+/// connection of his own, of either role; a [`Handshake`](websocket::Handshake) judges a request.
+#[cfg(feature = "ws")]
+pub mod websocket {
+    pub use crate::ws::{
+        CloseCode, CloseFrame, CodecError, ControlPayload, ControlTooLong, DeflateAnswerError,
+        DeflateOptions, DeflateParams, Handshake, HandshakeAnswer, HandshakeError, HandshakeKey,
+        HandshakeRequest, Incoming, Message, MessageDecoder, MessageEncoder, MessageKind, MessageLimits,
+        OriginPolicy, Role, SharedMessage,
+    };
 }
 
 #[doc = include_str!("../COMING_FROM.md")]

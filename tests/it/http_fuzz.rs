@@ -37,6 +37,7 @@ entries! {
     par_17_cookies cookies
     par_17_decoder decoder
     par_17_form form
+    par_17_handshake handshake
     par_17_header_values header_values
     par_17_multipart multipart
     par_17_paths paths
@@ -44,6 +45,7 @@ entries! {
     par_17_request request
     par_17_response response
     par_17_uri uri
+    par_17_websocket websocket
 }
 
 #[test]

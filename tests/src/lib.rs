@@ -26,6 +26,7 @@ pub mod timed;
 pub mod tls;
 pub mod uploads;
 pub mod verdicts;
+pub mod websocket;
 pub mod wire;
 
 use std::fs;

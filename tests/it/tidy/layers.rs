@@ -37,7 +37,7 @@ const POOL: &[&str] = &[
     "remote",
 ];
 const HTTP: &[&str] = &[
-    "util", "stop", "wire", "values", "proto", "message", "ctx", "tls", "observe", "config", "serve",
+    "util", "stop", "wire", "values", "proto", "ws", "message", "ctx", "tls", "observe", "config", "serve",
     "engine", "server", "unstable",
 ];
 

@@ -18,6 +18,7 @@ mod cookies;
 mod decoder;
 mod form;
 mod handler;
+mod handshake;
 mod header_values;
 mod line;
 mod multipart;
@@ -30,6 +31,7 @@ mod replies;
 mod request;
 mod response;
 mod uri;
+mod websocket;
 
 pub use mutate::Mutations;
 
@@ -47,6 +49,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("cookies", cookies::check),
     ("decoder", decoder::check),
     ("form", form::check),
+    ("handshake", handshake::check),
     ("header_values", header_values::check),
     ("multipart", multipart::check),
     ("paths", paths::check),
@@ -54,6 +57,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("request", request::check),
     ("response", response::check),
     ("uri", uri::check),
+    ("websocket", websocket::check),
 ];
 
 /// Runs the entry called `name`.

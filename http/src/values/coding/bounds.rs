@@ -65,19 +65,19 @@ pub(crate) const ANY_RATIO_BYTES: u64 = 1024 * 1024;
 
 /// The bounds, and what has come out so far.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DecodedBounds {
-    pub(super) bytes_max: Option<u64>,
-    pub(super) ratio_max: Option<u32>,
+pub(crate) struct DecodedBounds {
+    pub(crate) bytes_max: Option<u64>,
+    pub(crate) ratio_max: Option<u32>,
     decoded: u64,
 }
 
 impl DecodedBounds {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { bytes_max: Some(DECODED_BYTES_DEFAULT), ratio_max: Some(RATIO_DEFAULT), decoded: 0 }
     }
 
     /// Counts what has come out. `encoded` bytes were used for all that ever did.
-    pub(super) fn count(&mut self, decoded: usize, encoded: u64) -> Result<(), DecodeLimit> {
+    pub(crate) fn count(&mut self, decoded: usize, encoded: u64) -> Result<(), DecodeLimit> {
         self.decoded = self.decoded.saturating_add(decoded as u64);
         if self.bytes_max.is_some_and(|max| self.decoded > max) {
             return Err(DecodeLimit::Bytes);

@@ -13,6 +13,9 @@ mod bounds;
 
 use crate::util::token;
 pub use bounds::DecodeLimit;
+#[cfg(feature = "ws")]
+pub(crate) use bounds::DecodedBounds;
+#[cfg(not(feature = "ws"))]
 use bounds::DecodedBounds;
 pub(crate) use bounds::{DECODED_BYTES_DEFAULT, RATIO_DEFAULT};
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};

@@ -57,7 +57,7 @@ impl<'a> Iterator for Members<'a> {
 
 /// `bytes` without spaces and tabs at their start. To be used on what is left of a line, so that its end is not
 /// looked at again and again.
-pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

@@ -28,7 +28,11 @@ pub(crate) use date::date_text;
 pub use date::{format_http_date, parse_http_date};
 pub use etag::{EntityTag, EntityTagList};
 pub use list::has_token;
+#[cfg(feature = "ws")]
+pub(crate) use list::trim_start;
 pub use params::Params;
+#[cfg(feature = "ws")]
+pub(crate) use params::{split_token, split_value};
 pub use precondition::{Precondition, Validators};
 pub use quality::{Quality, Weighted};
 pub use range::{ByteRange, ByteRanges, RangeError, RangeSpec};

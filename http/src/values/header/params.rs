@@ -103,13 +103,13 @@ fn skip_separators(rest: &[u8]) -> Option<&[u8]> {
 }
 
 /// A token, which is not empty, and what follows it.
-fn split_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| !token::is_token_byte(byte)).unwrap_or(bytes.len());
     (end > 0).then(|| bytes.split_at(end))
 }
 
 /// A token or the inside of a quoted string, and what follows.
-fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_value(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let Some(inside) = bytes.strip_prefix(b"\"") else {
         return split_token(bytes);
     };

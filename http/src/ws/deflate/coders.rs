@@ -1,0 +1,212 @@
+//! Coders of raw DEFLATE, and the pools that keep them for whoever has a message next.
+//!
+//! The idea: a packed message is a DEFLATE stream up to a flush, without the four bytes that every flush ends with.
+//!
+//! The decoder writes into a window of its own, from front to back, and not in a circle as `flate2` has it: so it sees when
+//! something refers to what was never there. A client that has agreed to forget, and refers to earlier messages all the same,
+//! would get zeros delivered in its name otherwise.
+//!
+//! The rule: no message sees anything of another one. What lies in front of a message in a window cannot be referred to, and an
+//! encoder forgets with the flush that ends a message, or at its return.
+//!
+//! Source: RFC 7692 section 7.2; RFC 1951.
+
+use crate::ws::error::CodecError;
+use anthill_pool::{ObjectPool, Pooled};
+use flate2::{Compress, Compression, FlushCompress};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use std::fmt;
+use std::sync::LazyLock;
+
+/// What a flush ends with: an empty block without its first byte.
+const FLUSH_END: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// An empty block that is the last one.
+const LAST_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
+
+/// How far a reference reaches.
+const REACH_BYTES: usize = 32 * 1024;
+
+/// What a decoder has room for: what may be referred to, and as much again before all of that is moved to the front.
+const WINDOW_BYTES: usize = 2 * REACH_BYTES;
+
+/// Idle decoders (some 75 KB) that each shard of the pool keeps.
+const IDLE_INFLATERS: usize = 16;
+
+/// Idle encoders (some 300 KB) that each shard of the pool keeps. They are taken for the time of one call.
+const IDLE_DEFLATERS: usize = 4;
+
+/// Bits of the largest window, which is what coders have.
+pub(super) const WINDOW_BITS_MAX: u8 = 15;
+
+/// Raw, more may come, and nothing before the front of the window can be referred to.
+const FLAGS: u32 =
+    inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+
+static INFLATERS: LazyLock<ObjectPool<Inflater>> = LazyLock::new(|| {
+    ObjectPool::builder().max_idle(IDLE_INFLATERS).reset(Inflater::begin_stream).build(Inflater::new)
+});
+
+static DEFLATERS: LazyLock<ObjectPool<Deflater>> = LazyLock::new(|| {
+    ObjectPool::builder().max_idle(IDLE_DEFLATERS).reset(Deflater::forget).build(Deflater::new)
+});
+
+/// Unpacks messages.
+pub(super) struct Inflater {
+    stream: DecompressorOxide,
+    window: Box<[u8]>,
+    /// How much of the window has been written.
+    filled: usize,
+    /// The stream has ended; what follows is another one.
+    has_ended: bool,
+}
+
+impl Inflater {
+    fn new() -> Self {
+        Self {
+            stream: DecompressorOxide::new(),
+            window: vec![0; WINDOW_BYTES].into_boxed_slice(),
+            filled: 0,
+            has_ended: false,
+        }
+    }
+
+    /// One of the pool's.
+    pub(super) fn take() -> Pooled<'static, Self> {
+        INFLATERS.get()
+    }
+
+    fn begin_stream(&mut self) {
+        self.stream.init();
+        self.filled = 0;
+        self.has_ended = false;
+    }
+
+    /// Unpacks all of `packed`, and gives what comes out to `sink`, piece by piece.
+    pub(super) fn unpack(
+        &mut self,
+        mut packed: &[u8],
+        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        loop {
+            if self.has_ended {
+                if packed.is_empty() {
+                    return Ok(());
+                }
+                self.begin_stream();
+            }
+            if self.filled == self.window.len() {
+                self.window.copy_within(WINDOW_BYTES - REACH_BYTES.., 0);
+                self.filled = REACH_BYTES;
+            }
+            let (status, used, count) =
+                decompress(&mut self.stream, packed, &mut self.window, self.filled, FLAGS);
+            let unpacked = self.filled..self.filled + count;
+            self.filled = unpacked.end;
+            packed = &packed[used..];
+            sink(&self.window[unpacked])?;
+            match status {
+                TINFLStatus::HasMoreOutput => {}
+                TINFLStatus::NeedsMoreInput => return Ok(()),
+                TINFLStatus::Done => self.has_ended = true,
+                _ => return Err(CodecError::Compression),
+            }
+        }
+    }
+
+    /// Ends a message behind which nothing refers to it: it must end where a block does.
+    pub(super) fn finish_alone(
+        &mut self,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        if !self.has_ended {
+            self.unpack(&FLUSH_END, sink)?;
+            self.unpack(&LAST_BLOCK, sink)?;
+        }
+        if self.has_ended { Ok(()) } else { Err(CodecError::Compression) }
+    }
+
+    /// Ends a message to which the next one may refer.
+    pub(super) fn finish_in_context(
+        &mut self,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        if self.has_ended { Ok(()) } else { self.unpack(&FLUSH_END, sink) }
+    }
+}
+
+// By hand, because the stream's state is not `Debug`.
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inflater({} bytes written)", self.filled)
+    }
+}
+
+/// Packs messages.
+#[derive(Debug)]
+pub(super) struct Deflater {
+    stream: Compress,
+    /// What comes next may refer to what has been.
+    remembers: bool,
+}
+
+impl Deflater {
+    fn new() -> Self {
+        Self { stream: Compress::new(Compression::fast(), false), remembers: false }
+    }
+
+    /// One of the pool's, that knows nothing of any message.
+    pub(super) fn take() -> Pooled<'static, Self> {
+        DEFLATERS.get()
+    }
+
+    fn forget(&mut self) {
+        if self.remembers {
+            self.stream.reset();
+            self.remembers = false;
+        }
+    }
+
+    /// Appends `payload` packed, such that no byte refers to one more than 2^`window_bits` before it, nor to one before
+    /// `payload` unless an earlier call kept it. False: it could not be packed, and `out` is as it was.
+    pub(super) fn pack(&mut self, payload: &[u8], window_bits: u8, keeps: bool, out: &mut Vec<u8>) -> bool {
+        let start = out.len();
+        let segment = match window_bits {
+            WINDOW_BITS_MAX.. => payload.len(),
+            // The window itself is larger. What was forgotten cannot be referred to, so all that a reference may reach lies
+            // in one segment of the window's size.
+            bits => 1 << bits,
+        };
+        let mut segments = payload.chunks(segment.max(1)).peekable();
+        while let Some(bytes) = segments.next() {
+            let keeps = keeps && segments.peek().is_none();
+            let flush = if keeps { FlushCompress::Sync } else { FlushCompress::Full };
+            self.remembers = true;
+            if !self.append(bytes, flush, out) {
+                self.forget();
+                out.truncate(start);
+                return false;
+            }
+        }
+        self.remembers = keeps;
+        let is_flushed = out[start..].ends_with(&FLUSH_END);
+        out.truncate(if is_flushed { out.len() - FLUSH_END.len() } else { start });
+        is_flushed
+    }
+
+    fn append(&mut self, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> bool {
+        loop {
+            out.reserve((bytes.len() / 2).max(64));
+            let before = self.stream.total_in();
+            if self.stream.compress_vec(bytes, out, flush).is_err() {
+                return false;
+            }
+            bytes = &bytes[(self.stream.total_in() - before) as usize..];
+            // Where there was room left, there was nothing more to put into it.
+            if bytes.is_empty() && out.len() < out.capacity() {
+                return true;
+            }
+        }
+    }
+}
