@@ -195,6 +195,11 @@ impl Arguments {
                     let millis = || number().map(Duration::from_millis);
                     match &*option {
                         "--addr" | "--unix" => server,
+                        #[cfg(feature = "ws")]
+                        "--ws-max-message" => {
+                            sockets::limit(count()?)?;
+                            server
+                        }
                         "--name" => server.name(&*value),
                         "--trusted-proxies" => server.trusted_proxies(value.split(',')),
                         "--shards" => server.shards(count()?),
@@ -285,6 +290,8 @@ fn answer(ctx: &mut RequestCtx) {
         ("GET", "/hijack") => hijack(ctx),
         ("GET", "/early-hints") => early_hints(ctx),
         ("GET", "/events") => events(ctx),
+        #[cfg(feature = "ws")]
+        ("GET", "/ws") => sockets::open(ctx),
         ("GET", "/status") => match argument(ctx, "code").and_then(|code| u16::try_from(code).ok()) {
             Some(code @ 200..=999) => ctx.response.set_status_code(code),
             _ => ctx.error("code must be a number from 200 to 999", 400),
@@ -567,4 +574,57 @@ fn stats(ctx: &mut RequestCtx) {
         stats.revoked_leases, stats.dispatched_requests, stats.panics, stats.idle_connections_shed,
     );
     ctx.success("application/json", json);
+}
+
+/// WebSocket.
+#[cfg(feature = "ws")]
+mod sockets {
+    use super::argument;
+    use anthill_http::RequestCtx;
+    use anthill_http::websocket::{
+        DeflateOptions, Message, OriginPolicy, WebSocketError, WebSocketHandler, WebSocketOptions,
+        WebSocketOptionsBuilder, WebSocketResult, WebSocketSender,
+    };
+    use std::sync::OnceLock;
+
+    static OPTIONS: OnceLock<WebSocketOptions> = OnceLock::new();
+
+    fn options() -> WebSocketOptionsBuilder {
+        let compression = DeflateOptions::default();
+        // Whatever page drives this, it does nothing in a user's name.
+        let origins = OriginPolicy::Any;
+        WebSocketOptions::builder()
+            .subprotocols(["chat", "superchat"])
+            .origins(origins)
+            .compression(compression)
+    }
+
+    /// The longest message that is taken.
+    pub(super) fn limit(bytes: usize) -> Result<(), WebSocketError> {
+        let frame = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let options = options().max_message_size(bytes).max_frame_size(frame).build()?;
+        let _ = OPTIONS.set(options);
+        Ok(())
+    }
+
+    /// Says back what it is told, and closes with that code behind the first message, if there is one.
+    struct Echo {
+        close: Option<u16>,
+    }
+
+    impl WebSocketHandler for Echo {
+        fn on_message(&mut self, socket: &WebSocketSender, message: Message) -> WebSocketResult {
+            socket.send(message)?;
+            if let Some(code) = self.close {
+                socket.close(code, "");
+            }
+            Ok(())
+        }
+    }
+
+    pub(super) fn open(ctx: &mut RequestCtx) {
+        let close = argument(ctx, "close").and_then(|code| u16::try_from(code).ok());
+        let options = OPTIONS.get_or_init(|| options().build().unwrap_or_default());
+        ctx.upgrade_websocket_handler(options, Echo { close });
+    }
 }

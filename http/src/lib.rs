@@ -46,6 +46,7 @@
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
 //! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates and other
 //!   protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
+//! - WebSockets: [`RequestCtx::upgrade_websocket`] and the module `websocket`, with the feature `ws`.
 //! - Other protocols on a connection: [`RequestCtx::upgrade`], [`RequestCtx::hijack`], [`HijackedConn`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
 //! - What fields mean (negotiation, ranges, parameters, dates, entity tags): [`header`]. Cookies beyond [`Cookie`]:
@@ -91,7 +92,7 @@
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, no WebSocket, no client, no compressed responses and no serving of directories. For tens of thousands of responses at
+//! There is no HTTP/2, no client, no compressed responses and no serving of directories. For tens of thousands of responses at
 //! once that are each written slowly by a function of yours, an async server costs less memory: each such function holds
 //! a thread ([`events`] hold none).
 //!
@@ -107,7 +108,7 @@
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `ws`,
-// `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `sockets`, `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
@@ -117,6 +118,8 @@ mod observe;
 mod proto;
 mod serve;
 mod server;
+#[cfg(feature = "ws")]
+mod sockets;
 mod stop;
 #[cfg(feature = "tls-no-provider")]
 mod tls;
@@ -230,12 +233,70 @@ pub mod prometheus {
     pub use anthill_pool::prometheus::{CONTENT_TYPE, Exposition};
 }
 
-/// WebSocket (feature `ws`): the opening handshake, messages, and a codec that does no input or output of its own.
+/// WebSocket (feature `ws`): sockets that a loop owns, sockets that hold no thread, and a codec for whoever has a connection
+/// of his own (RFC 6455; compression by RFC 7692).
 ///
-/// [`MessageDecoder`](websocket::MessageDecoder) and [`MessageEncoder`](websocket::MessageEncoder) are for whoever has a
-/// connection of his own, of either role; a [`Handshake`](websocket::Handshake) judges a request.
+/// A request becomes a WebSocket in a handler, in one of two ways, both of plain blocking code:
+///
+/// - [`RequestCtx::upgrade_websocket`] gives a [`WebSocket`](websocket::WebSocket) to a function that reads and sends in a
+///   loop. It holds a worker as long as it runs: for few clients, or where each has much to say.
+/// - [`RequestCtx::upgrade_websocket_handler`] has a [`WebSocketHandler`](websocket::WebSocketHandler) told of what happens. While
+///   nothing happens the socket holds no thread and no buffer: for tens of thousands of clients.
+///
+/// In both, pings are answered and asked, close frames are exchanged, and a [`shutdown`](Server::shutdown) closes with 1001,
+/// by themselves. A [`WebSocketSender`](websocket::WebSocketSender) sends from any thread, a
+/// [`WebSocketGroup`](websocket::WebSocketGroup) to many; who takes messages too slowly is treated by a
+/// [`QueuePolicy`](websocket::QueuePolicy). Limits and times are [`WebSocketOptions`](websocket::WebSocketOptions); figures are
+/// in [`ServerStats::websockets`]. The examples `websocket-echo` and `websocket-chat` are programs.
+///
+/// ```
+/// use anthill_http::Server;
+/// use anthill_http::websocket::{MessageEncoder, MessageKind, Role, WebSocketOptions};
+/// use std::io::{BufRead, BufReader, Read, Write};
+///
+/// let options = WebSocketOptions::default();
+/// let server = Server::new(move |ctx| {
+///     ctx.upgrade_websocket(&options, |mut socket| {
+///         while let Some(message) = socket.read()? {
+///             socket.send(message)?;
+///         }
+///         Ok(())
+///     });
+/// })?;
+/// let running = server.start("127.0.0.1:0")?;
+///
+/// let mut client = std::net::TcpStream::connect(running.local_addr())?;
+/// client.write_all(
+///     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+///       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+/// )?;
+/// let mut reader = BufReader::new(client.try_clone()?);
+/// let head: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+/// assert_eq!(head[0], "HTTP/1.1 101 Switching Protocols");
+/// assert!(head.contains(&"Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned()));
+///
+/// let mut frame = Vec::new();
+/// MessageEncoder::new(Role::Client, None).message(MessageKind::Text, b"hello", &mut frame);
+/// client.write_all(&frame)?;
+/// let mut answer = [0; 7];
+/// reader.read_exact(&mut answer)?;
+/// assert_eq!(&answer, b"\x81\x05hello");
+///
+/// drop((client, reader));
+/// running.shutdown(std::time::Duration::from_secs(10))?;
+/// assert_eq!(server.stats().websockets.messages_received, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Who has a connection of his own, of either role, uses [`MessageDecoder`](websocket::MessageDecoder) and
+/// [`MessageEncoder`](websocket::MessageEncoder), which do no input or output; a [`Handshake`](websocket::Handshake) judges a
+/// request.
 #[cfg(feature = "ws")]
 pub mod websocket {
+    pub use crate::sockets::{
+        QueuePolicy, WebSocket, WebSocketEnd, WebSocketError, WebSocketGroup, WebSocketHandler,
+        WebSocketOptions, WebSocketOptionsBuilder, WebSocketResult, WebSocketSender, WebSocketStats,
+    };
     pub use crate::ws::{
         CloseCode, CloseFrame, CodecError, ControlPayload, ControlTooLong, DeflateAnswerError,
         DeflateOptions, DeflateParams, Handshake, HandshakeAnswer, HandshakeError, HandshakeKey,

@@ -9,7 +9,7 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 9] = [
+const LISTENING: [&str; 11] = [
     "access-log",
     "behind-proxy",
     "error-pages",
@@ -19,6 +19,8 @@ const LISTENING: [&str; 9] = [
     "hijack",
     "metrics",
     "timeout",
+    "websocket-chat",
+    "websocket-echo",
 ];
 /// Those that do not, or write a file besides, or are given their sockets or certificates, and the application that outside suites drive.
 const OTHERS: [&str; 7] =

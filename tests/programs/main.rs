@@ -9,3 +9,4 @@ mod proxies;
 mod sockets;
 mod streams;
 mod waiting;
+mod websockets;

@@ -22,6 +22,7 @@ pub mod pool;
 pub mod processes;
 pub mod readme;
 pub mod server;
+pub mod sockets;
 pub mod timed;
 pub mod tls;
 pub mod uploads;

@@ -10,14 +10,23 @@ use crate::values::header;
 use crate::values::version::Version;
 use crate::wire::taken_over::HijackPlace;
 
-/// A function that takes a connection over.
+/// What takes a connection over.
 pub(crate) struct Hijack {
-    pub(crate) function: Contained<Box<dyn FnOnce(HijackedConn) + Send>>,
+    pub(crate) taker: Taker,
     pub(crate) sends_response: bool,
-    /// It runs behind a 101 only.
+    /// Behind a 101 only.
     pub(crate) switches_protocols: bool,
     /// That of the connection, once it is settled that the function runs.
     pub(crate) place: Option<HijackPlace<CutTransport>>,
+}
+
+/// Who has the connection then.
+pub(crate) enum Taker {
+    /// A function of the user's; the server has nothing to do with it any more.
+    Function(Contained<Box<dyn FnOnce(HijackedConn) + Send>>),
+    /// The server, which speaks WebSocket on it.
+    #[cfg(feature = "ws")]
+    Socket(Box<crate::sockets::SocketSeed>),
 }
 
 /// Taking the connection over.
@@ -53,7 +62,7 @@ impl RequestCtx {
     pub fn hijack(&mut self, function: impl FnOnce(HijackedConn) + Send + 'static) {
         let function: Box<dyn FnOnce(HijackedConn) + Send> = Box::new(function);
         self.user_values.set_hijack(Hijack {
-            function: Contained::new(function),
+            taker: Taker::Function(Contained::new(function)),
             sends_response: true,
             switches_protocols: false,
             place: None,

@@ -5,7 +5,7 @@
 //! of the borrow.
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`), hints ahead of the
+//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`, `websocket`), hints ahead of the
 //! response (`hints`), how long there is for it (`deadline`), and what handlers keep (`user_values`). What answers
 //! requests, what that may fail with, and what is waited for only so long: `handler`, `handler_error`, `time_limit`.
 //!
@@ -30,6 +30,8 @@ mod read;
 mod respond;
 mod time_limit;
 mod user_values;
+#[cfg(feature = "ws")]
+mod websocket;
 
 pub(crate) use conn_info::ConnFacts;
 pub use conn_info::ConnInfo;
@@ -38,7 +40,7 @@ pub(crate) use forms::FormValue;
 pub(crate) use forwarded::TrustedProxies;
 pub use handler::{Handler, HandlerResult};
 pub use handler_error::{HttpError, StatusError};
-pub(crate) use hijack::Hijack;
+pub(crate) use hijack::{Hijack, Taker};
 pub(crate) use hijacked_conn::CutTransport;
 pub use hijacked_conn::HijackedConn;
 pub use https_redirect::HttpsRedirect;
@@ -282,6 +284,12 @@ impl RequestCtx {
     #[inline]
     pub(crate) fn may_leave_http(&self) -> bool {
         self.is_hijacked() || self.response.status_code() == 101
+    }
+
+    /// Whether the connection is to be a WebSocket's.
+    #[cfg(feature = "ws")]
+    pub(crate) fn is_socket(&self) -> bool {
+        self.user_values.is_socket()
     }
 
     /// Nobody takes the connection over.

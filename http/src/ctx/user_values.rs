@@ -184,6 +184,12 @@ impl UserValues {
         self.0.as_mut()?.hijack.as_mut()
     }
 
+    /// Whether the connection is to be a WebSocket's.
+    #[cfg(feature = "ws")]
+    pub(crate) fn is_socket(&self) -> bool {
+        self.hijack().is_some_and(|hijack| matches!(hijack.taker, super::hijack::Taker::Socket(_)))
+    }
+
     pub(crate) fn take_hijack(&mut self) -> Option<Hijack> {
         self.0.as_mut()?.hijack.take()
     }

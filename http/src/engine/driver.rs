@@ -11,7 +11,7 @@ use crate::engine::dispatch::Dispatch;
 use crate::engine::dispatch::predict::{Doubt, Judgement, Route};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
-use crate::engine::placing::{self, HandedOver};
+use crate::engine::placing::{self, HandedConn, HandedOver};
 #[cfg(feature = "tls-no-provider")]
 use crate::engine::reckoning;
 use crate::engine::shard::conn::Conn;
@@ -321,7 +321,7 @@ impl Driver<'_> {
     fn withdraw(&mut self, ticket: Ticket, work: &mut PooledWorkspace) {
         let engine = self.engine;
         let withdrawn = engine.dispatch.queue.withdraw(ticket, engine.clock.elapsed(), HALF_CLOSE);
-        if let Some(HandedOver { shard, mut conn, .. }) = withdrawn {
+        if let Some(HandedConn { shard, mut conn, .. }) = withdrawn.and_then(HandedOver::into_conn) {
             // Of a request that was answered only its observers were to be told.
             if !conn.exchange.are_news_handed_over() {
                 engine.service.counters.workers.abandoned.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::balance;
 use crate::engine::dispatch::predict::{Doubt, FAST, Route};
 use crate::engine::dispatch::queue::Lane;
-use crate::engine::placing::{self, HandedOver};
+use crate::engine::placing::{self, HandedConn, HandedOver};
 use crate::engine::turn::{self, CodeAhead, Host, TurnEnd};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
@@ -110,7 +110,14 @@ pub(crate) fn next_piece(engine: &Engine, lane: Lane) -> Option<(Lane, HandedOve
 
 /// Serves one connection until it can be parked; says which lane that turned out to belong to.
 fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedOver) -> Lane {
-    let HandedOver { shard: index, mut conn, since } = handed;
+    let HandedConn { shard: index, mut conn, since } = match handed {
+        HandedOver::Connection(handed) => handed,
+        #[cfg(feature = "ws")]
+        HandedOver::Loop(start) => {
+            start.run();
+            return lane;
+        }
+    };
     let shard = &engine.shards[index];
     let mut helper = Helper { engine, route: conn.course.route, waits_for_client: false, lane };
     // A request is as old as its wait for a worker.
@@ -138,6 +145,11 @@ fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedO
             }
             TurnEnd::GiveAway => {
                 engine.give_away(shard, conn);
+                break;
+            }
+            #[cfg(feature = "ws")]
+            TurnEnd::StartLoop => {
+                placing::start_loop(engine, shard, conn);
                 break;
             }
             TurnEnd::HandOver(ToClients) => {

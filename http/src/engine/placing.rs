@@ -9,9 +9,20 @@ use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::Millis;
 use crate::engine::turn::TurnEnd;
 use crate::engine::{Engine, balance};
+#[cfg(feature = "ws")]
+use crate::sockets::LoopStart;
+
+/// What was handed over.
+pub(crate) enum HandedOver {
+    /// A connection.
+    Connection(HandedConn),
+    /// A loop that owns its WebSocket; whoever takes it is with a client as long as that goes on.
+    #[cfg(feature = "ws")]
+    Loop(Box<LoopStart>),
+}
 
 /// A connection that was handed over.
-pub(crate) struct HandedOver {
+pub(crate) struct HandedConn {
     pub(crate) shard: usize,
     pub(crate) conn: Box<Conn>,
     /// Since when, in nanoseconds of the engine's clock.
@@ -20,7 +31,7 @@ pub(crate) struct HandedOver {
 
 /// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
 pub(crate) fn settle<H>(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     shard: &Shard,
     conn: Box<Conn>,
     end: TurnEnd<H>,
@@ -35,6 +46,8 @@ pub(crate) fn settle<H>(
         TurnEnd::Yield => shard.queue(conn),
         TurnEnd::Close => engine.close(shard, conn),
         TurnEnd::GiveAway => engine.give_away(shard, conn),
+        #[cfg(feature = "ws")]
+        TurnEnd::StartLoop => start_loop(engine, shard, conn),
         TurnEnd::HandOver(evidence) => return Some((evidence, conn)),
     }
     None
@@ -46,10 +59,15 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     let (shard, token) = (&engine.shards[index], conn.token);
     // A peer that has ended its sending by now has half-closed the connection: that it did so is no news later.
     let may_leave = !conn.sock.has_half_closed();
+    // What was said on a WebSocket is told, whether its client has gone meanwhile or not.
+    #[cfg(feature = "ws")]
+    let may_leave = may_leave && !conn.exchange.has_socket();
     // Who is told that no thread can be had: nobody whose response has begun, or is over.
     let is_begun = conn.exchange.is_answering() || conn.exchange.are_news_handed_over();
-    let (handed, now) =
-        (HandedOver { shard: index, conn, since: engine.clock.nanos() }, engine.clock.elapsed());
+    #[cfg(feature = "ws")]
+    let is_begun = is_begun || conn.exchange.has_socket();
+    let handed = HandedOver::Connection(HandedConn { shard: index, conn, since: engine.clock.nanos() });
+    let now = engine.clock.elapsed();
     let queue = &engine.dispatch.queue;
     let waiting =
         if is_begun { Ok(queue.hand_on(lane, handed, now)) } else { queue.hand_over(lane, handed, now) };
@@ -65,9 +83,43 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
                 let _ = engine.call_helpers(1);
             }
         }
-        Err(HandedOver { mut conn, .. }) => {
-            conn.course.is_turned_away = true;
-            shard.queue(conn);
+        Err(refused) => {
+            if let Some(HandedConn { mut conn, .. }) = refused.into_conn() {
+                conn.course.is_turned_away = true;
+                shard.queue(conn);
+            }
+        }
+    }
+}
+
+/// Leaves the loop of a WebSocket for a worker, and lets its connection go on. Where there is no place for it the socket is
+/// closed.
+#[cfg(feature = "ws")]
+pub(crate) fn start_loop(engine: &Arc<Engine>, shard: &Shard, mut conn: Box<Conn>) {
+    let start = conn.exchange.socket().and_then(|socket| socket.take_start());
+    shard.queue(conn);
+    let Some(start) = start else { return };
+    match engine.dispatch.queue.hand_over(Lane::Clients, HandedOver::Loop(start), engine.clock.elapsed()) {
+        Ok(waiting) => {
+            engine.service.counters.workers.dispatched.fetch_add(1, Ordering::Relaxed);
+            engine.monitor.alarm.rouse();
+            if waiting.must_wake {
+                // Without one: the monitor calls again.
+                let _ = engine.call_helpers(1);
+            }
+        }
+        // What it is made of is the user's.
+        Err(refused) => engine.dispatch.leftovers.leave(Box::new(refused)),
+    }
+}
+
+impl HandedOver {
+    /// The connection, if it is one.
+    pub(crate) fn into_conn(self) -> Option<HandedConn> {
+        match self {
+            Self::Connection(handed) => Some(handed),
+            #[cfg(feature = "ws")]
+            Self::Loop(_) => None,
         }
     }
 }
@@ -75,7 +127,13 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
 /// Has the shard tell the peer that no worker could be had in time, or cut off a response that has begun; it may be one of
 /// many that have waited since the same moment.
 pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
-    let HandedOver { shard, mut conn, .. } = expired;
-    conn.course.is_turned_away = true;
-    engine.shards[shard].give_back(conn);
+    match expired {
+        HandedOver::Connection(HandedConn { shard, mut conn, .. }) => {
+            conn.course.is_turned_away = true;
+            engine.shards[shard].give_back(conn);
+        }
+        // That closes its socket.
+        #[cfg(feature = "ws")]
+        HandedOver::Loop(_) => engine.dispatch.leftovers.leave(Box::new(expired)),
+    }
 }

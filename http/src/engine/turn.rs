@@ -12,6 +12,8 @@
 #[cfg(feature = "tls-no-provider")]
 mod handshake;
 mod proxied;
+#[cfg(feature = "ws")]
+mod socket;
 
 #[cfg(feature = "tls-no-provider")]
 pub(crate) use handshake::handshake_route;
@@ -79,6 +81,9 @@ pub(crate) enum TurnEnd<H> {
     HandOver(H),
     /// It goes to a function of the user's, and everything was sent.
     GiveAway,
+    /// The loop that is to own its WebSocket is to be begun, and the connection goes on.
+    #[cfg(feature = "ws")]
+    StartLoop,
     /// The connection is over.
     Close,
 }
@@ -183,8 +188,17 @@ fn end_overdue<H: Host>(
         handshake::refuse_late(conn, &engine.service);
         return abandon(engine, conn, work, host);
     }
+    #[cfg(feature = "ws")]
+    if conn.awaits == Awaits::Socket {
+        return TurnEnd::Park;
+    }
     if conn.awaits == Awaits::Output {
         engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
+    }
+    #[cfg(feature = "ws")]
+    if conn.exchange.cut_socket_off() {
+        // Whoever is told of its end may block, as ever.
+        return serve(engine, conn, work, host);
     }
     if conn.awaits != Awaits::Input || conn.exchange.ends_in_silence(&engine.service) {
         return abandon(engine, conn, work, host);
@@ -212,6 +226,8 @@ fn leave<H: Host>(
                 work.close(&mut conn.pending);
             }
         }
+        #[cfg(feature = "ws")]
+        TurnEnd::StartLoop => work.close(&mut conn.pending),
         TurnEnd::Close => {
             conn.is_cut |= conn.holds_back || !work.output.is_empty() || conn.exchange.is_answering();
             conn.exchange.cut_off(work, &engine.service);
@@ -264,6 +280,8 @@ impl<H: Host> Turn<'_, H> {
                 Step::Request => self.answer(),
                 Step::Streams => self.stream(),
                 Step::GiveAway => self.send().or(Some(TurnEnd::GiveAway)),
+                #[cfg(feature = "ws")]
+                Step::Socket => self.socket(),
                 Step::Refusing(error) => self.refuse(error),
                 // Whatever is in the output goes out, and then the connection.
                 Step::Refused(_) | Step::Ends => self.send().or_else(|| self.close_without_news()),
@@ -363,6 +381,11 @@ impl<H: Host> Turn<'_, H> {
         let answered = exchange.answer(self.work, service, &sock.transport, &patience, self.host);
         // The handler may have read to the end of what is there, and of that the poller has told long ago.
         sock.readable |= !is_whole;
+        #[cfg(feature = "ws")]
+        if exchange.has_socket() {
+            // What is done there says nothing of how long it takes to open one.
+            self.conn.course.route = route.of_socket();
+        }
         answered.err().map(|error| self.broke_off(&error))
     }
 

@@ -15,8 +15,10 @@ use crate::serve::patience::Patience;
 use crate::serve::proxied;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
+#[cfg(feature = "ws")]
+use crate::serve::socket_alone;
 use crate::serve::standalone::Attended;
-use crate::serve::stream::UserStream;
+use crate::serve::stream::{BlockingSocket, UserStream};
 use crate::serve::user_code;
 use crate::serve::workspace::{Pending, Workspace};
 use crate::wire::lent::LentTransport;
@@ -61,6 +63,7 @@ pub(crate) fn serve(
         service,
         by: Caller { attended },
         parker: OnceCell::new(),
+        socket: socket.as_ref(),
     };
     let served = driver.serve();
     driver.count();
@@ -147,6 +150,9 @@ struct BlockingDriver<'a> {
     by: Caller<'a>,
     /// Where the thread waits for the source of a response, if it ever does.
     parker: OnceCell<Arc<Parker>>,
+    /// The socket that the transport is, if it is one.
+    #[cfg_attr(not(feature = "ws"), allow(dead_code, reason = "only a WebSocket needs it"))]
+    socket: Option<&'a Arc<dyn BlockingSocket>>,
 }
 
 impl BlockingDriver<'_> {
@@ -189,8 +195,18 @@ impl BlockingDriver<'_> {
                 Step::Streams => self.send_piece()?,
                 Step::Refusing(error) | Step::Refused(error) => return self.refused(error),
                 Step::GiveAway | Step::Ends => return Ok(self.flush()?),
+                #[cfg(feature = "ws")]
+                Step::Socket => return self.serve_socket(),
             }
         }
+    }
+
+    /// Serves a WebSocket to its end.
+    #[cfg(feature = "ws")]
+    fn serve_socket(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        let Self { transport, socket, exchange, work, service, by, .. } = self;
+        socket_alone::serve(transport, *socket, exchange, work, service, by)
     }
 
     /// Sends what there is of a streamed response, and brings the next piece.

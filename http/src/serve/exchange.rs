@@ -19,6 +19,8 @@
 mod bodies;
 mod notices;
 mod refused;
+#[cfg(feature = "ws")]
+mod socket;
 mod taken_over;
 
 pub(crate) use notices::News;
@@ -35,6 +37,8 @@ use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code::{self, Written};
 use crate::serve::workspace::Workspace;
+#[cfg(feature = "ws")]
+use crate::sockets::SocketSession;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 use crate::wire::transport::Transport;
@@ -72,6 +76,9 @@ pub(crate) enum Step {
     Refusing(ProtoError),
     /// Send the output, then give the connection away: [`Exchange::take_kept`] has who takes it.
     GiveAway,
+    /// WebSocket is spoken: [`Exchange::next_of_socket`].
+    #[cfg(feature = "ws")]
+    Socket,
     /// Send the output, then end the connection.
     Ends,
 }
@@ -104,6 +111,9 @@ pub(crate) enum ConnStage {
     ClosingMidRequest,
     /// It is given away when what is in the output was sent.
     GivenAway,
+    /// It is a WebSocket's.
+    #[cfg(feature = "ws")]
+    Socket,
 }
 
 /// What a connection that waits for its peer is waiting for. While it is the same, the same deadline goes on: requests
@@ -167,6 +177,9 @@ struct Apart {
     config: RequestConfig,
     /// What observers are to be told, where there are any.
     notices: Option<Notices>,
+    /// What is said on it, if it is a WebSocket's.
+    #[cfg(feature = "ws")]
+    socket: Option<Box<SocketSession>>,
 }
 
 impl Exchange {
@@ -221,6 +234,8 @@ impl Exchange {
             ConnStage::Refusing(error) => Some(Step::Refusing(error)),
             ConnStage::Closing | ConnStage::ClosingMidRequest => Some(Step::Ends),
             ConnStage::GivenAway => Some(Step::GiveAway),
+            #[cfg(feature = "ws")]
+            ConnStage::Socket => Some(Step::Socket),
         }
     }
 
@@ -323,7 +338,10 @@ impl Exchange {
                 return Err(error);
             }
         };
-        if self.live().is_some() {
+        let is_long = self.live().is_some();
+        #[cfg(feature = "ws")]
+        let is_long = is_long || work.ctx.is_socket();
+        if is_long {
             // Heartbeats are so small that the system takes any number of them for a peer that has vanished.
             transport.give_up_after(patience.write.limit());
         }
@@ -374,6 +392,8 @@ impl Exchange {
         }
         if self.outgoing.is_some() || self.gives_away() {
             self.kept = work.ctx.take_user_values();
+            #[cfg(feature = "ws")]
+            self.begin_socket(work.moment.millis, service);
         }
         if work.ctx.holds_users_values() {
             by.run_user_code(UserCode::Cleanup, || work.ctx.end());
@@ -613,6 +633,10 @@ impl Exchange {
 
     /// Forgets the response that is under way, and what handlers have kept until its end.
     pub(crate) fn forget_response(&mut self, by: &mut impl Runner) {
+        #[cfg(feature = "ws")]
+        if let Some(socket) = self.take_socket() {
+            by.forget(socket);
+        }
         if self.outgoing.is_some() || !self.kept.is_empty() {
             by.forget((self.outgoing.take(), std::mem::take(&mut self.kept)));
         }

@@ -1,6 +1,6 @@
 //! Giving a connection away to the user's function that takes it over.
 
-use crate::ctx::{ConnInfo, HijackedConn, UserValues};
+use crate::ctx::{ConnInfo, Hijack, HijackedConn, Taker, UserValues};
 use crate::serve::exchange::News;
 use crate::serve::service::Service;
 use crate::util::panic;
@@ -22,8 +22,7 @@ pub(crate) struct GivenAway {
 /// Runs the function on a thread of its own.
 pub(crate) fn give_away(given: GivenAway, info: &ConnInfo, service: &Service) {
     let GivenAway { transport, received, mut kept, news } = given;
-    let taken = kept.take_hijack().and_then(|hijack| Some((hijack.function, hijack.place?)));
-    let Some((function, place)) = taken else {
+    let Some(Hijack { taker: Taker::Function(function), place: Some(place), .. }) = kept.take_hijack() else {
         log::error!("a connection was to be taken over, and nobody does");
         return;
     };

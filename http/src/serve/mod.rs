@@ -18,6 +18,8 @@ pub(crate) mod proxied;
 pub(crate) mod refusal;
 pub(crate) mod runner;
 pub(crate) mod service;
+#[cfg(feature = "ws")]
+mod socket_alone;
 pub(crate) mod standalone;
 pub(crate) mod stream;
 pub(crate) mod tally;

@@ -9,6 +9,8 @@ use crate::serve::in_flight::Places;
 use crate::serve::moment::Clock;
 use crate::serve::patience::Patience;
 use crate::serve::tally::Tallies;
+#[cfg(feature = "ws")]
+use crate::sockets::SocketCounters;
 use crate::stop::StopSignal;
 use crate::wire::taken_over::TakenOver;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub(crate) struct Service {
     /// Where requests are being handled.
     pub(crate) places: Arc<Places>,
     pub(crate) clock: Clock,
+    #[cfg(feature = "ws")]
+    pub(crate) sockets: Arc<SocketCounters>,
 }
 
 impl Service {
@@ -46,6 +50,8 @@ impl Service {
             tallies: Arc::default(),
             places: Arc::default(),
             clock: Clock::start(),
+            #[cfg(feature = "ws")]
+            sockets: Arc::default(),
         }
     }
 }

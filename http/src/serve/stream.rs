@@ -103,9 +103,9 @@ pub(crate) trait BlockingSocket: Send + Sync {
     /// `may_be_sending`, one look says whether it has.
     fn linger(&self, may_be_sending: bool) {
         let mut room = [0; 4096];
-        if !may_be_sending && !matches!(self.read_within(None, &mut room), Ok(1..))
-            || self.shut_down(Shutdown::Write).is_err()
-        {
+        // Whoever had it may have made it one that does not wait; it does behind this look.
+        let has_sent = matches!(self.read_within(None, &mut room), Ok(1..));
+        if !may_be_sending && !has_sent || self.shut_down(Shutdown::Write).is_err() {
             return;
         }
         let (until, mut bytes) = (Instant::now() + LINGER, 0);

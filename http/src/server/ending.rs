@@ -25,7 +25,8 @@ impl Server {
     /// [`stop_signal`](Self::stop_signal) tells of the end, as it would have.
     ///
     /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is
-    /// up.
+    /// up. WebSockets (feature `ws`) are closed with 1001, behind what waits for their clients, who have some seconds to
+    /// answer; functions that own one are waited for.
     ///
     /// It waits for handlers and hooks as well: one that calls it waits for itself, until `limit` has passed. So let a
     /// thread of its own do that, or answer first and have `main` told.
@@ -101,7 +102,7 @@ impl Server {
     }
 
     /// Says that the end is near; what there was when it began is for the report.
-    fn announce(&self, limit: Duration) -> (usize, u64) {
+    fn announce(&self, limit: Duration) -> Before {
         self.shared.service.stop.announce();
         let stats = self.stats();
         #[cfg(unix)]
@@ -111,20 +112,36 @@ impl Server {
                 stats.open_connections
             ));
         }
-        log::info!("shutting down: {} connections are open, and have {limit:?}", stats.open_connections);
-        (stats.open_connections, stats.requests)
+        let (open, sockets) = (stats.open_connections, self.open_websockets());
+        let of_sockets = if sockets > 0 { format!(" ({sockets} WebSockets)") } else { String::new() };
+        log::info!("shutting down: {open} connections are open{of_sockets}, and have {limit:?}");
+        Before { open, sockets, requests: stats.requests }
     }
 
-    fn report(&self, before: Option<(usize, u64)>, begun: Instant, outcome: Result<(), ShutdownError>) {
-        let Some((open, requests)) = before else { return };
+    /// Connections on which WebSocket is spoken.
+    fn open_websockets(&self) -> usize {
+        #[cfg(feature = "ws")]
+        return self.shared.service.sockets.open.load(std::sync::atomic::Ordering::Relaxed);
+        #[cfg(not(feature = "ws"))]
+        0
+    }
+
+    fn report(&self, before: Option<Before>, begun: Instant, outcome: Result<(), ShutdownError>) {
+        let Some(Before { open, sockets, requests }) = before else { return };
+        let closed = sockets.saturating_sub(self.open_websockets());
+        let closed = if sockets > 0 {
+            format!(", {closed} of {sockets} WebSockets were closed")
+        } else {
+            String::new()
+        };
         let (took, answered) = (begun.elapsed(), self.stats().requests.saturating_sub(requests));
         match outcome {
             Ok(()) => log::info!(
-                "shut down in {took:.1?}: {open} connections were drained, {answered} requests were answered meanwhile"
+                "shut down in {took:.1?}: {open} connections were drained, {answered} requests were answered meanwhile{closed}"
             ),
             Err(error) => log::warn!(
                 "not shut down in {took:.1?}: {error}; of {open} connections the others were drained, \
-                 {answered} requests were answered meanwhile"
+                 {answered} requests were answered meanwhile{closed}"
             ),
         }
     }
@@ -156,6 +173,14 @@ impl Server {
             *current = None;
         }
     }
+}
+
+/// What there was when the end began.
+struct Before {
+    open: usize,
+    /// Those of them on which WebSocket is spoken.
+    sockets: usize,
+    requests: u64,
 }
 
 /// Why a shutdown did not come to its end.

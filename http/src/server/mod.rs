@@ -444,7 +444,7 @@ impl Server {
                 slow_readers: count(&counters.slow.readers),
                 slow_senders: count(&counters.slow.senders),
             },
-            panics: count(&counters.panics) + count(&timed.panicked_late),
+            panics: self.panics(),
             blocked_handlers: count(&counters.slow.handlers),
             timed_out_handlers: count(&timed.late),
             timed_handlers_refused: count(&timed.refused),
@@ -453,7 +453,19 @@ impl Server {
             waiting_requests: engine.as_ref().map_or(0, |engine| engine.waiting()),
             idle_connections_shed: count(&counters.idle_shed),
             workers: engine.as_ref().map(|engine| engine.pool_stats()),
+            #[cfg(feature = "ws")]
+            websockets: self.shared.service.sockets.snapshot(),
         }
+    }
+
+    /// How often the user's code has panicked in the place of an answer.
+    fn panics(&self) -> u64 {
+        let service = &self.shared.service;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let panics = count(&service.counters.panics) + count(&service.settings.ctx.timed.panicked_late);
+        #[cfg(feature = "ws")]
+        let panics = panics + count(&service.sockets.panics);
+        panics
     }
 
     /// The requests whose handlers run at this moment, the one that has run for longest first.

@@ -3,6 +3,8 @@
 use crate::observe::latency::LatencyHistogram;
 use crate::observe::response_counts::ResponseCounts;
 use crate::serve::counters::Rejections;
+#[cfg(feature = "ws")]
+use crate::sockets::WebSocketStats;
 use anthill_pool::PoolStats;
 use anthill_pool::prometheus::Exposition;
 use std::time::Duration;
@@ -59,6 +61,9 @@ pub struct ServerStats {
     /// The worker pool; `None` while the server does not serve. A busy worker for each shard is the one that drives it,
     /// so these figures are beyond those of [`max_workers`](crate::ServerBuilder::max_workers); those in reserve are idle.
     pub workers: Option<PoolStats>,
+    /// WebSockets.
+    #[cfg(feature = "ws")]
+    pub websockets: WebSocketStats,
 }
 
 /// Open connections by what they are doing; the same as [`ConnState`](crate::ConnState) says of each.
@@ -160,8 +165,37 @@ impl ServerStats {
         }
         let help = "Requests that wait for a worker.";
         page.add_gauge("anthill_http_waiting_requests", help, labels, self.waiting_requests);
+        #[cfg(feature = "ws")]
+        self.add_websockets(page, labels);
         if let Some(workers) = &self.workers {
             page.add(workers, &with(&[("pool", "http")]));
+        }
+    }
+
+    #[cfg(feature = "ws")]
+    fn add_websockets(&self, page: &mut Exposition, labels: &[(&str, &str)]) {
+        let sockets = &self.websockets;
+        page.add_gauge("anthill_http_websockets", "Open WebSockets.", labels, sockets.open);
+        let help = "WebSockets opened.";
+        page.add_counter("anthill_http_websockets_opened_total", help, labels, sockets.opened);
+        let directions = [
+            ("received", sockets.messages_received),
+            ("sent", sockets.messages_sent),
+            ("dropped", sockets.messages_dropped),
+        ];
+        for (direction, count) in directions {
+            let labels = [labels, &[("direction", direction)]].concat();
+            page.add_counter(
+                "anthill_http_websocket_messages_total",
+                "Messages on WebSockets.",
+                &labels,
+                count,
+            );
+        }
+        for (code, count) in &sockets.closes {
+            let code = code.to_string();
+            let labels = [labels, &[("code", &*code)]].concat();
+            page.add_counter("anthill_http_websocket_closes_total", "WebSockets ended.", &labels, *count);
         }
     }
 

@@ -39,8 +39,8 @@ impl ServerStats {
     /// answers with it.
     ///
     /// Its members: `bytes`, `connections`, `given_up`, `handlers`, `latency_micros` (in microseconds), `rejections` (by
-    /// cause), `requests` (their number), `responses` (by method and class of status), `workers` (`null` while the server does
-    /// not serve), and `process`: `id`, and on Linux `threads`, `resident_bytes`, `peak_resident_bytes` and `virtual_bytes`.
+    /// cause), `requests` (their number), `responses` (by method and class of status), `websockets` (with the feature `ws`),
+    /// `workers` (`null` while the server does not serve), and `process`: `id`, and on Linux `threads`, `resident_bytes`, `peak_resident_bytes` and `virtual_bytes`.
     ///
     /// ```
     /// let server = anthill_http::Server::new(|ctx| ctx.set_body("served"))?;
@@ -65,6 +65,8 @@ pub(super) fn to_json(stats: &ServerStats, wanted: &NamePattern) -> String {
         ("rejections", object(stats.rejections.by_cause())),
         ("requests", stats.requests.to_string()),
         ("responses", responses(stats)),
+        #[cfg(feature = "ws")]
+        ("websockets", websockets(stats)),
         ("workers", workers(stats)),
     ];
     // What a process is told of itself is asked for when it is wanted only.
@@ -108,6 +110,19 @@ fn handlers(stats: &ServerStats) -> String {
         ("revoked_leases", stats.revoked_leases),
         ("dispatched", stats.dispatched_requests),
         ("waiting", stats.waiting_requests as u64),
+    ])
+}
+
+#[cfg(feature = "ws")]
+fn websockets(stats: &ServerStats) -> String {
+    let sockets = &stats.websockets;
+    object([
+        ("open", sockets.open.to_string()),
+        ("opened", sockets.opened.to_string()),
+        ("messages_received", sockets.messages_received.to_string()),
+        ("messages_sent", sockets.messages_sent.to_string()),
+        ("messages_dropped", sockets.messages_dropped.to_string()),
+        ("closes", object(sockets.closes.iter().map(|(code, count)| (code.to_string(), count)))),
     ])
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod in_memory;
 pub(crate) mod input;
 pub(crate) mod lent;
+pub(crate) mod members;
 pub(crate) mod output;
 pub(crate) mod pace;
 pub(crate) mod pipe;

@@ -32,6 +32,9 @@ pub(crate) enum Awaits {
     LingerEnd,
     /// More of what a streamed response is made of. It is the application that is waited for, and not the peer.
     Source,
+    /// What happens next on a WebSocket: the peer's, or the application's.
+    #[cfg(feature = "ws")]
+    Socket,
 }
 
 /// A connection's times, in milliseconds of the engine's clock.
@@ -146,6 +149,9 @@ impl ConnClock {
             Awaits::LingerEnd => after(self.since(WaitsFor::LingerEnd, now), Some(LINGER)),
             // That has heartbeats instead, in `next_heartbeat`.
             Awaits::Source => NEVER,
+            // That has times of its own, in `next_look`.
+            #[cfg(feature = "ws")]
+            Awaits::Socket => NEVER,
             Awaits::Input => {
                 let since = self.since(WaitsFor::Peer(expects), now);
                 match expects {
@@ -169,6 +175,22 @@ impl ConnClock {
     /// piece of this number.
     pub(crate) fn next_heartbeat(&mut self, pieces: u32, heartbeat: Option<Duration>, now: Millis) -> Millis {
         self.deadline = after(self.since(WaitsFor::Source(pieces), now), heartbeat);
+        self.deadline
+    }
+
+    /// The connection, which is about to be parked at `now`, has times of its own, and is to be looked at when it is `due`.
+    #[cfg(feature = "ws")]
+    pub(crate) fn next_look(&mut self, due: Millis, now: Millis) -> Millis {
+        self.wait_ended(now);
+        (self.had_output, self.left, self.moved) = (false, Allowance::WHOLE, 0);
+        self.deadline = due;
+        due
+    }
+
+    /// The connection, for which a deadline was just found, is to be looked at when it is `due` at the latest.
+    #[cfg(feature = "ws")]
+    pub(crate) fn look_by(&mut self, due: Millis) -> Millis {
+        self.deadline = self.deadline.min(due);
         self.deadline
     }
 

@@ -10,6 +10,8 @@ use crate::ctx::{ConnFacts, ConnInfo};
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
+#[cfg(feature = "ws")]
+use crate::engine::shard::deadlines::NEVER;
 use crate::engine::shard::idle::Idle;
 use crate::engine::shard::load::Period;
 use crate::engine::shard::slots::{Readiness, Token};
@@ -95,8 +97,22 @@ impl Conn {
             let heartbeat = self.exchange.live().and_then(|live| live.heartbeat());
             return self.clock.next_heartbeat(self.exchange.pieces(), heartbeat, now);
         }
+        #[cfg(feature = "ws")]
+        let writes = self.awaits == Awaits::Output;
+        #[cfg(feature = "ws")]
+        let socket_due = self.exchange.socket().map(|socket| socket.deadline(writes).unwrap_or(NEVER));
+        #[cfg(feature = "ws")]
+        if let (Awaits::Socket, Some(due)) = (self.awaits, socket_due) {
+            return self.clock.next_look(due, now);
+        }
         let (expects, patience) = (self.exchange.expects(), self.exchange.patience(service));
-        self.clock.next_deadline(self.awaits, expects, &patience, &service.settings.timeouts, now)
+        let timeouts = &service.settings.timeouts;
+        let deadline = self.clock.next_deadline(self.awaits, expects, &patience, timeouts, now);
+        #[cfg(feature = "ws")]
+        if let (true, Some(due)) = (writes, socket_due) {
+            return self.clock.look_by(due);
+        }
+        deadline
     }
 
     /// Whether all that is known of it is that the peer has sent something behind a request that was answered.
@@ -126,6 +142,8 @@ impl Conn {
         match self.awaits {
             Awaits::Input => self.exchange.may_end_here(),
             Awaits::Source => true,
+            #[cfg(feature = "ws")]
+            Awaits::Socket => !self.exchange.is_socket_closing(),
             Awaits::Output | Awaits::LingerEnd | Awaits::FirstPart => false,
         }
     }

@@ -135,7 +135,7 @@ impl EventHub {
     /// Ends all streams behind what waits for them. There is no way back.
     pub fn close(&self) {
         let mut wakers = lock(&self.shared.sending);
-        self.shared.subscribers.close(&mut wakers);
+        self.shared.subscribers.end(&mut wakers);
     }
 }
 
@@ -147,7 +147,7 @@ impl Default for EventHub {
 
 impl Drop for HubShared {
     fn drop(&mut self) {
-        self.subscribers.close(&mut Vec::new());
+        self.subscribers.end(&mut Vec::new());
     }
 }
 

@@ -3,9 +3,9 @@
 //! The rule: that is settled before the response goes out, so one that announces it is sent only if somebody is there.
 
 use super::{ConnStage, Exchange};
-use crate::ctx::UserValues;
 #[cfg(feature = "tls-no-provider")]
-use crate::ctx::{Hijack, HijackedConn};
+use crate::ctx::HijackedConn;
+use crate::ctx::{Hijack, Taker, UserValues};
 use crate::proto::{CloseReason, Reply};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
@@ -17,7 +17,8 @@ use crate::wire::taken_over::TakenOver;
 use std::sync::atomic::Ordering;
 
 impl Exchange {
-    /// Settles a response behind which no HTTP may follow: the function gets its place, or the response becomes another one.
+    /// Settles a response behind which no HTTP may follow: who takes the connection over gets a place, or the response becomes
+    /// another one.
     /// False: there is no response to be sent.
     #[cold]
     pub(super) fn settle_hijack(
@@ -40,9 +41,7 @@ impl Exchange {
             None => Some("announces that another protocol follows, and nobody takes the connection over"),
             Some(_) if !is_read => Some("was to be taken over, and its body has not been read to the end"),
             Some(hijack) => {
-                let most = service.settings.threads.max_hijacked;
-                hijack.place = TakenOver::promise(&service.taken_over, most);
-                if hijack.place.is_some() {
+                if has_place(hijack, service, by) {
                     return hijack.sends_response;
                 }
                 None
@@ -82,8 +81,8 @@ impl Exchange {
         if place.is_none() {
             return false;
         }
-        let function = Contained::new(function);
-        self.kept.set_hijack(Hijack { function, sends_response: false, switches_protocols: false, place });
+        let taker = Taker::Function(Contained::new(function));
+        self.kept.set_hijack(Hijack { taker, sends_response: false, switches_protocols: false, place });
         self.stage = ConnStage::GivenAway;
         true
     }
@@ -113,5 +112,24 @@ impl Exchange {
     /// What was kept for whoever takes the connection over, with the function itself.
     pub(crate) fn take_kept(&mut self) -> UserValues {
         std::mem::take(&mut self.kept)
+    }
+}
+
+/// Whether there is room for whoever takes the connection over, who is promised it.
+#[cfg_attr(
+    not(feature = "ws"),
+    allow(unused_variables, reason = "only a loop takes one of the runner's threads")
+)]
+fn has_place(hijack: &mut Hijack, service: &Service, by: &mut impl Runner) -> bool {
+    match &hijack.taker {
+        Taker::Function(_) => {
+            hijack.place = TakenOver::promise(&service.taken_over, service.settings.threads.max_hijacked);
+            hijack.place.is_some()
+        }
+        #[cfg(feature = "ws")]
+        Taker::Socket(seed) => {
+            // One without a loop needs none; it is a connection as before.
+            matches!(seed.user, crate::sockets::SocketUser::Handler(_)) || by.may_wait_for_client()
+        }
     }
 }

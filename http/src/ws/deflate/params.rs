@@ -169,6 +169,11 @@ impl DeflateParams {
         (bits.unwrap_or(WINDOW_BITS_MAX), keeps_context)
     }
 
+    /// Whether what we send, as `role`, may refer to what was sent before, so that it has to be packed in order.
+    pub(crate) fn keeps_context(&self, role: Role) -> bool {
+        self.sent_by(role).1
+    }
+
     pub(super) fn min_size(&self) -> usize {
         self.min_size
     }

@@ -1,0 +1,100 @@
+//! The part of a turn in which WebSocket is spoken.
+
+use super::{Host, READ_ROOM, READS_PER_TURN, Turn, TurnEnd};
+use crate::engine::dispatch::predict::Route;
+use crate::engine::shard::clock::Awaits;
+use crate::engine::shard::conn::Conn;
+use crate::engine::turn::CodeAhead;
+use crate::sockets::SocketStep;
+
+/// Messages told, and other steps, in one turn before other connections get theirs.
+const STEPS_PER_TURN: usize = 64;
+
+impl<H: Host> Turn<'_, H> {
+    /// Goes on with the session of a WebSocket. `None`: it is over, and what is in the output is to be sent.
+    pub(super) fn socket(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        if self.conn.exchange.socket().is_some_and(|socket| socket.has_start()) {
+            // The client is told before.
+            return Some(match self.conn.send(&mut self.work.output) {
+                Ok(_) => TurnEnd::StartLoop,
+                Err(error) => self.broken(&error),
+            });
+        }
+        for _ in 0..STEPS_PER_TURN {
+            let end = match self.conn.exchange.next_of_socket(self.work, self.host) {
+                SocketStep::Run => self.run_socket(),
+                SocketStep::Send => self.send(),
+                SocketStep::Read => self.bring_frames(true),
+                SocketStep::Wait => self.bring_frames(false),
+                SocketStep::Over { is_cut: true, .. } => Some(TurnEnd::Close),
+                SocketStep::Over { .. } => return None,
+            };
+            if end.is_some() {
+                return end;
+            }
+        }
+        self.send().or(Some(TurnEnd::Yield))
+    }
+
+    /// Runs what is to be told of, or hands the connection over to a worker that will.
+    fn run_socket(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        if std::mem::take(&mut self.conn.course.is_turned_away) {
+            if let Some(socket) = self.conn.exchange.socket() {
+                socket.turn_away();
+            }
+            return None;
+        }
+        let route = self.conn.course.route;
+        if let Some(hand_over) = self.host.hands_over(route, CodeAhead::Handler) {
+            return Some(self.hand_over(hand_over));
+        }
+        if let Some(end) = self.send_before(route) {
+            return Some(end);
+        }
+        self.conn.exchange.run_socket(self.work, self.host);
+        None
+    }
+
+    /// Sends everything, then reads once if that is wanted, or ends the turn.
+    fn bring_frames(&mut self, reads: bool) -> Option<TurnEnd<H::HandOver>> {
+        if let Some(end) = self.send() {
+            return Some(end);
+        }
+        let now = self.work.moment.millis;
+        let Conn { exchange, sock, token, .. } = &mut *self.conn;
+        let socket = exchange.socket()?;
+        if reads && sock.readable {
+            if self.reads == READS_PER_TURN {
+                return Some(TurnEnd::Yield);
+            }
+            self.reads += 1;
+            let input = self.work.ctx.request.input_mut();
+            match sock.read(input.space(READ_ROOM)) {
+                Ok(Some(0)) => socket.input_ended(),
+                Ok(Some(count)) => {
+                    input.filled(count);
+                    socket.heard(now);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    socket.cut_off();
+                    let _: TurnEnd<H::HandOver> = self.broken(&error);
+                }
+            }
+            return None;
+        }
+        socket.be_told_by(|| self.engine.shards[sock.shard as usize].waker(*token));
+        if socket.look() || socket.is_due(&mut self.work.output, now) {
+            return None;
+        }
+        self.park(Awaits::Socket)
+    }
+}
+
+impl Route {
+    /// That of what comes on WebSockets which its requests have opened.
+    pub(crate) fn of_socket(self) -> Self {
+        const SOCKETS: u64 = 0x7765_6273_6f63_6b65;
+        Self::from_number(self.to_number() ^ SOCKETS)
+    }
+}

@@ -1,0 +1,619 @@
+//! The conversation on one socket: what comes is told, what is to be sent is encoded, and it comes to an end.
+//!
+//! The idea: whoever serves the connection brings bytes and takes them away, and asks [`SocketSession::next`] what is to be
+//! done between two of these. The user's code is called by [`SocketSession::run`] alone, when whoever serves says so.
+//!
+//! The rules: a message is told before the next one is looked for. What the user's code has sent is in the output before
+//! that, too, so a client that does not take it is not read from. Once the end is settled nothing is sent but what is in
+//! the output.
+//!
+//! Source: RFC 6455 sections 5.5 and 7.
+
+use super::counts::SocketCounters;
+use super::end::WebSocketEnd;
+use super::handler::WebSocketHandler;
+use super::inbox::Inbox;
+use super::link::{LastWord, SocketLink, ToPeer};
+use super::looping::{LoopFunction, LoopStart, failed};
+use super::options::SocketSettings;
+use super::outbox::{FromOutbox, Openness};
+use super::sender::WebSocketSender;
+use super::socket::WebSocket;
+use super::times::{Due, SocketTimes};
+use crate::stop::StopSignal;
+use crate::util::panic::{self, Contained};
+use crate::wire::input::Input;
+use crate::wire::output::Output;
+use crate::wire::wake::Waker;
+use crate::ws::{
+    CloseCode, CloseFrame, DeflateParams, Incoming, Message, MessageDecoder, MessageEncoder, Role,
+};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Unsent bytes at which they are sent before anything else is done.
+const ENOUGH: usize = 64 * 1024;
+
+/// A socket that a handler has agreed to, before it is open.
+pub(crate) struct SocketSeed {
+    pub(crate) settings: Arc<SocketSettings>,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) deflate: Option<DeflateParams>,
+    pub(crate) user: SocketUser,
+}
+
+/// Whose it is.
+pub(crate) enum SocketUser {
+    Handler(Contained<Box<dyn WebSocketHandler>>),
+    Loop(Contained<LoopFunction>),
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketStep {
+    /// Run the user's code: [`SocketSession::run`].
+    Run,
+    /// Send the output.
+    Send,
+    /// Send the output, then bring more of what the peer sends.
+    Read,
+    /// Send the output, then wait until there is something else to do.
+    Wait,
+    /// It is over. `is_cut`: at once, whatever is in the output; `is_mid`: the peer may be sending what nobody will read.
+    Over { is_cut: bool, is_mid: bool },
+}
+
+/// Who is told.
+enum Teller {
+    Handler(Contained<Box<dyn WebSocketHandler>>),
+    Loop(Arc<Inbox<Message, WebSocketEnd>>),
+}
+
+/// What the user's code is to be called for.
+#[derive(Debug)]
+enum Ahead {
+    Open,
+    Message(Message),
+    End,
+}
+
+/// How far the end has come.
+#[derive(Debug, Default)]
+struct Closing {
+    /// The server was seen to be stopping.
+    is_stopping: bool,
+    /// What we have said.
+    sent: Option<CloseFrame>,
+    /// Whether anything at all was said.
+    is_sent: bool,
+    /// What the peer has said.
+    received: Option<Option<CloseFrame>>,
+    /// The user's code was told of the end, or will be when this is dropped.
+    is_told: bool,
+    has_called: bool,
+    is_cut: bool,
+    is_mid: bool,
+}
+
+/// See the module's text.
+pub(crate) struct SocketSession {
+    sender: WebSocketSender,
+    decoder: MessageDecoder,
+    encoder: MessageEncoder,
+    teller: Teller,
+    /// The loop, until it is begun.
+    start: Option<Box<LoopStart>>,
+    ahead: Option<Ahead>,
+    closing: Closing,
+    times: SocketTimes,
+    /// Whether what comes is read; false while a loop has enough to do.
+    reads: bool,
+    /// Messages that were not counted yet.
+    received: u64,
+    sent: u64,
+}
+
+impl SocketSession {
+    /// A socket that opens `now`.
+    pub(crate) fn begin(
+        seed: SocketSeed,
+        counters: &Arc<SocketCounters>,
+        stop: &StopSignal,
+        now: u64,
+    ) -> Self {
+        let SocketSeed { settings, subprotocol, deflate, user } = seed;
+        counters.opened();
+        let decoder = MessageDecoder::new(Role::Server, settings.limits, deflate.as_ref());
+        let encoder = MessageEncoder::new(Role::Server, deflate.as_ref());
+        let link = SocketLink::new(settings, counters.clone(), stop.clone(), subprotocol, deflate);
+        let sender = WebSocketSender::new(Arc::new(link));
+        let (teller, start, ahead) = match user {
+            SocketUser::Handler(handler) => (Teller::Handler(handler), None, Some(Ahead::Open)),
+            SocketUser::Loop(function) => {
+                let inbox = Arc::new(Inbox::new());
+                let socket = WebSocket::new(sender.clone(), inbox.clone());
+                (Teller::Loop(inbox), Some(Box::new(LoopStart::new(function, socket))), None)
+            }
+        };
+        Self {
+            sender,
+            decoder,
+            encoder,
+            teller,
+            start,
+            ahead,
+            closing: Closing::default(),
+            times: SocketTimes::new(now),
+            reads: true,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// The loop that is to be begun.
+    pub(crate) fn take_start(&mut self) -> Option<Box<LoopStart>> {
+        self.start.take()
+    }
+
+    /// Whether there is a loop to be begun.
+    pub(crate) fn has_start(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// Whoever brings something to be sent wakes by this.
+    pub(crate) fn be_told_by(&self, waker: impl FnOnce() -> Waker) {
+        self.link().outbox.be_told_by(waker);
+    }
+
+    /// Whether there is something to be done that nobody has seen yet. If not, the waker is used once when there is.
+    pub(crate) fn look(&self) -> bool {
+        self.link().outbox.look()
+    }
+
+    fn link(&self) -> &Arc<SocketLink> {
+        &self.sender.link
+    }
+
+    /// What is to be done, having looked at what has come.
+    pub(crate) fn next(
+        &mut self,
+        input: &mut Input,
+        output: &mut Output,
+        now: u64,
+        is_stopping: bool,
+    ) -> SocketStep {
+        if is_stopping && !self.closing.is_stopping {
+            self.closing.is_stopping = true;
+            self.sender.close(CloseCode::AWAY, "the server stops");
+        }
+        match self.link().outbox.openness() {
+            Openness::Open => {}
+            Openness::Closed => self.times.closes(now),
+            Openness::Overrun => {
+                log::debug!("a client was cut off that took its messages too slowly");
+                self.cut_off();
+            }
+        }
+        loop {
+            if self.ahead.is_some() {
+                return SocketStep::Run;
+            }
+            if self.link().end().is_some() {
+                if let Some(over) = self.over() {
+                    return over;
+                }
+                continue;
+            }
+            if output.len() < ENOUGH {
+                self.fill(output, now);
+            }
+            if self.link().end().is_some() {
+                continue;
+            }
+            if output.len() >= ENOUGH {
+                return SocketStep::Send;
+            }
+            self.reads = self.is_to_read();
+            if !self.reads {
+                return SocketStep::Wait;
+            }
+            if input.is_empty() {
+                return SocketStep::Read;
+            }
+            self.decode(input, output, now);
+        }
+    }
+
+    /// The end is settled. `None`: the user's code is to be told first.
+    fn over(&mut self) -> Option<SocketStep> {
+        let Closing { is_cut, is_mid, is_told, .. } = self.closing;
+        if !is_told && matches!(self.teller, Teller::Handler(_)) {
+            self.closing.is_told = true;
+            self.ahead = Some(Ahead::End);
+            return None;
+        }
+        Some(SocketStep::Over { is_cut, is_mid })
+    }
+
+    /// Moves what waits into the output, as long as there is not enough of it.
+    fn fill(&mut self, output: &mut Output, now: u64) {
+        while !self.closing.is_sent && output.len() < ENOUGH {
+            match self.link().outbox.take() {
+                FromOutbox::Item(ToPeer::Frames(mut frames)) => output.append_body_vec(&mut frames),
+                FromOutbox::Item(ToPeer::Message(message)) => {
+                    self.encoder.message(message.kind(), message.as_bytes(), output.buffer_mut());
+                }
+                FromOutbox::Item(ToPeer::Shared(message)) => {
+                    if let Some(frame) = self.encoder.shared(&message) {
+                        output.append(&frame);
+                    }
+                }
+                FromOutbox::Close(LastWord { frame, is_failure }) => {
+                    // Who was first is answered as it has said.
+                    if self.closing.received.is_some() {
+                        return self.answer_close(output, true);
+                    }
+                    self.say_last(Some(&frame), output);
+                    self.times.closes(now);
+                    self.closing.sent = Some(frame.clone());
+                    if is_failure {
+                        self.settle(WebSocketEnd::ByServer(frame));
+                    }
+                    return;
+                }
+                FromOutbox::Overrun => return self.cut_off(),
+                FromOutbox::Nothing => return self.answer_close(output, false),
+            }
+            self.sent += 1;
+            self.times.spoke(now);
+        }
+    }
+
+    /// Whether the peer is to be read from.
+    fn is_to_read(&self) -> bool {
+        if self.closing.received.is_some() {
+            return false;
+        }
+        match &self.teller {
+            Teller::Handler(_) => true,
+            Teller::Loop(inbox) => inbox.has_room(),
+        }
+    }
+
+    fn decode(&mut self, input: &mut Input, output: &mut Output, now: u64) {
+        let (used, incoming) = match self.decoder.decode(input.unread_mut()) {
+            Ok(found) => found,
+            Err(error) => {
+                input.clear();
+                log::debug!("a WebSocket is closed: {error}");
+                return self.fail(error.close_frame(), output);
+            }
+        };
+        input.consume(used);
+        match incoming {
+            None | Some(Incoming::Pong(_)) => {}
+            Some(Incoming::Ping(payload)) => {
+                if !self.closing.is_sent {
+                    // A ping is never longer than a pong may be.
+                    let _ = self.encoder.pong(&payload, output.buffer_mut());
+                }
+            }
+            Some(Incoming::Message(message)) => {
+                self.received += 1;
+                self.times.spoke(now);
+                self.tell(message);
+            }
+            Some(Incoming::Close(frame)) => {
+                input.clear();
+                self.closed_by_peer(frame, output, now);
+            }
+        }
+    }
+
+    fn tell(&mut self, message: Message) {
+        if !self.link().outbox.is_open() {
+            // It was closed here, so nobody wants it any more.
+            return;
+        }
+        match &self.teller {
+            Teller::Handler(_) => self.ahead = Some(Ahead::Message(message)),
+            Teller::Loop(inbox) => {
+                let weight = message.len();
+                inbox.put(message, weight);
+            }
+        }
+    }
+
+    fn closed_by_peer(&mut self, frame: Option<CloseFrame>, output: &mut Output, now: u64) {
+        if self.closing.is_sent {
+            let ours = self.closing.sent.take();
+            return self.settle(ours.map_or(WebSocketEnd::ByClient(frame), WebSocketEnd::ByServer));
+        }
+        self.closing.received = Some(frame);
+        self.times.closes(now);
+        self.answer_close(output, false);
+    }
+
+    /// Answers the peer's close frame, once everything that came before was answered.
+    fn answer_close(&mut self, output: &mut Output, is_late: bool) {
+        let Some(theirs) = &self.closing.received else { return };
+        let is_due = match &self.teller {
+            Teller::Handler(_) => true,
+            Teller::Loop(inbox) => inbox.put_last() || is_late,
+        };
+        if !self.closing.is_sent && is_due {
+            let theirs = theirs.clone();
+            self.say_last(theirs.as_ref(), output);
+            self.settle(WebSocketEnd::ByClient(theirs));
+        }
+    }
+
+    /// The peer has broken the protocol, or the like: it is told, and not waited for.
+    fn fail(&mut self, frame: CloseFrame, output: &mut Output) {
+        if !self.closing.is_sent {
+            self.say_last(Some(&frame), output);
+        }
+        self.closing.is_mid = true;
+        let said = self.closing.sent.take().unwrap_or(frame);
+        self.settle(WebSocketEnd::ByServer(said));
+    }
+
+    fn say_last(&mut self, frame: Option<&CloseFrame>, output: &mut Output) {
+        self.encoder.close(frame, output.buffer_mut());
+        self.closing.is_sent = true;
+    }
+
+    fn settle(&mut self, end: WebSocketEnd) {
+        if self.link().ended(end.clone()) {
+            self.link().counters.ended(&end);
+            if let Teller::Loop(inbox) = &self.teller {
+                inbox.end(end);
+            }
+        }
+    }
+
+    /// The connection is cut off: nothing of what waits is sent.
+    pub(crate) fn cut_off(&mut self) {
+        self.closing.is_cut = true;
+        let end = match (self.closing.sent.take(), self.closing.received.take()) {
+            (Some(ours), _) => WebSocketEnd::ByServer(ours),
+            (None, Some(theirs)) => WebSocketEnd::ByClient(theirs),
+            (None, None) => WebSocketEnd::Lost,
+        };
+        self.settle(end);
+    }
+
+    /// Something has come from the peer.
+    pub(crate) fn heard(&mut self, now: u64) {
+        self.times.heard(now);
+    }
+
+    /// Whether the peer's end of sending, which has come, is the end of all.
+    pub(crate) fn input_ended(&mut self) {
+        self.cut_off();
+    }
+
+    /// Asked before the connection is parked, when everything that has come was read. True: something is to be done first.
+    pub(crate) fn is_due(&mut self, output: &mut Output, now: u64) -> bool {
+        self.count();
+        self.decoder.release();
+        if self.closing.is_sent || !self.link().outbox.is_open() {
+            self.times.closes(now);
+        }
+        let due = self.times.due(&self.link().settings.timeouts, self.reads, now);
+        match due {
+            Due::Nothing => return false,
+            Due::Ping => {
+                let _ = self.encoder.ping(&[], output.buffer_mut());
+                self.times.asked(now);
+            }
+            Due::Lost => {
+                log::debug!("a WebSocket is given up: its client does not answer");
+                self.cut_off();
+            }
+            Due::Idle => self.sender.close(CloseCode::AWAY, "nothing was said for too long"),
+            Due::Close if self.closing.received.is_some() => self.answer_close(output, true),
+            Due::Close => self.cut_off(),
+        }
+        true
+    }
+
+    /// When the connection, which is about to be parked, is to be looked at. `writes`: it waits for its peer to take more.
+    pub(crate) fn deadline(&self, writes: bool) -> Option<u64> {
+        let limits = &self.link().settings.timeouts;
+        if writes { self.times.close_deadline(limits) } else { self.times.deadline(limits, self.reads) }
+    }
+
+    /// Whether a shutdown has nothing to say here: the socket is about to end already.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_stopping || self.closing.is_sent
+    }
+
+    /// No thread could be had for what is ahead.
+    pub(crate) fn turn_away(&mut self) {
+        self.ahead = None;
+        self.sender.close(CloseCode::TRY_AGAIN, "no thread can be had for it");
+    }
+
+    /// Runs the user's code for what is ahead.
+    pub(crate) fn run(&mut self) {
+        let Some(ahead) = self.ahead.take() else { return };
+        let Teller::Handler(handler) = &mut self.teller else { return };
+        let Some(handler) = handler.as_mut() else { return };
+        let sender = &self.sender;
+        let outcome = {
+            let _served = sender.link.serve_here();
+            panic::call(|| match ahead {
+                Ahead::Open => handler.on_open(sender),
+                Ahead::Message(message) => handler.on_message(sender, message),
+                Ahead::End => {
+                    self.closing.has_called = true;
+                    if let Some(end) = sender.end() {
+                        handler.on_close(end);
+                    }
+                    Ok(())
+                }
+            })
+        };
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failed(sender, error),
+            Err(panicked) => {
+                sender.link.counters.panics.fetch_add(1, Ordering::Relaxed);
+                log::error!(target: "anthill_http::handler", "a handler of a WebSocket {panicked}");
+                sender.close(CloseCode::INTERNAL, "");
+            }
+        }
+    }
+
+    /// Counts what was not counted yet.
+    fn count(&mut self) {
+        let counters = &self.sender.link.counters;
+        for (counter, count) in [(&counters.received, &mut self.received), (&counters.sent, &mut self.sent)] {
+            if *count > 0 {
+                counter.fetch_add(std::mem::take(count), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Drop for SocketSession {
+    /// Who has not been told of the end is told here: the connection was given up before there was a thread for it.
+    fn drop(&mut self) {
+        self.cut_off();
+        self.count();
+        if !self.closing.has_called {
+            self.ahead = Some(Ahead::End);
+            self.run();
+        }
+    }
+}
+
+impl fmt::Debug for SocketSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketSession")
+            .field("ahead", &self.ahead)
+            .field("closing", &self.closing)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::WebSocketOptions;
+    use super::*;
+    use crate::sockets::{WebSocketHandler, WebSocketResult};
+    use crate::ws::MessageKind;
+    use parking_lot::Mutex;
+
+    /// Says back what it is told, and keeps how it ended.
+    struct Echo(Arc<Mutex<Vec<WebSocketEnd>>>);
+
+    impl WebSocketHandler for Echo {
+        fn on_message(&mut self, socket: &WebSocketSender, message: Message) -> WebSocketResult {
+            Ok(socket.send(message)?)
+        }
+
+        fn on_close(&mut self, end: &WebSocketEnd) {
+            self.0.lock().push(end.clone());
+        }
+    }
+
+    /// A session with what it is given and what it gives.
+    struct Scene {
+        session: SocketSession,
+        input: Input,
+        output: Output,
+        ends: Arc<Mutex<Vec<WebSocketEnd>>>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let ends = Arc::new(Mutex::new(Vec::new()));
+            let handler: Box<dyn WebSocketHandler> = Box::new(Echo(ends.clone()));
+            let seed = SocketSeed {
+                settings: WebSocketOptions::default().settings,
+                subprotocol: None,
+                deflate: None,
+                user: SocketUser::Handler(Contained::new(handler)),
+            };
+            let session = SocketSession::begin(seed, &Arc::default(), &StopSignal::new(), 0);
+            Self { session, input: Input::default(), output: Output::default(), ends }
+        }
+
+        /// What is to be done when the user's code was run as often as it was to be.
+        fn step(&mut self, is_stopping: bool) -> SocketStep {
+            loop {
+                match self.session.next(&mut self.input, &mut self.output, 0, is_stopping) {
+                    SocketStep::Run => self.session.run(),
+                    other => return other,
+                }
+            }
+        }
+    }
+
+    fn said(text: &str) -> Vec<u8> {
+        let mut frame = Vec::new();
+        MessageEncoder::new(Role::Client, None).message(MessageKind::Text, text.as_bytes(), &mut frame);
+        frame
+    }
+
+    #[test]
+    fn what_is_answered_comes_before_the_answer_to_a_close_frame() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.step(false), SocketStep::Read);
+        let mut close = Vec::new();
+        MessageEncoder::new(Role::Client, None).close(Some(&CloseFrame::new(4000, "")), &mut close);
+        scene.input.receive(&[said("one"), said("two"), close, said("late")].concat());
+        assert_eq!(scene.step(false), SocketStep::Over { is_cut: false, is_mid: false });
+        assert_eq!(scene.output.to_vec(), b"\x81\x03one\x81\x03two\x88\x02\x0f\xa0");
+        assert_eq!(*scene.ends.lock(), [WebSocketEnd::ByClient(Some(CloseFrame::new(4000, "")))]);
+    }
+
+    #[test]
+    fn what_is_not_sent_keeps_the_rest_from_being_read() {
+        let ping = [b"\x89\xfd\0\0\0\0".as_slice(), &[b'x'; 125]].concat();
+        for flood in [ping.repeat(10_000), said(&"y".repeat(1000)).repeat(1000)] {
+            let mut scene = Scene::new();
+            scene.input.receive(&flood);
+            assert_eq!(scene.step(false), SocketStep::Send);
+            assert!((ENOUGH..ENOUGH + 2000).contains(&scene.output.len()), "{}", scene.output.len());
+            let left = scene.input.unread().len();
+            assert!(left > flood.len() / 2);
+            assert_eq!((scene.step(false), scene.input.unread().len()), (SocketStep::Send, left));
+            scene.output.clear();
+            assert_eq!(scene.step(false), SocketStep::Send);
+            assert!(scene.input.unread().len() < left);
+        }
+    }
+
+    #[test]
+    fn a_stop_is_said_once_behind_what_waits() {
+        let mut scene = Scene::new();
+        scene.session.sender.send("first").expect("it is open");
+        assert_eq!(scene.step(true), SocketStep::Read);
+        let expected = b"\x81\x05first\x88\x12\x03\xe9the server stops";
+        assert_eq!(scene.output.to_vec(), expected);
+        // What comes now is told to nobody, and the answer is the end.
+        scene.input.receive(&[said("late"), b"\x88\x80\0\0\0\0".to_vec()].concat());
+        assert_eq!(scene.step(true), SocketStep::Over { is_cut: false, is_mid: false });
+        assert_eq!(scene.output.to_vec(), expected);
+        assert_eq!(scene.ends.lock()[0].code(), CloseCode::AWAY);
+    }
+
+    #[test]
+    fn whoever_gives_it_up_has_its_end_told() {
+        let mut scene = Scene::new();
+        scene.input.receive(&said("one"));
+        assert_eq!(
+            scene.session.next(&mut scene.input, &mut scene.output, 0, false),
+            SocketStep::Run,
+            "it opens"
+        );
+        let (sender, ends) = (scene.session.sender.clone(), scene.ends.clone());
+        drop(scene);
+        assert_eq!(*ends.lock(), [WebSocketEnd::Lost]);
+        assert!(!sender.is_open() && sender.end() == Some(&WebSocketEnd::Lost));
+    }
+}

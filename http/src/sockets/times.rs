@@ -1,0 +1,165 @@
+//! When a WebSocket is looked at although nothing happens on it, in milliseconds of whoever serves it.
+//!
+//! The idea: whatever came from the peer says that it is there; when nothing came for the interval it is asked by a ping, and
+//! given up if nothing comes for the timeout behind that. What is awaited is judged when everything that has come was
+//! read, so nobody is given up for the time that the user's code took.
+
+use std::time::Duration;
+
+/// How long what may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketTimeouts {
+    pub(crate) ping: Option<Duration>,
+    pub(crate) pong: Duration,
+    pub(crate) idle: Option<Duration>,
+    pub(crate) close: Duration,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// The peer is to be asked whether it is there.
+    Ping,
+    /// It has not answered.
+    Lost,
+    /// No message came or went for too long.
+    Idle,
+    /// It has not answered a close frame, or not taken it.
+    Close,
+}
+
+/// The times of one socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SocketTimes {
+    /// When something came last, whatever it was.
+    heard: u64,
+    /// When a ping was sent, since when nothing came.
+    asked: Option<u64>,
+    /// When a message came or went last.
+    spoke: u64,
+    /// When the end was begun.
+    closing: Option<u64>,
+}
+
+impl SocketTimes {
+    /// Those of a socket that opens `now`.
+    pub(super) fn new(now: u64) -> Self {
+        Self { heard: now, asked: None, spoke: now, closing: None }
+    }
+
+    /// Something has come.
+    pub(super) fn heard(&mut self, now: u64) {
+        self.heard = now;
+        self.asked = None;
+    }
+
+    /// A message has come, or was sent.
+    pub(super) fn spoke(&mut self, now: u64) {
+        self.spoke = now;
+    }
+
+    /// A ping was sent.
+    pub(super) fn asked(&mut self, now: u64) {
+        self.asked = Some(now);
+    }
+
+    /// The end begins.
+    pub(super) fn closes(&mut self, now: u64) {
+        self.closing.get_or_insert(now);
+    }
+
+    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer cannot show that it is
+    /// there.
+    fn next(&self, limits: &SocketTimeouts, reads: bool) -> Option<(u64, Due)> {
+        if let Some(since) = self.closing {
+            return Some((after(since, limits.close), Due::Close));
+        }
+        let life = match (limits.ping, self.asked) {
+            (None, _) => None,
+            _ if !reads => None,
+            (Some(_), Some(asked)) => Some((after(asked, limits.pong), Due::Lost)),
+            (Some(interval), None) => Some((after(self.heard, interval), Due::Ping)),
+        };
+        let idle = limits.idle.map(|limit| (after(self.spoke, limit), Due::Idle));
+        [life, idle].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// What is due at `now`.
+    pub(super) fn due(&self, limits: &SocketTimeouts, reads: bool, now: u64) -> Due {
+        self.next(limits, reads).filter(|(at, _)| *at <= now).map_or(Due::Nothing, |(_, due)| due)
+    }
+
+    /// When something is due next.
+    pub(super) fn deadline(&self, limits: &SocketTimeouts, reads: bool) -> Option<u64> {
+        self.next(limits, reads).map(|(at, _)| at)
+    }
+
+    /// Until when the end may take, if it was begun.
+    pub(super) fn close_deadline(&self, limits: &SocketTimeouts) -> Option<u64> {
+        self.closing.map(|since| after(since, limits.close))
+    }
+}
+
+/// So long after `from`, which was rounded down.
+fn after(from: u64, limit: Duration) -> u64 {
+    let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    from.saturating_add(millis).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: SocketTimeouts = SocketTimeouts {
+        ping: Some(Duration::from_millis(100)),
+        pong: Duration::from_millis(50),
+        idle: Some(Duration::from_millis(1000)),
+        close: Duration::from_millis(30),
+    };
+
+    #[test]
+    fn who_is_silent_is_asked_and_given_up() {
+        let mut times = SocketTimes::new(0);
+        assert_eq!((times.due(&LIMITS, true, 100), times.deadline(&LIMITS, true)), (Due::Nothing, Some(101)));
+        assert_eq!(times.due(&LIMITS, true, 101), Due::Ping);
+        times.asked(101);
+        assert_eq!((times.due(&LIMITS, true, 151), times.due(&LIMITS, true, 152)), (Due::Nothing, Due::Lost));
+        times.heard(140);
+        assert_eq!((times.due(&LIMITS, true, 152), times.deadline(&LIMITS, true)), (Due::Nothing, Some(241)));
+    }
+
+    #[test]
+    fn who_is_not_read_from_is_not_judged() {
+        let mut times = SocketTimes::new(0);
+        times.asked(10);
+        assert_eq!(
+            (times.due(&LIMITS, false, 900), times.deadline(&LIMITS, false)),
+            (Due::Nothing, Some(1001))
+        );
+    }
+
+    #[test]
+    fn pongs_are_no_messages_and_an_end_has_its_own_time() {
+        let mut times = SocketTimes::new(0);
+        times.spoke(500);
+        times.heard(1490);
+        assert_eq!(
+            (times.due(&LIMITS, true, 1500), times.due(&LIMITS, true, 1501)),
+            (Due::Nothing, Due::Idle)
+        );
+        times.closes(1501);
+        times.closes(1520);
+        assert_eq!(
+            (times.due(&LIMITS, true, 1531), times.due(&LIMITS, false, 1532)),
+            (Due::Nothing, Due::Close)
+        );
+        assert_eq!(times.close_deadline(&LIMITS), Some(1532));
+    }
+
+    #[test]
+    fn without_limits_nothing_is_due() {
+        let limits = SocketTimeouts { ping: None, idle: None, ..LIMITS };
+        assert_eq!(SocketTimes::new(0).deadline(&limits, true), None);
+    }
+}
