@@ -44,8 +44,8 @@
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
 //!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
-//! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates and other
-//!   protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
+//! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates
+//!   and other protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
 //! - WebSockets: [`RequestCtx::upgrade_websocket`] and the module `websocket`, with the feature `ws`.
 //! - Other protocols on a connection: [`RequestCtx::upgrade`], [`RequestCtx::hijack`], [`HijackedConn`].
 //! - Forms and uploads: [`RequestCtx::form_value`], [`form`], [`multipart`].
@@ -59,19 +59,20 @@
 //!
 //! # In production
 //!
-//! - Every connection takes a file descriptor: set [`concurrency`](ServerBuilder::concurrency) below the process's limit
-//!   (`ulimit -n`). At the limit of the system, connections wait instead of being refused.
-//! - [`max_workers`](ServerBuilder::max_workers) bounds how many handlers, and functions that write bodies, may block at
-//!   once. Requests beyond that wait: at most [`max_waiting_requests`](ServerBuilder::max_waiting_requests) of them, for
-//!   [`max_wait`](ServerBuilder::max_wait); others are answered 503. Whatever does not block is answered all the while.
+//! - Every connection takes a file descriptor: set [`concurrency`](ServerBuilder::concurrency) below the process's
+//!   limit (`ulimit -n`). At the limit of the system, connections wait instead of being refused.
+//! - [`max_workers`](ServerBuilder::max_workers) bounds how many handlers, and functions that write bodies, may block
+//!   at once. Requests beyond that wait: at most [`max_waiting_requests`](ServerBuilder::max_waiting_requests) of them,
+//!   for [`max_wait`](ServerBuilder::max_wait); others are answered 503. Whatever does not block is answered all the
+//!   while.
 //! - A handler that asks its own server for something that blocks needs a second thread for it. When all are taken by
 //!   such handlers they are answered 503 after `max_wait`; let them call the function that answers it instead.
-//! - [`run`], [`Server::run`] and [`RunningServer::run`] end by SIGINT and SIGTERM, also as process 1 of a container: what is
-//!   under way is answered, for at most [`shutdown_timeout`](ServerBuilder::shutdown_timeout); a second signal ends the
-//!   process at once. [`Server::serve`] and [`Server::listen_and_serve`] catch no signal, and return when a
+//! - [`run`], [`Server::run`] and [`RunningServer::run`] end by SIGINT and SIGTERM, also as process 1 of a container:
+//!   what is under way is answered, for at most [`shutdown_timeout`](ServerBuilder::shutdown_timeout); a second signal
+//!   ends the process at once. [`Server::serve`] and [`Server::listen_and_serve`] catch no signal, and return when a
 //!   [`shutdown`](Server::shutdown) has come to its end.
-//! - What a handler waits for may hang: [`handler_timeout`](ServerBuilder::handler_timeout), or [`timeout()`] around one handler,
-//!   answer 503 without it. Handlers see how much time is left ([`RequestCtx::time_left`]).
+//! - What a handler waits for may hang: [`handler_timeout`](ServerBuilder::handler_timeout), or [`timeout()`] around
+//!   one handler, answer 503 without it. Handlers see how much time is left ([`RequestCtx::time_left`]).
 //! - Behind a proxy that asks for readiness set [`shutdown_delay`](ServerBuilder::shutdown_delay), and answer it by
 //!   [`RequestCtx::is_ready`]. Handlers that take long ask [`RequestCtx::is_stopping`], or wait by
 //!   [`RequestCtx::stop_signal`].
@@ -85,30 +86,31 @@
 //!   [`form::Options`] or [`multipart::Limits`], also in what they unpack to.
 //! - To change the program without a pause, two processes may listen on one port:
 //!   [`reuse_port`](ServerBuilder::reuse_port).
-//! - [`Server::stats`] has the counters: connections, requests, refusals by cause, latencies, panics, workers; a [`Probe`]
-//!   answers with them in Prometheus's form, and to those who ask whether the server is ready. Messages go to the `log` crate;
-//!   those of failing and panicking handlers at level `Error`, those about requests that were refused at level `Debug`.
-//!   Without a logger (`env_logger`, ...) nobody sees why a 500 or a 400 was answered.
+//! - [`Server::stats`] has the counters: connections, requests, refusals by cause, latencies, panics, workers; a
+//!   [`Probe`] answers with them in Prometheus's form, and to those who ask whether the server is ready. Messages go to
+//!   the `log` crate; those of failing and panicking handlers at level `Error`, those about requests that were refused
+//!   at level `Debug`. Without a logger (`env_logger`, ...) nobody sees why a 500 or a 400 was answered.
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, no client, no compressed responses and no serving of directories. For tens of thousands of responses at
-//! once that are each written slowly by a function of yours, an async server costs less memory: each such function holds
-//! a thread ([`events`] hold none).
+//! There is no HTTP/2, no client, no compressed responses and no serving of directories. For tens of thousands of
+//! responses at once that are each written slowly by a function of yours, an async server costs less memory: each such
+//! function holds a thread ([`events`] hold none).
 //!
 //! # Features
 //!
 //! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `systemd`: [`Server::inherited_listeners`], on Unix.
-//! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller and has
-//!   no post-quantum key exchange; with both it is aws-lc-rs. `tls-no-provider`: with cryptography that you bring,
-//!   `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
+//! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller
+//!   and has no post-quantum key exchange; with both it is aws-lc-rs. `tls-no-provider`: with cryptography that you
+//!   bring, `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
 //! - `ws`: [`websocket`].
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
-// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`, `ws`,
-// `sockets`, `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
+// `ws`, `sockets`, `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and
+// bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
@@ -174,8 +176,8 @@ pub use values::{form, header, multipart};
 pub use wire::in_memory::InMemoryStream;
 pub use wire::pace::MinRate;
 
-/// The crate `rustls` that this one uses, for a [configuration of one's own](TlsConfig::from_rustls). Its version is no part
-/// of what this crate promises.
+/// The crate `rustls` that this one uses, for a [configuration of one's own](TlsConfig::from_rustls). Its version is no
+/// part of what this crate promises.
 #[cfg(feature = "tls-no-provider")]
 pub use ::rustls;
 #[cfg(feature = "tls-no-provider")]
@@ -210,8 +212,8 @@ pub mod cookie {
 ///   page calls `close()`, or answer the next request 204.
 /// - It then says what it had last, if events have an [`id`](events::Event::id):
 ///   [`last_event_id`](RequestCtx::last_event_id), [`send_first`](events::EventStream::send_first).
-/// - A browser has six HTTP/1.1 connections to a host for all its tabs together, and each stream takes one. Where that is
-///   not enough a proxy in front speaks HTTP/2 to it, or a worker of the page shares one stream.
+/// - A browser has six HTTP/1.1 connections to a host for all its tabs together, and each stream takes one. Where that
+///   is not enough a proxy in front speaks HTTP/2 to it, or a worker of the page shares one stream.
 /// - A client that is too slow loses events: [`EventOptions::overflow`](events::EventOptions::overflow).
 /// - Each client takes a place of [`concurrency`](ServerBuilder::concurrency), and none of
 ///   [`max_workers`](ServerBuilder::max_workers).
@@ -233,21 +235,21 @@ pub mod prometheus {
     pub use anthill_pool::prometheus::{CONTENT_TYPE, Exposition};
 }
 
-/// WebSocket (feature `ws`): sockets that a loop owns, sockets that hold no thread, and a codec for whoever has a connection
-/// of his own (RFC 6455; compression by RFC 7692).
+/// WebSocket (feature `ws`): sockets that a loop owns, sockets that hold no thread, and a codec for whoever has a
+/// connection of his own (RFC 6455; compression by RFC 7692).
 ///
 /// A request becomes a WebSocket in a handler, in one of two ways, both of plain blocking code:
 ///
-/// - [`RequestCtx::upgrade_websocket`] gives a [`WebSocket`](websocket::WebSocket) to a function that reads and sends in a
-///   loop. It holds a worker as long as it runs: for few clients, or where each has much to say.
-/// - [`RequestCtx::upgrade_websocket_handler`] has a [`WebSocketHandler`](websocket::WebSocketHandler) told of what happens. While
-///   nothing happens the socket holds no thread and no buffer: for tens of thousands of clients.
+/// - [`RequestCtx::upgrade_websocket`] gives a [`WebSocket`](websocket::WebSocket) to a function that reads and sends
+///   in a loop. It holds a worker as long as it runs: for few clients, or where each has much to say.
+/// - [`RequestCtx::upgrade_websocket_handler`] has a [`WebSocketHandler`](websocket::WebSocketHandler) told of what
+///   happens. While nothing happens the socket holds no thread and no buffer: for tens of thousands of clients.
 ///
-/// In both, pings are answered and asked, close frames are exchanged, and a [`shutdown`](Server::shutdown) closes with 1001,
-/// by themselves. A [`WebSocketSender`](websocket::WebSocketSender) sends from any thread, a
+/// In both, pings are answered and asked, close frames are exchanged, and a [`shutdown`](Server::shutdown) closes with
+/// 1001, by themselves. A [`WebSocketSender`](websocket::WebSocketSender) sends from any thread, a
 /// [`WebSocketGroup`](websocket::WebSocketGroup) to many; who takes messages too slowly is treated by a
-/// [`QueuePolicy`](websocket::QueuePolicy). Limits and times are [`WebSocketOptions`](websocket::WebSocketOptions); figures are
-/// in [`ServerStats::websockets`]. The examples `websocket-echo` and `websocket-chat` are programs.
+/// [`QueuePolicy`](websocket::QueuePolicy). Limits and times are [`WebSocketOptions`](websocket::WebSocketOptions);
+/// figures are in [`ServerStats::websockets`]. The examples `websocket-echo` and `websocket-chat` are programs.
 ///
 /// ```
 /// use anthill_http::Server;
@@ -289,8 +291,8 @@ pub mod prometheus {
 /// ```
 ///
 /// Who has a connection of his own, of either role, uses [`MessageDecoder`](websocket::MessageDecoder) and
-/// [`MessageEncoder`](websocket::MessageEncoder), which do no input or output; a [`Handshake`](websocket::Handshake) judges a
-/// request.
+/// [`MessageEncoder`](websocket::MessageEncoder), which do no input or output; a [`Handshake`](websocket::Handshake)
+/// judges a request.
 #[cfg(feature = "ws")]
 pub mod websocket {
     pub use crate::sockets::{

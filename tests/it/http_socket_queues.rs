@@ -250,8 +250,8 @@ fn a_handler_never_waits_for_itself() {
     }
 }
 
-/// A client that sends and never reads is not read from for ever: its pings, and its messages, are answered into a bounded
-/// buffer.
+/// A client that sends and never reads is not read from for ever: its pings, and its messages, are answered into a
+/// bounded buffer.
 #[test]
 fn who_does_not_read_is_not_read_from() {
     struct Echo;

@@ -1,7 +1,8 @@
-//! Which threads WebSockets take: none while nothing happens, a worker where the user's code blocks, and never more than there
-//! are.
+//! Which threads WebSockets take: none while nothing happens, a worker where the user's code blocks, and never more
+//! than there are.
 //!
-//! The rule: whatever the user's code on one socket does, others are served, and each socket's messages keep their order.
+//! The rule: whatever the user's code on one socket does, others are served, and each socket's messages keep their
+//! order.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

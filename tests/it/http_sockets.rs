@@ -1,4 +1,5 @@
-//! WebSockets as handlers and loops have them: what comes is told, what is sent arrives, and what is no handshake is refused.
+//! WebSockets as handlers and loops have them: what comes is told, what is sent arrives, and what is no handshake is
+//! refused.
 //!
 //! The rule: whatever both ways of serving a connection can do is shown for both, and for both ways to write a handler.
 

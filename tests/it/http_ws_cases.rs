@@ -1,5 +1,5 @@
-//! What a WebSocket peer may and may not do, case by case, after the groups of the Autobahn test suite (1 to 7, 9, 10), in
-//! every cut; compression (12, 13) is in `http_ws_deflate`.
+//! What a WebSocket peer may and may not do, case by case, after the groups of the Autobahn test suite (1 to 7, 9, 10),
+//! in every cut; compression (12, 13) is in `http_ws_deflate`.
 
 use anthill_http::websocket::{
     CloseCode, CloseFrame, CodecError, ControlPayload, Incoming, Message, MessageDecoder, MessageEncoder,

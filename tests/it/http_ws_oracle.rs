@@ -1,5 +1,5 @@
-//! The WebSocket codec beside `tungstenite`, and beside a reader that is as plain as can be: generated traffic, right and
-//! wrong, in generated fragments and cuts.
+//! The WebSocket codec beside `tungstenite`, and beside a reader that is as plain as can be: generated traffic, right
+//! and wrong, in generated fragments and cuts.
 
 use anthill_http::websocket::{
     CloseFrame, Incoming, Message, MessageDecoder, MessageEncoder, MessageLimits, Role,

@@ -22,7 +22,8 @@ const LISTENING: [&str; 11] = [
     "websocket-chat",
     "websocket-echo",
 ];
-/// Those that do not, or write a file besides, or are given their sockets or certificates, and the application that outside suites drive.
+/// Those that do not, or write a file besides, or are given their sockets or certificates, and the application that
+/// outside suites drive.
 const OTHERS: [&str; 7] =
     ["client-certificate", "https", "https-reload", "state", "systemd-socket", "testbed", "unix-socket"];
 

@@ -1,7 +1,7 @@
 //! The examples, as the programs that cargo has made of them.
 //!
-//! The rule: what is driven is what the source says. A plain `cargo test` makes all examples before it runs tests; one that is
-//! older than a file it was made of, because only some target was asked for, is a failure that says so.
+//! The rule: what is driven is what the source says. A plain `cargo test` makes all examples before it runs tests; one
+//! that is older than a file it was made of, because only some target was asked for, is a failure that says so.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -38,8 +38,8 @@ pub struct Ended {
 type Output = Arc<Mutex<String>>;
 
 impl Example {
-    /// Starts the example `name` with these variables in its environment, and waits until it says where it listens. Unless
-    /// they say otherwise that is a free port.
+    /// Starts the example `name` with these variables in its environment, and waits until it says where it listens.
+    /// Unless they say otherwise that is a free port.
     ///
     /// # Panics
     /// When it was not made of its source, or never says so.

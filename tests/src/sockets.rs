@@ -172,7 +172,8 @@ impl SocketClient {
         self.socket.close(Some(frame)).expect("the server reads");
     }
 
-    /// Reads to the close frame, answers it, and sees that the connection ends. Says what it was; `None` for an empty one.
+    /// Reads to the close frame, answers it, and sees that the connection ends. Says what it was; `None` for an empty
+    /// one.
     ///
     /// # Panics
     /// When there is no such end.

@@ -39,9 +39,10 @@ impl ServerBuilder {
     /// not set, so that clients who do nothing cannot take the last one. At least 1, and no more than those.
     ///
     /// That is handlers that read a body while it arrives ([`stream_request_body`](Self::stream_request_body)),
-    /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)), and functions that
-    /// own a WebSocket (feature `ws`). Further requests to read wait as others do; further responses to be written, and further
-    /// WebSockets for such functions, are answered 503 in their place, at once and although their handlers have run. As with `max_workers`, a few more may be under way.
+    /// functions that write the body of a response ([`set_body_writer`](crate::Response::set_body_writer)), and
+    /// functions that own a WebSocket (feature `ws`). Further requests to read wait as others do; further responses to
+    /// be written, and further WebSockets for such functions, are answered 503 in their place, at once and although
+    /// their handlers have run. As with `max_workers`, a few more may be under way.
     pub fn max_streaming_workers(mut self, workers: usize) -> Self {
         self.threads.max_streaming_workers = workers;
         self

@@ -12,16 +12,16 @@ use std::time::SystemTime;
 /// About the connection.
 impl RequestCtx {
     /// The peer's address, or the one that was [put in its place](Self::set_remote_addr), or else the client's that a
-    /// [trusted proxy](crate::ServerBuilder::trusted_proxies) reports (with port 0 when it reports none); `0.0.0.0:0` when it is not known
-    /// (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so). [`ConnInfo::remote_addr`] is `None` then, and of a peer
-    /// on a Unix domain socket there are [credentials](Self::peer_credentials).
+    /// [trusted proxy](crate::ServerBuilder::trusted_proxies) reports (with port 0 when it reports none); `0.0.0.0:0`
+    /// when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so). [`ConnInfo::remote_addr`] is
+    /// `None` then, and of a peer on a Unix domain socket there are [credentials](Self::peer_credentials).
     // CTX-05.
     pub fn remote_addr(&self) -> SocketAddr {
         self.known_remote_addr().unwrap_or(NO_ADDRESS)
     }
 
-    /// Lets [`remote_addr`](Self::remote_addr) give another address for this request, for instance the one that a trusted
-    /// proxy reports. `None` takes that back.
+    /// Lets [`remote_addr`](Self::remote_addr) give another address for this request, for instance the one that a
+    /// trusted proxy reports. `None` takes that back.
     pub fn set_remote_addr(&mut self, address: Option<SocketAddr>) {
         self.remote_override = address;
     }
@@ -42,8 +42,8 @@ impl RequestCtx {
         }
     }
 
-    /// The host that the client has asked for: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports, else that
-    /// [of the request](crate::Request::host).
+    /// The host that the client has asked for: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports,
+    /// else that [of the request](crate::Request::host).
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -60,8 +60,8 @@ impl RequestCtx {
         self.route
     }
 
-    /// Says what the route of this request is called (`/users/{id}`, say): the same for all requests to it, so that records
-    /// can be put together by it ([`CompletedRequest::route`](crate::CompletedRequest::route)).
+    /// Says what the route of this request is called (`/users/{id}`, say): the same for all requests to it, so that
+    /// records can be put together by it ([`CompletedRequest::route`](crate::CompletedRequest::route)).
     ///
     /// ```
     /// let mut ctx = anthill_http::RequestCtx::default();
@@ -77,8 +77,8 @@ impl RequestCtx {
         self.conn.local_addr().unwrap_or(NO_ADDRESS)
     }
 
-    /// The scheme that the client uses: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports, else `https` when
-    /// the connection is [encrypted](ConnInfo::is_tls), and `http` when not.
+    /// The scheme that the client uses: what a [trusted proxy](crate::ServerBuilder::trusted_proxies) reports, else
+    /// `https` when the connection is [encrypted](ConnInfo::is_tls), and `http` when not.
     ///
     /// ```
     /// let ctx = anthill_http::RequestCtx::default();
@@ -97,8 +97,8 @@ impl RequestCtx {
         self.conn.is_tls()
     }
 
-    /// What was agreed on by TLS: version, cipher suite, name, the client's certificates (fasthttp's `TLSConnectionState`).
-    /// `None`: the connection is not encrypted here.
+    /// What was agreed on by TLS: version, cipher suite, name, the client's certificates (fasthttp's
+    /// `TLSConnectionState`). `None`: the connection is not encrypted here.
     // CTX-05.
     #[cfg(feature = "tls-no-provider")]
     pub fn tls(&self) -> Option<&TlsInfo> {
@@ -150,7 +150,8 @@ impl RequestCtx {
         self.client_has_ended()
     }
 
-    /// Whether the server stops. For handlers that take long, and those who wait: what they do had better come to its end.
+    /// Whether the server stops. For handlers that take long, and those who wait: what they do had better come to its
+    /// end.
     ///
     /// ```
     /// use std::time::Duration;
@@ -203,8 +204,8 @@ impl RequestCtx {
         log::info!(target: "anthill_http::request", "{:.3} {self} - {message}", elapsed.as_secs_f64());
     }
 
-    /// All that is known about the connection itself. Its [`remote_addr`](ConnInfo::remote_addr) is always the connection's
-    /// own; only [`RequestCtx::remote_addr`] gives one that was [set](Self::set_remote_addr).
+    /// All that is known about the connection itself. Its [`remote_addr`](ConnInfo::remote_addr) is always the
+    /// connection's own; only [`RequestCtx::remote_addr`] gives one that was [set](Self::set_remote_addr).
     pub fn conn(&self) -> &ConnInfo {
         &self.conn
     }

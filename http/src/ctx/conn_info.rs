@@ -109,9 +109,9 @@ impl ConnInfo {
         self.facts.id
     }
 
-    /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says: the client's,
-    /// where a proxy has named it by the [PROXY protocol](crate::Listener::proxy_protocol). `None` when it
-    /// is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
+    /// The peer's address, whatever [`RequestCtx::set_remote_addr`](crate::RequestCtx::set_remote_addr) says: the
+    /// client's, where a proxy has named it by the [PROXY protocol](crate::Listener::proxy_protocol). `None` when it is
+    /// not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.facts.remote_addr()
     }
@@ -126,9 +126,9 @@ impl ConnInfo {
         self.facts.opened.time()
     }
 
-    /// Whether the connection is encrypted by TLS: here, at a listener with certificates, or elsewhere, as far as the server
-    /// was told, by [`ConnOptions::tls`](crate::ConnOptions::tls) or by a proxy that speaks the
-    /// [PROXY protocol](crate::Listener::proxy_protocol).
+    /// Whether the connection is encrypted by TLS: here, at a listener with certificates, or elsewhere, as far as the
+    /// server was told, by [`ConnOptions::tls`](crate::ConnOptions::tls) or by a proxy that speaks the [PROXY
+    /// protocol](crate::Listener::proxy_protocol).
     pub fn is_tls(&self) -> bool {
         self.facts.opened.is_tls()
     }
@@ -139,9 +139,9 @@ impl ConnInfo {
         self.tls.as_deref()
     }
 
-    /// Who was at the other end of a Unix domain socket when the connection was made, as the system says; `None` on every
-    /// other connection, where [`ConnOptions`](crate::ConnOptions) gave an address, and on systems other than Linux and
-    /// Android.
+    /// Who was at the other end of a Unix domain socket when the connection was made, as the system says; `None` on
+    /// every other connection, where [`ConnOptions`](crate::ConnOptions) gave an address, and on systems other than
+    /// Linux and Android.
     pub fn peer_credentials(&self) -> Option<PeerCredentials> {
         match self.facts.peer {
             Peer::Process(process) => Some(process),
@@ -178,8 +178,8 @@ impl ConnFacts {
         }
     }
 
-    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6. None while it is not known
-    /// whose the connection is.
+    /// The address that counts for a limit per address; IPv4 also where it is written as IPv6. None while it is not
+    /// known whose the connection is.
     pub(crate) fn peer_ip(&self) -> Option<IpAddr> {
         self.remote_addr().filter(|_| !self.awaits_proxy_header()).map(|address| address.ip().to_canonical())
     }

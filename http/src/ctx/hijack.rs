@@ -32,16 +32,16 @@ pub(crate) enum Taker {
 /// Taking the connection over.
 // HIJ-01, HIJ-02.
 impl RequestCtx {
-    /// Lets `function` have the connection once the response has been sent (fasthttp's `Hijack`). The server has nothing to
-    /// do with it from then on: no timeout applies, and it counts neither as open nor against
+    /// Lets `function` have the connection once the response has been sent (fasthttp's `Hijack`). The server has
+    /// nothing to do with it from then on: no timeout applies, and it counts neither as open nor against
     /// [`concurrency`](crate::ServerBuilder::concurrency).
     ///
     /// The function runs on a thread of its own, beside all workers; of these there are
-    /// [`max_hijacked_conns`](crate::ServerBuilder::max_hijacked_conns) at most, further requests are answered 503 in the
-    /// place of the response. The connection is closed when the function returns, unless it has moved it elsewhere. It is
-    /// not called when the connection ends with the response (`Connection: close`, by whomever), nor when the body of the
-    /// request has not been read to its end, which is answered 500; the log says so. Nor is it when the handler panics or returns
-    /// an error behind this. User values live as long as it runs.
+    /// [`max_hijacked_conns`](crate::ServerBuilder::max_hijacked_conns) at most, further requests are answered 503 in
+    /// the place of the response. The connection is closed when the function returns, unless it has moved it elsewhere.
+    /// It is not called when the connection ends with the response (`Connection: close`, by whomever), nor when the
+    /// body of the request has not been read to its end, which is answered 500; the log says so. Nor is it when the
+    /// handler panics or returns an error behind this. User values live as long as it runs.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -83,11 +83,13 @@ impl RequestCtx {
         self.user_values.hijack().is_some()
     }
 
-    /// Switches to another protocol, of which `function` has the connection once the response has been sent: a 101 with the
-    /// fields `Upgrade` and `Connection`. What else the protocol wants in the response can be set before or after; when its status
-    /// is another one in the end, that is the answer, and `function` is dropped. As [`hijack`](Self::hijack) otherwise.
+    /// Switches to another protocol, of which `function` has the connection once the response has been sent: a 101 with
+    /// the fields `Upgrade` and `Connection`. What else the protocol wants in the response can be set before or after;
+    /// when its status is another one in the end, that is the answer, and `function` is dropped. As
+    /// [`hijack`](Self::hijack) otherwise.
     ///
-    /// False: the client did not ask for `protocol`; then the response is a 426 that names it, and `function` is dropped.
+    /// False: the client did not ask for `protocol`; then the response is a 426 that names it, and `function` is
+    /// dropped.
     ///
     /// ```
     /// use std::io::Write;
@@ -106,7 +108,8 @@ impl RequestCtx {
         function: impl FnOnce(HijackedConn) + Send + 'static,
     ) -> bool {
         let protocol = protocol.as_ref();
-        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 section 7.8).
+        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 section
+        // 7.8).
         let asks = self.request.version() == Version::Http11
             && self.request.wants_upgrade()
             && std::str::from_utf8(protocol)

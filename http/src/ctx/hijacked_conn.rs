@@ -25,14 +25,14 @@ pub(crate) type CutTransport = Weak<dyn Transport>;
 /// A connection that was taken over: bytes in, bytes out, of [`RequestCtx::hijack`](crate::RequestCtx::hijack) and
 /// [`RequestCtx::upgrade`](crate::RequestCtx::upgrade).
 ///
-/// Reading and writing block, without a limit of time unless one is [set](Self::set_read_timeout). What the client had sent
-/// behind its request is read first. Like a `TcpStream` it can be used through a reference, so that one thread reads what
-/// another writes ([`try_clone`](Self::try_clone)); on a stream of your own that is no socket, given to
+/// Reading and writing block, without a limit of time unless one is [set](Self::set_read_timeout). What the client had
+/// sent behind its request is read first. Like a `TcpStream` it can be used through a reference, so that one thread
+/// reads what another writes ([`try_clone`](Self::try_clone)); on a stream of your own that is no socket, given to
 /// [`serve_conn`](crate::Server::serve_conn), each waits for the other.
 ///
-/// The connection is closed when the last clone is dropped: at the end of the function that was given it, or, if that has
-/// kept it elsewhere, later. Until then a [`shutdown`](crate::Server::shutdown) waits for it, and [closes](Self::close) it when
-/// its time is up.
+/// The connection is closed when the last clone is dropped: at the end of the function that was given it, or, if that
+/// has kept it elsewhere, later. Until then a [`shutdown`](crate::Server::shutdown) waits for it, and
+/// [closes](Self::close) it when its time is up.
 pub struct HijackedConn {
     shared: Arc<Hijacked>,
 }
@@ -119,8 +119,8 @@ impl HijackedConn {
         self.shared.stop.clone()
     }
 
-    /// How long a read waits, for all clones; then it fails with [`TimedOut`](ErrorKind::TimedOut). `None`: as long as it
-    /// takes.
+    /// How long a read waits, for all clones; then it fails with [`TimedOut`](ErrorKind::TimedOut). `None`: as long as
+    /// it takes.
     ///
     /// # Errors
     /// When the limit is zero, and for a stream of your own that is no socket: that has limits of its own.
@@ -141,8 +141,8 @@ impl HijackedConn {
         Ok(())
     }
 
-    /// Says to the client that nothing more will come. It can still send. On a stream of your own that is no socket nothing is
-    /// said before it is closed.
+    /// Says to the client that nothing more will come. It can still send. On a stream of your own that is no socket
+    /// nothing is said before it is closed.
     ///
     /// # Errors
     /// When the connection has ended already.
@@ -156,8 +156,8 @@ impl HijackedConn {
         }
     }
 
-    /// Ends the connection in both directions, for all clones; reads that wait find its end. A call of a stream of your own
-    /// that is no socket cannot be ended: the stream is closed when that returns.
+    /// Ends the connection in both directions, for all clones; reads that wait find its end. A call of a stream of your
+    /// own that is no socket cannot be ended: the stream is closed when that returns.
     pub fn close(&self) {
         self.shared.transport.say_goodbye();
         self.shared.transport.shut_down();
@@ -185,8 +185,8 @@ impl HijackedConn {
         pause(&*self.shared.transport, direction, limit, error)
     }
 
-    /// Waits until what was written has left the layers above the socket. When that takes too long it stays there, and goes
-    /// out before whatever is written next.
+    /// Waits until what was written has left the layers above the socket. When that takes too long it stays there, and
+    /// goes out before whatever is written next.
     fn push(&self, limit: Option<Duration>) {
         loop {
             match self.shared.transport.push() {

@@ -5,9 +5,10 @@
 //! of the borrow.
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`, `websocket`), hints ahead of the
-//! response (`hints`), how long there is for it (`deadline`), and what handlers keep (`user_values`). What answers
-//! requests, what that may fail with, and what is waited for only so long: `handler`, `handler_error`, `time_limit`.
+//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
+//! `websocket`), hints ahead of the response (`hints`), how long there is for it (`deadline`), and what handlers keep
+//! (`user_values`). What answers requests, what that may fail with, and what is waited for only so long: `handler`,
+//! `handler_error`, `time_limit`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 

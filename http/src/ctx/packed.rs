@@ -48,8 +48,8 @@ impl From<PackedAddress> for SocketAddr {
     }
 }
 
-/// A time of day, good until the year 2116, earlier than 1970 it is 1970; whether the connection is encrypted, and whether a
-/// proxy is still to say whose it is. In 8 bytes: the lowest two bits are not the time's.
+/// A time of day, good until the year 2116, earlier than 1970 it is 1970; whether the connection is encrypted, and
+/// whether a proxy is still to say whose it is. In 8 bytes: the lowest two bits are not the time's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opened(u64);
 

@@ -30,7 +30,8 @@ const DEFAULT_MESSAGE: &str = "The server did not answer in time";
 /// ```
 /// use anthill_http::TimeLimit;
 /// use std::time::Duration;
-/// let limit = TimeLimit::new(Duration::from_secs(2)).status(408).busy_status(429).message("too slow"); // as fasthttp does
+/// // As fasthttp does.
+/// let limit = TimeLimit::new(Duration::from_secs(2)).status(408).busy_status(429).message("too slow");
 /// assert_ne!(limit, TimeLimit::from(Duration::from_secs(2)));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

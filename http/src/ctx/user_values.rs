@@ -104,8 +104,8 @@ impl RequestCtx {
     }
 }
 
-/// The values of one request, in the order in which they were set. Every parked connection has room for them, and hardly
-/// one has any: so it is room for a pointer.
+/// The values of one request, in the order in which they were set. Every parked connection has room for them, and
+/// hardly one has any: so it is room for a pointer.
 #[derive(Default)]
 pub(crate) struct UserValues(Option<Box<ValueList>>);
 

@@ -10,22 +10,22 @@ use crate::ws::HandshakeRequest;
 
 /// WebSockets (feature `ws`).
 impl RequestCtx {
-    /// Opens a WebSocket, if that is what the client asks for, and has `function` own it: it reads and sends, blocking, in a
-    /// loop of its own. What else the response is to say (a cookie) can be set before or after; when its status is another one
-    /// than 101 in the end, that is the answer, and `function` is dropped.
+    /// Opens a WebSocket, if that is what the client asks for, and has `function` own it: it reads and sends, blocking,
+    /// in a loop of its own. What else the response is to say (a cookie) can be set before or after; when its status is
+    /// another one than 101 in the end, that is the answer, and `function` is dropped.
     ///
     /// The function runs on a worker for as long as it likes: it is one of
-    /// [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers), which bounds how many there can be; beyond these the
-    /// request is answered 503. When it returns the socket is closed, with 1000, or with 1011 after an error or a panic, which the
-    /// log tells of. For many sockets on which little happens there is
+    /// [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers), which bounds how many there can be;
+    /// beyond these the request is answered 503. When it returns the socket is closed, with 1000, or with 1011 after an
+    /// error or a panic, which the log tells of. For many sockets on which little happens there is
     /// [`upgrade_websocket_handler`](Self::upgrade_websocket_handler), where a socket holds no thread.
     ///
-    /// The connection stays one of the server's: it counts as open, and a [`shutdown`](crate::Server::shutdown) closes it with 1001
-    /// and waits for the client's answer, and for the function.
+    /// The connection stays one of the server's: it counts as open, and a [`shutdown`](crate::Server::shutdown) closes
+    /// it with 1001 and waits for the client's answer, and for the function.
     ///
-    /// False: the client does not ask for a WebSocket, or in a way that cannot be; it is answered 426, 405, 400 or 403 (for a page
-    /// of another host, see [`origins`](crate::websocket::WebSocketOptionsBuilder::origins)), with a text that says what is
-    /// wrong, and `function` is dropped.
+    /// False: the client does not ask for a WebSocket, or in a way that cannot be; it is answered 426, 405, 400 or 403
+    /// (for a page of another host, see [`origins`](crate::websocket::WebSocketOptionsBuilder::origins)), with a text
+    /// that says what is wrong, and `function` is dropped.
     ///
     /// ```
     /// use anthill_http::RequestCtx;
@@ -53,8 +53,8 @@ impl RequestCtx {
         self.open_socket(options, || SocketUser::Loop(Contained::new(function)))
     }
 
-    /// Opens a WebSocket, if that is what the client asks for, and has `handler` told what happens on it. While nothing happens
-    /// the socket holds no thread and no buffer; how its methods are called says [`WebSocketHandler`]. As
+    /// Opens a WebSocket, if that is what the client asks for, and has `handler` told what happens on it. While nothing
+    /// happens the socket holds no thread and no buffer; how its methods are called says [`WebSocketHandler`]. As
     /// [`upgrade_websocket`](Self::upgrade_websocket) otherwise.
     ///
     /// ```

@@ -34,7 +34,8 @@ impl Alarm {
         self.condvar.notify_one();
     }
 
-    /// Sleeps until roused, or until `deadline`; not at all when `anything_to_watch` says so once the sleep is announced.
+    /// Sleeps until roused, or until `deadline`; not at all when `anything_to_watch` says so once the sleep is
+    /// announced.
     pub(crate) fn sleep_unless(&self, anything_to_watch: impl FnOnce() -> bool, deadline: Option<Instant>) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

@@ -8,7 +8,8 @@ use crate::util::thread::ThreadNumber;
 
 /// Between two looks at the shortest.
 const SHORTEST: Duration = Duration::from_millis(5);
-/// The most that are told of in one look: what each sleeps in is read from files, and the monitor has other things to look at.
+/// The most that are told of in one look: what each sleeps in is read from files, and the monitor has other things to
+/// look at.
 const MOST_AT_ONCE: usize = 16;
 
 impl Engine {

@@ -1,4 +1,5 @@
-//! Waiting for the last of several threads: each counts itself off, and exactly one of them learns that it was the last.
+//! Waiting for the last of several threads: each counts itself off, and exactly one of them learns that it was the
+//! last.
 
 use crate::engine::sync::{Condvar, Instant, Mutex, lock, wait_until};
 

@@ -22,8 +22,8 @@ use crate::engine::turn::{self, CodeAhead, Host};
 use crate::engine::{Engine, PooledWorkspace};
 use crate::serve::runner::{Runner, UserCode};
 
-/// A peer that ends its sending so soon after its request has half-closed the connection and waits for the answer; later,
-/// it is gone.
+/// A peer that ends its sending so soon after its request has half-closed the connection and waits for the answer;
+/// later, it is gone.
 const HALF_CLOSE: Duration = Duration::from_millis(50);
 
 /// How driving a shard has ended.
@@ -71,8 +71,8 @@ impl ByDriver {
 }
 
 impl Driver<'_> {
-    /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and becomes a
-    /// helper beyond all that were planned, of which there are only so many.
+    /// Whether what probably does not block may run here. When it does all the same, the driver is overtaken and
+    /// becomes a helper beyond all that were planned, of which there are only so many.
     fn may_run(&self, is_known: bool) -> bool {
         let (drivers, reserve) = (self.engine.shards.len(), &self.engine.reserve);
         // Each driver may be about to run what is not known; then there still is a place for what is.
@@ -107,8 +107,8 @@ impl Driver<'_> {
             Run::Quick => predictor.proved(self.route),
             Run::Blocked | Run::Computed => {
                 self.is_late = true;
-                // While all helpers are busy a route would not be cleared of it, and perhaps something else had the CPU: then
-                // being overtaken alone counts.
+                // While all helpers are busy a route would not be cleared of it, and perhaps something else had the
+                // CPU: then being overtaken alone counts.
                 let is_fast = predictor.judge(self.route) == Judgement::Fast;
                 if !is_fast || self.engine.dispatch.queue.has_room() {
                     predictor.surprised(self.route);
@@ -332,8 +332,8 @@ impl Driver<'_> {
     }
 }
 
-/// Whether the next request of a connection that has sent something is left to a helper to be read: it will probably block,
-/// and a helper will soon be there.
+/// Whether the next request of a connection that has sent something is left to a helper to be read: it will probably
+/// block, and a helper will soon be there.
 fn goes_unread(engine: &Engine, conn: &Conn) -> bool {
     engine.dispatch.predictor.judge(conn.course.route) == Judgement::Blocks
         && conn.is_at_next_request()

@@ -90,8 +90,8 @@ fn drive_while_possible(engine: &Arc<Engine>, shard: usize, term: Term) {
 fn take_over(engine: &Arc<Engine>, index: usize, sighting: Sighting) -> bool {
     let (shard, queue) = (&engine.shards[index], &engine.dispatch.queue);
     let route = shard.announced();
-    // Before somebody else drives. One that is not asleep computes, or waits for a CPU; then it tells by itself which it was,
-    // or the next one finds out.
+    // Before somebody else drives. One that is not asleep computes, or waits for a CPU; then it tells by itself which
+    // it was, or the next one finds out.
     let is_asleep = shard.is_driver_asleep().unwrap_or(true);
     let Some(term) = queue.overtake(|| shard.lease.take_over(sighting)) else { return false };
     if is_asleep {

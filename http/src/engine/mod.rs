@@ -23,27 +23,29 @@
 //! - *turn*: one connection served until there is nothing to do, it would block, or others must get theirs. *Pass*: the
 //!   turns between two questions to the poller.
 //! - *hand over*: to leave a connection to a helper. *Held*: of a request, found and left with its connection.
-//! - *lane*, *budget*, *spare*: whether a piece that was handed over needs a thread for a handler or for a client's pace;
-//!   how many threads there may be for each; a place for a driver that is overtaken while all of those are in use.
-//! - *handshake*, *reckon*: what comes before HTTP on a connection that is encrypted; the part of it that takes time, which
-//!   is run as the user's code is, but never waits for a thread. *Reckoner*: a worker that does that and nothing else.
+//! - *lane*, *budget*, *spare*: whether a piece that was handed over needs a thread for a handler or for a client's
+//!   pace; how many threads there may be for each; a place for a driver that is overtaken while all of those are in
+//!   use.
+//! - *handshake*, *reckon*: what comes before HTTP on a connection that is encrypted; the part of it that takes time,
+//!   which is run as the user's code is, but never waits for a thread. *Reckoner*: a worker that does that and nothing
+//!   else.
 //! - *turn away*: to answer 503, because no thread could be had in time.
 //! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
 //! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
 //!   handler; to become the driver in its place.
-//! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were called
-//!   and have not arrived.
+//! - *active*, *coming*: helpers that will look into the hand-over queue before they park; those of them that were
+//!   called and have not arrived.
 //! - *acceptor*: a thread that called `serve`. *Admission*: how many connections there may be.
-//! - *idle*: parked between two requests (*resting*), or without having sent anything yet (*fresh*); the longest idle one
-//!   *makes room* for a new one when there is none.
-//! - *period*, *busy*, *load*: about a second; served in this period or in the last; how many connections of a shard are
-//!   busy, by which new ones are placed and busy ones moved.
+//! - *idle*: parked between two requests (*resting*), or without having sent anything yet (*fresh*); the longest idle
+//!   one *makes room* for a new one when there is none.
+//! - *period*, *busy*, *load*: about a second; served in this period or in the last; how many connections of a shard
+//!   are busy, by which new ones are placed and busy ones moved.
 //!
 //! # Reading order
 //!
-//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease` and
-//! `alarm` (its lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` and `helper` (who takes
-//! turns), `dispatch` (handing over), `placing`, `balance` (moving to another shard), `job`, `monitor`, `accept`,
+//! `shard/slots`, `shard/deadlines`, `shard/idle`, `shard/table` (what is decided under a shard's lock), `shard/lease`
+//! and `alarm` (its lock-free protocols), `shard`, `turn` (one connection for one turn), `driver` and `helper` (who
+//! takes turns), `dispatch` (handing over), `placing`, `balance` (moving to another shard), `job`, `monitor`, `accept`,
 //! `stopping` and `countdown` (the end).
 
 pub(crate) mod accept;
@@ -97,8 +99,9 @@ pub(crate) type PooledWorkspace = PooledOwned<Workspace>;
 
 /// Threads for drivers that turn out to block while no helper may be had any more, beside one for each shard.
 const SPARES: usize = 4;
-/// The most threads in reserve beside one for each shard. Those are for what is known to be fast and blocks all the same; so
-/// many handlers of which nothing is known may block while the system gives no threads, and those are served still.
+/// The most threads in reserve beside one for each shard. Those are for what is known to be fast and blocks all the
+/// same; so many handlers of which nothing is known may block while the system gives no threads, and those are served
+/// still.
 const RESERVE: usize = SPARES;
 
 /// Who was called to take a shard over.
@@ -311,7 +314,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a connection that is out, and closes it. What observers are to be told of that is left to whoever may run it.
+    /// Ends a connection that is out, and closes it. What observers are to be told of that is left to whoever may run
+    /// it.
     fn close(&self, shard: &Shard, conn: Box<Conn>) {
         if let Some(news) = self.end(shard, conn) {
             self.dispatch.leftovers.leave(Box::new(news));
@@ -333,8 +337,8 @@ impl Engine {
         news.flatten()
     }
 
-    /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts no
-    /// more here.
+    /// Gives a connection that is out, and on which everything was sent, to the function that takes it over. It counts
+    /// no more here.
     fn give_away(&self, shard: &Shard, mut conn: Box<Conn>) {
         let (kept, info) = (conn.exchange.take_kept(), conn.info());
         let news = conn.exchange.last_news(&info, &self.service, ConnState::Hijacked);

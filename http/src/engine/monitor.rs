@@ -1,9 +1,10 @@
 //! The monitor: looks every two milliseconds whether a shard is held up, for a while after it was so four times as
-//! often, and sleeps while no handler runs. (Looking twice a millisecond throughout took 2.7 % of a loaded server's CPU.)
+//! often, and sleeps while no handler runs. (Looking twice a millisecond throughout took 2.7 % of a loaded server's
+//! CPU.)
 //!
 //! It never acts on a shard itself. It asks for a worker that takes the lease over; whether that happens is decided by
-//! the lease, between that worker and the old driver. When no worker can be had one of the reserve comes, and the monitor asks
-//! for workers until the reserve is complete again.
+//! the lease, between that worker and the old driver. When no worker can be had one of the reserve comes, and the
+//! monitor asks for workers until the reserve is complete again.
 
 use std::io;
 use std::sync::Arc;
@@ -203,8 +204,8 @@ fn look(engine: &Arc<Engine>, index: usize, watched: &mut ShardWatch) -> Finding
     Finding::HeldUp
 }
 
-/// Sees to what was handed over: calls workers for what waits for too long, and gives up what has done so for longer than
-/// anybody should. True while anything waits.
+/// Sees to what was handed over: calls workers for what waits for too long, and gives up what has done so for longer
+/// than anybody should. True while anything waits.
 fn look_at_queue(engine: &Arc<Engine>, said: &mut Said) -> bool {
     let queue = &engine.dispatch.queue;
     let now = engine.clock.elapsed();
@@ -261,7 +262,8 @@ mod tests {
         calls
     }
 
-    /// A worker of the pool may be late, and then anybody may come; one of the reserve is called once, whoever was before.
+    /// A worker of the pool may be late, and then anybody may come; one of the reserve is called once, whoever was
+    /// before.
     #[test]
     fn one_of_the_reserve_is_ordered_once_for_a_sighting() {
         let mut watched = ShardWatch::new(None);

@@ -53,8 +53,8 @@ pub(crate) fn settle<H>(
     None
 }
 
-/// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead, unless
-/// its response has begun. When no worker can be had, it is left to the monitor to call one.
+/// Leaves a connection for a worker, and wakes one if need be. When as many wait as may, its peer is told so instead,
+/// unless its response has begun. When no worker can be had, it is left to the monitor to call one.
 pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lane: Lane) {
     let (shard, token) = (&engine.shards[index], conn.token);
     // A peer that has ended its sending by now has half-closed the connection: that it did so is no news later.
@@ -92,8 +92,8 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     }
 }
 
-/// Leaves the loop of a WebSocket for a worker, and lets its connection go on. Where there is no place for it the socket is
-/// closed.
+/// Leaves the loop of a WebSocket for a worker, and lets its connection go on. Where there is no place for it the
+/// socket is closed.
 #[cfg(feature = "ws")]
 pub(crate) fn start_loop(engine: &Arc<Engine>, shard: &Shard, mut conn: Box<Conn>) {
     let start = conn.exchange.socket().and_then(|socket| socket.take_start());
@@ -124,8 +124,8 @@ impl HandedOver {
     }
 }
 
-/// Has the shard tell the peer that no worker could be had in time, or cut off a response that has begun; it may be one of
-/// many that have waited since the same moment.
+/// Has the shard tell the peer that no worker could be had in time, or cut off a response that has begun; it may be one
+/// of many that have waited since the same moment.
 pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
     match expired {
         HandedOver::Connection(HandedConn { shard, mut conn, .. }) => {

@@ -1,8 +1,8 @@
 //! The beginning of the end: whether it has come, and who has to be woken when it comes.
 //!
 //! A thread that sleeps until something new comes in *first* has its waker entered here and *then* looks whether the
-//! end has begun; whoever begins the end *first* says so and *then* takes the list of wakers. Both go through the list's
-//! lock, so either the sleeper sees the flag, or its waker is on the list.
+//! end has begun; whoever begins the end *first* says so and *then* takes the list of wakers. Both go through the
+//! list's lock, so either the sleeper sees the flag, or its waker is on the list.
 
 use crate::engine::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 

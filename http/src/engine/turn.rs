@@ -147,8 +147,8 @@ pub(crate) fn serve_overdue<H: Host>(
     }
 }
 
-/// How a turn ends at `now` that would end by parking the connection, of a host that may have been kept from it for long: if
-/// its time is over, there is one more look whether what it waits for has come.
+/// How a turn ends at `now` that would end by parking the connection, of a host that may have been kept from it for
+/// long: if its time is over, there is one more look whether what it waits for has come.
 pub(crate) fn look_again<H: Host>(
     engine: &Engine,
     conn: &mut Conn,
@@ -389,8 +389,8 @@ impl<H: Host> Turn<'_, H> {
         answered.err().map(|error| self.broke_off(&error))
     }
 
-    /// Brings the first part of a body that the handler reads as it arrives, so that most uploads need no thread to wait for
-    /// them. `None`: there is enough of it, or it takes too long.
+    /// Brings the first part of a body that the handler reads as it arrives, so that most uploads need no thread to
+    /// wait for them. `None`: there is enough of it, or it takes too long.
     fn read_ahead(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let most = self.engine.service.settings.read_ahead;
         while self.work.ctx.request.lacks_body_below(most) && !self.conn.course.is_read_ahead {
@@ -486,8 +486,8 @@ impl<H: Host> Turn<'_, H> {
         self.send().or(Some(TurnEnd::Yield))
     }
 
-    /// The response waits for its source: looks whether the peer is still there, then waits for either. `None`: the peer
-    /// will send nothing more, and may be gone; what it is sent next will tell.
+    /// The response waits for its source: looks whether the peer is still there, then waits for either. `None`: the
+    /// peer will send nothing more, and may be gone; what it is sent next will tell.
     fn look_at_peer(&mut self) -> Option<TurnEnd<H::HandOver>> {
         let Conn { exchange, sock, .. } = &mut *self.conn;
         let input = self.work.ctx.request.input_mut();
@@ -549,8 +549,8 @@ impl<H: Host> Turn<'_, H> {
         (!self.conn.exchange.has_news()).then(|| self.send_and_close())
     }
 
-    /// Sends the rest; then closes, or lingers if the peer has sent something that nobody will read: closing at once would
-    /// then reset the connection, and with it whatever the peer has not received yet.
+    /// Sends the rest; then closes, or lingers if the peer has sent something that nobody will read: closing at once
+    /// would then reset the connection, and with it whatever the peer has not received yet.
     fn send_and_close(&mut self) -> TurnEnd<H::HandOver> {
         if let Some(end) = self.send() {
             return end;

@@ -63,8 +63,8 @@ pub(crate) enum Step {
     Tell,
     /// Send the output, then bring more of what the peer sends.
     NeedInput,
-    /// The workspace holds a head on which hooks have to decide: [`Exchange::decide`]. `awaits_continue`: its client waits
-    /// to be asked for the body.
+    /// The workspace holds a head on which hooks have to decide: [`Exchange::decide`]. `awaits_continue`: its client
+    /// waits to be asked for the body.
     Head { awaits_continue: bool },
     /// The workspace holds a request: [`Exchange::answer`].
     Request,
@@ -309,8 +309,8 @@ impl Exchange {
         Ok(Step::Ends)
     }
 
-    /// Runs the handler on the request in the workspace, and adds the response to the output, or as much of it as is not
-    /// streamed. The handler is lent the transport.
+    /// Runs the handler on the request in the workspace, and adds the response to the output, or as much of it as is
+    /// not streamed. The handler is lent the transport.
     ///
     /// # Errors
     /// When the response cannot be completed, so that the connection has to end.
@@ -349,8 +349,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could be
-    /// had for it.
+    /// Answers the request in the workspace, or of which the head is, that it cannot be served for now: no worker could
+    /// be had for it.
     pub(crate) fn turn_away(&mut self, work: &mut Workspace, service: &Service, by: &mut impl Runner) {
         if !self.kept.is_empty() {
             self.forget_response(by);
@@ -609,8 +609,8 @@ impl Exchange {
         self.outgoing.as_deref_mut().and_then(Outgoing::live)
     }
 
-    /// The peer will send nothing more, and may be gone, while the source of the streamed response has nothing. True, the
-    /// first time: the next piece is there, and whether it is taken will tell.
+    /// The peer will send nothing more, and may be gone, while the source of the streamed response has nothing. True,
+    /// the first time: the next piece is there, and whether it is taken will tell.
     pub(crate) fn probe_peer(&mut self) -> bool {
         self.outgoing.as_deref_mut().is_some_and(Outgoing::probe)
     }
@@ -714,7 +714,8 @@ impl Exchange {
         }
     }
 
-    /// Whether a peer that was waited for in vain is left without a word: nothing of a request came that could be answered.
+    /// Whether a peer that was waited for in vain is left without a word: nothing of a request came that could be
+    /// answered.
     pub(crate) fn ends_in_silence(&self, service: &Service) -> bool {
         match self.expects() {
             Expects::NextRequest(_) => true,

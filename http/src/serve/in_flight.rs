@@ -1,12 +1,12 @@
-//! Which requests are being handled, since when and by whom: for a look from outside, and for a word in the log about those
-//! that take too long.
+//! Which requests are being handled, since when and by whom: for a look from outside, and for a word in the log about
+//! those that take too long.
 //!
-//! The idea: each place where requests are served says when a handler begins, by a store, and which request it is for, by a
-//! line that is written anew only when it is another one than before. Whoever looks reads all places.
+//! The idea: each place where requests are served says when a handler begins, by a store, and which request it is for,
+//! by a line that is written anew only when it is another one than before. Whoever looks reads all places.
 //!
-//! The rule: a place says what it is about to do before it says since when, so a look that finds the same beginning before
-//! and behind the line has the line of that request, but for one that came between; and then it is an old one that is
-//! missed, not a young one that is blamed.
+//! The rule: a place says what it is about to do before it says since when, so a look that finds the same beginning
+//! before and behind the line has the line of that request, but for one that came between; and then it is an old one
+//! that is missed, not a young one that is blamed.
 
 use crate::observe::in_flight::RequestInFlight;
 use crate::util::thread::ThreadNumber;

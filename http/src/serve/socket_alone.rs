@@ -1,7 +1,7 @@
 //! A WebSocket on a connection that is served by a call of its own: the simplest driver of a session.
 //!
-//! The idea: what others send is looked for between two waits for the client, which are short. Of a stream that is no socket a
-//! read may wait for as long as it likes, and what others send waits with it.
+//! The idea: what others send is looked for between two waits for the client, which are short. Of a stream that is no
+//! socket a read may wait for as long as it likes, and what others send waits with it.
 
 use crate::serve::error::Error;
 use crate::serve::exchange::Exchange;

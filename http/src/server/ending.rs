@@ -25,8 +25,8 @@ impl Server {
     /// [`stop_signal`](Self::stop_signal) tells of the end, as it would have.
     ///
     /// Connections that were [taken over](crate::RequestCtx::hijack) are waited for as well, and cut off when time is
-    /// up. WebSockets (feature `ws`) are closed with 1001, behind what waits for their clients, who have some seconds to
-    /// answer; functions that own one are waited for.
+    /// up. WebSockets (feature `ws`) are closed with 1001, behind what waits for their clients, who have some seconds
+    /// to answer; functions that own one are waited for.
     ///
     /// It waits for handlers and hooks as well: one that calls it waits for itself, until `limit` has passed. So let a
     /// thread of its own do that, or answer first and have `main` told.

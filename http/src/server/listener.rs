@@ -44,19 +44,21 @@ impl Listener {
     }
 
     /// Says whether each connection begins with a header of the PROXY protocol, version 1 or 2, by which a proxy
-    /// (HAProxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol`, load balancers of clouds) names the client
-    /// whose connection it passes on; no when not set.
+    /// (HAProxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol`, load balancers of clouds) names the
+    /// client whose connection it passes on; no when not set.
     ///
     /// The client's address is then [`RequestCtx::remote_addr`](crate::RequestCtx::remote_addr), what
-    /// [`max_conns_per_ip`](crate::ServerBuilder::max_conns_per_ip) counts, and what the log and observers are told; the
-    /// address that it has connected to is [`RequestCtx::local_addr`](crate::RequestCtx::local_addr); and where the proxy
-    /// says that it has come by TLS, [`ConnInfo::is_tls`](crate::ConnInfo::is_tls) is true. A header that names nobody (`LOCAL`,
-    /// `UNKNOWN`: health checks) leaves the proxy's own addresses, one that names a Unix domain socket leaves none.
+    /// [`max_conns_per_ip`](crate::ServerBuilder::max_conns_per_ip) counts, and what the log and observers are told;
+    /// the address that it has connected to is [`RequestCtx::local_addr`](crate::RequestCtx::local_addr); and where the
+    /// proxy says that it has come by TLS, [`ConnInfo::is_tls`](crate::ConnInfo::is_tls) is true. A header that names
+    /// nobody (`LOCAL`, `UNKNOWN`: health checks) leaves the proxy's own addresses, one that names a Unix domain socket
+    /// leaves none.
     ///
     /// A connection whose header is malformed or does not come within the
-    /// [`read_header_timeout`](crate::ServerBuilder::read_header_timeout) is closed without an answer, with a line at level
-    /// `Debug`. So is one from somebody who is none of [`trusted_proxies`](crate::ServerBuilder::trusted_proxies), if that
-    /// option is set; without it the header is taken from everybody who can connect, so see that only proxies can.
+    /// [`read_header_timeout`](crate::ServerBuilder::read_header_timeout) is closed without an answer, with a line at
+    /// level `Debug`. So is one from somebody who is none of
+    /// [`trusted_proxies`](crate::ServerBuilder::trusted_proxies), if that option is set; without it the header is
+    /// taken from everybody who can connect, so see that only proxies can.
     ///
     /// ```
     /// # use std::io::{Read, Write};
@@ -83,13 +85,15 @@ impl Listener {
         Self { awaits_proxy_header: is_spoken, ..self }
     }
 
-    /// Has each connection encrypted by TLS. Beside it others may be served that are not: [`HttpsRedirect`](crate::HttpsRedirect)
-    /// is for those. A header of the [PROXY protocol](Self::proxy_protocol) comes before the handshake.
+    /// Has each connection encrypted by TLS. Beside it others may be served that are not:
+    /// [`HttpsRedirect`](crate::HttpsRedirect) is for those. A header of the [PROXY protocol](Self::proxy_protocol)
+    /// comes before the handshake.
     ///
-    /// Timeouts and limits are as for other connections. The handshake has the time of a first request's head: the shorter of
-    /// [`read_header_timeout`](crate::ServerBuilder::read_header_timeout) and
-    /// [`read_timeout`](crate::ServerBuilder::read_timeout), however it trickles in; the first request has its own. A connection that
-    /// is beyond a limit is closed without an answer. Who speaks plain HTTP is answered 400, which says so.
+    /// Timeouts and limits are as for other connections. The handshake has the time of a first request's head: the
+    /// shorter of [`read_header_timeout`](crate::ServerBuilder::read_header_timeout) and
+    /// [`read_timeout`](crate::ServerBuilder::read_timeout), however it trickles in; the first request has its own. A
+    /// connection that is beyond a limit is closed without an answer. Who speaks plain HTTP is answered 400, which says
+    /// so.
     ///
     /// ```no_run
     /// use anthill_http::{HttpsRedirect, Listener, Server, TlsConfig};

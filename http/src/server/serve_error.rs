@@ -16,8 +16,8 @@ use crate::config::error::BuildError;
 /// an error that `main` returns:
 ///
 /// ```text
-/// Error: cannot listen on 127.0.0.1:8080: Address already in use (os error 98); another program listens there; stop it or
-/// choose another port
+/// Error: cannot listen on 127.0.0.1:8080: Address already in use (os error 98); another program listens there;
+/// stop it or choose another port
 /// ```
 ///
 /// It becomes an [`io::Error`] and is made of one by `?`, and of a [`BuildError`].

@@ -1,8 +1,8 @@
 //! Serving until the process is told to end by a signal.
 //!
 //! One thread of the process hears of signals. The first one shuts down every server that runs and was not told yet;
-//! one that finds none of these ends the process at once: a second signal, or one behind the end of all servers. A hangup is
-//! heard of only where there are certificates to be read again; others end by it as any process does.
+//! one that finds none of these ends the process at once: a second signal, or one behind the end of all servers. A
+//! hangup is heard of only where there are certificates to be read again; others end by it as any process does.
 
 use std::fmt;
 use std::io;

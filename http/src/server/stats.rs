@@ -18,7 +18,8 @@ pub struct ServerStats {
     pub open_connections: usize,
     /// What they are doing.
     pub connections: ConnectionCounts,
-    /// Connections open now that functions have [taken over](crate::RequestCtx::hijack); the others do not include them.
+    /// Connections open now that functions have [taken over](crate::RequestCtx::hijack); the others do not include
+    /// them.
     pub hijacked_connections: usize,
     /// Connections taken in so far.
     pub accepted_connections: u64,
@@ -39,7 +40,8 @@ pub struct ServerStats {
     pub handshakes: HandshakeCounts,
     /// Clients that were given up so far.
     pub given_up: GivenUp,
-    /// Handlers, and makers of responses' bodies, that panicked so far, those included that were not waited for any more.
+    /// Handlers, and makers of responses' bodies, that panicked so far, those included that were not waited for any
+    /// more.
     pub panics: u64,
     /// Handlers that ran for longer than [`blocked_handler_limit`](crate::ServerBuilder::blocked_handler_limit) so far.
     pub blocked_handlers: u64,
@@ -59,7 +61,8 @@ pub struct ServerStats {
     /// [`concurrency`](crate::ServerBuilder::concurrency) connections were open, or there was no descriptor left.
     pub idle_connections_shed: u64,
     /// The worker pool; `None` while the server does not serve. A busy worker for each shard is the one that drives it,
-    /// so these figures are beyond those of [`max_workers`](crate::ServerBuilder::max_workers); those in reserve are idle.
+    /// so these figures are beyond those of [`max_workers`](crate::ServerBuilder::max_workers); those in reserve are
+    /// idle.
     pub workers: Option<PoolStats>,
     /// WebSockets.
     #[cfg(feature = "ws")]
@@ -107,8 +110,8 @@ const BOUNDS: [u64; 16] = [
 ];
 
 impl ServerStats {
-    /// The figures as a page for Prometheus, in its text format; with these labels, to tell servers apart. The figures of
-    /// the worker pool are on it. To put others on the same page there is
+    /// The figures as a page for Prometheus, in its text format; with these labels, to tell servers apart. The figures
+    /// of the worker pool are on it. To put others on the same page there is
     /// [`Exposition`](crate::prometheus::Exposition), to which [`add_to`](Self::add_to) adds these.
     ///
     /// ```

@@ -35,12 +35,13 @@ fn object<N: AsRef<str>, V: Display>(members: impl IntoIterator<Item = (N, V)>) 
 }
 
 impl ServerStats {
-    /// The figures as an object of JSON, with those of the process that the system tells; [`Probe::vars`](crate::Probe::vars)
-    /// answers with it.
+    /// The figures as an object of JSON, with those of the process that the system tells;
+    /// [`Probe::vars`](crate::Probe::vars) answers with it.
     ///
-    /// Its members: `bytes`, `connections`, `given_up`, `handlers`, `latency_micros` (in microseconds), `rejections` (by
-    /// cause), `requests` (their number), `responses` (by method and class of status), `websockets` (with the feature `ws`),
-    /// `workers` (`null` while the server does not serve), and `process`: `id`, and on Linux `threads`, `resident_bytes`, `peak_resident_bytes` and `virtual_bytes`.
+    /// Its members: `bytes`, `connections`, `given_up`, `handlers`, `latency_micros` (in microseconds), `rejections`
+    /// (by cause), `requests` (their number), `responses` (by method and class of status), `websockets` (with the
+    /// feature `ws`), `workers` (`null` while the server does not serve), and `process`: `id`, and on Linux `threads`,
+    /// `resident_bytes`, `peak_resident_bytes` and `virtual_bytes`.
     ///
     /// ```
     /// let server = anthill_http::Server::new(|ctx| ctx.set_body("served"))?;

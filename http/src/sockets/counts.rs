@@ -64,10 +64,11 @@ pub struct WebSocketStats {
     pub messages_received: u64,
     /// Messages that were prepared for clients so far.
     pub messages_sent: u64,
-    /// Messages that clients have lost so far because they were too slow, by the [policy](super::QueuePolicy) of their queue.
+    /// Messages that clients have lost so far because they were too slow, by the [policy](super::QueuePolicy) of their
+    /// queue.
     pub messages_dropped: u64,
-    /// How many ended with which code, those that did not happen left out: 1005 where the close frame had none, 1006 where there
-    /// was no close frame; codes of libraries count as 3000, those of programs as 4000, all others as 0.
+    /// How many ended with which code, those that did not happen left out: 1005 where the close frame had none, 1006
+    /// where there was no close frame; codes of libraries count as 3000, those of programs as 4000, all others as 0.
     pub closes: Vec<(u16, u64)>,
 }
 

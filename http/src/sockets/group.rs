@@ -9,14 +9,15 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 
-/// Sends to all sockets that have joined; clones are the same group. A socket leaves by itself when it ends, and may be in any
-/// number of groups.
+/// Sends to all sockets that have joined; clones are the same group. A socket leaves by itself when it ends, and may be
+/// in any number of groups.
 ///
 /// A message is encoded once, whoever gets it, and lies in memory once. Whoever sends waits for no client.
 ///
 /// ```
 /// use anthill_http::RequestCtx;
-/// use anthill_http::websocket::{Message, WebSocketGroup, WebSocketHandler, WebSocketOptions, WebSocketResult, WebSocketSender};
+/// use anthill_http::websocket::{Message, WebSocketGroup, WebSocketHandler, WebSocketOptions};
+/// use anthill_http::websocket::{WebSocketResult, WebSocketSender};
 ///
 /// struct Chat(WebSocketGroup);
 ///
@@ -70,8 +71,8 @@ impl WebSocketGroup {
     /// Sends `message` to all. Says for how many it was queued; what becomes of it where there is no room say the
     /// options of each socket.
     ///
-    /// May be called from any thread, and waits for nobody but others who send at the same moment. All members get the messages
-    /// of a group in the same order.
+    /// May be called from any thread, and waits for nobody but others who send at the same moment. All members get the
+    /// messages of a group in the same order.
     pub fn send(&self, message: impl Into<Message>) -> usize {
         self.send_unless(message.into(), |_| false)
     }
@@ -96,7 +97,8 @@ impl WebSocketGroup {
         queued
     }
 
-    /// Closes all sockets that are in here, behind what waits to be sent to each. The group goes on, for others to join.
+    /// Closes all sockets that are in here, behind what waits to be sent to each. The group goes on, for others to
+    /// join.
     pub fn close_all(&self, code: impl Into<CloseCode>, reason: impl Into<String>) {
         let GroupShared { members, sending } = &*self.shared;
         let frame = CloseFrame::new(code, reason);

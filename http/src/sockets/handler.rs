@@ -9,15 +9,16 @@ use std::error::Error;
 /// [`Lost`](super::WebSocketError::Lost), closes it with 1011 and is logged.
 pub type WebSocketResult = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// Is told what happens on one WebSocket, by [`upgrade_websocket_handler`](crate::RequestCtx::upgrade_websocket_handler).
+/// Is told what happens on one WebSocket, by
+/// [`upgrade_websocket_handler`](crate::RequestCtx::upgrade_websocket_handler).
 ///
-/// Between two calls a socket holds no thread and no buffer. The calls come one at a time, in the order of what happened,
-/// on whatever thread serves the connection then. They may block as handlers of requests may: one that does is found
-/// out, and held against the path it was upgraded on, and holds up nobody else; the next message of *this* socket waits, and the
-/// client is not read from meanwhile. A panic closes the socket with 1011.
+/// Between two calls a socket holds no thread and no buffer. The calls come one at a time, in the order of what
+/// happened, on whatever thread serves the connection then. They may block as handlers of requests may: one that does
+/// is found out, and held against the path it was upgraded on, and holds up nobody else; the next message of *this*
+/// socket waits, and the client is not read from meanwhile. A panic closes the socket with 1011.
 ///
-/// `socket` sends to the client, now or later and from any thread: keep a clone. What a call sends itself is taken however much
-/// it is, and sent before the next message is read.
+/// `socket` sends to the client, now or later and from any thread: keep a clone. What a call sends itself is taken
+/// however much it is, and sent before the next message is read.
 ///
 /// ```
 /// use anthill_http::websocket::{Message, WebSocketHandler, WebSocketResult, WebSocketSender};

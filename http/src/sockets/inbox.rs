@@ -1,9 +1,9 @@
 //! Messages on their way to a loop that owns its socket.
 //!
 //! Whoever serves the connection leaves messages here as long as there is room, and stops reading when there is none.
-//! *Finding no room* and *asking to be told of it* are one step under the lock, as are *taking a message* and *looking whether
-//! somebody is to be told*; so a peer is never left unread. And the other way round: *finding nothing* and *going to sleep* are
-//! one step for the loop.
+//! *Finding no room* and *asking to be told of it* are one step under the lock, as are *taking a message* and *looking
+//! whether somebody is to be told*; so a peer is never left unread. And the other way round: *finding nothing*
+//! and *going to sleep* are one step for the loop.
 //!
 //! `M` is a message, `E` says how it ended.
 

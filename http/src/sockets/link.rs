@@ -1,7 +1,7 @@
 //! What all who have to do with one socket share: those who send, and whoever serves it.
 //!
-//! The rule: whoever sends encodes, unless what was sent before has a part in it; then the one who serves the connection
-//! does, in the order in which things are sent.
+//! The rule: whoever sends encodes, unless what was sent before has a part in it; then the one who serves the
+//! connection does, in the order in which things are sent.
 
 use super::counts::SocketCounters;
 use super::end::WebSocketEnd;

@@ -45,8 +45,8 @@ impl LoopStart {
     }
 }
 
-/// The user's code on a socket has failed; that nothing more can be sent is no failure of its. The error is the user's, too:
-/// what it says of itself, and its drop.
+/// The user's code on a socket has failed; that nothing more can be sent is no failure of its. The error is the user's,
+/// too: what it says of itself, and its drop.
 pub(super) fn failed(socket: &WebSocketSender, error: Box<dyn Error + Send + Sync>) {
     if let Some(WebSocketError::Closed | WebSocketError::Lost) = error.downcast_ref() {
         return socket.close(CloseCode::NORMAL, "");

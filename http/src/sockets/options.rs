@@ -26,8 +26,8 @@ pub enum QueuePolicy {
     Block(Duration),
 }
 
-/// How WebSockets are upgraded and served: for [`RequestCtx::upgrade_websocket`](crate::RequestCtx::upgrade_websocket). A clone
-/// costs nothing, so it is made once.
+/// How WebSockets are upgraded and served: for [`RequestCtx::upgrade_websocket`](crate::RequestCtx::upgrade_websocket).
+/// A clone costs nothing, so it is made once.
 ///
 /// ```
 /// use anthill_http::websocket::{QueuePolicy, WebSocketOptions};
@@ -114,52 +114,54 @@ pub struct WebSocketOptionsBuilder {
 }
 
 impl WebSocketOptionsBuilder {
-    /// The subprotocols that are spoken here (`Sec-WebSocket-Protocol`), the preferred one first; none when not set. The first
-    /// that the client offers as well is chosen. When it offers none of them the socket opens without one, as the RFC has it.
+    /// The subprotocols that are spoken here (`Sec-WebSocket-Protocol`), the preferred one first; none when not set.
+    /// The first that the client offers as well is chosen. When it offers none of them the socket opens without one, as
+    /// the RFC has it.
     pub fn subprotocols<S: Into<String>>(mut self, protocols: impl IntoIterator<Item = S>) -> Self {
         self.handshake = self.handshake.subprotocols(protocols);
         self
     }
 
-    /// Which pages may open a socket here, by the `Origin` that browsers send; the page has to be of the same host when not
-    /// set. Others are answered 403.
+    /// Which pages may open a socket here, by the `Origin` that browsers send; the page has to be of the same host when
+    /// not set. Others are answered 403.
     ///
-    /// Browsers let any page open a WebSocket anywhere, with the cookies of the server: whoever knows its users by cookies needs
-    /// this.
+    /// Browsers let any page open a WebSocket anywhere, with the cookies of the server: whoever knows its users by
+    /// cookies needs this.
     pub fn origins(mut self, policy: OriginPolicy) -> Self {
         self.handshake = self.handshake.origins(policy);
         self
     }
 
-    /// Whether messages are compressed (`permessage-deflate`, RFC 7692) when the client can, and how; [`None`] for never. Not
-    /// when not set: each message costs time then, and the coder some 300 KiB while it is used.
+    /// Whether messages are compressed (`permessage-deflate`, RFC 7692) when the client can, and how; [`None`] for
+    /// never. Not when not set: each message costs time then, and the coder some 300 KiB while it is used.
     pub fn compression(mut self, options: impl Into<Option<DeflateOptions>>) -> Self {
         self.handshake = self.handshake.deflate(options);
         self
     }
 
-    /// The largest message that a client may send, in bytes, unpacked if it is compressed; 4 MiB when not set. At least 1. A larger
-    /// one closes the socket with 1009.
+    /// The largest message that a client may send, in bytes, unpacked if it is compressed; 4 MiB when not set. At
+    /// least 1. A larger one closes the socket with 1009.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.limits.message = bytes;
         self
     }
 
-    /// The largest frame that a client may send, in bytes as it comes; 4 MiB when not set. At least 1. A larger one closes the
-    /// socket with 1009.
+    /// The largest frame that a client may send, in bytes as it comes; 4 MiB when not set. At least 1. A larger one
+    /// closes the socket with 1009.
     pub fn max_frame_size(mut self, bytes: u64) -> Self {
         self.limits.frame = bytes;
         self
     }
 
-    /// How many messages wait for the client at most, beside what was handed to the system for it; 128 when not set. At least 1.
+    /// How many messages wait for the client at most, beside what was handed to the system for it; 128 when not set. At
+    /// least 1.
     pub fn queue(mut self, messages: usize) -> Self {
         self.room.messages = messages;
         self
     }
 
-    /// How many bytes of messages wait for the client at most; 4 MiB when not set. At least 1. A larger message waits all the
-    /// same when it is alone.
+    /// How many bytes of messages wait for the client at most; 4 MiB when not set. At least 1. A larger message waits
+    /// all the same when it is alone.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.room.bytes = bytes;
         self
@@ -173,21 +175,22 @@ impl WebSocketOptionsBuilder {
         self
     }
 
-    /// After how long without a word from the client it is sent a ping; 30 s when not set, never with `None`. Above zero.
+    /// After how long without a word from the client it is sent a ping; 30 s when not set, never with `None`. Above
+    /// zero.
     pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.timeouts.ping = interval.into();
         self
     }
 
-    /// How long a client may take to show that it is there, by a pong or anything else, after it was sent a ping; 20 s when not
-    /// set. Then it is cut off. Above zero.
+    /// How long a client may take to show that it is there, by a pong or anything else, after it was sent a ping; 20 s
+    /// when not set. Then it is cut off. Above zero.
     pub fn pong_timeout(mut self, limit: Duration) -> Self {
         self.timeouts.pong = limit;
         self
     }
 
-    /// How long a socket may be open without a message in either direction before it is closed with 1001; as long as it likes
-    /// when not set, or with `None`. Above zero.
+    /// How long a socket may be open without a message in either direction before it is closed with 1001; as long as it
+    /// likes when not set, or with `None`. Above zero.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.idle = limit.into();
         self

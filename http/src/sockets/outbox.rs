@@ -1,10 +1,11 @@
 //! What is on its way to one peer.
 //!
-//! *Finding nothing* and *asking to be told* are one step under the lock, and so is *bringing something* and *looking whether
-//! somebody is to be told*; so nothing is left lying. Telling itself happens outside: the methods hand the waker of whoever
-//! serves the connection out, once for each time that it found nothing.
+//! *Finding nothing* and *asking to be told* are one step under the lock, and so is *bringing something* and *looking
+//! whether somebody is to be told*; so nothing is left lying. Telling itself happens outside: the methods hand the
+//! waker of whoever serves the connection out, once for each time that it found nothing.
 //!
-//! Who closes is told of in any case, and so is who cuts the peer off: the connection may be waiting for its peer to take more.
+//! Who closes is told of in any case, and so is who cuts the peer off: the connection may be waiting for its peer to
+//! take more.
 //!
 //! An outbox knows no connection and no frame: `F` is what is sent, `C` what it ends with, `W` what wakes its reader.
 
@@ -156,8 +157,8 @@ impl<F, C, W: Clone> Outbox<F, C, W> {
         }
     }
 
-    /// The reader looks whether there is something to take, or it was nudged. If not, whoever brings something next is given
-    /// the waker, to wake it once.
+    /// The reader looks whether there is something to take, or it was nudged. If not, whoever brings something next is
+    /// given the waker, to wake it once.
     pub(crate) fn look(&self) -> bool {
         let mut state = lock(&self.state);
         let is_something = std::mem::take(&mut state.is_nudged)

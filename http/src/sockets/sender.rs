@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// Sends to one client, from any thread; clones send to the same one.
 ///
-/// It holds nothing of the connection: the socket ends whether senders are left or not, and sending fails from then on. What
-/// is sent waits in a queue until whoever serves the connection takes it: see [`QueuePolicy`](super::QueuePolicy).
+/// It holds nothing of the connection: the socket ends whether senders are left or not, and sending fails from then on.
+/// What is sent waits in a queue until whoever serves the connection takes it: see [`QueuePolicy`](super::QueuePolicy).
 #[derive(Clone)]
 pub struct WebSocketSender {
     pub(super) link: Arc<SocketLink>,
@@ -21,8 +21,8 @@ impl WebSocketSender {
         Self { link }
     }
 
-    /// Sends `message`: text from a `&str` or `String`, bytes from a slice or `Vec<u8>`. `Ok` says that it was queued, not that the
-    /// client has it.
+    /// Sends `message`: text from a `&str` or `String`, bytes from a slice or `Vec<u8>`. `Ok` says that it was queued,
+    /// not that the client has it.
     ///
     /// When as many wait as may, the [policy](super::QueuePolicy) of the options decides; only with
     /// [`Block`](super::QueuePolicy::Block) this waits.
@@ -41,9 +41,9 @@ impl WebSocketSender {
         self.link.try_send(message.into())
     }
 
-    /// Closes the socket behind what waits to be sent, with this code and a reason of up to 123 bytes. What the client still
-    /// sends is not handed out any more. Does nothing once the socket is closed. A code that must not stand in a close frame is
-    /// left out of it.
+    /// Closes the socket behind what waits to be sent, with this code and a reason of up to 123 bytes. What the client
+    /// still sends is not handed out any more. Does nothing once the socket is closed. A code that must not stand in a
+    /// close frame is left out of it.
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<String>) {
         self.link.close(CloseFrame::new(code, reason), false);
     }

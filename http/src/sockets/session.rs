@@ -1,11 +1,12 @@
 //! The conversation on one socket: what comes is told, what is to be sent is encoded, and it comes to an end.
 //!
-//! The idea: whoever serves the connection brings bytes and takes them away, and asks [`SocketSession::next`] what is to be
-//! done between two of these. The user's code is called by [`SocketSession::run`] alone, when whoever serves says so.
+//! The idea: whoever serves the connection brings bytes and takes them away, and asks [`SocketSession::next`] what is
+//! to be done between two of these. The user's code is called by [`SocketSession::run`] alone, when whoever serves says
+//! so.
 //!
-//! The rules: a message is told before the next one is looked for. What the user's code has sent is in the output before
-//! that, too, so a client that does not take it is not read from. Once the end is settled nothing is sent but what is in
-//! the output.
+//! The rules: a message is told before the next one is looked for. What the user's code has sent is in the output
+//! before that, too, so a client that does not take it is not read from. Once the end is settled nothing is sent but
+//! what is in the output.
 //!
 //! Source: RFC 6455 sections 5.5 and 7.
 
@@ -60,7 +61,8 @@ pub(crate) enum SocketStep {
     Read,
     /// Send the output, then wait until there is something else to do.
     Wait,
-    /// It is over. `is_cut`: at once, whatever is in the output; `is_mid`: the peer may be sending what nobody will read.
+    /// It is over. `is_cut`: at once, whatever is in the output; `is_mid`: the peer may be sending what nobody will
+    /// read.
     Over { is_cut: bool, is_mid: bool },
 }
 
@@ -394,7 +396,8 @@ impl SocketSession {
         self.cut_off();
     }
 
-    /// Asked before the connection is parked, when everything that has come was read. True: something is to be done first.
+    /// Asked before the connection is parked, when everything that has come was read. True: something is to be done
+    /// first.
     pub(crate) fn is_due(&mut self, output: &mut Output, now: u64) -> bool {
         self.count();
         self.decoder.release();
@@ -419,7 +422,8 @@ impl SocketSession {
         true
     }
 
-    /// When the connection, which is about to be parked, is to be looked at. `writes`: it waits for its peer to take more.
+    /// When the connection, which is about to be parked, is to be looked at. `writes`: it waits for its peer to take
+    /// more.
     pub(crate) fn deadline(&self, writes: bool) -> Option<u64> {
         let limits = &self.link().settings.timeouts;
         if writes { self.times.close_deadline(limits) } else { self.times.deadline(limits, self.reads) }

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 /// A WebSocket in the hands of a loop, by [`upgrade_websocket`](crate::RequestCtx::upgrade_websocket).
 ///
-/// Reading and sending block. Pings are answered, the client is asked whether it is there, and a close frame is answered, whatever
-/// the loop does meanwhile. Messages that it has not read wait, some 32 or 256 KiB of them; then the client is not read
-/// from.
+/// Reading and sending block. Pings are answered, the client is asked whether it is there, and a close frame is
+/// answered, whatever the loop does meanwhile. Messages that it has not read wait, some 32 or 256 KiB of them; then the
+/// client is not read from.
 ///
-/// When the function that was given it returns, the socket is closed with 1000 if nobody has closed it, or with 1011 after an
-/// error or a panic. If it was moved elsewhere by then, it is closed with 1000 when it is dropped there.
+/// When the function that was given it returns, the socket is closed with 1000 if nobody has closed it, or with 1011
+/// after an error or a panic. If it was moved elsewhere by then, it is closed with 1000 when it is dropped there.
 ///
 /// ```
 /// use anthill_http::RequestCtx;
@@ -40,8 +40,8 @@ pub struct WebSocket {
     ownership: Arc<Ownership>,
 }
 
-/// Whether a socket is closed when it is dropped, or when the function returns that was given it: whichever comes last. The
-/// function says how it ended, and drops the socket before that.
+/// Whether a socket is closed when it is dropped, or when the function returns that was given it: whichever comes last.
+/// The function says how it ended, and drops the socket before that.
 #[derive(Debug, Default)]
 pub(super) struct Ownership(Mutex<OwnerStage>);
 
@@ -114,7 +114,8 @@ impl WebSocket {
         self.sender.link.send(message.into(), true)
     }
 
-    /// Closes the socket behind what waits to be sent; [`read`](Self::read) gives what has come before, and then nothing more.
+    /// Closes the socket behind what waits to be sent; [`read`](Self::read) gives what has come before, and then
+    /// nothing more.
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: impl Into<String>) {
         self.sender.close(code, reason);
     }

@@ -1,8 +1,8 @@
 //! When a WebSocket is looked at although nothing happens on it, in milliseconds of whoever serves it.
 //!
-//! The idea: whatever came from the peer says that it is there; when nothing came for the interval it is asked by a ping, and
-//! given up if nothing comes for the timeout behind that. What is awaited is judged when everything that has come was
-//! read, so nobody is given up for the time that the user's code took.
+//! The idea: whatever came from the peer says that it is there; when nothing came for the interval it is asked by a
+//! ping, and given up if nothing comes for the timeout behind that. What is awaited is judged when everything that has
+//! come was read, so nobody is given up for the time that the user's code took.
 
 use std::time::Duration;
 
@@ -69,8 +69,8 @@ impl SocketTimes {
         self.closing.get_or_insert(now);
     }
 
-    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer cannot show that it is
-    /// there.
+    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer cannot show
+    /// that it is there.
     fn next(&self, limits: &SocketTimeouts, reads: bool) -> Option<(u64, Due)> {
         if let Some(since) = self.closing {
             return Some((after(since, limits.close), Due::Close));

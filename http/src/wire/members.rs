@@ -1,7 +1,7 @@
 //! Who is told what is sent to many.
 //!
-//! The rule: whoever sends to all of them holds the lock for a few at a time, so that others come and go meanwhile. Places
-//! do not move: whoever was there before and stays is met exactly once.
+//! The rule: whoever sends to all of them holds the lock for a few at a time, so that others come and go meanwhile.
+//! Places do not move: whoever was there before and stays is met exactly once.
 
 use crate::wire::sync::{Mutex, lock};
 use crate::wire::wake::Waker;
@@ -72,7 +72,8 @@ impl<M> MemberList<M> {
         lock(&self.state).is_closed = true;
     }
 
-    /// Visits everyone who is there, and wakes those whose wakers are the answers. `wakers` is memory that is used again.
+    /// Visits everyone who is there, and wakes those whose wakers are the answers. `wakers` is memory that is used
+    /// again.
     pub(crate) fn each(&self, wakers: &mut Vec<Waker>, mut visit: impl FnMut(&M) -> Option<Waker>) {
         let mut next = 0;
         loop {

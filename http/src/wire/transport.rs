@@ -75,8 +75,8 @@ pub(crate) trait Transport: Send + Sync {
         Ok(())
     }
 
-    /// Sends some of what a layer between us and the socket has taken and not sent yet: so many bytes of it. 0: there is
-    /// nothing of the kind. What [`write`](Transport::write) has taken may be there until this has said so.
+    /// Sends some of what a layer between us and the socket has taken and not sent yet: so many bytes of it. 0: there
+    /// is nothing of the kind. What [`write`](Transport::write) has taken may be there until this has said so.
     fn push(&self) -> io::Result<usize> {
         Ok(0)
     }
@@ -133,8 +133,8 @@ pub(crate) trait Transport: Send + Sync {
         false
     }
 
-    /// Has `waker` called whenever something has changed, and once now; `None`: nobody any more. False: this transport cannot.
-    /// For one that has no [`source`](Self::source).
+    /// Has `waker` called whenever something has changed, and once now; `None`: nobody any more. False: this transport
+    /// cannot. For one that has no [`source`](Self::source).
     fn set_waker(&self, _waker: Option<Waker>) -> bool {
         false
     }
@@ -149,8 +149,8 @@ pub(crate) trait Transport: Send + Sync {
         false
     }
 
-    /// Has the peer given up, and that reported, when it has not acknowledged for so long what was sent to it; `None`: as
-    /// long as the system likes. Does nothing where that cannot be had.
+    /// Has the peer given up, and that reported, when it has not acknowledged for so long what was sent to it; `None`:
+    /// as long as the system likes. Does nothing where that cannot be had.
     fn give_up_after(&self, _limit: Option<Duration>) {}
 
     /// Sends up to `count` bytes of `file` from `offset` without copying them through this process. `None`: this

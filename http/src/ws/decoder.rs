@@ -1,8 +1,9 @@
 //! From bytes to messages.
 //!
-//! The idea: a loop over *header* and *payload*. A header is read in place when all of it is there; otherwise its bytes are
-//! kept, 14 at most. A payload is unmasked where it lies and then goes to where it belongs, piece by piece as it comes: a
-//! control frame's to its 125 bytes, a message's to the message, through the decoder of compressed data if it is packed.
+//! The idea: a loop over *header* and *payload*. A header is read in place when all of it is there; otherwise its bytes
+//! are kept, 14 at most. A payload is unmasked where it lies and then goes to where it belongs, piece by piece as it
+//! comes: a control frame's to its 125 bytes, a message's to the message, through the decoder of compressed data if it
+//! is packed.
 //!
 //! The rule: when a call returns, everything it says it has used is of no use to anybody any more.
 
@@ -142,8 +143,8 @@ impl MessageDecoder {
         is_between_frames && self.message.is_none()
     }
 
-    /// Bytes on the heap that belong to this decoder: those of the message under way, and spare ones. A coder of compressed
-    /// data is not among them.
+    /// Bytes on the heap that belong to this decoder: those of the message under way, and spare ones. A coder of
+    /// compressed data is not among them.
     pub fn held_bytes(&self) -> usize {
         let message = self.message.as_ref().map_or(0, |message| message.content.capacity());
         message + self.spare.capacity() + self.unpacker.as_ref().map_or(0, Unpacker::gathered_bytes)
@@ -309,8 +310,8 @@ fn read_header(
 }
 
 impl PartialMessage {
-    /// Bytes that its frames may announce. Flushes make packed data longer than what they become, and data that are so much
-    /// longer are no data.
+    /// Bytes that its frames may announce. Flushes make packed data longer than what they become, and data that are so
+    /// much longer are no data.
     fn announced_most(&self, limits: &MessageLimits) -> u64 {
         let most = limits.message as u64;
         if self.is_packed { most.saturating_mul(2).saturating_add(1024) } else { most }

@@ -86,8 +86,8 @@ impl MessageEncoder {
         Ok(())
     }
 
-    /// Appends a close frame, behind which nothing may follow. One without a code if there is none, or one that must not
-    /// be sent ([`CloseCode::may_be_sent`](super::CloseCode::may_be_sent)).
+    /// Appends a close frame, behind which nothing may follow. One without a code if there is none, or one that must
+    /// not be sent ([`CloseCode::may_be_sent`](super::CloseCode::may_be_sent)).
     pub fn close(&mut self, frame: Option<&CloseFrame>, out: &mut Vec<u8>) {
         self.control(Opcode::Close, &frame.map(CloseFrame::payload).unwrap_or_default(), out);
     }

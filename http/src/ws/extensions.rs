@@ -2,8 +2,8 @@
 //!
 //! `permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate`
 //!
-//! The rule: a list that breaks the grammar breaks the handshake as a whole; what an extension's parameters mean is its own
-//! affair.
+//! The rule: a list that breaks the grammar breaks the handshake as a whole; what an extension's parameters mean is its
+//! own affair.
 //!
 //! Source: RFC 6455 section 9.1, whose lists are those of RFC 9110 section 5.6.1. White space may stand around `;`, `=`
 //! and `,`.

@@ -1,7 +1,7 @@
 //! Masking: each byte of a client's payload is combined with one of four of a key, in turn.
 //!
-//! The idea: eight bytes are one word, which compilers make wider still. The key is turned as far as the payload has got,
-//! so the next piece begins with its first byte.
+//! The idea: eight bytes are one word, which compilers make wider still. The key is turned as far as the payload has
+//! got, so the next piece begins with its first byte.
 //!
 //! Source: RFC 6455 section 5.3.
 

@@ -1,8 +1,8 @@
 //! WebSocket as bytes in and bytes out, for both roles: the opening handshake, frames, messages, compression.
 //!
-//! The idea: a [`MessageDecoder`] is given what has arrived, in whatever cuts, and answers with whole messages and control
-//! frames; a [`MessageEncoder`] appends frames to a buffer. Neither knows a socket, a clock or a thread, so the same code
-//! serves an event loop, a blocking loop and a client.
+//! The idea: a [`MessageDecoder`] is given what has arrived, in whatever cuts, and answers with whole messages and
+//! control frames; a [`MessageEncoder`] appends frames to a buffer. Neither knows a socket, a clock or a thread, so the
+//! same code serves an event loop, a blocking loop and a client.
 //!
 //! ```text
 //! bytes ──▶ header (frame) ──▶ unmask (mask) ──▶ unpack (deflate) ──▶ UTF-8 (text) ──▶ Incoming
@@ -16,8 +16,9 @@
 //! * *Packed* is a payload as it was compressed, *unpacked* what it becomes.
 //!
 //! The rules:
-//! * What a peer costs in memory is bounded by what it has sent: nothing is reserved for an announced length, fragments have
-//!   no overhead, and a coder is taken only for as much packed data as it is large itself, or for a message that is complete.
+//! * What a peer costs in memory is bounded by what it has sent: nothing is reserved for an announced length, fragments
+//!   have no overhead, and a coder is taken only for as much packed data as it is large itself, or for a message that
+//!   is complete.
 //! * Between two messages a decoder holds nothing on the heap.
 //! * A fault of the peer is found at the first byte that shows it, and is final.
 //! * The outcome does not depend on how the bytes were cut.

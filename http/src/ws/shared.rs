@@ -1,8 +1,8 @@
 //! A message for many.
 //!
-//! The idea: what a server sends is not masked and, unless messages refer to earlier ones, depends on nothing but the message
-//! and on whether it is compressed. So there are two encodings at most, and the second one is made when the first receiver
-//! takes it.
+//! The idea: what a server sends is not masked and, unless messages refer to earlier ones, depends on nothing but the
+//! message and on whether it is compressed. So there are two encodings at most, and the second one is made when the
+//! first receiver takes it.
 
 use super::deflate::pack_shared;
 use super::frame::{FrameHeader, HEADER_BYTES_MAX};

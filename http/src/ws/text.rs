@@ -1,8 +1,8 @@
 //! Text that arrives in pieces, which may end within a character.
 //!
-//! The idea: what is whole is checked and kept as text at once, so nothing is checked twice; the start of a character waits,
-//! three bytes at most. A start that no character has is a fault at once (*fails fast*): whoever sends it need not be read
-//! to the end of its message.
+//! The idea: what is whole is checked and kept as text at once, so nothing is checked twice; the start of a character
+//! waits, three bytes at most. A start that no character has is a fault at once (*fails fast*): whoever sends it need
+//! not be read to the end of its message.
 
 use super::room::growth;
 use std::str;
@@ -123,7 +123,10 @@ mod tests {
             bytes in prop_oneof![
                 "\\PC{0,12}".prop_map(String::into_bytes),
                 proptest::collection::vec(any::<u8>(), 0..8),
-                proptest::collection::vec(prop_oneof![Just(0xe1_u8), Just(0xbd), Just(0xf4), Just(0x8f), Just(b'a')], 0..9),
+                proptest::collection::vec(
+                    prop_oneof![Just(0xe1_u8), Just(0xbd), Just(0xf4), Just(0x8f), Just(b'a')],
+                    0..9,
+                ),
             ],
             cuts in proptest::collection::vec(0..20_usize, 0..5),
         ) {

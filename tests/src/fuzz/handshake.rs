@@ -1,7 +1,7 @@
 //! Opening handshakes of WebSockets: any values of the fields that matter.
 //!
-//! The idea: the values are the input, one behind the other. What is accepted must be what the RFC asks for, judged here field
-//! by field, and what is answered must be one line each and come from what was offered.
+//! The idea: the values are the input, one behind the other. What is accepted must be what the RFC asks for, judged
+//! here field by field, and what is answered must be one line each and come from what was offered.
 
 use anthill_http::websocket::{DeflateOptions, Handshake, HandshakeRequest, OriginPolicy};
 use anthill_http::{Headers, Version};

@@ -1,10 +1,10 @@
 //! What must hold for any bytes whatever, as functions that a fuzzer can call.
 //!
 //! The idea: an entry takes bytes, lets the library make of them what it will through its public interface, and panics
-//! when a promise is broken: a panic of the library, two readings of the same bytes, something printed that does not read
-//! back, a response that a handler's bytes have broken. A promise is judged by code that is written here as plainly as
-//! possible and shares nothing with the library. The same functions are run by the fuzzer in `tests/fuzz` and, over its
-//! corpus and mutations of that, by `cargo test`.
+//! when a promise is broken: a panic of the library, two readings of the same bytes, something printed that does not
+//! read back, a response that a handler's bytes have broken. A promise is judged by code that is written here as
+//! plainly as possible and shares nothing with the library. The same functions are run by the fuzzer in `tests/fuzz`
+//! and, over its corpus and mutations of that, by `cargo test`.
 //!
 //! The rule: an entry is a function of its bytes. It knows no clock, no chance and no state of an earlier run, so what
 //! fails once fails always. Where an entry has choices to make besides, they come from a [`Plan`](plan::Plan) at the

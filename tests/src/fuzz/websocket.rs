@@ -1,8 +1,8 @@
 //! Frames of WebSockets, against a reader that is as plain as can be.
 //!
-//! The idea: what a peer sends is the input; who it is, what was agreed on, the limits and the cuts are choices. Whole, byte
-//! by byte and in the chosen cuts the library must find the same, and what the plain reader finds; and hold no more memory
-//! than has come.
+//! The idea: what a peer sends is the input; who it is, what was agreed on, the limits and the cuts are choices. Whole,
+//! byte by byte and in the chosen cuts the library must find the same, and what the plain reader finds; and hold no
+//! more memory than has come.
 
 use anthill_http::websocket::{DeflateOptions, DeflateParams, MessageDecoder, MessageLimits, Role};
 use std::sync::LazyLock;

@@ -1,7 +1,8 @@
 //! What a peer has sent, read frame by frame from the whole of it.
 //!
-//! The idea: this is who the library's decoder is compared with. It knows the whole input and is in no hurry. The rule: where
-//! two things are wrong with one message, either code will do, because the RFC does not say which is looked for first.
+//! The idea: this is who the library's decoder is compared with. It knows the whole input and is in no hurry. The rule:
+//! where two things are wrong with one message, either code will do, because the RFC does not say which is looked for
+//! first.
 
 use super::inflate::inflate;
 use anthill_http::websocket::{CloseFrame, Incoming, Message};
@@ -28,8 +29,8 @@ pub struct Reading {
     pub codes: Vec<u16>,
 }
 
-/// Reads all of `input`. Packed messages are judged when they are complete, so the input must be smaller than what a decoder
-/// gathers (32 KiB).
+/// Reads all of `input`. Packed messages are judged when they are complete, so the input must be smaller than what a
+/// decoder gathers (32 KiB).
 pub fn read(rules: Rules, input: &[u8]) -> Reading {
     let mut reader = Reader { rules, found: Reading::default(), message: None };
     let mut rest = input;

@@ -46,8 +46,8 @@ impl Admission {
         Ok(())
     }
 
-    /// Counts for `address` a connection that was let in without one, and of which it is known only now; to be given back
-    /// by [`Admission::leave`] together.
+    /// Counts for `address` a connection that was let in without one, and of which it is known only now; to be given
+    /// back by [`Admission::leave`] together.
     ///
     /// # Errors
     /// The limit that it meets; then nothing was counted for the address.

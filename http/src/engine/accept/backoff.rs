@@ -8,8 +8,8 @@ use crate::engine::accept::failure::AcceptFailure;
 const FIRST: Duration = Duration::from_millis(5);
 /// The longest rest.
 const LONGEST: Duration = Duration::from_secs(1);
-/// So many connections in a row may fail by themselves without a rest: each takes itself out of the system's queue, so it
-/// needs none, unless it is always the same one.
+/// So many connections in a row may fail by themselves without a rest: each takes itself out of the system's queue, so
+/// it needs none, unless it is always the same one.
 const FREE_FAILURES: u32 = 64;
 /// So often in a row a socket has to say that it does not listen before it is believed: some systems say so of a
 /// connection that is gone.

@@ -1,6 +1,8 @@
-//! Connections in memory: who dials waits until somebody has accepted, a server or whoever calls [`InMemoryListener::accept`].
+//! Connections in memory: who dials waits until somebody has accepted, a server or whoever calls
+//! [`InMemoryListener::accept`].
 //!
-//! The rule: a connection that was not accepted when the listener is closed is closed with it, and who has dialled it is told.
+//! The rule: a connection that was not accepted when the listener is closed is closed with it, and who has dialled it
+//! is told.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,10 +19,11 @@ use crate::ctx::ConnInfo;
 use crate::engine::accept::incoming::{Incoming, unless_interrupted};
 use crate::wire::in_memory::{InMemoryStream, InMemoryTransport};
 
-/// A listener without a socket (fasthttp's `InmemoryListener`): whoever [`dial`](Self::dial)s gets a connection in memory,
-/// to be served by [`Server::serve`](crate::Server::serve) and its like, with all limits and timeouts; a connection
-/// takes no port, file or descriptor. For tests, and for what runs in one process. Clones are the same listener.
-/// Unlike on a socket, a client that leaves while its request waits for a thread is not given up before its turn.
+/// A listener without a socket (fasthttp's `InmemoryListener`): whoever [`dial`](Self::dial)s gets a connection in
+/// memory, to be served by [`Server::serve`](crate::Server::serve) and its like, with all limits and timeouts; a
+/// connection takes no port, file or descriptor. For tests, and for what runs in one process. Clones are the same
+/// listener. Unlike on a socket, a client that leaves while its request waits for a thread is not given up before its
+/// turn.
 ///
 /// ```
 /// use anthill_http::{InMemoryListener, Server};
@@ -172,8 +175,8 @@ impl InMemoryListener {
         self.shared.state.lock().address = address;
     }
 
-    /// Lets nobody dial any more, and tells those who wait. Connections that were accepted go on. A server does so when it
-    /// is shut down, and when it was given the listener and cannot serve it.
+    /// Lets nobody dial any more, and tells those who wait. Connections that were accepted go on. A server does so when
+    /// it is shut down, and when it was given the listener and cannot serve it.
     pub fn close(&self) {
         let mut state = self.shared.state.lock();
         state.is_closed = true;
@@ -206,8 +209,8 @@ impl fmt::Debug for InMemoryListener {
     }
 }
 
-/// A listener in memory that a server is to serve. It is closed with this, whether the server has come to that or not: nobody
-/// else may ever accept.
+/// A listener in memory that a server is to serve. It is closed with this, whether the server has come to that or not:
+/// nobody else may ever accept.
 pub(crate) struct ClosedWithServer(InMemoryListener);
 
 impl From<InMemoryListener> for ClosedWithServer {

@@ -80,8 +80,8 @@ fn accept_from(
 }
 
 /// Accepts from several listeners, each on a thread of its own but for the first; until the server stops, or until none
-/// of them is a listener any more. `has_begun` is called when all have their threads. What comes of that is the error of the
-/// first that broke.
+/// of them is a listener any more. `has_begun` is called when all have their threads. What comes of that is the error
+/// of the first that broke.
 ///
 /// # Errors
 /// When there are not threads for all, and so nothing was accepted.
@@ -267,8 +267,8 @@ mod tests {
             let (result, accepted, rests) = outcome(script, Vec::new());
             result.unwrap_or_else(|error| panic!("{errno:?} ended accepting: {error}"));
             assert_eq!(accepted, 2, "{errno:?}");
-            // When something has run out, what is idle is closed first, and then there is another try; unless the driver
-            // has just got to know of it.
+            // When something has run out, what is idle is closed first, and then there is another try; unless the
+            // driver has just got to know of it.
             let is_exhaustion = matches!(errno, Errno::MFILE | Errno::NOMEM);
             let least = if is_exhaustion { 1 } else { 2 };
             assert!((least..=2).contains(&rests.len()), "{errno:?}");

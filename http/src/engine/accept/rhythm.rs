@@ -1,7 +1,7 @@
 //! Whether to look for another connection at once, or to wait for it.
 //!
-//! The idea: when connections come one by one, looking for another finds none, and costs a call; when they come thick, it
-//! is the wait that costs a call. What the last look after a wait has brought tells which it is.
+//! The idea: when connections come one by one, looking for another finds none, and costs a call; when they come thick,
+//! it is the wait that costs a call. What the last look after a wait has brought tells which it is.
 
 /// So many waits bring one connection each before there is a look for more.
 const SINGLES: u32 = 8;

@@ -31,8 +31,8 @@ impl IdleCores {
         Some(Self { counters, cores: cores as f64, last })
     }
 
-    /// The part of this process's cores that was idle since the last look, of 0 to 1; which cannot be told apart when less
-    /// than some 50 ms have passed. `None`: the system does not tell any more.
+    /// The part of this process's cores that was idle since the last look, of 0 to 1; which cannot be told apart when
+    /// less than some 50 ms have passed. `None`: the system does not tell any more.
     pub(crate) fn look(&mut self, now: Instant) -> Option<f64> {
         let counted = self.counters.read(now)?;
         let share = idle_share(self.last, counted, self.cores);
@@ -41,8 +41,8 @@ impl IdleCores {
     }
 }
 
-/// Where the process may use some of the machine's cores only, others may be idle that are of no use to it: then what it has
-/// not used itself is the bound.
+/// Where the process may use some of the machine's cores only, others may be idle that are of no use to it: then what
+/// it has not used itself is the bound.
 fn idle_share(from: Counted, to: Counted, cores: f64) -> f64 {
     let elapsed = to.at.saturating_duration_since(from.at).as_secs_f64();
     if elapsed <= 0.0 {

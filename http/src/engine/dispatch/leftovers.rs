@@ -1,7 +1,8 @@
 //! What users gave us, and what no driver may drop for now: dropping is the user's code, too, and may block. So is what
 //! observers are told of connections that have ended.
 //!
-//! The rule: whoever may block drops it before it takes anything else up, and a driver does when it may run such code again.
+//! The rule: whoever may block drops it before it takes anything else up, and a driver does when it may run such code
+//! again.
 
 use std::collections::VecDeque;
 use std::fmt;

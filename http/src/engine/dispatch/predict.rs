@@ -1,18 +1,19 @@
 //! Which routes block: learned, so that their requests are handed to a worker before they can stall a shard.
 //!
 //! A route is the method and the first two segments of the path; what a hook does with its requests is a route of its
-//! own. What is known of it is that it is fast, or how many fast runs are missing until it counts as fast. A handler that
-//! blocked on a driver makes that the full number; while there are any the route is dispatched. Dispatched runs time
-//! themselves: a slow one makes it the full number again, a fast one takes one off. So a route counts as blocking while
-//! more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us each) costs less
-//! than being surprised by one. A route that is slow once, the first time perhaps, is looked at for a few runs first.
+//! own. What is known of it is that it is fast, or how many fast runs are missing until it counts as fast. A handler
+//! that blocked on a driver makes that the full number; while there are any the route is dispatched. Dispatched runs
+//! time themselves: a slow one makes it the full number again, a fast one takes one off. So a route counts as blocking
+//! while more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us each) costs
+//! less than being surprised by one. A route that is slow once, the first time perhaps, is looked at for a few runs
+//! first.
 //!
-//! The same is kept for the method and the first segment alone, which stands in for routes of which nothing is known: where
-//! the second segment is a parameter, each of its values is a route that has never run.
+//! The same is kept for the method and the first segment alone, which stands in for routes of which nothing is known:
+//! where the second segment is a parameter, each of its values is a route that has never run.
 //!
-//! The table has a fixed size. An entry says whose it is, so routes do not share their fate, and one that is fast is not
-//! given up for another. Which routes meet in an entry nobody can compute from outside, because the hash has a seed of this
-//! process.
+//! The table has a fixed size. An entry says whose it is, so routes do not share their fate, and one that is fast is
+//! not given up for another. Which routes meet in an entry nobody can compute from outside, because the hash has a seed
+//! of this process.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};

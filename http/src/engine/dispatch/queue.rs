@@ -1,5 +1,5 @@
-//! The queue of connections that were handed over to workers: who may take them, when to wake a worker for one, and when
-//! one has waited for too long.
+//! The queue of connections that were handed over to workers: who may take them, when to wake a worker for one, and
+//! when one has waited for too long.
 //!
 //! Waking a parked thread costs more than many a handler: some 7 us for the waker, and 20 us until the thread runs. So
 //! a worker that finishes a connection takes the next one from here before it parks, and the driver that hands a
@@ -7,13 +7,13 @@
 //! mean time of service, over the number of workers at it. A guess can be wrong; the monitor calls workers for whatever
 //! has waited longer than tolerated all the same ([`HandOverQueue::call_for_overdue`]).
 //!
-//! What is too long depends on whether cores are idle (`tolerance.rs`). Measured with a handler that sleeps 1 ms and 256
-//! connections, for which two cores do not suffice: tolerating 2 ms of wait gives a third more requests at a third less CPU
-//! than a wake-up for each, with a better median latency; 4 ms is too much.
+//! What is too long depends on whether cores are idle (`tolerance.rs`). Measured with a handler that sleeps 1 ms and
+//! 256 connections, for which two cores do not suffice: tolerating 2 ms of wait gives a third more requests at a third
+//! less CPU than a wake-up for each, with a better median latency; 4 ms is too much.
 //!
 //! There are two *lanes*: handlers, and whatever goes on at the pace of a client, which has a budget of its own within
-//! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds who
-//! is called, not who is here: a driver that was overtaken is a helper, too, and was not asked.
+//! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds
+//! who is called, not who is here: a driver that was overtaken is a helper, too, and was not asked.
 //!
 //! A worker is *active* when it will look here before it parks; one that was *called* and has not arrived is active
 //! already. The invariant: what waits here has an active worker that may take it, or the budget is used up, or the
@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use crate::engine::sync::{AtomicUsize, Mutex, Ordering, lock};
 
-/// How long a connection that was handed over may be expected to wait before a worker is woken for it, at most: while all
-/// cores are busy.
+/// How long a connection that was handed over may be expected to wait before a worker is woken for it, at most: while
+/// all cores are busy.
 pub(crate) const TOLERATED_WAIT: Duration = Duration::from_millis(2);
 /// Weight of the newest service time in the mean: 1/8.
 const MEAN_SHIFT: u32 = 3;
@@ -50,8 +50,8 @@ pub(crate) struct Budget {
     pub(crate) handlers: usize,
     /// Those of them that may wait for clients.
     pub(crate) clients: usize,
-    /// Helpers beyond these, which drivers become that are overtaken while there are `helpers` already. Each driver that
-    /// is in the user's code may become one more.
+    /// Helpers beyond these, which drivers become that are overtaken while there are `helpers` already. Each driver
+    /// that is in the user's code may become one more.
     pub(crate) spares: usize,
     /// Pieces that wait.
     pub(crate) waiting: usize,
@@ -62,8 +62,8 @@ pub(crate) struct Budget {
 pub(crate) struct HandOverQueue<W> {
     budget: Budget,
     queue: Mutex<Queue<W>>,
-    /// Places left for drivers that are overtaken, and one more; for a look without the lock. It is written only while the
-    /// budget of helpers is exceeded.
+    /// Places left for drivers that are overtaken, and one more; for a look without the lock. It is written only while
+    /// the budget of helpers is exceeded.
     spare: AtomicUsize,
 }
 
@@ -132,7 +132,8 @@ impl<W> HandOverQueue<W> {
     /// Leaves `work` here.
     ///
     /// # Errors
-    /// The work, when as many wait already as may, beside those that workers are coming for, and none can be called for this.
+    /// The work, when as many wait already as may, beside those that workers are coming for, and none can be called for
+    /// this.
     pub(crate) fn hand_over(&self, lane: Lane, work: W, now: Duration) -> Result<Waiting, W> {
         let Budget { helpers, handlers, waiting, .. } = self.budget;
         let mut queue = lock(&self.queue);
@@ -222,8 +223,8 @@ impl<W> HandOverQueue<W> {
         taken
     }
 
-    /// An active worker at a piece of the lane of handlers, or a driver, wants to go on at the pace of the client. False: that budget is
-    /// used up.
+    /// An active worker at a piece of the lane of handlers, or a driver, wants to go on at the pace of the client.
+    /// False: that budget is used up.
     pub(crate) fn change_to_clients(&self) -> bool {
         let mut queue = lock(&self.queue);
         let may_change = queue.with_clients < self.budget.clients;
@@ -294,8 +295,9 @@ impl<W> HandOverQueue<W> {
         self.tell_spare(&queue);
     }
 
-    /// How many drivers may still be overtaken beyond the budget of helpers before nothing of the user's runs on a driver
-    /// any more, and one more: zero means that nothing does. A driver that has seen it above zero can be overtaken.
+    /// How many drivers may still be overtaken beyond the budget of helpers before nothing of the user's runs on a
+    /// driver any more, and one more: zero means that nothing does. A driver that has seen it above zero can be
+    /// overtaken.
     #[inline]
     pub(crate) fn spare(&self) -> usize {
         self.spare.load(Ordering::Relaxed)

@@ -1,12 +1,12 @@
 //! Threads in reserve: each waits for nothing but a shard to take over.
 //!
-//! A system can refuse a thread at any moment. A shard whose driver has blocked by then could not be taken over by anybody,
-//! so threads for that are made when the engine starts, and stay. They are called when the pool has no worker to give;
-//! whoever comes free then joins the reserve, until it is complete again.
+//! A system can refuse a thread at any moment. A shard whose driver has blocked by then could not be taken over by
+//! anybody, so threads for that are made when the engine starts, and stay. They are called when the pool has no worker
+//! to give; whoever comes free then joins the reserve, until it is complete again.
 //!
 //! The rule for drivers, who look without the lock: with as many in reserve as there are drivers, each of them may run
-//! code that blocks. (From the moment when one fewer is left no driver begins any more, and each of those who have begun
-//! needs one: its shard's next driver has come out of this reserve, so it knows.)
+//! code that blocks. (From the moment when one fewer is left no driver begins any more, and each of those who have
+//! begun needs one: its shard's next driver has come out of this reserve, so it knows.)
 
 use std::collections::VecDeque;
 
@@ -94,8 +94,8 @@ impl<T> Reserve<T> {
         }
     }
 
-    /// Does what is ordered, as one that was counted in, until an order was of use, as `does` says. Whoever was called in
-    /// vain is in reserve again before anything else, unless all are there.
+    /// Does what is ordered, as one that was counted in, until an order was of use, as `does` says. Whoever was called
+    /// in vain is in reserve again before anything else, unless all are there.
     pub(crate) fn stand_by(&self, mut does: impl FnMut(T) -> bool) {
         while let Some(order) = self.stand() {
             if does(order) || !self.expect_one() {

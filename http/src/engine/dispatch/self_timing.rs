@@ -1,10 +1,10 @@
 //! How a driver finds out by itself that the user's code blocks.
 //!
 //! The idea: a driver reads the clock once for each question to the poller anyhow. When what it ran since then took too
-//! long on the average, or as a whole, it times the next runs one by one, for a while; so the calm path pays nothing, and
-//! what blocks is found within some milliseconds, however short each time is. What a run took counts as blocking when the
-//! thread was asleep for most of it: not when others had the CPU, as on a machine with more work than cores anything may
-//! take long. Computing is better left where it is, unless it keeps others from being served for long.
+//! long on the average, or as a whole, it times the next runs one by one, for a while; so the calm path pays nothing,
+//! and what blocks is found within some milliseconds, however short each time is. What a run took counts as blocking
+//! when the thread was asleep for most of it: not when others had the CPU, as on a machine with more work than cores
+//! anything may take long. Computing is better left where it is, unless it keeps others from being served for long.
 
 use std::time::{Duration, Instant};
 

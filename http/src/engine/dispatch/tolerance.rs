@@ -1,8 +1,8 @@
 //! For how long what was handed over may wait before another worker is woken: as the machine has cores to spare or not.
 //!
-//! Letting requests wait for a worker that finishes saves wake-ups, which is what a server is short of while all cores are
-//! busy, and wastes the time of whoever waits while one is idle. So wake-ups are bought with idle time: while there is
-//! some the tolerated wait is halved at each look, and doubled when there is none left.
+//! Letting requests wait for a worker that finishes saves wake-ups, which is what a server is short of while all cores
+//! are busy, and wastes the time of whoever waits while one is idle. So wake-ups are bought with idle time: while there
+//! is some the tolerated wait is halved at each look, and doubled when there is none left.
 
 use std::time::{Duration, Instant};
 

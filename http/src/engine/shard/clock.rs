@@ -171,14 +171,15 @@ impl ConnClock {
         self.deadline
     }
 
-    /// When a heartbeat is due on the connection, which is about to be parked at `now` and waits for what comes behind the
-    /// piece of this number.
+    /// When a heartbeat is due on the connection, which is about to be parked at `now` and waits for what comes behind
+    /// the piece of this number.
     pub(crate) fn next_heartbeat(&mut self, pieces: u32, heartbeat: Option<Duration>, now: Millis) -> Millis {
         self.deadline = after(self.since(WaitsFor::Source(pieces), now), heartbeat);
         self.deadline
     }
 
-    /// The connection, which is about to be parked at `now`, has times of its own, and is to be looked at when it is `due`.
+    /// The connection, which is about to be parked at `now`, has times of its own, and is to be looked at when it is
+    /// `due`.
     #[cfg(feature = "ws")]
     pub(crate) fn next_look(&mut self, due: Millis, now: Millis) -> Millis {
         self.wait_ended(now);

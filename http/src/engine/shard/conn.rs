@@ -39,8 +39,8 @@ pub(crate) struct Conn {
     pub(crate) holds_back: bool,
     /// Not all was sent that was begun, so its end is none that a peer is told of.
     pub(crate) is_cut: bool,
-    /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for a
-    /// while: closing at once would reset the connection, and with it the response that the peer has not read yet.
+    /// Bytes thrown away since everything was sent and our side was shut. What the peer still sends is thrown away for
+    /// a while: closing at once would reset the connection, and with it the response that the peer has not read yet.
     pub(crate) lingered: u32,
     /// The last period in which it had something to do, and was counted.
     pub(crate) busy_in: Period,

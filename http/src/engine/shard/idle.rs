@@ -51,8 +51,8 @@ impl Idlers {
         }
     }
 
-    /// Looks for the longest idle connection, at `entries` entries at most. `truth` says of a slot whether the connection
-    /// in it is idle.
+    /// Looks for the longest idle connection, at `entries` entries at most. `truth` says of a slot whether the
+    /// connection in it is idle.
     pub(crate) fn longest(&mut self, entries: usize, truth: impl Fn(usize) -> Option<Idle>) -> Longest {
         for _ in 0..entries {
             let resting = self.resting.first().map(|(index, since)| (index, Idle::Resting(since)));

@@ -1,9 +1,9 @@
 //! The lease of a shard: the right to drive it, held by exactly one thread.
 //!
-//! Whoever drives a shard holds a [`Term`]. Before a handler runs, the driver trades it for an [`InHandler`]; afterwards it
-//! gets the term back, unless the handler took so long that another worker has taken the lease over meanwhile. Taking
-//! over is done by the worker that then drives, never for it: as long as no worker is there to do so, the old driver
-//! keeps the lease. So there is always exactly one, whatever the pool's state.
+//! Whoever drives a shard holds a [`Term`]. Before a handler runs, the driver trades it for an [`InHandler`];
+//! afterwards it gets the term back, unless the handler took so long that another worker has taken the lease over
+//! meanwhile. Taking over is done by the worker that then drives, never for it: as long as no worker is there to do so,
+//! the old driver keeps the lease. So there is always exactly one, whatever the pool's state.
 //!
 //! All of it is one atomic word, and two transitions that can meet are compare-exchanges from the same value, of which
 //! only one can win:

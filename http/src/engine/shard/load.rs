@@ -1,7 +1,7 @@
 //! How much a shard has to do, and which has the least: the rule by which connections are placed.
 //!
-//! A connection is *busy* in a period in which it was taken in or served a turn, and in the next one; a period is about a
-//! second. A new connection goes to the shard with the fewest busy connections, and among those to the one with the
+//! A connection is *busy* in a period in which it was taken in or served a turn, and in the next one; a period is about
+//! a second. A new connection goes to the shard with the fewest busy connections, and among those to the one with the
 //! fewest connections. So connections that keep silent, however many, do not weigh against one that works, and two that
 //! work are not put together while a shard has none. A connection that works moves from one shard to another when there
 //! are at least two busy ones fewer there, and an eighth of them besides.
@@ -70,8 +70,8 @@ impl Busy {
         self.0.lock().turn_to(period).now += 1;
     }
 
-    /// A connection has come in. It counts for the last period too: else many that come in at the beginning of one would
-    /// not weigh until there are more of them than there were busy ones.
+    /// A connection has come in. It counts for the last period too: else many that come in at the beginning of one
+    /// would not weigh until there are more of them than there were busy ones.
     pub(crate) fn came(&self, period: Period) {
         let mut counts = self.0.lock();
         let counts = counts.turn_to(period);

@@ -107,7 +107,8 @@ impl Shard {
         ThreadNumber::from_number(self.driver.load(Ordering::Relaxed))?.is_asleep()
     }
 
-    /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what it counted.
+    /// Takes in a new connection, whose clock begins to run. On an error it is closed, and the caller gives back what
+    /// it counted.
     pub(crate) fn add(
         self: &Arc<Self>,
         mut transport: Arc<dyn Transport>,
@@ -194,8 +195,8 @@ impl Shard {
         self.table.longest_idle()
     }
 
-    /// Takes the longest idle connection out, for the caller to close it. `None`: nobody is idle, or a request of that one
-    /// has come meanwhile, which is to be served.
+    /// Takes the longest idle connection out, for the caller to close it. `None`: nobody is idle, or a request of that
+    /// one has come meanwhile, which is to be served.
     pub(crate) fn take_longest_idle(&self) -> Option<Box<Conn>> {
         let mut conn = self.table.take_longest_idle()?;
         let transport = &conn.sock.transport;
@@ -203,8 +204,8 @@ impl Shard {
         if !transport.wait(Direction::Read.into(), Some(Duration::ZERO)).unwrap_or(false) {
             return Some(conn);
         }
-        // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this report
-        // is ours.
+        // The poller may have said so before, or will say so, and whoever parks the connection looks at that; this
+        // report is ours.
         conn.sock.note(Readiness { readable: true, ..Readiness::default() });
         self.queue(conn);
         None
@@ -215,7 +216,8 @@ impl Shard {
         self.wake_if(self.table.queue(conn));
     }
 
-    /// Gives back a connection that is out, to be served behind the others: there may be many of its kind at one moment.
+    /// Gives back a connection that is out, to be served behind the others: there may be many of its kind at one
+    /// moment.
     pub(crate) fn give_back(&self, conn: Box<Conn>) {
         self.wake_if(self.table.give_back(conn));
     }
@@ -232,8 +234,8 @@ impl Shard {
         self.wake_if(self.table.end(&mut conn));
     }
 
-    /// Ends a connection that is out, and of which everything was sent, without closing it: its transport is reported of no
-    /// more and is given away, with the bytes that were received and not used.
+    /// Ends a connection that is out, and of which everything was sent, without closing it: its transport is reported
+    /// of no more and is given away, with the bytes that were received and not used.
     ///
     /// # Errors
     /// When the system does not let go of the socket, or there is none, or somebody else has it too; then the
@@ -254,8 +256,8 @@ impl Shard {
         self.table.find(now)
     }
 
-    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued. Adds
-    /// to `left` the tickets of those that wait for a worker, and whose peer will send nothing more.
+    /// The driver waits until the poller reports, somebody wakes it, or `timeout` has passed; what is ready is queued.
+    /// Adds to `left` the tickets of those that wait for a worker, and whose peer will send nothing more.
     pub(crate) fn wait(&self, timeout: Option<Duration>, left: &mut Vec<Ticket>) {
         let reports = self.poller.wait(timeout);
         self.table.report(reports.iter(), left);

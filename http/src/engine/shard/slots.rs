@@ -176,7 +176,8 @@ impl<C> Slots<C> {
         }
     }
 
-    /// A connection that is out waits for a worker, and this is its ticket. (If it does not any more, that does no harm.)
+    /// A connection that is out waits for a worker, and this is its ticket. (If it does not any more, that does no
+    /// harm.)
     pub(crate) fn note_ticket(&mut self, token: Token, ticket: Ticket) {
         if let Some(Slot { state: SlotState::Out(out), .. }) = self.slot(token) {
             out.ticket = ticket;
@@ -214,8 +215,8 @@ impl<C> Slots<C> {
     }
 
     /// Puts a connection back. When something was reported since it was taken, it comes straight back with the report
-    /// and stays out; so does an idle one, as if it were readable, once the table is stopping: whoever served it may not
-    /// have known yet.
+    /// and stays out; so does an idle one, as if it were readable, once the table is stopping: whoever served it may
+    /// not have known yet.
     pub(crate) fn park(&mut self, token: Token, connection: C, is_idle: bool) -> Result<(), (C, Readiness)> {
         let must_look_again = is_idle && self.stopping;
         let Some(slot) = self.slot(token) else {

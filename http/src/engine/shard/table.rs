@@ -18,8 +18,8 @@ use crate::engine::sync::{Mutex, lock};
 
 /// Turns before the poller is asked again.
 const TURNS_PER_PASS: usize = 64;
-/// So many of the connections that were woken, or given back, are served in one pass whatever else there is. However many
-/// were, others are heard in between.
+/// So many of the connections that were woken, or given back, are served in one pass whatever else there is. However
+/// many were, others are heard in between.
 const RESUMED_PER_PASS_MIN: usize = 8;
 /// So many of those whose time is up are taken at once, for the same reason.
 const OVERDUE_AT_ONCE: usize = 64;
@@ -57,8 +57,8 @@ pub(crate) struct Table<C> {
 struct TableState<C> {
     slots: Slots<C>,
     to_serve: VecDeque<ToServe<C>>,
-    /// Connections that are out, and of which many may come at one moment: they were woken, or given back by whoever was to
-    /// serve them. They get into the queue a few at a time.
+    /// Connections that are out, and of which many may come at one moment: they were woken, or given back by whoever
+    /// was to serve them. They get into the queue a few at a time.
     resumed: VecDeque<C>,
     /// Tickets of those that wait for a worker, and of whose peers no poller has told that they will send nothing more.
     left: Vec<Ticket>,
@@ -129,8 +129,8 @@ impl<C: Member> Table<C> {
         state.must_wake(wakes)
     }
 
-    /// Parks a connection after a turn. `Ok(true)`: wake the driver. `Err`: something was reported meanwhile, or the shard
-    /// is stopping and the connection idle; serve it again.
+    /// Parks a connection after a turn. `Ok(true)`: wake the driver. `Err`: something was reported meanwhile, or the
+    /// shard is stopping and the connection idle; serve it again.
     pub(crate) fn park(&self, connection: C, is_idle: bool) -> Result<bool, C> {
         let (token, deadline) = (connection.token(), connection.deadline());
         let mut state = lock(&self.state);
@@ -147,8 +147,8 @@ impl<C: Member> Table<C> {
         }
     }
 
-    /// How many of the connections rest between two requests, and how many have sent nothing yet. The lock is not kept for
-    /// longer than a look takes, so what comes and goes meanwhile may be missed.
+    /// How many of the connections rest between two requests, and how many have sent nothing yet. The lock is not kept
+    /// for longer than a look takes, so what comes and goes meanwhile may be missed.
     pub(crate) fn count_idle(&self) -> IdleCounts {
         let mut counts = IdleCounts::default();
         let mut begin = 0;
@@ -224,8 +224,8 @@ impl<C: Member> Table<C> {
         lock(&self.state).release(token)
     }
 
-    /// The next connection to serve: first those reported, then those overdue. With `Nothing` the driver counts as asleep
-    /// until it reports again.
+    /// The next connection to serve: first those reported, then those overdue. With `Nothing` the driver counts as
+    /// asleep until it reports again.
     pub(crate) fn find(&self, now: Millis) -> Next<C> {
         let mut state = lock(&self.state);
         if state.this_pass == 0 {
@@ -281,17 +281,17 @@ impl<C: Member> Table<C> {
         lock(&self.state).slots.note_ticket(token, ticket);
     }
 
-    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it, or something has
-    /// changed at its transport, of which no poller tells. If it is parked it is taken; if it is out, whoever parks it learns
-    /// of it. True: wake the driver.
+    /// The connection of `token` is to be served, if there still is one: there is something to be sent on it, or
+    /// something has changed at its transport, of which no poller tells. If it is parked it is taken; if it is out,
+    /// whoever parks it learns of it. True: wake the driver.
     #[must_use]
     pub(crate) fn resume(&self, token: Token) -> bool {
         // Whether its peer takes more or there is more to be taken is the same to a response under way.
         self.resume_by(token, Readiness { writable: true, ..Readiness::default() })
     }
 
-    /// The same, when its peer has ended its sending, of which no poller tells; one that waits for a worker has left then, as
-    /// one has of which a poller says so.
+    /// The same, when its peer has ended its sending, of which no poller tells; one that waits for a worker has left
+    /// then, as one has of which a poller says so.
     #[must_use]
     pub(crate) fn resume_ended(&self, token: Token) -> bool {
         self.resume_by(token, Readiness { writable: true, read_closed: true, ..Readiness::default() })
@@ -309,8 +309,8 @@ impl<C: Member> Table<C> {
         state.must_wake(left.is_some())
     }
 
-    /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown. The
-    /// driver is to be woken if the answer is true.
+    /// Queues every parked connection, and has none parked from now on that is idle: for the beginning of a shutdown.
+    /// The driver is to be woken if the answer is true.
     #[must_use]
     pub(crate) fn stop(&self) -> bool {
         let mut state = lock(&self.state);

@@ -103,8 +103,8 @@ impl EventHub {
 
     /// Sends `event` to all subscribers. Says for how many it was queued, which may be none.
     ///
-    /// May be called from any thread, and waits for nobody but others who send at the same moment. All subscribers get the
-    /// events of a hub in the same order.
+    /// May be called from any thread, and waits for nobody but others who send at the same moment. All subscribers get
+    /// the events of a hub in the same order.
     ///
     /// # Errors
     /// [`EventError::Field`], and [`EventError::Closed`] when the hub was closed.

@@ -56,8 +56,8 @@ impl Exchange {
         }
     }
 
-    /// The session goes no further, if it has not come to its end already: then what is left is to be done. False: there is
-    /// none, or nothing is.
+    /// The session goes no further, if it has not come to its end already: then what is left is to be done. False:
+    /// there is none, or nothing is.
     pub(crate) fn cut_socket_off(&mut self) -> bool {
         let is_under_way = self.stage == ConnStage::Socket;
         if let Some(socket) = self.socket().filter(|_| is_under_way) {

@@ -17,9 +17,8 @@ use crate::wire::taken_over::TakenOver;
 use std::sync::atomic::Ordering;
 
 impl Exchange {
-    /// Settles a response behind which no HTTP may follow: who takes the connection over gets a place, or the response becomes
-    /// another one.
-    /// False: there is no response to be sent.
+    /// Settles a response behind which no HTTP may follow: who takes the connection over gets a place, or the response
+    /// becomes another one. False: there is no response to be sent.
     #[cold]
     pub(super) fn settle_hijack(
         &mut self,
@@ -69,8 +68,8 @@ impl Exchange {
         true
     }
 
-    /// The connection is given to `function` before there was any request, at once. False: as many have been taken over as
-    /// may.
+    /// The connection is given to `function` before there was any request, at once. False: as many have been taken over
+    /// as may.
     #[cfg(feature = "tls-no-provider")]
     pub(crate) fn gives_away_at_once(
         &mut self,

@@ -68,9 +68,9 @@ use std::io::{self, BufRead, BufReader, Read};
 /// ```
 ///
 /// # Errors
-/// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut off,
-/// has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each byte that
-/// came out; or, with a [`DecodeLimit`] inside, when it exceeds a bound.
+/// Reading fails with the reader's own errors, and with `InvalidData` when the content is not in this coding, is cut
+/// off, has something behind its end, or is padded with more than compression ever needs: 64 KiB, and 16 bytes for each
+/// byte that came out; or, with a [`DecodeLimit`] inside, when it exceeds a bound.
 pub struct ContentDecoder<R> {
     decoding: Decoding<R>,
     bounds: DecodedBounds,

@@ -12,8 +12,8 @@ use std::borrow::Cow;
 
 /// The parameters of a value, what follows its first `;`: an iterator over names and values.
 ///
-/// Values are without their quotes but with their escapes, which [`unescape`](Params::unescape) removes. Reading ends at
-/// the first parameter that is malformed (RFC 9110 section 5.6.6).
+/// Values are without their quotes but with their escapes, which [`unescape`](Params::unescape) removes. Reading ends
+/// at the first parameter that is malformed (RFC 9110 section 5.6.6).
 ///
 /// ```
 /// use anthill_http::header::Params;

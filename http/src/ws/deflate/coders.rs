@@ -2,12 +2,12 @@
 //!
 //! The idea: a packed message is a DEFLATE stream up to a flush, without the four bytes that every flush ends with.
 //!
-//! The decoder writes into a window of its own, from front to back, and not in a circle as `flate2` has it: so it sees when
-//! something refers to what was never there. A client that has agreed to forget, and refers to earlier messages all the same,
-//! would get zeros delivered in its name otherwise.
+//! The decoder writes into a window of its own, from front to back, and not in a circle as `flate2` has it: so it sees
+//! when something refers to what was never there. A client that has agreed to forget, and refers to earlier messages
+//! all the same, would get zeros delivered in its name otherwise.
 //!
-//! The rule: no message sees anything of another one. What lies in front of a message in a window cannot be referred to, and an
-//! encoder forgets with the flush that ends a message, or at its return.
+//! The rule: no message sees anything of another one. What lies in front of a message in a window cannot be referred
+//! to, and an encoder forgets with the flush that ends a message, or at its return.
 //!
 //! Source: RFC 7692 section 7.2; RFC 1951.
 
@@ -174,8 +174,8 @@ impl Deflater {
         let start = out.len();
         let segment = match window_bits {
             WINDOW_BITS_MAX.. => payload.len(),
-            // The window itself is larger. What was forgotten cannot be referred to, so all that a reference may reach lies
-            // in one segment of the window's size.
+            // The window itself is larger. What was forgotten cannot be referred to, so all that a reference may reach
+            // lies in one segment of the window's size.
             bits => 1 << bits,
         };
         let mut segments = payload.chunks(segment.max(1)).peekable();

@@ -1,6 +1,7 @@
 //! When a message that is sent is packed.
 //!
-//! The idea: what is short, or becomes no shorter, is sent as it is; the receiver sees by the header which of the two it is.
+//! The idea: what is short, or becomes no shorter, is sent as it is; the receiver sees by the header which of the two
+//! it is.
 
 use super::coders::{Deflater, WINDOW_BITS_MAX};
 use super::params::DeflateParams;
@@ -43,7 +44,8 @@ impl Packer {
     }
 }
 
-/// Appends `payload` packed for every connection that has a full window and no context. False: it is better sent as it is.
+/// Appends `payload` packed for every connection that has a full window and no context. False: it is better sent as it
+/// is.
 pub(in crate::ws) fn pack_shared(payload: &[u8], out: &mut Vec<u8>) -> bool {
     pack_alone(payload, WINDOW_BITS_MAX, out)
 }

@@ -1,11 +1,11 @@
 //! What two sides agree on.
 //!
-//! The idea: a client offers, in order of preference; the server takes the first offer it can keep, and says so. An offer
-//! with anything unknown or malformed in it is declined, as the RFC wants it, without harm to the others.
+//! The idea: a client offers, in order of preference; the server takes the first offer it can keep, and says so. An
+//! offer with anything unknown or malformed in it is declined, as the RFC wants it, without harm to the others.
 //!
-//! Windows: a receiver here has the largest one always, so whatever a peer says of what it sends will do. A smaller one for
-//! what we send can be kept as well (`coders`), for messages by themselves; so where a client asks for both, context and a
-//! smaller window, it gets the window.
+//! Windows: a receiver here has the largest one always, so whatever a peer says of what it sends will do. A smaller one
+//! for what we send can be kept as well (`coders`), for messages by themselves; so where a client asks for both,
+//! context and a smaller window, it gets the window.
 //!
 //! Source: RFC 7692 sections 5 and 7.1.
 
@@ -22,8 +22,8 @@ const CLIENT_WINDOW: &str = "client_max_window_bits";
 
 /// How messages may be compressed, if the other side can do it too (`permessage-deflate`, RFC 7692).
 ///
-/// By default each message is compressed by itself: a connection without a message under way needs no memory for it, and
-/// one compressed message can be sent to many clients.
+/// By default each message is compressed by itself: a connection without a message under way needs no memory for it,
+/// and one compressed message can be sent to many clients.
 ///
 /// ```
 /// use anthill_http::websocket::DeflateOptions;
@@ -32,11 +32,12 @@ const CLIENT_WINDOW: &str = "client_max_window_bits";
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateOptions {
-    /// Whether what the server sends may refer to earlier messages (*context takeover*). It makes small messages shorter,
-    /// takes some 300 KB for each connection in the server, and nothing can be shared between connections. Default `false`.
-    pub server_context_takeover: bool,
-    /// Whether what the client sends may refer to earlier messages. It takes some 75 KB for each connection in the server.
+    /// Whether what the server sends may refer to earlier messages (*context takeover*). It makes small messages
+    /// shorter, takes some 300 KB for each connection in the server, and nothing can be shared between connections.
     /// Default `false`.
+    pub server_context_takeover: bool,
+    /// Whether what the client sends may refer to earlier messages. It takes some 75 KB for each connection in the
+    /// server. Default `false`.
     pub client_context_takeover: bool,
     /// Messages of fewer bytes are sent as they are. Default 1024.
     pub min_size: usize,
@@ -69,8 +70,8 @@ impl DeflateOptions {
         offer
     }
 
-    /// What a server's answer to [`offer`](Self::offer) comes to: the values of its `Sec-WebSocket-Extensions`. `None`: it
-    /// does not compress.
+    /// What a server's answer to [`offer`](Self::offer) comes to: the values of its `Sec-WebSocket-Extensions`. `None`:
+    /// it does not compress.
     ///
     /// # Errors
     /// The answer is not one to this offer. The client must close the connection.

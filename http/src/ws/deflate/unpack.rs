@@ -1,8 +1,8 @@
 //! Unpacks the messages of one connection, which arrive in pieces.
 //!
-//! The idea: a decoder is much larger than most messages. So what comes of a message waits, packed, until the message is
-//! complete or as large as a decoder, and only then one is taken: clients that send the first byte of a message and no more
-//! cost that byte.
+//! The idea: a decoder is much larger than most messages. So what comes of a message waits, packed, until the message
+//! is complete or as large as a decoder, and only then one is taken: clients that send the first byte of a message and
+//! no more cost that byte.
 
 use super::coders::Inflater;
 use super::params::DeflateParams;

@@ -1,7 +1,7 @@
 //! The opening handshake: whether a request becomes a WebSocket, and what it is answered.
 //!
-//! The idea: a function of the request's head. Whatever is wrong has a name and a status, so that a person who looks at it
-//! with a browser or `curl` sees what was expected.
+//! The idea: a function of the request's head. Whatever is wrong has a name and a status, so that a person who looks at
+//! it with a browser or `curl` sees what was expected.
 //!
 //! The files: the key and its answer (`key`), from where a browser may come (`origin`), refusals (`error`).
 //!
@@ -88,8 +88,8 @@ impl Handshake {
         Self::default()
     }
 
-    /// The subprotocols that can be spoken, the best one first. The first one that the client knows as well is chosen; without
-    /// one the connection has none, which is for the handler to judge.
+    /// The subprotocols that can be spoken, the best one first. The first one that the client knows as well is chosen;
+    /// without one the connection has none, which is for the handler to judge.
     pub fn subprotocols(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.subprotocols = names.into_iter().map(Into::into).collect();
         self
@@ -116,7 +116,8 @@ impl Handshake {
         if request.method != "GET" {
             return Err(HandshakeError::Method);
         }
-        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 section 7.8).
+        // "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 section
+        // 7.8).
         let asks = request.version != Version::Http10
             && has_token(values("Connection"), "Upgrade")
             && has_token(values("Upgrade"), "websocket");

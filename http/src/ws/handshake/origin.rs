@@ -1,14 +1,15 @@
 //! From which pages browsers may open a WebSocket.
 //!
-//! The idea: a browser sends a user's cookies along whatever page opens the WebSocket, and no other rule of browsers stops a
-//! page of somebody else's. So who serves browsers must look at the field `Origin`. Programs send none, and are not meant.
+//! The idea: a browser sends a user's cookies along whatever page opens the WebSocket, and no other rule of browsers
+//! stops a page of somebody else's. So who serves browsers must look at the field `Origin`. Programs send none, and are
+//! not meant.
 //!
 //! Source: RFC 6455 section 10.2; RFC 6454 for the field.
 
 use crate::util::authority;
 
-/// From which pages browsers may open a WebSocket: what is made of the field `Origin`. Requests without one, as programs
-/// send them, are always allowed.
+/// From which pages browsers may open a WebSocket: what is made of the field `Origin`. Requests without one, as
+/// programs send them, are always allowed.
 ///
 /// ```
 /// use anthill_http::websocket::OriginPolicy;
@@ -21,8 +22,8 @@ pub enum OriginPolicy {
     /// `http` or `https` does not matter, because the encryption may end at a proxy in front.
     #[default]
     SameHost,
-    /// Pages of these origins, such as `https://example.com`, in any case, with or without the scheme's own port. `null`
-    /// is the origin of pages without one, such as files.
+    /// Pages of these origins, such as `https://example.com`, in any case, with or without the scheme's own port.
+    /// `null` is the origin of pages without one, such as files.
     List(Vec<String>),
     /// All pages. For WebSockets that do nothing in the name of a user whom a browser knows.
     Any,
