@@ -384,7 +384,7 @@ mod tests {
             assert_eq!(outbox.take(), FromOutbox::Item(1));
             assert_eq!(waits.join().expect("it is told"), Fate::Queued);
             let waits = scope.spawn(|| outbox.put_when_room(4, 4, ROOM, None).fate);
-            drop(outbox.close("bye"));
+            assert_eq!(outbox.close("bye"), Some('w'));
             assert_eq!(waits.join().expect("it is told"), Fate::Gone);
         });
     }
