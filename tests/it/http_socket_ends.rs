@@ -77,7 +77,7 @@ fn who_does_not_answer_pings_is_cut_off_and_who_does_is_not() {
         let mut lives = SocketClient::on(&driven.client(), way);
         // It answers as long as it reads.
         for _ in 0..3 {
-            assert!(matches!(lives.next(), Ok(tungstenite::Message::Ping(_))), "{way}");
+            assert!(matches!(lives.next_message(), Ok(tungstenite::Message::Ping(_))), "{way}");
         }
         lives.say("here");
         assert_eq!(lives.hear(), "here", "{way}");

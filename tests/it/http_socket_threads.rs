@@ -104,7 +104,7 @@ fn while_all_workers_are_blocked_messages_wait_and_are_refused_in_the_end() {
     });
     eventually("who waits for a thread in vain is told so", || {
         clients.iter_mut().rev().take(1).any(|client| {
-            matches!(client.next(), Ok(tungstenite::Message::Close(Some(frame))) if u16::from(frame.code) == 1013)
+            matches!(client.next_message(), Ok(tungstenite::Message::Close(Some(frame))) if u16::from(frame.code) == 1013)
         })
     });
     assert_eq!(running.client().get("/fast").text(), "fast");

@@ -128,7 +128,7 @@ impl SocketClient {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn next(&mut self) -> Result<Message, Error> {
+    pub fn next_message(&mut self) -> Result<Message, Error> {
         self.socket.read()
     }
 
