@@ -312,6 +312,7 @@ fn utl_03_figures_as_json() {
             "rejections",
             "requests",
             "responses",
+            "websockets",
             "workers"
         ]
     );
@@ -348,6 +349,7 @@ fn utl_03_members_are_chosen_by_a_pattern() {
                 "rejections",
                 "requests",
                 "responses",
+                "websockets",
                 "workers",
             ],
         ),
@@ -366,6 +368,7 @@ fn utl_03_members_are_chosen_by_a_pattern() {
                 "rejections",
                 "requests",
                 "responses",
+                "websockets",
                 "workers",
             ],
         ),
