@@ -2,11 +2,10 @@
 //! http://localhost:8080 in some windows.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use anthill_http::websocket::{
-    Message, WebSocketEnd, WebSocketGroup, WebSocketHandler, WebSocketOptions, WebSocketResult,
-    WebSocketSender,
-};
+use anthill_http::websocket::{Message, WebSocketEnd, WebSocketGroup, WebSocketHandler};
+use anthill_http::websocket::{WebSocketOptions, WebSocketResult, WebSocketSender};
 use anthill_http::{RequestCtx, Server};
+
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>Chat</title>
 <input id=text autofocus placeholder='say something'><pre id=said></pre><script>
 const socket = new WebSocket(`ws://${location.host}/chat?name=${prompt('Who are you?')}`)

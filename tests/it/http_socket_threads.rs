@@ -103,8 +103,9 @@ fn while_all_workers_are_blocked_messages_wait_and_are_refused_in_the_end() {
         seen() > 0 && stats.websockets.open - seen() == 30 - seen() - usize::try_from(closed).unwrap()
     });
     eventually("who waits for a thread in vain is told so", || {
-        clients.iter_mut().rev().take(1).any(|client| {
-            matches!(client.next_message(), Ok(tungstenite::Message::Close(Some(frame))) if u16::from(frame.code) == 1013)
+        clients.iter_mut().rev().take(1).any(|client| match client.next_message() {
+            Ok(tungstenite::Message::Close(Some(frame))) => u16::from(frame.code) == 1013,
+            _ => false,
         })
     });
     assert_eq!(running.client().get("/fast").text(), "fast");

@@ -76,8 +76,13 @@ fn pool_tokens_closures_come_back_from_a_full_pool() {
 fn pool_tokens_work_in_shares() {
     let pool = tasks(2, 0);
     let share = pool.sub_pool(1);
-    let handle = share.spawn_with(until_cancelled).unwrap();
-    eventually("it runs", || share.stats().running == 1);
+    let (begun, begins) = channel();
+    let handle = share.spawn_with(move |token| {
+        begun.send(()).unwrap();
+        until_cancelled(token)
+    });
+    let handle = handle.unwrap();
+    begins.recv_timeout(PATIENCE).unwrap();
     assert!(!handle.cancel());
     assert_eq!(within("a task of a share", move || handle.join()).unwrap(), "ended early");
 }
