@@ -28,8 +28,8 @@ impl RequestCtx {
     /// that says what is wrong, and `function` is dropped.
     ///
     /// ```
-    /// use anthill_http::RequestCtx;
     /// use anthill_http::websocket::WebSocketOptions;
+    /// use anthill_http::{Request, RequestCtx};
     ///
     /// fn echo(ctx: &mut RequestCtx) {
     ///     ctx.upgrade_websocket(&WebSocketOptions::default(), |mut socket| {
@@ -40,9 +40,10 @@ impl RequestCtx {
     ///     });
     /// }
     ///
-    /// let mut ctx = RequestCtx::default();
+    /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/")?, None);
     /// echo(&mut ctx);
     /// assert_eq!(ctx.response.status_code(), 426, "an ordinary request");
+    /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     pub fn upgrade_websocket(
         &mut self,
