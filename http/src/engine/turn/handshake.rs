@@ -7,7 +7,7 @@
 //!
 //! The rule: whatever trickles in, the deadline is that of a first request.
 
-use super::{CodeAhead, Host, READ_ROOM, READS_PER_TURN, Turn, TurnEnd};
+use super::{CodeAhead, Host, Turn, TurnEnd};
 use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::{Awaits, first_deadline};
 use crate::engine::shard::conn::Conn;
@@ -77,21 +77,10 @@ impl<H: Host> Turn<'_, H> {
                 Ok(false) => return self.park(Awaits::Input),
                 Err(error) => return Some(self.broken(&error)),
             }
-            let Conn { exchange, sock, .. } = &mut *self.conn;
-            if !sock.readable {
-                let ends = exchange.ends_instead_of_waiting(self.host);
-                return if ends { Some(TurnEnd::Close) } else { self.park(Awaits::Input) };
-            }
-            if self.reads == READS_PER_TURN {
-                return Some(TurnEnd::Yield);
-            }
-            self.reads += 1;
-            let input = self.work.ctx.request.input_mut();
-            match sock.read(input.space(READ_ROOM)) {
-                Ok(Some(0)) => return Some(self.peer_has_left(layer)),
-                Ok(Some(count)) => input.filled(count),
-                Ok(None) => {}
-                Err(error) => return Some(self.broken(&error)),
+            match self.bring_first_bytes() {
+                Ok(true) => {}
+                Ok(false) => return Some(self.peer_has_left(layer)),
+                Err(end) => return Some(end),
             }
         }
     }

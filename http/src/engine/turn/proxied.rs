@@ -1,8 +1,7 @@
 //! What comes before the first request of a connection that a proxy has made: it says whose it is.
 
-use super::{Host, READ_ROOM, READS_PER_TURN, Turn, TurnEnd};
+use super::{Host, Turn, TurnEnd};
 use crate::ctx::{ConnFacts, ConnInfo};
-use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::observe::ConnState;
 use crate::proto::append_refusal;
@@ -29,21 +28,10 @@ impl<H: Host> Turn<'_, H> {
                 Ok(None) => {}
                 Err(why) => return Some(self.is_not_named(why)),
             }
-            let Conn { exchange, sock, .. } = &mut *self.conn;
-            if !sock.readable {
-                let ends = exchange.ends_instead_of_waiting(self.host);
-                return if ends { Some(TurnEnd::Close) } else { self.park(Awaits::Input) };
-            }
-            if self.reads == READS_PER_TURN {
-                return Some(TurnEnd::Yield);
-            }
-            self.reads += 1;
-            let input = self.work.ctx.request.input_mut();
-            match sock.read(input.space(READ_ROOM)) {
-                Ok(Some(0)) => return Some(self.is_not_named(NotNamed::Ended)),
-                Ok(Some(count)) => input.filled(count),
-                Ok(None) => {}
-                Err(error) => return Some(self.broken(&error)),
+            match self.bring_first_bytes() {
+                Ok(true) => {}
+                Ok(false) => return Some(self.is_not_named(NotNamed::Ended)),
+                Err(end) => return Some(end),
             }
         }
     }
