@@ -275,8 +275,9 @@ fn who_does_not_read_is_not_read_from() {
             assert!(sent < 64 << 20, "the server has read {sent} bytes that it has not answered");
         }
     }
-    // Whether by us or by the system, which has the same limit, depends on who of them is first.
-    running.reaches("both were given up", |stats| stats.open_connections == 0);
+    running.reaches("both were given up", |stats| {
+        stats.given_up.slow_readers == 2 && stats.open_connections == 0
+    });
 }
 
 struct Joins(WebSocketGroup);

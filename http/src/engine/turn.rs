@@ -32,6 +32,8 @@ use crate::proto::ProtoError;
 use crate::serve::exchange::{BATCH_BYTES, Step};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
+use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
 
 /// Reads in one turn before other connections get theirs.
 const READS_PER_TURN: usize = 16;
@@ -345,16 +347,17 @@ impl<H: Host> Turn<'_, H> {
     /// Answers that are ready must not wait for the user's code that comes next, which may block.
     fn send_before(&mut self, route: Route) -> Option<TurnEnd<H::HandOver>> {
         let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
-        let is_over =
-            !self.work.output.is_empty() && may_block() && self.conn.send(&mut self.work.output).is_err();
-        is_over.then_some(TurnEnd::Close)
+        if self.work.output.is_empty() || !may_block() {
+            return None;
+        }
+        self.send_now().err()
     }
 
     /// Earlier responses do not wait for the worker.
     fn hand_over(&mut self, hand_over: H::HandOver) -> TurnEnd<H::HandOver> {
-        match self.conn.send(&mut self.work.output) {
+        match self.send_now() {
             Ok(_) => TurnEnd::HandOver(hand_over),
-            Err(error) => self.broken(&error),
+            Err(end) => end,
         }
     }
 
@@ -416,11 +419,22 @@ impl<H: Host> Turn<'_, H> {
 
     /// Sends what can be sent now. `None`: that was all of it.
     fn send(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        match self.conn.send(&mut self.work.output) {
+        match self.send_now() {
             Ok(true) => None,
             Ok(false) => self.park(Awaits::Output),
-            Err(error) => Some(self.broken(&error)),
+            Err(end) => Some(end),
         }
+    }
+
+    /// Sends what can be sent now; true when that was all of it. `Err`: how the turn ends.
+    fn send_now(&mut self) -> Result<bool, TurnEnd<H::HandOver>> {
+        self.conn.send(&mut self.work.output).map_err(|error| {
+            if error.kind() == ErrorKind::TimedOut {
+                // The system had the same limit for what it has not got rid of, and was faster.
+                self.engine.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
+            }
+            self.broken(&error)
+        })
     }
 
     fn park(&mut self, awaits: Awaits) -> Option<TurnEnd<H::HandOver>> {

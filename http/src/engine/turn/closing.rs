@@ -84,7 +84,7 @@ impl<H: Host> Turn<'_, H> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scene::{Itself, Says, with_options};
+    use super::super::scene::{Deaf, Itself, Says, with_bytes, with_options};
     use super::super::serve;
     use super::*;
     use crate::config::options::ServerBuilder;
@@ -120,5 +120,15 @@ mod tests {
                 },
             );
         }
+    }
+
+    #[test]
+    fn who_takes_nothing_is_counted_also_when_the_system_gives_up_first() {
+        with_bytes(ServerBuilder::default().shards(1), b"", |engine, conn, work, _peer| {
+            conn.sock.transport = Arc::new(Deaf);
+            conn.sock.readable = true;
+            assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Close);
+            assert_eq!(engine.service.counters.slow.readers.load(Ordering::Relaxed), 1);
+        });
     }
 }

@@ -61,6 +61,23 @@ impl Transport for Endless {
     fn shut_down(&self) {}
 }
 
+/// A peer that asks for something, and of which the system says that it takes nothing.
+pub(super) struct Deaf;
+
+impl Transport for Deaf {
+    fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+        const ASKS: &[u8] = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+        room[..ASKS.len()].copy_from_slice(ASKS);
+        Ok(ReadCount { count: ASKS.len(), is_drained: true })
+    }
+
+    fn write(&self, _: [&[u8]; 2]) -> io::Result<usize> {
+        Err(ErrorKind::TimedOut.into())
+    }
+
+    fn shut_down(&self) {}
+}
+
 /// A peer that says something at once, and then nothing.
 pub(super) struct Says {
     pub(super) what: &'static [u8],

@@ -15,9 +15,9 @@ impl<H: Host> Turn<'_, H> {
     pub(super) fn socket(&mut self) -> Option<TurnEnd<H::HandOver>> {
         if self.conn.exchange.socket().is_some_and(|socket| socket.has_start()) {
             // The client is told before.
-            return Some(match self.conn.send(&mut self.work.output) {
+            return Some(match self.send_now() {
                 Ok(_) => TurnEnd::StartLoop,
-                Err(error) => self.broken(&error),
+                Err(end) => end,
             });
         }
         for _ in 0..STEPS_PER_TURN {
