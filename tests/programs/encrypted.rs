@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use anthill_tests::client::{Client, get};
+use anthill_tests::client::{Client, get, post};
 use anthill_tests::eventually;
 use anthill_tests::examples::Example;
 use anthill_tests::server::skip;
@@ -330,6 +330,8 @@ fn an_idle_encrypted_connection_takes_little_memory_and_no_thread() {
     let idle = || {
         let mut client = connect(testbed.address(), &config, NAME);
         assert_eq!(client.get("/bytes?n=40000").body.len(), 40_000);
+        client.send(post("/sink", &"x".repeat(100_000)));
+        assert_eq!(client.response().status, 200);
         client
     };
     // What there is of everything once.

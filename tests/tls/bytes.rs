@@ -326,16 +326,3 @@ fn events_go_over_encrypted_connections_and_end_well() {
     assert!((0..100).all(|number| text.contains(&format!("data: {number}\n"))));
     assert!(text.ends_with("0\r\n\r\n"));
 }
-
-/// Records without anything in them are legal, and so many of them are nothing that anybody sends in good faith.
-#[test]
-fn a_flood_of_damaged_bytes_ends_the_connection() {
-    let https = https();
-    let mut stream = https.client().into_stream();
-    // A record that nobody has encrypted.
-    stream.sock.write_all(b"\x17\x03\x03\x00\x20abcdefghijklmnopqrstuvwxyz012345").expect("it is open");
-    let error = stream.read(&mut [0; 10]).expect_err("the server does not take that");
-    assert!(error.to_string().contains("BadRecordMac"), "{error}");
-    eventually("it is gone", || https.running.stats().open_connections == 0);
-    https.end();
-}

@@ -92,7 +92,7 @@ fn tls_02_the_first_request_has_time_of_its_own() {
 }
 
 /// Passes on what is written in pieces of some bytes.
-struct Torn(TcpStream, usize);
+pub(crate) struct Torn(pub(crate) TcpStream, pub(crate) usize);
 
 impl Read for Torn {
     fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {

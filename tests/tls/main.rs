@@ -2,6 +2,8 @@
 
 mod agreed;
 mod bytes;
+mod ciphers;
 #[cfg(unix)]
 mod files;
 mod handshake;
+mod records;

@@ -7,12 +7,13 @@
 //!                                                  they do not ──▶ Failed
 //! ```
 //!
+//! Where the code that encrypts panics the layer is `Broken` from then on, so that nothing leaves unencrypted.
+//!
 //! The rule: before it is open, what is read and written passes as it is, so that a proxy's header can be read, a
 //! handshake be fed, and a client be told in its own words that it speaks the wrong language.
 
 use std::any::Any;
-use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use super::handshake::HandshakeFailure;
 use super::recipe::AlpnHandler;
 use super::records::RecordPlace;
 use super::session::TlsSession;
-use crate::util::panic;
+use crate::util::panic::{self, Contained};
 use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{Direction, ReadCount, ReadySet, Transport};
 use crate::wire::wake::Waker;
@@ -49,6 +50,8 @@ enum LayerState {
     Shaking(Box<Shaking>),
     Open(Box<TlsSession>),
     Failed(HandshakeFailure),
+    /// It was open, and the code that encrypts panicked: nothing passes any more.
+    Broken,
 }
 
 /// What a client has said of its first record.
@@ -109,9 +112,10 @@ impl TlsLayer {
             }
             LayerState::Shaking(shaking) => {
                 shaking.is_due |= shaking.place.passes(bytes);
-                Ok(shaking.session.receive(bytes)?)
+                shaking.session.receive(bytes);
+                Ok(())
             }
-            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) => Ok(()),
+            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) | LayerState::Broken => Ok(()),
         }
     }
 
@@ -120,7 +124,7 @@ impl TlsLayer {
         match &*self.state.lock() {
             LayerState::Hello(hello) => hello.is_due,
             LayerState::Shaking(shaking) => shaking.is_due,
-            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) => false,
+            LayerState::Clear | LayerState::Open(_) | LayerState::Failed(_) | LayerState::Broken => false,
         }
     }
 
@@ -129,10 +133,10 @@ impl TlsLayer {
         let mut state = self.state.lock();
         match panic::call(|| self.go_on(&mut state)) {
             Ok(Ok(())) => {}
-            Ok(Err(failure)) => *state = LayerState::Failed(failure),
+            Ok(Err(failure)) => become_in_place(&mut state, LayerState::Failed(failure)),
             Err(panicked) => {
                 log::error!("the code of a TLS handshake {panicked}");
-                *state = LayerState::Failed(HandshakeFailure::Panicked);
+                become_in_place(&mut state, LayerState::Failed(HandshakeFailure::Panicked));
             }
         }
     }
@@ -142,6 +146,7 @@ impl TlsLayer {
         match &*self.state.lock() {
             LayerState::Open(_) => Some(Ok(())),
             LayerState::Failed(failure) => Some(Err(failure.clone())),
+            LayerState::Broken => Some(Err(HandshakeFailure::Panicked)),
             LayerState::Clear | LayerState::Hello(_) | LayerState::Shaking(_) => None,
         }
     }
@@ -150,7 +155,7 @@ impl TlsLayer {
         if let LayerState::Hello(hello) = state {
             let Hello { bytes, place, .. } = mem::take(&mut **hello);
             let mut session = TlsSession::new(self.config.for_connection())?;
-            session.receive(&bytes)?;
+            session.receive(&bytes);
             *state = LayerState::Shaking(Box::new(Shaking { session, place, is_due: true }));
         }
         let LayerState::Shaking(shaking) = state else { return Ok(()) };
@@ -174,19 +179,57 @@ impl TlsLayer {
         self.config.handler(self.info.get()?.alpn()?).cloned()
     }
 
-    /// Does something with the session, if it is open.
-    fn with_session<R>(&self, what: impl FnOnce(&mut TlsSession, &dyn Transport) -> R) -> Option<R> {
-        match &mut *self.state.lock() {
-            LayerState::Open(session) => Some(what(session, &*self.below)),
-            LayerState::Clear | LayerState::Hello(_) | LayerState::Shaking(_) | LayerState::Failed(_) => None,
+    /// What is to be known of the session, if it is open.
+    fn of_session<R>(&self, what: impl FnOnce(&TlsSession) -> R) -> Option<R> {
+        match &*self.state.lock() {
+            LayerState::Open(session) => Some(what(session)),
+            _ => None,
         }
+    }
+
+    /// Does something with the session, if there is one that encrypts. `None`: what is to be done is done without.
+    ///
+    /// Ciphers may be the user's, so this runs code of theirs, on a driver above all.
+    fn with_session<R>(
+        &self,
+        what: impl FnOnce(&mut TlsSession, &dyn Transport) -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        let mut state = self.state.lock();
+        let session = match &mut *state {
+            LayerState::Open(session) => session,
+            LayerState::Broken => return Some(Err(broken())),
+            LayerState::Clear | LayerState::Hello(_) | LayerState::Shaking(_) | LayerState::Failed(_) => {
+                return None;
+            }
+        };
+        let done = panic::call(|| what(session, &*self.below));
+        Some(done.unwrap_or_else(|panicked| {
+            log::error!("the code that encrypts a connection {panicked}");
+            become_in_place(&mut state, LayerState::Broken);
+            Err(broken())
+        }))
     }
 
     /// The same with what waits for the socket to be read, or written.
     fn with_records(&self, awaited: ReadySet, direction: Direction) -> ReadySet {
-        let waits = direction == Direction::Read
-            && self.with_session(|session, _| session.holds_records()).unwrap_or(false);
+        let waits =
+            direction == Direction::Read && self.of_session(TlsSession::holds_records).unwrap_or(false);
         ReadySet { write: awaited.write || waits, ..awaited }
+    }
+}
+
+/// Another state, in place of one in which code of the user's may be that panics while it is dropped.
+fn become_in_place(state: &mut LayerState, next: LayerState) {
+    drop(Contained::new(mem::replace(state, next)));
+}
+
+fn broken() -> io::Error {
+    io::Error::new(ErrorKind::ConnectionAborted, "the code that encrypts the connection panicked")
+}
+
+impl Drop for TlsLayer {
+    fn drop(&mut self) {
+        become_in_place(self.state.get_mut(), LayerState::Clear);
     }
 }
 
@@ -202,11 +245,11 @@ impl Transport for TlsLayer {
     }
 
     fn push(&self) -> io::Result<usize> {
-        match &mut *self.state.lock() {
-            LayerState::Open(session) => session.push(&*self.below),
-            LayerState::Shaking(shaking) => shaking.session.push(&*self.below),
-            LayerState::Clear | LayerState::Hello(_) | LayerState::Failed(_) => Ok(0),
+        // That of a handshake was encrypted where it was reckoned.
+        if let LayerState::Shaking(shaking) = &mut *self.state.lock() {
+            return shaking.session.push(&*self.below);
         }
+        self.with_session(|session, below| session.push(below)).unwrap_or(Ok(0))
     }
 
     fn say_goodbye(&self) {
@@ -215,7 +258,7 @@ impl Transport for TlsLayer {
     }
 
     fn is_input_cut_off(&self) -> bool {
-        self.with_session(|session, _| session.is_cut_off()).unwrap_or(false)
+        self.of_session(TlsSession::is_cut_off).unwrap_or(false)
     }
 
     fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
@@ -255,7 +298,7 @@ impl Transport for TlsLayer {
     }
 
     fn peer_has_ended(&self) -> bool {
-        self.below.peer_has_ended() || self.with_session(|session, _| session.has_peer_ended()) == Some(true)
+        self.below.peer_has_ended() || self.of_session(TlsSession::has_peer_ended) == Some(true)
     }
 
     fn is_broken(&self) -> bool {
@@ -264,11 +307,6 @@ impl Transport for TlsLayer {
 
     fn give_up_after(&self, limit: Option<Duration>) {
         self.below.give_up_after(limit);
-    }
-
-    /// Nothing leaves without having been encrypted.
-    fn send_file(&self, _file: &File, _offset: u64, _count: usize) -> Option<io::Result<usize>> {
-        None
     }
 
     fn shut_down(&self) {

@@ -4,6 +4,7 @@
 //! bytes are left, so that whoever waits for reports waits for what is not here.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::mem;
 use std::sync::Arc;
 
 use rustls::{HandshakeKind, IoState, ProtocolVersion, ServerConfig, ServerConnection};
@@ -15,15 +16,22 @@ use crate::wire::transport::{ReadCount, Transport};
 const RECORD: usize = 1 << 14;
 /// Plain bytes at which no more are decrypted.
 const PLAIN_MOST: usize = 1 << 14;
-/// So many reads of the transport may bring nothing: records of no bytes are nothing that anybody needs many of.
-const READS_MOST: usize = 64;
+/// How much of a transport is read for whoever asks for less; `rustls` takes in as much at once.
+const CHUNK: usize = 4096;
+/// So many bytes of records may come without a byte in them. One whole record is not many; those that are empty, or
+/// change keys, are nothing that anybody needs many of, and `rustls` counts each kind alone.
+const BARREN_MOST: usize = 1 << 16;
 
 pub(super) struct TlsSession {
     connection: ServerConnection,
     /// Bytes that were decrypted and not read.
     plain: usize,
-    /// What was received when enough was decrypted.
+    /// What was received, and is not decrypted yet: for a handshake that is reckoned later, or because enough is.
     unfed: Vec<u8>,
+    /// Bytes that were fed since a plain one came.
+    barren: usize,
+    /// Bytes that were fed since what they were kept in was made small.
+    fed: usize,
     has_said_goodbye: bool,
     /// The transport came to its end, and the peer had not said so.
     is_cut_off: bool,
@@ -38,6 +46,8 @@ impl TlsSession {
             connection: ServerConnection::new(config)?,
             plain: 0,
             unfed: Vec::new(),
+            barren: 0,
+            fed: 0,
             has_said_goodbye: false,
             is_cut_off: false,
             peer_has_ended: false,
@@ -45,28 +55,42 @@ impl TlsSession {
     }
 
     /// Takes records of a handshake, to be looked at by [`reckon`](Self::reckon).
-    ///
-    /// # Errors
-    /// When there are too many for one message.
-    pub(super) fn receive(&mut self, mut records: &[u8]) -> Result<(), rustls::Error> {
-        while !records.is_empty() {
-            match self.connection.read_tls(&mut records) {
-                Ok(1..) => {}
-                Ok(0) => return Ok(()),
-                Err(error) => return Err(rustls::Error::General(error.to_string())),
-            }
-        }
-        Ok(())
+    pub(super) fn receive(&mut self, records: &[u8]) {
+        self.unfed.extend_from_slice(records);
     }
 
-    /// Goes on with what was received. True: the handshake is over.
+    /// Goes on with what was received. True: the handshake is over; what came behind it is read later.
     ///
     /// # Errors
     /// When it has failed. What the peer is to be told of that is to be [pushed](Self::push).
     pub(super) fn reckon(&mut self) -> Result<bool, rustls::Error> {
-        let state = self.connection.process_new_packets()?;
-        self.note(&state);
+        let records = mem::take(&mut self.unfed);
+        self.digest(&records)?;
+        // A handshake has nothing else in it.
+        self.barren = 0;
         Ok(!self.connection.is_handshaking())
+    }
+
+    /// Has records looked at, a piece after the other, because only so many are taken in at once. What comes behind
+    /// enough plain bytes is kept as it is.
+    fn digest(&mut self, mut records: &[u8]) -> Result<(), rustls::Error> {
+        while !records.is_empty() {
+            if self.plain >= PLAIN_MOST {
+                self.unfed.extend_from_slice(records);
+                break;
+            }
+            let fed = self.connection.read_tls(&mut records);
+            let fed = fed.map_err(|error| rustls::Error::General(error.to_string()))?;
+            if fed == 0 {
+                // The peer has said that it is done.
+                break;
+            }
+            let state = self.connection.process_new_packets()?;
+            self.note(&state);
+            self.fed += fed;
+            self.barren = if self.plain > 0 { 0 } else { self.barren + fed };
+        }
+        Ok(())
     }
 
     fn note(&mut self, state: &IoState) {
@@ -145,27 +169,54 @@ impl TlsSession {
         // Perhaps the peer waits for what we have not got rid of.
         self.push_if_possible(below)?;
         let mut is_drained = false;
-        for _ in 0..READS_MOST {
+        loop {
             if let Some(count) = self.take(room)? {
                 let is_all = count == 0 || self.plain == 0 && self.unfed.is_empty();
-                return Ok(ReadCount { count, is_drained: is_all && (is_drained || count == 0) });
+                let is_drained = is_all && (is_drained || count == 0);
+                if is_drained {
+                    self.relax();
+                }
+                return Ok(ReadCount { count, is_drained });
+            }
+            if self.barren > BARREN_MOST {
+                let reason = "the peer sends records without anything in them";
+                return Err(io::Error::new(ErrorKind::InvalidData, reason));
             }
             if !self.unfed.is_empty() {
-                let records = std::mem::take(&mut self.unfed);
+                let records = mem::take(&mut self.unfed);
                 self.feed(&records, below)?;
                 continue;
             }
             // Records are longer than what they protect, so there is room for that afterwards.
-            let most = room.len().min(RECORD);
-            let arrived = below.read(&mut room[..most])?;
-            if arrived.count == 0 {
-                self.connection.read_tls(&mut io::empty())?;
-                continue;
+            is_drained = match room.len() {
+                0..CHUNK => self.bring(below, &mut [0; CHUNK])?,
+                length => self.bring(below, &mut room[..length.min(RECORD)])?,
+            };
+        }
+    }
+
+    /// Reads records by way of `room`. True: that has drained the transport.
+    fn bring(&mut self, below: &dyn Transport, room: &mut [u8]) -> io::Result<bool> {
+        let arrived = below.read(room).inspect_err(|error| {
+            if error.kind() == ErrorKind::WouldBlock {
+                self.relax();
             }
-            is_drained = arrived.is_drained;
+        })?;
+        if arrived.count == 0 {
+            self.connection.read_tls(&mut io::empty())?;
+        } else {
             self.feed(&room[..arrived.count], below)?;
         }
-        Err(io::Error::new(ErrorKind::InvalidData, "the peer sends records without anything in them"))
+        Ok(arrived.is_drained)
+    }
+
+    /// Nothing more is there for now, and it may stay so: what records were kept in is made small. That is done when
+    /// there is room made for the next ones.
+    fn relax(&mut self) {
+        if mem::take(&mut self.fed) >= CHUNK {
+            // Which are not there.
+            let _ = self.connection.read_tls(&mut Nothing);
+        }
     }
 
     /// Takes plain bytes; 0 at the end of the peer's stream. `None`: there are none.
@@ -185,24 +236,11 @@ impl TlsSession {
     }
 
     /// Decrypts records that have come.
-    fn feed(&mut self, mut records: &[u8], below: &dyn Transport) -> io::Result<()> {
-        while !records.is_empty() {
-            if self.plain >= PLAIN_MOST {
-                self.unfed.extend_from_slice(records);
-                break;
-            }
-            if self.connection.read_tls(&mut records)? == 0 {
-                // The peer has said that it is done.
-                break;
-            }
-            match self.connection.process_new_packets() {
-                Ok(state) => self.note(&state),
-                Err(error) => {
-                    // It is told so, if it takes that.
-                    let _ = self.push_all(below);
-                    return Err(io::Error::new(ErrorKind::InvalidData, error));
-                }
-            }
+    fn feed(&mut self, records: &[u8], below: &dyn Transport) -> io::Result<()> {
+        if let Err(error) = self.digest(records) {
+            // The peer is told so, if it takes that.
+            let _ = self.push_all(below);
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
         }
         self.push_if_possible(below)
     }
@@ -244,6 +282,15 @@ impl TlsSession {
             peer_certificates: certificates.iter().map(|certificate| certificate.as_ref().into()).collect(),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
+    }
+}
+
+/// What nothing has come of.
+struct Nothing;
+
+impl Read for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
     }
 }
 
