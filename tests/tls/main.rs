@@ -7,3 +7,4 @@ mod ciphers;
 mod files;
 mod handshake;
 mod records;
+mod resolvers;

@@ -53,6 +53,9 @@ impl ServerBuilder {
     ///
     /// Only requests wait whose handlers block, or probably do, and only while [`max_workers`](Self::max_workers)
     /// others run, or the system gives no thread. Each keeps its bytes and some hundred more.
+    ///
+    /// As many TLS handshakes may wait besides while others are computed. Further ones are closed, and counted by
+    /// [`Rejections::tls_handshake`](crate::Rejections::tls_handshake).
     pub fn max_waiting_requests(mut self, requests: usize) -> Self {
         self.threads.max_waiting = requests;
         self
@@ -62,7 +65,9 @@ impl ServerBuilder {
     /// not set. Above zero; `None`: as long as it takes. Counted by
     /// [`Rejections::turned_away`](crate::Rejections::turned_away).
     ///
-    /// A response that has begun, and whose source blocks, is cut off after as long a time without a thread.
+    /// A response that has begun, and whose source blocks, is cut off after as long a time without a thread. A TLS
+    /// handshake that waits so long to be computed is closed, if the time for the first request was not over before,
+    /// and counted by [`Rejections::tls_handshake`](crate::Rejections::tls_handshake).
     ///
     /// A client that goes away meanwhile takes its request along: it is not run, and counted by
     /// [`Rejections::abandoned`](crate::Rejections::abandoned). (Whoever ends its sending within 50 ms of

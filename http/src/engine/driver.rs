@@ -177,10 +177,14 @@ impl Host for Driver<'_> {
         if ahead == CodeAhead::Handshake {
             let judgement = self.engine.dispatch.predictor.judge(self.route);
             self.is_new = judgement == Judgement::Unknown;
-            // When nobody can take it, it comes to its end here.
-            let goes =
-                judgement == Judgement::Blocks && self.term.is_some() && self.engine.reckoners.have_room();
-            return goes.then_some(ByDriver::Reckoners);
+            let stays = self.term.is_none()
+                || match judgement {
+                    // It is not left to nobody.
+                    Judgement::Blocks => self.engine.reckoners.are_short() && self.may_run(false),
+                    Judgement::Fast => self.may_run(true),
+                    Judgement::Unknown => self.may_run(false),
+                };
+            return (!stays).then_some(ByDriver::Reckoners);
         }
         if self.term.is_none() {
             // Without the lease no shard is held up any more; but clients have a budget.

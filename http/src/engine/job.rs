@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::engine::Engine;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::dispatch::reckoners::Unbegun;
 use crate::engine::driver::{DriveEnd, drive};
 use crate::engine::helper::{next_piece, serve_handed_over};
 #[cfg(feature = "tls-no-provider")]
-use crate::engine::reckoning;
-#[cfg(feature = "tls-no-provider")]
-use crate::engine::shard::conn::Conn;
+use crate::engine::reckoning::{self, Unshaken};
 use crate::engine::shard::lease::{Sighting, Term};
 
 /// A job for a worker of the engine's pool.
@@ -22,15 +22,24 @@ pub(crate) enum Job {
     ServeHandedOver(Arc<Engine>),
     /// Be in reserve, until a shard is to be taken over.
     StandBy(Arc<Engine>),
-    /// Reckon for the handshake of a connection of the shard of this number.
+    /// Reckon for the handshake of this connection, and for others that wait.
     #[cfg(feature = "tls-no-provider")]
-    Reckon(Arc<Engine>, usize, Box<Conn>),
+    Reckon(Arc<Engine>, Unbegun<Unshaken>),
     /// Whatever keeps a worker busy.
     #[cfg(test)]
     Run(Box<dyn FnOnce() + Send>),
 }
 
 impl Job {
+    /// What was to be reckoned, if it is that.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn into_unbegun(self) -> Option<Unbegun<Unshaken>> {
+        match self {
+            Job::Reckon(_, unbegun) => Some(unbegun),
+            _ => None,
+        }
+    }
+
     /// Does it; returns when the worker is free again.
     pub(crate) fn run(self) {
         let engine = match self {
@@ -52,8 +61,8 @@ impl Job {
                 engine
             }
             #[cfg(feature = "tls-no-provider")]
-            Job::Reckon(engine, shard, conn) => {
-                reckoning::reckon(&engine, shard, conn);
+            Job::Reckon(engine, first) => {
+                reckoning::reckon(&engine, first.work);
                 engine
             }
             #[cfg(test)]

@@ -27,8 +27,8 @@
 //!   pace; how many threads there may be for each; a place for a driver that is overtaken while all of those are in
 //!   use.
 //! - *handshake*, *reckon*: what comes before HTTP on a connection that is encrypted; the part of it that takes time,
-//!   which is run as the user's code is, but never waits for a thread. *Reckoner*: a worker that does that and nothing
-//!   else.
+//!   which is run as the user's code is, but waits for no handler. *Reckoner*: a worker that does that and nothing
+//!   else; it is *lent* to the helpers when it blocks while others wait.
 //! - *turn away*: to answer 503, because no thread could be had in time.
 //! - *route*, *surprise*: what requests are told apart by to learn which handlers block; a handler that was overtaken.
 //! - *monitor*, *sighting*, *take over*: the thread that looks for shards that are held up; a driver seen in a certain
@@ -78,12 +78,14 @@ use crate::engine::accept::admission::Admission;
 use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::Dispatch;
 use crate::engine::dispatch::queue::Budget;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::dispatch::reckoners::Unbegun;
 use crate::engine::dispatch::reserve::Reserve;
 use crate::engine::job::Job;
 use crate::engine::monitor::Monitor;
 use crate::engine::placing::HandedOver;
 #[cfg(feature = "tls-no-provider")]
-use crate::engine::reckoning::Reckoners;
+use crate::engine::reckoning::{EngineReckoners, Unshaken};
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::lease::{Sighting, Term};
 use crate::engine::shard::{CONNECTIONS_MAX, IdleCounts, Shard};
@@ -122,7 +124,7 @@ pub(crate) struct Engine {
     /// For when the pool has no worker to give.
     reserve: Reserve<(usize, Sighting)>,
     #[cfg(feature = "tls-no-provider")]
-    reckoners: Reckoners,
+    reckoners: EngineReckoners,
     monitor: Monitor,
     workspaces: ObjectPool<Workspace>,
     clock: Clock,
@@ -139,7 +141,7 @@ impl Engine {
         let settings = &service.settings;
         let spares = settings.threads.shards.saturating_add(SPARES);
         let reserve = settings.threads.shards + settings.threads.shards.min(RESERVE);
-        // What is reckoned for handshakes takes nobody's place, and is done when each core has something to reckon.
+        // What is reckoned for handshakes takes nobody's place, as far as that is computing.
         let reckoners = if cfg!(feature = "tls-no-provider") { settings.threads.shards } else { 0 };
         let pool = WorkerPool::builder()
             .name("anthill")
@@ -174,7 +176,7 @@ impl Engine {
             dispatch: Dispatch::new(budget),
             reserve: Reserve::new(reserve),
             #[cfg(feature = "tls-no-provider")]
-            reckoners: Reckoners::new(reckoners),
+            reckoners: EngineReckoners::new(reckoners, budget.waiting),
             monitor: Monitor::new(),
             workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
             clock,
@@ -279,20 +281,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Has a worker reckon for a connection of the shard.
+    /// Has a worker reckon, which counts as come already.
     ///
     /// # Errors
-    /// The connection, when none can be had now.
+    /// Why none can be had.
     #[cfg(feature = "tls-no-provider")]
-    fn call_reckoner(self: &Arc<Self>, shard: usize, conn: Box<Conn>) -> Result<(), Box<Conn>> {
-        let refused = match self.pool.try_submit(Job::Reckon(self.clone(), shard, conn)) {
-            Ok(_) => return Ok(()),
-            Err(refused) => refused.into_payload(),
-        };
-        match refused {
-            Job::Reckon(_, _, conn) => Err(conn),
-            _ => Ok(()),
-        }
+    fn call_reckoner(self: &Arc<Self>, first: Unbegun<Unshaken>) -> Result<(), SubmitError<Job>> {
+        self.pool.try_submit(Job::Reckon(self.clone(), first)).map(|_| ())
     }
 
     /// Wakes a worker that takes the shard over, if its driver is still where it was seen. `None`: none can be had now.

@@ -19,6 +19,8 @@ use crate::engine::countdown::Countdown;
 use crate::engine::dispatch::tolerance::Tolerance;
 use crate::engine::job::Job;
 use crate::engine::placing;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::reckoning;
 use crate::engine::say_seldom::SaySeldom;
 use crate::engine::shard::lease::Sighting;
 use crate::engine::{Called, Engine};
@@ -145,6 +147,10 @@ fn watch(engine: &Arc<Engine>) {
         }
         engine.dispatch.queue.tolerate(tolerance.look(Instant::now()));
         busy |= look_at_queue(engine, &mut said) | look_at_reserve(engine, ticks, &mut said);
+        #[cfg(feature = "tls-no-provider")]
+        {
+            busy |= look_at_reckoners(engine, &mut said);
+        }
         quiet = if busy { 0 } else { quiet + 1 };
         if quiet >= QUIET_TICKS {
             quiet = 0;
@@ -224,6 +230,20 @@ fn look_at_queue(engine: &Arc<Engine>, said: &mut Said) -> bool {
     queue.len() > 0
 }
 
+/// Sees to the handshakes that wait, and calls somebody for those that may begin. True while any wait.
+#[cfg(feature = "tls-no-provider")]
+fn look_at_reckoners(engine: &Arc<Engine>, said: &mut Said) -> bool {
+    reckoning::look(engine);
+    while let Some(first) = engine.reckoners.call_for_waiting() {
+        if let Err(refused) = engine.call_reckoner(first) {
+            said.refused(&refused);
+            engine.reckoners.call_failed(refused.into_payload().into_unbegun());
+            break;
+        }
+    }
+    engine.reckoners.waiting() > 0
+}
+
 /// Completes the reserve as soon as the system gives threads again. True while that is to be done.
 fn look_at_reserve(engine: &Arc<Engine>, ticks: u32, said: &mut Said) -> bool {
     if engine.reserve.is_complete() {
@@ -239,6 +259,10 @@ fn look_at_reserve(engine: &Arc<Engine>, ticks: u32, said: &mut Said) -> bool {
 
 impl Engine {
     fn is_watch_needed(&self) -> bool {
+        #[cfg(feature = "tls-no-provider")]
+        if self.reckoners.waiting() > 0 {
+            return true;
+        }
         self.drivers.is_over()
             || self.dispatch.queue.len() > 0
             || !self.reserve.is_complete()

@@ -1,66 +1,113 @@
-//! What handshakes take to be reckoned, on workers of the pool, when it is long.
+//! What handshakes take to be reckoned, on workers of the pool, when it is long or may be.
 //!
-//! The idea: that is computing, so there are as many at it as there are shards, and for more of them nothing would go
-//! faster. They do not come out of the budget of those who may block, so a handshake waits for no handler; and when all
-//! are at it, or there is no thread to be had, a driver goes on itself, because it comes to an end.
+//! How many are at it, and what waits for them, is decided in `dispatch/reckoners.rs`; here is what they do, and what
+//! becomes of a connection that waits in vain: its shard closes it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
+use crate::engine::dispatch::queue::Lane;
+use crate::engine::dispatch::reckoners::{AfterPiece, Left, Reckoners};
+use crate::engine::helper::{next_piece, serve_handed_over};
 use crate::engine::shard::conn::Conn;
+use crate::engine::shard::deadlines::NEVER;
 use crate::engine::turn;
 use crate::tls::TlsLayer;
+use crate::util::thread::ThreadNumber;
 
-/// How many more may begin to reckon.
-#[derive(Debug)]
-pub(crate) struct Reckoners(AtomicUsize);
+/// What a handshake takes to be reckoned by a key of any length in use, on a busy machine: where it is not known
+/// whether a thread sleeps, one that is at it for longer does.
+const COMPUTES_MOST: Duration = Duration::from_millis(50);
 
-impl Reckoners {
-    pub(crate) fn new(count: usize) -> Self {
-        Self(AtomicUsize::new(count))
-    }
+/// Those of an engine, with what is known of their threads.
+pub(crate) type EngineReckoners = Reckoners<Unshaken, Option<ThreadNumber>>;
 
-    /// Whether another one may begin, as far as can be seen.
-    pub(crate) fn have_room(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
+/// A connection that is out for its handshake, and the number of its shard.
+pub(crate) struct Unshaken {
+    pub(crate) shard: usize,
+    pub(crate) conn: Box<Conn>,
+}
 
-    /// Counts one in, if there is room.
-    fn begin(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(1)).is_ok()
-    }
-
-    fn end(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+/// Has a worker reckon for a connection that is out.
+pub(crate) fn hand_over(engine: &Arc<Engine>, shard: usize, conn: Box<Conn>) {
+    let until = give_up_at(engine, &conn);
+    match engine.reckoners.hand_over(Unshaken { shard, conn }, until) {
+        Left::MustCall(first) => {
+            if let Err(refused) = engine.call_reckoner(first) {
+                engine.reckoners.call_failed(None);
+                if let Some(unbegun) = refused.into_payload().into_unbegun() {
+                    // Its driver decides anew.
+                    give_back(engine, unbegun.work);
+                }
+            }
+        }
+        // The monitor sees to it that it does not wait for ever.
+        Left::Waits => engine.monitor.alarm.rouse(),
+        Left::Refused(unshaken) => turn_away(engine, unshaken),
     }
 }
 
-/// Has a worker reckon for a connection that is out; or the shard, when there is none.
-pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>) {
-    let conn = if engine.reckoners.begin() {
-        let Err(conn) = engine.call_reckoner(index, conn) else { return };
-        engine.reckoners.end();
-        conn
-    } else {
-        conn
-    };
-    give_back(engine, index, conn, true);
+/// When a connection is not worth it any more, as time since the engine started.
+fn give_up_at(engine: &Engine, conn: &Conn) -> Duration {
+    let deadline = conn.clock.deadline();
+    let deadline = if deadline == NEVER { Duration::MAX } else { Duration::from_millis(deadline) };
+    let limit = engine.service.settings.threads.max_wait;
+    limit.map_or(deadline, |limit| deadline.min(engine.clock.elapsed().saturating_add(limit)))
 }
 
-/// Reckons, and leaves the rest to the shard.
-pub(crate) fn reckon(engine: &Arc<Engine>, index: usize, conn: Box<Conn>) {
-    if let Some(layer) = TlsLayer::of(&*conn.sock.transport) {
-        let (route, begun) = (turn::handshake_route(layer), Instant::now());
-        layer.reckon();
-        engine.dispatch.predictor.ran(route, begun.elapsed());
+/// Reckons for one connection after the other as long as some wait, and leaves the rest to their shards.
+pub(crate) fn reckon(engine: &Arc<Engine>, first: Unshaken) {
+    let mut piece = engine.reckoners.arrive(ThreadNumber::of_this(), engine.clock.elapsed());
+    let mut unshaken = first;
+    loop {
+        if let Some(layer) = TlsLayer::of(&*unshaken.conn.sock.transport) {
+            let (route, begun) = (turn::handshake_route(layer), Instant::now());
+            layer.reckon();
+            engine.dispatch.predictor.ran(route, begun.elapsed());
+        }
+        give_back(engine, unshaken);
+        (piece, unshaken) = match engine.reckoners.next(piece, engine.clock.elapsed()) {
+            AfterPiece::Another(piece, unshaken) => (piece, unshaken),
+            AfterPiece::Nothing => return,
+            AfterPiece::Helps => {
+                let next = next_piece(engine, Lane::Handlers);
+                return serve_handed_over(engine, next);
+            }
+        };
     }
-    engine.reckoners.end();
-    give_back(engine, index, conn, false);
 }
 
-fn give_back(engine: &Engine, index: usize, mut conn: Box<Conn>, is_turned_away: bool) {
-    conn.course.is_turned_away = is_turned_away;
-    engine.shards[index].queue(conn);
+/// Sees to what waits: lends those at work who sleep, and gives up what has waited for too long.
+pub(crate) fn look(engine: &Engine) {
+    let reckoners = &engine.reckoners;
+    let Some(at_work) = reckoners.at_work() else { return };
+    let now = engine.clock.elapsed();
+    for stint in at_work {
+        let sleeps = match stint.thread.and_then(ThreadNumber::is_asleep) {
+            Some(is_asleep) => is_asleep,
+            None => now.saturating_sub(stint.since) > COMPUTES_MOST,
+        };
+        if sleeps {
+            // Once all may block who may, what waits goes on waiting.
+            let _ = engine.dispatch.queue.enlist(|| reckoners.lend(stint.piece));
+        }
+    }
+    while let Some(unshaken) = reckoners.take_expired(now) {
+        turn_away(engine, unshaken);
+    }
+    while engine.is_stopping() {
+        let Some(unshaken) = reckoners.take_waiting() else { return };
+        turn_away(engine, unshaken);
+    }
+}
+
+/// Has the shard close a connection for which nobody came in time.
+fn turn_away(engine: &Engine, Unshaken { shard, mut conn }: Unshaken) {
+    conn.course.is_turned_away = true;
+    engine.shards[shard].give_back(conn);
+}
+
+fn give_back(engine: &Engine, Unshaken { shard, conn }: Unshaken) {
+    engine.shards[shard].queue(conn);
 }

@@ -53,7 +53,7 @@ pub(crate) enum CodeAhead {
     Reader,
     /// What produces the body of a streamed response.
     Body,
-    /// None: what a handshake takes to be reckoned, which may be long and ends by itself.
+    /// What a handshake takes to be reckoned, which may be long, and runs what of the user's code it needs.
     #[cfg(feature = "tls-no-provider")]
     Handshake,
 }

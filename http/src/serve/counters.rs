@@ -125,7 +125,8 @@ pub struct Rejections {
     /// was malformed, did not come in time, or the peer is no trusted proxy; closed without an answer.
     pub proxy_header: u64,
     /// Connections that were to be encrypted by TLS and were not: the client offered nothing that is spoken here, had
-    /// no certificate, stopped in the middle, was not done in time, or spoke plain HTTP, which is answered 400.
+    /// no certificate, stopped in the middle, was not done in time, or spoke plain HTTP, which is answered 400; or no
+    /// thread could be had in time.
     pub tls_handshake: u64,
     /// Requests for which no thread could be had in time, or at once while
     /// [`max_waiting_requests`](crate::ServerBuilder::max_waiting_requests) waited; answered 503.

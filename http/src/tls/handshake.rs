@@ -15,6 +15,8 @@ pub(crate) enum HandshakeFailure {
     Ended,
     /// It took too long.
     Late,
+    /// No thread came free in time to go on with it.
+    Unattended,
     /// Code of the user's panicked.
     Panicked,
 }
@@ -33,6 +35,7 @@ impl fmt::Display for HandshakeFailure {
             Self::Refused(error) => write!(f, "its TLS handshake failed: {error}"),
             Self::Ended => f.write_str("it ended before its TLS handshake was over"),
             Self::Late => f.write_str("its TLS handshake was not over in time"),
+            Self::Unattended => f.write_str("no thread came free in time for its TLS handshake"),
             Self::Panicked => f.write_str("code that its TLS handshake needs panicked"),
         }
     }

@@ -4,6 +4,8 @@ pub(crate) mod idle_cores;
 pub(crate) mod leftovers;
 pub(crate) mod predict;
 pub(crate) mod queue;
+#[cfg(feature = "tls-no-provider")]
+pub(crate) mod reckoners;
 pub(crate) mod reserve;
 pub(crate) mod self_timing;
 pub(crate) mod tolerance;

@@ -182,14 +182,35 @@ impl<W> HandOverQueue<W> {
         taken
     }
 
-    fn count_driver(&self, is_overtaken: bool) {
+    /// Counts somebody as an active worker at a piece of the lane of handlers who is at something else, and blocks
+    /// there, if that budget is not used up and `lend` can.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn enlist<T>(&self, lend: impl FnOnce() -> Option<T>) -> Option<T> {
         let mut queue = lock(&self.queue);
-        if is_overtaken {
+        if queue.active >= self.budget.helpers || queue.at_handlers() >= self.budget.handlers {
+            return None;
+        }
+        // First, as above.
+        self.count(&mut queue, true);
+        drop(queue);
+        let lent = lend();
+        if lent.is_none() {
+            self.count(&mut lock(&self.queue), false);
+        }
+        lent
+    }
+
+    fn count_driver(&self, is_overtaken: bool) {
+        self.count(&mut lock(&self.queue), is_overtaken);
+    }
+
+    fn count(&self, queue: &mut Queue<W>, is_one_more: bool) {
+        if is_one_more {
             queue.active += 1;
         } else {
             queue.active -= 1;
         }
-        self.tell_spare(&queue);
+        self.tell_spare(queue);
     }
 
     /// An active worker is done with a piece of `lane`, and takes the next; with `None` it is active no more.

@@ -3,7 +3,7 @@
 //! The idea: receiving and sending are the turn's business as ever, and cost nothing. What is to be reckoned in
 //! between, the signature above all, may take as long as many requests, so it is handed over as a handler is that
 //! blocks (`engine/reckoning.rs`): that is learned in the same way, apart for the part in which our key signs and for
-//! the rest. It comes to an end by itself, though, so a driver does it itself when no worker can be had.
+//! the rest. Whoever does it waits for no handler.
 //!
 //! The rule: whatever trickles in, the deadline is that of a first request.
 
@@ -60,7 +60,10 @@ impl<H: Host> Turn<'_, H> {
                 return self.handshake_failed(&failure);
             }
             if layer.is_due() {
-                if let Some(hand_over) = self.hands_reckoning_over(layer) {
+                if mem::take(&mut self.conn.course.is_turned_away) {
+                    return self.nobody_came();
+                }
+                if let Some(hand_over) = self.host.hands_over(handshake_route(layer), CodeAhead::Handshake) {
                     return Some(TurnEnd::HandOver(hand_over));
                 }
                 self.host.run_user_code(UserCode::Hook, || layer.reckon());
@@ -85,16 +88,15 @@ impl<H: Host> Turn<'_, H> {
         }
     }
 
-    /// Whether somebody else is to reckon.
-    fn hands_reckoning_over(&mut self, layer: &TlsLayer) -> Option<H::HandOver> {
-        let is_turned_away = mem::take(&mut self.conn.course.is_turned_away);
-        let route = handshake_route(layer);
-        if is_turned_away {
-            // Nobody came in time.
-            self.host.serves(route);
-            return None;
+    /// The connection ends, because nobody came in time to reckon for it.
+    fn nobody_came(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        if self.host.is_stopping() {
+            return Some(TurnEnd::Close);
         }
-        self.host.hands_over(route, CodeAhead::Handshake)
+        if self.conn.clock.deadline() <= self.work.moment.millis {
+            return self.handshake_failed(&HandshakeFailure::Late);
+        }
+        self.handshake_failed(&HandshakeFailure::Unattended)
     }
 
     /// The connection is encrypted: what comes is a request, or what the protocol that was agreed on begins with.
