@@ -110,14 +110,15 @@ pub(crate) fn next_piece(engine: &Engine, lane: Lane) -> Option<(Lane, HandedOve
 
 /// Serves one connection until it can be parked; says which lane that turned out to belong to.
 fn serve(engine: &Arc<Engine>, work: &mut Workspace, lane: Lane, handed: HandedOver) -> Lane {
-    let HandedConn { shard: index, mut conn, since } = match handed {
-        HandedOver::Connection(handed) => handed,
-        #[cfg(feature = "ws")]
+    #[cfg(feature = "ws")]
+    let handed = match handed {
         HandedOver::Loop(start) => {
             start.run();
             return lane;
         }
+        connection => connection,
     };
+    let Some(HandedConn { shard: index, mut conn, since }) = handed.into_conn() else { return lane };
     let shard = &engine.shards[index];
     let mut helper = Helper { engine, route: conn.course.route, waits_for_client: false, lane };
     // A request is as old as its wait for a worker.
