@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use anthill_http::rustls::crypto::KeyProvider;
 use anthill_http::{Server, TlsConfig};
 use anthill_tests::tls::{Authority, BOTH, Identity, connect, gullible, trusting, try_connect};
 use anthill_tests::{background, eventually, logs};
@@ -166,8 +167,8 @@ fn tls_01_certificates_are_read_again_when_asked_and_the_last_good_ones_stay() {
 
     let about = certificate.display().to_string();
     let said = |level, part: &str| {
-        let lines = ["anthill_http::tls::config", "anthill_http::tls::recipe"]
-            .map(|target| logs::with(target, &about));
+        let lines =
+            ["anthill_http::tls::config", "anthill_http::tls::pair"].map(|target| logs::with(target, &about));
         lines.iter().flatten().filter(|line| line.level == level && line.text.contains(part)).count()
     };
     assert_eq!(said(log::Level::Info, "is in use: for site.example, until "), 2);
@@ -211,6 +212,154 @@ fn tls_01_files_that_become_others_are_seen_however_they_do() {
     // Written over.
     identities[3].write(&version, "tls");
     assert!(shown(&https) == identities[3].der(), "the same file with something else in it");
+    https.end();
+}
+
+/// The certificate that whoever asks for `name` is shown.
+fn shown_for(https: &Https, name: &str) -> Vec<u8> {
+    let stream = try_connect(https.address(), &Arc::new(gullible(&[])), name).expect("a handshake");
+    stream.conn.peer_certificates().expect("a certificate")[0].to_vec()
+}
+
+/// Each of several is bad in each way; the others, and it when it is good again, are renewed.
+#[test]
+fn tls_01_a_bad_certificate_keeps_no_other_from_being_renewed() {
+    let names = [NAME, "second.example", "third.example"];
+    let authority = Authority::new("an authority");
+    let folder = tempfile::tempdir().expect("a folder");
+    let year = |year| rcgen::date_time_ymd(year, 1, 2);
+    let mut current: Vec<Identity> = names.iter().map(|name| authority.issue(&[*name])).collect();
+    let files: Vec<_> =
+        current.iter().zip(names).map(|(identity, name)| identity.write(folder.path(), name)).collect();
+    for watch in [None, Some(Duration::ZERO)] {
+        let builder =
+            files.iter().fold(TlsConfig::builder().watch_interval(watch), |builder, (certificate, key)| {
+                builder.certificate(certificate, key)
+            });
+        let config = builder.build().expect("certificates");
+        let https =
+            Https::with(Server::builder(), |ctx| ctx.set_body("hi"), &config, Authority::new("nobody"));
+        let all_are = |identities: &[Identity]| {
+            names.iter().zip(identities).all(|(name, identity)| shown_for(&https, name) == identity.der())
+        };
+        for (bad, name) in names.iter().enumerate() {
+            for kind in ["expired", "torn", "gone", "another's key"] {
+                let (certificate, key) = &files[bad];
+                let mut renewed: Vec<_> = names.iter().map(|name| authority.issue(&[*name])).collect();
+                renewed
+                    .iter()
+                    .zip(names)
+                    .for_each(|(identity, name)| drop(identity.write(folder.path(), name)));
+                match kind {
+                    "expired" => {
+                        let old = authority.issue_with(&[*name], |params| {
+                            (params.not_before, params.not_after) = (year(2001), year(2002));
+                        });
+                        old.write(folder.path(), name);
+                    }
+                    "torn" => {
+                        fs::write(certificate, &renewed[bad].certificate[..100]).expect("room on the disk")
+                    }
+                    "gone" => fs::remove_file(certificate).expect("it is there"),
+                    _ => fs::write(key, &authority.issue(&["else"]).key).expect("room on the disk"),
+                }
+                if watch.is_none() {
+                    let error = config.reload().expect_err("one is bad");
+                    let blamed = [certificate, key].map(|path| Some(path.as_path()));
+                    assert!(blamed.contains(&error.path()), "{name}, {kind}: {error}");
+                }
+                let good = std::mem::replace(&mut renewed[bad], current.remove(bad));
+                current = renewed;
+                assert!(all_are(&current), "{name} is {kind}");
+                good.write(folder.path(), name);
+                current[bad] = good;
+                if watch.is_none() {
+                    config.reload().expect("all are good");
+                }
+                assert!(all_are(&current), "{name} was {kind}");
+            }
+        }
+        https.end();
+    }
+}
+
+/// A list of clients' authorities is one more of those.
+#[test]
+fn tls_01_a_bad_list_of_authorities_keeps_no_certificate_from_being_renewed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (authority, theirs) = (Authority::new("an authority"), Authority::new("theirs"));
+    let (first, second, client) =
+        (authority.issue(&[NAME]), authority.issue(&[NAME]), theirs.issue(&["client"]));
+    let (certificate, key) = first.write(folder.path(), "site");
+    let list = folder.path().join("clients.pem");
+    fs::write(&list, &theirs.pem).expect("room on the disk");
+    let builder = TlsConfig::builder().certificate(&certificate, &key).client_ca(&list).watch_interval(None);
+    let config = builder.build().expect("certificates");
+    let https = Https::with(Server::builder(), |ctx| ctx.set_body("hi"), &config, Authority::new("nobody"));
+    fs::write(&list, "nothing").expect("room on the disk");
+    second.write(folder.path(), "site");
+    let error = config.reload().expect_err("the list is none").to_string();
+    assert!(error.starts_with("the list of clients' authorities "), "{error}");
+    let client_config = Arc::new(anthill_tests::tls::showing(&authority, &client));
+    let stream = try_connect(https.address(), &client_config, NAME).expect("the list is what it was");
+    assert!(stream.conn.peer_certificates().expect("a certificate")[0].to_vec() == second.der());
+    assert_eq!(anthill_tests::client::Client::over(stream).get("/").text(), "hi");
+    https.end();
+}
+
+/// Keys that cannot be used for a while, as those of a device that is away.
+#[derive(Debug)]
+struct AwayAtTimes {
+    keys: &'static dyn KeyProvider,
+    is_away: Arc<AtomicBool>,
+}
+
+impl KeyProvider for AwayAtTimes {
+    fn load_private_key(
+        &self,
+        key: rustls::pki_types::PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn rustls::sign::SigningKey>, rustls::Error> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(rustls::Error::General("the device is away".to_owned()));
+        }
+        self.keys.load_private_key(key)
+    }
+}
+
+/// What was wrong and cannot be seen of a file is tried again, however often it was in vain, and told once.
+#[test]
+fn tls_01_what_could_not_be_read_is_tried_again_although_no_file_changes() {
+    logs::collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new("an authority");
+    let mut provider = rustls::crypto::CryptoProvider::clone(&anthill_tests::tls::provider());
+    let is_away = Arc::new(AtomicBool::new(false));
+    let keys = AwayAtTimes { keys: provider.key_provider, is_away: is_away.clone() };
+    provider.key_provider = Box::leak(Box::new(keys));
+    let mut current = authority.issue(&[NAME]);
+    let (certificate, key) = current.write(folder.path(), "away");
+    let builder = TlsConfig::builder().certificate(&certificate, &key).watch_interval(Duration::ZERO);
+    let config = builder.crypto_provider(provider).build().expect("a certificate");
+    let https = Https::with(Server::builder(), |ctx| ctx.set_body("hi"), &config, Authority::new("nobody"));
+    let told = || {
+        let lines = logs::with("anthill_http::tls::config", &key.display().to_string());
+        lines.iter().filter(|line| line.level == log::Level::Error).count()
+    };
+    for (round, is_asked) in [false, true, false, true].into_iter().enumerate() {
+        let next = authority.issue(&[NAME]);
+        is_away.store(true, Ordering::SeqCst);
+        next.write(folder.path(), "away");
+        if is_asked {
+            config.reload().expect_err("the device is away");
+        }
+        for _ in 0..5 {
+            assert!(shown(&https) == current.der());
+        }
+        assert_eq!(told(), round + 1, "once for each time");
+        is_away.store(false, Ordering::SeqCst);
+        assert!(shown(&https) == next.der(), "it is back");
+        current = next;
+    }
     https.end();
 }
 
@@ -284,7 +433,7 @@ fn tls_01_an_end_that_is_near_is_told() {
         let identity = authority.issue_with(&[name], |params| params.not_after = in_days(days).into());
         let (certificate, key) = identity.write(folder.path(), name);
         TlsConfig::from_files(&certificate, &key).expect("it is good still");
-        let lines = logs::with("anthill_http::tls::config", &certificate.display().to_string());
+        let lines = logs::with("anthill_http::tls::pair", &certificate.display().to_string());
         let warned = lines
             .iter()
             .any(|line| line.level == log::Level::Warn && line.text.contains(" expires in 20 days, on "));
@@ -292,5 +441,5 @@ fn tls_01_an_end_that_is_near_is_told() {
     }
     let early = authority.issue_with(&["early.example"], |params| params.not_before = in_days(2).into());
     TlsConfig::from_pem(&early.certificate, &early.key).expect("clocks may be wrong");
-    eventually("it is told", || !logs::with("anthill_http::tls::config", "is not valid before").is_empty());
+    eventually("it is told", || !logs::with("anthill_http::tls::pair", "is not valid before").is_empty());
 }

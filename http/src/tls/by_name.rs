@@ -21,7 +21,7 @@ pub(super) struct ByName {
 }
 
 impl ByName {
-    pub(super) fn new(pairs: &[CertifiedPair]) -> Self {
+    pub(super) fn new(pairs: &[Arc<CertifiedPair>]) -> Self {
         let (mut exact, mut wild) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
         for (place, pair) in pairs.iter().enumerate() {
             for name in &pair.names {

@@ -30,21 +30,21 @@ pub(super) struct CertifiedPair {
     pub(super) certified: Arc<CertifiedKey>,
     /// What the certificate is good for, as it says; with a `*` as the first label for all names of a level.
     pub(super) names: Vec<String>,
-    pub(super) validity: Validity,
+    validity: Validity,
     /// What it is called in messages.
     pub(super) label: String,
 }
 
 /// From when to when a certificate is valid; `None` where that cannot be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Validity {
-    pub(super) from: Option<SystemTime>,
-    pub(super) until: Option<SystemTime>,
+struct Validity {
+    from: Option<SystemTime>,
+    until: Option<SystemTime>,
 }
 
 impl Validity {
     /// What is to be said of it at `now`, if anything.
-    pub(super) fn warning(self, now: SystemTime) -> Option<String> {
+    fn warning(self, now: SystemTime) -> Option<String> {
         if let Some(from) = self.from.filter(|from| *from > now) {
             return Some(format!("is not valid before {}; is this machine's clock right?", day(from)));
         }
@@ -61,9 +61,32 @@ impl Validity {
 }
 
 /// As people write it.
-pub(super) fn day(time: SystemTime) -> String {
+fn day(time: SystemTime) -> String {
     let Civil { year, month, day, .. } = date::civil(time).0;
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+impl CertifiedPair {
+    /// Whether it is another one than `before`.
+    pub(super) fn is_other_than(&self, before: &Self) -> bool {
+        self.certified.cert != before.certified.cert
+    }
+
+    /// Tells the log that it is used from now on.
+    pub(super) fn say_in_use(&self) {
+        let Self { names, validity, label, .. } = self;
+        let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+        let until = validity.until.map_or_else(|| "an unknown day".to_owned(), day);
+        log::info!("{label} is in use: for {names}, until {until}");
+        self.warn(SystemTime::now());
+    }
+
+    /// Tells the log when it is of no use for long at `now`.
+    pub(super) fn warn(&self, now: SystemTime) {
+        if let Some(warning) = self.validity.warning(now) {
+            log::warn!("{} {warning}", self.label);
+        }
+    }
 }
 
 impl PairSource {

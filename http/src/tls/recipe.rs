@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
 
 use super::by_name::ByName;
 use super::client_auth::Authorities;
 use super::error::TlsError;
-use super::pair::{CertifiedPair, PairSource, Validity, day};
+use super::pair::{CertifiedPair, PairSource};
 use super::pem::Material;
 use super::provider::{self, Resumption};
 use crate::ctx::HijackedConn;
@@ -90,15 +91,24 @@ pub(super) struct Recipe {
 pub(super) struct MadeConfig {
     pub(super) config: Arc<ServerConfig>,
     pub(super) kept: KeptFromBefore,
-    pub(super) certificates: Vec<(String, Validity)>,
+    /// What could not be read again, so that it stays as it was.
+    pub(super) wrong: Vec<TlsError>,
 }
 
 /// What is taken along when it is made anew.
 #[derive(Clone)]
 pub(super) struct KeptFromBefore {
     resumption: Resumption,
-    /// Those whom clients have been verified by who come back.
-    authorities: Vec<u8>,
+    pub(super) pairs: Vec<Arc<CertifiedPair>>,
+    verifying: Option<Verifying>,
+}
+
+/// Who verifies clients, and the list of authorities that it was made of: those who come back have been verified by
+/// the same.
+#[derive(Clone)]
+struct Verifying {
+    authorities: Arc<[u8]>,
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 impl Recipe {
@@ -108,10 +118,12 @@ impl Recipe {
         pairs.chain(self.authorities.iter().map(|authorities| &authorities.material))
     }
 
-    /// Reads everything, and makes a configuration of it. Clients who came before can come back if `before` is given.
+    /// Reads everything, and makes a configuration of it. With what there was `before` clients who came then can come
+    /// back, and each certificate, and the list of clients' authorities, stands for itself: of what is wrong with one
+    /// the others take no harm, and it stays as it was.
     ///
     /// # Errors
-    /// When something is missing, or wrong.
+    /// When something is missing, or wrong, and there was nothing before.
     pub(super) fn make(&self, before: Option<&KeptFromBefore>) -> Result<MadeConfig, TlsError> {
         self.protocols.check()?;
         if self.pairs.is_empty() {
@@ -122,24 +134,34 @@ impl Recipe {
             Some(provider) => provider.clone(),
             None => provider::of_features()?,
         };
-        let now = SystemTime::now();
-        let pairs = self.pairs.iter().map(|pair| pair.load(&provider, now)).collect::<Result<Vec<_>, _>>()?;
+        let (now, mut wrong) = (SystemTime::now(), Vec::new());
+        let mut pairs = Vec::new();
+        for (place, source) in self.pairs.iter().enumerate() {
+            let kept = before.and_then(|before| before.pairs.get(place));
+            pairs.push(or_kept(source.load(&provider, now).map(Arc::new), kept, &mut wrong)?);
+        }
+        let verifying = match &self.authorities {
+            None => None,
+            Some(list) => {
+                let kept = before.and_then(|before| before.verifying.as_ref());
+                Some(or_kept(Verifying::new(list, provider.clone()), kept, &mut wrong)?)
+            }
+        };
         let of_provider =
             |error| TlsError::new("the provider of cryptography", "is of no use").because(error);
-        let builder = ServerConfig::builder_with_provider(provider.clone())
+        let builder = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(of_provider)?;
-        let mut authorities = Vec::new();
-        let builder = match &self.authorities {
+        let builder = match &verifying {
             None => builder.with_no_client_auth(),
-            Some(list) => {
-                authorities = list.material.read()?;
-                builder.with_client_cert_verifier(list.verifier(&authorities, provider)?)
-            }
+            Some(verifying) => builder.with_client_cert_verifier(verifying.verifier.clone()),
         };
         let mut config = builder.with_cert_resolver(Arc::new(ByName::new(&pairs)));
         config.alpn_protocols = self.protocols.names();
-        let resumption = self.resumption(before.filter(|before| before.authorities == authorities))?;
+        let authorities =
+            |verifying: &Option<Verifying>| verifying.as_ref().map(|all| all.authorities.clone());
+        let same = before.filter(|before| authorities(&before.verifying) == authorities(&verifying));
+        let resumption = self.resumption(same)?;
         match &resumption {
             Resumption::Tickets(ticketer) => config.ticketer = ticketer.clone(),
             Resumption::Remembered(storage) => config.session_storage = storage.clone(),
@@ -148,11 +170,8 @@ impl Recipe {
                 config.send_tls13_tickets = 0;
             }
         }
-        Ok(MadeConfig {
-            config: Arc::new(config),
-            kept: KeptFromBefore { resumption, authorities },
-            certificates: pairs.into_iter().map(said).collect(),
-        })
+        let kept = KeptFromBefore { resumption, pairs, verifying };
+        Ok(MadeConfig { config: Arc::new(config), kept, wrong })
     }
 
     fn resumption(&self, before: Option<&KeptFromBefore>) -> Result<Resumption, TlsError> {
@@ -164,11 +183,30 @@ impl Recipe {
     }
 }
 
-/// Tells the log of a certificate that is used from now on.
-fn said(pair: CertifiedPair) -> (String, Validity) {
-    let CertifiedPair { names, validity, label, .. } = pair;
-    let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
-    let until = validity.until.map_or_else(|| "an unknown day".to_owned(), day);
-    log::info!("{label} is in use: for {names}, until {until}");
-    (label, validity)
+impl Verifying {
+    /// # Errors
+    /// When the list cannot be read, or is none.
+    fn new(list: &Authorities, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let authorities = list.material.read()?;
+        let verifier = list.verifier(&authorities, provider)?;
+        Ok(Self { authorities: authorities.into(), verifier })
+    }
+}
+
+/// What was read, or what there was before in its place; then what is wrong is noted.
+///
+/// # Errors
+/// What is wrong, when there was nothing before.
+fn or_kept<T: Clone>(
+    read: Result<T, TlsError>,
+    kept: Option<&T>,
+    wrong: &mut Vec<TlsError>,
+) -> Result<T, TlsError> {
+    match (read, kept) {
+        (Err(error), Some(kept)) => {
+            wrong.push(error);
+            Ok(kept.clone())
+        }
+        (read, _) => read,
+    }
 }

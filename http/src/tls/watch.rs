@@ -28,9 +28,9 @@ struct Looks {
     next: Instant,
     /// The files as they were read, or tried, last.
     stamps: Vec<FileStamp>,
-    /// They were tried, and something was wrong, of which nobody was told yet: one of two files may have been written
-    /// only.
-    is_failure_untold: bool,
+    /// They were tried, and something was wrong: they are tried again, because not all that was wrong need be seen by
+    /// the stamps (descriptors that had run out, a file whose clock is coarse, a certificate that is not valid yet).
+    is_wrong: bool,
     warned: Instant,
 }
 
@@ -40,15 +40,15 @@ pub(super) enum Found {
     Nothing,
     /// Some file is another one.
     Changed,
-    /// Files that were of no use stay as they are.
-    StillWrong,
+    /// Files that were of no use are the same as far as can be seen.
+    SameAsBefore,
 }
 
 impl FileWatch {
     pub(super) fn new(interval: Option<Duration>, stamps: Vec<FileStamp>) -> Self {
         let now = Instant::now();
         let next = interval.and_then(|interval| now.checked_add(interval)).unwrap_or(now);
-        Self { interval, looks: Mutex::new(Looks { next, stamps, is_failure_untold: false, warned: now }) }
+        Self { interval, looks: Mutex::new(Looks { next, stamps, is_wrong: false, warned: now }) }
     }
 
     /// Looks, if it is time to, and nobody else does at this moment; `act` is told what was found, and says whether all
@@ -73,22 +73,20 @@ impl FileWatch {
         let seen = stamps();
         let found = if seen != looks.stamps {
             Found::Changed
-        } else if looks.is_failure_untold {
-            Found::StillWrong
+        } else if looks.is_wrong {
+            Found::SameAsBefore
         } else {
             Found::Nothing
         };
         // Before they are read: what changes meanwhile is found by the next look.
         looks.stamps = seen;
-        let is_well = found == Found::Nothing || act(found);
-        looks.is_failure_untold = found == Found::Changed && !is_well;
+        looks.is_wrong = found != Found::Nothing && !act(found);
     }
 
-    /// The files are read, by whoever asked for that; so they looked before.
-    pub(super) fn note(&self, stamps: Vec<FileStamp>) {
+    /// The files were read, by whoever asked for that, who had looked before; and all was well, or not.
+    pub(super) fn note(&self, stamps: Vec<FileStamp>, is_well: bool) {
         let mut looks = self.looks.lock();
-        looks.stamps = stamps;
-        looks.is_failure_untold = false;
+        (looks.stamps, looks.is_wrong) = (stamps, !is_well);
     }
 }
 
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_tried_once_and_a_failure_told_when_it_stays() {
+    fn a_change_is_tried_once_and_a_failure_until_it_is_none() {
         let watch = FileWatch::new(Some(Duration::ZERO), vec![Some((None, 1, 0))]);
         for (seen, goes_well, found) in [
             (1, true, Found::Nothing),
@@ -136,12 +134,19 @@ mod tests {
             (3, false, Found::Changed),
             (4, true, Found::Changed),
             (4, true, Found::Nothing),
-            // Nobody writes the other.
+            // What was wrong is put right, and cannot be seen from outside.
             (5, false, Found::Changed),
-            (5, false, Found::StillWrong),
-            (5, false, Found::Nothing),
+            (5, false, Found::SameAsBefore),
+            (5, false, Found::SameAsBefore),
+            (5, true, Found::SameAsBefore),
+            (5, true, Found::Nothing),
         ] {
             assert_eq!(looks(&watch, seen, goes_well), found, "{seen}");
+        }
+        for is_well in [false, true] {
+            watch.note(vec![Some((None, 6, 0))], is_well);
+            let found = if is_well { Found::Nothing } else { Found::SameAsBefore };
+            assert_eq!(looks(&watch, 6, true), found, "behind a call");
         }
     }
 
