@@ -339,14 +339,18 @@ impl Engine {
         let news = conn.exchange.last_news(&info, &self.service, ConnState::Hijacked);
         let given = shard.give_away(conn);
         self.admission.leave(info.facts().peer_ip());
-        match given {
+        let left = match given {
             Ok((transport, received)) => {
-                hijacking::give_away(GivenAway { transport, received, kept, news }, &info, &self.service);
+                hijacking::give_away(GivenAway { transport, received, kept, news }, &info, &self.service)
             }
             Err(error) => {
                 log::error!("a connection was closed that was to be taken over: {error}");
-                self.dispatch.leftovers.leave(Box::new((kept, news)));
+                let left: Box<dyn Send> = Box::new((kept, news));
+                Some(left)
             }
+        };
+        if let Some(left) = left {
+            self.dispatch.leftovers.leave(left);
         }
     }
 

@@ -78,7 +78,7 @@ pub(crate) fn serve(
         let last = if polled.is_ok() { ConnState::Hijacked } else { ConnState::Closed };
         let (kept, news) = (exchange.take_kept(), exchange.last_news(info, service, last));
         let transport = polled?;
-        hijacking::give_away(GivenAway { transport, received, kept, news }, info, service);
+        drop(hijacking::give_away(GivenAway { transport, received, kept, news }, info, service));
         return Ok(());
     }
     exchange.cut_off(work, service);
