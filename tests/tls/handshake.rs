@@ -6,13 +6,12 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anthill_http::{RequestCtx, Server, TlsConfig};
+use anthill_http::{RequestCtx, Server};
 use anthill_tests::client::{Client, SOCKET_LIMIT};
 use anthill_tests::tls::{
     Authority, BOTH, TLS12, TLS13, hello, session, shake, socket, trusting, try_connect,
 };
-use anthill_tests::{Gate, PATIENCE, background, eventually, logs};
-use rustls::ClientConfig;
+use anthill_tests::{Gate, PATIENCE, eventually, logs};
 
 use crate::agreed::Https;
 
@@ -242,34 +241,6 @@ fn tls_02_handshakes_go_on_while_all_workers_are_taken() {
     }
     gate.open();
     assert!(blocked.iter_mut().all(|client| client.response().status == 200));
-    https.end();
-}
-
-#[test]
-fn tls_02_signatures_by_long_keys_go_to_workers_and_all_are_served() {
-    let authority = Authority::new("an authority");
-    let identity = authority.issue_rsa(&[NAME]);
-    let config = TlsConfig::from_pem(&identity.certificate, &identity.key).expect("a certificate");
-    let https = Https::with(Server::builder().shards(2), hi, &config, authority);
-    let client_config = https.config();
-    let address = https.address();
-    let clients: Vec<_> = (0..8)
-        .map(|_| {
-            // Each its own, so that nobody comes back.
-            let client_config = Arc::new(ClientConfig::clone(&client_config));
-            background(move || {
-                for _ in 0..10 {
-                    let mut config = ClientConfig::clone(&client_config);
-                    config.resumption = rustls::client::Resumption::disabled();
-                    let stream = try_connect(address, &Arc::new(config), NAME).expect("a handshake");
-                    assert_eq!(Client::over(stream).get("/").text(), "hi");
-                }
-            })
-        })
-        .collect();
-    clients.into_iter().for_each(|client| client.outcome("a client"));
-    let stats = https.running.stats();
-    assert_eq!((stats.handshakes.full, stats.handshakes.resumed, stats.rejections.tls_handshake), (80, 0, 0));
     https.end();
 }
 

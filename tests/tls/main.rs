@@ -8,3 +8,4 @@ mod files;
 mod handshake;
 mod records;
 mod resolvers;
+mod signing;
