@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anthill_http::{RequestConfig, Server, ServerBuilder};
 use anthill_tests::client::{Client, get};
@@ -50,6 +50,27 @@ fn clients(running: &Running, count: usize, target: &str) -> Vec<Client> {
         client.send(get(target));
     }
     clients
+}
+
+/// Whoever looks at a driver that holds up its shard may find it computing, and it may sleep all the same.
+#[test]
+fn engine_f1_what_computes_before_it_blocks_is_noticed() {
+    let running = Running::with(options(), |ctx| {
+        if ctx.path() == "/both" {
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(8) {}
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let mut client = running.client();
+    let mut run = |requests: usize| {
+        for _ in 0..requests {
+            assert_eq!(client.get("/both").status, 200);
+        }
+        running.server().stats().revoked_leases
+    };
+    let learned = run(10);
+    assert_eq!(run(20), learned, "it holds up no shard any more");
 }
 
 #[test]

@@ -73,21 +73,11 @@ pub(crate) struct ThreadUse {
 }
 
 impl ThreadUse {
-    #[cfg(target_os = "linux")]
-    pub(crate) fn now() -> Option<Self> {
-        use nix::sys::resource::{UsageWho, getrusage};
-        let used = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
-        let time = used.user_time() + used.system_time();
-        let cpu =
-            Duration::from_micros(u64::try_from(nix::sys::time::TimeValLike::num_microseconds(&time)).ok()?);
-        Some(Self { cpu, sleeps: Some(used.voluntary_context_switches()) })
-    }
-
-    #[cfg(all(unix, not(target_os = "linux")))]
+    #[cfg(unix)]
     pub(crate) fn now() -> Option<Self> {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         let cpu = Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?);
-        Some(Self { cpu, sleeps: None })
+        Some(Self { cpu, sleeps: count_sleeps() })
     }
 
     #[cfg(not(unix))]
@@ -107,6 +97,18 @@ impl ThreadUse {
     pub(crate) fn ran_since(self, now: Self, took: Duration) -> Duration {
         now.cpu.saturating_sub(self.cpu).min(took)
     }
+}
+
+/// The times are in there, too, but as of the last tick or switch.
+#[cfg(target_os = "linux")]
+fn count_sleeps() -> Option<c_long> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    Some(getrusage(UsageWho::RUSAGE_THREAD).ok()?.voluntary_context_switches())
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn count_sleeps() -> Option<c_long> {
+    None
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -149,6 +151,26 @@ mod tests {
         assert!(used(0, None).slept_since(used(100, None), took), "nobody knows");
         assert_eq!(used(0, None).ran_since(used(300, None), took), Duration::from_micros(300));
         assert_eq!(used(0, None).ran_since(used(3_000, None), took), took, "of runs before, too");
+    }
+
+    /// Of 100 runs nearly all: something else may have had the CPU, and the clock goes on by ticks in none.
+    #[test]
+    fn what_a_thread_computes_is_counted_to_the_moment() {
+        let computes = |after: Duration| {
+            let (before, begun) = (ThreadUse::now().expect("this system counts"), Instant::now());
+            std::thread::sleep(after);
+            let until = Instant::now() + Duration::from_micros(300);
+            while Instant::now() < until {}
+            let (took, now) = (begun.elapsed(), ThreadUse::now().expect("this system counts"));
+            (before.slept_since(now, took), before.ran_since(now, took))
+        };
+        let ran = (0..100).filter(|_| computes(Duration::ZERO).1 >= Duration::from_micros(250)).count();
+        assert!(ran >= 50, "{ran}");
+        // Who sleeps for a moment and computes for longer has not slept.
+        let slept = (0..100).filter(|_| computes(Duration::from_nanos(1)).0).count();
+        assert!(slept <= 90, "{slept}");
+        let slept = (0..100).filter(|_| computes(Duration::from_millis(1)).0).count();
+        assert!(slept >= 90, "{slept}");
     }
 
     #[test]

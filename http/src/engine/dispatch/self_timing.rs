@@ -152,8 +152,9 @@ mod tests {
         };
         if ThreadUse::now().is_some() {
             assert!((0..100).any(|_| computes(&mut timing, 200) == Run::Quick));
+            let computed = (0..100).filter(|_| computes(&mut timing, 600) == Run::Computed).count();
+            assert!(computed >= 30, "{computed}: something else has had the CPU");
         }
-        assert!((0..100).any(|_| computes(&mut timing, 600) == Run::Computed));
     }
 
     #[test]
