@@ -245,12 +245,24 @@ fn the_answer_is_the_one_that_handlers_are_answered_with() {
             ctx.response.set_body_reader(StepReader::new().then(fails));
         }
         // So is what answers that: once.
-        "/twice" => ctx.response.set_body_writer(|_| planned_panic()),
+        "/twice" | "/writer-then-reader" => ctx.response.set_body_writer(|_| planned_panic()),
+        "/reader-then-nothing" => {
+            ctx.response.set_body_reader(StepReader::new().then(|_| planned_panic()));
+        }
         _ => failing(ctx),
     };
     let options = plain().panic_handler(|ctx, panic| {
-        if ctx.path() == "/twice" {
-            return ctx.response.set_body_writer(|_| planned_panic());
+        match ctx.path() {
+            "/twice" => return ctx.response.set_body_writer(|_| planned_panic()),
+            "/writer-then-reader" => {
+                return ctx.response.set_body_reader(StepReader::new().then(|_| planned_panic()));
+            }
+            // Of this one nothing is read, so nothing can fail.
+            "/reader-then-nothing" => {
+                ctx.response.set_status_code(204);
+                return ctx.response.set_body_reader(StepReader::new().then(|_| planned_panic()));
+            }
+            _ => {}
         }
         if ctx.request.query() != b"panics" {
             return;
@@ -270,6 +282,8 @@ fn the_answer_is_the_one_that_handlers_are_answered_with() {
             assert_eq!((reply.status, reply.text()), (503, "sorry: planned"), "{path}");
         }
         assert_is_plain_500(&client.get("/twice"));
+        assert_is_plain_500(&client.get("/writer-then-reader"));
+        assert_eq!(client.get("/reader-then-nothing").status, 204);
         assert_eq!(client.get("/").text(), "fine");
     });
 }

@@ -481,9 +481,7 @@ impl Exchange {
                 } else {
                     user_code::run_timed(service, within, ctx);
                 }
-                if ctx.response.is_body_stream() && self.session.sends_body(ctx.response.status_code()) {
-                    user_code::begin_body(ctx);
-                }
+                user_code::begin_body(ctx, |status| self.session.sends_body(status));
             }
         });
         self.note_handled();

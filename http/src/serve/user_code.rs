@@ -132,17 +132,28 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx) {
     ctx.response.set_body("Too many requests are being served; try again later");
 }
 
-/// Brings the first piece of a body that is read, if the response in `ctx` has one. What fails so early is answered.
+/// Brings the first piece of a body that is read, if the response in `ctx` has one and that is sent, as `is_sent` says of its
+/// status. What fails so early is answered.
 #[inline]
-pub(crate) fn begin_body(ctx: &mut RequestCtx) {
-    if ctx.response.is_body_stream() && !(begins(ctx) || begins(ctx)) {
-        // So has what answered that.
-        answer_plainly(ctx);
+pub(crate) fn begin_body(ctx: &mut RequestCtx, is_sent: impl Fn(u16) -> bool) {
+    if ctx.response.is_body_stream() {
+        begin_first_of(ctx, is_sent);
     }
 }
 
-/// False: it has failed, and the response is another one.
 #[inline(never)]
+fn begin_first_of(ctx: &mut RequestCtx, is_sent: impl Fn(u16) -> bool) {
+    // What answers a failure may be read as well, and fail itself.
+    for _ in 0..2 {
+        let is_read = ctx.response.is_body_stream() && is_sent(ctx.response.status_code());
+        if !is_read || begins(ctx) {
+            return;
+        }
+    }
+    answer_plainly(ctx);
+}
+
+/// False: it has failed, and the response is another one.
 fn begins(ctx: &mut RequestCtx) -> bool {
     match panic::call(|| ctx.response.begin_body()) {
         Ok(Ok(())) => return true,

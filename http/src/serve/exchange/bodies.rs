@@ -44,6 +44,9 @@ impl Exchange {
                 let mut written = Ok(Written::Whole);
                 by.run_user_code(UserCode::Body, || {
                     written = user_code::write_body(ctx, output, stream, begins, is_first);
+                    if matches!(written, Ok(Written::Answered)) {
+                        user_code::begin_body(ctx, |status| self.session.sends_body(status));
+                    }
                 });
                 moment.refresh(*clock);
                 if ctx.has_panicked || written.as_ref().is_err_and(Error::is_body_panic) {
