@@ -150,6 +150,15 @@ fn no_allocation_per_line_of_an_access_log() {
     }
 }
 
+/// What was sent together is told of together.
+#[test]
+fn no_allocation_per_line_about_pipelined_requests() {
+    static METER: Meter = AtomicUsize::new(0);
+    let requests = "GET /users/42 HTTP/1.1\r\nHost: shop.example\r\n\r\n".repeat(8).leak();
+    let options = Server::builder().access_log(AccessLog::common(io::sink()));
+    assert_no_allocations_with(options, &METER, requests, 8, |ctx| ctx.set_body("<p>a page"));
+}
+
 /// As many fields as a browser behind two proxies sends, and then some.
 #[test]
 fn no_allocation_per_request_with_many_fields() {

@@ -4,7 +4,7 @@ use super::ConnState;
 use super::completed::CompletedRequest;
 use std::time::Instant;
 
-/// So many notices at once are usual.
+/// So many notices at once are usual: requests that were sent together are told of together.
 const KEPT_NOTICES_MAX: usize = 16;
 
 /// Something to be told.
@@ -24,7 +24,8 @@ pub(crate) enum Notice {
 #[derive(Debug, Default)]
 pub(crate) struct NoticeRoom {
     list: Vec<Notice>,
-    record: Option<Box<CompletedRequest>>,
+    #[allow(clippy::vec_box, reason = "they go from list to list in their boxes")]
+    records: Vec<Box<CompletedRequest>>,
 }
 
 impl NoticeRoom {
@@ -35,14 +36,18 @@ impl NoticeRoom {
 
     /// A record of anything.
     pub(crate) fn take_record(&mut self) -> Box<CompletedRequest> {
-        self.record.take().unwrap_or_else(|| Box::new(CompletedRequest::blank()))
+        self.records.pop().unwrap_or_else(|| Box::new(CompletedRequest::blank()))
     }
 
     /// Takes back what was told.
     pub(crate) fn give_back(&mut self, mut list: Vec<Notice>) {
         for notice in list.drain(..) {
             match notice {
-                Notice::Completed { record, .. } if record.is_small() => self.record = Some(record),
+                Notice::Completed { record, .. }
+                    if record.is_small() && self.records.len() < KEPT_NOTICES_MAX =>
+                {
+                    self.records.push(record);
+                }
                 _ => {}
             }
         }
