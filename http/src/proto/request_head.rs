@@ -150,7 +150,8 @@ fn request_line_fault(bytes: &[u8]) -> ProtoError {
         return ProtoError::BadSpacing;
     }
     let looks_like_version = |part: &[u8]| part.starts_with(b"HTTP/");
-    let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    // Of more than three it is only known that there are more.
+    let parts: Vec<&[u8]> = line.splitn(4, |&byte| byte == b' ').collect();
     match &parts[..] {
         [method, ..] if !token::is_token(method) => ProtoError::BadMethod,
         [_] | [_, b""] => ProtoError::MissingTarget,
