@@ -1,11 +1,11 @@
 //! What does a handler cost that sleeps, and what does a fast route beside it feel?
 //!
-//! Every handler of the load blocks. We and the threads per connection simply sleep in the handler; the async stacks have
-//! the sleep where their users must put it, in `spawn_blocking` or `web::block`; in Go it is no thread's. A table for each
-//! sleep and number of connections. Beside the load, some connections ask for the tiny text at a steady pace.
+//! Every handler of the load blocks. We and the threads per connection simply sleep in the handler; the async stacks
+//! have the sleep where their users must put it, in `spawn_blocking` or `web::block`; in Go it is no thread's. A table
+//! for each sleep and number of connections. Beside the load, some connections ask for the tiny text at a steady pace.
 //!
-//! `ours` was just started, `ours_calmed` has had fast traffic for some seconds: a server that learns which routes block
-//! must not depend on when it has to learn it. The others learn nothing.
+//! `ours` was just started, `ours_calmed` has had fast traffic for some seconds: a server that learns which routes
+//! block must not depend on when it has to learn it. The others learn nothing.
 
 use anthill_benches::http::{self, Entrant, Server, ServerProcess, Standing};
 use anthill_benches::load::{self, Exchange, Load, Measured, Paced};

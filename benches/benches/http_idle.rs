@@ -3,11 +3,11 @@
 //! * `idle`: 10,000 connections that have been answered once and are kept alive. What the server's resident memory has
 //!   grown by, divided by their number.
 //! * `burst`: 9,000 requests at once for a handler that sleeps, so that most of them wait for a thread; then all
-//!   connections are closed, and 30 s pass. Resident memory before, at its peak, and at the end, and what of it the server
-//!   itself still holds: the rest is the allocator's.
+//!   connections are closed, and 30 s pass. Resident memory before, at its peak, and at the end, and what of it the
+//!   server itself still holds: the rest is the allocator's.
 //!
-//! The servers are processes of their own, so that the client's descriptors and memory are not theirs. Before anything is
-//! measured each has served some hundred connections, so that what is made once is there already.
+//! The servers are processes of their own, so that the client's descriptors and memory are not theirs. Before anything
+//! is measured each has served some hundred connections, so that what is made once is there already.
 
 use anthill_benches::allocations::Weighing;
 use anthill_benches::descriptors;

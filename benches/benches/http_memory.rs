@@ -1,9 +1,9 @@
 //! What does a request cost without a socket?
 //!
-//! fasthttp's own server benchmark, rebuilt: connections that live in memory repeat one request, 1, 2, 10 or 10,000 times
-//! each, and the answers are thrown away. So there is no system call in the figures, only parsing, the handler and the
-//! answer, and with few requests per connection what a connection costs. `httparse` only splits the heads; it is the
-//! floor.
+//! fasthttp's own server benchmark, rebuilt: connections that live in memory repeat one request, 1, 2, 10 or 10,000
+//! times each, and the answers are thrown away. So there is no system call in the figures, only parsing, the handler
+//! and the answer, and with few requests per connection what a connection costs. `httparse` only splits the heads; it
+//! is the floor.
 
 use anthill_benches::allocations::{self, Counting};
 use anthill_benches::memory::{Cost, GET, Httparse, Hyper, Job, Ours, POST, Task, cost};

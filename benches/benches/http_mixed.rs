@@ -1,14 +1,16 @@
 //! What do slow requests cost the fast ones, where they can be foreseen and where they cannot?
 //!
 //! * `predictable`: 99 of 100 requests are for the tiny text, one is for another route and sleeps for 20 ms.
-//! * `unpredictable`: all are for the same route; in one of 100 calls it sleeps for 20 ms, in the others it does nothing.
-//! * `phases`: the same route does nothing for half a second, then sleeps for 1 ms, and so on; the phases that sleep are
-//!   measured, from their first answers on.
-//! * `computes_100us`, `computes_1ms`, `computes_5ms`: handlers that keep a core busy, more of them than there are cores.
+//! * `unpredictable`: all are for the same route; in one of 100 calls it sleeps for 20 ms, in the others it does
+//!   nothing.
+//! * `phases`: the same route does nothing for half a second, then sleeps for 1 ms, and so on; the phases that sleep
+//!   are measured, from their first answers on.
+//! * `computes_100us`, `computes_1ms`, `computes_5ms`: handlers that keep a core busy, more of them than there are
+//!   cores.
 //!
-//! The async stacks are told what blocks or computes (it is in `spawn_blocking`, and there the route that may sleep is as
-//! a whole); we are not. In all but the first, some connections ask for the tiny text at a steady pace; the first and the
-//! second have quantiles of the load's own fast requests too.
+//! The async stacks are told what blocks or computes (it is in `spawn_blocking`, and there the route that may sleep is
+//! as a whole); we are not. In all but the first, some connections ask for the tiny text at a steady pace; the first
+//! and the second have quantiles of the load's own fast requests too.
 
 use anthill_benches::http::{self, Entrant, Server, ServerProcess, Standing};
 use anthill_benches::load::{self, Exchange, Load, Measured, Paced};
@@ -91,7 +93,8 @@ fn load(settings: &Settings, case: Case) -> Load {
             ],
         ),
         Case::Phases => (64, vec![Exchange { target: "/sleep?us=1000", body: "1000", weight: 1 }]),
-        // Enough to keep more than the cores busy, and few enough that the fast route is not starved by the kernel alone.
+        // Enough to keep more than the cores busy, and few enough that the fast route is not starved by the kernel
+        // alone.
         Case::Computes(target, body) => (8, vec![Exchange { target, body, weight: 1 }]),
     };
     let paced = Paced { exchange: hello(), connections: 4, per_second: 400 };

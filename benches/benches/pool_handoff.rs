@@ -3,7 +3,8 @@
 //! Without a queue a payload is only accepted by a worker that is free; the submitter waits for one. That is how ants
 //! and fasthttp work, and it keeps promises that a queue cannot: what was accepted runs now. Two workers; one, two and
 //! eight submitters; payloads that do nothing. The channels without a place are the limit: they only pass a payload
-//! from thread to thread. `ours_queue` is our pool with its queue of 1024: the distance to it is the price of strictness.
+//! from thread to thread. `ours_queue` is our pool with its queue of 1024: the distance to it is the price of
+//! strictness.
 
 use anthill_benches::pools::{
     Count, CrossbeamRendezvous, Meet, Ours, OursStrict, StdRendezvous, Submission, Throughput, is_strict,

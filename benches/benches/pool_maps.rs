@@ -1,9 +1,9 @@
 //! What does it cost to put one function over many items?
 //!
-//! 10,000 items of 5 us on two threads, by everything that does it: over a slice, over an iterator, with a task per item in
-//! a scope, by halving the slice down to single items (`rayon_join`, `chili`, `forte`: what pools for that are made for), with
-//! a thread per part. `alone` is one thread and a loop; half of its time is the limit. The empty items show what each item
-//! costs beside its work.
+//! 10,000 items of 5 us on two threads, by everything that does it: over a slice, over an iterator, with a task per
+//! item in a scope, by halving the slice down to single items (`rayon_join`, `chili`, `forte`: what pools for that are
+//! made for), with a thread per part. `alone` is one thread and a loop; half of its time is the limit. The empty items
+//! show what each item costs beside its work.
 
 use anthill_benches::pools::{Spin, WORKERS};
 use anthill_benches::report::{self, Table};

@@ -1,10 +1,10 @@
 //! What do durable jobs cost beside a bare loop over the same server?
 //!
-//! A Redis server of the benchmark's own, without persistence, so that nothing hides the cost. Throughput: jobs that lie
-//! there already, until the last one is done and acknowledged; empty ones on one worker, and ones that take 1 ms on
+//! A Redis server of the benchmark's own, without persistence, so that nothing hides the cost. Throughput: jobs that
+//! lie there already, until the last one is done and acknowledged; empty ones on one worker, and ones that take 1 ms on
 //! eight. Latency: one job at a time to somebody who waits, from before it is sent until it begins. `bare` is a loop of
-//! `XREADGROUP` and `XACK`, 256 at a time, on a connection of its own for each worker; `bare_del` removes what is
-//! done as well, as ours does. `ours_again` are jobs that another consumer had taken, whose lease has run out: of each the
+//! `XREADGROUP` and `XACK`, 256 at a time, on a connection of its own for each worker; `bare_del` removes what is done
+//! as well, as ours does. `ours_again` are jobs that another consumer had taken, whose lease has run out: of each the
 //! server is told before it begins.
 
 use std::process::{Child, Command, Stdio};

@@ -5,8 +5,8 @@
 //! Time per payload counts from the first submit until all have run. The last table has all cases side by side.
 //!
 //! Not here: `affinitypool`, whose handle cancels the payload when it is dropped, so nothing can be handed over and
-//! forgotten (see `pool_latency`); `forte`, where whoever spawns from outside becomes a worker for the moment and runs the
-//! payload itself; and `chili`, which knows no payloads, only joins (see `pool_maps` for both).
+//! forgotten (see `pool_latency`); `forte`, where whoever spawns from outside becomes a worker for the moment and runs
+//! the payload itself; and `chili`, which knows no payloads, only joins (see `pool_maps` for both).
 
 use anthill_benches::pools::{
     Blocking, Count, Ours, OursTasks, Rayon, RustyPool, Spin, Submission, Threadpool, Throughput, Tokio,

@@ -5,10 +5,10 @@
 //! absolute figures drift with the machine. And every run checks its own work (each response byte for byte, each
 //! payload run exactly once) before a figure is printed.
 //!
-//! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the servers
-//! without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`] the object
-//! pools. Our own side is only in `ours_http`, `ours_pool`, `memory::ours` and `objects::ours`, adapters as thin as those
-//! of the peers, and in the operations that the benchmarks with [`micro`] spell out.
+//! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the
+//! servers without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`]
+//! the object pools. Our own side is only in `ours_http`, `ours_pool`, `memory::ours` and `objects::ours`, adapters as
+//! thin as those of the peers, and in the operations that the benchmarks with [`micro`] spell out.
 
 pub mod allocations;
 mod chance;

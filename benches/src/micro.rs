@@ -60,8 +60,8 @@ impl Question {
         self.with_laps(name, 1, operation)
     }
 
-    /// Adds a contestant whose operation cannot be called alone: a lap is `per_lap` of them, and returns the sum of their
-    /// answers.
+    /// Adds a contestant whose operation cannot be called alone: a lap is `per_lap` of them, and returns the sum of
+    /// their answers.
     #[must_use]
     pub fn with_laps(
         mut self,

@@ -84,8 +84,8 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// A quarter, half and three quarters of the way through some values, between neighbours where it falls between them; not
-/// numbers when empty.
+/// A quarter, half and three quarters of the way through some values, between neighbours where it falls between them;
+/// not numbers when empty.
 #[must_use]
 pub fn quartiles(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
     let mut values: Vec<_> = values.into_iter().collect();

@@ -1,6 +1,6 @@
-//! Rounds in which every contestant runs once, in an order that is shuffled anew for each: what drifts on the machine then
-//! falls on all of them alike, and nobody always runs behind the same one. Ratios are taken within a round, and their
-//! median is the result.
+//! Rounds in which every contestant runs once, in an order that is shuffled anew for each: what drifts on the machine
+//! then falls on all of them alike, and nobody always runs behind the same one. Ratios are taken within a round, and
+//! their median is the result.
 
 use crate::chance::Chance;
 use crate::report::{median, spread};

@@ -101,8 +101,8 @@ impl Settings {
         Duration::from_millis(if self.quick { 50 } else { 500 })
     }
 
-    /// Connections of a benchmark that has one table. Ends the process when several numbers were given, as a table for the
-    /// first would look like an answer.
+    /// Connections of a benchmark that has one table. Ends the process when several numbers were given, as a table for
+    /// the first would look like an answer.
     #[must_use]
     pub fn connections_or(&self, default: usize) -> usize {
         match self.connections[..] {

@@ -1,6 +1,9 @@
-//! Behind a proxy that ends TLS (nginx, HAProxy, a cloud's): who the client is, and an end that the proxy hears of before it
-//! comes. `cargo run --release --example behind-proxy`, then
-//! `curl -H 'X-Forwarded-For: 192.0.2.1' -H 'X-Forwarded-Proto: https' -H 'X-Forwarded-Host: shop.example' localhost:8080`.
+//! Behind a proxy that ends TLS (nginx, HAProxy, a cloud's): who the client is, and an end that the proxy hears of
+//! before it comes. `cargo run --release --example behind-proxy`, then
+//! ```sh
+//! curl -H 'X-Forwarded-For: 192.0.2.1' -H 'X-Forwarded-Proto: https' -H 'X-Forwarded-Host: shop.example' \
+//!     localhost:8080
+//! ```
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::time::Duration;
@@ -19,8 +22,8 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let server = Server::builder()
         // Who is believed. From others the same fields are what a client has made up.
         .trusted_proxies(variable("PROXIES", "127.0.0.1,::1").split(','))
-        // Longer than the proxy keeps connections that rest (nginx: keepalive_timeout of its upstream, 60 s), so that it
-        // sends no request into one that is just being closed.
+        // Longer than the proxy keeps connections that rest (nginx: keepalive_timeout of its upstream, 60 s), so that
+        // it sends no request into one that is just being closed.
         .idle_timeout(Duration::from_secs(75))
         // Longer than some of the proxy's checks: so long before the end `/readyz` is 503, and responses say that their
         // connections end, but everybody is served.

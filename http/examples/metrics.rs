@@ -21,7 +21,8 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let orders = Arc::new(AtomicU64::new(0));
     let counter = orders.clone();
     let shop = Server::builder()
-        .shutdown_delay(Duration::from_secs(2)) // whoever asks for `/readyz` each second hears of the end before it comes
+        // Whoever asks for `/readyz` each second hears of the end before it comes.
+        .shutdown_delay(Duration::from_secs(2))
         .build(move |ctx| match ctx.path() {
             "/order" => ctx.set_body(format!("order {}\n", counter.fetch_add(1, Ordering::Relaxed) + 1)),
             _ => ctx.not_found(),

@@ -20,8 +20,8 @@ fn serve() -> Result<(), Error> {
     let variable = |name, default: &str| std::env::var(name).unwrap_or(default.to_owned());
     let notes = Connection::open(variable("DATABASE", "notes.db"))?;
     notes.execute_batch("CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)")?;
-    // SQLite does one thing after the other in any case, so one connection behind a lock will do; for a database elsewhere
-    // it would be a pool of them. Whoever waits for either does so on a thread of their own.
+    // SQLite does one thing after the other in any case, so one connection behind a lock will do; for a database
+    // elsewhere it would be a pool of them. Whoever waits for either does so on a thread of their own.
     let notes = Mutex::new(notes);
     let running = Server::builder()
         .build(move |ctx| answer(ctx, &notes.lock().unwrap_or_else(PoisonError::into_inner)))?

@@ -1,8 +1,8 @@
 //! The application that outside suites and load generators drive: plain handlers, blocking where it says so.
 //!
 //! `testbed --addr 127.0.0.1:PORT [options]` prints one line when it is ready, and ends with code 0 on SIGTERM or
-//! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen. With `--tls-cert` and `--tls-key` it
-//! speaks HTTPS, for which it is made with the feature `tls`.
+//! SIGINT, after the requests in flight; with code 1 and a message when it cannot listen. With `--tls-cert` and
+//! `--tls-key` it speaks HTTPS, for which it is made with the feature `tls`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! Clients that are answered in time, whatever handlers wait for: `cargo run --release --example timeout`, then
-//! `curl -i localhost:8080/hangs`, `curl -i localhost:8080/report?parts=3` and `curl -i localhost:8080/report?parts=300`.
+//! `curl -i localhost:8080/hangs`, `curl -i localhost:8080/report?parts=3` and
+//! `curl -i localhost:8080/report?parts=300`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::thread;
@@ -16,8 +17,8 @@ fn main() {
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
-    // Each such request takes two threads, so these two handlers have a limit, and others do not. For all of them there is
-    // `ServerBuilder::handler_timeout`, for some of them by their requests `RequestConfig::handler_timeout`.
+    // Each such request takes two threads, so these two handlers have a limit, and others do not. For all of them there
+    // is `ServerBuilder::handler_timeout`, for some of them by their requests `RequestConfig::handler_timeout`.
     let hangs = timeout(hangs, TimeLimit::new(Duration::from_millis(300)).message("try again later\n"));
     let report = timeout(report, Duration::from_secs(1));
     let server = Server::builder().build(move |ctx| match ctx.path() {

@@ -13,8 +13,8 @@ fn main() {
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::var("SOCKET").unwrap_or("anthill.sock".to_owned());
-    // This user and this group may connect; `UnixAccess` can name others. What a dead server has left behind at the path is
-    // replaced, a living one's socket and other files are not, and at the end the file is removed.
+    // This user and this group may connect; `UnixAccess` can name others. What a dead server has left behind at the
+    // path is replaced, a living one's socket and other files are not, and at the end the file is removed.
     let socket = Server::listen_unix(&path, 0o660)?;
     let server = Server::builder()
         .trusted_proxies(["unix"]) // whoever may connect is a proxy of ours: what it says of clients is believed

@@ -355,8 +355,8 @@ impl Drop for Copy {
     }
 }
 
-/// The workspace reduced to the package with the models, and that one not optimised: a mutant is built for a single model,
-/// which fails early. The rest stays, above all that loom is optimised.
+/// The workspace reduced to the package with the models, and that one not optimised: a mutant is built for a single
+/// model, which fails early. The rest stays, above all that loom is optimised.
 fn with_models_only(manifest: &str) -> String {
     let mut section = "";
     let mut reduced = String::new();

@@ -7,9 +7,9 @@
 //!
 //! Every model has a recorded mutation of the source that it catches (`mutations/objects.txt`).
 //!
-//! What cannot be seen here: loom switches threads only at its own operations, and between locking and unlocking a shard
-//! there is none but those on the slots; so a `try_lock` hardly ever meets a taken lock. What the pool does then is
-//! checked with real threads, by `pool_103_a_busy_lock_is_no_miss` and `pool_108_…` of the integration tests. And
+//! What cannot be seen here: loom switches threads only at its own operations, and between locking and unlocking a
+//! shard there is none but those on the slots; so a `try_lock` hardly ever meets a taken lock. What the pool does then
+//! is checked with real threads, by `pool_103_a_busy_lock_is_no_miss` and `pool_108_…` of the integration tests. And
 //! threads choose their numbers here, so that a number passes from a thread that ends to a new one is not modelled.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

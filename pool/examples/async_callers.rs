@@ -1,5 +1,5 @@
-//! Blocking work for asynchronous code: handles are futures, for any executor. The executor here is a few lines of its own;
-//! yours is tokio, smol or another. `cargo run --example async_callers`
+//! Blocking work for asynchronous code: handles are futures, for any executor. The executor here is a few lines of its
+//! own; yours is tokio, smol or another. `cargo run --example async_callers`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

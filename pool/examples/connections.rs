@@ -1,5 +1,5 @@
-//! Queries to connections that are costly to open: each worker has one of its own, made on its thread, and answers through it.
-//! One that breaks is replaced. `cargo run --example connections`
+//! Queries to connections that are costly to open: each worker has one of its own, made on its thread, and answers
+//! through it. One that breaks is replaced. `cargo run --example connections`
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;

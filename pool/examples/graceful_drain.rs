@@ -1,5 +1,6 @@
-//! A service that ends in order: on ctrl-c or SIGTERM nothing new is accepted, what was accepted runs, and what does not
-//! get done within the grace period comes back. By itself it ends after some payloads. `cargo run --example graceful_drain`
+//! A service that ends in order: on ctrl-c or SIGTERM nothing new is accepted, what was accepted runs, and what does
+//! not get done within the grace period comes back. By itself it ends after some payloads.
+//! `cargo run --example graceful_drain`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

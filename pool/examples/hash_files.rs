@@ -1,5 +1,5 @@
-//! Hashes the files of a folder, several at a time, and says how far it is. The results come as they are done; what cannot be
-//! read is told and does not end the run. `cargo run --example hash_files [folder]`
+//! Hashes the files of a folder, several at a time, and says how far it is. The results come as they are done; what
+//! cannot be read is told and does not end the run. `cargo run --example hash_files [folder]`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,4 +1,5 @@
-//! A pool that grows with its backlog and shrinks again, while payloads keep coming. `cargo run --example resize_under_load`
+//! A pool that grows with its backlog and shrinks again, while payloads keep coming.
+//! `cargo run --example resize_under_load`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

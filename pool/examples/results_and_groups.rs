@@ -1,5 +1,5 @@
-//! Results of tasks: a handle for one, a group for many, and a share of the pool for a resource that allows only few at a
-//! time. `cargo run --example results_and_groups`
+//! Results of tasks: a handle for one, a group for many, and a share of the pool for a resource that allows only few at
+//! a time. `cargo run --example results_and_groups`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! Tasks that borrow: a large vector is summed and changed in parts, where it lies, by the pool's workers and the caller.
-//! `cargo run --example scoped_borrow`
+//! Tasks that borrow: a large vector is summed and changed in parts, where it lies, by the pool's workers and the
+//! caller. `cargo run --example scoped_borrow`
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

@@ -82,7 +82,8 @@ impl Backoff {
         self
     }
 
-    /// How many attempts there are in all, the first included; 5 when not set, without bound with `None`. 0 counts as 1.
+    /// How many attempts there are in all, the first included; 5 when not set, without bound with `None`. 0 counts
+    /// as 1.
     pub fn max_attempts(mut self, attempts: impl Into<Option<u32>>) -> Self {
         self.max_attempts = attempts.into();
         self

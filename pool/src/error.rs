@@ -22,8 +22,8 @@ use crate::panic::drop_quietly;
 pub enum SubmitError<T> {
     /// Every worker is busy, the queue has no room, and this submission does not wait: by
     /// [`try_submit`](crate::WorkerPool::try_submit), [`Submission::no_wait`](crate::Submission::no_wait) or
-    /// [`WhenFull::Refuse`](crate::WhenFull::Refuse); or by [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest), when
-    /// all that is queued is more urgent.
+    /// [`WhenFull::Refuse`](crate::WhenFull::Refuse); or by
+    /// [`WhenFull::DiscardOldest`](crate::WhenFull::DiscardOldest), when all that is queued is more urgent.
     Full(T),
     /// The submission would have waited, but as many are blocked already as the pool allows
     /// ([`max_blocking`](crate::WorkerPoolBuilder::max_blocking)).
@@ -39,12 +39,12 @@ pub enum SubmitError<T> {
     /// A worker was needed, and its state could not be made, for this reason; see
     /// [`build_with_state`](crate::WorkerPoolBuilder::build_with_state).
     StateFailed(T, Box<dyn std::error::Error + Send + Sync>),
-    /// The submitter is itself a worker, of this pool or another one, and every worker of this pool waits, directly or by way
-    /// of others, for it: in line for room, in a [join](crate::TaskHandle::join), for a [group](crate::TaskGroup) or a
-    /// scope. Nobody would ever make room.
+    /// The submitter is itself a worker, of this pool or another one, and every worker of this pool waits, directly or
+    /// by way of others, for it: in line for room, in a [join](crate::TaskHandle::join), for a
+    /// [group](crate::TaskGroup) or a scope. Nobody would ever make room.
     ///
-    /// A submission that waits already is told so when the last one falls asleep. Not seen is what workers wait for by other
-    /// means, such as locks and channels.
+    /// A submission that waits already is told so when the last one falls asleep. Not seen is what workers wait for by
+    /// other means, such as locks and channels.
     WouldDeadlock(T),
     /// The submission's [`CancelToken`](crate::CancelToken) was cancelled before the payload was accepted.
     Cancelled(T),
@@ -74,7 +74,8 @@ pub enum Refusal {
 }
 
 impl<T> SubmitError<T> {
-    /// The error of this refusal; `cause` is why the submitter got no worker, there only when that is why it is refused.
+    /// The error of this refusal; `cause` is why the submitter got no worker, there only when that is why it is
+    /// refused.
     pub(crate) fn new(refusal: Refusal, payload: T, cause: Option<StartError>) -> Self {
         match refusal {
             Refusal::Full => SubmitError::Full(payload),
@@ -243,7 +244,8 @@ impl From<StartError> for io::Error {
     }
 }
 
-/// Payloads submitted together that were accepted in part; see [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
+/// Payloads submitted together that were accepted in part; see
+/// [`WorkerPool::submit_many`](crate::WorkerPool::submit_many).
 #[non_exhaustive]
 pub struct SubmitManyError<T> {
     /// How many payloads were accepted: the first ones.

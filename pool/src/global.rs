@@ -9,9 +9,9 @@ static DEFAULT: OnceCell<TaskPool> = OnceCell::new();
 
 /// The process's default pool: the builder's defaults, threads named `tasks-0`, `tasks-1`, ...
 ///
-/// It is there for code that has no wish of its own: `default_pool().execute(..)`, `.spawn(..)`, `.scope(..)`. It is never
-/// dropped. It can be stopped, for everybody in the process, until somebody calls [`restart`](crate::WorkerPool::restart)
-/// on it.
+/// It is there for code that has no wish of its own: `default_pool().execute(..)`, `.spawn(..)`, `.scope(..)`. It is
+/// never dropped. It can be stopped, for everybody in the process, until somebody calls
+/// [`restart`](crate::WorkerPool::restart) on it.
 ///
 /// ```
 /// let (answer, inbox) = std::sync::mpsc::channel();

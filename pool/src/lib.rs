@@ -46,16 +46,17 @@
 //! It is built when it is first used. [`default_pool`] is one that is there already.
 //!
 //! # When it is full
-//! A pool is full when every worker is busy, there may be no further one, and the queue has no room (by default there is
-//! none). Then [`submit`](WorkerPool::submit), [`execute`](WorkerPool::execute), [`spawn`](WorkerPool::spawn),
+//! A pool is full when every worker is busy, there may be no further one, and the queue has no room (by default there
+//! is none). Then [`submit`](WorkerPool::submit), [`execute`](WorkerPool::execute), [`spawn`](WorkerPool::spawn),
 //! [`call`](WorkerPool::call) and a group's [`spawn`](TaskGroup::spawn) wait, or do what
-//! [`when_full`](WorkerPoolBuilder::when_full) says; the `try_` forms refuse; those with a limit wait for so long. What is
-//! refused comes back. A worker that submits to its own pool waits too, unless that could never end
+//! [`when_full`](WorkerPoolBuilder::when_full) says; the `try_` forms refuse; those with a limit wait for so long. What
+//! is refused comes back. A worker that submits to its own pool waits too, unless that could never end
 //! ([`WouldDeadlock`](SubmitError::WouldDeadlock)). [Scopes](WorkerPool::scope), [`par_map`](TaskPool::par_map) and
 //! [`map`](TaskPool::map) never wait for room: what no worker takes is run by the thread that asks.
 //!
 //! In async code submit by a `try_` form, or to a pool whose queue has no bound: a submission that waits blocks the
-//! executor's thread. [Handles](TaskHandle) and [groups](TaskGroup) are futures; dropping one does not cancel its tasks.
+//! executor's thread. [Handles](TaskHandle) and [groups](TaskGroup) are futures; dropping one does not cancel its
+//! tasks.
 //!
 //! # When not to use it
 //! For splitting one computation over all cores use a work-stealing pool. Workers here never run foreign work on a
@@ -132,9 +133,9 @@ pub mod internal {
 /// of `std::sync` and `std::thread`, in the version that the pool itself stands on.
 ///
 /// Only there with the feature `model` when everything is built with `RUSTFLAGS="--cfg anthill_loom"`, and of use only
-/// inside of [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of them with
-/// those of the caller is tried. A model has room for five threads, the main one and the pool's workers included;
-/// waits with a time limit do not end by time; a cleaner is one more thread, so build pools with
+/// inside of [`model`](fn@loom::model): the pool's threads, locks and waits are loom's then, and every interleaving of
+/// them with those of the caller is tried. A model has room for five threads, the main one and the pool's workers
+/// included; waits with a time limit do not end by time; a cleaner is one more thread, so build pools with
 /// [`max_idle_worker_duration(None)`](crate::WorkerPoolBuilder::max_idle_worker_duration).
 #[cfg(anthill_loom)]
 pub mod model {

@@ -14,8 +14,8 @@ use crate::prometheus::Figures;
 use crate::prometheus::sink::Sink;
 use crate::times::Histogram;
 
-/// Gives figures to the recorder of the `metrics` facade, with labels that tell them from others of their kind: gauges are
-/// set, and counters set to what they are now. Without a recorder nothing happens. Of
+/// Gives figures to the recorder of the `metrics` facade, with labels that tell them from others of their kind: gauges
+/// are set, and counters set to what they are now. Without a recorder nothing happens. Of
 /// [`PoolTimes`](crate::times::PoolTimes) nothing is given, because times are recorded when they are measured.
 ///
 /// ```

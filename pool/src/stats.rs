@@ -16,8 +16,8 @@ pub enum PoolState {
 /// A consistent snapshot: all figures were read in one critical section.
 ///
 /// Always `busy + idle == workers` and `accepted == finished + busy + queued + handed_back + discarded`; a worker still
-/// being started is busy with the payload it was started for, if there is one. (`items` alone is counted apart, and so read a
-/// moment later.)
+/// being started is busy with the payload it was started for, if there is one. (`items` alone is counted apart, and so
+/// read a moment later.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 // Wide because it is one snapshot: every count is of the same moment, and parts of it would mean nothing alone.
@@ -63,7 +63,8 @@ pub struct PoolStats {
     pub expired: u64,
     /// Items of maps that have run, on workers or on the threads that asked for them: of
     /// [`par_map`](crate::TaskPool::par_map), [`map`](crate::TaskPool::map) and its variants, and
-    /// [`for_each`](crate::TaskPool::for_each). They are no payloads; workers that help with them run one each for that.
+    /// [`for_each`](crate::TaskPool::for_each). They are no payloads; workers that help with them run one each for
+    /// that.
     pub items: u64,
 }
 

@@ -16,8 +16,8 @@ pub use model::Instant;
 #[cfg(anthill_loom)]
 pub(crate) use model::*;
 
-/// A number that is changed under a lock and may be looked at without it. No race is decided by it, so it is the same in
-/// models.
+/// A number that is changed under a lock and may be looked at without it. No race is decided by it, so it is the same
+/// in models.
 #[derive(Debug)]
 pub(crate) struct Figure(AtomicUsize);
 

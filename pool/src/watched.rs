@@ -1,8 +1,8 @@
 //! A lock whose state others wait for: until something happens in it, or until it has nothing left to do.
 //!
 //! Most of what happens concerns nobody, so those who wait are counted under the lock itself, and whoever unlocks
-//! notifies only if there are any. That the state had nothing to do is a moment that may pass before anybody looks: such
-//! moments are counted too, and a waiter that finds the count changed knows that there was one.
+//! notifies only if there are any. That the state had nothing to do is a moment that may pass before anybody looks:
+//! such moments are counted too, and a waiter that finds the count changed knows that there was one.
 //!
 //! The pool's core is such a state, and so is each share of a pool.
 

@@ -153,8 +153,8 @@ impl Standing {
         middle_half(self.ratios(other, Measured::server_cpu))
     }
 
-    /// A quantile of what was asked at a steady pace: the median of the rounds, which one that was disturbed does not move.
-    /// None when nothing was.
+    /// A quantile of what was asked at a steady pace: the median of the rounds, which one that was disturbed does not
+    /// move. None when nothing was.
     #[must_use]
     pub fn paced(&self, quantile: f64) -> Option<f64> {
         let rounds = self.runs.iter().map(|run| &run.pace.measured).filter(|pace| pace.count() > 0);

@@ -1,8 +1,8 @@
 //! Servers in Go, where a Go toolchain is at hand: fasthttp where its source is there as well, and the standard
 //! library's `net/http`. Nothing is fetched: packages come from `GOPATH`, or from where Debian keeps its own.
 //!
-//! They are compiled once for a benchmark, beside the benchmark's program, and speak the same protocol on their standard
-//! streams as the servers in Rust do (see `process`).
+//! They are compiled once for a benchmark, beside the benchmark's program, and speak the same protocol on their
+//! standard streams as the servers in Rust do (see `process`).
 
 use super::Server;
 use std::path::{Path, PathBuf};

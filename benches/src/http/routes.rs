@@ -1,8 +1,8 @@
-//! What every server answers: `GET /` with a short text, `GET /sleep?us=N` with N after sleeping that many microseconds,
-//! `GET /spin?us=N` with N after keeping a core busy for so long.
+//! What every server answers: `GET /` with a short text, `GET /sleep?us=N` with N after sleeping that many
+//! microseconds, `GET /spin?us=N` with N after keeping a core busy for so long.
 //!
-//! Only values and what there is to do, no handlers: a shared handler would need a shared framework, and that is what is
-//! compared.
+//! Only values and what there is to do, no handlers: a shared handler would need a shared framework, and that is what
+//! is compared.
 
 use nix::time::{ClockId, clock_gettime};
 use std::hint::black_box;
@@ -54,8 +54,8 @@ impl Chore {
     }
 }
 
-/// Uses so much CPU time. The thread's own clock, because any other would call it work when the thread was merely off its
-/// core, and a server that lets more threads compute than there are cores would seem to do more.
+/// Uses so much CPU time. The thread's own clock, because any other would call it work when the thread was merely off
+/// its core, and a server that lets more threads compute than there are cores would seem to do more.
 fn spin(time: Duration) {
     let end = cpu_time() + time;
     while cpu_time() < end {

@@ -1,8 +1,8 @@
 //! A few requests a second beside the load: how long the fast route takes while the others block.
 //!
-//! Each connection has a thread of its own that sleeps until its next request is due. A request that is sent late because
-//! the answer before it was, counts from when it was due: a server that stands still for a second must not be asked once
-//! and be forgiven for the rest. A thread that merely woke up late counts from sending.
+//! Each connection has a thread of its own that sleeps until its next request is due. A request that is sent late
+//! because the answer before it was, counts from when it was due: a server that stands still for a second must not be
+//! asked once and be forgiven for the rest. A thread that merely woke up late counts from sending.
 
 use super::lone::Lone;
 use super::{DRAIN, Exchange, MEASURE, Stage};

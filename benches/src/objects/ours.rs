@@ -1,4 +1,5 @@
-//! Our object pool, for the benchmarks: as it comes, with owned guards, and with a bound on weight, which needs the lock.
+//! Our object pool, for the benchmarks: as it comes, with owned guards, and with a bound on weight, which needs the
+//! lock.
 
 use super::{Block, Objects};
 use anthill_pool::ObjectPool;

@@ -111,8 +111,8 @@ impl<T: Work> Pool<T> for Blocking {
 
 /// `affinitypool`: closures through sharded queues; no bound, and the threads stay.
 ///
-/// Its handles cancel what they are of when they are dropped, so they are kept until the end. That is not what its users do
-/// with many of them; so it takes part where payloads are few.
+/// Its handles cancel what they are of when they are dropped, so they are kept until the end. That is not what its
+/// users do with many of them; so it takes part where payloads are few.
 pub struct Affinitypool {
     pool: affinitypool::Threadpool,
     handles: Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>,

@@ -1,5 +1,5 @@
-//! What the payloads do: nothing, a little, sleep, wait for one another, or tell when they ran. Each leaves its trace in
-//! the tally.
+//! What the payloads do: nothing, a little, sleep, wait for one another, or tell when they ran. Each leaves its trace
+//! in the tally.
 
 use super::tally;
 use std::hint::black_box;

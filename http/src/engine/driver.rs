@@ -132,7 +132,8 @@ impl Runner for Driver<'_> {
         let run = begun.map(|begun| self.timing.ended(begun));
         self.term = self.shard.lease.leave(inside);
         if self.term.is_none() {
-            // Whoever has taken over has marked what was asleep then. What computed then may have slept before or since.
+            // Whoever has taken over has marked what was asleep then. What computed then may have slept before or
+            // since.
             let predictor = &self.engine.dispatch.predictor;
             let is_slow = matches!(run, Some(Run::Blocked | Run::Computed));
             if is_slow && predictor.judge(self.route) != Judgement::Blocks {

@@ -132,8 +132,8 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx) {
     ctx.response.set_body("Too many requests are being served; try again later");
 }
 
-/// Brings the first piece of a body that is read, if the response in `ctx` has one and that is sent, as `is_sent` says of its
-/// status. What fails so early is answered.
+/// Brings the first piece of a body that is read, if the response in `ctx` has one and that is sent, as `is_sent` says
+/// of its status. What fails so early is answered.
 #[inline]
 pub(crate) fn begin_body(ctx: &mut RequestCtx, is_sent: impl Fn(u16) -> bool) {
     if ctx.response.is_body_stream() {

@@ -1,4 +1,5 @@
-//! Handlers with a limit of time: what they return with has one owner, and a connection that goes on has nobody who looks.
+//! Handlers with a limit of time: what they return with has one owner, and a connection that goes on has nobody who
+//! looks.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -1,9 +1,9 @@
-//! The boxes between a WebSocket's connection and the user's code: nothing that is sent is left lying while whoever serves the
-//! connection parks it and goes to sleep, a peer that was not read from is read again when a loop has room, and nobody
-//! waits for an end that has come.
+//! The boxes between a WebSocket's connection and the user's code: nothing that is sent is left lying while whoever
+//! serves the connection parks it and goes to sleep, a peer that was not read from is read again when a loop has room,
+//! and nobody waits for an end that has come.
 //!
-//! The boxes and the table are the real ones; the shard is the one of [`crate::sleeping`]. Whoever is not told sleeps for ever,
-//! which loom reports.
+//! The boxes and the table are the real ones; the shard is the one of [`crate::sleeping`]. Whoever is not told sleeps
+//! for ever, which loom reports.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

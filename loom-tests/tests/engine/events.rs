@@ -1,8 +1,8 @@
 //! Streams of events: no event, and no end, is left lying while whoever writes the response looks, parks its connection
 //! and goes to sleep.
 //!
-//! The mailbox and the table are the real ones; the shard is the one of [`crate::sleeping`]. A stream that is not served
-//! although there is something to take sleeps for ever, which loom reports.
+//! The mailbox and the table are the real ones; the shard is the one of [`crate::sleeping`]. A stream that is not
+//! served although there is something to take sleeps for ever, which loom reports.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};

@@ -233,8 +233,8 @@ fn an_exhausted_pool_loses_nothing() {
     });
 }
 
-/// What waits is taken by a worker, withdrawn because its client has gone, or given up because it took too long: by one of
-/// them, whoever comes first.
+/// What waits is taken by a worker, withdrawn because its client has gone, or given up because it took too long: by one
+/// of them, whoever comes first.
 #[test]
 fn a_piece_is_taken_once_by_whoever_wants_it() {
     explore(Any, || {
@@ -259,8 +259,8 @@ fn a_piece_is_taken_once_by_whoever_wants_it() {
     });
 }
 
-/// Two workers, one of which turns out to wait for a client while the other takes a piece that does: the budget for that
-/// is one.
+/// Two workers, one of which turns out to wait for a client while the other takes a piece that does: the budget for
+/// that is one.
 #[test]
 fn no_more_wait_for_clients_than_may() {
     explore(Any, || {
@@ -283,8 +283,8 @@ fn no_more_wait_for_clients_than_may() {
     });
 }
 
-/// A driver comes back from a handler while a worker overtakes it: it counts as a worker if, and only if, it has lost the
-/// lease.
+/// A driver comes back from a handler while a worker overtakes it: it counts as a worker if, and only if, it has lost
+/// the lease.
 #[test]
 fn a_driver_that_is_overtaken_is_counted() {
     explore(Any, || {
@@ -306,8 +306,8 @@ fn a_driver_that_is_overtaken_is_counted() {
     });
 }
 
-/// Handlers block on both drivers of two shards while no helper may be had: those who drive instead run nothing any more
-/// once there are as many threads in the user's code as the pool was planned for.
+/// Handlers block on both drivers of two shards while no helper may be had: those who drive instead run nothing any
+/// more once there are as many threads in the user's code as the pool was planned for.
 #[test]
 fn drivers_block_no_more_threads_than_there_are() {
     explore(Any, || {

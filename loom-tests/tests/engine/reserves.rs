@@ -1,5 +1,5 @@
-//! Threads in reserve: whoever is ordered comes, nobody stays behind in the end, and drivers that look without the lock can
-//! all be overtaken.
+//! Threads in reserve: whoever is ordered comes, nobody stays behind in the end, and drivers that look without the lock
+//! can all be overtaken.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -71,8 +71,8 @@ fn the_end_meets_those_who_stand() {
     });
 }
 
-/// Drivers of two shards run what blocks as long as each could be overtaken; one thread more than that is in reserve, and
-/// the system gives no other.
+/// Drivers of two shards run what blocks as long as each could be overtaken; one thread more than that is in reserve,
+/// and the system gives no other.
 #[test]
 fn no_driver_blocks_whom_nobody_could_follow() {
     const SHARDS: usize = 2;

@@ -116,8 +116,8 @@ impl Shard {
         self.wake_if(self.table.end(&mut conn));
     }
 
-    /// The driver, until `is_done` says so when nothing is left to serve but at the deadline it is given. Each connection
-    /// goes through `serve`.
+    /// The driver, until `is_done` says so when nothing is left to serve but at the deadline it is given. Each
+    /// connection goes through `serve`.
     pub(crate) fn drive(
         &self,
         mut serve: impl FnMut(&Self, Conn),
@@ -228,8 +228,8 @@ fn an_earlier_deadline_is_not_slept_past() {
     });
 }
 
-/// A helper reads a socket empty and parks its connection while a byte arrives, and the driver goes to sleep: one of the
-/// two reads it.
+/// A helper reads a socket empty and parks its connection while a byte arrives, and the driver goes to sleep: one of
+/// the two reads it.
 #[test]
 fn a_report_meets_parking() {
     explore(AtMost(3), || {
@@ -269,8 +269,8 @@ fn a_report_meets_parking() {
 }
 
 /// An idle connection is to make room, while its next request arrives: whoever closes it takes it out first, then looks
-/// whether something has come, and leaves it to the driver if so. Either way it is closed once, and what came before the
-/// look is read.
+/// whether something has come, and leaves it to the driver if so. Either way it is closed once, and what came before
+/// the look is read.
 #[test]
 fn a_request_meets_the_closing_of_the_longest_idle() {
     explore(AtMost(3), || {

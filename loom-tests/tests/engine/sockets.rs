@@ -1,4 +1,5 @@
-//! The files of the crate's floor `sockets` that have a protocol between threads, and the locks that they stand on here.
+//! The files of the crate's floor `sockets` that have a protocol between threads, and the locks that they stand on
+//! here.
 #![allow(dead_code)]
 
 pub(crate) mod sync {

@@ -35,8 +35,8 @@ fn unless(token: &CancelToken) -> impl FnOnce(&WorkerPool<Payload>, Payload) -> 
     move |pool, payload| settle(pool.submission(payload).cancel_with(&token).submit())
 }
 
-/// A submission gives up while the worker that it has made makes its state: the next one counts on that worker, and makes
-/// none.
+/// A submission gives up while the worker that it has made makes its state: the next one counts on that worker, and
+/// makes none.
 #[test]
 fn next_submission_meets_the_birth_of_one_that_gave_up() {
     explore("births next", AtMost(2), |ledger| {
@@ -50,7 +50,8 @@ fn next_submission_meets_the_birth_of_one_that_gave_up() {
     });
 }
 
-/// The same, and that worker does not come to be: whoever counts on it has another one made, and whoever made it is told.
+/// The same, and that worker does not come to be: whoever counts on it has another one made, and whoever made it is
+/// told.
 #[test]
 fn failed_birth_meets_who_counts_on_it() {
     explore("births failed", AtMost(2), |ledger| {
@@ -66,8 +67,8 @@ fn failed_birth_meets_who_counts_on_it() {
     });
 }
 
-/// The worker of a submission that waits in line does not come to be, before or after it waits there, while the other one
-/// is busy for as long as that takes: it gets a further one.
+/// The worker of a submission that waits in line does not come to be, before or after it waits there, while the other
+/// one is busy for as long as that takes: it gets a further one.
 #[test]
 fn failed_birth_meets_who_waits_in_line() {
     explore("births line", AtMost(2), |ledger| {
@@ -81,8 +82,8 @@ fn failed_birth_meets_who_waits_in_line() {
     });
 }
 
-/// The worker of one who waits in line does not come to be, and its payload is taken before it has woken to make another
-/// one: who waits behind it, and for whom that payload waits, makes it.
+/// The worker of one who waits in line does not come to be, and its payload is taken before it has woken to make
+/// another one: who waits behind it, and for whom that payload waits, makes it.
 #[test]
 fn offered_birth_meets_the_worker_that_serves_its_submission() {
     explore("births offer", AtMost(1), |ledger| {
@@ -113,8 +114,8 @@ fn offered_birth_meets_the_worker_that_serves_its_submission() {
     });
 }
 
-/// The only worker that lives loses its state while another one is being made, for as long as it takes to serve the two in
-/// line: a third one does.
+/// The only worker that lives loses its state while another one is being made, for as long as it takes to serve the two
+/// in line: a third one does.
 #[test]
 fn lost_worker_meets_who_waits_in_line_beside_an_unborn_one() {
     explore("births lost", AtMost(1), |ledger| {

@@ -1,8 +1,8 @@
 //! The bound of the queue against batches: what a worker took along counts until it is started, and no longer; and
 //! the short way into the queue leads past nobody.
 //!
-//! In most scenes the only worker takes numbers 2 to 4 as a batch (see `hands.rs`) and is held in some of them, one gate
-//! each, with a capacity of four.
+//! In most scenes the only worker takes numbers 2 to 4 as a batch (see `hands.rs`) and is held in some of them, one
+//! gate each, with a capacity of four.
 
 use std::ops::Range;
 use std::sync::Arc;

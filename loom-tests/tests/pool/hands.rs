@@ -66,8 +66,9 @@ fn idle_worker_takes_over_what_another_holds() {
     });
 }
 
-/// A backlog lies beside an idle worker, because another one is on its way to it: no batch is taken then, which would leave
-/// nothing to wake the idle one for. Numbers 1 and 3 wait for number 4, on a worker each. (A chunk of five: 2 to 6.)
+/// A backlog lies beside an idle worker, because another one is on its way to it: no batch is taken then, which would
+/// leave nothing to wake the idle one for. Numbers 1 and 3 wait for number 4, on a worker each. (A chunk of five: 2 to
+/// 6.)
 #[test]
 fn no_batch_beside_an_idle_worker() {
     explore("hand idle", AtMost(1), |ledger| {
@@ -116,8 +117,8 @@ fn raise_recalls_what_is_held() {
     });
 }
 
-/// The cap is lowered while both workers are held inside a payload, each with another one in its hand: what starts after
-/// that is started by one of them. (Chunks of two: numbers 4 and 5, 6 and 7.)
+/// The cap is lowered while both workers are held inside a payload, each with another one in its hand: what starts
+/// after that is started by one of them. (Chunks of two: numbers 4 and 5, 6 and 7.)
 #[test]
 fn lowering_recalls_what_is_held() {
     explore("hand lower", AtMost(1), |ledger| {
@@ -164,8 +165,8 @@ fn lowering_recalls_what_is_held() {
     });
 }
 
-/// `stop_now` comes while two payloads are held: they come back or run, and once `stop_now` has returned nothing is taken
-/// any more. (A chunk of four; one payload may have been taken and not begun.)
+/// `stop_now` comes while two payloads are held: they come back or run, and once `stop_now` has returned nothing is
+/// taken any more. (A chunk of four; one payload may have been taken and not begun.)
 #[test]
 fn stop_now_recalls_what_is_held() {
     explore("hand stop_now", AtMost(3), |ledger| {

@@ -25,8 +25,8 @@ fn l29_wait_idle_meets_submissions() {
     });
 }
 
-/// A blocked submitter whom a stop sends home does not keep the pool from being idle, whenever it looks; the last worker
-/// that leaves makes it so.
+/// A blocked submitter whom a stop sends home does not keep the pool from being idle, whenever it looks; the last
+/// worker that leaves makes it so.
 #[test]
 fn l29_wait_idle_meets_submitter_sent_home() {
     explore("l29 home", AtMost(3), |ledger| {

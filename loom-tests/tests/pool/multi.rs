@@ -1,7 +1,7 @@
 //! Several pools behind one handle: which shard a payload goes to, against stops and resizes of that shard.
 //!
-//! A payload is refused by a shard, travels on and is accepted or refused by the next; between any two of these steps the
-//! shards may change. So what is asserted is the whole: it ran once or came back, with an error that is true of all
+//! A payload is refused by a shard, travels on and is accepted or refused by the next; between any two of these steps
+//! the shards may change. So what is asserted is the whole: it ran once or came back, with an error that is true of all
 //! shards, and was counted as refused once.
 
 use std::sync::Arc;
@@ -96,8 +96,8 @@ fn l39_pick_meets_stop_of_all() {
     });
 }
 
-/// Both shards are full when their cap is raised: a submission that looks at the one, at the other, and then waits, gets
-/// the new worker, whichever of the steps the resize falls between.
+/// Both shards are full when their cap is raised: a submission that looks at the one, at the other, and then waits,
+/// gets the new worker, whichever of the steps the resize falls between.
 #[test]
 fn l39_pick_meets_resize() {
     explore("l39 resize", AtMost(1), |ledger| {

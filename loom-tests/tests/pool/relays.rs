@@ -53,8 +53,8 @@ fn relayed_worker_relays() {
     });
 }
 
-/// The queue is full before the worker on its way has come: the next payload is not refused but wakes the second worker,
-/// who then looks at the queue.
+/// The queue is full before the worker on its way has come: the next payload is not refused but wakes the second
+/// worker, who then looks at the queue.
 #[test]
 fn full_queue_meets_worker_on_its_way() {
     explore("relay full", AtMost(2), |ledger| {
@@ -65,7 +65,8 @@ fn full_queue_meets_worker_on_its_way() {
     });
 }
 
-/// The pool is stopped before the worker on its way has come: the one that was left asleep is needed to drain the queue.
+/// The pool is stopped before the worker on its way has come: the one that was left asleep is needed to drain the
+/// queue.
 #[test]
 fn stop_meets_worker_on_its_way() {
     explore("relay stop", AtMost(2), |ledger| {

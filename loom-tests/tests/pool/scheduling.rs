@@ -34,7 +34,8 @@ fn schedule(pool: &WorkerPool<Payload>, ledger: &Arc<Ledger>) -> Option<Delayed<
     settle(pool.submit_after(LATER, ledger.payload()))
 }
 
-/// A payload is scheduled while the pool is stopped: it is refused or discarded, and `wait` joins the thread that was made.
+/// A payload is scheduled while the pool is stopped: it is refused or discarded, and `wait` joins the thread that was
+/// made.
 #[test]
 fn scheduling_meets_stop() {
     explore("scheduling stop", AtMost(3), |ledger| {

@@ -32,8 +32,8 @@ fn stateful(queue: usize, failing: fn(usize) -> bool, panics: bool) -> WorkerPoo
         .unwrap()
 }
 
-/// The first worker's state cannot be made while a second payload waits for that worker to come to be: the first payload
-/// comes back (unless the second's worker is there already), and the second gets a worker that can.
+/// The first worker's state cannot be made while a second payload waits for that worker to come to be: the first
+/// payload comes back (unless the second's worker is there already), and the second gets a worker that can.
 #[test]
 fn failed_state_meets_waiting_payload() {
     explore("state", AtMost(2), |ledger| {
@@ -69,8 +69,8 @@ fn state_being_made_meets_stop() {
     }
 }
 
-/// The last worker loses its state and cannot make a new one: what is queued is discarded, and a blocked submitter makes
-/// a worker of its own.
+/// The last worker loses its state and cannot make a new one: what is queued is discarded, and a blocked submitter
+/// makes a worker of its own.
 #[test]
 fn lost_state_meets_queue_and_submitter() {
     explore("state lost", AtMost(2), |ledger| {

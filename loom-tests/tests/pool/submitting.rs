@@ -125,8 +125,8 @@ fn l28_queue_runs_low_while_a_submitter_waits() {
     });
 }
 
-/// An order sent to a worker that is about to park arrives, once. Parking is the pool's own (`handoff.rs`) and modelled;
-/// the one-place channel that carries the order is a stand-in for crossbeam's.
+/// An order sent to a worker that is about to park arrives, once. Parking is the pool's own (`handoff.rs`) and
+/// modelled; the one-place channel that carries the order is a stand-in for crossbeam's.
 #[test]
 fn l36_order_meets_parking_worker() {
     explore("l36", AtMost(3), |ledger| {

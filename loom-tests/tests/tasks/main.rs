@@ -1,9 +1,9 @@
 //! Loom models of what stands on the pool of closures: handles, groups, scopes, shares of a pool,
 //! tasks that wait for their time.
 //!
-//! They drive the public API on a pool of one or two workers, so what is explored is the code that ships together with the
-//! pool below it. Where a task has to be dropped unrun, the pool's handler drops it. Tasks of a scope borrow nothing here:
-//! a source with a mistake in it is to fail with words, not by touching a frame that is gone.
+//! They drive the public API on a pool of one or two workers, so what is explored is the code that ships together with
+//! the pool below it. Where a task has to be dropped unrun, the pool's handler drops it. Tasks of a scope borrow
+//! nothing here: a source with a mistake in it is to fail with words, not by touching a frame that is gone.
 //!
 //! Every model has a recorded mutation of the source that it catches (`mutations/tasks.txt`).
 

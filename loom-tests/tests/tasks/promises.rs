@@ -9,7 +9,8 @@ use crate::support::Preemptions::AtMost;
 use crate::support::{Gate, explore};
 use crate::{close, tasks};
 
-/// The only worker joins what is not due yet, and its time comes: then no worker is there for it, and whoever joins is told.
+/// The only worker joins what is not due yet, and its time comes: then no worker is there for it, and whoever joins is
+/// told.
 #[test]
 fn joining_meets_the_time_of_what_is_joined() {
     explore("promises time", AtMost(2), || {

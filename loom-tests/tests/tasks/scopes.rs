@@ -103,7 +103,8 @@ fn l32_end_meets_tickets() {
     });
 }
 
-/// Without a queue a second ticket stands by while the worker is busy, which may take that task along, or the owner does.
+/// Without a queue a second ticket stands by while the worker is busy, which may take that task along, or the owner
+/// does.
 #[test]
 fn l32_end_meets_a_ticket_that_stands_by() {
     explore("l32 stands by", AtMost(3), || {

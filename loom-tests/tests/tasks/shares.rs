@@ -41,8 +41,8 @@ fn l03_queued_task_meets_leaving_driver() {
     });
 }
 
-/// Others wait in the parent's queue, so the driver hands on to a ticket at its end. That one may have come and gone before
-/// the driver leaves, and a task may have been queued in reliance on the driver.
+/// Others wait in the parent's queue, so the driver hands on to a ticket at its end. That one may have come and gone
+/// before the driver leaves, and a task may have been queued in reliance on the driver.
 #[test]
 fn l03_queued_task_meets_handing_on() {
     explore("l03 hand on", AtMost(2), || {

@@ -200,8 +200,8 @@ fn l34_two_pools_with_queues() {
     });
 }
 
-/// A worker sleeps for a task of another pool that has not begun; it begins, and joins what that worker runs, while another
-/// worker is idle.
+/// A worker sleeps for a task of another pool that has not begun; it begins, and joins what that worker runs, while
+/// another worker is idle.
 #[test]
 fn l34_begin_meets_join_from_another_pool() {
     explore("l34 begin", AtMost(2), || {

@@ -31,7 +31,8 @@ fn a_run_meets_its_cancellation() {
     });
 }
 
-/// A stop comes before, during or after a run: what was due is run, the next run is discarded, and the closure is dropped.
+/// A stop comes before, during or after a run: what was due is run, the next run is discarded, and the closure is
+/// dropped.
 #[test]
 fn a_run_meets_a_stop() {
     explore("timed stop", AtMost(2), || {

@@ -3,7 +3,8 @@
 //! Sizes fall into classes, each twice the one before. Every returned buffer is tallied by the length it was used to;
 //! when a class has been tallied often enough, all tallies are turned into two figures and begin anew: the capacity of
 //! new buffers is the size of the class that was used most, and the largest buffer worth keeping is the largest among
-//! the most used classes that cover 95 % of the uses. So one large message in a hundred does not make every buffer large.
+//! the most used classes that cover 95 % of the uses. So one large message in a hundred does not make every buffer
+//! large.
 //!
 //! Tallying takes no locked instruction. Threads with the same tally may overwrite each other's marks, which costs a
 //! mark now and then, and the figures are shares of thousands.

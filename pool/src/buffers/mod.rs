@@ -18,14 +18,15 @@ pub type PooledBufferOwned = PooledOwned<Vec<u8>>;
 
 /// A pool of byte buffers that learns how large they should be.
 ///
-/// Returned buffers are counted by the length they were used to, in classes of 64 B, 128 B and so on to 32 MiB. There are
-/// about as many sets of counters as the machine has cores, among which the threads are spread. When any one counter has
-/// reached 42,000, all are added up and the pool is calibrated anew: the most frequent class becomes the capacity of new
-/// buffers, and the largest of the most frequent classes that cover 95 % of the uses becomes the largest capacity that is
-/// kept. Larger buffers are dropped at their return. Until the first time new buffers have no capacity, and all up to
-/// 32 MiB are kept.
+/// Returned buffers are counted by the length they were used to, in classes of 64 B, 128 B and so on to 32 MiB. There
+/// are about as many sets of counters as the machine has cores, among which the threads are spread. When any one
+/// counter has reached 42,000, all are added up and the pool is calibrated anew: the most frequent class becomes the
+/// capacity of new buffers, and the largest of the most frequent classes that cover 95 % of the uses becomes the
+/// largest capacity that is kept. Larger buffers are dropped at their return. Until the first time new buffers have no
+/// capacity, and all up to 32 MiB are kept.
 ///
-/// A clone is another handle to the same pool. The bounds and the ageing are those of [`ObjectPool`], which it stands on.
+/// A clone is another handle to the same pool. The bounds and the ageing are those of [`ObjectPool`], which it stands
+/// on.
 ///
 /// ```
 /// use anthill_pool::buffers::BufferPool;
@@ -139,9 +140,9 @@ pub struct BufferPoolBuilder {
 }
 
 impl BufferPoolBuilder {
-    /// How many returns of one size class, counted in one of the sets of counters that threads are spread among, make the
-    /// pool calibrate. So with returns from many threads it takes up to as many times that number as there are sets, about
-    /// one for each core. Default 42,000; 0 means 1.
+    /// How many returns of one size class, counted in one of the sets of counters that threads are spread among, make
+    /// the pool calibrate. So with returns from many threads it takes up to as many times that number as there are
+    /// sets, about one for each core. Default 42,000; 0 means 1.
     pub fn calibrate_after(mut self, returns: u32) -> Self {
         self.returns = returns;
         self

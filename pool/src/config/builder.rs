@@ -95,8 +95,8 @@ impl<T> WorkerPoolBuilder<T> {
         }
     }
 
-    /// The hard cap on workers, 512 when not set. Workers are made on demand, never more than this at a time. With `None`
-    /// there is no cap: every payload that finds no idle worker gets a new one.
+    /// The hard cap on workers, 512 when not set. Workers are made on demand, never more than this at a time. With
+    /// `None` there is no cap: every payload that finds no idle worker gets a new one.
     pub fn max_workers(mut self, max_workers: impl Into<Option<usize>>) -> Self {
         self.max_workers = max_workers.into();
         self
@@ -115,20 +115,20 @@ impl<T> WorkerPoolBuilder<T> {
         self
     }
 
-    /// How many accepted payloads may wait while every worker is busy; 0 when not set. With `None` there is no bound but
-    /// the memory.
+    /// How many accepted payloads may wait while every worker is busy; 0 when not set. With `None` there is no bound
+    /// but the memory.
     ///
     /// With 0 a payload is only accepted by a worker that is free (direct hand-off, as in fasthttp and ants). With a
     /// queue, submitting costs no wake-up while the workers are busy: for short tasks allow 256 or more. Workers take
     /// queued payloads in the order in which they were accepted. (After the system refused a thread, a payload for
     /// which the next attempt succeeds starts on that thread at once, before those.)
     ///
-    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most half of
-    /// the capacity and never more than 512 (with `None` up to 512), and only while all that is queued is of
-    /// [normal](crate::Priority::Normal) priority. Until they are started they count as queued, and against the capacity.
-    /// Nothing waits behind a slow payload for that: whoever has nothing else to do takes over what others hold, and
-    /// urgent payloads, broadcasts, scopes and whoever has waited for room for 1 ms go before what others hold. Pools with
-    /// [`measure_times`](Self::measure_times), [`max_queue_age`](Self::max_queue_age) or
+    /// With 64 or more, a worker whose latest payloads took less than 2 us each takes several at a time, at most half
+    /// of the capacity and never more than 512 (with `None` up to 512), and only while all that is queued is of
+    /// [normal](crate::Priority::Normal) priority. Until they are started they count as queued, and against the
+    /// capacity. Nothing waits behind a slow payload for that: whoever has nothing else to do takes over what others
+    /// hold, and urgent payloads, broadcasts, scopes and whoever has waited for room for 1 ms go before what others
+    /// hold. Pools with [`measure_times`](Self::measure_times), [`max_queue_age`](Self::max_queue_age) or
     /// [`WhenFull::DiscardOldest`] take them one by one always.
     pub fn queue_capacity(mut self, payloads: impl Into<Option<usize>>) -> Self {
         self.queue_capacity = payloads.into();
@@ -182,8 +182,8 @@ impl<T> WorkerPoolBuilder<T> {
 
     /// How long a payload may wait from the call of `submit` to its start, the time blocked included; without limit
     /// (`None`) when not set. One that has waited longer is not run any more: the worker whose turn it is gives it to
-    /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` begin to wait one after the other, as each
-    /// is the next to be placed.
+    /// [`on_discard`](Self::on_discard) instead. The payloads of a `submit_many` begin to wait one after the other, as
+    /// each is the next to be placed.
     pub fn max_queue_age(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.max_queue_age = limit.into();
         self
@@ -225,16 +225,17 @@ impl<T> WorkerPoolBuilder<T> {
     /// Binds workers to cores: worker number `i` runs on core `cores[i % cores.len()]` and on no other (feature
     /// `affinity`, Linux and Android). Numbers are the kernel's, see [`allowed_cores`](crate::allowed_cores).
     ///
-    /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's state
-    /// is made. In a [`MultiPool`](crate::multi::MultiPool) the next shard goes on where the one before left off; shards that
-    /// may each have a worker on every core begin evenly spaced over `cores` instead. Threads that a payload makes
-    /// inherit the worker's core. A worker's number is not given twice, so when workers come and go the cores need not be
-    /// shared out evenly; [`max_idle_worker_duration(None)`](Self::max_idle_worker_duration) prevents that.
+    /// It happens on the worker's thread before [`on_worker_start`](Self::on_worker_start) and before the worker's
+    /// state is made. In a [`MultiPool`](crate::multi::MultiPool) the next shard goes on where the one before left off;
+    /// shards that may each have a worker on every core begin evenly spaced over `cores` instead. Threads that a
+    /// payload makes inherit the worker's core. A worker's number is not given twice, so when workers come and go the
+    /// cores need not be shared out evenly; [`max_idle_worker_duration(None)`](Self::max_idle_worker_duration) prevents
+    /// that.
     ///
     /// # Errors
-    /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one of
-    /// them cannot be had: there is none of that number, this process may not use it, or the system is neither Linux nor
-    /// Android. One that is taken away later is no error: its workers then run where the system puts them.
+    /// Building fails with [`BuildError::NoCores`] when `cores` is empty, and with [`BuildError::CannotPin`] when one
+    /// of them cannot be had: there is none of that number, this process may not use it, or the system is neither Linux
+    /// nor Android. One that is taken away later is no error: its workers then run where the system puts them.
     ///
     /// ```
     /// use anthill_pool::{WorkerPool, allowed_cores};
@@ -302,12 +303,13 @@ impl<T> WorkerPoolBuilder<T> {
         self
     }
 
-    /// Two hooks around each payload on its worker: `start` gets the worker's number and the payload, and what it returns is
-    /// given to `end`, also after a panic of the payload. For what belongs to one run: a span, a moment, a guard.
+    /// Two hooks around each payload on its worker: `start` gets the worker's number and the payload, and what it
+    /// returns is given to `end`, also after a panic of the payload. For what belongs to one run: a span, a moment, a
+    /// guard.
     ///
-    /// The value lies on the worker's stack and costs no allocation. A panic in a hook is contained; if it was in `start`
-    /// the payload runs all the same, and `end` is not called. They run inside of [`on_payload_start`](Self::on_payload_start)
-    /// and [`on_payload_end`](Self::on_payload_end).
+    /// The value lies on the worker's stack and costs no allocation. A panic in a hook is contained; if it was in
+    /// `start` the payload runs all the same, and `end` is not called. They run inside of
+    /// [`on_payload_start`](Self::on_payload_start) and [`on_payload_end`](Self::on_payload_end).
     ///
     /// ```
     /// use std::time::Instant;
@@ -341,8 +343,8 @@ impl<T> WorkerPoolBuilder<T> {
         self
     }
 
-    /// Gets each payload that was accepted and will not run after all, and why; on the thread that found it out. Without
-    /// a hook it is dropped. Not called for what `stop_now` hands back.
+    /// Gets each payload that was accepted and will not run after all, and why; on the thread that found it out.
+    /// Without a hook it is dropped. Not called for what `stop_now` hands back.
     pub fn on_discard(mut self, hook: impl Fn(T, Discard) + Send + Sync + 'static) -> Self {
         self.hooks.on_discard = Some(StdArc::new(hook));
         self

@@ -41,11 +41,11 @@ mod manual {
     /// A clock for tests that stands still until it is moved; given to a pool by
     /// [`WorkerPoolBuilder::clock`](crate::WorkerPoolBuilder::clock).
     ///
-    /// It decides how long workers have been idle, how old queued payloads are, what times are measured, and when what was
-    /// scheduled ([`after`](crate::TaskPool::after), [`every`](crate::TaskPool::every)) is due. Limits of waiting
+    /// It decides how long workers have been idle, how old queued payloads are, what times are measured, and when what
+    /// was scheduled ([`after`](crate::TaskPool::after), [`every`](crate::TaskPool::every)) is due. Limits of waiting
     /// (`submit_timeout`, `wait_timeout`) stay in real time, because a thread really waits there. A pool with a manual
-    /// clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself, and submits what is due. A clone
-    /// is the same clock.
+    /// clock has no cleaner thread: [`advance`](Self::advance) lets its workers go itself, and submits what is due. A
+    /// clone is the same clock.
     ///
     /// ```
     /// use std::time::Duration;

@@ -13,9 +13,9 @@ pub enum WhenFull {
     /// The submitter runs the payload itself before `submit` returns, which slows it down (Java: `CallerRunsPolicy`). A
     /// panic of the payload is contained and reported as on a worker.
     RunOnCaller,
-    /// The oldest queued payload of the lowest priority makes room, unless all are more urgent than the new one; it goes
-    /// to [`on_discard`](crate::WorkerPoolBuilder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go before
-    /// submissions that wait with a time limit of their own.
+    /// The oldest queued payload of the lowest priority makes room, unless all are more urgent than the new one; it
+    /// goes to [`on_discard`](crate::WorkerPoolBuilder::on_discard) (Java: `DiscardOldestPolicy`). So new payloads go
+    /// before submissions that wait with a time limit of their own.
     DiscardOldest,
 }
 

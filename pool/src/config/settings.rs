@@ -22,14 +22,14 @@ pub(crate) type WorkerHook = StdArc<dyn Fn(usize) + Send + Sync>;
 pub(crate) type Spawner = StdArc<dyn Fn(WorkerThread) -> io::Result<thread::JoinHandle<()>> + Send + Sync>;
 type StartHook<T> = StdArc<dyn Fn(usize, &T) + Send + Sync>;
 type EndHook = StdArc<dyn Fn(usize, PayloadEnd) + Send + Sync>;
-/// Runs a payload between two hooks of the user's, of which the second gets what the first returned. A hook that panics is
-/// contained, and the payload runs all the same.
+/// Runs a payload between two hooks of the user's, of which the second gets what the first returned. A hook that panics
+/// is contained, and the payload runs all the same.
 pub(crate) type PayloadHooks<T> = StdArc<dyn Fn(usize, T, &mut dyn FnMut(T) -> PayloadEnd) + Send + Sync>;
 type DiscardHook<T> = StdArc<dyn Fn(T, Discard) + Send + Sync>;
 type RefusalHook = StdArc<dyn Fn(Refusal) + Send + Sync>;
 
-/// Tells somebody that a payload lies with this pool now. Holds nothing that the payload does not hold, and takes no lock of
-/// a core.
+/// Tells somebody that a payload lies with this pool now. Holds nothing that the payload does not hold, and takes no
+/// lock of a core.
 pub(crate) type Arrival = Box<dyn FnOnce(PoolKey) + Send>;
 
 /// For payloads that others wait for, who are to know where they are.

@@ -63,10 +63,11 @@ pub(crate) enum Admission<T> {
     Kept,
     /// Accepted: it is in the queue, from which this one was discarded.
     Displaced(Item<T>),
-    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`. A worker with a
-    /// state does that itself, and comes without the payload: [ask again](Core::asks_again).
+    /// A slot is reserved: make a thread for this worker, then report `spawn_succeeded` or `spawn_failed`. A worker
+    /// with a state does that itself, and comes without the payload: [ask again](Core::asks_again).
     Spawn(Reservation),
-    /// Every worker there is is still being made, or one is that this payload may count on: ask again after the next event.
+    /// Every worker there is is still being made, or one is that this payload may count on: ask again after the next
+    /// event.
     Watch,
     /// The payload waits for room: sleep on this condition variable, and ask [`Core::go_on_waiting`] whenever awake.
     Wait(WaitTicket, Arc<Condvar>),
@@ -160,9 +161,9 @@ impl OnFull {
 }
 
 impl<T> Core<T> {
-    /// Accepts a payload that has neither a priority nor a moment, in the state in which a pool with a queue is while it has
-    /// much to do: every worker busy, no more allowed, nobody waiting, a place free. [`admit`](Self::admit) would queue it
-    /// as well; whatever else is the case, the payload comes back, for `admit`.
+    /// Accepts a payload that has neither a priority nor a moment, in the state in which a pool with a queue is while
+    /// it has much to do: every worker busy, no more allowed, nobody waiting, a place free. [`admit`](Self::admit)
+    /// would queue it as well; whatever else is the case, the payload comes back, for `admit`.
     #[inline(always)]
     pub(crate) fn queue_at_once(&mut self, payload: T) -> Result<(), T> {
         let at_once = self.open
@@ -180,9 +181,9 @@ impl<T> Core<T> {
         Ok(())
     }
 
-    /// Decides on a payload. It is taken if the answer is `Give`, `Kept`, `Displaced` or `Wait`, and left where it is if
-    /// not: so it is moved once. `sleeper` says which worker the submitter is, of whatever pool; it is asked only where that
-    /// matters.
+    /// Decides on a payload. It is taken if the answer is `Give`, `Kept`, `Displaced` or `Wait`, and left where it is
+    /// if not: so it is moved once. `sleeper` says which worker the submitter is, of whatever pool; it is asked only
+    /// where that matters.
     #[inline]
     pub(crate) fn admit(
         &mut self,
@@ -472,7 +473,8 @@ impl<T> Core<T> {
         Order::Relay(item)
     }
 
-    /// A worker that was given a relay is awake. If more is queued and more workers are idle, it gives the returned order.
+    /// A worker that was given a relay is awake. If more is queued and more workers are idle, it gives the returned
+    /// order.
     pub(crate) fn is_awake(&mut self, to_notify: &mut ToNotify) -> Option<Mail<T>> {
         self.roster.set_waking(false);
         if self.roster.ready() == 0 {
@@ -513,8 +515,8 @@ impl<T> Core<T> {
         self.check();
     }
 
-    /// The reserved worker did not come to be: its slot is free again. Returns whom to tell, as they may wait for nobody
-    /// now, and the broadcasts that the worker was to run, to be dropped after unlocking.
+    /// The reserved worker did not come to be: its slot is free again. Returns whom to tell, as they may wait for
+    /// nobody now, and the broadcasts that the worker was to run, to be dropped after unlocking.
     pub(crate) fn spawn_failed(
         &mut self,
         reservation: Reservation,

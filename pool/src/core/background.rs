@@ -50,7 +50,8 @@ impl<T> Background<T> {
         [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(|level| self.pop_from(level))
     }
 
-    /// A worker checks in: takes what goes before everything else, because it has been passed over often enough or is urgent.
+    /// A worker checks in: takes what goes before everything else, because it has been passed over often enough or is
+    /// urgent.
     pub(super) fn pop_overdue(&mut self) -> Option<(Item<T>, Priority)> {
         for level in PATIENT {
             let is_kept = !self.levels[level as usize].is_empty();

@@ -27,7 +27,8 @@ pub(super) struct Backlog<T> {
 /// A batch that was filled.
 struct Filled<T> {
     batch: Arc<Batch<T>>,
-    /// Where its payloads lie among all that were ever taken from the queue: batches have them from here on in this order.
+    /// Where its payloads lie among all that were ever taken from the queue: batches have them from here on in this
+    /// order.
     order: u64,
     /// How much it held when it was last looked at.
     at_most: usize,
@@ -81,8 +82,8 @@ impl<T> Backlog<T> {
         self.background.len()
     }
 
-    /// Puts a payload into the queue. What lies in batches was taken before this one came, and must not run before it if
-    /// it is more urgent: so it goes back into the queue first.
+    /// Puts a payload into the queue. What lies in batches was taken before this one came, and must not run before it
+    /// if it is more urgent: so it goes back into the queue first.
     #[inline]
     pub(super) fn push(&mut self, item: Item<T>, priority: Priority) {
         if priority > Priority::Normal {

@@ -1,12 +1,12 @@
 //! A worker's batch: short payloads that it took from the queue together.
 //!
 //! Taking one payload per check-in makes all workers and submitters meet at the core's lock once per payload. A worker
-//! that has just seen that payloads are short takes some more along, and checks in once for all of them. The price would
-//! be that a payload waits behind a slow one in the same batch, so a batch is not its worker's own: a worker that has
-//! nothing else to do takes half of what another one holds, and what must not wait for a whole batch (see
-//! [`recall`](super::backlog::Backlog::recall)) takes everything back.
-//! Batches are filled and looked through under the core's lock only (first the core's lock, then the batch's), while the
-//! worker itself takes from its batch without the core's lock.
+//! that has just seen that payloads are short takes some more along, and checks in once for all of them. The price
+//! would be that a payload waits behind a slow one in the same batch, so a batch is not its worker's own: a worker that
+//! has nothing else to do takes half of what another one holds, and what must not wait for a whole batch (see
+//! [`recall`](super::backlog::Backlog::recall)) takes everything back. Batches are filled and looked through under the
+//! core's lock only (first the core's lock, then the batch's), while the worker itself takes from its batch without the
+//! core's lock.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -67,8 +67,8 @@ impl<T> Batch<T> {
         self.held.lock().payloads.pop_front()
     }
 
-    /// Moves the older half of `other`, at least one payload, to this empty batch; returns how many: none when the other
-    /// one is empty too.
+    /// Moves the older half of `other`, at least one payload, to this empty batch; returns how many: none when the
+    /// other one is empty too.
     pub(super) fn take_half_of(&self, other: &Batch<T>) -> usize {
         // Never two batches' locks at once: no order between them is needed then.
         let mut payloads = mem::take(&mut self.held.lock().payloads);

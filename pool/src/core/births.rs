@@ -2,9 +2,9 @@
 //!
 //! Making a state may take any time, and meanwhile the payload that the worker is made for may be taken by another one,
 //! or its submission may give up. So a worker that is being made belongs to nobody: it comes searching, and serves
-//! whoever waits first. Two rules are kept. *No more are made than payloads wait for one*, as each submission finds when
-//! it asks. *Who counts on a worker that does not come to be has another one made, or is told why*: a submission that
-//! watches asks again; one that waits in line keeps its place, and is [offered](Waiters::offer_birth) to make one.
+//! whoever waits first. Two rules are kept. *No more are made than payloads wait for one*, as each submission finds
+//! when it asks. *Who counts on a worker that does not come to be has another one made, or is told why*: a submission
+//! that watches asks again; one that waits in line keeps its place, and is [offered](Waiters::offer_birth) to make one.
 
 use super::admission::{OnFull, SubmitOptions};
 use super::roster::Reservation;
@@ -14,11 +14,11 @@ use crate::waits::{self, Sleeper, StayAwake, TaskRunner, Wait, WayOut, WorkerKey
 
 /// How workers come to be.
 pub(super) struct Births {
-    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and says
-    /// itself whether it came to be.
+    /// True when workers have a state of their own, which may take its time: then a new worker comes searching, and
+    /// says itself whether it came to be.
     have_state: bool,
-    /// Submissions that have their payload in hand, and ask again when something has happened; where workers have no state
-    /// nobody counts them.
+    /// Submissions that have their payload in hand, and ask again when something has happened; where workers have no
+    /// state nobody counts them.
     undecided: usize,
     /// Those of them that are workers, and noted as sleeping until a birth is settled.
     watchers: Vec<WorkerKey>,
@@ -44,8 +44,8 @@ impl Births {
 }
 
 impl<T> Core<T> {
-    /// True when a worker is on its way, its state perhaps still being made, or idle, for whom no payload waits yet. A worker
-    /// that asks does not count on itself.
+    /// True when a worker is on its way, its state perhaps still being made, or idle, for whom no payload waits yet. A
+    /// worker that asks does not count on itself.
     pub(super) fn counts_on_birth(&self, asks: impl Fn() -> Option<Sleeper>) -> bool {
         if !self.births.have_state {
             return false;
@@ -69,8 +69,8 @@ impl<T> Core<T> {
         self.in_want().saturating_sub(self.takers())
     }
 
-    /// A submission watches until something has happened, and asks again. If it is a worker it sleeps until one of this pool
-    /// comes free, unless its time is too short to speak of.
+    /// A submission watches until something has happened, and asks again. If it is a worker it sleeps until one of this
+    /// pool comes free, unless its time is too short to speak of.
     pub(super) fn begin_watch(
         &mut self,
         options: &SubmitOptions<'_>,
@@ -119,14 +119,16 @@ impl<T> Core<T> {
         }
     }
 
-    /// Submissions have left the line that may have been offered to make a worker, and have not: others may in their place.
+    /// Submissions have left the line that may have been offered to make a worker, and have not: others may in their
+    /// place.
     pub(super) fn pass_on_offers(&mut self, to_notify: &mut ToNotify) {
         for _ in 0..self.waiters.take_dropped_offers() {
             self.make_good(to_notify);
         }
     }
 
-    /// A submission in line has woken that may have been offered to make a worker: the slot for it, if it is still wanted.
+    /// A submission in line has woken that may have been offered to make a worker: the slot for it, if it is still
+    /// wanted.
     pub(super) fn take_up_offer(&mut self, ticket: WaitTicket) -> Option<Option<Reservation>> {
         let is_wanted = self.wants_birth();
         let is_offered = self.waiters.take_up_offer(ticket, is_wanted);

@@ -58,8 +58,8 @@ impl<T> Core<T> {
         if let Some(broadcasts) = self.take_broadcasts(record) {
             return Next::Broadcasts(broadcasts);
         }
-        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that sleep for
-        // others themselves.
+        // Above the cap it leaves, unless what waits would be left to workers that may not come to be, or that sleep
+        // for others themselves.
         let has_heirs = self.roster.alive() > self.roster.headcount().asleep() + 1;
         if self.limits.surplus_of(self.roster.workers()) > 0 && (has_heirs || self.nothing_waits()) {
             return self.leave(record);
@@ -167,8 +167,8 @@ impl<T> Core<T> {
         })
     }
 
-    /// True when a worker may take several payloads: what is left beside idle workers is theirs, and a submitter that has
-    /// waited for long has its place as soon as a payload is started.
+    /// True when a worker may take several payloads: what is left beside idle workers is theirs, and a submitter that
+    /// has waited for long has its place as soon as a payload is started.
     fn may_batch(&self) -> bool {
         self.backlog.is_worth_a_batch(self.roster.workers())
             && self.roster.ready() == 0

@@ -1,8 +1,8 @@
 //! The hand-off: an order from whoever unlinked a worker to that worker, through the worker's own channel.
 //!
-//! The channel carries the order, and the worker sleeps by parking its thread. A channel's own blocking receive spins and
-//! yields for a while before it sleeps, which costs every worker that goes idle some microseconds and makes a sleeping
-//! worker slower to wake (the scheduler takes a thread that yields for one that is busy).
+//! The channel carries the order, and the worker sleeps by parking its thread. A channel's own blocking receive spins
+//! and yields for a while before it sleeps, which costs every worker that goes idle some microseconds and makes a
+//! sleeping worker slower to wake (the scheduler takes a thread that yields for one that is busy).
 //!
 //! No order is slept over: the sender fills the place first and unparks then; the worker looks at the place first and
 //! parks then, and an unpark that comes between the two makes the park return at once. A park that returns for another
@@ -58,9 +58,9 @@ pub(crate) type Mail<T> = (Seat<T>, Order<T>);
 
 /// Where a worker gets its orders. Only to be used by the thread that made the [`Seat`].
 ///
-/// Under a stream of payloads that are shorter than a wake-up takes, workers go idle every few payloads and get their next
-/// order within microseconds. So a worker that has lately been without an order for so short a time looks out for the
-/// next one for a moment before it sleeps: then neither it nor the submitter pays for a wake-up.
+/// Under a stream of payloads that are shorter than a wake-up takes, workers go idle every few payloads and get their
+/// next order within microseconds. So a worker that has lately been without an order for so short a time looks out for
+/// the next one for a moment before it sleeps: then neither it nor the submitter pays for a wake-up.
 pub(crate) struct Inbox<T> {
     orders: Receiver<Order<T>>,
     /// How often it may still look out in vain.

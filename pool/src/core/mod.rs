@@ -9,10 +9,12 @@
 //! Asserted by [`check`](Core::check) after each decision, in debug builds and in models:
 //!
 //! 1. a submitter waits for room, or background work is kept (while the pool is open) ⟹ no worker is idle;
-//! 2. something is queued (while open) ⟹ no worker is idle, or one was woken and will look at the queue before all else;
+//! 2. something is queued (while open) ⟹ no worker is idle, or one was woken and will look at the queue before all
+//!    else;
 //! 3. something is queued ⟹ some worker surely lives that will look at the queue before it leaves;
 //! 4. something is in a worker's batch ⟹ no worker is idle;
-//! 5. something is on the agenda (while open) ⟹ somebody looks at the clock: the cleaner, or whoever moves a manual one;
+//! 5. something is on the agenda (while open) ⟹ somebody looks at the clock: the cleaner, or whoever moves a manual
+//!    one;
 //! 6. idle workers ≤ workers, and while there are idle ones, workers ≤ the cap: the slot of a worker is free from the
 //!    moment it is unlinked, not from the moment its thread has ended.
 //!

@@ -130,7 +130,8 @@ impl<T> Roster<T> {
         self.alive() > 0
     }
 
-    /// Searching workers that surely come, and come straight to the queue; one with a broadcast to run may take its time.
+    /// Searching workers that surely come, and come straight to the queue; one with a broadcast to run may take its
+    /// time.
     pub(super) fn coming(&self) -> usize {
         self.searching.coming
     }

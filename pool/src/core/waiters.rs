@@ -1,11 +1,11 @@
 //! The waiters: blocked submitters, the longest waiting first, each with the payload that it could not place.
 //!
-//! A waiter's payload is not accepted yet. A worker that comes free takes the front one itself, so the submitter need not
-//! run for its payload to start; the submitter is notified afterwards, through its condition variable. Whether a waiter
-//! was served is answered by this list alone: *its ticket is gone*. So a submitter that gives up (time, cancellation) and
-//! a worker that takes its payload can never both win, and nothing is lost between them: whoever removes the waiter, under
-//! the lock, has the payload. A stop moves all waiters aside, where their submitters find them; so a restart that comes
-//! before they look cannot leave them waiting for workers that are gone.
+//! A waiter's payload is not accepted yet. A worker that comes free takes the front one itself, so the submitter need
+//! not run for its payload to start; the submitter is notified afterwards, through its condition variable. Whether a
+//! waiter was served is answered by this list alone: *its ticket is gone*. So a submitter that gives up (time,
+//! cancellation) and a worker that takes its payload can never both win, and nothing is lost between them: whoever
+//! removes the waiter, under the lock, has the payload. A stop moves all waiters aside, where their submitters find
+//! them; so a restart that comes before they look cannot leave them waiting for workers that are gone.
 //!
 //! Where there is a queue, a waiter's payload goes there first, and telling its submitter is *deferred* until the queue
 //! has run low: one wake-up then buys many submissions.
@@ -127,8 +127,8 @@ impl<T> Waiters<T> {
         Some(waiter.item)
     }
 
-    /// Takes the payload of the waiter that has waited longest, for the queue; its submitter is notified at once if it is
-    /// eager, and once the queue has run low if it is not.
+    /// Takes the payload of the waiter that has waited longest, for the queue; its submitter is notified at once if it
+    /// is eager, and once the queue has run low if it is not.
     pub(super) fn move_up(&mut self, to_notify: &mut ToNotify) -> Option<(Item<T>, Priority)> {
         let waiter = self.take_longest()?;
         if waiter.eager {
@@ -177,8 +177,8 @@ impl<T> Waiters<T> {
         }
     }
 
-    /// Tells the one that has waited longest, of those that have made none yet, to make a worker; returns whom to notify. It
-    /// moves from now on.
+    /// Tells the one that has waited longest, of those that have made none yet, to make a worker; returns whom to
+    /// notify. It moves from now on.
     pub(super) fn offer_birth(&mut self) -> Option<Arc<Condvar>> {
         let waiter = self.waiting.iter_mut().find(|waiter| waiter.birth == BirthOffer::Possible)?;
         waiter.birth = BirthOffer::Made;
@@ -186,8 +186,8 @@ impl<T> Waiters<T> {
         Some(waiter.condvar.clone())
     }
 
-    /// True when this one was told to make a worker, and has not been asked here since. It is not noted as sleeping then.
-    /// It makes one now if that `is_wanted`, and may be told to another time if not.
+    /// True when this one was told to make a worker, and has not been asked here since. It is not noted as sleeping
+    /// then. It makes one now if that `is_wanted`, and may be told to another time if not.
     pub(super) fn take_up_offer(&mut self, ticket: WaitTicket, is_wanted: bool) -> bool {
         let Ok(place) = self.place(ticket) else { return false };
         let waiter = &mut self.waiting[place];

@@ -100,8 +100,8 @@ impl<T> Core<T> {
         self.waiters.return_condvar(condvar);
     }
 
-    /// A submitter has waited for a while: what workers took in batches is not over as soon as it seemed. They are to check
-    /// in after each payload again, and what they have started by now left room.
+    /// A submitter has waited for a while: what workers took in batches is not over as soon as it seemed. They are to
+    /// check in after each payload again, and what they have started by now left room.
     fn reclaim_room(&mut self, to_notify: &mut ToNotify) {
         // Without a worker that surely lives, the queue would be left to nobody.
         if self.limits.has_queue() && self.roster.someone_lives() {

@@ -25,8 +25,8 @@ impl<T: Send + 'static> MultiPool<T> {
         self.shards().iter().flat_map(WorkerPool::stop_now).collect()
     }
 
-    /// Stops every shard, waits until all have run what they accepted, but no longer than `limit` together, and then has the
-    /// rest handed back, see [`WorkerPool::finish`].
+    /// Stops every shard, waits until all have run what they accepted, but no longer than `limit` together, and then
+    /// has the rest handed back, see [`WorkerPool::finish`].
     ///
     /// # Errors
     /// [`Unfinished`], with what was left of all shards, in their order. On a worker of a shard it is an error with
@@ -142,7 +142,8 @@ impl<T: Send + 'static> MultiPool<T> {
     /// Changes the cap on workers of each shard, see [`WorkerPool::set_max_workers`].
     ///
     /// # Errors
-    /// When the cap is 0 or below a shard's [`min_workers`](crate::WorkerPoolBuilder::min_workers); then nothing was changed.
+    /// When the cap is 0 or below a shard's [`min_workers`](crate::WorkerPoolBuilder::min_workers); then nothing was
+    /// changed.
     ///
     /// ```
     /// use anthill_pool::WorkerPool;
@@ -165,8 +166,8 @@ impl<T: Send + 'static> MultiPool<T> {
         self.shards().iter().map(WorkerPool::stats).collect()
     }
 
-    /// The sums of the shards' counters. The state is that of the shard that is least far; `capacity` is `None` when one
-    /// shard has none; `peak_workers` adds up peaks of different moments.
+    /// The sums of the shards' counters. The state is that of the shard that is least far; `capacity` is `None` when
+    /// one shard has none; `peak_workers` adds up peaks of different moments.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
         let mut sum = self.shards()[0].stats();

@@ -39,9 +39,9 @@ pub enum Strategy {
 
 /// Several [`WorkerPool`]s that share the payloads among them; made by [`WorkerPoolBuilder::build_multi`].
 ///
-/// A pool's submitters and workers meet at its one lock; where many cores submit short payloads, shards keep them apart.
-/// Measure before: a single pool of the same size never has an idle worker here and a queue there, wakes fewer threads,
-/// and was the faster one wherever we tried both on two cores.
+/// A pool's submitters and workers meet at its one lock; where many cores submit short payloads, shards keep them
+/// apart. Measure before: a single pool of the same size never has an idle worker here and a queue there, wakes fewer
+/// threads, and was the faster one wherever we tried both on two cores.
 ///
 /// Each payload goes to the shard that the [`Strategy`] picks, or, when that one would have to wait or refuse, to the
 /// next that would not. The handle is cheap to clone; when the last one is dropped, every shard of which nobody keeps a
@@ -140,9 +140,9 @@ impl<T: Send + 'static> MultiPool<T> {
     /// Hands a payload to the shard whose turn it is, if that one takes it without waiting, else to the next one that
     /// does.
     ///
-    /// When none does, it waits (unless [`when_full`](WorkerPoolBuilder::when_full) says otherwise) for the shard whose turn it
-    /// is, or on a worker of this pool for the worker's own shard, even when another one comes free first. A shard that
-    /// is stopped meanwhile sends it on to the others.
+    /// When none does, it waits (unless [`when_full`](WorkerPoolBuilder::when_full) says otherwise) for the shard whose
+    /// turn it is, or on a worker of this pool for the worker's own shard, even when another one comes free first. A
+    /// shard that is stopped meanwhile sends it on to the others.
     ///
     /// # Errors
     /// [`Closed`](SubmitError::Closed) when every shard is stopped; else as [`WorkerPool::submit`], what the shard says

@@ -92,8 +92,9 @@ impl<T> ObjectPoolBuilder<T> {
     /// Most idle objects *per shard*; a return beyond drops one, the one returned or a colder one. 0 keeps nothing.
     ///
     /// Default: 64 at first. Each object that has to be made after one was dropped for want of room makes room for one
-    /// more in every shard, up to 1,024: so a thread that gets objects and another one that returns them, in bursts larger
-    /// than that, find each other's after the first ones. The room does not shrink again; what lies in it unused ages.
+    /// more in every shard, up to 1,024: so a thread that gets objects and another one that returns them, in bursts
+    /// larger than that, find each other's after the first ones. The room does not shrink again; what lies in it unused
+    /// ages.
     ///
     /// Up to half of these places are set aside, each for one thread that returns to the shard, and stay its own while
     /// they are empty. They are what makes the pool fast; with a bound of 1 there are none.
@@ -148,8 +149,8 @@ impl<T> ObjectPoolBuilder<T> {
         self
     }
 
-    /// Drops one returned object in four instead of keeping it: an aid for tests, as Go's race detector does it. Default
-    /// `false`.
+    /// Drops one returned object in four instead of keeping it: an aid for tests, as Go's race detector does it.
+    /// Default `false`.
     ///
     /// A program must not rely on finding again what it returned; with this a test of it finds out whether it does. The
     /// hooks are not asked about an object that is dropped.

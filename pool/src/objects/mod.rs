@@ -189,8 +189,8 @@ impl<T> ObjectPool<T> {
 
     /// What happened so far.
     ///
-    /// Exact when nobody uses the pool meanwhile. Otherwise shards are read one after the other, and `hits` and `resident`
-    /// may be off by one for each thread that is getting or returning an object at that moment.
+    /// Exact when nobody uses the pool meanwhile. Otherwise shards are read one after the other, and `hits` and
+    /// `resident` may be off by one for each thread that is getting or returning an object at that moment.
     #[must_use]
     pub fn stats(&self) -> ObjectPoolStats {
         let mut stats = ObjectPoolStats::default();

@@ -1,8 +1,8 @@
 //! How much a shard may hold: what the user said, or as much as is seen to be asked for again.
 //!
 //! Objects that go from one thread to another come back in bursts, all to the shard of the thread that is through with
-//! them. A fixed bound would have each burst's surplus dropped here and made anew there. So where the user has set none,
-//! an object that is made after one was dropped for want of room makes room for one more.
+//! them. A fixed bound would have each burst's surplus dropped here and made anew there. So where the user has set
+//! none, an object that is made after one was dropped for want of room makes room for one more.
 
 use super::shard::Bounds;
 use crate::sync::atomic::{AtomicUsize, Ordering};

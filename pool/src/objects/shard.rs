@@ -81,8 +81,8 @@ impl<T> Shard<T> {
         self.put_into(Generation::Current, idle, bounds)
     }
 
-    /// Keeps what its thread's slot had no room for, or opens the slot with it. The newest is the warmest, so it gets the
-    /// slot, and what lay there comes here; or out, when there is no room.
+    /// Keeps what its thread's slot had no room for, or opens the slot with it. The newest is the warmest, so it gets
+    /// the slot, and what lay there comes here; or out, when there is no room.
     #[must_use = "the object handed back is to be dropped outside of the lock"]
     pub(super) fn put_by_slot(
         &mut self,

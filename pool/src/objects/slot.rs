@@ -100,10 +100,10 @@ fn own<T>(object: *mut T) -> Option<Box<T>> {
     if object.is_null() {
         return None;
     }
-    // SAFETY: the callers are `take`, `steal` and `replace` above. A pointer that is not null came from `Box::into_raw` in
-    // `put` or `replace`; the exchange that brought it here took it out of the slot, so that no other exchange can return
-    // it, and nothing else in this file hands it out. So this thread is the box's only owner. What the last one did with
-    // it is known here, because the pointer was stored with release and exchanged with acquire.
+    // SAFETY: the callers are `take`, `steal` and `replace` above. A pointer that is not null came from `Box::into_raw`
+    // in `put` or `replace`; the exchange that brought it here took it out of the slot, so that no other exchange can
+    // return it, and nothing else in this file hands it out. So this thread is the box's only owner. What the last one
+    // did with it is known here, because the pointer was stored with release and exchanged with acquire.
     Some(unsafe { Box::from_raw(object) })
 }
 

@@ -57,8 +57,8 @@ impl<T> ThreadSlot<T> {
         self.slot.replace(object).map(|object| (object, is_old))
     }
 
-    /// Marks a tick. Hands out what was here at the last one already, or came during this call; the flag says that it is
-    /// young.
+    /// Marks a tick. Hands out what was here at the last one already, or came during this call; the flag says that it
+    /// is young.
     pub(super) fn age(&self) -> Option<(Box<T>, bool)> {
         let puts = self.puts();
         if self.puts_at_tick.load(Ordering::Relaxed) != puts {

@@ -23,13 +23,13 @@ impl<T> WorkerPoolBuilder<T> {
     /// Builds a pool each of whose workers has a state of its own, made by `init` on the worker's thread from the
     /// worker's number, and dropped there.
     ///
-    /// A submission that needs a new worker waits until its state is made, for as long as it may wait for room; a worker
-    /// whose state takes longer is there for later payloads, and no other one is made for these as long as it is enough.
-    /// An error of `init` (or a panic) refuses the submission with
+    /// A submission that needs a new worker waits until its state is made, for as long as it may wait for room; a
+    /// worker whose state takes longer is there for later payloads, and no other one is made for these as long as it is
+    /// enough. An error of `init` (or a panic) refuses the submission with
     /// [`SubmitError::StateFailed`](crate::SubmitError::StateFailed), unless another worker can take it: while some are
-    /// busy it waits in line, and one more state is tried for it; for a payload that is queued none is, as the busy ones
-    /// come to it. After a panic of `handler` the state is dropped and made anew; if that fails the worker leaves, and if
-    /// it was the last one, what is queued goes to [`on_discard`](Self::on_discard).
+    /// busy it waits in line, and one more state is tried for it; for a payload that is queued none is, as the busy
+    /// ones come to it. After a panic of `handler` the state is dropped and made anew; if that fails the worker leaves,
+    /// and if it was the last one, what is queued goes to [`on_discard`](Self::on_discard).
     ///
     /// # Errors
     /// As [`build`](Self::build); and [`WhenFull::RunOnCaller`] is refused, because the caller has no state.

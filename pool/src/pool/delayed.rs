@@ -12,17 +12,19 @@ use crate::error::SubmitError;
 use crate::sync::Instant;
 
 impl<T: Send + 'static> WorkerPool<T> {
-    /// Submits a payload once `delay` has passed. Returns at once; no thread and no place of the queue is taken until then.
+    /// Submits a payload once `delay` has passed. Returns at once; no thread and no place of the queue is taken until
+    /// then.
     ///
-    /// When the time has come the payload is never refused for want of room: if every worker is busy and the queue is full,
-    /// it waits beside the queue for the next worker that would go idle, or has passed it over 64 times. So how many wait
-    /// is bounded by the caller alone. Until it is due it counts as [`scheduled`](crate::PoolStats::scheduled); a stop gives
-    /// it to [`on_discard`](crate::WorkerPoolBuilder::on_discard) as [`Discard::NotDue`](crate::Discard::NotDue),
+    /// When the time has come the payload is never refused for want of room: if every worker is busy and the queue is
+    /// full, it waits beside the queue for the next worker that would go idle, or has passed it over 64 times. So how
+    /// many wait is bounded by the caller alone. Until it is due it counts as
+    /// [`scheduled`](crate::PoolStats::scheduled); a stop gives it to
+    /// [`on_discard`](crate::WorkerPoolBuilder::on_discard) as [`Discard::NotDue`](crate::Discard::NotDue),
     /// [`stop_now`](Self::stop_now) hands it back. See [`TaskPool::after`](crate::TaskPool::after) for how exact it is.
     ///
     /// # Errors
-    /// [`Closed`](SubmitError::Closed), and [`SpawnFailed`](SubmitError::SpawnFailed) when the system refused the thread
-    /// that looks at the clock; each with the payload.
+    /// [`Closed`](SubmitError::Closed), and [`SpawnFailed`](SubmitError::SpawnFailed) when the system refused the
+    /// thread that looks at the clock; each with the payload.
     ///
     /// ```
     /// use std::time::Duration;
@@ -78,11 +80,12 @@ impl<T: Send + 'static> WorkerPool<T> {
 
 impl<T: Send + 'static> Submission<'_, T> {
     /// Hands the payload over once `delay` has passed, as [`WorkerPool::submit_after`] does, and with this
-    /// [priority](Self::priority) then: a [high](Priority::High) one goes before all that is queued, and on a full pool to the
-    /// next worker that has done what it runs, instead of waiting for one that would go idle; a low one goes behind.
+    /// [priority](Self::priority) then: a [high](Priority::High) one goes before all that is queued, and on a full pool
+    /// to the next worker that has done what it runs, instead of waiting for one that would go idle; a low one goes
+    /// behind.
     ///
-    /// A limit of waiting has no meaning, as what is due never waits for room; a token that is cancelled already refuses,
-    /// and later [`Delayed::cancel`] calls it off.
+    /// A limit of waiting has no meaning, as what is due never waits for room; a token that is cancelled already
+    /// refuses, and later [`Delayed::cancel`] calls it off.
     ///
     /// # Errors
     /// As `submit_after`, and [`Cancelled`](SubmitError::Cancelled).

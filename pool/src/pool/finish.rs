@@ -8,16 +8,16 @@ use crate::error::WaitError;
 use crate::sync::Instant;
 
 impl<T: Send + 'static> WorkerPool<T> {
-    /// Stops the pool, waits until it has run what it accepted, but no longer than `limit`, and then has the rest handed
-    /// back: [`stop`](Self::stop), [`wait_timeout`](Self::wait_timeout), and [`stop_now`](Self::stop_now) if that was not
-    /// enough.
+    /// Stops the pool, waits until it has run what it accepted, but no longer than `limit`, and then has the rest
+    /// handed back: [`stop`](Self::stop), [`wait_timeout`](Self::wait_timeout), and [`stop_now`](Self::stop_now) if
+    /// that was not enough.
     ///
     /// What runs when the time is up is not interrupted, as nothing can interrupt a thread; a later
     /// [`wait`](Self::wait) waits for it. A limit too long to be a point in time waits without end.
     ///
     /// # Errors
-    /// [`Unfinished`], with the payloads that had not started when the time was up, the most urgent first, among equals the
-    /// oldest. On a worker of this pool it is an error with [`WaitError::WouldDeadlock`], and nothing was done.
+    /// [`Unfinished`], with the payloads that had not started when the time was up, the most urgent first, among equals
+    /// the oldest. On a worker of this pool it is an error with [`WaitError::WouldDeadlock`], and nothing was done.
     ///
     /// ```
     /// use std::time::Duration;

@@ -101,15 +101,16 @@ where
     /// # Errors
     /// [`Closed`](SubmitError::Closed), [`Overload`](SubmitError::Overload),
     /// [`SpawnFailed`](SubmitError::SpawnFailed), [`StateFailed`](SubmitError::StateFailed) or
-    /// [`WouldDeadlock`](SubmitError::WouldDeadlock), each with the payload; [`Full`](SubmitError::Full) if the pool's policy is to refuse.
+    /// [`WouldDeadlock`](SubmitError::WouldDeadlock), each with the payload; [`Full`](SubmitError::Full) if the pool's
+    /// policy is to refuse.
     pub fn submit(&self, payload: T) -> Result<(), SubmitError<T>> {
         self.place(payload, self.policy())
     }
 
     /// Hands a payload to the pool if it can be accepted without waiting for a worker to come free.
     ///
-    /// While the worker that would take it makes its state or is on its way from there, or the pool's first thread is just
-    /// being made for somebody else, it waits for that to succeed, 5 ms at most; then the pool is full.
+    /// While the worker that would take it makes its state or is on its way from there, or the pool's first thread is
+    /// just being made for somebody else, it waits for that to succeed, 5 ms at most; then the pool is full.
     ///
     /// # Errors
     /// [`Full`](SubmitError::Full), [`Closed`](SubmitError::Closed), [`SpawnFailed`](SubmitError::SpawnFailed) or
@@ -138,7 +139,8 @@ where
     /// # Errors
     /// [`Timeout`](SubmitError::Timeout) when no room came in time, and otherwise [`Closed`](SubmitError::Closed),
     /// [`Overload`](SubmitError::Overload), [`SpawnFailed`](SubmitError::SpawnFailed),
-    /// [`StateFailed`](SubmitError::StateFailed) or [`WouldDeadlock`](SubmitError::WouldDeadlock); each with the payload.
+    /// [`StateFailed`](SubmitError::StateFailed) or [`WouldDeadlock`](SubmitError::WouldDeadlock); each with the
+    /// payload.
     pub fn submit_timeout(&self, payload: T, limit: Duration) -> Result<(), SubmitError<T>> {
         self.place(payload, SubmitOptions::new(OnFull::wait_within(limit)))
     }
@@ -201,8 +203,8 @@ where
         self.shared().settings.when_full
     }
 
-    /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made. Workers
-    /// that have a state make it side by side, and are waited for.
+    /// Makes workers until there are `workers` of them, or as many as the cap allows; returns how many were made.
+    /// Workers that have a state make it side by side, and are waited for.
     ///
     /// # Errors
     /// When the system refused a thread, or a state could not be made; the others stay.
@@ -302,8 +304,8 @@ where
         stop(self.shared(), |_| ());
     }
 
-    /// As [`stop`](Self::stop), but hands back what is queued instead of running it: the most urgent first, among equals
-    /// the oldest. After these comes what was [scheduled](Self::submit_after) for later.
+    /// As [`stop`](Self::stop), but hands back what is queued instead of running it: the most urgent first, among
+    /// equals the oldest. After these comes what was [scheduled](Self::submit_after) for later.
     #[must_use = "these payloads were accepted and will not run"]
     pub fn stop_now(&self) -> Vec<T> {
         stop(self.shared(), |core| {
@@ -356,8 +358,8 @@ where
     }
 
     /// Hands a payload to the pool for when a worker is free: at once if there is one or room in the queue, otherwise
-    /// when a worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; such a refusal
-    /// is not counted, as it refuses nobody anything. A stop before its turn treats it as accepted.
+    /// when a worker would go idle. Refused only if the pool is stopped or has no worker that surely lives; such a
+    /// refusal is not counted, as it refuses nobody anything. A stop before its turn treats it as accepted.
     pub(crate) fn submit_in_background(&self, payload: T) -> Result<(), SubmitError<T>> {
         self.place(payload, SubmitOptions::in_background())
     }

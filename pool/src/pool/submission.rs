@@ -47,8 +47,8 @@ impl<'a, T: Send + 'static> Submission<'a, T> {
         self
     }
 
-    /// Waits for room, no longer than `limit`, whatever the pool's [`when_full`](crate::WorkerPoolBuilder::when_full) says;
-    /// without it that says what happens.
+    /// Waits for room, no longer than `limit`, whatever the pool's [`when_full`](crate::WorkerPoolBuilder::when_full)
+    /// says; without it that says what happens.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.on_full = Some(OnFull::wait_within(limit));
         self

@@ -21,8 +21,8 @@ use crate::threads::spawn::{begin_worker, start_worker};
 use crate::waits::{self, Sleeper};
 
 /// For how long a submitter whose payload was accepted may be left asleep until the queue has run low; and for how long
-/// one may wait for workers that took short payloads together, before these are called back. Shorter, it would wake most
-/// submitters of payloads of some microseconds before the queue has run low, which then buys few submissions.
+/// one may wait for workers that took short payloads together, before these are called back. Shorter, it would wake
+/// most submitters of payloads of some microseconds before the queue has run low, which then buys few submissions.
 const TELL_WITHIN: Duration = Duration::from_millis(1);
 
 /// How long a submission that must not wait gives a worker to come to be, before it calls the pool full.
@@ -342,7 +342,8 @@ fn wait_for_room<'a, T: Send + 'static>(
     (core, waited)
 }
 
-/// Makes a worker in place of one that did not come to be, for the line; its submitter is noted as sleeping again after it.
+/// Makes a worker in place of one that did not come to be, for the line; its submitter is noted as sleeping again after
+/// it.
 fn make_good<'a, T: Send + 'static>(
     shared: &'a Arc<Shared<T>>,
     core: LockedCore<'a, T>,

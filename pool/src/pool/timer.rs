@@ -10,7 +10,8 @@ use crate::sync::{Arc, Instant};
 use crate::threads::made::make_cleaner;
 use crate::threads::shared::Shared;
 
-/// When what is due and was refused (the system refused a thread, or others are just making the first one) is tried again.
+/// When what is due and was refused (the system refused a thread, or others are just making the first one) is tried
+/// again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// What a delay that is too long to be a point in time comes to: beyond the life of any process.

@@ -28,8 +28,8 @@ impl<T: Send + 'static> WorkerPool<T> {
         self.wait_deserted(Instant::now().checked_add(limit))
     }
 
-    /// Waits until there is nothing to do: no worker runs anything, nothing is queued, nobody is blocked. The pool stays
-    /// open. (What submitters run themselves, [`RunOnCaller`](crate::WhenFull::RunOnCaller), is not waited for.)
+    /// Waits until there is nothing to do: no worker runs anything, nothing is queued, nobody is blocked. The pool
+    /// stays open. (What submitters run themselves, [`RunOnCaller`](crate::WhenFull::RunOnCaller), is not waited for.)
     ///
     /// Returns if there was such a moment since the call, even when new payloads came right after it.
     ///

@@ -1,7 +1,7 @@
 //! Figures as Prometheus reads them: the text format, version 0.0.4.
 //!
-//! An [`Exposition`] gathers the figures of any number of pools, told apart by labels, and is the page that a scraper gets.
-//! The crate serves no page and keeps none: make one whenever it is asked for.
+//! An [`Exposition`] gathers the figures of any number of pools, told apart by labels, and is the page that a scraper
+//! gets. The crate serves no page and keeps none: make one whenever it is asked for.
 //!
 //! ```
 //! use anthill_pool::prometheus::Exposition;
@@ -24,11 +24,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Counters end in `_total`, times are in seconds, and figures that there are none of (the cap of a pool without one) are
-//! left out. Histograms have 15 buckets, from 1 us up to 67 s, each four times as long as the one before, and one for what is
-//! longer. (What a pool measures is twice as fine and reaches further: a page gets all of it by
-//! [`add_histogram`](Exposition::add_histogram) with [`Histogram::buckets`](crate::times::Histogram::buckets).) The content
-//! type of such a page is [`CONTENT_TYPE`].
+//! Counters end in `_total`, times are in seconds, and figures that there are none of (the cap of a pool without one)
+//! are left out. Histograms have 15 buckets, from 1 us up to 67 s, each four times as long as the one before, and one
+//! for what is longer. (What a pool measures is twice as fine and reaches further: a page gets all of it by
+//! [`add_histogram`](Exposition::add_histogram) with [`Histogram::buckets`](crate::times::Histogram::buckets).) The
+//! content type of such a page is [`CONTENT_TYPE`].
 
 mod figures;
 mod series;
@@ -84,9 +84,9 @@ impl Exposition {
 
     /// Adds figures, with labels that tell them from others of their kind on the page.
     ///
-    /// In names of labels everything but letters, digits and `_` becomes `_`, and one that begins with a digit gets a `_` in
-    /// front; a name that the format or a figure uses itself (`le`, `reason`) gets `exported_` in front. Of several labels
-    /// of one name the first is taken. Values may be any text.
+    /// In names of labels everything but letters, digits and `_` becomes `_`, and one that begins with a digit gets a
+    /// `_` in front; a name that the format or a figure uses itself (`le`, `reason`) gets `exported_` in front. Of
+    /// several labels of one name the first is taken. Values may be any text.
     pub fn add(&mut self, figures: &impl Figures, labels: &[(&str, &str)]) {
         figures.show(&mut Series::new(&mut self.families, labels));
     }
@@ -120,8 +120,8 @@ impl Exposition {
         Series::new(&mut self.families, labels).gauge(name, help, value);
     }
 
-    /// The same for a histogram of times: `buckets` are upper ends, shortest first, with what is in each bucket alone; the
-    /// last end is [`Duration::MAX`]. `sum` is all times together.
+    /// The same for a histogram of times: `buckets` are upper ends, shortest first, with what is in each bucket alone;
+    /// the last end is [`Duration::MAX`]. `sum` is all times together.
     pub fn add_histogram(
         &mut self,
         name: &'static str,

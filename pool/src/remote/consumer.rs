@@ -30,9 +30,9 @@ const DEFAULT_FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Runs a handler over the jobs of a queue, on a [`WorkerPool`] of its own.
 ///
 /// It takes no more jobs than its pool has room for; the rest stays in the queue for others. A job is acknowledged
-/// after its handler has returned, and leased anew while that takes long. When the handler fails or panics, the job is given
-/// back for another attempt after a pause, and after the last one it becomes a dead letter with the reason. What the
-/// source cannot be told is told again until it can.
+/// after its handler has returned, and leased anew while that takes long. When the handler fails or panics, the job is
+/// given back for another attempt after a pause, and after the last one it becomes a dead letter with the reason. What
+/// the source cannot be told is told again until it can.
 ///
 /// When the consumer is dropped it is stopped as by [`stop`](Self::stop), and nothing waits.
 ///
@@ -102,8 +102,8 @@ impl Consumer {
         self.stop();
     }
 
-    /// Waits until a stopped consumer has run what it had taken and has told the source, and its threads have nothing left
-    /// to do. When the source cannot be reached, it gives up after the time of a lease
+    /// Waits until a stopped consumer has run what it had taken and has told the source, and its threads have nothing
+    /// left to do. When the source cannot be reached, it gives up after the time of a lease
     /// ([`abandoned`](ConsumerStats::abandoned)). Without a stop it waits without end.
     ///
     /// # Errors
@@ -118,8 +118,8 @@ impl Consumer {
     /// As `wait`, and [`WaitError::Timeout`]; the consumer goes on stopping, and a later wait can succeed.
     ///
     /// What is still running then need not be waited for: if the process ends, the jobs come again when their lease has
-    /// run out. What has not begun is given back at once by [`stop_now`](Self::stop_now); [`finish`](Self::finish) does all of
-    /// it.
+    /// run out. What has not begun is given back at once by [`stop_now`](Self::stop_now); [`finish`](Self::finish) does
+    /// all of it.
     pub fn wait_timeout(&self, limit: Duration) -> Result<(), WaitError> {
         self.wait_until(Instant::now().checked_add(limit))
     }
@@ -181,16 +181,16 @@ impl ConsumerBuilder {
     /// The most jobs that are taken and have not ended; 0 counts as 1. When not set, as many as the pool has
     /// workers and places in its queue, and no more than 1,024.
     ///
-    /// Those that have ended and of which the source does not know it yet may be as many again: at most twice this number of
-    /// jobs is run a second time when the process is killed.
+    /// Those that have ended and of which the source does not know it yet may be as many again: at most twice this
+    /// number of jobs is run a second time when the process is killed.
     pub fn max_in_flight(mut self, jobs: usize) -> Self {
         self.max_in_flight = Some(jobs);
         self
     }
 
-    /// When a failed job is tried again, and how often it is tried in all; when not set 5 times, after pauses by chance of
-    /// up to 1, 2, 4 and 8 s. Attempts that ended with their process [count too](super#what-counts-as-an-attempt), as far as the
-    /// source knew of them.
+    /// When a failed job is tried again, and how often it is tried in all; when not set 5 times, after pauses by chance
+    /// of up to 1, 2, 4 and 8 s. Attempts that ended with their process [count too](super#what-counts-as-an-attempt),
+    /// as far as the source knew of them.
     pub fn retry(mut self, backoff: Backoff) -> Self {
         self.retry = backoff;
         self
@@ -203,8 +203,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Starts consuming: `handler` is run for each job, several at a time. What it returns says what becomes of the job:
-    /// see [`IntoOutcome`]. A payload that cannot be read makes its job a dead letter.
+    /// Starts consuming: `handler` is run for each job, several at a time. What it returns says what becomes of the
+    /// job: see [`IntoOutcome`]. A payload that cannot be read makes its job a dead letter.
     ///
     /// # Errors
     /// When the pool's options cannot be met, or the system refuses a thread.

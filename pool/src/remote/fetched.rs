@@ -9,8 +9,8 @@ use super::ledger::{RunEnd, Verdict};
 use super::lines::Lines;
 use crate::sync::{Instant, StdArc};
 
-/// A delivery on its way through the pool: what a [`Consumer`](super::Consumer)'s pool has for payloads. Nothing can be done
-/// with it but dropping it, and then the job is given back; whatever a pool's policies do with it, no job is lost.
+/// A delivery on its way through the pool: what a [`Consumer`](super::Consumer)'s pool has for payloads. Nothing can be
+/// done with it but dropping it, and then the job is given back; whatever a pool's policies do with it, no job is lost.
 pub struct Fetched {
     pub(super) delivery: Delivery,
     ticket: LeaseTicket,
@@ -31,11 +31,12 @@ impl Fetched {
         fetched.collect()
     }
 
-    /// The handler is about to begin. False when it must not: the job is not ours any more, or that cannot be found out.
+    /// The handler is about to begin. False when it must not: the job is not ours any more, or that cannot be found
+    /// out.
     ///
-    /// Whoever had the job before has ended, or cannot be reached, perhaps because of this very job. So the source is told
-    /// first then, and the attempt counts. Of jobs that come for the first time it learns when their lease is begun anew,
-    /// which costs nothing.
+    /// Whoever had the job before has ended, or cannot be reached, perhaps because of this very job. So the source is
+    /// told first then, and the attempt counts. Of jobs that come for the first time it learns when their lease is
+    /// begun anew, which costs nothing.
     pub(super) fn begin(&self) -> bool {
         self.lines.ledger.begin(self.ticket);
         if self.delivery.deliveries <= 1 {

@@ -14,22 +14,23 @@ const LONGEST_TELLING: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Takes no more jobs, runs what was taken, and when that is not done in time gives back what has not begun:
-    /// [`stop`](Self::stop), [`wait_timeout`](Self::wait_timeout), and [`stop_now`](Self::stop_now) if that was not enough. Returns
-    /// within `limit` whatever handlers and the source are doing.
+    /// [`stop`](Self::stop), [`wait_timeout`](Self::wait_timeout), and [`stop_now`](Self::stop_now) if that was not
+    /// enough. Returns within `limit` whatever handlers and the source are doing.
     ///
-    /// The last tenth of the limit, at most 1 s, is for telling the source what was given back, so that others have it at
-    /// once. What runs then is not interrupted, as nothing can interrupt a thread, and is still settled if it ends while
-    /// the process lives; a later call waits for it. If the process ends first, its jobs come again when their lease has run
-    /// out. Jobs in the pause before another attempt are the source's, and nobody waits for them. A limit too long to be a
-    /// point in time waits without end, unless the source cannot be reached (see [`wait`](Self::wait)).
+    /// The last tenth of the limit, at most 1 s, is for telling the source what was given back, so that others have it
+    /// at once. What runs then is not interrupted, as nothing can interrupt a thread, and is still settled if it ends
+    /// while the process lives; a later call waits for it. If the process ends first, its jobs come again when their
+    /// lease has run out. Jobs in the pause before another attempt are the source's, and nobody waits for them. A limit
+    /// too long to be a point in time waits without end, unless the source cannot be reached (see
+    /// [`wait`](Self::wait)).
     ///
     /// May be called again, and by several threads: what has not begun is given back when the first of their limits is
     /// over, and all count from the moment when the consumer was stopped.
     ///
     /// # Errors
-    /// [`UnfinishedJobs`], with what was done and what is left, when the limit was over first. In a handler of this consumer or
-    /// its [error hook](super::ConsumerBuilder::on_error) it is an error with [`WaitError::WouldDeadlock`], and nothing was
-    /// done.
+    /// [`UnfinishedJobs`], with what was done and what is left, when the limit was over first. In a handler of this
+    /// consumer or its [error hook](super::ConsumerBuilder::on_error) it is an error with [`WaitError::WouldDeadlock`],
+    /// and nothing was done.
     ///
     /// ```
     /// use std::time::Duration;

@@ -115,10 +115,11 @@ pub struct Delivery {
     pub version: u32,
     /// The payload, written down.
     pub body: Vec<u8>,
-    /// Which attempt this is, from 1. Earlier ones failed, or had [begun](super::JobSource::begin) when their lease ran out.
+    /// Which attempt this is, from 1. Earlier ones failed, or had [begun](super::JobSource::begin) when their lease ran
+    /// out.
     pub attempt: u32,
-    /// Which delivery this is since the job was last put into the queue, from 1. Above 1 the lease of the one before has
-    /// run out, so its process has ended, or cannot reach the queue.
+    /// Which delivery this is since the job was last put into the queue, from 1. Above 1 the lease of the one before
+    /// has run out, so its process has ended, or cannot reach the queue.
     pub deliveries: u32,
     /// How urgent the job is.
     pub priority: Priority,

@@ -338,9 +338,9 @@ impl FlightLimits {
         (self.max_in_flight / 4).clamp(1, MANY)
     }
 
-    /// How many to fetch, if a call to the source pays: when a worker has nothing to do, or half of the room is free. Those
-    /// that have ended and are not settled have as much room again, so that what a killed process leaves to be run twice
-    /// is bounded.
+    /// How many to fetch, if a call to the source pays: when a worker has nothing to do, or half of the room is free.
+    /// Those that have ended and are not settled have as much room again, so that what a killed process leaves to be
+    /// run twice is bounded.
     fn room_beside(&self, stats: &ConsumerStats) -> Option<usize> {
         let FlightLimits { max_in_flight, workers } = *self;
         let pays = stats.running < workers || stats.running <= max_in_flight / 2;

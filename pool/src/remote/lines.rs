@@ -57,8 +57,8 @@ impl Lines {
         self.own_threads.lock().push(thread::current());
     }
 
-    /// True on the feeder and the settler. They run code of the user's: hooks, and handlers if the pool's policy is to run
-    /// on the submitter what finds it full.
+    /// True on the feeder and the settler. They run code of the user's: hooks, and handlers if the pool's policy is to
+    /// run on the submitter what finds it full.
     pub(super) fn is_own_thread(&self) -> bool {
         let this = thread::current().id();
         self.own_threads.lock().iter().any(|own| own.id() == this)

@@ -13,8 +13,8 @@ use crate::sync::{Arc, Condvar, Instant, Mutex};
 
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
-/// A queue of jobs in this process's memory: as a durable one in all but being durable. For tests of handlers, producers
-/// and consumers without a server; a clone is the same queue.
+/// A queue of jobs in this process's memory: as a durable one in all but being durable. For tests of handlers,
+/// producers and consumers without a server; a clone is the same queue.
 ///
 /// ```
 /// use std::time::Duration;

@@ -31,11 +31,11 @@
 //! ```
 //!
 //! # At least once
-//! A job is removed from the queue after its handler has returned, and not before. Until then it is leased: if its consumer
-//! is killed, or cannot reach the queue for longer than the [lease](JobSource::lease), somebody else gets it. So no
-//! job is lost, and one may be run twice: when the first run ended, or nearly, and nobody could say so. **Handlers
-//! must bear that.** Either what they do is the same when done twice, or they notice by [`Job::id`] that it was done,
-//! best in the transaction that does it.
+//! A job is removed from the queue after its handler has returned, and not before. Until then it is leased: if its
+//! consumer is killed, or cannot reach the queue for longer than the [lease](JobSource::lease), somebody else gets it.
+//! So no job is lost, and one may be run twice: when the first run ended, or nearly, and nobody could say
+//! so. **Handlers must bear that.** Either what they do is the same when done twice, or they notice by [`Job::id`] that
+//! it was done, best in the transaction that does it.
 //!
 //! | what happens | what becomes of the job |
 //! |---|---|
@@ -56,28 +56,28 @@
 //! | a dead letter | stays until it is [revived](JobSource::revive) or [forgotten](JobSource::forget) |
 //!
 //! # What counts as an attempt
-//! A run that fails or panics does. One that ends with its process does if the queue knew by then that it had begun, and that it
-//! is told only where it matters, because to say so before each handler would be a round trip for each job:
+//! A run that fails or panics does. One that ends with its process does if the queue knew by then that it had begun,
+//! and that it is told only where it matters, because to say so before each handler would be a round trip for each job:
 //!
-//! * before the handler begins, of a job that has come from a consumer whose lease ran out: the job may be what ended that one.
-//!   When the queue cannot be told, or has given the job to somebody else, it is not run here;
+//! * before the handler begins, of a job that has come from a consumer whose lease ran out: the job may be what ended
+//!   that one. When the queue cannot be told, or has given the job to somebody else, it is not run here;
 //! * of all others when their lease is begun anew, so when they have run for a third of it.
 //!
-//! So what was taken and has not begun never loses an attempt, whoever is killed, and a job that ends its process each time is
-//! run once more than it has attempts. What is given back without having begun is in the queue as if nobody had had it, so that
-//! it may have come from a consumer whose lease ran out is forgotten: if it is what ended that one, it may end one more
-//! each time it is given back. Short jobs of a consumer that is killed get their first run again without its
-//! counting: [`Job::attempt`] may be 1 and the handler have begun before.
+//! So what was taken and has not begun never loses an attempt, whoever is killed, and a job that ends its process each
+//! time is run once more than it has attempts. What is given back without having begun is in the queue as if nobody had
+//! had it, so that it may have come from a consumer whose lease ran out is forgotten: if it is what ended that one, it
+//! may end one more each time it is given back. Short jobs of a consumer that is killed get their first run again
+//! without its counting: [`Job::attempt`] may be 1 and the handler have begun before.
 //!
 //! # Order
-//! Jobs of one priority begin in the order in which they were sent when one consumer with one worker takes them and none
-//! fails. With more workers or consumers they run side by side; what is given back goes to the end. The more urgent come
-//! first, as far as they are in the queue when a consumer takes jobs, with one exception: one fetch in 16 begins with
-//! the least urgent, so that those are not put off for ever.
+//! Jobs of one priority begin in the order in which they were sent when one consumer with one worker takes them and
+//! none fails. With more workers or consumers they run side by side; what is given back goes to the end. The more
+//! urgent come first, as far as they are in the queue when a consumer takes jobs, with one exception: one fetch in 16
+//! begins with the least urgent, so that those are not put off for ever.
 //!
 //! # How much is taken
-//! No more than the pool has room for, workers and queue together ([`max_in_flight`](ConsumerBuilder::max_in_flight)), so a
-//! slow consumer leaves the rest to others. More is fetched when a worker has nothing to do or half of the room is
+//! No more than the pool has room for, workers and queue together ([`max_in_flight`](ConsumerBuilder::max_in_flight)),
+//! so a slow consumer leaves the rest to others. More is fetched when a worker has nothing to do or half of the room is
 //! free. For short jobs allow a queue of some hundreds: then jobs are fetched and acknowledged in batches.
 //!
 //! # Which clock

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use super::error::PayloadError;
 
 /// A type whose values are the payloads of jobs. They travel as JSON beside [`VERSION`](Self::VERSION), so that
-/// programs of two ages can share a queue: whoever does not know a version leaves the job as a dead letter and loses nothing.
+/// programs of two ages can share a queue: whoever does not know a version leaves the job as a dead letter and loses
+/// nothing.
 ///
 /// ```
 /// use anthill_pool::remote::{Payload, PayloadError, from_json};

@@ -51,8 +51,8 @@ impl<P: Payload> Producer<P> {
     /// Sends one payload, to be done as soon as possible. When this returns, it is in the queue.
     ///
     /// # Errors
-    /// When it cannot be written down, or the queue could not be reached or refused. When it could not be reached it may
-    /// have the job nevertheless: see [`SendOptions::key`].
+    /// When it cannot be written down, or the queue could not be reached or refused. When it could not be reached it
+    /// may have the job nevertheless: see [`SendOptions::key`].
     pub fn send(&self, payload: &P) -> Result<JobId, SendError> {
         self.prepare(payload).send().map(|sent| sent.id().clone())
     }
@@ -112,14 +112,14 @@ impl SendOptions<'_> {
         self.change(|job| job.priority = priority)
     }
 
-    /// Keeps it from consumers for so long; when not set it can be had at once. Time is the server's; a tenth of a second later is
-    /// possible.
+    /// Keeps it from consumers for so long; when not set it can be had at once. Time is the server's; a tenth of a
+    /// second later is possible.
     pub fn delay(self, delay: Duration) -> Self {
         self.change(|job| job.delay = delay)
     }
 
-    /// For `span` nothing else is taken that is sent with this key, also when the job is done by then. So a payload whose
-    /// sending failed can be sent again and is there once.
+    /// For `span` nothing else is taken that is sent with this key, also when the job is done by then. So a payload
+    /// whose sending failed can be sent again and is there once.
     pub fn key(self, key: impl Into<String>, span: Duration) -> Self {
         let key = key.into();
         self.change(|job| job.key = Some((key, span)))

@@ -16,9 +16,9 @@ pub trait JobSink: Send + Sync {
 
 /// Where durable jobs come from: what a [`Consumer`](super::Consumer) needs of a queue.
 ///
-/// A job that was fetched is *leased*: for the time of [`lease`](Self::lease) nobody else gets it, and then anybody may,
-/// unless it was settled or extended. Whoever settles it when somebody else has it by now may or may not succeed; either
-/// way it was run at least once. Methods are called from several threads. One that panics counts as one that
+/// A job that was fetched is *leased*: for the time of [`lease`](Self::lease) nobody else gets it, and then anybody
+/// may, unless it was settled or extended. Whoever settles it when somebody else has it by now may or may not succeed;
+/// either way it was run at least once. Methods are called from several threads. One that panics counts as one that
 /// [failed](SourceError::Failed): a consumer says so and calls it again.
 ///
 /// Implementations stand in this module: [`MemorySource`](super::MemorySource), and with the feature `redis`
@@ -43,15 +43,15 @@ pub trait JobSource: Send + Sync {
     /// As [`fetch`](Self::fetch); doing it again does no harm.
     fn acknowledge(&self, receipts: &[Receipt]) -> Result<usize, SourceError>;
 
-    /// Puts a job back, to the end of its level, not to be had before `delay` has passed. It counts as attempted so often.
-    /// False when it was not ours any more; then nothing was done.
+    /// Puts a job back, to the end of its level, not to be had before `delay` has passed. It counts as attempted so
+    /// often. False when it was not ours any more; then nothing was done.
     ///
     /// # Errors
     /// As [`fetch`](Self::fetch); doing it again does no harm.
     fn give_back(&self, receipt: &Receipt, delay: Duration, attempts: u32) -> Result<bool, SourceError>;
 
-    /// Counts these deliveries as attempts from now on, also if they never end, and begins their leases anew; returns how many
-    /// were still ours.
+    /// Counts these deliveries as attempts from now on, also if they never end, and begins their leases anew; returns
+    /// how many were still ours.
     ///
     /// A delivery of which the source does not know that it has begun is no attempt when its lease runs out: the
     /// next one has the same [`attempt`](Delivery::attempt), and one more of [`deliveries`](Delivery::deliveries).

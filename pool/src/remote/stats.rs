@@ -24,7 +24,8 @@ pub struct ConsumerStats {
     /// Those that the source did not know as ours any more when it was told: their lease had run out, so another run is
     /// possible; or it knew already, and its answer was lost with a connection.
     pub unconfirmed: u64,
-    /// Those that the source could not be told of before the consumer ended; they come again when their lease has run out.
+    /// Those that the source could not be told of before the consumer ended; they come again when their lease has run
+    /// out.
     pub abandoned: u64,
     /// Runs that ended well.
     pub succeeded: u64,

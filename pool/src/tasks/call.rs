@@ -1,8 +1,8 @@
 //! Calls: payloads of a typed pool that are answered, each through a handle of its own.
 //!
 //! A call carries its payload through the pool as it is, without an allocation for a closure; what its caller and the
-//! pool share is the cell of the answer. The cell holds no work, because the handler and the workers' states belong to the
-//! workers: so no waiting caller runs a call itself.
+//! pool share is the cell of the answer. The cell holds no work, because the handler and the workers' states belong to
+//! the workers: so no waiting caller runs a call itself.
 
 use std::error::Error;
 use std::fmt;
@@ -23,20 +23,21 @@ use crate::pool::WorkerPool;
 pub struct Call<P, R: Send + 'static> {
     payload: P,
     reply: Reply<R>,
-    /// It is in somebody's hands who has its handle too, or may give it to others: when it is submitted, whoever waits for
-    /// it waits for the pool from then on.
+    /// It is in somebody's hands who has its handle too, or may give it to others: when it is submitted, whoever waits
+    /// for it waits for the pool from then on.
     is_at_large: bool,
 }
 
-/// A pool whose handler answers: [`call`](WorkerPool::call) gives a [handle](TaskHandle) of what the handler returns. Built
-/// by [`build_calls`](WorkerPoolBuilder::build_calls) or [`build_calls_with_state`](WorkerPoolBuilder::build_calls_with_state).
+/// A pool whose handler answers: [`call`](WorkerPool::call) gives a [handle](TaskHandle) of what the handler returns.
+/// Built by [`build_calls`](WorkerPoolBuilder::build_calls) or
+/// [`build_calls_with_state`](WorkerPoolBuilder::build_calls_with_state).
 pub type CallPool<P, R> = WorkerPool<Call<P, R>>;
 
 impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
     /// Builds a pool whose handler answers each payload; see [`CallPool`].
     ///
-    /// A panic of the handler is delivered through the call's handle and is not one of the pool's: it is neither counted nor
-    /// reported to [`on_panic`](Self::on_panic), unless the handle was dropped before.
+    /// A panic of the handler is delivered through the call's handle and is not one of the pool's: it is neither
+    /// counted nor reported to [`on_panic`](Self::on_panic), unless the handle was dropped before.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -58,11 +59,12 @@ impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
         })
     }
 
-    /// Builds a pool whose workers have a state of their own, as [`build_with_state`](Self::build_with_state) does, and whose
-    /// handler answers each payload: a connection per worker, and the rows of each query back.
+    /// Builds a pool whose workers have a state of their own, as [`build_with_state`](Self::build_with_state) does, and
+    /// whose handler answers each payload: a connection per worker, and the rows of each query back.
     ///
-    /// After a panic of the handler the state is made anew, so the pool counts it as a panic too; the call's handle has its
-    /// value, and [`on_panic`](Self::on_panic) gets its text (`String`), or the value if the handle was dropped before.
+    /// After a panic of the handler the state is made anew, so the pool counts it as a panic too; the call's handle has
+    /// its value, and [`on_panic`](Self::on_panic) gets its text (`String`), or the value if the handle was dropped
+    /// before.
     ///
     /// # Errors
     /// As `build_with_state`.
@@ -108,9 +110,9 @@ impl<P: Send + 'static, R: Send + 'static> WorkerPoolBuilder<Call<P, R>> {
 impl<P: Send + 'static, R: Send + 'static> CallPool<P, R> {
     /// Hands a payload to the pool as [`submit`](WorkerPool::submit) does, and returns the handle of its answer.
     ///
-    /// [Cancelling](TaskHandle::cancel) the handle keeps a payload that has not been started from being run; it is dropped
-    /// when a worker comes to it. A worker of this pool that joins such a handle waits for another worker, as it cannot run
-    /// the call itself.
+    /// [Cancelling](TaskHandle::cancel) the handle keeps a payload that has not been started from being run; it is
+    /// dropped when a worker comes to it. A worker of this pool that joins such a handle waits for another worker, as
+    /// it cannot run the call itself.
     ///
     /// # Errors
     /// As `submit`, with the payload.
@@ -137,8 +139,9 @@ impl<P: Send + 'static, R: Send + 'static> CallPool<P, R> {
         self.call_through(payload, |call| self.try_submit(call))
     }
 
-    /// As [`call`](Self::call), but waits for room no longer than `limit`, as [`submit_timeout`](WorkerPool::submit_timeout).
-    /// Waiting for the answer is another matter: see [`TaskHandle::join_timeout`].
+    /// As [`call`](Self::call), but waits for room no longer than `limit`, as
+    /// [`submit_timeout`](WorkerPool::submit_timeout). Waiting for the answer is another matter: see
+    /// [`TaskHandle::join_timeout`].
     ///
     /// # Errors
     /// As `submit_timeout`, with the payload.
@@ -146,8 +149,8 @@ impl<P: Send + 'static, R: Send + 'static> CallPool<P, R> {
         self.call_through(payload, |call| self.submit_timeout(call, limit))
     }
 
-    /// A call that is not submitted yet, and the handle of its answer: for submissions with options of their own, and for
-    /// many at a time.
+    /// A call that is not submitted yet, and the handle of its answer: for submissions with options of their own, and
+    /// for many at a time.
     ///
     /// ```
     /// use anthill_pool::{Priority, WorkerPool};
@@ -198,8 +201,8 @@ impl<P, R: Send + 'static> Call<P, R> {
         self.payload
     }
 
-    /// Answers the call here and now, in place of a worker; for what [`stop_now`](WorkerPool::stop_now) handed back. One that
-    /// was cancelled is dropped.
+    /// Answers the call here and now, in place of a worker; for what [`stop_now`](WorkerPool::stop_now) handed back.
+    /// One that was cancelled is dropped.
     ///
     /// # Panics
     /// When `answer` does, if the handle was dropped; else the handle has the panic.
@@ -216,8 +219,8 @@ impl<P, R: Send + 'static> Call<P, R> {
         }
     }
 
-    /// Runs `work` unless the call was cancelled; `note` sees a panic before anybody else does. The outcome comes back when
-    /// nobody will ask for it.
+    /// Runs `work` unless the call was cancelled; `note` sees a panic before anybody else does. The outcome comes back
+    /// when nobody will ask for it.
     fn answer(self, work: impl FnOnce(P) -> R, note: impl FnOnce(&TaskError)) -> Option<TaskResult<R>> {
         let Call { payload, mut reply, .. } = self;
         reply.answer(|| work(payload), note)

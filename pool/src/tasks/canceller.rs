@@ -33,7 +33,8 @@ impl TaskCanceller {
         TaskCanceller { cancel: StdArc::new(move || cancel(&cell, ender.as_deref())) }
     }
 
-    /// As [`TaskHandle::cancel`](crate::TaskHandle::cancel): true when the task was not started and is cancelled by this call.
+    /// As [`TaskHandle::cancel`](crate::TaskHandle::cancel): true when the task was not started and is cancelled by
+    /// this call.
     pub fn cancel(&self) -> bool {
         (self.cancel)()
     }

@@ -1,15 +1,15 @@
 //! A closure that waits to be run, and what became of it: the state that a handle and the pool's ticket share.
 //!
 //! The closure lies in the shared state until somebody starts it, so whoever comes first gets it: the worker that runs
-//! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the lock,
-//! so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
+//! the ticket, a `join` on a worker, a `cancel`, or the drop of a ticket that never ran. Each takes it out under the
+//! lock, so exactly one of them does; all user code (the closure, drops, wakers) runs outside of the lock.
 //!
-//! A worker that waits is noted as [sleeping](crate::waits) by itself, under the cell's lock, and is noted as awake under
-//! the same lock by whoever ends the task: so no moment is there in which a task has ended and its waiter still counts as
-//! one that sleeps for it.
+//! A worker that waits is noted as [sleeping](crate::waits) by itself, under the cell's lock, and is noted as awake
+//! under the same lock by whoever ends the task: so no moment is there in which a task has ended and its waiter still
+//! counts as one that sleeps for it.
 //!
-//! Every way out of waiting ends in [`end`](OutcomeCell::end), which tells whoever waits. So nobody waits for ever as long as
-//! the pool runs or drops what it accepted.
+//! Every way out of waiting ends in [`end`](OutcomeCell::end), which tells whoever waits. So nobody waits for ever as
+//! long as the pool runs or drops what it accepted.
 
 use std::mem::replace;
 use std::task::{Poll, Waker};
@@ -196,9 +196,9 @@ impl<R, W: Work<R>> OutcomeCell<R, W> {
         self.state.lock().take()
     }
 
-    /// Waits for the outcome, until `deadline` if there is one. A worker that would sleep for ever for a task that lies here
-    /// runs it by `help`; for one that it cannot run its way out is `refusal`, if its time is not limited. `pool` is where
-    /// the task was spawned; to be known unless it has begun.
+    /// Waits for the outcome, until `deadline` if there is one. A worker that would sleep for ever for a task that lies
+    /// here runs it by `help`; for one that it cannot run its way out is `refusal`, if its time is not limited. `pool`
+    /// is where the task was spawned; to be known unless it has begun.
     ///
     /// # Panics
     /// When the outcome was taken before.
@@ -319,7 +319,8 @@ impl Promise {
 }
 
 impl<R, W> CellState<R, W> {
-    /// Takes the closure out, if it lies here, to be run or dropped by the calling thread; nothing once the work has begun.
+    /// Takes the closure out, if it lies here, to be run or dropped by the calling thread; nothing once the work has
+    /// begun.
     fn begin(&mut self) -> Option<Option<W>> {
         let runner = identity::runner();
         let work = self.withdraw(Stage::Running(runner))?;

@@ -95,13 +95,14 @@ pub enum TaskError {
     /// It will never start: the pool handed it back ([`stop_now`](crate::WorkerPool::stop_now)) or discarded it, and
     /// it was dropped.
     Lost,
-    /// Waiting for it would never have ended: it is run by a worker that waits itself, directly or by way of others, for
-    /// the one that wanted to join. It runs on; the handle is in here, see
+    /// Waiting for it would never have ended: it is run by a worker that waits itself, directly or by way of others,
+    /// for the one that wanted to join. It runs on; the handle is in here, see
     /// [`TaskHandle::from_refused`](crate::TaskHandle::from_refused).
     WouldDeadlock(RefusedHandle),
 }
 
-/// The handle of a task in whose error it comes back; see [`TaskHandle::from_refused`](crate::TaskHandle::from_refused).
+/// The handle of a task in whose error it comes back; see
+/// [`TaskHandle::from_refused`](crate::TaskHandle::from_refused).
 pub struct RefusedHandle(pub(super) Box<dyn Any + Send + Sync>);
 
 impl RefusedHandle {
@@ -177,8 +178,8 @@ pub enum GroupError<E> {
     Cancelled,
     /// The pool handed a task back or discarded it, and it was dropped without having run.
     Lost,
-    /// Waiting for the group would never have ended: a task of it is run by a worker that waits itself, directly or by way
-    /// of others, for the one that wanted to wait. Its tasks run on without it.
+    /// Waiting for the group would never have ended: a task of it is run by a worker that waits itself, directly or by
+    /// way of others, for the one that wanted to wait. Its tasks run on without it.
     WouldDeadlock,
 }
 
@@ -191,8 +192,8 @@ impl<E> GroupError<E> {
         }
     }
 
-    /// As an error of another type: the one that a task returned, or whatever else went wrong. For tasks whose error takes
-    /// any other one, as `anyhow::Error` and `Box<dyn Error + Send + Sync>` do, and so is none itself.
+    /// As an error of another type: the one that a task returned, or whatever else went wrong. For tasks whose error
+    /// takes any other one, as `anyhow::Error` and `Box<dyn Error + Send + Sync>` do, and so is none itself.
     ///
     /// ```
     /// use anthill_pool::{GroupError, TaskGroup, WorkerPool};
@@ -253,8 +254,8 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for GroupError<E> {
-    /// What lies behind the error that a task returned, whose text is part of this one's: so a chain that is printed says
-    /// nothing twice. That error itself is in the variant.
+    /// What lies behind the error that a task returned, whose text is part of this one's: so a chain that is printed
+    /// says nothing twice. That error itself is in the variant.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             GroupError::Failed(error) => error.source(),

@@ -21,12 +21,12 @@ use crate::waits::WayOut;
 impl<T: Send + 'static> WorkerPool<T> {
     /// Hands a closure to the pool as [`submit`](crate::WorkerPool::submit) does, and returns the handle of its result.
     ///
-    /// It waits while the pool is full, unless [`when_full`](crate::WorkerPoolBuilder::when_full) says otherwise. In async code
-    /// that blocks the executor's thread: there use [`try_spawn`](Self::try_spawn), or a queue without a bound, and await
-    /// the handle.
+    /// It waits while the pool is full, unless [`when_full`](crate::WorkerPoolBuilder::when_full) says otherwise. In
+    /// async code that blocks the executor's thread: there use [`try_spawn`](Self::try_spawn), or a queue without a
+    /// bound, and await the handle.
     ///
-    /// The closure may not borrow from the stack, as it may run later than this function (the compiler says E0373 or E0597
-    /// then): what borrows goes through [`scope`](Self::scope) or [`for_each`](Self::for_each).
+    /// The closure may not borrow from the stack, as it may run later than this function (the compiler says E0373 or
+    /// E0597 then): what borrows goes through [`scope`](Self::scope) or [`for_each`](Self::for_each).
     ///
     /// A panic of the closure is delivered through the handle and is not one of the pool's: it is neither counted nor
     /// reported to [`on_panic`](crate::WorkerPoolBuilder::on_panic), unless the handle was dropped before.
@@ -125,26 +125,26 @@ impl<R: Send + 'static> TaskHandle<R> {
 
     /// Waits for the result.
     ///
-    /// On a worker of the same pool a task that has not been started is run right here instead: it is the very work that
-    /// this worker would wait for, and never anything else.
+    /// On a worker of the same pool a task that has not been started is run right here instead: it is the very work
+    /// that this worker would wait for, and never anything else.
     ///
-    /// Workers that wait for each other do not hang, however few there are, and of whatever pools. A worker that sleeps here is
-    /// seen to sleep, as one in [`TaskGroup::wait`](crate::TaskGroup::wait), in a scope, or in line for room is; and when
-    /// none of those moves any more for which it sleeps, directly or by way of others, one of them is helped or told. A
-    /// submission that waits for room is refused first
-    /// ([`SubmitError::WouldDeadlock`](crate::SubmitError::WouldDeadlock)). If there is none, a task of another pool that is
-    /// joined and has not been started is run by the worker that joins it; and if there is none either, which takes tasks
-    /// that wait for each other in a circle, a join without a limit is refused.
+    /// Workers that wait for each other do not hang, however few there are, and of whatever pools. A worker that sleeps
+    /// here is seen to sleep, as one in [`TaskGroup::wait`](crate::TaskGroup::wait), in a scope, or in line for room
+    /// is; and when none of those moves any more for which it sleeps, directly or by way of others, one of them is
+    /// helped or told. A submission that waits for room is refused first
+    /// ([`SubmitError::WouldDeadlock`](crate::SubmitError::WouldDeadlock)). If there is none, a task of another pool
+    /// that is joined and has not been started is run by the worker that joins it; and if there is none either, which
+    /// takes tasks that wait for each other in a circle, a join without a limit is refused.
     ///
     /// What a worker waits for by other means (locks, channels, awaiting in an executor, another pool's
-    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), or that a share's own
-    /// limit lets a task begin) is not seen, and nor is what threads wait for that are no workers: they count as moving. So
-    /// do timers, and whoever holds a [prepared call](crate::CallPool::prepare_call): a join of what is not due yet, or not
-    /// submitted, is refused only once a pool has it that has no worker for it.
+    /// [`wait_idle`](crate::WorkerPool::wait_idle), room in another pool's [share](crate::SubPool), or that a share's
+    /// own limit lets a task begin) is not seen, and nor is what threads wait for that are no workers: they count as
+    /// moving. So do timers, and whoever holds a [prepared call](crate::CallPool::prepare_call): a join of what is not
+    /// due yet, or not submitted, is refused only once a pool has it that has no worker for it.
     ///
     /// # Errors
-    /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`]; [`TaskError::WouldDeadlock`] as said above,
-    /// with the handle in it.
+    /// [`TaskError::Panicked`], [`TaskError::Cancelled`] or [`TaskError::Lost`]; [`TaskError::WouldDeadlock`] as said
+    /// above, with the handle in it.
     ///
     /// # Panics
     /// When the result was taken by polling.
@@ -158,8 +158,8 @@ impl<R: Send + 'static> TaskHandle<R> {
 
     /// As [`join`](Self::join), but waits no longer than `limit`: then the handle comes back.
     ///
-    /// What `join` runs on a worker is run here too, for as long as it takes. A worker is seen to sleep here too; but it is
-    /// never refused before its time, as it wakes by itself.
+    /// What `join` runs on a worker is run here too, for as long as it takes. A worker is seen to sleep here too; but
+    /// it is never refused before its time, as it wakes by itself.
     ///
     /// A limit too long to be a point in time waits without end, and as `join`.
     ///
@@ -241,8 +241,8 @@ impl<R: Send + 'static> TaskHandle<R> {
         self.cell.has_ended()
     }
 
-    /// Sees to it that the task never runs, if it has not been started: its closure is dropped at once, and joining gives
-    /// [`TaskError::Cancelled`]. True when it was not started and is cancelled by this call.
+    /// Sees to it that the task never runs, if it has not been started: its closure is dropped at once, and joining
+    /// gives [`TaskError::Cancelled`]. True when it was not started and is cancelled by this call.
     ///
     /// The task's place in the pool's queue stays taken until a worker comes to it. One that was spawned
     /// [with a token](TaskPool::spawn_with) and runs already is told by it.

@@ -1,5 +1,5 @@
-//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, shares of a pool,
-//! and tasks that wait for their time.
+//! The closure pool: a pool whose payloads are closures, and what is built on it: results, groups, scopes, shares of a
+//! pool, and tasks that wait for their time.
 //!
 //! Everything here stands on submitting alone; the pool itself knows nothing of it.
 

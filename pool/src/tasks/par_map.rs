@@ -1,7 +1,7 @@
 //! One function over a slice, on several cores, for computing.
 //!
-//! The caller and its helpers take parts of the slice from one cursor. How long a part is follows from what the last one
-//! took: long enough that taking it costs nothing, short enough that nobody waits long for the last one.
+//! The caller and its helpers take parts of the slice from one cursor. How long a part is follows from what the last
+//! one took: long enough that taking it costs nothing, short enough that nobody waits long for the last one.
 
 use std::mem;
 use std::time::Duration;
@@ -16,20 +16,21 @@ const PART: Duration = Duration::from_micros(50);
 impl TaskPool {
     /// Calls `map` on each item, on several cores at once, and returns the results in the order of the items.
     ///
-    /// For computing: the calling thread works too, and is helped by as many workers as there are further cores, or fewer
-    /// if the pool may not have so many; by those that are free, at once or later. So it never waits for a busy pool,
-    /// and works on one that is stopped. Items are given out in parts of about 50 us, single ones if they take longer, so
-    /// uneven items do no harm. For tasks that block, use [`map`](Self::map) with as many in flight as should block at a
-    /// time.
+    /// For computing: the calling thread works too, and is helped by as many workers as there are further cores, or
+    /// fewer if the pool may not have so many; by those that are free, at once or later. So it never waits for a busy
+    /// pool, and works on one that is stopped. Items are given out in parts of about 50 us, single ones if they take
+    /// longer, so uneven items do no harm. For tasks that block, use [`map`](Self::map) with as many in flight as
+    /// should block at a time.
     ///
-    /// The pool's [`stats`](crate::WorkerPool::stats) count what has run as [`items`](crate::PoolStats::items), part by part.
+    /// The pool's [`stats`](crate::WorkerPool::stats) count what has run as [`items`](crate::PoolStats::items), part by
+    /// part.
     ///
     /// `rayon`'s `par_iter().map()` does the same for this case. Where iterators are chained, sorted, reduced or
     /// split recursively, use rayon: it has all that, and steals at every level.
     ///
     /// # Panics
-    /// With the panic of `map`, or with one of them if there are several, after all calls have ended. No further items are
-    /// begun then.
+    /// With the panic of `map`, or with one of them if there are several, after all calls have ended. No further items
+    /// are begun then.
     ///
     /// ```
     /// use anthill_pool::WorkerPool;

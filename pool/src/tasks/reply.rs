@@ -43,8 +43,8 @@ impl<R: Send + 'static> Reply<R> {
         self.is_over || self.cell.has_ended()
     }
 
-    /// Gives the answer that `work` returns, unless it was called off; `note` sees a panic before anybody else does. The
-    /// outcome comes back when nobody will ask for it.
+    /// Gives the answer that `work` returns, unless it was called off; `note` sees a panic before anybody else does.
+    /// The outcome comes back when nobody will ask for it.
     pub(super) fn answer(
         &mut self,
         work: impl FnOnce() -> R,

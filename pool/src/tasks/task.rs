@@ -9,8 +9,8 @@ use crate::pool::WorkerPool;
 
 /// A closure as a payload.
 ///
-/// One whose captures take up to four words is stored in place; a larger one costs an allocation. A task that is dropped
-/// without having run drops its closure.
+/// One whose captures take up to four words is stored in place; a larger one costs an allocation. A task that is
+/// dropped without having run drops its closure.
 ///
 /// ```
 /// use anthill_pool::{Task, WorkerPool};
@@ -46,8 +46,8 @@ impl fmt::Debug for Task {
 /// A pool that runs closures; built by [`build_tasks`](WorkerPoolBuilder::build_tasks).
 ///
 /// [`execute`](TaskPool::execute) runs a closure, [`spawn`](TaskPool::spawn) gives a handle of its result; the
-/// [crate's page](crate) names the rest. [`submit`](WorkerPool::submit) takes no closure here but a [`Task`], which is for
-/// [submissions with options](WorkerPool::submission): `pool.submission(Task::new(|| {})).priority(..).submit()`.
+/// [crate's page](crate) names the rest. [`submit`](WorkerPool::submit) takes no closure here but a [`Task`], which is
+/// for [submissions with options](WorkerPool::submission): `pool.submission(Task::new(|| {})).priority(..).submit()`.
 ///
 /// ```
 /// use anthill_pool::{TaskPool, WorkerPool};
@@ -75,7 +75,8 @@ impl WorkerPoolBuilder<Task> {
 
 /// Payloads that are closures; [`Task`] is the only one.
 ///
-/// A bound of what only a [`TaskPool`] can do, for the sake of the compiler's advice where a typed pool is asked for it:
+/// A bound of what only a [`TaskPool`] can do, for the sake of the compiler's advice where a typed pool is asked for
+/// it:
 ///
 /// ```compile_fail,E0277
 /// let typed = anthill_pool::WorkerPool::new(2, |n: u32| assert!(n > 0)).unwrap();
@@ -105,7 +106,8 @@ impl ClosurePayload for Task {
 
 impl<T: Send + 'static> WorkerPool<T> {
     /// Hands a closure to the pool as [`submit`](WorkerPool::submit) does: it waits while the pool is full, unless
-    /// [`when_full`](WorkerPoolBuilder::when_full) says otherwise. In async code use [`try_execute`](Self::try_execute).
+    /// [`when_full`](WorkerPoolBuilder::when_full) says otherwise. In async code use
+    /// [`try_execute`](Self::try_execute).
     ///
     /// The closure may not borrow from the stack, as it may run later than this function; what does goes through
     /// [`scope`](Self::scope).

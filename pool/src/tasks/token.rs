@@ -5,10 +5,11 @@ use std::fmt;
 use crate::sync::StdArc;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// Tells a running task, or the tasks of a group, that their results are not wanted any more; a clone is the same token.
+/// Tells a running task, or the tasks of a group, that their results are not wanted any more; a clone is the same
+/// token.
 ///
-/// The pool makes it: [`spawn_with`](crate::TaskPool::spawn_with) and [`group`](crate::TaskGroup::token) give it to tasks. To
-/// call off a submission that still waits for room there is [`CancelToken`](crate::CancelToken).
+/// The pool makes it: [`spawn_with`](crate::TaskPool::spawn_with) and [`group`](crate::TaskGroup::token) give it to
+/// tasks. To call off a submission that still waits for room there is [`CancelToken`](crate::CancelToken).
 ///
 /// A look is one load of an atomic flag, so a task may look as often as it likes.
 #[derive(Clone)]
@@ -21,8 +22,8 @@ impl TaskToken {
         TaskToken { cancelled: StdArc::new(AtomicBool::new(false)) }
     }
 
-    /// True once the task's handle was [cancelled](crate::TaskHandle::cancel); of a group's, once a task of it has failed or
-    /// the group was [cancelled](crate::TaskGroup::cancel).
+    /// True once the task's handle was [cancelled](crate::TaskHandle::cancel); of a group's, once a task of it has
+    /// failed or the group was [cancelled](crate::TaskGroup::cancel).
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)

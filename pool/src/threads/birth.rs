@@ -1,8 +1,8 @@
 //! How a worker with a state of its own comes to be.
 //!
-//! Making the state is the user's code and may take any time, so nobody is bound to wait for it: the worker's own thread
-//! settles, under the core's lock, whether it lives or gives its slot back, and why. Whoever asked for it holds its
-//! [`Birth`], and waits for the outcome as long as it likes, or not at all.
+//! Making the state is the user's code and may take any time, so nobody is bound to wait for it: the worker's own
+//! thread settles, under the core's lock, whether it lives or gives its slot back, and why. Whoever asked for it holds
+//! its [`Birth`], and waits for the outcome as long as it likes, or not at all.
 //!
 //! The rule kept: a birth is settled once, whatever becomes of the thread's body: it is run, or dropped unrun by a
 //! spawner, which may also refuse the thread after having done either.

@@ -1,8 +1,8 @@
 //! The cleaner: lets workers go that have not been used for a while, and submits what was put on the agenda.
 //!
-//! Of workers it acts on the ready stack only. Which ones have to leave is decided under the core's lock, by binary search;
-//! they are told after it is released. A cleaner exists while there are workers or an agenda, and sleeps until the least
-//! recently used worker, or the next entry, is due; a pool without both has no thread at all.
+//! Of workers it acts on the ready stack only. Which ones have to leave is decided under the core's lock, by binary
+//! search; they are told after it is released. A cleaner exists while there are workers or an agenda, and sleeps until
+//! the least recently used worker, or the next entry, is due; a pool without both has no thread at all.
 
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ thread_local! {
     // loom's macro takes no `const` block.
     #[allow(clippy::missing_const_for_thread_local)]
     static WORKS_FOR: Cell<Option<PoolKey>> = Cell::new(None);
-    /// The worker, until it has given its slot back; then only the user's code still runs: hooks, the drop of its state.
+    /// The worker, until it has given its slot back; then only the user's code still runs: hooks, the drop of its
+    /// state.
     #[allow(clippy::missing_const_for_thread_local)]
     static WORKER: Cell<Option<WorkerKey>> = Cell::new(None);
     /// The same, with its pool. Not to be touched without one: destructors of the thread's may come here.

@@ -28,8 +28,8 @@ pub(crate) fn start_worker<T: Send + 'static>(
         Some(item) => Order::Run(item),
         None => Order::Search,
     };
-    // Sent in the same critical section in which the worker begins to count as surely alive: before it, nobody may rely on
-    // a worker that may not come; and the worker must not check in while it still counts as one that may not.
+    // Sent in the same critical section in which the worker begins to count as surely alive: before it, nobody may rely
+    // on a worker that may not come; and the worker must not check in while it still counts as one that may not.
     let mut core = shared.core.lock();
     if let Err(unsent) = place.try_send(order).map_err(channel::unsent) {
         drop(core);

@@ -1,15 +1,15 @@
-//! Who sleeps for whom: the workers of all pools that sleep until work of a pool has gone on, so that none of them sleeps
-//! for ever.
+//! Who sleeps for whom: the workers of all pools that sleep until work of a pool has gone on, so that none of them
+//! sleeps for ever.
 //!
 //! A worker that is about to sleep in line for room, for a task, for a group or for a scope says so first, and whoever
-//! satisfies it says that it sleeps no more *before* it goes on to anything else. So at every moment a worker that is not
-//! noted here moves, or sleeps for something of the user's that nobody here can see. When the last one that moved is about
-//! to sleep, one of those who would sleep for each other is told to take its [way out](WayOut) instead.
+//! satisfies it says that it sleeps no more *before* it goes on to anything else. So at every moment a worker that is
+//! not noted here moves, or sleeps for something of the user's that nobody here can see. When the last one that moved
+//! is about to sleep, one of those who would sleep for each other is told to take its [way out](WayOut) instead.
 //!
 //! One lock for the process, because workers of several pools may sleep for each other. It is taken by workers that
-//! sleep and by those who end that, may be taken under every other lock, and nothing is done under it but to look and to
-//! note. Who is told is roused by the returned [`Alarm`], to be rung without any lock; and by a thread that is not noted
-//! here itself, as what an alarm holds may be the last share of a pool, and so its end the user's code.
+//! sleep and by those who end that, may be taken under every other lock, and nothing is done under it but to look and
+//! to note. Who is told is roused by the returned [`Alarm`], to be rung without any lock; and by a thread that is not
+//! noted here itself, as what an alarm holds may be the last share of a pool, and so its end the user's code.
 
 mod graph;
 
@@ -155,8 +155,8 @@ impl Sleeper {
         self.key
     }
 
-    /// Sleeps until it is [rung](Self::ring) for, or was since it last slept here; true when `deadline` passed first. Only
-    /// for the worker itself.
+    /// Sleeps until it is [rung](Self::ring) for, or was since it last slept here; true when `deadline` passed first.
+    /// Only for the worker itself.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) -> bool {
         let mut rung = self.bell.rung.lock();
         let mut late = false;
@@ -188,8 +188,8 @@ impl fmt::Debug for Sleeper {
     }
 }
 
-/// Notes that a worker sleeps from now on; unless that was the last one to move among those who sleep for each other, and
-/// one of them has to take its way out: this one or another one.
+/// Notes that a worker sleeps from now on; unless that was the last one to move among those who sleep for each other,
+/// and one of them has to take its way out: this one or another one.
 pub(crate) fn fall_asleep(sleeper: &Sleeper, wait: Wait, way_out: WayOut) -> Result<(), StayAwake> {
     GRAPH.lock().fall_asleep(sleeper, wait, way_out)
 }
@@ -200,8 +200,8 @@ pub(crate) fn set_alarm(sleeper: WorkerKey, rouse: impl Fn() + Send + Sync + 'st
     GRAPH.lock().set_alarm(sleeper, Alarm::Call(StdArc::new(rouse)));
 }
 
-/// A worker that sleeps sleeps for something else from now on, and goes on sleeping. The alarm is for another one, or for
-/// itself.
+/// A worker that sleeps sleeps for something else from now on, and goes on sleeping. The alarm is for another one, or
+/// for itself.
 #[must_use = "somebody is to be roused"]
 pub(crate) fn sleep_on(sleeper: WorkerKey, wait: Wait, way_out: WayOut) -> Option<Alarm> {
     GRAPH.lock().sleep_on(sleeper, wait, way_out)
@@ -227,7 +227,8 @@ pub(crate) fn look_again(pool: &StdArc<Headcount>) -> Option<Alarm> {
     GRAPH.lock().look_again(PoolKey::of(pool))
 }
 
-/// Rouses whom this alarm is for, if there is one; to be called without any lock, and by nobody who is noted as sleeping.
+/// Rouses whom this alarm is for, if there is one; to be called without any lock, and by nobody who is noted as
+/// sleeping.
 pub(crate) fn ring(alarm: impl Into<Option<Alarm>>) {
     match alarm.into() {
         Some(Alarm::Bell(sleeper)) => sleeper.ring(),

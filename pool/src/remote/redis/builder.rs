@@ -26,9 +26,9 @@ pub struct RedisBuilder {
 }
 
 impl RedisBuilder {
-    /// For how long a job that was fetched is out of the others' reach: 30 s when not set, counted in whole milliseconds,
-    /// at least 1. A [`Consumer`](crate::remote::Consumer) begins it anew while a job runs, so it is not a limit on how long a job may
-    /// take, but how long one is left alone whose process was killed.
+    /// For how long a job that was fetched is out of the others' reach: 30 s when not set, counted in whole
+    /// milliseconds, at least 1. A [`Consumer`](crate::remote::Consumer) begins it anew while a job runs, so it is not
+    /// a limit on how long a job may take, but how long one is left alone whose process was killed.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -43,8 +43,8 @@ impl RedisBuilder {
     /// Connects, and makes the queue if it is not there.
     ///
     /// # Errors
-    /// When the address cannot be read, the server cannot be reached, does not let us in or is too old, or when a key of
-    /// the queue holds something else.
+    /// When the address cannot be read, the server cannot be reached, does not let us in or is too old, or when a key
+    /// of the queue holds something else.
     pub fn open(self) -> Result<RedisSource, SourceError> {
         let client = Client::open(self.url.as_str()).map_err(|error| SourceError::Failed(Box::new(error)))?;
         let link = |more| Link::new(client.clone(), self.timeout.saturating_add(more));

@@ -1,16 +1,16 @@
 //! The scripts: each is one step to everybody else.
 //!
-//! An entry of a stream has one field: its name is the head (id, version and attempts before, with a space between), its value
-//! the body. No more, because each text of each entry is written, read and taken apart for every job. Packed, by its
-//! parts and with the level as `p`, a job lies in the sorted set and among the dead letters.
+//! An entry of a stream has one field: its name is the head (id, version and attempts before, with a space between),
+//! its value the body. No more, because each text of each entry is written, read and taken apart for every job. Packed,
+//! by its parts and with the level as `p`, a job lies in the sorted set and among the dead letters.
 //!
 //! What the server counts of a pending entry is more than its deliveries here: [`BEGUN`] times the number of those that
 //! have begun, and then the number of all. So it is known without a further key whose attempt counts.
 //!
-//! The server does not take back what a script did that fails midway: when a user may not do one of its commands, or a key
-//! holds something else since. So what a job becomes is written before what it was is removed. That it may be removed is
-//! known before anything is written: the command for it is tried on something that is never there. (A server that is out
-//! of memory lets a script write that has begun with a command that takes none, so this helps there, too.)
+//! The server does not take back what a script did that fails midway: when a user may not do one of its commands, or a
+//! key holds something else since. So what a job becomes is written before what it was is removed. That it may be
+//! removed is known before anything is written: the command for it is tried on something that is never there. (A server
+//! that is out of memory lets a script write that has begun with a command that takes none, so this helps there, too.)
 
 /// What one delivery that has begun counts for beside those that have not. (Nobody's lease runs out so often.)
 pub(super) const BEGUN: u64 = 1 << 20;
@@ -143,8 +143,8 @@ return job and 1 or 0
 "
 );
 
-/// Begins leases of one stream anew. KEYS: stream; ARGV: group, consumer, 1 if they have begun, then entry and delivery of
-/// each. Returns how many are ours.
+/// Begins leases of one stream anew. KEYS: stream; ARGV: group, consumer, 1 if they have begun, then entry and delivery
+/// of each. Returns how many are ours.
 pub(super) const EXTEND: &str = with_functions!(
     r"
 local ours = 0
@@ -180,8 +180,8 @@ return job and 1 or 0
 "
 );
 
-/// The oldest dead letters. KEYS: dead, letters; ARGV: how many at most. Returns of each: level, id, version, attempts, body,
-/// reason.
+/// The oldest dead letters. KEYS: dead, letters; ARGV: how many at most. Returns of each: level, id, version, attempts,
+/// body, reason.
 pub(super) const DEAD_LETTERS: &str = r"
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)) do
@@ -194,8 +194,8 @@ end
 return found
 ";
 
-/// Takes a dead letter away, and puts it back into its stream if asked to. KEYS: dead, letters, the three streams; ARGV: id, 1
-/// to put it back.
+/// Takes a dead letter away, and puts it back into its stream if asked to. KEYS: dead, letters, the three streams;
+/// ARGV: id, 1 to put it back.
 pub(super) const TAKE_DEAD: &str = with_functions!(
     r"
 local packed = redis.call('HGET', KEYS[2], ARGV[1])
@@ -214,8 +214,8 @@ return 1
 "
 );
 
-/// Removes consumers that have nothing pending and were not heard of for so long. KEYS: the streams; ARGV: group, ms, and a
-/// name that goes in any case.
+/// Removes consumers that have nothing pending and were not heard of for so long. KEYS: the streams; ARGV: group, ms,
+/// and a name that goes in any case.
 pub(super) const DISMISS: &str = r"
 for _, stream in ipairs(KEYS) do
   for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', stream, ARGV[1])) do

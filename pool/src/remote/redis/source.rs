@@ -13,12 +13,12 @@ use crate::remote::job::{DeadLetter, Delivery, JobId, NewJob, QueueDepth, Receip
 use crate::remote::source::{JobSink, JobSource};
 use crate::sync::{Arc, Mutex};
 
-/// A queue of jobs on Redis Streams, for as many processes as share its name. Redis 6.2 or newer; what others offer under the
-/// same protocol (Valkey) does as well.
+/// A queue of jobs on Redis Streams, for as many processes as share its name. Redis 6.2 or newer; what others offer
+/// under the same protocol (Valkey) does as well.
 ///
-/// How durable jobs are is the server's matter: with `appendonly yes` and `appendfsync always` what was sent survives the
-/// end of its machine; with `everysec` the last second may be lost, and without persistence everything. Use an eviction
-/// policy of `noeviction`.
+/// How durable jobs are is the server's matter: with `appendonly yes` and `appendfsync always` what was sent survives
+/// the end of its machine; with `everysec` the last second may be lost, and without persistence everything. Use an
+/// eviction policy of `noeviction`.
 ///
 /// It holds two connections, made when they are first needed and again when they were lost. A clone is the same
 /// holder of leases. All processes of a queue should have the same [lease](super::RedisBuilder::lease).

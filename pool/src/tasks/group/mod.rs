@@ -1,8 +1,8 @@
 //! Tasks that belong together: all results or the first error.
 //!
-//! Every task is a [`TaskCell`](super::cell::TaskCell) with a ticket in the pool; the group keeps the list of them, and which failed first. A
-//! failure cancels the tasks that have not been started, each by the lock of its cell, so there is no state in which a task
-//! both is skipped and runs.
+//! Every task is a [`TaskCell`](super::cell::TaskCell) with a ticket in the pool; the group keeps the list of them, and
+//! which failed first. A failure cancels the tasks that have not been started, each by the lock of its cell, so there
+//! is no state in which a task both is skipped and runs.
 
 mod book;
 mod wait;
@@ -27,8 +27,8 @@ use book::{Book, MemberTicket};
 /// The first task that returns an error or panics cancels those that have not been started; those that run are waited
 /// for, and can look at the group's [token](TaskGroup::token) to end early.
 ///
-/// It is a [`Future`](std::future::Future) as well. Tasks that cannot fail need a type for their error all the same: write
-/// `TaskGroup<u32>`, which has [`Infallible`].
+/// It is a [`Future`](std::future::Future) as well. Tasks that cannot fail need a type for their error all the same:
+/// write `TaskGroup<u32>`, which has [`Infallible`].
 ///
 /// Dropping the group without [`wait`](TaskGroup::wait) detaches its tasks: they run, a failure still cancels the rest,
 /// results are dropped, and a panic is the pool's as that of any task.
@@ -76,7 +76,8 @@ impl TaskPool {
 
 impl SubPool {
     /// An empty group of tasks on this share: the share runs no more of them at a time than it allows. A worker of the
-    /// parent that [waits](TaskGroup::wait) for the group runs tasks of it itself, beside the share and not counted there.
+    /// parent that [waits](TaskGroup::wait) for the group runs tasks of it itself, beside the share and not counted
+    /// there.
     pub fn group<T: Send + 'static, E: Send + 'static>(&self) -> TaskGroup<T, E> {
         TaskGroup::at(Destination::Share(self.clone()))
     }
@@ -107,9 +108,9 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         self
     }
 
-    /// Hands a task to the pool as [`submit`](crate::WorkerPool::submit) does: while the pool is full it waits, which in async
-    /// code blocks the executor's thread. Once something has gone wrong in the group
-    /// the closure is dropped instead, as those that were not started have been.
+    /// Hands a task to the pool as [`submit`](crate::WorkerPool::submit) does: while the pool is full it waits, which
+    /// in async code blocks the executor's thread. Once something has gone wrong in the group the closure is dropped
+    /// instead, as those that were not started have been.
     ///
     /// # Errors
     /// As `submit`, with the closure; the group goes on without it.

@@ -1,7 +1,7 @@
 //! Waiting for a group: for all results, for each outcome, for so long, or by awaiting.
 //!
-//! Outcomes are gathered one after the other, in the order of the spawns, and kept with the group: so a wait that is given up,
-//! and a future that is polled again, go on where they were.
+//! Outcomes are gathered one after the other, in the order of the spawns, and kept with the group: so a wait that is
+//! given up, and a future that is polled again, go on where they were.
 
 use std::future::Future;
 use std::mem;
@@ -32,8 +32,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     /// [`TaskHandle::join`](crate::TaskHandle::join) for who is helped or told then.
     ///
     /// # Errors
-    /// What went wrong first in the group; further errors and panics are dropped. [`GroupError::WouldDeadlock`] on a worker,
-    /// if a task of the group waits for the task that this is called in: then tasks of the group still run.
+    /// What went wrong first in the group; further errors and panics are dropped. [`GroupError::WouldDeadlock`] on a
+    /// worker, if a task of the group waits for the task that this is called in: then tasks of the group still run.
     pub fn wait(mut self) -> Result<Vec<T>, GroupError<E>> {
         match self.gather(None) {
             Gathering::Done => self.conclude(),
@@ -44,8 +44,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
 
     /// As [`wait`](Self::wait), but no longer than `limit`: then the group comes back, and its tasks run on.
     ///
-    /// What `wait` runs on a worker is run here too, for as long as it takes. A limit too long to be a point in time waits
-    /// without end.
+    /// What `wait` runs on a worker is run here too, for as long as it takes. A limit too long to be a point in time
+    /// waits without end.
     ///
     /// # Errors
     /// The group, when the time was up; or without such a time where `wait` would be refused.
@@ -73,9 +73,9 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
         }
     }
 
-    /// Waits as [`wait`](Self::wait) does, and returns what became of each task, in the order of the spawns. Those that were
-    /// cancelled or skipped because another one failed are there too, as [`GroupError::Cancelled`]; where that is not
-    /// wanted, have the group [keep going](Self::keep_going).
+    /// Waits as [`wait`](Self::wait) does, and returns what became of each task, in the order of the spawns. Those that
+    /// were cancelled or skipped because another one failed are there too, as [`GroupError::Cancelled`]; where that is
+    /// not wanted, have the group [keep going](Self::keep_going).
     pub fn wait_each(mut self) -> Vec<Result<T, GroupError<E>>> {
         let mut unknown = Vec::new();
         while let Gathering::ForEver(number) = self.gather(None) {
@@ -142,8 +142,8 @@ impl<T: Send + 'static, E: Send + 'static> TaskGroup<T, E> {
     }
 }
 
-/// Awaiting a group gives what [`wait`](TaskGroup::wait) gives, without blocking a thread. Polling never runs a task, not even
-/// on a worker.
+/// Awaiting a group gives what [`wait`](TaskGroup::wait) gives, without blocking a thread. Polling never runs a task,
+/// not even on a worker.
 ///
 /// ```
 /// use anthill_pool::{GroupError, TaskGroup};

@@ -12,8 +12,8 @@ use crate::tasks::scope::crew::Crew;
 use crate::tasks::scope::{Errand, Scope};
 use crate::tasks::task::TaskPool;
 
-/// How many are in flight when nothing is set: twice the workers within these. What is in flight takes memory, and tasks that
-/// block take a thread each; with too few, whoever asks for results sleeps and wakes for each of them.
+/// How many are in flight when nothing is set: twice the workers within these. What is in flight takes memory, and
+/// tasks that block take a thread each; with too few, whoever asks for results sleeps and wakes for each of them.
 const LEAST: usize = 16;
 const MOST: usize = 64;
 
@@ -132,8 +132,8 @@ impl<'a, I: Iterator, R> Intake<'a, I, R> {
         self.items.next().map(&mut self.hand_over)
     }
 
-    /// For whoever would sleep otherwise: runs one of these that nobody has started, if items take little time. False when
-    /// there is none, or it might take long.
+    /// For whoever would sleep otherwise: runs one of these that nobody has started, if items take little time. False
+    /// when there is none, or it might take long.
     pub(super) fn run_another(&self, in_flight: &VecDeque<Errand<'a, R>>) -> bool {
         // From behind, as workers begin in front.
         self.short.load(Ordering::Relaxed)

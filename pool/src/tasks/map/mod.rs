@@ -1,9 +1,9 @@
 //! One function over the items of an iterator, a bounded number of them at a time: lazily, in order or not.
 //!
-//! What each item becomes is an errand of a crew, as a scope's tasks are: workers help that have nothing else to do, and
-//! what none of them has started, whoever waits for it runs. So nothing here is refused, and nothing waits for room.
-//! [`intake.rs`](self::intake) hands items over, [`ordered.rs`](self::ordered) and [`unordered.rs`](self::unordered) give
-//! results out.
+//! What each item becomes is an errand of a crew, as a scope's tasks are: workers help that have nothing else to do,
+//! and what none of them has started, whoever waits for it runs. So nothing here is refused, and nothing waits for
+//! room. [`intake.rs`](self::intake) hands items over, [`ordered.rs`](self::ordered) and
+//! [`unordered.rs`](self::unordered) give results out.
 
 mod intake;
 mod ordered;
@@ -16,23 +16,27 @@ pub use ordered::{Map, TryMap};
 pub use unordered::MapUnordered;
 
 impl TaskPool {
-    /// Calls `map` on each item on the pool's workers, several at a time, and gives the results out in the order of the items.
+    /// Calls `map` on each item on the pool's workers, several at a time, and gives the results out in the order of the
+    /// items.
     ///
-    /// An iterator, and lazy: it pulls items on the thread that asks for results, and never has more of them *in flight*
-    /// (pulled, and their results not given out) than [`in_flight`](Map::in_flight) says: when not set twice as many as the
-    /// pool may have workers, but 16 at least and 64 at most. A result that waits for its turn is in flight, so a slow item holds up
-    /// what comes after it at some distance; see [`map_unordered`](Self::map_unordered).
+    /// An iterator, and lazy: it pulls items on the thread that asks for results, and never has more of them *in
+    /// flight* (pulled, and their results not given out) than [`in_flight`](Map::in_flight) says: when not set twice as
+    /// many as the pool may have workers, but 16 at least and 64 at most. A result that waits for its turn is in
+    /// flight, so a slow item holds up what comes after it at some distance; see
+    /// [`map_unordered`](Self::map_unordered).
     ///
-    /// Workers help that are free, at once or later. An item that none has started when its result is asked for is run by
-    /// who asks, and so are others while they take under 50 us. So a full pool makes it slower, never wait or fail, and
-    /// it works on one that is stopped. An item costs some 0.2 us beside its work; for shorter ones use
+    /// Workers help that are free, at once or later. An item that none has started when its result is asked for is run
+    /// by who asks, and so are others while they take under 50 us. So a full pool makes it slower, never wait or fail,
+    /// and it works on one that is stopped. An item costs some 0.2 us beside its work; for shorter ones use
     /// [`par_map`](Self::par_map), or hand over several as one.
     ///
     /// Items are no payloads of the pool: its [`stats`](crate::WorkerPool::stats) count those that have run as
-    /// [`items`](crate::PoolStats::items), and as payloads calls on workers for help, each of which runs many items or none.
+    /// [`items`](crate::PoolStats::items), and as payloads calls on workers for help, each of which runs many items or
+    /// none.
     ///
-    /// Dropping the iterator early stops it: no further item is pulled, those that were not started are dropped, and those
-    /// that run end by themselves. What borrows from the stack goes through [`Scope::map`], or [`for_each`](Self::for_each).
+    /// Dropping the iterator early stops it: no further item is pulled, those that were not started are dropped, and
+    /// those that run end by themselves. What borrows from the stack goes through [`Scope::map`], or
+    /// [`for_each`](Self::for_each).
     ///
     /// # Panics
     /// In [`next`](Iterator::next), with the panic of `map` in its turn.
@@ -80,11 +84,11 @@ impl TaskPool {
         MapUnordered::new(items.into_iter(), OwnCrew::new(self), map)
     }
 
-    /// As [`map`](Self::map), for a function that can fail: the first error, in the order of the items, is the last thing
-    /// given out.
+    /// As [`map`](Self::map), for a function that can fail: the first error, in the order of the items, is the last
+    /// thing given out.
     ///
-    /// As soon as one item has failed no further ones are pulled, and none behind it is started; those before it are, and
-    /// are given out. So which error it is does not depend on chance.
+    /// As soon as one item has failed no further ones are pulled, and none behind it is started; those before it are,
+    /// and are given out. So which error it is does not depend on chance.
     ///
     /// ```
     /// use anthill_pool::WorkerPool;
@@ -110,11 +114,11 @@ impl TaskPool {
         TryMap::new(items.into_iter(), OwnCrew::new(self), map)
     }
 
-    /// Calls `work` on each item on the pool's workers, several at a time, and returns when all have ended. What `items` and
-    /// `work` borrow need only outlive the call.
+    /// Calls `work` on each item on the pool's workers, several at a time, and returns when all have ended. What
+    /// `items` and `work` borrow need only outlive the call.
     ///
-    /// Items are pulled on the calling thread, as many as are [in flight](Self::map) at a time when nothing else is set. For
-    /// another bound: `pool.scope(|scope| scope.map_unordered(items, work).in_flight(8).for_each(drop))`.
+    /// Items are pulled on the calling thread, as many as are [in flight](Self::map) at a time when nothing else is
+    /// set. For another bound: `pool.scope(|scope| scope.map_unordered(items, work).in_flight(8).for_each(drop))`.
     ///
     /// # Panics
     /// With the first panic of `work`; no further items are pulled then, and those in flight have ended.
@@ -169,8 +173,8 @@ impl TaskPool {
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// As [`TaskPool::map`], for items and a function that borrow. What is in flight when the iterator is dropped early has
-    /// ended when the scope does.
+    /// As [`TaskPool::map`], for items and a function that borrow. What is in flight when the iterator is dropped early
+    /// has ended when the scope does.
     ///
     /// ```
     /// use anthill_pool::WorkerPool;

@@ -10,8 +10,8 @@ use crate::sync::StdArc;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::tasks::scope::Errand;
 
-/// What a function makes of the items of an iterator, in their order; made by [`TaskPool::map`](crate::TaskPool::map) or
-/// [`Scope::map`](crate::Scope::map).
+/// What a function makes of the items of an iterator, in their order; made by [`TaskPool::map`](crate::TaskPool::map)
+/// or [`Scope::map`](crate::Scope::map).
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct Map<'a, I: Iterator, R> {
     intake: Intake<'a, I, R>,
@@ -41,9 +41,9 @@ where
 }
 
 impl<'a, I: Iterator, R: Send + 'a> Map<'a, I, R> {
-    /// The most items that are pulled and whose results are not given out; at least 1. When not set twice as many as the pool
-    /// may have workers, but 16 at least and 64 at most: enough to keep them busy while results wait for their turn. For
-    /// tasks that block say how many may block at a time.
+    /// The most items that are pulled and whose results are not given out; at least 1. When not set twice as many as
+    /// the pool may have workers, but 16 at least and 64 at most: enough to keep them busy while results wait for their
+    /// turn. For tasks that block say how many may block at a time.
     pub fn in_flight(mut self, items: usize) -> Self {
         self.intake.most = items.max(1);
         self

@@ -1,7 +1,7 @@
 //! Results as they come.
 //!
-//! The tasks put their outcomes into an outbox. Whoever asks waits for it while somebody works; when nobody does, for the
-//! pool may be full or stopped, it runs an item itself.
+//! The tasks put their outcomes into an outbox. Whoever asks waits for it while somebody works; when nobody does, for
+//! the pool may be full or stopped, it runs an item itself.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +21,8 @@ use crate::waits::{self, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
 const TO_COME: Duration = Duration::from_millis(2);
 
 /// What a function makes of the items of an iterator, as it comes; made by
-/// [`TaskPool::map_unordered`](crate::TaskPool::map_unordered) or [`Scope::map_unordered`](crate::Scope::map_unordered).
+/// [`TaskPool::map_unordered`](crate::TaskPool::map_unordered) or
+/// [`Scope::map_unordered`](crate::Scope::map_unordered).
 #[must_use = "iterators are lazy and do nothing unless consumed"]
 pub struct MapUnordered<'a, I: Iterator, R> {
     intake: Intake<'a, I, ()>,
@@ -45,8 +46,8 @@ struct OutboxState<R> {
     outcomes: VecDeque<TaskResult<R>>,
     /// Who runs items that have begun and not ended.
     runners: Vec<TaskRunner>,
-    /// Who waits, if it is a worker that is noted as [sleeping](crate::waits): for the first of the runners, or while there is
-    /// none for whoever comes free to begin. Whoever puts something in notes that it sleeps no more.
+    /// Who waits, if it is a worker that is noted as [sleeping](crate::waits): for the first of the runners, or while
+    /// there is none for whoever comes free to begin. Whoever puts something in notes that it sleeps no more.
     sleeper: Option<WorkerKey>,
 }
 

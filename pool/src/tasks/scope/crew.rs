@@ -4,22 +4,22 @@
 //! accepts a ticket, runs it late or drops it: the owner runs what no worker has taken. No pool, however full or
 //! stopped, makes a scope wait for anything but its own running tasks.
 //!
-//! Tickets are submitted in the *background*: a pool without room keeps them until a worker would go idle otherwise. More of
-//! them than there can be workers would be of no use, so no more are ever under way; a worker that has come stays until no
-//! more jobs wait than tickets are to come. So as long as the pool takes tickets and drops none, *what waits has a ticket to
-//! come or a worker that will look at the queue again*, or one that looks after it:
+//! Tickets are submitted in the *background*: a pool without room keeps them until a worker would go idle otherwise.
+//! More of them than there can be workers would be of no use, so no more are ever under way; a worker that has come
+//! stays until no more jobs wait than tickets are to come. So as long as the pool takes tickets and drops none, *what
+//! waits has a ticket to come or a worker that will look at the queue again*, or one that looks after it:
 //!
-//! Jobs that compute are done soonest by as many workers as there are cores, and jobs that block by as many as there are
-//! jobs; which these are nobody says. So beyond a worker for each core one more comes as the *watcher*. It runs nothing, and
-//! looks every millisecond how many jobs have ended: if they take long, it calls as many workers again as there are, and so
-//! on; and helps itself where no more may come.
+//! Jobs that compute are done soonest by as many workers as there are cores, and jobs that block by as many as there
+//! are jobs; which these are nobody says. So beyond a worker for each core one more comes as the *watcher*. It runs
+//! nothing, and looks every millisecond how many jobs have ended: if they take long, it calls as many workers again as
+//! there are, and so on; and helps itself where no more may come.
 //!
 //! The promise of [`settle`](Crew::settle), which borrowing rests on: *when it returns, every job ever added has been
 //! run to its end, its captures dropped*. A job is in the queue, or its runner among the `runners`, from `add` until
 //! after it has ended, and `settle` returns only when it sees both empty in one critical section.
 //!
-//! An owner that is a worker is noted as [sleeping](crate::waits) for one of the runners at a time: it cannot go on before
-//! that one has ended, and is noted for the next one then. Whoever wakes the owner notes it as awake first.
+//! An owner that is a worker is noted as [sleeping](crate::waits) for one of the runners at a time: it cannot go on
+//! before that one has ended, and is noted for the next one then. Whoever wakes the owner notes it as awake first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,8 +35,8 @@ use crate::waits::{self, Alarm, Sleeper, StayAwake, TaskRunner, Wait, WayOut, Wo
 /// How long the watcher sleeps between two looks.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Fewer jobs than this in a look for each of those who help, twice in a row, are jobs that take long. A thread costs some
-/// 50 us to make, so for jobs of 250 us one more is not dear, even if all of them compute.
+/// Fewer jobs than this in a look for each of those who help, twice in a row, are jobs that take long. A thread costs
+/// some 50 us to make, so for jobs of 250 us one more is not dear, even if all of them compute.
 const FEW: u64 = 4;
 
 pub(in crate::tasks) struct Crew {
@@ -135,7 +135,8 @@ impl Crew {
         None
     }
 
-    /// True when the pool has taken the ticket. A refusal is no harm; the ticket is dropped then, and not expected any more.
+    /// True when the pool has taken the ticket. A refusal is no harm; the ticket is dropped then, and not expected any
+    /// more.
     fn call(crew: &Arc<Crew>, pool: &TaskPool, duty: Duty) -> bool {
         let ticket = HelpTicket { crew: crew.clone(), duty: Some(duty) };
         let answer = pool.submit_in_background(Task::new(move || ticket.run()));
@@ -203,8 +204,8 @@ impl Crew {
         }
     }
 
-    /// The watcher's part. It leaves when there was nothing to look after for a look, and becomes a helper where nobody else
-    /// may come, or comes.
+    /// The watcher's part. It leaves when there was nothing to look after for a look, and becomes a helper where nobody
+    /// else may come, or comes.
     fn watch(crew: &Arc<Crew>) {
         let mut state = crew.state.lock();
         let mut slow_looks = 0;
@@ -240,8 +241,8 @@ impl Crew {
         }
     }
 
-    /// How many more workers are to come for jobs that take long: as many as there are, if that many jobs wait that have no
-    /// ticket to come, and so many may come beside the watcher.
+    /// How many more workers are to come for jobs that take long: as many as there are, if that many jobs wait that
+    /// have no ticket to come, and so many may come beside the watcher.
     fn more_for(&self, state: &CrewState, hands: usize) -> usize {
         let waiting = state.queue.len().saturating_sub(state.expected);
         let present = state.expected + state.helping + 1;
@@ -279,7 +280,8 @@ impl CrewState {
         Ok(())
     }
 
-    /// A job has ended. If the owner slept for this runner, it sleeps for the next; somebody may have to be roused then.
+    /// A job has ended. If the owner slept for this runner, it sleeps for the next; somebody may have to be roused
+    /// then.
     fn has_ended(&mut self, runner: TaskRunner) -> Option<Alarm> {
         if let Some(place) = self.runners.iter().position(|other| *other == runner) {
             self.runners.swap_remove(place);

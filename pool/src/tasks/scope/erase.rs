@@ -2,17 +2,17 @@
 //!
 //! Why no task touches that frame after it is gone:
 //!
-//! 1. A borrowing closure enters only through [`Scope::lend`], which asks for `'scope`; the job made of it goes into the
-//!    scope's crew and nowhere else.
-//! 2. `enter` owns the `Scope`, lends it out for a `'scope` that the body must work with *whatever it is*, so neither the
-//!    body's result nor anything outside of it can hold on to a `&'scope Scope`. After the body only jobs can, and each
-//!    spawns before it ends.
+//! 1. A borrowing closure enters only through [`Scope::lend`], which asks for `'scope`; the job made of it goes into
+//!    the scope's crew and nowhere else.
+//! 2. `enter` owns the `Scope`, lends it out for a `'scope` that the body must work with *whatever it is*, so neither
+//!    the body's result nor anything outside of it can hold on to a `&'scope Scope`. After the body only jobs can, and
+//!    each spawns before it ends.
 //! 3. `enter` does not return and does not unwind before `Crew::settle` has returned: the body's panic is caught, and a
 //!    panic of `settle` itself (it has none) would end the process.
-//! 4. When `settle` returns, every job that was added has been run to its end and dropped what it captured; and by 2 none
-//!    can be added any more. What remains of the crew (late tickets, a panic's value) borrows nothing.
-//! 5. Everything a closure may borrow outlives `'scope`, and `'scope` ends after `enter`'s last use of the `Scope`: so all
-//!    of it is still alive in 4.
+//! 4. When `settle` returns, every job that was added has been run to its end and dropped what it captured; and by 2
+//!    none can be added any more. What remains of the crew (late tickets, a panic's value) borrows nothing.
+//! 5. Everything a closure may borrow outlives `'scope`, and `'scope` ends after `enter`'s last use of the `Scope`: so
+//!    all of it is still alive in 4.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -86,8 +86,8 @@ pub struct Scope<'scope, 'env: 'scope> {
 impl<'scope> Scope<'scope, '_> {
     /// Hands a borrowing closure to the crew.
     pub(super) fn lend(&'scope self, closure: impl FnOnce() + Send + 'scope) {
-        // SAFETY: `enter` keeps everything that outlives `'scope` alive until the crew has settled, and the crew has then
-        // run this job to its end; see the head of this file.
+        // SAFETY: `enter` keeps everything that outlives `'scope` alive until the crew has settled, and the crew has
+        // then run this job to its end; see the head of this file.
         let job = unsafe { Job::erased(closure) };
         Crew::add(&self.crew, &self.pool, job);
     }

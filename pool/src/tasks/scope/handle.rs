@@ -1,8 +1,8 @@
 //! Handles of tasks that may borrow: their results, before the scope ends.
 //!
-//! An errand is a cell with the closure in it, as a [`TaskHandle`](crate::TaskHandle) has, of a type that only the spawn
-//! knows; the job that a crew gets merely starts what lies in the cell. So whoever joins first runs the task itself, if
-//! nobody has started it, and runs nothing else.
+//! An errand is a cell with the closure in it, as a [`TaskHandle`](crate::TaskHandle) has, of a type that only the
+//! spawn knows; the job that a crew gets merely starts what lies in the cell. So whoever joins first runs the task
+//! itself, if nobody has started it, and runs nothing else.
 
 use std::fmt;
 
@@ -85,8 +85,8 @@ impl<R> Errand<'_, R> {
         self.0.is_waiting()
     }
 
-    /// Runs the task here if nobody has started it, and waits for its end. It has to: if the task waits for the caller in
-    /// its turn, the task is told.
+    /// Runs the task here if nobody has started it, and waits for its end. It has to: if the task waits for the caller
+    /// in its turn, the task is told.
     pub(in crate::tasks) fn settle(&self) -> TaskResult<R> {
         self.0.start();
         self.0.wait(WayOut::Nothing).expect("a wait that has no way out is not refused")
@@ -125,8 +125,8 @@ impl<'scope, R: Send + 'scope> ScopedHandle<'scope, R> {
     /// A worker that sleeps here is seen to sleep; see [`TaskHandle::join`](crate::TaskHandle::join).
     ///
     /// # Errors
-    /// [`TaskError::Panicked`]; a panic that was asked for is not the scope's any more. [`TaskError::WouldDeadlock`], without
-    /// a handle, if the task waits for the one that this is called in; the scope waits for it nevertheless.
+    /// [`TaskError::Panicked`]; a panic that was asked for is not the scope's any more. [`TaskError::WouldDeadlock`],
+    /// without a handle, if the task waits for the one that this is called in; the scope waits for it nevertheless.
     pub fn join(self) -> Result<R, TaskError> {
         self.errand.join()
     }

@@ -48,8 +48,8 @@ impl Share {
                 ShareAdmission::Refused(refusal, task) => return Err(SubmitError::new(refusal, task, None)),
             }
         };
-        // A ticket that is run here would make the submitter a driver, for everybody and without end; one that displaces
-        // others would be at the expense of those who are not of the share.
+        // A ticket that is run here would make the submitter a driver, for everybody and without end; one that
+        // displaces others would be at the expense of those who are not of the share.
         let waits = may_wait && share.parent.when_full() != WhenFull::Refuse;
         let on_full = if waits { OnFull::Wait(None) } else { OnFull::Refuse };
         let answer = share.parent.place(DriverTicket::task(share, number), SubmitOptions::new(on_full));
@@ -67,8 +67,8 @@ impl Share {
         Ok(())
     }
 
-    /// Submits a ticket in the background; true when the parent has accepted it. A refusal is no harm to what is carried
-    /// by others.
+    /// Submits a ticket in the background; true when the parent has accepted it. A refusal is no harm to what is
+    /// carried by others.
     fn call_help(share: &Arc<Share>) -> bool {
         let (state, accepted) = Share::unlock_and_call_help(share, share.state.lock());
         Share::unlock_or_replace(share, state);
@@ -228,8 +228,8 @@ mod tests {
 
     impl std::error::Error for LooksOnDrop {}
 
-    /// Two first tasks ask the parent for themselves; one gets a thread and carries the queue, the other one's thread is
-    /// refused, with an error that nobody asks for.
+    /// Two first tasks ask the parent for themselves; one gets a thread and carries the queue, the other one's thread
+    /// is refused, with an error that nobody asks for.
     #[test]
     fn a_refusal_made_good_by_others_is_dropped_without_the_lock() {
         let slot: Arc<OnceLock<SubPool>> = Arc::default();

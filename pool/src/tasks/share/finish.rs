@@ -9,20 +9,20 @@ use crate::sync::Instant;
 use crate::tasks::task::Task;
 
 impl SubPool {
-    /// Accepts nothing any more, for good; what is queued still runs, and the parent goes on. Blocked submitters get their
-    /// task back with [`SubmitError::Closed`](crate::SubmitError::Closed).
+    /// Accepts nothing any more, for good; what is queued still runs, and the parent goes on. Blocked submitters get
+    /// their task back with [`SubmitError::Closed`](crate::SubmitError::Closed).
     pub fn stop(&self) {
         let mut state = self.share.state.lock();
         state.close();
         self.share.state.unlock_and_notify(state);
     }
 
-    /// [Stops](Self::stop) the share, waits until it has run what it accepted, but no longer than `limit`, and then has the
-    /// rest [handed back](Self::take_queue); as [`WorkerPool::finish`](crate::WorkerPool::finish).
+    /// [Stops](Self::stop) the share, waits until it has run what it accepted, but no longer than `limit`, and then has
+    /// the rest [handed back](Self::take_queue); as [`WorkerPool::finish`](crate::WorkerPool::finish).
     ///
     /// # Errors
-    /// [`Unfinished`], with the tasks that had not started, the oldest first. On a worker of the parent it is an error with
-    /// [`WaitError::WouldDeadlock`], and nothing was done.
+    /// [`Unfinished`], with the tasks that had not started, the oldest first. On a worker of the parent it is an error
+    /// with [`WaitError::WouldDeadlock`], and nothing was done.
     ///
     /// ```
     /// use std::time::Duration;

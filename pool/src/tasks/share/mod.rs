@@ -19,8 +19,8 @@ use drive::Share;
 use state::{ShareLimits, ShareState};
 
 impl TaskPool {
-    /// A share of this pool: at most `max` (but at least 1) of its workers run the share's tasks at a time. Its queue has
-    /// no bound, see [`sub_pool_bounded`](Self::sub_pool_bounded).
+    /// A share of this pool: at most `max` (but at least 1) of its workers run the share's tasks at a time. Its queue
+    /// has no bound, see [`sub_pool_bounded`](Self::sub_pool_bounded).
     ///
     /// ```
     /// use anthill_pool::WorkerPool;
@@ -56,39 +56,40 @@ impl TaskPool {
     }
 }
 
-/// A share of a pool: tasks of which no more than so many run at a time, on the workers of the pool, its *parent*. Made by
-/// [`sub_pool`](TaskPool::sub_pool); a clone is another handle to the same share.
+/// A share of a pool: tasks of which no more than so many run at a time, on the workers of the pool, its *parent*. Made
+/// by [`sub_pool`](TaskPool::sub_pool); a clone is another handle to the same share.
 ///
 /// For work that must not take all workers, such as queries of a database that allows few connections. A share has no
-/// threads: it has a queue of its own, and sends the parent's workers to it. Tasks start in the order in which they were
-/// accepted.
+/// threads: it has a queue of its own, and sends the parent's workers to it. Tasks start in the order in which they
+/// were accepted.
 ///
 /// # When a task is accepted
 /// At once, while one of the parent's workers works for the share, or is sure to come, and the share's queue has room.
-/// Otherwise the parent has to accept the task as it does any other, and its refusal is the share's. Of the parent's policy
-/// for [when it is full](crate::WhenFull), `Refuse` holds here too; with any other the submitter waits, because it should
-/// neither run the share's tasks itself nor have others discarded in their favour. A submitter that waits like that may
-/// find its task done already by a worker that came in the meantime.
+/// Otherwise the parent has to accept the task as it does any other, and its refusal is the share's. Of the parent's
+/// policy for [when it is full](crate::WhenFull), `Refuse` holds here too; with any other the submitter waits, because
+/// it should neither run the share's tasks itself nor have others discarded in their favour. A submitter that waits
+/// like that may find its task done already by a worker that came in the meantime.
 ///
 /// Once the parent is stopped nothing is accepted, and what was still runs.
 ///
 /// # Fairness
-/// The share does not keep workers from the parent's other users: while payloads wait in the parent's queue, or submitters
-/// are blocked there, a worker leaves the share after each task, and the share goes to the end of that queue. If that is
-/// full, the share waits for a worker that has nothing else to do, though not for ever.
+/// The share does not keep workers from the parent's other users: while payloads wait in the parent's queue, or
+/// submitters are blocked there, a worker leaves the share after each task, and the share goes to the end of that
+/// queue. If that is full, the share waits for a worker that has nothing else to do, though not for ever.
 ///
 /// # Panics, joins, stops
-/// A panic of a task is one of the parent's: counted and reported there. Only once the parent is stopped several panics in a
-/// row are reported as the first of them. The share's own [`stats`](SubPool::stats) count each.
+/// A panic of a task is one of the parent's: counted and reported there. Only once the parent is stopped several panics
+/// in a row are reported as the first of them. The share's own [`stats`](SubPool::stats) count each.
 ///
-/// A worker of the parent that [joins](TaskHandle::join) a task which has not started runs it itself, in place of waiting
-/// for it; that one does not count towards the share's limit.
+/// A worker of the parent that [joins](TaskHandle::join) a task which has not started runs it itself, in place of
+/// waiting for it; that one does not count towards the share's limit.
 ///
-/// A share is a handle to its parent, and keeps it open. What [`stop_now`](crate::WorkerPool::stop_now) of the parent hands
-/// back may stand for the share's whole queue: running it runs that, dropping the last of it drops that, and
-/// [handles](TaskHandle) tell [`Lost`](crate::TaskError::Lost). While a worker works for the share it stays with the share's
-/// tasks; [`take_queue`](SubPool::take_queue) has them back at any time. What an open parent discards, because it became too
-/// old or had to make room, takes nothing of the share along, unless the parent discards several in a row.
+/// A share is a handle to its parent, and keeps it open. What [`stop_now`](crate::WorkerPool::stop_now) of the parent
+/// hands back may stand for the share's whole queue: running it runs that, dropping the last of it drops that, and
+/// [handles](TaskHandle) tell [`Lost`](crate::TaskError::Lost). While a worker works for the share it stays with the
+/// share's tasks; [`take_queue`](SubPool::take_queue) has them back at any time. What an open parent discards, because
+/// it became too old or had to make room, takes nothing of the share along, unless the parent discards several in a
+/// row.
 ///
 /// How it works is told in [`protocol::shares`](crate::protocol::shares).
 #[derive(Clone)]
@@ -98,8 +99,8 @@ pub struct SubPool {
 
 /// A consistent snapshot of a [`SubPool`]: all figures were read in one critical section.
 ///
-/// Always `accepted == finished + running + queued + lost + handed_back`; a task whose submission is under way counts as
-/// accepted.
+/// Always `accepted == finished + running + queued + lost + handed_back`; a task whose submission is under way counts
+/// as accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubPoolStats {
@@ -182,10 +183,11 @@ impl SubPool {
         spawn_through(&self.share.parent, closure, |task| self.try_submit(task))
     }
 
-    /// Hands back what is queued and was not started, the oldest first. What runs goes on, and the share stays as it is.
+    /// Hands back what is queued and was not started, the oldest first. What runs goes on, and the share stays as it
+    /// is.
     ///
-    /// A task whose submitter still waits for the parent's answer is left to it. After a stop of the parent this is what
-    /// keeps the rest from being run.
+    /// A task whose submitter still waits for the parent's answer is left to it. After a stop of the parent this is
+    /// what keeps the rest from being run.
     ///
     /// ```
     /// use std::sync::mpsc::channel;
@@ -213,8 +215,8 @@ impl SubPool {
         taken
     }
 
-    /// Waits until the share has nothing to do: nothing runs, nothing is queued. Returns if there was such a moment since
-    /// the call.
+    /// Waits until the share has nothing to do: nothing runs, nothing is queued. Returns if there was such a moment
+    /// since the call.
     ///
     /// # Errors
     /// [`WaitError::WouldDeadlock`] on a worker of the parent.

@@ -44,8 +44,9 @@ struct Carriers {
     handing_on: usize,
     /// Tickets that the parent has accepted and that have not started.
     expected: usize,
-    /// Numbers of tickets on their way to the parent, whose answer is not known. Whoever knows first that the parent has
-    /// accepted one (its submitter, or the ticket itself when it starts) takes its number out. They carry nothing yet.
+    /// Numbers of tickets on their way to the parent, whose answer is not known. Whoever knows first that the parent
+    /// has accepted one (its submitter, or the ticket itself when it starts) takes its number out. They carry nothing
+    /// yet.
     unanswered: Vec<u64>,
 }
 

@@ -20,34 +20,35 @@ use crate::pool::timer::{Expectation, Timer};
 use crate::sync::{Instant, StdArc};
 
 impl TaskPool {
-    /// Runs a closure on a worker once `delay` has passed. Returns at once; no worker and no place of the queue is taken
-    /// until then. Its result is had by [`spawn_after`](Self::spawn_after).
+    /// Runs a closure on a worker once `delay` has passed. Returns at once; no worker and no place of the queue is
+    /// taken until then. Its result is had by [`spawn_after`](Self::spawn_after).
     ///
-    /// *How exact*: never before its time; and after it, as soon as the pool's timer has woken and a worker has taken the
-    /// task. The timer is one thread for each pool, there while
-    /// workers may be let go or anything is scheduled; it is held up while a thread is being made for what was due before.
+    /// *How exact*: never before its time; and after it, as soon as the pool's timer has woken and a worker has taken
+    /// the task. The timer is one thread for each pool, there while workers may be let go or anything is scheduled; it
+    /// is held up while a thread is being made for what was due before.
     ///
-    /// *A busy pool*: when its time has come the task is queued as any other of [normal](crate::Priority::Normal) priority,
-    /// behind what waits there already. With another one it goes by
-    /// [`Submission::submit_after`](crate::Submission::submit_after), and a periodic one by [`Schedule::priority`]. What must
-    /// be punctual also beside long tasks, such as a heartbeat, gets a small pool of its own.
+    /// *A busy pool*: when its time has come the task is queued as any other of [normal](crate::Priority::Normal)
+    /// priority, behind what waits there already. With another one it goes by
+    /// [`Submission::submit_after`](crate::Submission::submit_after), and a periodic one by [`Schedule::priority`].
+    /// What must be punctual also beside long tasks, such as a heartbeat, gets a small pool of its own.
     ///
-    /// *A full pool*: when its time has come the task is never refused for want of room. If every worker is busy and the
-    /// queue is full, it waits beside the queue for the next worker that would go idle, or has passed it over 64 times. So
-    /// how many wait is bounded by the caller alone. If the system refuses a thread it is tried again every 5 ms.
+    /// *A full pool*: when its time has come the task is never refused for want of room. If every worker is busy and
+    /// the queue is full, it waits beside the queue for the next worker that would go idle, or has passed it over 64
+    /// times. So how many wait is bounded by the caller alone. If the system refuses a thread it is tried again every 5
+    /// ms.
     ///
     /// *A stop*: what is not due is discarded ([`on_discard`](crate::WorkerPoolBuilder::on_discard),
-    /// [`Discard::NotDue`](crate::Discard::NotDue)), or handed back by [`stop_now`](crate::WorkerPool::stop_now); what was
-    /// due runs like anything accepted. A restart brings nothing back. [`wait_idle`](crate::WorkerPool::wait_idle) does not
-    /// wait for what is not due.
+    /// [`Discard::NotDue`](crate::Discard::NotDue)), or handed back by [`stop_now`](crate::WorkerPool::stop_now); what
+    /// was due runs like anything accepted. A restart brings nothing back. [`wait_idle`](crate::WorkerPool::wait_idle)
+    /// does not wait for what is not due.
     ///
     /// *A panic* is counted and reported as that of any task ([`on_panic`](crate::WorkerPoolBuilder::on_panic)).
     ///
     /// A delay too long to be a point in time never ends.
     ///
     /// # Errors
-    /// [`Closed`](SubmitError::Closed), and [`SpawnFailed`](SubmitError::SpawnFailed) when the system refused the timer's
-    /// thread, or for a task that is due at once a worker; each with the closure.
+    /// [`Closed`](SubmitError::Closed), and [`SpawnFailed`](SubmitError::SpawnFailed) when the system refused the
+    /// timer's thread, or for a task that is due at once a worker; each with the closure.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -67,8 +68,8 @@ impl TaskPool {
         self.at(self.timer().after(delay), closure)
     }
 
-    /// As [`after`](Self::after), at an instant; one that has passed is now. Instants are those of the system's clock, or of
-    /// the pool's [`ManualClock`](crate::ManualClock).
+    /// As [`after`](Self::after), at an instant; one that has passed is now. Instants are those of the system's clock,
+    /// or of the pool's [`ManualClock`](crate::ManualClock).
     ///
     /// # Errors
     /// As `after`.
@@ -88,11 +89,11 @@ impl TaskPool {
 
     /// Runs a closure on a worker every so often: `schedule` is a period, or a [`Schedule`] that says more.
     ///
-    /// Runs are due at the first instant and whole periods after it, so lateness does not add up. They never overlap: a run
-    /// that is due while the one before is under way, or waits for a worker, waits for its end, and what was missed
-    /// meanwhile is treated as [`Schedule::missed_runs`] says. How exact they are, what happens on a full pool, and
-    /// at a stop, is said at [`after`](Self::after). A run that panics is counted and reported as that of any task,
-    /// and the next one comes all the same.
+    /// Runs are due at the first instant and whole periods after it, so lateness does not add up. They never overlap: a
+    /// run that is due while the one before is under way, or waits for a worker, waits for its end, and what was missed
+    /// meanwhile is treated as [`Schedule::missed_runs`] says. How exact they are, what happens on a full pool, and at
+    /// a stop, is said at [`after`](Self::after). A run that panics is counted and reported as that of any task, and
+    /// the next one comes all the same.
     ///
     /// # Errors
     /// As `after`.
@@ -149,8 +150,8 @@ pub struct ScheduledTask {
 }
 
 impl ScheduledTask {
-    /// Sees to it that no run begins any more; one that is under way goes on to its end. The closure is dropped at once, or
-    /// after that run. True when this call is the reason: it had not ended, nor been cancelled before.
+    /// Sees to it that no run begins any more; one that is under way goes on to its end. The closure is dropped at
+    /// once, or after that run. True when this call is the reason: it had not ended, nor been cancelled before.
     ///
     /// May be called from the task itself.
     ///
@@ -181,8 +182,8 @@ impl fmt::Debug for ScheduledTask {
     }
 }
 
-/// Starts what `wrap` makes of a closure, which is told how to have the timer stay; `unwrap` undoes that when it is refused.
-/// The first run is due at an instant, and each has this priority then.
+/// Starts what `wrap` makes of a closure, which is told how to have the timer stay; `unwrap` undoes that when it is
+/// refused. The first run is due at an instant, and each has this priority then.
 fn start<F, C: Recurrence>(
     pool: &TaskPool,
     (first, priority): (Instant, Priority),

@@ -16,20 +16,22 @@ use crate::threads::identity;
 use crate::waits::{Alarm, PoolKey};
 
 impl TaskPool {
-    /// Runs a closure on a worker until it succeeds, with pauses between attempts as `backoff` says. The first attempt is
-    /// handed to the pool as [`submit`](crate::WorkerPool::submit) does, which waits when the pool is full. No worker is held
-    /// during a pause.
+    /// Runs a closure on a worker until it succeeds, with pauses between attempts as `backoff` says. The first attempt
+    /// is handed to the pool as [`submit`](crate::WorkerPool::submit) does, which waits when the pool is full. No
+    /// worker is held during a pause.
     ///
     /// The handle's result is that of the last attempt: `Ok` of the one that succeeded; `Err` when there is no further
-    /// attempt by `backoff`, or because the pool was stopped meanwhile, or because the system refused the timer's thread. A
-    /// panic ends it, too ([`TaskError::Panicked`]). [`TaskError::Lost`] is told when the pool dropped the very first attempt.
+    /// attempt by `backoff`, or because the pool was stopped meanwhile, or because the system refused the timer's
+    /// thread. A panic ends it, too ([`TaskError::Panicked`]). [`TaskError::Lost`] is told when the pool dropped the
+    /// very first attempt.
     ///
-    /// [Cancelling](TaskHandle::cancel) sees to it that no further attempt begins; one that is under way goes on to its end,
-    /// and its result is dropped. In a pause the closure is dropped at once. Without its handle it goes on. How exact pauses
-    /// are, and what happens to an attempt that is due on a full pool, is said at [`after`](TaskPool::after).
+    /// [Cancelling](TaskHandle::cancel) sees to it that no further attempt begins; one that is under way goes on to its
+    /// end, and its result is dropped. In a pause the closure is dropped at once. Without its handle it goes on. How
+    /// exact pauses are, and what happens to an attempt that is due on a full pool, is said at
+    /// [`after`](TaskPool::after).
     ///
-    /// A worker that [joins](TaskHandle::join) it waits for the timer during a pause. It is refused once an attempt is due
-    /// that no worker will ever be free for, as all wait for each other.
+    /// A worker that [joins](TaskHandle::join) it waits for the timer during a pause. It is refused once an attempt is
+    /// due that no worker will ever be free for, as all wait for each other.
     ///
     /// # Errors
     /// As `submit` for the first attempt, with the closure.

@@ -1,9 +1,9 @@
 //! A task that runs at instants: one run after the other, never two at a time, until there is no next one.
 //!
-//! Between two runs it lies in its state, and a ticket for it is on the pool's agenda or on its way to a worker; whoever
-//! runs the ticket takes it out, so a cancellation finds either it or a run under way. A ticket that is dropped unrun (the
-//! pool was stopped, or discarded it) is a run that was passed over. The lock is never held while the user's code runs,
-//! while something is submitted, or while anything of the user's is dropped.
+//! Between two runs it lies in its state, and a ticket for it is on the pool's agenda or on its way to a worker;
+//! whoever runs the ticket takes it out, so a cancellation finds either it or a run under way. A ticket that is dropped
+//! unrun (the pool was stopped, or discarded it) is a run that was passed over. The lock is never held while the user's
+//! code runs, while something is submitted, or while anything of the user's is dropped.
 
 use std::panic::resume_unwind;
 

@@ -13,8 +13,8 @@ const TOLERANCE: Duration = Duration::from_millis(5);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissedRuns {
-    /// The late run stands for all of them, and the next one is due when it would have been: at the start and whole periods
-    /// after it.
+    /// The late run stands for all of them, and the next one is due when it would have been: at the start and whole
+    /// periods after it.
     #[default]
     Skip,
     /// They are made up for, one right after the other, until as many have run as there should have been.
@@ -23,7 +23,8 @@ pub enum MissedRuns {
     Delay,
 }
 
-/// When a periodic task runs; given to [`TaskPool::every`](crate::TaskPool::every), where a [`Duration`] alone is one too.
+/// When a periodic task runs; given to [`TaskPool::every`](crate::TaskPool::every), where a [`Duration`] alone is one
+/// too.
 ///
 /// Runs are due at the first instant and whole periods after it: how long runs take, and how late they begin, does not
 /// add up.
@@ -89,8 +90,8 @@ impl Schedule {
         self
     }
 
-    /// How urgent each run is when its time has come; [`Priority::Normal`] when not set. A [high](Priority::High) one goes
-    /// before all that is queued, and on a full pool to the next worker that has done what it runs.
+    /// How urgent each run is when its time has come; [`Priority::Normal`] when not set. A [high](Priority::High) one
+    /// goes before all that is queued, and on a full pool to the next worker that has done what it runs.
     ///
     /// ```
     /// use std::time::Duration;

@@ -17,11 +17,13 @@ use crate::tasks::task::{Task, TaskPool};
 use crate::waits::{Alarm, PoolKey};
 
 impl TaskPool {
-    /// Runs a closure on a worker once `delay` has passed, as [`after`](Self::after), and returns the handle of its result.
+    /// Runs a closure on a worker once `delay` has passed, as [`after`](Self::after), and returns the handle of its
+    /// result.
     ///
-    /// [Cancelling](TaskHandle::cancel) the handle takes the closure off the pool's agenda and drops it. Whoever joins waits
-    /// for the time to come, also on a worker, which never runs the task before it is due; [`TaskError::Lost`](crate::TaskError::Lost)
-    /// is told when the pool is stopped before. A panic is delivered through the handle, as with [`spawn`](Self::spawn).
+    /// [Cancelling](TaskHandle::cancel) the handle takes the closure off the pool's agenda and drops it. Whoever joins
+    /// waits for the time to come, also on a worker, which never runs the task before it is due;
+    /// [`TaskError::Lost`](crate::TaskError::Lost) is told when the pool is stopped before. A panic is delivered
+    /// through the handle, as with [`spawn`](Self::spawn).
     ///
     /// # Errors
     /// As `after`, with the closure.
