@@ -90,6 +90,22 @@ fn tls_02_the_first_request_has_time_of_its_own() {
     https.end();
 }
 
+/// Whoever has shaken hands is answered, where that is asked for; whoever has not could not read it.
+#[test]
+fn tls_02_silence_is_answered_in_private_or_not_at_all() {
+    let options = Server::builder().answer_silent_conns(true).read_header_timeout(Duration::from_millis(300));
+    let https = Https::new(options, hi);
+    let mut silent = https.client();
+    let mut mute = socket(https.address());
+    let reply = silent.response();
+    assert_eq!((reply.status, reply.field("connection")), (408, Some("close")));
+    silent.expect_end();
+    let mut heard = Vec::new();
+    mute.read_to_end(&mut heard).expect("an end");
+    assert_eq!(heard, b"");
+    https.end();
+}
+
 /// Passes on what is written in pieces of some bytes.
 pub(crate) struct Torn(pub(crate) TcpStream, pub(crate) usize);
 
