@@ -16,8 +16,8 @@
 //! ExecStart=/usr/local/bin/systemd-socket
 //! DynamicUser=yes
 //! ```
-//! By hand: `systemd-socket-activate -l 8080 target/release/examples/systemd-socket`; by itself,
-//! `cargo run --release --features systemd --example systemd-socket` says what is missing.
+//! By hand: `systemd-socket-activate -l 8080 target/release/examples/systemd-socket`; by itself, with
+//! `--features systemd`, `cargo run --release --example systemd-socket` says what is missing.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::process::ExitCode;

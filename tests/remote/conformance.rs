@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use anthill_pool::Priority;
 use anthill_pool::remote::{Delivery, JobSink, JobSource, MemorySource, Producer, QueueDepth, Receipt, Sent};
+use anthill_pool::{ManualClock, Priority};
 use anthill_tests::eventually;
 
 use crate::jobs::{Numbered, fetch, fetch_one, number, numbers};
@@ -333,3 +333,20 @@ macro_rules! conforms {
 pub(crate) use conforms;
 
 conforms!(memory, Some(anthill_pool::remote::MemorySource::new()));
+
+/// Whoever looks in between takes away what is late, so what is late then must not overtake it.
+#[test]
+fn what_was_held_too_long_first_comes_again_first() {
+    let clock = ManualClock::new();
+    let source = MemorySource::new().clock(&clock).with_lease(LONG);
+    send(&source, 0..4);
+    for number in 0..3 {
+        assert_eq!(numbers(&fetch(&source, 1)), [number]);
+        clock.advance(LONG / 10);
+    }
+    for late in 1..=3 {
+        clock.advance(if late == 1 { LONG * 7 / 10 } else { LONG / 10 });
+        assert_eq!(depth_of(&source), (1 + late, 0, 3 - late, 0));
+    }
+    assert_eq!(numbers(&fetch(&source, 10)), [0, 1, 2, 3]);
+}

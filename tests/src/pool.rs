@@ -8,7 +8,7 @@ use std::thread;
 
 use anthill_pool::{PoolStats, SubmitError, TaskPool, WorkerPool, WorkerPoolBuilder};
 
-use crate::{Background, Gate, background, eventually};
+use crate::{Background, Gate, PATIENCE, background, eventually};
 
 /// A payload that a worker runs for as long as its gate is closed.
 #[derive(Clone)]
@@ -54,7 +54,8 @@ pub fn holding(options: WorkerPoolBuilder<Held>) -> WorkerPool<Held> {
 pub fn occupy(pool: &WorkerPool<Held>, count: usize) -> Vec<Held> {
     let held: Vec<Held> = (0..count).map(Held::new).collect();
     for payload in &held {
-        pool.try_submit(payload.clone()).unwrap();
+        // On a busy machine a state takes longer than the moment for which `try_submit` waits.
+        pool.submit_timeout(payload.clone(), PATIENCE).unwrap();
     }
     // One with a state comes for its payload once it is made.
     eventually("each has a worker of its own", || pool.stats().queued == 0);

@@ -113,7 +113,8 @@ impl<T> ObjectPoolBuilder<T> {
     /// ```
     /// use anthill_pool::ObjectPool;
     ///
-    /// let pool = ObjectPool::builder().shards(1).max_weight(1_000, |text: &String| text.capacity()).build(String::new);
+    /// let pool = ObjectPool::builder().shards(1);
+    /// let pool = pool.max_weight(1_000, |text: &String| text.capacity()).build(String::new);
     /// pool.put(String::with_capacity(600));
     /// pool.put(String::with_capacity(600));
     /// pool.put(String::with_capacity(400));

@@ -97,7 +97,10 @@ impl Exposition {
     /// ```
     /// let mut page = anthill_pool::prometheus::Exposition::new();
     /// page.add_counter("mails_total", "Mails sent.", &[("kind", "news")], 3);
-    /// assert_eq!(page.to_string(), "# HELP mails_total Mails sent.\n# TYPE mails_total counter\nmails_total{kind=\"news\"} 3\n");
+    /// assert_eq!(
+    ///     page.to_string(),
+    ///     "# HELP mails_total Mails sent.\n# TYPE mails_total counter\nmails_total{kind=\"news\"} 3\n"
+    /// );
     /// ```
     pub fn add_counter(
         &mut self,

@@ -48,7 +48,7 @@ struct MemoryQueue {
 
 struct MemoryState {
     clock: Clock,
-    ready: [VecDeque<Entry>; 3],
+    ready: [ReadyEntries; 3],
     delayed: BTreeMap<(Instant, u64), Entry>,
     leased: BTreeMap<u64, Leased>,
     keys: HashMap<String, (JobId, Instant)>,
@@ -56,6 +56,24 @@ struct MemoryState {
     /// The number of the next thing that needs one.
     next: u64,
     turn: u64,
+}
+
+/// What is to be had, in the order in which it was put here.
+#[derive(Default)]
+struct ReadyEntries {
+    /// Whose holders have held it for too long: before all else, the one first that was held too long first.
+    again: VecDeque<Entry>,
+    others: VecDeque<Entry>,
+}
+
+impl ReadyEntries {
+    fn take(&mut self) -> Option<Entry> {
+        self.again.pop_front().or_else(|| self.others.pop_front())
+    }
+
+    fn len(&self) -> usize {
+        self.again.len() + self.others.len()
+    }
 }
 
 /// A job of the queue.
@@ -149,7 +167,7 @@ impl MemoryState {
     fn put(&mut self, mut entry: Entry, delay: Duration) {
         entry.deliveries = 0;
         if delay.is_zero() {
-            self.ready[level(entry.priority)].push_back(entry);
+            self.ready[level(entry.priority)].others.push_back(entry);
         } else {
             let due = ahead(self.clock.now(), delay);
             let number = self.number();
@@ -179,14 +197,14 @@ impl MemoryState {
                 break;
             }
             let entry = first.remove();
-            self.ready[level(entry.priority)].push_back(entry);
+            self.ready[level(entry.priority)].others.push_back(entry);
         }
         let overdue: Vec<u64> =
             self.leased.iter().filter(|(_, lease)| lease.until <= now).map(|(number, _)| *number).collect();
-        for number in overdue.into_iter().rev() {
+        for number in overdue {
             let Leased { mut entry, has_begun, .. } = self.leased.remove(&number).expect("it was just seen");
             entry.attempts += u32::from(has_begun);
-            self.ready[level(entry.priority)].push_front(entry);
+            self.ready[level(entry.priority)].again.push_back(entry);
         }
     }
 
@@ -195,7 +213,7 @@ impl MemoryState {
         let mut taken = Vec::new();
         for priority in levels_in_turn(self.turn) {
             while taken.len() < limit {
-                let Some(mut entry) = self.ready[level(priority)].pop_front() else { break };
+                let Some(mut entry) = self.ready[level(priority)].take() else { break };
                 entry.deliveries += 1;
                 let (number, until) = (self.number(), ahead(self.clock.now(), lease));
                 taken.push(Delivery {
@@ -251,7 +269,7 @@ impl MemoryState {
     fn depth(&mut self) -> QueueDepth {
         self.catch_up();
         QueueDepth {
-            ready: self.ready.iter().map(VecDeque::len).sum(),
+            ready: self.ready.iter().map(ReadyEntries::len).sum(),
             delayed: self.delayed.len(),
             in_flight: self.leased.len(),
             dead: self.dead.len(),
