@@ -59,7 +59,7 @@ fn whoever_takes_a_connection_over_may_read_it_by_the_byte() {
     let takes = tell.clone();
     let handler = move |ctx: &mut RequestCtx| {
         let takes = takes.clone();
-        ctx.hijack(move |conn| takes(conn));
+        ctx.hijack(takes);
     };
     let authority = Authority::new("an authority");
     let identity = authority.issue(&[NAME]);

@@ -168,7 +168,7 @@ fn tls_02_a_shutdown_waits_for_no_handshake_that_has_not_begun() {
     eventually("all are there", || https.running.stats().open_connections == 41);
     https.running.shutdown(Duration::from_millis(300)).expect_err("some are at it");
     eventually("the others are gone", || {
-        https.running.stats().open_connections as usize == waits.inside.load(Ordering::SeqCst)
+        https.running.stats().open_connections == waits.inside.load(Ordering::SeqCst)
     });
     waits.gate.open();
     https.running.shutdown(PATIENCE).expect("an end in time");
