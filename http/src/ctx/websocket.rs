@@ -51,7 +51,7 @@ impl RequestCtx {
         function: impl FnOnce(WebSocket) -> WebSocketResult + Send + 'static,
     ) -> bool {
         let function: LoopFunction = Box::new(function);
-        self.open_socket(options, || SocketUser::Loop(Contained::new(function)))
+        self.open_socket(options, || SocketUser::Loop(Contained::new(function), None))
     }
 
     /// Opens a WebSocket, if that is what the client asks for, and has `handler` told what happens on it. While nothing

@@ -21,6 +21,8 @@ use crate::engine::shard::{Next, Shard};
 use crate::engine::turn::{self, CodeAhead, Host};
 use crate::engine::{Engine, PooledWorkspace};
 use crate::serve::runner::{Runner, UserCode};
+#[cfg(feature = "ws")]
+use crate::sockets::LoopPlace;
 
 /// A peer that ends its sending so soon after its request has half-closed the connection and waits for the answer;
 /// later, it is gone.
@@ -160,6 +162,11 @@ impl Runner for Driver<'_> {
 
     fn may_wait_for_client(&mut self) -> bool {
         self.lane == Lane::Clients || self.wait_for_clients()
+    }
+
+    #[cfg(feature = "ws")]
+    fn promises_loop(&mut self) -> Option<LoopPlace> {
+        placing::promise_place(self.engine)
     }
 
     fn is_stopping(&self) -> bool {

@@ -11,11 +11,13 @@ use crate::engine::placing::{self, HandedConn, HandedOver};
 use crate::engine::turn::{self, CodeAhead, Host, TurnEnd};
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::workspace::Workspace;
+#[cfg(feature = "ws")]
+use crate::sockets::LoopPlace;
 use crate::util::thread::ThreadUse;
 
 /// A worker that may block, as the host of turns.
 struct Helper<'a> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     /// Whose code runs next.
     route: Route,
     /// Whether it waits for the client on purpose, so that its time says nothing about the route.
@@ -58,6 +60,11 @@ impl Runner for Helper<'_> {
         }
         self.waits_for_client = true;
         self.lane == Lane::Clients
+    }
+
+    #[cfg(feature = "ws")]
+    fn promises_loop(&mut self) -> Option<LoopPlace> {
+        placing::promise_place(self.engine)
     }
 
     fn is_stopping(&self) -> bool {

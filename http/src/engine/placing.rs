@@ -10,7 +10,7 @@ use crate::engine::shard::deadlines::Millis;
 use crate::engine::turn::TurnEnd;
 use crate::engine::{Engine, balance};
 #[cfg(feature = "ws")]
-use crate::sockets::LoopStart;
+use crate::sockets::{LoopPlace, LoopStart};
 
 /// What was handed over.
 pub(crate) enum HandedOver {
@@ -92,24 +92,31 @@ pub(crate) fn hand_over(engine: &Arc<Engine>, index: usize, conn: Box<Conn>, lan
     }
 }
 
-/// Leaves the loop of a WebSocket for a worker, and lets its connection go on. Where there is no place for it the
-/// socket is closed.
+/// A worker for a loop, which is promised before anybody is told that there will be one. `None`: there are as many with
+/// clients as may be.
+#[cfg(feature = "ws")]
+pub(crate) fn promise_place(engine: &Arc<Engine>) -> Option<LoopPlace> {
+    let of = Arc::downgrade(engine);
+    let gives_back = move || {
+        if let Some(engine) = of.upgrade() {
+            engine.dispatch.queue.promise_ended();
+        }
+    };
+    engine.dispatch.queue.promise().then(|| LoopPlace::new(gives_back))
+}
+
+/// Leaves the loop of a WebSocket, which a place was promised to, for a worker, and lets its connection go on.
 #[cfg(feature = "ws")]
 pub(crate) fn start_loop(engine: &Arc<Engine>, shard: &Shard, mut conn: Box<Conn>) {
     let start = conn.exchange.socket().and_then(|socket| socket.take_start());
     shard.queue(conn);
     let Some(start) = start else { return };
-    match engine.dispatch.queue.hand_over(Lane::Clients, HandedOver::Loop(start), engine.clock.elapsed()) {
-        Ok(waiting) => {
-            engine.service.counters.workers.dispatched.fetch_add(1, Ordering::Relaxed);
-            engine.monitor.alarm.rouse();
-            if waiting.must_wake {
-                // Without one: the monitor calls again.
-                let _ = engine.call_helpers(1);
-            }
-        }
-        // What it is made of is the user's.
-        Err(refused) => engine.dispatch.leftovers.leave(Box::new(refused)),
+    let must_wake = engine.dispatch.queue.hand_on_promised(HandedOver::Loop(start), engine.clock.elapsed());
+    engine.service.counters.workers.dispatched.fetch_add(1, Ordering::Relaxed);
+    engine.monitor.alarm.rouse();
+    if must_wake {
+        // Without one: the monitor calls again.
+        let _ = engine.call_helpers(1);
     }
 }
 
@@ -132,8 +139,11 @@ pub(crate) fn turn_away(engine: &Engine, expired: HandedOver) {
             conn.course.is_turned_away = true;
             engine.shards[shard].give_back(conn);
         }
-        // That closes its socket.
         #[cfg(feature = "ws")]
-        HandedOver::Loop(_) => engine.dispatch.leftovers.leave(Box::new(expired)),
+        HandedOver::Loop(mut start) => {
+            start.give_up();
+            // What it is made of is the user's.
+            engine.dispatch.leftovers.leave(start);
+        }
     }
 }

@@ -21,6 +21,8 @@ use crate::serve::standalone::Attended;
 use crate::serve::stream::{BlockingSocket, UserStream};
 use crate::serve::user_code;
 use crate::serve::workspace::{Pending, Workspace};
+#[cfg(feature = "ws")]
+use crate::sockets::LoopPlace;
 use crate::wire::lent::LentTransport;
 use crate::wire::pace::Pace;
 use crate::wire::transport::Transport;
@@ -130,6 +132,11 @@ impl Runner for Caller<'_> {
 
     fn may_wait_for_client(&mut self) -> bool {
         true
+    }
+
+    #[cfg(feature = "ws")]
+    fn promises_loop(&mut self) -> Option<LoopPlace> {
+        Some(LoopPlace::of_its_own())
     }
 
     fn is_stopping(&self) -> bool {

@@ -1,5 +1,8 @@
 //! Who runs the user's code.
 
+#[cfg(feature = "ws")]
+use crate::sockets::LoopPlace;
+
 /// Which of the user's functions is run, for whoever learns from how long that takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserCode {
@@ -26,6 +29,10 @@ pub(crate) trait Runner {
     /// Asked before a function of the user's goes on at the pace of the client, on this thread. False: there are as
     /// many of that kind as may be.
     fn may_wait_for_client(&mut self) -> bool;
+
+    /// Asked before it is agreed to a WebSocket that a loop owns. `None`: there are as many of that kind as may be.
+    #[cfg(feature = "ws")]
+    fn promises_loop(&mut self) -> Option<LoopPlace>;
 
     /// Whether the server is shutting down.
     fn is_stopping(&self) -> bool;

@@ -18,15 +18,59 @@ pub(crate) type LoopFunction = Box<dyn FnOnce(WebSocket) -> WebSocketResult + Se
 pub(crate) struct LoopStart {
     function: Option<Contained<LoopFunction>>,
     socket: Option<WebSocket>,
+    place: Option<LoopPlace>,
+}
+
+/// A thread for a loop that was promised, and is given back by the drop.
+pub(crate) struct LoopPlace(Option<Box<dyn FnOnce() + Send>>);
+
+impl LoopPlace {
+    /// One that is given back so.
+    pub(crate) fn new(gives_back: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(gives_back)))
+    }
+
+    /// One that nobody else could have had.
+    pub(crate) fn of_its_own() -> Self {
+        Self(None)
+    }
+
+    /// Whoever runs the loop has it now.
+    fn is_taken(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for LoopPlace {
+    fn drop(&mut self) {
+        if let Some(gives_back) = self.0.take() {
+            gives_back();
+        }
+    }
 }
 
 impl LoopStart {
-    pub(super) fn new(function: Contained<LoopFunction>, socket: WebSocket) -> Self {
-        Self { function: Some(function), socket: Some(socket) }
+    pub(super) fn new(
+        function: Contained<LoopFunction>,
+        socket: WebSocket,
+        place: Option<LoopPlace>,
+    ) -> Self {
+        Self { function: Some(function), socket: Some(socket), place }
+    }
+
+    /// Nobody will run it: that is told at once, wherever it is dropped then.
+    pub(crate) fn give_up(&mut self) {
+        self.place = None;
+        if let Some(socket) = &self.socket {
+            socket.sender().close(CloseCode::TRY_AGAIN, "no thread can be had for it");
+        }
     }
 
     /// Runs the loop to its end.
     pub(crate) fn run(mut self) {
+        if let Some(place) = self.place.take() {
+            place.is_taken();
+        }
         let function = self.function.take().and_then(Contained::into_inner);
         let (Some(function), Some(socket)) = (function, self.socket.take()) else { return };
         let (sender, ownership) = (socket.sender().clone(), socket.ownership());
@@ -59,8 +103,6 @@ pub(super) fn failed(socket: &WebSocketSender, error: Box<dyn Error + Send + Syn
 
 impl Drop for LoopStart {
     fn drop(&mut self) {
-        if let Some(socket) = &self.socket {
-            socket.sender().close(CloseCode::TRY_AGAIN, "no thread can be had for it");
-        }
+        self.give_up();
     }
 }

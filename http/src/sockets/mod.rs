@@ -35,7 +35,7 @@ pub use end::WebSocketEnd;
 pub use error::WebSocketError;
 pub use group::WebSocketGroup;
 pub use handler::{WebSocketHandler, WebSocketResult};
-pub(crate) use looping::{LoopFunction, LoopStart};
+pub(crate) use looping::{LoopFunction, LoopPlace, LoopStart};
 pub use options::{QueuePolicy, WebSocketOptions, WebSocketOptionsBuilder};
 pub use sender::WebSocketSender;
 pub(crate) use session::{SocketSeed, SocketSession, SocketStep, SocketUser};

@@ -15,7 +15,7 @@ use super::end::WebSocketEnd;
 use super::handler::WebSocketHandler;
 use super::inbox::Inbox;
 use super::link::{LastWord, SocketLink, ToPeer};
-use super::looping::{LoopFunction, LoopStart, failed};
+use super::looping::{LoopFunction, LoopPlace, LoopStart, failed};
 use super::options::SocketSettings;
 use super::outbox::{FromOutbox, Openness};
 use super::sender::WebSocketSender;
@@ -47,7 +47,8 @@ pub(crate) struct SocketSeed {
 /// Whose it is.
 pub(crate) enum SocketUser {
     Handler(Contained<Box<dyn WebSocketHandler>>),
-    Loop(Contained<LoopFunction>),
+    /// The place is the one that was promised, if that was.
+    Loop(Contained<LoopFunction>, Option<LoopPlace>),
 }
 
 /// What is to be done.
@@ -132,10 +133,10 @@ impl SocketSession {
         let sender = WebSocketSender::new(Arc::new(link));
         let (teller, start, ahead) = match user {
             SocketUser::Handler(handler) => (Teller::Handler(handler), None, Some(Ahead::Open)),
-            SocketUser::Loop(function) => {
+            SocketUser::Loop(function, place) => {
                 let inbox = Arc::new(Inbox::new());
                 let socket = WebSocket::new(sender.clone(), inbox.clone());
-                (Teller::Loop(inbox), Some(Box::new(LoopStart::new(function, socket))), None)
+                (Teller::Loop(inbox), Some(Box::new(LoopStart::new(function, socket, place))), None)
             }
         };
         Self {

@@ -13,7 +13,9 @@
 //!
 //! There are two *lanes*: handlers, and whatever goes on at the pace of a client, which has a budget of its own within
 //! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds
-//! who is called, not who is here: a driver that was overtaken is a helper, too, and was not asked.
+//! who is called, not who is here: a driver that was overtaken is a helper, too, and was not asked. A place in the budget for
+//! clients can be *promised* ([`HandOverQueue::promise`]) before there is anything to hand over; it counts as used from
+//! then on, so what is left here with it ([`HandOverQueue::hand_on_promised`]) waits for a worker and for nobody's place.
 //!
 //! A worker is *active* when it will look here before it parks; one that was *called* and has not arrived is active
 //! already. The invariant: what waits here has an active worker that may take it, or the budget is used up, or the
@@ -84,6 +86,10 @@ pub(crate) struct Waiting {
 struct Queue<W> {
     handlers: LaneQueue<W>,
     clients: LaneQueue<W>,
+    /// Pieces of the lane of clients that a place was promised to.
+    promised: LaneQueue<W>,
+    /// Places in that lane that were promised, whether there is a piece yet or not.
+    promises: usize,
     /// Workers that will look here before they park, those called included.
     active: usize,
     /// Those of them that were called and have not arrived.
@@ -118,6 +124,8 @@ impl<W> HandOverQueue<W> {
             queue: Mutex::new(Queue {
                 handlers: LaneQueue::new(),
                 clients: LaneQueue::new(),
+                promised: LaneQueue::new(),
+                promises: 0,
                 active: 0,
                 coming: 0,
                 with_clients: 0,
@@ -137,7 +145,7 @@ impl<W> HandOverQueue<W> {
     pub(crate) fn hand_over(&self, lane: Lane, work: W, now: Duration) -> Result<Waiting, W> {
         let Budget { helpers, handlers, waiting, .. } = self.budget;
         let mut queue = lock(&self.queue);
-        let count = queue.handlers.count + queue.clients.count;
+        let count = queue.count();
         let is_full = count >= waiting.saturating_add(queue.coming);
         let may_handle = lane == Lane::Handlers && queue.at_handlers() < handlers;
         let wants_another = queue.wants_another(lane, &self.budget) || is_full && may_handle;
@@ -154,6 +162,30 @@ impl<W> HandOverQueue<W> {
         let mut queue = lock(&self.queue);
         let must_wake = queue.active < self.budget.helpers && queue.wants_another(lane, &self.budget);
         self.push(&mut queue, lane, work, now, must_wake)
+    }
+
+    /// Promises a place in the lane of clients. False: that budget is used up.
+    pub(crate) fn promise(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        let may_promise = queue.has_place(&self.budget);
+        queue.promises += usize::from(may_promise);
+        may_promise
+    }
+
+    /// What was promised will not be used. Whoever takes a piece that was left with a promise has used it.
+    pub(crate) fn promise_ended(&self) {
+        lock(&self.queue).promises -= 1;
+    }
+
+    /// Leaves `work` here that a place was promised to. True: the caller must wake a worker, which counts as called from
+    /// now on.
+    #[must_use]
+    pub(crate) fn hand_on_promised(&self, work: W, now: Duration) -> bool {
+        let mut queue = lock(&self.queue);
+        let must_wake = queue.active < self.budget.helpers;
+        queue.promised.push(now, work);
+        self.call(&mut queue, usize::from(must_wake));
+        must_wake
     }
 
     fn push(&self, queue: &mut Queue<W>, lane: Lane, work: W, now: Duration, must_wake: bool) -> Waiting {
@@ -248,7 +280,7 @@ impl<W> HandOverQueue<W> {
     /// False: that budget is used up.
     pub(crate) fn change_to_clients(&self) -> bool {
         let mut queue = lock(&self.queue);
-        let may_change = queue.with_clients < self.budget.clients;
+        let may_change = queue.has_place(&self.budget);
         queue.with_clients += usize::from(may_change);
         may_change
     }
@@ -261,7 +293,8 @@ impl<W> HandOverQueue<W> {
     /// Takes what has waited for longer than `limit` out of the queue, one at a time.
     pub(crate) fn take_expired(&self, now: Duration, limit: Duration) -> Option<W> {
         let mut queue = lock(&self.queue);
-        [Lane::Handlers, Lane::Clients].into_iter().find_map(|lane| queue.lane(lane).take_older(now, limit))
+        let Queue { handlers, clients, promised, .. } = &mut *queue;
+        [handlers, clients, promised].into_iter().find_map(|lane| lane.take_older(now, limit))
     }
 
     /// Takes what has this ticket out of the queue, if it waits still and has done so for longer than `grace`.
@@ -292,7 +325,7 @@ impl<W> HandOverQueue<W> {
     #[must_use]
     pub(crate) fn call_for_overdue(&self, now: Duration) -> usize {
         let mut queue = lock(&self.queue);
-        let room = self.budget.clients.saturating_sub(queue.with_clients);
+        let room = self.budget.clients.saturating_sub(queue.with_clients + queue.promises);
         let left = self.budget.helpers.saturating_sub(queue.active);
         if left == 0 {
             return 0;
@@ -300,7 +333,8 @@ impl<W> HandOverQueue<W> {
         let handlers = self.budget.handlers.saturating_sub(queue.at_handlers());
         let tolerated = queue.tolerated;
         let late = queue.handlers.late(now, tolerated).min(handlers + queue.coming)
-            + queue.clients.late(now, tolerated).min(room);
+            + queue.clients.late(now, tolerated).min(room)
+            + queue.promised.late(now, tolerated);
         let missing = late.saturating_sub(queue.coming).min(left);
         self.call(&mut queue, missing);
         missing
@@ -332,8 +366,7 @@ impl<W> HandOverQueue<W> {
 
     /// Pieces that wait.
     pub(crate) fn len(&self) -> usize {
-        let queue = lock(&self.queue);
-        queue.handlers.count + queue.clients.count
+        lock(&self.queue).count()
     }
 
     fn call(&self, queue: &mut Queue<W>, workers: usize) {
@@ -359,10 +392,28 @@ impl<W> Queue<W> {
         }
     }
 
+    /// How many pieces wait.
+    fn count(&self) -> usize {
+        self.handlers.count + self.clients.count + self.promised.count
+    }
+
+    /// Whether one more may be with a client.
+    fn has_place(&self, budget: &Budget) -> bool {
+        self.with_clients + self.promises < budget.clients
+    }
+
     /// The oldest piece for which there is a budget. `at_handlers`: as many others are at handlers.
     fn take(&mut self, at_handlers: usize, budget: &Budget) -> Option<(Lane, W)> {
-        let client = self.clients.oldest().filter(|_| self.with_clients < budget.clients);
+        let has_place = self.has_place(budget);
+        let client = self.clients.oldest().filter(|_| has_place);
         let handler = self.handlers.oldest().filter(|_| at_handlers < budget.handlers);
+        if let Some(promised) = self.promised.oldest() {
+            if [handler, client].into_iter().flatten().all(|other| promised <= other) {
+                self.promises -= 1;
+                self.with_clients += 1;
+                return self.promised.pop().map(|work| (Lane::Clients, work));
+            }
+        }
         let lane = match (handler, client) {
             (Some(handler), Some(client)) if client < handler => Lane::Clients,
             (Some(_), _) => Lane::Handlers,
@@ -383,7 +434,7 @@ impl<W> Queue<W> {
         let at_handlers = self.at_handlers();
         match lane {
             // Nobody who is with a client will be done soon.
-            Lane::Clients => self.with_clients + self.clients.count < budget.clients,
+            Lane::Clients => self.with_clients + self.promises + self.clients.count < budget.clients,
             Lane::Handlers if at_handlers >= budget.handlers => false,
             Lane::Handlers if at_handlers == 0 || self.service_micros == 0 => true,
             Lane::Handlers => {
@@ -556,6 +607,30 @@ mod tests {
         assert_eq!(queue.arrive(), Some((Lane::Handlers, 4)));
         assert!(queue.change_to_clients());
         assert_eq!(next(&queue, Lane::Clients), None);
+    }
+
+    #[test]
+    fn what_was_promised_a_place_waits_for_nobodys() {
+        let queue = queue(3, 2);
+        assert!(queue.promise() && queue.promise());
+        assert!(!queue.promise() && !queue.change_to_clients(), "both are spoken for");
+        assert!(!hand_over(&queue, Lane::Clients, 1), "nobody could take it");
+        assert_eq!(queue.call_for_overdue(NOW * 2), 0);
+        assert!(queue.hand_on_promised(2, NOW));
+        assert!(!queue.promise(), "nor is there a place while it waits");
+        assert_eq!(queue.arrive(), Some((Lane::Clients, 2)), "past one that nothing was promised to");
+        assert!(!queue.promise(), "and it has its place now");
+        assert_eq!(queue.take_next(Lane::Clients), None, "the other one is promised still");
+        queue.promise_ended();
+        assert_eq!(queue.join_and_take(), Some((Lane::Clients, 1)));
+        // One that nobody comes for in time is given up, and its place is whose it was.
+        assert!(queue.promise() && queue.hand_on_promised(3, NOW));
+        queue.call_failed(1);
+        assert_eq!(queue.call_for_overdue(NOW * 2), 1);
+        assert_eq!(queue.take_expired(NOW * 3, NOW), Some(3));
+        assert!(!queue.promise());
+        queue.promise_ended();
+        assert!(queue.promise());
     }
 
     #[test]

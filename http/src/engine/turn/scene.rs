@@ -12,6 +12,8 @@ use crate::engine::socket::Socket;
 use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::workspace::Workspace;
+#[cfg(feature = "ws")]
+use crate::sockets::LoopPlace;
 use crate::wire::transport::{ReadCount, Transport};
 use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,6 +30,11 @@ impl Runner for Itself {
 
     fn may_wait_for_client(&mut self) -> bool {
         true
+    }
+
+    #[cfg(feature = "ws")]
+    fn promises_loop(&mut self) -> Option<LoopPlace> {
+        Some(LoopPlace::of_its_own())
     }
 
     fn is_stopping(&self) -> bool {

@@ -11,6 +11,8 @@ use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::serve::user_code;
 use crate::serve::workspace::Workspace;
+#[cfg(feature = "ws")]
+use crate::sockets::SocketUser;
 #[cfg(feature = "tls-no-provider")]
 use crate::util::panic::Contained;
 use crate::wire::taken_over::TakenOver;
@@ -120,7 +122,7 @@ impl Exchange {
     allow(unused_variables, reason = "only a loop takes one of the runner's threads")
 )]
 fn has_place(hijack: &mut Hijack, service: &Service, by: &mut impl Runner) -> bool {
-    match &hijack.taker {
+    match &mut hijack.taker {
         Taker::Function(_) => {
             hijack.place = TakenOver::promise(&service.taken_over, service.settings.threads.max_hijacked);
             hijack.place.is_some()
@@ -128,7 +130,13 @@ fn has_place(hijack: &mut Hijack, service: &Service, by: &mut impl Runner) -> bo
         #[cfg(feature = "ws")]
         Taker::Socket(seed) => {
             // One without a loop needs none; it is a connection as before.
-            matches!(seed.user, crate::sockets::SocketUser::Handler(_)) || by.may_wait_for_client()
+            match &mut seed.user {
+                SocketUser::Handler(_) => true,
+                SocketUser::Loop(_, place) => {
+                    *place = by.promises_loop();
+                    place.is_some()
+                }
+            }
         }
     }
 }
