@@ -102,10 +102,7 @@ impl WebSocketGroup {
     pub fn close_all(&self, code: impl Into<CloseCode>, reason: impl Into<String>) {
         let GroupShared { members, sending } = &*self.shared;
         let frame = CloseFrame::new(code, reason);
-        members.each(&mut sending.lock(), |link| {
-            link.close(frame.clone(), false);
-            None
-        });
+        members.each(&mut sending.lock(), |link| link.close_quietly(frame.clone()));
     }
 
     /// How many sockets are in here.

@@ -29,14 +29,6 @@ pub(super) enum ToPeer {
     Shared(SharedMessage),
 }
 
-/// What the server says last.
-#[derive(Clone, Debug)]
-pub(super) struct LastWord {
-    pub(super) frame: CloseFrame,
-    /// The peer has broken the protocol: it is not waited for.
-    pub(super) is_failure: bool,
-}
-
 /// The groups that a socket is in.
 #[derive(Debug, Default)]
 struct Memberships {
@@ -47,7 +39,7 @@ struct Memberships {
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct SocketLink {
-    pub(super) outbox: Outbox<ToPeer, LastWord, Waker>,
+    pub(super) outbox: Outbox<ToPeer, CloseFrame, Waker>,
     pub(super) settings: Arc<SocketSettings>,
     pub(super) counters: Arc<SocketCounters>,
     pub(super) stop: StopSignal,
@@ -127,7 +119,8 @@ impl SocketLink {
     /// Leaves a message that many get, whose waker is to be woken. True: it was taken.
     pub(super) fn put_shared(&self, message: &SharedMessage) -> (bool, Option<Waker>) {
         let SocketSettings { room, when_full, .. } = &*self.settings;
-        let without = when_full.without_waiting();
+        let without =
+            if self.is_served_here() { WithoutRoom::Admit } else { when_full.without_waiting() };
         let item = ToPeer::Shared(message.clone());
         let Put { fate, lost, wakes } = self.outbox.put(item, message.payload().len(), *room, without);
         let lost = lost + u64::from(fate == Fate::Refused);
@@ -146,8 +139,13 @@ impl SocketLink {
     }
 
     /// Closes behind what waits, unless that was done before.
-    pub(super) fn close(&self, frame: CloseFrame, is_failure: bool) {
-        self.settle(0, self.outbox.close(LastWord { frame, is_failure }));
+    pub(super) fn close(&self, frame: CloseFrame) {
+        self.settle(0, self.close_quietly(frame));
+    }
+
+    /// The same, with a waker that is to be woken.
+    pub(super) fn close_quietly(&self, frame: CloseFrame) -> Option<Waker> {
+        self.outbox.close(frame)
     }
 
     /// Has whoever serves the socket look at it.

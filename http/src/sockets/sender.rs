@@ -45,7 +45,7 @@ impl WebSocketSender {
     /// still sends is not handed out any more. Does nothing once the socket is closed. A code that must not stand in a
     /// close frame is left out of it.
     pub fn close(&self, code: impl Into<CloseCode>, reason: impl Into<String>) {
-        self.link.close(CloseFrame::new(code, reason), false);
+        self.link.close(CloseFrame::new(code, reason));
     }
 
     /// Whether something can still be sent.

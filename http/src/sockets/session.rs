@@ -14,7 +14,7 @@ use super::counts::SocketCounters;
 use super::end::WebSocketEnd;
 use super::handler::WebSocketHandler;
 use super::inbox::Inbox;
-use super::link::{LastWord, SocketLink, ToPeer};
+use super::link::{SocketLink, ToPeer};
 use super::looping::{LoopFunction, LoopPlace, LoopStart, failed};
 use super::options::SocketSettings;
 use super::outbox::{FromOutbox, Openness};
@@ -252,17 +252,14 @@ impl SocketSession {
                         output.append(&frame);
                     }
                 }
-                FromOutbox::Close(LastWord { frame, is_failure }) => {
+                FromOutbox::Close(frame) => {
                     // Who was first is answered as it has said.
                     if self.closing.received.is_some() {
                         return self.answer_close(output, true);
                     }
                     self.say_last(Some(&frame), output);
                     self.times.closes(now);
-                    self.closing.sent = Some(frame.clone());
-                    if is_failure {
-                        self.settle(WebSocketEnd::ByServer(frame));
-                    }
+                    self.closing.sent = Some(frame);
                     return;
                 }
                 FromOutbox::Overrun => return self.cut_off(),
