@@ -1,7 +1,8 @@
 //! A WebSocket on a connection that is served by a call of its own: the simplest driver of a session.
 //!
-//! The idea: what others send is looked for between two waits for the client, which are short. Of a stream that is no
-//! socket a read may wait for as long as it likes, and what others send waits with it.
+//! The idea: what others send is looked for between two waits for the client, which are short, whatever it is waited for:
+//! also of a client that takes nothing it is seen that it is to be closed, or cut off. Of a stream that is no socket a read
+//! or a write may wait for as long as it likes, and what others send waits with it.
 
 use crate::serve::error::Error;
 use crate::serve::exchange::Exchange;
@@ -9,12 +10,13 @@ use crate::serve::runner::Runner;
 use crate::serve::service::Service;
 use crate::serve::stream::BlockingSocket;
 use crate::serve::workspace::Workspace;
-use crate::sockets::{LoopStart, SocketStep};
+use crate::sockets::{BeforeParking, LoopStart, SocketStep};
 use crate::wire::transport::{Direction, Transport};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long what others send may lie.
 const SLICE: Duration = Duration::from_millis(20);
@@ -53,7 +55,7 @@ fn serve_session(
     if let Some(start) = exchange.socket().and_then(|socket| socket.take_start()) {
         start_loop(start);
     }
-    let mut alone = Alone { transport, limit: exchange.patience(service).write.limit() };
+    let mut alone = Alone { transport, limit: exchange.patience(service).write.limit(), stalled: None };
     loop {
         let step = exchange.next_of_socket(work, by);
         match step {
@@ -62,12 +64,18 @@ fn serve_session(
                 work.output.clear();
                 return Ok(());
             }
-            SocketStep::Over { .. } => return Ok(alone.send(work)?),
+            SocketStep::Over { .. } => {
+                while !alone.send(work)? {}
+                return Ok(());
+            }
             SocketStep::Send | SocketStep::Read | SocketStep::Wait => {
                 let moved = alone.move_bytes(step, exchange, work);
                 work.time_has_passed();
                 if let (Err(error), Some(socket)) = (moved, exchange.socket()) {
                     log::debug!("a WebSocket is given up: {error}");
+                    if error.kind() == ErrorKind::TimedOut {
+                        service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
+                    }
                     socket.cut_off();
                 }
             }
@@ -86,6 +94,8 @@ struct Alone {
     transport: Arc<dyn Transport>,
     /// How long the client may take nothing.
     limit: Option<Duration>,
+    /// Since when it has taken nothing of what is to be sent.
+    stalled: Option<Instant>,
 }
 
 impl Alone {
@@ -95,17 +105,21 @@ impl Alone {
         exchange: &mut Exchange,
         work: &mut Workspace,
     ) -> io::Result<()> {
-        self.send(work)?;
+        let is_sent = self.send(work)?;
+        work.time_has_passed();
+        let Some(socket) = exchange.socket() else { return Ok(()) };
+        let now = work.moment.millis;
+        if !is_sent {
+            return if socket.is_end_late(now) { Err(ErrorKind::TimedOut.into()) } else { Ok(()) };
+        }
         if step == SocketStep::Send {
             return Ok(());
         }
-        let Some(socket) = exchange.socket() else { return Ok(()) };
-        let now = work.moment.millis;
         let input = work.ctx.request.input_mut();
         if step == SocketStep::Read {
             match self.transport.read(input.space(READ_ROOM)) {
                 Ok(read) if read.count == 0 => {
-                    socket.input_ended();
+                    socket.cut_off();
                     return Ok(());
                 }
                 Ok(read) => {
@@ -113,11 +127,12 @@ impl Alone {
                     socket.heard(now);
                     return Ok(());
                 }
-                Err(error) if is_nothing(&error) => {}
+                Err(error) if is_nothing(&error) => socket.heard_nothing(now),
                 Err(error) => return Err(error),
             }
         }
-        if socket.look() || socket.is_due(&mut work.output, now) {
+        // Whatever there is was looked for just now.
+        if socket.look() || socket.before_parking(&mut work.output, now) != BeforeParking::Nothing {
             return Ok(());
         }
         if step == SocketStep::Wait || self.transport.blocks() {
@@ -128,23 +143,32 @@ impl Alone {
         Ok(())
     }
 
-    /// Sends everything.
-    fn send(&mut self, work: &mut Workspace) -> io::Result<()> {
+    /// Sends everything, unless the client takes nothing for a while: false.
+    fn send(&mut self, work: &mut Workspace) -> io::Result<bool> {
         while !work.output.is_empty() {
             match self.transport.write(work.output.slices()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => work.output.advance(count),
+                Ok(count) => {
+                    work.output.advance(count);
+                    self.stalled = None;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let awaited = self.transport.awaits(Direction::Write);
-                    if !self.transport.wait(awaited, self.limit)? {
+                    let stalled = self.stalled.get_or_insert_with(Instant::now).elapsed();
+                    let left = self.limit.map_or(SLICE, |limit| limit.saturating_sub(stalled).min(SLICE));
+                    if left.is_zero() {
                         return Err(ErrorKind::TimedOut.into());
+                    }
+                    let awaited = self.transport.awaits(Direction::Write);
+                    if !self.transport.wait(awaited, Some(left))? {
+                        return Ok(false);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        self.transport.flush()
+        self.transport.flush()?;
+        Ok(true)
     }
 }
 

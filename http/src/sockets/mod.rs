@@ -38,5 +38,5 @@ pub use handler::{WebSocketHandler, WebSocketResult};
 pub(crate) use looping::{LoopFunction, LoopPlace, LoopStart};
 pub use options::{QueuePolicy, WebSocketOptions, WebSocketOptionsBuilder};
 pub use sender::WebSocketSender;
-pub(crate) use session::{SocketSeed, SocketSession, SocketStep, SocketUser};
+pub(crate) use session::{BeforeParking, SocketSeed, SocketSession, SocketStep, SocketUser};
 pub use socket::WebSocket;

@@ -36,6 +36,11 @@ use std::sync::atomic::Ordering;
 /// Unsent bytes at which they are sent before anything else is done.
 const ENOUGH: usize = 64 * 1024;
 
+/// Reads one after the other that bring no message, at which it is judged whether the peer says anything at all.
+const MANY_READS: u32 = 16;
+
+const IDLE: &str = "nothing was said for too long";
+
 /// A socket that a handler has agreed to, before it is open.
 pub(crate) struct SocketSeed {
     pub(crate) settings: Arc<SocketSettings>,
@@ -65,6 +70,16 @@ pub(crate) enum SocketStep {
     /// It is over. `is_cut`: at once, whatever is in the output; `is_mid`: the peer may be sending what nobody will
     /// read.
     Over { is_cut: bool, is_mid: bool },
+}
+
+/// What is to be done before a connection is parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BeforeParking {
+    Nothing,
+    /// Look once more whether something has come: if not, the peer may have to be given up.
+    Read,
+    /// Go on with the session.
+    GoOn,
 }
 
 /// Who is told.
@@ -112,6 +127,10 @@ pub(crate) struct SocketSession {
     times: SocketTimes,
     /// Whether what comes is read; false while a loop has enough to do.
     reads: bool,
+    /// Reads since there was a message, or nothing to read.
+    fruitless: u32,
+    /// The user's code was run since the times were looked at.
+    has_run: bool,
     /// Messages that were not counted yet.
     received: u64,
     sent: u64,
@@ -149,6 +168,8 @@ impl SocketSession {
             closing: Closing::default(),
             times: SocketTimes::new(now),
             reads: true,
+            fruitless: 0,
+            has_run: false,
             received: 0,
             sent: 0,
         }
@@ -190,8 +211,13 @@ impl SocketSession {
             self.closing.is_stopping = true;
             self.sender.close(CloseCode::AWAY, "the server stops");
         }
+        if std::mem::take(&mut self.has_run) {
+            self.times.spoke(now);
+        }
         match self.link().outbox.openness() {
             Openness::Open => {}
+            // What was told before is answered in its own time.
+            Openness::Closed if self.ahead.is_some() => {}
             Openness::Closed => self.times.closes(now),
             Openness::Overrun => {
                 log::debug!("a client was cut off that took its messages too slowly");
@@ -217,15 +243,45 @@ impl SocketSession {
             if output.len() >= ENOUGH {
                 return SocketStep::Send;
             }
-            self.reads = self.is_to_read();
-            if !self.reads {
+            // As long as something is to be sent that is done first, and has its own time.
+            if output.is_empty() && self.is_end_late(now) {
+                self.end_late(output);
+                continue;
+            }
+            if !self.is_to_read() {
+                self.reads = false;
                 return SocketStep::Wait;
             }
-            if input.is_empty() {
+            if !std::mem::replace(&mut self.reads, true) {
+                self.times.spoke(now);
+            }
+            if !input.is_empty() {
+                self.decode(input, output, now);
+            } else if self.is_fruitless(now) {
+                self.sender.close(CloseCode::AWAY, IDLE);
+            } else {
                 return SocketStep::Read;
             }
-            self.decode(input, output, now);
         }
+    }
+
+    /// Whether the time for the end is over, which passes whatever the peer sends.
+    pub(crate) fn is_end_late(&self, now: u64) -> bool {
+        self.times.close_deadline(&self.link().settings.timeouts).is_some_and(|at| at <= now)
+    }
+
+    fn end_late(&mut self, output: &mut Output) {
+        if self.closing.received.is_some() { self.answer_close(output, true) } else { self.cut_off() }
+    }
+
+    /// Whether the peer, which sends and sends, has said nothing for too long.
+    fn is_fruitless(&mut self, now: u64) -> bool {
+        if self.fruitless < MANY_READS || !self.link().outbox.is_open() {
+            return false;
+        }
+        self.fruitless = 0;
+        self.times.looked(now);
+        self.times.due(&self.link().settings.timeouts, self.reads, now) == Due::Idle
     }
 
     /// The end is settled. `None`: the user's code is to be told first.
@@ -301,6 +357,7 @@ impl SocketSession {
             }
             Some(Incoming::Message(message)) => {
                 self.received += 1;
+                self.fruitless = 0;
                 self.times.spoke(now);
                 self.tell(message);
             }
@@ -387,16 +444,17 @@ impl SocketSession {
     /// Something has come from the peer.
     pub(crate) fn heard(&mut self, now: u64) {
         self.times.heard(now);
+        self.fruitless = self.fruitless.saturating_add(1);
     }
 
-    /// Whether the peer's end of sending, which has come, is the end of all.
-    pub(crate) fn input_ended(&mut self) {
-        self.cut_off();
+    /// A read has found nothing of the peer.
+    pub(crate) fn heard_nothing(&mut self, now: u64) {
+        self.times.looked(now);
+        self.fruitless = 0;
     }
 
-    /// Asked before the connection is parked, when everything that has come was read. True: something is to be done
-    /// first.
-    pub(crate) fn is_due(&mut self, output: &mut Output, now: u64) -> bool {
+    /// Asked before the connection is parked, when everything that was reported has been read.
+    pub(crate) fn before_parking(&mut self, output: &mut Output, now: u64) -> BeforeParking {
         self.count();
         self.decoder.release();
         if self.closing.is_sent || !self.link().outbox.is_open() {
@@ -404,7 +462,8 @@ impl SocketSession {
         }
         let due = self.times.due(&self.link().settings.timeouts, self.reads, now);
         match due {
-            Due::Nothing => return false,
+            Due::Nothing => return BeforeParking::Nothing,
+            Due::Look => return BeforeParking::Read,
             Due::Ping => {
                 let _ = self.encoder.ping(&[], output.buffer_mut());
                 self.times.asked(now);
@@ -413,11 +472,10 @@ impl SocketSession {
                 log::debug!("a WebSocket is given up: its client does not answer");
                 self.cut_off();
             }
-            Due::Idle => self.sender.close(CloseCode::AWAY, "nothing was said for too long"),
-            Due::Close if self.closing.received.is_some() => self.answer_close(output, true),
-            Due::Close => self.cut_off(),
+            Due::Idle => self.sender.close(CloseCode::AWAY, IDLE),
+            Due::Close => self.end_late(output),
         }
-        true
+        BeforeParking::GoOn
     }
 
     /// When the connection, which is about to be parked, is to be looked at. `writes`: it waits for its peer to take
@@ -441,6 +499,7 @@ impl SocketSession {
     /// Runs the user's code for what is ahead.
     pub(crate) fn run(&mut self) {
         let Some(ahead) = self.ahead.take() else { return };
+        self.has_run = true;
         let Teller::Handler(handler) = &mut self.teller else { return };
         let Some(handler) = handler.as_mut() else { return };
         let sender = &self.sender;

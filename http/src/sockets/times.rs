@@ -1,8 +1,11 @@
 //! When a WebSocket is looked at although nothing happens on it, in milliseconds of whoever serves it.
 //!
 //! The idea: whatever came from the peer says that it is there; when nothing came for the interval it is asked by a
-//! ping, and given up if nothing comes for the timeout behind that. What is awaited is judged when everything that has
-//! come was read, so nobody is given up for the time that the user's code took.
+//! ping, and given up if nothing comes for the timeout behind that.
+//!
+//! The rule: nobody is given up for the time that the user's code, or somebody else's, took. What is awaited of a peer is
+//! judged when a read has just found nothing of it; while it is not read from its time does not pass; and behind the
+//! user's code its time to speak begins anew. Only the end has its time whatever else happens.
 
 use std::time::Duration;
 
@@ -19,6 +22,8 @@ pub(crate) struct SocketTimeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
+    /// Perhaps something is, unless there is something to be read.
+    Look,
     /// The peer is to be asked whether it is there.
     Ping,
     /// It has not answered.
@@ -36,8 +41,10 @@ pub(super) struct SocketTimes {
     heard: u64,
     /// When a ping was sent, since when nothing came.
     asked: Option<u64>,
-    /// When a message came or went last.
+    /// When a message came or went last, or the user's code was done.
     spoke: u64,
+    /// When it was seen that nothing else had come.
+    looked: u64,
     /// When the end was begun.
     closing: Option<u64>,
 }
@@ -45,7 +52,7 @@ pub(super) struct SocketTimes {
 impl SocketTimes {
     /// Those of a socket that opens `now`.
     pub(super) fn new(now: u64) -> Self {
-        Self { heard: now, asked: None, spoke: now, closing: None }
+        Self { heard: now, asked: None, spoke: now, looked: now, closing: None }
     }
 
     /// Something has come.
@@ -54,7 +61,12 @@ impl SocketTimes {
         self.asked = None;
     }
 
-    /// A message has come, or was sent.
+    /// Nothing else has come; or so much, that it was no message is judged all the same.
+    pub(super) fn looked(&mut self, now: u64) {
+        self.looked = now;
+    }
+
+    /// A message has come, or was sent, or the user's code kept the peer from being heard.
     pub(super) fn spoke(&mut self, now: u64) {
         self.spoke = now;
     }
@@ -69,15 +81,17 @@ impl SocketTimes {
         self.closing.get_or_insert(now);
     }
 
-    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer cannot show
-    /// that it is there.
+    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer can neither show
+    /// that it is there nor say anything.
     fn next(&self, limits: &SocketTimeouts, reads: bool) -> Option<(u64, Due)> {
         if let Some(since) = self.closing {
             return Some((after(since, limits.close), Due::Close));
         }
+        if !reads {
+            return None;
+        }
         let life = match (limits.ping, self.asked) {
             (None, _) => None,
-            _ if !reads => None,
             (Some(_), Some(asked)) => Some((after(asked, limits.pong), Due::Lost)),
             (Some(interval), None) => Some((after(self.heard, interval), Due::Ping)),
         };
@@ -87,7 +101,13 @@ impl SocketTimes {
 
     /// What is due at `now`.
     pub(super) fn due(&self, limits: &SocketTimeouts, reads: bool, now: u64) -> Due {
-        self.next(limits, reads).filter(|(at, _)| *at <= now).map_or(Due::Nothing, |(_, due)| due)
+        match self.next(limits, reads) {
+            Some((at, due)) if at <= now => match due {
+                Due::Lost | Due::Idle if self.looked < at => Due::Look,
+                due => due,
+            },
+            _ => Due::Nothing,
+        }
     }
 
     /// When something is due next.
@@ -124,7 +144,10 @@ mod tests {
         assert_eq!((times.due(&LIMITS, true, 100), times.deadline(&LIMITS, true)), (Due::Nothing, Some(101)));
         assert_eq!(times.due(&LIMITS, true, 101), Due::Ping);
         times.asked(101);
-        assert_eq!((times.due(&LIMITS, true, 151), times.due(&LIMITS, true, 152)), (Due::Nothing, Due::Lost));
+        times.looked(151);
+        assert_eq!((times.due(&LIMITS, true, 151), times.due(&LIMITS, true, 152)), (Due::Nothing, Due::Look));
+        times.looked(152);
+        assert_eq!(times.due(&LIMITS, true, 152), Due::Lost);
         times.heard(140);
         assert_eq!((times.due(&LIMITS, true, 152), times.deadline(&LIMITS, true)), (Due::Nothing, Some(241)));
     }
@@ -133,10 +156,8 @@ mod tests {
     fn who_is_not_read_from_is_not_judged() {
         let mut times = SocketTimes::new(0);
         times.asked(10);
-        assert_eq!(
-            (times.due(&LIMITS, false, 900), times.deadline(&LIMITS, false)),
-            (Due::Nothing, Some(1001))
-        );
+        times.looked(2000);
+        assert_eq!((times.due(&LIMITS, false, 2000), times.deadline(&LIMITS, false)), (Due::Nothing, None));
     }
 
     #[test]
@@ -144,6 +165,7 @@ mod tests {
         let mut times = SocketTimes::new(0);
         times.spoke(500);
         times.heard(1490);
+        times.looked(1501);
         assert_eq!(
             (times.due(&LIMITS, true, 1500), times.due(&LIMITS, true, 1501)),
             (Due::Nothing, Due::Idle)

@@ -5,7 +5,7 @@ use crate::engine::dispatch::predict::Route;
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::engine::turn::CodeAhead;
-use crate::sockets::SocketStep;
+use crate::sockets::{BeforeParking, SocketStep};
 
 /// Messages told, and other steps, in one turn before other connections get theirs.
 const STEPS_PER_TURN: usize = 64;
@@ -70,12 +70,12 @@ impl<H: Host> Turn<'_, H> {
             self.reads += 1;
             let input = self.work.ctx.request.input_mut();
             match sock.read(input.space(READ_ROOM)) {
-                Ok(Some(0)) => socket.input_ended(),
+                Ok(Some(0)) => socket.cut_off(),
                 Ok(Some(count)) => {
                     input.filled(count);
                     socket.heard(now);
                 }
-                Ok(None) => {}
+                Ok(None) => socket.heard_nothing(now),
                 Err(error) => {
                     socket.cut_off();
                     let _: TurnEnd<H::HandOver> = self.broken(&error);
@@ -84,10 +84,18 @@ impl<H: Host> Turn<'_, H> {
             return None;
         }
         socket.be_told_by(|| self.engine.shards[sock.shard as usize].waker(*token));
-        if socket.look() || socket.is_due(&mut self.work.output, now) {
+        if socket.look() {
             return None;
         }
-        self.park(Awaits::Socket)
+        match socket.before_parking(&mut self.work.output, now) {
+            BeforeParking::Nothing => self.park(Awaits::Socket),
+            BeforeParking::Read => {
+                // What the poller knows may not have been asked for yet.
+                sock.readable = true;
+                None
+            }
+            BeforeParking::GoOn => None,
+        }
     }
 }
 
