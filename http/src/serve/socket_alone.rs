@@ -1,8 +1,8 @@
 //! A WebSocket on a connection that is served by a call of its own: the simplest driver of a session.
 //!
-//! The idea: what others send is looked for between two waits for the client, which are short, whatever it is waited for:
-//! also of a client that takes nothing it is seen that it is to be closed, or cut off. Of a stream that is no socket a read
-//! or a write may wait for as long as it likes, and what others send waits with it.
+//! The idea: what others send is looked for between two waits for the client, which are short, whatever it is waited
+//! for: also of a client that takes nothing it is seen that it is to be closed, or cut off. Of a stream that is no
+//! socket a read or a write may wait for as long as it likes, and what others send waits with it.
 
 use crate::serve::error::Error;
 use crate::serve::exchange::Exchange;
@@ -60,12 +60,13 @@ fn serve_session(
         let step = exchange.next_of_socket(work, by);
         match step {
             SocketStep::Run => exchange.run_socket(work, by),
+            SocketStep::GoOn => work.time_has_passed(),
             SocketStep::Over { is_cut: true, .. } => {
                 work.output.clear();
                 return Ok(());
             }
             SocketStep::Over { .. } => {
-                while !alone.send(work)? {}
+                while !alone.send_in_time(exchange, work)? {}
                 return Ok(());
             }
             SocketStep::Send | SocketStep::Read | SocketStep::Wait => {
@@ -105,16 +106,11 @@ impl Alone {
         exchange: &mut Exchange,
         work: &mut Workspace,
     ) -> io::Result<()> {
-        let is_sent = self.send(work)?;
-        work.time_has_passed();
-        let Some(socket) = exchange.socket() else { return Ok(()) };
-        let now = work.moment.millis;
-        if !is_sent {
-            return if socket.is_end_late(now) { Err(ErrorKind::TimedOut.into()) } else { Ok(()) };
-        }
-        if step == SocketStep::Send {
+        if !self.send_in_time(exchange, work)? || step == SocketStep::Send {
             return Ok(());
         }
+        let Some(socket) = exchange.socket() else { return Ok(()) };
+        let now = work.moment.millis;
         let input = work.ctx.request.input_mut();
         if step == SocketStep::Read {
             match self.transport.read(input.space(READ_ROOM)) {
@@ -141,6 +137,17 @@ impl Alone {
             self.transport.wait(self.transport.awaits(Direction::Read), Some(SLICE))?;
         }
         Ok(())
+    }
+
+    /// Sends everything, unless the client takes nothing for a while: false. At the end it has a time for all of it.
+    fn send_in_time(&mut self, exchange: &mut Exchange, work: &mut Workspace) -> io::Result<bool> {
+        let is_sent = self.send(work)?;
+        work.time_has_passed();
+        let now = work.moment.millis;
+        if !is_sent && exchange.socket().is_some_and(|socket| socket.is_end_late(now)) {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(is_sent)
     }
 
     /// Sends everything, unless the client takes nothing for a while: false.

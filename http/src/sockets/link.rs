@@ -119,8 +119,7 @@ impl SocketLink {
     /// Leaves a message that many get, whose waker is to be woken. True: it was taken.
     pub(super) fn put_shared(&self, message: &SharedMessage) -> (bool, Option<Waker>) {
         let SocketSettings { room, when_full, .. } = &*self.settings;
-        let without =
-            if self.is_served_here() { WithoutRoom::Admit } else { when_full.without_waiting() };
+        let without = if self.is_served_here() { WithoutRoom::Admit } else { when_full.without_waiting() };
         let item = ToPeer::Shared(message.clone());
         let Put { fate, lost, wakes } = self.outbox.put(item, message.payload().len(), *room, without);
         let lost = lost + u64::from(fate == Fate::Refused);

@@ -36,9 +36,6 @@ use std::sync::atomic::Ordering;
 /// Unsent bytes at which they are sent before anything else is done.
 const ENOUGH: usize = 64 * 1024;
 
-/// Reads one after the other that bring no message, at which it is judged whether the peer says anything at all.
-const MANY_READS: u32 = 16;
-
 const IDLE: &str = "nothing was said for too long";
 
 /// A socket that a handler has agreed to, before it is open.
@@ -67,6 +64,8 @@ pub(crate) enum SocketStep {
     Read,
     /// Send the output, then wait until there is something else to do.
     Wait,
+    /// Go on, unless others have waited for long.
+    GoOn,
     /// It is over. `is_cut`: at once, whatever is in the output; `is_mid`: the peer may be sending what nobody will
     /// read.
     Over { is_cut: bool, is_mid: bool },
@@ -127,10 +126,8 @@ pub(crate) struct SocketSession {
     times: SocketTimes,
     /// Whether what comes is read; false while a loop has enough to do.
     reads: bool,
-    /// Reads since there was a message, or nothing to read.
-    fruitless: u32,
-    /// The user's code was run since the times were looked at.
-    has_run: bool,
+    /// What may take long was done since that was asked last.
+    has_toiled: bool,
     /// Messages that were not counted yet.
     received: u64,
     sent: u64,
@@ -168,8 +165,7 @@ impl SocketSession {
             closing: Closing::default(),
             times: SocketTimes::new(now),
             reads: true,
-            fruitless: 0,
-            has_run: false,
+            has_toiled: false,
             received: 0,
             sent: 0,
         }
@@ -211,9 +207,7 @@ impl SocketSession {
             self.closing.is_stopping = true;
             self.sender.close(CloseCode::AWAY, "the server stops");
         }
-        if std::mem::take(&mut self.has_run) {
-            self.times.spoke(now);
-        }
+        self.times.goes_on(now);
         match self.link().outbox.openness() {
             Openness::Open => {}
             // What was told before is answered in its own time.
@@ -255,8 +249,12 @@ impl SocketSession {
             if !std::mem::replace(&mut self.reads, true) {
                 self.times.spoke(now);
             }
-            if !input.is_empty() {
+            if !input.is_empty() || self.decoder.is_behind() {
                 self.decode(input, output, now);
+                if self.decoder.has_unpacked() {
+                    self.has_toiled = true;
+                    return if self.ahead.is_some() { SocketStep::Run } else { SocketStep::GoOn };
+                }
             } else if self.is_fruitless(now) {
                 self.sender.close(CloseCode::AWAY, IDLE);
             } else {
@@ -276,12 +274,9 @@ impl SocketSession {
 
     /// Whether the peer, which sends and sends, has said nothing for too long.
     fn is_fruitless(&mut self, now: u64) -> bool {
-        if self.fruitless < MANY_READS || !self.link().outbox.is_open() {
-            return false;
-        }
-        self.fruitless = 0;
-        self.times.looked(now);
-        self.times.due(&self.link().settings.timeouts, self.reads, now) == Due::Idle
+        self.times.are_reads_fruitless(now)
+            && self.link().outbox.is_open()
+            && self.times.due(&self.link().settings.timeouts, self.reads, now) == Due::Idle
     }
 
     /// The end is settled. `None`: the user's code is to be told first.
@@ -338,11 +333,12 @@ impl SocketSession {
     }
 
     fn decode(&mut self, input: &mut Input, output: &mut Output, now: u64) {
-        let (used, incoming) = match self.decoder.decode(input.unread_mut()) {
+        let (used, incoming) = match self.decoder.decode_some(input.unread_mut()) {
             Ok(found) => found,
             Err(error) => {
                 input.clear();
                 log::debug!("a WebSocket is closed: {error}");
+                self.times.closes(now);
                 return self.fail(error.close_frame(), output);
             }
         };
@@ -357,7 +353,6 @@ impl SocketSession {
             }
             Some(Incoming::Message(message)) => {
                 self.received += 1;
-                self.fruitless = 0;
                 self.times.spoke(now);
                 self.tell(message);
             }
@@ -444,13 +439,17 @@ impl SocketSession {
     /// Something has come from the peer.
     pub(crate) fn heard(&mut self, now: u64) {
         self.times.heard(now);
-        self.fruitless = self.fruitless.saturating_add(1);
     }
 
     /// A read has found nothing of the peer.
     pub(crate) fn heard_nothing(&mut self, now: u64) {
         self.times.looked(now);
-        self.fruitless = 0;
+    }
+
+    /// Whether something was done since this was asked last that may have taken long, as a peer will have it: messages
+    /// were unpacked.
+    pub(crate) fn has_toiled(&mut self) -> bool {
+        std::mem::take(&mut self.has_toiled)
     }
 
     /// Asked before the connection is parked, when everything that was reported has been read.
@@ -499,7 +498,7 @@ impl SocketSession {
     /// Runs the user's code for what is ahead.
     pub(crate) fn run(&mut self) {
         let Some(ahead) = self.ahead.take() else { return };
-        self.has_run = true;
+        self.times.ran();
         let Teller::Handler(handler) = &mut self.teller else { return };
         let Some(handler) = handler.as_mut() else { return };
         let sender = &self.sender;

@@ -3,8 +3,8 @@
 //! The idea: whatever came from the peer says that it is there; when nothing came for the interval it is asked by a
 //! ping, and given up if nothing comes for the timeout behind that.
 //!
-//! The rule: nobody is given up for the time that the user's code, or somebody else's, took. What is awaited of a peer is
-//! judged when a read has just found nothing of it; while it is not read from its time does not pass; and behind the
+//! The rule: nobody is given up for the time that the user's code, or somebody else's, took. What is awaited of a peer
+//! is judged when a read has just found nothing of it; while it is not read from its time does not pass; and behind the
 //! user's code its time to speak begins anew. Only the end has its time whatever else happens.
 
 use std::time::Duration;
@@ -34,6 +34,9 @@ pub(super) enum Due {
     Close,
 }
 
+/// Reads one after the other that bring no message, at which it is judged whether the peer says anything at all.
+const MANY_READS: u32 = 16;
+
 /// The times of one socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SocketTimes {
@@ -45,6 +48,10 @@ pub(super) struct SocketTimes {
     spoke: u64,
     /// When it was seen that nothing else had come.
     looked: u64,
+    /// Reads since then, or since there was a message.
+    fruitless: u32,
+    /// The user's code was run, for so long as is found out next.
+    has_run: bool,
     /// When the end was begun.
     closing: Option<u64>,
 }
@@ -52,23 +59,47 @@ pub(super) struct SocketTimes {
 impl SocketTimes {
     /// Those of a socket that opens `now`.
     pub(super) fn new(now: u64) -> Self {
-        Self { heard: now, asked: None, spoke: now, looked: now, closing: None }
+        Self { heard: now, asked: None, spoke: now, looked: now, fruitless: 0, has_run: false, closing: None }
     }
 
     /// Something has come.
     pub(super) fn heard(&mut self, now: u64) {
         self.heard = now;
         self.asked = None;
+        self.fruitless = self.fruitless.saturating_add(1);
     }
 
-    /// Nothing else has come; or so much, that it was no message is judged all the same.
+    /// Nothing else has come.
     pub(super) fn looked(&mut self, now: u64) {
         self.looked = now;
+        self.fruitless = 0;
+    }
+
+    /// Whether so much has come that it is judged without waiting for the end of it, although there was no message.
+    pub(super) fn are_reads_fruitless(&mut self, now: u64) -> bool {
+        let are_many = self.fruitless >= MANY_READS;
+        if are_many {
+            self.looked(now);
+        }
+        are_many
+    }
+
+    /// The user's code was run.
+    pub(super) fn ran(&mut self) {
+        self.has_run = true;
+    }
+
+    /// Whoever serves goes on, `now`.
+    pub(super) fn goes_on(&mut self, now: u64) {
+        if std::mem::take(&mut self.has_run) {
+            self.spoke(now);
+        }
     }
 
     /// A message has come, or was sent, or the user's code kept the peer from being heard.
     pub(super) fn spoke(&mut self, now: u64) {
         self.spoke = now;
+        self.fruitless = 0;
     }
 
     /// A ping was sent.
@@ -81,8 +112,8 @@ impl SocketTimes {
         self.closing.get_or_insert(now);
     }
 
-    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer can neither show
-    /// that it is there nor say anything.
+    /// The first moment at which something is due, and what. `reads`: what comes is read; else the peer can neither
+    /// show that it is there nor say anything.
     fn next(&self, limits: &SocketTimeouts, reads: bool) -> Option<(u64, Due)> {
         if let Some(since) = self.closing {
             return Some((after(since, limits.close), Due::Close));

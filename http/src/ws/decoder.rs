@@ -69,6 +69,8 @@ pub struct MessageDecoder {
     control: ControlPayload,
     /// Memory for the next message.
     spare: Vec<u8>,
+    /// Whether anything was unpacked since that was asked last.
+    has_unpacked: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,8 @@ enum DecoderStage {
     Header { bytes: [u8; HEADER_BYTES_MAX], length: usize },
     /// In a payload.
     Payload { opcode: Opcode, is_final: bool, key: Option<[u8; 4]>, missing: u64 },
+    /// Behind one, of which something may not be unpacked yet.
+    Taken { opcode: Opcode, is_final: bool },
     /// Behind a close frame.
     Closed,
     /// Behind a fault.
@@ -112,6 +116,7 @@ impl MessageDecoder {
             unpacker: deflate.map(|params| Unpacker::new(params, role)),
             control: ControlPayload::default(),
             spare: Vec::new(),
+            has_unpacked: false,
         }
     }
 
@@ -124,11 +129,35 @@ impl MessageDecoder {
     /// What the peer did wrong; from then on always the same. To be answered by a close frame
     /// ([`CodecError::close_frame`]).
     pub fn decode(&mut self, input: &mut [u8]) -> Result<(usize, Option<Incoming>), CodecError> {
+        let mut used = 0;
+        loop {
+            let (count, incoming) = self.decode_some(&mut input[used..])?;
+            used += count;
+            let is_all = used == input.len() && !self.is_behind();
+            if incoming.is_some() || is_all {
+                return Ok((used, incoming));
+            }
+        }
+    }
+
+    /// The same, but for as long as a small piece of packed data takes at most: `None` says only that nothing is
+    /// complete yet. It is to be called again while there is input left, or the decoder [is behind](Self::is_behind).
+    pub(crate) fn decode_some(&mut self, input: &mut [u8]) -> Result<(usize, Option<Incoming>), CodecError> {
         let found = self.advance(input);
         if let Err(error) = found {
             self.end(DecoderStage::Failed(error));
         }
         found
+    }
+
+    /// Whether it has taken what it has not unpacked yet.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.unpacker.as_ref().is_some_and(Unpacker::is_behind)
+    }
+
+    /// Whether anything was unpacked since this was asked last.
+    pub(crate) fn has_unpacked(&mut self) -> bool {
+        mem::take(&mut self.has_unpacked)
     }
 
     /// Whether a message has begun and not ended.
@@ -170,11 +199,24 @@ impl MessageDecoder {
 
     fn advance(&mut self, input: &mut [u8]) -> Result<(usize, Option<Incoming>), CodecError> {
         let mut used = 0;
+        let mut has_unpacked = self.catch_up()?;
         loop {
             let rest = &mut input[used..];
             match &mut self.stage {
                 DecoderStage::Failed(error) => return Err(*error),
                 DecoderStage::Closed => return Ok((input.len(), None)),
+                DecoderStage::Taken { opcode, is_final } => {
+                    let (opcode, is_final) = (*opcode, *is_final);
+                    if self.is_behind() {
+                        return Ok((used, None));
+                    }
+                    self.stage = DecoderStage::START;
+                    if is_final {
+                        return Ok((used, self.end_frame(opcode)?));
+                    }
+                }
+                // That was enough for once.
+                _ if has_unpacked => return Ok((used, None)),
                 DecoderStage::Header { bytes, length } => {
                     let (count, header) = read_header(self.rules, bytes, length, rest)?;
                     used += count;
@@ -184,21 +226,21 @@ impl MessageDecoder {
                     }
                 }
                 DecoderStage::Payload { opcode, is_final, key, missing } => {
-                    let count =
-                        usize::try_from(*missing).map_or(rest.len(), |missing| missing.min(rest.len()));
+                    let room = match (&self.unpacker, opcode.is_control()) {
+                        (Some(unpacker), false) => unpacker.room().min(rest.len()),
+                        _ => rest.len(),
+                    };
+                    let count = usize::try_from(*missing).map_or(room, |missing| missing.min(room));
                     let piece = &mut rest[..count];
                     *key = key.map(|key| mask::apply(key, piece));
                     *missing -= count as u64;
                     used += count;
                     let (opcode, is_final, is_complete) = (*opcode, *is_final, *missing == 0);
-                    self.take_payload(opcode, piece, is_final && is_complete)?;
+                    has_unpacked = self.take_payload(opcode, piece, is_final && is_complete)?;
                     if !is_complete {
                         return Ok((used, None));
                     }
-                    self.stage = DecoderStage::START;
-                    if is_final {
-                        return Ok((used, self.end_frame(opcode)?));
-                    }
+                    self.stage = DecoderStage::Taken { opcode, is_final };
                 }
             }
         }
@@ -245,20 +287,35 @@ impl MessageDecoder {
         }
     }
 
-    /// Takes a piece of a payload. `ends`: it is the last one of a control frame or of a message.
-    fn take_payload(&mut self, opcode: Opcode, piece: &[u8], ends: bool) -> Result<(), CodecError> {
+    /// Takes a piece of a payload. `ends`: it is the last one of a control frame or of a message. True: something was
+    /// unpacked.
+    fn take_payload(&mut self, opcode: Opcode, piece: &[u8], ends: bool) -> Result<bool, CodecError> {
         if opcode.is_control() {
             self.control.push(piece);
-            return Ok(());
+            return Ok(false);
         }
-        let Some(PartialMessage { content, is_packed, .. }) = &mut self.message else { return Ok(()) };
+        let Some(PartialMessage { content, is_packed, .. }) = &mut self.message else { return Ok(false) };
         let most = self.limits.message;
         match &mut self.unpacker {
             Some(unpacker) if *is_packed => {
-                unpacker.push(piece, ends, |unpacked| content.push(unpacked, most))
+                let has_unpacked =
+                    unpacker.push(piece, ends, &mut |unpacked| content.push(unpacked, most))?;
+                self.has_unpacked |= has_unpacked;
+                Ok(has_unpacked)
             }
-            _ => content.push(piece, most),
+            _ => content.push(piece, most).map(|()| false),
         }
+    }
+
+    /// Unpacks some of what was taken and was not. False: there is no such thing.
+    fn catch_up(&mut self) -> Result<bool, CodecError> {
+        let (Some(unpacker), Some(message)) = (&mut self.unpacker, &mut self.message) else {
+            return Ok(false);
+        };
+        let most = self.limits.message;
+        let has_unpacked = unpacker.catch_up(&mut |unpacked| message.content.push(unpacked, most))?;
+        self.has_unpacked |= has_unpacked;
+        Ok(has_unpacked)
     }
 
     /// What is complete with the last frame of a message, or with a control frame.

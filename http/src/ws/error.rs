@@ -41,6 +41,8 @@ pub enum CodecError {
     MessageTooLarge,
     /// A message that is compressed beyond belief.
     Ratio,
+    /// A compressed message that is far longer than what it becomes.
+    Barren,
 }
 
 impl CodecError {
@@ -54,7 +56,7 @@ impl CodecError {
     pub fn close_code(self) -> CloseCode {
         match self {
             Self::Utf8 | Self::Compression => CloseCode::INVALID_PAYLOAD,
-            Self::FrameTooLarge | Self::MessageTooLarge | Self::Ratio => CloseCode::TOO_BIG,
+            Self::FrameTooLarge | Self::MessageTooLarge | Self::Ratio | Self::Barren => CloseCode::TOO_BIG,
             _ => CloseCode::PROTOCOL,
         }
     }
@@ -102,6 +104,7 @@ impl fmt::Display for CodecError {
             Self::FrameTooLarge => "the frame is too large",
             Self::MessageTooLarge => "the message is too large",
             Self::Ratio => "the message is compressed beyond belief",
+            Self::Barren => "the message is far longer than what it becomes",
         })
     }
 }

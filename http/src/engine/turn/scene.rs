@@ -128,8 +128,18 @@ pub(super) fn with_bytes(
     sent: &[u8],
     check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream),
 ) {
+    with_handler(options, |_| {}, sent, check);
+}
+
+/// The same with a handler that does something.
+pub(super) fn with_handler(
+    options: ServerBuilder,
+    handler: impl Fn(&mut RequestCtx) + Send + Sync + 'static,
+    sent: &[u8],
+    check: impl FnOnce(&Engine, &mut Conn, &mut Workspace, TcpStream),
+) {
     let settings = options.resolve().expect("options that go together");
-    let engine = Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut RequestCtx| {}))));
+    let engine = Engine::start(Arc::new(Service::new(settings, Box::new(handler))));
     let engine = engine.expect("threads and pollers");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");

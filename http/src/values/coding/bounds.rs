@@ -76,6 +76,12 @@ impl DecodedBounds {
         Self { bytes_max: Some(DECODED_BYTES_DEFAULT), ratio_max: Some(RATIO_DEFAULT), decoded: 0 }
     }
 
+    /// How much has come out.
+    #[cfg(feature = "ws")]
+    pub(crate) fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
     /// Counts what has come out. `encoded` bytes were used for all that ever did.
     pub(crate) fn count(&mut self, decoded: usize, encoded: u64) -> Result<(), DecodeLimit> {
         self.decoded = self.decoded.saturating_add(decoded as u64);

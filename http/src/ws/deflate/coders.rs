@@ -52,6 +52,9 @@ static DEFLATERS: LazyLock<ObjectPool<Deflater>> = LazyLock::new(|| {
     ObjectPool::builder().max_idle(IDLE_DEFLATERS).reset(Deflater::forget).build(Deflater::new)
 });
 
+/// Takes what comes out, piece by piece.
+pub(super) type UnpackedSink<'a> = dyn FnMut(&[u8]) -> Result<(), CodecError> + 'a;
+
 /// Unpacks messages.
 pub(super) struct Inflater {
     stream: DecompressorOxide,
@@ -87,7 +90,7 @@ impl Inflater {
     pub(super) fn unpack(
         &mut self,
         mut packed: &[u8],
-        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
+        sink: &mut UnpackedSink<'_>,
     ) -> Result<(), CodecError> {
         loop {
             if self.has_ended {
@@ -116,10 +119,7 @@ impl Inflater {
     }
 
     /// Ends a message behind which nothing refers to it: it must end where a block does.
-    pub(super) fn finish_alone(
-        &mut self,
-        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
+    pub(super) fn finish_alone(&mut self, sink: &mut UnpackedSink<'_>) -> Result<(), CodecError> {
         if !self.has_ended {
             self.unpack(&FLUSH_END, sink)?;
             self.unpack(&LAST_BLOCK, sink)?;
@@ -128,10 +128,7 @@ impl Inflater {
     }
 
     /// Ends a message to which the next one may refer.
-    pub(super) fn finish_in_context(
-        &mut self,
-        sink: &mut impl FnMut(&[u8]) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
+    pub(super) fn finish_in_context(&mut self, sink: &mut UnpackedSink<'_>) -> Result<(), CodecError> {
         if self.has_ended { Ok(()) } else { self.unpack(&FLUSH_END, sink) }
     }
 }
