@@ -38,15 +38,9 @@ impl Scene {
         (Arc::new(Scene { shard, outbox, inbox: Inbox::with_room(1), unread, sent }), conn)
     }
 
-    fn wake(&self, token: Option<Token>) {
-        if let Some(token) = token {
-            self.shard.wake_if(self.shard.table.resume(token));
-        }
-    }
-
     fn send(&self, item: u8) -> Fate {
         let put = self.outbox.put(item, 1, ROOM, WithoutRoom::DropOldest);
-        self.wake(put.wakes);
+        self.shard.resume(put.wakes);
         put.fate
     }
 
@@ -73,27 +67,16 @@ impl Scene {
             if self.outbox.look() {
                 continue;
             }
-            match self.park(conn) {
+            match self.shard.park(conn) {
                 None => return,
                 Some(again) => conn = again,
             }
         }
     }
 
-    /// `Some`: it is to be served again.
-    fn park(&self, conn: Conn) -> Option<Conn> {
-        match self.shard.table.park(conn, true) {
-            Ok(must_wake) => {
-                self.shard.wake_if(must_wake);
-                None
-            }
-            Err(again) => Some(again),
-        }
-    }
-
     /// Drives until the connection is closed.
     fn drive(&self) {
-        self.shard.drive(|_, conn| self.serve(conn), |shard, _| shard.closed.load(Ordering::Acquire) == 1);
+        self.shard.drive_until_closed(1, |_, conn| self.serve(conn));
     }
 }
 
@@ -107,7 +90,7 @@ fn what_is_sent_meets_parking() {
         let sent = scene.clone();
         let sender = thread::spawn(move || {
             assert_eq!(sent.send(1), Fate::Queued);
-            sent.wake(sent.outbox.close('c'));
+            sent.shard.resume(sent.outbox.close('c'));
         });
         scene.drive();
         helper.join().unwrap();
@@ -122,11 +105,11 @@ fn what_is_sent_meets_a_driver_that_falls_asleep() {
     explore(AtMost(3), || {
         let (scene, conn) = Scene::new(0);
         assert!(!scene.outbox.look());
-        assert!(scene.park(conn).is_none());
+        assert!(scene.shard.park(conn).is_none());
         let sent = scene.clone();
         let sender = thread::spawn(move || sent.send(1));
         let closed = scene.clone();
-        let closer = thread::spawn(move || closed.wake(closed.outbox.close('c')));
+        let closer = thread::spawn(move || closed.shard.resume(closed.outbox.close('c')));
         scene.drive();
         let fate = sender.join().unwrap();
         closer.join().unwrap();
@@ -143,8 +126,8 @@ fn a_close_is_told_whatever_is_waited_for() {
         assert_eq!(scene.send(1), Fate::Queued);
         assert!(scene.outbox.look());
         let closed = scene.clone();
-        let closer = thread::spawn(move || closed.wake(closed.outbox.close('c')));
-        if let Some(conn) = scene.park(conn) {
+        let closer = thread::spawn(move || closed.shard.resume(closed.outbox.close('c')));
+        if let Some(conn) = scene.shard.park(conn) {
             scene.serve(conn);
         }
         scene.drive();
@@ -164,9 +147,9 @@ fn who_is_cut_off_is_told_whatever_is_waited_for() {
             let put = sent.outbox.put(2, 1, ROOM, WithoutRoom::CutOff);
             assert_eq!(put.fate, Fate::Gone);
             assert_eq!(sent.outbox.openness(), Openness::Overrun);
-            sent.wake(put.wakes);
+            sent.shard.resume(put.wakes);
         });
-        if let Some(conn) = scene.park(conn) {
+        if let Some(conn) = scene.shard.park(conn) {
             scene.serve(conn);
         }
         scene.drive();
@@ -185,10 +168,10 @@ fn room_in_an_inbox_meets_parking() {
                 let (received, is_to_look) = read.inbox.take(None);
                 assert_eq!(received, Heard::Message(1));
                 if is_to_look {
-                    read.wake(read.outbox.nudge());
+                    read.shard.resume(read.outbox.nudge());
                 }
             }
-            read.wake(read.outbox.close('c'));
+            read.shard.resume(read.outbox.close('c'));
         });
         scene.serve(conn);
         scene.drive();

@@ -31,16 +31,10 @@ impl Scene {
         (Arc::new(Scene { shard, mailbox: Mailbox::new(), heard, enough }), conn)
     }
 
-    fn wake(&self, token: Option<Token>) {
-        if let Some(token) = token {
-            self.shard.wake_if(self.shard.table.resume(token));
-        }
-    }
-
     fn send(&self, when_full: WhenFull) -> Outcome {
         let event: std::sync::Arc<[u8]> = std::sync::Arc::new([1]);
         let posted = self.mailbox.post(&event, 1, when_full);
-        self.wake(posted.wakes);
+        self.shard.resume(posted.wakes);
         posted.outcome
     }
 
@@ -58,27 +52,16 @@ impl Scene {
                 }
                 continue;
             }
-            match self.park(conn) {
+            match self.shard.park(conn) {
                 None => return,
                 Some(again) => conn = again,
             }
         }
     }
 
-    /// `Some`: it is to be served again.
-    fn park(&self, conn: Conn) -> Option<Conn> {
-        match self.shard.table.park(conn, true) {
-            Ok(must_wake) => {
-                self.shard.wake_if(must_wake);
-                None
-            }
-            Err(again) => Some(again),
-        }
-    }
-
     /// Drives until the connection is closed.
     fn drive(&self) {
-        self.shard.drive(|_, conn| self.serve(conn), |shard, _| shard.closed.load(Ordering::Acquire) == 1);
+        self.shard.drive_until_closed(1, |_, conn| self.serve(conn));
     }
 }
 
@@ -103,7 +86,7 @@ fn an_event_meets_a_driver_that_falls_asleep() {
     explore(Any, || {
         let (scene, conn) = Scene::new(1);
         assert!(!scene.mailbox.look(|| conn.token));
-        assert!(scene.park(conn).is_none());
+        assert!(scene.shard.park(conn).is_none());
         let sent = scene.clone();
         let sender = thread::spawn(move || assert_eq!(sent.send(WhenFull::Overrun), Outcome::Queued));
         scene.drive();
@@ -121,7 +104,7 @@ fn the_end_of_a_stream_meets_one_who_looks() {
             assert_eq!(sent.send(WhenFull::DropOldest), Outcome::Queued);
             assert_eq!(sent.send(WhenFull::DropOldest), Outcome::Queued);
             let waker = sent.mailbox.end();
-            sent.wake(waker);
+            sent.shard.resume(waker);
         });
         scene.serve(conn);
         scene.drive();
@@ -141,7 +124,7 @@ fn who_is_cut_off_is_not_waited_for() {
         assert!(scene.mailbox.look(|| conn.token));
         let sent = scene.clone();
         let sender = thread::spawn(move || assert_eq!(sent.send(WhenFull::Overrun), Outcome::Gone));
-        if let Some(conn) = scene.park(conn) {
+        if let Some(conn) = scene.shard.park(conn) {
             scene.serve(conn);
         }
         scene.drive();

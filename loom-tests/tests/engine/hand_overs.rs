@@ -283,6 +283,50 @@ fn no_more_wait_for_clients_than_may() {
     });
 }
 
+/// The one place with clients is promised: until what it was promised to is done nobody else has it, who turns out to
+/// wait for a client meanwhile.
+#[test]
+fn a_promised_place_is_nobody_elses() {
+    explore(Any, || {
+        let scene = Scene::with_worker(Duration::from_micros(1));
+        assert!(scene.queue.promise());
+        let other = scene.clone();
+        let promised = thread::spawn(move || {
+            if other.queue.hand_on_promised(1, NOW) {
+                other.work_as_called();
+            }
+        });
+        let lane = if scene.queue.change_to_clients() { Lane::Clients } else { Lane::Handlers };
+        if lane == Lane::Clients {
+            assert_eq!(scene.done[1].load(Ordering::Relaxed), 1, "more with clients than may be");
+        }
+        scene.work_from(scene.queue.take_next(lane));
+        promised.join().unwrap();
+        scene.check_after_a_look(2);
+    });
+}
+
+/// What a place was promised to is taken by a worker, or given up because it took too long: its place is free once, by
+/// whoever had it.
+#[test]
+fn a_promise_is_kept_or_given_back() {
+    explore(Any, || {
+        let scene = Scene::new(Duration::from_micros(1));
+        assert!(scene.queue.promise());
+        assert!(scene.queue.hand_on_promised(0, NOW));
+        let late = scene.clone();
+        let monitor = thread::spawn(move || {
+            if let Some(piece) = late.queue.take_expired(LATER, NOW) {
+                late.done[piece].fetch_add(1, Ordering::Relaxed);
+                late.queue.promise_ended();
+            }
+        });
+        scene.work_as_called();
+        monitor.join().unwrap();
+        scene.check(1);
+    });
+}
+
 /// A driver comes back from a handler while a worker overtakes it: it counts as a worker if, and only if, it has lost
 /// the lease.
 #[test]

@@ -59,7 +59,7 @@ pub(crate) struct Shard {
     poller: (Mutex<Reported>, Condvar),
     /// Bytes that arrived at the one socket of the scene.
     arrived: AtomicUsize,
-    pub(crate) closed: AtomicUsize,
+    closed: AtomicUsize,
     /// Those of whom the driver was told that they have left.
     left: AtomicUsize,
 }
@@ -84,6 +84,24 @@ impl Shard {
         if must_wake {
             self.poller.0.lock().unwrap().woken = true;
             self.poller.1.notify_one();
+        }
+    }
+
+    /// Whoever has brought something wakes the connection that is to be told, if one is.
+    pub(crate) fn resume(&self, token: Option<Token>) {
+        if let Some(token) = token {
+            self.wake_if(self.table.resume(token));
+        }
+    }
+
+    /// Parks a connection. `Some`: it is to be served again.
+    pub(crate) fn park(&self, conn: Conn) -> Option<Conn> {
+        match self.table.park(conn, true) {
+            Ok(must_wake) => {
+                self.wake_if(must_wake);
+                None
+            }
+            Err(again) => Some(again),
         }
     }
 
@@ -138,9 +156,14 @@ impl Shard {
         }
     }
 
-    /// Drives until `count` connections were served and closed.
+    /// Drives until `count` connections were closed.
+    pub(crate) fn drive_until_closed(&self, count: usize, serve: impl FnMut(&Self, Conn)) {
+        self.drive(serve, |shard, _| shard.closed.load(Ordering::Acquire) == count);
+    }
+
+    /// The same, where all that is done with each is to close it.
     fn serve_and_close(&self, count: usize) {
-        self.drive(|shard, conn| shard.close(conn), |shard, _| shard.closed.load(Ordering::Acquire) == count);
+        self.drive_until_closed(count, |shard, conn| shard.close(conn));
     }
 }
 

@@ -13,9 +13,10 @@
 //!
 //! There are two *lanes*: handlers, and whatever goes on at the pace of a client, which has a budget of its own within
 //! that of all helpers, so that clients who do nothing cannot take the last worker. The budget of all helpers bounds
-//! who is called, not who is here: a driver that was overtaken is a helper, too, and was not asked. A place in the budget for
-//! clients can be *promised* ([`HandOverQueue::promise`]) before there is anything to hand over; it counts as used from
-//! then on, so what is left here with it ([`HandOverQueue::hand_on_promised`]) waits for a worker and for nobody's place.
+//! who is called, not who is here: a driver that was overtaken is a helper, too, and was not asked. A place in the
+//! budget for clients can be *promised* ([`HandOverQueue::promise`]) before there is anything to hand over; it counts
+//! as used from then on, so what is left here with it ([`HandOverQueue::hand_on_promised`]) waits for a worker and for
+//! nobody's place.
 //!
 //! A worker is *active* when it will look here before it parks; one that was *called* and has not arrived is active
 //! already. The invariant: what waits here has an active worker that may take it, or the budget is used up, or the
@@ -177,8 +178,8 @@ impl<W> HandOverQueue<W> {
         lock(&self.queue).promises -= 1;
     }
 
-    /// Leaves `work` here that a place was promised to. True: the caller must wake a worker, which counts as called from
-    /// now on.
+    /// Leaves `work` here that a place was promised to. True: the caller must wake a worker, which counts as called
+    /// from now on.
     #[must_use]
     pub(crate) fn hand_on_promised(&self, work: W, now: Duration) -> bool {
         let mut queue = lock(&self.queue);
@@ -620,15 +621,18 @@ mod tests {
         assert!(!queue.promise(), "nor is there a place while it waits");
         assert_eq!(queue.arrive(), Some((Lane::Clients, 2)), "past one that nothing was promised to");
         assert!(!queue.promise(), "and it has its place now");
-        assert_eq!(queue.take_next(Lane::Clients), None, "the other one is promised still");
+        assert_eq!(queue.join_and_take(), None, "the other one is promised still");
         queue.promise_ended();
         assert_eq!(queue.join_and_take(), Some((Lane::Clients, 1)));
+        assert_eq!((queue.take_next(Lane::Clients), queue.take_next(Lane::Clients)), (None, None));
         // One that nobody comes for in time is given up, and its place is whose it was.
         assert!(queue.promise() && queue.hand_on_promised(3, NOW));
         queue.call_failed(1);
         assert_eq!(queue.call_for_overdue(NOW * 2), 1);
+        queue.call_failed(1);
+        assert!(queue.promise() && !queue.promise());
         assert_eq!(queue.take_expired(NOW * 3, NOW), Some(3));
-        assert!(!queue.promise());
+        assert!(!queue.promise(), "who takes it out says when its place is free");
         queue.promise_ended();
         assert!(queue.promise());
     }
