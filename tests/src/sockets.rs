@@ -36,8 +36,8 @@ pub fn close_frame(code: u16) -> Vec<u8> {
 
 /// The client's end of an open WebSocket.
 #[derive(Debug)]
-pub struct SocketClient {
-    socket: WebSocket<TcpStream>,
+pub struct SocketClient<S = TcpStream> {
+    socket: WebSocket<S>,
     head: String,
 }
 
@@ -75,9 +75,32 @@ impl SocketClient {
     /// # Panics
     /// When the server does not agree.
     #[track_caller]
-    pub fn of_asked(mut stream: TcpStream) -> Self {
+    pub fn of_asked(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
         stream.set_write_timeout(Some(SOCKET_LIMIT)).expect("an option of every socket");
+        Self::of_answered(stream)
+    }
+}
+
+impl<S: Read + Write> SocketClient<S> {
+    /// On any stream, on which the handshake was sent already.
+    ///
+    /// # Panics
+    /// When the server does not agree.
+    #[track_caller]
+    pub fn of_answered(stream: S) -> Self {
+        Self::try_of_answered(stream).unwrap_or_else(|head| panic!("{head}"))
+    }
+
+    /// The same with a server that may not agree.
+    ///
+    /// # Errors
+    /// The head of another answer.
+    ///
+    /// # Panics
+    /// When there is none, or it is no right one.
+    #[track_caller]
+    pub fn try_of_answered(mut stream: S) -> Result<Self, String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -85,11 +108,13 @@ impl SocketClient {
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).expect("text");
-        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+        if !head.starts_with("HTTP/1.1 101 Switching Protocols\r\n") {
+            return Err(head);
+        }
         assert!(head.contains("\r\nSec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{head}");
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let socket = WebSocket::from_raw_socket(stream, protocol::Role::Client, Some(config));
-        Self { socket, head }
+        Ok(Self { socket, head })
     }
 
     /// The head of the server's answer.
@@ -220,7 +245,7 @@ impl SocketClient {
     }
 
     /// The connection.
-    pub fn stream(&mut self) -> &mut TcpStream {
+    pub fn stream(&mut self) -> &mut S {
         self.socket.get_mut()
     }
 }

@@ -9,3 +9,4 @@ mod handshake;
 mod records;
 mod resolvers;
 mod signing;
+mod websocket;
