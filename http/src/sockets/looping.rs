@@ -36,7 +36,7 @@ impl LoopPlace {
     }
 
     /// Whoever runs the loop has it now.
-    fn is_taken(mut self) {
+    fn use_up(mut self) {
         self.0 = None;
     }
 }
@@ -69,7 +69,7 @@ impl LoopStart {
     /// Runs the loop to its end.
     pub(crate) fn run(mut self) {
         if let Some(place) = self.place.take() {
-            place.is_taken();
+            place.use_up();
         }
         let function = self.function.take().and_then(Contained::into_inner);
         let (Some(function), Some(socket)) = (function, self.socket.take()) else { return };
