@@ -165,30 +165,6 @@ impl<W> HandOverQueue<W> {
         self.push(&mut queue, lane, work, now, must_wake)
     }
 
-    /// Promises a place in the lane of clients. False: that budget is used up.
-    pub(crate) fn promise(&self) -> bool {
-        let mut queue = lock(&self.queue);
-        let may_promise = queue.has_place(&self.budget);
-        queue.promises += usize::from(may_promise);
-        may_promise
-    }
-
-    /// What was promised will not be used. Whoever takes a piece that was left with a promise has used it.
-    pub(crate) fn promise_ended(&self) {
-        lock(&self.queue).promises -= 1;
-    }
-
-    /// Leaves `work` here that a place was promised to. True: the caller must wake a worker, which counts as called
-    /// from now on.
-    #[must_use]
-    pub(crate) fn hand_on_promised(&self, work: W, now: Duration) -> bool {
-        let mut queue = lock(&self.queue);
-        let must_wake = queue.active < self.budget.helpers;
-        queue.promised.push(now, work);
-        self.call(&mut queue, usize::from(must_wake));
-        must_wake
-    }
-
     fn push(&self, queue: &mut Queue<W>, lane: Lane, work: W, now: Duration, must_wake: bool) -> Waiting {
         let place = queue.lane(lane).push(now, work);
         self.call(queue, usize::from(must_wake));
@@ -382,6 +358,34 @@ impl<W> HandOverQueue<W> {
         if self.spare.load(Ordering::Relaxed) != spare {
             self.spare.store(spare, Ordering::Relaxed);
         }
+    }
+}
+
+/// Promises: what will be handed over has its place in the lane of clients before it is there.
+#[cfg_attr(not(feature = "ws"), allow(dead_code, reason = "only the loops of WebSockets are promised one"))]
+impl<W> HandOverQueue<W> {
+    /// Promises a place in the lane of clients. False: that budget is used up.
+    pub(crate) fn promise(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        let may_promise = queue.has_place(&self.budget);
+        queue.promises += usize::from(may_promise);
+        may_promise
+    }
+
+    /// What was promised will not be used. Whoever takes a piece that was left with a promise has used it.
+    pub(crate) fn promise_ended(&self) {
+        lock(&self.queue).promises -= 1;
+    }
+
+    /// Leaves `work` here that a place was promised to. True: the caller must wake a worker, which counts as called
+    /// from now on.
+    #[must_use]
+    pub(crate) fn hand_on_promised(&self, work: W, now: Duration) -> bool {
+        let mut queue = lock(&self.queue);
+        let must_wake = queue.active < self.budget.helpers;
+        queue.promised.push(now, work);
+        self.call(&mut queue, usize::from(must_wake));
+        must_wake
     }
 }
 
