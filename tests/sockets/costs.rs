@@ -1,5 +1,5 @@
-//! Compressed messages that cost far more than they are: others get their turn between two pieces of them, and what becomes
-//! nothing is refused.
+//! Compressed messages that cost far more than they are: others get their turn between two pieces of them, and what
+//! becomes nothing is refused.
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! WebSockets in bad company: clients that flood, that take nothing, that cost more than they send. A binary of its own,
-//! so that it is built fast.
+//! WebSockets in bad company: clients that flood, that take nothing, that cost more than they send. A binary of its
+//! own, so that it is built fast.
 
 mod costs;
 mod floods;

@@ -1,5 +1,5 @@
-//! Threads of loops: as many sockets are agreed to as can have one, whoever asks at the same moment, and whatever becomes
-//! of those that could have had it.
+//! Threads of loops: as many sockets are agreed to as can have one, whoever asks at the same moment, and whatever
+//! becomes of those that could have had it.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -107,8 +107,8 @@ fn a_place_is_given_back_whatever_becomes_of_its_loop() {
     }
 }
 
-/// All workers are at handlers that block, and the driver is asleep: a loop that had a place, and gets no thread in time,
-/// closes its socket by itself.
+/// All workers are at handlers that block, and the driver is asleep: a loop that had a place, and gets no thread in
+/// time, closes its socket by itself.
 #[test]
 fn a_loop_that_gets_no_thread_in_time_closes_its_socket() {
     let gate = Gate::new();

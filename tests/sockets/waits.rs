@@ -1,5 +1,5 @@
-//! What is judged, and by whom: nobody is given up for the time that the user's code took, a handler waits for none of its
-//! own messages, and whoever takes nothing is closed all the same.
+//! What is judged, and by whom: nobody is given up for the time that the user's code took, a handler waits for none of
+//! its own messages, and whoever takes nothing is closed all the same.
 
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
