@@ -203,21 +203,7 @@ impl SocketSession {
         now: u64,
         is_stopping: bool,
     ) -> SocketStep {
-        if is_stopping && !self.closing.is_stopping {
-            self.closing.is_stopping = true;
-            self.sender.close(CloseCode::AWAY, "the server stops");
-        }
-        self.times.goes_on(now);
-        match self.link().outbox.openness() {
-            Openness::Open => {}
-            // What was told before is answered in its own time.
-            Openness::Closed if self.ahead.is_some() => {}
-            Openness::Closed => self.times.closes(now),
-            Openness::Overrun => {
-                log::debug!("a client was cut off that took its messages too slowly");
-                self.cut_off();
-            }
-        }
+        self.see_what_others_did(now, is_stopping);
         loop {
             if self.ahead.is_some() {
                 return SocketStep::Run;
@@ -259,6 +245,26 @@ impl SocketSession {
                 self.sender.close(CloseCode::AWAY, IDLE);
             } else {
                 return SocketStep::Read;
+            }
+        }
+    }
+
+    /// Looks at what has changed while nobody served this: whether it is to come to its end, and for how long the
+    /// user's code ran.
+    fn see_what_others_did(&mut self, now: u64, is_stopping: bool) {
+        if is_stopping && !self.closing.is_stopping {
+            self.closing.is_stopping = true;
+            self.sender.close(CloseCode::AWAY, "the server stops");
+        }
+        self.times.goes_on(now);
+        match self.link().outbox.openness() {
+            Openness::Open => {}
+            // What was told before is answered in its own time.
+            Openness::Closed if self.ahead.is_some() => {}
+            Openness::Closed => self.times.closes(now),
+            Openness::Overrun => {
+                log::debug!("a client was cut off that took its messages too slowly");
+                self.cut_off();
             }
         }
     }
