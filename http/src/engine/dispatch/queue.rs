@@ -193,7 +193,7 @@ impl<W> HandOverQueue<W> {
 
     /// Counts somebody as an active worker at a piece of the lane of handlers who is at something else, and blocks
     /// there, if that budget is not used up and `lend` can.
-    #[cfg(feature = "tls-no-provider")]
+    #[cfg(any(feature = "tls-no-provider", anthill_loom))]
     pub(crate) fn enlist<T>(&self, lend: impl FnOnce() -> Option<T>) -> Option<T> {
         let mut queue = lock(&self.queue);
         if queue.active >= self.budget.helpers || queue.at_handlers() >= self.budget.handlers {

@@ -2,5 +2,7 @@
 
 #[path = "../../../../http/src/engine/dispatch/queue.rs"]
 pub(crate) mod queue;
+#[path = "../../../../http/src/engine/dispatch/reckoners.rs"]
+pub(crate) mod reckoners;
 #[path = "../../../../http/src/engine/dispatch/reserve.rs"]
 pub(crate) mod reserve;
