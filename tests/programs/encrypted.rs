@@ -1,6 +1,7 @@
-//! The examples with certificates, and what other programs make of them: `openssl s_client`, curl, Node and Python.
+//! The examples with certificates, and what other programs make of them: `openssl s_client`, curl, Node, Python and Go.
 //!
-//! Where one of these is not installed its test is skipped, and says so: `apt-get install openssl curl nodejs python3`.
+//! Where one of these is not installed its test is skipped, and says so:
+//! `apt-get install openssl curl nodejs python3 golang-go`.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -291,6 +292,102 @@ fn node_and_python_are_served() {
     if let Some((is_well, said)) = run("python3", &["-c", &python], "") {
         assert!(is_well && said.starts_with("all TLSv1.3"), "{said}");
     }
+    testbed.end();
+}
+
+/// Of each version: bodies in both directions on one connection, a session that comes back, many at once.
+const GO: &str = r#"package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+)
+
+func must(err error) {
+	if err != nil {
+		fmt.Println("failed:", err)
+		os.Exit(3)
+	}
+}
+
+func fetch(client *http.Client, method, url string, body []byte) ([]byte, *tls.ConnectionState) {
+	request, err := http.NewRequest(method, url, bytes.NewReader(body))
+	must(err)
+	response, err := client.Do(request)
+	must(err)
+	defer response.Body.Close()
+	got, err := io.ReadAll(response.Body)
+	must(err)
+	return got, response.TLS
+}
+
+func main() {
+	base := os.Args[1]
+	pem, err := os.ReadFile(os.Args[2])
+	must(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := &tls.Config{RootCAs: roots, ServerName: "localhost", MinVersion: version, MaxVersion: version,
+			NextProtos: []string{"h2", "http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+		transport := &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 1}
+		client := &http.Client{Transport: transport}
+		body := bytes.Repeat([]byte("0123456789"), 50000)
+		for round := 0; round < 3; round++ {
+			got, _ := fetch(client, "GET", base+"/bytes?n=300000", nil)
+			if len(got) != 300000 {
+				must(fmt.Errorf("%d bytes", len(got)))
+			}
+			got, state := fetch(client, "POST", base+"/echo", body)
+			if !bytes.Equal(got, body) || state.Version != version || state.NegotiatedProtocol != "http/1.1" {
+				must(fmt.Errorf("%d bytes, %v", len(got), state.NegotiatedProtocol))
+			}
+			if state.DidResume != (round > 0) {
+				must(fmt.Errorf("came back in round %d: %v", round, state.DidResume))
+			}
+			transport.CloseIdleConnections()
+		}
+		var all sync.WaitGroup
+		for i := 0; i < 20; i++ {
+			all.Add(1)
+			go func() {
+				defer all.Done()
+				fetch(client, "POST", base+"/echo", body)
+			}()
+		}
+		all.Wait()
+		transport.CloseIdleConnections()
+	}
+	fmt.Println("all")
+}
+"#;
+
+#[test]
+fn go_is_served_by_both_versions_and_comes_back() {
+    let files = Files::new();
+    let testbed = files.testbed(&[]);
+    let (program, cache) = (files.path("main.go"), files.path("cache"));
+    fs::write(&program, GO).expect("room on the disk");
+    let built = files.path("client");
+    // Nothing but what comes with it is needed, and nothing is fetched.
+    let build = Command::new("go")
+        .args(["build", "-o"])
+        .args([&built, &program])
+        .envs([("GO111MODULE", "off"), ("GOFLAGS", ""), ("GOPROXY", "off"), ("CGO_ENABLED", "0")])
+        .env("GOCACHE", &cache)
+        .output();
+    let Ok(build) = build else { return skip("there is no go") };
+    assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+    let url = format!("https://127.0.0.1:{}", testbed.address().port());
+    let built = built.to_str().expect("text");
+    let Some((is_well, said)) = run(built, &[&url, &files.text("ca.pem")], "") else { return };
+    assert!(is_well && said.starts_with("all\n"), "{said}");
     testbed.end();
 }
 
