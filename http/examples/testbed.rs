@@ -287,6 +287,8 @@ fn answer(ctx: &mut RequestCtx) {
             _ => ctx.error("n must be a number up to 1073741824", 400),
         },
         ("GET", "/stream") => stream(ctx),
+        #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+        ("GET", "/gzip") => compressed::answer(ctx),
         ("GET", "/hijack") => hijack(ctx),
         ("GET", "/early-hints") => early_hints(ctx),
         ("GET", "/events") => events(ctx),
@@ -377,6 +379,64 @@ fn stream(ctx: &mut RequestCtx) {
         }
         Ok(())
     });
+}
+
+/// What is compressed for clients that take it.
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+mod compressed {
+    use std::io::Write;
+    use std::sync::LazyLock;
+    use std::time::Duration;
+
+    use anthill_http::{CompressPolicy, Handler, RequestCtx, compress};
+
+    use super::{BYTES_MAX, argument};
+
+    static COMPRESSED: LazyLock<Box<dyn Handler>> =
+        LazyLock::new(|| Box::new(compress(text, CompressPolicy::new())));
+
+    const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog. 0123456789\n";
+
+    pub(super) fn answer(ctx: &mut RequestCtx) {
+        COMPRESSED.handle(ctx);
+    }
+
+    /// Lines of text with the fields that the request says.
+    fn text(ctx: &mut RequestCtx) {
+        let size = argument(ctx, "n").unwrap_or(10_000);
+        let Some(size) = usize::try_from(size).ok().filter(|size| *size <= BYTES_MAX) else {
+            return ctx.error("n must be a number up to 1073741824", 400);
+        };
+        ctx.set_content_type("text/plain");
+        for (argument, name) in [
+            ("type", "Content-Type"),
+            ("etag", "ETag"),
+            ("ce", "Content-Encoding"),
+            ("vary", "Vary"),
+            ("cc", "Cache-Control"),
+            ("cr", "Content-Range"),
+        ] {
+            if let Some(value) = ctx.query_arg(argument).map(std::borrow::Cow::into_owned) {
+                ctx.response.set_header(name, value);
+            }
+        }
+        if let Some(status) = argument(ctx, "status").and_then(|status| u16::try_from(status).ok()) {
+            ctx.set_status_code(status);
+        }
+        let piece: Vec<u8> = LINE.iter().copied().cycle().take(size).collect();
+        let Some(pieces) = argument(ctx, "stream") else { return ctx.response.set_body_vec(piece) };
+        let pause = Duration::from_millis(argument(ctx, "ms").unwrap_or(0));
+        ctx.response.set_body_writer(move |out| {
+            for number in 0..pieces {
+                if number > 0 {
+                    std::thread::sleep(pause);
+                }
+                out.write_all(&piece)?;
+                out.flush()?;
+            }
+            Ok(())
+        });
+    }
 }
 
 /// Says what the page will need before it is made.

@@ -44,6 +44,8 @@
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
 //!   called: [`ServerBuilder::stream_request_body`], [`ServerBuilder::header_received`].
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
+//! - Compressed responses: [`compress()`], [`CompressPolicy`]. Codings of bytes and of what is written or read:
+//!   [`body::ContentCoding`], [`body::ContentEncoder`], [`body::ContentDecoder`].
 //! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates
 //!   and other protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
 //! - WebSockets: [`RequestCtx::upgrade_websocket`] and the module `websocket`, with the feature `ws`.
@@ -93,12 +95,15 @@
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, no client, no compressed responses and no serving of directories. For tens of thousands of
+//! There is no HTTP/2, no client and no serving of directories. For tens of thousands of
 //! responses at once that are each written slowly by a function of yours, an async server costs less memory: each such
 //! function holds a thread ([`events`] hold none).
 //!
 //! # Features
 //!
+//! - `gzip`, on unless it is left out: [`compress()`] with gzip and deflate, and [`body::ContentEncoder`]. Requests in
+//!   them are read without it.
+//! - `br`: brotli, for responses and requests. `zstd`: the same of zstd, which takes a C compiler.
 //! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `systemd`: [`Server::inherited_listeners`], on Unix.
 //! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller
@@ -139,6 +144,8 @@ pub use config::conn_options::ConnOptions;
 pub use config::error::BuildError;
 pub use config::options::ServerBuilder;
 pub use config::request_config::RequestConfig;
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+pub use ctx::{CompressPolicy, TagChange, compress};
 pub use ctx::{
     ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, HttpsRedirect, PeerCredentials,
     RequestCtx, StatusError, TimeLimit, UserKey, timeout,
@@ -194,6 +201,8 @@ pub mod body {
     pub use crate::message::request::BodyReader;
     pub use crate::message::response::BodyWriter;
     pub use crate::values::coding::{CodingError, ContentDecoder, DecodeLimit};
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    pub use crate::values::coding::{CompressionLevel, ContentCoding, ContentEncoder};
 }
 
 /// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.

@@ -428,7 +428,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("a vector")
 }
 
-/// 400 MB in some 400 KB costs a few of the megabyte that may come out at any ratio, in whatever it is collected and
+/// 400 MB in some 650 KB costs a few of the megabyte that may come out at any ratio, in whatever it is collected and
 /// however slowly it comes.
 /// Reads a form; whether it was refused for its size.
 type Reading<'a> = &'a dyn Fn(&mut RequestCtx) -> bool;
@@ -438,7 +438,7 @@ fn engine_f9_a_bomb_costs_little_memory() {
     let value = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n";
     let file = "--b\r\nContent-Disposition: form-data; name=a; filename=f\r\n\r\n";
     let member = gzip(&vec![b'x'; 4_000_000]).repeat(100);
-    assert!((350_000..500_000).contains(&member.len()), "{}", member.len());
+    assert!((350_000..700_000).contains(&member.len()), "{}", member.len());
     let folder = tempfile::tempdir().expect("a folder");
     for (kind, start) in [
         ("application/x-www-form-urlencoded", "a="),

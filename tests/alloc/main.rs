@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+mod compressed;
 mod http;
 
 use std::alloc::{GlobalAlloc, Layout, System};

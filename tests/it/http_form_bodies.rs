@@ -192,9 +192,9 @@ fn frm_02_compressed_forms_are_read_like_plain_ones() {
     let message = post_message("/args", URLENCODED, "Content-Encoding: gzip\r\n", &gzip(b"a=1&b=2"));
     assert_described(&message, 200, "a=1&b=2");
     for fields in [
-        "Content-Encoding: br\r\n",
-        "Content-Encoding: gzip, gzip\r\n",
-        "Content-Encoding: gzip\r\nContent-Encoding: deflate\r\n",
+        "Content-Encoding: compress\r\n",
+        "Content-Encoding: gzip, compress\r\n",
+        "Content-Encoding: gzip\r\nContent-Encoding: lzma\r\n",
         "Content-Encoding: ?\r\n",
     ] {
         for target in ["/form", "/parts", "/file"] {
@@ -336,11 +336,11 @@ fn frm_04_a_small_body_cannot_become_a_huge_form() {
     assert_eq!(ctx.form_value("photo"), None);
 }
 
-/// 400 MB of the letter `x` behind `start`, in some 400 KB: members of gzip one behind the other.
+/// 400 MB of the letter `x` behind `start`, in some 650 KB: members of gzip one behind the other.
 fn bomb(start: &[u8], end: &[u8]) -> Vec<u8> {
     let member = gzip(&vec![b'x'; 4_000_000]);
     let bomb = [gzip(start), member.repeat(100), gzip(end)].concat();
-    assert!((350_000..500_000).contains(&bomb.len()), "{}", bomb.len());
+    assert!((350_000..700_000).contains(&bomb.len()), "{}", bomb.len());
     bomb
 }
 

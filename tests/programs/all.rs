@@ -9,9 +9,10 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 11] = [
+const LISTENING: [&str; 12] = [
     "access-log",
     "behind-proxy",
+    "compressed-json",
     "error-pages",
     "events",
     "graceful",

@@ -2,6 +2,7 @@
 
 mod all;
 mod behind_proxy;
+mod compressed;
 mod encrypted;
 mod operators;
 mod pages;

@@ -5,7 +5,7 @@
 use super::RequestCtx;
 use crate::message::response::IntoStatus;
 use crate::proto::{ProtoError, refusal_text};
-use crate::values::coding::{CodingError, DecodeLimit};
+use crate::values::coding::{CodingError, DecodeLimit, Undecodable};
 use crate::values::event::EventError;
 use crate::values::{multipart, status};
 use std::borrow::Cow;
@@ -154,12 +154,20 @@ fn inside(error: &io::Error) -> Option<&dyn StatusError> {
     of::<ProtoError>(cause)
         .or_else(|| of::<HttpError>(cause))
         .or_else(|| of::<DecodeLimit>(cause))
+        .or_else(|| of::<CodingError>(cause))
+        .or_else(|| of::<Undecodable>(cause))
         .or_else(|| of::<multipart::Error>(cause))
 }
 
 impl StatusError for DecodeLimit {
     fn status(&self) -> u16 {
         413
+    }
+}
+
+impl StatusError for Undecodable {
+    fn status(&self) -> u16 {
+        400
     }
 }
 

@@ -14,6 +14,8 @@
 
 mod about;
 mod attempt;
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+mod compress;
 mod conn_info;
 mod credentials;
 mod deadline;
@@ -34,6 +36,8 @@ mod user_values;
 #[cfg(feature = "ws")]
 mod websocket;
 
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+pub use compress::{CompressPolicy, TagChange, compress};
 pub(crate) use conn_info::ConnFacts;
 pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;

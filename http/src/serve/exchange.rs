@@ -607,6 +607,11 @@ impl Exchange {
         self.outgoing.as_deref_mut().and_then(Outgoing::live)
     }
 
+    /// Whether each piece of the streamed response is computed for long.
+    pub(crate) fn computes(&self) -> bool {
+        self.outgoing.as_deref().is_some_and(Outgoing::computes)
+    }
+
     /// The peer will send nothing more, and may be gone, while the source of the streamed response has nothing. True,
     /// the first time: the next piece is there, and whether it is taken will tell.
     pub(crate) fn probe_peer(&mut self) -> bool {

@@ -186,15 +186,15 @@ pub(crate) fn write_body(
     begins: u64,
     is_first: bool,
 ) -> Result<Written, Error> {
-    let Stream::Writer { write, ending, trailers } = stream else { return Ok(Written::Whole) };
+    let Stream::Writer { writer: source, ending, trailers } = stream else { return Ok(Written::Whole) };
     if ctx.response.flushes_head() {
         ctx.lent.is_answering = true;
         ctx.lent.send(out)?;
     }
-    let Some(write) = write.into_inner() else { return Ok(Written::Whole) };
+    let Some(write) = source.write.into_inner() else { return Ok(Written::Whole) };
     let stop = ctx.stop_signal();
     let writer = BodyWriter::new(&mut ctx.request, &mut ctx.lent, out, ending, trailers);
-    let mut writer = writer.told_by(stop);
+    let mut writer = writer.told_by(stop).filtered(source.filter);
     match panic::call(|| write(&mut writer)) {
         Ok(Ok(())) => {
             writer.finish()?;

@@ -2,6 +2,8 @@
 //!
 //! The rule: nothing in here imports from the rest of the crate.
 
+#[cfg(feature = "gzip")]
+pub(crate) mod adler32;
 pub(crate) mod authority;
 pub(crate) mod byte_set;
 pub(crate) mod coarse;

@@ -15,10 +15,13 @@ const BYTES_MAX: u64 = 16 * 1024;
 pub(super) fn check(data: &[u8]) {
     let (mut plan, input) = Plan::split(data);
     let [coding, content] = fields::<2>(input);
-    let coding = match plan.below(4) {
+    let coding = match plan.below(7) {
         0 => &b"gzip"[..],
         1 => b"deflate",
         2 => b"X-GZip, identity",
+        3 => b"br",
+        4 => b"zstd",
+        5 => b"zstd, gzip",
         _ => coding,
     };
     let step = usize::from(plan.byte()) + 1;

@@ -23,6 +23,7 @@ mod header_values;
 mod line;
 mod multipart;
 mod mutate;
+mod negotiation;
 mod paths;
 mod plan;
 mod proxy_header;
@@ -52,6 +53,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("handshake", handshake::check),
     ("header_values", header_values::check),
     ("multipart", multipart::check),
+    ("negotiation", negotiation::check),
     ("paths", paths::check),
     ("proxy_header", proxy_header::check),
     ("request", request::check),

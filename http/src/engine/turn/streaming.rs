@@ -7,6 +7,8 @@ use crate::serve::exchange::Piece;
 
 /// Pieces of a streamed response sent in one turn before other connections get theirs.
 const PIECES_PER_TURN: usize = 16;
+/// The same of those that are computed for long, so that whether they are to be handed over is asked again soon.
+const COMPUTED_PIECES_PER_TURN: usize = 2;
 
 impl<H: Host> Turn<'_, H> {
     /// Sends pieces of a streamed response until it is complete or has to wait. Each piece is sent before the next is
@@ -19,7 +21,8 @@ impl<H: Host> Turn<'_, H> {
         if let Some(hand_over) = hand_over {
             return Some(TurnEnd::HandOver(hand_over));
         }
-        for _ in 0..PIECES_PER_TURN {
+        let most = if self.conn.exchange.computes() { COMPUTED_PIECES_PER_TURN } else { PIECES_PER_TURN };
+        for _ in 0..most {
             if self.conn.exchange.live().is_some_and(|live| live.has_failed()) {
                 log::debug!("a client was cut off that took its events too slowly");
                 return Some(TurnEnd::Close);

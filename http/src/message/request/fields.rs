@@ -7,12 +7,15 @@
 //! The rule: what is set stays one line and one element of it.
 
 use super::Request;
+use crate::values::coding::uncompressed;
 use crate::values::cookie::{CookieLine, RequestCookies};
 use crate::values::header::{
     self, AcceptEncoding, ByteRanges, Precondition, RangeError, RangeSpec, Validators,
 };
 use crate::values::multipart::{Boundary, BoundaryError};
 use crate::values::version::Version;
+use std::borrow::Cow;
+use std::io;
 
 /// Header fields by their meaning.
 impl Request {
@@ -39,6 +42,35 @@ impl Request {
     /// As [`content_encoding`](Self::content_encoding), if it is UTF-8.
     pub fn content_encoding_str(&self) -> Option<&str> {
         self.header_str("Content-Encoding")
+    }
+
+    /// The body as it was before it was compressed, at most `max` bytes of it if it is; `None`: however much that is
+    /// (fasthttp's `BodyUncompressed`, `BodyGunzip` and so on). Without a `Content-Encoding` it is the body as it is.
+    ///
+    /// It is all of a body that [has arrived](Self::is_body_complete); to take one as it comes, there is
+    /// [`ContentDecoder`](crate::body::ContentDecoder).
+    ///
+    /// ```
+    /// use anthill_http::{Handler, RequestCtx, Request};
+    /// let mut request = Request::new("PUT", "/")?;
+    /// request.set_content_encoding("deflate");
+    /// request.set_body([0x78, 0x9c, 0x4b, 0x04, 0x00, 0x00, 0x62, 0x00, 0x62]);
+    /// assert_eq!(request.body_uncompressed(1024)?, &b"a"[..]);
+    ///
+    /// request.set_content_encoding("compress");
+    /// let mut ctx = RequestCtx::for_request(request, None);
+    /// (|ctx: &mut RequestCtx| ctx.request.body_uncompressed(1024).map(drop)).handle(&mut ctx);
+    /// assert_eq!(ctx.response.status_code(), 415);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`ContentDecoder`](crate::body::ContentDecoder), and `Unsupported` with a
+    /// [`CodingError`](crate::body::CodingError) inside for a coding that is not known. A handler that fails with them
+    /// is answered 413, 400, 415.
+    #[doc(alias("BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"))]
+    pub fn body_uncompressed(&self, max: impl Into<Option<u64>>) -> io::Result<Cow<'_, [u8]>> {
+        uncompressed(self.headers().get_all("Content-Encoding"), self.body(), max.into())
     }
 
     /// The value of `User-Agent`.

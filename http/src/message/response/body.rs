@@ -4,6 +4,7 @@
 //! whether or not anybody asked it for a byte.
 
 use super::BodyWriter;
+use super::filter::BodyFilter;
 use super::source::{FileRange, Pull, SharedBytes};
 use crate::util::panic::Contained;
 use std::fmt;
@@ -11,6 +12,12 @@ use std::io;
 
 /// Runs after the handler and writes the body.
 pub(crate) type WriteBody = Contained<Box<dyn FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send>>;
+
+/// What writes a body, and what changes what it writes.
+pub(crate) struct WriterSource {
+    pub(crate) write: WriteBody,
+    pub(crate) filter: Option<Box<dyn BodyFilter>>,
+}
 
 /// Where a body comes from.
 #[derive(Default)]
@@ -23,7 +30,7 @@ pub(crate) enum BodySource {
     File(FileRange),
     Pull(Box<dyn Pull>),
     /// The user's own code writes it.
-    Writer(WriteBody),
+    Writer(WriterSource),
 }
 
 impl BodySource {

@@ -2,7 +2,7 @@
 //!
 //! The rule: no more is kept than the caller allows, whatever the source gives.
 
-use super::body::{BodySource, WriteBody};
+use super::body::{BodySource, WriterSource};
 use super::outgoing::ended_early;
 use super::source::Pull;
 use super::{BodyWriter, Response};
@@ -45,7 +45,7 @@ impl Response {
             let body = match std::mem::take(&mut self.source) {
                 BodySource::File(mut range) => pull_all(&mut range, max)?,
                 BodySource::Pull(mut source) => pull_all(&mut *source, max)?,
-                BodySource::Writer(write) => write_all(write, max)?,
+                BodySource::Writer(writer) => write_all(writer, max)?,
                 BodySource::Buffer | BodySource::Shared(_) => Vec::new(),
             };
             self.body = body;
@@ -77,10 +77,10 @@ fn pull_all(source: &mut dyn Pull, max: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn write_all(write: WriteBody, max: usize) -> io::Result<Vec<u8>> {
-    let Some(write) = write.into_inner() else { return Ok(Vec::new()) };
+fn write_all(source: WriterSource, max: usize) -> io::Result<Vec<u8>> {
+    let Some(write) = source.write.into_inner() else { return Ok(Vec::new()) };
     let (mut request, mut lent, mut out) = (Request::empty(), LentTransport::default(), Output::default());
-    let mut writer = BodyWriter::collecting(&mut request, &mut lent, &mut out, max);
+    let mut writer = BodyWriter::collecting(&mut request, &mut lent, &mut out, max).filtered(source.filter);
     let written = write(&mut writer).and_then(|()| writer.finish());
     // Its own word for that would be how its writes failed.
     if out.len() > max {

@@ -33,11 +33,11 @@ impl Live for EventStream {
         EventStream::end(self);
     }
 
-    fn has_failed(&self) -> bool {
+    fn has_failed(&mut self) -> bool {
         self.is_overrun()
     }
 
-    fn heartbeat(&self) -> Option<Duration> {
+    fn heartbeat(&mut self) -> Option<Duration> {
         EventStream::heartbeat(self)
     }
 }

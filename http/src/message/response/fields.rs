@@ -6,8 +6,11 @@
 
 use super::Response;
 use crate::util::token;
+use crate::values::coding::uncompressed;
 use crate::values::cookie::{Cookie, CookieError};
 use crate::values::header::{ContentRange, date_text};
+use std::borrow::Cow;
+use std::io;
 use std::time::SystemTime;
 
 /// Header fields by their meaning.
@@ -35,6 +38,28 @@ impl Response {
     /// As [`content_encoding`](Self::content_encoding), if it is UTF-8.
     pub fn content_encoding_str(&self) -> Option<&str> {
         self.headers.get_str("Content-Encoding")
+    }
+
+    /// The body as it was before it was compressed, at most `max` bytes of it if it is; `None`: however much that is
+    /// (fasthttp's `BodyUncompressed`, `BodyGunzip` and so on). Without a `Content-Encoding` it is the body as it is.
+    ///
+    /// Of a streamed body, [`read_body`](Self::read_body) makes one that is there.
+    ///
+    /// ```
+    /// let mut response = anthill_http::Response::new();
+    /// response.set_content_encoding("deflate");
+    /// response.set_body([0x78, 0x9c, 0x4b, 0x04, 0x00, 0x00, 0x62, 0x00, 0x62]);
+    /// assert_eq!(response.body_uncompressed(None)?, &b"a"[..]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`ContentDecoder`](crate::body::ContentDecoder), and `Unsupported` with a
+    /// [`CodingError`](crate::body::CodingError) inside for a coding that is not known. A handler that fails with them
+    /// is answered 413, 400, 415.
+    #[doc(alias("BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"))]
+    pub fn body_uncompressed(&self, max: impl Into<Option<u64>>) -> io::Result<Cow<'_, [u8]>> {
+        uncompressed(self.headers().get_all("Content-Encoding"), self.body(), max.into())
     }
 
     /// Sets `Content-Encoding`. The body must be encoded so.

@@ -8,8 +8,11 @@
 
 mod body;
 mod collect;
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+mod encoded;
 mod event_source;
 mod fields;
+mod filter;
 mod outgoing;
 mod send;
 mod source;
@@ -27,7 +30,7 @@ use crate::util::token;
 use crate::values::header;
 use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
-use body::{BodySource, WriteBody};
+use body::{BodySource, WriterSource};
 use outgoing::{PIECE_BYTES, ended_early};
 use source::{BegunSource, FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
 use std::fmt;
@@ -90,7 +93,7 @@ pub(crate) enum Stream {
     /// The driver asks for its pieces.
     Pieces(Outgoing),
     /// The user's function writes it.
-    Writer { write: WriteBody, ending: Ending, trailers: Vec<u8> },
+    Writer { writer: WriterSource, ending: Ending, trailers: Vec<u8> },
 }
 
 /// Why a trailer field was not announced.
@@ -297,7 +300,8 @@ impl Response {
         &mut self,
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) {
-        self.set_source(BodySource::Writer(Contained::new(Box::new(write))));
+        let write = Contained::new(Box::new(write) as _);
+        self.set_source(BodySource::Writer(WriterSource { write, filter: None }));
     }
 
     /// Lets the body be what comes of `events`, for as long as its client listens, without holding a thread. Sets the
@@ -469,7 +473,7 @@ impl Response {
         }
         let source: Box<dyn Pull> = match source {
             BodySource::Buffer => return None,
-            BodySource::Writer(write) => return Some(Stream::Writer { write, ending, trailers }),
+            BodySource::Writer(writer) => return Some(Stream::Writer { writer, ending, trailers }),
             BodySource::Shared(bytes) => Box::new(SharedRest::new(bytes)),
             BodySource::File(range) => Box::new(range),
             BodySource::Pull(source) => source,

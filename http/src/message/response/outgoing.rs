@@ -49,6 +49,11 @@ impl Outgoing {
         self.source.live()
     }
 
+    /// Whether each piece is computed for long.
+    pub(crate) fn computes(&self) -> bool {
+        self.source.computes()
+    }
+
     /// A number that is another one after each piece.
     pub(crate) fn pieces(&self) -> u32 {
         self.pieces

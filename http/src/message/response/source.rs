@@ -22,6 +22,11 @@ pub(crate) trait Pull: Send {
     /// Replaces what is in `piece` by the next bytes, `most` at most. None come at the end.
     fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()>;
 
+    /// Whether a pull computes for long, so that others are to be served between two of them.
+    fn computes(&self) -> bool {
+        false
+    }
+
     /// The file that the next bytes are in, and where; `None` when they are not as they are in any file.
     fn file(&self) -> Option<(&File, u64)> {
         None
@@ -49,10 +54,10 @@ pub(crate) trait Live {
     fn end(&mut self);
 
     /// Whether the peer is to be cut off, whatever it takes.
-    fn has_failed(&self) -> bool;
+    fn has_failed(&mut self) -> bool;
 
     /// After how long without a piece it is to [`beat`](Live::beat); `None`: never.
-    fn heartbeat(&self) -> Option<Duration>;
+    fn heartbeat(&mut self) -> Option<Duration>;
 }
 
 /// Bytes of somebody else's.
@@ -60,6 +65,9 @@ pub(crate) trait Live {
 pub(crate) enum SharedBytes {
     Static(&'static [u8]),
     Counted(Arc<[u8]>),
+    /// Nobody else's, that are sent in other forms.
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    Owned(Vec<u8>),
 }
 
 impl AsRef<[u8]> for SharedBytes {
@@ -67,6 +75,8 @@ impl AsRef<[u8]> for SharedBytes {
         match self {
             Self::Static(bytes) => bytes,
             Self::Counted(bytes) => bytes,
+            #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+            Self::Owned(bytes) => bytes,
         }
     }
 }
@@ -160,6 +170,10 @@ impl BegunSource {
 impl Pull for BegunSource {
     fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    fn computes(&self) -> bool {
+        self.rest.computes()
     }
 
     fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {

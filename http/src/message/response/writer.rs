@@ -5,6 +5,7 @@
 //!
 //! The rule: an error tells that the client is gone, and stays; what is written after it goes nowhere.
 
+use super::filter::BodyFilter;
 use crate::message::request::{BodyReader, Request};
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk, is_trailer_name};
 use crate::stop::StopSignal;
@@ -27,6 +28,8 @@ pub struct BodyWriter<'a> {
     ending: Ending,
     trailers: Vec<u8>,
     piece: Vec<u8>,
+    /// What makes other bytes of what is written.
+    filter: Option<Box<dyn BodyFilter>>,
     failed: Option<io::ErrorKind>,
     /// Nothing is sent: at most so many bytes stay in `out`.
     kept_max: Option<usize>,
@@ -51,6 +54,7 @@ impl<'a> BodyWriter<'a> {
             ending,
             trailers,
             piece: Vec::new(),
+            filter: None,
             failed: None,
             kept_max: None,
         }
@@ -64,6 +68,11 @@ impl<'a> BodyWriter<'a> {
         max: usize,
     ) -> Self {
         Self { kept_max: Some(max), ..Self::new(request, lent, out, Ending::Close, Vec::new()) }
+    }
+
+    /// The same, by way of that filter.
+    pub(crate) fn filtered(self, filter: Option<Box<dyn BodyFilter>>) -> Self {
+        Self { filter, ..self }
     }
 
     /// The same, which knows how the end of the server is told.
@@ -150,6 +159,7 @@ impl<'a> BodyWriter<'a> {
 
     /// Writes what marks the end of the body, and sends everything.
     pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.filter_by(|filter, piece| filter.finish(piece))?;
         self.frame_piece();
         if self.ending == Ending::Chunked {
             append_last_chunk(self.out.buffer_mut(), &self.trailers);
@@ -166,6 +176,16 @@ impl<'a> BodyWriter<'a> {
             let _ = self.flush();
         }
         is_taken_back
+    }
+
+    /// Has the filter, if there is one, append to what was collected.
+    fn filter_by(
+        &mut self,
+        step: impl FnOnce(&mut dyn BodyFilter, &mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let Some(filter) = &mut self.filter else { return Ok(()) };
+        let passed = step(&mut **filter, &mut self.piece);
+        passed.inspect_err(|error| self.failed = Some(error.kind()))
     }
 
     /// Moves what was collected to the output, as one chunk.
@@ -206,14 +226,23 @@ impl Write for BodyWriter<'_> {
         if let Some(kind) = self.failed {
             return Err(kind.into());
         }
-        self.piece.extend_from_slice(bytes);
+        if self.filter.is_some() {
+            self.filter_by(|filter, piece| filter.pass(bytes, piece))?;
+        } else {
+            self.piece.extend_from_slice(bytes);
+        }
         if self.piece.len() >= PIECE_BYTES {
-            self.flush()?;
+            self.frame_piece();
+            self.send()?;
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let Some(kind) = self.failed {
+            return Err(kind.into());
+        }
+        self.filter_by(|filter, piece| filter.flush(piece))?;
         self.frame_piece();
         self.send()
     }

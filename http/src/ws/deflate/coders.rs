@@ -11,9 +11,10 @@
 //!
 //! Source: RFC 7692 section 7.2; RFC 1951.
 
+use crate::values::coding::deflaters::RawDeflater;
 use crate::ws::error::CodecError;
 use anthill_pool::{ObjectPool, Pooled};
-use flate2::{Compress, Compression, FlushCompress};
+use flate2::FlushCompress;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use std::fmt;
@@ -34,8 +35,8 @@ const WINDOW_BYTES: usize = 2 * REACH_BYTES;
 /// Idle decoders (some 75 KB) that each shard of the pool keeps.
 const IDLE_INFLATERS: usize = 16;
 
-/// Idle encoders (some 300 KB) that each shard of the pool keeps. They are taken for the time of one call.
-const IDLE_DEFLATERS: usize = 4;
+/// How hard messages are packed: quickly.
+const LEVEL: u8 = 1;
 
 /// Bits of the largest window, which is what coders have.
 pub(super) const WINDOW_BITS_MAX: u8 = 15;
@@ -46,10 +47,6 @@ const FLAGS: u32 =
 
 static INFLATERS: LazyLock<ObjectPool<Inflater>> = LazyLock::new(|| {
     ObjectPool::builder().max_idle(IDLE_INFLATERS).reset(Inflater::begin_stream).build(Inflater::new)
-});
-
-static DEFLATERS: LazyLock<ObjectPool<Deflater>> = LazyLock::new(|| {
-    ObjectPool::builder().max_idle(IDLE_DEFLATERS).reset(Deflater::forget).build(Deflater::new)
 });
 
 /// Takes what comes out, piece by piece.
@@ -140,29 +137,14 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// Packs messages.
+/// Packs messages, by an encoder of the pool that responses have theirs of as well.
 #[derive(Debug)]
-pub(super) struct Deflater {
-    stream: Compress,
-    /// What comes next may refer to what has been.
-    remembers: bool,
-}
+pub(super) struct Deflater(Pooled<'static, RawDeflater>);
 
 impl Deflater {
-    fn new() -> Self {
-        Self { stream: Compress::new(Compression::fast(), false), remembers: false }
-    }
-
-    /// One of the pool's, that knows nothing of any message.
-    pub(super) fn take() -> Pooled<'static, Self> {
-        DEFLATERS.get()
-    }
-
-    fn forget(&mut self) {
-        if self.remembers {
-            self.stream.reset();
-            self.remembers = false;
-        }
+    /// One that knows nothing of any message.
+    pub(super) fn take() -> Self {
+        Self(RawDeflater::take(LEVEL))
     }
 
     /// Appends `payload` packed, such that no byte refers to one more than 2^`window_bits` before it, nor to one before
@@ -179,31 +161,14 @@ impl Deflater {
         while let Some(bytes) = segments.next() {
             let keeps = keeps && segments.peek().is_none();
             let flush = if keeps { FlushCompress::Sync } else { FlushCompress::Full };
-            self.remembers = true;
-            if !self.append(bytes, flush, out) {
-                self.forget();
+            if !self.0.append(bytes, flush, out) {
+                self.0.forget();
                 out.truncate(start);
                 return false;
             }
         }
-        self.remembers = keeps;
         let is_flushed = out[start..].ends_with(&FLUSH_END);
         out.truncate(if is_flushed { out.len() - FLUSH_END.len() } else { start });
         is_flushed
-    }
-
-    fn append(&mut self, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> bool {
-        loop {
-            out.reserve((bytes.len() / 2).max(64));
-            let before = self.stream.total_in();
-            if self.stream.compress_vec(bytes, out, flush).is_err() {
-                return false;
-            }
-            bytes = &bytes[(self.stream.total_in() - before) as usize..];
-            // Where there was room left, there was nothing more to put into it.
-            if bytes.is_empty() && out.len() < out.capacity() {
-                return true;
-            }
-        }
     }
 }

@@ -6,7 +6,6 @@
 use super::coders::{Deflater, WINDOW_BITS_MAX};
 use super::params::DeflateParams;
 use crate::ws::frame::Role;
-use anthill_pool::Pooled;
 
 /// Packs the messages of one connection.
 #[derive(Debug)]
@@ -15,7 +14,7 @@ pub(in crate::ws) struct Packer {
     keeps_context: bool,
     min_size: usize,
     /// Kept while messages may refer to those before.
-    deflater: Option<Pooled<'static, Deflater>>,
+    deflater: Option<Deflater>,
 }
 
 impl Packer {

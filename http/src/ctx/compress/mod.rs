@@ -1,0 +1,227 @@
+//! Handlers whose responses are compressed for clients that take it.
+//!
+//! The idea: a wrapper that looks at the response behind its handler. Whether it may be compressed at all is up to the
+//! response, and then it says that it varies; whether it is, and how, is up to the client.
+//!
+//! The files: what is said (`policy`), which types are worth it (`types`), what becomes of entity tags (`tags`),
+//! results that are kept (`kept`).
+//!
+//! The rule: nothing is touched that says something of its bytes: what is encoded already, parts, what has a digest,
+//! and what nobody may transform.
+//!
+//! Source: RFC 9110 sections 8.4, 8.8.3.3, 12.5.3, 12.5.5; RFC 9111 section 5.2.2.6.
+
+mod kept;
+mod policy;
+mod tags;
+mod types;
+
+pub use policy::{CompressPolicy, TagChange};
+
+use super::{Handler, RequestCtx};
+use crate::message::request::Request;
+use crate::message::response::Response;
+use crate::values::coding::encoder::Encoder;
+use crate::values::coding::{CompressionLevel, ContentCoding};
+use crate::values::header::{AcceptEncoding, has_token};
+use kept::KeptBodies;
+use tags::ShownTags;
+
+/// Compresses what `handler` responds, for clients that take it (fasthttp's `CompressHandler`).
+///
+/// With the features of this program as they are there are gzip and deflate (`gzip`, which is on unless it is left
+/// out), brotli (`br`) and zstd (`zstd`). Of what the client's `Accept-Encoding` wants most, the coding that comes
+/// first in the [policy](CompressPolicy) is used. Bodies below 200 bytes and of types that are compressed already
+/// (pictures, films, archives) are left alone; so is whatever has a `Content-Encoding`, a `Content-Range`, a digest, or
+/// `Cache-Control: no-transform`, and what has a status without a whole body (204, 206, 304). What becomes no shorter
+/// is sent as it is.
+///
+/// - `Vary: Accept-Encoding` is added once to everything that might have been compressed, and to a 304.
+/// - An `ETag` is made weak (`W/"v1"`), because the bytes differ. A client that asks with it (`If-None-Match`) still
+///   gets its 304; [`TagChange::Suffix`] keeps tags strong.
+/// - `Accept-Ranges` is removed: ranges are those of the bytes that were not sent. A request for a range is answered by
+///   the handler's 206, which is left alone.
+/// - `HEAD` has the fields of `GET`.
+///
+/// Bodies up to 64 KiB are compressed at once and have a `Content-Length`. Larger ones, files, readers and functions
+/// that write are compressed as they are sent, chunked, whoever computes for long on a worker. What a reader gives, a
+/// writer flushes or an event stream sends reaches the client at once. A stream of events takes gzip or deflate only,
+/// and holds no coder while it waits; any other holds one until it ends, of some 400 KB (gzip) or 2 MB (br, zstd).
+///
+/// ```
+/// # #[cfg(feature = "gzip")] {
+/// use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};
+///
+/// let list = |ctx: &mut RequestCtx| {
+///     ctx.set_content_type("application/json");
+///     ctx.set_body(format!("[{}]", "\"anthill\", ".repeat(1000)));
+/// };
+/// let handler = compress(list, CompressPolicy::new());
+///
+/// let mut request = Request::new("GET", "/")?;
+/// request.set_header("Accept-Encoding", "gzip");
+/// let mut ctx = RequestCtx::for_request(request, None);
+/// handler.handle(&mut ctx);
+/// assert_eq!(ctx.response.content_encoding_str(), Some("gzip"));
+/// assert_eq!(ctx.response.header_str("vary"), Some("Accept-Encoding"));
+/// assert!(ctx.response.body().len() < 200);
+/// # }
+/// # Ok::<(), anthill_http::RequestError>(())
+/// ```
+///
+/// # Secrets
+///
+/// Who can have a client ask again and again with text of his choice in a response, and sees how long that becomes,
+/// finds out what else is in it: compression makes a guess that is right shorter (the attack is called BREACH). So a
+/// response with a secret, such as a token against forged requests, that repeats what its request says, should not be
+/// compressed. Its handler says so by one field, which is not sent:
+///
+/// ```
+/// # #[cfg(feature = "gzip")] {
+/// # use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};
+/// let form = |ctx: &mut RequestCtx| {
+///     ctx.response.set_content_encoding("identity");
+///     ctx.set_body("token=8d777f385d3dfec8815d20f7496026dc ".repeat(10));
+/// };
+/// # let mut request = Request::new("GET", "/")?;
+/// # request.set_header("Accept-Encoding", "gzip");
+/// # let mut ctx = RequestCtx::for_request(request, None);
+/// # compress(form, CompressPolicy::new()).handle(&mut ctx);
+/// # assert_eq!((ctx.response.content_encoding(), ctx.response.header("vary")), (None, None));
+/// # assert_eq!(ctx.response.body().len(), 390);
+/// # }
+/// # Ok::<(), anthill_http::RequestError>(())
+/// ```
+// CMP-02 to CMP-05.
+#[doc(alias("CompressHandler", "CompressHandlerLevel", "CompressHandlerBrotliLevel"))]
+pub fn compress(handler: impl Handler, policy: CompressPolicy) -> impl Handler {
+    let kept = KeptBodies::new(policy.kept_bytes);
+    CompressingHandler { handler, policy, kept }
+}
+
+struct CompressingHandler<H> {
+    handler: H,
+    policy: CompressPolicy,
+    kept: KeptBodies,
+}
+
+impl<H: Handler> Handler for CompressingHandler<H> {
+    fn handle(&self, ctx: &mut RequestCtx) {
+        let shown = match self.policy.tags {
+            TagChange::Weaken => ShownTags::default(),
+            TagChange::Suffix => ShownTags::hide(&mut ctx.request),
+        };
+        self.handler.handle(ctx);
+        let RequestCtx { request, response, .. } = ctx;
+        if !may_vary(response) {
+            return;
+        }
+        if response.status_code() == 304 {
+            add_vary(response);
+            shown.restore(request, response);
+            return;
+        }
+        if !self.policy.is_worth(request, response) {
+            return;
+        }
+        add_vary(response);
+        let Some((coding, level)) = self.policy.choose(request, response.is_live()) else { return };
+        match self.encode(response, coding, level) {
+            Ok(true) => {
+                response.set_content_encoding(coding.name());
+                response.headers_mut().remove("Accept-Ranges");
+                tags::change(response, self.policy.tags, coding);
+            }
+            Ok(false) => {}
+            Err(error) => log::error!(
+                target: "anthill_http::handler",
+                "a response to {} {:?} is not compressed: {error}", request.method(), request.path()
+            ),
+        }
+    }
+}
+
+impl<H> CompressingHandler<H> {
+    fn encode(
+        &self,
+        response: &mut Response,
+        coding: ContentCoding,
+        level: CompressionLevel,
+    ) -> std::io::Result<bool> {
+        let Some(body) = response.static_body().filter(|_| self.kept.is_used()) else {
+            return response.encode_body(coding, level);
+        };
+        match self.kept.get(body, coding, level)? {
+            Some(encoded) => {
+                response.put_encoded(encoded);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+/// Whether the response is one that could be given another form. What says no to that, for this wrapper alone, is taken
+/// out.
+fn may_vary(response: &mut Response) -> bool {
+    if let Some(coding) = response.content_encoding() {
+        if coding.eq_ignore_ascii_case(b"identity") {
+            response.headers_mut().remove("Content-Encoding");
+        }
+        return false;
+    }
+    let headers = response.headers();
+    let speaks_of_bytes = ["Content-Range", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"]
+        .iter()
+        .any(|name| headers.contains(name));
+    !speaks_of_bytes && !has_token(headers.get_all("Cache-Control"), "no-transform")
+}
+
+impl CompressPolicy {
+    /// Whether the response may be compressed for a client that takes it.
+    fn is_worth(&self, request: &Request, response: &Response) -> bool {
+        // Those have no body, or a part of one.
+        if matches!(response.status_code(), 100..200 | 204 | 205 | 206) {
+            return false;
+        }
+        let length = match response.content_length() {
+            // A handler that makes no body for `HEAD` names the length of the one that it would have made.
+            Some(0) if request.is_head() => named_length(response),
+            length => length,
+        };
+        let is_large = length.is_none_or(|length| length >= self.min_bytes);
+        // What is sent without a type is sent as plain text.
+        is_large && self.types.has(response.content_type().unwrap_or(b"text/plain"))
+    }
+
+    /// What the client wants most; `None`: the response as it is. Of a `live` one nothing is to be kept.
+    fn choose(&self, request: &Request, is_live: bool) -> Option<(ContentCoding, CompressionLevel)> {
+        let accepted = AcceptEncoding::new(request.headers().get_all("Accept-Encoding"));
+        let offered = self.codings.iter().filter(|(coding, _)| !is_live || Encoder::can_rest(*coding));
+        let names = offered.clone().map(|(coding, _)| coding.name()).chain(["identity"]);
+        let name = accepted.preferred(names)?;
+        self.codings.iter().find(|(coding, _)| coding.name() == name).copied()
+    }
+}
+
+/// The length that the response names.
+fn named_length(response: &Response) -> Option<u64> {
+    let named = response.header_str("Content-Length").and_then(|length| length.parse().ok());
+    Some(named.unwrap_or(0))
+}
+
+/// Adds `Accept-Encoding` to what the response varies by, unless it is there.
+fn add_vary(response: &mut Response) {
+    let headers = response.headers_mut();
+    let lines = || headers.get_all("Vary");
+    if has_token(lines(), "Accept-Encoding") || has_token(lines(), "*") {
+        return;
+    }
+    if !headers.contains("Vary") {
+        headers.set("Vary", "Accept-Encoding");
+        return;
+    }
+    let mut together = lines().collect::<Vec<_>>().join(&b", "[..]);
+    together.extend_from_slice(b", Accept-Encoding");
+    headers.set("Vary", together);
+}

@@ -1,0 +1,229 @@
+//! Bodies that are given a content coding: those that are there at once, others piece by piece as they are sent.
+//!
+//! The idea: compressing is computing. What is small is compressed within its handler's run. What is large, or not
+//! there yet, becomes a source in front of its own, so that it is compressed for as long as its client takes it, in
+//! pieces that the driver of the connection sees as the user's code: timed, learned from, and handed to workers when
+//! they take long.
+//!
+//! The rule: whoever wrote or sent a piece finds it with the client at once, so each is flushed. What was there from
+//! the start is not.
+
+use super::Response;
+use super::body::{BodySource, WriterSource};
+use super::filter::BodyFilter;
+use super::outgoing::ended_early;
+use super::source::{Live, Pull, SharedBytes, SharedRest};
+use crate::values::coding::encoder::{Encoder, Extent};
+use crate::values::coding::{CompressionLevel, ContentCoding};
+use crate::wire::wake::Waker;
+use anthill_pool::buffers::BufferPool;
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+/// Bodies up to this are compressed at once: at the usual levels in about a millisecond.
+const WHOLE_BYTES_MAX: usize = 64 * 1024;
+
+/// With less a source goes on to its next piece.
+const PIECE_BYTES_MIN: usize = 1024;
+
+/// So much is compressed at once, though nothing comes out of it.
+const TAKEN_BYTES_MAX: usize = 256 * 1024;
+
+/// Larger buffers are not kept.
+const PACKED_BYTES_MAX: usize = 2 * WHOLE_BYTES_MAX;
+
+/// What bodies are compressed into before they change places.
+static PACKED: LazyLock<BufferPool> =
+    LazyLock::new(|| BufferPool::builder().max_capacity(PACKED_BYTES_MAX).max_idle(4).build());
+
+impl Response {
+    /// Whether the body is one that comes of events, for as long as the client listens.
+    pub(crate) fn is_live(&mut self) -> bool {
+        match &mut self.source {
+            BodySource::Pull(source) => source.live().is_some(),
+            _ => false,
+        }
+    }
+
+    /// The bytes of a body that lives as long as the program.
+    pub(crate) fn static_body(&self) -> Option<&'static [u8]> {
+        match self.source {
+            BodySource::Shared(SharedBytes::Static(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Gives the body that coding. False: it is no shorter then, and is as it was.
+    ///
+    /// # Errors
+    /// When there is no coder to be had, or it fails. The body is as it was then.
+    pub(crate) fn encode_body(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
+        match &self.source {
+            BodySource::Buffer | BodySource::Shared(_) if self.body().len() <= WHOLE_BYTES_MAX => {
+                return self.encode_whole(coding, level);
+            }
+            _ => {}
+        }
+        let encoder = Encoder::new(coding, level, Extent::Stream)?;
+        self.source = match std::mem::take(&mut self.source) {
+            BodySource::Buffer => {
+                let rest = SharedRest::new(SharedBytes::Owned(std::mem::take(&mut self.body)));
+                EncodedSource::put_before(Box::new(rest), encoder, false)
+            }
+            BodySource::Shared(bytes) => {
+                EncodedSource::put_before(Box::new(SharedRest::new(bytes)), encoder, false)
+            }
+            BodySource::File(range) => EncodedSource::put_before(Box::new(range), encoder, false),
+            BodySource::Pull(source) => EncodedSource::put_before(source, encoder, true),
+            BodySource::Writer(writer) => {
+                BodySource::Writer(WriterSource { filter: Some(Box::new(encoder)), ..writer })
+            }
+        };
+        Ok(true)
+    }
+
+    fn encode_whole(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
+        let plain = self.body();
+        let mut packed = PACKED.get();
+        let mut encoder = Encoder::new(coding, level, Extent::Whole(plain.len()))?;
+        encoder.encode(plain, &mut packed)?;
+        encoder.finish(&mut packed)?;
+        if packed.len() >= plain.len() {
+            return Ok(false);
+        }
+        self.source = BodySource::Buffer;
+        std::mem::swap(&mut self.body, &mut packed);
+        Ok(true)
+    }
+
+    /// Replaces the body by bytes that somebody has encoded before.
+    pub(crate) fn put_encoded(&mut self, bytes: Arc<[u8]>) {
+        self.set_source(BodySource::Shared(SharedBytes::Counted(bytes)));
+    }
+}
+
+impl BodyFilter for Encoder {
+    fn pass(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.encode(bytes, out)
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        Encoder::flush(self, out)
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        Encoder::finish(self, out)
+    }
+}
+
+/// Gives what another source gives, compressed.
+struct EncodedSource {
+    of: Box<dyn Pull>,
+    /// `None` behind the end.
+    encoder: Option<Encoder>,
+    /// What the other one is still to give, if that is known.
+    left: Option<u64>,
+    /// What comes of each of its pieces is the client's at once.
+    flushes: bool,
+    plain: Vec<u8>,
+}
+
+impl EncodedSource {
+    fn put_before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> BodySource {
+        let left = of.size();
+        let encoded = Self { of, encoder: Some(encoder), left, flushes, plain: Vec::new() };
+        BodySource::Pull(Box::new(encoded))
+    }
+
+    /// Brings the next piece of the other source. False: that was at its end.
+    fn bring_plain(&mut self, most: usize) -> io::Result<bool> {
+        let most = match self.left {
+            Some(0) => return Ok(false),
+            Some(left) => usize::try_from(left).map_or(most, |left| left.min(most)),
+            None => most,
+        };
+        self.of.pull(&mut self.plain, most)?;
+        match &mut self.left {
+            Some(left) if self.plain.is_empty() => return Err(ended_early(*left)),
+            Some(left) => *left = left.saturating_sub(self.plain.len() as u64),
+            None => {}
+        }
+        Ok(!self.plain.is_empty())
+    }
+}
+
+impl Pull for EncodedSource {
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        piece.clear();
+        let mut taken = 0;
+        while self.encoder.is_some() && piece.len() < PIECE_BYTES_MIN {
+            let has_more = self.bring_plain(most)?;
+            let Some(encoder) = &mut self.encoder else { return Ok(()) };
+            if !has_more {
+                encoder.finish(piece)?;
+                (self.encoder, self.plain) = (None, Vec::new());
+                return Ok(());
+            }
+            encoder.encode(&self.plain, piece)?;
+            taken += self.plain.len();
+            if self.flushes || taken >= TAKEN_BYTES_MAX {
+                encoder.flush(piece)?;
+                break;
+            }
+        }
+        if let (Some(encoder), Some(_)) = (&mut self.encoder, self.of.live()) {
+            // There may be thousands that wait.
+            encoder.rest();
+        }
+        Ok(())
+    }
+
+    fn computes(&self) -> bool {
+        true
+    }
+
+    fn live(&mut self) -> Option<&mut dyn Live> {
+        if self.of.live().is_some() { Some(self) } else { None }
+    }
+}
+
+impl EncodedSource {
+    fn of_live(&mut self) -> Option<&mut dyn Live> {
+        self.of.live()
+    }
+}
+
+impl Live for EncodedSource {
+    fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
+        let is_ready = self.encoder.is_none() || self.of_live().is_none_or(|live| live.is_ready(waker));
+        if !is_ready {
+            self.plain = Vec::new();
+        }
+        is_ready
+    }
+
+    fn beat(&mut self) {
+        if let Some(live) = self.of_live() {
+            live.beat();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(live) = self.of_live() {
+            live.end();
+        }
+    }
+
+    fn has_failed(&mut self) -> bool {
+        self.of_live().is_some_and(|live| live.has_failed())
+    }
+
+    fn heartbeat(&mut self) -> Option<Duration> {
+        self.of_live().and_then(|live| live.heartbeat())
+    }
+}

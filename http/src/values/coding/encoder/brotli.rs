@@ -1,0 +1,118 @@
+//! `br`: brotli's encoder, with a window that follows the body and memory that is used again.
+//!
+//! Source: RFC 7932.
+
+use super::brotli_memory::{EncoderMemory, encoder_memory};
+use super::{Extent, window_bits};
+use anthill_pool::{ObjectPool, Pooled};
+use brotli::enc::encode::{
+    BrotliEncoderDestroyInstance, BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct,
+};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// Idle coders that each shard of the pool keeps.
+const IDLE_MAX: usize = 2;
+
+/// What a coder that is kept may have asked the system for. One of a stream comes to some 2 MB.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+static IDLE: LazyLock<ObjectPool<BrotliCoder>> = LazyLock::new(|| {
+    ObjectPool::builder()
+        .max_idle(IDLE_MAX)
+        .reset(BrotliCoder::renew)
+        .retain(|coder| coder.asked.load(Ordering::Relaxed) <= KEPT_BYTES_MAX)
+        .build(BrotliCoder::new)
+});
+
+type EncoderState = BrotliEncoderStateStruct<EncoderMemory>;
+
+/// An encoder at its beginning, and the memory of those before.
+struct BrotliCoder {
+    state: Box<EncoderState>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl BrotliCoder {
+    fn new() -> Self {
+        let asked = Arc::default();
+        Self { state: Box::new(EncoderState::new(encoder_memory(&asked))), asked }
+    }
+
+    fn renew(&mut self) {
+        BrotliEncoderDestroyInstance(&mut self.state);
+        let none = EncoderState::new(encoder_memory(&self.asked));
+        let memory = std::mem::replace(&mut *self.state, none).m8;
+        *self.state = EncoderState::new(memory);
+    }
+}
+
+pub(super) struct BrotliEncoder {
+    /// `None` behind the end.
+    coder: Option<Pooled<'static, BrotliCoder>>,
+}
+
+impl BrotliEncoder {
+    pub(super) fn new(level: u8, extent: Extent) -> Self {
+        let mut coder = IDLE.get();
+        let state = &mut coder.state;
+        state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, u32::from(level));
+        state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, window_bits(extent));
+        if let Extent::Whole(bytes) = extent {
+            let hint = u32::try_from(bytes).unwrap_or(u32::MAX);
+            state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_SIZE_HINT, hint);
+        }
+        Self { coder: Some(coder) }
+    }
+
+    pub(super) fn encode(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.run(BrotliEncoderOperation::BROTLI_OPERATION_PROCESS, bytes, out)
+    }
+
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.run(BrotliEncoderOperation::BROTLI_OPERATION_FLUSH, &[], out)
+    }
+
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.run(BrotliEncoderOperation::BROTLI_OPERATION_FINISH, &[], out)?;
+        self.coder = None;
+        Ok(())
+    }
+
+    fn run(&mut self, operation: BrotliEncoderOperation, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        let Some(coder) = &mut self.coder else { return Err(io::Error::other("brotli has ended")) };
+        let state = &mut coder.state;
+        let (mut left, mut used) = (bytes.len(), 0);
+        loop {
+            // What comes out is taken from the encoder's own memory, without one copy more.
+            let has_worked = state.compress_stream(
+                operation,
+                &mut left,
+                bytes,
+                &mut used,
+                &mut 0,
+                &mut [],
+                &mut 0,
+                &mut None,
+                &mut |_, _, _, _| (),
+            );
+            if !has_worked {
+                return Err(io::Error::other("brotli failed"));
+            }
+            while state.has_more_output() {
+                // All that there is; what lies behind that is none.
+                let mut count = 0;
+                let memory = state.take_output(&mut count);
+                out.extend_from_slice(&memory[..count]);
+            }
+            let is_done = match operation {
+                BrotliEncoderOperation::BROTLI_OPERATION_FINISH => state.is_finished(),
+                _ => true,
+            };
+            if left == 0 && is_done {
+                return Ok(());
+            }
+        }
+    }
+}
