@@ -15,12 +15,12 @@ pub(super) struct KeptBodies {
 }
 
 /// Where a body is, how long it is, and in which coding.
-type Place = (usize, usize, ContentCoding);
+type BodyPlace = (usize, usize, ContentCoding);
 
 #[derive(Default)]
 struct Kept {
     /// `None`: it becomes no shorter.
-    results: HashMap<Place, Option<Arc<[u8]>>>,
+    results: HashMap<BodyPlace, Option<Arc<[u8]>>>,
     bytes: usize,
 }
 
