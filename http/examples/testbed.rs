@@ -12,9 +12,13 @@ use std::process::ExitCode;
 use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "fs")]
+use anthill_http::Handler;
 #[cfg(feature = "tls")]
 use anthill_http::TlsConfig;
 use anthill_http::events::{Event, EventOptions, EventSender, event_channel_with};
+#[cfg(feature = "fs")]
+use anthill_http::files::{Files, FilesError};
 use anthill_http::{
     Cookie, Error, HijackedConn, Listener, MinRate, Request, RequestConfig, RequestCtx, Server,
     ServerBuilder, form, multipart,
@@ -29,6 +33,10 @@ const VALUE_BYTES_MAX: usize = 32 << 20;
 
 /// For `/stats` and `/metrics`, which ask the server it runs in.
 static SERVER: OnceLock<Server> = OnceLock::new();
+
+/// For `/files`, `/browse` and `/pre`.
+#[cfg(feature = "fs")]
+static FOLDERS: OnceLock<Folders> = OnceLock::new();
 
 fn main() -> ExitCode {
     match run() {
@@ -69,6 +77,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(feature = "tls")]
     let tls = arguments.tls.build()?;
     let server = arguments.server.build(answer)?;
+    #[cfg(feature = "fs")]
+    if let Some(folders) = arguments.folders.build()? {
+        FOLDERS.set(folders).map_err(|_| "started twice")?;
+    }
     SERVER.set(server.clone()).map_err(|_| "started twice")?;
 
     let listeners: Vec<Listener> = match &arguments.unix {
@@ -99,6 +111,57 @@ struct Arguments {
     speaks_proxy_protocol: bool,
     #[cfg(feature = "tls")]
     tls: Certificates,
+    #[cfg(feature = "fs")]
+    folders: FolderOptions,
+}
+
+/// One folder, served in three ways.
+#[cfg(feature = "fs")]
+struct Folders {
+    files: Files,
+    browse: Files,
+    pre: Files,
+}
+
+/// Which folder that is, and for how long its files are kept open.
+#[cfg(feature = "fs")]
+#[derive(Default)]
+struct FolderOptions {
+    root: Option<String>,
+    kept: Option<Duration>,
+}
+
+#[cfg(feature = "fs")]
+impl FolderOptions {
+    fn build(self) -> Result<Option<Folders>, FilesError> {
+        let Some(root) = self.root else { return Ok(None) };
+        let builder = |prefix: &str| {
+            let builder = Files::builder(&root).strip_prefix(prefix);
+            match self.kept {
+                Some(kept) => builder.cache_duration(kept),
+                None => builder,
+            }
+        };
+        Ok(Some(Folders {
+            files: builder("/files").build()?,
+            browse: builder("/browse").listing(true).build()?,
+            pre: builder("/pre").compressed_copies().build()?,
+        }))
+    }
+}
+
+/// Answers what is asked of the folder. False: it is something else.
+#[cfg(feature = "fs")]
+fn serve_folder(ctx: &mut RequestCtx) -> bool {
+    let Some(folders) = FOLDERS.get() else { return false };
+    let handler = match ctx.path().split('/').nth(1) {
+        Some("files") => &folders.files,
+        Some("browse") => &folders.browse,
+        Some("pre") => &folders.pre,
+        _ => return false,
+    };
+    handler.handle(ctx);
+    true
 }
 
 /// Files of certificates, each of which has its key at the same place.
@@ -157,6 +220,8 @@ impl Arguments {
             speaks_proxy_protocol: false,
             #[cfg(feature = "tls")]
             tls: Certificates::default(),
+            #[cfg(feature = "fs")]
+            folders: FolderOptions::default(),
         };
         let mut words = std::env::args().skip(1);
         while let Some(option) = words.next() {
@@ -200,6 +265,16 @@ impl Arguments {
                             sockets::limit(count()?)?;
                             server
                         }
+                        #[cfg(feature = "fs")]
+                        "--root" => {
+                            arguments.folders.root = Some(value.clone());
+                            server
+                        }
+                        #[cfg(feature = "fs")]
+                        "--file-cache-ms" => {
+                            arguments.folders.kept = Some(millis()?);
+                            server
+                        }
                         "--name" => server.name(&*value),
                         "--trusted-proxies" => server.trusted_proxies(value.split(',')),
                         "--shards" => server.shards(count()?),
@@ -237,6 +312,10 @@ fn streaming(request: &Request) -> RequestConfig {
 }
 
 fn answer(ctx: &mut RequestCtx) {
+    #[cfg(feature = "fs")]
+    if serve_folder(ctx) {
+        return;
+    }
     // A HEAD is answered as a GET, and what is sent of that is its head.
     let method = if ctx.request.is_head() { "GET" } else { ctx.method() };
     match (method, ctx.path()) {

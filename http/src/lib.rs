@@ -46,6 +46,8 @@
 //! - Events to browsers as they happen, to thousands of clients without a thread for each: [`events`].
 //! - Compressed responses: [`compress()`], [`CompressPolicy`]. Codings of bytes and of what is written or read:
 //!   [`body::ContentCoding`], [`body::ContentEncoder`], [`body::ContentDecoder`].
+//! - Files and folders: [`files::Files`], [`RequestCtx::send_file`]; content of your own with tags and ranges:
+//!   [`RequestCtx::serve_content`].
 //! - HTTPS (feature `tls`): `listen_and_serve_tls` in one line; `TlsConfig` for several names, clients' certificates
 //!   and other protocols; `Listener::tls` beside plain listeners, and [`HttpsRedirect`].
 //! - WebSockets: [`RequestCtx::upgrade_websocket`] and the module `websocket`, with the feature `ws`.
@@ -95,7 +97,7 @@
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, no client and no serving of directories. For tens of thousands of
+//! There is no HTTP/2 and no client. For tens of thousands of
 //! responses at once that are each written slowly by a function of yours, an async server costs less memory: each such
 //! function holds a thread ([`events`] hold none).
 //!
@@ -104,6 +106,7 @@
 //! - `gzip`, on unless it is left out: [`compress()`] with gzip and deflate, and [`body::ContentEncoder`]. Requests in
 //!   them are read without it.
 //! - `br`: brotli, for responses and requests. `zstd`: the same of zstd, which takes a C compiler.
+//! - `fs`, on unless it is left out: [`files`].
 //! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `systemd`: [`Server::inherited_listeners`], on Unix.
 //! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller
@@ -114,12 +117,14 @@
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
-// `ws`, `sockets`, `message`, `ctx`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes in and
-// bytes out: no socket, no clock, no thread.
+// `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `serve`, `engine`, `server`. `proto` is bytes
+// in and bytes out: no socket, no clock, no thread.
 
 mod config;
 mod ctx;
 mod engine;
+#[cfg(feature = "fs")]
+pub mod files;
 mod message;
 mod observe;
 mod proto;

@@ -45,7 +45,7 @@ fn allocations(mut run: impl FnMut(usize) -> usize) -> Vec<usize> {
 
 /// Sends `request` window after window and fails if the server allocates for it. Each `request` is answered `replies`
 /// times, by `status`.
-fn assert_no_allocations(
+pub(crate) fn assert_no_allocations(
     meter: &'static Meter,
     request: &'static str,
     replies: usize,

@@ -9,6 +9,8 @@
 #![allow(unsafe_code)]
 
 mod compressed;
+#[cfg(unix)]
+mod files;
 mod http;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -36,6 +36,7 @@ entries! {
     par_17_connection connection
     par_17_cookies cookies
     par_17_decoder decoder
+    par_17_files files
     par_17_form form
     par_17_handshake handshake
     par_17_header_values header_values

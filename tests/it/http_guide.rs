@@ -83,7 +83,7 @@ fn words(section: &Section) -> BTreeSet<String> {
 
 #[test]
 fn every_field_of_fasthttps_server_has_its_row() {
-    let [fields, functions, _] = &guide()[..] else { panic!("three sections") };
+    let [fields, functions, ..] = &guide()[..] else { panic!("no sections") };
     let told: Vec<&str> = fields.rows.iter().map(|(there, _)| there.trim_matches('`')).collect();
     let known: BTreeSet<&str> = FIELDS.into_iter().collect();
     assert_eq!(told.len(), known.len(), "a row for each");
@@ -91,6 +91,33 @@ fn every_field_of_fasthttps_server_has_its_row() {
 
     let told = words(functions);
     let missing: Vec<_> = FUNCTIONS.into_iter().filter(|name| !told.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The fields of its `FS` that say how files are served, and what is made for them.
+const FS: [&str; 15] = [
+    "AcceptByteRange",
+    "AllowEmptyRoot",
+    "CacheDuration",
+    "CleanStop",
+    "Compress",
+    "CompressRoot",
+    "CompressedFileSuffixes",
+    "GenerateIndexPages",
+    "IndexNames",
+    "NewPathPrefixStripper",
+    "NewPathSlashesStripper",
+    "NewRequestHandler",
+    "NewVHostPathRewriter",
+    "PathNotFound",
+    "SkipCache",
+];
+
+#[test]
+fn every_field_of_its_fs_has_its_row() {
+    let [.., fs] = &guide()[..] else { panic!("no section") };
+    let told = words(fs);
+    let missing: Vec<_> = FS.into_iter().filter(|name| !told.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 

@@ -9,16 +9,20 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 12] = [
+const LISTENING: [&str; 16] = [
     "access-log",
     "behind-proxy",
     "compressed-json",
+    "downloads",
+    "embedded",
     "error-pages",
     "events",
     "graceful",
     "hello",
     "hijack",
     "metrics",
+    "spa",
+    "static-site",
     "timeout",
     "websocket-chat",
     "websocket-echo",

@@ -4,6 +4,7 @@ mod all;
 mod behind_proxy;
 mod compressed;
 mod encrypted;
+mod files;
 mod operators;
 mod pages;
 mod proxies;

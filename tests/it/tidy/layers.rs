@@ -37,8 +37,8 @@ const POOL: &[&str] = &[
     "remote",
 ];
 const HTTP: &[&str] = &[
-    "util", "stop", "wire", "values", "proto", "ws", "sockets", "message", "ctx", "tls", "observe", "config",
-    "serve", "engine", "server", "unstable",
+    "util", "stop", "wire", "values", "proto", "ws", "sockets", "message", "ctx", "files", "tls", "observe",
+    "config", "serve", "engine", "server", "unstable",
 ];
 
 /// The source of a library.

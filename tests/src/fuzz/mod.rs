@@ -16,6 +16,7 @@ mod client;
 mod connection;
 mod cookies;
 mod decoder;
+mod files;
 mod form;
 mod handler;
 mod handshake;
@@ -49,6 +50,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("connection", connection::check),
     ("cookies", cookies::check),
     ("decoder", decoder::check),
+    ("files", files::check),
     ("form", form::check),
     ("handshake", handshake::check),
     ("header_values", header_values::check),

@@ -156,6 +156,12 @@ impl Request {
         }
     }
 
+    /// The [`path`](Self::path) as it was sent, with its escapes.
+    #[cfg(feature = "fs")]
+    pub(crate) fn raw_path(&self) -> &[u8] {
+        self.head().path.within(self.line())
+    }
+
     /// The query as it was sent: what follows the first `?`, up to a `#`. Empty when there is none.
     pub fn query(&self) -> &[u8] {
         self.head().query.within(self.line())

@@ -14,13 +14,19 @@ mod event_source;
 mod fields;
 mod filter;
 mod outgoing;
+#[cfg(feature = "fs")]
+mod parts;
 mod send;
 mod source;
 mod write;
 mod writer;
 
 pub(crate) use outgoing::Outgoing;
+#[cfg(feature = "fs")]
+pub(crate) use parts::{Part, WholeContent};
 pub(crate) use source::Live;
+#[cfg(feature = "fs")]
+pub(crate) use source::SharedBytes;
 pub use writer::BodyWriter;
 
 use crate::message::events::EventStream;
@@ -32,7 +38,9 @@ use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
 use body::{BodySource, WriterSource};
 use outgoing::{PIECE_BYTES, ended_early};
-use source::{BegunSource, FileRange, Pull, ReaderSource, SharedBytes, SharedRest};
+#[cfg(not(feature = "fs"))]
+use source::SharedBytes;
+use source::{BegunSource, FileHandle, FileRange, Pull, ReaderSource, SharedRest};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -270,7 +278,7 @@ impl Response {
     /// A file that has become shorter when it is sent ends the connection.
     // RSP-10.
     pub fn set_body_file_range(&mut self, file: File, offset: u64, size: u64) {
-        self.set_source(BodySource::File(FileRange::new(file, offset, size)));
+        self.set_source(BodySource::File(FileRange::new(FileHandle::Own(file), offset, size)));
     }
 
     /// Lets `write` send the body, after the handler has returned and the head has been prepared (fasthttp's
@@ -522,6 +530,27 @@ impl Response {
         if matches!(&self.source, BodySource::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
             self.body_mut();
         }
+    }
+
+    /// Makes a part of what several have the body.
+    #[cfg(feature = "fs")]
+    pub(crate) fn set_body_part(&mut self, whole: &WholeContent, offset: u64, size: u64) {
+        match whole {
+            WholeContent::File(file) => {
+                let file = FileHandle::Shared(file.clone());
+                self.set_source(BodySource::File(FileRange::new(file, offset, size)));
+            }
+            WholeContent::Bytes(bytes) if size == bytes.as_ref().len() as u64 => {
+                self.set_source(BodySource::Shared(bytes.clone()));
+            }
+            WholeContent::Bytes(_) => self.set_body_parts(whole, vec![Part::new(Vec::new(), offset, size)]),
+        }
+    }
+
+    /// Makes several parts of it the body, each behind a text of its own.
+    #[cfg(feature = "fs")]
+    pub(crate) fn set_body_parts(&mut self, whole: &WholeContent, parts: Vec<Part>) {
+        self.set_source(BodySource::Pull(Box::new(parts::PartedSource::new(whole.clone(), parts))));
     }
 
     fn set_source(&mut self, source: BodySource) {

@@ -85,11 +85,11 @@ impl Outgoing {
     /// Sends the next piece of a file without copying it, and says how many bytes that were. `None`: the transport
     /// cannot.
     pub(crate) fn send_file(&mut self, transport: &dyn Transport) -> Option<io::Result<usize>> {
-        let (Some((file, offset)), Ending::Length(left)) = (self.source.file(), self.ending) else {
+        let (Some(next), Ending::Length(left)) = (self.source.file(), self.ending) else {
             return None;
         };
-        let count = usize::try_from(left).map_or(FILE_BYTES, |left| left.min(FILE_BYTES));
-        let sent = match transport.send_file(file, offset, count)? {
+        let count = usize::try_from(left.min(next.count)).map_or(FILE_BYTES, |count| count.min(FILE_BYTES));
+        let sent = match transport.send_file(next.file, next.offset, count)? {
             Ok(0) => return Some(Err(ended_early(left))),
             Ok(sent) => sent,
             Err(error) => return Some(Err(error)),

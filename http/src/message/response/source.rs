@@ -11,6 +11,7 @@ use crate::wire::wake::Waker;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,8 @@ pub(crate) trait Pull: Send {
         false
     }
 
-    /// The file that the next bytes are in, and where; `None` when they are not as they are in any file.
-    fn file(&self) -> Option<(&File, u64)> {
+    /// The file that the next bytes are in; `None` when they are not as they are in any file.
+    fn file(&self) -> Option<FileStretch<'_>> {
         None
     }
 
@@ -39,6 +40,14 @@ pub(crate) trait Pull: Send {
     fn live(&mut self) -> Option<&mut dyn Live> {
         None
     }
+}
+
+/// Where in a file the next bytes of a body are.
+pub(crate) struct FileStretch<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) offset: u64,
+    /// So many of them at most.
+    pub(crate) count: u64,
 }
 
 /// A source that may have nothing for now without being at its end. Its pulls neither block nor run the user's code,
@@ -108,16 +117,36 @@ impl Pull for SharedRest {
     }
 }
 
+/// An open file, of one's own or of several's.
+#[derive(Debug)]
+pub(crate) enum FileHandle {
+    Own(File),
+    #[cfg(feature = "fs")]
+    Shared(Arc<File>),
+}
+
+impl Deref for FileHandle {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        match self {
+            Self::Own(file) => file,
+            #[cfg(feature = "fs")]
+            Self::Shared(file) => file,
+        }
+    }
+}
+
 /// So many bytes of a file from an offset. The position of the handle is neither used nor changed.
 #[derive(Debug)]
 pub(crate) struct FileRange {
-    file: File,
+    file: FileHandle,
     offset: u64,
     size: u64,
 }
 
 impl FileRange {
-    pub(crate) fn new(file: File, offset: u64, size: u64) -> Self {
+    pub(crate) fn new(file: FileHandle, offset: u64, size: u64) -> Self {
         Self { file, offset, size }
     }
 }
@@ -135,8 +164,8 @@ impl Pull for FileRange {
         Ok(())
     }
 
-    fn file(&self) -> Option<(&File, u64)> {
-        Some((&self.file, self.offset))
+    fn file(&self) -> Option<FileStretch<'_>> {
+        Some(FileStretch { file: &self.file, offset: self.offset, count: self.size })
     }
 
     fn skip(&mut self, count: u64) {
@@ -183,6 +212,14 @@ impl Pull for BegunSource {
         let behind = self.first.split_off(most.min(self.first.len()));
         *piece = std::mem::replace(&mut self.first, behind);
         Ok(())
+    }
+
+    fn file(&self) -> Option<FileStretch<'_>> {
+        if self.is_first || !self.first.is_empty() { None } else { self.rest.file() }
+    }
+
+    fn skip(&mut self, count: u64) {
+        self.rest.skip(count);
     }
 }
 

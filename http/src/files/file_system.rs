@@ -1,0 +1,82 @@
+//! What files are served from: folders of the system, maps in the program, whatever implements the trait.
+
+use super::content::Content;
+use std::io;
+use std::time::SystemTime;
+
+/// Where [`Files`](super::Files) finds what it serves: a [`Folder`](super::Folder),
+/// [`EmbeddedFiles`](super::EmbeddedFiles), or something of your own, such as an archive.
+///
+/// Paths are relative: names separated by `/`, none of them empty, `.` or `..`, and none with a NUL; the root is the
+/// empty path. They are what a request's path is after decoding, and after what was [stripped or
+/// rewritten](super::FilesBuilder::path_rewrite); mostly UTF-8.
+///
+/// ```
+/// use anthill_http::files::{Content, FileSystem, Files, FolderEntry, FsNode};
+/// use anthill_http::{Handler, Request, RequestCtx};
+/// use std::io;
+///
+/// /// One file of each number there is.
+/// struct Squares;
+///
+/// impl FileSystem for Squares {
+///     fn open(&self, path: &[u8]) -> io::Result<FsNode> {
+///         let number = std::str::from_utf8(path).ok().and_then(|path| path.parse::<u64>().ok());
+///         let number = number.ok_or(io::ErrorKind::NotFound)?;
+///         Ok(FsNode::File(Content::from_bytes((number * number).to_string().into_bytes())))
+///     }
+///
+///     fn list(&self, _path: &[u8]) -> io::Result<Vec<FolderEntry>> {
+///         Ok(Vec::new())
+///     }
+/// }
+///
+/// let files = Files::over(Squares).build()?;
+/// let mut ctx = RequestCtx::for_request(Request::new("GET", "/12")?, None);
+/// files.handle(&mut ctx);
+/// assert_eq!(ctx.response.body(), b"144");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait FileSystem: Send + Sync + 'static {
+    /// Opens what is at `path`. May block.
+    ///
+    /// # Errors
+    /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files 503, others 500.
+    fn open(&self, path: &[u8]) -> io::Result<FsNode>;
+
+    /// What is in the folder `path`, in any order. May block.
+    ///
+    /// # Errors
+    /// As [`open`](FileSystem::open).
+    fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>>;
+
+    /// What is wrong with the whole of it, for whoever builds a handler of it.
+    ///
+    /// # Errors
+    /// Why nothing can be served.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is at a path of a [`FileSystem`].
+#[derive(Clone, Debug)]
+pub enum FsNode {
+    /// A file, and what it is.
+    File(Content),
+    /// A folder.
+    Folder,
+}
+
+/// What a folder has in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderEntry {
+    /// Its name, without any slash.
+    pub name: Vec<u8>,
+    /// Whether it is a folder itself.
+    pub is_folder: bool,
+    /// The size of a file in bytes.
+    pub size: u64,
+    /// When it last changed, if that is known.
+    pub modified: Option<SystemTime>,
+}

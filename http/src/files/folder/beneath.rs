@@ -1,0 +1,73 @@
+//! Opening by one call of the system that does not leave the root: `openat2` of Linux 5.6 and later.
+//!
+//! Absolute links are refused by it, wherever they lead. Of a path that is refused so it is asked where it leads, and
+//! that is opened, again without leaving the root, so a wrong answer leads nowhere else.
+
+use super::OpenedNode;
+use super::walk::{READ, accept, is_worth_opening, missing};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// How often the system may say that something changed meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// Opens what is at `path` below `root`. `None`: this system, or its rules for this process, have no such call.
+pub(super) fn open(root: &OwnedFd, path: &[u8]) -> Option<io::Result<OpenedNode>> {
+    match attempt(root, path) {
+        Ok(opened) => Some(Ok(opened)),
+        // A filter in front of the system that does not know the call says that it is not permitted.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOSYS | Errno::PERM)) => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+fn attempt(root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
+    is_worth_opening(root, path)?;
+    match resolve(root, path) {
+        Ok(file) => accept(file),
+        Err(Errno::XDEV) => {
+            let target = target_below(root, path)?;
+            is_worth_opening(root, &target)?;
+            accept(resolve(root, &target).map_err(|error| match error {
+                Errno::XDEV => missing(),
+                error => error.into(),
+            })?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn resolve(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let path = if path.is_empty() { b"." } else { path };
+    let mut attempts = 0;
+    loop {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match openat2(root, path, READ, Mode::empty(), resolve) {
+            // Somebody renamed something on the way.
+            Err(Errno::AGAIN | Errno::INTR) if attempts < ATTEMPTS => attempts += 1,
+            found => return found,
+        }
+    }
+}
+
+/// Where `path` leads, as a path below `root`; an error when it leads elsewhere.
+fn target_below(root: &OwnedFd, path: &[u8]) -> io::Result<Vec<u8>> {
+    // Opened for nothing but to ask, so it does not matter what it is.
+    let target = openat(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let (root, target) = (place(root)?, place(&target)?);
+    let below = target.strip_prefix(&*root).ok_or_else(missing)?;
+    match below {
+        [] => Ok(b".".to_vec()),
+        [b'/', below @ ..] => Ok(below.to_vec()),
+        _ if root == b"/" => Ok(below.to_vec()),
+        _ => Err(missing()),
+    }
+}
+
+/// Where the system says that this is.
+fn place(file: &impl AsFd) -> io::Result<Vec<u8>> {
+    let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    Ok(readlinkat(rustix::fs::CWD, link, Vec::new())?.into_bytes())
+}

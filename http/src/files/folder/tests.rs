@@ -1,0 +1,187 @@
+//! Links, pipes and exchanged names, by both ways to open.
+
+use super::*;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// A root with files and links in it, and a folder beside it.
+fn tree() -> tempfile::TempDir {
+    let outside = tempfile::tempdir().expect("a folder");
+    let root = outside.path().join("root");
+    let at = |path: &str| root.join(path);
+    fs::create_dir_all(at("a/b")).expect("a folder");
+    fs::create_dir(outside.path().join("rooted")).expect("a folder");
+    for path in ["top", "a/in", "a/b/deep"] {
+        fs::write(at(path), path).expect("a file");
+    }
+    fs::write(outside.path().join("secret"), "secret").expect("a file");
+    fs::write(outside.path().join("rooted/secret"), "secret").expect("a file");
+    let link = |target: &Path, name: &str| symlink(target, at(name)).expect("a link");
+    link(Path::new("a/in"), "to-file");
+    link(Path::new("../top"), "a/up");
+    link(Path::new("a"), "to-folder");
+    link(&at("a/in"), "absolute");
+    link(&at("a"), "absolute-folder");
+    link(Path::new("absolute"), "to-absolute");
+    link(Path::new("../root/top"), "out-and-in");
+    link(Path::new("../secret"), "out");
+    link(&outside.path().join("secret"), "absolute-out");
+    link(&outside.path().join("rooted/secret"), "beside");
+    link(outside.path(), "folder-out");
+    link(Path::new("loop"), "loop");
+    link(Path::new("nothing"), "dangling");
+    link(Path::new("/proc/self/root"), "magic");
+    let made = std::process::Command::new("mkfifo").arg(at("fifo")).status().expect("mkfifo is there");
+    assert!(made.success());
+    drop(std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket"));
+    link(Path::new("/dev/zero"), "device");
+    outside
+}
+
+fn content(folder: &Folder, path: &str) -> Option<String> {
+    match folder.open(path.as_bytes()) {
+        Ok(FsNode::File(content)) => {
+            Some(String::from_utf8(content.beginning(100).expect("readable")).expect("text"))
+        }
+        Ok(FsNode::Folder) => Some("a folder".to_owned()),
+        Err(_) => None,
+    }
+}
+
+/// Both ways to open say the same.
+fn ways(root: &Path) -> [Folder; 2] {
+    let folder = Folder::new(root);
+    [folder.clone(), Folder { walks: true, ..folder }]
+}
+
+#[test]
+fn links_are_followed_inside_of_the_root_alone() {
+    let outside = tree();
+    for folder in ways(&outside.path().join("root")) {
+        for (path, expected) in [
+            ("top", Some("top")),
+            ("a/b/deep", Some("a/b/deep")),
+            ("", Some("a folder")),
+            ("a/b", Some("a folder")),
+            ("to-file", Some("a/in")),
+            ("a/up", Some("top")),
+            ("to-folder/b/deep", Some("a/b/deep")),
+            ("absolute", Some("a/in")),
+            ("absolute-folder/in", Some("a/in")),
+            ("absolute-folder", Some("a folder")),
+            ("to-absolute", Some("a/in")),
+            ("out-and-in", Some("top")),
+            ("out", None),
+            ("absolute-out", None),
+            ("beside", None),
+            ("folder-out", None),
+            ("folder-out/secret", None),
+            ("loop", None),
+            ("dangling", None),
+            ("magic/etc/passwd", None),
+            ("nothing", None),
+            ("top/below", None),
+            ("fifo", None),
+            ("socket", None),
+            ("device", None),
+            (&"x".repeat(300), None),
+        ] {
+            assert_eq!(content(&folder, path).as_deref(), expected, "{path}, {folder:?}");
+        }
+    }
+    let all = Folder::new(outside.path().join("root")).links_out(true);
+    assert_eq!(content(&all, "out").as_deref(), Some("secret"));
+    assert_eq!(content(&all, "folder-out/secret").as_deref(), Some("secret"));
+    assert_eq!((content(&all, "fifo"), content(&all, "device")), (None, None));
+}
+
+#[test]
+fn a_list_has_what_can_be_opened() {
+    let outside = tree();
+    for folder in ways(&outside.path().join("root")) {
+        let mut names: Vec<String> = folder
+            .list(b"")
+            .expect("a list")
+            .into_iter()
+            .map(|entry| {
+                format!("{}{}", String::from_utf8_lossy(&entry.name), if entry.is_folder { "/" } else { "" })
+            })
+            .collect();
+        names.sort();
+        let expected = [
+            "a/",
+            "absolute",
+            "absolute-folder/",
+            "out-and-in",
+            "to-absolute",
+            "to-file",
+            "to-folder/",
+            "top",
+        ];
+        assert_eq!(names, expected);
+        assert!(folder.list(b"top").is_err() && folder.list(b"folder-out").is_err());
+    }
+}
+
+#[test]
+fn a_root_that_is_a_link_is_the_folder_it_leads_to_by_then() {
+    let outside = tree();
+    let (one, other, current) =
+        (outside.path().join("root"), outside.path().join("rooted"), outside.path().join("current"));
+    symlink(&one, &current).expect("a link");
+    for folder in ways(&current) {
+        assert_eq!(content(&folder, "absolute").as_deref(), Some("a/in"));
+        fs::remove_file(&current).expect("gone");
+        symlink(&other, &current).expect("a link");
+        assert_eq!(content(&folder, "secret").as_deref(), Some("secret"));
+        assert_eq!(content(&folder, "top"), None);
+        fs::remove_file(&current).expect("gone");
+        symlink(&one, &current).expect("a link");
+    }
+}
+
+/// While somebody exchanges a folder for a link that leads out, again and again, nothing outside is ever opened.
+#[test]
+fn nothing_is_opened_by_exchanging_names() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let outside = tree();
+    let root = outside.path().join("root");
+    fs::create_dir(root.join("x")).expect("a folder");
+    fs::write(root.join("x/secret"), "harmless").expect("a file");
+    symlink(outside.path(), root.join("y")).expect("a link");
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                for (from, to) in [("x", "z"), ("y", "x"), ("x", "y"), ("z", "x")] {
+                    fs::rename(root.join(from), root.join(to)).expect("renamed");
+                }
+            }
+        });
+        for folder in ways(&root) {
+            for _ in 0..3000 {
+                let found = content(&folder, "x/secret");
+                if found.as_deref().is_some_and(|found| found != "harmless") {
+                    ends.store(true, Ordering::Relaxed);
+                    panic!("{found:?} by {folder:?}");
+                }
+            }
+        }
+        ends.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn roots_that_are_none() {
+    let outside = tree();
+    let file = outside.path().join("secret");
+    for (root, expected) in [
+        (Path::new(""), "is empty"),
+        (Path::new("no/such/folder"), "does not exist"),
+        (&*file, "is no folder"),
+    ] {
+        let problem = Folder::new(root).check().expect_err("no root").to_string();
+        assert!(problem.contains(expected), "{problem}");
+    }
+}

@@ -1,0 +1,153 @@
+//! Which decoded paths name something that may be served.
+//!
+//! The rule: it is decided here, once, on the very bytes that are opened. A path is never decoded again.
+
+/// Why a path names nothing that is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadPath {
+    /// It has a NUL in it.
+    Nul,
+    /// It goes to the folder above.
+    Above,
+    /// Nothing can be there: a hidden name, a name that means something else to the system, an empty one.
+    Nothing,
+}
+
+/// Checks a path that may begin with a slash and end with one, and returns it without them.
+///
+/// Names that begin with a dot are refused unless `shows_hidden`; `.well-known` at the root is not hidden (RFC 8615).
+pub(super) fn check(path: &[u8], shows_hidden: bool) -> Result<&[u8], BadPath> {
+    let path = path.strip_prefix(b"/").unwrap_or(path);
+    let path = path.strip_suffix(b"/").unwrap_or(path);
+    if memchr::memchr(0, path).is_some() {
+        return Err(BadPath::Nul);
+    }
+    if path.is_empty() {
+        return Ok(path);
+    }
+    let mut names = path.split(|&byte| byte == b'/');
+    let verdicts = names.by_ref().enumerate().map(|(depth, name)| match name {
+        b".." => Err(BadPath::Above),
+        b"" | b"." => Err(BadPath::Nothing),
+        b".well-known" if depth == 0 => Ok(()),
+        [b'.', ..] if !shows_hidden => Err(BadPath::Nothing),
+        // There `a\..\..\b` is more than one name, and so all of it is looked at again.
+        name if cfg!(windows) && memchr::memchr(b'\\', name).is_some() => Err(BadPath::Above),
+        name if cfg!(windows) && !is_plain_on_windows(name) => Err(BadPath::Nothing),
+        _ => Ok(()),
+    });
+    // One that goes above is worse than whatever else there is.
+    let mut worst = Ok(path);
+    for verdict in verdicts {
+        match verdict {
+            Err(BadPath::Above) => return Err(BadPath::Above),
+            Err(bad) => worst = Err(bad),
+            Ok(()) => {}
+        }
+    }
+    worst
+}
+
+/// Whether on Windows this is the name of a file and nothing else: no drive (`c:`), no alternate stream
+/// (`a.txt::$DATA`), no device (`con`, `nul.txt`, `com1`), nothing that names the same file as another spelling
+/// (`a.txt.`, `a.txt `).
+///
+/// Source: "Naming Files, Paths, and Namespaces" of the Windows documentation.
+pub(super) fn is_plain_on_windows(name: &[u8]) -> bool {
+    let has_meaning = |byte: &u8| *byte < b' ' || b"<>:\"/\\|?*".contains(byte);
+    if name.is_empty() || name.iter().any(has_meaning) || matches!(name.last(), Some(b'.' | b' ')) {
+        return false;
+    }
+    let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
+    let stem = stem.trim_ascii_end().to_ascii_lowercase();
+    let is_device = match &*stem {
+        b"con" | b"prn" | b"aux" | b"nul" | b"conin$" | b"conout$" => true,
+        [b'c', b'o', b'm', number @ ..] | [b'l', b'p', b't', number @ ..] => {
+            // The superscripts 1, 2 and 3 are digits to it.
+            matches!(number, [b'0'..=b'9'] | [0xc2, 0xb9 | 0xb2 | 0xb3])
+        }
+        _ => false,
+    };
+    !is_device
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_may_be_served() {
+        for (path, expected) in [
+            ("", ""),
+            ("/", ""),
+            ("/a", "a"),
+            ("/a/", "a"),
+            ("a/b c", "a/b c"),
+            ("/.well-known/x", ".well-known/x"),
+            ("/a..b/c..", "a..b/c.."),
+        ] {
+            assert_eq!(
+                check(path.as_bytes(), false).map(String::from_utf8_lossy),
+                Ok(expected.into()),
+                "{path}"
+            );
+        }
+        assert_eq!(check(b"/.a/..b", true), Ok(&b".a/..b"[..]));
+    }
+
+    #[test]
+    fn paths_that_may_not() {
+        for (path, expected) in [
+            ("/a\0", BadPath::Nul),
+            ("\0", BadPath::Nul),
+            ("/..", BadPath::Above),
+            ("/../a", BadPath::Above),
+            ("a/../b", BadPath::Above),
+            ("/.a/..", BadPath::Above),
+            ("/a//b", BadPath::Nothing),
+            ("//a", BadPath::Nothing),
+            ("/a//", BadPath::Nothing),
+            ("/.", BadPath::Nothing),
+            ("/a/.", BadPath::Nothing),
+            ("/.git/config", BadPath::Nothing),
+            ("/a/.well-known", BadPath::Nothing),
+            ("/.well-known/.a", BadPath::Nothing),
+        ] {
+            assert_eq!(check(path.as_bytes(), false), Err(expected), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_mean_more_on_windows() {
+        for name in [
+            "a:b",
+            "c:",
+            "a.txt::$DATA",
+            "con",
+            "CON",
+            "con.txt",
+            "Nul.tar.gz",
+            "aux ",
+            "aux .x",
+            "com1",
+            "LPT9.x",
+            "COM\u{b9}",
+            "a.",
+            "a ",
+            "a\\b",
+            "..\\a",
+            "a|b",
+            "a?",
+            "a*",
+            "<",
+            "\u{1}",
+            "",
+            "conin$",
+        ] {
+            assert!(!is_plain_on_windows(name.as_bytes()), "{name:?}");
+        }
+        for name in ["a", "a.txt", "console", "com", "com10", "lpt", "a b", "null", "\u{e4}", "com1x.txt"] {
+            assert!(is_plain_on_windows(name.as_bytes()), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What can be said about a handler of files.
+//!
+//! The rule: what cannot be met is found when the handler is built, and told with the option's name.
+
+use super::cache::OpenFiles;
+use super::content::FileTags;
+use super::copies::CopyRules;
+use super::error::FilesError;
+use super::file_system::FileSystem;
+use super::folder::Folder;
+use super::glob::PathPattern;
+use super::handler::Files;
+use super::media_types::TypeTable;
+use super::rewrite::PathRewrite;
+use super::rules::{FieldRules, TypeRules};
+use crate::ctx::{Handler, RequestCtx};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Options of a handler of files; got from [`Files::builder`] or [`Files::over`].
+///
+/// | Option | Default | |
+/// |---|---|---|
+/// | [`index_names`](Self::index_names) | `index.html` | what is served for a folder |
+/// | [`listing`](Self::listing) | off | pages that say what is in a folder without an index |
+/// | [`not_found`](Self::not_found) | a plain 404 | who answers when nothing is there |
+/// | [`fallback`](Self::fallback) | none | the file that is served instead, for applications of one page |
+/// | [`strip_segments`](Self::strip_segments), [`strip_prefix`](Self::strip_prefix), [`virtual_hosts`](Self::virtual_hosts), [`path_rewrite`](Self::path_rewrite) | the path as it is | which path is looked for |
+/// | [`hidden_files`](Self::hidden_files) | not served | names that begin with a dot |
+/// | [`media_type`](Self::media_type), [`charset`](Self::charset), [`sniff`](Self::sniff), [`nosniff`](Self::nosniff) | about 170 types, `utf-8`, on, off | what `Content-Type` says |
+/// | [`etag`](Self::etag) | strong | which tags files have |
+/// | [`cache_control`](Self::cache_control), [`immutable_names`](Self::immutable_names) | none | how long clients keep what |
+/// | [`attachments`](Self::attachments) | none | what is saved rather than shown |
+/// | [`compressed_copies`](Self::compressed_copies), [`copy_suffix`](Self::copy_suffix), [`copies_in`](Self::copies_in) | none | compressed copies that are there |
+/// | [`cache_duration`](Self::cache_duration), [`max_open_files`](Self::max_open_files) | 10 s, 1024 | how long and how many files are kept open |
+/// | [`redirect_status`](Self::redirect_status) | 302 | how a folder without its slash is answered |
+// Wide because each option of a handler is one.
+pub struct FilesBuilder {
+    store: Box<dyn FileSystem>,
+    copies_store: Option<Box<dyn FileSystem>>,
+    rewrite: PathRewrite,
+    index_names: Vec<String>,
+    lists: bool,
+    not_found: Option<Box<dyn Handler>>,
+    fallback: Option<String>,
+    shows_hidden: bool,
+    types: TypeRules,
+    fields: FieldRules,
+    copies: CopyRules,
+    cache_duration: Duration,
+    max_open_files: usize,
+    redirect_status: u16,
+}
+
+impl Files {
+    /// To serve the folder `root`, with options. It may be relative to the current folder, that of now.
+    pub fn builder(root: impl AsRef<Path>) -> FilesBuilder {
+        Self::over(Folder::new(root))
+    }
+
+    /// To serve another file system, with options.
+    pub fn over(file_system: impl FileSystem) -> FilesBuilder {
+        FilesBuilder::new(Box::new(file_system))
+    }
+}
+
+impl FilesBuilder {
+    fn new(store: Box<dyn FileSystem>) -> Self {
+        let types = TypeRules {
+            table: TypeTable::default(),
+            charset: Some("utf-8".to_owned()),
+            sniffs: true,
+            nosniff: false,
+        };
+        Self {
+            store,
+            copies_store: None,
+            rewrite: PathRewrite::None,
+            index_names: vec!["index.html".to_owned()],
+            lists: false,
+            not_found: None,
+            fallback: None,
+            shows_hidden: false,
+            types,
+            fields: FieldRules::default(),
+            copies: CopyRules::default(),
+            cache_duration: Duration::from_secs(10),
+            max_open_files: 1024,
+            redirect_status: 302,
+        }
+    }
+
+    /// What is served for a folder: the first of these that is there. None: folders have no index.
+    pub fn index_names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { index_names: names.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Whether a folder without an index is answered with a page of what is in it (fasthttp's `GenerateIndexPages`), as
+    /// HTML, or as JSON to clients that [accept](crate::header::Accept) that rather. Otherwise it is answered 403.
+    pub fn listing(self, lists: bool) -> Self {
+        Self { lists, ..self }
+    }
+
+    /// Answers when nothing is there (fasthttp's `PathNotFound`), in a response of status 404 which it fills, or
+    /// changes as it likes.
+    pub fn not_found(self, handler: impl Handler) -> Self {
+        Self { not_found: Some(Box::new(handler)), ..self }
+    }
+
+    /// The file that is served, with status 200, when nothing is there: what an application of one page needs that
+    /// gives its views paths of their own. Not for paths whose last name has a dot in it, so that a script which is
+    /// missing is not answered with a page.
+    pub fn fallback(self, path: impl Into<String>) -> Self {
+        Self { fallback: Some(path.into()), ..self }
+    }
+
+    /// Leaves so many names out at the front of a path (fasthttp's `NewPathSlashesStripper`): with one, `/static/a/b`
+    /// is `a/b` in the root. This, [`strip_prefix`](Self::strip_prefix), [`virtual_hosts`](Self::virtual_hosts) and
+    /// [`path_rewrite`](Self::path_rewrite) exclude one another; the last one counts.
+    pub fn strip_segments(self, count: usize) -> Self {
+        Self { rewrite: PathRewrite::Segments(count), ..self }
+    }
+
+    /// Leaves this out at the front of a path (fasthttp's `NewPathPrefixStripper`), up to the end of a name: without
+    /// `/static`, `/static/a` is `a` in the root, and neither `/staticky` nor `/b` is there.
+    pub fn strip_prefix(self, prefix: impl Into<String>) -> Self {
+        Self { rewrite: PathRewrite::Prefix(prefix.into().into_bytes().into()), ..self }
+    }
+
+    /// Puts the host of the request, in lower case and without its port, in front of the path, of which so many names
+    /// are left out first (fasthttp's `NewVHostPathRewriter`): each host has a folder of its own in the root. Requests
+    /// of which the host is none are looked for in the folder `invalid-host`.
+    pub fn virtual_hosts(self, strip_segments: usize) -> Self {
+        Self { rewrite: PathRewrite::VirtualHosts(strip_segments), ..self }
+    }
+
+    /// Looks for what this function makes of the request (fasthttp's `PathRewrite`): a path that is taken as it is,
+    /// nothing in it being decoded. One that leads above the root is answered 500, and logged.
+    pub fn path_rewrite(self, rewrite: impl Fn(&RequestCtx) -> String + Send + Sync + 'static) -> Self {
+        Self { rewrite: PathRewrite::Own(Box::new(rewrite)), ..self }
+    }
+
+    /// Whether names that begin with a dot are served. They are often not meant to be (`.git`, `.env`). `/.well-known`
+    /// is served in any case.
+    pub fn hidden_files(self, shows: bool) -> Self {
+        Self { shows_hidden: shows, ..self }
+    }
+
+    /// Says which type files with this extension have, instead of what [the table](super::media_type) says.
+    pub fn media_type(mut self, extension: impl AsRef<str>, media_type: impl Into<String>) -> Self {
+        self.types.table.add(extension.as_ref(), media_type.into());
+        self
+    }
+
+    /// Which charset types of text are sent with; `None`: without one.
+    pub fn charset(mut self, charset: Option<&str>) -> Self {
+        self.types.charset = charset.map(str::to_owned);
+        self
+    }
+
+    /// Whether files whose extension says nothing have the type that their first bytes tell, by the rules of the
+    /// WHATWG's standard. Otherwise they are `application/octet-stream`. Turn it off where strangers put files, or such
+    /// a file may be a page.
+    pub fn sniff(mut self, sniffs: bool) -> Self {
+        self.types.sniffs = sniffs;
+        self
+    }
+
+    /// Whether `X-Content-Type-Options: nosniff` is sent, by which browsers believe the type.
+    pub fn nosniff(mut self, nosniff: bool) -> Self {
+        self.types.nosniff = nosniff;
+        self
+    }
+
+    /// Which tags files have.
+    pub fn etag(mut self, tags: FileTags) -> Self {
+        self.fields.tags = tags;
+        self
+    }
+
+    /// The `Cache-Control` of files of these names. In a pattern `*` stands for anything, `?` for one byte; with a
+    /// slash it is about the path from the root on, without one about the name. The first pattern that matches counts.
+    ///
+    /// ```no_run
+    /// use anthill_http::files::Files;
+    /// let files = Files::builder("public")
+    ///     .cache_control("*.html", "no-cache")
+    ///     .cache_control("/assets/*", "public, max-age=86400")
+    ///     .build()?;
+    /// # Ok::<(), anthill_http::files::FilesError>(())
+    /// ```
+    pub fn cache_control(mut self, pattern: impl AsRef<str>, value: impl Into<String>) -> Self {
+        self.fields.cache_control.push((PathPattern::new(pattern.as_ref()), value.into()));
+        self
+    }
+
+    /// Whether files with a hash in their name (`app.3f2a9c1b.js`, `index-BX4d5fgh.css`) are sent with
+    /// `Cache-Control: public, max-age=31536000, immutable`, unless a pattern says something else.
+    pub fn immutable_names(mut self, are_immutable: bool) -> Self {
+        self.fields.immutable_names = are_immutable;
+        self
+    }
+
+    /// Has files of these names saved rather than shown
+    /// ([`Response::set_attachment`](crate::Response::set_attachment)), a pattern as of
+    /// [`cache_control`](Self::cache_control).
+    pub fn attachments(mut self, pattern: impl AsRef<str>) -> Self {
+        self.fields.attachments.push(PathPattern::new(pattern.as_ref()));
+        self
+    }
+
+    /// Serves `a.css.br`, `a.css.zst` and `a.css.gz`, those that are there, instead of `a.css` to clients that
+    /// [accept](crate::header::AcceptEncoding) them, in this order of preference.
+    ///
+    /// A copy that is older than its file by a second or more is left alone. Each has a tag of its own; all answers
+    /// about a file that has copies say `Vary: Accept-Encoding`. Copies are not listed.
+    pub fn compressed_copies(self) -> Self {
+        self.copy_suffix("br", ".br").copy_suffix("zstd", ".zst").copy_suffix("gzip", ".gz")
+    }
+
+    /// Serves copies in this coding whose names have this end, behind those that were named before.
+    pub fn copy_suffix(mut self, coding: impl Into<String>, suffix: impl Into<String>) -> Self {
+        let (coding, suffix) = (coding.into(), suffix.into());
+        self.copies.codings.retain(|(known, _)| *known != coding);
+        self.copies.codings.push((coding, suffix));
+        self
+    }
+
+    /// Has copies looked for in the same places of another folder.
+    pub fn copies_in(self, root: impl AsRef<Path>) -> Self {
+        Self { copies_store: Some(Box::new(Folder::new(root))), ..self }
+    }
+
+    /// For how long an open file is used again. Zero: not at all (fasthttp's `SkipCache`).
+    ///
+    /// That a file was written to, exchanged or deleted is seen at once in any case. What is seen when this time is
+    /// over: what a link points to, that an index or a copy was added, that a folder was renamed. Files that nobody
+    /// asks for are closed after at most one and a half times this.
+    pub fn cache_duration(self, duration: Duration) -> Self {
+        Self { cache_duration: duration, ..self }
+    }
+
+    /// How many files are kept open at most. Those that are being sent are not counted.
+    pub fn max_open_files(self, most: usize) -> Self {
+        Self { max_open_files: most, ..self }
+    }
+
+    /// How a folder without its slash is answered: 301, 302, 303, 307 or 308. Of 301 and 308 clients keep that it is a
+    /// folder.
+    pub fn redirect_status(self, status: u16) -> Self {
+        Self { redirect_status: status, ..self }
+    }
+
+    /// The handler.
+    ///
+    /// # Errors
+    /// [`FilesError`] when the root is missing, no folder or unreadable, or an option cannot be met.
+    pub fn build(self) -> Result<Files, FilesError> {
+        self.store.check().map_err(|error| FilesError::new("root", error.to_string()))?;
+        if let Some(store) = &self.copies_store {
+            store.check().map_err(|error| FilesError::new("copies_in", error.to_string()))?;
+            if self.copies.codings.is_empty() {
+                let problem = "no copies are served; say compressed_copies or copy_suffix as well";
+                return Err(FilesError::new("copies_in", problem));
+            }
+        }
+        self.check_names()?;
+        self.check_values()?;
+        if !matches!(self.redirect_status, 301 | 302 | 303 | 307 | 308) {
+            let problem = format!("{} is not 301, 302, 303, 307 or 308", self.redirect_status);
+            return Err(FilesError::new("redirect_status", problem));
+        }
+        if self.max_open_files == 0 && !self.cache_duration.is_zero() {
+            let problem = "must be at least 1; to keep nothing open, cache_duration is zero";
+            return Err(FilesError::new("max_open_files", problem));
+        }
+        let cache = (!self.cache_duration.is_zero())
+            .then(|| OpenFiles::new(self.cache_duration, self.max_open_files));
+        Ok(Files {
+            store: self.store,
+            copies_store: self.copies_store,
+            rewrite: self.rewrite,
+            index_names: self.index_names,
+            lists: self.lists,
+            not_found: self.not_found,
+            fallback: self.fallback,
+            shows_hidden: self.shows_hidden,
+            types: self.types,
+            fields: self.fields,
+            copies: self.copies,
+            cache,
+            redirect_status: self.redirect_status,
+        })
+    }
+
+    fn check_names(&self) -> Result<(), FilesError> {
+        let is_path = |path: &str| !path.is_empty() && super::names::check(path.as_bytes(), true).is_ok();
+        for name in &self.index_names {
+            if !is_path(name) || name.contains('/') {
+                return Err(FilesError::new("index_names", format!("{name:?} is no name of a file")));
+            }
+        }
+        if let Some(path) = self.fallback.as_deref().filter(|path| !is_path(path)) {
+            return Err(FilesError::new("fallback", format!("{path:?} is no path of a file")));
+        }
+        if let PathRewrite::Prefix(prefix) = &self.rewrite {
+            if !prefix.starts_with(b"/") {
+                let prefix = String::from_utf8_lossy(prefix);
+                return Err(FilesError::new(
+                    "strip_prefix",
+                    format!("{prefix:?} does not begin with a slash"),
+                ));
+            }
+        }
+        for (coding, suffix) in &self.copies.codings {
+            if !crate::util::token::is_token(coding.as_bytes()) || coding.eq_ignore_ascii_case("identity") {
+                return Err(FilesError::new("copy_suffix", format!("{coding:?} is no content coding")));
+            }
+            if !is_path(suffix) || suffix.contains('/') {
+                return Err(FilesError::new("copy_suffix", format!("{suffix:?} is no end of a name")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_values(&self) -> Result<(), FilesError> {
+        let is_value =
+            |value: &str| !value.trim().is_empty() && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
+        let cache_control =
+            self.fields.cache_control.iter().map(|(_, value)| ("cache_control", value.as_str()));
+        let types = self.types.table.own().iter().map(|(_, value)| ("media_type", value.as_str()));
+        let charset = self.types.charset.iter().map(|value| ("charset", value.as_str()));
+        for (option, value) in cache_control.chain(types).chain(charset) {
+            if !is_value(value) {
+                return Err(FilesError::new(option, format!("{value:?} is no value of a field")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for FilesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FilesBuilder")
+            .field("index_names", &self.index_names)
+            .field("listing", &self.lists)
+            .field("rewrite", &self.rewrite)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! Files and folders over real sockets. A binary of its own, because nothing else here needs folders full of files.
+#![cfg(unix)]
+
+mod copies;
+mod embedded;
+mod faults;
+mod fields;
+mod folders;
+mod kept;
+mod listings;
+mod ranges;
+mod rewriting;
+mod tools;
+mod traversal;
+mod tree;
