@@ -1,6 +1,6 @@
-//! Files to be saved, and a report that is made when it is asked for and can be resumed: `cargo run --release --example
-//! downloads`, then `curl -OJ localhost:8080/report` and `curl -OJ localhost:8080/files/Cargo.toml`; another folder by
-//! `ROOT=...`.
+//! Files to be saved, and a report that is made when it is asked for and can be resumed.
+//! `cargo run --release --example downloads`, then `curl -OJ localhost:8080/report` and
+//! `curl -OJ localhost:8080/files/Cargo.toml`; another folder by `ROOT=...`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use anthill_http::files::{Content, Files};

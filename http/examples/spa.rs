@@ -1,6 +1,6 @@
-//! An application of one page, whose views have paths of their own, with its API beside it: `cargo
-//! run --release --example spa`, then `curl -i localhost:8080/users/7` and `localhost:8080/api/time`. The folder that a
-//! bundler has made is `ROOT`.
+//! An application of one page, whose views have paths of their own, with its API beside it.
+//! `cargo run --release --example spa`, then `curl -i localhost:8080/users/7` and `localhost:8080/api/time`. The folder
+//! that a bundler has made is `ROOT`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use anthill_http::files::{EmbeddedFiles, Files, FilesBuilder};

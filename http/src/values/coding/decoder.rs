@@ -405,9 +405,9 @@ mod tests {
 
     /// `text` in both codings.
     fn encoded(text: &[u8]) -> [(&'static str, Vec<u8>); 2] {
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(text).expect("a vector");
-        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::fast());
+        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::best());
         deflate.write_all(text).expect("a vector");
         [("gzip", gzip.finish().expect("a vector")), ("deflate", deflate.finish().expect("a vector"))]
     }
@@ -574,7 +574,7 @@ mod tests {
 
     #[test]
     fn a_flush_behind_every_byte_is_not_padding() {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         for byte in 0..50_000_u32 {
             encoder.write_all(&[byte as u8]).expect("a vector");
             encoder.flush().expect("a vector");
