@@ -210,9 +210,11 @@ fn node_ws_speaks_with_the_testbed() {
     speaks("node", &["-e"], NODE, &testbed, &[("NODE_PATH", &modules)]);
 }
 
-/// Prints what it heard into the page, which the browser shows when all is over.
-const PAGE: &str = r#"<!doctype html><meta charset=utf-8><pre id=told>waiting</pre><script>
-const socket = new WebSocket('URL', ['chat'])
+/// Prints what it heard into the page, which the browser shows when all of it is loaded: an image that takes its time,
+/// too.
+const PAGE: &str = r#"<!doctype html><meta charset=utf-8><pre id=told>waiting</pre>
+<img src="http://ADDRESS/sleep?ms=5000"><script>
+const socket = new WebSocket('ws://ADDRESS/ws', ['chat'])
 const said = ['hello', 'é'.repeat(5000), 'x'.repeat(100000)]
 let heard = 0
 socket.onopen = () => said.forEach(text => socket.send(text))
@@ -233,11 +235,11 @@ fn a_browser_speaks_with_the_testbed() {
     let testbed = Example::launch("testbed", &["--addr", "127.0.0.1:0"], &[]).listening();
     let folder = tempfile::tempdir().expect("a folder");
     let page = folder.path().join("page.html");
-    let url = format!("ws://{}/ws", testbed.address());
-    std::fs::write(&page, PAGE.replace("URL", &url)).expect("a file");
+    let address = testbed.address().to_string();
+    std::fs::write(&page, PAGE.replace("ADDRESS", &address)).expect("a file");
     let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
     let ran = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"])
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
         .arg(profile)
         .arg(format!("file://{}", page.display()))
         .stdin(Stdio::null())
