@@ -10,6 +10,7 @@ mod kept;
 mod listings;
 mod ranges;
 mod rewriting;
+mod statuses;
 mod tools;
 mod traversal;
 mod tree;

@@ -10,6 +10,21 @@ use crate::util::percent::append_encoded;
 use crate::values::header::{Precondition, Validators};
 use std::io;
 
+/// Fields of a response that are about its content, or about how long that may be kept.
+const CONTENT_FIELDS: [&str; 11] = [
+    "Accept-Ranges",
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Location",
+    "Content-Range",
+    "Content-Type",
+    "ETag",
+    "Expires",
+    "Last-Modified",
+];
+
 /// Preparing the response.
 impl RequestCtx {
     /// Sets the status code; see [`Response::set_status_code`](crate::Response::set_status_code).
@@ -68,7 +83,8 @@ impl RequestCtx {
 
     /// Judges the preconditions of the request by what there is
     /// ([`Request::precondition`](crate::Request::precondition)). False: nothing is left to be done, for the response
-    /// says what came of them: 304 without a body and with these validators, its other fields as they are; or 412.
+    /// says what came of them: 304 without a body and with these validators, its other fields as they are; or 412 with a
+    /// text, without the fields that are about the content it does not bring.
     ///
     /// ```
     /// use anthill_http::header::Validators;
@@ -93,7 +109,7 @@ impl RequestCtx {
     pub fn precondition_met(&mut self, current: &Validators<'_>) -> bool {
         match self.request.precondition(current) {
             Precondition::Met => return true,
-            Precondition::Failed => self.error("Precondition Failed", 412),
+            Precondition::Failed => self.refuse_content("Precondition Failed", 412),
             Precondition::NotModified => {
                 self.response.set_status_code(304);
                 self.response.clear_body();
@@ -106,6 +122,17 @@ impl RequestCtx {
             }
         }
         false
+    }
+
+    /// Answers with an error instead of content. Fields that say something about the content go, `Cache-Control` with
+    /// them, which would have the error kept for as long; all others stay, so that a page of another origin may read it.
+    pub(crate) fn refuse_content(&mut self, message: &str, status: u16) {
+        for name in CONTENT_FIELDS {
+            self.response.headers_mut().remove(name);
+        }
+        self.response.set_status_code(status);
+        self.response.set_content_type("text/plain; charset=utf-8");
+        self.response.set_body(message);
     }
 
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.

@@ -170,8 +170,11 @@ impl RequestCtx {
     /// that it asks for, 416 when there are no such parts (Go's `http.ServeContent`).
     ///
     /// Fields that were set before stay, above all `Content-Type`. `ETag`, `Last-Modified` and `Accept-Ranges` are set.
-    /// A time that lies ahead of the request's is not told, but the request's.
+    /// A time that lies ahead of the request's is not told, but the request's. With 412 and 416, whose body is a text of
+    /// their own, those fields go that are about the content, such as `Content-Encoding` and `Cache-Control`.
     ///
+    /// - Where another status than 200 was set before, it stays: the whole content is the body, whatever the request
+    ///   says, and no validators are told.
     /// - Preconditions are judged in the order of RFC 9110 section 13.2.2, as by
     ///   [`precondition_met`](Self::precondition_met).
     /// - Ranges count with `GET` alone, beside an `If-Range` that is met or none; what is no well-formed range of bytes
@@ -196,6 +199,11 @@ impl RequestCtx {
     /// # Ok::<(), anthill_http::RequestError>(())
     /// ```
     pub fn serve_content(&mut self, content: &Content) {
+        // Preconditions and ranges are about what a 200 would bring (RFC 9110 13.2.1, 14.2): the text of a 404 must not
+        // make a 206 or a 304 of it.
+        if self.response.status_code() != 200 {
+            return self.fill_from(content, 0, content.length);
+        }
         let mut validators = Validators::new();
         if let Some(tag) = content.tag() {
             self.response.set_header("ETag", tag);
@@ -226,7 +234,7 @@ impl RequestCtx {
         match ranges.map(|ranges| ranges.map(merged)) {
             Some(Ok(ranges)) => self.serve_parts(content, &ranges),
             Some(Err(RangeError::Unsatisfiable)) => {
-                self.error("Range Not Satisfiable", 416);
+                self.refuse_content("Range Not Satisfiable", 416);
                 self.response.set_content_range(ContentRange::Unsatisfied { length: content.length });
             }
             // What cannot be read says nothing.
