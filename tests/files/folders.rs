@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::thread;
 
-use anthill_http::files::Files;
+use anthill_http::files::{Files, Folder};
 use anthill_http::{Request, RequestCtx};
 use anthill_tests::client::Client;
 use anthill_tests::server::{Running, plain};
@@ -121,6 +121,32 @@ fn fs_02_an_application_of_one_page_falls_back_to_it() {
     assert_eq!(client.get("/app.js").text(), "1");
     assert_eq!(client.get("/gone.js").status, 404);
     assert_eq!(client.get("/.env").status, 404);
+}
+
+/// With the slash that paths of requests begin with it is the same file, whatever else may be opened.
+#[test]
+fn fs_02_a_fallback_is_a_file_of_the_root() {
+    let tree = Tree::new(&[("app/page", b"<app>"), ("d/x", b"x")]);
+    for leads_out in [false, true] {
+        let folder = || Folder::new(tree.root()).links_out(leads_out);
+        for path in ["app/page", "/app/page"] {
+            let running = served(Files::over(folder()).fallback(path));
+            for _ in 0..2 {
+                assert_eq!(once(&running, "/users/7", &[]).text(), "<app>", "{path} {leads_out}");
+            }
+        }
+        // A file of the system that has this very path is another one.
+        let outside = tree.outside().join("outside");
+        fs::write(&outside, "outside").unwrap();
+        let running = served(Files::over(folder()).fallback(outside.to_str().unwrap()));
+        assert_eq!(once(&running, "/users/7", &[]).status, 404, "{leads_out}");
+        // A folder is none, with an index or without.
+        for path in ["d", "app"] {
+            let running = served(Files::over(folder()).fallback(path).index_names(["page"]));
+            assert_eq!(once(&running, "/users/7", &[]).status, 404, "{path} {leads_out}");
+            assert_eq!(once(&running, "/users/7/", &[]).status, 404, "{path} {leads_out}");
+        }
+    }
 }
 
 #[test]
@@ -281,6 +307,9 @@ fn what_cannot_be_served_is_said_when_the_handler_is_built() {
         (ours().index_names(["a", ""]), "index_names", "\"\" is no name"),
         (ours().index_names([".."]), "index_names", "\"..\" is no name"),
         (ours().fallback("../x"), "fallback", "\"../x\" is no path"),
+        (ours().fallback("app/"), "fallback", "\"app/\" is no path"),
+        (ours().fallback("/"), "fallback", "\"/\" is no path"),
+        (ours().fallback(""), "fallback", "\"\" is no path"),
         (ours().strip_prefix("static"), "strip_prefix", "does not begin with a slash"),
         (ours().cache_control("*", "a\r\nb"), "cache_control", "is no value"),
         (ours().media_type("x", ""), "media_type", "is no value"),

@@ -95,14 +95,22 @@ impl Files {
         let names =
             names::check(&path, self.shows_hidden).map_err(|bad| FileRefusal::of_path(bad, is_own))?;
         match self.open(&path, names, ctx.path().ends_with('/')) {
-            Err(FileRefusal::Missing) => match self.fallback_of(&path).map(str::as_bytes) {
-                Some(fallback) => match self.cache.as_ref().and_then(|cache| cache.get(fallback)) {
-                    Some(found) => Ok(Located::File(found)),
-                    None => self.open(fallback, fallback, false),
-                },
+            Err(FileRefusal::Missing) => match self.fallback_of(&path) {
+                Some(fallback) => self.open_fallback(fallback.as_bytes()),
                 None => Err(FileRefusal::Missing),
             },
             located => located,
+        }
+    }
+
+    /// A folder is missing: to be led to it with its slash would lead back here.
+    fn open_fallback(&self, path: &[u8]) -> Result<Located, FileRefusal> {
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(path)) {
+            return Ok(Located::File(found));
+        }
+        match self.open(path, path, false)? {
+            Located::File(found) => Ok(Located::File(found)),
+            Located::WithoutSlash | Located::Folder(_) => Err(FileRefusal::Missing),
         }
     }
 

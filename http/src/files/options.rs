@@ -110,7 +110,8 @@ impl FilesBuilder {
 
     /// The file that is served, with status 200, when nothing is there: what an application of one page needs that
     /// gives its views paths of their own. Not for paths whose last name has a dot in it, so that a script which is
-    /// missing is not answered with a page.
+    /// missing is not answered with a page. The path is one in the root, with a slash at its front or without; where it
+    /// is no file, nothing is there as well.
     pub fn fallback(self, path: impl Into<String>) -> Self {
         Self { fallback: Some(path.into()), ..self }
     }
@@ -266,6 +267,7 @@ impl FilesBuilder {
             }
         }
         self.check_names()?;
+        let fallback = self.fallback.as_deref().map(checked_fallback).transpose()?;
         self.check_values()?;
         if !matches!(self.redirect_status, 301 | 302 | 303 | 307 | 308) {
             let problem = format!("{} is not 301, 302, 303, 307 or 308", self.redirect_status);
@@ -284,7 +286,7 @@ impl FilesBuilder {
             index_names: self.index_names,
             lists: self.lists,
             not_found: self.not_found,
-            fallback: self.fallback,
+            fallback,
             shows_hidden: self.shows_hidden,
             types: self.types,
             fields: self.fields,
@@ -300,9 +302,6 @@ impl FilesBuilder {
             if !is_path(name) || name.contains('/') {
                 return Err(FilesError::new("index_names", format!("{name:?} is no name of a file")));
             }
-        }
-        if let Some(path) = self.fallback.as_deref().filter(|path| !is_path(path)) {
-            return Err(FilesError::new("fallback", format!("{path:?} is no path of a file")));
         }
         if let PathRewrite::Prefix(prefix) = &self.rewrite {
             if !prefix.starts_with(b"/") {
@@ -337,6 +336,15 @@ impl FilesBuilder {
             }
         }
         Ok(())
+    }
+}
+
+/// The path of a fallback as file systems take it. With the slash that may be at its front it would be one of the whole
+/// system.
+fn checked_fallback(path: &str) -> Result<String, FilesError> {
+    match super::names::check(path.as_bytes(), true).map(std::str::from_utf8) {
+        Ok(Ok(names)) if !names.is_empty() && !path.ends_with('/') => Ok(names.to_owned()),
+        _ => Err(FilesError::new("fallback", format!("{path:?} is no path of a file"))),
     }
 }
 

@@ -16,6 +16,7 @@ mod walk;
 
 use super::content::Content;
 use super::file_system::{FileSystem, FolderEntry, FsNode};
+use super::names;
 use super::stamp::{FileKind, NodeStamp};
 use std::fs::File;
 use std::io;
@@ -69,6 +70,10 @@ impl Folder {
     }
 
     fn open_node(&self, path: &[u8]) -> io::Result<OpenedNode> {
+        // The trait says how paths are; one that is not, such as an absolute one, would lead out where links may.
+        if names::check(path, true) != Ok(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         #[cfg(not(unix))]
         return checked::open(&self.root, path, self.leads_out);
         #[cfg(unix)]

@@ -96,6 +96,20 @@ fn links_are_followed_inside_of_the_root_alone() {
     assert_eq!((content(&all, "fifo"), content(&all, "device")), (None, None));
 }
 
+/// What the handler never asks for, and somebody may who calls a folder himself.
+#[test]
+fn paths_that_are_not_as_they_should_be_are_missing() {
+    let outside = tree();
+    let root = outside.path().join("root");
+    let absolute = root.join("top").to_str().expect("text").to_owned();
+    for folder in ways(&root).into_iter().chain([Folder::new(&root).links_out(true)]) {
+        for path in [&*absolute, "/top", "../secret", "a/../top", "./top", "a//in", "top/", "/"] {
+            assert_eq!(content(&folder, path), None, "{path}, {folder:?}");
+            assert!(folder.list(path.as_bytes()).is_err(), "{path}, {folder:?}");
+        }
+    }
+}
+
 #[test]
 fn a_list_has_what_can_be_opened() {
     let outside = tree();
