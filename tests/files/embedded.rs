@@ -1,6 +1,8 @@
 //! Files in the program behave as files of a folder do.
 
+use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -130,6 +132,7 @@ fn fs_11_embedded_files_are_listed() {
 /// Counts how often it is asked, and fails as it is told.
 struct Counted {
     opened: Arc<AtomicUsize>,
+    file: PathBuf,
 }
 
 impl FileSystem for Counted {
@@ -141,6 +144,7 @@ impl FileSystem for Counted {
             b"crowded" => Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())),
             b"panics" => panic!("in the file system"),
             b"file" => Ok(FsNode::File(Content::from_static(b"content"))),
+            b"opened" => Ok(FsNode::File(Content::from_file(File::open(&self.file)?)?)),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -153,11 +157,16 @@ impl FileSystem for Counted {
 #[test]
 fn fs_11_what_a_file_system_says_decides_the_status() {
     let opened = Arc::new(AtomicUsize::new(0));
-    let running = served(Files::over(Counted { opened: opened.clone() }));
+    let tree = Tree::new(&[("opened", b"opened")]);
+    let counted = Counted { opened: opened.clone(), file: tree.at("opened") };
+    let running = served(Files::over(counted).cache_duration(Duration::from_secs(3600)));
     let mut client = running.client();
     assert_eq!(client.get("/file").text(), "content");
     assert_eq!(client.get("/file").text(), "content");
-    assert_eq!(opened.load(Ordering::SeqCst), 1, "it is kept");
+    // What could have changed without anybody's notice is asked for again.
+    assert_eq!(opened.load(Ordering::SeqCst), 2);
+    assert_eq!((client.get("/opened").text(), client.get("/opened").text()), ("opened", "opened"));
+    assert_eq!(opened.load(Ordering::SeqCst), 3, "a file is kept");
     for (target, status) in
         [("/missing", 404), ("/denied", 403), ("/broken", 500), ("/crowded", 503), ("/panics", 500)]
     {
@@ -165,5 +174,29 @@ fn fs_11_what_a_file_system_says_decides_the_status() {
         assert_eq!(reply.status, status, "{target}");
         assert!(!reply.text().contains("fire"));
         assert_eq!(reply.field("Retry-After"), (status == 503).then_some("1"));
+    }
+}
+
+/// Bytes that are others each time, under any name.
+struct Changing(AtomicUsize);
+
+impl FileSystem for Changing {
+    fn open(&self, _: &[u8]) -> io::Result<FsNode> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(FsNode::File(Content::from_bytes(number.to_string().into_bytes())))
+    }
+
+    fn list(&self, _: &[u8]) -> io::Result<Vec<FolderEntry>> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn fs_11_bytes_are_those_of_now() {
+    let changing = Changing(AtomicUsize::new(0));
+    let running = served(Files::over(changing).cache_duration(Duration::from_secs(3600)));
+    let mut client = running.client();
+    for expected in 0..5 {
+        assert_eq!(client.get("/same").text(), expected.to_string());
     }
 }

@@ -124,11 +124,11 @@ impl Content {
         matches!(self.whole, WholeContent::File(_))
     }
 
-    /// Whether the file is still as it was: neither written to, nor renamed over, nor deleted.
+    /// Whether it is of a file, which is still as it was: neither written to, nor renamed over, nor deleted.
     pub(super) fn is_unchanged(&self) -> bool {
         match (&self.whole, &self.stamp) {
             (WholeContent::File(file), Some(stamp)) => NodeStamp::of(file).is_ok_and(|now| now == *stamp),
-            _ => true,
+            _ => false,
         }
     }
 

@@ -38,7 +38,8 @@ use std::time::SystemTime;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait FileSystem: Send + Sync + 'static {
-    /// Opens what is at `path`. May block.
+    /// Opens what is at `path`. May block. Files are [kept open](super::FilesBuilder::cache_duration) and asked for
+    /// again when they have changed; bytes are asked for with each request.
     ///
     /// # Errors
     /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files 503, others 500.

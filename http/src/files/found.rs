@@ -31,6 +31,12 @@ impl FoundFile {
         copies + usize::from(self.content.is_file())
     }
 
+    /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes can
+    /// do neither, and whoever has them has them at hand.
+    pub(super) fn may_be_kept(&self) -> bool {
+        self.content.is_file() && self.copies.iter().all(|copy| copy.content.is_file())
+    }
+
     /// Whether all of it is still as it was when it was opened.
     pub(super) fn is_unchanged(&self) -> bool {
         self.content.is_unchanged() && self.copies.iter().all(|copy| copy.content.is_unchanged())

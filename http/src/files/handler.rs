@@ -135,7 +135,7 @@ impl Files {
         // The same path without a slash of its own may have to be led to one with it.
         let is_whole = is_of_folder || matches!(names, Cow::Borrowed(_));
         let found = Arc::new(self.prepare(&names, content)?);
-        if let Some(cache) = self.cache.as_ref().filter(|_| is_whole) {
+        if let Some(cache) = self.cache.as_ref().filter(|_| is_whole && found.may_be_kept()) {
             cache.keep(path, &found);
         }
         Ok(Located::File(found))
