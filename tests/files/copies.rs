@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anthill_http::files::FileTags;
 use anthill_tests::client::Reply;
 
 use crate::tree::{Tree, ask, once};
@@ -160,4 +161,31 @@ fn copies_that_come_and_go_are_seen() {
     anthill_tests::eventually("the new copy is sent", || {
         once(&running, "/a.css", accept).text() == "new copy"
     });
+}
+
+/// All of them have the same date, so a date does not say of which of them a client has a part.
+#[test]
+fn fs_09_parts_of_different_copies_are_not_put_together_by_date() {
+    for tags in [FileTags::Strong, FileTags::Weak, FileTags::None] {
+        let tree = tree();
+        let running = tree.served(|files| files.compressed_copies().etag(tags));
+        let mut client = running.client();
+        let date = client.get("/a.css").field("Last-Modified").unwrap().to_owned();
+        let fields = ["Range: bytes=1-3", &format!("If-Range: {date}")];
+        for accepted in ["br", "zstd", "gzip", "identity"] {
+            let accept = format!("Accept-Encoding: {accepted}");
+            let reply = ask(&mut client, "GET", "/a.css", &[&accept, fields[0], fields[1]]);
+            assert_eq!(reply.status, 200, "{accepted} {tags:?}");
+            // Who wants a part of whatever there is gets it.
+            assert_eq!(ask(&mut client, "GET", "/a.css", &[&accept, fields[0]]).status, 206);
+        }
+        // Nor when what the client has a part of is not there any more.
+        for copy in ["a.css.br", "a.css.zst", "a.css.gz"] {
+            std::fs::remove_file(tree.at(copy)).unwrap();
+        }
+        assert_eq!(ask(&mut client, "GET", "/a.css", &fields).status, 200, "{tags:?}");
+        // Without copies a date tells.
+        let running = tree.served(|files| files.etag(tags));
+        assert_eq!(ask(&mut running.client(), "GET", "/a.css", &fields).status, 206, "{tags:?}");
+    }
 }

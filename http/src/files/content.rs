@@ -40,6 +40,9 @@ pub struct Content {
     length: u64,
     tag: Option<Arc<str>>,
     modified: Option<SystemTime>,
+    /// Whether all that has this time at its address may be one version. Not where there are copies, of the same time
+    /// and other bytes.
+    tells_by_time: bool,
     /// What was known of the file when it was opened.
     stamp: Option<NodeStamp>,
 }
@@ -65,6 +68,7 @@ impl Content {
             length: stamp.size,
             tag: Some(format!("\"{:x}-{:x}-{:x}\"", stamp.modified, stamp.size, stamp.inode).into()),
             modified: Some(stamp.time()),
+            tells_by_time: true,
             stamp: Some(stamp),
         }
     }
@@ -81,7 +85,8 @@ impl Content {
 
     fn of_bytes(bytes: SharedBytes) -> Self {
         let length = bytes.as_ref().len() as u64;
-        Self { whole: WholeContent::Bytes(bytes), length, tag: None, modified: None, stamp: None }
+        let whole = WholeContent::Bytes(bytes);
+        Self { whole, length, tag: None, modified: None, tells_by_time: true, stamp: None }
     }
 
     /// Gives it this entity tag, with its quotes: `"v1"`, or `W/"v1"`. One that is none is sent and never matches.
@@ -97,6 +102,11 @@ impl Content {
     /// Says when it last changed.
     pub fn last_modified(self, time: SystemTime) -> Self {
         Self { modified: Some(time), ..self }
+    }
+
+    /// Says that others have the same time at the same address. Then no part is asked for by it.
+    pub(super) fn with_time_of_others(self) -> Self {
+        Self { tells_by_time: false, ..self }
     }
 
     /// The length in bytes.
@@ -216,7 +226,8 @@ impl RequestCtx {
             self.response.set_last_modified(modified);
             validators = validators.last_modified(modified);
             // A second that is not over yet tells one version from no other (RFC 9110 8.8.2.2).
-            if now.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(1)) {
+            let is_over = now.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(1));
+            if is_over && content.tells_by_time {
                 of_parts = of_parts.last_modified(modified);
             }
         }

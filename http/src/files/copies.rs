@@ -3,7 +3,8 @@
 //! The idea: a copy is a file like any other, opened by the same rules, so none is taken that a link leads to out of
 //! its root. It stands for the plain file only while it is not older than that.
 //!
-//! The rule: each copy has a tag of its own, with its coding in it, so no client puts parts of different ones together.
+//! The rule: each copy has a tag of its own, with its coding in it, and the time of none counts for parts, so no client
+//! puts parts of different ones together.
 
 use super::content::{Content, FileTags, coded_tag};
 use super::file_system::{FileSystem, FsNode};
@@ -46,9 +47,15 @@ impl CopyRules {
                 Some(time) => content.last_modified(time),
                 None => content,
             };
-            Some(CodedCopy { coding: coding.clone(), content })
+            Some(CodedCopy { coding: coding.clone(), content: content.with_time_of_others() })
         };
         self.codings.iter().filter_map(copy).collect()
+    }
+
+    /// The file itself. What a client has of it may be of a copy that is gone by now, so this is said of all files, also
+    /// of those without copies.
+    pub(super) fn plain(&self, content: Content) -> Content {
+        if self.codings.is_empty() { content } else { content.with_time_of_others() }
     }
 
     /// Whether this is the name of a copy of one of these files.

@@ -209,7 +209,7 @@ impl Files {
         let store = self.copies_store.as_deref().unwrap_or(&*self.store);
         let copies = self.copies.of(store, names, &content, self.fields.tags);
         Ok(FoundFile {
-            content: self.fields.tags.apply(content),
+            content: self.copies.plain(self.fields.tags.apply(content)),
             media_type,
             cache_control: cache_control.map(str::to_owned),
             disposition,

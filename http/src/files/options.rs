@@ -216,6 +216,9 @@ impl FilesBuilder {
     ///
     /// A copy that is older than its file by a second or more is left alone. Each has a tag of its own; all answers
     /// about a file that has copies say `Vary: Accept-Encoding`. Copies are not listed.
+    ///
+    /// As copies have the time of their file, an `If-Range` with a date brings the whole of it; one with a strong tag the
+    /// part.
     pub fn compressed_copies(self) -> Self {
         self.copy_suffix("br", ".br").copy_suffix("zstd", ".zst").copy_suffix("gzip", ".gz")
     }
