@@ -94,3 +94,21 @@ fn fs_13_a_prefix_is_left_out() {
     }
     assert_eq!(client.get("/static").field("Location"), Some("/static/"));
 }
+
+/// The same whether the index is kept already or not.
+#[test]
+fn fs_13_a_folder_without_its_slash_is_redirected_though_its_index_is_kept() {
+    let tree = Tree::new(&[("docs/index.html", b"docs"), ("f", b"f")]);
+    let running = tree.served(|files| {
+        files
+            .path_rewrite(|ctx| format!("{}/", ctx.path().trim_end_matches('/')))
+            .cache_duration(std::time::Duration::from_secs(3600))
+    });
+    let mut client = running.client();
+    for _ in 0..2 {
+        let reply = client.get("/docs");
+        assert_eq!((reply.status, reply.field("Location")), (302, Some("/docs/")));
+        assert_eq!(client.get("/docs/").text(), "docs");
+        assert_eq!(client.get("/f").status, 404);
+    }
+}

@@ -89,12 +89,16 @@ impl Files {
     fn locate(&self, ctx: &RequestCtx) -> Result<Located, FileRefusal> {
         let is_own = self.rewrite.is_own();
         let path = self.rewrite.apply(ctx).map_err(|bad| FileRefusal::of_path(bad, is_own))?;
-        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(&path)) {
-            return Ok(Located::File(found));
+        // An index is kept by the path of its folder, and who asks without a slash is led to that first.
+        let has_slash = ctx.path().ends_with('/');
+        if has_slash || !path.ends_with(b"/") {
+            if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(&path)) {
+                return Ok(Located::File(found));
+            }
         }
         let names =
             names::check(&path, self.shows_hidden).map_err(|bad| FileRefusal::of_path(bad, is_own))?;
-        match self.open(&path, names, ctx.path().ends_with('/')) {
+        match self.open(&path, names, has_slash) {
             Err(FileRefusal::Missing) => match self.fallback_of(&path) {
                 Some(fallback) => self.open_fallback(fallback.as_bytes()),
                 None => Err(FileRefusal::Missing),
