@@ -1,18 +1,19 @@
 //! Files that stay open: how soon a change is seen, how many they are, how they are let go of.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anthill_http::Handler;
-use anthill_http::files::Files;
+use anthill_http::files::{FileTags, Files};
 use anthill_tests::client::Client;
 use anthill_tests::eventually;
 use anthill_tests::processes::apart_with_descriptors;
 use anthill_tests::server::{Running, plain};
 
-use crate::tree::{Tree, once};
+use crate::tree::{Tree, ask, once, settle};
 
 /// How many descriptors of files below `root` this process has, those of deleted ones included.
 fn open_below(root: &std::path::Path) -> usize {
@@ -193,4 +194,32 @@ fn a_handler_is_shared_by_several() {
     let one = Running::with(plain(), move |ctx| one.handle(ctx));
     let other = Running::with(plain(), move |ctx| other.handle(ctx));
     assert_eq!((once(&one, "/f", &[]).text(), once(&other, "/f", &[]).text()), ("f", "f"));
+}
+
+/// As often as the system's clock ticks a file cannot be told from what it is by then; so nobody is to be told that he
+/// has it, and it is not kept.
+#[test]
+fn fs_10_a_file_that_changes_within_a_tick_of_the_clock() {
+    let tree = Tree::new(&[("f", b"0000")]);
+    for tags in [FileTags::Strong, FileTags::Weak] {
+        let running = tree.served(|files| files.cache_duration(Duration::from_secs(3600)).etag(tags));
+        let mut client = running.client();
+        let mut known: Option<String> = None;
+        for round in 0..1000 {
+            // The same length, in the same file, and mostly of the same time.
+            let content = format!("{round:04}");
+            File::options().write(true).open(tree.at("f")).unwrap().write_all(content.as_bytes()).unwrap();
+            let field = known.map_or("X: 1".to_owned(), |tag| format!("If-None-Match: {tag}"));
+            let reply = ask(&mut client, "GET", "/f", &[&field]);
+            assert_eq!((reply.status, reply.text()), (200, &*content), "{field} {tags:?}");
+            known = reply.field("ETag").map(str::to_owned);
+        }
+        // Once that is over it is a file like others.
+        settle();
+        let whole = client.get("/f");
+        let tag = whole.field("ETag").unwrap();
+        assert_eq!(tag.starts_with('"'), tags == FileTags::Strong, "{tag}");
+        assert_eq!(ask(&mut client, "GET", "/f", &[&format!("If-None-Match: {tag}")]).status, 304);
+        eventually("it is kept", || open_below(&tree.root()) == 1);
+    }
 }

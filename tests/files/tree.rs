@@ -22,6 +22,7 @@ impl Tree {
         for (path, content) in files {
             tree.write(path, content);
         }
+        settle();
         tree
     }
 
@@ -55,12 +56,19 @@ impl Tree {
     pub(crate) fn age(&self, path: &str, age: Duration) {
         let file = fs::File::options().write(true).open(self.at(path)).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
+        settle();
     }
 
     /// A server of the folder, as by default but for `change`.
     pub(crate) fn served(&self, change: impl FnOnce(FilesBuilder) -> FilesBuilder) -> Running {
+        settle();
         served(change(Files::builder(self.root())))
     }
+}
+
+/// Waits until what was written is no change of just now, which has other tags and is not kept.
+pub(crate) fn settle() {
+    std::thread::sleep(Duration::from_millis(40));
 }
 
 pub(crate) fn served(builder: FilesBuilder) -> Running {

@@ -14,6 +14,7 @@ use crate::values::multipart::Boundary;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Content up to this many bytes is copied into the response; the rest of a file goes from the file.
@@ -49,7 +50,8 @@ pub struct Content {
 
 impl Content {
     /// The whole of an open file. Its tag is a strong one, of what the file system knows: its last change in
-    /// nanoseconds, its size and its number.
+    /// nanoseconds, its size and its number. That of a file which has changed just now, and so may once more without
+    /// another time, is a weak one, and never the same again.
     ///
     /// # Errors
     /// Those of the system, and `InvalidInput` for what is no regular file.
@@ -63,10 +65,15 @@ impl Content {
 
     /// The same of one of which is known that it is regular.
     pub(super) fn of_file(file: File, stamp: NodeStamp) -> Self {
+        let NodeStamp { modified, size, inode, .. } = stamp;
+        let tag = match unsettled_mark(&stamp) {
+            Some(mark) => format!("W/\"{modified:x}-{size:x}-{inode:x}-{mark:x}\""),
+            None => format!("\"{modified:x}-{size:x}-{inode:x}\""),
+        };
         Self {
             whole: WholeContent::File(Arc::new(file)),
-            length: stamp.size,
-            tag: Some(format!("\"{:x}-{:x}-{:x}\"", stamp.modified, stamp.size, stamp.inode).into()),
+            length: size,
+            tag: Some(tag.into()),
             modified: Some(stamp.time()),
             tells_by_time: true,
             stamp: Some(stamp),
@@ -129,6 +136,11 @@ impl Content {
         self.stamp.as_ref()
     }
 
+    /// Whether it is of a file each further change of which will be noticed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.stamp.is_some_and(|stamp| stamp.is_settled)
+    }
+
     /// Whether it holds a descriptor.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.whole, WholeContent::File(_))
@@ -137,7 +149,7 @@ impl Content {
     /// Whether it is of a file, which is still as it was: neither written to, nor renamed over, nor deleted.
     pub(super) fn is_unchanged(&self) -> bool {
         match (&self.whole, &self.stamp) {
-            (WholeContent::File(file), Some(stamp)) => NodeStamp::of(file).is_ok_and(|now| now == *stamp),
+            (WholeContent::File(file), Some(stamp)) => NodeStamp::of(file).is_ok_and(|now| now.is_same(stamp)),
             _ => false,
         }
     }
@@ -330,7 +342,8 @@ fn hull(one: ByteRange, other: ByteRange) -> ByteRange {
 #[non_exhaustive]
 pub enum FileTags {
     /// Strong ones, of the time of the last change in nanoseconds, the size and the number (inode) of the file. A file
-    /// that was copied to another machine has another one there.
+    /// that was copied to another machine has another one there. While the last change is less than 20 ms ago (2 s where
+    /// times have no fractions), weak ones that are never the same again.
     #[default]
     Strong,
     /// Weak ones, of time and size alone: the same on all machines that have the file with its time. Clients then ask
@@ -354,8 +367,21 @@ impl FileTags {
     }
 }
 
+/// What tells the tag of a file that has changed just now from all others; `None`: its times do.
+fn unsettled_mark(stamp: &NodeStamp) -> Option<u64> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    // Also from those of this program when it is started again.
+    let mark = || {
+        let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        (start.as_nanos() as u64).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed))
+    };
+    (!stamp.is_settled).then(mark)
+}
+
 fn weak_tag(content: &Content) -> Option<String> {
     match content.stamp() {
+        // What was made of the file is never the same again, and is to stay so.
+        Some(stamp) if !stamp.is_settled => content.tag().map(str::to_owned),
         Some(stamp) => Some(format!("W/\"{:x}-{:x}\"", stamp.modified, stamp.size)),
         None => content.tag().map(|tag| format!("W/{}", tag.trim_start_matches("W/"))),
     }

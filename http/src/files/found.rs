@@ -32,9 +32,9 @@ impl FoundFile {
     }
 
     /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes can
-    /// do neither, and whoever has them has them at hand.
+    /// do neither, and whoever has them has them at hand; and what has changed just now may change again unnoticed.
     pub(super) fn may_be_kept(&self) -> bool {
-        self.content.is_file() && self.copies.iter().all(|copy| copy.content.is_file())
+        self.content.is_settled() && self.copies.iter().all(|copy| copy.content.is_settled())
     }
 
     /// Whether all of it is still as it was when it was opened.
