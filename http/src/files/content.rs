@@ -149,7 +149,9 @@ impl Content {
     /// Whether it is of a file, which is still as it was: neither written to, nor renamed over, nor deleted.
     pub(super) fn is_unchanged(&self) -> bool {
         match (&self.whole, &self.stamp) {
-            (WholeContent::File(file), Some(stamp)) => NodeStamp::of(file).is_ok_and(|now| now.is_same(stamp)),
+            (WholeContent::File(file), Some(stamp)) => {
+                NodeStamp::of(file).is_ok_and(|now| now.is_same(stamp))
+            }
             _ => false,
         }
     }

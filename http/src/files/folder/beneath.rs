@@ -2,13 +2,19 @@
 //!
 //! Absolute links are refused by it, wherever they lead. Of a path that is refused so it is asked where it leads, and
 //! that is opened, again without leaving the root, so a wrong answer leads nowhere else.
+//!
+//! The rule: whatever is outside of the root, it is missing, and in no other way than what is nowhere.
 
+use super::super::stamp::{FileKind, NodeStamp};
 use super::OpenedNode;
-use super::walk::{READ, accept, is_worth_opening, missing};
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
+use super::walk::{READ, accept, missing};
+use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// How something is opened for nothing but to ask, so that it does not matter what it is.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// How often the system may say that something changed meanwhile.
 const ATTEMPTS: usize = 8;
@@ -24,13 +30,11 @@ pub(super) fn open(root: &OwnedFd, path: &[u8]) -> Option<io::Result<OpenedNode>
 }
 
 fn attempt(root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
-    is_worth_opening(root, path)?;
-    match resolve(root, path) {
+    match open_below(root, path) {
         Ok(file) => accept(file),
         Err(Errno::XDEV) => {
-            let target = target_below(root, path)?;
-            is_worth_opening(root, &target)?;
-            accept(resolve(root, &target).map_err(|error| match error {
+            let target = target_below(root, path).map_err(|_| missing())?;
+            accept(open_below(root, &target).map_err(|error| match error {
                 Errno::XDEV => missing(),
                 error => error.into(),
             })?)
@@ -39,12 +43,21 @@ fn attempt(root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
     }
 }
 
-fn resolve(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+/// Opens a file or a folder; a device or a pipe is looked at and not opened. (What is opened then is looked at again.)
+fn open_below(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
+    let seen = resolve(root, path, LOOK)?;
+    if NodeStamp::from_stat(&fstat(&seen)?).kind == FileKind::Other {
+        return Err(Errno::NOENT);
+    }
+    resolve(root, path, READ)
+}
+
+fn resolve(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
     let mut attempts = 0;
     loop {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        match openat2(root, path, READ, Mode::empty(), resolve) {
+        match openat2(root, path, flags, Mode::empty(), resolve) {
             // Somebody renamed something on the way.
             Err(Errno::AGAIN | Errno::INTR) if attempts < ATTEMPTS => attempts += 1,
             found => return found,
@@ -54,8 +67,7 @@ fn resolve(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
 
 /// Where `path` leads, as a path below `root`; an error when it leads elsewhere.
 fn target_below(root: &OwnedFd, path: &[u8]) -> io::Result<Vec<u8>> {
-    // Opened for nothing but to ask, so it does not matter what it is.
-    let target = openat(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let target = openat(root, path, LOOK, Mode::empty())?;
     let (root, target) = (place(root)?, place(&target)?);
     let below = target.strip_prefix(&*root).ok_or_else(missing)?;
     match below {

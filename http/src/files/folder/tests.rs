@@ -96,6 +96,43 @@ fn links_are_followed_inside_of_the_root_alone() {
     assert_eq!((content(&all, "fifo"), content(&all, "device")), (None, None));
 }
 
+/// Whoever may make links in the folder, or knows of some, must not learn by the answers what is outside.
+#[test]
+fn whatever_links_lead_to_outside_is_missing_in_one_way() {
+    let outside = tree();
+    let root = outside.path().join("root");
+    let at = |path: &str| outside.path().join(path);
+    symlink("loop", at("loop")).expect("a link");
+    fs::create_dir(at("folder")).expect("a folder");
+    let long = "x".repeat(300);
+    for (number, target) in [
+        "secret",
+        "nothing",
+        "secret/below",
+        "loop",
+        "loop/below",
+        &long,
+        "folder",
+        "folder/x",
+        "root/../secret",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        symlink(at(target), root.join(format!("absolute-{number}"))).expect("a link");
+        symlink(Path::new("..").join(target), root.join(format!("relative-{number}"))).expect("a link");
+        for folder in ways(&root) {
+            for name in ["absolute", "relative"] {
+                for path in [format!("{name}-{number}"), format!("{name}-{number}/below")] {
+                    let error = folder.open(path.as_bytes()).expect_err("missing");
+                    let said = (error.kind(), error.raw_os_error());
+                    assert_eq!(said, (std::io::ErrorKind::NotFound, None), "{path} to {target}, {folder:?}");
+                }
+            }
+        }
+    }
+}
+
 /// What the handler never asks for, and somebody may who calls a folder himself.
 #[test]
 fn paths_that_are_not_as_they_should_be_are_missing() {

@@ -39,7 +39,7 @@ pub(super) fn open_root(root: &Path) -> io::Result<OwnedFd> {
 
 /// Fails unless a file or a folder seems to be there, so that a device or a pipe is not opened. What is opened then is
 /// looked at again.
-pub(super) fn is_worth_opening(root: &OwnedFd, path: &[u8]) -> io::Result<()> {
+fn is_worth_opening(root: &OwnedFd, path: &[u8]) -> io::Result<()> {
     let path = if path.is_empty() { b"." } else { path };
     let stat = statat(root, path, AtFlags::empty())?;
     if NodeStamp::from_stat(&stat).kind == FileKind::Other { Err(missing()) } else { Ok(()) }
@@ -132,7 +132,8 @@ impl Way<'_> {
         let root = std::fs::canonicalize(self.root_path)?;
         let mut outside = root.join("..");
         outside.extend(self.ahead.drain(..).map(std::ffi::OsString::from_vec));
-        let target = std::fs::canonicalize(outside)?;
+        // What is outside is missing, however it is.
+        let target = std::fs::canonicalize(outside).map_err(|_| missing())?;
         let below = target.strip_prefix(&root).map_err(|_| missing())?;
         self.put_ahead(below.as_os_str().as_bytes());
         Ok(())
