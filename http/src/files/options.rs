@@ -238,9 +238,10 @@ impl FilesBuilder {
 
     /// For how long an open file is used again. Zero: not at all (fasthttp's `SkipCache`).
     ///
-    /// That a file was written to, exchanged or deleted is seen at once in any case. What is seen when this time is
-    /// over: what a link points to, that an index or a copy was added, that a folder was renamed. Files that nobody
-    /// asks for are closed after at most one and a half times this.
+    /// That a file was written to, exchanged or deleted is seen at once in any case; on other systems than Unix that it
+    /// was written to, and the rest when this time is over. What is seen then everywhere: what a link points to, that an
+    /// index or a copy was added, that a folder was renamed. Files that nobody asks for are closed after at most one and
+    /// a half times this.
     pub fn cache_duration(self, duration: Duration) -> Self {
         Self { cache_duration: duration, ..self }
     }
