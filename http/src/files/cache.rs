@@ -1,16 +1,19 @@
 //! Open files that are kept for a while, by the paths they were asked for.
 //!
 //! The idea: what is kept is a descriptor and what was found out about it. Before each use the descriptor is asked
-//! whether its file is still the same, so what is written to, renamed over or deleted is noticed at once; only what
-//! appears or changes on the way to it (a link, a copy, an index) is noticed when the entry's time is over.
+//! whether its file is still the same, so what is written to, renamed over or deleted is noticed at once (outside of Unix
+//! only what is written to); only what appears or changes on the way to it (a link, a copy, an index) is noticed when the
+//! entry's time is over.
 //!
 //! The rules: descriptors are bounded in number; what is over is let go of by a thread that is there while anything is
-//! kept. Files are closed outside of the lock.
+//! kept. Under the lock nothing is done that takes the longer the more is kept, but by that thread: who needs room takes
+//! the first in line that was not used since it came to the front the last time. Files are closed, threads started and
+//! logs written outside of the lock.
 
 use super::found::FoundFile;
 use crate::util::coarse::CoarseInstant;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -31,19 +34,27 @@ struct KeptFiles {
 
 #[derive(Debug, Default)]
 struct KeptTable {
-    entries: HashMap<Box<[u8]>, KeptFile>,
+    entries: HashMap<Arc<[u8]>, KeptFile>,
+    /// Paths and numbers of entries, in the order in which they are looked at for room. Entries that are gone are passed
+    /// over.
+    line: VecDeque<(Arc<[u8]>, u64)>,
     descriptors: usize,
-    uses: u64,
-    /// While there is a keeper. It ends when this is dropped.
+    /// The number of the last entry.
+    count: u64,
+    /// While there is a keeper, or one is being started. It ends when this is dropped.
     keeper: Option<Sender<()>>,
+    /// How many entries were looked at for room.
+    #[cfg(test)]
+    looks: usize,
 }
 
 #[derive(Debug)]
 struct KeptFile {
     found: Arc<FoundFile>,
     opened: CoarseInstant,
-    /// The number of the last use.
-    used: u64,
+    number: u64,
+    /// Since it came to the front of the line the last time.
+    is_used: bool,
 }
 
 impl OpenFiles {
@@ -55,12 +66,9 @@ impl OpenFiles {
     pub(super) fn get(&self, path: &[u8]) -> Option<Arc<FoundFile>> {
         let found = {
             let mut table = self.kept.table.lock();
-            let uses = table.uses + 1;
             let entry = table.entries.get_mut(path)?;
-            entry.used = uses;
-            let found = (entry.opened.elapsed() < self.kept.duration).then(|| entry.found.clone());
-            table.uses = uses;
-            found
+            entry.is_used = true;
+            (entry.opened.elapsed() < self.kept.duration).then(|| entry.found.clone())
         };
         let found = found.filter(|found| found.is_unchanged());
         if found.is_none() {
@@ -77,54 +85,42 @@ impl OpenFiles {
             return;
         }
         let mut gone = Vec::new();
-        {
+        let without_keeper = {
             let mut table = self.kept.table.lock();
             gone.extend(table.remove(path));
-            if table.descriptors + cost > self.kept.most {
-                gone.extend(table.take_old(self.kept.duration));
-            }
             while table.descriptors + cost > self.kept.most {
-                let Some(oldest) = table.least_used() else { break };
-                gone.extend(table.remove(&oldest));
+                let Some(unused) = table.take_unused() else { break };
+                gone.push(unused);
             }
-            if table.keeper.is_some() || self.start_keeper(&mut table) {
-                table.uses += 1;
-                let used = table.uses;
-                let entry = KeptFile { found: found.clone(), opened: CoarseInstant::now(), used };
-                table.entries.insert(path.into(), entry);
-                table.descriptors += cost;
-            }
-        }
+            table.insert(path, found);
+            table.engage_keeper()
+        };
         drop(gone);
+        if let Some(end) = without_keeper {
+            self.start_keeper(end);
+        }
     }
 
     /// Lets go of everything.
     pub(super) fn clear(&self) {
-        let gone = {
-            let mut table = self.kept.table.lock();
-            table.descriptors = 0;
-            std::mem::take(&mut table.entries)
-        };
+        let gone = self.kept.table.lock().take_all();
         drop(gone);
     }
 
-    fn start_keeper(&self, table: &mut KeptTable) -> bool {
-        let (sender, receiver) = mpsc::channel();
+    fn start_keeper(&self, end: Receiver<()>) {
         let kept = Arc::downgrade(&self.kept);
         // So that nothing is there for longer than one and a half times its duration.
         let pause = (self.kept.duration / 2).max(Duration::from_millis(1));
         let keeper = std::thread::Builder::new().name("anthill-files".to_owned());
-        match keeper.spawn(move || keep_in_order(&kept, &receiver, pause)) {
-            Ok(_) => {
-                table.keeper = Some(sender);
-                true
-            }
-            Err(error) => {
-                log::warn!(
-                    "open files are not kept, because no thread can be had to let go of them: {error}"
-                );
-                false
-            }
+        if let Err(error) = keeper.spawn(move || keep_in_order(&kept, &end, pause)) {
+            // Others may have relied on it meanwhile.
+            let gone = {
+                let mut table = self.kept.table.lock();
+                table.keeper = None;
+                table.take_all()
+            };
+            drop(gone);
+            log::warn!("open files are not kept, because no thread can be had to let go of them: {error}");
         }
     }
 }
@@ -150,26 +146,71 @@ fn keep_in_order(kept: &Weak<KeptFiles>, end: &Receiver<()>, pause: Duration) {
 }
 
 impl KeptTable {
+    fn insert(&mut self, path: &[u8], found: &Arc<FoundFile>) {
+        self.count += 1;
+        let (path, number) = (Arc::<[u8]>::from(path), self.count);
+        self.descriptors += found.descriptors();
+        self.line.push_back((path.clone(), number));
+        let entry = KeptFile { found: found.clone(), opened: CoarseInstant::now(), number, is_used: false };
+        self.entries.insert(path, entry);
+        // As many were kept since this was done the last time, so each pays for a few.
+        if self.line.len() > 2 * self.entries.len() + 16 {
+            self.tidy_line();
+        }
+    }
+
     fn remove(&mut self, path: &[u8]) -> Option<KeptFile> {
         let gone = self.entries.remove(path)?;
         self.descriptors -= gone.found.descriptors();
         Some(gone)
     }
 
-    /// Takes out what has been there for longer than `duration`.
-    fn take_old(&mut self, duration: Duration) -> Vec<KeptFile> {
-        let old: Vec<Box<[u8]>> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.opened.elapsed() >= duration)
-            .map(|(path, _)| path.clone())
-            .collect();
-        old.iter().filter_map(|path| self.remove(path)).collect()
+    /// Takes out the first in line that was not used; those in front of it go to the end, and have to be used again.
+    fn take_unused(&mut self) -> Option<KeptFile> {
+        while let Some((path, number)) = self.line.pop_front() {
+            #[cfg(test)]
+            {
+                self.looks += 1;
+            }
+            let entry = self.entries.get_mut(&path).filter(|entry| entry.number == number);
+            match entry.map(|entry| std::mem::take(&mut entry.is_used)) {
+                Some(true) => self.line.push_back((path, number)),
+                Some(false) => return self.remove(&path),
+                None => {}
+            }
+        }
+        None
     }
 
-    fn least_used(&self) -> Option<Box<[u8]>> {
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
-        oldest.map(|(path, _)| path.clone())
+    /// Takes out what has been there for longer than `duration`.
+    fn take_old(&mut self, duration: Duration) -> Vec<KeptFile> {
+        let old = self.entries.iter().filter(|(_, entry)| entry.opened.elapsed() >= duration);
+        let old: Vec<Arc<[u8]>> = old.map(|(path, _)| path.clone()).collect();
+        let gone = old.iter().filter_map(|path| self.remove(path)).collect();
+        self.tidy_line();
+        gone
+    }
+
+    fn take_all(&mut self) -> HashMap<Arc<[u8]>, KeptFile> {
+        self.descriptors = 0;
+        self.line.clear();
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Leaves out of the line what is gone.
+    fn tidy_line(&mut self) {
+        let entries = &self.entries;
+        self.line.retain(|(path, number)| entries.get(path).is_some_and(|entry| entry.number == *number));
+    }
+
+    /// What a keeper is told its end by, if there is none and one is needed.
+    fn engage_keeper(&mut self) -> Option<Receiver<()>> {
+        if self.keeper.is_some() {
+            return None;
+        }
+        let (sender, receiver) = mpsc::channel();
+        self.keeper = Some(sender);
+        Some(receiver)
     }
 }
 
@@ -213,6 +254,40 @@ mod tests {
         assert_eq!(assert_counted(&files), 2);
         files.clear();
         assert_eq!(assert_counted(&files), 0);
+    }
+
+    /// However many there are, and whoever uses them: what is looked at was used before, and no more than once for that.
+    #[test]
+    fn room_is_made_without_looking_at_all() {
+        let files = OpenFiles::new(Duration::from_secs(3600), 1000);
+        let found = found();
+        let name = |number: usize| number.to_string().into_bytes();
+        let mut uses = 0;
+        for number in 0..10_000 {
+            files.keep(&name(number), &found);
+            if number % 3 == 0 {
+                uses += usize::from(files.get(&name(number / 2)).is_some());
+            }
+        }
+        assert_eq!(assert_counted(&files), 1000);
+        assert!(uses > 100, "some are used: {uses}");
+        let looks = files.kept.table.lock().looks;
+        assert!(looks <= 9000 + uses, "{looks} looks, {uses} uses");
+    }
+
+    /// Also where none is ever looked at for room.
+    #[test]
+    fn the_line_is_no_longer_than_what_is_kept() {
+        let files = OpenFiles::new(Duration::from_secs(3600), 1000);
+        let found = found();
+        for round in 0..5000 {
+            files.keep(if round % 2 == 0 { b"a" } else { b"b" }, &found);
+            let table = files.kept.table.lock();
+            assert!(table.line.len() <= 2 * table.entries.len() + 16, "{round}");
+        }
+        assert_eq!(assert_counted(&files), 2);
+        files.clear();
+        assert!(files.kept.table.lock().line.is_empty());
     }
 
     #[test]
