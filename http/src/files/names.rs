@@ -50,15 +50,18 @@ pub(super) fn check(path: &[u8], shows_hidden: bool) -> Result<&[u8], BadPath> {
 
 /// Whether on Windows this is the name of a file and nothing else: no drive (`c:`), no alternate stream
 /// (`a.txt::$DATA`), no device (`con`, `nul.txt`, `com1`), nothing that names the same file as another spelling
-/// (`a.txt.`, `a.txt `).
+/// (`a.txt.`, `a.txt `), above all not a short name (`GIT~1` for `.git`), by which a hidden one could be had.
 ///
-/// Source: "Naming Files, Paths, and Namespaces" of the Windows documentation.
+/// Source: "Naming Files, Paths, and Namespaces" of the Windows documentation; for short names \[MS-FSCC\] 2.1.5.2.1.
 pub(super) fn is_plain_on_windows(name: &[u8]) -> bool {
     let has_meaning = |byte: &u8| *byte < b' ' || b"<>:\"/\\|?*".contains(byte);
     if name.is_empty() || name.iter().any(has_meaning) || matches!(name.last(), Some(b'.' | b' ')) {
         return false;
     }
     let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
+    if is_shortened(stem) {
+        return false;
+    }
     let stem = stem.trim_ascii_end().to_ascii_lowercase();
     let is_device = match &*stem {
         b"con" | b"prn" | b"aux" | b"nul" | b"conin$" | b"conout$" => true,
@@ -69,6 +72,14 @@ pub(super) fn is_plain_on_windows(name: &[u8]) -> bool {
         _ => false,
     };
     !is_device
+}
+
+/// Whether this is how the system shortens names, up to their dot: `~` and a number at the end, 8 characters at most.
+fn is_shortened(stem: &[u8]) -> bool {
+    let Some(tilde) = memchr::memrchr(b'~', stem) else { return false };
+    let number = &stem[tilde + 1..];
+    let characters = String::from_utf8_lossy(stem).chars().count();
+    characters <= 8 && !number.is_empty() && number.iter().all(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -143,10 +154,35 @@ mod tests {
             "\u{1}",
             "",
             "conin$",
+            "GIT~1",
+            "git~1",
+            "ENV~1",
+            "HTACCE~1",
+            "HT1F2A~9",
+            "WEB~12.CON",
+            "A~123456.TXT",
+            "\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}~1",
         ] {
             assert!(!is_plain_on_windows(name.as_bytes()), "{name:?}");
         }
-        for name in ["a", "a.txt", "console", "com", "com10", "lpt", "a b", "null", "\u{e4}", "com1x.txt"] {
+        for name in [
+            "a",
+            "a.txt",
+            "console",
+            "com",
+            "com10",
+            "lpt",
+            "a b",
+            "null",
+            "\u{e4}",
+            "com1x.txt",
+            "a~",
+            "a~b",
+            "~",
+            "a.b~1",
+            "backup-of~1",
+            "notes~1x",
+        ] {
             assert!(is_plain_on_windows(name.as_bytes()), "{name:?}");
         }
     }
