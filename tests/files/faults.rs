@@ -1,13 +1,19 @@
 //! What happens to files while they are sent.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
-use anthill_tests::client::get;
+use anthill_http::Server;
+use anthill_http::files::Files;
+use anthill_tests::client::{Client, get};
 use anthill_tests::files::assert_same_bytes;
+use anthill_tests::processes::{ADDRESS, serve_apart};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::tree::{Tree, ask, once};
+use crate::tree::{Tree, ask, once, settle};
 
 const LENGTH: u64 = 40 << 20;
 
@@ -32,12 +38,16 @@ fn a_file_that_is_cut_ends_its_connection() {
         client.send(format!("GET /large.bin HTTP/1.1\r\nHost: h\r\n{range}\r\n"));
         let mut room = vec![0; 1 << 16];
         let mut received = client.stream().read(&mut room).unwrap();
+        // What was read last ends with this much of a head at most.
+        let mut seam = Vec::new();
         File::options().write(true).open(tree.at("large.bin")).unwrap().set_len(1000).unwrap();
         client.send(get("/large.bin"));
         while let Ok(count @ 1..) = client.stream().read(&mut room) {
             received += count;
-            // The next response must not land in what was promised.
-            assert!(memchr(&room[..count]).is_none(), "{range:?}");
+            // The next response must not land in what was promised, wherever reads end.
+            seam.extend_from_slice(&room[..count]);
+            assert!(head_in(&seam).is_none(), "{range:?}");
+            seam.drain(..seam.len().saturating_sub(HEAD.len() - 1));
         }
         assert!((received as u64) < LENGTH, "{range:?}");
         // Who asks now gets what is there now.
@@ -45,9 +55,12 @@ fn a_file_that_is_cut_ends_its_connection() {
     }
 }
 
-/// Where a head begins within zeros.
-fn memchr(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(9).skip(9).position(|bytes| bytes == b"HTTP/1.1 ")
+/// What a head begins with.
+const HEAD: &[u8] = b"HTTP/1.1 ";
+
+/// Where a head begins.
+fn head_in(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(HEAD.len()).position(|bytes| bytes == HEAD)
 }
 
 #[test]
@@ -115,26 +128,68 @@ fn a_sparse_file_of_gigabytes_has_ends() {
     assert!(parts.body.windows(3).any(|bytes| bytes == b"end"));
 }
 
+/// Where the server of the test below finds its files.
+const ROOT: &str = "ANTHILL_TESTS_ROOT";
+
+/// However slow this machine is.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Serves until it is killed.
+fn serve_root() -> i32 {
+    let files = Files::builder(env::var_os(ROOT).expect("a folder")).cache_duration(LONG);
+    let files = files.build().expect("a handler");
+    // So that the system needs no gigabytes for what nobody reads.
+    let server = Server::builder().send_buffer(32_768).write_timeout(LONG);
+    let server = server.build_handler(files).expect("valid options");
+    server.listen_and_serve(env::var(ADDRESS).expect("an address").as_str()).map_or(1, |()| 0)
+}
+
+/// Of the clients none reads more than the beginning, and the server is a process of its own.
 #[test]
-fn thousands_of_slow_downloads_share_one_descriptor() {
+fn fs_10_ten_thousand_slow_downloads_share_one_descriptor() {
+    const NAME: &str = "faults::fs_10_ten_thousand_slow_downloads_share_one_descriptor";
+    const CLIENTS: usize = 10_000;
+    const DESCRIPTORS: u64 = 11_000;
+    if env::var_os(ROOT).is_some() {
+        serve_apart(NAME, "", &[&serve_root], 0);
+    }
+    let limit = getrlimit(Resource::Nofile);
+    if limit.maximum.is_some_and(|most| most < DESCRIPTORS) {
+        return anthill_tests::server::skip("a process may not have 11,000 descriptors here");
+    }
+    if limit.current.is_some_and(|current| current < DESCRIPTORS) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), ..limit }).unwrap();
+    }
     let tree = tree();
-    let running = tree.served(|files| files);
-    let clients: Vec<_> = (0..500)
-        .map(|_| {
-            let mut client = running.client();
+    let before = format!("env {ROOT}={}", tree.root().display());
+    let program = serve_apart(NAME, &before, &[&serve_root], 0);
+    settle();
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let mut client = Client::connect(program.address());
             client.send(get("/large.bin"));
-            assert_eq!(client.response_to_head().status, 200);
+            assert_eq!(client.response_to_head().status, 200, "{number}");
             client
         })
         .collect();
-    let open = fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .flatten()
-        .filter(|link| fs::read_link(link.path()).is_ok_and(|target| target == tree.at("large.bin")))
-        .count();
-    assert_eq!(open, 1);
-    // And nobody else waits for them.
+    let large = tree.at("large.bin");
+    let links: Vec<_> = fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap().flatten().collect();
+    let leads_to = |link: &fs::DirEntry| fs::read_link(link.path()).is_ok_and(|target| target == large);
+    assert!(links.len() > CLIENTS, "all are there: {}", links.len());
+    assert_eq!(links.iter().filter(|link| leads_to(link)).count(), 1);
+    // Nobody else waits for them.
     tree.write("small", "small");
-    assert_eq!(once(&running, "/small", &[]).text(), "small");
-    drop(clients);
+    assert_eq!(Client::connect(program.address()).get("/small").text(), "small");
+    // They go on, each where it is, and who wants to reaches the end.
+    for client in &mut clients {
+        assert!(client.bytes(1000).starts_with(b"mark!\0\0\0"));
+    }
+    let copy = File::open(&large).unwrap();
+    let last = clients.last_mut().unwrap();
+    let mut at = 1000;
+    while at < LENGTH {
+        let piece = last.bytes((LENGTH - at).min(1 << 20) as usize);
+        assert_same_bytes(&piece[..], &copy, at, piece.len() as u64);
+        at += piece.len() as u64;
+    }
 }
