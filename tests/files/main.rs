@@ -8,6 +8,7 @@ mod fields;
 mod folders;
 mod kept;
 mod listings;
+mod nginx;
 mod ranges;
 mod rewriting;
 mod statuses;
