@@ -165,7 +165,7 @@ fn copies_that_come_and_go_are_seen() {
 
 /// All of them have the same date, so a date does not say of which of them a client has a part.
 #[test]
-fn fs_09_parts_of_different_copies_are_not_put_together_by_date() {
+fn parts_of_different_copies_are_not_put_together_by_date() {
     for tags in [FileTags::Strong, FileTags::Weak, FileTags::None] {
         let tree = tree();
         let running = tree.served(|files| files.compressed_copies().etag(tags));
