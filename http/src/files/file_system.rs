@@ -51,6 +51,12 @@ pub trait FileSystem: Send + Sync + 'static {
     /// As [`open`](FileSystem::open).
     fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>>;
 
+    /// The folder of the system that it is, into which [copies can be put](super::FilesBuilder#method.compress); `None`,
+    /// as by default: nothing can be put into it.
+    fn folder(&self) -> Option<&super::Folder> {
+        None
+    }
+
     /// What is wrong with the whole of it, for whoever builds a handler of it.
     ///
     /// # Errors
