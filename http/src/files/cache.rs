@@ -218,6 +218,7 @@ impl KeptTable {
 mod tests {
     use super::*;
     use crate::files::content::Content;
+    use crate::files::copies::FoundCopies;
     use std::borrow::Cow;
 
     fn found() -> Arc<FoundFile> {
@@ -228,7 +229,7 @@ mod tests {
             media_type,
             cache_control: None,
             disposition: None,
-            copies: Vec::new(),
+            copies: FoundCopies::default(),
             nosniff: false,
         })
     }
@@ -324,7 +325,7 @@ mod tests {
             media_type,
             cache_control: None,
             disposition: None,
-            copies: Vec::new(),
+            copies: FoundCopies::default(),
             nosniff: false,
         };
         files.keep(b"a", &Arc::new(found));
