@@ -114,6 +114,42 @@ fn cmp_06_several_codings_are_undone_in_their_order() {
     assert_eq!(format!("{decoder:?}"), "ContentDecoder(gzip, br, zstd)");
 }
 
+/// Digits of which each has so many bits of noise: no coding finds anything but that they are few.
+fn digits(bits: u32, count: usize) -> Vec<u8> {
+    let digit = |byte: u8| b' ' + (byte & ((1 << bits) - 1));
+    noise(count).into_iter().map(digit).collect()
+}
+
+/// Gives what another reader gives, a few bytes at a time.
+struct Trickle<'a>(&'a [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let room = out.len().min(999);
+        self.0.read(&mut out[..room])
+    }
+}
+
+#[test]
+fn cmp_06_blocks_that_give_nothing_before_they_are_whole_are_no_padding() {
+    // Base64 and hexadecimal digits: three quarters, and half, of each block is what it is encoded in.
+    for plain in [digits(6, 400_000), digits(4, 400_000), digits(7, 400_000)] {
+        for first in CODINGS {
+            let once = packed(first, &plain);
+            let mut content = Vec::new();
+            let decoder = ContentDecoder::new(first.name(), Trickle(&once)).expect("a coding");
+            decoder.read_to_end(&mut content).unwrap_or_else(|error| panic!("{first:?}: {error}"));
+            assert!(content == plain, "{first:?}");
+            for second in CODINGS {
+                let codings = format!("{}, {}", first.name(), second.name());
+                let (request, _) = with(&codings, &packed(second, &once));
+                let content = request.body_uncompressed(None);
+                assert!(content.expect(&codings) == plain, "{codings}");
+            }
+        }
+    }
+}
+
 #[test]
 fn cmp_06_a_bomb_is_noticed_by_its_ratio_in_every_coding() {
     let mib = 1024 * 1024;
