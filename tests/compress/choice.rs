@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_http::body::{CompressionLevel, ContentCoding};
-use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};
+use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, TagChange, compress};
 use anthill_tests::client::Reply;
 use proptest::prelude::*;
 
@@ -195,6 +195,29 @@ fn cmp_03_a_secret_is_kept_out_by_one_field_that_is_not_sent() {
     let found = reply(&running, &get_in("/", "gzip"));
     assert_eq!((found.field("Content-Encoding"), found.field("Vary")), (None, None));
     assert_eq!(found.body, text(1000));
+}
+
+#[test]
+fn cmp_03_a_secret_is_kept_out_of_every_wrapper() {
+    let marked = |ctx: &mut RequestCtx| {
+        ctx.response.set_content_encoding("identity");
+        ctx.set_body(text(1000));
+    };
+    let suffix = || CompressPolicy::new().entity_tags(TagChange::Suffix);
+    let thrice = compress(compress(compress(marked, CompressPolicy::new()), suffix()), CompressPolicy::new());
+    let running = serving(move |ctx: &mut RequestCtx| match ctx.path() {
+        "/secret" => thrice.handle(ctx),
+        _ => compress(answers(text(1000)), CompressPolicy::new()).handle(ctx),
+    });
+    let mut client = running.client();
+    for _ in 0..2 {
+        let found = client.exchange(get_in("/secret", "gzip"));
+        assert_eq!((found.field("Content-Encoding"), found.field("Vary")), (None, None));
+        assert_eq!(found.body, text(1000));
+        // What was said of one response is not said of the next on its connection.
+        let found = client.exchange(get_in("/", "gzip"));
+        assert_eq!((found.field("Content-Encoding"), content(&found)), (Some("gzip"), text(1000)));
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ use tags::ShownTags;
 /// Who can have a client ask again and again with text of his choice in a response, and sees how long that becomes,
 /// finds out what else is in it: compression makes a guess that is right shorter (the attack is called BREACH). So a
 /// response with a secret, such as a token against forged requests, that repeats what its request says, should not be
-/// compressed. Its handler says so by one field, which is not sent:
+/// compressed. Its handler says so by one field, which is not sent and holds for every wrapper around it:
 ///
 /// ```
 /// # #[cfg(feature = "gzip")] {
@@ -161,13 +161,17 @@ impl<H> CompressingHandler<H> {
     }
 }
 
-/// Whether the response is one that could be given another form. What says no to that, for this wrapper alone, is taken
-/// out.
+/// Whether the response is one that could be given another form. A field that says no to that, and nothing else, is taken
+/// out; what it said holds for whoever wraps this wrapper as well.
 fn may_vary(response: &mut Response) -> bool {
     if let Some(coding) = response.content_encoding() {
         if coding.eq_ignore_ascii_case(b"identity") {
             response.headers_mut().remove("Content-Encoding");
+            response.keep_form();
         }
+        return false;
+    }
+    if response.keeps_form() {
         return false;
     }
     let headers = response.headers();

@@ -46,6 +46,16 @@ impl Response {
         }
     }
 
+    /// Has the body left in the form that it has, until the response is another one.
+    pub(crate) fn keep_form(&mut self) {
+        self.keeps_form = true;
+    }
+
+    /// Whether the body is to be left in the form that it has.
+    pub(crate) fn keeps_form(&self) -> bool {
+        self.keeps_form
+    }
+
     /// The bytes of a body that lives as long as the program.
     pub(crate) fn static_body(&self) -> Option<&'static [u8]> {
         match self.source {

@@ -66,6 +66,8 @@ pub struct Response {
     body: Vec<u8>,
     source: BodySource,
     flushes_head: bool,
+    /// Nobody may give the body a coding, whatever the fields say.
+    keeps_form: bool,
 }
 
 /// What a status code can be given as: a number, or, with the feature `http`, an `http::StatusCode`.
@@ -132,6 +134,7 @@ impl Response {
             body: Vec::new(),
             source: BodySource::Buffer,
             flushes_head: false,
+            keeps_form: false,
         }
     }
 
@@ -465,6 +468,7 @@ impl Response {
         self.headers.clear();
         self.clear_body();
         self.flushes_head = false;
+        self.keeps_form = false;
     }
 
     /// The body as a stream, if it is one that is sent behind the head. It is taken out of the response, whether or not
@@ -573,6 +577,7 @@ impl Clone for Response {
             body: self.body.clone(),
             source,
             flushes_head: self.flushes_head,
+            keeps_form: self.keeps_form,
         }
     }
 }
