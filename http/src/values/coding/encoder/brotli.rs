@@ -3,7 +3,7 @@
 //! Source: RFC 7932.
 
 use super::brotli_memory::{EncoderMemory, encoder_memory};
-use super::{Extent, window_bits};
+use super::{Extent, WINDOW_BITS_MIN, window_bits};
 use anthill_pool::{ObjectPool, Pooled};
 use brotli::enc::encode::{
     BrotliEncoderDestroyInstance, BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct,
@@ -59,9 +59,16 @@ impl BrotliEncoder {
         let state = &mut coder.state;
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, u32::from(level));
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, window_bits(extent));
-        if let Extent::Whole(bytes) = extent {
-            let hint = u32::try_from(bytes).unwrap_or(u32::MAX);
-            state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_SIZE_HINT, hint);
+        match extent {
+            Extent::Whole(bytes) => {
+                let hint = u32::try_from(bytes).unwrap_or(u32::MAX);
+                state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_SIZE_HINT, hint);
+            }
+            // At 10 and 11 what is searched for a block takes sixteen times as much as the block, which would have the
+            // size of the window.
+            Extent::Stream => {
+                state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGBLOCK, WINDOW_BITS_MIN);
+            }
         }
         Self { coder: Some(coder) }
     }
@@ -113,6 +120,50 @@ impl BrotliEncoder {
             if left == 0 && is_done {
                 return Ok(());
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::coding::{CompressionLevel, ContentCoding};
+
+    const MIB: usize = 1024 * 1024;
+
+    /// What a stream's coder asks for at most. From 7 to 9 that is the encoder's own table of what was seen, whose size
+    /// follows the level alone.
+    fn bound(level: u8) -> usize {
+        match level {
+            0..=6 => 6 * MIB,
+            7 => 12 * MIB,
+            8 => 20 * MIB,
+            9 => 40 * MIB,
+            _ => 24 * MIB,
+        }
+    }
+
+    #[test]
+    fn cmp_04_what_a_stream_takes_is_known_at_every_level() {
+        let text: Vec<u8> = (0..25_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
+        let asked_by = |encoder: &BrotliEncoder| {
+            encoder.coder.as_ref().map_or(0, |coder| coder.asked.load(Ordering::Relaxed))
+        };
+        // From the highest on: what those have is too much to be used again.
+        for level in (0..=11).rev() {
+            let mut encoder = BrotliEncoder::new(level, Extent::Stream);
+            let before = asked_by(&encoder);
+            let mut packed = Vec::new();
+            for piece in text.chunks(64 * 1024) {
+                encoder.encode(piece, &mut packed).expect("a coder that works");
+            }
+            encoder.flush(&mut packed).expect("a coder that works");
+            let asked = asked_by(&encoder) - before;
+            assert!(asked <= bound(level), "level {level}: {asked}");
+            let is_usual = level == CompressionLevel::Default.of(ContentCoding::Brotli);
+            assert!(!is_usual || asked <= KEPT_BYTES_MAX, "level {level} is to be used again: {asked}");
+            encoder.finish(&mut packed).expect("a coder that works");
+            assert!(packed.len() < text.len() / 2, "level {level}: {}", packed.len());
         }
     }
 }

@@ -17,6 +17,12 @@ const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Room that is made at once for what comes out.
 const ROOM_BYTES: usize = 4 * 1024;
 
+/// From this level on, zstd's own tables are larger than a stream's window has use for.
+const LARGE_TABLES_LEVEL: u8 = 7;
+
+/// From this level on, zstd searches binary trees.
+const TREES_LEVEL: u8 = 13;
+
 static IDLE: LazyLock<ObjectPool<ZstdCoder>> = LazyLock::new(|| {
     ObjectPool::builder()
         .max_idle(IDLE_MAX)
@@ -52,8 +58,11 @@ impl ZstdEncoder {
         let context = coder.context()?;
         context.set_parameter(CParameter::CompressionLevel(i32::from(level))).map_err(failed)?;
         context.set_parameter(CParameter::WindowLog(window_bits(extent))).map_err(failed)?;
-        if let Extent::Whole(bytes) = extent {
-            context.set_pledged_src_size(Some(bytes as u64)).map_err(failed)?;
+        match extent {
+            Extent::Whole(bytes) => {
+                context.set_pledged_src_size(Some(bytes as u64)).map_err(failed)?;
+            }
+            Extent::Stream => bound_tables(context, level)?,
         }
         Ok(Self { coder: Some(coder) })
     }
@@ -88,6 +97,20 @@ impl ZstdEncoder {
     }
 }
 
+/// Makes the tables no larger than the window has use for. Where the size is not known, zstd takes those of its own
+/// windows, which at the highest levels come to 80 MB; below level 7 they are small in any case.
+fn bound_tables(context: &mut CCtx<'static>, level: u8) -> io::Result<()> {
+    if level < LARGE_TABLES_LEVEL {
+        return Ok(());
+    }
+    let bits = window_bits(Extent::Stream);
+    // A binary tree takes two places for each position, a chain one.
+    let chain_bits = if level < TREES_LEVEL { bits } else { bits + 1 };
+    context.set_parameter(CParameter::HashLog(bits + 1)).map_err(failed)?;
+    context.set_parameter(CParameter::ChainLog(chain_bits)).map_err(failed)?;
+    Ok(())
+}
+
 /// Has `step` append to `out`; gives what it gives.
 fn append(
     out: &mut Vec<u8>,
@@ -100,4 +123,30 @@ fn append(
 
 fn failed(code: usize) -> io::Error {
     io::Error::other(get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::coding::{CompressionLevel, ContentCoding};
+
+    /// What a stream's context takes at any level: as many may be held at once as clients read slowly.
+    const STREAM_BYTES_MAX: usize = 7 * 1024 * 1024;
+
+    #[test]
+    fn cmp_04_a_stream_takes_little_memory_at_every_level() {
+        let text: Vec<u8> = (0..60_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
+        for level in 1..=19 {
+            let mut encoder = ZstdEncoder::new(level, Extent::Stream).expect("memory for one");
+            let mut packed = Vec::new();
+            encoder.encode(&text, &mut packed).expect("a coder that works");
+            encoder.flush(&mut packed).expect("a coder that works");
+            let bytes = encoder.context().expect("it has not ended").sizeof();
+            assert!(bytes <= STREAM_BYTES_MAX, "level {level}: {bytes}");
+            let is_usual = level <= CompressionLevel::Default.of(ContentCoding::Zstd);
+            assert!(!is_usual || bytes <= KEPT_BYTES_MAX, "level {level} is to be used again: {bytes}");
+            encoder.finish(&mut packed).expect("a coder that works");
+            assert!(packed.len() < text.len() / 2, "level {level}: {}", packed.len());
+        }
+    }
 }
