@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anthill_http::body::{CompressionLevel, ContentCoding};
 use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, TagChange, compress};
 use anthill_tests::client::Reply;
+use anthill_tests::eventually;
 use proptest::prelude::*;
 
-use crate::support::{CODINGS, answers, content, get, get_in, noise, reply, running, serving, text};
+use crate::support::{CODINGS, answers, content, digits, get, get_in, noise, reply, running, serving, text};
 
 /// What `policy` makes of the answer of `handler` to a client that sends these lines.
 fn answer(policy: CompressPolicy, lines: &[&str], handler: impl Handler) -> RequestCtx {
@@ -315,18 +316,62 @@ fn cmp_02_static_bodies_are_compressed_once_if_that_is_wanted() {
         counted.fetch_add(1, Ordering::Relaxed);
         ctx.response.set_body_static(if ctx.path() == "/short" { SHORT } else { &PAGE });
     });
-    for _ in 0..3 {
+    for round in 0..3 {
         for (target, plain) in [("/page", &PAGE[..]), ("/short", SHORT)] {
             for coding in CODINGS {
                 let found = reply(&running, &get_in(target, coding.name()));
                 assert_eq!(found.field("Content-Encoding"), Some(coding.name()), "{target}");
-                // A body that is not kept has none when it is large.
-                assert!(found.field("Content-Length").is_some(), "{target} {coding:?}");
+                // A large one is compressed as it is sent to the first who asks, and is kept from its end on.
+                let is_whole = round > 0 || target == "/short";
+                assert_eq!(found.field("Content-Length").is_some(), is_whole, "{target} {coding:?} {round}");
                 assert!(content(&found) == plain, "{target} {coding:?}");
             }
         }
     }
     assert_eq!(asked.load(Ordering::Relaxed), 24, "handlers are asked each time");
+}
+
+#[test]
+fn cmp_02_a_static_body_is_kept_from_the_first_client_that_takes_all_of_it() {
+    // What comes of it is more than there is room for between the server and a client that does not read.
+    let page: &'static [u8] = [text(100_000), digits(6, 8_000_000)].concat().leak();
+    let policy = || CompressPolicy::new().codings([ContentCoding::Gzip]).level(ContentCoding::Gzip, 9);
+    let kept = running(policy().keep_static(16_000_000), move |ctx: &mut RequestCtx| {
+        ctx.response.set_body_static(page);
+    });
+    let is_kept = |found: &Reply| {
+        assert_eq!(found.field("Content-Encoding"), Some("gzip"));
+        assert!(content(found) == page);
+        found.field("Content-Length").is_some()
+    };
+    let ask = || reply(&kept, &get_in("/", "gzip"));
+    // The head alone, and half of it, are nothing to keep.
+    let mut client = kept.client();
+    client.send(get_in("/", "gzip").replacen("GET", "HEAD", 1));
+    assert_eq!(client.response_to_head().field("Content-Encoding"), Some("gzip"));
+    let mut slow = kept.client();
+    slow.send(get_in("/", "gzip"));
+    assert_eq!(slow.response_to_head().field("Transfer-Encoding"), Some("chunked"));
+    // While somebody takes it, others get theirs, without waiting for that.
+    let meanwhile = ask();
+    assert!(!is_kept(&meanwhile));
+    drop(slow);
+    let mut rounds = 0;
+    eventually("the end of who has gone", || {
+        rounds += 1;
+        is_kept(&ask())
+    });
+    assert!(rounds > 1, "nobody had taken all of it before");
+    // What is kept has the level of the policy; what others got meanwhile was to be there soon.
+    assert!(ask().body.len() < meanwhile.body.len());
+
+    // What does not fit is compressed as it is sent, each time.
+    let small = running(policy().keep_static(100_000), move |ctx: &mut RequestCtx| {
+        ctx.response.set_body_static(page);
+    });
+    for _ in 0..3 {
+        assert!(!is_kept(&reply(&small, &get_in("/", "gzip"))));
+    }
 }
 
 proptest! {

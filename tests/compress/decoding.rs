@@ -6,7 +6,7 @@ use anthill_http::body::{CodingError, CompressionLevel, ContentCoding, ContentDe
 use anthill_http::{HttpError, Request, RequestCtx, Response, Server, StatusError};
 use anthill_tests::server::Running;
 
-use crate::support::{CODINGS, noise, serving, text, unpack};
+use crate::support::{CODINGS, digits, noise, serving, text, unpack};
 
 fn packed(coding: ContentCoding, plain: &[u8]) -> Vec<u8> {
     let mut packed = Vec::new();
@@ -112,12 +112,6 @@ fn cmp_06_several_codings_are_undone_in_their_order() {
     assert!(ContentDecoder::new("gzip, gzip, gzip, gzip", io::empty()).is_err());
     let decoder = ContentDecoder::new("gzip, br, zstd", io::empty()).expect("three");
     assert_eq!(format!("{decoder:?}"), "ContentDecoder(gzip, br, zstd)");
-}
-
-/// Digits of which each has so many bits of noise: no coding finds anything but that they are few.
-fn digits(bits: u32, count: usize) -> Vec<u8> {
-    let digit = |byte: u8| b' ' + (byte & ((1 << bits) - 1));
-    noise(count).into_iter().map(digit).collect()
 }
 
 /// Gives what another reader gives, a few bytes at a time.

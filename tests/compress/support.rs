@@ -32,6 +32,12 @@ pub(crate) fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(step).collect()
 }
 
+/// Digits of which each has so many bits of noise: no coding finds anything but that they are few.
+pub(crate) fn digits(bits: u32, count: usize) -> Vec<u8> {
+    let digit = |byte: u8| b' ' + (byte & ((1 << bits) - 1));
+    noise(count).into_iter().map(digit).collect()
+}
+
 /// What `packed` was, by decoders that share nothing with those under test.
 pub(crate) fn unpack(coding: &str, packed: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();

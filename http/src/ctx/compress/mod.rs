@@ -24,7 +24,8 @@ use crate::message::response::Response;
 use crate::values::coding::encoder::Encoder;
 use crate::values::coding::{CompressionLevel, ContentCoding};
 use crate::values::header::{AcceptEncoding, has_token};
-use kept::KeptBodies;
+use kept::{KeptBodies, KeptBody};
+use std::time::Instant;
 use tags::ShownTags;
 
 /// Compresses what `handler` responds, for clients that take it (fasthttp's `CompressHandler`).
@@ -151,12 +152,16 @@ impl<H> CompressingHandler<H> {
         let Some(body) = response.static_body().filter(|_| self.kept.is_used()) else {
             return response.encode_body(coding, level);
         };
-        match self.kept.get(body, coding, level)? {
-            Some(encoded) => {
-                response.put_encoded(encoded);
+        match self.kept.get(body, coding, Instant::now()) {
+            KeptBody::Encoded(bytes) => {
+                response.put_encoded(bytes);
                 Ok(true)
             }
-            None => Ok(false),
+            KeptBody::NoShorter => Ok(false),
+            KeptBody::First(keeper) => response.encode_body_before(Box::new(keeper), coding, level),
+            // It is for this once, while the level may be one for all times.
+            KeptBody::Begun => response.encode_body(coding, CompressionLevel::Fastest),
+            KeptBody::NoRoom => response.encode_body(coding, level),
         }
     }
 }

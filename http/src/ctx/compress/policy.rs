@@ -109,8 +109,10 @@ impl CompressPolicy {
 
     /// Keeps what has become of bodies that live as long as the program
     /// ([`set_body_static`](crate::Response::set_body_static)), up to so many bytes of it together, for as long as the
-    /// handler is there. Each is compressed once for each coding then, so [`CompressionLevel::Best`] may be worth it.
-    /// What does not fit any more is compressed each time. Default: 0, nothing is kept.
+    /// handler is there. Each is compressed once for each coding then, so [`CompressionLevel::Best`] may be worth it:
+    /// for the first client that takes it, one above 64 KiB as it is sent, which is kept when all of it was. Others get
+    /// it compressed at [`CompressionLevel::Fastest`] meanwhile. What does not fit any more is compressed each time, at
+    /// its level. Default: 0, nothing is kept.
     pub fn keep_static(mut self, bytes: usize) -> Self {
         self.kept_bytes = bytes;
         self

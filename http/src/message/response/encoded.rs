@@ -69,13 +69,51 @@ impl Response {
     /// # Errors
     /// When there is no coder to be had, or it fails. The body is as it was then.
     pub(crate) fn encode_body(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
-        match &self.source {
-            BodySource::Buffer | BodySource::Shared(_) if self.body().len() <= WHOLE_BYTES_MAX => {
-                return self.encode_whole(coding, level);
+        if self.is_encoded_at_once() {
+            return self.encode_whole(coding, level);
+        }
+        self.encode_as_sent(Encoder::new(coding, level, Extent::Stream)?);
+        Ok(true)
+    }
+
+    /// Does the same with bytes that are there, which `witness` sees encoded; none when they are no shorter then.
+    ///
+    /// # Errors
+    /// Those of [`encode_body`](Self::encode_body).
+    pub(crate) fn encode_body_before(
+        &mut self,
+        mut witness: Box<dyn BodyWitness>,
+        coding: ContentCoding,
+        level: CompressionLevel,
+    ) -> io::Result<bool> {
+        if self.is_encoded_at_once() {
+            let is_shorter = self.encode_whole(coding, level)?;
+            if !is_shorter || witness.see(&self.body) {
+                witness.end();
             }
-            _ => {}
+            return Ok(is_shorter);
         }
         let encoder = Encoder::new(coding, level, Extent::Stream)?;
+        match std::mem::take(&mut self.source) {
+            BodySource::Shared(bytes) => {
+                let mut source = EncodedSource::before(Box::new(SharedRest::new(bytes)), encoder, false);
+                source.witness = Some(witness);
+                self.source = BodySource::Pull(Box::new(source));
+            }
+            other => {
+                self.source = other;
+                self.encode_as_sent(encoder);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_encoded_at_once(&self) -> bool {
+        matches!(self.source, BodySource::Buffer | BodySource::Shared(_))
+            && self.body().len() <= WHOLE_BYTES_MAX
+    }
+
+    fn encode_as_sent(&mut self, encoder: Encoder) {
         self.source = match std::mem::take(&mut self.source) {
             BodySource::Buffer => {
                 let rest = SharedRest::new(SharedBytes::Owned(std::mem::take(&mut self.body)));
@@ -90,7 +128,6 @@ impl Response {
                 BodySource::Writer(WriterSource { filter: Some(Box::new(encoder)), ..writer })
             }
         };
-        Ok(true)
     }
 
     fn encode_whole(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
@@ -127,6 +164,15 @@ impl BodyFilter for Encoder {
     }
 }
 
+/// Sees a body that is encoded as it is sent. It is dropped before the end where the client does not get all of it.
+pub(crate) trait BodyWitness: Send {
+    /// The next bytes that were made. False: it wants no more, and the end neither.
+    fn see(&mut self, bytes: &[u8]) -> bool;
+
+    /// That was all.
+    fn end(&mut self);
+}
+
 /// Gives what another source gives, compressed.
 struct EncodedSource {
     of: Box<dyn Pull>,
@@ -137,13 +183,17 @@ struct EncodedSource {
     /// What comes of each of its pieces is the client's at once.
     flushes: bool,
     plain: Vec<u8>,
+    witness: Option<Box<dyn BodyWitness>>,
 }
 
 impl EncodedSource {
-    fn put_before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> BodySource {
+    fn before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> Self {
         let left = of.size();
-        let encoded = Self { of, encoder: Some(encoder), left, flushes, plain: Vec::new() };
-        BodySource::Pull(Box::new(encoded))
+        Self { of, encoder: Some(encoder), left, flushes, plain: Vec::new(), witness: None }
+    }
+
+    fn put_before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> BodySource {
+        BodySource::Pull(Box::new(Self::before(of, encoder, flushes)))
     }
 
     /// Brings the next piece of the other source. False: that was at its end.
@@ -161,14 +211,9 @@ impl EncodedSource {
         }
         Ok(!self.plain.is_empty())
     }
-}
 
-impl Pull for EncodedSource {
-    fn size(&self) -> Option<u64> {
-        None
-    }
-
-    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+    /// Replaces what is in `piece` by what comes of the next pieces of the other source.
+    fn encode_next(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
         piece.clear();
         let mut taken = 0;
         while self.encoder.is_some() && piece.len() < PIECE_BYTES_MIN {
@@ -186,6 +231,30 @@ impl Pull for EncodedSource {
                 break;
             }
         }
+        Ok(())
+    }
+
+    fn show(&mut self, piece: &[u8]) {
+        let Some(witness) = &mut self.witness else { return };
+        let wants_more = witness.see(piece);
+        let is_last = self.encoder.is_none();
+        if wants_more && is_last {
+            witness.end();
+        }
+        if !wants_more || is_last {
+            self.witness = None;
+        }
+    }
+}
+
+impl Pull for EncodedSource {
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
+        self.encode_next(piece, most)?;
+        self.show(piece);
         if let (Some(encoder), Some(_)) = (&mut self.encoder, self.of.live()) {
             // There may be thousands that wait.
             encoder.rest();

@@ -21,6 +21,8 @@ mod source;
 mod write;
 mod writer;
 
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+pub(crate) use encoded::BodyWitness;
 pub(crate) use outgoing::Outgoing;
 #[cfg(feature = "fs")]
 pub(crate) use parts::{Part, WholeContent};
