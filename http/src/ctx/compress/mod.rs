@@ -23,7 +23,7 @@ use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::values::coding::encoder::Encoder;
 use crate::values::coding::{CompressionLevel, ContentCoding};
-use crate::values::header::{AcceptEncoding, has_token};
+use crate::values::header::{AcceptEncoding, ContentRange, has_token};
 use kept::{KeptBodies, KeptBody};
 use std::time::Instant;
 use tags::ShownTags;
@@ -37,11 +37,12 @@ use tags::ShownTags;
 /// `Cache-Control: no-transform`, and what has a status without a whole body (204, 206, 304). What becomes no shorter
 /// is sent as it is.
 ///
-/// - `Vary: Accept-Encoding` is added once to everything that might have been compressed, and to a 304.
+/// - `Vary: Accept-Encoding` is added once to everything that might have been compressed, to a 304, and to a 206 whose
+///   whole might have been (RFC 9110 section 15.3.7).
 /// - An `ETag` is made weak (`W/"v1"`), because the bytes differ. A client that asks with it (`If-None-Match`) still
 ///   gets its 304; [`TagChange::Suffix`] keeps tags strong.
 /// - `Accept-Ranges` is removed: ranges are those of the bytes that were not sent. A request for a range is answered by
-///   the handler's 206, which is left alone.
+///   the handler's 206, whose bytes are left alone.
 /// - `HEAD` has the fields of `GET`.
 ///
 /// Bodies up to 64 KiB are compressed at once and have a `Content-Length`. Larger ones, files, readers and functions
@@ -117,13 +118,15 @@ impl<H: Handler> Handler for CompressingHandler<H> {
         if !may_vary(response) {
             return;
         }
-        if response.status_code() == 304 {
-            add_vary(response);
-            shown.restore(request, response);
-            return;
-        }
-        if !self.policy.is_worth(request, response) {
-            return;
+        match response.status_code() {
+            304 => {
+                add_vary(response);
+                return shown.restore(request, response);
+            }
+            206 if self.policy.is_part_of_worth(response) => return add_vary(response),
+            _ if response.headers().contains("Content-Range") => return,
+            _ if !self.policy.is_worth(request, response) => return,
+            _ => {}
         }
         add_vary(response);
         let Some((coding, level)) = self.policy.choose(request, response.is_live()) else { return };
@@ -180,9 +183,8 @@ fn may_vary(response: &mut Response) -> bool {
         return false;
     }
     let headers = response.headers();
-    let speaks_of_bytes = ["Content-Range", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"]
-        .iter()
-        .any(|name| headers.contains(name));
+    let speaks_of_bytes =
+        ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5"].iter().any(|name| headers.contains(name));
     !speaks_of_bytes && !has_token(headers.get_all("Cache-Control"), "no-transform")
 }
 
@@ -198,6 +200,19 @@ impl CompressPolicy {
             Some(0) if request.is_head() => named_length(response),
             length => length,
         };
+        self.is_worth_at(length, response)
+    }
+
+    /// Whether the response is a part of what may be compressed when all of it is sent.
+    fn is_part_of_worth(&self, response: &Response) -> bool {
+        let length = match response.header("Content-Range").and_then(ContentRange::parse) {
+            Some(ContentRange::Part { length, .. }) => length,
+            _ => None,
+        };
+        self.is_worth_at(length, response)
+    }
+
+    fn is_worth_at(&self, length: Option<u64>, response: &Response) -> bool {
         let is_large = length.is_none_or(|length| length >= self.min_bytes);
         // What is sent without a type is sent as plain text.
         is_large && self.types.has(response.content_type().unwrap_or(b"text/plain"))
