@@ -43,7 +43,8 @@ use tags::ShownTags;
 ///   gets its 304; [`TagChange::Suffix`] keeps tags strong.
 /// - `Accept-Ranges` is removed: ranges are those of the bytes that were not sent. A request for a range is answered by
 ///   the handler's 206, whose bytes are left alone.
-/// - `HEAD` has the fields of `GET`.
+/// - `HEAD` has the fields of `GET`, also when its handler makes no body and names a `Content-Length`. There that of the
+///   compressed body is not known, so there is none.
 ///
 /// Bodies up to 64 KiB are compressed at once and have a `Content-Length`. Larger ones, files, readers and functions
 /// that write are compressed as they are sent, chunked, whoever computes for long on a worker. What a reader gives, a
@@ -130,7 +131,11 @@ impl<H: Handler> Handler for CompressingHandler<H> {
         }
         add_vary(response);
         let Some((coding, level)) = self.policy.choose(request, response.is_live()) else { return };
-        match self.encode(response, coding, level) {
+        let encoded = match is_bare_head(request, response) {
+            true => Ok(forget_length(response)),
+            false => self.encode(response, coding, level),
+        };
+        match encoded {
             Ok(true) => {
                 response.set_content_encoding(coding.name());
                 response.headers_mut().remove("Accept-Ranges");
@@ -196,8 +201,7 @@ impl CompressPolicy {
             return false;
         }
         let length = match response.content_length() {
-            // A handler that makes no body for `HEAD` names the length of the one that it would have made.
-            Some(0) if request.is_head() => named_length(response),
+            _ if is_bare_head(request, response) => named_length(response),
             length => length,
         };
         self.is_worth_at(length, response)
@@ -228,10 +232,24 @@ impl CompressPolicy {
     }
 }
 
+/// Whether this is the answer to `HEAD` of a handler that makes no body for it, but names the length of the one that it
+/// would have made.
+fn is_bare_head(request: &Request, response: &Response) -> bool {
+    let names_some = || named_length(response).is_some_and(|length| length > 0);
+    request.is_head() && response.content_length() == Some(0) && names_some()
+}
+
 /// The length that the response names.
 fn named_length(response: &Response) -> Option<u64> {
-    let named = response.header_str("Content-Length").and_then(|length| length.parse().ok());
-    Some(named.unwrap_or(0))
+    response.header_str("Content-Length")?.parse().ok()
+}
+
+/// Has the response, to a `HEAD`, name no length: that of a compressed body is known when it is made. True.
+fn forget_length(response: &mut Response) -> bool {
+    response.headers_mut().remove("Content-Length");
+    // Nobody asks it for anything; a body that is there has a length.
+    response.set_body_reader(std::io::empty());
+    true
 }
 
 /// Adds `Accept-Encoding` to what the response varies by, unless it is there.
