@@ -84,6 +84,33 @@ fn cmp_05_a_suffix_keeps_tags_strong_and_handlers_do_not_see_it() {
 }
 
 #[test]
+fn cmp_05_a_handlers_own_tag_may_end_as_a_suffix_does() {
+    let running = tagged(CompressPolicy::new().entity_tags(TagChange::Suffix), "\"logo-gzip\"");
+    let own = "\"logo-gzip\"";
+    assert_eq!(ask(&running, "").field("ETag"), Some(own));
+    let packed = ask(&running, "Accept-Encoding: gzip\r\n");
+    assert_eq!(packed.field("ETag"), Some("\"logo-gzip-gzip\""));
+    for accepts in ["", "Accept-Encoding: gzip\r\n"] {
+        for shown in [own, "\"logo-gzip-gzip\"", "\"logo-gzip-br\"", "W/\"logo-gzip\""] {
+            let found = ask(&running, &format!("{accepts}If-None-Match: {shown}\r\n"));
+            let tag = found.field("ETag").expect("a tag");
+            let expected = shown.trim_start_matches("W/");
+            assert_eq!((found.status, tag.trim_start_matches("W/")), (304, expected), "{shown}");
+            let none = ask(&running, &format!("{accepts}If-None-Match: \"other\", \"x-gzip\", {shown}\r\n"));
+            assert_eq!((none.status, none.field("ETag")), (304, Some(tag)), "{shown}");
+        }
+        for shown in [own, "\"logo-gzip-gzip\""] {
+            assert_eq!(ask(&running, &format!("{accepts}If-Match: {shown}\r\n")).status, 200, "{shown}");
+        }
+        for shown in ["\"logo\"", "\"logo-br\"", "\"other-gzip\""] {
+            assert_eq!(ask(&running, &format!("{accepts}If-Match: {shown}\r\n")).status, 412, "{shown}");
+            let found = ask(&running, &format!("{accepts}If-None-Match: {shown}\r\n"));
+            assert_eq!((found.status, content(&found)), (200, text(1000)), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn cmp_05_a_tag_that_is_none_is_sent_as_it_is() {
     for change in [TagChange::Weaken, TagChange::Suffix] {
         let running = running(CompressPolicy::new().entity_tags(change), |ctx: &mut RequestCtx| {

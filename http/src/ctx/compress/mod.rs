@@ -112,7 +112,7 @@ impl<H: Handler> Handler for CompressingHandler<H> {
     fn handle(&self, ctx: &mut RequestCtx) {
         let shown = match self.policy.tags {
             TagChange::Weaken => ShownTags::default(),
-            TagChange::Suffix => ShownTags::hide(&mut ctx.request),
+            TagChange::Suffix => ShownTags::add_stems(&mut ctx.request),
         };
         self.handler.handle(ctx);
         let RequestCtx { request, response, .. } = ctx;

@@ -37,8 +37,8 @@ pub enum TagChange {
     /// anew.
     #[default]
     Weaken,
-    /// `"v1"` becomes `"v1-gzip"`. The handler sees `"v1"` in `If-None-Match` and `If-Match`, because the suffix is
-    /// taken out of requests.
+    /// `"v1"` becomes `"v1-gzip"`. In `If-None-Match` and `If-Match` the handler sees `"v1"` beside it. Tags of its own may
+    /// end so; but of one resource there must not be both `"v1"` and `"v1-gzip"`, or the one is taken for the other.
     Suffix,
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of entity tags when bytes become others.
 //!
-//! The rule: a 304 has the tag that the client has shown, since that is the one it keeps.
+//! The rules: a 304 has the tag that the client has shown, since that is the one it keeps. Nothing that the client has
+//! shown is taken from the handler, whose own tags may end as ours do.
 
 use super::TagChange;
 use crate::message::request::Request;
@@ -45,10 +46,10 @@ pub(super) struct ShownTags {
 }
 
 impl ShownTags {
-    /// Takes the suffixes out of the request's conditions.
-    pub(super) fn hide(request: &mut Request) -> Self {
-        hide_in(request, "If-Match");
-        Self { none_match: hide_in(request, "If-None-Match") }
+    /// Puts beside each tag of the request's conditions what it is without its suffix.
+    pub(super) fn add_stems(request: &mut Request) -> Self {
+        add_stems_to(request, "If-Match");
+        Self { none_match: add_stems_to(request, "If-None-Match") }
     }
 
     /// Gives a 304 the tag that was shown for it.
@@ -57,6 +58,10 @@ impl ShownTags {
         let shown = match &self.none_match {
             Some(lines) => {
                 let lines = EntityTagList::new([&lines[..]]);
+                // One of the handler's own, of a response that had no coding, is what it says.
+                if lines.iter().any(|shown| shown.weak_eq(tag)) {
+                    return;
+                }
                 let mut like = lines.iter().filter(|shown| {
                     let stem = without_suffix(*shown);
                     stem.as_deref().and_then(EntityTag::parse).is_some_and(|stem| stem.weak_eq(tag))
@@ -77,17 +82,18 @@ impl ShownTags {
 }
 
 /// Gives what was there, if that was changed.
-fn hide_in(request: &mut Request, name: &str) -> Option<Vec<u8>> {
-    let (stems, shown) = {
+fn add_stems_to(request: &mut Request, name: &str) -> Option<Vec<u8>> {
+    let (all, shown) = {
         let lines = EntityTagList::new(request.headers().get_all(name));
-        if !lines.iter().any(|tag| without_suffix(tag).is_some()) {
+        let shown: Vec<&[u8]> = lines.iter().map(EntityTag::as_bytes).collect();
+        let stems: Vec<Vec<u8>> = lines.iter().filter_map(without_suffix).collect();
+        if stems.is_empty() {
             return None;
         }
-        let stem = |tag| without_suffix(tag).unwrap_or_else(|| tag.as_bytes().to_vec());
-        let stems: Vec<Vec<u8>> = lines.iter().map(stem).collect();
-        let shown: Vec<&[u8]> = lines.iter().map(EntityTag::as_bytes).collect();
-        (stems.join(&b", "[..]), shown.join(&b", "[..]))
+        let stems = stems.iter().map(Vec::as_slice);
+        let all: Vec<&[u8]> = shown.iter().copied().chain(stems).collect();
+        (all.join(&b", "[..]), shown.join(&b", "[..]))
     };
-    request.set_header(name, stems);
+    request.set_header(name, all);
     Some(shown)
 }
