@@ -32,10 +32,11 @@ use tags::ShownTags;
 ///
 /// With the features of this program as they are there are gzip and deflate (`gzip`, which is on unless it is left
 /// out), brotli (`br`) and zstd (`zstd`). Of what the client's `Accept-Encoding` wants most, the coding that comes
-/// first in the [policy](CompressPolicy) is used. Bodies below 200 bytes and of types that are compressed already
-/// (pictures, films, archives) are left alone; so is whatever has a `Content-Encoding`, a `Content-Range`, a digest, or
-/// `Cache-Control: no-transform`, and what has a status without a whole body (204, 206, 304). What becomes no shorter
-/// is sent as it is.
+/// first in the [policy](CompressPolicy) is used. Bodies below 200 bytes and of types that are compressed already, or may
+/// be (pictures, films, archives, `application/pdf`, `application/octet-stream`), are left alone; so is whatever has a
+/// `Content-Encoding`, a `Content-Range`, a digest, or `Cache-Control: no-transform`, and what has a status without a
+/// whole body (204, 206, 304). What becomes no shorter is sent as it is up to 64 KiB; of a larger body that is seen too
+/// late.
 ///
 /// - `Vary: Accept-Encoding` is added once to everything that might have been compressed, to a 304, and to a 206 whose
 ///   whole might have been (RFC 9110 section 15.3.7).

@@ -60,7 +60,8 @@ impl Default for CompressPolicy {
 
 impl CompressPolicy {
     /// The defaults: every coding that there is, in the order br, gzip, deflate, zstd; from 200 bytes on; text, fonts,
-    /// and whatever of `application/*` and `multipart/*` is no archive; weak tags; nothing is kept.
+    /// and whatever of `application/*` and `multipart/*` is neither an archive nor of an unknown kind; weak tags; nothing
+    /// is kept.
     pub fn new() -> Self {
         Self::default()
     }

@@ -15,12 +15,15 @@ pub(super) enum TypeList {
 /// Of these the usual types begin so.
 const USUAL: [&str; 6] = ["text/", "application/", "font/", "multipart/", "image/svg", "image/x-icon"];
 
-/// And these are compressed in themselves, though they begin so.
-const COMPRESSED: [&str; 17] = [
+/// And these are compressed in themselves, though they begin so, or nobody knows whether they are. Of a large body it
+/// would be seen too late.
+const COMPRESSED: [&str; 19] = [
     "application/brotli",
     "application/gzip",
     "application/java-archive",
+    "application/octet-stream",
     "application/ogg",
+    "application/pdf",
     "application/vnd.android.package-archive",
     "application/vnd.oasis.opendocument.",
     "application/vnd.openxmlformats-officedocument.",
@@ -81,7 +84,6 @@ mod tests {
             "Text/HTML; charset=utf-8",
             "application/json",
             "application/vnd.api+json",
-            "application/octet-stream",
             "application/wasm",
             "image/svg+xml",
             "image/x-icon",
@@ -97,6 +99,8 @@ mod tests {
             "video/mp4",
             "audio/ogg",
             "font/woff2",
+            "application/octet-stream",
+            "application/pdf",
             "application/zip",
             "application/epub+zip",
             "application/x-gzip",
