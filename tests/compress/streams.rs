@@ -128,7 +128,7 @@ fn cmp_04_what_a_reader_gives_is_there_before_it_gives_more() {
 fn cmp_04_an_event_is_there_at_once_and_a_stream_that_waits_has_no_coder() {
     let hub = Arc::new(EventHub::new());
     let of_handler = hub.clone();
-    let running = running(CompressPolicy::new(), move |ctx: &mut RequestCtx| {
+    let running = running(CompressPolicy::new().event_streams(true), move |ctx: &mut RequestCtx| {
         ctx.set_event_stream(of_handler.subscribe());
     });
     // Brotli would have to keep what it knows, so who takes that alone gets events as they are.
@@ -177,7 +177,7 @@ fn cmp_04_a_heartbeat_passes_through_the_coding() {
     let options = EventOptions::new().heartbeat(Duration::from_millis(20));
     let hub = Arc::new(EventHub::with(options).expect("options that can be meant"));
     let of_handler = hub.clone();
-    let running = running(CompressPolicy::new(), move |ctx: &mut RequestCtx| {
+    let running = running(CompressPolicy::new().event_streams(true), move |ctx: &mut RequestCtx| {
         ctx.set_event_stream(of_handler.subscribe());
     });
     let mut client = running.client();
@@ -186,6 +186,22 @@ fn cmp_04_a_heartbeat_passes_through_the_coding() {
         let plain = so_far(&coding, all);
         plain.iter().filter(|&&byte| byte == b':').count() >= 3
     });
+}
+
+#[test]
+fn cmp_04_events_are_left_alone_unless_the_policy_says_otherwise() {
+    let hub = Arc::new(EventHub::new());
+    let of_handler = hub.clone();
+    let running = running(CompressPolicy::new().types(["*/*"]), move |ctx: &mut RequestCtx| {
+        ctx.set_event_stream(of_handler.subscribe());
+    });
+    let mut client = running.client();
+    client.send(get_in("/", "gzip, br"));
+    let head = client.response_to_head();
+    assert_eq!((head.field("Content-Encoding"), head.field("Vary")), (None, None));
+    eventually("a subscriber", || hub.subscribers() == 1);
+    hub.send(Event::data("as it is")).expect("a hub that is open");
+    read_chunks_until(&mut client, |all| String::from_utf8_lossy(all).contains("as it is\n\n"));
 }
 
 #[test]

@@ -48,9 +48,11 @@ use tags::ShownTags;
 ///   compressed body is not known, so there is none.
 ///
 /// Bodies up to 64 KiB are compressed at once and have a `Content-Length`. Larger ones, files, readers and functions
-/// that write are compressed as they are sent, chunked, whoever computes for long on a worker. What a reader gives, a
-/// writer flushes or an event stream sends reaches the client at once. A stream of events takes gzip or deflate only,
-/// and holds no coder while it waits; any other holds one until it ends, of some 400 KB (gzip) or 2 MB (br, zstd).
+/// that write are compressed as they are sent, chunked, whoever computes for long on a worker. What a reader gives or a
+/// writer flushes reaches the client at once. Streams of events are left alone unless the policy
+/// [says otherwise](CompressPolicy::event_streams); they take gzip or deflate only, and hold no coder while they wait.
+/// Any other stream holds one until it ends, of some 400 KB (gzip) or 2 MB (br, zstd) at the usual levels, and of up to
+/// 7 MB (zstd) or 40 MB (br from 7 on) above.
 ///
 /// ```
 /// # #[cfg(feature = "gzip")] {
@@ -120,6 +122,7 @@ impl<H: Handler> Handler for CompressingHandler<H> {
         if !may_vary(response) {
             return;
         }
+        let is_live = response.is_live();
         match response.status_code() {
             304 => {
                 add_vary(response);
@@ -127,11 +130,12 @@ impl<H: Handler> Handler for CompressingHandler<H> {
             }
             206 if self.policy.is_part_of_worth(response) => return add_vary(response),
             _ if response.headers().contains("Content-Range") => return,
+            _ if is_live && !self.policy.compresses_events => return,
             _ if !self.policy.is_worth(request, response) => return,
             _ => {}
         }
         add_vary(response);
-        let Some((coding, level)) = self.policy.choose(request, response.is_live()) else { return };
+        let Some((coding, level)) = self.policy.choose(request, is_live) else { return };
         let encoded = match is_bare_head(request, response) {
             true => Ok(forget_length(response)),
             false => self.encode(response, coding, level),

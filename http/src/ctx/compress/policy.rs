@@ -26,6 +26,7 @@ pub struct CompressPolicy {
     pub(super) types: TypeList,
     pub(super) tags: TagChange,
     pub(super) kept_bytes: usize,
+    pub(super) compresses_events: bool,
 }
 
 /// What becomes of the `ETag` of a response that is compressed.
@@ -54,6 +55,7 @@ impl Default for CompressPolicy {
             types: TypeList::default(),
             tags: TagChange::default(),
             kept_bytes: 0,
+            compresses_events: false,
         }
     }
 }
@@ -61,7 +63,7 @@ impl Default for CompressPolicy {
 impl CompressPolicy {
     /// The defaults: every coding that there is, in the order br, gzip, deflate, zstd; from 200 bytes on; text, fonts,
     /// and whatever of `application/*` and `multipart/*` is neither an archive nor of an unknown kind; weak tags; nothing
-    /// is kept.
+    /// is kept; streams of events are left alone.
     pub fn new() -> Self {
         Self::default()
     }
@@ -105,6 +107,31 @@ impl CompressPolicy {
     /// What becomes of entity tags. Default: [`TagChange::Weaken`].
     pub fn entity_tags(mut self, change: TagChange) -> Self {
         self.tags = change;
+        self
+    }
+
+    /// Whether streams of events ([`events`](crate::events)) are compressed, which takes gzip or deflate. Each event is
+    /// compressed for each of its subscribers, where it is sent: that is worth it for large events to few, and not for
+    /// small ones to thousands. Default: they are left alone.
+    ///
+    /// ```
+    /// # #[cfg(feature = "gzip")] {
+    /// use anthill_http::events::EventHub;
+    /// use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};
+    ///
+    /// let hub = EventHub::new();
+    /// let reports = move |ctx: &mut RequestCtx| ctx.set_event_stream(hub.subscribe());
+    /// let handler = compress(reports, CompressPolicy::new().event_streams(true));
+    /// # let mut request = Request::new("GET", "/")?;
+    /// # request.set_header("Accept-Encoding", "br, gzip");
+    /// # let mut ctx = RequestCtx::for_request(request, None);
+    /// # handler.handle(&mut ctx);
+    /// # assert_eq!(ctx.response.content_encoding_str(), Some("gzip"));
+    /// # }
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn event_streams(mut self, compressed: bool) -> Self {
+        self.compresses_events = compressed;
         self
     }
 
