@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use anthill_http::body::ContentCoding;
 use anthill_http::{CompressPolicy, RequestCtx};
+use anthill_tests::client::Client;
+use anthill_tests::eventually;
 
-use crate::support::{CODINGS, content, get_in, reply, running, text};
+use crate::support::{CODINGS, content, digits, get_in, reply, running, text};
 
 #[test]
 fn cmp_04_large_bodies_of_every_kind_come_whole() {
@@ -53,6 +55,68 @@ fn cmp_04_zeros_without_end_are_no_pieces_without_bytes() {
         let found = reply(&running, &get_in("/", coding.name()));
         assert!(content(&found) == zeros, "{coding:?}");
         assert!(found.body.len() < 20_000, "{coding:?}: {}", found.body.len());
+    }
+}
+
+#[test]
+fn cmp_04_slow_clients_hold_no_more_coders_than_were_given() {
+    // More than there is room for between the server and a client that does not read.
+    let plain: Arc<[u8]> = digits(6, 8_000_000).into();
+    let large = plain.clone();
+    let policy = || CompressPolicy::new().level(ContentCoding::Brotli, 1).max_streams(2);
+    let running = running(policy(), move |ctx: &mut RequestCtx| match ctx.path() {
+        "/small" => ctx.set_body(text(1000)),
+        _ => ctx.response.set_body_shared(large.clone()),
+    });
+    let coding = |client: &mut Client, coding: &str| {
+        client.send(get_in("/", coding));
+        let head = client.response_to_head();
+        assert_eq!((head.status, head.field("Vary")), (200, Some("Accept-Encoding")));
+        head.field("Content-Encoding").map(str::to_owned)
+    };
+    let mut slow = running.clients(3);
+    assert_eq!(coding(&mut slow[0], "gzip").as_deref(), Some("gzip"));
+    assert_eq!(coding(&mut slow[1], "br").as_deref(), Some("br"));
+    for _ in 0..3 {
+        assert_eq!(coding(&mut running.client(), "gzip"), None);
+    }
+    // What is there at once takes no place.
+    let small = reply(&running, &get_in("/small", "gzip"));
+    assert_eq!((small.field("Content-Encoding"), content(&small)), (Some("gzip"), text(1000)));
+    // All that is sent as it is comes, and the place of whoever has gone is free.
+    let found = reply(&running, &get_in("/", "gzip"));
+    assert!(found.field("Content-Encoding").is_none() && found.body == plain[..]);
+    slow.remove(0);
+    eventually("a place", || coding(&mut running.client(), "gzip").is_some());
+}
+
+#[test]
+fn cmp_04_places_of_coders_are_free_again_whatever_becomes_of_their_bodies() {
+    let running = running(CompressPolicy::new().max_streams(1), |ctx: &mut RequestCtx| match ctx.path() {
+        "/writer" => ctx.response.set_body_writer(|out| out.write_all(&text(1000))),
+        "/reader" => ctx.response.set_body_reader(Cursor::new(text(1000))),
+        "/short" => ctx.response.set_body_reader_sized(Cursor::new(text(500)), 501),
+        "/failing" => ctx.response.set_body_writer(|_| Err(std::io::ErrorKind::Other.into())),
+        _ => ctx.set_body(text(100_000)),
+    });
+    for coding in CODINGS.map(ContentCoding::name) {
+        for target in ["/writer", "/reader", "/", "/short", "/failing"] {
+            for method in ["GET", "HEAD"] {
+                let mut client = running.client();
+                client.send(get_in(target, coding).replacen("GET", method, 1));
+                match (method, target) {
+                    ("HEAD", _) => drop(client.response_to_head()),
+                    (_, "/short") => drop(client.try_response()),
+                    _ => drop(client.response()),
+                }
+                drop(client);
+                eventually("a place", || {
+                    let found = reply(&running, &get_in("/", coding));
+                    assert!(content(&found) == text(100_000), "{target} {coding}");
+                    found.field("Content-Encoding") == Some(coding)
+                });
+            }
+        }
     }
 }
 

@@ -21,10 +21,11 @@ pub use policy::{CompressPolicy, TagChange};
 use super::{Handler, RequestCtx};
 use crate::message::request::Request;
 use crate::message::response::Response;
-use crate::values::coding::encoder::Encoder;
+use crate::values::coding::encoder::{Encoder, StreamCoders};
 use crate::values::coding::{CompressionLevel, ContentCoding};
 use crate::values::header::{AcceptEncoding, ContentRange, has_token};
 use kept::{KeptBodies, KeptBody};
+use std::sync::Arc;
 use std::time::Instant;
 use tags::ShownTags;
 
@@ -52,7 +53,8 @@ use tags::ShownTags;
 /// writer flushes reaches the client at once. Streams of events are left alone unless the policy
 /// [says otherwise](CompressPolicy::event_streams); they take gzip or deflate only, and hold no coder while they wait.
 /// Any other stream holds one until it ends, of some 400 KB (gzip) or 2 MB (br, zstd) at the usual levels, and of up to
-/// 7 MB (zstd) or 40 MB (br from 7 on) above.
+/// 7 MB (zstd) or 40 MB (br from 7 on) above. When [so many](CompressPolicy::max_streams) do, further ones are sent as they
+/// are.
 ///
 /// ```
 /// # #[cfg(feature = "gzip")] {
@@ -101,14 +103,15 @@ use tags::ShownTags;
 // CMP-02 to CMP-05.
 #[doc(alias("CompressHandler", "CompressHandlerLevel", "CompressHandlerBrotliLevel"))]
 pub fn compress(handler: impl Handler, policy: CompressPolicy) -> impl Handler {
-    let kept = KeptBodies::new(policy.kept_bytes);
-    CompressingHandler { handler, policy, kept }
+    let (kept, coders) = (KeptBodies::new(policy.kept_bytes), StreamCoders::new(policy.streams_max));
+    CompressingHandler { handler, policy, kept, coders }
 }
 
 struct CompressingHandler<H> {
     handler: H,
     policy: CompressPolicy,
     kept: KeptBodies,
+    coders: Arc<StreamCoders>,
 }
 
 impl<H: Handler> Handler for CompressingHandler<H> {
@@ -162,8 +165,9 @@ impl<H> CompressingHandler<H> {
         coding: ContentCoding,
         level: CompressionLevel,
     ) -> std::io::Result<bool> {
+        let coders = &self.coders;
         let Some(body) = response.static_body().filter(|_| self.kept.is_used()) else {
-            return response.encode_body(coding, level);
+            return response.encode_body(coding, level, coders);
         };
         match self.kept.get(body, coding, Instant::now()) {
             KeptBody::Encoded(bytes) => {
@@ -171,10 +175,10 @@ impl<H> CompressingHandler<H> {
                 Ok(true)
             }
             KeptBody::NoShorter => Ok(false),
-            KeptBody::First(keeper) => response.encode_body_before(Box::new(keeper), coding, level),
+            KeptBody::First(keeper) => response.encode_body_before(Box::new(keeper), coding, level, coders),
             // It is for this once, while the level may be one for all times.
-            KeptBody::Begun => response.encode_body(coding, CompressionLevel::Fastest),
-            KeptBody::NoRoom => response.encode_body(coding, level),
+            KeptBody::Begun => response.encode_body(coding, CompressionLevel::Fastest, coders),
+            KeptBody::NoRoom => response.encode_body(coding, level, coders),
         }
     }
 }

@@ -27,6 +27,7 @@ pub struct CompressPolicy {
     pub(super) tags: TagChange,
     pub(super) kept_bytes: usize,
     pub(super) compresses_events: bool,
+    pub(super) streams_max: usize,
 }
 
 /// What becomes of the `ETag` of a response that is compressed.
@@ -46,6 +47,9 @@ pub enum TagChange {
 /// Smaller bodies fit into one packet with their head in any case.
 const MIN_BYTES: u64 = 200;
 
+/// At the usual levels their coders take some 100 MB (gzip) or 500 MB (br, zstd).
+const STREAMS_MAX: usize = 256;
+
 impl Default for CompressPolicy {
     fn default() -> Self {
         let codings = ContentCoding::ALL.iter().map(|coding| (*coding, CompressionLevel::Default)).collect();
@@ -56,6 +60,7 @@ impl Default for CompressPolicy {
             tags: TagChange::default(),
             kept_bytes: 0,
             compresses_events: false,
+            streams_max: STREAMS_MAX,
         }
     }
 }
@@ -63,7 +68,8 @@ impl Default for CompressPolicy {
 impl CompressPolicy {
     /// The defaults: every coding that there is, in the order br, gzip, deflate, zstd; from 200 bytes on; text, fonts,
     /// and whatever of `application/*` and `multipart/*` is neither an archive nor of an unknown kind; weak tags; nothing
-    /// is kept; streams of events are left alone.
+    /// is kept; streams of events are left alone; 256 streams
+    /// at once.
     pub fn new() -> Self {
         Self::default()
     }
@@ -107,6 +113,14 @@ impl CompressPolicy {
     /// What becomes of entity tags. Default: [`TagChange::Weaken`].
     pub fn entity_tags(mut self, change: TagChange) -> Self {
         self.tags = change;
+        self
+    }
+
+    /// How many bodies that are compressed as they are sent there may be at once, each of which holds its coder until its
+    /// client has all of it, however slow that is. Further ones are sent as they are. Bodies up to 64 KiB and streams of
+    /// events do not count. Default: 256.
+    pub fn max_streams(mut self, streams: usize) -> Self {
+        self.streams_max = streams;
         self
     }
 

@@ -13,7 +13,7 @@ use super::body::{BodySource, WriterSource};
 use super::filter::BodyFilter;
 use super::outgoing::ended_early;
 use super::source::{Live, Pull, SharedBytes, SharedRest};
-use crate::values::coding::encoder::{Encoder, Extent};
+use crate::values::coding::encoder::{Encoder, Extent, StreamCoders};
 use crate::values::coding::{CompressionLevel, ContentCoding};
 use crate::wire::wake::Waker;
 use anthill_pool::buffers::BufferPool;
@@ -64,15 +64,27 @@ impl Response {
         }
     }
 
-    /// Gives the body that coding. False: it is no shorter then, and is as it was.
+    /// Gives the body that coding. False: it is no shorter then, or is sent for long and all of `coders` are taken; it
+    /// is as it was.
     ///
     /// # Errors
     /// When there is no coder to be had, or it fails. The body is as it was then.
-    pub(crate) fn encode_body(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
+    pub(crate) fn encode_body(
+        &mut self,
+        coding: ContentCoding,
+        level: CompressionLevel,
+        coders: &Arc<StreamCoders>,
+    ) -> io::Result<bool> {
         if self.is_encoded_at_once() {
             return self.encode_whole(coding, level);
         }
-        self.encode_as_sent(Encoder::new(coding, level, Extent::Stream)?);
+        if self.is_live() {
+            // Those have no coder while they wait.
+            self.encode_as_sent(Encoder::new(coding, level, Extent::Stream)?);
+            return Ok(true);
+        }
+        let Some(place) = coders.take() else { return Ok(false) };
+        self.encode_as_sent(Encoder::new(coding, level, Extent::Stream)?.at(place));
         Ok(true)
     }
 
@@ -85,6 +97,7 @@ impl Response {
         mut witness: Box<dyn BodyWitness>,
         coding: ContentCoding,
         level: CompressionLevel,
+        coders: &Arc<StreamCoders>,
     ) -> io::Result<bool> {
         if self.is_encoded_at_once() {
             let is_shorter = self.encode_whole(coding, level)?;
@@ -93,7 +106,8 @@ impl Response {
             }
             return Ok(is_shorter);
         }
-        let encoder = Encoder::new(coding, level, Extent::Stream)?;
+        let Some(place) = coders.take() else { return Ok(false) };
+        let encoder = Encoder::new(coding, level, Extent::Stream)?.at(place);
         match std::mem::take(&mut self.source) {
             BodySource::Shared(bytes) => {
                 let mut source = EncodedSource::before(Box::new(SharedRest::new(bytes)), encoder, false);

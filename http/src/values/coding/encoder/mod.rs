@@ -8,8 +8,11 @@ mod brotli;
 mod brotli_memory;
 #[cfg(feature = "gzip")]
 mod deflate;
+mod places;
 #[cfg(feature = "zstd")]
 mod zstd;
+
+pub(crate) use places::{CoderPlace, StreamCoders};
 
 use super::{CompressionLevel, ContentCoding};
 use std::fmt;
@@ -26,7 +29,11 @@ pub(crate) enum Extent {
 }
 
 /// Compresses one body.
-pub(crate) struct Encoder(EncoderKind);
+pub(crate) struct Encoder {
+    kind: EncoderKind,
+    /// What it counts as, if it is counted.
+    _place: Option<CoderPlace>,
+}
 
 enum EncoderKind {
     #[cfg(feature = "gzip")]
@@ -42,7 +49,7 @@ impl Encoder {
         #[cfg(not(any(feature = "br", feature = "zstd")))]
         let _ = extent;
         let level = level.of(coding);
-        Ok(Self(match coding {
+        let kind = match coding {
             #[cfg(feature = "gzip")]
             ContentCoding::Gzip => EncoderKind::Deflate(deflate::DeflateEncoder::gzip(level)),
             #[cfg(feature = "gzip")]
@@ -51,12 +58,18 @@ impl Encoder {
             ContentCoding::Brotli => EncoderKind::Brotli(brotli::BrotliEncoder::new(level, extent)),
             #[cfg(feature = "zstd")]
             ContentCoding::Zstd => EncoderKind::Zstd(zstd::ZstdEncoder::new(level, extent)?),
-        }))
+        };
+        Ok(Self { kind, _place: None })
+    }
+
+    /// The same, which has that place until it is dropped.
+    pub(crate) fn at(self, place: CoderPlace) -> Self {
+        Self { _place: Some(place), ..self }
     }
 
     /// Takes `bytes`, and appends what has come of them and those before to `out`, which may be nothing yet.
     pub(crate) fn encode(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             #[cfg(feature = "gzip")]
             EncoderKind::Deflate(encoder) => encoder.encode(bytes, out),
             #[cfg(feature = "br")]
@@ -68,7 +81,7 @@ impl Encoder {
 
     /// Appends whatever a decoder needs to give all that was taken so far.
     pub(crate) fn flush(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             #[cfg(feature = "gzip")]
             EncoderKind::Deflate(encoder) => encoder.flush(out),
             #[cfg(feature = "br")]
@@ -80,7 +93,7 @@ impl Encoder {
 
     /// Appends the end. Nothing may be given to the encoder behind that.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        match &mut self.0 {
+        match &mut self.kind {
             #[cfg(feature = "gzip")]
             EncoderKind::Deflate(encoder) => encoder.finish(out),
             #[cfg(feature = "br")]
@@ -103,7 +116,7 @@ impl Encoder {
     /// Gives back the coder until there is something again, behind a flush. What comes then does not refer to what has
     /// been.
     pub(crate) fn rest(&mut self) {
-        match &mut self.0 {
+        match &mut self.kind {
             #[cfg(feature = "gzip")]
             EncoderKind::Deflate(encoder) => encoder.rest(),
             #[cfg(any(feature = "br", feature = "zstd"))]
@@ -114,7 +127,7 @@ impl Encoder {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match self.kind {
             #[cfg(feature = "gzip")]
             EncoderKind::Deflate(_) => "Encoder(deflate)",
             #[cfg(feature = "br")]
