@@ -2,8 +2,6 @@
 //!
 //! The rule: nothing in here imports from the rest of the crate.
 
-#[cfg(feature = "gzip")]
-pub(crate) mod adler32;
 pub(crate) mod authority;
 pub(crate) mod byte_set;
 pub(crate) mod coarse;

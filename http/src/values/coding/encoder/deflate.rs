@@ -5,11 +5,11 @@
 //!
 //! Source: RFC 1950, RFC 1952.
 
-use crate::util::adler32::Adler32;
 use crate::values::coding::deflaters::RawDeflater;
 use anthill_pool::Pooled;
 use flate2::{Crc, FlushCompress};
 use std::io;
+use zlib_rs::adler32::adler32;
 
 pub(super) struct DeflateEncoder {
     frame: Frame,
@@ -21,8 +21,12 @@ pub(super) struct DeflateEncoder {
 /// What is around the stream, and what of it was seen so far.
 enum Frame {
     Gzip(Crc),
-    Zlib(Adler32),
+    /// An Adler-32.
+    Zlib(u32),
 }
+
+/// RFC 1950 section 8.2.
+const ADLER32_OF_NOTHING: u32 = 1;
 
 impl DeflateEncoder {
     pub(super) fn gzip(level: u8) -> Self {
@@ -30,7 +34,7 @@ impl DeflateEncoder {
     }
 
     pub(super) fn zlib(level: u8) -> Self {
-        Self { frame: Frame::Zlib(Adler32::new()), level, has_begun: false, coder: None }
+        Self { frame: Frame::Zlib(ADLER32_OF_NOTHING), level, has_begun: false, coder: None }
     }
 
     pub(super) fn encode(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
@@ -88,7 +92,7 @@ impl Frame {
     fn count(&mut self, bytes: &[u8]) {
         match self {
             Self::Gzip(sum) => sum.update(bytes),
-            Self::Zlib(sum) => sum.update(bytes),
+            Self::Zlib(sum) => *sum = adler32(*sum, bytes),
         }
     }
 
@@ -98,7 +102,7 @@ impl Frame {
                 out.extend_from_slice(&sum.sum().to_le_bytes());
                 out.extend_from_slice(&sum.amount().to_le_bytes());
             }
-            Self::Zlib(sum) => out.extend_from_slice(&sum.sum().to_be_bytes()),
+            Self::Zlib(sum) => out.extend_from_slice(&sum.to_be_bytes()),
         }
     }
 }
