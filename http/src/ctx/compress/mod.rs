@@ -33,11 +33,11 @@ use tags::ShownTags;
 ///
 /// With the features of this program as they are there are gzip and deflate (`gzip`, which is on unless it is left
 /// out), brotli (`br`) and zstd (`zstd`). Of what the client's `Accept-Encoding` wants most, the coding that comes
-/// first in the [policy](CompressPolicy) is used. Bodies below 200 bytes and of types that are compressed already, or may
-/// be (pictures, films, archives, `application/pdf`, `application/octet-stream`), are left alone; so is whatever has a
-/// `Content-Encoding`, a `Content-Range`, a digest, or `Cache-Control: no-transform`, and what has a status without a
-/// whole body (204, 206, 304). What becomes no shorter is sent as it is up to 64 KiB; of a larger body that is seen too
-/// late.
+/// first in the [policy](CompressPolicy) is used. Bodies below 200 bytes and of types that are compressed already, or
+/// may be (pictures, films, archives, `application/pdf`, `application/octet-stream`), are left alone; so is whatever
+/// has a `Content-Encoding`, a `Content-Range`, a digest, or `Cache-Control: no-transform`, and what has a status
+/// without a whole body (204, 206, 304). What becomes no shorter is sent as it is up to 64 KiB; of a larger body that
+/// is seen too late.
 ///
 /// - `Vary: Accept-Encoding` is added once to everything that might have been compressed, to a 304, and to a 206 whose
 ///   whole might have been (RFC 9110 section 15.3.7).
@@ -45,16 +45,16 @@ use tags::ShownTags;
 ///   gets its 304; [`TagChange::Suffix`] keeps tags strong.
 /// - `Accept-Ranges` is removed: ranges are those of the bytes that were not sent. A request for a range is answered by
 ///   the handler's 206, whose bytes are left alone.
-/// - `HEAD` has the fields of `GET`, also when its handler makes no body and names a `Content-Length`. There that of the
-///   compressed body is not known, so there is none.
+/// - `HEAD` has the fields of `GET`, also when its handler makes no body and names a `Content-Length`. There that of
+///   the compressed body is not known, so there is none.
 ///
 /// Bodies up to 64 KiB are compressed at once and have a `Content-Length`. Larger ones, files, readers and functions
 /// that write are compressed as they are sent, chunked, whoever computes for long on a worker. What a reader gives or a
 /// writer flushes reaches the client at once. Streams of events are left alone unless the policy
 /// [says otherwise](CompressPolicy::event_streams); they take gzip or deflate only, and hold no coder while they wait.
 /// Any other stream holds one until it ends, of some 400 KB (gzip) or 2 MB (br, zstd) at the usual levels, and of up to
-/// 7 MB (zstd) or 40 MB (br from 7 on) above. When [so many](CompressPolicy::max_streams) do, further ones are sent as they
-/// are.
+/// 7 MB (zstd) or 40 MB (br from 7 on) above. When [so many](CompressPolicy::max_streams) do, further ones are sent as
+/// they are.
 ///
 /// ```
 /// # #[cfg(feature = "gzip")] {
@@ -139,9 +139,11 @@ impl<H: Handler> Handler for CompressingHandler<H> {
         }
         add_vary(response);
         let Some((coding, level)) = self.policy.choose(request, is_live) else { return };
-        let encoded = match is_bare_head(request, response) {
-            true => Ok(forget_length(response)),
-            false => self.encode(response, coding, level),
+        let encoded = if is_bare_head(request, response) {
+            forget_length(response);
+            Ok(true)
+        } else {
+            self.encode(response, coding, level)
         };
         match encoded {
             Ok(true) => {
@@ -183,8 +185,8 @@ impl<H> CompressingHandler<H> {
     }
 }
 
-/// Whether the response is one that could be given another form. A field that says no to that, and nothing else, is taken
-/// out; what it said holds for whoever wraps this wrapper as well.
+/// Whether the response is one that could be given another form. A field that says no to that, and nothing else, is
+/// taken out; what it said holds for whoever wraps this wrapper as well.
 fn may_vary(response: &mut Response) -> bool {
     if let Some(coding) = response.content_encoding() {
         if coding.eq_ignore_ascii_case(b"identity") {
@@ -209,10 +211,8 @@ impl CompressPolicy {
         if matches!(response.status_code(), 100..200 | 204 | 205 | 206) {
             return false;
         }
-        let length = match response.content_length() {
-            _ if is_bare_head(request, response) => named_length(response),
-            length => length,
-        };
+        let is_bare = is_bare_head(request, response);
+        let length = if is_bare { named_length(response) } else { response.content_length() };
         self.is_worth_at(length, response)
     }
 
@@ -253,12 +253,11 @@ fn named_length(response: &Response) -> Option<u64> {
     response.header_str("Content-Length")?.parse().ok()
 }
 
-/// Has the response, to a `HEAD`, name no length: that of a compressed body is known when it is made. True.
-fn forget_length(response: &mut Response) -> bool {
+/// Has the response, to a `HEAD`, name no length: that of a compressed body is known when it is made.
+fn forget_length(response: &mut Response) {
     response.headers_mut().remove("Content-Length");
     // Nobody asks it for anything; a body that is there has a length.
     response.set_body_reader(std::io::empty());
-    true
 }
 
 /// Adds `Accept-Encoding` to what the response varies by, unless it is there.

@@ -39,8 +39,9 @@ pub enum TagChange {
     /// anew.
     #[default]
     Weaken,
-    /// `"v1"` becomes `"v1-gzip"`. In `If-None-Match` and `If-Match` the handler sees `"v1"` beside it. Tags of its own may
-    /// end so; but of one resource there must not be both `"v1"` and `"v1-gzip"`, or the one is taken for the other.
+    /// `"v1"` becomes `"v1-gzip"`. In `If-None-Match` and `If-Match` the handler sees `"v1"` beside it. Tags of its own
+    /// may end so; but of one resource there must not be both `"v1"` and `"v1-gzip"`, or the one is taken for the
+    /// other.
     Suffix,
 }
 
@@ -67,9 +68,8 @@ impl Default for CompressPolicy {
 
 impl CompressPolicy {
     /// The defaults: every coding that there is, in the order br, gzip, deflate, zstd; from 200 bytes on; text, fonts,
-    /// and whatever of `application/*` and `multipart/*` is neither an archive nor of an unknown kind; weak tags; nothing
-    /// is kept; streams of events are left alone; 256 streams
-    /// at once.
+    /// and whatever of `application/*` and `multipart/*` is neither an archive nor of an unknown kind; weak tags;
+    /// nothing is kept; streams of events are left alone; 256 streams at once.
     pub fn new() -> Self {
         Self::default()
     }
@@ -116,9 +116,9 @@ impl CompressPolicy {
         self
     }
 
-    /// How many bodies that are compressed as they are sent there may be at once, each of which holds its coder until its
-    /// client has all of it, however slow that is. Further ones are sent as they are. Bodies up to 64 KiB and streams of
-    /// events do not count. Default: 256.
+    /// How many bodies that are compressed as they are sent there may be at once, each of which holds its coder until
+    /// its client has all of it, however slow that is. Further ones are sent as they are. Bodies up to 64 KiB and
+    /// streams of events do not count. Default: 256.
     pub fn max_streams(mut self, streams: usize) -> Self {
         self.streams_max = streams;
         self

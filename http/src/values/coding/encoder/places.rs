@@ -1,7 +1,7 @@
 //! How many coders of streams there are at once.
 //!
-//! The idea: a stream has its coder for as long as its client takes, so whoever has many slow clients would have as many
-//! coders. A place is taken for each, and is free again when its coder is.
+//! The idea: a stream has its coder for as long as its client takes, so whoever has many slow clients would have as
+//! many coders. A place is taken for each, and is free again when its coder is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
