@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anthill_http::body::{CompressionLevel, ContentCoding};
 use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, TagChange, compress};
 use anthill_tests::client::Reply;
-use anthill_tests::eventually;
 use proptest::prelude::*;
 
-use crate::support::{CODINGS, answers, content, digits, get, get_in, noise, reply, running, serving, text};
+use crate::support::{CODINGS, answers, content, get, get_in, noise, reply, running, serving, text, unpack};
 
 /// What `policy` makes of the answer of `handler` to a client that sends these lines.
 fn answer(policy: CompressPolicy, lines: &[&str], handler: impl Handler) -> RequestCtx {
@@ -423,44 +422,53 @@ fn cmp_02_static_bodies_are_compressed_once_if_that_is_wanted() {
 
 #[test]
 fn cmp_02_a_static_body_is_kept_from_the_first_client_that_takes_all_of_it() {
-    // What comes of it is more than there is room for between the server and a client that does not read.
-    let page: &'static [u8] = [text(100_000), digits(6, 8_000_000)].concat().leak();
+    let page: &'static [u8] = text(200_000).leak();
     let policy = || CompressPolicy::new().codings([ContentCoding::Gzip]).level(ContentCoding::Gzip, 9);
-    let kept = running(policy().keep_static(16_000_000), move |ctx: &mut RequestCtx| {
-        ctx.response.set_body_static(page);
-    });
-    let is_kept = |found: &Reply| {
-        assert_eq!(found.field("Content-Encoding"), Some("gzip"));
-        assert!(content(found) == page);
-        found.field("Content-Length").is_some()
+    let handler = |bytes| {
+        let answer = move |ctx: &mut RequestCtx| ctx.response.set_body_static(page);
+        compress(answer, policy().keep_static(bytes))
     };
-    let ask = || reply(&kept, &get_in("/", "gzip"));
-    // The head alone, and half of it, are nothing to keep.
-    let mut client = kept.client();
-    client.send(get_in("/", "gzip").replacen("GET", "HEAD", 1));
-    assert_eq!(client.response_to_head().field("Content-Encoding"), Some("gzip"));
-    let mut slow = kept.client();
-    slow.send(get_in("/", "gzip"));
-    assert_eq!(slow.response_to_head().field("Transfer-Encoding"), Some("chunked"));
-    // While somebody takes it, others get theirs, without waiting for that.
-    let meanwhile = ask();
-    assert!(!is_kept(&meanwhile));
+    // Who is asked so and not read yet is the slowest of clients.
+    let ask = |handler: &dyn Fn(&mut RequestCtx), method: &str| {
+        let mut request = Request::new(method, "/").expect("a request");
+        request.set_header("Accept-Encoding", "gzip");
+        let mut ctx = RequestCtx::for_request(request, None);
+        handler(&mut ctx);
+        assert_eq!(ctx.response.content_encoding_str(), Some("gzip"));
+        let is_kept = !ctx.response.is_body_stream();
+        (ctx, is_kept)
+    };
+    let take = |mut ctx: RequestCtx| {
+        let packed = ctx.response.read_body(1_000_000).expect("a body").to_vec();
+        assert!(unpack("gzip", &packed) == page);
+        packed
+    };
+
+    let keeping = handler(100_000);
+    let keeping = |ctx: &mut RequestCtx| keeping.handle(ctx);
+    // The head alone is nothing to keep.
+    assert!(!ask(&keeping, "HEAD").1);
+    let (slow, is_kept) = ask(&keeping, "GET");
+    assert!(!is_kept);
+    // While somebody takes it, others get theirs, soon, without waiting for that.
+    let (other, is_kept) = ask(&keeping, "GET");
+    assert!(!is_kept);
+    let meanwhile = take(other);
+    assert!(!ask(&keeping, "GET").1, "nobody has taken all of it that is to be kept");
     drop(slow);
-    let mut rounds = 0;
-    eventually("the end of who has gone", || {
-        rounds += 1;
-        is_kept(&ask())
-    });
-    assert!(rounds > 1, "nobody had taken all of it before");
-    // What is kept has the level of the policy; what others got meanwhile was to be there soon.
-    assert!(ask().body.len() < meanwhile.body.len());
+    let first = take(ask(&keeping, "GET").0);
+    assert!(first.len() < meanwhile.len(), "{} {}", first.len(), meanwhile.len());
+    for _ in 0..2 {
+        let (found, is_kept) = ask(&keeping, "GET");
+        assert!(is_kept && take(found) == first);
+    }
 
     // What does not fit is compressed as it is sent, each time.
-    let small = running(policy().keep_static(100_000), move |ctx: &mut RequestCtx| {
-        ctx.response.set_body_static(page);
-    });
+    let small = handler(10_000);
+    let small = |ctx: &mut RequestCtx| small.handle(ctx);
     for _ in 0..3 {
-        assert!(!is_kept(&reply(&small, &get_in("/", "gzip"))));
+        let (found, is_kept) = ask(&small, "GET");
+        assert!(!is_kept && take(found) == first);
     }
 }
 

@@ -127,19 +127,23 @@ impl Read for Trickle<'_> {
 #[test]
 fn cmp_06_blocks_that_give_nothing_before_they_are_whole_are_no_padding() {
     // Base64 and hexadecimal digits: three quarters, and half, of each block is what it is encoded in.
-    for plain in [digits(6, 400_000), digits(4, 400_000), digits(7, 400_000)] {
-        for first in CODINGS {
-            let once = packed(first, &plain);
+    for plain in [digits(6, 400_000), digits(4, 400_000)] {
+        for coding in CODINGS {
+            let body = packed(coding, &plain);
             let mut content = Vec::new();
-            let decoder = ContentDecoder::new(first.name(), Trickle(&once)).expect("a coding");
-            decoder.read_to_end(&mut content).unwrap_or_else(|error| panic!("{first:?}: {error}"));
-            assert!(content == plain, "{first:?}");
-            for second in CODINGS {
-                let codings = format!("{}, {}", first.name(), second.name());
-                let (request, _) = with(&codings, &packed(second, &once));
-                let content = request.body_uncompressed(None);
-                assert!(content.expect(&codings) == plain, "{codings}");
-            }
+            let mut decoder = ContentDecoder::new(coding.name(), Trickle(&body)).expect("a coding");
+            decoder.read_to_end(&mut content).unwrap_or_else(|error| panic!("{coding:?}: {error}"));
+            assert!(content == plain, "{coding:?}");
+        }
+    }
+    let plain = digits(6, 200_000);
+    for first in CODINGS {
+        let once = packed(first, &plain);
+        for second in CODINGS {
+            let codings = format!("{}, {}", first.name(), second.name());
+            let (request, _) = with(&codings, &packed(second, &once));
+            let content = request.body_uncompressed(None);
+            assert!(content.expect(&codings) == plain, "{codings}");
         }
     }
 }

@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn cmp_04_what_a_stream_takes_is_known_at_every_level() {
-        let text: Vec<u8> = (0..25_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
+        let text: Vec<u8> = (0..12_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
         let asked_by = |encoder: &BrotliEncoder| {
             encoder.coder.as_ref().map_or(0, |coder| coder.asked.load(Ordering::Relaxed))
         };
