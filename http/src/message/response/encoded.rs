@@ -31,11 +31,11 @@ const PIECE_BYTES_MIN: usize = 1024;
 const TAKEN_BYTES_MAX: usize = 256 * 1024;
 
 /// Larger buffers are not kept.
-const PACKED_BYTES_MAX: usize = 2 * WHOLE_BYTES_MAX;
+const BUFFER_BYTES_MAX: usize = 2 * WHOLE_BYTES_MAX;
 
-/// What bodies are compressed into before they change places.
-static PACKED: LazyLock<BufferPool> =
-    LazyLock::new(|| BufferPool::builder().max_capacity(PACKED_BYTES_MAX).max_idle(4).build());
+/// What bodies are compressed into before they change places, and what their pieces are brought into.
+static BUFFERS: LazyLock<BufferPool> =
+    LazyLock::new(|| BufferPool::builder().max_capacity(BUFFER_BYTES_MAX).max_idle(4).build());
 
 impl Response {
     /// Whether the body is one that comes of events, for as long as the client listens.
@@ -146,7 +146,7 @@ impl Response {
 
     fn encode_whole(&mut self, coding: ContentCoding, level: CompressionLevel) -> io::Result<bool> {
         let plain = self.body();
-        let mut packed = PACKED.get();
+        let mut packed = BUFFERS.get();
         let mut encoder = Encoder::new(coding, level, Extent::Whole(plain.len()))?;
         encoder.encode(plain, &mut packed)?;
         encoder.finish(&mut packed)?;
@@ -196,50 +196,51 @@ struct EncodedSource {
     left: Option<u64>,
     /// What comes of each of its pieces is the client's at once.
     flushes: bool,
-    plain: Vec<u8>,
     witness: Option<Box<dyn BodyWitness>>,
 }
 
 impl EncodedSource {
     fn before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> Self {
         let left = of.size();
-        Self { of, encoder: Some(encoder), left, flushes, plain: Vec::new(), witness: None }
+        Self { of, encoder: Some(encoder), left, flushes, witness: None }
     }
 
     fn put_before(of: Box<dyn Pull>, encoder: Encoder, flushes: bool) -> BodySource {
         BodySource::Pull(Box::new(Self::before(of, encoder, flushes)))
     }
 
-    /// Brings the next piece of the other source. False: that was at its end.
-    fn bring_plain(&mut self, most: usize) -> io::Result<bool> {
+    /// Replaces what is in `plain` by the next piece of the other source. False: that was at its end.
+    fn bring(&mut self, plain: &mut Vec<u8>, most: usize) -> io::Result<bool> {
         let most = match self.left {
             Some(0) => return Ok(false),
             Some(left) => usize::try_from(left).map_or(most, |left| left.min(most)),
             None => most,
         };
-        self.of.pull(&mut self.plain, most)?;
+        self.of.pull(plain, most)?;
         match &mut self.left {
-            Some(left) if self.plain.is_empty() => return Err(ended_early(*left)),
-            Some(left) => *left = left.saturating_sub(self.plain.len() as u64),
+            Some(left) if plain.is_empty() => return Err(ended_early(*left)),
+            Some(left) => *left = left.saturating_sub(plain.len() as u64),
             None => {}
         }
-        Ok(!self.plain.is_empty())
+        Ok(!plain.is_empty())
     }
 
     /// Replaces what is in `piece` by what comes of the next pieces of the other source.
     fn encode_next(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
         piece.clear();
+        // Not kept with the source, whose client may take long.
+        let mut plain = BUFFERS.get();
         let mut taken = 0;
         while self.encoder.is_some() && piece.len() < PIECE_BYTES_MIN {
-            let has_more = self.bring_plain(most)?;
+            let has_more = self.bring(&mut plain, most)?;
             let Some(encoder) = &mut self.encoder else { return Ok(()) };
             if !has_more {
                 encoder.finish(piece)?;
-                (self.encoder, self.plain) = (None, Vec::new());
+                self.encoder = None;
                 return Ok(());
             }
-            encoder.encode(&self.plain, piece)?;
-            taken += self.plain.len();
+            encoder.encode(&plain, piece)?;
+            taken += plain.len();
             if self.flushes || taken >= TAKEN_BYTES_MAX {
                 encoder.flush(piece)?;
                 break;
@@ -293,11 +294,7 @@ impl EncodedSource {
 
 impl Live for EncodedSource {
     fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
-        let is_ready = self.encoder.is_none() || self.of_live().is_none_or(|live| live.is_ready(waker));
-        if !is_ready {
-            self.plain = Vec::new();
-        }
-        is_ready
+        self.encoder.is_none() || self.of_live().is_none_or(|live| live.is_ready(waker))
     }
 
     fn beat(&mut self) {
