@@ -138,8 +138,7 @@ impl FoundCopies {
 
     /// Whether the client likes best what can be made.
     pub(super) fn lacks(&self, ctx: &RequestCtx) -> bool {
-        !self.makeable.is_empty()
-            && self.wanted(ctx).is_some_and(|coding| self.makeable.iter().any(|makeable| *makeable == coding))
+        !self.makeable.is_empty() && self.wanted(ctx).is_some_and(|coding| self.makeable.contains(&coding))
     }
 }
 
