@@ -9,6 +9,7 @@ mod folders;
 mod kept;
 mod listings;
 mod nginx;
+mod packed;
 mod ranges;
 mod rewriting;
 mod statuses;
