@@ -10,8 +10,9 @@ use super::content::{Content, FileTags, coded_tag};
 #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
 use super::copy_maker::{self, CopyMaker, CopyState};
 use super::file_system::{FileSystem, FsNode};
-use super::found::CodedCopy;
 use crate::ctx::RequestCtx;
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+use crate::values::coding::ContentCoding;
 use std::time::Duration;
 
 /// So much older than the plain file a copy may be: some tools keep only the seconds of a time.
@@ -24,6 +25,13 @@ pub(super) struct CopyRules {
     pub(super) codings: Vec<(String, String)>,
     #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
     pub(super) maker: Option<CopyMaker>,
+}
+
+/// The content of a file in a coding.
+#[derive(Debug)]
+pub(super) struct CodedCopy {
+    pub(super) coding: String,
+    pub(super) content: Content,
 }
 
 /// What there is of a file in codings.
@@ -169,7 +177,7 @@ fn add_made(
         }
     }
     if found.lacks(ctx) {
-        let wanted = found.wanted(ctx).and_then(crate::values::coding::ContentCoding::from_name);
+        let wanted = found.wanted(ctx).and_then(ContentCoding::from_name);
         let Some(coding) = wanted else { return };
         match maker.make(place.store, place.path, plain, coding, place.is_beside) {
             CopyState::There(content) => {

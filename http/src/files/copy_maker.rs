@@ -10,7 +10,6 @@
 
 use super::content::Content;
 use super::file_system::{FileSystem, FsNode};
-use super::folder::Folder;
 use crate::values::coding::{CompressionLevel, ContentCoding, ContentEncoder};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -96,9 +95,8 @@ impl CopyMaker {
         }
         let path = copy_path(path, coding);
         let Some(_claim) = Claim::new(&self.making, &path) else { return CopyState::Missing };
-        let Some(folder) = store.folder() else { return CopyState::Never };
         let made = match is_compressible(plain, coding) {
-            Ok(true) => self.put(folder, &path, plain, coding, is_beside),
+            Ok(true) => self.put(store, &path, plain, coding, is_beside),
             other => other,
         };
         match made {
@@ -117,14 +115,14 @@ impl CopyMaker {
     /// False: it is not worth it, or the file has changed meanwhile.
     fn put(
         &self,
-        folder: &Folder,
+        store: &dyn FileSystem,
         path: &[u8],
         plain: &Content,
         coding: ContentCoding,
         is_beside: bool,
     ) -> io::Result<bool> {
         let modified = plain.modified().unwrap_or(UNIX_EPOCH);
-        folder.put(path, !is_beside, &mut |file: &File| {
+        store.put(path, !is_beside, &mut |file: &File| {
             self.pack(plain, file, coding)?;
             if !is_worth_it(file.metadata()?.len(), plain.len()) || !plain.is_unchanged() {
                 return Ok(false);

@@ -2,7 +2,7 @@
 //! anew.
 
 use super::content::Content;
-use super::copies::{FoundCopies, preferred};
+use super::copies::{CodedCopy, FoundCopies, preferred};
 use crate::ctx::RequestCtx;
 use std::borrow::Cow;
 
@@ -16,13 +16,6 @@ pub(super) struct FoundFile {
     pub(super) disposition: Option<String>,
     pub(super) copies: FoundCopies,
     pub(super) nosniff: bool,
-}
-
-/// The same content in a coding.
-#[derive(Debug)]
-pub(super) struct CodedCopy {
-    pub(super) coding: String,
-    pub(super) content: Content,
 }
 
 impl FoundFile {

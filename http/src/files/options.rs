@@ -298,7 +298,7 @@ impl FilesBuilder {
             }
         }
         let copies_store = self.copies_store.as_deref().unwrap_or(&*self.store);
-        if self.copies.makes() && copies_store.folder().is_none() {
+        if self.copies.makes() && !copies_store.takes_files() {
             let problem = "copies cannot be put into this file system; say copies_in as well";
             return Err(FilesError::new("compress", problem));
         }

@@ -50,7 +50,6 @@ fn open_at(path: &Path, _is_folder: bool) -> io::Result<File> {
 }
 
 /// Lets `fill` write a file, which takes the name at `path` then; false from it: it is not wanted.
-#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
 pub(super) fn put(
     root: &Path,
     path: &[u8],

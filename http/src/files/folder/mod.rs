@@ -11,7 +11,7 @@
 mod beneath;
 #[cfg(not(unix))]
 mod checked;
-#[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
+#[cfg(unix)]
 mod put;
 #[cfg(unix)]
 mod walk;
@@ -71,25 +71,6 @@ impl Folder {
         Self { leads_out, ..self }
     }
 
-    /// Lets `fill` write a file, which then is at `path` as a whole, in the place of what was there; false from it: it is
-    /// not wanted, and nothing has changed. No link is followed, also none that stays inside. Folders on the way are
-    /// made if `makes_folders`.
-    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
-    pub(super) fn put(
-        &self,
-        path: &[u8],
-        makes_folders: bool,
-        fill: &mut dyn FnMut(&File) -> io::Result<bool>,
-    ) -> io::Result<bool> {
-        if path.is_empty() || names::check(path, true) != Ok(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        #[cfg(unix)]
-        return put::put(&walk::open_root(&self.root)?, path, makes_folders, fill);
-        #[cfg(not(unix))]
-        checked::put(&self.root, path, makes_folders, fill)
-    }
-
     fn open_node(&self, path: &[u8]) -> io::Result<OpenedNode> {
         // The trait says how paths are; one that is not, such as an absolute one, would lead out where links may.
         if names::check(path, true) != Ok(path) {
@@ -141,8 +122,24 @@ impl FileSystem for Folder {
         checked::list(&self.root, path, of_link)
     }
 
-    fn folder(&self) -> Option<&Folder> {
-        Some(self)
+    fn takes_files(&self) -> bool {
+        true
+    }
+
+    /// No link is followed, also none that stays inside. What has the name is exchanged in one step.
+    fn put(
+        &self,
+        path: &[u8],
+        makes_folders: bool,
+        fill: &mut dyn FnMut(&File) -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        if path.is_empty() || names::check(path, true) != Ok(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        #[cfg(unix)]
+        return put::put(&walk::open_root(&self.root)?, path, makes_folders, fill);
+        #[cfg(not(unix))]
+        checked::put(&self.root, path, makes_folders, fill)
     }
 
     fn check(&self) -> io::Result<()> {
