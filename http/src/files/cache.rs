@@ -1,14 +1,14 @@
 //! Open files that are kept for a while, by the paths they were asked for.
 //!
 //! The idea: what is kept is a descriptor and what was found out about it. Before each use the descriptor is asked
-//! whether its file is still the same, so what is written to, renamed over or deleted is noticed at once (outside of Unix
-//! only what is written to); only what appears or changes on the way to it (a link, a copy, an index) is noticed when the
-//! entry's time is over.
+//! whether its file is still the same, so what is written to, renamed over or deleted is noticed at once (outside of
+//! Unix only what is written to); only what appears or changes on the way to it (a link, a copy, an index) is noticed
+//! when the entry's time is over.
 //!
 //! The rules: descriptors are bounded in number; what is over is let go of by a thread that is there while anything is
-//! kept. Under the lock nothing is done that takes the longer the more is kept, but by that thread: who needs room takes
-//! the first in line that was not used since it came to the front the last time. Files are closed, threads started and
-//! logs written outside of the lock.
+//! kept. Under the lock nothing is done that takes the longer the more is kept, but by that thread: who needs room
+//! takes the first in line that was not used since it came to the front the last time. Files are closed, threads
+//! started and logs written outside of the lock.
 
 use super::found::FoundFile;
 use crate::util::coarse::CoarseInstant;
@@ -35,8 +35,8 @@ struct KeptFiles {
 #[derive(Debug, Default)]
 struct KeptTable {
     entries: HashMap<Arc<[u8]>, KeptFile>,
-    /// Paths and numbers of entries, in the order in which they are looked at for room. Entries that are gone are passed
-    /// over.
+    /// Paths and numbers of entries, in the order in which they are looked at for room. Entries that are gone are
+    /// passed over.
     line: VecDeque<(Arc<[u8]>, u64)>,
     descriptors: usize,
     /// The number of the last entry.
@@ -257,7 +257,8 @@ mod tests {
         assert_eq!(assert_counted(&files), 0);
     }
 
-    /// However many there are, and whoever uses them: what is looked at was used before, and no more than once for that.
+    /// However many there are, and whoever uses them: what is looked at was used before, and no more than once for
+    /// that.
     #[test]
     fn room_is_made_without_looking_at_all() {
         let files = OpenFiles::new(Duration::from_secs(3600), 1000);

@@ -212,8 +212,8 @@ impl RequestCtx {
     /// that it asks for, 416 when there are no such parts (Go's `http.ServeContent`).
     ///
     /// Fields that were set before stay, above all `Content-Type`. `ETag`, `Last-Modified` and `Accept-Ranges` are set.
-    /// A time that lies ahead of the request's is not told, but the request's. With 412 and 416, whose body is a text of
-    /// their own, those fields go that are about the content, such as `Content-Encoding` and `Cache-Control`.
+    /// A time that lies ahead of the request's is not told, but the request's. With 412 and 416, whose body is a text
+    /// of their own, those fields go that are about the content, such as `Content-Encoding` and `Cache-Control`.
     ///
     /// - Where another status than 200 was set before, it stays: the whole content is the body, whatever the request
     ///   says, and no validators are told.
@@ -362,8 +362,8 @@ fn hull(one: ByteRange, other: ByteRange) -> ByteRange {
 #[non_exhaustive]
 pub enum FileTags {
     /// Strong ones, of the time of the last change in nanoseconds, the size and the number (inode) of the file. A file
-    /// that was copied to another machine has another one there. While the last change is less than 20 ms ago (2 s where
-    /// times have no fractions), weak ones that are never the same again.
+    /// that was copied to another machine has another one there. While the last change is less than 20 ms ago (2 s
+    /// where times have no fractions), weak ones that are never the same again.
     #[default]
     Strong,
     /// Weak ones, of time and size alone: the same on all machines that have the file with its time. Clients then ask

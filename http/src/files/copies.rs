@@ -95,8 +95,8 @@ impl CopyRules {
         false
     }
 
-    /// The file itself. What a client has of it may be of a copy that is gone by now, so this is said of all files, also
-    /// of those without copies.
+    /// The file itself. What a client has of it may be of a copy that is gone by now, so this is said of all files,
+    /// also of those without copies.
     pub(super) fn plain(&self, content: Content) -> Content {
         if self.are_served() { content.with_time_of_others() } else { content }
     }

@@ -1,9 +1,9 @@
 //! Making compressed copies of files.
 //!
-//! The idea: a copy is made when a client first wants one, written beside the file or in another folder, and found there
-//! by all later requests, also those of the next life of the program. It has the time of its file, and was changed after
-//! it, by which it is told from that of another version; and a name that no other tool gives, so that nobody else's copy
-//! is overwritten.
+//! The idea: a copy is made when a client first wants one, written beside the file or in another folder, and found
+//! there by all later requests, also those of the next life of the program. It has the time of its file, and was
+//! changed after it, by which it is told from that of another version; and a name that no other tool gives, so that
+//! nobody else's copy is overwritten.
 //!
 //! The rules: what fails, or is not worth it, costs the client nothing but that the file is sent as it is. One thread
 //! makes a copy; others that want the same one meanwhile get the file as it is.

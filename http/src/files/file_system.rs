@@ -57,8 +57,8 @@ pub trait FileSystem: Send + Sync + 'static {
         false
     }
 
-    /// Lets `fill` write a file, which then is at `path` as a whole, in the place of what was there; false from it: it is
-    /// not wanted, and nothing has changed. Folders on the way are made if `makes_folders`. May block.
+    /// Lets `fill` write a file, which then is at `path` as a whole, in the place of what was there; false from it: it
+    /// is not wanted, and nothing has changed. Folders on the way are made if `makes_folders`. May block.
     ///
     /// That is how compressed copies are stored, when they are made.
     ///

@@ -25,8 +25,8 @@ impl FoundFile {
         copies + usize::from(self.content.is_file())
     }
 
-    /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes can
-    /// do neither, and whoever has them has them at hand; and what has changed just now may change again unnoticed.
+    /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes
+    /// can do neither, and whoever has them has them at hand; and what has changed just now may change again unnoticed.
     pub(super) fn may_be_kept(&self) -> bool {
         self.content.is_settled() && self.copies.there.iter().all(|copy| copy.content.is_settled())
     }

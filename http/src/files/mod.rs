@@ -27,8 +27,8 @@
 // How it is built: what serves a folder (`handler`, its `options`); which path is meant (`rewrite`, `names`) and where
 // it is looked for (`file_system`: `folder`, `embedded`); what is said about it (`media_types`, `sniff`, `glob`,
 // `disposition`, by `rules`, kept in `found`); copies of it (`copies`, made by `copy_maker`), files that stay open
-// (`cache`), pages about folders (`listing`), `refusal`s. How content is answered with, in whole and in parts: `content`,
-// by its `stamp`. Single files: `send`.
+// (`cache`), pages about folders (`listing`), `refusal`s. How content is answered with, in whole and in parts:
+// `content`, by its `stamp`. Single files: `send`.
 
 mod cache;
 mod content;

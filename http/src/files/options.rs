@@ -218,8 +218,8 @@ impl FilesBuilder {
     /// A copy that is older than its file by a second or more is left alone. Each has a tag of its own; all answers
     /// about a file that has copies say `Vary: Accept-Encoding`. Copies are not listed.
     ///
-    /// As copies have the time of their file, an `If-Range` with a date brings the whole of it; one with a strong tag the
-    /// part.
+    /// As copies have the time of their file, an `If-Range` with a date brings the whole of it; one with a strong tag
+    /// the part.
     pub fn compressed_copies(self) -> Self {
         self.copy_suffix("br", ".br").copy_suffix("zstd", ".zst").copy_suffix("gzip", ".gz")
     }
@@ -233,16 +233,17 @@ impl FilesBuilder {
     }
 
     /// Makes copies in brotli, zstd and gzip, as far as the program has these codings, of files whose clients want one
-    /// that is not there (fasthttp's `Compress`): `a.css.anthill.br` beside `a.css`, or where [`copies_in`](Self::copies_in)
-    /// says, with the folders that takes. Nobody else's copies are overwritten; with
+    /// that is not there (fasthttp's `Compress`): `a.css.anthill.br` beside `a.css`, or where
+    /// [`copies_in`](Self::copies_in) says, with the folders that takes. Nobody else's copies are overwritten; with
     /// [`compressed_copies`](Self::compressed_copies) those come first.
     ///
     /// - A copy is made once, by the request of the first client that likes it best of all; among equals brotli comes
     ///   before zstd and gzip. It takes the time that the level takes; others get the file as it is meanwhile.
     /// - It is there as a whole or not at all, has the rights and the time of its file, and is made anew when the file
     ///   is another. No link is followed to make one.
-    /// - Files of less than 256 bytes or more than 8 MiB, and those of which not an eighth is saved, are sent as they are.
-    ///   So are all where copies cannot be made, such as in a folder that may not be written to, which is logged once.
+    /// - Files of less than 256 bytes or more than 8 MiB, and those of which not an eighth is saved, are sent as they
+    ///   are. So are all where copies cannot be made, such as in a folder that may not be written to, which is logged
+    ///   once.
     ///
     /// ```no_run
     /// # #[cfg(feature = "gzip")] {
@@ -266,9 +267,9 @@ impl FilesBuilder {
     /// For how long an open file is used again. Zero: not at all (fasthttp's `SkipCache`).
     ///
     /// That a file was written to, exchanged or deleted is seen at once in any case; on other systems than Unix that it
-    /// was written to, and the rest when this time is over. What is seen then everywhere: what a link points to, that an
-    /// index or a copy was added, that a folder was renamed. Files that nobody asks for are closed after at most one and
-    /// a half times this.
+    /// was written to, and the rest when this time is over. What is seen then everywhere: what a link points to, that
+    /// an index or a copy was added, that a folder was renamed. Files that nobody asks for are closed after at most one
+    /// and a half times this.
     pub fn cache_duration(self, duration: Duration) -> Self {
         Self { cache_duration: duration, ..self }
     }
