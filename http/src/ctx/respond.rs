@@ -83,8 +83,8 @@ impl RequestCtx {
 
     /// Judges the preconditions of the request by what there is
     /// ([`Request::precondition`](crate::Request::precondition)). False: nothing is left to be done, for the response
-    /// says what came of them: 304 without a body and with these validators, its other fields as they are; or 412 with a
-    /// text, without the fields that are about the content it does not bring.
+    /// says what came of them: 304 without a body and with these validators, its other fields as they are; or 412 with
+    /// a text, without the fields that are about the content it does not bring.
     ///
     /// ```
     /// use anthill_http::header::Validators;
@@ -125,7 +125,8 @@ impl RequestCtx {
     }
 
     /// Answers with an error instead of content. Fields that say something about the content go, `Cache-Control` with
-    /// them, which would have the error kept for as long; all others stay, so that a page of another origin may read it.
+    /// them, which would have the error kept for as long; all others stay, so that a page of another origin may read
+    /// it.
     pub(crate) fn refuse_content(&mut self, message: &str, status: u16) {
         for name in CONTENT_FIELDS {
             self.response.headers_mut().remove(name);
