@@ -148,10 +148,10 @@ fn a_file_is_put_in_one_step() {
     };
     let before = names();
     let put = |path: &str, wanted: std::io::Result<bool>| {
-        let mut wanted = Some(wanted);
+        let (mut wanted, text) = (Some(wanted), format!("put at {path}"));
         folder.put(path.as_bytes(), false, &mut |mut file: &File| {
-            file.write_all(b"put")?;
-            assert!(content(&folder, path).is_none_or(|found| found != "put"), "{path}");
+            file.write_all(text.as_bytes())?;
+            assert!(content(&folder, path).is_none_or(|found| found != text), "{path}");
             wanted.take().expect("once")
         })
     };
@@ -163,7 +163,7 @@ fn a_file_is_put_in_one_step() {
     assert_eq!(content(&folder, "top").as_deref(), Some("top"));
     for path in ["top", "to-file", "out", "a/b/deep", "a/up"] {
         assert!(put(path, Ok(true)).expect("it is there"), "{path}");
-        assert_eq!(fs::read_to_string(root.join(path)).expect("a file"), "put", "{path}");
+        assert_eq!(fs::read_to_string(root.join(path)).expect("a file"), format!("put at {path}"));
         assert!(!fs::symlink_metadata(root.join(path)).expect("a file").is_symlink(), "{path}");
     }
     assert_eq!(names(), before);
