@@ -9,7 +9,6 @@ mod folders;
 mod kept;
 mod listings;
 mod nginx;
-mod packed;
 mod ranges;
 mod rewriting;
 mod statuses;

@@ -218,7 +218,6 @@ impl KeptTable {
 mod tests {
     use super::*;
     use crate::files::content::Content;
-    use crate::files::copies::FoundCopies;
     use std::borrow::Cow;
 
     fn found() -> Arc<FoundFile> {
@@ -229,7 +228,7 @@ mod tests {
             media_type,
             cache_control: None,
             disposition: None,
-            copies: FoundCopies::default(),
+            copies: Vec::new(),
             nosniff: false,
         })
     }
@@ -326,7 +325,7 @@ mod tests {
             media_type,
             cache_control: None,
             disposition: None,
-            copies: FoundCopies::default(),
+            copies: Vec::new(),
             nosniff: false,
         };
         files.keep(b"a", &Arc::new(found));

@@ -164,26 +164,8 @@ impl Content {
         Ok(start)
     }
 
-    /// Lets whoever may read this file read `other`, and nobody else.
-    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
-    pub(super) fn give_rights_to(&self, other: &File) -> io::Result<()> {
-        let WholeContent::File(file) = &self.whole else { return Ok(()) };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = file.metadata()?.permissions().mode();
-            other.set_permissions(std::fs::Permissions::from_mode(mode & 0o666))
-        }
-        // There it has those of its folder.
-        #[cfg(not(unix))]
-        {
-            let _ = (file, other);
-            Ok(())
-        }
-    }
-
     /// Reads from `offset` on until the room is full or nothing is left.
-    pub(super) fn read_to(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_to(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.whole {
             WholeContent::Bytes(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);

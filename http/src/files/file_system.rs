@@ -1,7 +1,6 @@
 //! What files are served from: folders of the system, maps in the program, whatever implements the trait.
 
 use super::content::Content;
-use std::fs::File;
 use std::io;
 use std::time::SystemTime;
 
@@ -51,28 +50,6 @@ pub trait FileSystem: Send + Sync + 'static {
     /// # Errors
     /// As [`open`](FileSystem::open).
     fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>>;
-
-    /// Whether files can be [put](FileSystem::put) into it. Default: no.
-    fn takes_files(&self) -> bool {
-        false
-    }
-
-    /// Lets `fill` write a file, which then is at `path` as a whole, in the place of what was there; false from it: it
-    /// is not wanted, and nothing has changed. Folders on the way are made if `makes_folders`. May block.
-    ///
-    /// That is how compressed copies are stored, when they are made.
-    ///
-    /// # Errors
-    /// Those of `fill` and of whatever is written to, with nothing changed; `Unsupported` by default.
-    fn put(
-        &self,
-        path: &[u8],
-        makes_folders: bool,
-        fill: &mut dyn FnMut(&File) -> io::Result<bool>,
-    ) -> io::Result<bool> {
-        let _ = (path, makes_folders, fill);
-        Err(io::ErrorKind::Unsupported.into())
-    }
 
     /// What is wrong with the whole of it, for whoever builds a handler of it.
     ///

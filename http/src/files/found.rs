@@ -2,7 +2,6 @@
 //! anew.
 
 use super::content::Content;
-use super::copies::{CodedCopy, FoundCopies, preferred};
 use crate::ctx::RequestCtx;
 use std::borrow::Cow;
 
@@ -14,31 +13,33 @@ pub(super) struct FoundFile {
     pub(super) cache_control: Option<String>,
     /// The value of `Content-Disposition`.
     pub(super) disposition: Option<String>,
-    pub(super) copies: FoundCopies,
+    pub(super) copies: Vec<CodedCopy>,
     pub(super) nosniff: bool,
+}
+
+/// The same content in a coding.
+#[derive(Debug)]
+pub(super) struct CodedCopy {
+    pub(super) coding: String,
+    pub(super) content: Content,
 }
 
 impl FoundFile {
     /// How many descriptors it holds.
     pub(super) fn descriptors(&self) -> usize {
-        let copies = self.copies.there.iter().filter(|copy| copy.content.is_file()).count();
+        let copies = self.copies.iter().filter(|copy| copy.content.is_file()).count();
         copies + usize::from(self.content.is_file())
     }
 
     /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes
     /// can do neither, and whoever has them has them at hand; and what has changed just now may change again unnoticed.
     pub(super) fn may_be_kept(&self) -> bool {
-        self.content.is_settled() && self.copies.there.iter().all(|copy| copy.content.is_settled())
-    }
-
-    /// Whether a copy can be made that this client likes better than what is there.
-    pub(super) fn lacks_copy(&self, ctx: &RequestCtx) -> bool {
-        self.copies.lacks(ctx)
+        self.content.is_settled() && self.copies.iter().all(|copy| copy.content.is_settled())
     }
 
     /// Whether all of it is still as it was when it was opened.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.content.is_unchanged() && self.copies.there.iter().all(|copy| copy.content.is_unchanged())
+        self.content.is_unchanged() && self.copies.iter().all(|copy| copy.content.is_unchanged())
     }
 
     /// Answers with it, or with the copy that the client likes best.
@@ -55,7 +56,7 @@ impl FoundFile {
         if self.nosniff {
             response.set_header("X-Content-Type-Options", "nosniff");
         }
-        if !self.copies.there.is_empty() || !self.copies.makeable.is_empty() {
+        if !self.copies.is_empty() {
             response.append_header("Vary", "Accept-Encoding");
         }
         match copy {
@@ -69,10 +70,12 @@ impl FoundFile {
 
     /// The copy to send; `None`: the content itself, also to a client that takes nothing of what there is.
     fn preferred(&self, ctx: &RequestCtx) -> Option<&CodedCopy> {
-        if self.copies.there.is_empty() {
+        if self.copies.is_empty() {
             return None;
         }
-        let coding = preferred(ctx, self.copies.there.iter().map(|copy| copy.coding.as_str()))?;
-        self.copies.there.iter().find(|copy| copy.coding == coding)
+        let accepted = ctx.request.accept_encoding();
+        let offers = self.copies.iter().map(|copy| copy.coding.as_str()).chain(["identity"]);
+        let coding = accepted.preferred(offers)?;
+        self.copies.iter().find(|copy| copy.coding == coding)
     }
 }

@@ -5,7 +5,7 @@
 
 use super::cache::OpenFiles;
 use super::content::Content;
-use super::copies::{CopyPlace, CopyRules};
+use super::copies::CopyRules;
 use super::disposition::attachment;
 use super::file_system::{FileSystem, FolderEntry, FsNode};
 use super::found::FoundFile;
@@ -92,32 +92,27 @@ impl Files {
         // An index is kept by the path of its folder, and who asks without a slash is led to that first.
         let has_slash = ctx.path().ends_with('/');
         if has_slash || !path.ends_with(b"/") {
-            if let Some(found) = self.kept(ctx, &path) {
+            if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(&path)) {
                 return Ok(Located::File(found));
             }
         }
         let names =
             names::check(&path, self.shows_hidden).map_err(|bad| FileRefusal::of_path(bad, is_own))?;
-        match self.open(ctx, &path, names, has_slash) {
+        match self.open(&path, names, has_slash) {
             Err(FileRefusal::Missing) => match self.fallback_of(&path) {
-                Some(fallback) => self.open_fallback(ctx, fallback.as_bytes()),
+                Some(fallback) => self.open_fallback(fallback.as_bytes()),
                 None => Err(FileRefusal::Missing),
             },
             located => located,
         }
     }
 
-    /// What is open already, unless something is to be made for this client.
-    fn kept(&self, ctx: &RequestCtx, path: &[u8]) -> Option<Arc<FoundFile>> {
-        self.cache.as_ref()?.get(path).filter(|found| !found.lacks_copy(ctx))
-    }
-
     /// A folder is missing: to be led to it with its slash would lead back here.
-    fn open_fallback(&self, ctx: &RequestCtx, path: &[u8]) -> Result<Located, FileRefusal> {
-        if let Some(found) = self.kept(ctx, path) {
+    fn open_fallback(&self, path: &[u8]) -> Result<Located, FileRefusal> {
+        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(path)) {
             return Ok(Located::File(found));
         }
-        match self.open(ctx, path, path, false)? {
+        match self.open(path, path, false)? {
             Located::File(found) => Ok(Located::File(found)),
             Located::WithoutSlash | Located::Folder(_) => Err(FileRefusal::Missing),
         }
@@ -130,13 +125,7 @@ impl Files {
 
     /// Finds what is at `names`, the checked form of `path`. `has_slash`: what was asked for ends with one, be it that
     /// it was stripped.
-    fn open(
-        &self,
-        ctx: &RequestCtx,
-        path: &[u8],
-        names: &[u8],
-        has_slash: bool,
-    ) -> Result<Located, FileRefusal> {
+    fn open(&self, path: &[u8], names: &[u8], has_slash: bool) -> Result<Located, FileRefusal> {
         let is_of_folder = path.ends_with(b"/");
         let (names, content) = match self.open_node(names)? {
             FsNode::File(_) if is_of_folder => return Err(FileRefusal::Missing),
@@ -149,7 +138,7 @@ impl Files {
         };
         // The same path without a slash of its own may have to be led to one with it.
         let is_whole = is_of_folder || matches!(names, Cow::Borrowed(_));
-        let found = Arc::new(self.prepare(ctx, &names, content)?);
+        let found = Arc::new(self.prepare(&names, content)?);
         if let Some(cache) = self.cache.as_ref().filter(|_| is_whole && found.may_be_kept()) {
             cache.keep(path, &found);
         }
@@ -193,7 +182,7 @@ impl Files {
             let is_shown = !entry.name.starts_with(b".") || is_at_root && entry.name == b".well-known";
             is_served && (self.shows_hidden || is_shown)
         });
-        if self.copies.are_served() && self.copies_store.is_none() {
+        if !self.copies.codings.is_empty() && self.copies_store.is_none() {
             entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
             let is_copy = |entry: &FolderEntry| {
                 let is_there =
@@ -208,7 +197,7 @@ impl Files {
     }
 
     /// All that is said about a file.
-    fn prepare(&self, ctx: &RequestCtx, names: &[u8], content: Content) -> io::Result<FoundFile> {
+    fn prepare(&self, names: &[u8], content: Content) -> io::Result<FoundFile> {
         let media_type = match self.types.table.of(names) {
             Some(known) => known,
             None if self.types.sniffs => sniff(&content.beginning(HEADER_BYTES)?).into(),
@@ -222,8 +211,7 @@ impl Files {
         let is_attachment = self.fields.attachments.iter().any(|pattern| pattern.matches(names));
         let disposition = is_attachment.then(|| attachment(&String::from_utf8_lossy(names)));
         let store = self.copies_store.as_deref().unwrap_or(&*self.store);
-        let place = CopyPlace { store, is_beside: self.copies_store.is_none(), path: names };
-        let copies = self.copies.of(&place, &content, self.fields.tags, ctx);
+        let copies = self.copies.of(store, names, &content, self.fields.tags);
         Ok(FoundFile {
             content: self.copies.plain(self.fields.tags.apply(content)),
             media_type,

@@ -26,15 +26,13 @@
 
 // How it is built: what serves a folder (`handler`, its `options`); which path is meant (`rewrite`, `names`) and where
 // it is looked for (`file_system`: `folder`, `embedded`); what is said about it (`media_types`, `sniff`, `glob`,
-// `disposition`, by `rules`, kept in `found`); copies of it (`copies`, made by `copy_maker`), files that stay open
-// (`cache`), pages about folders (`listing`), `refusal`s. How content is answered with, in whole and in parts:
-// `content`, by its `stamp`. Single files: `send`.
+// `disposition`, by `rules`, kept in `found`); copies of it (`copies`), files that stay open (`cache`), pages about
+// folders (`listing`), `refusal`s. How content is answered with, in whole and in parts: `content`, by its `stamp`.
+// Single files: `send`.
 
 mod cache;
 mod content;
 mod copies;
-#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
-mod copy_maker;
 mod disposition;
 mod embedded;
 mod error;

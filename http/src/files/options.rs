@@ -33,7 +33,6 @@ use std::time::Duration;
 /// | [`cache_control`](Self::cache_control), [`immutable_names`](Self::immutable_names) | none | how long clients keep what |
 /// | [`attachments`](Self::attachments) | none | what is saved rather than shown |
 /// | [`compressed_copies`](Self::compressed_copies), [`copy_suffix`](Self::copy_suffix), [`copies_in`](Self::copies_in) | none | compressed copies that are there |
-/// | `compress` (with a coding's feature) | off | compressed copies that are made |
 /// | [`cache_duration`](Self::cache_duration), [`max_open_files`](Self::max_open_files) | 10 s, 1024 | how long and how many files are kept open |
 /// | [`redirect_status`](Self::redirect_status) | 302 | how a folder without its slash is answered |
 // Wide because each option of a handler is one.
@@ -232,34 +231,7 @@ impl FilesBuilder {
         self
     }
 
-    /// Makes copies in brotli, zstd and gzip, as far as the program has these codings, of files whose clients want one
-    /// that is not there (fasthttp's `Compress`): `a.css.anthill.br` beside `a.css`, or where
-    /// [`copies_in`](Self::copies_in) says, with the folders that takes. Nobody else's copies are overwritten; with
-    /// [`compressed_copies`](Self::compressed_copies) those come first.
-    ///
-    /// - A copy is made once, by the request of the first client that likes it best of all; among equals brotli comes
-    ///   before zstd and gzip. It takes the time that the level takes; others get the file as it is meanwhile.
-    /// - It is there as a whole or not at all, has the rights and the time of its file, and is made anew when the file
-    ///   is another. No link is followed to make one.
-    /// - Files of less than 256 bytes or more than 8 MiB, and those of which not an eighth is saved, are sent as they
-    ///   are. So are all where copies cannot be made, such as in a folder that may not be written to, which is logged
-    ///   once.
-    ///
-    /// ```no_run
-    /// # #[cfg(feature = "gzip")] {
-    /// use anthill_http::body::CompressionLevel;
-    /// use anthill_http::files::Files;
-    /// let files = Files::builder("public").compress(CompressionLevel::Best).copies_in("/var/cache/site").build()?;
-    /// # }
-    /// # Ok::<(), anthill_http::files::FilesError>(())
-    /// ```
-    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
-    pub fn compress(mut self, level: impl Into<crate::values::coding::CompressionLevel>) -> Self {
-        self.copies.maker = Some(super::copy_maker::CopyMaker::new(level.into()));
-        self
-    }
-
-    /// Has copies looked for, and made, in the same places of another folder.
+    /// Has copies looked for in the same places of another folder.
     pub fn copies_in(self, root: impl AsRef<Path>) -> Self {
         Self { copies_store: Some(Box::new(Folder::new(root))), ..self }
     }
@@ -293,15 +265,10 @@ impl FilesBuilder {
         self.store.check().map_err(|error| FilesError::new("root", error.to_string()))?;
         if let Some(store) = &self.copies_store {
             store.check().map_err(|error| FilesError::new("copies_in", error.to_string()))?;
-            if !self.copies.are_served() {
-                let problem = "no copies are served; say compressed_copies, copy_suffix or compress as well";
+            if self.copies.codings.is_empty() {
+                let problem = "no copies are served; say compressed_copies or copy_suffix as well";
                 return Err(FilesError::new("copies_in", problem));
             }
-        }
-        let copies_store = self.copies_store.as_deref().unwrap_or(&*self.store);
-        if self.copies.makes() && !copies_store.takes_files() {
-            let problem = "copies cannot be put into this file system; say copies_in as well";
-            return Err(FilesError::new("compress", problem));
         }
         self.check_names()?;
         let fallback = self.fallback.as_deref().map(checked_fallback).transpose()?;

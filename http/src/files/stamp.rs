@@ -96,12 +96,6 @@ impl NodeStamp {
         Self { is_settled: true, ..*self } == Self { is_settled: true, ..*other }
     }
 
-    /// Whether something about it has changed since the last change of another one. Where that is not told: no.
-    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
-    pub(super) fn is_changed_after(&self, other: &Self) -> bool {
-        self.changed > other.changed
-    }
-
     /// The time of its last change; that of 1970 for earlier ones.
     pub(super) fn time(&self) -> SystemTime {
         let nanos = u128::try_from(self.modified).unwrap_or_default();

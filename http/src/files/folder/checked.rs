@@ -49,37 +49,6 @@ fn open_at(path: &Path, _is_folder: bool) -> io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
 
-/// Lets `fill` write a file, which takes the name at `path` then; false from it: it is not wanted.
-pub(super) fn put(
-    root: &Path,
-    path: &[u8],
-    makes_folders: bool,
-    fill: &mut dyn FnMut(&File) -> io::Result<bool>,
-) -> io::Result<bool> {
-    let path = std::str::from_utf8(path).map_err(|_| missing())?;
-    let root = std::fs::canonicalize(root)?;
-    let mut folder = root.clone();
-    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-    for part in folders.split('/').filter(|part| !part.is_empty()) {
-        folder.push(part);
-        if makes_folders && !folder.exists() {
-            std::fs::create_dir(&folder)?;
-        }
-        // Another place is what a link leads to.
-        if std::fs::canonicalize(&folder)? != folder {
-            return Err(missing());
-        }
-    }
-    // Gone with this, if it is not given its name.
-    let temporary = tempfile::Builder::new().prefix(".anthill-").tempfile_in(&folder)?;
-    if !fill(temporary.as_file())? {
-        return Ok(false);
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist(folder.join(name)).map_err(|error| error.error)?;
-    Ok(true)
-}
-
 pub(super) fn list(
     root: &Path,
     path: &[u8],

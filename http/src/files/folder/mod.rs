@@ -12,8 +12,6 @@ mod beneath;
 #[cfg(not(unix))]
 mod checked;
 #[cfg(unix)]
-mod put;
-#[cfg(unix)]
 mod walk;
 
 use super::content::Content;
@@ -120,26 +118,6 @@ impl FileSystem for Folder {
         return walk::list(&opened.file, of_link);
         #[cfg(not(unix))]
         checked::list(&self.root, path, of_link)
-    }
-
-    fn takes_files(&self) -> bool {
-        true
-    }
-
-    /// No link is followed, also none that stays inside. What has the name is exchanged in one step.
-    fn put(
-        &self,
-        path: &[u8],
-        makes_folders: bool,
-        fill: &mut dyn FnMut(&File) -> io::Result<bool>,
-    ) -> io::Result<bool> {
-        if path.is_empty() || names::check(path, true) != Ok(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        #[cfg(unix)]
-        return put::put(&walk::open_root(&self.root)?, path, makes_folders, fill);
-        #[cfg(not(unix))]
-        checked::put(&self.root, path, makes_folders, fill)
     }
 
     fn check(&self) -> io::Result<()> {

@@ -133,52 +133,6 @@ fn whatever_links_lead_to_outside_is_missing_in_one_way() {
     }
 }
 
-/// As a whole or not at all, and never by a link.
-#[test]
-fn a_file_is_put_in_one_step() {
-    use std::io::Write;
-    let outside = tree();
-    let root = outside.path().join("root");
-    let folder = Folder::new(&root);
-    let names = || {
-        let entries = fs::read_dir(&root).expect("a folder").flatten();
-        let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-        names.sort();
-        names
-    };
-    let before = names();
-    let put = |path: &str, wanted: std::io::Result<bool>| {
-        let (mut wanted, text) = (Some(wanted), format!("put at {path}"));
-        folder.put(path.as_bytes(), false, &mut |mut file: &File| {
-            file.write_all(text.as_bytes())?;
-            assert!(content(&folder, path).is_none_or(|found| found != text), "{path}");
-            wanted.take().expect("once")
-        })
-    };
-    for path in ["top", "new"] {
-        assert!(!put(path, Ok(false)).expect("nothing"), "{path}");
-        assert!(put(path, Err(std::io::Error::other("full"))).is_err(), "{path}");
-    }
-    assert_eq!(names(), before);
-    assert_eq!(content(&folder, "top").as_deref(), Some("top"));
-    for path in ["top", "to-file", "out", "a/b/deep", "a/up"] {
-        assert!(put(path, Ok(true)).expect("it is there"), "{path}");
-        assert_eq!(fs::read_to_string(root.join(path)).expect("a file"), format!("put at {path}"));
-        assert!(!fs::symlink_metadata(root.join(path)).expect("a file").is_symlink(), "{path}");
-    }
-    assert_eq!(names(), before);
-    assert_eq!(fs::read_to_string(root.join("a/in")).expect("a file"), "a/in");
-    assert_eq!(fs::read_to_string(outside.path().join("secret")).expect("a file"), "secret");
-    for path in ["a", "to-folder/x", "folder-out/x", "missing/x", "a/in/x", "", "../x", "/x", "a/../x"] {
-        assert!(put(path, Ok(true)).is_err(), "{path}");
-    }
-    assert_eq!(names(), before);
-    let made = folder.put(b"p/q/r", true, &mut |_| Ok(true)).expect("folders are made");
-    assert_eq!((made, content(&folder, "p/q/r").as_deref()), (true, Some("")));
-    let error = folder.put(b"folder-out/q/r", true, &mut |_| Ok(true)).expect_err("a link");
-    assert!(!outside.path().join("q").exists(), "{error}");
-}
-
 /// What the handler never asks for, and somebody may who calls a folder himself.
 #[test]
 fn paths_that_are_not_as_they_should_be_are_missing() {

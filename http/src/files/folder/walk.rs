@@ -22,9 +22,9 @@ pub(super) const READ: OFlags =
 
 /// How folders are opened that are only passed through.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const PASS: OFlags = OFlags::PATH.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
+const PASS: OFlags = OFlags::PATH.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const PASS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
+const PASS: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
 
 /// As many links as the system would follow.
 const LINKS_MAX: usize = 40;
