@@ -189,8 +189,8 @@ impl Host for Driver<'_> {
             self.is_new = judgement == Judgement::Unknown;
             let stays = self.term.is_none()
                 || match judgement {
-                    // It is not left to nobody.
-                    Judgement::Blocks => self.engine.reckoners.are_short() && self.may_run(false),
+                    // It is not left to nobody. In this order, so that nobody's excuse is lost.
+                    Judgement::Blocks => self.may_run(false) && self.engine.reckoners.take_shortness(),
                     Judgement::Fast => self.may_run(true),
                     Judgement::Unknown => self.may_run(false),
                 };

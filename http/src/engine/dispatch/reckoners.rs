@@ -11,6 +11,7 @@
 //! somebody. Moments are passed in, as time since the engine started.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::time::Duration;
 
 use crate::engine::sync::{Mutex, lock};
@@ -199,9 +200,10 @@ impl<W, T: Copy> Reckoners<W, T> {
         lock(&self.state).waiting.len()
     }
 
-    /// Whether no worker could be had when one was called last.
-    pub(crate) fn are_short(&self) -> bool {
-        lock(&self.state).is_short
+    /// Whether no worker could be had when one was called last. That excuses one piece which is done otherwise: for the
+    /// next one somebody is called again, since there may be threads by then, of which nobody else would tell.
+    pub(crate) fn take_shortness(&self) -> bool {
+        mem::take(&mut lock(&self.state).is_short)
     }
 }
 
@@ -307,14 +309,24 @@ mod tests {
     fn who_cannot_be_called_is_called_again_and_nothing_is_lost() {
         let reckoners: Reckoners<u32, ()> = Reckoners::new(1, 3);
         let Left::MustCall(first) = reckoners.hand_over(1, NEVER) else { panic!("there is room") };
-        assert!(!reckoners.are_short());
+        assert!(!reckoners.take_shortness());
         reckoners.call_failed(Some(first));
-        assert!(reckoners.are_short());
         assert!(matches!(reckoners.hand_over(2, NEVER), Left::Waits), "nobody would come");
         let again = reckoners.call_for_waiting().expect("there is room");
         assert_eq!(again.work, 1);
         let piece = reckoners.arrive((), NOW);
-        assert!(!reckoners.are_short());
+        assert!(!reckoners.take_shortness());
         assert_eq!(another(reckoners.next(piece, NOW)).expect("one waits").1, 2);
+    }
+
+    #[test]
+    fn a_call_that_failed_excuses_one_piece() {
+        let reckoners: Reckoners<u32, ()> = Reckoners::new(1, 3);
+        for work in 0..3 {
+            assert!(matches!(reckoners.hand_over(work, NEVER), Left::MustCall(_)));
+            // Whoever called does the piece itself, and nobody has come.
+            reckoners.call_failed(None);
+            assert!(reckoners.take_shortness() && !reckoners.take_shortness());
+        }
     }
 }
