@@ -55,7 +55,8 @@ fn serve_session(
     if let Some(start) = exchange.socket().and_then(|socket| socket.take_start()) {
         start_loop(start);
     }
-    let mut alone = Alone { transport, limit: exchange.patience(service).write.limit(), stalled: None };
+    let limit = exchange.patience(service).write.limit();
+    let mut alone = Alone { service, transport, limit, stalled: None };
     loop {
         let step = exchange.next_of_socket(work, by);
         match step {
@@ -74,9 +75,6 @@ fn serve_session(
                 work.time_has_passed();
                 if let (Err(error), Some(socket)) = (moved, exchange.socket()) {
                     log::debug!("a WebSocket is given up: {error}");
-                    if error.kind() == ErrorKind::TimedOut {
-                        service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
-                    }
                     socket.cut_off();
                 }
             }
@@ -91,7 +89,8 @@ fn start_loop(start: Box<LoopStart>) {
     }
 }
 
-struct Alone {
+struct Alone<'a> {
+    service: &'a Service,
     transport: Arc<dyn Transport>,
     /// How long the client may take nothing.
     limit: Option<Duration>,
@@ -99,7 +98,7 @@ struct Alone {
     stalled: Option<Instant>,
 }
 
-impl Alone {
+impl Alone<'_> {
     fn move_bytes(
         &mut self,
         step: SocketStep,
@@ -141,13 +140,16 @@ impl Alone {
 
     /// Sends everything, unless the client takes nothing for a while: false. At the end it has a time for all of it.
     fn send_in_time(&mut self, exchange: &mut Exchange, work: &mut Workspace) -> io::Result<bool> {
-        let is_sent = self.send(work)?;
+        let mut sent = self.send(work);
         work.time_has_passed();
         let now = work.moment.millis;
-        if !is_sent && exchange.socket().is_some_and(|socket| socket.is_end_late(now)) {
-            return Err(ErrorKind::TimedOut.into());
+        if matches!(sent, Ok(false)) && exchange.socket().is_some_and(|socket| socket.is_end_late(now)) {
+            sent = Err(ErrorKind::TimedOut.into());
         }
-        Ok(is_sent)
+        if sent.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
+            self.service.counters.slow.readers.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
     }
 
     /// Sends everything, unless the client takes nothing for a while: false.
