@@ -98,6 +98,21 @@ pub(crate) fn a_lease_that_runs_out_gives_the_job_to_others(queue: &impl Queue) 
     assert_eq!(depth_of(&alive), (0, 0, 0, 0));
 }
 
+pub(crate) fn a_lease_that_ran_out_comes_before_what_is_more_urgent(queue: &impl Queue) {
+    let source = queue.handle(SHORT_LEASE);
+    let producer = Producer::new(source.clone());
+    let send = |number, priority| producer.prepare(&Numbered(number)).priority(priority).send().unwrap();
+    send(0, Priority::Low);
+    assert_eq!(numbers(&fetch(&source, 1)), [0]);
+    std::thread::sleep(2 * SHORT_LEASE);
+    for number in 1..4 {
+        send(number, Priority::High);
+    }
+    for number in 0..2 {
+        assert_eq!(numbers(&fetch(&source, 1)), [number]);
+    }
+}
+
 pub(crate) fn a_lease_that_is_extended_does_not_run_out(queue: &impl Queue) {
     let (holder, other) = (queue.handle(4 * SHORT_LEASE), queue.handle(4 * SHORT_LEASE));
     send(&holder, [1]);
@@ -308,6 +323,7 @@ macro_rules! conforms {
                 jobs_come_in_their_order_and_never_more_than_asked_for
                 what_is_acknowledged_is_gone
                 a_lease_that_runs_out_gives_the_job_to_others
+                a_lease_that_ran_out_comes_before_what_is_more_urgent
                 a_lease_that_is_extended_does_not_run_out
                 only_what_has_begun_counts_as_attempted
                 a_beginning_begins_the_lease_anew

@@ -48,7 +48,9 @@ struct MemoryQueue {
 
 struct MemoryState {
     clock: Clock,
-    ready: [ReadyEntries; 3],
+    /// What was held too long: before all else, the one first that was held too long first.
+    again: VecDeque<Entry>,
+    ready: [VecDeque<Entry>; 3],
     delayed: BTreeMap<(Instant, u64), Entry>,
     leased: BTreeMap<u64, Leased>,
     keys: HashMap<String, (JobId, Instant)>,
@@ -56,24 +58,6 @@ struct MemoryState {
     /// The number of the next thing that needs one.
     next: u64,
     turn: u64,
-}
-
-/// What is to be had, in the order in which it was put here.
-#[derive(Default)]
-struct ReadyEntries {
-    /// Whose holders have held it for too long: before all else, the one first that was held too long first.
-    again: VecDeque<Entry>,
-    others: VecDeque<Entry>,
-}
-
-impl ReadyEntries {
-    fn take(&mut self) -> Option<Entry> {
-        self.again.pop_front().or_else(|| self.others.pop_front())
-    }
-
-    fn len(&self) -> usize {
-        self.again.len() + self.others.len()
-    }
 }
 
 /// A job of the queue.
@@ -99,6 +83,7 @@ impl MemorySource {
     pub fn new() -> Self {
         let state = MemoryState {
             clock: Clock::System,
+            again: VecDeque::new(),
             ready: Default::default(),
             delayed: BTreeMap::new(),
             leased: BTreeMap::new(),
@@ -167,7 +152,7 @@ impl MemoryState {
     fn put(&mut self, mut entry: Entry, delay: Duration) {
         entry.deliveries = 0;
         if delay.is_zero() {
-            self.ready[level(entry.priority)].others.push_back(entry);
+            self.ready[level(entry.priority)].push_back(entry);
         } else {
             let due = ahead(self.clock.now(), delay);
             let number = self.number();
@@ -197,40 +182,48 @@ impl MemoryState {
                 break;
             }
             let entry = first.remove();
-            self.ready[level(entry.priority)].others.push_back(entry);
+            self.ready[level(entry.priority)].push_back(entry);
         }
-        let overdue: Vec<u64> =
-            self.leased.iter().filter(|(_, lease)| lease.until <= now).map(|(number, _)| *number).collect();
-        for number in overdue {
+        let overdue = self.leased.iter().filter(|(_, lease)| lease.until <= now);
+        let mut overdue: Vec<_> = overdue.map(|(number, lease)| (lease.until, *number)).collect();
+        overdue.sort_unstable();
+        for (_, number) in overdue {
             let Leased { mut entry, has_begun, .. } = self.leased.remove(&number).expect("it was just seen");
             entry.attempts += u32::from(has_begun);
-            self.ready[level(entry.priority)].again.push_back(entry);
+            self.again.push_back(entry);
         }
     }
 
     fn take(&mut self, limit: usize, lease: Duration) -> Vec<Delivery> {
         self.catch_up();
-        let mut taken = Vec::new();
-        for priority in levels_in_turn(self.turn) {
-            while taken.len() < limit {
-                let Some(mut entry) = self.ready[level(priority)].take() else { break };
-                entry.deliveries += 1;
-                let (number, until) = (self.number(), ahead(self.clock.now(), lease));
-                taken.push(Delivery {
-                    id: entry.id.clone(),
-                    receipt: Receipt::new(number.to_string()),
-                    version: entry.version,
-                    body: entry.body.clone(),
-                    attempt: entry.attempts + 1,
-                    deliveries: entry.deliveries,
-                    priority,
-                    fault: None,
-                });
-                self.leased.insert(number, Leased { entry, until, has_begun: false });
-            }
+        let mut entries = Vec::new();
+        let levels = levels_in_turn(self.turn).map(level);
+        while entries.len() < limit {
+            let next = self.again.pop_front();
+            let next = next.or_else(|| levels.iter().find_map(|level| self.ready[*level].pop_front()));
+            let Some(entry) = next else { break };
+            entries.push(entry);
         }
+        let taken: Vec<_> = entries.into_iter().map(|entry| self.deliver(entry, lease)).collect();
         self.turn += u64::from(!taken.is_empty());
         taken
+    }
+
+    fn deliver(&mut self, mut entry: Entry, lease: Duration) -> Delivery {
+        entry.deliveries += 1;
+        let (number, until) = (self.number(), ahead(self.clock.now(), lease));
+        let delivery = Delivery {
+            id: entry.id.clone(),
+            receipt: Receipt::new(number.to_string()),
+            version: entry.version,
+            body: entry.body.clone(),
+            attempt: entry.attempts + 1,
+            deliveries: entry.deliveries,
+            priority: entry.priority,
+            fault: None,
+        };
+        self.leased.insert(number, Leased { entry, until, has_begun: false });
+        delivery
     }
 
     /// When something is to be had next without anybody sending it.
@@ -269,7 +262,7 @@ impl MemoryState {
     fn depth(&mut self) -> QueueDepth {
         self.catch_up();
         QueueDepth {
-            ready: self.ready.iter().map(ReadyEntries::len).sum(),
+            ready: self.again.len() + self.ready.iter().map(VecDeque::len).sum::<usize>(),
             delayed: self.delayed.len(),
             in_flight: self.leased.len(),
             dead: self.dead.len(),
