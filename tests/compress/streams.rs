@@ -124,6 +124,39 @@ fn cmp_04_what_a_reader_gives_is_there_before_it_gives_more() {
     }
 }
 
+/// A coder that was held would say of the second event that it is the first one again.
+#[test]
+fn cmp_04_between_two_events_nothing_is_remembered() {
+    let hub = Arc::new(EventHub::new());
+    let of_handler = hub.clone();
+    let running = running(CompressPolicy::new().event_streams(true), move |ctx: &mut RequestCtx| {
+        ctx.set_event_stream(of_handler.subscribe());
+    });
+    // Digits that repeat nothing.
+    let told: String =
+        (0_u64..100).map(|number| format!("{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    for coding in ["gzip", "deflate"] {
+        let mut client = running.client();
+        assert_eq!(begin(&mut client, "/", coding), coding);
+        eventually("a subscriber", || hub.subscribers() == 1);
+        let mut lengths = Vec::new();
+        let mut body = Vec::new();
+        for number in 1..=3 {
+            hub.send(Event::data(told.clone())).expect("a hub that is open");
+            let before = body.clone();
+            read_chunks_until(&mut client, |all| {
+                body = [&before[..], all].concat();
+                let plain = String::from_utf8(so_far(coding, &body)).expect("text");
+                plain.matches("\n\n").count() == number
+            });
+            lengths.push(body.len() - before.len());
+        }
+        assert!(lengths[1] > lengths[0] / 2 && lengths[2] > lengths[0] / 2, "{coding}: {lengths:?}");
+        drop(client);
+        eventually("its end", || hub.subscribers() == 0);
+    }
+}
+
 #[test]
 fn cmp_04_an_event_is_there_at_once_and_a_stream_that_waits_has_no_coder() {
     let hub = Arc::new(EventHub::new());

@@ -90,7 +90,8 @@ impl KeptBodies {
             None => false,
         };
         if !is_known {
-            if kept.bytes.saturating_add(ENTRY_BYTES) > self.0.bytes_max {
+            let spoken_for = kept.bytes.saturating_add(kept.begun_bytes);
+            if spoken_for.saturating_add(ENTRY_BYTES) > self.0.bytes_max {
                 return KeptBody::NoRoom;
             }
             kept.bytes += ENTRY_BYTES;
@@ -250,6 +251,16 @@ mod tests {
         }
         assert!(bytes(&kept).0 <= 1000 && kept.0.kept.lock().fates.len() == 7);
         assert!(matches!(get(&kept, &OTHER[..199]), KeptBody::NoRoom));
+    }
+
+    #[test]
+    fn cmp_02_a_body_that_is_begun_beside_others_is_within_the_bound() {
+        let kept = KeptBodies::new(1000);
+        let mut large = first(&kept, &BODY);
+        assert!(large.see(&[0; 1000 - ENTRY_BYTES]), "all the room there is");
+        assert!(matches!(get(&kept, &OTHER), KeptBody::NoRoom));
+        large.end();
+        assert_eq!(bytes(&kept), (1000, 0));
     }
 
     #[test]

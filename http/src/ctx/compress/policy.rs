@@ -117,16 +117,16 @@ impl CompressPolicy {
     }
 
     /// How many bodies that are compressed as they are sent there may be at once, each of which holds its coder until
-    /// its client has all of it, however slow that is. Further ones are sent as they are. Bodies up to 64 KiB and
-    /// streams of events do not count. Default: 256.
+    /// its client has all of it, however slow that is. Further ones are sent as they are. Bodies of at most 64 KiB that
+    /// are there as bytes, and streams of events, do not count. Default: 256.
     pub fn max_streams(mut self, streams: usize) -> Self {
         self.streams_max = streams;
         self
     }
 
     /// Whether streams of events ([`events`](crate::events)) are compressed, which takes gzip or deflate. Each event is
-    /// compressed for each of its subscribers, where it is sent: that is worth it for large events to few, and not for
-    /// small ones to thousands. Default: they are left alone.
+    /// compressed for each of its subscribers, by the shard that sends it and not by a worker: that is worth it for few
+    /// subscribers, and not for thousands. Default: they are left alone.
     ///
     /// ```
     /// # #[cfg(feature = "gzip")] {

@@ -3,7 +3,7 @@
 //! The idea: compressing is computing. What is small is compressed within its handler's run. What is large, or not
 //! there yet, becomes a source in front of its own, so that it is compressed for as long as its client takes it, in
 //! pieces that the driver of the connection sees as the user's code: timed, learned from, and handed to workers when
-//! they take long.
+//! they take long. Events alone are compressed where they are sent.
 //!
 //! The rule: whoever wrote or sent a piece finds it with the client at once, so each is flushed. What was there from
 //! the start is not.
@@ -286,34 +286,28 @@ impl Pull for EncodedSource {
     }
 }
 
-impl EncodedSource {
-    fn of_live(&mut self) -> Option<&mut dyn Live> {
-        self.of.live()
-    }
-}
-
 impl Live for EncodedSource {
     fn is_ready(&mut self, waker: &dyn Fn() -> Waker) -> bool {
-        self.encoder.is_none() || self.of_live().is_none_or(|live| live.is_ready(waker))
+        self.encoder.is_none() || self.of.live().is_none_or(|live| live.is_ready(waker))
     }
 
     fn beat(&mut self) {
-        if let Some(live) = self.of_live() {
+        if let Some(live) = self.of.live() {
             live.beat();
         }
     }
 
     fn end(&mut self) {
-        if let Some(live) = self.of_live() {
+        if let Some(live) = self.of.live() {
             live.end();
         }
     }
 
     fn has_failed(&mut self) -> bool {
-        self.of_live().is_some_and(|live| live.has_failed())
+        self.of.live().is_some_and(|live| live.has_failed())
     }
 
     fn heartbeat(&mut self) -> Option<Duration> {
-        self.of_live().and_then(|live| live.heartbeat())
+        self.of.live().and_then(|live| live.heartbeat())
     }
 }

@@ -1,7 +1,7 @@
 //! Brotli's decoder over a buffered reader.
 //!
-//! The rule: windows above 16 MiB, which are no part of RFC 7932, are refused, and what a window takes grows with what
-//! has come.
+//! The rule: windows above 16 MiB, which are no part of RFC 7932, are refused, and a window takes what its content
+//! claims to have at most.
 
 use super::undecodable::{broken, cut_off};
 use brotli::enc::StandardAlloc;
