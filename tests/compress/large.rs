@@ -11,7 +11,7 @@ use crate::support::{CODINGS, content, get_in, reply, running, text, unpack};
 
 #[test]
 fn cmp_04_large_bodies_of_every_kind_come_whole() {
-    let plain = Arc::new(text(700_000));
+    let plain = Arc::new(text(300_000));
     let shared: Arc<[u8]> = plain[..].into();
     let of_handler = plain.clone();
     let running = running(CompressPolicy::new(), move |ctx: &mut RequestCtx| match ctx.path() {

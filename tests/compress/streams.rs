@@ -12,7 +12,7 @@ use anthill_http::{CompressPolicy, RequestCtx};
 use anthill_tests::client::Client;
 use anthill_tests::{Gate, eventually};
 
-use crate::support::{CODINGS, content, get_in, read_chunks_until, reply, running, text};
+use crate::support::{CODINGS, Noise, content, get_in, read_chunks_until, reply, running, text};
 
 /// What of a body that is not there yet can be decoded.
 fn so_far(coding: &str, packed: &[u8]) -> Vec<u8> {
@@ -242,20 +242,21 @@ fn cmp_04_a_client_that_goes_closes_the_source() {
     for coding in CODINGS {
         let dropped = Arc::new(AtomicUsize::new(0));
         let counts = dropped.clone();
-        struct Endless(Arc<AtomicUsize>);
+        /// Never the same again, of which a window that is large enough would leave nothing.
+        struct Endless(Noise, Arc<AtomicUsize>);
         impl Read for Endless {
             fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-                out.copy_from_slice(&crate::support::noise(out.len()));
+                out.iter_mut().for_each(|byte| *byte = self.0.next_byte());
                 Ok(out.len())
             }
         }
         impl Drop for Endless {
             fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::Relaxed);
+                self.1.fetch_add(1, Ordering::Relaxed);
             }
         }
         let running = running(CompressPolicy::new(), move |ctx: &mut RequestCtx| {
-            ctx.response.set_body_reader(Endless(counts.clone()));
+            ctx.response.set_body_reader(Endless(Noise::default(), counts.clone()));
         });
         let mut client = running.client();
         begin(&mut client, "/", coding.name());

@@ -22,14 +22,27 @@ pub(crate) fn text(bytes: usize) -> Vec<u8> {
 
 /// Bytes that no coding makes shorter.
 pub(crate) fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let step = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    (0..bytes).map(step).collect()
+    let mut noise = Noise::default();
+    (0..bytes).map(|_| noise.next_byte()).collect()
+}
+
+/// Noise without end.
+pub(crate) struct Noise(u64);
+
+impl Default for Noise {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Noise {
+    pub(crate) fn next_byte(&mut self) -> u8 {
+        let Self(state) = self;
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state as u8
+    }
 }
 
 /// Digits of which each has so many bits of noise: no coding finds anything but that they are few.
