@@ -63,7 +63,7 @@ mod placing;
 mod reckoning;
 mod say_seldom;
 mod shard;
-mod socket;
+pub(crate) mod socket;
 mod stopping;
 mod sync;
 mod turn;

@@ -50,7 +50,10 @@
 pub(crate) mod body;
 mod chunk_extension;
 pub(crate) mod chunked;
-#[cfg_attr(not(any(test, feature = "unstable")), expect(dead_code, reason = "only tests drive it yet"))]
+#[cfg_attr(
+    not(any(test, feature = "unstable", feature = "client")),
+    expect(dead_code, reason = "the feature `client` and tests drive it")
+)]
 pub(crate) mod client;
 pub(crate) mod close;
 pub(crate) mod encode;

@@ -1,0 +1,210 @@
+//! Why a call of a client gave no response, or no whole one.
+//!
+//! The rule: one kind per thing that a caller may do about it; what was met below stays reachable as the source.
+
+use crate::proto::ProtoError;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why a call of a client failed.
+///
+/// [`kind`](Self::kind) is for code, the text for people: it says what happened, and what can be done about it.
+///
+/// ```
+/// use anthill_http::Request;
+/// use anthill_http::client::{ClientErrorKind, HostClient};
+///
+/// // Nobody listens there any more.
+/// let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// let client = HostClient::new(addr.to_string())?;
+/// let error = client.send(&Request::new("GET", "/")?).unwrap_err();
+/// assert_eq!(error.kind(), ClientErrorKind::Connect);
+/// assert_eq!(error.addr(), Some(addr));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ClientError {
+    kind: ClientErrorKind,
+    addr: Option<SocketAddr>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What kind of failure a [`ClientError`] is. More may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientErrorKind {
+    /// The request cannot be sent as it is. Nothing was sent.
+    InvalidRequest,
+    /// The name of the host has no address, or asking for it failed.
+    Resolve,
+    /// No address took the connection.
+    Connect,
+    /// All connections that are allowed were busy for as long as may be waited.
+    NoFreeConns,
+    /// Time was up. What was begun for the call has ended with it.
+    Timeout(ClientPhase),
+    /// The connection ended before the response was complete. The server may have acted on the request.
+    ConnectionClosed,
+    /// The response is malformed.
+    Protocol(ProtoError),
+    /// The head or the body of the response is larger than allowed.
+    TooLarge,
+    /// The reader that gives the body of the request failed, or gave less than it announced.
+    RequestBody,
+}
+
+/// What a call was waiting for when its time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientPhase {
+    /// The addresses of a name.
+    Resolve,
+    /// A connection to be made.
+    Connect,
+    /// A connection of others to become free.
+    FreeConn,
+    /// The server to take the request.
+    Send,
+    /// The head of the response.
+    Head,
+    /// The body of the response.
+    Body,
+}
+
+impl ClientError {
+    pub(crate) fn new(kind: ClientErrorKind) -> Self {
+        Self { kind, addr: None, source: None }
+    }
+
+    pub(crate) fn because(kind: ClientErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { kind, addr: None, source: Some(source.into()) }
+    }
+
+    /// What a peer sent is not a response.
+    pub(crate) fn protocol(error: ProtoError) -> Self {
+        let kind = match error {
+            ProtoError::HeadTooLarge
+            | ProtoError::TooManyFields
+            | ProtoError::TrailersTooLarge
+            | ProtoError::BodyTooLarge => ClientErrorKind::TooLarge,
+            ProtoError::UnexpectedEnd => ClientErrorKind::ConnectionClosed,
+            other => ClientErrorKind::Protocol(other),
+        };
+        Self::because(kind, error)
+    }
+
+    /// Names the address that the call had to do with.
+    pub(crate) fn at(mut self, addr: SocketAddr) -> Self {
+        self.addr.get_or_insert(addr);
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ClientErrorKind {
+        self.kind
+    }
+
+    /// Whether time was up, in whatever phase.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.kind, ClientErrorKind::Timeout(_))
+    }
+
+    /// The address of the connection that failed, or that was tried last; `None` when it did not come to one.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.addr
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        if let Some(addr) = self.addr {
+            write!(f, " ({addr})")?;
+        }
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for ClientError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}
+
+impl fmt::Display for ClientErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidRequest => "the request cannot be sent as it is; nothing was sent",
+            Self::Resolve => "the host has no address; check its name and the resolver",
+            Self::Connect => "no connection could be made; check that the server listens there",
+            Self::NoFreeConns => {
+                "all connections to the host are busy; raise max_conns, or wait for one with conn_wait_timeout"
+            }
+            Self::Timeout(phase) => return write!(f, "time was up while waiting for {phase}"),
+            Self::ConnectionClosed => {
+                "the server closed the connection before the response was complete; repeat the request if that is safe"
+            }
+            Self::Protocol(_) => "what the server sent is no response; talk to whoever runs it",
+            Self::TooLarge => "the response is larger than allowed; raise the limit if it is to be had",
+            Self::RequestBody => "the body of the request could not be had in full; the connection was closed",
+        })
+    }
+}
+
+impl fmt::Display for ClientPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "the address of the host",
+            Self::Connect => "the connection to be made",
+            Self::FreeConn => "a free connection",
+            Self::Send => "the server to take the request",
+            Self::Head => "the response",
+            Self::Body => "the body of the response",
+        })
+    }
+}
+
+/// What a reader of a body reports: the error of the client is inside.
+impl From<ClientError> for io::Error {
+    fn from(error: ClientError) -> Self {
+        let kind = match error.kind {
+            ClientErrorKind::Timeout(_) => io::ErrorKind::TimedOut,
+            ClientErrorKind::ConnectionClosed => io::ErrorKind::UnexpectedEof,
+            ClientErrorKind::Connect => io::ErrorKind::NotConnected,
+            ClientErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
+            ClientErrorKind::Protocol(_) | ClientErrorKind::TooLarge => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_stays_reachable_through_an_error_of_a_reader() {
+        let error = ClientError::protocol(ProtoError::BadChunk);
+        assert_eq!(error.kind(), ClientErrorKind::Protocol(ProtoError::BadChunk));
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let inner =
+            error.get_ref().and_then(|inner| inner.downcast_ref::<ClientError>()).expect("it is inside");
+        let source = inner.source().and_then(|source| source.downcast_ref::<ProtoError>());
+        assert_eq!(source, Some(&ProtoError::BadChunk));
+    }
+
+    #[test]
+    fn limits_and_ends_are_no_faults_of_the_form() {
+        let kind = |error| ClientError::protocol(error).kind();
+        assert_eq!(kind(ProtoError::HeadTooLarge), ClientErrorKind::TooLarge);
+        assert_eq!(kind(ProtoError::TrailersTooLarge), ClientErrorKind::TooLarge);
+        assert_eq!(kind(ProtoError::UnexpectedEnd), ClientErrorKind::ConnectionClosed);
+    }
+}

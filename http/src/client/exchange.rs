@@ -1,0 +1,197 @@
+//! One exchange on one connection: the request goes out, the head of the response comes in.
+//!
+//! The rule: what is sent is decided here from the request as the caller has it; nothing of a request is changed.
+
+use super::body::SendBody;
+use super::conn::{Allowed, ClientSocket, Sent};
+use super::error::{ClientError, ClientErrorKind};
+use crate::message::request::Request;
+use crate::proto::{
+    Ending, Limits, ProtoError, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk,
+    split_target,
+};
+use std::borrow::Cow;
+
+/// A body up to this size is sent with its head in one piece.
+const JOINED_BYTES_MAX: usize = 16 * 1024;
+
+/// What is taken from a body at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What a call sends, and under which limits.
+pub(crate) struct Call<'a, 'b> {
+    pub(crate) request: &'a Request,
+    /// In the place of the request's own body.
+    pub(crate) body: Option<&'a mut SendBody<'b>>,
+    /// What the request names as its host if it does not itself.
+    pub(crate) host: &'a [u8],
+    pub(crate) limits: &'a Limits,
+    pub(crate) allowed: Allowed,
+}
+
+/// Says why a request cannot be sent, before anything is begun for it.
+pub(crate) fn check(request: &Request) -> Result<(), ClientError> {
+    let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
+    if request.method().is_empty() {
+        return refuse("it is empty; make it with Request::new");
+    }
+    if request.is_connect() {
+        return refuse("a tunnel cannot be asked for by a request");
+    }
+    if !request.is_body_complete() {
+        return refuse("its own body has not arrived completely; read it first, or pass it on as a SendBody");
+    }
+    let target = request.request_uri();
+    if target.first() != Some(&b'/') && target != b"*" && !starts_with_http(target) {
+        return refuse("its URL is not one of plain HTTP, which is all that this client speaks");
+    }
+    Ok(())
+}
+
+fn starts_with_http(target: &[u8]) -> bool {
+    target.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http://"))
+}
+
+impl Call<'_, '_> {
+    /// Sends the request and waits for the head of the response, which is in the connection then.
+    pub(crate) fn run(&mut self, conn: &mut ClientSocket) -> Result<(), ClientError> {
+        let length = match &self.body {
+            Some(body) => body.length(),
+            None => Some(self.request.body().len() as u64),
+        };
+        let head = self.request.head_to_send(length);
+        let target = origin_form(head.method, head.target);
+        let host = if head.host.is_empty() { self.host } else { head.host };
+        let head = RequestHead { target: &target, host, ..head };
+        conn.requests += 1;
+        let ending = conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| match error {
+            ProtoError::TransferEncodingOnHttp10 => {
+                let why = "a body whose length nobody knows cannot be sent by HTTP/1.0";
+                ClientError::because(ClientErrorKind::InvalidRequest, why)
+            }
+            // What came between the look at the connection and now.
+            other => ClientError::because(ClientErrorKind::ConnectionClosed, other).at(conn.remote),
+        })?;
+        let sent = match (ending, &mut self.body) {
+            (None, _) => conn.send(self.limits, &self.allowed)?,
+            (Some(_), None) => send_bytes(conn, self.request.body(), self.limits, &self.allowed)?,
+            (Some(ending), Some(body)) => send_reader(conn, body, ending, self.limits, &self.allowed)?,
+        };
+        match sent {
+            Sent::All => {
+                conn.session.request_sent();
+                conn.receive_head(self.limits, &self.allowed)
+            }
+            Sent::Answered => Ok(()),
+        }
+    }
+}
+
+/// Sends bytes behind a head that is in the output.
+fn send_bytes(
+    conn: &mut ClientSocket,
+    body: &[u8],
+    limits: &Limits,
+    allowed: &Allowed,
+) -> Result<Sent, ClientError> {
+    let (joined, rest) = body.split_at(body.len().min(JOINED_BYTES_MAX));
+    conn.out.append(joined);
+    let mut sent = conn.send(limits, allowed)?;
+    for piece in rest.chunks(PIECE_BYTES) {
+        if sent == Sent::Answered {
+            break;
+        }
+        conn.out.append(piece);
+        sent = conn.send(limits, allowed)?;
+    }
+    Ok(sent)
+}
+
+/// Sends what a reader gives behind a head that is in the output. The head leaves with the first piece.
+fn send_reader(
+    conn: &mut ClientSocket,
+    body: &mut SendBody<'_>,
+    ending: Ending,
+    limits: &Limits,
+    allowed: &Allowed,
+) -> Result<Sent, ClientError> {
+    let mut left = match ending {
+        Ending::Length(length) => Some(length),
+        Ending::Chunked | Ending::Close => None,
+    };
+    let mut piece = vec![0; PIECE_BYTES];
+    while left != Some(0) {
+        let count = body
+            .next_piece(&mut piece, left)
+            .map_err(|error| ClientError::because(ClientErrorKind::RequestBody, error).at(conn.remote))?;
+        let bytes = &piece[..count];
+        match &mut left {
+            Some(left) => {
+                *left = left.saturating_sub(count as u64);
+                conn.out.append(bytes);
+            }
+            None if count == 0 => {
+                append_last_chunk(conn.out.buffer_mut(), b"");
+                return conn.send(limits, allowed);
+            }
+            None => {
+                append_chunk_start(conn.out.buffer_mut(), count);
+                conn.out.append(bytes);
+                append_chunk_end(conn.out.buffer_mut());
+            }
+        }
+        // A server that has answered may go on reading, so that no write tells of it.
+        if conn.send(limits, allowed)? == Sent::Answered || conn.take_what_is_there(limits)? {
+            return Ok(Sent::Answered);
+        }
+    }
+    // Of a length of zero there was nothing to send behind the head.
+    conn.send(limits, allowed)
+}
+
+/// The target as an origin server is asked for it (RFC 9112 section 3.2.1), without a fragment.
+fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Cow<'a, [u8]> {
+    let end = memchr::memchr(b'#', target).unwrap_or(target.len());
+    let target = target.get(..end).unwrap_or_default();
+    let Ok(parts) = split_target(method, target) else { return Cow::Borrowed(target) };
+    let Some(authority) = parts.authority else { return Cow::Borrowed(target) };
+    let before = memchr::memmem::find(target, b"://").map_or(0, |at| at + 3);
+    match target.get(before + authority.len()..).unwrap_or_default() {
+        // RFC 9112 section 3.2.4.
+        [] if method == b"OPTIONS" => Cow::Borrowed(b"*"),
+        [] => Cow::Borrowed(b"/"),
+        path @ [b'/', ..] => Cow::Borrowed(path),
+        query => Cow::Owned([b"/", query].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_asked_for_path_and_query() {
+        for (target, expected) in [
+            ("/a?b=c#d", "/a?b=c"),
+            ("http://h:1/a?b", "/a?b"),
+            ("http://h", "/"),
+            ("http://h#top", "/"),
+            ("http://h?q", "/?q"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin_form(b"GET", target.as_bytes()), expected.as_bytes(), "{target}");
+        }
+        assert_eq!(&*origin_form(b"OPTIONS", b"http://h"), b"*");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_before() {
+        for (method, target) in [("GET", "https://h/"), ("GET", "ftp://h/"), ("CONNECT", "h:443")] {
+            let request = Request::new(method, target).expect("a request of that form");
+            let error = check(&request).expect_err("this is not to be sent");
+            assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{method} {target}");
+        }
+        assert!(check(&Request::empty()).is_err());
+        assert!(check(&Request::new("GET", "HTTP://h/").expect("a request")).is_ok());
+    }
+}

@@ -1,0 +1,319 @@
+//! Which connections there are to a host, which of them are idle, and who waits for one.
+//!
+//! The idea: a *place* is the right to have one connection open. Whoever got one has an idle connection with it, or the
+//! right to make one; whoever gives it back gives the connection as well, or nothing. All is decided under one lock,
+//! and nothing is connected, looked at or closed under it.
+//!
+//! The rules: no more places are out than `max_open` allows. Whoever waits is served in the order of arrival, and
+//! nobody who comes later goes before. Whether a waiter was served is answered by one question, "is my grant there?",
+//! so a grant and the end of the wait cannot both win.
+
+use super::until::Until;
+use parking_lot::{Condvar, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The places of one host; `C` is a connection.
+#[derive(Debug)]
+pub(crate) struct HostPlaces<C> {
+    max_open: usize,
+    max_idle: usize,
+    order: ReuseOrder,
+    state: Mutex<PlacesState<C>>,
+}
+
+/// Which idle connection is taken first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ReuseOrder {
+    /// The one that was used last. Few connections are kept warm, and the others get old and are closed. The default.
+    #[default]
+    Lifo,
+    /// The one that has been idle for longest. All connections get the same work.
+    Fifo,
+}
+
+#[derive(Debug)]
+struct PlacesState<C> {
+    /// Places that are out, and idle connections.
+    open: usize,
+    /// The one that has been idle for longest first.
+    idle: VecDeque<IdleConn<C>>,
+    waiting: VecDeque<PlaceWaiter>,
+    granted: HashMap<u64, Grant<C>>,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+struct IdleConn<C> {
+    conn: C,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct PlaceWaiter {
+    ticket: u64,
+    /// Used with the lock of the state.
+    is_served: Arc<Condvar>,
+}
+
+/// What comes with a place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Grant<C> {
+    /// A connection that was idle.
+    Idle(C),
+    /// The right to make one.
+    New,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoPlace;
+
+impl<C> HostPlaces<C> {
+    pub(crate) fn new(max_open: usize, max_idle: usize, order: ReuseOrder) -> Self {
+        let state = PlacesState {
+            open: 0,
+            idle: VecDeque::new(),
+            waiting: VecDeque::new(),
+            granted: HashMap::new(),
+            next_ticket: 0,
+        };
+        Self { max_open, max_idle, order, state: Mutex::new(state) }
+    }
+
+    /// A place, waiting for one until then at most.
+    pub(crate) fn take(&self, until: Until) -> Result<Grant<C>, NoPlace> {
+        let mut state = self.state.lock();
+        // Whoever waits was here before.
+        if state.waiting.is_empty() {
+            if let Some(conn) = state.take_idle(self.order) {
+                return Ok(Grant::Idle(conn));
+            }
+            if state.open < self.max_open {
+                state.open += 1;
+                return Ok(Grant::New);
+            }
+        }
+        if until.is_over() {
+            return Err(NoPlace);
+        }
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        let is_served = Arc::new(Condvar::new());
+        state.waiting.push_back(PlaceWaiter { ticket, is_served: is_served.clone() });
+        loop {
+            let is_late = match until.at() {
+                Some(at) => is_served.wait_until(&mut state, at).timed_out(),
+                None => {
+                    is_served.wait(&mut state);
+                    false
+                }
+            };
+            if let Some(grant) = state.granted.remove(&ticket) {
+                return Ok(grant);
+            }
+            if is_late {
+                state.waiting.retain(|waiting| waiting.ticket != ticket);
+                return Err(NoPlace);
+            }
+        }
+    }
+
+    /// Exchanges a place whose idle connection was of no use: for another idle one, if there is one.
+    pub(crate) fn exchange(&self) -> Grant<C> {
+        let mut state = self.state.lock();
+        match state.take_idle(self.order) {
+            Some(conn) => {
+                // Two places were out for one caller; those who wait get the other.
+                state.free_place();
+                Grant::Idle(conn)
+            }
+            None => Grant::New,
+        }
+    }
+
+    /// Gives a place back with its connection, which goes to whoever waits longest. It is returned when enough are idle
+    /// already, to be closed.
+    #[must_use = "it is to be closed outside of the lock"]
+    pub(crate) fn put(&self, conn: C) -> Option<C> {
+        let mut state = self.state.lock();
+        if let Some(waiting) = state.waiting.pop_front() {
+            state.grant(&waiting, Grant::Idle(conn));
+            return None;
+        }
+        if state.idle.len() >= self.max_idle {
+            state.open = state.open.saturating_sub(1);
+            return Some(conn);
+        }
+        state.idle.push_back(IdleConn { conn, since: Instant::now() });
+        None
+    }
+
+    /// Gives a place back without a connection.
+    pub(crate) fn free(&self) {
+        self.state.lock().free_place();
+    }
+
+    /// Takes those idle connections out for good of which `is_useless` says so, having been idle since that moment.
+    pub(crate) fn remove_idle(&self, mut is_useless: impl FnMut(&mut C, Instant) -> bool) -> Vec<C> {
+        let mut removed = Vec::new();
+        let mut state = self.state.lock();
+        for _ in 0..state.idle.len() {
+            let Some(mut idle) = state.idle.pop_front() else { break };
+            if is_useless(&mut idle.conn, idle.since) {
+                removed.push(idle.conn);
+                state.free_place();
+            } else {
+                state.idle.push_back(idle);
+            }
+        }
+        removed
+    }
+
+    /// How many connections there are, those being made included, and how many of them are idle.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.open, state.idle.len())
+    }
+
+    /// How many wait for a place.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waiting.len()
+    }
+}
+
+impl<C> PlacesState<C> {
+    fn take_idle(&mut self, order: ReuseOrder) -> Option<C> {
+        let idle = match order {
+            ReuseOrder::Lifo => self.idle.pop_back(),
+            ReuseOrder::Fifo => self.idle.pop_front(),
+        };
+        idle.map(|idle| idle.conn)
+    }
+
+    /// One place less is used; whoever waits longest has it.
+    fn free_place(&mut self) {
+        match self.waiting.pop_front() {
+            Some(waiting) => self.grant(&waiting, Grant::New),
+            None => self.open = self.open.saturating_sub(1),
+        }
+    }
+
+    fn grant(&mut self, waiting: &PlaceWaiter, grant: Grant<C>) {
+        self.granted.insert(waiting.ticket, grant);
+        waiting.is_served.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    fn places(max_open: usize) -> HostPlaces<u32> {
+        HostPlaces::new(max_open, 2, ReuseOrder::Lifo)
+    }
+
+    fn now(places: &HostPlaces<u32>) -> Result<Grant<u32>, NoPlace> {
+        places.take(Until::after(NOW))
+    }
+
+    #[test]
+    fn no_more_are_out_than_allowed() {
+        let places = places(2);
+        assert_eq!(now(&places), Ok(Grant::New));
+        assert_eq!(now(&places), Ok(Grant::New));
+        assert_eq!(now(&places), Err(NoPlace));
+        places.free();
+        assert_eq!(now(&places), Ok(Grant::New));
+        assert_eq!(places.put(7), None);
+        assert_eq!(places.counts(), (2, 1));
+        assert_eq!(now(&places), Ok(Grant::Idle(7)));
+        assert_eq!(now(&places), Err(NoPlace));
+    }
+
+    #[test]
+    fn which_idle_one_is_taken() {
+        for (order, expected) in [(ReuseOrder::Lifo, [2, 1]), (ReuseOrder::Fifo, [1, 2])] {
+            let places = HostPlaces::new(2, 2, order);
+            assert_eq!([now(&places), now(&places)], [Ok(Grant::New), Ok(Grant::New)]);
+            assert_eq!([places.put(1), places.put(2)], [None, None]);
+            assert_eq!([now(&places), now(&places)], expected.map(|conn| Ok(Grant::Idle(conn))));
+        }
+    }
+
+    #[test]
+    fn idle_ones_beyond_the_limit_come_back_to_be_closed() {
+        let places = places(3);
+        for _ in 0..3 {
+            assert_eq!(now(&places), Ok(Grant::New));
+        }
+        assert_eq!([places.put(1), places.put(2), places.put(3)], [None, None, Some(3)]);
+        assert_eq!(places.counts(), (2, 2));
+    }
+
+    #[test]
+    fn a_useless_connection_is_exchanged_for_the_next() {
+        let places = places(2);
+        assert_eq!([now(&places), now(&places)], [Ok(Grant::New), Ok(Grant::New)]);
+        assert_eq!([places.put(1), places.put(2)], [None, None]);
+        assert_eq!(now(&places), Ok(Grant::Idle(2)));
+        assert_eq!(places.exchange(), Grant::Idle(1));
+        assert_eq!(places.counts(), (1, 0));
+        assert_eq!(places.exchange(), Grant::New);
+        assert_eq!(places.counts(), (1, 0));
+    }
+
+    #[test]
+    fn removing_leaves_the_order_of_the_others() {
+        let places = HostPlaces::new(3, 3, ReuseOrder::Fifo);
+        for _ in 0..3 {
+            assert_eq!(now(&places), Ok(Grant::New));
+        }
+        assert_eq!([places.put(1), places.put(2), places.put(3)], [None; 3]);
+        assert_eq!(places.remove_idle(|conn, _| *conn == 2), [2]);
+        assert_eq!(places.counts(), (2, 2));
+        assert_eq!([now(&places), now(&places)], [Ok(Grant::Idle(1)), Ok(Grant::Idle(3))]);
+    }
+
+    #[test]
+    fn waiters_are_served_in_the_order_of_arrival_and_before_newcomers() {
+        let places = places(1);
+        assert_eq!(now(&places), Ok(Grant::New));
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                let (places, order) = (&places, &order);
+                scope.spawn(move || {
+                    let grant = places.take(Until::default()).expect("there is no end to its patience");
+                    order.lock().push(number);
+                    match grant {
+                        Grant::Idle(conn) => assert_eq!(places.put(conn), None),
+                        Grant::New => assert_eq!(places.put(9), None),
+                    }
+                });
+                while places.waiting() <= number {
+                    std::thread::yield_now();
+                }
+            }
+            // A newcomer without patience does not take what others wait for.
+            assert_eq!(now(&places), Err(NoPlace));
+            places.free();
+        });
+        assert_eq!(*order.lock(), [0, 1, 2, 3]);
+        assert_eq!((places.counts(), places.waiting()), ((1, 1), 0));
+    }
+
+    #[test]
+    fn who_gives_up_leaves_nothing_behind() {
+        let places = places(1);
+        assert_eq!(now(&places), Ok(Grant::New));
+        assert_eq!(places.take(Until::after(Some(Duration::from_millis(5)))), Err(NoPlace));
+        assert_eq!(places.waiting(), 0);
+        places.free();
+        assert_eq!((places.counts(), places.state.lock().granted.len()), ((0, 0), 0));
+    }
+}

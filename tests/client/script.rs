@@ -1,0 +1,111 @@
+//! Servers that do what a test says, byte by byte.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anthill_http::Request;
+use anthill_http::client::{HostClient, HostClientBuilder};
+
+/// A generous limit for what hangs when it is broken.
+pub(crate) const LONG: Duration = Duration::from_secs(20);
+
+/// A server that takes connections one after the other and gives each to `serve` with its number.
+pub(crate) struct Script {
+    pub(crate) addr: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Script {
+    /// Takes `conns` connections, then listens no more.
+    pub(crate) fn new(conns: usize, mut serve: impl FnMut(usize, Peer) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = listener.local_addr().expect("it listens");
+        let thread = std::thread::spawn(move || {
+            for number in 0..conns {
+                let (stream, _) = listener.accept().expect("a client");
+                stream.set_read_timeout(Some(LONG)).expect("an option of every socket");
+                serve(number, Peer { stream, read: Vec::new() });
+            }
+        });
+        Self { addr, thread: Some(thread) }
+    }
+
+    pub(crate) fn builder(&self) -> HostClientBuilder {
+        HostClient::builder(self.addr.to_string()).timeout(LONG)
+    }
+
+    pub(crate) fn client(&self) -> HostClient {
+        self.builder().build().expect("an address")
+    }
+
+    /// Waits until all connections were served, and passes on what failed there.
+    pub(crate) fn end(mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the script went as it was written");
+        }
+    }
+}
+
+/// The client's connection, as the server sees it.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Peer {
+    /// Reads until `end` was read; all up to there. Empty: the client has ended before its first byte.
+    pub(crate) fn read_until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.read.windows(end.len()).position(|window| window == end.as_bytes()) {
+                let front = self.read.drain(..at + end.len()).collect();
+                return String::from_utf8(front).expect("text");
+            }
+            let mut room = [0; 4096];
+            let count = self.stream.read(&mut room).expect("the client sends or ends");
+            if count == 0 {
+                assert!(self.read.is_empty(), "the client ended in the middle");
+                return String::new();
+            }
+            self.read.extend_from_slice(&room[..count]);
+        }
+    }
+
+    /// Reads the head of a request.
+    pub(crate) fn head(&mut self) -> String {
+        self.read_until("\r\n\r\n")
+    }
+
+    pub(crate) fn say(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).expect("the client is there");
+    }
+
+    /// Requires that the client closes the connection without a word.
+    pub(crate) fn expect_end(&mut self) {
+        assert_eq!(self.read.len(), 0, "{:?}", String::from_utf8_lossy(&self.read));
+        match self.stream.read(&mut [0]) {
+            Ok(count) => assert_eq!(count, 0, "the client says something"),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+
+    /// Closes the connection so that the client gets a reset.
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .expect("an option of every socket");
+    }
+}
+
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+pub(crate) fn get(path: &str) -> Request {
+    Request::new("GET", path).expect("a request")
+}
+
+pub(crate) fn post(path: &str, body: &str) -> Request {
+    let mut request = Request::new("POST", path).expect("a request");
+    request.set_body(body);
+    request
+}
