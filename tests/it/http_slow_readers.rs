@@ -85,16 +85,17 @@ fn clients_that_read_slowly_hold_up_neither_a_thread_nor_each_other() {
     });
     // No thread for each: were they held up, nobody else would be answered.
     let running = Running::with(plain().shards(1).max_workers(1), handler);
-    let mut slow = running.clients(20);
+    let mut slow = running.clients(60);
     for (number, client) in slow.iter_mut().enumerate() {
         client.send(get(if number % 2 == 0 { "/reader" } else { "/file" }));
     }
-    eventually("all of them have begun", || running.handled() == 20);
+    eventually("all of them have begun", || running.handled() == 60);
     for _ in 0..20 {
         assert_goes_on(&mut running.client());
     }
+    // On a machine that does other things, too, one of them may be waited for a while; not half of them.
     let threads = running.server().stats().workers.unwrap().peak_workers;
-    assert!(threads < 10, "{threads} threads");
+    assert!(threads < 30, "{threads} threads");
     // They go on when they like.
     for (number, client) in slow.iter_mut().enumerate().take(4) {
         hears(client, &file_head(LARGE));
@@ -110,7 +111,7 @@ fn clients_that_read_slowly_hold_up_neither_a_thread_nor_each_other() {
     }
     drop(slow);
     running.reaches("all are gone", |stats| stats.open_connections == 0);
-    tally.drops(10);
+    tally.drops(30);
 }
 
 #[test]

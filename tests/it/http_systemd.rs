@@ -2,6 +2,7 @@
 //! descriptors are what a test has opened for it.
 
 use std::env;
+use std::fs;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
@@ -70,6 +71,19 @@ impl Started {
         let [first, second] = sockets.map(|socket| socket.map_or_else(Stdio::null, Stdio::from));
         let child = command.stdin(first).stdout(second).stderr(Stdio::piped()).spawn();
         Started(child.expect("a process"))
+    }
+
+    /// Sends SIGTERM once the program hears it: it listens, and may be asked, before it does.
+    #[track_caller]
+    fn terminate(&self) {
+        let status = format!("/proc/{}/status", self.0.id());
+        let hears = || {
+            let status = fs::read_to_string(&status).expect("it runs");
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux says so");
+            u64::from_str_radix(caught.trim(), 16).expect("a set of signals") & 1 << (15 - 1) != 0
+        };
+        eventually("SIGTERM is heard", hears);
+        signal(self.0.id(), "TERM");
     }
 
     /// Waits for its end; its code, and what it printed.
@@ -150,7 +164,7 @@ fn systemds_sockets_are_served_and_it_is_told_so() {
     assert_eq!(early.response().text(), seen);
     assert_eq!(Client::connect(address).get("/").text(), seen);
     assert_eq!(ask_unix(&path), seen);
-    signal(started.0.id(), "TERM");
+    started.terminate();
     assert!(told(&manager).starts_with("STOPPING=1\nSTATUS=shutting down: "), "the end was not told");
     let (code, printed) = started.outcome();
     assert_eq!(code, Some(0), "{printed}");
@@ -170,7 +184,7 @@ fn who_is_told_may_have_an_abstract_name() {
     let started = Started::new(test, "names", [Some(tcp), None], &variables);
     assert_eq!(told(&manager), format!("READY=1\nSTATUS=listening on {address}\n"));
     assert_eq!(Client::connect(address).get("/").text(), "- [false, false]");
-    signal(started.0.id(), "TERM");
+    started.terminate();
     assert!(told(&manager).starts_with("STOPPING=1\n"));
     let (code, printed) = started.outcome();
     assert_eq!(code, Some(0), "{printed}");
@@ -194,7 +208,7 @@ fn whoever_wants_that_tells_nobody() {
         let variables = format!("LISTEN_PID=$$ LISTEN_FDS=1 NOTIFY_SOCKET={notified}");
         let started = Started::new(test, program, [Some(tcp), None], &variables);
         assert_eq!(Client::connect(address).get("/").text(), "- [false, false]");
-        signal(started.0.id(), "TERM");
+        started.terminate();
         let (code, printed) = started.outcome();
         assert_eq!(code, Some(0), "{printed}");
     }
@@ -283,7 +297,7 @@ fn systemd_socket_activate_starts_a_program() {
     // Whoever comes first has it started.
     assert_eq!(Client::connect(address).get("/").text(), "web local [false, false]");
     assert_eq!(ask_unix(&path), "web local [false, false]");
-    signal(started.0.id(), "TERM");
+    started.terminate();
     let (code, printed) = started.outcome();
     assert_eq!(code, Some(0), "{printed}");
 }
