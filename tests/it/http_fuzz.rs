@@ -46,6 +46,7 @@ entries! {
     par_17_proxy_header proxy_header
     par_17_request request
     par_17_response response
+    par_17_tls tls
     par_17_uri uri
     par_17_websocket websocket
 }

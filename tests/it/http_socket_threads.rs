@@ -4,23 +4,22 @@
 //! The rule: whatever the user's code on one socket does, others are served, and each socket's messages keep their
 //! order.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anthill_http::websocket::{
     Message, WebSocketEnd, WebSocketGroup, WebSocketHandler, WebSocketOptions, WebSocketResult,
     WebSocketSender,
 };
 use anthill_http::{RequestCtx, ServerBuilder};
-use anthill_tests::processes::{apart_with_descriptors, memory_kib};
+use anthill_tests::processes::apart_with_descriptors;
 use anthill_tests::server::{Running, plain};
 use anthill_tests::sockets::{SocketClient, frame, handshake};
-use anthill_tests::{Gate, PATIENCE, eventually};
+use anthill_tests::{Gate, eventually};
 
 /// Waits where it is told to, and counts who waits.
 #[derive(Clone, Default)]
@@ -256,88 +255,6 @@ impl WebSocketHandler for Joins {
     fn on_message(&mut self, socket: &WebSocketSender, message: Message) -> WebSocketResult {
         Ok(socket.send(message)?)
     }
-}
-
-/// Set in the process that serves ten thousand.
-const SERVES: &str = "ANTHILL_TESTS_SERVES_SOCKETS";
-
-/// The figures of a process that has ten thousand sockets, whose clients are in another one, which prints them.
-#[test]
-#[ignore = "needs 10,100 descriptors, and a quiet machine for its figures"]
-#[allow(clippy::print_stdout)]
-fn ten_thousand_sockets() {
-    if std::env::var_os(SERVES).is_some() {
-        return serve_ten_thousand();
-    }
-    let mut server = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "http_socket_threads::ten_thousand_sockets", "--ignored", "--nocapture"])
-        .env(SERVES, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let address: SocketAddr = lines
-        .find_map(|line| line.unwrap().split_once("listening on ")?.1.parse().ok())
-        .expect("the server says where it listens");
-    let mut asking = anthill_tests::client::Client::connect(address);
-    let mut figures = |what: &str| {
-        let told = asking.get("/figures").text().to_owned();
-        let found: Vec<usize> = told.split(' ').map(|figure| figure.parse().unwrap()).collect();
-        println!("{what}: {} sockets, {} threads, {} KiB resident", found[0], found[1], found[2]);
-        (found[0], found[1], found[2])
-    };
-    let (_, _, before) = figures("nobody is there");
-    let limit = anthill_tests::sockets::descriptors().saturating_sub(200);
-    let sockets = limit.min(10_000);
-    println!("{sockets} sockets are opened");
-    let mut clients: Vec<_> = (0..sockets).map(|_| SocketClient::open(address, "/ws")).collect();
-    let (open, threads, resident) = figures("all are open");
-    assert_eq!(open, sockets);
-    for client in &mut clients {
-        client.say("hello");
-    }
-    for client in &mut clients {
-        assert_eq!(client.hear(), "hello");
-    }
-    let (_, _, after_echo) = figures("each has said something");
-    let mut sending = anthill_tests::client::Client::connect(address);
-    for number in 0..5 {
-        let begun = Instant::now();
-        assert_eq!(sending.get(&format!("/send?{number}")).text(), sockets.to_string());
-        let sent = begun.elapsed();
-        clients.iter_mut().for_each(|client| assert_eq!(client.hear(), number.to_string()));
-        println!("sent in {sent:?}, the last one had it after {:?}", begun.elapsed());
-    }
-    let (_, threads_after, resident_after) = figures("after five broadcasts");
-    assert!(threads.max(threads_after) <= 20);
-    for resident in [resident, after_echo, resident_after] {
-        let cost = resident.saturating_sub(before) as f64 / sockets as f64;
-        println!("a socket costs {cost:.2} KiB");
-        assert!(cost <= 4.0);
-    }
-    drop(clients);
-    eventually("all are missed", || sending.get("/figures").text().starts_with("0 "));
-    drop(server.stdin.take());
-    assert!(server.wait().unwrap().success());
-}
-
-#[allow(clippy::print_stdout)]
-fn serve_ten_thousand() {
-    let group = WebSocketGroup::new();
-    let running = Running::with(plain().shards(2).max_workers(12), move |ctx| match ctx.path() {
-        "/ws" => {
-            ctx.upgrade_websocket_handler(&WebSocketOptions::default(), Joins(group.clone()));
-        }
-        "/send" => {
-            let text = String::from_utf8_lossy(ctx.request.query()).into_owned();
-            ctx.set_body(group.send(text).to_string());
-        }
-        _ => ctx.set_body(format!("{} {} {}", group.len(), threads(), memory_kib("VmRSS"))),
-    });
-    println!("listening on {}", running.address());
-    let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    running.server().shutdown(PATIENCE).unwrap();
 }
 
 /// A client that is silent in the middle of the handshake, and one that has said half a frame, hold no thread either.

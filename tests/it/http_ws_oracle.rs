@@ -141,6 +141,7 @@ fn compare(bytes: &[u8], sizes: &[usize]) -> Result<(), TestCaseError> {
     let rules = Rules {
         are_masked: true,
         may_be_packed: false,
+        refers_back: false,
         frame_max: LIMITS.frame,
         message_max: LIMITS.message,
     };

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use anthill_tests::client::{Client, get, post};
+use anthill_tests::client::{Client, get};
 use anthill_tests::eventually;
 use anthill_tests::examples::Example;
 use anthill_tests::server::skip;
@@ -182,6 +182,7 @@ fn curl_speaks_both_versions_comes_back_and_shows_a_certificate() {
     let testbed = files.testbed(&[]);
     let url = |path: &str| format!("https://localhost:{}{path}", testbed.address().port());
     let resolve = format!("localhost:{}:127.0.0.1", testbed.address().port());
+    let mut resumed = 0;
     for version in [&["--tlsv1.2", "--tls-max", "1.2"][..], &["--tlsv1.3"]] {
         let (info, bytes) = (url("/info"), url("/bytes?n=300000"));
         let rest = ["-sS", "--http1.1", "--cacert", &ca, "--resolve", &resolve];
@@ -200,6 +201,13 @@ fn curl_speaks_both_versions_comes_back_and_shows_a_certificate() {
         ];
         let Some((is_well, said)) = run("curl", &[&rest[..], version, &count].concat(), "") else { return };
         assert!(is_well && said.starts_with("300000/1 300000/0 "), "{said}");
+        // Two connections, the second of which goes on with the session of the first.
+        let metrics = url("/metrics");
+        let apart = ["-H", "Connection: close", "-o", "/dev/null", &info, &metrics];
+        let Some((is_well, said)) = run("curl", &[&rest[..], version, &apart].concat(), "") else { return };
+        resumed += 1;
+        let counted = format!("anthill_http_tls_handshakes_total{{kind=\"resumed\"}} {resumed}\n");
+        assert!(is_well && said.contains(&counted), "{counted} is not in {said}");
         // An upload of which curl waits for the word.
         let upload = ["--data-binary", "@-", "-H", "Expect: 100-continue", &url("/sink")];
         let Some((is_well, said)) =
@@ -405,64 +413,5 @@ fn curl_is_told_that_it_speaks_the_wrong_language() {
     socket.write_all(get("/").as_bytes()).expect("it is open");
     socket.read_to_end(&mut raw).expect("an end");
     assert!(raw.starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
-    testbed.end();
-}
-
-/// What another process has of a kind of memory, in KiB, or how many threads it has.
-#[cfg(target_os = "linux")]
-fn status_of(process: u32, kind: &str) -> usize {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':')).expect("a line");
-    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn an_idle_encrypted_connection_takes_little_memory_and_no_thread() {
-    const MANY: usize = 800;
-    const KIB_EACH: usize = 12;
-    let files = Files::new();
-    let testbed = files.testbed(&["--shards", "2"]);
-    let config = Arc::new(trusting(&files.authority, BOTH));
-    let idle = || {
-        let mut client = connect(testbed.address(), &config, NAME);
-        assert_eq!(client.get("/bytes?n=40000").body.len(), 40_000);
-        client.send(post("/sink", &"x".repeat(100_000)));
-        assert_eq!(client.response().status, 200);
-        client
-    };
-    // What there is of everything once.
-    let before: Vec<_> = (0..50).map(|_| idle()).collect();
-    let (memory, threads) = (status_of(testbed.id(), "VmRSS"), status_of(testbed.id(), "Threads"));
-    let many: Vec<_> = (0..MANY).map(|_| idle()).collect();
-    let grown = status_of(testbed.id(), "VmRSS").saturating_sub(memory);
-    assert!(grown < KIB_EACH * MANY, "{MANY} idle connections take {grown} KiB");
-    assert!(status_of(testbed.id(), "Threads") <= threads + 4);
-    drop((before, many));
-    testbed.end();
-}
-
-/// Handshake after handshake, most of them whole ones.
-#[cfg(target_os = "linux")]
-#[test]
-fn handshakes_leave_nothing_behind() {
-    let files = Files::new();
-    let testbed = files.testbed(&["--shards", "2"]);
-    let mut config = trusting(&files.authority, BOTH);
-    config.resumption = rustls::client::Resumption::disabled();
-    let config = Arc::new(config);
-    let churn = |count: usize| {
-        for number in 0..count {
-            let mut client = connect(testbed.address(), &config, NAME);
-            if number % 2 == 0 {
-                assert_eq!(client.get("/").text(), "Hello, World!");
-            }
-        }
-    };
-    churn(300);
-    let memory = status_of(testbed.id(), "VmRSS");
-    churn(1000);
-    let grown = status_of(testbed.id(), "VmRSS").saturating_sub(memory);
-    assert!(grown < 2048, "1000 handshakes have left {grown} KiB");
     testbed.end();
 }

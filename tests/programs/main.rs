@@ -1,13 +1,16 @@
 //! The examples, as users run them: started, spoken to over sockets, and ended by a signal.
 
 mod all;
+mod autobahn;
 mod behind_proxy;
+mod browsers;
 mod compressed;
 mod encrypted;
 mod files;
 mod operators;
 mod pages;
 mod proxies;
+mod scanners;
 mod sockets;
 mod streams;
 mod waiting;

@@ -79,7 +79,8 @@ pub fn serve_apart(name: &str, before: &str, programs: &[&dyn Fn() -> i32], numb
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it listens");
     drop(free);
-    let script = format!("exec {before} \"$0\" --exact {name} --nocapture");
+    // Whoever calls this is run, whatever it takes.
+    let script = format!("exec {before} \"$0\" --exact {name} --nocapture --include-ignored");
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(env::current_exe().expect("a program"));
     command.env(CHILD, "1").env(NUMBER, number.to_string()).env(ADDRESS, address.to_string());
@@ -228,7 +229,26 @@ fn run_apart_as(name: &str, prepared: &str, before: &str, work: impl FnOnce()) -
 /// When the kernel does not tell.
 #[track_caller]
 pub fn memory_kib(kind: &str) -> usize {
-    let status = fs::read_to_string("/proc/self/status").expect("the kernel describes this process");
+    status_of(process::id(), kind)
+}
+
+/// The same of another process, and whatever else the kernel calls by a name and a number: `Threads`.
+///
+/// # Panics
+/// When the kernel does not tell.
+#[track_caller]
+pub fn status_of(process: u32, kind: &str) -> usize {
+    let status =
+        fs::read_to_string(format!("/proc/{process}/status")).expect("the kernel describes processes");
     let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':')).expect(kind);
     line.trim().trim_end_matches(" kB").parse().expect(kind)
+}
+
+/// How many descriptors a process has open.
+///
+/// # Panics
+/// When the kernel does not tell.
+#[track_caller]
+pub fn descriptors_of(process: u32) -> usize {
+    fs::read_dir(format!("/proc/{process}/fd")).expect("the kernel lists descriptors").count()
 }

@@ -73,9 +73,17 @@ impl Authority {
     /// # Panics
     /// When there is no chance to be had.
     pub fn issue_rsa(&self, names: &[&str]) -> Identity {
+        self.issue_rsa_with(names, |_| ())
+    }
+
+    /// The same, with something different about it.
+    ///
+    /// # Panics
+    /// When that cannot be.
+    pub fn issue_rsa_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let size = rcgen::RsaKeySize::_2048;
         let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size).expect("a key");
-        self.sign(names, &key, |_| ())
+        self.sign(names, &key, change)
     }
 
     fn sign(&self, names: &[&str], key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Identity {
@@ -169,13 +177,24 @@ pub fn showing(authority: &Authority, identity: &Identity) -> ClientConfig {
 /// # Panics
 /// When there are no versions.
 pub fn gullible(schemes: &[SignatureScheme]) -> ClientConfig {
+    gullible_by(BOTH, schemes)
+}
+
+/// The same, of these versions.
+///
+/// # Panics
+/// When there are none.
+pub fn gullible_by(
+    versions: &[&'static SupportedProtocolVersion],
+    schemes: &[SignatureScheme],
+) -> ClientConfig {
     let schemes = if schemes.is_empty() {
         provider().signature_verification_algorithms.supported_schemes()
     } else {
         schemes.to_vec()
     };
     ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .expect("versions")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(schemes)))

@@ -2,6 +2,8 @@
 
 mod agreed;
 mod bytes;
+#[cfg(target_os = "linux")]
+mod churn;
 mod ciphers;
 #[cfg(unix)]
 mod files;

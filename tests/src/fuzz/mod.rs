@@ -32,6 +32,7 @@ mod reference;
 mod replies;
 mod request;
 mod response;
+mod tls;
 mod uri;
 mod websocket;
 
@@ -60,6 +61,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("proxy_header", proxy_header::check),
     ("request", request::check),
     ("response", response::check),
+    ("tls", tls::check),
     ("uri", uri::check),
     ("websocket", websocket::check),
 ];

@@ -5,6 +5,8 @@
 //! first.
 
 use super::inflate::inflate;
+use std::mem;
+
 use anthill_http::websocket::{CloseFrame, Incoming, Message};
 
 /// What is expected.
@@ -12,8 +14,10 @@ use anthill_http::websocket::{CloseFrame, Incoming, Message};
 pub struct Rules {
     /// Frames must be masked.
     pub are_masked: bool,
-    /// Compression was agreed on; every message stands by itself.
+    /// Compression was agreed on.
     pub may_be_packed: bool,
+    /// A packed message may refer to those before it; otherwise each stands by itself.
+    pub refers_back: bool,
     /// Bytes of a data frame.
     pub frame_max: u64,
     /// Bytes of a message.
@@ -27,16 +31,22 @@ pub struct Reading {
     pub incoming: Vec<Incoming>,
     /// Codes of the fault.
     pub codes: Vec<u16>,
+    /// Of a packed message that may refer to others more has come than is judged here: it is not complete, or ends in
+    /// the middle of a block, where the next one can go on.
+    pub is_beyond: bool,
 }
 
 /// Reads all of `input`. Packed messages are judged when they are complete, so the input must be smaller than what a
 /// decoder gathers (32 KiB).
 pub fn read(rules: Rules, input: &[u8]) -> Reading {
-    let mut reader = Reader { rules, found: Reading::default(), message: None };
+    let mut reader =
+        Reader { rules, found: Reading::default(), message: None, packed: Vec::new(), unpacked: 0 };
     let mut rest = input;
     while let Some(after) = reader.frame(rest) {
         rest = after;
     }
+    let is_under_way = reader.message.is_some_and(|begun| begun.is_packed);
+    reader.found.is_beyond |= rules.refers_back && is_under_way;
     reader.found
 }
 
@@ -44,6 +54,9 @@ struct Reader {
     rules: Rules,
     found: Reading,
     message: Option<Begun>,
+    /// What messages may refer to, as it was sent, and how many bytes that has become.
+    packed: Vec<u8>,
+    unpacked: usize,
 }
 
 struct Begun {
@@ -153,13 +166,19 @@ impl Reader {
         if packed.is_empty() {
             return Some(packed);
         }
+        let mut packed = [&mem::take(&mut self.packed)[..], &packed].concat();
         // Behind a stream that has ended nothing has to follow.
-        let without = inflate(&packed);
-        let found = if without.end == Some(packed.len()) {
-            without
-        } else {
-            inflate(&[&packed[..], &[0, 0, 0xff, 0xff]].concat())
-        };
+        let mut found = inflate(&packed);
+        if found.end != Some(packed.len()) {
+            packed.extend([0, 0, 0xff, 0xff]);
+            found = inflate(&packed);
+        }
+        found.bytes.drain(..self.unpacked.min(found.bytes.len()));
+        if self.rules.refers_back {
+            self.unpacked += found.bytes.len();
+            self.packed = packed;
+            self.found.is_beyond |= !found.is_whole;
+        }
         let is_too_large = found.bytes.len() > self.rules.message_max;
         let is_no_text = is_text && !is_start_of_text(&found.bytes);
         if is_too_large {
