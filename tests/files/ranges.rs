@@ -113,8 +113,7 @@ fn parts(reply: &Reply) -> Vec<(String, Vec<u8>)> {
     let kind = reply.field("Content-Type").unwrap();
     let boundary = kind.strip_prefix("multipart/byteranges; boundary=").expect("several parts");
     let delimiter = format!("\r\n--{boundary}");
-    let body = [b"\r\n", &*reply.body].concat();
-    let mut rest = &body[..];
+    let mut rest = &reply.body[..];
     let mut parts = Vec::new();
     let find = |text: &[u8], mark: &str| {
         text.windows(mark.len()).position(|bytes| bytes == mark.as_bytes()).expect("the next mark")

@@ -278,9 +278,10 @@ impl RequestCtx {
         let kind = self.response.content_type().unwrap_or(b"application/octet-stream");
         let kind = [b"Content-Type: ", kind, b"\r\n"].concat();
         let mut parts = Vec::with_capacity(ranges.len() + 1);
-        for (index, range) in ranges.iter().enumerate() {
+        for range in ranges {
             let mut text = Vec::with_capacity(kind.len() + 128);
-            text.extend_from_slice(if index == 0 { b"--" } else { b"\r\n--" });
+            // In front of the first one, too (RFC 9110 15.3.7.2): zsync asks without end when that is missing.
+            text.extend_from_slice(b"\r\n--");
             text.extend_from_slice(boundary.as_str().as_bytes());
             text.extend_from_slice(b"\r\n");
             text.extend_from_slice(&kind);
