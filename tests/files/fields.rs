@@ -45,6 +45,35 @@ fn types_by_option() {
 }
 
 #[test]
+fn types_by_a_function() {
+    let tree = Tree::new(&[
+        ("a.one", b"a"),
+        ("a.HTML", b"a"),
+        ("a.css", b"a"),
+        ("a.bad", b"GIF89a"),
+        ("bare", b"a"),
+    ]);
+    let running = tree.served(|files| {
+        files.media_type("one", "text/first").sniff(false).media_types_by(|extension| match extension {
+            "one" => Some("text/second".to_owned()),
+            "HTML" => Some("text/own".to_owned()),
+            "bad" => Some("a/b\r\nX-Evil: 1".to_owned()),
+            _ => None,
+        })
+    });
+    for (target, expected) in [
+        ("/a.one", "text/first; charset=utf-8"),
+        ("/a.HTML", "text/own; charset=utf-8"),
+        ("/a.css", "text/css; charset=utf-8"),
+        ("/a.bad", "application/octet-stream"),
+        ("/bare", "application/octet-stream"),
+    ] {
+        let reply = once(&running, target, &[]);
+        assert_eq!((reply.field("Content-Type"), reply.field("X-Evil")), (Some(expected), None), "{target}");
+    }
+}
+
+#[test]
 fn how_long_files_are_kept_by_clients() {
     let tree = Tree::new(&[
         ("index.html", b""),

@@ -198,7 +198,7 @@ impl Files {
 
     /// All that is said about a file.
     fn prepare(&self, names: &[u8], content: Content) -> io::Result<FoundFile> {
-        let media_type = match self.types.table.of(names) {
+        let media_type = match self.types.of(names) {
             Some(known) => known,
             None if self.types.sniffs => sniff(&content.beginning(HEADER_BYTES)?).into(),
             None => "application/octet-stream".into(),

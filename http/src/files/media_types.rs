@@ -24,6 +24,11 @@ pub fn media_type(extension: &str) -> Option<&'static str> {
 
 const EXTENSION_BYTES_MAX: usize = 16;
 
+/// What the table says about a file of that name.
+pub(super) fn type_of(path: &[u8]) -> Option<&'static str> {
+    media_type(extension(path)?)
+}
+
 /// What stands behind the last dot of a path's last name; a name that only begins with a dot has no extension.
 pub(super) fn extension(path: &[u8]) -> Option<&str> {
     let name = path.rsplit(|&byte| byte == b'/').next()?;
@@ -31,7 +36,7 @@ pub(super) fn extension(path: &[u8]) -> Option<&str> {
     std::str::from_utf8(&name[dot + 1..]).ok()
 }
 
-/// The types of a handler: its own first, then those of the table.
+/// The types that a handler has been given.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TypeTable {
     own: Vec<(String, String)>,
@@ -50,11 +55,10 @@ impl TypeTable {
         &self.own
     }
 
-    /// The type of what is called so.
-    pub(super) fn of(&self, path: &[u8]) -> Option<Cow<'static, str>> {
-        let extension = extension(path)?;
+    /// The type that was added for an extension.
+    pub(super) fn added(&self, extension: &str) -> Option<&str> {
         let own = self.own.iter().find(|(known, _)| known.eq_ignore_ascii_case(extension));
-        own.map(|(_, own)| own.clone().into()).or_else(|| media_type(extension).map(Cow::Borrowed))
+        own.map(|(_, own)| own.as_str())
     }
 }
 
@@ -261,7 +265,6 @@ mod tests {
 
     #[test]
     fn types_of_names() {
-        let mut table = TypeTable::default();
         for (name, expected) in [
             ("a.html", Some("text/html")),
             ("a/b.min.JS", Some("text/javascript")),
@@ -273,13 +276,14 @@ mod tests {
             ("a.averyveryverylongextension", None),
             ("a.\u{e4}", None),
         ] {
-            assert_eq!(table.of(name.as_bytes()).as_deref(), expected, "{name}");
+            assert_eq!(type_of(name.as_bytes()), expected, "{name}");
         }
-        assert_eq!(table.of(b"a.\xff"), None);
+        assert_eq!(type_of(b"a.\xff"), None);
+        let mut table = TypeTable::default();
         table.add(".X", "a/b".to_owned());
         table.add("html", "text/x".to_owned());
-        assert_eq!(table.of(b"a.x").as_deref(), Some("a/b"));
-        assert_eq!(table.of(b"a.HTML").as_deref(), Some("text/x"));
+        assert_eq!((table.added("x"), table.added("HTML")), (Some("a/b"), Some("text/x")));
+        assert_eq!(table.added("js"), None);
         assert_eq!(with_charset("text/x".into(), Some("utf-8")), "text/x; charset=utf-8");
         assert_eq!(with_charset("text/x; charset=a".into(), Some("utf-8")), "text/x; charset=a");
         assert_eq!(with_charset("text/x".into(), None), "text/x");

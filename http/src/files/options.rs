@@ -12,7 +12,7 @@ use super::glob::PathPattern;
 use super::handler::Files;
 use super::media_types::TypeTable;
 use super::rewrite::PathRewrite;
-use super::rules::{FieldRules, TypeRules};
+use super::rules::{FieldRules, TypeRules, is_field_value};
 use crate::ctx::{Handler, RequestCtx};
 use std::fmt;
 use std::path::Path;
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// | [`fallback`](Self::fallback) | none | the file that is served instead, for applications of one page |
 /// | [`strip_segments`](Self::strip_segments), [`strip_prefix`](Self::strip_prefix), [`virtual_hosts`](Self::virtual_hosts), [`path_rewrite`](Self::path_rewrite) | the path as it is | which path is looked for |
 /// | [`hidden_files`](Self::hidden_files) | not served | names that begin with a dot |
-/// | [`media_type`](Self::media_type), [`charset`](Self::charset), [`sniff`](Self::sniff), [`nosniff`](Self::nosniff) | about 170 types, `utf-8`, on, off | what `Content-Type` says |
+/// | [`media_type`](Self::media_type), [`media_types_by`](Self::media_types_by), [`charset`](Self::charset), [`sniff`](Self::sniff), [`nosniff`](Self::nosniff) | about 170 types, `utf-8`, on, off | what `Content-Type` says |
 /// | [`etag`](Self::etag) | strong | which tags files have |
 /// | [`cache_control`](Self::cache_control), [`immutable_names`](Self::immutable_names) | none | how long clients keep what |
 /// | [`attachments`](Self::attachments) | none | what is saved rather than shown |
@@ -69,6 +69,7 @@ impl FilesBuilder {
     fn new(store: Box<dyn FileSystem>) -> Self {
         let types = TypeRules {
             table: TypeTable::default(),
+            by: None,
             charset: Some("utf-8".to_owned()),
             sniffs: true,
             nosniff: false,
@@ -151,6 +152,30 @@ impl FilesBuilder {
     /// Says which type files with this extension have, instead of what [the table](super::media_type) says.
     pub fn media_type(mut self, extension: impl AsRef<str>, media_type: impl Into<String>) -> Self {
         self.types.table.add(extension.as_ref(), media_type.into());
+        self
+    }
+
+    /// Asks this function for the type that goes with an extension, which is as it stands in the name, without its dot.
+    /// What [`media_type`](Self::media_type) says comes before it; where it has nothing to say, or no value of a field,
+    /// [the table](super::media_type) does. It is called when a file is opened.
+    ///
+    /// With the crate `mime_guess`, which knows a thousand extensions:
+    ///
+    /// ```
+    /// # use anthill_http::files::{EmbeddedFiles, Files};
+    /// # use anthill_http::{Handler, Request, RequestCtx};
+    /// # let folder = EmbeddedFiles::new([("a.xps", &b"x"[..])]);
+    /// let files = Files::over(folder).media_types_by(|extension| {
+    ///     mime_guess::from_ext(extension).first_raw().map(str::to_owned)
+    /// });
+    /// # let files = files.build()?;
+    /// # let mut ctx = RequestCtx::for_request(Request::new("GET", "/a.xps")?, None);
+    /// # files.handle(&mut ctx);
+    /// # assert_eq!(ctx.response.header_str("content-type"), Some("application/vnd.ms-xpsdocument"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn media_types_by(mut self, by: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.types.by = Some(Box::new(by));
         self
     }
 
@@ -328,14 +353,12 @@ impl FilesBuilder {
     }
 
     fn check_values(&self) -> Result<(), FilesError> {
-        let is_value =
-            |value: &str| !value.trim().is_empty() && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
         let cache_control =
             self.fields.cache_control.iter().map(|(_, value)| ("cache_control", value.as_str()));
         let types = self.types.table.own().iter().map(|(_, value)| ("media_type", value.as_str()));
         let charset = self.types.charset.iter().map(|value| ("charset", value.as_str()));
         for (option, value) in cache_control.chain(types).chain(charset) {
-            if !is_value(value) {
+            if !is_field_value(value) {
                 return Err(FilesError::new(option, format!("{value:?} is no value of a field")));
             }
         }

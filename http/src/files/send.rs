@@ -1,7 +1,7 @@
 //! Answering with one file of the system.
 
 use super::content::Content;
-use super::media_types::{TypeTable, with_charset};
+use super::media_types::{type_of, with_charset};
 use super::refusal::FileRefusal;
 use super::sniff::{HEADER_BYTES, sniff};
 use super::stamp::{FileKind, NodeStamp};
@@ -35,9 +35,8 @@ impl RequestCtx {
         let sent = open(path).and_then(|content| {
             if self.response.content_type().is_none() {
                 let name = path.file_name().unwrap_or_default();
-                let known = TypeTable::default().of(name.as_encoded_bytes());
-                let found = match known {
-                    Some(known) => known,
+                let found = match type_of(name.as_encoded_bytes()) {
+                    Some(known) => known.into(),
                     None => sniff(&content.beginning(HEADER_BYTES)?).into(),
                 };
                 self.set_content_type(&*with_charset(found, Some("utf-8")));
