@@ -1,4 +1,6 @@
 //! Compressed responses take their coders, and what they are compressed into, from pools.
+//!
+//! The memory of zstd's coders is C's and not counted here; that they are used again is shown beside their pool.
 
 use anthill_http::body::ContentCoding;
 use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};

@@ -1,13 +1,16 @@
 //! Bodies that take long to compress: whole at their clients, while others are served.
 
-use std::io::{Cursor, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anthill_http::body::ContentCoding;
-use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, compress};
+use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, Server, compress};
 use anthill_tests::eventually;
+use anthill_tests::server::Running;
 
-use crate::support::{CODINGS, content, get_in, reply, running, text, unpack};
+use crate::support::{CODINGS, Noise, content, get_in, read_chunks_until, reply, running, text, unpack};
 
 #[test]
 fn cmp_04_large_bodies_of_every_kind_come_whole() {
@@ -95,55 +98,181 @@ fn cmp_04_slow_clients_hold_no_more_coders_than_were_given() {
     }
 }
 
-#[test]
-fn cmp_04_places_of_coders_are_free_again_whatever_becomes_of_their_bodies() {
-    let running = running(CompressPolicy::new().max_streams(1), |ctx: &mut RequestCtx| match ctx.path() {
+/// A handler of whose bodies each needs a place, and ends in its own way.
+fn bodies(ctx: &mut RequestCtx) {
+    struct Panics(usize);
+    impl Read for Panics {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                anthill_tests::planned_panic();
+            }
+            self.0 -= 1;
+            out.fill(b'x');
+            Ok(out.len())
+        }
+    }
+    match ctx.path() {
         "/writer" => ctx.response.set_body_writer(|out| out.write_all(&text(1000))),
         "/reader" => ctx.response.set_body_reader(Cursor::new(text(1000))),
         "/short" => ctx.response.set_body_reader_sized(Cursor::new(text(500)), 501),
-        "/failing" => ctx.response.set_body_writer(|_| Err(std::io::ErrorKind::Other.into())),
+        "/failing" => ctx.response.set_body_writer(|_| Err(io::ErrorKind::Other.into())),
+        "/writer-panics" => ctx.response.set_body_writer(|_| anthill_tests::planned_panic()),
+        "/writer-panics-later" => ctx.response.set_body_writer(|out| {
+            out.write_all(&text(1000))?;
+            out.flush()?;
+            anthill_tests::planned_panic()
+        }),
+        "/reader-panics" => ctx.response.set_body_reader(Panics(0)),
+        "/reader-panics-later" => ctx.response.set_body_reader(Panics(2)),
+        "/handler-panics" => {
+            ctx.set_body(text(70_000));
+            anthill_tests::planned_panic();
+        }
+        "/endless" => ctx.response.set_body_reader(Endless::default()),
+        "/endless-writer" => ctx.response.set_body_writer(|out| {
+            let mut noise = Noise::default();
+            loop {
+                let piece: Vec<u8> = (0..4096).map(|_| noise.next_byte()).collect();
+                out.write_all(&piece)?;
+            }
+        }),
         _ => ctx.set_body(text(70_000)),
+    }
+}
+
+/// Noise without end.
+#[derive(Default)]
+struct Endless(Noise);
+
+impl Read for Endless {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        out.iter_mut().for_each(|byte| *byte = self.0.next_byte());
+        Ok(out.len())
+    }
+}
+
+/// Waits until a body is compressed again, for which the only place must be free.
+fn assert_is_free(running: &Running, coding: &str, after: &str) {
+    eventually(&format!("a place after {after} in {coding}"), || {
+        let found = reply(running, &get_in("/", coding));
+        assert!(content(&found) == text(70_000), "{after} {coding}");
+        found.field("Content-Encoding") == Some(coding)
     });
+}
+
+#[test]
+fn cmp_04_places_of_coders_are_free_again_whatever_becomes_of_their_bodies() {
+    let running = running(CompressPolicy::new().max_streams(1), bodies);
     for coding in CODINGS.map(ContentCoding::name) {
-        for target in ["/writer", "/reader", "/", "/short", "/failing"] {
+        for target in [
+            "/writer",
+            "/reader",
+            "/",
+            "/short",
+            "/failing",
+            "/writer-panics",
+            "/writer-panics-later",
+            "/reader-panics",
+            "/reader-panics-later",
+            "/handler-panics",
+        ] {
             for method in ["GET", "HEAD"] {
                 let mut client = running.client();
                 client.send(get_in(target, coding).replacen("GET", method, 1));
-                match (method, target) {
-                    ("HEAD", _) => drop(client.response_to_head()),
-                    (_, "/short") => drop(client.try_response()),
-                    _ => drop(client.response()),
+                match method {
+                    "HEAD" => drop(client.response_to_head()),
+                    _ => drop(client.try_response()),
                 }
                 drop(client);
-                eventually("a place", || {
-                    let found = reply(&running, &get_in("/", coding));
-                    assert!(content(&found) == text(70_000), "{target} {coding}");
-                    found.field("Content-Encoding") == Some(coding)
-                });
+                assert_is_free(&running, coding, target);
             }
         }
     }
 }
 
+/// The client that takes nothing more holds the place as long as it is there, and no longer; nor does a server's end
+/// leave it taken.
+#[test]
+fn cmp_04_places_of_coders_are_free_again_when_their_clients_or_the_server_go() {
+    let handler: Arc<dyn Handler> = Arc::new(compress(bodies, CompressPolicy::new().max_streams(1)));
+    let start = || {
+        let handler = handler.clone();
+        Running::new(move |ctx: &mut RequestCtx| handler.handle(ctx))
+    };
+    let running = start();
+    for coding in CODINGS.map(ContentCoding::name) {
+        for target in ["/endless", "/endless-writer"] {
+            let mut client = running.client();
+            client.send(get_in(target, coding));
+            assert_eq!(client.response_to_head().field("Content-Encoding"), Some(coding), "{target}");
+            client.bytes(10_000);
+            for _ in 0..3 {
+                let other = reply(&running, &get_in("/", coding));
+                assert_eq!((other.field("Content-Encoding"), other.body.len()), (None, 70_000));
+            }
+            drop(client);
+            assert_is_free(&running, coding, target);
+        }
+    }
+    let mut running = running;
+    for target in ["/endless", "/endless-writer"] {
+        let mut client = running.client();
+        client.send(get_in(target, "gzip"));
+        assert_eq!(client.response_to_head().field("Content-Encoding"), Some("gzip"), "{target}");
+        client.bytes(10_000);
+        assert!(running.shut_down(Duration::from_millis(50)).is_err(), "{target} is under way");
+        drop(client);
+        running = start();
+        assert_is_free(&running, "gzip", "the server's end");
+    }
+}
+
+/// More of them than may block at once, each for as long as nobody else was served: whoever compressed a body to its
+/// end would never be done.
 #[test]
 fn cmp_04_others_are_served_while_much_is_compressed() {
-    // One shard, so whatever holds its driver up holds up everybody.
-    let plain: Arc<[u8]> = text(500_000).into();
-    let expected = plain.clone();
-    let policy = CompressPolicy::new().codings([ContentCoding::Brotli]).level(ContentCoding::Brotli, 7);
-    let running = running(policy, move |ctx: &mut RequestCtx| match ctx.path() {
-        "/large" => ctx.response.set_body_shared(plain.clone()),
-        _ => ctx.set_body("small"),
-    });
-    let mut large = running.clients(3);
-    for client in &mut large {
-        client.send(get_in("/large", "br"));
+    struct UntilTold(Arc<AtomicBool>);
+    impl Read for UntilTold {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            if self.0.load(Ordering::SeqCst) {
+                return Ok(0);
+            }
+            let piece = out.len().min(1000);
+            out[..piece].fill(b'x');
+            Ok(piece)
+        }
     }
-    let mut client = running.client();
-    for _ in 0..50 {
-        assert_eq!(client.get("/small").body, b"small");
-    }
-    for client in &mut large {
-        assert!(content(&client.response()) == expected[..]);
+    for coding in CODINGS.map(ContentCoding::name) {
+        let is_told = Arc::new(AtomicBool::new(false));
+        let of_handler = is_told.clone();
+        let answer = move |ctx: &mut RequestCtx| match ctx.path() {
+            "/large" => ctx.response.set_body_reader(UntilTold(of_handler.clone())),
+            _ => ctx.set_body("small"),
+        };
+        // By this and a reserve of seven.
+        let server = Server::builder().shards(1).max_workers(1);
+        let server = server.build_handler(compress(answer, CompressPolicy::new())).expect("valid options");
+        let running = Running::serving(server);
+        let mut large = running.clients(12);
+        for client in &mut large {
+            client.send(get_in("/large", coding));
+        }
+        for client in &mut large {
+            assert_eq!(client.response_to_head().field("Content-Encoding"), Some(coding));
+        }
+        let mut client = running.client();
+        for _ in 0..20 {
+            assert_eq!(client.get("/small").body, b"small");
+        }
+        is_told.store(true, Ordering::SeqCst);
+        for client in &mut large {
+            let mut packed = Vec::new();
+            read_chunks_until(client, |all| {
+                packed = all.to_vec();
+                false
+            });
+            let plain = unpack(coding, &packed);
+            assert!(!plain.is_empty() && plain.iter().all(|&byte| byte == b'x'), "{coding}: {}", plain.len());
+        }
     }
 }

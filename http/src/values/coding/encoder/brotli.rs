@@ -18,13 +18,15 @@ const IDLE_MAX: usize = 2;
 /// What a coder that is kept may have asked the system for. One of a stream comes to some 2 MB.
 const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-static IDLE: LazyLock<ObjectPool<BrotliCoder>> = LazyLock::new(|| {
+static IDLE: LazyLock<ObjectPool<BrotliCoder>> = LazyLock::new(coders);
+
+fn coders() -> ObjectPool<BrotliCoder> {
     ObjectPool::builder()
         .max_idle(IDLE_MAX)
         .reset(BrotliCoder::renew)
         .retain(|coder| coder.asked.load(Ordering::Relaxed) <= KEPT_BYTES_MAX)
         .build(BrotliCoder::new)
-});
+}
 
 type EncoderState = BrotliEncoderStateStruct<EncoderMemory>;
 
@@ -55,7 +57,10 @@ pub(super) struct BrotliEncoder {
 
 impl BrotliEncoder {
     pub(super) fn new(level: u8, extent: Extent) -> Self {
-        let mut coder = IDLE.get();
+        Self::with(IDLE.get(), level, extent)
+    }
+
+    fn with(mut coder: Pooled<'static, BrotliCoder>, level: u8, extent: Extent) -> Self {
         let state = &mut coder.state;
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_QUALITY, u32::from(level));
         state.set_parameter(BrotliEncoderParameter::BROTLI_PARAM_LGWIN, window_bits(extent));
@@ -143,27 +148,32 @@ mod tests {
         }
     }
 
+    fn asked_by(encoder: &BrotliEncoder) -> usize {
+        encoder.coder.as_ref().map_or(0, |coder| coder.asked.load(Ordering::Relaxed))
+    }
+
     #[test]
     fn cmp_04_what_a_stream_takes_is_known_at_every_level() {
         let text: Vec<u8> = (0..12_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
-        let asked_by = |encoder: &BrotliEncoder| {
-            encoder.coder.as_ref().map_or(0, |coder| coder.asked.load(Ordering::Relaxed))
-        };
-        // From the highest on: what those have is too much to be used again.
-        for level in (0..=11).rev() {
-            let mut encoder = BrotliEncoder::new(level, Extent::Stream);
-            let before = asked_by(&encoder);
+        for level in 0..=11 {
+            // Of a pool of its own, in which nobody before has asked for memory that would be used again.
+            let coders: &'static ObjectPool<BrotliCoder> = Box::leak(Box::new(coders()));
+            let mut encoder = BrotliEncoder::with(coders.get(), level, Extent::Stream);
             let mut packed = Vec::new();
             for piece in text.chunks(64 * 1024) {
                 encoder.encode(piece, &mut packed).expect("a coder that works");
             }
             encoder.flush(&mut packed).expect("a coder that works");
-            let asked = asked_by(&encoder) - before;
-            assert!(asked <= bound(level), "level {level}: {asked}");
-            let is_usual = level == CompressionLevel::Default.of(ContentCoding::Brotli);
-            assert!(!is_usual || asked <= KEPT_BYTES_MAX, "level {level} is to be used again: {asked}");
+            let asked = asked_by(&encoder);
+            assert!((64 * 1024..=bound(level)).contains(&asked), "level {level}: {asked}");
             encoder.finish(&mut packed).expect("a coder that works");
             assert!(packed.len() < text.len() / 2, "level {level}: {}", packed.len());
+            // What is usual is kept, and the next one asks for nothing; what is large is not.
+            let is_usual = level == CompressionLevel::Default.of(ContentCoding::Brotli);
+            let kept = BrotliEncoder::with(coders.get(), level, Extent::Stream);
+            let expected = if asked <= KEPT_BYTES_MAX { asked } else { 0 };
+            assert_eq!(asked_by(&kept), expected, "level {level}");
+            assert!(!is_usual || expected > 0, "level {level} is to be used again: {asked}");
         }
     }
 }

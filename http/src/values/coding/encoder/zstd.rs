@@ -23,13 +23,15 @@ const LARGE_TABLES_LEVEL: u8 = 7;
 /// From this level on, zstd searches binary trees.
 const TREES_LEVEL: u8 = 13;
 
-static IDLE: LazyLock<ObjectPool<ZstdCoder>> = LazyLock::new(|| {
+static IDLE: LazyLock<ObjectPool<ZstdCoder>> = LazyLock::new(coders);
+
+fn coders() -> ObjectPool<ZstdCoder> {
     ObjectPool::builder()
         .max_idle(IDLE_MAX)
         .reset(ZstdCoder::forget)
         .retain(|coder| coder.0.as_ref().is_some_and(|context| context.sizeof() <= KEPT_BYTES_MAX))
         .build(|| ZstdCoder(CCtx::try_create()))
-});
+}
 
 /// `None`: there was no memory for one.
 struct ZstdCoder(Option<CCtx<'static>>);
@@ -54,7 +56,10 @@ pub(super) struct ZstdEncoder {
 
 impl ZstdEncoder {
     pub(super) fn new(level: u8, extent: Extent) -> io::Result<Self> {
-        let mut coder = IDLE.get();
+        Self::with(IDLE.get(), level, extent)
+    }
+
+    fn with(mut coder: Pooled<'static, ZstdCoder>, level: u8, extent: Extent) -> io::Result<Self> {
         let context = coder.context()?;
         context.set_parameter(CParameter::CompressionLevel(i32::from(level))).map_err(failed)?;
         context.set_parameter(CParameter::WindowLog(window_bits(extent))).map_err(failed)?;
@@ -147,6 +152,30 @@ mod tests {
             assert!(!is_usual || bytes <= KEPT_BYTES_MAX, "level {level} is to be used again: {bytes}");
             encoder.finish(&mut packed).expect("a coder that works");
             assert!(packed.len() < text.len() / 2, "level {level}: {}", packed.len());
+        }
+    }
+
+    /// The memory of contexts is C's, which nobody counts who counts Rust's: that they are used again is told by their
+    /// size, which those that are new do not have yet.
+    #[test]
+    fn cmp_04_a_context_of_the_usual_level_is_used_again_for_streams_and_for_what_is_there() {
+        let text: Vec<u8> = (0..5_000_u32).flat_map(|line| format!("{line} lines ").into_bytes()).collect();
+        let level = CompressionLevel::Default.of(ContentCoding::Zstd);
+        for extent in [Extent::Stream, Extent::Whole(text.len())] {
+            let coders: &'static ObjectPool<ZstdCoder> = Box::leak(Box::new(coders()));
+            let mut sizes = Vec::new();
+            for _ in 0..4 {
+                let mut encoder = ZstdEncoder::with(coders.get(), level, extent).expect("memory for one");
+                let before = encoder.context().expect("it has not ended").sizeof();
+                encoder.encode(&text, &mut Vec::new()).expect("a coder that works");
+                let after = encoder.context().expect("it has not ended").sizeof();
+                sizes.push((before, after));
+                encoder.finish(&mut Vec::new()).expect("a coder that works");
+            }
+            let (before, grown) = sizes[0];
+            assert!(before < grown / 10, "{sizes:?}");
+            assert!(sizes[1..].iter().all(|size| *size == (grown, grown)), "{sizes:?}");
+            assert_eq!(coders.stats().resident, 1);
         }
     }
 }
