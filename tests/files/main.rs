@@ -1,6 +1,9 @@
 //! Files and folders over real sockets. A binary of its own, because nothing else here needs folders full of files.
 #![cfg(unix)]
 
+mod browser;
+#[cfg(target_os = "linux")]
+mod cold;
 mod copies;
 mod embedded;
 mod faults;
@@ -9,9 +12,11 @@ mod folders;
 mod kept;
 mod listings;
 mod nginx;
+mod python;
 mod ranges;
 mod rewriting;
 mod statuses;
 mod tools;
 mod traversal;
 mod tree;
+mod waits;

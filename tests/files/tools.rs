@@ -88,3 +88,56 @@ fn wget_continues() {
     run("wget", &["-q", "--no-proxy", "-c", &url], folder.path()).unwrap();
     assert!(fs::read(&path).unwrap() == content());
 }
+
+#[test]
+fn rclone_copies_a_folder_by_its_listings() {
+    let files: [(&str, &[u8]); 3] =
+        [("f.bin", &content()), ("sub/a b&c.txt", b"0123456789"), ("sub/deep/\u{e9}", b"x")];
+    let tree = Tree::new(&files);
+    let running = tree.served(|files| files.listing(true));
+    let url = format!("http://{}/", running.address());
+    let folder = tempfile::tempdir().unwrap();
+    let rclone = |arguments: &[&str]| {
+        // Of no settings but these.
+        run("rclone", &[&["--config", "", "--http-url", &url], arguments].concat(), folder.path())
+    };
+    if rclone(&["copy", ":http:", "copy"]).is_none() {
+        return;
+    }
+    for (path, content) in files {
+        assert!(fs::read(folder.path().join("copy").join(path)).unwrap() == content, "{path}");
+    }
+    // Sizes and times are those of the files: nothing is left to be done, which it would say is not allowed.
+    rclone(&["copy", ":http:", "copy", "--immutable"]).unwrap();
+    rclone(&["check", "--one-way", "--download", "copy", ":http:"]).unwrap();
+    let part = rclone(&["cat", "--offset", "3", "--count", "4", ":http:sub/a b&c.txt"]).unwrap();
+    assert_eq!(part, b"3456");
+}
+
+#[test]
+fn zsync_fetches_what_differs_alone() {
+    let new = content();
+    let mut old = new.clone();
+    old[1_000..1_010].fill(b'x');
+    old.drain(700_000..750_000);
+    old[2_000_000..2_000_100].fill(b'x');
+    old.truncate(2_800_000);
+    let tree = Tree::new(&[("f.bin", &new)]);
+    if run("zsyncmake", &["-u", "f.bin", "-o", "f.bin.zsync", "f.bin"], &tree.root()).is_none() {
+        return;
+    }
+    let running = tree.served(|files| files);
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("old"), old).unwrap();
+    let url = format!("http://{}/f.bin.zsync", running.address());
+    let mut zsync = Command::new("zsync");
+    zsync.args(["-q", "-i", "old", "-o", "new", &url]).current_dir(folder.path()).env_remove("http_proxy");
+    let Ok(mut child) = zsync.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        return skip("there is no zsync here");
+    };
+    // Of an answer that it does not understand it asks for ever.
+    let has_ended = anthill_tests::comes_true(|| child.try_wait().unwrap().is_some());
+    let _ = child.kill();
+    assert!(has_ended && child.wait().unwrap().success());
+    assert!(fs::read(folder.path().join("new")).unwrap() == new);
+}

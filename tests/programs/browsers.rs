@@ -6,8 +6,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+use anthill_tests::browsers::chromium;
 use anthill_tests::examples::Example;
 use anthill_tests::server::skip;
 use anthill_tests::tls::{Authority, Identity};
@@ -17,20 +17,12 @@ use rcgen::{KeyPair, PublicKeyData};
 
 /// Shows a page, and returns what it is in the end: when all of it is loaded. `None`: there is no browser.
 fn show(page: &str, arguments: &[&str], folder: &Path) -> Option<String> {
-    let browsers = ["chromium", "chromium-browser", "google-chrome", "chrome-headless-shell"];
-    let is_there = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok();
-    let Some(browser) = browsers.into_iter().find(is_there) else {
+    let Some(mut browser) = chromium(&folder.join("profile")) else {
         skip("there is no Chromium");
         return None;
     };
-    let ran = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
-        .arg(format!("--user-data-dir={}", folder.join("profile").display()))
-        .args(arguments)
-        .arg(page)
-        .stdin(Stdio::null())
-        .output()
-        .expect("it was there a moment ago");
+    browser.arg("--dump-dom").args(arguments).arg(page);
+    let ran = browser.output().expect("it was there a moment ago");
     Some(format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr)))
 }
 

@@ -6,6 +6,7 @@
 
 pub mod batches;
 pub mod body_sources;
+pub mod browsers;
 pub mod client;
 pub mod corpus;
 pub mod drivers;
