@@ -101,7 +101,7 @@ fn measure(
 }
 
 fn hello() -> Exchange {
-    Exchange { target: "/", body: "Hello, World!", weight: 1 }
+    Exchange::get("/", "Hello, World!")
 }
 
 fn calming(settings: &Settings) -> Load {
@@ -124,7 +124,7 @@ fn load(settings: &Settings, micros: u64, connections: usize) -> Load {
         measure,
         warm_up: settings.warm_up().min(Duration::from_millis(250)),
         paced: Some(Paced { exchange: hello(), connections: 4, per_second: 400 }),
-        ..Load::new(&settings, connections, vec![Exchange { target, body, weight: 1 }])
+        ..Load::new(&settings, connections, vec![Exchange::get(target, body)])
     }
 }
 

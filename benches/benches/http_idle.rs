@@ -34,10 +34,10 @@ enum Case {
 
 const CASES: [(&str, Case); 2] = [("idle", Case::Idle), ("burst", Case::Burst)];
 
-const HELLO: Exchange = Exchange { target: "/", body: "Hello, World!", weight: 1 };
+const HELLO: Exchange = Exchange::get("/", "Hello, World!");
 
 /// Long enough that all have asked before the first thousand are answered for the second time.
-const SLEEP: Exchange = Exchange { target: "/sleep?us=300000", body: "300000", weight: 1 };
+const SLEEP: Exchange = Exchange::get("/sleep?us=300000", "300000");
 
 /// Connections before anything is measured.
 const WARM_UP: usize = 300;

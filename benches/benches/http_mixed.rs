@@ -73,29 +73,25 @@ fn main() {
 }
 
 fn hello() -> Exchange {
-    Exchange { target: "/", body: "Hello, World!", weight: 1 }
+    Exchange::get("/", "Hello, World!")
 }
 
 fn load(settings: &Settings, case: Case) -> Load {
     let (connections, exchanges) = match case {
-        Case::Predictable => (
-            64,
-            vec![
-                Exchange { weight: 99, ..hello() },
-                Exchange { target: "/sleep?us=20000", body: "20000", weight: 1 },
-            ],
-        ),
+        Case::Predictable => {
+            (64, vec![Exchange { weight: 99, ..hello() }, Exchange::get("/sleep?us=20000", "20000")])
+        }
         Case::Unpredictable => (
             64,
             vec![
-                Exchange { target: "/sleep?us=0", body: "0", weight: 99 },
-                Exchange { target: "/sleep?us=20000", body: "20000", weight: 1 },
+                Exchange { weight: 99, ..Exchange::get("/sleep?us=0", "0") },
+                Exchange::get("/sleep?us=20000", "20000"),
             ],
         ),
-        Case::Phases => (64, vec![Exchange { target: "/sleep?us=1000", body: "1000", weight: 1 }]),
+        Case::Phases => (64, vec![Exchange::get("/sleep?us=1000", "1000")]),
         // Enough to keep more than the cores busy, and few enough that the fast route is not starved by the kernel
         // alone.
-        Case::Computes(target, body) => (8, vec![Exchange { target, body, weight: 1 }]),
+        Case::Computes(target, body) => (8, vec![Exchange::get(target, body)]),
     };
     let paced = Paced { exchange: hello(), connections: 4, per_second: 400 };
     Load {
@@ -108,7 +104,7 @@ fn load(settings: &Settings, case: Case) -> Load {
 fn in_phases(settings: &Settings, process: &mut ServerProcess, load: &Load) -> Result<Measured, String> {
     let phase = Duration::from_millis(if settings.quick { 60 } else { 500 });
     let slow = Load { warm_up: Duration::ZERO, measure: phase, ..load.clone() };
-    let fast = Exchange { target: "/sleep?us=0", body: "0", weight: 1 };
+    let fast = Exchange::get("/sleep?us=0", "0");
     let fast = Load { exchanges: vec![fast], ..slow.clone() };
     let mut sum: Option<Measured> = None;
     for _ in 0..if settings.quick { 2 } else { PHASES } {

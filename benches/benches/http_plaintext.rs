@@ -13,7 +13,7 @@ fn main() {
     let settings = Settings::from_command_line();
     let servers = [Server::Bare, Server::Ours, Server::Hyper, Server::Actix];
     let servers = settings.choose(&servers, Server::name);
-    let load = Load::new(&settings, 64, vec![Exchange { target: "/", body: "Hello, World!", weight: 1 }]);
+    let load = Load::new(&settings, 64, vec![Exchange::get("/", "Hello, World!")]);
 
     let question = format!(
         "What does a fast handler cost? {} connections, {} request(s) at once, 2 server threads",

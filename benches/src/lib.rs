@@ -7,13 +7,15 @@
 //!
 //! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the
 //! servers without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`]
-//! the object pools. Our own side is only in `ours_http`, `ours_pool`, `memory::ours` and `objects::ours`, adapters as
-//! thin as those of the peers, and in the operations that the benchmarks with [`micro`] spell out.
+//! the object pools, [`ws`] the WebSocket servers, [`files`] what is served. Our own side is only in `ours_http`,
+//! `ours_pool`, `ours_ws`, `memory::ours` and `objects::ours`, adapters as thin as those of the peers, and in the
+//! operations that the benchmarks with [`micro`] spell out.
 
 pub mod allocations;
 mod chance;
 pub mod cpu;
 pub mod descriptors;
+pub mod files;
 pub mod http;
 pub mod latency;
 pub mod load;
@@ -23,8 +25,10 @@ pub mod micro;
 pub mod objects;
 mod ours_http;
 mod ours_pool;
+mod ours_ws;
 pub mod pools;
 pub mod report;
 pub mod rounds;
 pub mod settings;
 mod versions;
+pub mod ws;

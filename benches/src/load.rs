@@ -1,17 +1,25 @@
 //! The load generator: some threads, each an epoll loop over its share of keep-alive connections, closed loop.
 //!
 //! A connection sends a batch of requests (one, unless pipelined), waits until all are answered, and sends the next.
-//! Every answer must have status 200 and exactly the body its request asked for; the first that has not, or that does
-//! not come, fails the run. When the time is up no more is sent, and a run ends only when everything that was sent has
-//! been answered: a request that a server forgot is found, however many others it served meanwhile.
+//! Every answer must have the status and exactly the body that its request asked for; the first that has not, or that
+//! does not come, fails the run. When the time is up no more is sent, and a run ends only when everything that was sent
+//! has been answered: a request that a server forgot is found, however many others it served meanwhile.
 
 mod connection;
 mod crowd;
+mod exchange;
 mod lone;
 mod paced;
+mod sweep;
+mod visits;
+mod wire;
 
 pub use crowd::Crowd;
+pub use exchange::{Asking, Exchange};
 pub use paced::{Pace, Paced};
+pub use sweep::sweep;
+pub use visits::{Coming, visit};
+pub use wire::Encryption;
 
 use crate::chance::Chance;
 use crate::cpu::CpuTime;
@@ -26,25 +34,8 @@ use paced::Pacer;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
-
-/// A kind of request, and the answer that is right.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// Path and query to ask for.
-    pub target: &'static str,
-    /// The body that must come back.
-    pub body: &'static str,
-    /// How often, in proportion to the weights of the others.
-    pub weight: u32,
-}
-
-impl Exchange {
-    fn request(&self, address: SocketAddr) -> Vec<u8> {
-        format!("GET {} HTTP/1.1\r\nHost: {address}\r\n\r\n", self.target).into_bytes()
-    }
-}
 
 /// What to send, and for how long.
 #[derive(Debug, Clone)]
@@ -57,6 +48,8 @@ pub struct Load {
     pub pipeline: usize,
     /// The kinds of requests; each request is one of them, by chance but the same chance in every run.
     pub exchanges: Vec<Exchange>,
+    /// Whether all kinds count as one.
+    pub is_one_kind: bool,
     /// Time under load before measuring starts.
     pub warm_up: Duration,
     /// Time measured.
@@ -65,6 +58,8 @@ pub struct Load {
     pub patience: Duration,
     /// What is asked beside it at a steady pace.
     pub paced: Option<Paced>,
+    /// How all connections are encrypted.
+    pub encryption: Option<Encryption>,
 }
 
 impl Load {
@@ -76,11 +71,18 @@ impl Load {
             connections: settings.connections_or(connections),
             pipeline: settings.pipeline.unwrap_or(1),
             exchanges,
+            is_one_kind: false,
             warm_up: settings.warm_up(),
             measure: settings.measure(),
             patience: Duration::from_secs(10),
             paced: None,
+            encryption: None,
         }
+    }
+
+    /// What there is to count how long each kind takes.
+    fn histograms(&self) -> Vec<Histogram> {
+        vec![Histogram::new(); if self.is_one_kind { 1 } else { self.exchanges.len() }]
     }
 }
 
@@ -89,7 +91,7 @@ impl Load {
 pub struct Measured {
     /// The time measured.
     pub elapsed: Duration,
-    /// From sending to the complete answer, for each kind of request in the order of the load.
+    /// From sending to the complete answer, for each kind of request in the order of the load, or for all together.
     pub latency: Vec<Histogram>,
     /// CPU time that the server used in that time.
     pub server: CpuTime,
@@ -175,28 +177,42 @@ fn drive(
         let clients: Vec<_> = (0..load.threads)
             .map(|index| scope.spawn(move || Client::connect(load, address, index)?.run(stage)))
             .collect();
-        let pacers: Vec<_> = load
-            .paced
-            .iter()
-            .flat_map(|paced| (0..paced.connections).map(move |index| (paced, index)))
-            .map(|(paced, index)| {
-                scope.spawn(move || Pacer::connect(paced, address, index, load.patience)?.run(stage))
-            })
-            .collect();
+        let pacers = pace(scope, load, address, stage);
         let window = observe(stage);
         // Also when observing failed: the clients must come to an end either way.
         stage.enter(DRAIN);
         let latency = collect(load, clients)?;
-        let mut pace = Pace::default();
-        for pacer in pacers {
-            pace.merge(&joined(pacer)?);
-        }
-        let measured = Measured { latency, pace, ..window? };
-        if measured.answers() == 0 {
-            return Err("nothing was answered in the time measured".to_owned());
-        }
-        Ok(measured)
+        let pace = paces(pacers)?;
+        answered(Measured { latency, pace, ..window? })
     })
+}
+
+/// An error where nothing was answered.
+fn answered(measured: Measured) -> Result<Measured, String> {
+    match measured.answers() {
+        0 => Err("nothing was answered in the time measured".to_owned()),
+        _ => Ok(measured),
+    }
+}
+
+type Paces<'s> = Vec<ScopedJoinHandle<'s, Result<Pace, String>>>;
+
+/// Begins what is asked at a steady pace beside the load.
+fn pace<'s>(scope: &'s Scope<'s, '_>, load: &'s Load, address: SocketAddr, stage: &'s Stage) -> Paces<'s> {
+    let connections =
+        load.paced.iter().flat_map(|paced| (0..paced.connections).map(move |index| (paced, index)));
+    let pacers = connections
+        .map(|(paced, index)| scope.spawn(move || Pacer::connect(paced, load, address, index)?.run(stage)));
+    pacers.collect()
+}
+
+/// How long that took.
+fn paces(pacers: Paces<'_>) -> Result<Pace, String> {
+    let mut pace = Pace::default();
+    for pacer in pacers {
+        pace.merge(&joined(pacer)?);
+    }
+    Ok(pace)
 }
 
 /// How far a run has come; the observer sets the phase, the clients tell how many connections are in use.
@@ -258,7 +274,7 @@ fn collect(
     load: &Load,
     clients: Vec<ScopedJoinHandle<'_, Result<Vec<Histogram>, String>>>,
 ) -> Result<Vec<Histogram>, String> {
-    let mut latency = vec![Histogram::new(); load.exchanges.len()];
+    let mut latency = load.histograms();
     for client in clients {
         let part = joined(client)?;
         for (all, part) in latency.iter_mut().zip(&part) {
@@ -288,7 +304,8 @@ impl<'l> Client<'l> {
         let poll = Poll::new().map_err(failed)?;
         let mut connections = Vec::new();
         for number in (0..load.connections).filter(|number| number % load.threads == index) {
-            let mut connection = Connection::open(address, number).map_err(failed)?;
+            let mut connection =
+                Connection::open(address, load.encryption.as_ref(), number).map_err(failed)?;
             let interest = Interest::READABLE | Interest::WRITABLE;
             let token = Token(connections.len());
             poll.registry().register(connection.source(), token, interest).map_err(failed)?;
@@ -299,7 +316,7 @@ impl<'l> Client<'l> {
             requests: load.exchanges.iter().map(|exchange| exchange.request(address)).collect(),
             connections,
             poll,
-            latency: vec![Histogram::new(); load.exchanges.len()],
+            latency: load.histograms(),
             lot: Lot::new(&load.exchanges, index),
         })
     }
@@ -328,8 +345,10 @@ impl<'l> Client<'l> {
         let phase = stage.phase();
         let connection = &mut self.connections[index];
         let (latency, exchanges) = (&mut self.latency, &self.load.exchanges);
+        let is_one_kind = self.load.is_one_kind;
         let now = connection.receive(exchanges, |kind, took| {
             if phase == MEASURE {
+                let kind = if is_one_kind { 0 } else { kind };
                 latency[kind].record(took);
             }
         })?;
@@ -388,7 +407,7 @@ impl Lot {
         }
         let total = self.up_to.last().copied().unwrap_or(1);
         let drawn = self.chance.below(total as usize) as u32;
-        self.up_to.iter().position(|&sum| drawn < sum).unwrap_or(0)
+        self.up_to.partition_point(|&sum| sum <= drawn)
     }
 }
 
@@ -402,7 +421,7 @@ mod tests {
 
     /// Puts a load on a server that treats each of two connections so.
     fn run_against(treat: impl Fn(&mut TcpStream) + Sync) -> Result<Measured, String> {
-        run_under(&short_load(Exchange { target: "/", body: "hi", weight: 1 }), treat)
+        run_under(&short_load(Exchange::get("/", "hi")), treat)
     }
 
     fn short_load(exchange: Exchange) -> Load {
@@ -481,8 +500,8 @@ mod tests {
 
     #[test]
     fn what_is_paced_is_answered_beside_the_load() {
-        let exchange = Exchange { target: "/", body: "hi", weight: 1 };
-        let paced = Paced { exchange: exchange.clone(), connections: 2, per_second: 200 };
+        let exchange = Exchange::get("/", "hi");
+        let paced = Paced { exchange, connections: 2, per_second: 200 };
         let load = Load { paced: Some(paced), ..short_load(exchange) };
         let measured = run_under(&load, |stream| answering(stream, RIGHT, usize::MAX)).unwrap();
         assert!(measured.pace.measured.count() > 0);
@@ -502,7 +521,7 @@ mod tests {
 
     #[test]
     fn chance_follows_the_weights_and_repeats() {
-        let exchange = |weight| Exchange { target: "/", body: "", weight };
+        let exchange = |weight| Exchange { weight, ..Exchange::get("/", "") };
         let exchanges = [exchange(99), exchange(1)];
         let draw = || {
             let mut lot = Lot::new(&exchanges, 0);

@@ -1,13 +1,29 @@
 //! Our server, for the benchmarks: plain blocking handlers, nothing tuned but the number of shards.
 
-use crate::http::LANES;
 use crate::http::routes::{self, Chore};
-use anthill_http::{RequestCtx, Server, ServerBuilder};
+use crate::http::{LANES, certificate};
+use anthill_http::files::Files;
+use anthill_http::{Listener, RequestCtx, Server, ServerBuilder, TlsConfig};
 use std::error::Error;
 use std::net::TcpListener;
+use std::path::Path;
 
 pub(crate) fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     options().build(answer)?.serve(listener)?;
+    Ok(())
+}
+
+/// The same, encrypted.
+pub(crate) fn serve_tls(listener: TcpListener) -> Result<(), Box<dyn Error>> {
+    let (certificate, key) = certificate::make()?;
+    let config = TlsConfig::from_pem(certificate, key)?;
+    options().build(answer)?.serve(Listener::from(listener).tls(&config))?;
+    Ok(())
+}
+
+/// The files of a folder.
+pub(crate) fn serve_files(listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    options().build_handler(Files::builder(root).build()?)?.serve(listener)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::routes::{self, Chore};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use std::error::Error;
 use std::net::TcpListener;
+use std::path::Path;
 
 pub(super) fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let app = || {
@@ -12,6 +13,16 @@ pub(super) fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
             .route("/", web::get().to(hello))
             .service(web::resource([routes::SLEEP, routes::SPIN]).route(web::get().to(work)))
     };
+    actix_web::rt::System::new().block_on(async move {
+        HttpServer::new(app).workers(LANES).disable_signals().listen(listener)?.run().await?;
+        Ok(())
+    })
+}
+
+/// The files of a folder, as actix-files serves them.
+pub(super) fn serve_files(listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    let root = root.to_owned();
+    let app = move || App::new().service(actix_files::Files::new("/", &root));
     actix_web::rt::System::new().block_on(async move {
         HttpServer::new(app).workers(LANES).disable_signals().listen(listener)?.run().await?;
         Ok(())

@@ -5,6 +5,7 @@ use super::{Server, ServerProcess};
 use crate::load::{self, Load, Measured, Pace};
 use crate::report::{complain, median, micros, middle_half, spread};
 use crate::rounds::order;
+use std::path::Path;
 use std::process;
 use std::time::Duration;
 
@@ -52,12 +53,23 @@ pub fn compete_by(
     rounds: usize,
     run: impl Fn(Entrant, &mut ServerProcess) -> Result<Measured, String>,
 ) -> Vec<Standing> {
+    compete_at(Path::new(""), entrants, rounds, run)
+}
+
+/// The same for servers of the files in `root`.
+#[must_use]
+pub fn compete_at(
+    root: &Path,
+    entrants: &[Entrant],
+    rounds: usize,
+    run: impl Fn(Entrant, &mut ServerProcess) -> Result<Measured, String>,
+) -> Vec<Standing> {
     let mut standings: Vec<_> =
         entrants.iter().map(|&entrant| Standing { entrant, runs: Vec::new() }).collect();
     for round in 0..rounds {
         for turn in order(round, entrants.len()) {
             let standing = &mut standings[turn];
-            let measured = ServerProcess::start(standing.entrant.server)
+            let measured = ServerProcess::start_at(root, standing.entrant.server)
                 .map_err(|error| error.to_string())
                 .and_then(|mut process| run(standing.entrant, &mut process));
             match measured {

@@ -21,6 +21,7 @@ fn source(server: Server) -> Option<&'static str> {
     match server {
         Server::Fasthttp => Some(include_str!("go/fasthttp.go")),
         Server::NetHttp => Some(include_str!("go/nethttp.go")),
+        Server::NetHttpFiles => Some(include_str!("go/files.go")),
         _ => None,
     }
 }

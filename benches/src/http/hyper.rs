@@ -1,44 +1,110 @@
 //! hyper 1.x with a current-thread tokio runtime per lane: no work stealing and no shared queue, which is the fastest
-//! set-up it has for connections of equal weight.
+//! set-up it has for connections of equal weight. With certificates its streams are those of tokio-rustls, with
+//! tickets as rustls recommends them.
 
 use super::routes::{self, Chore};
-use super::{LANES, spread};
+use super::{LANES, certificate, spread};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio_rustls::TlsAcceptor;
+use tower_http::services::ServeDir;
 
-pub(super) fn serve(listener: &TcpListener) -> Result<(), Box<dyn Error>> {
+pub(super) fn serve(listener: &TcpListener, acceptor: Option<TlsAcceptor>) -> Result<(), Box<dyn Error>> {
+    in_lanes(listener, move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            match acceptor {
+                None => speak(stream).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        speak(stream).await;
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// The files of a folder, as tower-http serves them.
+pub(super) fn serve_files(listener: &TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    let files = ServeDir::new(root);
+    in_lanes(listener, move |stream| {
+        let files = files.clone();
+        let answer = service_fn(move |request| {
+            let mut files = files.clone();
+            async move { files.try_call(request).await }
+        });
+        async move {
+            // As below.
+            let _ = protocol().serve_connection(TokioIo::new(stream), answer).await;
+        }
+    })
+}
+
+/// Deals connections out to the lanes; each is a task of its own.
+fn in_lanes<F: Future<Output = ()> + 'static>(
+    listener: &TcpListener,
+    converse: impl Fn(TcpStream) -> F + Clone + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
     let mut lanes = Vec::new();
     for _ in 0..LANES {
-        let (give, given) = unbounded_channel();
+        let (give, mut given) = unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        thread::spawn(move || LocalSet::new().block_on(&runtime, drive(given)));
+        let converse = converse.clone();
+        let drive = async move {
+            while let Some(stream) = given.recv().await {
+                let stream = TcpStream::from_std(stream).expect("the lane's runtime takes the connection");
+                spawn_local(converse(stream));
+            }
+        };
+        thread::spawn(move || LocalSet::new().block_on(&runtime, drive));
         lanes.push(move |stream| assert!(give.send(stream).is_ok(), "a lane of the hyper server has ended"));
     }
     match spread::accept_in_turn(listener, &lanes)? {}
 }
 
-async fn drive(mut given: UnboundedReceiver<TcpStream>) {
-    while let Some(stream) = given.recv().await {
-        let stream =
-            tokio::net::TcpStream::from_std(stream).expect("the lane's runtime takes the connection");
-        spawn_local(async move {
-            let mut protocol = hyper::server::conn::http1::Builder::new();
-            // Pipelined answers leave in one write, as with the others.
-            protocol.pipeline_flush(true);
-            // An error is the end of that connection; the load generator notices one that was not its own doing.
-            let _ = protocol.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-        });
-    }
+/// What encrypts connections.
+pub(super) fn acceptor() -> Result<TlsAcceptor, Box<dyn Error>> {
+    let (certificate, key) = certificate::make()?;
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let mut config = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    // An error is the end of that connection; the load generator notices one that was not its own doing.
+    let _ = protocol().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+}
+
+fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    // Pipelined answers leave in one write, as with the others.
+    protocol.pipeline_flush(true);
+    protocol
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -8,21 +8,24 @@ mod actix;
 mod axum;
 mod bare;
 mod bare_threads;
+pub(crate) mod certificate;
 mod contest;
 mod go;
 mod hyper;
+mod nginx;
 mod process;
 pub(crate) mod routes;
 mod spread;
 mod threads;
 
-pub use contest::{Entrant, Standing, compete, compete_by};
+pub use contest::{Entrant, Standing, compete, compete_at, compete_by};
 pub use process::{ServerProcess, serve_if_asked};
 
 use crate::report::say;
 use crate::settings::Settings;
 use std::error::Error;
 use std::net::TcpListener;
+use std::path::Path;
 
 /// Threads that drive connections (event loops, shards), the same for every server.
 pub const LANES: usize = 2;
@@ -48,10 +51,32 @@ pub enum Server {
     Fasthttp,
     /// `net/http` of Go's standard library.
     NetHttp,
+    /// This project, encrypted by TLS.
+    OursTls,
+    /// hyper 1.x as above, behind tokio-rustls.
+    HyperTls,
+    /// nginx with as many workers as lanes: a tiny text, encrypted.
+    NginxTls,
+    /// nginx that serves a folder, as the next four do; it keeps files open.
+    NginxFiles,
+    /// This project's handler of files.
+    OursFiles,
+    /// `ServeDir` of tower-http behind hyper as above.
+    HyperFiles,
+    /// actix-files behind actix-web as above.
+    ActixFiles,
+    /// `http.FileServer` of Go's standard library.
+    NetHttpFiles,
+    /// This project, with WebSockets (see [`ws`](crate::ws), as of the next two).
+    OursWs,
+    /// tokio-tungstenite on one multi-thread tokio runtime.
+    Tungstenite,
+    /// fastwebsockets behind hyper on one multi-thread tokio runtime.
+    Fastwebsockets,
 }
 
 impl Server {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 20] = [
         Self::Bare,
         Self::Ours,
         Self::Hyper,
@@ -61,6 +86,17 @@ impl Server {
         Self::BareThreads,
         Self::Fasthttp,
         Self::NetHttp,
+        Self::OursTls,
+        Self::HyperTls,
+        Self::NginxTls,
+        Self::NginxFiles,
+        Self::OursFiles,
+        Self::HyperFiles,
+        Self::ActixFiles,
+        Self::NetHttpFiles,
+        Self::OursWs,
+        Self::Tungstenite,
+        Self::Fastwebsockets,
     ];
 
     /// The name in tables and on the command line.
@@ -76,20 +112,31 @@ impl Server {
             Self::BareThreads => "bare_threads",
             Self::Fasthttp => "fasthttp",
             Self::NetHttp => "nethttp",
+            Self::OursTls => "ours_tls",
+            Self::HyperTls => "hyper_tls",
+            Self::NginxTls => "nginx_tls",
+            Self::NginxFiles => "nginx_files",
+            Self::OursFiles => "ours_files",
+            Self::HyperFiles => "hyper_files",
+            Self::ActixFiles => "actix_files",
+            Self::NetHttpFiles => "nethttp_files",
+            Self::OursWs => "ours_ws",
+            Self::Tungstenite => "tungstenite",
+            Self::Fastwebsockets => "fastwebsockets",
         }
     }
 
-    /// Whether it can take part here; says why not. A server in Go is compiled for that, with what is on this machine.
+    /// Whether it can take part here; says why not. A server in Go is compiled for that, with what is on this machine;
+    /// nginx is there or not.
     #[must_use]
     pub fn is_at_hand(self, settings: &Settings) -> bool {
-        if !matches!(self, Self::Fasthttp | Self::NetHttp) {
-            return true;
-        }
-        let outcome = match settings.quick && settings.only.is_empty() {
-            true => {
+        let outcome = match self {
+            Self::NginxTls | Self::NginxFiles => nginx::version(),
+            _ if !self.is_in_go() => return true,
+            _ if settings.quick && settings.only.is_empty() => {
                 Err("it is not compiled for a smoke test, which would take longer than the test".to_owned())
             }
-            false => go::prepare(self),
+            _ => go::prepare(self),
         };
         match &outcome {
             Ok(version) => say(&format!("{} with {version}", self.name())),
@@ -102,17 +149,31 @@ impl Server {
         Self::ALL.into_iter().find(|server| server.name() == name)
     }
 
-    /// Serves connections on the calling thread and others; returns only when it fails.
-    fn serve(self, listener: TcpListener) -> Result<(), Box<dyn Error>> {
+    fn is_in_go(self) -> bool {
+        matches!(self, Self::Fasthttp | Self::NetHttp | Self::NetHttpFiles)
+    }
+
+    /// Serves connections on the calling thread and others; returns only when it fails. Files are those of `root`.
+    fn serve(self, listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
         match self {
             Self::Bare => bare::serve(&listener),
             Self::Ours => crate::ours_http::serve(listener),
-            Self::Hyper => hyper::serve(&listener),
+            Self::OursTls => crate::ours_http::serve_tls(listener),
+            Self::Hyper => hyper::serve(&listener, None),
+            Self::HyperTls => hyper::serve(&listener, Some(hyper::acceptor()?)),
             Self::Axum => axum::serve(listener),
             Self::Actix => actix::serve(listener),
             Self::Threads => threads::serve(&listener),
             Self::BareThreads => bare_threads::serve(&listener),
-            Self::Fasthttp | Self::NetHttp => Err("it is a program of its own".into()),
+            Self::OursWs => crate::ours_ws::serve(listener),
+            Self::Tungstenite => crate::ws::tungstenite::serve(listener),
+            Self::Fastwebsockets => crate::ws::fastwebsockets::serve(listener),
+            Self::OursFiles => crate::ours_http::serve_files(listener, root),
+            Self::HyperFiles => hyper::serve_files(&listener, root),
+            Self::ActixFiles => actix::serve_files(listener, root),
+            Self::NginxTls | Self::NginxFiles | Self::NetHttpFiles | Self::Fasthttp | Self::NetHttp => {
+                Err("it is a program of its own".into())
+            }
         }
     }
 }

@@ -3,16 +3,20 @@
 //! The benchmark's program starts itself again with hidden arguments, `--serve NAME`. The child binds a free port on
 //! 127.0.0.1 and writes its number on standard output; each line on its standard input is then answered with the CPU
 //! time it has used so far (user and system, in microseconds), and with the bytes it has allocated and not freed where
-//! its allocator knows. When its standard input ends, so does the child: none
-//! survives a benchmark that was interrupted.
+//! its allocator knows. When its standard input ends, so does the child: none survives a benchmark that was
+//! interrupted.
+//!
+//! A server that is somebody else's program is attended by a child that answers for it, and names the processes that
+//! serve behind the port.
 
-use super::{Server, go};
+use super::{Server, go, nginx};
 use crate::allocations::live_bytes;
 use crate::cpu::CpuTime;
 use crate::report::{complain, say};
 use socket2::SockRef;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, process, thread};
@@ -33,29 +37,40 @@ pub fn serve_if_asked() {
         complain(&format!("no server is called {name:?}"));
         process::exit(2);
     };
-    if let Err(error) = serve(server) {
+    let root = PathBuf::from(arguments.next().unwrap_or_default());
+    let outcome = match server {
+        Server::NginxTls => nginx::attend(None).map_err(|error| error.to_string()),
+        Server::NginxFiles => nginx::attend(Some(&root)).map_err(|error| error.to_string()),
+        _ => serve(server, root).map_err(|error| error.to_string()),
+    };
+    if let Err(error) = outcome {
         complain(&format!("the {name} server cannot start: {error}"));
         process::exit(1);
     }
     process::exit(0);
 }
 
-fn serve(server: Server) -> io::Result<()> {
+fn serve(server: Server, root: PathBuf) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     // All connections come at once; where they do not fit, TCP tries again after seconds.
     SockRef::from(&listener).listen(BACKLOG)?;
     say(&listener.local_addr()?.port().to_string());
     thread::spawn(move || {
-        let reason = match server.serve(listener) {
+        let reason = match server.serve(listener, &root) {
             Ok(()) => "it stopped serving".to_owned(),
             Err(error) => error.to_string(),
         };
         complain(&format!("the {} server failed: {reason}", server.name()));
         process::exit(1);
     });
+    attend(|| Ok(CpuTime::of_this_process()))
+}
+
+/// Answers questions until there are no more.
+pub(super) fn attend(used: impl Fn() -> io::Result<CpuTime>) -> io::Result<()> {
     for question in io::stdin().lines() {
         question?;
-        let used = CpuTime::of_this_process();
+        let used = used()?;
         let live = live_bytes().map_or(String::new(), |live| format!(" {live}"));
         say(&format!("{} {}{live}", used.user.as_micros(), used.system.as_micros()));
     }
@@ -66,7 +81,9 @@ fn serve(server: Server) -> io::Result<()> {
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
-    questions: ChildStdin,
+    /// Those that serve, if that is not the child.
+    others: Vec<u32>,
+    questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
     address: SocketAddr,
 }
@@ -77,18 +94,30 @@ impl ServerProcess {
     /// # Errors
     /// When the process cannot be started or does not come up.
     pub fn start(server: Server) -> io::Result<Self> {
-        let mut child = command(server)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Self::start_at(Path::new(""), server)
+    }
+
+    /// The same for a server of the files in `root`.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn start_at(root: &Path, server: Server) -> io::Result<Self> {
+        let mut child = command(server)?.arg(root).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(questions), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the server process has no standard streams"));
         };
         let mut process = Self {
             child,
-            questions,
+            others: Vec::new(),
+            questions: Some(questions),
             answers: BufReader::new(answers),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         };
-        let port = process.answer()?;
-        process.address.set_port(port.parse().map_err(|_| unexpected(&port))?);
+        let answer = process.answer()?;
+        let (port, others) = answer.split_once(' ').unwrap_or((&answer, ""));
+        process.address.set_port(port.parse().map_err(|_| unexpected(&answer))?);
+        let others = others.split_whitespace().map(|other| other.parse().map_err(|_| unexpected(&answer)));
+        process.others = others.collect::<Result<_, _>>()?;
         Ok(process)
     }
 
@@ -120,7 +149,9 @@ impl ServerProcess {
     }
 
     fn ask(&mut self) -> io::Result<Vec<u64>> {
-        writeln!(self.questions)?;
+        if let Some(questions) = &mut self.questions {
+            writeln!(questions)?;
+        }
         let answer = self.answer()?;
         answer.split(' ').map(|number| number.parse().map_err(|_| unexpected(&answer))).collect()
     }
@@ -149,11 +180,12 @@ impl ServerProcess {
         Ok(usize::try_from(self.status("Threads:")?).unwrap_or(usize::MAX))
     }
 
+    /// The sum over all processes that serve.
     fn status(&self, field: &str) -> io::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let value = status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next());
-        let value = value.and_then(|value| value.parse().ok());
-        value.ok_or_else(|| io::Error::other(format!("the kernel does not tell {field}")))
+        match &self.others[..] {
+            [] => status(self.child.id(), field),
+            others => others.iter().map(|&other| status(other, field)).sum(),
+        }
     }
 
     fn answer(&mut self) -> io::Result<String> {
@@ -167,15 +199,26 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It may have ended by itself, and then there is nothing left to do.
-        let _ = self.child.kill();
+        self.questions = None;
+        // Whoever attends to others ends them first; that the child is there is all that it needs.
+        if self.others.is_empty() {
+            // It may have ended by itself, and then there is nothing left to do.
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
 
+fn status(process: u32, field: &str) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let value = status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next());
+    let value = value.and_then(|value| value.parse().ok());
+    value.ok_or_else(|| io::Error::other(format!("the kernel does not tell {field}")))
+}
+
 /// This program, asked to be that server; or the server's own.
 fn command(server: Server) -> io::Result<Command> {
-    if let Server::Fasthttp | Server::NetHttp = server {
+    if server.is_in_go() {
         return Ok(Command::new(go::program(server).map_err(io::Error::other)?));
     }
     let mut command = Command::new(env::current_exe()?);

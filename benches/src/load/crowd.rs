@@ -1,7 +1,8 @@
 //! Thousands of connections that do next to nothing: for what a server keeps in memory, not for how fast it is.
 
-use super::Exchange;
+use super::exchange::Exchange;
 use super::lone::Lone;
+use super::wire::Encryption;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Crowd {
     address: SocketAddr,
+    encryption: Option<Encryption>,
     members: Vec<Lone>,
 }
 
@@ -19,7 +21,13 @@ impl Crowd {
     /// Nobody yet.
     #[must_use]
     pub fn of(address: SocketAddr) -> Self {
-        Self { address, members: Vec::new() }
+        Self { address, encryption: None, members: Vec::new() }
+    }
+
+    /// The same, whose connections are encrypted. They ask nothing but what they ask when they join.
+    #[must_use]
+    pub fn encrypted(self) -> Self {
+        Self { encryption: Some(Encryption::new(false)), ..self }
     }
 
     /// So many more connections, each of which asks once and is answered before the next one connects.
@@ -28,9 +36,13 @@ impl Crowd {
     /// When one cannot connect, or its answer is not the right one.
     pub fn join(&mut self, count: usize, exchange: &Exchange) -> Result<(), String> {
         for _ in 0..count {
-            let mut member = Lone::connect(self.address, PATIENCE)?;
+            let mut member = Lone::connect(self.address, self.encryption.as_ref(), PATIENCE)?;
             member.send(&exchange.request(self.address))?;
             member.receive(exchange)?;
+            // A client's session takes as much memory as a server's.
+            if self.encryption.is_some() {
+                member.fall_silent();
+            }
             self.members.push(member);
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! asked once and be forgiven for the rest. A thread that merely woke up late counts from sending.
 
 use super::lone::Lone;
-use super::{DRAIN, Exchange, MEASURE, Stage};
+use super::{DRAIN, Exchange, Load, MEASURE, Stage};
 use crate::latency::Histogram;
 use std::net::SocketAddr;
 use std::thread;
@@ -51,11 +51,11 @@ pub(super) struct Pacer<'l> {
 impl<'l> Pacer<'l> {
     pub(super) fn connect(
         paced: &'l Paced,
+        load: &Load,
         address: SocketAddr,
         index: usize,
-        patience: Duration,
     ) -> Result<Self, String> {
-        let connection = Lone::connect(address, patience)?;
+        let connection = Lone::connect(address, load.encryption.as_ref(), load.patience)?;
         let every = Duration::from_secs(1) / paced.per_second;
         Ok(Self {
             connection,
