@@ -8,6 +8,7 @@ use std::env;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_http::websocket::{
@@ -60,6 +61,9 @@ impl Way {
     }
 }
 
+/// More than all sockets take.
+static HUGE: [u8; 64 << 20] = [0; 64 << 20];
+
 /// Says back what it hears, and what others say.
 struct Joins(WebSocketGroup);
 
@@ -88,6 +92,7 @@ fn serve(is_encrypted: bool) -> i32 {
         "/ws" => {
             ctx.upgrade_websocket_handler(&options, Joins(group.clone()));
         }
+        "/huge" => ctx.response.set_body_static(&HUGE),
         "/send" => ctx.set_body(group.send(ctx.request.query().to_vec()).to_string()),
         _ => ctx.response.set_body(ctx.request.body()),
     };
@@ -247,6 +252,20 @@ impl Scene {
         begun.elapsed()
     }
 
+    /// What the server has, in KiB, as soon as that is the same for a while.
+    fn memory_at_rest(&self) -> usize {
+        const LOOKS: usize = 20;
+        let (mut last, mut same) = (0, 0);
+        eventually("memory stays the same", || {
+            thread::sleep(Duration::from_millis(20));
+            let now = status_of(self.server.id(), "RssAnon");
+            same = if now == last { same + 1 } else { 0 };
+            last = now;
+            same == LOOKS
+        });
+        last
+    }
+
     /// What `many` of the connections cost now.
     #[allow(clippy::print_stdout)]
     fn judge(&self, many: usize, when: &str, has_had_large_records: bool) {
@@ -294,8 +313,31 @@ fn idle(name: &str, way: Way, many: usize) {
 fn an_idle_connection_takes_no_thread_and_little_memory() {
     let name = "idle::an_idle_connection_takes_no_thread_and_little_memory";
     // As many as it takes that what their server has anyway is not taken for theirs.
-    idle(name, COMPRESSED, 600);
+    idle(name, COMPRESSED, 1000);
     idle(name, ENCRYPTED, 200);
+}
+
+/// What clients cost that have asked for more than they take, each, in KiB.
+fn stuck(name: &str, way: Way) -> f64 {
+    const MANY: usize = 100;
+    let mut scene = Scene::new(name, way);
+    scene.open(MANY + 50);
+    let mut stuck = scene.peers.split_off(50);
+    scene.peers.iter_mut().for_each(|peer| peer.say(get("/huge").as_bytes()));
+    let before = scene.memory_at_rest();
+    stuck.iter_mut().for_each(|peer| peer.say(get("/huge").as_bytes()));
+    scene.memory_at_rest().saturating_sub(before) as f64 / MANY as f64
+}
+
+/// Nothing is encrypted before what was encrypted last has left, so whoever takes nothing holds one record, of 16 KiB,
+/// beside what a response under way holds anyway.
+#[test]
+#[allow(clippy::print_stdout)]
+fn an_encrypted_connection_that_takes_nothing_holds_one_record() {
+    let name = "idle::an_encrypted_connection_that_takes_nothing_holds_one_record";
+    let (plain, encrypted) = (stuck(name, PLAIN), stuck(name, ENCRYPTED));
+    println!("who takes nothing costs {plain:.2} KiB, encrypted {encrypted:.2} KiB");
+    assert!(encrypted - plain < 30.0, "{encrypted:.2} KiB, where it is {plain:.2} in the clear");
 }
 
 #[test]

@@ -249,6 +249,22 @@ fn tls_01_clients_come_back_without_a_certificate_being_shown() {
     }
 }
 
+/// What is said before a handshake is over can be said again by somebody else (RFC 8446 section 8), so no ticket allows
+/// it.
+#[test]
+fn tls_01_nothing_is_taken_from_clients_before_the_handshake_is_over() {
+    let https = Https::new(Server::builder(), tell);
+    let mut config = trusting(&https.authority, TLS13);
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    assert!(connect(https.address(), &config, NAME).get("/").text().ends_with("anew"));
+    let mut session = session(&config, NAME);
+    assert!(session.early_data().is_none(), "it may speak at once");
+    let stream = shake(anthill_tests::tls::socket(https.address()), session).expect("a handshake");
+    assert!(Client::over(stream).get("/").text().ends_with("again"), "it has a ticket");
+    https.end();
+}
+
 #[test]
 fn tls_03_another_protocol_is_given_its_stream() {
     let authority = Authority::new("an authority");
