@@ -68,14 +68,70 @@ impl CancelToken {
         self.state.lock().cancelled
     }
 
+    /// Has `listener` called by [`cancel`](Self::cancel), on the thread that cancels, until what is returned is
+    /// dropped; at once, on this thread, when the token was cancelled before. So whatever waits can be called off with
+    /// a token.
+    ///
+    /// A call that has begun is not waited for by dropping: `listener` may still run for a moment behind it. It must
+    /// not panic, or others that wait with the token are not called off.
+    ///
+    /// ```
+    /// use anthill_pool::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// let waiting = std::thread::current();
+    /// let _listening = token.on_cancel(move || waiting.unpark());
+    /// let other = token.clone();
+    /// let canceller = std::thread::spawn(move || other.cancel());
+    /// while !token.is_cancelled() {
+    ///     std::thread::park();
+    /// }
+    /// canceller.join().unwrap();
+    /// ```
+    #[must_use = "the listener is called only until this is dropped"]
+    pub fn on_cancel(&self, listener: impl Fn() + Send + Sync + 'static) -> CancelListener {
+        let listening = CancelListener { token: self.clone(), key: self.add(StdArc::new(listener)) };
+        if self.is_cancelled() {
+            // Nobody else calls it any more if it is still there.
+            if let Some(listener) = self.remove(listening.key) {
+                listener();
+            }
+        }
+        listening
+    }
+
     /// Has `listener` called by `cancel`, until the returned registration is dropped. When it was cancelled before, it
     /// is not called: look after registering.
     pub(crate) fn listen(&self, listener: Listener) -> Registration<'_> {
+        Registration { token: self, key: self.add(listener) }
+    }
+
+    fn add(&self, listener: Listener) -> u64 {
         let mut state = self.state.lock();
         let key = state.next_key;
         state.next_key += 1;
         state.listeners.push((key, listener));
-        Registration { token: self, key }
+        key
+    }
+
+    /// Takes a listener out that was not called.
+    fn remove(&self, key: u64) -> Option<Listener> {
+        let mut state = self.state.lock();
+        let place = state.listeners.iter().position(|(found, _)| *found == key)?;
+        Some(state.listeners.swap_remove(place).1)
+    }
+}
+
+/// Has a listener called by a [`CancelToken`] until it is dropped; see [`CancelToken::on_cancel`].
+#[derive(Debug)]
+pub struct CancelListener {
+    token: CancelToken,
+    key: u64,
+}
+
+impl Drop for CancelListener {
+    fn drop(&mut self) {
+        drop(self.token.remove(self.key));
     }
 }
 
@@ -86,11 +142,8 @@ pub(crate) struct Registration<'t> {
 
 impl Drop for Registration<'_> {
     fn drop(&mut self) {
-        let mut state = self.token.state.lock();
-        let place = state.listeners.iter().position(|(key, _)| *key == self.key);
-        let listener = place.map(|place| state.listeners.swap_remove(place));
-        drop(state);
-        drop(listener);
+        // Not under the lock: it may have the last of something.
+        drop(self.token.remove(self.key));
     }
 }
 
@@ -103,5 +156,33 @@ impl Default for CancelToken {
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CancelToken").field("cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+#[cfg(all(test, not(anthill_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_listener_is_called_once_whether_it_comes_before_or_after() {
+        let token = CancelToken::new();
+        let calls = StdArc::new(AtomicUsize::new(0));
+        let counting = || {
+            let calls = calls.clone();
+            token.on_cancel(move || {
+                calls.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        let before = counting();
+        drop(counting());
+        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        token.cancel();
+        token.cancel();
+        assert_eq!(calls.load(Ordering::SeqCst), 1, "one of them was gone");
+        let after = counting();
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+        drop((before, after));
+        assert_eq!(StdArc::strong_count(&calls), 1, "nothing is kept");
     }
 }

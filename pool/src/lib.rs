@@ -95,7 +95,7 @@ mod waits;
 mod watched;
 
 pub use backoff::{Backoff, Jitter};
-pub use cancel::CancelToken;
+pub use cancel::{CancelListener, CancelToken};
 #[cfg(all(feature = "affinity", not(anthill_loom)))]
 pub use config::affinity::allowed_cores;
 #[cfg(not(anthill_loom))]
