@@ -9,20 +9,12 @@ use std::time::Duration;
 
 use anthill_http::client::{ClientErrorKind, ClientPhase, HostClient, ReuseOrder};
 
-use crate::script::{LONG, OK, Peer, Script, get};
+use crate::script::{LONG, OK, Peer, Script, get, wait_until};
 
 /// Answers each request on the connection until the client ends.
 fn answer_all(mut peer: Peer) {
     while !peer.head().is_empty() {
         peer.say(OK);
-    }
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < LONG, "{what} does not come");
-        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

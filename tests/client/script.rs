@@ -98,6 +98,42 @@ impl Peer {
     }
 }
 
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < LONG, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// An address that swallows what is sent to it: nobody answers the attempt to connect. The queue of who listens there
+/// is full for as long as it is kept.
+#[cfg(target_os = "linux")]
+pub(crate) struct BlackHole {
+    pub(crate) addr: SocketAddr,
+    _kept: (socket2::Socket, Vec<socket2::Socket>),
+}
+
+#[cfg(target_os = "linux")]
+impl BlackHole {
+    pub(crate) fn new() -> Self {
+        use socket2::{Domain, Socket, Type};
+        let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let listener = socket();
+        listener.bind(&"127.0.0.1:0".parse::<SocketAddr>().expect("an address").into()).expect("a free port");
+        listener.listen(0).expect("it listens");
+        let addr = listener.local_addr().expect("it listens").as_socket().expect("an IP socket");
+        let fill = |_| {
+            let waiting = socket();
+            waiting.set_nonblocking(true).expect("an option of every socket");
+            let _ = waiting.connect(&addr.into());
+            waiting
+        };
+        let kept: Vec<Socket> = (0..8).map(fill).collect();
+        Self { addr, _kept: (listener, kept) }
+    }
+}
+
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 pub(crate) fn get(path: &str) -> Request {

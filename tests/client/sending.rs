@@ -46,7 +46,10 @@ fn gets_and_posts_from_many_threads() {
 #[test]
 fn what_an_origin_server_is_sent() {
     let server = Script::new(1, |_, mut peer: Peer| {
-        assert_eq!(peer.head(), "GET /a?b=c HTTP/1.1\r\nHost: other:81\r\nX-One: 1\r\n\r\n");
+        assert_eq!(
+            peer.head(),
+            format!("GET /a?b=c HTTP/1.1\r\nHost: other:81\r\nUser-Agent: {AGENT}\r\nX-One: 1\r\n\r\n")
+        );
         peer.say(OK);
         let head = peer.head();
         assert!(head.starts_with("POST /p HTTP/1.1\r\nHost: 127.0.0.1:"), "{head}");
@@ -59,6 +62,63 @@ fn what_an_origin_server_is_sent() {
     request.set_header("x-one", "1");
     assert_eq!(client.send(&request).expect("a response").text().expect("a body"), "ok");
     assert_eq!(client.send(&post("/p", "body")).expect("a response").text().expect("a body"), "ok");
+    server.end();
+}
+
+const AGENT: &str = concat!("anthill/", env!("CARGO_PKG_VERSION"));
+
+#[test]
+fn cli_12_what_a_client_says_that_it_is() {
+    let agents = ["ants/1", "", "ants/1"];
+    let server = Script::new(3, move |number, mut peer: Peer| {
+        let head = peer.head();
+        let expected = [Some("ants/1"), None, Some("own")][number];
+        let said = head.lines().find_map(|line| line.strip_prefix("User-Agent: "));
+        assert_eq!(said, expected, "{head}");
+        peer.say(OK);
+    });
+    for (number, agent) in agents.into_iter().enumerate() {
+        let client = server.builder().user_agent(agent).build().expect("an address");
+        let mut request = get("/");
+        if number == 2 {
+            request.set_header("User-Agent", "own");
+        }
+        client.send(&request).expect("a response");
+    }
+    let error = server.builder().user_agent("a\r\nb: c").build().expect_err("two lines");
+    assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
+    server.end();
+}
+
+#[test]
+fn an_https_url_is_refused_before_anything_is_sent() {
+    let resolver = |_: &str| -> std::io::Result<Vec<std::net::IpAddr>> { panic!("nobody is to be asked") };
+    let client = HostClient::builder("name.test").resolver(resolver).build().expect("an address");
+    let error = client.send(&get("https://name.test/")).expect_err("there is no TLS");
+    assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
+    assert!(error.to_string().contains("`tls`"), "{error}");
+}
+
+#[test]
+fn trailers_follow_a_body_in_chunks() {
+    let server = Script::new(1, |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(head.contains("\r\nTransfer-Encoding: chunked\r\nTrailer: Sum, Kind\r\n"), "{head}");
+        assert!(!head.contains("Kind: ants"), "{head}");
+        assert_eq!(
+            peer.read_until("0\r\nKind: ants\r\nSum: 10\r\n\r\n"),
+            "4\r\nbody\r\n0\r\nKind: ants\r\nSum: 10\r\n\r\n"
+        );
+        peer.say(OK);
+    });
+    let mut request = Request::new("PUT", "/").expect("a request");
+    request.set_header("trailer", "Sum, Kind");
+    request.set_header("kind", "ants");
+    let body = SendBody::new(&b"body"[..]).trailers(|| {
+        // What must not come behind a body is left out.
+        [("sum", "10"), ("content-length", "7"), ("host", "other")].into_iter().collect()
+    });
+    server.client().send_body(&request, body).expect("a response");
     server.end();
 }
 

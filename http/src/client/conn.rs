@@ -5,14 +5,19 @@
 
 use super::dial::NewSocket;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
+use super::patience::{CallPatience, WaitingHere};
 use super::until::Until;
+use super::watcher::{IdleRegistration, Look};
 use crate::proto::client::{ClientSession, ResponseProgress};
 use crate::proto::received::{Received, Rest};
 use crate::proto::response_head::ResponseParts;
 use crate::proto::{CloseReason, Limits, ProtoError};
+use crate::values::headers::Fields;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 use crate::wire::transport::{Direction, ReadySet, Transport};
+use mio::{Interest, Token};
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -37,12 +42,28 @@ pub(crate) struct ClientSocket {
     pub(crate) input: Input,
     pub(crate) found: Received<ResponseParts>,
     pub(crate) out: Output,
-    /// Bytes of the current response that have come.
-    pub(crate) received: u64,
-    /// Bytes of the current request that the system has taken.
-    pub(crate) sent: u64,
+    pub(crate) passed: PassedBytes,
     /// Whether the peer's stream has ended.
     is_at_end: bool,
+    watch: IdleWatch,
+}
+
+/// What has passed in the exchange that is under way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PassedBytes {
+    /// Bytes of the response that have come.
+    pub(crate) received: u64,
+    /// Bytes of the request that the system has taken.
+    pub(crate) sent: u64,
+}
+
+/// Whether something is reported of a connection while it is idle.
+#[derive(Debug)]
+enum IdleWatch {
+    No,
+    Yes(IdleRegistration),
+    /// It cannot be.
+    Never,
 }
 
 /// How long one call may take on a connection.
@@ -54,6 +75,19 @@ pub(crate) struct Allowed {
     /// The longest time without progress while something is to be written.
     pub(crate) write: Option<Duration>,
 }
+
+/// What an exchange goes by, and what came of it meanwhile.
+pub(crate) struct Terms<'a, 'h> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) allowed: Allowed,
+    /// Is told of interim responses.
+    pub(crate) on_informational: Option<&'a mut InformationalHook<'h>>,
+    /// Whether the server has asked for the body.
+    pub(crate) is_continued: bool,
+}
+
+/// What is told of interim responses: their status and their fields.
+pub(crate) type InformationalHook<'h> = Box<dyn FnMut(u16, Fields<'_>) + 'h>;
 
 /// What a write came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +112,9 @@ impl ClientSocket {
             input: Input::default(),
             found: Received::default(),
             out: Output::default(),
-            received: 0,
-            sent: 0,
+            passed: PassedBytes::default(),
             is_at_end: false,
+            watch: IdleWatch::No,
         }
     }
 
@@ -92,9 +126,46 @@ impl ClientSocket {
         read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Has the transport shut down when the call is called off, until what is returned is dropped.
+    pub(crate) fn ends_with(&self, patience: &CallPatience) -> WaitingHere {
+        patience.waits(|| {
+            let transport = self.transport.clone();
+            Box::new(move || transport.shut_down())
+        })
+    }
+
+    /// Has reported what comes while it is idle. Whoever has the transport beside must have let it go.
+    pub(crate) fn watch(&mut self, look: &Look<'_>) {
+        if !matches!(self.watch, IdleWatch::No) {
+            return;
+        }
+        self.watch = IdleWatch::Never;
+        let Some(source) = Arc::get_mut(&mut self.transport).and_then(Transport::source) else { return };
+        let watched = look.watch();
+        match watched.registry.register(source, watched.token, Interest::READABLE) {
+            Ok(()) => self.watch = IdleWatch::Yes(watched),
+            Err(error) => log::debug!("an idle connection is not watched: {error}"),
+        }
+    }
+
+    /// Ends that.
+    pub(crate) fn unwatch(&mut self) {
+        let IdleWatch::Yes(watched) = std::mem::replace(&mut self.watch, IdleWatch::No) else { return };
+        let source = Arc::get_mut(&mut self.transport).and_then(Transport::source);
+        if let Some(Err(error)) = source.map(|source| watched.registry.deregister(source)) {
+            log::debug!("a connection stays watched: {error}");
+        }
+    }
+
+    /// Whether something was reported of it.
+    pub(crate) fn is_reported(&self, reported: &HashSet<Token>) -> bool {
+        matches!(&self.watch, IdleWatch::Yes(watched) if reported.contains(&watched.token))
+    }
+
     /// Sends what is in the output, and looks for the response meanwhile: it may come early, and a server that has
     /// given it may read no further.
-    pub(crate) fn send(&mut self, limits: &Limits, allowed: &Allowed) -> Result<Sent, ClientError> {
+    pub(crate) fn send(&mut self, terms: &mut Terms<'_, '_>) -> Result<Sent, ClientError> {
+        let allowed = terms.allowed;
         // A body without an end may be taken as fast as it comes, so that there is never anything to wait for.
         if allowed.until.is_over() {
             return Err(self.late(ClientPhase::Send));
@@ -102,26 +173,26 @@ impl ClientSocket {
         while !self.out.is_empty() {
             match self.transport.write(self.out.slices()) {
                 Ok(count) => {
-                    self.sent += count as u64;
+                    self.passed.sent += count as u64;
                     self.out.advance(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let either = ReadySet { read: true, ..self.transport.awaits(Direction::Write) };
                     self.wait(either, allowed.until, allowed.write, ClientPhase::Send)?;
-                    if self.take_what_is_there(limits)? {
+                    if self.take_what_is_there(terms)? {
                         return Ok(Sent::Answered);
                     }
                 }
-                Err(error) => return self.salvage(error, limits),
+                Err(error) => return self.salvage(error, terms),
             }
         }
         Ok(Sent::All)
     }
 
     /// The server takes nothing more: what it said before may be the response, which the system has kept for us.
-    fn salvage(&mut self, error: io::Error, limits: &Limits) -> Result<Sent, ClientError> {
-        match self.take_what_is_there(limits) {
+    fn salvage(&mut self, error: io::Error, terms: &mut Terms<'_, '_>) -> Result<Sent, ClientError> {
+        match self.take_what_is_there(terms) {
             Ok(true) => Ok(Sent::Answered),
             // The writing has failed, whatever the reading says.
             Ok(false) | Err(_) => Err(self.lost(error)),
@@ -129,9 +200,9 @@ impl ClientSocket {
     }
 
     /// Reads without waiting, until there is nothing more, or the head of the final response is there.
-    pub(crate) fn take_what_is_there(&mut self, limits: &Limits) -> Result<bool, ClientError> {
+    pub(crate) fn take_what_is_there(&mut self, terms: &mut Terms<'_, '_>) -> Result<bool, ClientError> {
         loop {
-            if self.advance(limits)? {
+            if self.advance(terms)? {
                 return Ok(true);
             }
             match self.read_once() {
@@ -143,10 +214,32 @@ impl ClientSocket {
         }
     }
 
+    /// Waits until the server asks for the body, or says that it does not want it, or `wait` is over: it may not know
+    /// how to ask (RFC 9110 section 10.1.1).
+    pub(crate) fn await_continue(
+        &mut self,
+        wait: Duration,
+        terms: &mut Terms<'_, '_>,
+    ) -> Result<Sent, ClientError> {
+        let allowed = terms.allowed;
+        let end = allowed.until.or_after(Some(wait));
+        loop {
+            if self.take_what_is_there(terms)? {
+                return Ok(Sent::Answered);
+            }
+            if terms.is_continued || end.is_over() {
+                return Ok(Sent::All);
+            }
+            let awaited = self.transport.awaits(Direction::Read);
+            self.transport.wait(awaited, end.left()).map_err(|error| self.lost(error))?;
+        }
+    }
+
     /// Waits for the head of the final response.
-    pub(crate) fn receive_head(&mut self, limits: &Limits, allowed: &Allowed) -> Result<(), ClientError> {
-        while !self.advance(limits)? {
-            self.receive(allowed, ClientPhase::Head)?;
+    pub(crate) fn receive_head(&mut self, terms: &mut Terms<'_, '_>) -> Result<(), ClientError> {
+        let allowed = terms.allowed;
+        while !self.advance(terms)? {
+            self.receive(&allowed, ClientPhase::Head)?;
             if self.is_at_end {
                 return Err(self.ended());
             }
@@ -174,8 +267,7 @@ impl ClientSocket {
     /// Ends the exchange. `None`: another request can be sent on the connection.
     pub(crate) fn finish(&mut self) -> Option<CloseReason> {
         let reason = self.session.finish(&mut self.input, &mut self.found);
-        self.received = 0;
-        self.sent = 0;
+        self.passed = PassedBytes::default();
         self.out.clear();
         match reason {
             None if self.is_at_end => Some(CloseReason::PeerAsked),
@@ -184,11 +276,16 @@ impl ClientSocket {
     }
 
     /// Whether the head of the final response is in the input; passes those before it.
-    fn advance(&mut self, limits: &Limits) -> Result<bool, ClientError> {
+    fn advance(&mut self, terms: &mut Terms<'_, '_>) -> Result<bool, ClientError> {
         loop {
-            match self.session.advance(&mut self.input, &mut self.found, limits) {
+            match self.session.advance(&mut self.input, &mut self.found, terms.limits) {
                 Ok(ResponseProgress::NeedInput) => return Ok(false),
-                Ok(ResponseProgress::Interim { .. }) => {}
+                Ok(ResponseProgress::Interim { status }) => {
+                    terms.is_continued |= status == 100;
+                    if let Some(tell) = &mut terms.on_informational {
+                        tell(status, self.found.header_fields(&self.input));
+                    }
+                }
                 Ok(ResponseProgress::Ready) => return Ok(true),
                 Err(error) => return Err(self.refused(error)),
             }
@@ -219,7 +316,7 @@ impl ClientSocket {
             match self.transport.read(&mut room[..most]) {
                 Ok(read) => {
                     self.input.filled(read.count);
-                    self.received += read.count as u64;
+                    self.passed.received += read.count as u64;
                     self.is_at_end |= read.count == 0;
                     return Ok(read.count);
                 }

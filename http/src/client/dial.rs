@@ -7,11 +7,11 @@
 //! The rule: whatever was begun and not taken is closed when the call returns.
 
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::until::Until;
+use super::patience::CallPatience;
 use crate::engine::socket::Socket;
 use crate::wire::transport::Transport;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,10 +28,13 @@ pub(crate) struct NewSocket {
     pub(crate) local: Option<SocketAddr>,
 }
 
+/// What the poller reports when a call was called off. Attempts have their numbers.
+const CALLED_OFF: Token = Token(usize::MAX);
+
 /// Connects to the first of `addrs` that answers.
-pub(crate) fn connect(addrs: &[SocketAddr], until: Until) -> Result<NewSocket, ClientError> {
+pub(crate) fn connect(addrs: &[SocketAddr], patience: &CallPatience) -> Result<NewSocket, ClientError> {
     let addrs = by_turns(addrs);
-    match Race::new(&addrs).and_then(|mut race| race.run(until)) {
+    match Race::new(&addrs).and_then(|mut race| race.run(patience)) {
         Ok(outcome) => outcome,
         Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
     }
@@ -67,7 +70,10 @@ impl<'a> Race<'a> {
     }
 
     /// The outer error is the poller's.
-    fn run(&mut self, until: Until) -> io::Result<Result<NewSocket, ClientError>> {
+    fn run(&mut self, patience: &CallPatience) -> io::Result<Result<NewSocket, ClientError>> {
+        let waker = patience.can_be_cancelled().then(|| Waker::new(self.poll.registry(), CALLED_OFF));
+        let waker = waker.transpose()?.map(Arc::new);
+        let _here = patience.waits(|| Box::new(move || wake(waker.as_deref())));
         let mut events = Events::with_capacity(16);
         let mut next_at = Instant::now();
         loop {
@@ -80,7 +86,7 @@ impl<'a> Race<'a> {
                 let none = || ClientError::new(ClientErrorKind::Resolve);
                 return Ok(Err(self.failure.take().unwrap_or_else(none)));
             }
-            if until.is_over() {
+            if patience.is_over() {
                 let error = ClientError::new(ClientErrorKind::Timeout(ClientPhase::Connect));
                 return Ok(Err(match self.tries.iter().flatten().next_back() {
                     Some((_, addr)) => error.at(*addr),
@@ -88,7 +94,7 @@ impl<'a> Race<'a> {
                 }));
             }
             let next = (self.untried.len() > 0).then(|| next_at.saturating_duration_since(Instant::now()));
-            let limit = match (until.left(), next) {
+            let limit = match (patience.until().left(), next) {
                 (Some(left), Some(next)) => Some(left.min(next)),
                 (left, next) => left.or(next),
             };
@@ -153,6 +159,12 @@ impl<'a> Race<'a> {
     }
 }
 
+fn wake(waker: Option<&Waker>) {
+    if let Some(Err(error)) = waker.map(Waker::wake) {
+        log::warn!("a call that was called off goes on until a connection stands, or time is up: {error}");
+    }
+}
+
 fn dialled(stream: TcpStream, remote: SocketAddr) -> NewSocket {
     // A request is written in one piece where that can be; what is small must not wait for what was sent before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -187,7 +199,8 @@ mod tests {
         let alive = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let alive = alive.local_addr().map(|addr| (alive, addr)).expect("it listens");
         let dead = TcpListener::bind("127.0.0.1:0").and_then(|dead| dead.local_addr()).expect("it listened");
-        let remote = |addrs: &[SocketAddr]| connect(addrs, Until::default()).map(|dialled| dialled.remote);
+        let remote =
+            |addrs: &[SocketAddr]| connect(addrs, &CallPatience::default()).map(|dialled| dialled.remote);
         assert_eq!(remote(&[dead, alive.1]).expect("the second one listens"), alive.1);
         let error = remote(&[dead, dead]).expect_err("nobody listens");
         assert_eq!((error.kind(), error.addr()), (ClientErrorKind::Connect, Some(dead)));
@@ -195,12 +208,14 @@ mod tests {
 
     #[test]
     fn no_address_and_no_time_are_errors() {
-        let failed = |addrs: &[SocketAddr], until| connect(addrs, until).map(|dialled| dialled.remote);
-        let error = failed(&[], Until::default()).expect_err("there is none");
+        let failed = |addrs: &[SocketAddr], limit| {
+            connect(addrs, &CallPatience::new(limit, None)).map(|dialled| dialled.remote)
+        };
+        let error = failed(&[], None).expect_err("there is none");
         assert_eq!(error.kind(), ClientErrorKind::Resolve);
         let alive = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = alive.local_addr().expect("it listens");
-        let error = failed(&[addr], Until::after(Some(Duration::ZERO))).expect_err("there is no time");
+        let error = failed(&[addr], Some(Duration::ZERO)).expect_err("there is no time");
         assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Connect));
     }
 }

@@ -3,6 +3,7 @@
 //! The rule: one kind per thing that a caller may do about it; what was met below stays reachable as the source.
 
 use crate::proto::ProtoError;
+use crate::values::coding::{DecodeLimit, Undecodable};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -45,6 +46,8 @@ pub enum ClientErrorKind {
     NoFreeConns,
     /// Time was up. What was begun for the call has ended with it.
     Timeout(ClientPhase),
+    /// It was called off by its token. What was begun for the call has ended with it.
+    Cancelled,
     /// The connection ended before the response was complete. The server may have acted on the request.
     ConnectionClosed,
     /// The response is malformed.
@@ -53,6 +56,10 @@ pub enum ClientErrorKind {
     TooLarge,
     /// The reader that gives the body of the request failed, or gave less than it announced.
     RequestBody,
+    /// The body of the response is not in the content coding that it claims to be in.
+    Decode,
+    /// A redirect was not followed.
+    Redirect(RedirectFault),
 }
 
 /// What a call was waiting for when its time was up.
@@ -71,6 +78,24 @@ pub enum ClientPhase {
     Head,
     /// The body of the response.
     Body,
+}
+
+/// Why a redirect was not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RedirectFault {
+    /// There were more than [`max_redirects`](super::ClientBuilder::max_redirects).
+    TooMany,
+    /// The response does not say where to.
+    NoLocation,
+    /// Where to is no URL of a host.
+    BadLocation,
+    /// The scheme is not one of HTTP.
+    Scheme,
+    /// It leads from `https` to `http`.
+    Downgrade,
+    /// The body would have to be sent again, and cannot be.
+    BodySpent,
 }
 
 impl ClientError {
@@ -93,6 +118,17 @@ impl ClientError {
             other => ClientErrorKind::Protocol(other),
         };
         Self::because(kind, error)
+    }
+
+    /// What reading a body has failed with.
+    pub(crate) fn of_reading(error: io::Error) -> Self {
+        if DecodeLimit::of(&error).is_some() {
+            return Self::because(ClientErrorKind::TooLarge, error);
+        }
+        if Undecodable::is_in(&error) {
+            return Self::because(ClientErrorKind::Decode, error);
+        }
+        error.downcast().unwrap_or_else(|error| Self::because(ClientErrorKind::ConnectionClosed, error))
     }
 
     /// Names the address that the call had to do with.
@@ -146,12 +182,15 @@ impl fmt::Display for ClientErrorKind {
                 "all connections to the host are busy; raise max_conns, or wait for one with conn_wait_timeout"
             }
             Self::Timeout(phase) => return write!(f, "time was up while waiting for {phase}"),
+            Self::Cancelled => "the call was called off",
             Self::ConnectionClosed => {
                 "the server closed the connection before the response was complete; repeat the request if that is safe"
             }
             Self::Protocol(_) => "what the server sent is no response; talk to whoever runs it",
             Self::TooLarge => "the response is larger than allowed; raise the limit if it is to be had",
             Self::RequestBody => "the body of the request could not be had in full; the connection was closed",
+            Self::Redirect(_) => "a redirect was not followed",
+            Self::Decode => "the body of the response cannot be decompressed; ask for it as it is",
         })
     }
 }
@@ -169,15 +208,35 @@ impl fmt::Display for ClientPhase {
     }
 }
 
+impl fmt::Display for RedirectFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "there were too many in a row; raise max_redirects if that is right",
+            Self::NoLocation => "the response does not say where to",
+            Self::BadLocation => "where to is no URL of a host",
+            Self::Scheme => "it leads to a URL that is not one of HTTP",
+            Self::Downgrade => "it leads from https to http",
+            Self::BodySpent => {
+                "the body would have to be sent again; give one that can be, SendBody::repeatable"
+            }
+        })
+    }
+}
+
+impl std::error::Error for RedirectFault {}
+
 /// What a reader of a body reports: the error of the client is inside.
 impl From<ClientError> for io::Error {
     fn from(error: ClientError) -> Self {
         let kind = match error.kind {
             ClientErrorKind::Timeout(_) => io::ErrorKind::TimedOut,
             ClientErrorKind::ConnectionClosed => io::ErrorKind::UnexpectedEof,
+            ClientErrorKind::Cancelled => io::ErrorKind::ConnectionAborted,
             ClientErrorKind::Connect => io::ErrorKind::NotConnected,
             ClientErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
-            ClientErrorKind::Protocol(_) | ClientErrorKind::TooLarge => io::ErrorKind::InvalidData,
+            ClientErrorKind::Protocol(_) | ClientErrorKind::TooLarge | ClientErrorKind::Decode => {
+                io::ErrorKind::InvalidData
+            }
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

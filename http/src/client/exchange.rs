@@ -3,14 +3,17 @@
 //! The rule: what is sent is decided here from the request as the caller has it; nothing of a request is changed.
 
 use super::body::SendBody;
-use super::conn::{Allowed, ClientSocket, Sent};
+use super::conn::{ClientSocket, Sent, Terms};
 use super::error::{ClientError, ClientErrorKind};
 use crate::message::request::Request;
 use crate::proto::{
-    Ending, Limits, ProtoError, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk,
-    split_target,
+    Ending, ProtoError, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk,
+    append_trailer_lines, append_trailers, split_target,
 };
+use crate::values::headers::Fields;
+use crate::values::version::Version;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// A body up to this size is sent with its head in one piece.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
@@ -18,15 +21,18 @@ const JOINED_BYTES_MAX: usize = 16 * 1024;
 /// What is taken from a body at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What a call sends, and under which limits.
+/// What a call sends, and under which terms.
 pub(crate) struct Call<'a, 'b> {
     pub(crate) request: &'a Request,
     /// In the place of the request's own body.
     pub(crate) body: Option<&'a mut SendBody<'b>>,
     /// What the request names as its host if it does not itself.
     pub(crate) host: &'a [u8],
-    pub(crate) limits: &'a Limits,
-    pub(crate) allowed: Allowed,
+    /// Fields that it has if it does not have them itself; without a value none.
+    pub(crate) defaults: &'a [(&'a str, &'a [u8])],
+    /// How long the body waits for the server to ask for it; `None`: not at all.
+    pub(crate) expects: Option<Duration>,
+    pub(crate) terms: Terms<'a, 'b>,
 }
 
 /// Says why a request cannot be sent, before anything is begun for it.
@@ -42,19 +48,52 @@ pub(crate) fn check(request: &Request) -> Result<(), ClientError> {
         return refuse("its own body has not arrived completely; read it first, or pass it on as a SendBody");
     }
     let target = request.request_uri();
-    if target.first() != Some(&b'/') && target != b"*" && !starts_with_http(target) {
-        return refuse("its URL is not one of plain HTTP, which is all that this client speaks");
+    match target.first() {
+        Some(b'/') => Ok(()),
+        _ if target == b"*" || starts_with(target, b"http://") => Ok(()),
+        _ if starts_with(target, b"https://") => refuse(NO_TLS),
+        _ => refuse("its URL is not one of HTTP"),
     }
-    Ok(())
 }
 
-fn starts_with_http(target: &[u8]) -> bool {
-    target.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"http://"))
+/// Why there is no HTTPS.
+pub(crate) const NO_TLS: &str = "its URL is one of HTTPS, which takes the feature `tls` of anthill-http";
+
+fn starts_with(target: &[u8], scheme: &[u8]) -> bool {
+    target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 impl Call<'_, '_> {
     /// Sends the request and waits for the head of the response, which is in the connection then.
     pub(crate) fn run(&mut self, conn: &mut ClientSocket) -> Result<(), ClientError> {
+        let ending = self.begin(conn)?;
+        let sent = match (ending, self.expects) {
+            (Some(_), Some(wait)) => match conn.send(&mut self.terms)? {
+                Sent::All => conn.await_continue(wait, &mut self.terms)?,
+                Sent::Answered => Sent::Answered,
+            },
+            _ => Sent::All,
+        };
+        // Who answered before was asked whether it wants the body does not want it.
+        let sent = match (sent, ending, &mut self.body) {
+            (Sent::Answered, ..) => Sent::Answered,
+            (Sent::All, None, _) => conn.send(&mut self.terms)?,
+            (Sent::All, Some(_), None) => send_bytes(conn, self.request.body(), &mut self.terms)?,
+            (Sent::All, Some(ending), Some(body)) => {
+                send_reader(conn, body, ending, self.request.headers(), &mut self.terms)?
+            }
+        };
+        match sent {
+            Sent::All => {
+                conn.session.request_sent();
+                conn.receive_head(&mut self.terms)
+            }
+            Sent::Answered => Ok(()),
+        }
+    }
+
+    /// Puts the head into the output, and says how the body that has to follow ends.
+    fn begin(&mut self, conn: &mut ClientSocket) -> Result<Option<Ending>, ClientError> {
         let length = match &self.body {
             Some(body) => body.length(),
             None => Some(self.request.body().len() as u64),
@@ -62,77 +101,71 @@ impl Call<'_, '_> {
         let head = self.request.head_to_send(length);
         let target = origin_form(head.method, head.target);
         let host = if head.host.is_empty() { self.host } else { head.host };
-        let head = RequestHead { target: &target, host, ..head };
+        if length == Some(0) || head.version == Version::Http10 {
+            self.expects = None;
+        }
+        let expects_continue = self.expects.is_some();
+        let head = RequestHead { target: &target, host, defaults: self.defaults, expects_continue, ..head };
         conn.requests += 1;
-        let ending = conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| match error {
+        conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| match error {
             ProtoError::TransferEncodingOnHttp10 => {
                 let why = "a body whose length nobody knows cannot be sent by HTTP/1.0";
                 ClientError::because(ClientErrorKind::InvalidRequest, why)
             }
             // What came between the look at the connection and now.
             other => ClientError::because(ClientErrorKind::ConnectionClosed, other).at(conn.remote),
-        })?;
-        let sent = match (ending, &mut self.body) {
-            (None, _) => conn.send(self.limits, &self.allowed)?,
-            (Some(_), None) => send_bytes(conn, self.request.body(), self.limits, &self.allowed)?,
-            (Some(ending), Some(body)) => send_reader(conn, body, ending, self.limits, &self.allowed)?,
-        };
-        match sent {
-            Sent::All => {
-                conn.session.request_sent();
-                conn.receive_head(self.limits, &self.allowed)
-            }
-            Sent::Answered => Ok(()),
-        }
+        })
     }
 }
 
-/// Sends bytes behind a head that is in the output.
-fn send_bytes(
-    conn: &mut ClientSocket,
-    body: &[u8],
-    limits: &Limits,
-    allowed: &Allowed,
-) -> Result<Sent, ClientError> {
+/// Sends bytes behind a head that is in the output, or was sent.
+fn send_bytes(conn: &mut ClientSocket, body: &[u8], terms: &mut Terms<'_, '_>) -> Result<Sent, ClientError> {
     let (joined, rest) = body.split_at(body.len().min(JOINED_BYTES_MAX));
     conn.out.append(joined);
-    let mut sent = conn.send(limits, allowed)?;
+    let mut sent = conn.send(terms)?;
     for piece in rest.chunks(PIECE_BYTES) {
         if sent == Sent::Answered {
             break;
         }
         conn.out.append(piece);
-        sent = conn.send(limits, allowed)?;
+        sent = conn.send(terms)?;
     }
     Ok(sent)
 }
 
-/// Sends what a reader gives behind a head that is in the output. The head leaves with the first piece.
+/// Sends what a reader gives behind a head that is in the output, or was sent. The head leaves with the first piece.
 fn send_reader(
     conn: &mut ClientSocket,
     body: &mut SendBody<'_>,
     ending: Ending,
-    limits: &Limits,
-    allowed: &Allowed,
+    fields: Fields<'_>,
+    terms: &mut Terms<'_, '_>,
 ) -> Result<Sent, ClientError> {
+    let remote = conn.remote;
+    let failed = |error| ClientError::because(ClientErrorKind::RequestBody, error).at(remote);
     let mut left = match ending {
         Ending::Length(length) => Some(length),
         Ending::Chunked | Ending::Close => None,
     };
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut pieces = body.begin().map_err(failed)?;
+    let mut room = vec![0; PIECE_BYTES];
     while left != Some(0) {
-        let count = body
-            .next_piece(&mut piece, left)
-            .map_err(|error| ClientError::because(ClientErrorKind::RequestBody, error).at(conn.remote))?;
-        let bytes = &piece[..count];
+        let count = pieces.next(&mut room, left).map_err(failed)?;
+        let bytes = &room[..count];
         match &mut left {
             Some(left) => {
                 *left = left.saturating_sub(count as u64);
                 conn.out.append(bytes);
             }
             None if count == 0 => {
-                append_last_chunk(conn.out.buffer_mut(), b"");
-                return conn.send(limits, allowed);
+                drop(pieces);
+                let mut trailers = Vec::new();
+                append_trailer_lines(&mut trailers, fields);
+                if let Some(made) = body.make_trailers() {
+                    append_trailers(&mut trailers, made.fields());
+                }
+                append_last_chunk(conn.out.buffer_mut(), &trailers);
+                return conn.send(terms);
             }
             None => {
                 append_chunk_start(conn.out.buffer_mut(), count);
@@ -140,13 +173,15 @@ fn send_reader(
                 append_chunk_end(conn.out.buffer_mut());
             }
         }
-        // A server that has answered may go on reading, so that no write tells of it.
-        if conn.send(limits, allowed)? == Sent::Answered || conn.take_what_is_there(limits)? {
+        // A server that has answered may read on for as long as there is something to be read. Behind the last byte
+        // there is nothing more to be spared.
+        let is_answered = conn.send(terms)? == Sent::Answered;
+        if is_answered || left != Some(0) && conn.take_what_is_there(terms)? {
             return Ok(Sent::Answered);
         }
     }
     // Of a length of zero there was nothing to send behind the head.
-    conn.send(limits, allowed)
+    conn.send(terms)
 }
 
 /// The target as an origin server is asked for it (RFC 9112 section 3.2.1), without a fragment.
@@ -190,6 +225,7 @@ mod tests {
             let request = Request::new(method, target).expect("a request of that form");
             let error = check(&request).expect_err("this is not to be sent");
             assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{method} {target}");
+            assert_eq!(error.to_string().contains("`tls`"), target.starts_with("https"), "{error}");
         }
         assert!(check(&Request::empty()).is_err());
         assert!(check(&Request::new("GET", "HTTP://h/").expect("a request")).is_ok());

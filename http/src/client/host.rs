@@ -1,21 +1,21 @@
 //! The client of one host.
 //!
-//! The idea: a call computes once until when it may take. Then, as often as it may be tried: a connection is leased,
-//! the exchange runs on it, and the response takes the lease along.
+//! The idea: a call computes once how long it may take. Then, as often as it may be tried
+//! ([`attempts`](super::attempts)): a connection is leased, the exchange runs on it, and the response takes the lease
+//! along.
 //!
 //! The rule: a call that has returned with an error has nothing under way any more but perhaps a look-up of a name.
 
 use super::body::SendBody;
-use super::conn::{Allowed, ClientSocket};
+use super::call::{CallOptions, PreparedCall, RunCall};
+use super::conn::ClientSocket;
 use super::dial;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::exchange::{Call, check};
-use super::names::Names;
-use super::options::{ClientTimeouts, HostClientBuilder, HostOptions};
+use super::options::{ClientBuilder, HostClientBuilder, HostSettings, OneHost};
+use super::patience::CallPatience;
 use super::places::HostPlaces;
 use super::response::ClientResponse;
 use super::stock::{Ages, Leased, Leave, Stock};
-use super::until::Until;
 use crate::message::request::Request;
 use crate::proto::Limits;
 use crate::util::authority;
@@ -53,16 +53,14 @@ pub struct HostClient {
     shared: Arc<SharedHost>,
 }
 
-struct SharedHost {
+/// What all clones of a client have in common.
+pub(super) struct SharedHost {
     addrs: Vec<HostAddr>,
     /// Which of them is the next for a new connection.
     next: AtomicUsize,
-    names: Names,
     stock: Arc<Stock>,
-    limits: Limits,
-    body_bytes_max: Option<u64>,
-    timeouts: ClientTimeouts,
-    attempts_max: u32,
+    pub(super) limits: Limits,
+    pub(super) settings: HostSettings,
 }
 
 /// Where a host can be reached.
@@ -98,32 +96,27 @@ impl HostClient {
 
     /// Settings for a client for `addrs`, as [`new`](Self::new) takes them.
     pub fn builder(addrs: impl Into<String>) -> HostClientBuilder {
-        HostClientBuilder::new(addrs.into())
+        // Whoever speaks to one host says himself what he accepts.
+        ClientBuilder::of(OneHost { addrs: addrs.into() }).decompress(false)
     }
 
-    pub(super) fn from_options(options: HostOptions) -> Result<Self, ClientError> {
-        let addrs = options.addrs.split(',').map(HostAddr::parse).collect::<Result<Vec<_>, _>>()?;
-        let places = HostPlaces::new(options.pool.conns_max, options.pool.idle_max, options.pool.order);
-        let ages = Ages { idle: options.pool.idle_age, whole: options.pool.conn_age };
+    pub(super) fn with_settings(addrs: &str, settings: HostSettings) -> Result<Self, ClientError> {
+        let addrs = addrs.split(',').map(HostAddr::parse).collect::<Result<Vec<_>, _>>()?;
+        let HostSettings { pool, limits, .. } = &settings;
+        let places = HostPlaces::new(pool.conns_max, pool.idle_max, pool.order);
+        let ages = Ages { idle: pool.idle_age, whole: pool.conn_age };
         let limits = Limits {
-            head_bytes_max: options.limits.head_bytes,
-            fields_max: options.limits.fields,
+            head_bytes_max: limits.head_bytes,
+            fields_max: limits.fields,
             // The response counts its body itself.
             body_bytes_max: None,
             streams_bodies: true,
             ..Limits::DEFAULT
         };
-        let shared = SharedHost {
-            addrs,
-            next: AtomicUsize::new(0),
-            names: Names::new(options.resolver, options.names_kept_for),
-            stock: Stock::new(places, ages),
-            limits,
-            body_bytes_max: options.limits.body_bytes,
-            timeouts: options.timeouts,
-            attempts_max: options.attempts_max,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let stock = Stock::new(places, ages);
+        Ok(Self {
+            shared: Arc::new(SharedHost { addrs, next: AtomicUsize::new(0), stock, limits, settings }),
+        })
     }
 
     /// Sends `request` with its body, and waits for the head of the response. Redirects are handed back as they are.
@@ -134,21 +127,26 @@ impl HostClient {
     /// # Errors
     /// See [`ClientErrorKind`]. When it returns, whatever it has begun has ended.
     pub fn send(&self, request: &Request) -> Result<ClientResponse, ClientError> {
-        self.call(request, None, self.shared.timeouts.whole)
+        self.call(request).send()
+    }
+
+    /// A call to be told more about before it is sent: [`PreparedCall`].
+    pub fn call<'a>(&'a self, request: &'a Request) -> PreparedCall<'a> {
+        PreparedCall::new(self, request)
     }
 
     /// As [`send`](Self::send), with another limit than the client's
-    /// [`timeout`](HostClientBuilder::timeout). The limit counts from here to the last byte of the body; zero fails at
+    /// [`timeout`](ClientBuilder::timeout). The limit counts from here to the last byte of the body; zero fails at
     /// once.
     ///
     /// # Errors
     /// Those of [`send`](Self::send).
     pub fn send_timeout(&self, request: &Request, limit: Duration) -> Result<ClientResponse, ClientError> {
-        self.call(request, None, Some(limit))
+        self.call(request).timeout(limit).send()
     }
 
-    /// As [`send`](Self::send), with `body` in the place of the request's own, read while it is sent. The request is
-    /// sent once, whatever happens. A response that comes before the end of the body ends the sending.
+    /// As [`send`](Self::send), with `body` in the place of the request's own, read while it is sent. A reader
+    /// is sent once, whatever happens. A response that comes before the end of the body ends the sending.
     ///
     /// ```
     /// use anthill_http::{Request, Server};
@@ -167,12 +165,8 @@ impl HostClient {
     ///
     /// # Errors
     /// Those of [`send`](Self::send), and [`RequestBody`](ClientErrorKind::RequestBody).
-    pub fn send_body(
-        &self,
-        request: &Request,
-        mut body: SendBody<'_>,
-    ) -> Result<ClientResponse, ClientError> {
-        self.call(request, Some(&mut body), self.shared.timeouts.whole)
+    pub fn send_body(&self, request: &Request, body: SendBody<'_>) -> Result<ClientResponse, ClientError> {
+        self.run_call(request, CallOptions { body: Some(body), ..CallOptions::default() })
     }
 
     /// How many connections there are now.
@@ -188,95 +182,79 @@ impl HostClient {
 
     /// Forgets the addresses of names, so that new connections ask anew.
     pub fn flush_dns_cache(&self) {
-        self.shared.names.forget();
+        self.shared.settings.names.forget();
     }
 
-    fn call(
+    /// Carries a call out that began before, with what patience is left.
+    pub(super) fn run_within(
         &self,
         request: &Request,
-        mut body: Option<&mut SendBody<'_>>,
-        limit: Option<Duration>,
+        options: &mut CallOptions<'_>,
+        patience: &CallPatience,
     ) -> Result<ClientResponse, ClientError> {
-        let shared = &*self.shared;
-        let ClientTimeouts { read, write, .. } = shared.timeouts;
-        let allowed = Allowed { until: Until::after(limit), read, write };
-        check(request)?;
-        for attempt in 1.. {
-            let mut leased = shared.lease(allowed.until)?;
-            let host = shared.addrs.first().map_or(&b""[..], |addr| addr.text.as_bytes());
-            let limits = &shared.limits;
-            let mut call = Call { request, body: body.as_deref_mut(), host, limits, allowed };
-            match call.run(&mut leased.conn) {
-                Ok(()) => return ClientResponse::new(leased, *limits, shared.body_bytes_max, allowed),
-                Err(error) => {
-                    let is_repeatable = body.is_none() && may_repeat(request, &leased.conn, &error);
-                    if attempt >= shared.attempts_max || !is_repeatable {
-                        return Err(error);
-                    }
-                    log::debug!("a request is repeated after attempt {attempt}: {error}");
-                }
-            }
-        }
-        // There is an end to the attempts, and each of the ways there returns.
-        Err(ClientError::new(ClientErrorKind::ConnectionClosed))
+        self.shared.run(request, options, patience)
     }
 }
 
-impl HostClientBuilder {
+impl RunCall for HostClient {
+    fn run_call<'r>(
+        &self,
+        request: &'r Request,
+        mut options: CallOptions<'r>,
+    ) -> Result<ClientResponse, ClientError> {
+        let limit = options.limit.or(self.shared.settings.timeouts.whole);
+        let patience = CallPatience::new(limit, options.token.as_ref());
+        self.run_within(request, &mut options, &patience)
+    }
+}
+
+impl ClientBuilder<OneHost> {
     /// The client. Nothing is resolved or connected before its first call.
     ///
     /// # Errors
     /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when there is no address, one of them is no `host:port`, or
-    /// a number is zero that must not be.
+    /// a setting has no meaning: a number that is zero, control characters in [`user_agent`](Self::user_agent).
     pub fn build(self) -> Result<HostClient, ClientError> {
-        let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
-        match &self.options {
-            HostOptions { pool, .. } if pool.conns_max == 0 => refuse("max_conns is 0; allow one at least"),
-            HostOptions { attempts_max: 0, .. } => refuse("max_attempts is 0; allow one at least"),
-            _ => HostClient::from_options(self.options),
-        }
+        self.settings.check()?;
+        HostClient::with_settings(&self.kind.addrs, self.settings.into_host_settings())
     }
 }
 
-/// Whether a request may be sent again after its exchange on `conn` has failed.
-fn may_repeat(request: &Request, conn: &ClientSocket, error: &ClientError) -> bool {
-    // RFC 9110 section 9.2.2.
-    let is_idempotent = matches!(request.method(), "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE");
-    error.kind() == ClientErrorKind::ConnectionClosed
-        && conn.received == 0
-        && (is_idempotent || conn.sent == 0)
-}
-
 impl SharedHost {
+    /// What a request names as its host if it does not itself.
+    pub(super) fn host(&self) -> &[u8] {
+        self.addrs.first().map_or(&b""[..], |addr| addr.text.as_bytes())
+    }
+
     /// A connection that is idle, or a new one.
-    fn lease(&self, until: Until) -> Result<Leased, ClientError> {
-        let nearer = until.or_after(Some(self.timeouts.conn_wait));
-        if until.is_over() {
-            return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::FreeConn)));
+    pub(super) fn lease(&self, patience: &CallPatience) -> Result<Leased, ClientError> {
+        let late = || ClientError::new(ClientErrorKind::Timeout(ClientPhase::FreeConn));
+        if patience.is_over() {
+            return Err(late());
         }
-        let leave = self.stock.take(nearer).map_err(|_| {
-            ClientError::new(match until.is_over() {
-                true => ClientErrorKind::Timeout(ClientPhase::FreeConn),
-                false => ClientErrorKind::NoFreeConns,
-            })
-        })?;
+        let leave =
+            self.stock.take(&patience.or_after(Some(self.settings.timeouts.conn_wait))).map_err(|_| {
+                match patience.is_over() {
+                    true => late(),
+                    false => ClientError::new(ClientErrorKind::NoFreeConns),
+                }
+            })?;
         match leave {
             Leave::Use(leased) => Ok(leased),
             Leave::Make(place) => {
-                let until = until.or_after(self.timeouts.connect);
-                Ok(place.with(self.dial(until)?))
+                Ok(place.with(self.dial(&patience.or_after(self.settings.timeouts.connect))?))
             }
         }
     }
 
     /// A connection to the address whose turn it is, or to the next that takes one.
-    fn dial(&self, until: Until) -> Result<Box<ClientSocket>, ClientError> {
+    fn dial(&self, patience: &CallPatience) -> Result<Box<ClientSocket>, ClientError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let mut failure = None;
         for number in 0..self.addrs.len() {
             let Some(addr) = self.addrs.get((turn.wrapping_add(number)) % self.addrs.len()) else { continue };
-            let found = self.names.find(&addr.name, addr.port, until);
-            match found.and_then(|found| dial::connect(&found, until)) {
+            let found = self.settings.names.find(&addr.name, addr.port, patience);
+            match found.and_then(|found| dial::connect(&found, patience)) {
                 Ok(dialled) => return Ok(Box::new(ClientSocket::new(dialled))),
                 Err(error) if error.is_timeout() => return Err(error),
                 Err(error) => failure = Some(error),

@@ -1,40 +1,66 @@
 //! The client: requests out, responses in, on the calling thread.
 //!
 //! ```text
-//! until.rs     until when a call may take
-//! error.rs     why it gave no response
-//! names.rs     the addresses of names, cached
-//! dial.rs      making a connection: both families, the first that answers
-//! conn.rs      one connection: sending and receiving with limits, over the protocol's session
-//! body.rs      what is sent while it is read
-//! places.rs    how many connections there may be, which are idle, who waits
-//! stock.rs     leases of connections, and their age
-//! exchange.rs  one request on one connection
-//! response.rs  what came back, as it arrives
-//! options.rs   what the user says
-//! host.rs      the client of one host: leases, exchanges, repetitions
+//! until.rs            until when a call may take
+//! patience.rs         how long it waits: until then, and unless it is called off
+//! error.rs            why it gave no response
+//! names.rs            the addresses of names, cached
+//! dial.rs             making a connection: both families, the first that answers
+//! conn.rs             one connection: sending and receiving with limits, over the protocol's session
+//! body.rs             what is sent while it is read
+//! places.rs           how many connections there may be, which are idle, who waits
+//! stock.rs            leases of connections, and their age
+//! watcher.rs          the thread that watches what is idle
+//! exchange.rs         one request on one connection
+//! arriving.rs         a body as it arrives
+//! response.rs         what came back
+//! options.rs          what the user says of a client
+//! call.rs             what he says of one call
+//! retry.rs            whether an attempt is followed by another, and when
+//! host.rs             the client of one host: its connections
+//! attempts.rs         a call of it: leases, exchanges, repetitions
+//! redirect.rs         what a redirect makes of a request
+//! any_host.rs         the client of any host: one of each host, and redirects
+//! request_builder.rs  a request to it, step by step
+//! multipart_form.rs   a form with files
 //! ```
 //!
 //! The rule: whatever of a connection was not asked for, not read or not understood ends it. A connection that is used
 //! again begins at the first byte of a response, or not at all.
 
+mod any_host;
+mod arriving;
+mod attempts;
 mod body;
+mod call;
 mod conn;
 mod dial;
 mod error;
 mod exchange;
 mod host;
+mod multipart_form;
 mod names;
 mod options;
+mod patience;
 mod places;
+mod redirect;
+mod request_builder;
 mod response;
+mod retry;
 mod stock;
 mod until;
+mod watcher;
 
+pub use anthill_pool::{CancelListener, CancelToken};
+pub use any_host::{Client, ClientStats, get};
 pub use body::SendBody;
-pub use error::{ClientError, ClientErrorKind, ClientPhase};
+pub use call::PreparedCall;
+pub use error::{ClientError, ClientErrorKind, ClientPhase, RedirectFault};
 pub use host::{HostClient, HostClientStats};
+pub use multipart_form::MultipartForm;
 pub use names::Resolve;
-pub use options::HostClientBuilder;
+pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};
 pub use places::ReuseOrder;
+pub use request_builder::RequestBuilder;
 pub use response::ClientResponse;
+pub use retry::FailedAttempt;

@@ -7,9 +7,9 @@
 //! The rule: the user's resolver is called outside of the lock, and a panic of it is a look-up that failed.
 
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::until::Until;
+use super::patience::CallPatience;
 use crate::util::panic;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -63,7 +63,8 @@ const LOOKUPS_MAX: usize = 32;
 /// Names that are remembered at most; redirects can bring any number of them.
 const NAMES_MAX: usize = 1024;
 
-/// The cache; see the module's text.
+/// The cache; see the module's text. A clone is the same one.
+#[derive(Clone)]
 pub(crate) struct Names {
     shared: Arc<SharedNames>,
 }
@@ -105,29 +106,31 @@ impl Names {
     }
 
     /// The addresses of `host`, a name or a literal, with `port`. There is at least one.
-    pub(crate) fn find(&self, host: &str, port: u16, until: Until) -> Result<Vec<SocketAddr>, ClientError> {
+    pub(crate) fn find(
+        &self,
+        host: &str,
+        port: u16,
+        patience: &CallPatience,
+    ) -> Result<Vec<SocketAddr>, ClientError> {
         if let Ok(literal) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(literal, port)]);
         }
-        let lookup = match self.begin(host, until)? {
+        let lookup = match self.begin(host, patience)? {
             Begun::Known(addrs) => return Ok(with_port(&addrs, port)),
             Begun::UnderWay(lookup) => lookup,
         };
+        let _here = patience.waits(|| {
+            let lookup = lookup.clone();
+            Box::new(move || lookup.wake_all())
+        });
         let mut outcome = lookup.outcome.lock();
-        while outcome.is_none() {
-            match until.at() {
-                None => lookup.is_over.wait(&mut outcome),
-                Some(at) => {
-                    if lookup.is_over.wait_until(&mut outcome, at).timed_out() && outcome.is_none() {
-                        return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Resolve)));
-                    }
-                }
+        loop {
+            match &*outcome {
+                Some(Ok(addrs)) => return Ok(with_port(addrs, port)),
+                Some(Err(error)) => return Err(failed(host, &error.to_string())),
+                None if patience.is_over() => return Err(late()),
+                None => wait(&lookup.is_over, &mut outcome, patience),
             }
-        }
-        match &*outcome {
-            Some(Ok(addrs)) => Ok(with_port(addrs, port)),
-            Some(Err(error)) => Err(failed(host, &error.to_string())),
-            None => Err(failed(host, "the look-up has no outcome")),
         }
     }
 
@@ -137,7 +140,15 @@ impl Names {
     }
 
     /// What is known of `name`, or the look-up for it, which is begun if there is none.
-    fn begin(&self, name: &str, until: Until) -> Result<Begun, ClientError> {
+    fn begin(&self, name: &str, patience: &CallPatience) -> Result<Begun, ClientError> {
+        let _here = patience.waits(|| {
+            let shared = self.shared.clone();
+            Box::new(move || {
+                // Not between the look at the token and the wait.
+                let _state = shared.state.lock();
+                shared.has_room.notify_all();
+            })
+        });
         let mut state = self.shared.state.lock();
         loop {
             if let Some(known) = state.known.get(name) {
@@ -149,19 +160,13 @@ impl Names {
             if let Some(lookup) = state.under_way.get(name) {
                 return Ok(Begun::UnderWay(lookup.clone()));
             }
-            if until.is_over() {
-                return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Resolve)));
+            if patience.is_over() {
+                return Err(late());
             }
             if state.under_way.len() < LOOKUPS_MAX {
                 break;
             }
-            match until.at() {
-                None => self.shared.has_room.wait(&mut state),
-                // Whether time is up is looked at above.
-                Some(at) => {
-                    self.shared.has_room.wait_until(&mut state, at);
-                }
-            }
+            wait(&self.shared.has_room, &mut state, patience);
         }
         let lookup = Arc::new(Lookup::default());
         state.under_way.insert(name.to_owned(), lookup.clone());
@@ -214,10 +219,33 @@ impl SharedNames {
     }
 }
 
+impl Lookup {
+    /// Has all who wait look again.
+    fn wake_all(&self) {
+        // Not between their look and their wait.
+        let _outcome = self.outcome.lock();
+        self.is_over.notify_all();
+    }
+}
+
 impl fmt::Debug for Names {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Names").field("kept_for", &self.shared.kept_for).finish_non_exhaustive()
     }
+}
+
+/// Waits for a report, or for the end of time; which of them it was is looked at by the caller.
+fn wait<T>(reports: &Condvar, state: &mut MutexGuard<'_, T>, patience: &CallPatience) {
+    match patience.until().at() {
+        None => reports.wait(state),
+        Some(at) => {
+            reports.wait_until(state, at);
+        }
+    }
+}
+
+fn late() -> ClientError {
+    ClientError::new(ClientErrorKind::Timeout(ClientPhase::Resolve))
 }
 
 fn with_port(addrs: &[IpAddr], port: u16) -> Vec<SocketAddr> {
@@ -231,6 +259,7 @@ fn failed(host: &str, why: &str) -> ClientError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::until::Until;
     use std::net::Ipv4Addr;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -244,7 +273,7 @@ mod tests {
     fn literals_are_not_asked_for() {
         let never = |_: &str| -> io::Result<Vec<IpAddr>> { panic!("a literal needs no resolver") };
         let names = Names::new(Some(Box::new(never)), HOUR);
-        let found = |host| names.find(host, 80, Until::default()).expect("a literal")[0].to_string();
+        let found = |host| names.find(host, 80, &CallPatience::default()).expect("a literal")[0].to_string();
         assert_eq!(found("192.0.2.7"), "192.0.2.7:80");
         assert_eq!(found("[::1]"), "[::1]:80");
         assert_eq!(found("::1"), "[::1]:80");
@@ -261,18 +290,21 @@ mod tests {
         };
         let names = Names::new(Some(Box::new(resolver)), HOUR);
         let closed = gate.lock();
-        let late = names.find("a", 1, Until::after(Some(Duration::from_millis(5)))).expect_err("it hangs");
+        let late =
+            names.find("a", 1, &Until::after(Some(Duration::from_millis(5))).into()).expect_err("it hangs");
         assert_eq!(late.kind(), ClientErrorKind::Timeout(ClientPhase::Resolve));
         std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| assert_eq!(names.find("a", 1, Until::default()).expect("it ends").len(), 1));
+                scope.spawn(|| {
+                    assert_eq!(names.find("a", 1, &CallPatience::default()).expect("it ends").len(), 1)
+                });
             }
             drop(closed);
         });
-        assert!(names.find("a", 2, Until::default()).is_ok());
+        assert!(names.find("a", 2, &CallPatience::default()).is_ok());
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         names.forget();
-        assert!(names.find("a", 2, Until::default()).is_ok());
+        assert!(names.find("a", 2, &CallPatience::default()).is_ok());
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 
@@ -287,10 +319,10 @@ mod tests {
         };
         let names = Names::new(Some(Box::new(resolver)), HOUR);
         for _ in 0..3 {
-            let error = names.find("a", 1, Until::default()).expect_err("it fails");
+            let error = names.find("a", 1, &CallPatience::default()).expect_err("it fails");
             assert_eq!(error.kind(), ClientErrorKind::Resolve);
         }
-        assert!(names.find("a", 1, Until::default()).is_ok());
+        assert!(names.find("a", 1, &CallPatience::default()).is_ok());
         assert!(names.shared.state.lock().under_way.is_empty());
     }
 }

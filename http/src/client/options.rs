@@ -1,11 +1,18 @@
 //! What a user says about a client, checked once.
+//!
+//! The idea: what both kinds of clients are told is said in the same words. A builder has these settings, and beside
+//! them what its kind of client alone is told.
 
-use super::names::Resolve;
+use super::error::{ClientError, ClientErrorKind};
+use super::names::{Names, Resolve};
 use super::places::ReuseOrder;
+use super::retry::{FailedAttempt, RetryPolicy};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The settings of a [`HostClient`](super::HostClient); made by [`HostClient::builder`](super::HostClient::builder).
+/// The settings of a client; made by [`Client::builder`](super::Client::builder) and
+/// [`HostClient::builder`](super::HostClient::builder).
 ///
 /// ```
 /// use anthill_http::client::{HostClient, ReuseOrder};
@@ -21,19 +28,75 @@ use std::time::Duration;
 /// # Ok::<(), anthill_http::client::ClientError>(())
 /// ```
 #[must_use = "it does nothing before build is called"]
-pub struct HostClientBuilder {
-    pub(super) options: HostOptions,
+pub struct ClientBuilder<K = AnyHost> {
+    pub(super) settings: ClientSettings,
+    pub(super) kind: K,
 }
 
-/// What was set. A field for each setting.
-pub(crate) struct HostOptions {
+/// The builder of a [`HostClient`](super::HostClient).
+pub type HostClientBuilder = ClientBuilder<OneHost>;
+
+/// What a [`ClientBuilder`] knows of a client of one host.
+#[derive(Clone, Debug)]
+pub struct OneHost {
     pub(super) addrs: String,
-    pub(super) resolver: Option<Box<dyn Resolve>>,
-    pub(super) names_kept_for: Duration,
+}
+
+/// What a [`ClientBuilder`] knows of a client of any host.
+#[derive(Clone, Copy, Debug)]
+pub struct AnyHost {
+    pub(super) redirects_max: u32,
+    pub(super) hosts_max: usize,
+}
+
+impl Default for AnyHost {
+    fn default() -> Self {
+        Self { redirects_max: 10, hosts_max: 1024 }
+    }
+}
+
+/// What a client of any host is told alone.
+impl ClientBuilder<AnyHost> {
+    /// The most redirects that are followed for a call; with 0 they are handed back as they are. Default 10.
+    ///
+    /// A redirect that cannot be followed is an error; see [`RedirectFault`](super::RedirectFault).
+    pub fn max_redirects(mut self, redirects: u32) -> Self {
+        self.kind.redirects_max = redirects;
+        self
+    }
+
+    /// The most hosts for which connections are kept; at least 1. Of more, that which was not used for longest is
+    /// forgotten, and its connections are closed. Default 1024.
+    pub fn max_hosts(mut self, hosts: usize) -> Self {
+        self.kind.hosts_max = hosts;
+        self
+    }
+}
+
+/// What was set.
+pub(crate) struct ClientSettings {
+    resolver: Option<Box<dyn Resolve>>,
+    names_kept_for: Duration,
+    pool: PoolOptions,
+    limits: ResponseLimits,
+    timeouts: ClientTimeouts,
+    retry: RetryPolicy,
+    agent: String,
+    decompresses: bool,
+}
+
+/// What the clients of hosts go by; several may share it, and with it what is known of names.
+#[derive(Clone, Debug)]
+pub(crate) struct HostSettings {
+    pub(super) names: Names,
     pub(super) pool: PoolOptions,
     pub(super) limits: ResponseLimits,
     pub(super) timeouts: ClientTimeouts,
-    pub(super) attempts_max: u32,
+    pub(super) retry: Arc<RetryPolicy>,
+    /// What a client says that it is; empty: nothing.
+    pub(super) agent: Arc<str>,
+    /// Whether responses may come in a content coding, which is undone.
+    pub(super) decompresses: bool,
 }
 
 /// How many connections there may be, and how old.
@@ -64,8 +127,38 @@ pub(crate) struct ClientTimeouts {
     pub(super) write: Option<Duration>,
 }
 
-impl HostClientBuilder {
-    pub(super) fn new(addrs: String) -> Self {
+impl ClientSettings {
+    /// Says what has no meaning.
+    pub(super) fn check(&self) -> Result<(), ClientError> {
+        let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
+        if self.pool.conns_max == 0 {
+            return refuse("max_conns is 0; allow one at least");
+        }
+        if self.retry.attempts_max == 0 {
+            return refuse("max_attempts is 0; allow one at least");
+        }
+        if self.agent.bytes().any(|byte| byte.is_ascii_control()) {
+            return refuse("user_agent has a control character");
+        }
+        Ok(())
+    }
+
+    /// What they come to.
+    pub(super) fn into_host_settings(self) -> HostSettings {
+        HostSettings {
+            names: Names::new(self.resolver, self.names_kept_for),
+            pool: self.pool,
+            limits: self.limits,
+            timeouts: self.timeouts,
+            retry: Arc::new(self.retry),
+            agent: self.agent.into(),
+            decompresses: self.decompresses,
+        }
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
         let pool = PoolOptions {
             conns_max: 512,
             idle_max: 512,
@@ -81,98 +174,112 @@ impl HostClientBuilder {
             read: None,
             write: None,
         };
-        let options = HostOptions {
-            addrs,
+        let retry = RetryPolicy {
+            attempts_max: 5,
+            statuses: Vec::new(),
+            backoff: (Duration::ZERO, Duration::ZERO),
+            retry_after_max: Duration::from_secs(60),
+            hook: None,
+        };
+        Self {
             resolver: None,
             names_kept_for: Duration::from_secs(60),
             pool,
             limits,
             timeouts,
-            attempts_max: 5,
-        };
-        Self { options }
+            retry,
+            agent: concat!("anthill/", env!("CARGO_PKG_VERSION")).to_owned(),
+            decompresses: true,
+        }
+    }
+}
+
+/// What clients of both kinds are told.
+impl<K> ClientBuilder<K> {
+    pub(super) fn of(kind: K) -> Self {
+        Self { settings: ClientSettings::default(), kind }
     }
 
     /// The most connections at once, idle ones included; at least 1. Default 512.
     pub fn max_conns(mut self, conns: usize) -> Self {
-        self.options.pool.conns_max = conns;
+        self.settings.pool.conns_max = conns;
         self
     }
 
     /// The most connections that are kept while they are idle; with 0 each serves one request. Default 512.
     pub fn max_idle_conns(mut self, conns: usize) -> Self {
-        self.options.pool.idle_max = conns;
+        self.settings.pool.idle_max = conns;
         self
     }
 
     /// How long a call waits for a connection when [`max_conns`](Self::max_conns) are busy, in the order of arrival,
     /// before it fails with [`NoFreeConns`](super::ClientErrorKind::NoFreeConns). Default zero: not at all.
     pub fn conn_wait_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.conn_wait = limit;
+        self.settings.timeouts.conn_wait = limit;
         self
     }
 
     /// Which idle connection is taken first. Default [`ReuseOrder::Lifo`].
     pub fn reuse_order(mut self, order: ReuseOrder) -> Self {
-        self.options.pool.order = order;
+        self.settings.pool.order = order;
         self
     }
 
     /// Connections that were idle for so long are closed. Default 10 s: below what servers keep them for, so that
     /// few requests meet a connection that is just being closed.
     pub fn max_idle_conn_duration(mut self, age: Duration) -> Self {
-        self.options.pool.idle_age = age;
+        self.settings.pool.idle_age = age;
         self
     }
 
     /// Connections this old serve no further request. Default: they have no age.
     pub fn max_conn_duration(mut self, age: Duration) -> Self {
-        self.options.pool.conn_age = Some(age);
+        self.settings.pool.conn_age = Some(age);
         self
     }
 
     /// How long a call may take from its beginning to the last byte of the body, whatever is waited for, over all
     /// attempts. Default: no limit. [`HostClient::send_timeout`](super::HostClient::send_timeout) sets it for one call.
     pub fn timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.whole = Some(limit);
+        self.settings.timeouts.whole = Some(limit);
         self
     }
 
     /// How long resolving and connecting may take for one connection. Default 3 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.connect = Some(limit);
+        self.settings.timeouts.connect = Some(limit);
         self
     }
 
     /// The longest silence of the server while something is to be read. Default: no limit.
     pub fn read_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.read = Some(limit);
+        self.settings.timeouts.read = Some(limit);
         self
     }
 
     /// The longest time for which the server may take nothing while something is to be sent. Default: no limit.
     pub fn write_timeout(mut self, limit: Duration) -> Self {
-        self.options.timeouts.write = Some(limit);
+        self.settings.timeouts.write = Some(limit);
         self
     }
 
     /// The most bytes of a response's head, at most 16 MiB; each interim response is bound by it as well. Default
     /// 64 KiB.
     pub fn max_response_header_size(mut self, bytes: usize) -> Self {
-        self.options.limits.head_bytes = bytes;
+        self.settings.limits.head_bytes = bytes;
         self
     }
 
     /// The most header fields of a response. Default 256.
     pub fn max_response_headers(mut self, fields: usize) -> Self {
-        self.options.limits.fields = fields;
+        self.settings.limits.fields = fields;
         self
     }
 
     /// The most bytes of a response's body, streamed or not. Default: no limit for what is streamed, and 10 MiB for
     /// what is collected.
     pub fn max_response_body_size(mut self, bytes: u64) -> Self {
-        self.options.limits.body_bytes = Some(bytes);
+        self.settings.limits.body_bytes = Some(bytes);
         self
     }
 
@@ -181,28 +288,81 @@ impl HostClientBuilder {
     /// Only a request that may be repeated is: its connection ended before any byte of a response came, its body is in
     /// memory, and either its method is idempotent (RFC 9110 section 9.2.2) or nothing of it was sent.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
-        self.options.attempts_max = attempts;
+        self.settings.retry.attempts_max = attempts;
+        self
+    }
+
+    /// Has `hook` decide whether an attempt that failed is followed by another, instead of the rule of
+    /// [`max_attempts`](Self::max_attempts), whose number holds nevertheless. It is asked for errors and for responses
+    /// with one of [`retry_statuses`](Self::retry_statuses), and not when the body cannot be had again. It must not
+    /// panic.
+    pub fn retry_if(mut self, hook: impl Fn(&FailedAttempt<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.retry.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Sends a request again whose response has one of these statuses, if its method is idempotent. Default: none;
+    /// 429 and 503 are what servers say when they are busy. When there is no other attempt the response is handed back.
+    ///
+    /// A `Retry-After` of the response is kept to, unless it asks for more than
+    /// [`max_retry_after`](Self::max_retry_after), or than the call has time: then there is no other attempt.
+    pub fn retry_statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {
+        self.settings.retry.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// How long a call pauses before another attempt: `first` behind the first one, twice as long behind each that
+    /// follows, `most` at most; of that, between a half and all, by chance, so that those who failed together do not
+    /// come back together. Default zero. There is no pause when a connection that had served before was closed.
+    pub fn retry_backoff(mut self, first: Duration, most: Duration) -> Self {
+        self.settings.retry.backoff = (first, most);
+        self
+    }
+
+    /// The longest that a server may ask to wait by `Retry-After`. Default 60 s.
+    pub fn max_retry_after(mut self, limit: Duration) -> Self {
+        self.settings.retry.retry_after_max = limit;
+        self
+    }
+
+    /// What requests say in `User-Agent` if they do not say it themselves; empty: nothing. Default `anthill/` and the
+    /// version of this crate.
+    pub fn user_agent(mut self, agent: impl Into<String>) -> Self {
+        self.settings.agent = agent.into();
+        self
+    }
+
+    /// Whether requests ask for compressed responses, and get them as they were before: `gzip`, `deflate`, with the
+    /// features of these names `br` and `zstd`. Default: yes of a client that goes to any host, and no of one for one
+    /// host.
+    ///
+    /// What comes out is bounded by [`max_response_body_size`](Self::max_response_body_size), and by 200 bytes for each
+    /// one that came ([`max_ratio`](crate::body::ContentDecoder::max_ratio)). `Content-Encoding` and `Content-Length`
+    /// are not among the header fields then. A request with an `Accept-Encoding` or a `Range` of its own gets what it
+    /// asked for as it comes.
+    pub fn decompress(mut self, decompresses: bool) -> Self {
+        self.settings.decompresses = decompresses;
         self
     }
 
     /// Asks `resolver` for the addresses of names, instead of the system.
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
-        self.options.resolver = Some(Box::new(resolver));
+        self.settings.resolver = Some(Box::new(resolver));
         self
     }
 
     /// How long addresses of names are kept. Default 1 min; with zero each connection asks anew.
     pub fn dns_cache_duration(mut self, kept_for: Duration) -> Self {
-        self.options.names_kept_for = kept_for;
+        self.settings.names_kept_for = kept_for;
         self
     }
 }
 
-impl fmt::Debug for HostClientBuilder {
+impl<K: fmt::Debug> fmt::Debug for ClientBuilder<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let HostOptions { addrs, pool, limits, timeouts, .. } = &self.options;
-        f.debug_struct("HostClientBuilder")
-            .field("addrs", addrs)
+        let ClientSettings { pool, limits, timeouts, .. } = &self.settings;
+        f.debug_struct("ClientBuilder")
+            .field("kind", &self.kind)
             .field("pool", pool)
             .field("limits", limits)
             .field("timeouts", timeouts)

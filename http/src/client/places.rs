@@ -8,10 +8,10 @@
 //! nobody who comes later goes before. Whether a waiter was served is answered by one question, "is my grant there?",
 //! so a grant and the end of the wait cannot both win.
 
-use super::until::Until;
-use parking_lot::{Condvar, Mutex};
+use super::patience::CallPatience;
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::thread::Thread;
 use std::time::Instant;
 
 /// The places of one host; `C` is a connection.
@@ -42,6 +42,8 @@ struct PlacesState<C> {
     waiting: VecDeque<PlaceWaiter>,
     granted: HashMap<u64, Grant<C>>,
     next_ticket: u64,
+    /// Whether somebody looks after what is idle.
+    is_watched: bool,
 }
 
 #[derive(Debug)]
@@ -53,8 +55,7 @@ struct IdleConn<C> {
 #[derive(Debug)]
 struct PlaceWaiter {
     ticket: u64,
-    /// Used with the lock of the state.
-    is_served: Arc<Condvar>,
+    thread: Thread,
 }
 
 /// What comes with a place.
@@ -64,6 +65,17 @@ pub(crate) enum Grant<C> {
     Idle(C),
     /// The right to make one.
     New,
+}
+
+/// What became of a connection that was given back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PutAside<C> {
+    /// Somebody waited for it.
+    Taken,
+    /// Enough are idle already. It is to be closed, outside of the lock; its place is free.
+    Excess(C),
+    /// It is idle. Unless it is said to be watched, whoever gave it back has to see to that.
+    Idle { was_watched: bool },
 }
 
 /// Why there is no place.
@@ -78,46 +90,42 @@ impl<C> HostPlaces<C> {
             waiting: VecDeque::new(),
             granted: HashMap::new(),
             next_ticket: 0,
+            is_watched: false,
         };
         Self { max_open, max_idle, order, state: Mutex::new(state) }
     }
 
-    /// A place, waiting for one until then at most.
-    pub(crate) fn take(&self, until: Until) -> Result<Grant<C>, NoPlace> {
-        let mut state = self.state.lock();
-        // Whoever waits was here before.
-        if state.waiting.is_empty() {
-            if let Some(conn) = state.take_idle(self.order) {
-                return Ok(Grant::Idle(conn));
-            }
-            if state.open < self.max_open {
-                state.open += 1;
-                return Ok(Grant::New);
-            }
-        }
-        if until.is_over() {
-            return Err(NoPlace);
-        }
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        let is_served = Arc::new(Condvar::new());
-        state.waiting.push_back(PlaceWaiter { ticket, is_served: is_served.clone() });
-        loop {
-            let is_late = match until.at() {
-                Some(at) => is_served.wait_until(&mut state, at).timed_out(),
-                None => {
-                    is_served.wait(&mut state);
-                    false
+    /// A place, waiting for one as long as there is patience.
+    pub(crate) fn take(&self, patience: &CallPatience) -> Result<Grant<C>, NoPlace> {
+        let ticket = {
+            let mut state = self.state.lock();
+            // Whoever waits was here before.
+            if state.waiting.is_empty() {
+                if let Some(conn) = state.take_idle(self.order) {
+                    return Ok(Grant::Idle(conn));
                 }
-            };
-            if let Some(grant) = state.granted.remove(&ticket) {
-                return Ok(grant);
+                if state.open < self.max_open {
+                    state.open += 1;
+                    return Ok(Grant::New);
+                }
             }
-            if is_late {
-                state.waiting.retain(|waiting| waiting.ticket != ticket);
+            if patience.is_over() {
                 return Err(NoPlace);
             }
-        }
+            let ticket = state.next_ticket;
+            state.next_ticket += 1;
+            state.waiting.push_back(PlaceWaiter { ticket, thread: std::thread::current() });
+            ticket
+        };
+        let granted = patience.park_until(|| self.state.lock().granted.remove(&ticket));
+        granted.map_or_else(|| self.give_up(ticket), Ok)
+    }
+
+    /// Ends a wait, unless it was served in the last moment.
+    fn give_up(&self, ticket: u64) -> Result<Grant<C>, NoPlace> {
+        let mut state = self.state.lock();
+        state.waiting.retain(|waiting| waiting.ticket != ticket);
+        state.granted.remove(&ticket).ok_or(NoPlace)
     }
 
     /// Exchanges a place whose idle connection was of no use: for another idle one, if there is one.
@@ -133,21 +141,33 @@ impl<C> HostPlaces<C> {
         }
     }
 
-    /// Gives a place back with its connection, which goes to whoever waits longest. It is returned when enough are idle
-    /// already, to be closed.
-    #[must_use = "it is to be closed outside of the lock"]
-    pub(crate) fn put(&self, conn: C) -> Option<C> {
+    /// Gives a place back with its connection, which goes to whoever waits longest.
+    pub(crate) fn put(&self, conn: C) -> PutAside<C> {
         let mut state = self.state.lock();
         if let Some(waiting) = state.waiting.pop_front() {
             state.grant(&waiting, Grant::Idle(conn));
-            return None;
+            return PutAside::Taken;
         }
         if state.idle.len() >= self.max_idle {
             state.open = state.open.saturating_sub(1);
-            return Some(conn);
+            return PutAside::Excess(conn);
         }
         state.idle.push_back(IdleConn { conn, since: Instant::now() });
-        None
+        PutAside::Idle { was_watched: std::mem::replace(&mut state.is_watched, true) }
+    }
+
+    /// Says that nobody looks after what is idle if nothing is, or if `anyway`. True: somebody still does.
+    pub(crate) fn end_watch(&self, anyway: bool) -> bool {
+        let mut state = self.state.lock();
+        if anyway || state.idle.is_empty() {
+            state.is_watched = false;
+        }
+        state.is_watched
+    }
+
+    /// Whether somebody looks after what is idle.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.state.lock().is_watched
     }
 
     /// Gives a place back without a connection.
@@ -202,13 +222,14 @@ impl<C> PlacesState<C> {
 
     fn grant(&mut self, waiting: &PlaceWaiter, grant: Grant<C>) {
         self.granted.insert(waiting.ticket, grant);
-        waiting.is_served.notify_one();
+        waiting.thread.unpark();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::until::Until;
     use std::time::Duration;
 
     const NOW: Option<Duration> = Some(Duration::ZERO);
@@ -217,8 +238,16 @@ mod tests {
         HostPlaces::new(max_open, 2, ReuseOrder::Lifo)
     }
 
+    const UNWATCHED: PutAside<u32> = PutAside::Idle { was_watched: false };
+
+    fn put_all(places: &HostPlaces<u32>, conns: &[u32]) {
+        for conn in conns {
+            assert!(matches!(places.put(*conn), PutAside::Idle { .. }));
+        }
+    }
+
     fn now(places: &HostPlaces<u32>) -> Result<Grant<u32>, NoPlace> {
-        places.take(Until::after(NOW))
+        places.take(&Until::after(NOW).into())
     }
 
     #[test]
@@ -229,7 +258,7 @@ mod tests {
         assert_eq!(now(&places), Err(NoPlace));
         places.free();
         assert_eq!(now(&places), Ok(Grant::New));
-        assert_eq!(places.put(7), None);
+        assert_eq!(places.put(7), UNWATCHED);
         assert_eq!(places.counts(), (2, 1));
         assert_eq!(now(&places), Ok(Grant::Idle(7)));
         assert_eq!(now(&places), Err(NoPlace));
@@ -240,7 +269,7 @@ mod tests {
         for (order, expected) in [(ReuseOrder::Lifo, [2, 1]), (ReuseOrder::Fifo, [1, 2])] {
             let places = HostPlaces::new(2, 2, order);
             assert_eq!([now(&places), now(&places)], [Ok(Grant::New), Ok(Grant::New)]);
-            assert_eq!([places.put(1), places.put(2)], [None, None]);
+            put_all(&places, &[1, 2]);
             assert_eq!([now(&places), now(&places)], expected.map(|conn| Ok(Grant::Idle(conn))));
         }
     }
@@ -251,7 +280,8 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(now(&places), Ok(Grant::New));
         }
-        assert_eq!([places.put(1), places.put(2), places.put(3)], [None, None, Some(3)]);
+        put_all(&places, &[1, 2]);
+        assert_eq!(places.put(3), PutAside::Excess(3));
         assert_eq!(places.counts(), (2, 2));
     }
 
@@ -259,7 +289,7 @@ mod tests {
     fn a_useless_connection_is_exchanged_for_the_next() {
         let places = places(2);
         assert_eq!([now(&places), now(&places)], [Ok(Grant::New), Ok(Grant::New)]);
-        assert_eq!([places.put(1), places.put(2)], [None, None]);
+        put_all(&places, &[1, 2]);
         assert_eq!(now(&places), Ok(Grant::Idle(2)));
         assert_eq!(places.exchange(), Grant::Idle(1));
         assert_eq!(places.counts(), (1, 0));
@@ -268,12 +298,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_idle_is_watched_until_nothing_is() {
+        let places = places(2);
+        assert_eq!([now(&places), now(&places)], [Ok(Grant::New), Ok(Grant::New)]);
+        assert_eq!([places.put(1), places.put(2)], [UNWATCHED, PutAside::Idle { was_watched: true }]);
+        assert!(places.end_watch(false) && places.is_watched());
+        assert_eq!(places.remove_idle(|_, _| true), [1, 2]);
+        assert!(!places.end_watch(false));
+        assert_eq!(now(&places), Ok(Grant::New));
+        assert_eq!(places.put(3), UNWATCHED);
+        assert!(!places.end_watch(true));
+    }
+
+    #[test]
     fn removing_leaves_the_order_of_the_others() {
         let places = HostPlaces::new(3, 3, ReuseOrder::Fifo);
         for _ in 0..3 {
             assert_eq!(now(&places), Ok(Grant::New));
         }
-        assert_eq!([places.put(1), places.put(2), places.put(3)], [None; 3]);
+        put_all(&places, &[1, 2, 3]);
         assert_eq!(places.remove_idle(|conn, _| *conn == 2), [2]);
         assert_eq!(places.counts(), (2, 2));
         assert_eq!([now(&places), now(&places)], [Ok(Grant::Idle(1)), Ok(Grant::Idle(3))]);
@@ -288,11 +331,12 @@ mod tests {
             for number in 0..4 {
                 let (places, order) = (&places, &order);
                 scope.spawn(move || {
-                    let grant = places.take(Until::default()).expect("there is no end to its patience");
+                    let grant =
+                        places.take(&CallPatience::default()).expect("there is no end to its patience");
                     order.lock().push(number);
                     match grant {
-                        Grant::Idle(conn) => assert_eq!(places.put(conn), None),
-                        Grant::New => assert_eq!(places.put(9), None),
+                        Grant::Idle(conn) => drop(places.put(conn)),
+                        Grant::New => drop(places.put(9)),
                     }
                 });
                 while places.waiting() <= number {
@@ -311,7 +355,7 @@ mod tests {
     fn who_gives_up_leaves_nothing_behind() {
         let places = places(1);
         assert_eq!(now(&places), Ok(Grant::New));
-        assert_eq!(places.take(Until::after(Some(Duration::from_millis(5)))), Err(NoPlace));
+        assert_eq!(places.take(&Until::after(Some(Duration::from_millis(5))).into()), Err(NoPlace));
         assert_eq!(places.waiting(), 0);
         places.free();
         assert_eq!((places.counts(), places.state.lock().granted.len()), ((0, 0), 0));

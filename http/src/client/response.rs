@@ -1,20 +1,18 @@
 //! A response as a client has it: the head in full, the body as it arrives.
-//!
-//! The rules: the connection is given back at the moment at which the body was read to its end, and closed when the
-//! response is dropped before. A body that broke off is an error, never a short body.
 
-use super::conn::Allowed;
+use super::arriving::{ArrivingBody, BodyArrival};
 use super::error::{ClientError, ClientErrorKind};
 use super::stock::Leased;
-use crate::proto::{Limits, Rest};
+use crate::values::coding::{CodingError, ContentDecoder};
 use crate::values::headers::{Fields, Headers};
+use crate::values::uri::Uri;
 use crate::values::version::Version;
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
 
 /// The most that [`read_body`](ClientResponse::read_body) and [`text`](ClientResponse::text) collect unless
-/// [`max_response_body_size`](super::HostClientBuilder::max_response_body_size) says otherwise: 10 MiB.
+/// [`max_response_body_size`](super::ClientBuilder::max_response_body_size) says otherwise: 10 MiB.
 const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// The most that is reserved before any of it has come.
@@ -51,62 +49,60 @@ pub struct ClientResponse {
     version: Version,
     reason: Vec<u8>,
     headers: Headers,
-    trailers: Headers,
     remote: SocketAddr,
     local: Option<SocketAddr>,
     conn_requests: u64,
-    body: ArrivingBody,
+    uri: Option<Box<Uri>>,
+    body: ResponseBody,
 }
 
-/// The body, as long as not all of it was read.
-struct ArrivingBody {
-    leased: Option<Leased>,
-    /// How much of what is decoded was read.
-    cursor: usize,
-    /// Bytes of the body that were decoded before those that are in the connection's buffer.
-    passed: u64,
-    max: Option<u64>,
-    limits: Limits,
-    allowed: Allowed,
-    failed: Option<ClientErrorKind>,
+/// The body, as the user gets it.
+#[allow(clippy::large_enum_variant, reason = "most bodies are as they were sent, and cost no allocation")]
+enum ResponseBody {
+    AsSent(ArrivingBody),
+    /// Without its content coding.
+    Decoded {
+        reader: Box<BufReader<ContentDecoder<ArrivingBody>>>,
+        max: Option<u64>,
+    },
+    /// It could not be decoded.
+    Failed(ClientErrorKind),
 }
 
 impl ClientResponse {
-    /// The response whose head is in the connection.
-    pub(crate) fn new(
-        leased: Leased,
-        limits: Limits,
-        max: Option<u64>,
-        allowed: Allowed,
-    ) -> Result<Self, ClientError> {
+    /// The response whose head is in the connection. If `decodes`, its content coding is undone, if it has one that can
+    /// be; what the head says of that is removed, and the limit of the body counts what comes out.
+    pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool) -> Result<Self, ClientError> {
         let conn = &leased.conn;
         let head = conn.found.head;
         let mut headers = Headers::new();
         headers.copy_from(conn.found.header_fields(&conn.input));
-        let mut response = Self {
-            status: head.status,
-            version: head.version,
-            reason: head.reason.within(conn.input.unread()).to_vec(),
-            headers,
-            trailers: Headers::new(),
-            remote: conn.remote,
-            local: conn.local,
-            conn_requests: conn.requests,
-            body: ArrivingBody {
-                leased: Some(leased),
-                cursor: 0,
-                passed: 0,
-                max,
-                limits,
-                allowed,
-                failed: None,
+        let reason = head.reason.within(conn.input.unread()).to_vec();
+        let (remote, local, conn_requests) = (conn.remote, conn.local, conn.requests);
+        let codings = if decodes { known_codings(&headers) } else { None };
+        let max = if codings.is_some() { arrival.max.take() } else { None };
+        let body = ArrivingBody::new(leased, arrival)?;
+        let body = match codings {
+            // There may be none, of a response to HEAD for example.
+            Some(codings) if !body.is_read() => match ContentDecoder::new(codings, body) {
+                Ok(decoder) => {
+                    headers.remove("Content-Encoding");
+                    headers.remove("Content-Length");
+                    let decoder = decoder.max_decoded_bytes(max);
+                    ResponseBody::Decoded { reader: Box::new(BufReader::new(decoder)), max }
+                }
+                Err(CodingError) => ResponseBody::Failed(ClientErrorKind::Decode),
             },
+            _ => ResponseBody::AsSent(body),
         };
-        response.check_size()?;
-        if response.body.window().is_empty() {
-            response.settle();
-        }
-        Ok(response)
+        let (status, version) = (head.status, head.version);
+        Ok(Self { status, version, reason, headers, remote, local, conn_requests, uri: None, body })
+    }
+
+    /// Says where it came from.
+    pub(crate) fn came_from(mut self, uri: Uri) -> Self {
+        self.uri = Some(Box::new(uri));
+        self
     }
 
     /// The status code: a final one, or 101.
@@ -146,7 +142,17 @@ impl ClientResponse {
 
     /// The trailer fields that followed a chunked body. Empty until the body was read to its end.
     pub fn trailers(&self) -> Fields<'_> {
-        self.trailers.fields()
+        match &self.body {
+            ResponseBody::AsSent(body) => body.trailers().fields(),
+            ResponseBody::Decoded { reader, .. } => reader.get_ref().get_ref().trailers().fields(),
+            ResponseBody::Failed(_) => Fields::new(b"", &[]),
+        }
+    }
+
+    /// The URL that it came from, after all redirects, of a client that goes to any host; `None` of a client of one
+    /// host, to which requests say only what they want of it.
+    pub fn uri(&self) -> Option<&Uri> {
+        self.uri.as_deref()
     }
 
     /// The address of the server's end of the connection.
@@ -164,31 +170,28 @@ impl ClientResponse {
         self.conn_requests
     }
 
-    /// How many bytes of the body are left to read; `None` when only the server knows.
+    /// How many bytes of the body are left to read; `None` when only the server knows, or what comes out of a content
+    /// coding is to be seen.
     pub fn remaining(&self) -> Option<u64> {
-        let Some(leased) = &self.body.leased else { return Some(0) };
-        let here = self.body.window().len() as u64;
-        match &leased.conn.found.rest {
-            Rest::None => Some(here),
-            Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
-            Rest::Failed => None,
+        match &self.body {
+            ResponseBody::AsSent(body) => body.remaining(),
+            ResponseBody::Decoded { .. } | ResponseBody::Failed(_) => None,
         }
     }
 
     /// What is left of the body, as bytes.
     ///
-    /// At most [`max_response_body_size`](super::HostClientBuilder::max_response_body_size) of them, or 10 MiB if that
+    /// At most [`max_response_body_size`](super::ClientBuilder::max_response_body_size) of them, or 10 MiB if that
     /// is not set.
     ///
     /// # Errors
     /// [`TooLarge`](ClientErrorKind::TooLarge) when there is more, and those of reading.
     pub fn read_body(&mut self) -> Result<Vec<u8>, ClientError> {
         let reserved = self.remaining().unwrap_or(0).min(RESERVED_BYTES_MAX);
-        let most = self.body.max.unwrap_or(COLLECTED_BYTES_MAX);
+        let most = self.body.max().unwrap_or(COLLECTED_BYTES_MAX);
         let mut collected = Vec::with_capacity(usize::try_from(reserved).unwrap_or(0));
         loop {
-            self.fill()?;
-            let window = self.body.window();
+            let window = self.fill()?;
             if window.is_empty() {
                 return Ok(collected);
             }
@@ -212,89 +215,56 @@ impl ClientResponse {
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
-    /// Receives until something is in the window, or the body has ended.
-    fn fill(&mut self) -> Result<(), ClientError> {
-        while self.body.window().is_empty() {
-            if let Some(kind) = self.body.failed {
-                return Err(ClientError::new(kind).at(self.remote));
-            }
-            if self.body.is_here() {
-                self.settle();
-                return Ok(());
-            }
-            if let Err(error) = self.body.receive() {
-                self.fail(error.kind());
-                return Err(error);
-            }
-            self.check_size()?;
-        }
-        Ok(())
-    }
-
-    /// Requires that the body is not larger than allowed, as far as that is known.
-    fn check_size(&mut self) -> Result<(), ClientError> {
-        let Some((max, leased)) = self.body.max.zip(self.body.leased.as_ref()) else { return Ok(()) };
-        let found = &leased.conn.found;
-        let missing = match &found.rest {
-            Rest::Missing { decoder, .. } => decoder.missing().unwrap_or(0),
-            Rest::None | Rest::Failed => 0,
+    /// Receives until something is there to be read, or the body has ended.
+    fn fill(&mut self) -> Result<&[u8], ClientError> {
+        let failed = match &mut self.body {
+            ResponseBody::AsSent(body) => body.fill().err(),
+            ResponseBody::Decoded { reader, .. } => reader.fill_buf().err().map(ClientError::of_reading),
+            ResponseBody::Failed(kind) => Some(ClientError::new(*kind).at(self.remote)),
         };
-        let size = self.body.passed.saturating_add(found.body.len() as u64).saturating_add(missing);
-        if size > max { Err(self.fail(ClientErrorKind::TooLarge)) } else { Ok(()) }
+        if let Some(error) = failed {
+            // What comes out of a decoder that has failed is nothing, which is not to look like the end.
+            if matches!(self.body, ResponseBody::Decoded { .. }) {
+                self.fail(error.kind());
+            }
+            return Err(error);
+        }
+        Ok(match &self.body {
+            ResponseBody::AsSent(body) => body.window(),
+            ResponseBody::Decoded { reader, .. } => reader.buffer(),
+            ResponseBody::Failed(_) => &[],
+        })
     }
 
-    /// Nothing more is to be had of the connection, which is closed.
+    /// Nothing more is to be had of it, and its connection is closed.
     fn fail(&mut self, kind: ClientErrorKind) -> ClientError {
-        self.body.leased = None;
-        self.body.failed = Some(kind);
-        ClientError::new(kind).at(self.remote)
-    }
-
-    /// The body was read to its end, if all of it is here: takes what followed it, and gives the connection back.
-    fn settle(&mut self) {
-        if !self.body.is_here() {
-            return;
-        }
-        if let Some(leased) = &self.body.leased {
-            self.trailers.copy_from(leased.conn.found.trailer_fields(&leased.conn.input));
-        }
-        self.body.end();
-    }
-}
-
-impl ArrivingBody {
-    /// What was decoded and not read.
-    fn window(&self) -> &[u8] {
-        let Some(leased) = &self.leased else { return &[] };
-        let body = &leased.conn.found.body;
-        leased.conn.input.unread().get(body.start + self.cursor..body.end).unwrap_or_default()
-    }
-
-    /// Whether all of it has arrived, or nothing is awaited any more.
-    fn is_here(&self) -> bool {
-        self.leased.as_ref().is_none_or(|leased| leased.conn.is_body_here())
-    }
-
-    fn receive(&mut self) -> Result<(), ClientError> {
-        let Some(leased) = &mut self.leased else { return Ok(()) };
-        self.passed += leased.conn.found.body.len() as u64;
-        self.cursor = 0;
-        leased.conn.receive_body(&self.limits, &self.allowed)
-    }
-
-    /// Ends the exchange: the connection goes back if all of the body has come and another request can be sent on it.
-    fn end(&mut self) {
-        let Some(mut leased) = self.leased.take() else { return };
-        if leased.conn.is_body_here() && leased.conn.finish().is_none() {
-            leased.give_back();
+        match &mut self.body {
+            ResponseBody::AsSent(body) => body.fail(kind),
+            _ => {
+                self.body = ResponseBody::Failed(kind);
+                ClientError::new(kind).at(self.remote)
+            }
         }
     }
 }
 
-impl Drop for ArrivingBody {
-    fn drop(&mut self) {
-        self.end();
+impl ResponseBody {
+    /// The most bytes that it may have.
+    fn max(&self) -> Option<u64> {
+        match self {
+            Self::AsSent(body) => body.max(),
+            Self::Decoded { max, .. } => *max,
+            Self::Failed(_) => None,
+        }
     }
+}
+
+/// The content codings of a response, if it has some, and all of them can be undone.
+fn known_codings(headers: &Headers) -> Option<Vec<u8>> {
+    let lines: Vec<&[u8]> = headers.get_all("Content-Encoding").collect();
+    let codings = lines.join(&b","[..]);
+    let is_known = || ContentDecoder::new(&codings, io::empty()).is_ok();
+    (!codings.is_empty() && is_known()).then_some(codings)
 }
 
 impl Read for ClientResponse {
@@ -307,14 +277,14 @@ impl Read for ClientResponse {
 
 impl BufRead for ClientResponse {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.fill()?;
-        Ok(self.body.window())
+        Ok(self.fill()?)
     }
 
     fn consume(&mut self, count: usize) {
-        self.body.cursor += count.min(self.body.window().len());
-        if self.body.window().is_empty() {
-            self.settle();
+        match &mut self.body {
+            ResponseBody::AsSent(body) => body.advance(count),
+            ResponseBody::Decoded { reader, .. } => reader.consume(count),
+            ResponseBody::Failed(_) => {}
         }
     }
 }

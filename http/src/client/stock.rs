@@ -3,21 +3,20 @@
 //! The idea: a lease is a connection with its place. Dropping it closes the connection and then frees the place; so
 //! whatever goes wrong, also a panic, nothing is left. Only [`Leased::give_back`] keeps the connection.
 //!
-//! The rule: there is a thread only while there are idle connections, and it holds nothing but the means to be ended.
+//! The rule: what is idle is watched ([`watcher`](super::watcher)), and looked at once more before it is used.
 
 use super::conn::ClientSocket;
-use super::places::{Grant, HostPlaces, NoPlace};
-use super::until::Until;
-use parking_lot::{Condvar, Mutex};
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use super::patience::CallPatience;
+use super::places::{Grant, HostPlaces, NoPlace, PutAside};
+use super::watcher::{self, Look, MOMENT, WatchIdle};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// All connections to a host; see the module's text.
 #[derive(Debug)]
 pub(crate) struct Stock {
     places: HostPlaces<Box<ClientSocket>>,
     ages: Ages,
-    sweep: Arc<Sweep>,
 }
 
 /// How old connections may get.
@@ -27,19 +26,6 @@ pub(crate) struct Ages {
     pub(crate) idle: Duration,
     /// Since they were made; they are not used any more then.
     pub(crate) whole: Option<Duration>,
-}
-
-/// What is said between the stock and the thread that closes what got old.
-#[derive(Debug, Default)]
-struct Sweep {
-    state: Mutex<SweepState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct SweepState {
-    is_running: bool,
-    is_over: bool,
 }
 
 /// A connection for one exchange.
@@ -67,18 +53,19 @@ pub(crate) enum Leave {
 
 impl Stock {
     pub(crate) fn new(places: HostPlaces<Box<ClientSocket>>, ages: Ages) -> Arc<Self> {
-        Arc::new(Self { places, ages, sweep: Arc::default() })
+        Arc::new(Self { places, ages })
     }
 
-    /// A connection, or the right to make one, waiting for it until then at most.
-    pub(crate) fn take(self: &Arc<Self>, until: Until) -> Result<Leave, NoPlace> {
-        let mut grant = self.places.take(until)?;
+    /// A connection, or the right to make one, waiting for it as long as there is patience.
+    pub(crate) fn take(self: &Arc<Self>, patience: &CallPatience) -> Result<Leave, NoPlace> {
+        let mut grant = self.places.take(patience)?;
         loop {
             let place = HeldPlace { stock: self.clone(), is_held: true };
-            let conn = match grant {
+            let mut conn = match grant {
                 Grant::New => return Ok(Leave::Make(place)),
                 Grant::Idle(conn) => conn,
             };
+            conn.unwatch();
             if !self.is_old(&conn) && conn.is_quiet() {
                 return Ok(Leave::Use(Leased { conn, place }));
             }
@@ -108,68 +95,53 @@ impl Stock {
             drop(conn);
             return self.places.free();
         }
-        let excess = self.places.put(conn);
-        drop(excess);
-        self.start_sweeping();
+        match self.places.put(conn) {
+            PutAside::Taken => {}
+            PutAside::Excess(conn) => drop(conn),
+            PutAside::Idle { was_watched: true } => watcher::tell(),
+            PutAside::Idle { was_watched: false } => {
+                if let Err(error) = watcher::add(Arc::downgrade(self) as _) {
+                    // They are looked at when they are to be used.
+                    log::warn!("idle connections are not closed in time: {error}");
+                    self.places.end_watch(true);
+                }
+            }
+        }
     }
+}
 
-    /// Closes what got old.
-    fn close_old(&self) {
-        let now = Instant::now();
-        let ages = self.ages;
+/// How long nobody looks at connections that do not get old, unless something is reported.
+const LONG: Duration = Duration::from_secs(3600);
+
+impl WatchIdle for Stock {
+    fn look_at_idle(&self, look: &mut Look<'_>) {
+        let Ages { idle, whole } = self.ages;
         drop(self.places.remove_idle(|conn, since| {
-            let is_old = ages.whole.is_some_and(|most| now.saturating_duration_since(conn.opened) >= most);
-            is_old || now.saturating_duration_since(since) >= ages.idle
+            let too_old = whole.and_then(|whole| conn.opened.checked_add(whole));
+            let end = [since.checked_add(idle), too_old].into_iter().flatten().min();
+            if end.is_some_and(|end| end <= look.now) || conn.is_reported(look.reported) && !conn.is_quiet() {
+                return true;
+            }
+            if since + MOMENT <= look.now {
+                conn.watch(look);
+            } else {
+                look.not_later_than(Some(since + MOMENT));
+            }
+            // Somebody is idle, so there is a next time.
+            look.not_later_than(end.or_else(|| look.now.checked_add(LONG)));
+            false
         }));
     }
 
-    fn start_sweeping(self: &Arc<Self>) {
-        let mut state = self.sweep.state.lock();
-        if state.is_running {
-            return;
-        }
-        let nearest = self.ages.whole.map_or(self.ages.idle, |whole| whole.min(self.ages.idle));
-        let pause = (nearest / 8).clamp(Duration::from_millis(5), Duration::from_secs(1));
-        let (stock, sweep) = (Arc::downgrade(self), self.sweep.clone());
-        let spawned = std::thread::Builder::new()
-            .name("anthill-client-idle".to_owned())
-            .spawn(move || sweep_until_empty(&stock, &sweep, pause));
-        match spawned {
-            Ok(_) => state.is_running = true,
-            // They are closed when they are next looked at.
-            Err(error) => {
-                log::warn!("idle connections are not closed in time, for want of a thread: {error}")
-            }
-        }
+    fn needs_watch(&self) -> bool {
+        self.places.end_watch(false)
     }
 }
 
 impl Drop for Stock {
     fn drop(&mut self) {
-        self.sweep.state.lock().is_over = true;
-        self.sweep.changed.notify_all();
-    }
-}
-
-fn sweep_until_empty(stock: &Weak<Stock>, sweep: &Sweep, pause: Duration) {
-    loop {
-        {
-            let mut state = sweep.state.lock();
-            if !state.is_over {
-                sweep.changed.wait_for(&mut state, pause);
-            }
-            if state.is_over {
-                return;
-            }
-        }
-        let Some(stock) = stock.upgrade() else { return };
-        stock.close_old();
-        // Under the lock under which a thread is asked for, so that no idle connection is left without one. It is let
-        // go before the stock, whose end takes it.
-        let mut state = sweep.state.lock();
-        if stock.places.counts().1 == 0 {
-            state.is_running = false;
-            return;
+        if self.places.is_watched() {
+            watcher::wake();
         }
     }
 }

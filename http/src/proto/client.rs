@@ -420,7 +420,9 @@ mod tests {
                 target: if method == "CONNECT" { b"h:1" } else { b"/" },
                 version: Version::Http11,
                 host: b"h",
+                defaults: &[],
                 fields: headers.fields(),
+                expects_continue: false,
                 length,
             };
             self.session.begin(&head, &self.input, &mut self.out)

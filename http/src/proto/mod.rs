@@ -73,9 +73,12 @@ pub(crate) mod target;
 pub(crate) mod trailer;
 
 pub(crate) use close::CloseReason;
+#[cfg(feature = "client")]
+pub(crate) use encode::append_trailers;
 pub(crate) use encode::{
     CONTINUE, DefaultFields, Defaults, RequestHead, ResponseHead, append_chunk_end, append_chunk_start,
     append_last_chunk, append_plain_response_head, append_refusal, append_request_head, append_trailer_lines,
+    is_continue,
 };
 pub use error::ProtoError;
 pub(crate) use error::refusal_text;

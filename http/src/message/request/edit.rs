@@ -10,7 +10,7 @@
 //! method, was set.
 
 use super::{KeptForm, Request};
-use crate::proto::{RequestHead, RequestParts, append_request_head, split_target};
+use crate::proto::{RequestHead, RequestParts, append_request_head, is_continue, split_target};
 use crate::util::span::Span;
 use crate::util::{authority, path, token};
 use crate::values::headers::{Fields, Headers};
@@ -235,7 +235,9 @@ impl Request {
             target: self.request_uri(),
             version: self.version(),
             host: self.host(),
+            defaults: &[],
             fields: self.headers(),
+            expects_continue: self.headers().get_all("Expect").any(is_continue),
             length,
         }
     }

@@ -14,7 +14,7 @@ mod response;
 pub(crate) use chunks::{append_chunk_end, append_chunk_start, append_last_chunk};
 pub(crate) use defaults::{DefaultFields, Defaults};
 pub(crate) use refusal::append_refusal;
-pub(crate) use request::{RequestHead, append_request_head};
+pub(crate) use request::{RequestHead, append_request_head, is_continue};
 pub(crate) use response::{
     CONTINUE, ConnectionField, ResponseHead, append_plain_response_head, append_response_head,
 };
@@ -90,6 +90,14 @@ pub(crate) fn append_trailer_lines(buffer: &mut Vec<u8>, fields: Fields<'_>) {
         if classify(name) == Kind::Other && is_announced(fields, name) {
             append_field(buffer, name, value);
         }
+    }
+}
+
+/// Appends the lines of those of `fields` that may be trailers.
+#[cfg(feature = "client")]
+pub(crate) fn append_trailers(buffer: &mut Vec<u8>, fields: Fields<'_>) {
+    for (name, value) in fields.pairs().filter(|(name, _)| is_trailer_name(name)) {
+        append_field(buffer, name, value);
     }
 }
 

@@ -1,12 +1,21 @@
 //! The head of a request.
 //!
-//! The order on the wire is fixed: request line, `Host`, the other fields as they were added, the framing.
+//! The order on the wire is fixed: request line, `Host`, defaults of what is not among the fields, the other fields as
+//! they were added, the expectation, the framing.
 
 use super::{CHUNKED_LINE, Kind, append_field, append_length, append_trailer_names, classify, is_announced};
 use crate::proto::error::ProtoError;
 use crate::proto::framing::{Ending, request_out};
 use crate::values::headers::Fields;
 use crate::values::version::Version;
+
+/// The one expectation that there is (RFC 9110 section 10.1.1).
+const CONTINUE_EXPECTED: &[u8] = b"100-continue";
+
+/// Whether a value of `Expect` asks for an interim response before the body.
+pub(crate) fn is_continue(value: &[u8]) -> bool {
+    value.eq_ignore_ascii_case(CONTINUE_EXPECTED)
+}
 
 /// A request's head to be written.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +24,11 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) target: &'a [u8],
     pub(crate) version: Version,
     pub(crate) host: &'a [u8],
+    /// Fields that there are if `fields` has none of the name; without a value none.
+    pub(crate) defaults: &'a [(&'a str, &'a [u8])],
     pub(crate) fields: Fields<'a>,
+    /// Whether the server is to ask for the body. It is not when there is none (RFC 9110 section 10.1.1).
+    pub(crate) expects_continue: bool,
     /// How long the body is; `None`: nobody knows, so it goes in chunks.
     pub(crate) length: Option<u64>,
 }
@@ -40,18 +53,29 @@ pub(crate) fn append_request_head(
     if !head.host.is_empty() || head.version == Version::Http11 {
         append_field(buffer, b"Host", head.host);
     }
+    for (name, value) in head.defaults {
+        if !value.is_empty() && !head.fields.contains(name) {
+            append_field(buffer, name.as_bytes(), value);
+        }
+    }
+    let expects = head.expects_continue && !matches!(ending, None | Some(Ending::Length(0)));
     let has_trailers = ending == Some(Ending::Chunked) && head.fields.contains("Trailer");
     for (name, value) in head.fields.pairs() {
         let is_ours = match classify(name) {
             Kind::ContentLength | Kind::TransferEncoding | Kind::Trailer => true,
             Kind::Other => {
-                name.eq_ignore_ascii_case(b"host") || has_trailers && is_announced(head.fields, name)
+                name.eq_ignore_ascii_case(b"host")
+                    || !expects && name.eq_ignore_ascii_case(b"expect") && is_continue(value)
+                    || has_trailers && is_announced(head.fields, name)
             }
             _ => false,
         };
         if !is_ours {
             append_field(buffer, name, value);
         }
+    }
+    if expects && !head.fields.get_all("Expect").any(is_continue) {
+        append_field(buffer, b"Expect", CONTINUE_EXPECTED);
     }
     match ending {
         Some(Ending::Length(length)) => append_length(buffer, length),
@@ -79,7 +103,9 @@ mod tests {
             target: b"/a",
             version: Version::Http11,
             host: b"h",
+            defaults: &[],
             fields: headers.fields(),
+            expects_continue: false,
             length,
         };
         let mut sent = Vec::new();
@@ -118,13 +144,44 @@ mod tests {
     }
 
     #[test]
+    fn what_the_client_says_of_itself_and_what_it_expects() {
+        let sent = |agent: &str, expects_continue, length, fields: &[(&str, &str)]| {
+            let headers: Headers = fields.iter().copied().collect();
+            let head = RequestHead {
+                method: b"PUT",
+                target: b"/",
+                version: Version::Http11,
+                host: b"h",
+                defaults: &[("User-Agent", agent.as_bytes())],
+                fields: headers.fields(),
+                expects_continue,
+                length: Some(length),
+            };
+            let mut sent = Vec::new();
+            append_request_head(&mut sent, &head).expect("a length");
+            let sent = String::from_utf8(sent).expect("a request of text").replace("\r\n", "\n");
+            sent.trim_start_matches("PUT / HTTP/1.1\nHost: h\n").to_owned()
+        };
+        assert_eq!(sent("ant", false, 0, &[]), "User-Agent: ant\nContent-Length: 0\n\n");
+        assert_eq!(sent("ant", false, 0, &[("user-agent", "x")]), "User-Agent: x\nContent-Length: 0\n\n");
+        assert_eq!(sent("", true, 1, &[("a", "b")]), "A: b\nExpect: 100-continue\nContent-Length: 1\n\n");
+        let own = [("expect", "100-Continue"), ("expect", "other")];
+        assert_eq!(sent("", true, 0, &own), "Expect: other\nContent-Length: 0\n\n", "there is no body");
+        assert_eq!(sent("", false, 1, &own), "Expect: other\nContent-Length: 1\n\n");
+        let both = "Expect: 100-Continue\nExpect: other\nContent-Length: 1\n\n";
+        assert_eq!(sent("", true, 1, &own), both);
+    }
+
+    #[test]
     fn a_body_without_an_end_is_not_begun() {
         let head = RequestHead {
             method: b"PUT",
             target: b"/",
             version: Version::Http10,
             host: b"",
+            defaults: &[],
             fields: Fields::new(b"", &[]),
+            expects_continue: false,
             length: None,
         };
         let mut sent = Vec::new();

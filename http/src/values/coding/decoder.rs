@@ -151,6 +151,12 @@ impl<R: Read> ContentDecoder<R> {
         self
     }
 
+    /// The reader with the encoded bytes.
+    #[cfg(feature = "client")]
+    pub(crate) fn get_ref(&self) -> &R {
+        self.decoding.reader()
+    }
+
     /// How many bytes may come out for each encoded byte that was used, at any time once 1 MiB has come out. Default:
     /// 200, where text comes to 20; `None`: no limit. Of several codings the bytes that were read count.
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
@@ -202,6 +208,14 @@ impl<R: Read> Decoding<R> {
 }
 
 impl<R> Decoding<R> {
+    #[cfg(feature = "client")]
+    fn reader(&self) -> &R {
+        match self {
+            Self::Identity(reader) => reader,
+            Self::Coded(coded) => coded.source().get_ref().reader.reader(),
+        }
+    }
+
     /// How many encoded bytes were used of those that were read; `None` where there is no coding.
     fn used(&self) -> Option<u64> {
         let Self::Coded(coded) = self else { return None };

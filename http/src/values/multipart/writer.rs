@@ -75,6 +75,12 @@ impl<W: Write> MultipartWriter<W> {
         io::copy(&mut content, &mut self.out)
     }
 
+    /// The writer underneath.
+    #[cfg(feature = "client")]
+    pub(crate) fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Writes the closing delimiter and gives the writer back. Without this the body is cut off.
     ///
     /// # Errors

@@ -1,0 +1,393 @@
+//! The client of any host.
+//!
+//! The idea: for each origin that is asked there is a client of one host, made when it is needed; all of them have the
+//! same settings, and know the same names. A call goes from one to the next as redirects lead it, with what patience it
+//! had in the beginning.
+//!
+//! The rule: what is refused by its URL is refused before anything is resolved or sent.
+
+use super::body::SendBody;
+use super::call::{CallOptions, PreparedCall, RunCall};
+use super::error::{ClientError, ClientErrorKind, RedirectFault};
+use super::exchange::NO_TLS;
+use super::host::HostClient;
+use super::options::{AnyHost, ClientBuilder, ClientSettings, HostSettings};
+use super::patience::CallPatience;
+use super::redirect::{Hop, port_of};
+use super::request_builder::{RequestBuilder, RunRequest};
+use super::response::ClientResponse;
+use crate::message::request::Request;
+use crate::values::uri::Uri;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// A client for any host: it keeps connections, follows redirects, and undoes compression.
+///
+/// A clone is the same client, and may go to any thread. A program needs one, not one for each request.
+///
+/// ```
+/// use anthill_http::Server;
+/// use anthill_http::client::Client;
+///
+/// let running = Server::new(|ctx| match ctx.request.path() {
+///     "/old" => ctx.redirect("/new", 302),
+///     _ => {
+///         let said = format!("{} {}", ctx.request.method(), ctx.request.query_str());
+///         ctx.set_body(said);
+///     }
+/// })?
+/// .start("127.0.0.1:0")?;
+///
+/// let client = Client::new();
+/// let url = format!("http://{}/old", running.local_addr());
+/// let mut response = client.get(&url).send()?;
+/// assert_eq!(response.uri().map(|uri| uri.path()), Some("/new"));
+/// assert_eq!(response.text()?, "GET ");
+/// let url = format!("http://{}/", running.local_addr());
+/// assert_eq!(client.post(&url).query("a", "b c").body("text").send()?.text()?, "POST a=b+c");
+/// assert_eq!((client.stats().hosts, client.stats().open), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<SharedClient>,
+}
+
+struct SharedClient {
+    settings: HostSettings,
+    own: AnyHost,
+    hosts: Mutex<HashMap<String, KnownHost>>,
+}
+
+/// A host that was asked.
+struct KnownHost {
+    client: HostClient,
+    used: Instant,
+}
+
+/// How long a host without connections is remembered.
+const HOST_KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// How many hosts and connections a client has; see [`Client::stats`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct ClientStats {
+    /// Hosts that it has connections to, or had a short time ago.
+    pub hosts: usize,
+    /// Connections, those that are being made included.
+    pub open: usize,
+    /// Those of them that wait for a request.
+    pub idle: usize,
+    /// Calls that wait for a connection.
+    pub waiting: usize,
+}
+
+/// The response to a GET of `url`, by a client that all who call this share.
+///
+/// A status like 404 is no error: [`is_success`](ClientResponse::is_success).
+///
+/// ```
+/// # let running = anthill_http::Server::new(|ctx| ctx.set_body("six legs"))?.start("127.0.0.1:0")?;
+/// # let url = format!("http://{}/", running.local_addr());
+/// use anthill_http::client::get;
+///
+/// assert_eq!(get(&url)?.text()?, "six legs");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// See [`ClientErrorKind`].
+pub fn get(url: &str) -> Result<ClientResponse, ClientError> {
+    static SHARED: LazyLock<Client> = LazyLock::new(Client::new);
+    SHARED.get(url).send()
+}
+
+impl Client {
+    /// A client with the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_settings(ClientSettings::default().into_host_settings(), AnyHost::default())
+    }
+
+    /// Settings for a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::of(AnyHost::default())
+    }
+
+    fn with_settings(settings: HostSettings, own: AnyHost) -> Self {
+        Self { shared: Arc::new(SharedClient { settings, own, hosts: Mutex::default() }) }
+    }
+
+    /// A GET of `url`, to be told more about before it is sent.
+    ///
+    /// What is wrong with the URL is said when it is sent.
+    pub fn get(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("GET", url)
+    }
+
+    /// A HEAD of `url`; see [`get`](Self::get).
+    pub fn head(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("HEAD", url)
+    }
+
+    /// A POST to `url`; see [`get`](Self::get).
+    pub fn post(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("POST", url)
+    }
+
+    /// A PUT to `url`; see [`get`](Self::get).
+    pub fn put(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("PUT", url)
+    }
+
+    /// A PATCH of `url`; see [`get`](Self::get).
+    pub fn patch(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("PATCH", url)
+    }
+
+    /// A DELETE of `url`; see [`get`](Self::get).
+    pub fn delete(&self, url: &str) -> RequestBuilder<'_> {
+        self.request("DELETE", url)
+    }
+
+    /// A request with any method for `url`; see [`get`](Self::get).
+    pub fn request(&self, method: &str, url: &str) -> RequestBuilder<'_> {
+        RequestBuilder::new(self, method, url)
+    }
+
+    /// Sends `request` to the host that it names: by an absolute target, or by its `Host`, over plain HTTP then.
+    ///
+    /// ```
+    /// use anthill_http::client::{Client, ClientErrorKind};
+    /// use anthill_http::{Request, Server};
+    ///
+    /// let running = Server::new(|ctx| ctx.set_body("here"))?.start("127.0.0.1:0")?;
+    /// let client = Client::new();
+    /// let request = Request::new("GET", format!("http://{}/", running.local_addr()))?;
+    /// assert_eq!(client.send(&request)?.text()?, "here");
+    /// let error = client.send(&Request::new("GET", "/nowhere")?).unwrap_err();
+    /// assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`ClientErrorKind`]. When it returns, whatever it has begun has ended.
+    pub fn send(&self, request: &Request) -> Result<ClientResponse, ClientError> {
+        self.call(request).send()
+    }
+
+    /// A call for `request` to be told more about before it is sent: [`PreparedCall`].
+    pub fn call<'a>(&'a self, request: &'a Request) -> PreparedCall<'a> {
+        PreparedCall::new(self, request)
+    }
+
+    /// How many hosts and connections there are now.
+    pub fn stats(&self) -> ClientStats {
+        let hosts = self.shared.hosts.lock();
+        hosts.values().fold(ClientStats { hosts: hosts.len(), ..ClientStats::default() }, |sum, host| {
+            let host = host.client.stats();
+            ClientStats {
+                open: sum.open + host.open,
+                idle: sum.idle + host.idle,
+                waiting: sum.waiting + host.waiting,
+                ..sum
+            }
+        })
+    }
+
+    /// Closes the connections that are idle now.
+    pub fn close_idle_conns(&self) {
+        let clients: Vec<HostClient> =
+            self.shared.hosts.lock().values().map(|host| host.client.clone()).collect();
+        clients.iter().for_each(HostClient::close_idle_conns);
+    }
+
+    /// Forgets the addresses of names, so that new connections ask anew.
+    pub fn flush_dns_cache(&self) {
+        self.shared.settings.names.forget();
+    }
+}
+
+impl RunCall for Client {
+    fn run_call<'r>(
+        &self,
+        request: &'r Request,
+        options: CallOptions<'r>,
+    ) -> Result<ClientResponse, ClientError> {
+        let mut uri = request.uri().map_err(refuse)?;
+        uri.set_path_normalizing(false);
+        self.run_request(uri, request, options)
+    }
+}
+
+impl RunRequest for Client {
+    fn run_request<'r>(
+        &self,
+        mut uri: Uri,
+        request: &'r Request,
+        mut options: CallOptions<'r>,
+    ) -> Result<ClientResponse, ClientError> {
+        let shared = &*self.shared;
+        let limit = options.limit.or(shared.settings.timeouts.whole);
+        let patience = CallPatience::new(limit, options.token.as_ref());
+        let mut next_request = None;
+        for redirects in 0.. {
+            let current = next_request.as_ref().unwrap_or(request);
+            let response = shared.host(&uri)?.run_within(current, &mut options, &patience)?;
+            let Some(hop) = shared.hop(&uri, current, &response)? else { return Ok(response.came_from(uri)) };
+            let refuse = |fault| ClientError::because(ClientErrorKind::Redirect(fault), fault);
+            if redirects >= shared.own.redirects_max {
+                return Err(refuse(RedirectFault::TooMany));
+            }
+            if hop.drops_body() {
+                options.body = None;
+            } else if options.body.is_none() && !request.body().is_empty() && next_request.is_none() {
+                // Lent, not copied.
+                let body = request.body();
+                options.body = Some(SendBody::repeatable(Some(body.len() as u64), move || Ok(body)));
+            } else if !options.can_send_body() {
+                return Err(refuse(RedirectFault::BodySpent));
+            }
+            next_request = Some(hop.request_after(current)?);
+            uri = hop.uri;
+        }
+        Err(ClientError::new(ClientErrorKind::Redirect(RedirectFault::TooMany)))
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ClientBuilder<AnyHost> {
+    /// The client. Nothing is resolved or connected before its first call.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when a setting has no meaning: a number that is zero and
+    /// must not be, control characters in [`user_agent`](Self::user_agent).
+    pub fn build(self) -> Result<Client, ClientError> {
+        self.settings.check()?;
+        if self.kind.hosts_max == 0 {
+            return Err(refuse("max_hosts is 0; allow one at least"));
+        }
+        Ok(Client::with_settings(self.settings.into_host_settings(), self.kind))
+    }
+}
+
+fn refuse(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+    ClientError::because(ClientErrorKind::InvalidRequest, why)
+}
+
+impl SharedClient {
+    /// Where a response leads, if redirects are followed.
+    fn hop(
+        &self,
+        uri: &Uri,
+        request: &Request,
+        response: &ClientResponse,
+    ) -> Result<Option<Hop>, ClientError> {
+        if self.own.redirects_max == 0 {
+            return Ok(None);
+        }
+        Hop::of(uri, request.method(), response.status_code(), response.header("Location"))
+            .map_err(|fault| ClientError::because(ClientErrorKind::Redirect(fault), fault))
+    }
+
+    /// The client of the host of `uri`.
+    fn host(&self, uri: &Uri) -> Result<HostClient, ClientError> {
+        match uri.scheme() {
+            "http" => {}
+            "https" => return Err(refuse(NO_TLS)),
+            _ => return Err(refuse("its URL is not one of HTTP")),
+        }
+        let name = std::str::from_utf8(uri.hostname()).unwrap_or_default();
+        // A list of hosts is what a client of one host takes, and no host.
+        if name.is_empty() || name.contains(',') {
+            return Err(refuse("its URL has no host that can be asked"));
+        }
+        let addr = match name.contains(':') {
+            true => format!("[{name}]:{}", port_of(uri)),
+            false => format!("{name}:{}", port_of(uri)),
+        };
+        let now = Instant::now();
+        let mut forgotten = Vec::new();
+        let mut hosts = self.hosts.lock();
+        if let Some(host) = hosts.get_mut(&addr) {
+            host.used = now;
+            return Ok(host.client.clone());
+        }
+        let client = HostClient::with_settings(&addr, self.settings.clone())?;
+        self.make_room(&mut hosts, now, &mut forgotten);
+        hosts.insert(addr, KnownHost { client: client.clone(), used: now });
+        drop(hosts);
+        // Their connections are closed outside of the lock.
+        drop(forgotten);
+        Ok(client)
+    }
+
+    /// Forgets hosts that are not used any more, and if need be the one that was not for longest. Calls that are under
+    /// way go on; their connections are closed behind them.
+    fn make_room(
+        &self,
+        hosts: &mut HashMap<String, KnownHost>,
+        now: Instant,
+        forgotten: &mut Vec<KnownHost>,
+    ) {
+        let is_used = |host: &KnownHost| {
+            host.client.stats().open > 0 || now.saturating_duration_since(host.used) < HOST_KEPT_FOR
+        };
+        let unused: Vec<String> =
+            hosts.iter().filter(|(_, host)| !is_used(host)).map(|(addr, _)| addr.clone()).collect();
+        forgotten.extend(unused.iter().filter_map(|addr| hosts.remove(addr)));
+        while hosts.len() >= self.own.hosts_max {
+            let oldest = hosts.iter().min_by_key(|(_, host)| host.used).map(|(addr, _)| addr.clone());
+            forgotten.extend(oldest.and_then(|addr| hosts.remove(&addr)));
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_bounded_and_those_that_were_not_used_for_longest_go_first() {
+        let client = Client::builder().max_hosts(2).build().expect("settings with a meaning");
+        let host = |url: &str| client.shared.host(&Uri::parse(url).expect("a URL")).map(drop);
+        let known = || {
+            let mut known: Vec<String> = client.shared.hosts.lock().keys().cloned().collect();
+            known.sort();
+            known
+        };
+        host("http://a/x").expect("a host");
+        host("http://b:81/").expect("a host");
+        host("http://A:80/y").expect("the first one");
+        assert_eq!(known(), ["a:80", "b:81"]);
+        host("http://[::1]/").expect("a host");
+        assert_eq!(known(), ["[::1]:80", "a:80"]);
+        assert!(Client::builder().max_hosts(0).build().is_err());
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_host_is_refused() {
+        let client = Client::new();
+        for url in ["https://h/", "ftp://h/", "/x", "http://a,b/"] {
+            let error = client.shared.host(&Uri::parse(url).expect("a URL")).map(drop).expect_err(url);
+            assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{url}");
+            assert_eq!(error.to_string().contains("`tls`"), url.starts_with("https"), "{error}");
+        }
+        assert_eq!(client.stats(), ClientStats::default());
+        assert!(ClientSettings::default().check().is_ok(), "what Client::new builds by");
+    }
+}

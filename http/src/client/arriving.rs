@@ -1,0 +1,210 @@
+//! A body that arrives while it is read.
+//!
+//! The rules: the connection is given back at the moment at which the body was read to its end, and closed when the
+//! body is dropped before. A body that broke off is an error, never a short body; and an error stays.
+
+use super::conn::Allowed;
+use super::error::{ClientError, ClientErrorKind};
+use super::patience::{CallPatience, WaitingHere};
+use super::stock::Leased;
+use crate::proto::{Limits, Rest};
+use crate::values::headers::Headers;
+use std::io::{self, BufRead, Read};
+use std::net::SocketAddr;
+
+/// The body; see the module's text.
+pub(crate) struct ArrivingBody {
+    /// As long as not all of it was read.
+    arriving: Option<Arriving>,
+    /// How much of what is decoded was read.
+    cursor: usize,
+    /// Bytes of the body that were decoded before those that are in the connection's buffer.
+    passed: u64,
+    failed: Option<ClientErrorKind>,
+    trailers: Headers,
+    remote: SocketAddr,
+}
+
+/// Where a body arrives.
+struct Arriving {
+    // Let go first, so that nobody who calls off touches the connection of another call.
+    arrival: BodyArrival,
+    leased: Leased,
+}
+
+/// What the arrival of a response goes by.
+pub(crate) struct BodyArrival {
+    pub(crate) limits: Limits,
+    /// The most bytes of a body.
+    pub(crate) max: Option<u64>,
+    pub(crate) allowed: Allowed,
+    pub(crate) patience: CallPatience,
+    pub(crate) _here: WaitingHere,
+}
+
+impl ArrivingBody {
+    /// The body of the response whose head is in the connection.
+    pub(crate) fn new(leased: Leased, arrival: BodyArrival) -> Result<Self, ClientError> {
+        let mut body = Self {
+            cursor: 0,
+            passed: 0,
+            failed: None,
+            trailers: Headers::new(),
+            remote: leased.conn.remote,
+            arriving: Some(Arriving { arrival, leased }),
+        };
+        body.check_size()?;
+        if body.window().is_empty() {
+            body.settle();
+        }
+        Ok(body)
+    }
+
+    /// The fields behind it, once it was read to its end.
+    pub(crate) fn trailers(&self) -> &Headers {
+        &self.trailers
+    }
+
+    /// The most bytes that it may have.
+    pub(crate) fn max(&self) -> Option<u64> {
+        self.arriving.as_ref().and_then(|arriving| arriving.arrival.max)
+    }
+
+    /// Whether all of it was read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.arriving.is_none()
+    }
+
+    /// How many bytes are left to read; `None`: only the server knows.
+    pub(crate) fn remaining(&self) -> Option<u64> {
+        let Some(arriving) = &self.arriving else { return Some(0) };
+        let here = self.window().len() as u64;
+        match &arriving.leased.conn.found.rest {
+            Rest::None => Some(here),
+            Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
+            Rest::Failed => None,
+        }
+    }
+
+    /// Receives until something is in the window, or the body has ended.
+    pub(crate) fn fill(&mut self) -> Result<(), ClientError> {
+        while self.window().is_empty() {
+            if let Some(kind) = self.failed {
+                return Err(ClientError::new(kind).at(self.remote));
+            }
+            if self.is_here() {
+                self.settle();
+                return Ok(());
+            }
+            if let Err(error) = self.receive() {
+                return Err(self.break_off(error));
+            }
+            self.check_size()?;
+        }
+        Ok(())
+    }
+
+    /// What was decoded and not read.
+    pub(crate) fn window(&self) -> &[u8] {
+        let Some(Arriving { leased, .. }) = &self.arriving else { return &[] };
+        let body = &leased.conn.found.body;
+        leased.conn.input.unread().get(body.start + self.cursor..body.end).unwrap_or_default()
+    }
+
+    /// Says that so much of the window was read.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.cursor += count.min(self.window().len());
+        if self.window().is_empty() {
+            self.settle();
+        }
+    }
+
+    /// Nothing more is to be had of the connection, which is closed.
+    pub(crate) fn fail(&mut self, kind: ClientErrorKind) -> ClientError {
+        self.arriving = None;
+        self.failed = Some(kind);
+        ClientError::new(kind).at(self.remote)
+    }
+
+    /// Requires that the body is not larger than allowed, as far as that is known.
+    fn check_size(&mut self) -> Result<(), ClientError> {
+        let Some(Arriving { arrival: BodyArrival { max: Some(max), .. }, leased }) = &self.arriving else {
+            return Ok(());
+        };
+        let found = &leased.conn.found;
+        let missing = match &found.rest {
+            Rest::Missing { decoder, .. } => decoder.missing().unwrap_or(0),
+            Rest::None | Rest::Failed => 0,
+        };
+        let size = self.passed.saturating_add(found.body.len() as u64).saturating_add(missing);
+        if size > *max { Err(self.fail(ClientErrorKind::TooLarge)) } else { Ok(()) }
+    }
+
+    /// The connection has failed, or was ended by whoever called off.
+    fn break_off(&mut self, error: ClientError) -> ClientError {
+        let is_cancelled =
+            self.arriving.as_ref().is_some_and(|arriving| arriving.arrival.patience.is_cancelled());
+        if is_cancelled {
+            return self.fail(ClientErrorKind::Cancelled);
+        }
+        self.fail(error.kind());
+        error
+    }
+
+    /// Whether all of it has arrived, or nothing is awaited any more.
+    fn is_here(&self) -> bool {
+        self.arriving.as_ref().is_none_or(|arriving| arriving.leased.conn.is_body_here())
+    }
+
+    fn receive(&mut self) -> Result<(), ClientError> {
+        let Some(Arriving { arrival, leased }) = &mut self.arriving else { return Ok(()) };
+        self.passed += leased.conn.found.body.len() as u64;
+        self.cursor = 0;
+        leased.conn.receive_body(&arrival.limits, &arrival.allowed)
+    }
+
+    /// The body was read to its end, if all of it is here: takes what followed it, and gives the connection back.
+    fn settle(&mut self) {
+        if !self.is_here() {
+            return;
+        }
+        if let Some(Arriving { leased, .. }) = &self.arriving {
+            self.trailers.copy_from(leased.conn.found.trailer_fields(&leased.conn.input));
+        }
+        self.end();
+    }
+
+    /// Ends the exchange: the connection goes back if all of the body has come and another request can be sent on it.
+    fn end(&mut self) {
+        let Some(Arriving { arrival, mut leased }) = self.arriving.take() else { return };
+        drop(arrival);
+        if leased.conn.is_body_here() && leased.conn.finish().is_none() {
+            leased.give_back();
+        }
+    }
+}
+
+impl Drop for ArrivingBody {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Read for ArrivingBody {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(into)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for ArrivingBody {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.fill()?;
+        Ok(self.window())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.advance(count);
+    }
+}

@@ -1,0 +1,153 @@
+//! One call of a client of one host: attempts, until one succeeds or there is to be no other.
+//!
+//! The rule: an attempt that failed has nothing under way any more when the next begins, or the call returns.
+
+use super::arriving::BodyArrival;
+use super::call::{BodyExpectation, CallOptions};
+use super::conn::{Allowed, Terms};
+use super::error::{ClientError, ClientErrorKind};
+use super::exchange::{Call, check};
+use super::host::SharedHost;
+use super::options::ClientTimeouts;
+use super::patience::CallPatience;
+use super::response::ClientResponse;
+use super::retry::{FailedAttempt, is_idempotent};
+use crate::message::request::Request;
+use crate::proto::is_continue;
+use std::time::Duration;
+
+/// How long a server has to ask for a body if nobody said how long.
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+/// What came of an attempt.
+struct TriedCall {
+    outcome: Result<ClientResponse, ClientError>,
+    /// Whether another can do no harm.
+    is_safe: bool,
+    was_reused: bool,
+}
+
+impl SharedHost {
+    /// Carries a call out. What it is to do may change on the way: what was found out is remembered there.
+    pub(super) fn run(
+        &self,
+        request: &Request,
+        options: &mut CallOptions<'_>,
+        patience: &CallPatience,
+    ) -> Result<ClientResponse, ClientError> {
+        check(request)?;
+        let mut number = 1;
+        loop {
+            let TriedCall { outcome, is_safe, was_reused } = self.attempt(request, options, patience);
+            if patience.is_cancelled() {
+                return Err(ClientError::new(ClientErrorKind::Cancelled));
+            }
+            if !options.can_send_body() {
+                return outcome;
+            }
+            if is_status(&outcome, 417) && continue_wait(request, options).is_some() {
+                // RFC 9110 section 15.5.18: once more, and without it.
+                options.expects = BodyExpectation::No;
+                continue;
+            }
+            if outcome
+                .as_ref()
+                .is_ok_and(|response| !self.settings.retry.statuses.contains(&response.status_code()))
+            {
+                return outcome;
+            }
+            let failed = FailedAttempt { request, number, outcome: outcome.as_ref(), is_safe, was_reused };
+            match self.settings.retry.pause_after(&failed) {
+                Some(pause) if patience.until().left().is_none_or(|left| pause < left) => {
+                    log::debug!("a request is sent again after attempt {number}, in {pause:?}");
+                    // A connection is not held meanwhile.
+                    drop(outcome);
+                    patience.pause(pause);
+                }
+                _ => return outcome,
+            }
+            number += 1;
+        }
+    }
+
+    fn attempt(
+        &self,
+        request: &Request,
+        options: &mut CallOptions<'_>,
+        patience: &CallPatience,
+    ) -> TriedCall {
+        let mut leased = match self.lease(patience) {
+            Ok(leased) => leased,
+            Err(error) => return TriedCall { outcome: Err(error), is_safe: true, was_reused: false },
+        };
+        let here = leased.conn.ends_with(patience);
+        let allowed = self.allowed(patience);
+        let expects = continue_wait(request, options);
+        let terms = Terms {
+            limits: &self.limits,
+            allowed,
+            on_informational: options.on_informational.as_mut(),
+            is_continued: false,
+        };
+        let decodes = self.settings.decompresses && !says_what_it_accepts(request);
+        let accepted = if decodes { ACCEPTED_CODINGS } else { "" };
+        let defaults =
+            [("User-Agent", self.settings.agent.as_bytes()), ("Accept-Encoding", accepted.as_bytes())];
+        let (host, body) = (self.host(), options.body.as_mut());
+        let mut call = Call { request, body, host, defaults: &defaults, expects, terms };
+        // Whoever calls off from here on ends the connection.
+        let run = match patience.is_cancelled() {
+            true => Err(ClientError::new(ClientErrorKind::Cancelled)),
+            false => call.run(&mut leased.conn),
+        };
+        let is_idempotent = is_idempotent(request.method());
+        let was_reused = leased.conn.requests > 1;
+        match run {
+            Ok(()) => {
+                let patience = patience.clone();
+                let max = self.settings.limits.body_bytes;
+                let arrival = BodyArrival { limits: self.limits, max, allowed, patience, _here: here };
+                let outcome = ClientResponse::new(leased, arrival, decodes);
+                TriedCall { outcome, is_safe: is_idempotent, was_reused }
+            }
+            Err(error) => {
+                let conn = &leased.conn;
+                let is_safe = conn.passed.received == 0 && (is_idempotent || conn.passed.sent == 0);
+                TriedCall { outcome: Err(error), is_safe, was_reused }
+            }
+        }
+    }
+
+    fn allowed(&self, patience: &CallPatience) -> Allowed {
+        let ClientTimeouts { read, write, .. } = self.settings.timeouts;
+        Allowed { until: patience.until(), read, write }
+    }
+}
+
+/// The codings that a response may have, as they are sent.
+const ACCEPTED_CODINGS: &str = match (cfg!(feature = "br"), cfg!(feature = "zstd")) {
+    (true, true) => "gzip, deflate, br, zstd",
+    (true, false) => "gzip, deflate, br",
+    (false, true) => "gzip, deflate, zstd",
+    (false, false) => "gzip, deflate",
+};
+
+/// Whether a request speaks of codings itself, or asks for a part, which is one of the coded content.
+fn says_what_it_accepts(request: &Request) -> bool {
+    request.headers().contains("Accept-Encoding") || request.headers().contains("Range")
+}
+
+fn is_status(outcome: &Result<ClientResponse, ClientError>, status: u16) -> bool {
+    outcome.as_ref().is_ok_and(|response| response.status_code() == status)
+}
+
+/// How long the body waits for the server to ask for it; `None`: not at all.
+fn continue_wait(request: &Request, options: &CallOptions<'_>) -> Option<Duration> {
+    match options.expects {
+        BodyExpectation::No => None,
+        BodyExpectation::For(wait) => Some(wait),
+        BodyExpectation::AsTheRequestSays => {
+            request.headers().get_all("Expect").any(is_continue).then_some(CONTINUE_WAIT)
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One thread that watches what is idle, for all clients of the process.
+//!
+//! The idea: it sleeps in a poller. A connection that has been idle for a moment is registered there, so that its end,
+//! or a word that nobody asked for, is seen when it comes, and the connection closed at once; one that is idle only
+//! between two requests in a row is not, and costs nothing. The same thread closes what got old.
+//!
+//! The rules: there is such a thread only while something is idle. It keeps no client alive. Whoever puts a connection
+//! aside wakes it only when it sleeps for longer than that moment.
+
+use mio::{Events, Poll, Registry, Token, Waker};
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How long a connection must have been idle to be watched.
+pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+
+/// The shortest pause between two looks at all that is idle, when nothing is reported.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// What the poller reports when somebody woke the thread. Connections have smaller numbers.
+const WOKEN: Token = Token(usize::MAX);
+
+/// The watch that is kept now.
+static WATCH: Mutex<Option<IdleVigil>> = Mutex::new(None);
+
+/// Whether the thread sleeps for long, so that it must be woken for what it does not know of.
+static SLEEPS_LONG: AtomicBool = AtomicBool::new(false);
+
+/// Connections of which some may be idle.
+pub(crate) trait WatchIdle: Send + Sync {
+    /// Looks at all that is idle: closes what got old, and of what was reported that which is of no use; has watched
+    /// what has been idle for a moment.
+    fn look_at_idle(&self, look: &mut Look<'_>);
+
+    /// Whether anything is idle. If not, nobody watches any more.
+    fn needs_watch(&self) -> bool;
+}
+
+/// The thread, as whoever needs it knows it.
+struct IdleVigil {
+    waker: Waker,
+    stocks: Vec<Weak<dyn WatchIdle>>,
+}
+
+/// That a connection is watched.
+#[derive(Debug)]
+pub(crate) struct IdleRegistration {
+    pub(crate) token: Token,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// What a look at all that is idle goes by.
+pub(crate) struct Look<'a> {
+    pub(crate) now: Instant,
+    /// Of which something was reported.
+    pub(crate) reported: &'a HashSet<Token>,
+    registry: &'a Arc<Registry>,
+    /// The next moment at which something has to be done if nothing is reported.
+    next: Option<Instant>,
+}
+
+impl Look<'_> {
+    /// A place in the poller for a connection.
+    pub(crate) fn watch(&self) -> IdleRegistration {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let token = Token(NEXT.fetch_add(1, Ordering::Relaxed) % WOKEN.0);
+        IdleRegistration { token, registry: self.registry.clone() }
+    }
+
+    /// Something has to be done then, if that is a moment at all.
+    pub(crate) fn not_later_than(&mut self, moment: Option<Instant>) {
+        if let Some(moment) = moment {
+            self.next = Some(self.next.map_or(moment, |next| next.min(moment)));
+        }
+    }
+}
+
+/// Has the idle connections of `stock` watched from now on.
+///
+/// # Errors
+/// When there is no poller or no thread to be had. They are looked at when they are to be used, then, and not before.
+pub(crate) fn add(stock: Weak<dyn WatchIdle>) -> io::Result<()> {
+    let mut watch = WATCH.lock();
+    if let Some(watch) = &mut *watch {
+        watch.stocks.push(stock);
+        return watch.waker.wake();
+    }
+    let poll = Poll::new()?;
+    let registry = Arc::new(poll.registry().try_clone()?);
+    let waker = Waker::new(&registry, WOKEN)?;
+    // It takes the lock first of all.
+    let thread = std::thread::Builder::new().name("anthill-client-idle".to_owned());
+    thread.spawn(move || keep_watch(poll, &registry))?;
+    *watch = Some(IdleVigil { waker, stocks: vec![stock] });
+    Ok(())
+}
+
+/// Says that a connection was put aside.
+#[inline]
+pub(crate) fn tell() {
+    // Either this sees that the thread sleeps, or the thread sees the connection before it does; see `keep_watch`.
+    fence(Ordering::SeqCst);
+    if SLEEPS_LONG.load(Ordering::Relaxed) {
+        wake();
+    }
+}
+
+/// Has the thread look again.
+pub(crate) fn wake() {
+    SLEEPS_LONG.store(false, Ordering::Relaxed);
+    let woken = WATCH.lock().as_ref().map(|watch| watch.waker.wake());
+    // Not under the lock, which whoever takes the message may need.
+    if let Some(Err(error)) = woken {
+        log::warn!("the watch over idle connections could not be woken: {error}");
+    }
+}
+
+fn keep_watch(mut poll: Poll, registry: &Arc<Registry>) {
+    let mut events = Events::with_capacity(256);
+    let mut reported = HashSet::new();
+    loop {
+        let Some(next) = look_at_all(registry, &mut reported) else { return };
+        let mut pause = next.saturating_duration_since(Instant::now()).max(PAUSE_MIN);
+        if pause > MOMENT {
+            SLEEPS_LONG.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            // What was put aside before that was seen has told nobody.
+            let Some(next) = look_at_all(registry, &mut reported) else { return };
+            pause = next.saturating_duration_since(Instant::now()).max(PAUSE_MIN);
+        }
+        let polled = poll.poll(&mut events, Some(pause));
+        SLEEPS_LONG.store(false, Ordering::Relaxed);
+        match polled {
+            Ok(()) => reported.extend(events.iter().map(|event| event.token())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                log::error!("idle connections are looked at from time to time only: {error}");
+                std::thread::sleep(MOMENT);
+            }
+        }
+    }
+}
+
+/// Looks at all that is idle, and says when the next time is. `None`: nothing is idle, and the watch has ended.
+fn look_at_all(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> Option<Instant> {
+    let mut stocks = Vec::new();
+    if let Some(watch) = &mut *WATCH.lock() {
+        watch.stocks.retain(|stock| stock.strong_count() > 0);
+        stocks.extend(watch.stocks.iter().filter_map(Weak::upgrade));
+    }
+    let mut look = Look { now: Instant::now(), reported, registry, next: None };
+    for stock in &stocks {
+        stock.look_at_idle(&mut look);
+    }
+    let next = look.next;
+    reported.clear();
+    // Not under the lock, which the end of a stock takes.
+    drop(stocks);
+    match next {
+        Some(next) => Some(next),
+        None => end_unless_needed(),
+    }
+}
+
+/// Ends the watch if nothing is idle. Under its lock, so that whoever puts something aside finds it, or begins another.
+fn end_unless_needed() -> Option<Instant> {
+    // Let go behind the lock, which the end of a stock takes.
+    let mut looked_at = Vec::new();
+    let mut watch = WATCH.lock();
+    if let Some(watch) = &mut *watch {
+        watch.stocks.retain(|stock| {
+            let stock = stock.upgrade();
+            let is_needed = stock.as_ref().is_some_and(|stock| stock.needs_watch());
+            looked_at.extend(stock);
+            is_needed
+        });
+        if !watch.stocks.is_empty() {
+            return Some(Instant::now());
+        }
+    }
+    *watch = None;
+    SLEEPS_LONG.store(false, Ordering::Relaxed);
+    None
+}
