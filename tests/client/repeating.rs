@@ -7,7 +7,7 @@ use std::time::Duration;
 use anthill_http::Request;
 use anthill_http::client::{ClientErrorKind, HostClient, SendBody};
 
-use crate::script::{LONG, OK, Peer, Script, get, post};
+use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
 
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nRetry-After: 0\r\n\r\nbusy";
 
@@ -28,13 +28,73 @@ fn cli_06_a_get_survives_three_bad_connections() {
 
 #[test]
 fn cli_06_there_is_an_end_to_attempts() {
-    let server = Script::new(3, |_, mut peer: Peer| {
-        peer.head();
+    let server = Script::new(4, |number, mut peer: Peer| {
+        let is_last = peer.head().starts_with("GET /last ");
+        assert_eq!(is_last, number == 3, "the call before makes three attempts, and no more");
+        if is_last {
+            peer.say(OK);
+        }
     });
     let client = server.builder().max_attempts(3).build().expect("an address");
     let error = client.send(&get("/")).expect_err("none is good");
     assert_eq!(error.kind(), ClientErrorKind::ConnectionClosed);
     assert_eq!(client.stats().open, 0);
+    assert_eq!(client.send(&get("/last")).expect("a response").status_code(), 200);
+    server.end();
+}
+
+#[test]
+fn cli_06_a_repetition_keeps_its_place_before_those_who_wait() {
+    let (release, held) = mpsc::channel::<()>();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noting = seen.clone();
+    let server = Script::new(2, move |number, mut peer: Peer| {
+        loop {
+            let head = peer.head();
+            if head.is_empty() {
+                return;
+            }
+            noting.lock().expect("no panic").push(head.split(' ').nth(1).map(str::to_owned));
+            if number == 0 {
+                return held.recv().expect("the test goes on");
+            }
+            peer.say(OK);
+        }
+    });
+    let client = server.builder().max_conns(1).conn_wait_timeout(LONG).build().expect("an address");
+    std::thread::scope(|scope| {
+        let call = |path| client.send(&get(path)).expect("a response").text().expect("a body");
+        scope.spawn(move || call("/first"));
+        wait_until("the first request", || !seen.lock().expect("no panic").is_empty());
+        scope.spawn(move || call("/second"));
+        wait_until("the other one", || client.stats().waiting == 1);
+        release.send(()).expect("the server waits for it");
+    });
+    drop(client);
+    server.end();
+    let seen: Vec<String> = seen.lock().expect("no panic").iter().flatten().cloned().collect();
+    assert_eq!(seen, ["/first", "/first", "/second"]);
+}
+
+#[test]
+fn cli_06_more_dead_connections_than_attempts() {
+    const DEAD: usize = 8;
+    let server = Script::side_by_side(DEAD + 1, |number, mut peer: Peer| {
+        peer.head();
+        peer.say(OK);
+        if number < DEAD {
+            // It looks well until it is used again, or the client ends it.
+            peer.head();
+        }
+    });
+    let client = server.client();
+    let responses: Vec<_> = (0..DEAD).map(|_| client.send(&get("/")).expect("a response")).collect();
+    for mut response in responses {
+        response.text().expect("a body");
+    }
+    assert_eq!(client.stats().idle, DEAD);
+    assert_eq!(client.send(&get("/")).expect("a new one is good").conn_requests(), 1);
+    drop(client);
     server.end();
 }
 

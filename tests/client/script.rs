@@ -15,6 +15,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) struct Script {
     pub(crate) addr: SocketAddr,
     thread: Option<JoinHandle<()>>,
+    others: std::sync::Arc<std::sync::Mutex<Vec<JoinHandle<()>>>>,
 }
 
 impl Script {
@@ -29,7 +30,20 @@ impl Script {
                 serve(number, Peer { stream, read: Vec::new() });
             }
         });
-        Self { addr, thread: Some(thread) }
+        Self { addr, thread: Some(thread), others: std::sync::Arc::default() }
+    }
+
+    /// Takes `conns` connections, each of which `serve` has on a thread of its own, then listens no more.
+    pub(crate) fn side_by_side(conns: usize, serve: impl Fn(usize, Peer) + Send + Sync + 'static) -> Self {
+        let serve = std::sync::Arc::new(serve);
+        let threads = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let all = threads.clone();
+        let script = Self::new(conns, move |number, peer| {
+            let serve = serve.clone();
+            let thread = std::thread::spawn(move || serve(number, peer));
+            all.lock().expect("no panic").push(thread);
+        });
+        Self { others: threads, ..script }
     }
 
     pub(crate) fn builder(&self) -> HostClientBuilder {
@@ -43,6 +57,9 @@ impl Script {
     /// Waits until all connections were served, and passes on what failed there.
     pub(crate) fn end(mut self) {
         if let Some(thread) = self.thread.take() {
+            thread.join().expect("the script went as it was written");
+        }
+        for thread in self.others.lock().expect("no panic").drain(..) {
             thread.join().expect("the script went as it was written");
         }
     }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use anthill_http::client::{ClientErrorKind, ClientPhase, HostClient, SendBody};
+use anthill_http::client::{ClientErrorKind, HostClient, SendBody};
 use anthill_http::{ProtoError, Request, Server};
 
 use crate::script::{LONG, OK, Peer, Script, get, post};
@@ -133,14 +133,18 @@ fn bodies_from_readers() {
     .expect("a free port");
     let client = HostClient::new(running.local_addr().to_string()).expect("an address");
     let request = Request::new("PUT", "/").expect("a request");
-    for length in [0, 1, 65_536, 65_537, 300_000] {
+    // At the bounds of a piece, and beyond several.
+    let mut number = 0;
+    for length in [0, 1, 65_472, 65_473, 130_944, 300_000] {
         let body: Vec<u8> = (0..length).map(|at: usize| (at % 251) as u8).collect();
         for sent in [SendBody::new(&body[..]), SendBody::sized(&body[..], body.len() as u64)] {
             let mut response = client.send_body(&request, sent).expect("a response");
             assert_eq!(response.read_body().expect("a body"), body);
+            number += 1;
+            assert_eq!((response.conn_requests(), response.is_request_sent()), (number, true));
         }
     }
-    assert_eq!(client.stats().open, 1, "all of that went over one connection");
+    assert_eq!((client.stats().open, client.stats().idle), (1, 1));
     // One that gives less than it announced.
     let error = client.send_body(&request, SendBody::sized(&b"four"[..], 5)).expect_err("one is missing");
     assert_eq!(error.kind(), ClientErrorKind::RequestBody);
@@ -244,6 +248,7 @@ fn cli_11_a_body_that_breaks_off_is_an_error_that_stays() {
         assert_eq!(error.kind(), ClientErrorKind::ConnectionClosed, "{answer}");
         let error = response.read(&mut [0; 9]).expect_err("it stays");
         assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(response.remaining(), None, "not that nothing is left");
         server.end();
     }
 }
@@ -276,14 +281,14 @@ fn cli_13_an_early_response_ends_a_large_upload() {
 fn cli_13_an_early_response_of_a_server_that_reads_on_ends_an_endless_upload() {
     let server = Script::new(1, |_, mut peer: Peer| {
         peer.head();
-        peer.say(OK);
+        peer.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
         let mut room = vec![0; 65_536];
         while let Ok(1..) = peer.stream.read(&mut room) {}
     });
     let request = Request::new("POST", "/").expect("a request");
     let body = SendBody::new(std::io::repeat(b'x'));
     let mut response = server.client().send_body(&request, body).expect("the response came early");
-    assert_eq!(response.text().expect("a body"), "ok");
+    assert_eq!(response.text().expect("a body"), "no");
     server.end();
 }
 
@@ -296,7 +301,8 @@ fn cli_05_the_limit_of_a_call_ends_an_endless_upload() {
     let client = server.builder().timeout(Duration::from_millis(200)).build().expect("an address");
     let request = Request::new("POST", "/").expect("a request");
     let error = client.send_body(&request, SendBody::new(std::io::repeat(b'x'))).expect_err("it has no end");
-    assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Send));
+    // On a busy machine it may not even come to a connection in time.
+    assert!(error.is_timeout(), "{error}");
     assert_eq!(client.stats().open, 0);
     server.end();
 }
@@ -324,11 +330,14 @@ fn cli_05_a_stuck_server_a_hundred_times() {
     let addr = server.local_addr().expect("it listens");
     let client = HostClient::new(addr.to_string()).expect("an address");
     let request = get("/");
+    let begun = std::time::Instant::now();
     for _ in 0..100 {
         let error = client.send_timeout(&request, Duration::from_millis(1)).expect_err("it is stuck");
         assert!(error.is_timeout(), "{error}");
         assert_eq!(client.stats().open, 0, "nothing goes on behind a call");
     }
+    // They took a moment each. Had one kept to no limit, it would hang; had they waited for another one, this is it.
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
     let error = client.send_timeout(&request, Duration::ZERO).expect_err("there is no time");
     assert!(error.is_timeout());
 }

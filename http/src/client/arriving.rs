@@ -44,7 +44,7 @@ pub(crate) struct BodyArrival {
 
 impl ArrivingBody {
     /// The body of the response whose head is in the connection.
-    pub(crate) fn new(leased: Leased, arrival: BodyArrival) -> Result<Self, ClientError> {
+    pub(crate) fn new(leased: Leased, arrival: BodyArrival) -> Self {
         let mut body = Self {
             cursor: 0,
             passed: 0,
@@ -53,11 +53,11 @@ impl ArrivingBody {
             remote: leased.conn.remote,
             arriving: Some(Arriving { arrival, leased }),
         };
-        body.check_size()?;
-        if body.window().is_empty() {
+        // What is too large is so for whoever reads it, however much of it came with the head.
+        if body.check_size().is_ok() && body.window().is_empty() {
             body.settle();
         }
-        Ok(body)
+        body
     }
 
     /// The fields behind it, once it was read to its end.
@@ -77,7 +77,7 @@ impl ArrivingBody {
 
     /// How many bytes are left to read; `None`: only the server knows.
     pub(crate) fn remaining(&self) -> Option<u64> {
-        let Some(arriving) = &self.arriving else { return Some(0) };
+        let Some(arriving) = &self.arriving else { return self.failed.is_none().then_some(0) };
         let here = self.window().len() as u64;
         match &arriving.leased.conn.found.rest {
             Rest::None => Some(here),

@@ -5,15 +5,17 @@
 use super::arriving::BodyArrival;
 use super::call::{BodyExpectation, CallOptions};
 use super::conn::{Allowed, Terms};
-use super::error::{ClientError, ClientErrorKind};
+use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::exchange::{Call, check};
 use super::host::SharedHost;
 use super::options::ClientTimeouts;
 use super::patience::CallPatience;
 use super::response::ClientResponse;
 use super::retry::{FailedAttempt, is_idempotent};
+use super::stock::HeldPlace;
 use crate::message::request::Request;
 use crate::proto::is_continue;
+use crate::values::version::Version;
 use std::time::Duration;
 
 /// How long a server has to ask for a body if nobody said how long.
@@ -25,6 +27,15 @@ struct TriedCall {
     /// Whether another can do no harm.
     is_safe: bool,
     was_reused: bool,
+    /// That of the connection that failed.
+    place: Option<HeldPlace>,
+}
+
+impl TriedCall {
+    /// It came to no connection.
+    fn without_conn(error: ClientError) -> Self {
+        Self { outcome: Err(error), is_safe: true, was_reused: false, place: None }
+    }
 }
 
 impl SharedHost {
@@ -35,10 +46,12 @@ impl SharedHost {
         options: &mut CallOptions<'_>,
         patience: &CallPatience,
     ) -> Result<ClientResponse, ClientError> {
-        check(request)?;
+        check(request, options.body.as_ref())?;
         let mut number = 1;
+        let mut held = None;
         loop {
-            let TriedCall { outcome, is_safe, was_reused } = self.attempt(request, options, patience);
+            let tried = self.attempt(request, options, held.take(), patience);
+            let TriedCall { outcome, is_safe, was_reused, place } = tried;
             if patience.is_cancelled() {
                 return Err(ClientError::new(ClientErrorKind::Cancelled));
             }
@@ -60,8 +73,9 @@ impl SharedHost {
             match self.settings.retry.pause_after(&failed) {
                 Some(pause) if patience.until().left().is_none_or(|left| pause < left) => {
                     log::debug!("a request is sent again after attempt {number}, in {pause:?}");
-                    // A connection is not held meanwhile.
+                    // A connection is not held meanwhile, nor is a place; without a pause nobody gets in between.
                     drop(outcome);
+                    held = place.filter(|_| pause.is_zero());
                     patience.pause(pause);
                 }
                 _ => return outcome,
@@ -74,15 +88,26 @@ impl SharedHost {
         &self,
         request: &Request,
         options: &mut CallOptions<'_>,
+        held: Option<HeldPlace>,
         patience: &CallPatience,
     ) -> TriedCall {
-        let mut leased = match self.lease(patience) {
+        let expects = continue_wait(request, options).filter(|_| request.version() == Version::Http11);
+        if let (Some(body), None) = (&mut options.body, expects) {
+            // A reader may take any time. What comes on a connection meanwhile would be no response to this.
+            if let Err(error) = body.begin() {
+                return TriedCall::without_conn(ClientError::because(ClientErrorKind::RequestBody, error));
+            }
+            if patience.is_over() {
+                let late = ClientErrorKind::Timeout(ClientPhase::Send);
+                return TriedCall::without_conn(ClientError::new(late));
+            }
+        }
+        let mut leased = match self.lease(held, patience) {
             Ok(leased) => leased,
-            Err(error) => return TriedCall { outcome: Err(error), is_safe: true, was_reused: false },
+            Err(error) => return TriedCall::without_conn(error),
         };
         let here = leased.conn.ends_with(patience);
         let allowed = self.allowed(patience);
-        let expects = continue_wait(request, options);
         let terms = Terms {
             limits: &self.limits,
             allowed,
@@ -107,13 +132,14 @@ impl SharedHost {
                 let patience = patience.clone();
                 let max = self.settings.limits.body_bytes;
                 let arrival = BodyArrival { limits: self.limits, max, allowed, patience, _here: here };
-                let outcome = ClientResponse::new(leased, arrival, decodes);
-                TriedCall { outcome, is_safe: is_idempotent, was_reused }
+                let outcome = Ok(ClientResponse::new(leased, arrival, decodes));
+                TriedCall { outcome, is_safe: is_idempotent, was_reused, place: None }
             }
             Err(error) => {
                 let conn = &leased.conn;
                 let is_safe = conn.passed.received == 0 && (is_idempotent || conn.passed.sent == 0);
-                TriedCall { outcome: Err(error), is_safe, was_reused }
+                drop(here);
+                TriedCall { outcome: Err(error), is_safe, was_reused, place: Some(leased.close()) }
             }
         }
     }

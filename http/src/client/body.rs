@@ -1,15 +1,25 @@
 //! What a request is sent with: bytes that are there, or a reader that gives them as they are sent.
 
 use crate::values::headers::Headers;
+use crate::wire::output::KEPT_BYTES_MAX;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::marker::PhantomData;
+
+/// What the framing of a chunk takes at most.
+pub(crate) const FRAMING_BYTES_MAX: usize = 64;
+
+/// What is taken from a body at once: as much as the output keeps room for, with its framing.
+pub(crate) const PIECE_BYTES: usize = KEPT_BYTES_MAX - FRAMING_BYTES_MAX;
 
 /// The body of a request that is read while it is sent.
 ///
-/// A reader can be sent but once, so a call that has begun with it is never repeated. One that can be made anew
+/// A reader can be sent but once, so a call of which something was sent is never repeated. One that can be made anew
 /// ([`repeatable`](Self::repeatable)), and a file, can.
+///
+/// What the reader gives first is read before a connection is taken for the call, so one that takes long to begin, or
+/// fails at once, holds none up. Nobody can interrupt a reader: while it blocks no limit of the call ends it and no
+/// token calls it off; both are looked at when it has returned.
 ///
 /// ```
 /// use anthill_http::client::SendBody;
@@ -23,26 +33,45 @@ pub struct SendBody<'a> {
     source: BodyReaders<'a>,
     length: Option<u64>,
     trailers: Option<TrailersMaker<'a>>,
+    /// The reader that is being sent.
+    begun: Option<BegunBody>,
+}
+
+/// What is known of a reader that was begun with.
+struct BegunBody {
+    /// What was read last is in front.
+    room: Vec<u8>,
+    count: usize,
+    /// Whether nobody has taken what was read first.
+    is_fresh: bool,
 }
 
 /// Where a body comes from.
 enum BodyReaders<'a> {
-    /// `None`: it was begun with.
+    /// `None`: it was begun with, and some of it has left.
     Once(Option<AnyReader<'a>>),
     Again(Box<dyn MakeReader + 'a>),
 }
 
 /// Makes readers, each from the beginning.
 trait MakeReader {
-    fn make(&mut self) -> io::Result<AnyReader<'_>>;
+    fn make(&mut self) -> io::Result<()>;
+
+    /// The one that was made last.
+    fn made(&mut self) -> Option<&mut dyn Read>;
 }
 
-/// A function that makes readers of the type `R`.
-struct ReaderMaker<F, R>(F, PhantomData<R>);
+/// A function that makes readers, and the last of them.
+struct ReaderMaker<F, R>(F, Option<R>);
 
 impl<R: Read, F: FnMut() -> io::Result<R>> MakeReader for ReaderMaker<F, R> {
-    fn make(&mut self) -> io::Result<AnyReader<'_>> {
-        Ok(Box::new((self.0)()?))
+    fn make(&mut self) -> io::Result<()> {
+        self.1 = Some((self.0)()?);
+        Ok(())
+    }
+
+    fn made(&mut self) -> Option<&mut dyn Read> {
+        self.1.as_mut().map(|reader| reader as &mut dyn Read)
     }
 }
 
@@ -72,7 +101,7 @@ impl<'a> SendBody<'a> {
     /// assert_eq!(body.length(), Some(5));
     /// ```
     pub fn repeatable<R: Read + 'a>(length: Option<u64>, make: impl FnMut() -> io::Result<R> + 'a) -> Self {
-        Self::of(BodyReaders::Again(Box::new(ReaderMaker(make, PhantomData))), length)
+        Self::of(BodyReaders::Again(Box::new(ReaderMaker(make, None))), length)
     }
 
     /// All of `file`, from its beginning on or from where it was read to. It can be repeated.
@@ -89,7 +118,7 @@ impl<'a> SendBody<'a> {
     }
 
     fn of(source: BodyReaders<'a>, length: Option<u64>) -> Self {
-        Self { source, length, trailers: None }
+        Self { source, length, trailers: None, begun: None }
     }
 
     /// Sends what `make` gives behind the body, when it has been read to its end: a checksum, for example. Names that
@@ -105,53 +134,85 @@ impl<'a> SendBody<'a> {
         self.length
     }
 
-    /// Whether it can be sent, again if it was begun with.
+    /// Whether it can be sent, again if some of it was sent.
     pub(crate) fn can_begin(&self) -> bool {
         !matches!(self.source, BodyReaders::Once(None))
     }
 
-    /// Begins at its beginning.
-    pub(crate) fn begin(&mut self) -> io::Result<BodyPieces<'_>> {
-        let reader = match &mut self.source {
-            BodyReaders::Once(reader) => reader
-                .take()
-                .ok_or_else(|| io::Error::other("it was sent before, and cannot be sent again"))?,
-            BodyReaders::Again(maker) => maker.make()?,
+    /// Reads what is to be sent first, from its beginning, unless that is there already. Of no length nothing is read.
+    pub(crate) fn begin(&mut self) -> io::Result<()> {
+        if self.begun.is_some() {
+            return Ok(());
+        }
+        if let BodyReaders::Again(maker) = &mut self.source {
+            maker.make()?;
+        }
+        self.begun = Some(BegunBody { room: vec![0; PIECE_BYTES], count: 0, is_fresh: true });
+        self.read(self.length).inspect_err(|_| self.end())
+    }
+
+    /// The next piece, of at most `left` bytes; empty: that was all.
+    pub(crate) fn next_piece(&mut self, left: Option<u64>) -> io::Result<&[u8]> {
+        self.begin()?;
+        let is_fresh = self.begun.as_mut().is_some_and(|begun| std::mem::take(&mut begun.is_fresh));
+        if !is_fresh {
+            self.read(left)?;
+        }
+        let piece = self.begun.as_ref().and_then(|begun| begun.room.get(..begun.count));
+        Ok(piece.unwrap_or_default())
+    }
+
+    /// Reads the next piece; nothing: that was all.
+    fn read(&mut self, left: Option<u64>) -> io::Result<()> {
+        let reader: Option<&mut dyn Read> = match &mut self.source {
+            BodyReaders::Once(Some(reader)) => Some(&mut **reader),
+            BodyReaders::Once(None) => None,
+            BodyReaders::Again(maker) => maker.made(),
         };
-        Ok(BodyPieces { reader })
-    }
-
-    /// What is to be sent behind it.
-    pub(crate) fn make_trailers(&mut self) -> Option<Headers> {
-        self.trailers.as_mut().map(|make| make())
-    }
-}
-
-/// A body that is being read.
-pub(crate) struct BodyPieces<'a> {
-    reader: AnyReader<'a>,
-}
-
-impl BodyPieces<'_> {
-    /// Reads the next piece into `room`, whose length bounds it; 0: that was all.
-    pub(crate) fn next(&mut self, room: &mut [u8], left: Option<u64>) -> io::Result<usize> {
+        let (Some(reader), Some(BegunBody { room, count, .. })) = (reader, &mut self.begun) else {
+            return Err(io::Error::other("it was sent before, and cannot be sent again"));
+        };
         let most =
             left.map_or(room.len(), |left| usize::try_from(left).unwrap_or(usize::MAX).min(room.len()));
+        *count = 0;
         if most == 0 {
-            return Ok(0);
+            return Ok(());
         }
         loop {
-            match self.reader.read(&mut room[..most]) {
+            match reader.read(&mut room[..most]) {
                 Ok(0) if left.is_some() => {
                     let error = "it ended before the length that was announced";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
                 }
-                Ok(count) if count <= most => return Ok(count),
+                Ok(read) if read <= most => {
+                    *count = read;
+                    return Ok(());
+                }
                 Ok(_) => return Err(io::Error::other("it claims to have read more than there was room for")),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Says that nothing of it has left: its first piece is to be had again.
+    pub(crate) fn rewind(&mut self) {
+        if let Some(begun) = &mut self.begun {
+            begun.is_fresh = true;
+        }
+    }
+
+    /// Says that some of it, or all, has left.
+    pub(crate) fn end(&mut self) {
+        self.begun = None;
+        if let BodyReaders::Once(reader) = &mut self.source {
+            *reader = None;
+        }
+    }
+
+    /// What is to be sent behind it.
+    pub(crate) fn make_trailers(&mut self) -> Option<Headers> {
+        self.trailers.as_mut().map(|make| make())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::proto::response_head::ResponseParts;
 use crate::proto::{CloseReason, Limits, ProtoError};
 use crate::values::headers::Fields;
 use crate::wire::input::Input;
-use crate::wire::output::Output;
+use crate::wire::output::{KEPT_BYTES_MAX, Output};
 use crate::wire::transport::{Direction, ReadySet, Transport};
 use mio::{Interest, Token};
 use std::collections::HashSet;
@@ -29,13 +29,17 @@ use std::time::{Duration, Instant};
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 64 * 1024;
 
+/// What is kept of a response that comes while the request is still being sent. A server that sends more waits for us
+/// to read it, and would not read on.
+const EARLY_BYTES_MAX: usize = 256 * 1024;
+
 /// A connection; see the module's text.
 pub(crate) struct ClientSocket {
     /// Shared with whoever may have to end the call from elsewhere, and with nobody while it is idle.
     transport: Arc<dyn Transport>,
     pub(crate) remote: SocketAddr,
     pub(crate) local: Option<SocketAddr>,
-    pub(crate) opened: Instant,
+    pub(crate) times: ConnTimes,
     /// How many requests were begun on it.
     pub(crate) requests: u64,
     pub(crate) session: ClientSession,
@@ -48,6 +52,14 @@ pub(crate) struct ClientSocket {
     watch: IdleWatch,
 }
 
+/// Since when a connection has been what it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnTimes {
+    pub(crate) opened: Instant,
+    /// Since when it is idle, if it is.
+    pub(crate) idle: Instant,
+}
+
 /// What has passed in the exchange that is under way.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct PassedBytes {
@@ -55,6 +67,12 @@ pub(crate) struct PassedBytes {
     pub(crate) received: u64,
     /// Bytes of the request that the system has taken.
     pub(crate) sent: u64,
+    /// Whether the head of the final response is among those that have come.
+    is_answered: bool,
+    /// Why what came behind that head is no body.
+    broken: Option<ProtoError>,
+    /// How much the next read asks for; more when the one before has filled its room.
+    read_next: usize,
 }
 
 /// Whether something is reported of a connection while it is idle.
@@ -94,7 +112,7 @@ pub(crate) type InformationalHook<'h> = Box<dyn FnMut(u16, Fields<'_>) + 'h>;
 pub(crate) enum Sent {
     /// All that was to be sent.
     All,
-    /// The final response came before that. Nothing more is to be sent.
+    /// The final response came before that, and nothing more is to be sent.
     Answered,
 }
 
@@ -102,11 +120,12 @@ impl ClientSocket {
     pub(crate) fn new(dialled: NewSocket) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let NewSocket { transport, remote, local } = dialled;
+        let now = Instant::now();
         Self {
             transport,
             remote,
             local,
-            opened: Instant::now(),
+            times: ConnTimes { opened: now, idle: now },
             requests: 0,
             session: ClientSession::new(NEXT.fetch_add(1, Ordering::Relaxed)),
             input: Input::default(),
@@ -170,47 +189,92 @@ impl ClientSocket {
         if allowed.until.is_over() {
             return Err(self.late(ClientPhase::Send));
         }
-        while !self.out.is_empty() {
-            match self.transport.write(self.out.slices()) {
+        // What the server says meanwhile does not count as taking something.
+        let mut end = allowed.until.or_after(allowed.write);
+        loop {
+            // A layer between us and the network may hold back what it took.
+            let is_held = self.out.is_empty();
+            let taken = if is_held { self.transport.push() } else { self.transport.write(self.out.slices()) };
+            match taken {
+                Ok(0) if is_held => return Ok(Sent::All),
+                Ok(0) => return self.salvage(io::ErrorKind::WriteZero.into(), terms),
                 Ok(count) => {
-                    self.passed.sent += count as u64;
-                    self.out.advance(count);
+                    if !is_held {
+                        self.passed.sent += count as u64;
+                        self.out.advance(count);
+                    }
+                    end = allowed.until.or_after(allowed.write);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let either = ReadySet { read: true, ..self.transport.awaits(Direction::Write) };
-                    self.wait(either, allowed.until, allowed.write, ClientPhase::Send)?;
-                    if self.take_what_is_there(terms)? {
+                    // What comes before anything was sent is no response to it.
+                    let reads = self.passed.sent > 0;
+                    let awaited = self.transport.awaits(Direction::Write);
+                    let awaited = ReadySet { read: awaited.read || reads, ..awaited };
+                    if end.is_over() {
+                        return Err(self.late(ClientPhase::Send));
+                    }
+                    self.wait(awaited, end, None, ClientPhase::Send)?;
+                    if reads && self.take_what_is_there(terms)? {
                         return Ok(Sent::Answered);
                     }
                 }
                 Err(error) => return self.salvage(error, terms),
             }
         }
-        Ok(Sent::All)
     }
 
-    /// The server takes nothing more: what it said before may be the response, which the system has kept for us.
+    /// The server takes nothing more: what it said before may be the response, which the system has kept for us. Before
+    /// anything was sent it is the response to nothing.
     fn salvage(&mut self, error: io::Error, terms: &mut Terms<'_, '_>) -> Result<Sent, ClientError> {
-        match self.take_what_is_there(terms) {
-            Ok(true) => Ok(Sent::Answered),
+        if self.passed.sent > 0 {
             // The writing has failed, whatever the reading says.
-            Ok(false) | Err(_) => Err(self.lost(error)),
+            let is_more_there = self.take_what_is_there(terms).is_ok();
+            if is_more_there && self.passed.is_answered {
+                return Ok(Sent::Answered);
+            }
+        }
+        Err(self.lost(error))
+    }
+
+    /// Reads without waiting, until there is nothing more, or there is a response that ends the sending.
+    pub(crate) fn take_what_is_there(&mut self, terms: &mut Terms<'_, '_>) -> Result<bool, ClientError> {
+        loop {
+            if self.advance(terms)? && self.ends_sending() {
+                return Ok(true);
+            }
+            let is_answered = self.passed.is_answered;
+            match self.read_once() {
+                Ok(0) if is_answered => return Ok(true),
+                Ok(0) => return Err(self.ended()),
+                Ok(_) if is_answered => self.decode(),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(_) if is_answered && self.is_body_here() => return Ok(true),
+                Err(error) => return Err(self.lost(error)),
+            }
         }
     }
 
-    /// Reads without waiting, until there is nothing more, or the head of the final response is there.
-    pub(crate) fn take_what_is_there(&mut self, terms: &mut Terms<'_, '_>) -> Result<bool, ClientError> {
-        loop {
-            if self.advance(terms)? {
-                return Ok(true);
-            }
-            match self.read_once() {
-                Ok(0) => return Err(self.ended()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(self.lost(error)),
-            }
+    /// Whether the response that is there means that the rest of the request is not wanted, or cannot be taken. A
+    /// server that agrees may well begin to say so before it has read all.
+    fn ends_sending(&self) -> bool {
+        self.found.head.status >= 300
+            || self.passed.broken.is_some()
+            || self.input.unread().len() >= EARLY_BYTES_MAX
+    }
+
+    /// Says that nothing more of the request comes, to a server that may wait for it.
+    pub(crate) fn end_sending(&self) {
+        if let Err(error) = self.transport.shutdown_write() {
+            log::debug!("the server is not told that a request has ended before its end: {error}");
+        }
+    }
+
+    /// Decodes what has come of the body. A fault in it is told to whoever reads it.
+    fn decode(&mut self) {
+        if let Err(error) = self.found.decode_rest(&mut self.input) {
+            self.passed.broken = Some(error);
         }
     }
 
@@ -224,7 +288,7 @@ impl ClientSocket {
         let allowed = terms.allowed;
         let end = allowed.until.or_after(Some(wait));
         loop {
-            if self.take_what_is_there(terms)? {
+            if self.take_what_is_there(terms)? || self.passed.is_answered {
                 return Ok(Sent::Answered);
             }
             if terms.is_continued || end.is_over() {
@@ -249,9 +313,16 @@ impl ClientSocket {
 
     /// Receives more of a body whose head is there, and decodes it.
     pub(crate) fn receive_body(&mut self, limits: &Limits, allowed: &Allowed) -> Result<(), ClientError> {
+        if let Some(error) = self.passed.broken {
+            return Err(self.refused(error));
+        }
         self.found.drop_decoded(&mut self.input);
         self.receive(allowed, ClientPhase::Body)?;
         let decoded = if self.is_at_end {
+            // Whoever is between us and the server may end a connection; that is not the end of a body.
+            if self.transport.is_input_cut_off() {
+                return Err(self.ended());
+            }
             self.session.input_closed(&mut self.input, &mut self.found, limits).map(|_| ())
         } else {
             self.found.decode_rest(&mut self.input)
@@ -269,6 +340,9 @@ impl ClientSocket {
         let reason = self.session.finish(&mut self.input, &mut self.found);
         self.passed = PassedBytes::default();
         self.out.clear();
+        if self.input.is_empty() && self.input.capacity() > KEPT_BYTES_MAX {
+            self.input = Input::default();
+        }
         match reason {
             None if self.is_at_end => Some(CloseReason::PeerAsked),
             reason => reason,
@@ -286,7 +360,13 @@ impl ClientSocket {
                         tell(status, self.found.header_fields(&self.input));
                     }
                 }
-                Ok(ResponseProgress::Ready) => return Ok(true),
+                Ok(ResponseProgress::Ready) => {
+                    if !self.passed.is_answered {
+                        self.passed.is_answered = true;
+                        self.decode();
+                    }
+                    return Ok(true);
+                }
                 Err(error) => return Err(self.refused(error)),
             }
         }
@@ -311,10 +391,14 @@ impl ClientSocket {
 
     fn read_once(&mut self) -> io::Result<usize> {
         loop {
-            let room = self.input.space(READ_BYTES_MIN);
+            let room = self.input.space(self.passed.read_next.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
             let most = room.len().min(READ_BYTES_MAX);
             match self.transport.read(&mut room[..most]) {
                 Ok(read) => {
+                    if read.count == most {
+                        // There is more; the next read may take twice as much.
+                        self.passed.read_next = most * 2;
+                    }
                     self.input.filled(read.count);
                     self.passed.received += read.count as u64;
                     self.is_at_end |= read.count == 0;
@@ -365,5 +449,217 @@ impl fmt::Debug for ClientSocket {
             .field("requests", &self.requests)
             .field("session", &self.session)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::RequestHead;
+    use crate::values::version::Version;
+    use crate::wire::transport::ReadCount;
+    use parking_lot::Mutex;
+    use std::collections::VecDeque;
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    /// A transport that does what was written down.
+    #[derive(Default)]
+    struct ScriptedTransport {
+        /// What reads bring, one after the other; nothing is the end, and without one there is nothing yet.
+        reads: Mutex<VecDeque<Result<&'static str, io::ErrorKind>>>,
+        /// What writes come to; without one all is taken.
+        writes: Mutex<VecDeque<Result<usize, io::ErrorKind>>>,
+        held: Mutex<usize>,
+        is_cut_off: bool,
+        /// How much each read asked for.
+        rooms: Mutex<Vec<usize>>,
+        /// What was awaited.
+        waits: Mutex<Vec<ReadySet>>,
+    }
+
+    impl Transport for ScriptedTransport {
+        fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+            self.rooms.lock().push(room.len());
+            let mut reads = self.reads.lock();
+            let text = reads.pop_front().unwrap_or(Err(io::ErrorKind::WouldBlock))?;
+            let (now, later) = text.split_at(text.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now.as_bytes());
+            if !later.is_empty() {
+                reads.push_front(Ok(later));
+            }
+            Ok(ReadCount { count: now.len(), is_drained: false })
+        }
+
+        fn write(&self, slices: [&[u8]; 2]) -> io::Result<usize> {
+            let all = slices[0].len() + slices[1].len();
+            Ok(self.writes.lock().pop_front().unwrap_or(Ok(all))?.min(all))
+        }
+
+        fn push(&self) -> io::Result<usize> {
+            let mut held = self.held.lock();
+            let some = (*held).min(3);
+            *held -= some;
+            Ok(some)
+        }
+
+        fn is_input_cut_off(&self) -> bool {
+            self.is_cut_off
+        }
+
+        fn wait(&self, awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
+            self.waits.lock().push(awaited);
+            Ok(true)
+        }
+
+        fn shut_down(&self) {}
+    }
+
+    /// A connection over `transport` with the head of a POST in its output.
+    fn posting(transport: &Arc<ScriptedTransport>) -> ClientSocket {
+        let addr = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut conn =
+            ClientSocket::new(NewSocket { transport: transport.clone(), remote: addr, local: None });
+        let head = RequestHead {
+            method: b"POST",
+            target: b"/",
+            version: Version::Http11,
+            host: b"h",
+            defaults: &[],
+            fields: Fields::new(b"", &[]),
+            expects_continue: false,
+            length: Some(5),
+        };
+        conn.session.begin(&head, &conn.input, &mut conn.out).expect("a length");
+        conn
+    }
+
+    fn blocked<T>() -> Result<T, io::ErrorKind> {
+        Err(io::ErrorKind::WouldBlock)
+    }
+
+    const STREAMS: Limits = Limits { streams_bodies: true, ..Limits::DEFAULT };
+
+    fn terms() -> Terms<'static, 'static> {
+        let allowed = Allowed { until: Until::default(), read: None, write: None };
+        Terms { limits: &STREAMS, allowed, on_informational: None, is_continued: false }
+    }
+
+    #[test]
+    fn what_came_before_anything_was_sent_answers_nothing() {
+        let unasked = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+        for (first, is_sent) in [(Err(io::ErrorKind::ConnectionReset), false), (Ok(7), true)] {
+            let transport = ScriptedTransport {
+                reads: Mutex::new([Ok(unasked), Err(io::ErrorKind::ConnectionReset)].into()),
+                writes: Mutex::new([first, Err(io::ErrorKind::ConnectionReset)].into()),
+                ..ScriptedTransport::default()
+            };
+            let mut conn = posting(&Arc::new(transport));
+            match (conn.send(&mut terms()), is_sent) {
+                (Ok(sent), true) => assert_eq!((sent, conn.found.head.status), (Sent::Answered, 408)),
+                (Err(error), false) => {
+                    assert_eq!(error.kind(), ClientErrorKind::ConnectionClosed);
+                    assert_eq!((conn.passed.sent, conn.passed.received), (0, 0), "so it may be repeated");
+                }
+                (other, _) => panic!("{other:?}"),
+            }
+        }
+        // Nor is it looked for while the system has no room for the first byte.
+        let transport = Arc::new(ScriptedTransport {
+            reads: Mutex::new([Ok(unasked)].into()),
+            writes: Mutex::new([Err(io::ErrorKind::WouldBlock)].into()),
+            ..ScriptedTransport::default()
+        });
+        assert_eq!(posting(&transport).send(&mut terms()).expect("it is sent"), Sent::All);
+        let waits = transport.waits.lock();
+        assert_eq!((waits.len(), waits[0].read), (1, false));
+    }
+
+    #[test]
+    fn what_a_layer_holds_back_is_pushed_out() {
+        let transport = Arc::new(ScriptedTransport { held: Mutex::new(8), ..ScriptedTransport::default() });
+        assert_eq!(posting(&transport).send(&mut terms()).expect("it is sent"), Sent::All);
+        assert_eq!(*transport.held.lock(), 0);
+    }
+
+    #[test]
+    fn a_cut_off_connection_ends_no_body() {
+        for is_cut_off in [false, true] {
+            let reads = [Ok("HTTP/1.1 200 OK\r\n\r\nhalf"), Ok("")];
+            let transport = ScriptedTransport {
+                reads: Mutex::new(reads.into()),
+                is_cut_off,
+                ..ScriptedTransport::default()
+            };
+            let mut conn = posting(&Arc::new(transport));
+            let mut terms = terms();
+            conn.send(&mut terms).expect("it is sent");
+            conn.receive_head(&mut terms).expect("it is there");
+            let received = conn.receive_body(terms.limits, &terms.allowed);
+            let error = received.err().map(|error| error.kind());
+            assert_eq!(error, is_cut_off.then_some(ClientErrorKind::ConnectionClosed));
+        }
+    }
+
+    #[test]
+    fn an_early_agreement_does_not_end_the_sending_until_it_is_too_much_to_keep() {
+        let transport = Arc::new(ScriptedTransport {
+            reads: Mutex::new([Ok(OK), blocked(), Err(io::ErrorKind::ConnectionReset)].into()),
+            writes: Mutex::new([Ok(7), blocked(), Ok(7), blocked()].into()),
+            ..ScriptedTransport::default()
+        });
+        let mut conn = posting(&transport);
+        // It is whole, so what follows takes nothing from it.
+        assert_eq!(conn.send(&mut terms()).expect("a response"), Sent::Answered);
+        assert_eq!((conn.passed.sent, conn.is_body_here()), (14, true));
+
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n";
+        let piece = "xxxxxxxxxxxxxxxx".repeat(256).leak() as &str;
+        let reads = std::iter::once(Ok(head)).chain(std::iter::repeat_n(Ok(piece), 70));
+        let transport = Arc::new(ScriptedTransport {
+            reads: Mutex::new(reads.collect()),
+            writes: Mutex::new([Ok(7), blocked()].into()),
+            ..ScriptedTransport::default()
+        });
+        let mut conn = posting(&transport);
+        assert_eq!(conn.send(&mut terms()).expect("a response"), Sent::Answered);
+        assert_eq!(conn.input.unread().len() / 4096, 64, "256 KiB");
+    }
+
+    #[test]
+    fn a_fault_in_a_body_is_told_to_whoever_reads_it() {
+        // In the same read as the head, and in another.
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let both = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n";
+        for reads in [vec![Ok(both)], vec![Ok(head), Ok("no chunk\r\n")]] {
+            let transport =
+                ScriptedTransport { reads: Mutex::new(reads.into()), ..ScriptedTransport::default() };
+            let mut conn = posting(&Arc::new(transport));
+            let mut terms = terms();
+            conn.send(&mut terms).expect("it is sent");
+            conn.receive_head(&mut terms).expect("it is there");
+            let error = conn.receive_body(terms.limits, &terms.allowed).expect_err("that is none");
+            assert!(matches!(error.kind(), ClientErrorKind::Protocol(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn reads_grow_with_what_is_there_and_the_room_is_given_back() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\n\r\n";
+        let body = "x".repeat(400_000).leak() as &str;
+        let reads = Mutex::new([Ok(head), Ok(body)].into());
+        let transport = Arc::new(ScriptedTransport { reads, ..ScriptedTransport::default() });
+        let mut conn = posting(&transport);
+        let mut terms = terms();
+        conn.send(&mut terms).expect("it is sent");
+        conn.session.request_sent();
+        conn.receive_head(&mut terms).expect("it is there");
+        while !conn.is_body_here() {
+            conn.receive_body(terms.limits, &terms.allowed).expect("there is room for all of it");
+        }
+        let rooms = transport.rooms.lock();
+        assert!(rooms[0] == READ_BYTES_MIN && rooms.last() == Some(&READ_BYTES_MAX), "{rooms:?}");
+        assert!(conn.input.capacity() > KEPT_BYTES_MAX);
+        assert_eq!((conn.finish(), conn.input.capacity()), (None, 0));
     }
 }

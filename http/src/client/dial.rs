@@ -1,17 +1,20 @@
 //! Making a connection.
 //!
-//! The idea: a host may have several addresses, of both families, and one of them may swallow all that is sent to it.
-//! So they are tried one after the other, the next when the one before has failed or has not answered for a moment,
-//! and the first connection that stands is taken (RFC 8305). Sockets do not block, so no thread is needed for that.
+//! The idea: a host may have several names and addresses, of both families; a look-up may hang, and an address may
+//! swallow all that is sent to it. So they are tried one after the other, the next when the one before has failed or
+//! has not answered for a moment, and the first connection that stands is taken (RFC 8305). Sockets do not block and
+//! look-ups run elsewhere, so no thread is needed for that.
 //!
 //! The rule: whatever was begun and not taken is closed when the call returns.
 
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
+use super::names::{AskedAddrs, AwaitedAddrs, wake};
 use super::patience::CallPatience;
 use crate::engine::socket::Socket;
 use crate::wire::transport::Transport;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,13 +31,16 @@ pub(crate) struct NewSocket {
     pub(crate) local: Option<SocketAddr>,
 }
 
-/// What the poller reports when a call was called off. Attempts have their numbers.
-const CALLED_OFF: Token = Token(usize::MAX);
+/// What the poller reports when a call was called off, or a look-up has ended. Attempts have their numbers.
+const LOOK_AGAIN: Token = Token(usize::MAX);
 
-/// Connects to the first of `addrs` that answers.
-pub(crate) fn connect(addrs: &[SocketAddr], patience: &CallPatience) -> Result<NewSocket, ClientError> {
-    let addrs = by_turns(addrs);
-    match Race::new(&addrs).and_then(|mut race| race.run(patience)) {
+/// Connects to the first address that answers. `asks` gives the addresses of one host after the other, and is asked for
+/// the next when those before do not answer.
+pub(crate) fn connect(
+    asks: &mut dyn Iterator<Item = AskedAddrs>,
+    patience: &CallPatience,
+) -> Result<NewSocket, ClientError> {
+    match Race::new(asks).and_then(|mut race| race.run(patience)) {
         Ok(outcome) => outcome,
         Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
     }
@@ -58,42 +64,58 @@ fn by_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
 /// The attempts of one call.
 struct Race<'a> {
     poll: Poll,
-    untried: std::slice::Iter<'a, SocketAddr>,
+    waker: Option<Arc<Waker>>,
+    asks: &'a mut dyn Iterator<Item = AskedAddrs>,
+    is_all_asked: bool,
+    awaited: Vec<AwaitedAddrs>,
+    untried: VecDeque<SocketAddr>,
     /// By their tokens; `None`: failed.
     tries: Vec<Option<(TcpStream, SocketAddr)>>,
     failure: Option<ClientError>,
+    /// When the next is begun beside those before.
+    next_at: Instant,
 }
 
 impl<'a> Race<'a> {
-    fn new(addrs: &'a [SocketAddr]) -> io::Result<Self> {
-        Ok(Self { poll: Poll::new()?, untried: addrs.iter(), tries: Vec::new(), failure: None })
+    fn new(asks: &'a mut dyn Iterator<Item = AskedAddrs>) -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            waker: None,
+            asks,
+            is_all_asked: false,
+            awaited: Vec::new(),
+            untried: VecDeque::new(),
+            tries: Vec::new(),
+            failure: None,
+            next_at: Instant::now(),
+        })
     }
 
     /// The outer error is the poller's.
     fn run(&mut self, patience: &CallPatience) -> io::Result<Result<NewSocket, ClientError>> {
-        let waker = patience.can_be_cancelled().then(|| Waker::new(self.poll.registry(), CALLED_OFF));
-        let waker = waker.transpose()?.map(Arc::new);
-        let _here = patience.waits(|| Box::new(move || wake(waker.as_deref())));
+        let waker = if patience.can_be_cancelled() { Some(self.waker()?) } else { None };
+        let _here = patience.waits(|| {
+            Box::new(move || {
+                if let Some(waker) = &waker {
+                    wake(waker);
+                }
+            })
+        });
         let mut events = Events::with_capacity(16);
-        let mut next_at = Instant::now();
         loop {
-            if next_at <= Instant::now() || self.tries.iter().all(Option::is_none) {
-                self.begin_next();
-                next_at = Instant::now() + HEAD_START;
+            self.take_found();
+            if self.is_next_due() {
+                self.begin_next()?;
+                self.next_at = Instant::now() + HEAD_START;
             }
-            let is_over = self.tries.iter().all(Option::is_none) && self.untried.len() == 0;
-            if is_over {
+            if self.tries().count() == 0 && self.awaited.is_empty() && self.is_all_begun() {
                 let none = || ClientError::new(ClientErrorKind::Resolve);
                 return Ok(Err(self.failure.take().unwrap_or_else(none)));
             }
             if patience.is_over() {
-                let error = ClientError::new(ClientErrorKind::Timeout(ClientPhase::Connect));
-                return Ok(Err(match self.tries.iter().flatten().next_back() {
-                    Some((_, addr)) => error.at(*addr),
-                    None => error,
-                }));
+                return Ok(Err(self.late()));
             }
-            let next = (self.untried.len() > 0).then(|| next_at.saturating_duration_since(Instant::now()));
+            let next = (!self.is_all_begun()).then(|| self.next_at.saturating_duration_since(Instant::now()));
             let limit = match (patience.until().left(), next) {
                 (Some(left), Some(next)) => Some(left.min(next)),
                 (left, next) => left.or(next),
@@ -102,34 +124,110 @@ impl<'a> Race<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 polled => polled?,
             }
-            let before = self.tries.iter().flatten().count();
+            let before = self.tries().count();
             for event in &events {
                 if let Some(dialled) = self.look_at(event.token().0) {
                     return Ok(Ok(dialled));
                 }
             }
-            if self.tries.iter().flatten().count() < before {
+            if self.tries().count() < before {
                 // Where one has failed the next need not wait.
-                next_at = Instant::now();
+                self.next_at = Instant::now();
             }
         }
     }
 
-    /// Begins with the next address; those that fail at once are passed.
-    fn begin_next(&mut self) {
-        for addr in self.untried.by_ref() {
-            let begun = TcpStream::connect(*addr).and_then(|mut stream| {
-                let token = Token(self.tries.len());
-                // A connection that stands, and one that has failed, are both reported as writable.
-                self.poll.registry().register(&mut stream, token, Interest::WRITABLE)?;
-                Ok(stream)
-            });
-            match begun {
-                Ok(stream) => return self.tries.push(Some((stream, *addr))),
-                Err(error) => {
-                    self.failure = Some(ClientError::because(ClientErrorKind::Connect, error).at(*addr))
+    /// Those that are under way.
+    fn tries(&self) -> impl DoubleEndedIterator<Item = &(TcpStream, SocketAddr)> {
+        self.tries.iter().flatten()
+    }
+
+    /// Whether there is nothing that could be begun.
+    fn is_all_begun(&self) -> bool {
+        self.is_all_asked && self.untried.is_empty()
+    }
+
+    /// Whether the next one has to be begun now: those before have had their time, or there are none.
+    fn is_next_due(&self) -> bool {
+        let is_next_there = self.awaited.is_empty() || !self.untried.is_empty();
+        self.next_at <= Instant::now() || self.tries().count() == 0 && is_next_there
+    }
+
+    fn waker(&mut self) -> io::Result<Arc<Waker>> {
+        if let Some(waker) = &self.waker {
+            return Ok(waker.clone());
+        }
+        let waker = Arc::new(Waker::new(self.poll.registry(), LOOK_AGAIN)?);
+        Ok(self.waker.insert(waker).clone())
+    }
+
+    /// Takes over what look-ups have found.
+    fn take_found(&mut self) {
+        let Self { awaited, untried, failure, next_at, .. } = self;
+        awaited.retain(|awaited| {
+            match awaited.outcome() {
+                None => return true,
+                Some(Ok(addrs)) => untried.extend(by_turns(&addrs)),
+                Some(Err(error)) => {
+                    *failure = Some(error);
+                    *next_at = Instant::now();
                 }
             }
+            false
+        });
+    }
+
+    /// Begins with the next address, or the next look-up; what fails at once is passed.
+    fn begin_next(&mut self) -> io::Result<()> {
+        loop {
+            if let Some(addr) = self.untried.pop_front() {
+                if self.begin(addr) {
+                    return Ok(());
+                }
+                continue;
+            }
+            match self.asks.next() {
+                None => {
+                    self.is_all_asked = true;
+                    return Ok(());
+                }
+                Some(AskedAddrs::Known(addrs)) => self.untried.extend(by_turns(&addrs)),
+                Some(AskedAddrs::Awaited(awaited)) => {
+                    awaited.wake_at_end(&self.waker()?);
+                    self.awaited.push(awaited);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Begins with an address. False: it has failed.
+    fn begin(&mut self, addr: SocketAddr) -> bool {
+        let begun = TcpStream::connect(addr).and_then(|mut stream| {
+            let token = Token(self.tries.len());
+            // A connection that stands, and one that has failed, are both reported as writable.
+            self.poll.registry().register(&mut stream, token, Interest::WRITABLE)?;
+            Ok(stream)
+        });
+        match begun {
+            Ok(stream) => {
+                self.tries.push(Some((stream, addr)));
+                true
+            }
+            Err(error) => {
+                self.failure = Some(ClientError::because(ClientErrorKind::Connect, error).at(addr));
+                false
+            }
+        }
+    }
+
+    /// Why there is no connection when time is up.
+    fn late(&self) -> ClientError {
+        let late = |phase| ClientError::new(ClientErrorKind::Timeout(phase));
+        match self.tries().next_back() {
+            Some((_, addr)) => late(ClientPhase::Connect).at(*addr),
+            None if self.awaited.is_empty() => late(ClientPhase::Connect),
+            None => late(ClientPhase::Resolve),
         }
     }
 
@@ -141,6 +239,11 @@ impl<'a> Race<'a> {
         let failure = match stream.take_error() {
             Ok(Some(error)) | Err(error) => error,
             Ok(None) => match stream.peer_addr() {
+                // Where nobody listens a socket may come to be connected to itself, when the system gives it just that
+                // port.
+                Ok(peer) if stream.local_addr().is_ok_and(|local| local == peer) => {
+                    io::ErrorKind::ConnectionRefused.into()
+                }
                 Ok(_) => {
                     let (mut stream, _) = place.take()?;
                     if let Err(error) = self.poll.registry().deregister(&mut stream) {
@@ -159,12 +262,6 @@ impl<'a> Race<'a> {
     }
 }
 
-fn wake(waker: Option<&Waker>) {
-    if let Some(Err(error)) = waker.map(Waker::wake) {
-        log::warn!("a call that was called off goes on until a connection stands, or time is up: {error}");
-    }
-}
-
 fn dialled(stream: TcpStream, remote: SocketAddr) -> NewSocket {
     // A request is written in one piece where that can be; what is small must not wait for what was sent before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -177,6 +274,7 @@ fn dialled(stream: TcpStream, remote: SocketAddr) -> NewSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::names::Names;
     use std::net::TcpListener;
 
     fn addr(text: &str) -> SocketAddr {
@@ -194,28 +292,67 @@ mod tests {
         assert_eq!(by_turns(&[]), []);
     }
 
+    fn connect_to(asks: Vec<AskedAddrs>, patience: &CallPatience) -> Result<SocketAddr, ClientError> {
+        connect(&mut asks.into_iter(), patience).map(|dialled| dialled.remote)
+    }
+
+    fn alive() -> (TcpListener, SocketAddr) {
+        let alive = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = alive.local_addr().expect("it listens");
+        (alive, addr)
+    }
+
     #[test]
     fn a_dead_address_is_passed() {
-        let alive = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let alive = alive.local_addr().map(|addr| (alive, addr)).expect("it listens");
+        let (_alive, addr) = alive();
         let dead = TcpListener::bind("127.0.0.1:0").and_then(|dead| dead.local_addr()).expect("it listened");
-        let remote =
-            |addrs: &[SocketAddr]| connect(addrs, &CallPatience::default()).map(|dialled| dialled.remote);
-        assert_eq!(remote(&[dead, alive.1]).expect("the second one listens"), alive.1);
-        let error = remote(&[dead, dead]).expect_err("nobody listens");
+        let remote = |asks| connect_to(asks, &CallPatience::default());
+        let known = AskedAddrs::Known;
+        assert_eq!(remote(vec![known(vec![dead, addr])]).expect("the second one listens"), addr);
+        let of_two = vec![known(vec![dead]), known(vec![addr])];
+        assert_eq!(remote(of_two).expect("the second one listens"), addr);
+        let error = remote(vec![known(vec![dead]), known(vec![dead])]).expect_err("nobody listens");
         assert_eq!((error.kind(), error.addr()), (ClientErrorKind::Connect, Some(dead)));
     }
 
     #[test]
     fn no_address_and_no_time_are_errors() {
         let failed = |addrs: &[SocketAddr], limit| {
-            connect(addrs, &CallPatience::new(limit, None)).map(|dialled| dialled.remote)
+            let asks = vec![AskedAddrs::Known(addrs.to_vec())];
+            connect_to(asks, &CallPatience::new(limit, None))
         };
         let error = failed(&[], None).expect_err("there is none");
         assert_eq!(error.kind(), ClientErrorKind::Resolve);
-        let alive = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let addr = alive.local_addr().expect("it listens");
+        let (_alive, addr) = alive();
         let error = failed(&[addr], Some(Duration::ZERO)).expect_err("there is no time");
         assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Connect));
+    }
+
+    #[test]
+    fn a_name_that_is_looked_up_holds_nobody_else_up_and_is_used_when_it_is_found() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let resolver = move |_: &str| {
+            let _ = held.lock().expect("no panic").recv();
+            Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()])
+        };
+        let names = Names::new(Some(Box::new(resolver)), Duration::from_secs(60));
+        let (_alive, addr) = alive();
+        let hour = CallPatience::new(Some(Duration::from_secs(3600)), None);
+        let asks = vec![names.ask("hangs", 9), AskedAddrs::Known(vec![addr])];
+        assert_eq!(connect_to(asks, &hour).expect("the second one listens"), addr);
+        let short = CallPatience::new(Some(Duration::from_millis(5)), None);
+        let error = connect_to(vec![names.ask("hangs", 9)], &short).expect_err("it hangs");
+        assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Resolve));
+        std::thread::scope(|scope| {
+            let found = scope.spawn(|| {
+                let hour = CallPatience::new(Some(Duration::from_secs(3600)), None);
+                connect_to(vec![names.ask("hangs", addr.port())], &hour)
+            });
+            // It waits by now, or will find it there.
+            std::thread::sleep(Duration::from_millis(10));
+            release.send(()).expect("the resolver waits for it");
+            assert_eq!(found.join().expect("no panic").expect("it is found"), addr);
+        });
     }
 }

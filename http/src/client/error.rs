@@ -1,6 +1,6 @@
 //! Why a call of a client gave no response, or no whole one.
 //!
-//! The rule: one kind per thing that a caller may do about it; what was met below stays reachable as the source.
+//! The rule: one kind per thing that a caller may do about it; what was met below is said, and stays reachable.
 
 use crate::proto::ProtoError;
 use crate::values::coding::{DecodeLimit, Undecodable};
@@ -11,7 +11,9 @@ use std::net::SocketAddr;
 
 /// Why a call of a client failed.
 ///
-/// [`kind`](Self::kind) is for code, the text for people: it says what happened, and what can be done about it.
+/// [`kind`](Self::kind) is for code, the text for people: it says what happened, what can be done about it, and what
+/// was met below. That itself is had by [`get_ref`](Self::get_ref); [`source`](Error::source) is what is below that,
+/// since whoever prints an error with its sources would say it twice otherwise.
 ///
 /// ```
 /// use anthill_http::Request;
@@ -44,9 +46,10 @@ pub enum ClientErrorKind {
     Connect,
     /// All connections that are allowed were busy for as long as may be waited.
     NoFreeConns,
-    /// Time was up. What was begun for the call has ended with it.
+    /// Time was up. What was begun for the call has ended with it, but perhaps the look-up of a name.
     Timeout(ClientPhase),
-    /// It was called off by its token. What was begun for the call has ended with it.
+    /// It was called off by its token. What was begun for the call has ended with it, but perhaps the look-up of a
+    /// name.
     Cancelled,
     /// The connection ended before the response was complete. The server may have acted on the request.
     ConnectionClosed,
@@ -54,7 +57,8 @@ pub enum ClientErrorKind {
     Protocol(ProtoError),
     /// The head or the body of the response is larger than allowed.
     TooLarge,
-    /// The reader that gives the body of the request failed, or gave less than it announced.
+    /// The reader that gives the body of the request failed, or gave less than it announced. A connection on which the
+    /// request was begun is closed.
     RequestBody,
     /// The body of the response is not in the content coding that it claims to be in.
     Decode,
@@ -147,6 +151,11 @@ impl ClientError {
         matches!(self.kind, ClientErrorKind::Timeout(_))
     }
 
+    /// What was met below: an error of the system, of the protocol, of a reader, or a text.
+    pub fn get_ref(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
+
     /// The address of the connection that failed, or that was tried last; `None` when it did not come to one.
     pub fn addr(&self) -> Option<SocketAddr> {
         self.addr
@@ -168,7 +177,7 @@ impl fmt::Display for ClientError {
 
 impl Error for ClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        self.source.as_deref().and_then(Error::source)
     }
 }
 
@@ -188,7 +197,7 @@ impl fmt::Display for ClientErrorKind {
             }
             Self::Protocol(_) => "what the server sent is no response; talk to whoever runs it",
             Self::TooLarge => "the response is larger than allowed; raise the limit if it is to be had",
-            Self::RequestBody => "the body of the request could not be had in full; the connection was closed",
+            Self::RequestBody => "the body of the request could not be had in full; the request was not sent, or broke off",
             Self::Redirect(_) => "a redirect was not followed",
             Self::Decode => "the body of the response cannot be decompressed; ask for it as it is",
         })
@@ -255,8 +264,21 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         let inner =
             error.get_ref().and_then(|inner| inner.downcast_ref::<ClientError>()).expect("it is inside");
-        let source = inner.source().and_then(|source| source.downcast_ref::<ProtoError>());
+        let source = inner.get_ref().and_then(|source| source.downcast_ref::<ProtoError>());
         assert_eq!(source, Some(&ProtoError::BadChunk));
+    }
+
+    #[test]
+    fn nothing_is_said_twice_by_an_error_and_its_sources() {
+        let lowest = ClientError::because(ClientErrorKind::RequestBody, "the disk is full");
+        let error = ClientError::because(ClientErrorKind::ConnectionClosed, io::Error::other(lowest));
+        let mut said = error.to_string();
+        let mut next = error.source();
+        while let Some(source) = next {
+            said = format!("{said}; {source}");
+            next = source.source();
+        }
+        assert_eq!(said.matches("the disk is full").count(), 1, "{said}");
     }
 
     #[test]

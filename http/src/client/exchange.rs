@@ -2,13 +2,13 @@
 //!
 //! The rule: what is sent is decided here from the request as the caller has it; nothing of a request is changed.
 
-use super::body::SendBody;
+use super::body::{FRAMING_BYTES_MAX, PIECE_BYTES, SendBody};
 use super::conn::{ClientSocket, Sent, Terms};
 use super::error::{ClientError, ClientErrorKind};
 use crate::message::request::Request;
 use crate::proto::{
-    Ending, ProtoError, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk,
-    append_trailer_lines, append_trailers, split_target,
+    Ending, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk, append_trailer_lines,
+    append_trailers, split_target,
 };
 use crate::values::headers::Fields;
 use crate::values::version::Version;
@@ -17,9 +17,6 @@ use std::time::Duration;
 
 /// A body up to this size is sent with its head in one piece.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
-
-/// What is taken from a body at once.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// What a call sends, and under which terms.
 pub(crate) struct Call<'a, 'b> {
@@ -35,8 +32,8 @@ pub(crate) struct Call<'a, 'b> {
     pub(crate) terms: Terms<'a, 'b>,
 }
 
-/// Says why a request cannot be sent, before anything is begun for it.
-pub(crate) fn check(request: &Request) -> Result<(), ClientError> {
+/// Says why a request cannot be sent, before anything is begun for it. `body`: what is sent in the place of its own.
+pub(crate) fn check(request: &Request, body: Option<&SendBody<'_>>) -> Result<(), ClientError> {
     let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
     if request.method().is_empty() {
         return refuse("it is empty; make it with Request::new");
@@ -44,8 +41,16 @@ pub(crate) fn check(request: &Request) -> Result<(), ClientError> {
     if request.is_connect() {
         return refuse("a tunnel cannot be asked for by a request");
     }
-    if !request.is_body_complete() {
-        return refuse("its own body has not arrived completely; read it first, or pass it on as a SendBody");
+    match body {
+        None if !request.is_body_complete() => {
+            return refuse(
+                "its own body has not arrived completely; read it first, or send it with a SendBody",
+            );
+        }
+        Some(body) if body.length().is_none() && request.version() == Version::Http10 => {
+            return refuse("a body whose length nobody knows cannot be sent by HTTP/1.0");
+        }
+        _ => {}
     }
     let target = request.request_uri();
     match target.first() {
@@ -88,7 +93,12 @@ impl Call<'_, '_> {
                 conn.session.request_sent();
                 conn.receive_head(&mut self.terms)
             }
-            Sent::Answered => Ok(()),
+            Sent::Answered => {
+                if conn.found.head.status < 300 {
+                    conn.end_sending();
+                }
+                Ok(())
+            }
         }
     }
 
@@ -107,13 +117,10 @@ impl Call<'_, '_> {
         let expects_continue = self.expects.is_some();
         let head = RequestHead { target: &target, host, defaults: self.defaults, expects_continue, ..head };
         conn.requests += 1;
-        conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| match error {
-            ProtoError::TransferEncodingOnHttp10 => {
-                let why = "a body whose length nobody knows cannot be sent by HTTP/1.0";
-                ClientError::because(ClientErrorKind::InvalidRequest, why)
-            }
-            // What came between the look at the connection and now.
-            other => ClientError::because(ClientErrorKind::ConnectionClosed, other).at(conn.remote),
+        let remote = conn.remote;
+        conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| {
+            // What cannot be framed was refused before, and so was a connection on which something lies.
+            ClientError::because(ClientErrorKind::ConnectionClosed, error).at(remote)
         })
     }
 }
@@ -124,8 +131,8 @@ fn send_bytes(conn: &mut ClientSocket, body: &[u8], terms: &mut Terms<'_, '_>) -
     conn.out.append(joined);
     let mut sent = conn.send(terms)?;
     for piece in rest.chunks(PIECE_BYTES) {
-        if sent == Sent::Answered {
-            break;
+        if sent == Sent::Answered || conn.take_what_is_there(terms)? {
+            return Ok(Sent::Answered);
         }
         conn.out.append(piece);
         sent = conn.send(terms)?;
@@ -141,24 +148,39 @@ fn send_reader(
     fields: Fields<'_>,
     terms: &mut Terms<'_, '_>,
 ) -> Result<Sent, ClientError> {
+    let outcome = send_pieces(conn, body, ending, fields, terms);
+    if outcome.is_err() && conn.passed.sent == 0 {
+        // Another connection may take it.
+        body.rewind();
+    } else {
+        body.end();
+    }
+    outcome
+}
+
+fn send_pieces(
+    conn: &mut ClientSocket,
+    body: &mut SendBody<'_>,
+    ending: Ending,
+    fields: Fields<'_>,
+    terms: &mut Terms<'_, '_>,
+) -> Result<Sent, ClientError> {
     let remote = conn.remote;
     let failed = |error| ClientError::because(ClientErrorKind::RequestBody, error).at(remote);
     let mut left = match ending {
         Ending::Length(length) => Some(length),
         Ending::Chunked | Ending::Close => None,
     };
-    let mut pieces = body.begin().map_err(failed)?;
-    let mut room = vec![0; PIECE_BYTES];
     while left != Some(0) {
-        let count = pieces.next(&mut room, left).map_err(failed)?;
-        let bytes = &room[..count];
+        let piece = body.next_piece(left).map_err(failed)?;
+        let count = piece.len();
+        conn.out.buffer_mut().reserve(count + FRAMING_BYTES_MAX);
         match &mut left {
             Some(left) => {
                 *left = left.saturating_sub(count as u64);
-                conn.out.append(bytes);
+                conn.out.append(piece);
             }
             None if count == 0 => {
-                drop(pieces);
                 let mut trailers = Vec::new();
                 append_trailer_lines(&mut trailers, fields);
                 if let Some(made) = body.make_trailers() {
@@ -169,7 +191,7 @@ fn send_reader(
             }
             None => {
                 append_chunk_start(conn.out.buffer_mut(), count);
-                conn.out.append(bytes);
+                conn.out.append(piece);
                 append_chunk_end(conn.out.buffer_mut());
             }
         }
@@ -203,6 +225,7 @@ fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Cow<'a, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn an_origin_is_asked_for_path_and_query() {
@@ -223,11 +246,17 @@ mod tests {
     fn what_cannot_be_sent_is_refused_before() {
         for (method, target) in [("GET", "https://h/"), ("GET", "ftp://h/"), ("CONNECT", "h:443")] {
             let request = Request::new(method, target).expect("a request of that form");
-            let error = check(&request).expect_err("this is not to be sent");
+            let error = check(&request, None).expect_err("this is not to be sent");
             assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{method} {target}");
             assert_eq!(error.to_string().contains("`tls`"), target.starts_with("https"), "{error}");
         }
-        assert!(check(&Request::empty()).is_err());
-        assert!(check(&Request::new("GET", "HTTP://h/").expect("a request")).is_ok());
+        assert!(check(&Request::empty(), None).is_err());
+        let mut request = Request::new("GET", "HTTP://h/").expect("a request");
+        let (sized, unsized_one) = (SendBody::sized(io::empty(), 7), SendBody::new(io::empty()));
+        assert!(check(&request, None).is_ok() && check(&request, Some(&unsized_one)).is_ok());
+        request.set_version(Version::Http10);
+        assert!(check(&request, None).is_ok() && check(&request, Some(&sized)).is_ok());
+        let error = check(&request, Some(&unsized_one)).expect_err("nobody would know where it ends");
+        assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
     }
 }

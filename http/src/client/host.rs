@@ -15,7 +15,7 @@ use super::options::{ClientBuilder, HostClientBuilder, HostSettings, OneHost};
 use super::patience::CallPatience;
 use super::places::HostPlaces;
 use super::response::ClientResponse;
-use super::stock::{Ages, Leased, Leave, Stock};
+use super::stock::{Ages, HeldPlace, Leased, Leave, Stock};
 use crate::message::request::Request;
 use crate::proto::Limits;
 use crate::util::authority;
@@ -125,7 +125,7 @@ impl HostClient {
     /// not changed, and can be sent again.
     ///
     /// # Errors
-    /// See [`ClientErrorKind`]. When it returns, whatever it has begun has ended.
+    /// See [`ClientErrorKind`]. When it returns, whatever it has begun has ended, but perhaps the look-up of a name.
     pub fn send(&self, request: &Request) -> Result<ClientResponse, ClientError> {
         self.call(request).send()
     }
@@ -137,7 +137,7 @@ impl HostClient {
 
     /// As [`send`](Self::send), with another limit than the client's
     /// [`timeout`](ClientBuilder::timeout). The limit counts from here to the last byte of the body; zero fails at
-    /// once.
+    /// once. For all that it covers see there.
     ///
     /// # Errors
     /// Those of [`send`](Self::send).
@@ -146,7 +146,9 @@ impl HostClient {
     }
 
     /// As [`send`](Self::send), with `body` in the place of the request's own, read while it is sent. A reader
-    /// is sent once, whatever happens. A response that comes before the end of the body ends the sending.
+    /// is sent once, whatever happens. A response that comes before the end of the body ends the sending, unless it is
+    /// one of success (below 300): then the sending goes on, while up to 256 KiB of the response are kept; whether it
+    /// came to its end says [`is_request_sent`](ClientResponse::is_request_sent).
     ///
     /// ```
     /// use anthill_http::{Request, Server};
@@ -226,41 +228,40 @@ impl SharedHost {
         self.addrs.first().map_or(&b""[..], |addr| addr.text.as_bytes())
     }
 
-    /// A connection that is idle, or a new one.
-    pub(super) fn lease(&self, patience: &CallPatience) -> Result<Leased, ClientError> {
+    /// A connection that is idle, or a new one; whoever holds a place already gets a new one with that.
+    pub(super) fn lease(
+        &self,
+        held: Option<HeldPlace>,
+        patience: &CallPatience,
+    ) -> Result<Leased, ClientError> {
         let late = || ClientError::new(ClientErrorKind::Timeout(ClientPhase::FreeConn));
         if patience.is_over() {
             return Err(late());
         }
-        let leave =
-            self.stock.take(&patience.or_after(Some(self.settings.timeouts.conn_wait))).map_err(|_| {
-                match patience.is_over() {
+        let place = match held {
+            Some(place) => place,
+            None => {
+                let patience_here = patience.or_after(Some(self.settings.timeouts.conn_wait));
+                let leave = self.stock.take(&patience_here).map_err(|_| match patience.is_over() {
                     true => late(),
                     false => ClientError::new(ClientErrorKind::NoFreeConns),
+                })?;
+                match leave {
+                    Leave::Use(leased) => return Ok(leased),
+                    Leave::Make(place) => place,
                 }
-            })?;
-        match leave {
-            Leave::Use(leased) => Ok(leased),
-            Leave::Make(place) => {
-                Ok(place.with(self.dial(&patience.or_after(self.settings.timeouts.connect))?))
             }
-        }
+        };
+        Ok(place.with(self.dial(&patience.or_after(self.settings.timeouts.connect))?))
     }
 
-    /// A connection to the address whose turn it is, or to the next that takes one.
+    /// A connection to the address whose turn it is, or to the next that takes one: when the one before refuses, or
+    /// does not answer for a moment.
     fn dial(&self, patience: &CallPatience) -> Result<Box<ClientSocket>, ClientError> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut failure = None;
-        for number in 0..self.addrs.len() {
-            let Some(addr) = self.addrs.get((turn.wrapping_add(number)) % self.addrs.len()) else { continue };
-            let found = self.settings.names.find(&addr.name, addr.port, patience);
-            match found.and_then(|found| dial::connect(&found, patience)) {
-                Ok(dialled) => return Ok(Box::new(ClientSocket::new(dialled))),
-                Err(error) if error.is_timeout() => return Err(error),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(failure.unwrap_or_else(|| ClientError::new(ClientErrorKind::Resolve)))
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addrs.len().max(1);
+        let (before, from) = self.addrs.split_at(turn);
+        let mut asks = from.iter().chain(before).map(|addr| self.settings.names.ask(&addr.name, addr.port));
+        Ok(Box::new(ClientSocket::new(dial::connect(&mut asks, patience)?)))
     }
 }
 
@@ -271,6 +272,13 @@ impl HostAddr {
             || ClientError::because(ClientErrorKind::InvalidRequest, format!("{text:?} is no host:port"));
         if text.is_empty() || !authority::is_valid(text.as_bytes()) {
             return Err(refuse());
+        }
+        if text.contains("%25") {
+            // It means something on this machine only, and must not be told to a server (RFC 6874 section 4).
+            let why = format!(
+                "{text:?} has a zone, which addresses cannot have here; name its interface otherwise"
+            );
+            return Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
         }
         let (name, port) = authority::split_port(text.as_bytes()).map_err(|_| refuse())?;
         let name = std::str::from_utf8(name).map_err(|_| refuse())?;

@@ -163,7 +163,7 @@ impl Default for ClientSettings {
             conns_max: 512,
             idle_max: 512,
             order: ReuseOrder::Lifo,
-            idle_age: Duration::from_secs(10),
+            idle_age: Duration::from_secs(4),
             conn_age: None,
         };
         let limits = ResponseLimits { head_bytes: 64 * 1024, fields: 256, body_bytes: None };
@@ -206,7 +206,8 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// The most connections that are kept while they are idle; with 0 each serves one request. Default 512.
+    /// The most connections that are kept while they are idle; with 0 each serves one request, also when others wait
+    /// for it. Default 512.
     pub fn max_idle_conns(mut self, conns: usize) -> Self {
         self.settings.pool.idle_max = conns;
         self
@@ -225,8 +226,10 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// Connections that were idle for so long are closed. Default 10 s: below what servers keep them for, so that
-    /// few requests meet a connection that is just being closed.
+    /// Connections that were idle for so long are closed, and not used any more. Default 4 s: below the 5 s for which
+    /// common servers keep them (Node.js, Apache httpd, uvicorn), so that few requests meet a connection that is just
+    /// being closed. One that keeps them for a shorter time is seen closing them, but for the moment in which that and
+    /// a request pass each other.
     pub fn max_idle_conn_duration(mut self, age: Duration) -> Self {
         self.settings.pool.idle_age = age;
         self
@@ -238,14 +241,19 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// How long a call may take from its beginning to the last byte of the body, whatever is waited for, over all
-    /// attempts. Default: no limit. [`HostClient::send_timeout`](super::HostClient::send_timeout) sets it for one call.
+    /// How long a call may take from its beginning to the last byte of the body, over all attempts: looking up,
+    /// connecting, waiting for a connection, sending, receiving, pauses. Default: no limit.
+    /// [`HostClient::send_timeout`](super::HostClient::send_timeout) sets it for one call.
+    ///
+    /// The code of the user's is not interrupted: the reader of a [`SendBody`](super::SendBody) and hooks. When they
+    /// return too late, the call fails.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.settings.timeouts.whole = Some(limit);
         self
     }
 
-    /// How long resolving and connecting may take for one connection. Default 3 s.
+    /// How long resolving and connecting may take for one connection, over all addresses. Each has 250 ms before the
+    /// next is tried beside it. Default 3 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.timeouts.connect = Some(limit);
         self
@@ -285,8 +293,9 @@ impl<K> ClientBuilder<K> {
 
     /// How often a request is tried altogether, at least once. Default 5.
     ///
-    /// Only a request that may be repeated is: its connection ended before any byte of a response came, its body is in
-    /// memory, and either its method is idempotent (RFC 9110 section 9.2.2) or nothing of it was sent.
+    /// Only a request that may be repeated is: its connection ended before any byte of a response came, its body can be
+    /// had again, and either its method is idempotent (RFC 9110 section 9.2.2) or nothing of it was sent. It goes over
+    /// a new connection, in the place of the one that ended, before anybody who waits for one; unless there is a pause.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.settings.retry.attempts_max = attempts;
         self

@@ -72,7 +72,7 @@ pub(crate) enum Grant<C> {
 pub(crate) enum PutAside<C> {
     /// Somebody waited for it.
     Taken,
-    /// Enough are idle already. It is to be closed, outside of the lock; its place is free.
+    /// Enough are idle already. It is to be closed, outside of the lock, and then its place to be freed.
     Excess(C),
     /// It is idle. Unless it is said to be watched, whoever gave it back has to see to that.
     Idle { was_watched: bool },
@@ -141,15 +141,18 @@ impl<C> HostPlaces<C> {
         }
     }
 
-    /// Gives a place back with its connection, which goes to whoever waits longest.
+    /// Gives a place back with its connection, which goes to whoever waits longest. Of a host of which none may be idle
+    /// no connection goes from one to the other.
     pub(crate) fn put(&self, conn: C) -> PutAside<C> {
+        if self.max_idle == 0 {
+            return PutAside::Excess(conn);
+        }
         let mut state = self.state.lock();
         if let Some(waiting) = state.waiting.pop_front() {
             state.grant(&waiting, Grant::Idle(conn));
             return PutAside::Taken;
         }
         if state.idle.len() >= self.max_idle {
-            state.open = state.open.saturating_sub(1);
             return PutAside::Excess(conn);
         }
         state.idle.push_back(IdleConn { conn, since: Instant::now() });
@@ -176,6 +179,7 @@ impl<C> HostPlaces<C> {
     }
 
     /// Takes those idle connections out for good of which `is_useless` says so, having been idle since that moment.
+    /// They are to be closed, and then their places to be freed.
     pub(crate) fn remove_idle(&self, mut is_useless: impl FnMut(&mut C, Instant) -> bool) -> Vec<C> {
         let mut removed = Vec::new();
         let mut state = self.state.lock();
@@ -183,7 +187,6 @@ impl<C> HostPlaces<C> {
             let Some(mut idle) = state.idle.pop_front() else { break };
             if is_useless(&mut idle.conn, idle.since) {
                 removed.push(idle.conn);
-                state.free_place();
             } else {
                 state.idle.push_back(idle);
             }
@@ -191,15 +194,10 @@ impl<C> HostPlaces<C> {
         removed
     }
 
-    /// How many connections there are, those being made included, and how many of them are idle.
-    pub(crate) fn counts(&self) -> (usize, usize) {
+    /// How many connections there are, those being made included, how many of them are idle, and how many callers wait.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let state = self.state.lock();
-        (state.open, state.idle.len())
-    }
-
-    /// How many wait for a place.
-    pub(crate) fn waiting(&self) -> usize {
-        self.state.lock().waiting.len()
+        (state.open, state.idle.len(), state.waiting.len())
     }
 }
 
@@ -259,7 +257,7 @@ mod tests {
         places.free();
         assert_eq!(now(&places), Ok(Grant::New));
         assert_eq!(places.put(7), UNWATCHED);
-        assert_eq!(places.counts(), (2, 1));
+        assert_eq!(places.counts(), (2, 1, 0));
         assert_eq!(now(&places), Ok(Grant::Idle(7)));
         assert_eq!(now(&places), Err(NoPlace));
     }
@@ -282,7 +280,24 @@ mod tests {
         }
         put_all(&places, &[1, 2]);
         assert_eq!(places.put(3), PutAside::Excess(3));
-        assert_eq!(places.counts(), (2, 2));
+        assert_eq!(places.counts(), (3, 2, 0), "it is not closed yet");
+        places.free();
+        assert_eq!(places.counts(), (2, 2, 0));
+    }
+
+    #[test]
+    fn where_none_may_be_idle_none_is_handed_on() {
+        let places = HostPlaces::new(1, 0, ReuseOrder::Lifo);
+        assert_eq!(now(&places), Ok(Grant::New));
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| places.take(&CallPatience::default()));
+            while places.counts().2 == 0 {
+                std::thread::yield_now();
+            }
+            assert_eq!(places.put(7), PutAside::Excess(7));
+            places.free();
+            assert_eq!(waiting.join().expect("no panic"), Ok(Grant::New));
+        });
     }
 
     #[test]
@@ -292,9 +307,9 @@ mod tests {
         put_all(&places, &[1, 2]);
         assert_eq!(now(&places), Ok(Grant::Idle(2)));
         assert_eq!(places.exchange(), Grant::Idle(1));
-        assert_eq!(places.counts(), (1, 0));
+        assert_eq!(places.counts(), (1, 0, 0));
         assert_eq!(places.exchange(), Grant::New);
-        assert_eq!(places.counts(), (1, 0));
+        assert_eq!(places.counts(), (1, 0, 0));
     }
 
     #[test]
@@ -304,6 +319,7 @@ mod tests {
         assert_eq!([places.put(1), places.put(2)], [UNWATCHED, PutAside::Idle { was_watched: true }]);
         assert!(places.end_watch(false) && places.is_watched());
         assert_eq!(places.remove_idle(|_, _| true), [1, 2]);
+        places.free();
         assert!(!places.end_watch(false));
         assert_eq!(now(&places), Ok(Grant::New));
         assert_eq!(places.put(3), UNWATCHED);
@@ -318,8 +334,11 @@ mod tests {
         }
         put_all(&places, &[1, 2, 3]);
         assert_eq!(places.remove_idle(|conn, _| *conn == 2), [2]);
-        assert_eq!(places.counts(), (2, 2));
+        assert_eq!(places.counts(), (3, 2, 0), "it is not closed yet");
         assert_eq!([now(&places), now(&places)], [Ok(Grant::Idle(1)), Ok(Grant::Idle(3))]);
+        assert_eq!(now(&places), Err(NoPlace));
+        places.free();
+        assert_eq!(now(&places), Ok(Grant::New));
     }
 
     #[test]
@@ -339,7 +358,7 @@ mod tests {
                         Grant::New => drop(places.put(9)),
                     }
                 });
-                while places.waiting() <= number {
+                while places.counts().2 <= number {
                     std::thread::yield_now();
                 }
             }
@@ -348,7 +367,7 @@ mod tests {
             places.free();
         });
         assert_eq!(*order.lock(), [0, 1, 2, 3]);
-        assert_eq!((places.counts(), places.waiting()), ((1, 1), 0));
+        assert_eq!(places.counts(), (1, 1, 0));
     }
 
     #[test]
@@ -356,8 +375,8 @@ mod tests {
         let places = places(1);
         assert_eq!(now(&places), Ok(Grant::New));
         assert_eq!(places.take(&Until::after(Some(Duration::from_millis(5))).into()), Err(NoPlace));
-        assert_eq!(places.waiting(), 0);
+        assert_eq!(places.counts(), (1, 0, 0));
         places.free();
-        assert_eq!((places.counts(), places.state.lock().granted.len()), ((0, 0), 0));
+        assert_eq!((places.counts(), places.state.lock().granted.len()), ((0, 0, 0), 0));
     }
 }

@@ -52,6 +52,7 @@ pub struct ClientResponse {
     remote: SocketAddr,
     local: Option<SocketAddr>,
     conn_requests: u64,
+    is_request_sent: bool,
     uri: Option<Box<Uri>>,
     body: ResponseBody,
 }
@@ -72,16 +73,17 @@ enum ResponseBody {
 impl ClientResponse {
     /// The response whose head is in the connection. If `decodes`, its content coding is undone, if it has one that can
     /// be; what the head says of that is removed, and the limit of the body counts what comes out.
-    pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool) -> Result<Self, ClientError> {
+    pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool) -> Self {
         let conn = &leased.conn;
         let head = conn.found.head;
         let mut headers = Headers::new();
         headers.copy_from(conn.found.header_fields(&conn.input));
         let reason = head.reason.within(conn.input.unread()).to_vec();
         let (remote, local, conn_requests) = (conn.remote, conn.local, conn.requests);
+        let is_request_sent = conn.session.is_request_sent();
         let codings = if decodes { known_codings(&headers) } else { None };
         let max = if codings.is_some() { arrival.max.take() } else { None };
-        let body = ArrivingBody::new(leased, arrival)?;
+        let body = ArrivingBody::new(leased, arrival);
         let body = match codings {
             // There may be none, of a response to HEAD for example.
             Some(codings) if !body.is_read() => match ContentDecoder::new(codings, body) {
@@ -96,7 +98,8 @@ impl ClientResponse {
             _ => ResponseBody::AsSent(body),
         };
         let (status, version) = (head.status, head.version);
-        Ok(Self { status, version, reason, headers, remote, local, conn_requests, uri: None, body })
+        let uri = None;
+        Self { status, version, reason, headers, remote, local, conn_requests, is_request_sent, uri, body }
     }
 
     /// Says where it came from.
@@ -105,7 +108,8 @@ impl ClientResponse {
         self
     }
 
-    /// The status code: a final one, or 101.
+    /// The status code: a final one; or 101 to a request that asked for another protocol, whose connection has been
+    /// closed: there is no way to have it yet.
     pub fn status_code(&self) -> u16 {
         self.status
     }
@@ -170,8 +174,14 @@ impl ClientResponse {
         self.conn_requests
     }
 
-    /// How many bytes of the body are left to read; `None` when only the server knows, or what comes out of a content
-    /// coding is to be seen.
+    /// Whether all of the request had been sent when the response was there. A server may answer before it has read
+    /// all: what it does not want, what it cannot, or what it has seen enough of.
+    pub fn is_request_sent(&self) -> bool {
+        self.is_request_sent
+    }
+
+    /// How many bytes of the body are left to read; `None` when only the server knows, what comes out of a content
+    /// coding is to be seen, or the body has failed.
     pub fn remaining(&self) -> Option<u64> {
         match &self.body {
             ResponseBody::AsSent(body) => body.remaining(),
@@ -269,6 +279,9 @@ fn known_codings(headers: &Headers) -> Option<Vec<u8>> {
 
 impl Read for ClientResponse {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
         let count = self.fill_buf()?.read(into)?;
         self.consume(count);
         Ok(count)

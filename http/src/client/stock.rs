@@ -10,7 +10,7 @@ use super::patience::CallPatience;
 use super::places::{Grant, HostPlaces, NoPlace, PutAside};
 use super::watcher::{self, Look, MOMENT, WatchIdle};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// All connections to a host; see the module's text.
 #[derive(Debug)]
@@ -22,9 +22,9 @@ pub(crate) struct Stock {
 /// How old connections may get.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ages {
-    /// Without being used.
+    /// Without being used; they are not used any more then.
     pub(crate) idle: Duration,
-    /// Since they were made; they are not used any more then.
+    /// Since they were made, likewise.
     pub(crate) whole: Option<Duration>,
 }
 
@@ -77,27 +77,46 @@ impl Stock {
 
     /// Closes all idle connections.
     pub(crate) fn close_idle(&self) {
-        drop(self.places.remove_idle(|_, _| true));
+        self.close_if(|_, _| true);
+    }
+
+    /// Closes those idle connections of which `is_useless` says so, and then frees their places.
+    fn close_if(&self, is_useless: impl FnMut(&mut Box<ClientSocket>, Instant) -> bool) {
+        for conn in self.places.remove_idle(is_useless) {
+            drop(conn);
+            self.places.free();
+        }
     }
 
     /// How many connections there are, those being made included, how many of them are idle, and how many callers wait.
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
-        let (open, idle) = self.places.counts();
-        (open, idle, self.places.waiting())
+        self.places.counts()
+    }
+
+    /// When a connection that is idle gets old; `None`: it does not.
+    fn end_of(&self, conn: &ClientSocket) -> Option<Instant> {
+        let Ages { idle, whole } = self.ages;
+        let of_idle = conn.times.idle.checked_add(idle);
+        let of_whole = whole.and_then(|whole| conn.times.opened.checked_add(whole));
+        [of_idle, of_whole].into_iter().flatten().min()
     }
 
     fn is_old(&self, conn: &ClientSocket) -> bool {
-        self.ages.whole.is_some_and(|most| conn.opened.elapsed() >= most)
+        self.end_of(conn).is_some_and(|end| end <= Instant::now())
     }
 
-    fn put(self: &Arc<Self>, conn: Box<ClientSocket>) {
+    fn put(self: &Arc<Self>, mut conn: Box<ClientSocket>) {
+        conn.times.idle = Instant::now();
         if self.is_old(&conn) {
             drop(conn);
             return self.places.free();
         }
         match self.places.put(conn) {
             PutAside::Taken => {}
-            PutAside::Excess(conn) => drop(conn),
+            PutAside::Excess(conn) => {
+                drop(conn);
+                self.places.free();
+            }
             PutAside::Idle { was_watched: true } => watcher::tell(),
             PutAside::Idle { was_watched: false } => {
                 if let Err(error) = watcher::add(Arc::downgrade(self) as _) {
@@ -115,10 +134,8 @@ const LONG: Duration = Duration::from_secs(3600);
 
 impl WatchIdle for Stock {
     fn look_at_idle(&self, look: &mut Look<'_>) {
-        let Ages { idle, whole } = self.ages;
-        drop(self.places.remove_idle(|conn, since| {
-            let too_old = whole.and_then(|whole| conn.opened.checked_add(whole));
-            let end = [since.checked_add(idle), too_old].into_iter().flatten().min();
+        self.close_if(|conn, since| {
+            let end = self.end_of(conn);
             if end.is_some_and(|end| end <= look.now) || conn.is_reported(look.reported) && !conn.is_quiet() {
                 return true;
             }
@@ -130,7 +147,7 @@ impl WatchIdle for Stock {
             // Somebody is idle, so there is a next time.
             look.not_later_than(end.or_else(|| look.now.checked_add(LONG)));
             false
-        }));
+        });
     }
 
     fn needs_watch(&self) -> bool {
@@ -167,10 +184,48 @@ impl Drop for HeldPlace {
 }
 
 impl Leased {
+    /// Closes the connection, and keeps the right to have one.
+    pub(crate) fn close(self) -> HeldPlace {
+        let Self { conn, place } = self;
+        drop(conn);
+        place
+    }
+
     /// Lets the next caller have the connection.
     pub(crate) fn give_back(self) {
         let Self { conn, mut place } = self;
         place.is_held = false;
         place.stock.put(conn);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::dial;
+    use crate::client::names::AskedAddrs;
+    use crate::client::places::ReuseOrder;
+
+    #[test]
+    fn what_got_old_while_nobody_watched_is_not_used() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let addr = listener.local_addr().expect("it listens");
+        let (short, long) = (Duration::from_millis(5), Duration::from_secs(3600));
+        for (idle, whole, is_used) in [(long, None, true), (short, None, false), (long, Some(short), false)] {
+            let ages = Ages { idle, whole };
+            let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
+            let patience = CallPatience::default();
+            let asks = &mut [AskedAddrs::Known(vec![addr])].into_iter();
+            let conn = ClientSocket::new(dial::connect(asks, &patience).expect("it listens"));
+            let Ok(Leave::Make(place)) = stock.take(&patience) else { panic!("there is none yet") };
+            place.keep();
+            // Past whoever would have it watched.
+            assert!(matches!(stock.places.put(Box::new(conn)), PutAside::Idle { .. }));
+            std::thread::sleep(Duration::from_millis(10));
+            let leave = stock.take(&patience).expect("a place");
+            assert_eq!(matches!(leave, Leave::Use(_)), is_used, "{ages:?}");
+            drop(leave);
+            assert_eq!(stock.counts(), (0, 0, 0));
+        }
     }
 }

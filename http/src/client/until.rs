@@ -17,15 +17,15 @@ impl Until {
 
     /// This moment, or the one in `limit` from now, whichever is nearer.
     pub(crate) fn or_after(self, limit: Option<Duration>) -> Self {
-        match (self.0, Self::after(limit).0) {
+        self.or(Self::after(limit))
+    }
+
+    /// This moment, or the other, whichever is nearer.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match (self.0, other.0) {
             (Some(one), Some(other)) => Self(Some(one.min(other))),
             (one, other) => Self(one.or(other)),
         }
-    }
-
-    /// The moment itself.
-    pub(crate) fn at(self) -> Option<Instant> {
-        self.0
     }
 
     /// How much time is left; `None`: there is no end to it.

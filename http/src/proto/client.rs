@@ -37,8 +37,8 @@ pub(crate) enum ResponseProgress {
     /// An interim response (1xx) is there, until the next call; the final one is still to come. 100 asks for the body
     /// of the request.
     Interim { status: u16 },
-    /// The final response is there, until [`ClientSession::finish`]. With streamed bodies, the body may not have
-    /// arrived.
+    /// The final response is there, until [`ClientSession::finish`]. With streamed bodies it is the head alone: the
+    /// body may not have arrived, and what has is to be decoded ([`Received::decode_rest`]).
     Ready,
 }
 
@@ -146,7 +146,10 @@ impl ClientSession {
             wants_upgrade: connection.upgrade,
             is_sent: matches!(ending, None | Some(Ending::Length(0))),
         };
-        self.close = connection.close.then_some(CloseReason::WeAsked);
+        self.close = match connection.close(head.version) {
+            Some(CloseReason::PeerAsked) => Some(CloseReason::WeAsked),
+            other => other,
+        };
         self.interims = 0;
         self.requests += 1;
         self.phase = ResponsePhase::Head { scanned: 0 };
@@ -156,6 +159,11 @@ impl ClientSession {
     /// Says that the body of the request was sent to its end.
     pub(crate) fn request_sent(&mut self) {
         self.asked.is_sent = true;
+    }
+
+    /// Whether all of the request was sent.
+    pub(crate) fn is_request_sent(&self) -> bool {
+        self.asked.is_sent
     }
 
     /// Looks at the input and says whether it holds the response, which is then described in `found`.
@@ -336,9 +344,9 @@ impl ClientSession {
             return self.advance_body(head, 0, decoder, Some(parsed), reading);
         }
         self.ready(parsed.head, head_length..head_length, head_length, reading.found);
+        // What has come of it is decoded by whoever reads it, so that a fault in it is no fault of the head before it.
         reading.found.expect_rest(decoder, false);
         self.phase = ResponsePhase::Streaming;
-        reading.found.decode_rest(reading.input)?;
         Ok(ResponseProgress::Ready)
     }
 
@@ -400,6 +408,7 @@ mod tests {
         found: Received<ResponseParts>,
         out: Output,
         limits: Limits,
+        version: Version,
     }
 
     impl Conn {
@@ -410,6 +419,7 @@ mod tests {
                 found: Received::default(),
                 out: Output::default(),
                 limits: Limits::DEFAULT,
+                version: Version::Http11,
             }
         }
 
@@ -418,7 +428,7 @@ mod tests {
             let head = RequestHead {
                 method: method.as_bytes(),
                 target: if method == "CONNECT" { b"h:1" } else { b"/" },
-                version: Version::Http11,
+                version: self.version,
                 host: b"h",
                 defaults: &[],
                 fields: headers.fields(),
@@ -431,7 +441,9 @@ mod tests {
         fn receive(&mut self, bytes: &str) -> Result<ResponseProgress, ProtoError> {
             self.input.receive(bytes.as_bytes());
             self.found.decode_rest(&mut self.input)?;
-            self.session.advance(&mut self.input, &mut self.found, &self.limits)
+            let progress = self.session.advance(&mut self.input, &mut self.found, &self.limits)?;
+            self.found.decode_rest(&mut self.input)?;
+            Ok(progress)
         }
 
         fn close(&mut self) -> Result<ResponseProgress, ProtoError> {
@@ -514,6 +526,35 @@ mod tests {
             assert_eq!(found, Ok(ResponseProgress::Interim { status: 102 }));
         }
         assert_eq!(conn.receive("HTTP/1.1 102 Processing\r\n\r\n"), Err(ProtoError::TooManyInterim));
+        assert_eq!(conn.finish(), Some(CloseReason::Failed));
+    }
+
+    #[test]
+    fn the_last_request_is_known_by_its_options_and_its_version() {
+        for (version, options, reason) in [
+            (Version::Http11, "", None),
+            (Version::Http11, "close", Some(CloseReason::WeAsked)),
+            (Version::Http10, "", Some(CloseReason::OldVersion)),
+            (Version::Http10, "close", Some(CloseReason::WeAsked)),
+            (Version::Http10, "keep-alive", None),
+        ] {
+            let mut conn = Conn::new();
+            conn.version = version;
+            assert_eq!(conn.begin("GET", NO_BODY, &[("connection", options)]), Ok(None));
+            assert_eq!(conn.receive(OK), Ok(ResponseProgress::Ready));
+            assert_eq!(conn.finish(), reason, "{version:?} {options:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_in_a_streamed_body_is_none_of_the_head() {
+        let mut conn = Conn::new();
+        conn.limits.streams_bodies = true;
+        assert_eq!(conn.begin("GET", NO_BODY, &[]), Ok(None));
+        conn.input.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n");
+        let progress = conn.session.advance(&mut conn.input, &mut conn.found, &conn.limits);
+        assert_eq!((progress, conn.found.head.status), (Ok(ResponseProgress::Ready), 200));
+        assert!(conn.found.decode_rest(&mut conn.input).is_err());
         assert_eq!(conn.finish(), Some(CloseReason::Failed));
     }
 
