@@ -16,6 +16,7 @@ pub(crate) mod panic;
 pub(crate) mod path;
 pub(crate) mod pattern;
 pub(crate) mod percent;
+pub(crate) mod seldom;
 pub(crate) mod span;
 pub(crate) mod text;
 pub(crate) mod thread;

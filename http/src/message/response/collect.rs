@@ -3,7 +3,7 @@
 //! The rule: no more is kept than the caller allows, whatever the source gives.
 
 use super::body::{BodySource, WriterSource};
-use super::outgoing::ended_early;
+use super::outgoing::pull_next;
 use super::source::Pull;
 use super::{BodyWriter, Response};
 use crate::message::request::Request;
@@ -60,15 +60,7 @@ fn pull_all(source: &mut dyn Pull, max: usize) -> io::Result<Vec<u8>> {
     }
     let (mut body, mut piece) = (Vec::new(), Vec::new());
     let mut left = source.size();
-    while left != Some(0) {
-        let most = left.map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES as u64) as usize);
-        source.pull(&mut piece, most)?;
-        match &mut left {
-            Some(left) if piece.is_empty() => return Err(ended_early(*left)),
-            None if piece.is_empty() => break,
-            Some(left) => *left = left.saturating_sub(piece.len() as u64),
-            None => {}
-        }
+    while pull_next(source, &mut left, &mut piece, PIECE_BYTES)? {
         if piece.len() > max - body.len() {
             return Err(too_large());
         }

@@ -11,7 +11,7 @@
 use super::Response;
 use super::body::{BodySource, WriterSource};
 use super::filter::BodyFilter;
-use super::outgoing::ended_early;
+use super::outgoing::pull_next;
 use super::source::{Live, Pull, SharedBytes, SharedRest};
 use crate::values::coding::encoder::{Encoder, Extent, StreamCoders};
 use crate::values::coding::{CompressionLevel, ContentCoding};
@@ -209,22 +209,6 @@ impl EncodedSource {
         BodySource::Pull(Box::new(Self::before(of, encoder, flushes)))
     }
 
-    /// Replaces what is in `plain` by the next piece of the other source. False: that was at its end.
-    fn bring(&mut self, plain: &mut Vec<u8>, most: usize) -> io::Result<bool> {
-        let most = match self.left {
-            Some(0) => return Ok(false),
-            Some(left) => usize::try_from(left).map_or(most, |left| left.min(most)),
-            None => most,
-        };
-        self.of.pull(plain, most)?;
-        match &mut self.left {
-            Some(left) if plain.is_empty() => return Err(ended_early(*left)),
-            Some(left) => *left = left.saturating_sub(plain.len() as u64),
-            None => {}
-        }
-        Ok(!plain.is_empty())
-    }
-
     /// Replaces what is in `piece` by what comes of the next pieces of the other source.
     fn encode_next(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()> {
         piece.clear();
@@ -232,7 +216,7 @@ impl EncodedSource {
         let mut plain = BUFFERS.get();
         let mut taken = 0;
         while self.encoder.is_some() && piece.len() < PIECE_BYTES_MIN {
-            let has_more = self.bring(&mut plain, most)?;
+            let has_more = pull_next(&mut *self.of, &mut self.left, &mut plain, most)?;
             let Some(encoder) = &mut self.encoder else { return Ok(()) };
             if !has_more {
                 encoder.finish(piece)?;

@@ -133,6 +133,28 @@ impl Outgoing {
     }
 }
 
+/// Replaces what is in `piece` by the next bytes of a source, of which so many are `left`, if that is known. False: it
+/// was at its end.
+pub(super) fn pull_next(
+    source: &mut dyn Pull,
+    left: &mut Option<u64>,
+    piece: &mut Vec<u8>,
+    most: usize,
+) -> io::Result<bool> {
+    let most = match *left {
+        Some(0) => return Ok(false),
+        Some(left) => usize::try_from(left).map_or(most, |left| left.min(most)),
+        None => most,
+    };
+    source.pull(piece, most)?;
+    match left {
+        Some(left) if piece.is_empty() => return Err(ended_early(*left)),
+        Some(left) => *left = left.saturating_sub(piece.len() as u64),
+        None => {}
+    }
+    Ok(!piece.is_empty())
+}
+
 pub(super) fn ended_early(left: u64) -> io::Error {
     let reason = format!("the response's body ended {left} bytes before the length that was announced");
     io::Error::new(io::ErrorKind::UnexpectedEof, reason)
