@@ -3,8 +3,9 @@
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use anthill_http::Handler;
 use anthill_http::files::Files;
+use anthill_http::{Handler, Request, RequestCtx};
+use anthill_tests::eventually;
 
 use crate::Meter;
 use crate::http::assert_no_allocations;
@@ -29,4 +30,43 @@ fn no_allocation_per_small_file_that_is_open() {
     let request = "GET /static/assets/page.html HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip, br\r\n\
                    If-None-Match: \"another\"\r\n\r\n";
     assert_no_allocations(&METER, request, 1, move |ctx| files.handle(ctx));
+}
+
+/// Also where copies are made: of one that is there, and for a client whose copy cannot be had for now.
+#[test]
+fn fs_09_no_allocation_per_small_file_with_copies_that_are_made() {
+    static THERE: Meter = AtomicUsize::new(0);
+    static WAITING: Meter = AtomicUsize::new(0);
+    for (meter, codings, is_there) in [(&THERE, "gzip", true), (&WAITING, "br", false)] {
+        let (folder, copies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("page.html"), "x".repeat(1024)).unwrap();
+        let put_in = copies.path().join("root");
+        std::fs::create_dir(&put_in).unwrap();
+        std::thread::sleep(Duration::from_millis(40));
+        let files = Files::builder(folder.path())
+            .compress(1)
+            .compress_root(&put_in)
+            .cache_duration(Duration::from_secs(3600))
+            .build()
+            .unwrap();
+        if !is_there {
+            // Nowhere to put it: what cannot be made is asked for again and again.
+            std::fs::remove_dir(&put_in).unwrap();
+        }
+        let answer = || {
+            let mut request = Request::new("GET", "/page.html").unwrap();
+            request.set_header("Accept-Encoding", codings);
+            let mut ctx = RequestCtx::for_request(request, None);
+            files.handle(&mut ctx);
+            ctx.response.content_encoding_str().map(str::to_owned)
+        };
+        if is_there {
+            eventually("the copy is there", || answer().as_deref() == Some(codings));
+        }
+        let request: &'static str = match is_there {
+            true => "GET /page.html HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n",
+            false => "GET /page.html HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br\r\n\r\n",
+        };
+        assert_no_allocations(meter, request, 1, move |ctx| files.handle(ctx));
+    }
 }

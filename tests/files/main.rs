@@ -11,6 +11,7 @@ mod fields;
 mod folders;
 mod kept;
 mod listings;
+mod made;
 mod nginx;
 mod python;
 mod ranges;

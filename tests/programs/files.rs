@@ -3,6 +3,7 @@
 use std::fs;
 
 use anthill_tests::client::Client;
+use anthill_tests::eventually;
 use anthill_tests::examples::Example;
 
 fn get(example: &Example, target: &str, fields: &str) -> anthill_tests::client::Reply {
@@ -28,13 +29,21 @@ fn site() -> (tempfile::TempDir, String) {
 
 #[test]
 fn a_site_is_a_folder() {
-    let (_folder, root) = site();
-    let example = Example::start("static-site", &[("ROOT", &root)]);
+    let (folder, root) = site();
+    let text = "text that compresses ".repeat(500);
+    fs::write(folder.path().join("long.txt"), &text).unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let path = copies.path().to_str().unwrap();
+    let example = Example::start("static-site", &[("ROOT", &root), ("COPIES", path)]);
     let index = get(&example, "/", "");
     assert_eq!((index.text(), index.field("Cache-Control")), ("<p>site", Some("no-cache")));
     assert!(get(&example, "/app.3f2a9c1b.js", "").field("Cache-Control").unwrap().contains("immutable"));
     let packed = get(&example, "/site.css", "Accept-Encoding: gzip\r\n");
     assert_eq!((packed.text(), packed.field("Content-Encoding")), ("packed", Some("gzip")));
+    eventually("a copy is made", || {
+        let made = get(&example, "/long.txt", "Accept-Encoding: gzip\r\n");
+        made.field("Content-Encoding") == Some("gzip") && made.body.len() < text.len() / 10
+    });
     assert!(get(&example, "/docs/", "").text().contains("./a.txt"));
     let missing = get(&example, "/missing", "");
     assert!(missing.status == 404 && missing.text().contains("no such page"));

@@ -219,9 +219,14 @@ mod tests {
     use super::*;
     use crate::files::content::Content;
     use std::borrow::Cow;
+    use std::fs::File;
 
     fn found() -> Arc<FoundFile> {
-        let content = Content::from_file(tempfile::tempfile().expect("a file")).expect("a regular file");
+        found_in(tempfile::tempfile().expect("a file"))
+    }
+
+    fn found_in(file: File) -> Arc<FoundFile> {
+        let content = Content::from_file(file).expect("a regular file");
         let media_type = Cow::Borrowed("a/b");
         Arc::new(FoundFile {
             content,
@@ -229,6 +234,7 @@ mod tests {
             cache_control: None,
             disposition: None,
             copies: Vec::new(),
+            made: None,
             nosniff: false,
         })
     }
@@ -318,17 +324,7 @@ mod tests {
         let files = OpenFiles::new(Duration::from_secs(3600), 10);
         let file = tempfile::tempfile().expect("a file");
         let writer = file.try_clone().expect("a file");
-        let content = Content::from_file(file).expect("a regular file");
-        let media_type = Cow::Borrowed("a/b");
-        let found = FoundFile {
-            content,
-            media_type,
-            cache_control: None,
-            disposition: None,
-            copies: Vec::new(),
-            nosniff: false,
-        };
-        files.keep(b"a", &Arc::new(found));
+        files.keep(b"a", &found_in(file));
         assert!(files.get(b"a").is_some());
         writer.set_len(5).expect("a longer file");
         assert!(files.get(b"a").is_none());

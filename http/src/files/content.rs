@@ -80,6 +80,12 @@ impl Content {
         }
     }
 
+    /// The first `length` bytes of it, which has more.
+    #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
+    pub(super) fn shortened(self, length: u64) -> Self {
+        Self { length, ..self }
+    }
+
     /// Bytes, without tag and time.
     pub fn from_bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self::of_bytes(SharedBytes::Counted(bytes.into()))
@@ -156,6 +162,16 @@ impl Content {
         }
     }
 
+    /// Whether it is of a file that has no name any more.
+    #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
+    pub(super) fn is_deleted(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        match &self.whole {
+            WholeContent::File(file) => file.metadata().is_ok_and(|metadata| metadata.nlink() == 0),
+            WholeContent::Bytes(_) => false,
+        }
+    }
+
     /// Its first bytes, `most` at most.
     pub(super) fn beginning(&self, most: usize) -> io::Result<Vec<u8>> {
         let mut start = vec![0; usize::try_from(self.length).map_or(most, |length| length.min(most))];
@@ -165,7 +181,7 @@ impl Content {
     }
 
     /// Reads from `offset` on until the room is full or nothing is left.
-    fn read_to(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
+    pub(super) fn read_to(&self, room: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.whole {
             WholeContent::Bytes(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -390,11 +406,6 @@ fn weak_tag(content: &Content) -> Option<String> {
     }
 }
 
-/// The tag of content in a coding: never that of the same content in another one.
-pub(super) fn coded_tag(tag: &str, coding: &str) -> Option<String> {
-    Some(format!("{}-{coding}\"", tag.strip_suffix('"')?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,10 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn codings_have_tags_of_their_own() {
-        assert_eq!(coded_tag("\"a\"", "br").as_deref(), Some("\"a-br\""));
-        assert_eq!(coded_tag("W/\"a\"", "gzip").as_deref(), Some("W/\"a-gzip\""));
-        assert_eq!(coded_tag("a", "gzip"), None);
+    fn weak_tags_are_of_time_and_size_or_of_the_tag_that_was_given() {
         assert_eq!(weak_tag(&Content::from_static(b"").etag("\"x\"")).as_deref(), Some("W/\"x\""));
         assert_eq!(weak_tag(&Content::from_static(b"").etag("W/\"x\"")).as_deref(), Some("W/\"x\""));
         assert_eq!(weak_tag(&Content::from_static(b"")), None);

@@ -1,7 +1,9 @@
 //! What was found at a path, with all that is said about it: made once, and used for every request until it is opened
 //! anew.
 
+use super::coded::{CodedCopy, CopyState};
 use super::content::Content;
+use super::made::MadeCopies;
 use crate::ctx::RequestCtx;
 use std::borrow::Cow;
 
@@ -13,38 +15,50 @@ pub(super) struct FoundFile {
     pub(super) cache_control: Option<String>,
     /// The value of `Content-Disposition`.
     pub(super) disposition: Option<String>,
+    /// The same content in codings, those that are liked best first.
     pub(super) copies: Vec<CodedCopy>,
+    /// Whom to ask for those that are to be made.
+    pub(super) made: Option<MadeCopies>,
     pub(super) nosniff: bool,
 }
 
-/// The same content in a coding.
-#[derive(Debug)]
-pub(super) struct CodedCopy {
-    pub(super) coding: String,
-    pub(super) content: Content,
-}
-
 impl FoundFile {
+    /// The content itself, and its copies that may change.
+    fn changeable(&self) -> impl Iterator<Item = &Content> {
+        [&self.content].into_iter().chain(self.copies.iter().filter_map(CodedCopy::changeable))
+    }
+
     /// How many descriptors it holds.
     pub(super) fn descriptors(&self) -> usize {
-        let copies = self.copies.iter().filter(|copy| copy.content.is_file()).count();
-        copies + usize::from(self.content.is_file())
+        let copies = self.copies.iter().filter_map(CodedCopy::content);
+        [&self.content].into_iter().chain(copies).filter(|content| content.is_file()).count()
     }
 
     /// Whether it can be kept: a descriptor says when it has changed, and the number of descriptors is bounded. Bytes
     /// can do neither, and whoever has them has them at hand; and what has changed just now may change again unnoticed.
     pub(super) fn may_be_kept(&self) -> bool {
-        self.content.is_settled() && self.copies.iter().all(|copy| copy.content.is_settled())
+        self.changeable().all(Content::is_settled)
     }
 
     /// Whether all of it is still as it was when it was opened.
     pub(super) fn is_unchanged(&self) -> bool {
-        self.content.is_unchanged() && self.copies.iter().all(|copy| copy.content.is_unchanged())
+        self.changeable().all(Content::is_unchanged)
+    }
+
+    /// Has the copy made that this client likes best, if that is one which can be. True: it was made since this was
+    /// opened, and is found when it is opened anew.
+    pub(super) fn lacks_copy(&self, ctx: &RequestCtx) -> bool {
+        let Some(made) = &self.made else { return false };
+        let wanted = preferred(ctx, self.copies.iter().filter(|copy| copy.may_be_had()));
+        match wanted.map(|copy| (&*copy.coding, &copy.state)) {
+            Some((coding, CopyState::ToBeMade(progress))) => made.ask(coding, progress),
+            _ => false,
+        }
     }
 
     /// Answers with it, or with the copy that the client likes best.
     pub(super) fn answer(&self, ctx: &mut RequestCtx) {
-        let copy = self.preferred(ctx);
+        let copy = preferred(ctx, self.copies.iter().filter(|copy| copy.content().is_some()));
         let response = &mut ctx.response;
         response.set_content_type(&*self.media_type);
         if let Some(value) = &self.cache_control {
@@ -59,23 +73,24 @@ impl FoundFile {
         if !self.copies.is_empty() {
             response.append_header("Vary", "Accept-Encoding");
         }
-        match copy {
-            Some(copy) => {
-                response.set_content_encoding(&copy.coding);
-                ctx.serve_content(&copy.content);
+        match copy.and_then(|copy| Some((&*copy.coding, copy.content()?))) {
+            Some((coding, content)) => {
+                response.set_content_encoding(coding);
+                ctx.serve_content(content);
             }
             None => ctx.serve_content(&self.content),
         }
     }
+}
 
-    /// The copy to send; `None`: the content itself, also to a client that takes nothing of what there is.
-    fn preferred(&self, ctx: &RequestCtx) -> Option<&CodedCopy> {
-        if self.copies.is_empty() {
-            return None;
-        }
-        let accepted = ctx.request.accept_encoding();
-        let offers = self.copies.iter().map(|copy| copy.coding.as_str()).chain(["identity"]);
-        let coding = accepted.preferred(offers)?;
-        self.copies.iter().find(|copy| copy.coding == coding)
-    }
+/// The copy that the client likes best; `None`: the content itself, also for one that takes nothing of what there is.
+fn preferred<'a>(
+    ctx: &RequestCtx,
+    copies: impl Iterator<Item = &'a CodedCopy> + Clone,
+) -> Option<&'a CodedCopy> {
+    // Most files have none.
+    copies.clone().next()?;
+    let accepted = ctx.request.accept_encoding();
+    let coding = accepted.preferred(copies.clone().map(|copy| &*copy.coding).chain(["identity"]))?;
+    copies.into_iter().find(|copy| copy.coding == coding)
 }

@@ -5,7 +5,7 @@
 
 use super::cache::OpenFiles;
 use super::content::Content;
-use super::copies::CopyRules;
+use super::copies::{CopyRules, FoundCopies};
 use super::disposition::attachment;
 use super::file_system::{FileSystem, FolderEntry, FsNode};
 use super::found::FoundFile;
@@ -92,27 +92,32 @@ impl Files {
         // An index is kept by the path of its folder, and who asks without a slash is led to that first.
         let has_slash = ctx.path().ends_with('/');
         if has_slash || !path.ends_with(b"/") {
-            if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(&path)) {
+            if let Some(found) = self.kept(ctx, &path) {
                 return Ok(Located::File(found));
             }
         }
         let names =
             names::check(&path, self.shows_hidden).map_err(|bad| FileRefusal::of_path(bad, is_own))?;
-        match self.open(&path, names, has_slash) {
+        match self.open(ctx, &path, names, has_slash) {
             Err(FileRefusal::Missing) => match self.fallback_of(&path) {
-                Some(fallback) => self.open_fallback(fallback.as_bytes()),
+                Some(fallback) => self.open_fallback(ctx, fallback.as_bytes()),
                 None => Err(FileRefusal::Missing),
             },
             located => located,
         }
     }
 
+    /// What is open already, unless there is more of it by now that this client would like better.
+    fn kept(&self, ctx: &RequestCtx, path: &[u8]) -> Option<Arc<FoundFile>> {
+        self.cache.as_ref()?.get(path).filter(|found| !found.lacks_copy(ctx))
+    }
+
     /// A folder is missing: to be led to it with its slash would lead back here.
-    fn open_fallback(&self, path: &[u8]) -> Result<Located, FileRefusal> {
-        if let Some(found) = self.cache.as_ref().and_then(|cache| cache.get(path)) {
+    fn open_fallback(&self, ctx: &RequestCtx, path: &[u8]) -> Result<Located, FileRefusal> {
+        if let Some(found) = self.kept(ctx, path) {
             return Ok(Located::File(found));
         }
-        match self.open(path, path, false)? {
+        match self.open(ctx, path, path, false)? {
             Located::File(found) => Ok(Located::File(found)),
             Located::WithoutSlash | Located::Folder(_) => Err(FileRefusal::Missing),
         }
@@ -125,7 +130,13 @@ impl Files {
 
     /// Finds what is at `names`, the checked form of `path`. `has_slash`: what was asked for ends with one, be it that
     /// it was stripped.
-    fn open(&self, path: &[u8], names: &[u8], has_slash: bool) -> Result<Located, FileRefusal> {
+    fn open(
+        &self,
+        ctx: &RequestCtx,
+        path: &[u8],
+        names: &[u8],
+        has_slash: bool,
+    ) -> Result<Located, FileRefusal> {
         let is_of_folder = path.ends_with(b"/");
         let (names, content) = match self.open_node(names)? {
             FsNode::File(_) if is_of_folder => return Err(FileRefusal::Missing),
@@ -138,7 +149,12 @@ impl Files {
         };
         // The same path without a slash of its own may have to be led to one with it.
         let is_whole = is_of_folder || matches!(names, Cow::Borrowed(_));
+        if self.copies.is_made(&content)? {
+            return Err(FileRefusal::Missing);
+        }
         let found = Arc::new(self.prepare(&names, content)?);
+        // What has been made since it was looked for a moment ago is found by the next request.
+        found.lacks_copy(ctx);
         if let Some(cache) = self.cache.as_ref().filter(|_| is_whole && found.may_be_kept()) {
             cache.keep(path, &found);
         }
@@ -211,13 +227,14 @@ impl Files {
         let is_attachment = self.fields.attachments.iter().any(|pattern| pattern.matches(names));
         let disposition = is_attachment.then(|| attachment(&String::from_utf8_lossy(names)));
         let store = self.copies_store.as_deref().unwrap_or(&*self.store);
-        let copies = self.copies.of(store, names, &content, self.fields.tags);
+        let FoundCopies { copies, made } = self.copies.of(store, names, &content, self.fields.tags);
         Ok(FoundFile {
             content: self.copies.plain(self.fields.tags.apply(content)),
             media_type,
             cache_control: cache_control.map(str::to_owned),
             disposition,
             copies,
+            made,
             nosniff: self.types.nosniff,
         })
     }

@@ -26,11 +26,12 @@
 
 // How it is built: what serves a folder (`handler`, its `options`); which path is meant (`rewrite`, `names`) and where
 // it is looked for (`file_system`: `folder`, `embedded`); what is said about it (`media_types`, `sniff`, `glob`,
-// `disposition`, by `rules`, kept in `found`); copies of it (`copies`), files that stay open (`cache`), pages about
-// folders (`listing`), `refusal`s. How content is answered with, in whole and in parts: `content`, by its `stamp`.
-// Single files: `send`.
+// `disposition`, by `rules`, kept in `found`); it in codings (`coded`), which somebody has put there or which was
+// `made` (`copies`), files that stay open (`cache`), pages about folders (`listing`), `refusal`s. How content is
+// answered with, in whole and in parts: `content`, by its `stamp`. Single files: `send`.
 
 mod cache;
+mod coded;
 mod content;
 mod copies;
 mod disposition;
@@ -42,6 +43,7 @@ mod found;
 mod glob;
 mod handler;
 mod listing;
+mod made;
 mod media_types;
 mod names;
 mod options;

@@ -13,6 +13,16 @@ pub(super) enum BadPath {
     Nothing,
 }
 
+/// How the names of compressed copies that were made begin, and of the folder that they lie in. Nothing of such a name
+/// is served or listed, by whichever path.
+pub(super) const OF_MADE_COPIES: &str = ".anthill-copies";
+
+/// Whether this is one of them, as file systems see it that know no case.
+fn is_of_made_copies(name: &[u8]) -> bool {
+    name.get(..OF_MADE_COPIES.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(OF_MADE_COPIES.as_bytes()))
+}
+
 /// Checks a path that may begin with a slash and end with one, and returns it without them.
 ///
 /// Names that begin with a dot are refused unless `shows_hidden`; `.well-known` at the root is not hidden (RFC 8615).
@@ -31,6 +41,7 @@ pub(super) fn check(path: &[u8], shows_hidden: bool) -> Result<&[u8], BadPath> {
         b"" | b"." => Err(BadPath::Nothing),
         b".well-known" if depth == 0 => Ok(()),
         [b'.', ..] if !shows_hidden => Err(BadPath::Nothing),
+        name if is_of_made_copies(name) => Err(BadPath::Nothing),
         // There `a\..\..\b` is more than one name, and so all of it is looked at again.
         name if cfg!(windows) && memchr::memchr(b'\\', name).is_some() => Err(BadPath::Above),
         name if cfg!(windows) && !is_plain_on_windows(name) => Err(BadPath::Nothing),
@@ -108,6 +119,11 @@ mod tests {
 
     #[test]
     fn paths_that_may_not() {
+        for path in
+            ["/.anthill-copies", "/.anthill-copies/x", "/a/.anthill-copies.1-2.gz", "/x/.Anthill-Copies/y"]
+        {
+            assert_eq!(check(path.as_bytes(), true), Err(BadPath::Nothing), "{path}");
+        }
         for (path, expected) in [
             ("/a\0", BadPath::Nul),
             ("\0", BadPath::Nul),

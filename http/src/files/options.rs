@@ -10,6 +10,8 @@ use super::file_system::FileSystem;
 use super::folder::Folder;
 use super::glob::PathPattern;
 use super::handler::Files;
+#[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+use super::made::MakingOptions;
 use super::media_types::TypeTable;
 use super::rewrite::PathRewrite;
 use super::rules::{FieldRules, TypeRules, is_field_value};
@@ -33,6 +35,7 @@ use std::time::Duration;
 /// | [`cache_control`](Self::cache_control), [`immutable_names`](Self::immutable_names) | none | how long clients keep what |
 /// | [`attachments`](Self::attachments) | none | what is saved rather than shown |
 /// | [`compressed_copies`](Self::compressed_copies), [`copy_suffix`](Self::copy_suffix), [`copies_in`](Self::copies_in) | none | compressed copies that are there |
+/// | `compress`, `compress_root`, `compress_max_bytes` (with the feature of a coding) | none, none, 1 GiB | compressed copies that are made |
 /// | [`cache_duration`](Self::cache_duration), [`max_open_files`](Self::max_open_files) | 10 s, 1024 | how long and how many files are kept open |
 /// | [`redirect_status`](Self::redirect_status) | 302 | how a folder without its slash is answered |
 // Wide because each option of a handler is one.
@@ -48,6 +51,8 @@ pub struct FilesBuilder {
     types: TypeRules,
     fields: FieldRules,
     copies: CopyRules,
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    making: MakingOptions,
     cache_duration: Duration,
     max_open_files: usize,
     redirect_status: u16,
@@ -86,6 +91,8 @@ impl FilesBuilder {
             types,
             fields: FieldRules::default(),
             copies: CopyRules::default(),
+            #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+            making: MakingOptions::default(),
             cache_duration: Duration::from_secs(10),
             max_open_files: 1024,
             redirect_status: 302,
@@ -261,6 +268,72 @@ impl FilesBuilder {
         Self { copies_store: Some(Box::new(Folder::new(root))), ..self }
     }
 
+    /// Makes copies of files for clients that want one which is not there (fasthttp's `Compress`): in brotli, zstd and
+    /// gzip, as far as the program has these codings, below the folder that
+    /// [`compress_root`](Self::compress_root) names. With [`compressed_copies`](Self::compressed_copies) what somebody
+    /// else has put there comes first.
+    ///
+    /// - Nobody waits for a copy. The first client that likes one best (among equals brotli, then zstd, then gzip) has
+    ///   it made by a thread of its own, half as many at once as there are cores, 4 at most; until it is there, all get
+    ///   the file as it is. A handler wrapped in [`compress`](crate::compress()) compresses it for each of them
+    ///   meanwhile.
+    /// - A copy is of one version of one file, told by the file's number, its size and its times, that of its last
+    ///   change of any kind among them. So none is sent for another version, also when a file is put back, exchanged or
+    ///   given its former time. It has an `ETag` and ranges of its own, as all copies.
+    /// - That of a file which is deleted or exchanged goes with it when the handler notices, as it does while it keeps
+    ///   the file open; others are left over until [room is needed](Self::compress_max_bytes).
+    /// - Copies are found again when the program is started anew. Those that are cut or spoilt are made again.
+    /// - Files of less than 256 bytes or more than 8 MiB, and those of which not a twentieth is saved, are sent as they
+    ///   are; so are all where copies cannot be kept, which is logged, and tried again a minute later.
+    /// - Of a file system of your own those [`Content`](super::Content)s are compressed that are open files. On systems
+    ///   other than Unix nothing is, which is logged.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "gzip")] {
+    /// use anthill_http::body::CompressionLevel;
+    /// use anthill_http::files::Files;
+    /// let files =
+    ///     Files::builder("public").compress(CompressionLevel::Best).compress_root("/var/cache/site").build()?;
+    /// # }
+    /// # Ok::<(), anthill_http::files::FilesError>(())
+    /// ```
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    #[doc(alias("Compress", "CompressBrotli", "CompressZstd", "CompressedFileSuffixes"))]
+    pub fn compress(mut self, level: impl Into<crate::values::coding::CompressionLevel>) -> Self {
+        self.making.level = Some(level.into());
+        self
+    }
+
+    /// Says below which folder copies that are made lie (fasthttp's `CompressRoot`), which has to be there. In it they
+    /// are in a folder `.anthill-copies`, of mode 700, that may be deleted at any time, and that several handlers and
+    /// programs of the same user may share. To have them with the files, name the root of those: nothing of such a name
+    /// is ever listed or served.
+    ///
+    /// ```
+    /// # #[cfg(feature = "gzip")] {
+    /// use anthill_http::files::Files;
+    /// let error = Files::builder(".").compress(6).build().unwrap_err();
+    /// assert_eq!(error.option(), "compress");
+    /// let error = Files::builder(".").compress(6).compress_root("no/such/folder").build().unwrap_err();
+    /// assert!(error.to_string().ends_with("no/such/folder does not exist"));
+    /// # }
+    /// ```
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    #[doc(alias = "CompressRoot")]
+    pub fn compress_root(mut self, root: impl AsRef<Path>) -> Self {
+        self.making.set_root(root.as_ref());
+        self
+    }
+
+    /// How many bytes copies that are made may have together, those that lie there already among them; 1 GiB unless
+    /// this says otherwise. To make room those leave that were not used for longest. When all were within ten minutes,
+    /// no more are made.
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    pub fn compress_max_bytes(mut self, most: u64) -> Self {
+        self.making.most_bytes = most;
+        self
+    }
+
     /// For how long an open file is used again. Zero: not at all (fasthttp's `SkipCache`).
     ///
     /// That a file was written to, exchanged or deleted is seen at once in any case; on other systems than Unix that it
@@ -286,7 +359,11 @@ impl FilesBuilder {
     ///
     /// # Errors
     /// [`FilesError`] when the root is missing, no folder or unreadable, or an option cannot be met.
-    pub fn build(self) -> Result<Files, FilesError> {
+    #[cfg_attr(
+        not(any(feature = "gzip", feature = "br", feature = "zstd")),
+        allow(unused_mut, reason = "nobody makes copies")
+    )]
+    pub fn build(mut self) -> Result<Files, FilesError> {
         self.store.check().map_err(|error| FilesError::new("root", error.to_string()))?;
         if let Some(store) = &self.copies_store {
             store.check().map_err(|error| FilesError::new("copies_in", error.to_string()))?;
@@ -305,6 +382,10 @@ impl FilesBuilder {
         if self.max_open_files == 0 && !self.cache_duration.is_zero() {
             let problem = "must be at least 1; to keep nothing open, cache_duration is zero";
             return Err(FilesError::new("max_open_files", problem));
+        }
+        #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+        {
+            self.copies.maker = self.making.start()?;
         }
         let cache = (!self.cache_duration.is_zero())
             .then(|| OpenFiles::new(self.cache_duration, self.max_open_files));

@@ -9,10 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct NodeStamp {
     pub(super) size: u64,
     pub(super) inode: u64,
+    /// Which file system it is on, whose inodes these are.
+    pub(super) device: u64,
     /// Since 1970, in nanoseconds; negative before.
     pub(super) modified: i128,
-    /// When anything about it changed: its rights, its names.
-    changed: i128,
+    /// When anything about it changed: its bytes, its rights, its names. Nobody can set this time.
+    pub(super) changed: i128,
     pub(super) kind: FileKind,
     /// Whether a change from now on would show in these times. They are those of a clock that stands still between its
     /// ticks: what was written to a moment ago may be so again, and look the same.
@@ -57,6 +59,7 @@ impl NodeStamp {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or_default(),
             inode: stat.st_ino as u64,
+            device: stat.st_dev as u64,
             modified: nanos(stat.st_mtime as i128, stat.st_mtime_nsec as i128),
             changed: nanos(stat.st_ctime as i128, stat.st_ctime_nsec as i128),
             kind,
@@ -77,7 +80,8 @@ impl NodeStamp {
         };
         let modified = metadata.modified().map_or(0, nanos_of);
         // Of the time of other changes nothing is told.
-        let stamp = Self { size: metadata.len(), inode: 0, modified, changed: 0, kind, is_settled: false };
+        let (size, is_settled) = (metadata.len(), false);
+        let stamp = Self { size, inode: 0, device: 0, modified, changed: 0, kind, is_settled };
         Ok(stamp.seen(now))
     }
 
@@ -137,7 +141,8 @@ mod tests {
             (at - 2 * SECOND, at - 2 * SECOND, true),
         ] {
             let kind = FileKind::Regular;
-            let stamp = NodeStamp { size: 1, inode: 1, modified, changed, kind, is_settled: !expected };
+            let is_settled = !expected;
+            let stamp = NodeStamp { size: 1, inode: 1, device: 1, modified, changed, kind, is_settled };
             let seen = stamp.seen(now);
             assert_eq!(seen.is_settled, expected, "{modified} {changed}");
             assert!(seen.is_same(&stamp));

@@ -26,6 +26,16 @@ pub(crate) fn read_at(file: &File, out: &mut [u8], position: u64) -> io::Result<
 /// `AlreadyExists` when something is there. (Whatever else is in the way is told by who copies.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn link_unnamed(file: &File, path: &Path) -> io::Result<bool> {
+    link_unnamed_in(rustix::fs::CWD, file, path)
+}
+
+/// The same by a path that counts from an open folder.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn link_unnamed_in(
+    folder: impl std::os::fd::AsFd,
+    file: &File,
+    path: impl AsRef<Path>,
+) -> io::Result<bool> {
     use rustix::fs::{AtFlags, CWD, linkat};
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
@@ -36,7 +46,7 @@ pub(crate) fn link_unnamed(file: &File, path: &Path) -> io::Result<bool> {
     }
     // As open(2) says of `O_TMPFILE`; the short way, by an empty path, takes a privilege.
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    match linkat(CWD, link.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW) {
+    match linkat(CWD, link.as_str(), folder, path.as_ref(), AtFlags::SYMLINK_FOLLOW) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::EXIST) => Err(io::ErrorKind::AlreadyExists.into()),
         Err(_) => Ok(false),

@@ -1,0 +1,75 @@
+//! The copies that were made of one open file, and those that can be.
+
+use super::super::coded::{CodedCopy, CopyProgress, CopyState, as_copy_of, tag_of_made};
+use super::super::content::{Content, FileTags};
+use super::maker::{Answer, CopyMaker};
+use super::packing::{CODINGS, SIZES};
+use super::version::FileVersion;
+use crate::values::coding::ContentCoding;
+use std::sync::Arc;
+
+/// See the module's text. When the file is deleted, or another has taken its name, its copies go with this.
+#[derive(Debug)]
+pub(in crate::files) struct MadeCopies {
+    maker: Arc<CopyMaker>,
+    plain: Content,
+    version: FileVersion,
+}
+
+impl MadeCopies {
+    /// Adds those of `plain` to `copies`, in codings that are not among them. `None`: there are none, nor will be.
+    pub(in crate::files) fn of(
+        maker: &Arc<CopyMaker>,
+        plain: &Content,
+        tags: FileTags,
+        copies: &mut Vec<CodedCopy>,
+    ) -> Option<Self> {
+        let version = FileVersion::of(plain).filter(|_| SIZES.contains(&plain.len()))?;
+        let folder = maker.folder();
+        let others = copies.len();
+        for &coding in CODINGS {
+            let name = coding.name();
+            if copies[..others].iter().any(|copy| copy.coding.eq_ignore_ascii_case(name)) {
+                continue;
+            }
+            let found = folder.as_ref().and_then(|folder| folder.find(&version, coding));
+            let state = match found {
+                Some((content, checksum)) => {
+                    let tag = tag_of_made(plain, tags, name, checksum);
+                    CopyState::Made(as_copy_of(content, plain, tag))
+                }
+                None if maker.has_given_up(&(version, coding)) => continue,
+                None => CopyState::ToBeMade(CopyProgress::default()),
+            };
+            copies.push(CodedCopy { coding: name.into(), state });
+        }
+        let (maker, plain) = (maker.clone(), plain.clone());
+        (copies.len() > others).then_some(Self { maker, plain, version })
+    }
+
+    /// Has the copy in `coding` made. True: it was made since the file was opened.
+    pub(in crate::files) fn ask(&self, coding: &str, progress: &CopyProgress) -> bool {
+        let Some(coding) = ContentCoding::from_name(coding) else { return false };
+        match self.maker.ask(&self.plain, (self.version, coding), progress.is_asked_for()) {
+            Answer::Begun => {
+                progress.note_asked();
+                false
+            }
+            Answer::NotNow => false,
+            Answer::Never => {
+                progress.give_up();
+                false
+            }
+            Answer::IsOver => true,
+        }
+    }
+}
+
+impl Drop for MadeCopies {
+    fn drop(&mut self) {
+        // While the file is open its number is given to no other.
+        if self.plain.is_deleted() {
+            self.maker.discard(&self.version);
+        }
+    }
+}
