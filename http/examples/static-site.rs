@@ -6,6 +6,7 @@
 use anthill_http::body::CompressionLevel;
 use anthill_http::files::Files;
 use anthill_http::{RequestCtx, Server};
+use std::time::Duration;
 
 fn main() {
     if let Err(error) = serve() {
@@ -27,7 +28,8 @@ fn serve() -> Result<(), Box<dyn std::error::Error>> {
         .nosniff(true)
         .not_found(missing);
     if let Some(copies) = std::env::var_os("COPIES") {
-        files = files.compress(CompressionLevel::Best).compress_root(copies);
+        // Files are moved into place here, and never written to in their place.
+        files = files.compress(CompressionLevel::Best).compress_root(copies).compress_min_age(Duration::ZERO);
     }
     let running = Server::builder().build_handler(files.build()?)?.start(address)?;
     println!("listening on http://{}", running.local_addr());

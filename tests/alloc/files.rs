@@ -46,6 +46,7 @@ fn fs_09_no_allocation_per_small_file_with_copies_that_are_made() {
         let files = Files::builder(folder.path())
             .compress(1)
             .compress_root(&put_in)
+            .compress_min_age(Duration::ZERO)
             .cache_duration(Duration::from_secs(3600))
             .build()
             .unwrap();

@@ -84,7 +84,9 @@ fn place(copies: &Tree, file: &Path, suffix: &str) -> PathBuf {
 }
 
 fn served_with(tree: &Tree, copies: &Tree, change: impl FnOnce(FilesBuilder) -> FilesBuilder) -> Running {
-    tree.served(|files| change(files.compress(FASTEST).compress_root(copies.root())))
+    tree.served(|files| {
+        change(files.compress(FASTEST).compress_root(copies.root()).compress_min_age(Duration::ZERO))
+    })
 }
 
 #[test]
@@ -131,11 +133,13 @@ fn fs_09_copies_are_made_once_and_sent_to_all_who_want_them() {
     for path in &there {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{path:?}");
     }
-    // Another life of the program finds them, at once.
+    // Another life of the program finds them.
     let before = inodes();
     let again = served_with(&tree, &copies, |files| files);
     for codings in ["br", "zstd", "gzip"] {
-        let reply = accepting(&mut again.client(), "/d/a.css", codings);
+        // It is read by whoever makes them first, and not while a client waits.
+        assert!(accepting(&mut again.client(), "/d/a.css", codings).field("Content-Encoding").is_none());
+        let reply = awaited(&mut again.client(), "/d/a.css", codings, codings);
         assert_eq!(unpacked(&reply), (Some(codings), plain.clone()));
         assert!(tags.contains(&reply.field("ETag").unwrap().to_owned()), "the same bytes have the same tag");
     }
@@ -196,7 +200,8 @@ fn fs_09_nothing_of_another_version_is_sent() {
     link(1);
     settle();
     let builder = Files::builder(releases.outside().join("current")).cache_duration(Duration::ZERO);
-    let running = served(builder.compress(FASTEST).compress_root(copies.root()));
+    let running =
+        served(builder.compress(FASTEST).compress_root(copies.root()).compress_min_age(Duration::ZERO));
     let mut client = running.client();
     for number in [1, 2, 1, 2, 1] {
         link(number);
@@ -291,8 +296,14 @@ fn fs_09_copies_that_are_not_worth_it_are_not_made() {
 #[test]
 fn fs_09_copies_are_neither_served_nor_listed() {
     let tree = Tree::new(&[("a.txt", &text(5000)), ("sub/b.txt", &text(6000))]);
-    let running = tree
-        .served(|files| files.compress(FASTEST).compress_root(tree.root()).listing(true).hidden_files(true));
+    let running = tree.served(|files| {
+        files
+            .compress(FASTEST)
+            .compress_root(tree.root())
+            .compress_min_age(Duration::ZERO)
+            .listing(true)
+            .hidden_files(true)
+    });
     let mut client = running.client();
     awaited(&mut client, "/a.txt", "gzip", "gzip");
     awaited(&mut client, "/sub/b.txt", "gzip", "gzip");
@@ -400,10 +411,13 @@ fn fs_09_what_is_planted_is_neither_followed_nor_sent() {
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
+/// Does something to a file of that length.
+type Spoiling<'a> = &'a dyn Fn(&File, u64);
+
 #[test]
 fn fs_09_copies_that_are_cut_or_spoilt_are_made_again() {
     let (tree, copies) = (Tree::new(&[("a.txt", &text(9000))]), Tree::new(&[]));
-    let spoil: [&dyn Fn(&File, u64); 4] = [
+    let spoil: [Spoiling<'_>; 4] = [
         &|file, length| file.set_len(length - 1).unwrap(),
         &|file, length| file.set_len(length / 2).unwrap(),
         &|file, _| file.write_all_at(b"?", 40).unwrap(),
@@ -503,6 +517,7 @@ fn fs_09_of_a_copy_whose_maker_was_killed_nothing_is_left() {
         let files = Files::builder(root.join("files"))
             .compress(CompressionLevel::Best)
             .compress_root(root.join("copies"))
+            .compress_min_age(Duration::ZERO)
             .build()
             .unwrap();
         let options = plain().build_handler(files).unwrap();
@@ -529,8 +544,8 @@ fn fs_09_of_a_copy_whose_maker_was_killed_nothing_is_left() {
     assert_eq!(serving.outcome().0, None, "it was killed");
     let left = || fs::read_dir(tree.at("copies/.anthill-copies")).unwrap().count();
     assert_eq!(left(), 0);
-    let files =
-        Files::builder(tree.at("files")).compress(FASTEST).compress_root(tree.at("copies")).build().unwrap();
+    let files = Files::builder(tree.at("files")).compress(FASTEST).compress_root(tree.at("copies"));
+    let files = files.compress_min_age(Duration::ZERO).build().unwrap();
     let running = Running::with(plain(), move |ctx| files.handle(ctx));
     let mut client = running.client();
     let reply = accepting(&mut client, "/a.txt", "br");
@@ -597,4 +612,23 @@ fn fs_09_what_is_no_file_is_sent_as_it_is() {
     let reply = once(&running, "/a.txt", &["Accept-Encoding: gzip"]);
     assert_eq!((unpacked(&reply), reply.field("Vary")), ((None, text(5000)), None));
     assert!(made(&copies).is_empty());
+}
+
+/// A file that changes all the while has no copy, and keeps nobody else from one.
+#[test]
+fn fs_09_what_changes_all_the_while_keeps_nobody_from_a_copy() {
+    let (tree, copies) = (Tree::new(&[("busy.txt", &text(5000)), ("a.txt", &text(5000))]), Tree::new(&[]));
+    let running = served_with(&tree, &copies, |files| files.compress_min_age(Duration::from_secs(2)));
+    let mut client = running.client();
+    let mut has_copy = false;
+    let mut number = 0;
+    while !has_copy {
+        tree.write("busy.txt", [text(5000), format!("{number}").into_bytes()].concat());
+        settle();
+        let reply = accepting(&mut client, "/busy.txt", "gzip");
+        assert!(reply.field("Content-Encoding").is_none() && reply.field("Vary").is_some());
+        has_copy = accepting(&mut client, "/a.txt", "gzip").field("Content-Encoding").is_some();
+        number += 1;
+    }
+    assert_eq!(made(&copies), [place(&copies, &tree.at("a.txt"), "gz")]);
 }

@@ -82,6 +82,9 @@ impl OpenFiles {
     pub(super) fn keep(&self, path: &[u8], found: &Arc<FoundFile>) {
         let cost = found.descriptors();
         if cost > self.kept.most {
+            // What was kept is not what was found by now.
+            let gone = self.kept.table.lock().remove(path);
+            drop(gone);
             return;
         }
         let mut gone = Vec::new();

@@ -162,6 +162,15 @@ impl Content {
         }
     }
 
+    /// The file that it is of.
+    #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
+    pub(super) fn file(&self) -> Option<&File> {
+        match &self.whole {
+            WholeContent::File(file) => Some(file),
+            WholeContent::Bytes(_) => None,
+        }
+    }
+
     /// Whether it is of a file that has no name any more.
     #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
     pub(super) fn is_deleted(&self) -> bool {

@@ -35,7 +35,7 @@ use std::time::Duration;
 /// | [`cache_control`](Self::cache_control), [`immutable_names`](Self::immutable_names) | none | how long clients keep what |
 /// | [`attachments`](Self::attachments) | none | what is saved rather than shown |
 /// | [`compressed_copies`](Self::compressed_copies), [`copy_suffix`](Self::copy_suffix), [`copies_in`](Self::copies_in) | none | compressed copies that are there |
-/// | `compress`, `compress_root`, `compress_max_bytes` (with the feature of a coding) | none, none, 1 GiB | compressed copies that are made |
+/// | `compress`, `compress_root`, `compress_max_bytes`, `compress_min_age` (with the feature of a coding) | none, none, 1 GiB, 60 s | compressed copies that are made |
 /// | [`cache_duration`](Self::cache_duration), [`max_open_files`](Self::max_open_files) | 10 s, 1024 | how long and how many files are kept open |
 /// | [`redirect_status`](Self::redirect_status) | 302 | how a folder without its slash is answered |
 // Wide because each option of a handler is one.
@@ -274,15 +274,20 @@ impl FilesBuilder {
     /// else has put there comes first.
     ///
     /// - Nobody waits for a copy. The first client that likes one best (among equals brotli, then zstd, then gzip) has
-    ///   it made by a thread of its own, half as many at once as there are cores, 4 at most; until it is there, all get
-    ///   the file as it is. A handler wrapped in [`compress`](crate::compress()) compresses it for each of them
-    ///   meanwhile.
+    ///   it made by a thread of its own, half as many at once for each handler as there are cores, 4 at most; until it
+    ///   is there, all get the file as it is. A handler wrapped in [`compress`](crate::compress()) compresses it for
+    ///   each of them meanwhile.
     /// - A copy is of one version of one file, told by the file's number, its size and its times, that of its last
     ///   change of any kind among them. So none is sent for another version, also when a file is put back, exchanged or
-    ///   given its former time. It has an `ETag` and ranges of its own, as all copies.
+    ///   given its former time. That is as true as the file system's times are, so on Linux and Android copies are made
+    ///   of files on ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS, bcachefs and JFS alone, on Apple's systems
+    ///   and BSDs but NetBSD on their own, on others of none; and of files that were [left alone for a
+    ///   while](Self::compress_min_age). A change of rights or names makes another version, too.
+    /// - It has an `ETag` and ranges of its own, as all copies.
     /// - That of a file which is deleted or exchanged goes with it when the handler notices, as it does while it keeps
     ///   the file open; others are left over until [room is needed](Self::compress_max_bytes).
-    /// - Copies are found again when the program is started anew. Those that are cut or spoilt are made again.
+    /// - Copies are found again when the program is started anew, also those of another level; each is read to its end
+    ///   once before it is sent, by those threads. One that is cut or spoilt is made again.
     /// - Files of less than 256 bytes or more than 8 MiB, and those of which not a twentieth is saved, are sent as they
     ///   are; so are all where copies cannot be kept, which is logged, and tried again a minute later.
     /// - Of a file system of your own those [`Content`](super::Content)s are compressed that are open files. On systems
@@ -326,11 +331,26 @@ impl FilesBuilder {
     }
 
     /// How many bytes copies that are made may have together, those that lie there already among them; 1 GiB unless
-    /// this says otherwise. To make room those leave that were not used for longest. When all were within ten minutes,
-    /// no more are made.
+    /// this says otherwise. To make room those leave that were not opened for longest. When all were within ten
+    /// minutes, no more are made. (With a [`cache_duration`](Self::cache_duration) above that those that are kept open
+    /// do not count as opened.)
+    ///
+    /// Each handler that uses the folder keeps to its own bound, and counts what others have put there once a minute.
     #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
     pub fn compress_max_bytes(mut self, most: u64) -> Self {
         self.making.most_bytes = most;
+        self
+    }
+
+    /// For how long a file has to be left alone before a copy of it is made; 60 seconds unless this says otherwise.
+    ///
+    /// What is moved into place is seen to be new at any time. But what a program stores in a file that it has mapped
+    /// into its memory has no new time until the system has put the page on the disk, after some 35 seconds with Linux
+    /// as it comes; what takes long to be written in place has the time of its beginning; and files are not worth it
+    /// that change all the time. Less is right where nobody writes to files in place.
+    #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
+    pub fn compress_min_age(mut self, age: Duration) -> Self {
+        self.making.min_age = age;
         self
     }
 

@@ -110,7 +110,7 @@ impl NodeStamp {
 }
 
 /// Since 1970; negative before.
-fn nanos_of(time: SystemTime) -> i128 {
+pub(super) fn nanos_of(time: SystemTime) -> i128 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),

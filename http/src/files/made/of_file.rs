@@ -4,6 +4,7 @@ use super::super::coded::{CodedCopy, CopyProgress, CopyState, as_copy_of, tag_of
 use super::super::content::{Content, FileTags};
 use super::maker::{Answer, CopyMaker};
 use super::packing::{CODINGS, SIZES};
+use super::verdicts::Verdict;
 use super::version::FileVersion;
 use crate::values::coding::ContentCoding;
 use std::sync::Arc;
@@ -25,20 +26,31 @@ impl MadeCopies {
         copies: &mut Vec<CodedCopy>,
     ) -> Option<Self> {
         let version = FileVersion::of(plain).filter(|_| SIZES.contains(&plain.len()))?;
-        let folder = maker.folder();
         let others = copies.len();
+        // Opened when it is known that there is something.
+        let mut folder = None;
         for &coding in CODINGS {
-            let name = coding.name();
+            let (name, key) = (coding.name(), (version, coding));
             if copies[..others].iter().any(|copy| copy.coding.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            let found = folder.as_ref().and_then(|folder| folder.find(&version, coding));
+            let found = match maker.knows(&key) {
+                Some(Verdict::NotWorthIt) => continue,
+                Some(Verdict::There(known)) => {
+                    let folder = folder.get_or_insert_with(|| maker.folder());
+                    let found = folder.as_ref().and_then(|folder| folder.find(&version, coding, &known));
+                    if found.is_none() {
+                        maker.forget(&key, &known);
+                    }
+                    found.map(|content| (content, known.checksum))
+                }
+                Some(Verdict::Failed(_)) | None => None,
+            };
             let state = match found {
                 Some((content, checksum)) => {
                     let tag = tag_of_made(plain, tags, name, checksum);
                     CopyState::Made(as_copy_of(content, plain, tag))
                 }
-                None if maker.has_given_up(&(version, coding)) => continue,
                 None => CopyState::ToBeMade(CopyProgress::default()),
             };
             copies.push(CodedCopy { coding: name.into(), state });

@@ -7,9 +7,14 @@ use super::CopyMaker;
 use crate::values::coding::CompressionLevel;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What copies may have together, unless somebody says otherwise.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The system puts what was written to a mapped page on the disk after half a minute; from then on a change shows
+/// again.
+const MIN_AGE: Duration = Duration::from_secs(60);
 
 /// See the module's text.
 #[derive(Debug)]
@@ -18,11 +23,12 @@ pub(in crate::files) struct MakingOptions {
     /// As absolute as it could be made when it was given.
     root: Option<PathBuf>,
     pub(in crate::files) most_bytes: u64,
+    pub(in crate::files) min_age: Duration,
 }
 
 impl Default for MakingOptions {
     fn default() -> Self {
-        Self { level: None, root: None, most_bytes: MOST_BYTES }
+        Self { level: None, root: None, most_bytes: MOST_BYTES, min_age: MIN_AGE }
     }
 }
 
@@ -48,17 +54,27 @@ impl MakingOptions {
         if self.most_bytes == 0 {
             return Err(FilesError::new("compress_max_bytes", "must be at least 1"));
         }
-        Ok(start(root, level, self.most_bytes))
+        Ok(start(root, level, self.most_bytes, self.min_age))
     }
 }
 
 #[cfg(unix)]
-fn start(root: PathBuf, level: CompressionLevel, most_bytes: u64) -> Option<Arc<CopyMaker>> {
-    Some(Arc::new(CopyMaker::start(root, level, most_bytes)))
+fn start(
+    root: PathBuf,
+    level: CompressionLevel,
+    most_bytes: u64,
+    min_age: Duration,
+) -> Option<Arc<CopyMaker>> {
+    Some(Arc::new(CopyMaker::start(root, level, most_bytes, min_age)))
 }
 
 #[cfg(not(unix))]
-fn start(_root: PathBuf, _level: CompressionLevel, _most_bytes: u64) -> Option<Arc<CopyMaker>> {
+fn start(
+    _root: PathBuf,
+    _level: CompressionLevel,
+    _most_bytes: u64,
+    _min_age: Duration,
+) -> Option<Arc<CopyMaker>> {
     log::warn!(
         target: "anthill_http::files",
         "no compressed copies are made on this system, where versions of a file cannot be told apart for certain"

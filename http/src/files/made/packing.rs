@@ -73,6 +73,10 @@ pub(super) fn pack(
         if !goes_on() {
             return Ok(Packed::Stopped);
         }
+        // Seen at once, not when all of it was done in vain.
+        if FileVersion::of_now(plain) != Some(version) {
+            return Ok(Packed::Changed);
+        }
         let most = (version.size - offset).min(PIECE_BYTES as u64) as usize;
         let count = plain.read_to(&mut piece[..most], offset).map_err(PackError::File)?;
         if count == 0 {

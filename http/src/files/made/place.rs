@@ -9,19 +9,23 @@
 
 use super::super::content::Content;
 use super::super::names::OF_MADE_COPIES;
-use super::super::stamp::{FileKind, NodeStamp};
+use super::super::stamp::{FileKind, NodeStamp, nanos_of};
 use super::packing::CODINGS;
-use super::seal::verify;
+use super::seal::{SEAL_BYTES, verify};
+use super::verdicts::WholeCopy;
 use super::version::FileVersion;
 use crate::values::coding::ContentCoding;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, mkdirat, open, openat, renameat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fstat, futimens, mkdirat, open,
+    openat, renameat, statat, unlinkat,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::DIRECTORY);
 
@@ -31,6 +35,9 @@ const OURS: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// How the names begin of files that are not whole yet.
 const NEW: &str = "new-";
+
+/// How long the use of a copy is not noted again.
+const USE_NOTED_AFTER: Duration = Duration::from_secs(150);
 
 /// How many names are tried for what nobody asks for.
 const ATTEMPTS: usize = 8;
@@ -83,16 +90,35 @@ impl CopyFolder {
         Ok(Self(folder))
     }
 
-    /// The copy of that version in `coding`, and its checksum.
-    pub(super) fn find(&self, version: &FileVersion, coding: ContentCoding) -> Option<(Content, u32)> {
+    /// The copy of that version in `coding`, and what it is known by from now on. Reads all of it.
+    pub(super) fn verified(&self, version: &FileVersion, coding: ContentCoding) -> Option<WholeCopy> {
+        let (file, stamp, _) = self.open_copy(version, coding)?;
+        let (_, checksum) = verify(&Content::of_file(file, stamp), version, coding).ok()??;
+        Some(WholeCopy { inode: stamp.inode, size: stamp.size, modified: stamp.modified, checksum })
+    }
+
+    /// The same copy, without reading it; `None`: it is not there any more, or another one is.
+    pub(super) fn find(
+        &self,
+        version: &FileVersion,
+        coding: ContentCoding,
+        known: &WholeCopy,
+    ) -> Option<Content> {
+        let (file, stamp, used) = self.open_copy(version, coding)?;
+        let is_known = (stamp.inode, stamp.size, stamp.modified) == (known.inode, known.size, known.modified);
+        let length = stamp.size.checked_sub(SEAL_BYTES).filter(|_| is_known)?;
+        note_use(&file, used);
+        Some(Content::of_file(file, stamp).shortened(length))
+    }
+
+    /// With what is known of it, and when it was used.
+    fn open_copy(&self, version: &FileVersion, coding: ContentCoding) -> Option<(File, NodeStamp, i128)> {
         const READ: OFlags =
             OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
-        let file = openat(&self.0, name_of(version, coding), READ, Mode::empty()).ok()?;
-        let file = File::from(file);
-        let stamp = NodeStamp::of(&file).ok().filter(|stamp| stamp.kind == FileKind::Regular)?;
-        let whole = Content::of_file(file, stamp);
-        let (length, checksum) = verify(&whole, version, coding).ok()??;
-        Some((whole.shortened(length), checksum))
+        let file = File::from(openat(&self.0, name_of(version, coding), READ, Mode::empty()).ok()?);
+        let stat = fstat(&file).ok()?;
+        let stamp = NodeStamp::from_stat(&stat);
+        (stamp.kind == FileKind::Regular).then(|| (file, stamp, last_use(&stat, &stamp)))
     }
 
     /// Takes out the copies of a file, of whichever version.
@@ -112,12 +138,10 @@ impl CopyFolder {
             let Some(rest) = name.strip_prefix(OF_MADE_COPIES.as_bytes()) else { continue };
             let Ok(stat) = statat(&self.0, found.file_name(), AtFlags::SYMLINK_NOFOLLOW) else { continue };
             let stamp = NodeStamp::from_stat(&stat);
-            #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
-            let read = stat.st_atime as i128 * 1_000_000_000;
             entries.push(CopyEntry {
                 name: name.to_vec(),
                 bytes: bytes_on_disk(stamp.size),
-                used: stamp.modified.max(read),
+                used: last_use(&stat, &stamp),
                 is_new: rest.strip_prefix(b".").is_some_and(|rest| rest.starts_with(NEW.as_bytes())),
             });
         }
@@ -127,6 +151,24 @@ impl CopyFolder {
     /// Takes out what lies there. False: it stays.
     pub(super) fn remove(&self, entry: &CopyEntry) -> bool {
         unlinkat(&self.0, &*entry.name, AtFlags::empty()).is_ok()
+    }
+}
+
+// The fields have other types on other systems.
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+fn last_use(stat: &rustix::fs::Stat, stamp: &NodeStamp) -> i128 {
+    let read = stat.st_atime as i128 * 1_000_000_000 + stat.st_atime_nsec as i128;
+    stamp.modified.max(read)
+}
+
+/// Notes that a copy is used, unless that was noted lately. Most file systems do so once a day, if at all.
+fn note_use(file: &File, used: i128) {
+    let age = nanos_of(SystemTime::now()) - used;
+    if age >= USE_NOTED_AFTER.as_nanos() as i128 {
+        let time = |nanos| Timespec { tv_sec: 0, tv_nsec: nanos };
+        let times = Timestamps { last_access: time(UTIME_NOW), last_modification: time(UTIME_OMIT) };
+        // If it cannot be, the copy is made again some time.
+        let _ = futimens(file, &times);
     }
 }
 

@@ -1,19 +1,23 @@
 //! How much room copies take, and who makes room for others.
 //!
-//! The idea: what lies in the folder is counted when somebody is about to put something there for the first time, and
-//! when it seems to be full; in between what is added is. What was not used for longest leaves then, of which nobody
-//! has to be told.
+//! The idea: what lies in the folder is counted when somebody is about to put something there, once a minute, since
+//! others may use it as well, and when it seems to be full; in between what is added is. What was not used for longest
+//! leaves then, of which nobody has to be told.
 //!
 //! The rule: what was used a moment ago stays. If all was, no more is made: otherwise copies would be made in turn only
 //! to make room for one another.
 
 use super::place::{CopyFolder, bytes_on_disk};
+use crate::util::coarse::CoarseInstant;
 use parking_lot::Mutex;
 use std::io;
 use std::time::{Duration, SystemTime};
 
 /// What was used within this time stays.
 const IN_USE: Duration = Duration::from_secs(600);
+
+/// After this time it is counted again.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
 
 /// A copy that takes so long to be written is written by nobody any more.
 const LEFT_BEHIND: Duration = Duration::from_secs(3600);
@@ -22,8 +26,8 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct CopyRoom {
     most: u64,
-    /// `None`: nobody has counted yet.
-    taken: Mutex<Option<u64>>,
+    /// And when they were counted; `None`: nobody has yet.
+    taken: Mutex<Option<(u64, CoarseInstant)>>,
 }
 
 impl CopyRoom {
@@ -36,7 +40,7 @@ impl CopyRoom {
         // Whoever wants to put something there meanwhile waits: makers alone do.
         let mut taken = self.taken.lock();
         if taken.is_none() {
-            *taken = Some(self.tidy(folder, 0)?);
+            *taken = Some((self.tidy(folder, 0)?, CoarseInstant::now()));
         }
         Ok(())
     }
@@ -50,15 +54,13 @@ impl CopyRoom {
     pub(super) fn take(&self, folder: &CopyFolder, length: u64) -> io::Result<bool> {
         let bytes = bytes_on_disk(length);
         let mut taken = self.taken.lock();
-        let mut now = match *taken {
-            Some(counted) if counted.saturating_add(bytes) <= self.most => counted,
-            _ => self.tidy(folder, bytes)?,
+        let fits = |counted: u64| counted.saturating_add(bytes) <= self.most;
+        let (counted, when) = match *taken {
+            Some((counted, when)) if fits(counted) && when.elapsed() < COUNT_AGAIN => (counted, when),
+            _ => (self.tidy(folder, bytes)?, CoarseInstant::now()),
         };
-        let fits = now.saturating_add(bytes) <= self.most;
-        if fits {
-            now += bytes;
-        }
-        *taken = Some(now);
+        let fits = fits(counted);
+        *taken = Some((if fits { counted + bytes } else { counted }, when));
         Ok(fits)
     }
 

@@ -28,7 +28,7 @@ pub(super) struct SealedWriter<W> {
 
 impl<W: Write> SealedWriter<W> {
     pub(super) fn new(writer: W, version: FileVersion, coding: ContentCoding) -> Self {
-        Self { writer, version, length: 0, sum: sum_of(&version, coding) }
+        Self { writer, version, length: 0, sum: sum_of(coding) }
     }
 
     /// How many bytes the copy has so far.
@@ -54,9 +54,10 @@ impl<W: Write> Write for SealedWriter<W> {
     }
 }
 
-/// The checksum of a copy without bytes.
-fn sum_of(version: &FileVersion, coding: ContentCoding) -> Crc32c {
-    Crc32c::new().update(coding.name().as_bytes()).update(&version.to_bytes())
+/// The checksum of a copy without bytes. The version is none of its matter: it is compared as it stands, and another
+/// one may have the same bytes, and then the same tag.
+fn sum_of(coding: ContentCoding) -> Crc32c {
+    Crc32c::new().update(coding.name().as_bytes())
 }
 
 fn seal(version: &FileVersion, length: u64, sum: u32) -> Vec<u8> {
@@ -76,7 +77,7 @@ pub(super) fn verify(
     if found[..count] == found[..] && !found.starts_with(&version.to_bytes()) {
         return Ok(None);
     }
-    let (mut sum, mut piece, mut offset) = (sum_of(version, coding), vec![0; PIECE_BYTES], 0);
+    let (mut sum, mut piece, mut offset) = (sum_of(coding), vec![0; PIECE_BYTES], 0);
     while offset < length {
         let most = (length - offset).min(PIECE_BYTES as u64) as usize;
         let count = file.read_to(&mut piece[..most], offset)?;
@@ -90,9 +91,10 @@ pub(super) fn verify(
     Ok((found == *seal(version, length, sum)).then_some((length, sum)))
 }
 
-/// Whether a file is a copy, of whatever.
-pub(super) fn is_sealed(file: &Content) -> io::Result<bool> {
-    let Some(end) = file.len().checked_sub(MARK.len() as u64) else { return Ok(false) };
+/// Whether a file is a copy, of whatever file of so many bytes at most. What is larger is not looked at.
+pub(super) fn is_sealed(file: &Content, most_bytes: u64) -> io::Result<bool> {
+    let end = file.len().checked_sub(MARK.len() as u64).filter(|end| *end <= most_bytes + SEAL_BYTES);
+    let Some(end) = end else { return Ok(false) };
     let mut found = [0; MARK.len()];
     file.read_to(&mut found, end)?;
     Ok(found == MARK)
@@ -124,7 +126,7 @@ mod tests {
         for bytes in [&b""[..], b"bytes", &[7; 200_000]] {
             let whole = sealed(bytes);
             assert_eq!(length(whole.clone(), &VERSION), Some(bytes.len() as u64));
-            assert!(is_sealed(&Content::from_bytes(whole.clone())).expect("bytes"));
+            assert!(is_sealed(&Content::from_bytes(whole.clone()), 1 << 20).expect("bytes"));
             for other in [
                 FileVersion { device: 2, ..VERSION },
                 FileVersion { inode: 3, ..VERSION },
@@ -156,7 +158,7 @@ mod tests {
         // One whose file was made longer on the disk before its bytes were there.
         assert_eq!(length(vec![0; whole.len()], &VERSION), None);
         for plain in [&b""[..], b"x", &[0; 500]] {
-            assert!(!is_sealed(&Content::from_bytes(plain)).expect("bytes"));
+            assert!(!is_sealed(&Content::from_bytes(plain), 1 << 20).expect("bytes"));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is not tried again, or not soon.
+//! What is known about copies: which are there and whole, and which are not tried again, or not soon.
 
 use super::version::FileVersion;
 use crate::util::coarse::CoarseInstant;
@@ -9,15 +9,26 @@ use std::time::Duration;
 /// A copy: of what, and in what.
 pub(super) type CopyKey = (FileVersion, ContentCoding);
 
-/// Of so many copies at most it is known, of the last ones.
-const MOST: usize = 4096;
+/// Of so many copies at most it is known, of the last ones; of others it is found out again.
+const MOST: usize = 8192;
 
 /// What has failed is tried again after this time.
 pub(super) const RETRY: Duration = Duration::from_secs(60);
 
-/// Why there is no copy.
+/// A copy that was read to its end and found to be whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WholeCopy {
+    /// Its own number, length and time: the file that has its name is still the one that was read.
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    pub(super) modified: i128,
+    pub(super) checksum: u32,
+}
+
+/// What is known about a copy.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Verdict {
+    There(WholeCopy),
     /// It would hardly be smaller.
     NotWorthIt,
     /// Then it could not be made.
@@ -49,7 +60,7 @@ impl Verdicts {
         }
     }
 
-    /// It was made after all. (Its place in the line stays, which at worst is another one's that is forgotten early.)
+    /// It is not so any more. (Its place in the line stays, which at worst is another one's that is forgotten early.)
     pub(super) fn forget(&mut self, key: &CopyKey) {
         self.known.remove(key);
     }

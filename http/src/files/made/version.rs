@@ -4,9 +4,15 @@
 //! of its last change of any kind is the system's alone: programs set the other one back, or give all files the same.
 //!
 //! The rule: a version has a name only once every further change would give it another one
-//! ([`is_settled`](super::super::stamp::NodeStamp::is_settled)). So two of the same name have the same bytes.
+//! ([`is_settled`](super::super::stamp::NodeStamp::is_settled)). So two of the same name have the same bytes, as far as
+//! the file system keeps the time of changes: of one that does not nothing is made ([`tells_versions`]). A page that is
+//! mapped is written to again without another time until the system has put it on the disk, and a long write has the
+//! time of its beginning; so files are left alone for a while before anything is made of them.
 
 use super::super::content::Content;
+use super::super::stamp::nanos_of;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 /// A version of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +46,11 @@ impl FileVersion {
         Self::of(content).filter(|_| content.is_unchanged())
     }
 
+    /// Whether nothing has happened to it for so long.
+    pub(super) fn is_left_alone_for(&self, age: Duration) -> bool {
+        nanos_of(SystemTime::now()) - self.changed >= age.as_nanos() as i128
+    }
+
     pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         let numbers = [self.device, self.inode, self.size];
@@ -49,6 +60,53 @@ impl FileVersion {
         bytes.iter_mut().zip(numbers.chain(times)).for_each(|(place, byte)| *place = byte);
         bytes
     }
+}
+
+/// Whether a file is on a file system that keeps a time of changes of its own, and numbers that last. What lies behind
+/// a network or another program may say what it likes, and some disks of old kinds have neither.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+pub(super) fn tells_versions(file: &File) -> bool {
+    /// ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, ZFS, F2FS, bcachefs, JFS (linux/magic.h and their own
+    /// sources).
+    const KNOWN: [u32; 10] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0x8584_58f6,
+        0x794c_7630,
+        0x2fc1_2fc1,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x3153_464a,
+    ];
+    rustix::fs::fstatfs(file).is_ok_and(|found| KNOWN.contains(&(found.f_type as u32)))
+}
+
+/// The same by the names that file systems have elsewhere.
+#[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
+#[allow(clippy::unnecessary_cast)]
+pub(super) fn tells_versions(file: &File) -> bool {
+    const KNOWN: [&[u8]; 7] = [b"apfs", b"hfs", b"ufs", b"ffs", b"zfs", b"tmpfs", b"hammer2"];
+    rustix::fs::fstatfs(file).is_ok_and(|found| {
+        let name = found.f_fstypename.iter().map(|&byte| byte as u8);
+        let name: Vec<u8> = name.take_while(|&byte| byte != 0).collect();
+        KNOWN.contains(&&*name)
+    })
+}
+
+/// Of others nothing is known.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd"
+)))]
+pub(super) fn tells_versions(_file: &File) -> bool {
+    false
 }
 
 #[cfg(test)]

@@ -66,19 +66,21 @@ fn a_copy_is_there_as_a_whole_or_not_at_all() {
         drop(bench.written(way(&folder), &plain, version));
         assert!(bench.names().is_empty());
         let new = bench.written(way(&folder), &plain, version);
-        assert!(folder.find(&version, CODING).is_none());
+        assert!(folder.verified(&version, CODING).is_none());
         new.take_name(&version, CODING).expect("a name");
-        let (copy, _) = folder.find(&version, CODING).expect("it is there");
+        let known = folder.verified(&version, CODING).expect("it is there");
+        let copy = folder.find(&version, CODING, &known).expect("it is there");
         assert!(copy.len() > 0 && copy.len() < plain.len() / 2);
         // In the place of another.
         bench.written(way(&folder), &plain, version).take_name(&version, CODING).expect("a name");
         assert_eq!(bench.names(), [name_of(&version, CODING)]);
+        assert!(folder.find(&version, CODING, &known).is_none(), "it is another one");
         for other in [
             FileVersion { changed: version.changed + 1, ..version },
             FileVersion { modified: version.modified - 1, ..version },
             FileVersion { size: version.size + 1, ..version },
         ] {
-            assert!(folder.find(&other, CODING).is_none(), "{other:?}");
+            assert!(folder.verified(&other, CODING).is_none(), "{other:?}");
         }
         folder.remove_of(&version);
         assert!(bench.names().is_empty());
@@ -173,4 +175,21 @@ fn a_folder_that_others_may_enter_is_not_used() {
     std::os::unix::fs::symlink(bench.root.path(), &path).expect("a link");
     assert!(CopyFolder::open(bench.root.path()).is_err());
     assert!(CopyFolder::make(bench.root.path()).is_err());
+}
+
+/// However seldom the file system notes that it was read.
+#[test]
+fn what_is_sent_counts_as_used() {
+    let bench = Bench::new();
+    let folder = bench.folder();
+    let (plain, version, _) = bench.plain();
+    let new = bench.written(NewCopy::new(&folder).expect("a file"), &plain, version);
+    let then = SystemTime::now() - Duration::from_secs(3000);
+    new.file().set_times(FileTimes::new().set_modified(then).set_accessed(then)).expect("times");
+    new.take_name(&version, CODING).expect("a name");
+    let known = folder.verified(&version, CODING).expect("it is there");
+    let room = || CopyRoom::new(2 * 4096).take(&folder, 2 * 4096).expect("a folder");
+    assert!(folder.find(&version, CODING, &known).is_some());
+    assert!(!room(), "it is in use");
+    assert!(folder.find(&version, CODING, &known).is_some(), "it is still the one that is known");
 }
