@@ -10,6 +10,7 @@ mod files;
 mod operators;
 mod pages;
 mod proxies;
+mod routes;
 mod scanners;
 mod sockets;
 mod streams;
