@@ -10,7 +10,6 @@ mod files;
 mod operators;
 mod pages;
 mod proxies;
-mod routes;
 mod scanners;
 mod sockets;
 mod streams;

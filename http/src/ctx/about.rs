@@ -55,10 +55,9 @@ impl RequestCtx {
         self.forwarded().host.unwrap_or_else(|| self.request.host())
     }
 
-    /// What the route of this request is called, for records of it; `None` until it is set, which a
-    /// router does.
+    /// What the route of this request is called, for records of it; `None` until it is set.
     pub fn route(&self) -> Option<&'static str> {
-        self.routed.label
+        self.route
     }
 
     /// Says what the route of this request is called (`/users/{id}`, say): the same for all requests to it, so that
@@ -70,7 +69,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.route(), Some("/users/{id}"));
     /// ```
     pub fn set_route(&mut self, route: &'static str) {
-        self.routed.label = Some(route);
+        self.route = Some(route);
     }
 
     /// Our own address; `0.0.0.0:0` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).

@@ -156,15 +156,8 @@ impl Request {
         }
     }
 
-    /// Whether the [`path`](Self::path) is as it was sent.
-    #[cfg(feature = "router")]
-    #[inline]
-    pub(crate) fn is_path_plain(&self) -> bool {
-        self.head().path_is_plain
-    }
-
     /// The [`path`](Self::path) as it was sent, with its escapes.
-    #[cfg(any(feature = "fs", feature = "router"))]
+    #[cfg(feature = "fs")]
     pub(crate) fn raw_path(&self) -> &[u8] {
         self.head().path.within(self.line())
     }
