@@ -110,11 +110,18 @@ fn check_sent(request: &Request) {
         "{}",
         sent.escape_ascii()
     );
+    // Without a body there is nothing to be asked for (RFC 9110 section 10.1.1).
+    let is_void = |name: &str, value: &[u8]| {
+        request.body().is_empty()
+            && name.eq_ignore_ascii_case("expect")
+            && value.eq_ignore_ascii_case(b"100-continue")
+    };
     let kept = |fields: Fields<'_>| -> Vec<(String, Vec<u8>)> {
         let left_out = ["host", "content-length", "transfer-encoding", "trailer"];
         fields
             .iter()
             .filter(|(name, _)| !left_out.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)))
+            .filter(|(name, value)| !is_void(name, value))
             .map(|(name, value)| (name.to_owned(), value.trim_ascii().to_vec()))
             .collect()
     };
