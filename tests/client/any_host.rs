@@ -1,6 +1,6 @@
 //! The client of any host: URLs, fields, bodies, codings.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use anthill_http::body::{CompressionLevel, ContentCoding, ContentEncoder};
 use anthill_http::client::{Client, ClientErrorKind, MultipartForm, SendBody, get};
@@ -229,6 +229,40 @@ fn what_comes_out_of_a_coding_is_bounded_and_what_is_broken_is_told() {
         assert_eq!(response.read_body().expect_err("it stays").kind(), expected);
         // What has come as a whole leaves a connection that is as good as before.
         assert_eq!(client.stats().open, client.stats().idle, "{number}");
+    }
+    server.end();
+}
+
+/// A server may say that there is no coding; then the bound holds for what is streamed, too, and lengths are what they
+/// were.
+#[test]
+fn what_has_no_coding_is_bounded_as_it_is() {
+    let codings = ["identity", ",", "Identity, identity"];
+    let server = Script::new(2 * codings.len(), move |number, mut peer: Peer| {
+        peer.head();
+        peer.say(&format!("HTTP/1.1 200 OK\r\nContent-Encoding: {}\r\n", codings[number / 2]));
+        match number % 2 {
+            0 => peer.say("Transfer-Encoding: chunked\r\n\r\nc\r\n0123456789ab\r\n0\r\n\r\n"),
+            _ => peer.say("Content-Length: 2\r\n\r\nok"),
+        }
+    });
+    let url = format!("http://{}/", server.addr);
+    for coding in codings {
+        let respond = || {
+            let client = Client::builder().timeout(LONG).max_response_body_size(9).build().expect("settings");
+            client.get(&url).send().expect("the head is fine")
+        };
+        let (mut long, mut read) = (respond(), Vec::new());
+        let error = long.read_to_end(&mut read).expect_err("it is too long");
+        assert!(read.len() <= 9, "{coding}: {error}");
+        assert_eq!(long.read_body().expect_err("it stays").kind(), ClientErrorKind::TooLarge, "{coding}");
+        let mut short = respond();
+        assert_eq!(
+            (short.remaining(), short.header("Content-Length")),
+            (Some(2), Some(&b"2"[..])),
+            "{coding}"
+        );
+        assert_eq!(short.text().expect("a body"), "ok");
     }
     server.end();
 }

@@ -273,8 +273,11 @@ impl ResponseBody {
 fn known_codings(headers: &Headers) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = headers.get_all("Content-Encoding").collect();
     let codings = lines.join(&b","[..]);
-    let is_known = || ContentDecoder::new(&codings, io::empty()).is_ok();
-    (!codings.is_empty() && is_known()).then_some(codings)
+    // A decoder of nothing bounds nothing: such a body is as it was sent.
+    let mut names = codings.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let are_any = names.any(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+    let are_known = || ContentDecoder::new(&codings, io::empty()).is_ok();
+    (are_any && are_known()).then_some(codings)
 }
 
 impl Read for ClientResponse {
