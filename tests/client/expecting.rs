@@ -51,6 +51,29 @@ fn a_body_that_is_not_wanted_is_not_sent_and_ends_the_connection() {
     server.end();
 }
 
+/// Whether both come in one piece is chance.
+#[test]
+fn who_asks_and_agrees_in_one_breath_gets_the_body_and_who_agrees_alone_does_not() {
+    let server = Script::new(2, |number, mut peer: Peer| {
+        peer.head();
+        if number == 0 {
+            peer.say(&format!("HTTP/1.1 100 Continue\r\n\r\n{OK}"));
+            peer.read_until("body");
+        } else {
+            peer.say(OK);
+            peer.expect_end();
+        }
+    });
+    let request = post("/", "body");
+    for is_asked in [true, false] {
+        let client = server.client();
+        let mut response = client.call(&request).expect_continue(LONG).send().expect("a response");
+        assert_eq!((response.is_request_sent(), response.text().expect("a body").as_str()), (is_asked, "ok"));
+        client.close_idle_conns();
+    }
+    server.end();
+}
+
 #[test]
 fn a_server_that_does_not_know_how_to_ask_gets_the_body() {
     let server = Script::new(1, |_, mut peer: Peer| {

@@ -288,10 +288,17 @@ impl ClientSocket {
         let allowed = terms.allowed;
         let end = allowed.until.or_after(Some(wait));
         loop {
-            if self.take_what_is_there(terms)? || self.passed.is_answered {
+            if self.take_what_is_there(terms)? {
                 return Ok(Sent::Answered);
             }
-            if terms.is_continued || end.is_over() {
+            // Who asks for the body may agree to it in the same breath, and wants it none the less.
+            if terms.is_continued {
+                return Ok(Sent::All);
+            }
+            if self.passed.is_answered {
+                return Ok(Sent::Answered);
+            }
+            if end.is_over() {
                 return Ok(Sent::All);
             }
             let awaited = self.transport.awaits(Direction::Read);
