@@ -72,3 +72,12 @@ fn a_server_of_the_other_family() {
     assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
     assert!(error.to_string().contains("zone"), "{error}");
 }
+
+#[test]
+fn an_address_that_is_none_is_told_without_its_password() {
+    for text in ["user:secret@host:80", "http://user:secret@host:80/"] {
+        let error = HostClient::builder(text).build().expect_err("it is none");
+        assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+    }
+}

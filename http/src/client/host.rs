@@ -268,8 +268,10 @@ impl SharedHost {
 impl HostAddr {
     fn parse(text: &str) -> Result<Self, ClientError> {
         let text = text.trim();
+        // Before an `@` there may be a password.
+        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
         let refuse =
-            || ClientError::because(ClientErrorKind::InvalidRequest, format!("{text:?} is no host:port"));
+            || ClientError::because(ClientErrorKind::InvalidRequest, format!("{shown:?} is no host:port"));
         if text.is_empty() || !authority::is_valid(text.as_bytes()) {
             return Err(refuse());
         }

@@ -41,7 +41,6 @@ type RetryHook = Box<dyn Fn(&FailedAttempt<'_>) -> bool + Send + Sync>;
 ///     .build()?;
 /// # Ok::<(), anthill_http::client::ClientError>(())
 /// ```
-#[derive(Debug)]
 pub struct FailedAttempt<'a> {
     pub(crate) request: &'a Request,
     pub(crate) number: u32,
@@ -122,8 +121,9 @@ impl RetryPolicy {
 /// What `Retry-After` says: seconds, or a date (RFC 9110 section 10.2.3).
 fn retry_after(value: &[u8]) -> Option<Duration> {
     let text = std::str::from_utf8(value).ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is long as well.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let at = parse_http_date(value)?;
     Some(at.duration_since(SystemTime::now()).unwrap_or_default())
@@ -134,6 +134,19 @@ fn fraction() -> f64 {
     // The hash of nothing under keys of its own, which come from the system's source of randomness.
     let word = RandomState::new().build_hasher().finish();
     (word >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Without fields and target, which may be secret.
+impl fmt::Debug for FailedAttempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailedAttempt")
+            .field("method", &self.request.method())
+            .field("number", &self.number)
+            .field("status", &self.response().map(ClientResponse::status_code))
+            .field("error", &self.error())
+            .field("is_safe", &self.is_safe)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for RetryPolicy {
@@ -190,10 +203,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_printed_of_a_failed_attempt_has_no_secrets() {
+        let error = ClientError::new(ClientErrorKind::ConnectionClosed);
+        let mut request = Request::new("GET", "/?key=secret").expect("a request");
+        request.set_header("Authorization", "Bearer secret");
+        let (outcome, is_safe, was_reused) = (Err(&error), true, false);
+        let failed = FailedAttempt { request: &request, number: 2, outcome, is_safe, was_reused };
+        let printed = format!("{failed:?}");
+        assert!(printed.contains("GET") && !printed.contains("secret"), "{printed}");
+    }
+
+    #[test]
     fn how_long_a_server_asks_to_wait() {
         assert_eq!(retry_after(b"120"), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after(b"99999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(retry_after(b"Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        for none in [&b""[..], b"-1", b"soon", b"1.5"] {
+        for none in [&b""[..], b"-1", b"+5", b"soon", b"1.5"] {
             assert_eq!(retry_after(none), None);
         }
     }
