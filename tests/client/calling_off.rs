@@ -10,6 +10,9 @@ use anthill_http::client::{CancelToken, ClientError, ClientErrorKind, HostClient
 
 use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
 
+/// Longer than a test waits: what ends a call before is its token, and no limit of its own.
+const FAR: Duration = Duration::from_secs(5 * 20);
+
 /// Runs `call` on a thread of its own, cancels its token once `is_there` says so, and gives the error.
 fn cancelled<T>(
     call: impl FnOnce(&CancelToken) -> Result<T, ClientError> + Send,
@@ -38,7 +41,11 @@ fn cli_14_while_a_name_is_looked_up() {
         let _ = held.lock().expect("no panic").recv();
         Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])
     };
-    let client = HostClient::builder("name.test:9").resolver(resolver).build().expect("an address");
+    let client = HostClient::builder("name.test:9")
+        .resolver(resolver)
+        .connect_timeout(FAR)
+        .build()
+        .expect("an address");
     let request = get("/");
     let kind =
         cancelled(|token| client.call(&request).cancel_with(token).send(), || is_asked.try_recv().is_ok());
@@ -50,8 +57,7 @@ fn cli_14_while_a_name_is_looked_up() {
 #[test]
 fn cli_14_while_connecting() {
     let hole = crate::script::BlackHole::new();
-    let client =
-        HostClient::builder(hole.addr.to_string()).connect_timeout(LONG).build().expect("an address");
+    let client = HostClient::builder(hole.addr.to_string()).connect_timeout(FAR).build().expect("an address");
     let request = get("/");
     let kind =
         cancelled(|token| client.call(&request).cancel_with(token).send(), || client.stats().open == 1);
@@ -74,7 +80,8 @@ fn cli_14_while_waiting_for_a_connection() {
         peer.head();
         peer.say(OK);
     });
-    let client = server.builder().max_conns(1).conn_wait_timeout(LONG).build().expect("an address");
+    let client =
+        server.builder().timeout(FAR).max_conns(1).conn_wait_timeout(FAR).build().expect("an address");
     let request = get("/");
     std::thread::scope(|scope| {
         scope.spawn(|| client.send(&request).expect("a response").text().expect("a body"));
@@ -110,7 +117,7 @@ fn cli_14_while_sending_and_receiving() {
         // The client's end shows here.
         while let Ok(1..) = peer.stream.read(&mut room) {}
     });
-    let client = server.client();
+    let client = server.builder().timeout(FAR).build().expect("an address");
     let mut large = Request::new("POST", "/").expect("a request");
     large.set_body_vec(vec![b'x'; 64 * 1024 * 1024]);
     let small = get("/");
@@ -133,15 +140,15 @@ fn cli_14_while_a_body_waits_to_be_asked_for_and_while_pausing() {
     let server = Script::new(2, move |number, mut peer: Peer| {
         peer.head();
         if number == 1 {
-            peer.say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 19\r\n\r\n");
+            peer.say("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 60\r\n\r\n");
         }
         asked.send(()).expect("the test waits for it");
         peer.expect_end();
     });
-    let client = server.builder().retry_statuses([503]).build().expect("an address");
+    let client = server.builder().timeout(FAR).retry_statuses([503]).build().expect("an address");
     let request = post("/", "body");
     let kind = cancelled(
-        |token| client.call(&request).expect_continue(LONG).cancel_with(token).send(),
+        |token| client.call(&request).expect_continue(FAR).cancel_with(token).send(),
         || is_asked.try_recv().is_ok(),
     );
     assert_eq!((kind, client.stats().open), (ClientErrorKind::Cancelled, 0));
@@ -170,9 +177,18 @@ fn cli_14_before_it_began_and_after_it_ended() {
     // The connection is another call's now; and what has come stays.
     assert_eq!(response.read(&mut [0]).expect("it was read to its end"), 0);
     assert_eq!(client.stats().idle, 1);
-    let body = SendBody::new(std::io::repeat(0));
+    let body = SendBody::new(NotToBeRead);
     let error = client.call(&request).body(body).cancel_with(&token).send().expect_err("it was called off");
     assert_eq!((error.kind(), client.stats().idle), (ClientErrorKind::Cancelled, 1));
     assert_eq!(client.send(&request).expect("a response").conn_requests(), 2);
     server.end();
+}
+
+/// Whoever reads it has begun something for nothing.
+struct NotToBeRead;
+
+impl Read for NotToBeRead {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        panic!("the call was over before it began");
+    }
 }

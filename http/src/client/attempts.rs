@@ -3,6 +3,7 @@
 //! The rule: an attempt that failed has nothing under way any more when the next begins, or the call returns.
 
 use super::arriving::BodyArrival;
+use super::body::SendBody;
 use super::call::{BodyExpectation, CallOptions};
 use super::conn::{Allowed, Terms};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
@@ -93,13 +94,8 @@ impl SharedHost {
     ) -> TriedCall {
         let expects = continue_wait(request, options).filter(|_| request.version() == Version::Http11);
         if let (Some(body), None) = (&mut options.body, expects) {
-            // A reader may take any time. What comes on a connection meanwhile would be no response to this.
-            if let Err(error) = body.begin() {
-                return TriedCall::without_conn(ClientError::because(ClientErrorKind::RequestBody, error));
-            }
-            if patience.is_over() {
-                let late = ClientErrorKind::Timeout(ClientPhase::Send);
-                return TriedCall::without_conn(ClientError::new(late));
+            if let Err(error) = begin_body(body, patience) {
+                return TriedCall::without_conn(error);
             }
         }
         let mut leased = match self.lease(held, patience) {
@@ -147,6 +143,18 @@ impl SharedHost {
     fn allowed(&self, patience: &CallPatience) -> Allowed {
         let ClientTimeouts { read, write, .. } = self.settings.timeouts;
         Allowed { until: patience.until(), read, write }
+    }
+}
+
+/// Reads the first piece of a reader's body, which may take any time: what comes on a connection meanwhile would be no
+/// response to this. Of a call that is over already nothing is read.
+fn begin_body(body: &mut SendBody<'_>, patience: &CallPatience) -> Result<(), ClientError> {
+    if !patience.is_over() {
+        body.begin().map_err(|error| ClientError::because(ClientErrorKind::RequestBody, error))?;
+    }
+    match patience.is_over() {
+        true => Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Send))),
+        false => Ok(()),
     }
 }
 
