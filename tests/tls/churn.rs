@@ -142,6 +142,8 @@ fn churn(clients: &Arc<Clients>, count: usize, threads: usize) -> Duration {
 fn leaves_nothing(name: &str, remembers: bool, before: usize, count: usize, kib_most: usize) {
     let server = serve_apart(name, "", &[&|| serve(false), &|| serve(true)], usize::from(remembers));
     let clients = Arc::new(Clients::new(server.address()));
+    // What listens is there before what serves is: whoever is answered knows that all of it is.
+    clients.asks(&clients.full);
     let none = descriptors_of(server.id());
     let are_gone = || {
         let most = none + OWN_DESCRIPTORS;
