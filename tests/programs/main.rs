@@ -4,6 +4,7 @@ mod all;
 mod autobahn;
 mod behind_proxy;
 mod browsers;
+mod clientbed;
 mod compressed;
 mod encrypted;
 mod files;
