@@ -97,7 +97,7 @@
 //!
 //! # When not to use it
 //!
-//! There is no HTTP/2, and a client for plain HTTP only. For tens of thousands of
+//! There is no HTTP/2. For tens of thousands of
 //! responses at once that are each written slowly by a function of yours, an async server costs less memory: each such
 //! function holds a thread ([`events`] hold none).
 //!
@@ -114,7 +114,8 @@
 //!   bring, `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
 //! - `ws`: [`websocket`].
-//! - `client`: the module `client`, a client for plain HTTP.
+//! - `client`: the module `client`; with one of `tls...` its clients speak HTTPS, too.
+//! - `native-roots`: they can trust the authorities of the system.
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,

@@ -5,6 +5,7 @@ mod any_host;
 mod calling_off;
 mod early;
 mod expecting;
+mod https;
 mod idle;
 mod leftovers;
 mod limits;

@@ -94,7 +94,7 @@ fn cli_12_what_a_client_says_that_it_is() {
 fn an_https_url_is_refused_before_anything_is_sent() {
     let resolver = |_: &str| -> std::io::Result<Vec<std::net::IpAddr>> { panic!("nobody is to be asked") };
     let client = HostClient::builder("name.test").resolver(resolver).build().expect("an address");
-    let error = client.send(&get("https://name.test/")).expect_err("there is no TLS");
+    let error = client.send(&get("https://name.test/")).expect_err("it does not encrypt");
     assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
     assert!(error.to_string().contains("`tls`"), "{error}");
 }

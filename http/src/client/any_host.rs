@@ -9,13 +9,13 @@
 use super::body::SendBody;
 use super::call::{CallOptions, PreparedCall, RunCall};
 use super::error::{ClientError, ClientErrorKind, RedirectFault};
-use super::exchange::NO_TLS;
 use super::host::HostClient;
 use super::options::{AnyHost, ClientBuilder, ClientSettings, HostSettings};
 use super::patience::CallPatience;
 use super::redirect::{Hop, port_of};
 use super::request_builder::{RequestBuilder, RunRequest};
 use super::response::ClientResponse;
+use super::secure::{Encryption, usual_encryption};
 use crate::message::request::Request;
 use crate::values::uri::Uri;
 use parking_lot::Mutex;
@@ -59,6 +59,8 @@ pub struct Client {
 struct SharedClient {
     settings: HostSettings,
     own: AnyHost,
+    /// How connections are encrypted, once it is known.
+    tls: Mutex<Option<Encryption>>,
     hosts: Mutex<HashMap<String, KnownHost>>,
 }
 
@@ -118,7 +120,8 @@ impl Client {
     }
 
     fn with_settings(settings: HostSettings, own: AnyHost) -> Self {
-        Self { shared: Arc::new(SharedClient { settings, own, hosts: Mutex::default() }) }
+        let tls = Mutex::new(settings.tls.clone());
+        Self { shared: Arc::new(SharedClient { settings, own, tls, hosts: Mutex::default() }) }
     }
 
     /// A GET of `url`, to be told more about before it is sent.
@@ -300,11 +303,11 @@ impl SharedClient {
 
     /// The client of the host of `uri`.
     fn host(&self, uri: &Uri) -> Result<HostClient, ClientError> {
-        match uri.scheme() {
-            "http" => {}
-            "https" => return Err(refuse(NO_TLS)),
+        let tls = match uri.scheme() {
+            "http" => None,
+            "https" => Some(self.tls()?),
             _ => return Err(refuse("its URL is not one of HTTP")),
-        }
+        };
         let name = std::str::from_utf8(uri.hostname()).unwrap_or_default();
         // A list of hosts is what a client of one host takes, and no host.
         if name.is_empty() || name.contains(',') {
@@ -314,20 +317,30 @@ impl SharedClient {
             true => format!("[{name}]:{}", port_of(uri)),
             false => format!("{name}:{}", port_of(uri)),
         };
+        let key = format!("{}://{addr}", uri.scheme());
         let now = Instant::now();
         let mut forgotten = Vec::new();
         let mut hosts = self.hosts.lock();
-        if let Some(host) = hosts.get_mut(&addr) {
+        if let Some(host) = hosts.get_mut(&key) {
             host.used = now;
             return Ok(host.client.clone());
         }
-        let client = HostClient::with_settings(&addr, self.settings.clone())?;
+        let client = HostClient::with_settings(&addr, HostSettings { tls, ..self.settings.clone() })?;
         self.make_room(&mut hosts, now, &mut forgotten);
-        hosts.insert(addr, KnownHost { client: client.clone(), used: now });
+        hosts.insert(key, KnownHost { client: client.clone(), used: now });
         drop(hosts);
         // Their connections are closed outside of the lock.
         drop(forgotten);
         Ok(client)
+    }
+
+    /// How connections are encrypted: as was said, or else as usual, which is made up once.
+    fn tls(&self) -> Result<Encryption, ClientError> {
+        let mut known = self.tls.lock();
+        if let Some(tls) = &*known {
+            return Ok(tls.clone());
+        }
+        Ok(known.insert(usual_encryption()?).clone())
     }
 
     /// Forgets hosts that are not used any more, and if need be the one that was not for longest. Calls that are under
@@ -373,19 +386,28 @@ mod tests {
         host("http://a/x").expect("a host");
         host("http://b:81/").expect("a host");
         host("http://A:80/y").expect("the first one");
-        assert_eq!(known(), ["a:80", "b:81"]);
+        assert_eq!(known(), ["http://a:80", "http://b:81"]);
+        #[cfg(feature = "tls")]
+        {
+            // The same place, encrypted, is another one.
+            host("http://b:81/").expect("a host");
+            host("https://b:81/").expect("a host");
+            assert_eq!(known(), ["http://b:81", "https://b:81"]);
+            host("http://A:80/y").expect("a host");
+        }
         host("http://[::1]/").expect("a host");
-        assert_eq!(known(), ["[::1]:80", "a:80"]);
+        assert_eq!(known(), ["http://[::1]:80", "http://a:80"]);
         assert!(Client::builder().max_hosts(0).build().is_err());
     }
 
     #[test]
     fn what_is_no_url_of_a_host_is_refused() {
         let client = Client::new();
-        for url in ["https://h/", "ftp://h/", "/x", "http://a,b/"] {
+        let https = if cfg!(feature = "tls-no-provider") { "https://a..b/" } else { "https://h/" };
+        for url in [https, "ftp://h/", "/x", "http://a,b/"] {
             let error = client.shared.host(&Uri::parse(url).expect("a URL")).map(drop).expect_err(url);
             assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{url}");
-            assert_eq!(error.to_string().contains("`tls`"), url.starts_with("https"), "{error}");
+            assert_eq!(error.to_string().contains("HTTPS"), url == https, "{error}");
         }
         assert_eq!(client.stats(), ClientStats::default());
         assert!(ClientSettings::default().check().is_ok(), "what Client::new builds by");

@@ -47,7 +47,7 @@ impl SharedHost {
         options: &mut CallOptions<'_>,
         patience: &CallPatience,
     ) -> Result<ClientResponse, ClientError> {
-        check(request, options.body.as_ref())?;
+        check(request, options.body.as_ref(), self.settings.tls.is_some())?;
         let mut number = 1;
         let mut held = None;
         loop {

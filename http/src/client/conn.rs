@@ -3,9 +3,9 @@
 //! The rules: everything that waits does so with a limit, and says what for. A connection on which anything has failed
 //! is never given back; whoever has it drops it.
 
-use super::dial::NewSocket;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::patience::{CallPatience, WaitingHere};
+use super::secure::kind_of_loss;
 use super::until::Until;
 use super::watcher::{IdleRegistration, Look};
 use crate::proto::client::{ClientSession, ResponseProgress};
@@ -15,6 +15,8 @@ use crate::proto::{CloseReason, Limits, ProtoError};
 use crate::values::headers::Fields;
 use crate::wire::input::Input;
 use crate::wire::output::{KEPT_BYTES_MAX, Output};
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{Direction, ReadySet, Transport};
 use mio::{Interest, Token};
 use std::collections::HashSet;
@@ -50,6 +52,14 @@ pub(crate) struct ClientSocket {
     /// Whether the peer's stream has ended.
     is_at_end: bool,
     watch: IdleWatch,
+}
+
+/// A connection on which no HTTP was spoken.
+pub(crate) struct NewSocket {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) remote: SocketAddr,
+    /// `None`: the system does not say.
+    pub(crate) local: Option<SocketAddr>,
 }
 
 /// Since when a connection has been what it is.
@@ -117,9 +127,9 @@ pub(crate) enum Sent {
 }
 
 impl ClientSocket {
-    pub(crate) fn new(dialled: NewSocket) -> Self {
+    pub(crate) fn new(socket: NewSocket) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let NewSocket { transport, remote, local } = dialled;
+        let NewSocket { transport, remote, local } = socket;
         let now = Instant::now();
         Self {
             transport,
@@ -135,6 +145,12 @@ impl ClientSocket {
             is_at_end: false,
             watch: IdleWatch::No,
         }
+    }
+
+    /// What was agreed on with the server, if it is encrypted.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn tls_info(&self) -> Option<&Arc<TlsInfo>> {
+        self.transport.tls_info()
     }
 
     /// Whether nothing has come since the last response. An end, a reset and any byte mean that the connection must not
@@ -228,10 +244,11 @@ impl ClientSocket {
     /// anything was sent it is the response to nothing.
     fn salvage(&mut self, error: io::Error, terms: &mut Terms<'_, '_>) -> Result<Sent, ClientError> {
         if self.passed.sent > 0 {
-            // The writing has failed, whatever the reading says.
-            let is_more_there = self.take_what_is_there(terms).is_ok();
-            if is_more_there && self.passed.is_answered {
-                return Ok(Sent::Answered);
+            // The writing has failed, whatever the reading says, unless that is why.
+            match self.take_what_is_there(terms) {
+                Ok(_) if self.passed.is_answered => return Ok(Sent::Answered),
+                Err(error) if error.kind() == ClientErrorKind::Tls => return Err(error),
+                _ => {}
             }
         }
         Err(self.lost(error))
@@ -437,7 +454,7 @@ impl ClientSocket {
     }
 
     fn lost(&self, error: io::Error) -> ClientError {
-        ClientError::because(ClientErrorKind::ConnectionClosed, error).at(self.remote)
+        ClientError::because(kind_of_loss(&error), error).at(self.remote)
     }
 
     fn ended(&self) -> ClientError {

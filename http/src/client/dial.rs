@@ -11,7 +11,6 @@ use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::names::{AskedAddrs, AwaitedAddrs, wake};
 use super::patience::CallPatience;
 use crate::engine::socket::Socket;
-use crate::wire::transport::Transport;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
@@ -24,12 +23,15 @@ use std::time::{Duration, Instant};
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connection that stands.
-pub(crate) struct NewSocket {
-    pub(crate) transport: Arc<dyn Transport>,
+pub(crate) struct Dialled {
+    pub(crate) socket: Socket,
     pub(crate) remote: SocketAddr,
-    /// `None`: the system does not say.
-    pub(crate) local: Option<SocketAddr>,
+    /// Which of those that were asked for has its address.
+    pub(crate) number: usize,
 }
+
+/// What is known of the addresses of a host, and its number.
+pub(crate) type NumberedAsk = (usize, AskedAddrs);
 
 /// What the poller reports when a call was called off, or a look-up has ended. Attempts have their numbers.
 const LOOK_AGAIN: Token = Token(usize::MAX);
@@ -37,9 +39,9 @@ const LOOK_AGAIN: Token = Token(usize::MAX);
 /// Connects to the first address that answers. `asks` gives the addresses of one host after the other, and is asked for
 /// the next when those before do not answer.
 pub(crate) fn connect(
-    asks: &mut dyn Iterator<Item = AskedAddrs>,
+    asks: &mut dyn Iterator<Item = NumberedAsk>,
     patience: &CallPatience,
-) -> Result<NewSocket, ClientError> {
+) -> Result<Dialled, ClientError> {
     match Race::new(asks).and_then(|mut race| race.run(patience)) {
         Ok(outcome) => outcome,
         Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
@@ -61,23 +63,30 @@ fn by_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     ordered
 }
 
+/// A connection that is being made.
+struct DialAttempt {
+    stream: TcpStream,
+    addr: SocketAddr,
+    number: usize,
+}
+
 /// The attempts of one call.
 struct Race<'a> {
     poll: Poll,
     waker: Option<Arc<Waker>>,
-    asks: &'a mut dyn Iterator<Item = AskedAddrs>,
+    asks: &'a mut dyn Iterator<Item = NumberedAsk>,
     is_all_asked: bool,
-    awaited: Vec<AwaitedAddrs>,
-    untried: VecDeque<SocketAddr>,
+    awaited: Vec<(usize, AwaitedAddrs)>,
+    untried: VecDeque<(usize, SocketAddr)>,
     /// By their tokens; `None`: failed.
-    tries: Vec<Option<(TcpStream, SocketAddr)>>,
+    tries: Vec<Option<DialAttempt>>,
     failure: Option<ClientError>,
     /// When the next is begun beside those before.
     next_at: Instant,
 }
 
 impl<'a> Race<'a> {
-    fn new(asks: &'a mut dyn Iterator<Item = AskedAddrs>) -> io::Result<Self> {
+    fn new(asks: &'a mut dyn Iterator<Item = NumberedAsk>) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             waker: None,
@@ -92,7 +101,7 @@ impl<'a> Race<'a> {
     }
 
     /// The outer error is the poller's.
-    fn run(&mut self, patience: &CallPatience) -> io::Result<Result<NewSocket, ClientError>> {
+    fn run(&mut self, patience: &CallPatience) -> io::Result<Result<Dialled, ClientError>> {
         let waker = if patience.can_be_cancelled() { Some(self.waker()?) } else { None };
         let _here = patience.waits(|| {
             Box::new(move || {
@@ -138,7 +147,7 @@ impl<'a> Race<'a> {
     }
 
     /// Those that are under way.
-    fn tries(&self) -> impl DoubleEndedIterator<Item = &(TcpStream, SocketAddr)> {
+    fn tries(&self) -> impl DoubleEndedIterator<Item = &DialAttempt> {
         self.tries.iter().flatten()
     }
 
@@ -164,10 +173,10 @@ impl<'a> Race<'a> {
     /// Takes over what look-ups have found.
     fn take_found(&mut self) {
         let Self { awaited, untried, failure, next_at, .. } = self;
-        awaited.retain(|awaited| {
+        awaited.retain(|(number, awaited)| {
             match awaited.outcome() {
                 None => return true,
-                Some(Ok(addrs)) => untried.extend(by_turns(&addrs)),
+                Some(Ok(addrs)) => untried.extend(numbered(*number, &addrs)),
                 Some(Err(error)) => {
                     *failure = Some(error);
                     *next_at = Instant::now();
@@ -180,8 +189,8 @@ impl<'a> Race<'a> {
     /// Begins with the next address, or the next look-up; what fails at once is passed.
     fn begin_next(&mut self) -> io::Result<()> {
         loop {
-            if let Some(addr) = self.untried.pop_front() {
-                if self.begin(addr) {
+            if let Some((number, addr)) = self.untried.pop_front() {
+                if self.begin(number, addr) {
                     return Ok(());
                 }
                 continue;
@@ -191,10 +200,10 @@ impl<'a> Race<'a> {
                     self.is_all_asked = true;
                     return Ok(());
                 }
-                Some(AskedAddrs::Known(addrs)) => self.untried.extend(by_turns(&addrs)),
-                Some(AskedAddrs::Awaited(awaited)) => {
+                Some((number, AskedAddrs::Known(addrs))) => self.untried.extend(numbered(number, &addrs)),
+                Some((number, AskedAddrs::Awaited(awaited))) => {
                     awaited.wake_at_end(&self.waker()?);
-                    self.awaited.push(awaited);
+                    self.awaited.push((number, awaited));
                     return Ok(());
                 }
             }
@@ -202,7 +211,7 @@ impl<'a> Race<'a> {
     }
 
     /// Begins with an address. False: it has failed.
-    fn begin(&mut self, addr: SocketAddr) -> bool {
+    fn begin(&mut self, number: usize, addr: SocketAddr) -> bool {
         let begun = TcpStream::connect(addr).and_then(|mut stream| {
             let token = Token(self.tries.len());
             // A connection that stands, and one that has failed, are both reported as writable.
@@ -211,7 +220,7 @@ impl<'a> Race<'a> {
         });
         match begun {
             Ok(stream) => {
-                self.tries.push(Some((stream, addr)));
+                self.tries.push(Some(DialAttempt { stream, addr, number }));
                 true
             }
             Err(error) => {
@@ -225,16 +234,16 @@ impl<'a> Race<'a> {
     fn late(&self) -> ClientError {
         let late = |phase| ClientError::new(ClientErrorKind::Timeout(phase));
         match self.tries().next_back() {
-            Some((_, addr)) => late(ClientPhase::Connect).at(*addr),
+            Some(attempt) => late(ClientPhase::Connect).at(attempt.addr),
             None if self.awaited.is_empty() => late(ClientPhase::Connect),
             None => late(ClientPhase::Resolve),
         }
     }
 
     /// What has become of an attempt of which something was reported.
-    fn look_at(&mut self, number: usize) -> Option<NewSocket> {
-        let place = self.tries.get_mut(number)?;
-        let (stream, addr) = place.as_mut()?;
+    fn look_at(&mut self, token: usize) -> Option<Dialled> {
+        let place = self.tries.get_mut(token)?;
+        let DialAttempt { stream, addr, .. } = place.as_ref()?;
         let remote = *addr;
         let failure = match stream.take_error() {
             Ok(Some(error)) | Err(error) => error,
@@ -245,11 +254,11 @@ impl<'a> Race<'a> {
                     io::ErrorKind::ConnectionRefused.into()
                 }
                 Ok(_) => {
-                    let (mut stream, _) = place.take()?;
+                    let DialAttempt { mut stream, number, .. } = place.take()?;
                     if let Err(error) = self.poll.registry().deregister(&mut stream) {
                         log::debug!("a connection stays registered until it is closed: {error}");
                     }
-                    return Some(dialled(stream, remote));
+                    return Some(dialled(stream, remote, number));
                 }
                 // Reported too early; there will be another report.
                 Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
@@ -262,13 +271,17 @@ impl<'a> Race<'a> {
     }
 }
 
-fn dialled(stream: TcpStream, remote: SocketAddr) -> NewSocket {
+/// The addresses of one host, in the order in which they are tried, with its number.
+fn numbered(number: usize, addrs: &[SocketAddr]) -> impl Iterator<Item = (usize, SocketAddr)> + use<> {
+    by_turns(addrs).into_iter().map(move |addr| (number, addr))
+}
+
+fn dialled(stream: TcpStream, remote: SocketAddr, number: usize) -> Dialled {
     // A request is written in one piece where that can be; what is small must not wait for what was sent before.
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("small pieces may wait on a connection to {remote}: {error}");
     }
-    let local = stream.local_addr().ok();
-    NewSocket { transport: Arc::new(Socket::Tcp(stream)), remote, local }
+    Dialled { socket: Socket::Tcp(stream), remote, number }
 }
 
 #[cfg(test)]
@@ -293,7 +306,7 @@ mod tests {
     }
 
     fn connect_to(asks: Vec<AskedAddrs>, patience: &CallPatience) -> Result<SocketAddr, ClientError> {
-        connect(&mut asks.into_iter(), patience).map(|dialled| dialled.remote)
+        connect(&mut asks.into_iter().enumerate(), patience).map(|dialled| dialled.remote)
     }
 
     fn alive() -> (TcpListener, SocketAddr) {

@@ -44,6 +44,9 @@ pub enum ClientErrorKind {
     Resolve,
     /// No address took the connection.
     Connect,
+    /// The server and this client could not agree on how to encrypt, or the server is not the one that was asked for.
+    /// Nothing was sent, unless the server refused what it was shown only after that.
+    Tls,
     /// All connections that are allowed were busy for as long as may be waited.
     NoFreeConns,
     /// Time was up. What was begun for the call has ended with it, but perhaps the look-up of a name.
@@ -74,6 +77,8 @@ pub enum ClientPhase {
     Resolve,
     /// A connection to be made.
     Connect,
+    /// The server to agree on how to encrypt.
+    Tls,
     /// A connection of others to become free.
     FreeConn,
     /// The server to take the request.
@@ -187,6 +192,9 @@ impl fmt::Display for ClientErrorKind {
             Self::InvalidRequest => "the request cannot be sent as it is; nothing was sent",
             Self::Resolve => "the host has no address; check its name and the resolver",
             Self::Connect => "no connection could be made; check that the server listens there",
+            Self::Tls => {
+                "there is no encrypted connection; check the server's certificate and name, and whom this client trusts"
+            }
             Self::NoFreeConns => {
                 "all connections to the host are busy; raise max_conns, or wait for one with conn_wait_timeout"
             }
@@ -209,6 +217,7 @@ impl fmt::Display for ClientPhase {
         f.write_str(match self {
             Self::Resolve => "the address of the host",
             Self::Connect => "the connection to be made",
+            Self::Tls => "the TLS handshake",
             Self::FreeConn => "a free connection",
             Self::Send => "the server to take the request",
             Self::Head => "the response",
@@ -241,7 +250,7 @@ impl From<ClientError> for io::Error {
             ClientErrorKind::Timeout(_) => io::ErrorKind::TimedOut,
             ClientErrorKind::ConnectionClosed => io::ErrorKind::UnexpectedEof,
             ClientErrorKind::Cancelled => io::ErrorKind::ConnectionAborted,
-            ClientErrorKind::Connect => io::ErrorKind::NotConnected,
+            ClientErrorKind::Connect | ClientErrorKind::Tls => io::ErrorKind::NotConnected,
             ClientErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
             ClientErrorKind::Protocol(_) | ClientErrorKind::TooLarge | ClientErrorKind::Decode => {
                 io::ErrorKind::InvalidData

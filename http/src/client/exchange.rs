@@ -5,6 +5,7 @@
 use super::body::{FRAMING_BYTES_MAX, PIECE_BYTES, SendBody};
 use super::conn::{ClientSocket, Sent, Terms};
 use super::error::{ClientError, ClientErrorKind};
+use super::secure::check_scheme;
 use crate::message::request::Request;
 use crate::proto::{
     Ending, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk, append_trailer_lines,
@@ -32,8 +33,13 @@ pub(crate) struct Call<'a, 'b> {
     pub(crate) terms: Terms<'a, 'b>,
 }
 
-/// Says why a request cannot be sent, before anything is begun for it. `body`: what is sent in the place of its own.
-pub(crate) fn check(request: &Request, body: Option<&SendBody<'_>>) -> Result<(), ClientError> {
+/// Says why a request cannot be sent, before anything is begun for it, by a client that encrypts or does not. `body`:
+/// what is sent in the place of its own.
+pub(crate) fn check(
+    request: &Request,
+    body: Option<&SendBody<'_>>,
+    encrypts: bool,
+) -> Result<(), ClientError> {
     let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
     if request.method().is_empty() {
         return refuse("it is empty; make it with Request::new");
@@ -55,14 +61,12 @@ pub(crate) fn check(request: &Request, body: Option<&SendBody<'_>>) -> Result<()
     let target = request.request_uri();
     match target.first() {
         Some(b'/') => Ok(()),
-        _ if target == b"*" || starts_with(target, b"http://") => Ok(()),
-        _ if starts_with(target, b"https://") => refuse(NO_TLS),
+        _ if target == b"*" => Ok(()),
+        _ if starts_with(target, b"http://") => check_scheme(false, encrypts),
+        _ if starts_with(target, b"https://") => check_scheme(true, encrypts),
         _ => refuse("its URL is not one of HTTP"),
     }
 }
-
-/// Why there is no HTTPS.
-pub(crate) const NO_TLS: &str = "its URL is one of HTTPS, which takes the feature `tls` of anthill-http";
 
 fn starts_with(target: &[u8], scheme: &[u8]) -> bool {
     target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -246,10 +250,11 @@ mod tests {
     fn what_cannot_be_sent_is_refused_before() {
         for (method, target) in [("GET", "https://h/"), ("GET", "ftp://h/"), ("CONNECT", "h:443")] {
             let request = Request::new(method, target).expect("a request of that form");
-            let error = check(&request, None).expect_err("this is not to be sent");
+            let error = check(&request, None, false).expect_err("this is not to be sent");
             assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{method} {target}");
             assert_eq!(error.to_string().contains("`tls`"), target.starts_with("https"), "{error}");
         }
+        let check = |request: &Request, body: Option<&SendBody<'_>>| check(request, body, false);
         assert!(check(&Request::empty(), None).is_err());
         let mut request = Request::new("GET", "HTTP://h/").expect("a request");
         let (sized, unsized_one) = (SendBody::sized(io::empty(), 7), SendBody::new(io::empty()));

@@ -8,13 +8,14 @@
 
 use super::body::SendBody;
 use super::call::{CallOptions, PreparedCall, RunCall};
-use super::conn::ClientSocket;
-use super::dial;
+use super::conn::{ClientSocket, NewSocket};
+use super::dial::{self, Dialled};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::options::{ClientBuilder, HostClientBuilder, HostSettings, OneHost};
 use super::patience::CallPatience;
 use super::places::HostPlaces;
 use super::response::ClientResponse;
+use super::secure::{Encryption, PeerName, encrypt, peer_name};
 use super::stock::{Ages, HeldPlace, Leased, Leave, Stock};
 use crate::message::request::Request;
 use crate::proto::Limits;
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// The port of plain HTTP.
-const PORT: u16 = 80;
+/// The port of plain HTTP, and that of HTTPS.
+const PORTS: (u16, u16) = (80, 443);
 
 /// A client for one host, which may have several addresses that are used in turn for new connections.
 ///
@@ -70,6 +71,8 @@ struct HostAddr {
     text: String,
     name: String,
     port: u16,
+    /// Whom it has to be, if connections are encrypted.
+    peer: Option<PeerName>,
 }
 
 /// How many connections a client has; see [`HostClient::stats`].
@@ -86,7 +89,7 @@ pub struct HostClientStats {
 
 impl HostClient {
     /// A client with the default settings for `addrs`: `host:port`, or several of them, separated by commas. Without a
-    /// port it is 80.
+    /// port it is 80, or 443 if connections are to be encrypted.
     ///
     /// # Errors
     /// When one of them is not of that form, or there is none.
@@ -101,7 +104,8 @@ impl HostClient {
     }
 
     pub(super) fn with_settings(addrs: &str, settings: HostSettings) -> Result<Self, ClientError> {
-        let addrs = addrs.split(',').map(HostAddr::parse).collect::<Result<Vec<_>, _>>()?;
+        let addrs = addrs.split(',').map(|addr| HostAddr::parse(addr, settings.tls.as_ref()));
+        let addrs = addrs.collect::<Result<Vec<_>, _>>()?;
         let HostSettings { pool, limits, .. } = &settings;
         let places = HostPlaces::new(pool.conns_max, pool.idle_max, pool.order);
         let ages = Ages { idle: pool.idle_age, whole: pool.conn_age };
@@ -259,14 +263,42 @@ impl SharedHost {
     /// does not answer for a moment.
     fn dial(&self, patience: &CallPatience) -> Result<Box<ClientSocket>, ClientError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addrs.len().max(1);
-        let (before, from) = self.addrs.split_at(turn);
-        let mut asks = from.iter().chain(before).map(|addr| self.settings.names.ask(&addr.name, addr.port));
-        Ok(Box::new(ClientSocket::new(dial::connect(&mut asks, patience)?)))
+        let numbered = self.addrs.iter().enumerate();
+        let asks = numbered.clone().skip(turn).chain(numbered.take(turn));
+        let mut asks = asks.map(|(number, addr)| (number, self.settings.names.ask(&addr.name, addr.port)));
+        let mut failure = None;
+        loop {
+            let dialled = match dial::connect(&mut asks, patience) {
+                Ok(dialled) => dialled,
+                // Those before have let themselves be connected to at least.
+                Err(error) => return Err(failure.unwrap_or(error)),
+            };
+            match self.greet(dialled, patience) {
+                Ok(socket) => return Ok(Box::new(ClientSocket::new(socket))),
+                Err(error) if patience.is_over() => return Err(error),
+                Err(error) => failure = Some(error),
+            }
+        }
+    }
+
+    /// What has to be said on a new connection before there is HTTP.
+    fn greet(&self, dialled: Dialled, patience: &CallPatience) -> Result<NewSocket, ClientError> {
+        let Dialled { socket, remote, number } = dialled;
+        let local = socket.local_addr();
+        let peer = self.addrs.get(number).and_then(|addr| addr.peer.as_ref());
+        let transport = match (&self.settings.tls, peer) {
+            (Some(tls), Some(peer)) => {
+                encrypt(Box::new(socket), tls, peer, patience).map_err(|error| error.at(remote))?
+            }
+            _ => Arc::new(socket),
+        };
+        Ok(NewSocket { transport, remote, local })
     }
 }
 
 impl HostAddr {
-    fn parse(text: &str) -> Result<Self, ClientError> {
+    /// One that is encrypted as `tls` says, if at all.
+    fn parse(text: &str, tls: Option<&Encryption>) -> Result<Self, ClientError> {
         let text = text.trim();
         // Before an `@` there may be a password.
         let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
@@ -285,11 +317,13 @@ impl HostAddr {
         let (name, port) = authority::split_port(text.as_bytes()).map_err(|_| refuse())?;
         let name = std::str::from_utf8(name).map_err(|_| refuse())?;
         let port = match port.map(std::str::from_utf8) {
-            None => PORT,
+            None if tls.is_some() => PORTS.1,
+            None => PORTS.0,
             Some(Ok(digits)) => digits.parse().map_err(|_| refuse())?,
             Some(Err(_)) => return Err(refuse()),
         };
-        Ok(Self { text: text.to_owned(), name: name.to_owned(), port })
+        let peer = tls.map(|tls| peer_name(tls, name)).transpose()?;
+        Ok(Self { text: text.to_owned(), name: name.to_owned(), port, peer })
     }
 }
 

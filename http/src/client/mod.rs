@@ -6,6 +6,7 @@
 //! error.rs            why it gave no response
 //! names.rs            the addresses of names, cached
 //! dial.rs             making a connection: both families, the first that answers
+//! secure.rs           encrypting it
 //! conn.rs             one connection: sending and receiving with limits, over the protocol's session
 //! body.rs             what is sent while it is read
 //! places.rs           how many connections there may be, which are idle, who waits
@@ -47,6 +48,7 @@ mod redirect;
 mod request_builder;
 mod response;
 mod retry;
+mod secure;
 mod stock;
 mod until;
 mod watcher;
@@ -64,3 +66,6 @@ pub use places::ReuseOrder;
 pub use request_builder::RequestBuilder;
 pub use response::ClientResponse;
 pub use retry::FailedAttempt;
+
+#[cfg(feature = "tls-no-provider")]
+pub use crate::tls::{ClientTlsConfig, ClientTlsConfigBuilder, TrustedRoots};

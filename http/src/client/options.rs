@@ -7,6 +7,7 @@ use super::error::{ClientError, ClientErrorKind};
 use super::names::{Names, Resolve};
 use super::places::ReuseOrder;
 use super::retry::{FailedAttempt, RetryPolicy};
+use super::secure::Encryption;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,7 @@ impl ClientBuilder<AnyHost> {
 pub(crate) struct ClientSettings {
     resolver: Option<Box<dyn Resolve>>,
     names_kept_for: Duration,
+    tls: Option<Encryption>,
     pool: PoolOptions,
     limits: ResponseLimits,
     timeouts: ClientTimeouts,
@@ -89,6 +91,8 @@ pub(crate) struct ClientSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct HostSettings {
     pub(super) names: Names,
+    /// `None`: connections are not encrypted, or as usual if it takes that.
+    pub(super) tls: Option<Encryption>,
     pub(super) pool: PoolOptions,
     pub(super) limits: ResponseLimits,
     pub(super) timeouts: ClientTimeouts,
@@ -147,6 +151,7 @@ impl ClientSettings {
     pub(super) fn into_host_settings(self) -> HostSettings {
         HostSettings {
             names: Names::new(self.resolver, self.names_kept_for),
+            tls: self.tls,
             pool: self.pool,
             limits: self.limits,
             timeouts: self.timeouts,
@@ -184,6 +189,7 @@ impl Default for ClientSettings {
         Self {
             resolver: None,
             names_kept_for: Duration::from_secs(60),
+            tls: None,
             pool,
             limits,
             timeouts,
@@ -252,7 +258,7 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// How long resolving and connecting may take for one connection, over all addresses. Each has 250 ms before the
+    /// How long resolving and connecting may take for one connection, a TLS handshake included, over all addresses. Each has 250 ms before the
     /// next is tried beside it. Default 3 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.timeouts.connect = Some(limit);
@@ -351,6 +357,18 @@ impl<K> ClientBuilder<K> {
     /// asked for as it comes.
     pub fn decompress(mut self, decompresses: bool) -> Self {
         self.settings.decompresses = decompresses;
+        self
+    }
+
+    /// How connections are encrypted. A client that goes to any host does that for URLs of `https`, and as
+    /// [`ClientTlsConfig::builder`](super::ClientTlsConfig::builder) says if this is not set. One for one host does it
+    /// if this is set, and then only; the port is 443 then where an address has none.
+    ///
+    /// The handshake is part of connecting: within [`connect_timeout`](Self::connect_timeout). One that fails is the
+    /// error [`Tls`](super::ClientErrorKind::Tls), and the next of several hosts is tried.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(mut self, config: super::ClientTlsConfig) -> Self {
+        self.settings.tls = Some(config);
         self
     }
 

@@ -7,9 +7,13 @@ use crate::values::coding::{CodingError, ContentDecoder};
 use crate::values::headers::{Fields, Headers};
 use crate::values::uri::Uri;
 use crate::values::version::Version;
+#[cfg(feature = "tls-no-provider")]
+use crate::wire::tls_info::TlsInfo;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::SocketAddr;
+#[cfg(feature = "tls-no-provider")]
+use std::sync::Arc;
 
 /// The most that [`read_body`](ClientResponse::read_body) and [`text`](ClientResponse::text) collect unless
 /// [`max_response_body_size`](super::ClientBuilder::max_response_body_size) says otherwise: 10 MiB.
@@ -54,6 +58,8 @@ pub struct ClientResponse {
     conn_requests: u64,
     is_request_sent: bool,
     uri: Option<Box<Uri>>,
+    #[cfg(feature = "tls-no-provider")]
+    tls: Option<Arc<TlsInfo>>,
     body: ResponseBody,
 }
 
@@ -81,6 +87,8 @@ impl ClientResponse {
         let reason = head.reason.within(conn.input.unread()).to_vec();
         let (remote, local, conn_requests) = (conn.remote, conn.local, conn.requests);
         let is_request_sent = conn.session.is_request_sent();
+        #[cfg(feature = "tls-no-provider")]
+        let tls = conn.tls_info().cloned();
         let codings = if decodes { known_codings(&headers) } else { None };
         let max = if codings.is_some() { arrival.max.take() } else { None };
         let body = ArrivingBody::new(leased, arrival);
@@ -99,7 +107,20 @@ impl ClientResponse {
         };
         let (status, version) = (head.status, head.version);
         let uri = None;
-        Self { status, version, reason, headers, remote, local, conn_requests, is_request_sent, uri, body }
+        Self {
+            status,
+            version,
+            reason,
+            headers,
+            remote,
+            local,
+            conn_requests,
+            is_request_sent,
+            uri,
+            #[cfg(feature = "tls-no-provider")]
+            tls,
+            body,
+        }
     }
 
     /// Says where it came from.
@@ -167,6 +188,12 @@ impl ClientResponse {
     /// The address of our end of the connection, if the system says.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local
+    }
+
+    /// What was agreed on with the server when the connection was encrypted; `None`: it is not.
+    #[cfg(feature = "tls-no-provider")]
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.tls.as_deref()
     }
 
     /// How many requests its connection has carried, the one for this response included.

@@ -202,6 +202,7 @@ impl Leased {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::conn::NewSocket;
     use crate::client::dial;
     use crate::client::names::AskedAddrs;
     use crate::client::places::ReuseOrder;
@@ -215,8 +216,10 @@ mod tests {
             let ages = Ages { idle, whole };
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
             let patience = CallPatience::default();
-            let asks = &mut [AskedAddrs::Known(vec![addr])].into_iter();
-            let conn = ClientSocket::new(dial::connect(asks, &patience).expect("it listens"));
+            let asks = &mut [(0, AskedAddrs::Known(vec![addr]))].into_iter();
+            let dialled = dial::connect(asks, &patience).expect("it listens");
+            let (transport, remote) = (Arc::new(dialled.socket), dialled.remote);
+            let conn = ClientSocket::new(NewSocket { transport, remote, local: None });
             let Ok(Leave::Make(place)) = stock.take(&patience) else { panic!("there is none yet") };
             place.keep();
             // Past whoever would have it watched.

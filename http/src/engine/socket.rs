@@ -4,6 +4,8 @@
 use std::io::Read;
 use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
+#[cfg(feature = "client")]
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::event::Source;
@@ -152,6 +154,16 @@ fn send_one(mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
 }
 
 impl Socket {
+    /// The address of this end, of a connection of TCP.
+    #[cfg(feature = "client")]
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(socket) => socket.local_addr().ok(),
+            #[cfg(unix)]
+            Socket::Unix(_) => None,
+        }
+    }
+
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Socket::Tcp(socket) => socket.shutdown(how),

@@ -7,7 +7,8 @@
 //!                                                  they do not ──▶ Failed
 //! ```
 //!
-//! Where the code that encrypts panics the layer is `Broken` from then on, so that nothing leaves unencrypted.
+//! Where the code that encrypts panics the layer is `Broken` from then on, so that nothing leaves unencrypted. That of a
+//! client, which says hello itself, begins as `Shaking`.
 //!
 //! The rule: before it is open, what is read and written passes as it is, so that a proxy's header can be read, a
 //! handshake be fed, and a client be told in its own words that it speaks the wrong language.
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use mio::event::Source;
 use parking_lot::Mutex;
+use rustls::ServerConnection;
 
 use super::config::TlsConfig;
 use super::handshake::HandshakeFailure;
@@ -37,7 +39,8 @@ const HANDSHAKE: u8 = 22;
 /// See the module's text.
 pub(crate) struct TlsLayer {
     below: Box<dyn Transport>,
-    config: TlsConfig,
+    /// `None`: this is the client's end.
+    config: Option<TlsConfig>,
     state: Mutex<LayerState>,
     info: OnceLock<Arc<TlsInfo>>,
 }
@@ -72,7 +75,15 @@ struct Shaking {
 impl TlsLayer {
     /// One above `below`, over which nothing was received.
     pub(crate) fn new(below: Box<dyn Transport>, config: TlsConfig) -> Self {
-        Self { below, config, state: Mutex::default(), info: OnceLock::new() }
+        Self { below, config: Some(config), state: Mutex::default(), info: OnceLock::new() }
+    }
+
+    /// The client's end of one above `below`, which says hello when it is [reckoned](Self::reckon) with first.
+    #[cfg(feature = "client")]
+    pub(super) fn of_client(below: Box<dyn Transport>, session: TlsSession) -> Self {
+        let shaking = Shaking { session, place: RecordPlace::default(), is_due: true };
+        let state = Mutex::new(LayerState::Shaking(Box::new(shaking)));
+        Self { below, config: None, state, info: OnceLock::new() }
     }
 
     /// The layer that `transport` is, if it is one.
@@ -152,9 +163,9 @@ impl TlsLayer {
     }
 
     fn go_on(&self, state: &mut LayerState) -> Result<(), HandshakeFailure> {
-        if let LayerState::Hello(hello) = state {
+        if let (LayerState::Hello(hello), Some(config)) = (&mut *state, &self.config) {
             let Hello { bytes, place, .. } = mem::take(&mut **hello);
-            let mut session = TlsSession::new(self.config.for_connection())?;
+            let mut session = TlsSession::new(ServerConnection::new(config.for_connection())?);
             session.receive(&bytes);
             *state = LayerState::Shaking(Box::new(Shaking { session, place, is_due: true }));
         }
@@ -176,7 +187,7 @@ impl TlsLayer {
 
     /// Who is to take the connection; `None`: it is HTTP's.
     pub(crate) fn taker(&self) -> Option<AlpnHandler> {
-        self.config.handler(self.info.get()?.alpn()?).cloned()
+        self.config.as_ref()?.handler(self.info.get()?.alpn()?).cloned()
     }
 
     /// What is to be known of the session, if it is open.
@@ -229,6 +240,10 @@ fn broken() -> io::Error {
 
 impl Drop for TlsLayer {
     fn drop(&mut self) {
+        if self.config.is_none() {
+            // No request ends where its connection does, so a server takes nothing for whole that is not.
+            self.say_goodbye();
+        }
         become_in_place(self.state.get_mut(), LayerState::Clear);
     }
 }

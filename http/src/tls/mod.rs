@@ -15,8 +15,12 @@
 //! The rules: nothing is installed for the whole process. A name of `rustls` is in the public interface only where
 //! somebody brings a part of it.
 
+#[cfg(feature = "client")]
+mod anybody;
 mod by_name;
 mod client_auth;
+#[cfg(feature = "client")]
+mod client_config;
 mod config;
 mod error;
 mod handshake;
@@ -31,6 +35,8 @@ mod session;
 mod watch;
 
 pub use client_auth::ClientAuth;
+#[cfg(feature = "client")]
+pub use client_config::{ClientTlsConfig, ClientTlsConfigBuilder, TrustedRoots};
 pub use config::TlsConfig;
 pub use error::TlsError;
 pub(crate) use handshake::HandshakeFailure;

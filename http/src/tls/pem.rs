@@ -21,6 +21,8 @@ pub(super) enum Purpose {
     Certificate,
     Key,
     ClientAuthorities,
+    #[cfg(feature = "client")]
+    Authorities,
 }
 
 impl Purpose {
@@ -29,6 +31,8 @@ impl Purpose {
             Self::Certificate => "the certificate",
             Self::Key => "the key",
             Self::ClientAuthorities => "the list of clients' authorities",
+            #[cfg(feature = "client")]
+            Self::Authorities => "the list of trusted authorities",
         }
     }
 }

@@ -5,9 +5,8 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
-use std::sync::Arc;
 
-use rustls::{HandshakeKind, IoState, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{Connection, HandshakeKind, IoState, ProtocolVersion};
 
 use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{ReadCount, Transport};
@@ -23,7 +22,9 @@ const CHUNK: usize = 4096;
 const BARREN_MOST: usize = 1 << 16;
 
 pub(super) struct TlsSession {
-    connection: ServerConnection,
+    connection: Connection,
+    /// The name that we have asked for, as a client.
+    asked_for: Option<Box<str>>,
     /// Bytes that were decrypted and not read.
     plain: usize,
     /// What was received, and is not decrypted yet: for a handshake that is reckoned later, or because enough is.
@@ -39,11 +40,11 @@ pub(super) struct TlsSession {
 }
 
 impl TlsSession {
-    /// # Errors
-    /// When the configuration is of no use.
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Self, rustls::Error> {
-        Ok(Self {
-            connection: ServerConnection::new(config)?,
+    /// One of either end, on which nothing was said.
+    pub(super) fn new(connection: impl Into<Connection>) -> Self {
+        Self {
+            connection: connection.into(),
+            asked_for: None,
             plain: 0,
             unfed: Vec::new(),
             barren: 0,
@@ -51,7 +52,13 @@ impl TlsSession {
             has_said_goodbye: false,
             is_cut_off: false,
             peer_has_ended: false,
-        })
+        }
+    }
+
+    /// The client's, which asks for this name.
+    #[cfg(feature = "client")]
+    pub(super) fn asking_for(self, name: Option<&str>) -> Self {
+        Self { asked_for: name.map(Into::into), ..self }
     }
 
     /// Takes records of a handshake, to be looked at by [`reckon`](Self::reckon).
@@ -268,6 +275,10 @@ impl TlsSession {
         let suite = suite.and_then(|suite| suite.as_str()).unwrap_or("unknown");
         let group = connection.negotiated_key_exchange_group().map(|group| group.name());
         let certificates = connection.peer_certificates().unwrap_or_default();
+        let server_name = match connection {
+            Connection::Server(connection) => connection.server_name(),
+            Connection::Client(_) => self.asked_for.as_deref(),
+        };
         TlsInfo {
             version: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
@@ -277,7 +288,7 @@ impl TlsSession {
             // The registry does not say the version in the names of this one.
             cipher_suite: suite.replacen("TLS13_", "TLS_", 1).into(),
             key_exchange: group.and_then(|group| group.as_str()).map(Into::into),
-            server_name: connection.server_name().map(Into::into),
+            server_name: server_name.map(Into::into),
             protocol: connection.alpn_protocol().map(Into::into),
             peer_certificates: certificates.iter().map(|certificate| certificate.as_ref().into()).collect(),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),

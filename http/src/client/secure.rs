@@ -1,0 +1,194 @@
+//! Encrypting a connection before there is HTTP on it.
+//!
+//! The idea: TLS is a layer over a socket, like any other transport once both ends have agreed. Here is what brings that
+//! about: with the patience of the call, so that a server that says nothing, or a token, ends it.
+//!
+//! The rule: what a server's name cannot be is said before anything is resolved. Without the feature there is no value
+//! of any type here, and whoever wants to encrypt is told so.
+
+use super::error::{ClientError, ClientErrorKind};
+
+/// What a URL of HTTPS takes that is not there.
+#[cfg(not(feature = "tls-no-provider"))]
+const NO_TLS: &str = "its URL is one of HTTPS, which takes the feature `tls` of anthill-http";
+
+#[cfg(feature = "tls-no-provider")]
+mod with_tls {
+    use super::{ClientError, ClientErrorKind};
+    use crate::client::error::ClientPhase;
+    use crate::client::patience::CallPatience;
+    use crate::tls::{ClientTlsConfig, HandshakeFailure, TlsLayer};
+    use crate::wire::transport::{Direction, ReadySet, Transport};
+    use rustls::pki_types::ServerName;
+    use std::io;
+    use std::sync::Arc;
+
+    /// How connections are encrypted.
+    pub(crate) type Encryption = ClientTlsConfig;
+
+    /// Whom a server has to be.
+    pub(crate) type PeerName = ServerName<'static>;
+
+    /// How connections are encrypted if nobody says how.
+    pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
+        ClientTlsConfig::builder().build().map_err(|error| ClientError::because(ClientErrorKind::Tls, error))
+    }
+
+    /// Whom a server has to be that is asked for as `host`.
+    pub(crate) fn peer_name(encryption: &Encryption, host: &str) -> Result<PeerName, ClientError> {
+        encryption.name_for(host).ok_or_else(|| {
+            let why = format!("no certificate can be for the host {host:?}, so it cannot be asked by HTTPS");
+            ClientError::because(ClientErrorKind::InvalidRequest, why)
+        })
+    }
+
+    /// What kind of failure it is when nothing more can be had of a connection.
+    pub(crate) fn kind_of_loss(error: &io::Error) -> ClientErrorKind {
+        let is_of_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        if is_of_tls { ClientErrorKind::Tls } else { ClientErrorKind::ConnectionClosed }
+    }
+
+    /// Agrees with the server on how everything above `below` is encrypted.
+    pub(crate) fn encrypt(
+        below: Box<dyn Transport>,
+        encryption: &Encryption,
+        name: &PeerName,
+        patience: &CallPatience,
+    ) -> Result<Arc<dyn Transport>, ClientError> {
+        let layer = encryption.layer(below, name).map_err(refused)?;
+        let layer = Arc::new(layer);
+        let here = patience.waits(|| {
+            let layer = layer.clone();
+            Box::new(move || layer.shut_down())
+        });
+        let outcome = shake(&layer, patience);
+        // So that whoever has the connection next has it alone.
+        drop(here);
+        outcome.map(|()| layer as Arc<dyn Transport>)
+    }
+
+    fn shake(layer: &TlsLayer, patience: &CallPatience) -> Result<(), ClientError> {
+        let mut room = [0; 4096];
+        let mut has_heard = false;
+        loop {
+            layer.reckon();
+            if let Some(outcome) = layer.outcome() {
+                return outcome.map_err(failed);
+            }
+            if patience.is_over() {
+                return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Tls)));
+            }
+            let is_sent = push_all(layer).map_err(lost)?;
+            match layer.read(&mut room) {
+                Ok(read) if read.count == 0 => return Err(failed(HandshakeFailure::Ended)),
+                Ok(read) => {
+                    let heard = &room[..read.count];
+                    if !has_heard && heard.starts_with(b"HTTP/") {
+                        return Err(failed(HandshakeFailure::PlainHttp));
+                    }
+                    has_heard = true;
+                    layer.feed(heard).map_err(failed)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let awaited = ReadySet { write: !is_sent, ..Direction::Read.into() };
+                    layer.wait(awaited, patience.until().left()).map_err(lost)?;
+                }
+                Err(error) => return Err(lost(error)),
+            }
+        }
+    }
+
+    /// Sends what the handshake has to say. False: not all of it can be sent now.
+    fn push_all(layer: &TlsLayer) -> io::Result<bool> {
+        loop {
+            match layer.push() {
+                Ok(0) => return Ok(true),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn failed(failure: HandshakeFailure) -> ClientError {
+        match failure {
+            HandshakeFailure::Refused(error) => refused(error),
+            HandshakeFailure::PlainHttp => {
+                ClientError::because(ClientErrorKind::Tls, "what answers there speaks plain HTTP")
+            }
+            failure => ClientError::because(ClientErrorKind::Tls, failure.to_string()),
+        }
+    }
+
+    fn refused(error: rustls::Error) -> ClientError {
+        ClientError::because(ClientErrorKind::Tls, error)
+    }
+
+    /// The server has ended the connection in the middle of it.
+    fn lost(error: io::Error) -> ClientError {
+        ClientError::because(ClientErrorKind::Tls, error)
+    }
+}
+
+#[cfg(feature = "tls-no-provider")]
+pub(crate) use with_tls::{Encryption, PeerName, encrypt, kind_of_loss, peer_name, usual_encryption};
+
+#[cfg(not(feature = "tls-no-provider"))]
+mod without_tls {
+    use super::{ClientError, ClientErrorKind, NO_TLS};
+    use crate::client::patience::CallPatience;
+    use crate::wire::transport::Transport;
+    use std::convert::Infallible;
+    use std::io;
+    use std::sync::Arc;
+
+    #[derive(Clone, Debug)]
+    pub(crate) struct Encryption(Infallible);
+
+    #[derive(Clone, Debug)]
+    pub(crate) struct PeerName(Infallible);
+
+    pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
+        Err(ClientError::because(ClientErrorKind::InvalidRequest, NO_TLS))
+    }
+
+    pub(crate) fn peer_name(encryption: &Encryption, _: &str) -> Result<PeerName, ClientError> {
+        match encryption.0 {}
+    }
+
+    pub(crate) fn kind_of_loss(_: &io::Error) -> ClientErrorKind {
+        ClientErrorKind::ConnectionClosed
+    }
+
+    pub(crate) fn encrypt(
+        _: Box<dyn Transport>,
+        encryption: &Encryption,
+        _: &PeerName,
+        _: &CallPatience,
+    ) -> Result<Arc<dyn Transport>, ClientError> {
+        match encryption.0 {}
+    }
+}
+
+#[cfg(not(feature = "tls-no-provider"))]
+pub(crate) use without_tls::{Encryption, PeerName, encrypt, kind_of_loss, peer_name, usual_encryption};
+
+/// Says why a request for a URL of HTTPS, or of plain HTTP, is not for this client.
+pub(crate) fn check_scheme(is_https: bool, encrypts: bool) -> Result<(), ClientError> {
+    match (is_https, encrypts) {
+        (true, true) | (false, false) => Ok(()),
+        (false, true) => Err(refuse("its URL is one of plain HTTP, and this client encrypts")),
+        #[cfg(feature = "tls-no-provider")]
+        (true, false) => {
+            Err(refuse("its URL is one of HTTPS, which this client is not told to speak: `tls`"))
+        }
+        #[cfg(not(feature = "tls-no-provider"))]
+        (true, false) => Err(refuse(NO_TLS)),
+    }
+}
+
+fn refuse(why: &str) -> ClientError {
+    ClientError::because(ClientErrorKind::InvalidRequest, why)
+}
