@@ -12,7 +12,9 @@ use anthill_http::Handler;
 use anthill_http::body::{CompressionLevel, ContentDecoder};
 use anthill_http::files::{EmbeddedFiles, FileTags, Files, FilesBuilder};
 use anthill_tests::client::{Client, Reply};
-use anthill_tests::processes::{ADDRESS, apart_without_privileges, serve_apart, signal};
+use anthill_tests::processes::{
+    ADDRESS, apart_with_descriptors, apart_with_mounts, apart_without_privileges, mount, serve_apart, signal,
+};
 use anthill_tests::server::{Running, plain, skip};
 use anthill_tests::{background, eventually, logs};
 
@@ -381,6 +383,11 @@ fn fs_09_what_is_planted_is_neither_followed_nor_sent() {
     fs::create_dir(place(&copies, &tree.at("c.txt"), "gz")).unwrap();
     let running = served_with(&tree, &copies, |files| files);
     let mut client = running.client();
+    // A folder stays, and keeps no others from their copies.
+    for _ in 0..3 {
+        assert_eq!(unpacked(&accepting(&mut client, "/c.txt", "gzip")), (None, text(5000)));
+        settle();
+    }
     // Links and files are replaced.
     for target in ["a.txt", "b.txt"] {
         let reply = awaited(&mut client, &format!("/{target}"), "gzip", "gzip");
@@ -388,11 +395,7 @@ fn fs_09_what_is_planted_is_neither_followed_nor_sent() {
         assert!(fs::symlink_metadata(place(&copies, &tree.at(target), "gz")).unwrap().is_file());
     }
     assert_eq!(fs::read(&secret).unwrap(), b"secret");
-    // A folder stays.
-    for _ in 0..3 {
-        assert_eq!(unpacked(&accepting(&mut client, "/c.txt", "gzip")), (None, text(5000)));
-        settle();
-    }
+    assert_eq!(unpacked(&accepting(&mut client, "/c.txt", "gzip")), (None, text(5000)));
     // The folder itself: a link, one that is open to others.
     let elsewhere = tree.outside().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -620,15 +623,132 @@ fn fs_09_what_changes_all_the_while_keeps_nobody_from_a_copy() {
     let (tree, copies) = (Tree::new(&[("busy.txt", &text(5000)), ("a.txt", &text(5000))]), Tree::new(&[]));
     let running = served_with(&tree, &copies, |files| files.compress_min_age(Duration::from_secs(2)));
     let mut client = running.client();
-    let mut has_copy = false;
     let mut number = 0;
-    while !has_copy {
+    eventually("the other one's copy is sent", || {
         tree.write("busy.txt", [text(5000), format!("{number}").into_bytes()].concat());
         settle();
         let reply = accepting(&mut client, "/busy.txt", "gzip");
         assert!(reply.field("Content-Encoding").is_none() && reply.field("Vary").is_some());
-        has_copy = accepting(&mut client, "/a.txt", "gzip").field("Content-Encoding").is_some();
         number += 1;
-    }
+        accepting(&mut client, "/a.txt", "gzip").field("Content-Encoding").is_some()
+    });
     assert_eq!(made(&copies), [place(&copies, &tree.at("a.txt"), "gz")]);
+}
+
+/// Descriptors are used up while copies are wanted: files are sent, and later ones have copies, at once.
+#[test]
+fn fs_09_too_many_open_files_are_no_trouble_of_the_folder() {
+    const NAME: &str = "made::fs_09_too_many_open_files_are_no_trouble_of_the_folder";
+    const MOST: usize = 128;
+    apart_with_descriptors(NAME, MOST, || {
+        logs::collect();
+        let names: Vec<String> = (0..12).map(|number| format!("{number}.txt")).collect();
+        let plain = text(5000);
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &plain[..])).collect();
+        let (tree, copies) = (Tree::new(&files), Tree::new(&[]));
+        let running = served_with(&tree, &copies, |files| files.cache_duration(Duration::ZERO));
+        let mut client = running.client();
+        awaited(&mut client, "/0.txt", "gzip", "gzip");
+        for (left, name) in names.iter().enumerate().skip(1) {
+            let mut others: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            others.truncate(others.len().saturating_sub(left));
+            for target in [&format!("/{name}"), "/0.txt"] {
+                let reply = ask(&mut client, "GET", target, &["Accept-Encoding: gzip"]);
+                assert!(reply.status == 503 || unpacked(&reply).1 == plain, "{target} {}", reply.status);
+            }
+            settle();
+            drop(others);
+        }
+        tree.write("last.txt", &plain);
+        settle();
+        assert_eq!(unpacked(&awaited(&mut client, "/last.txt", "gzip", "gzip")).1, plain);
+        let said = logs::with("anthill_http::files", "");
+        assert!(said.iter().any(|line| line.text.contains("no compressed copy of the file")), "{said:?}");
+        assert!(!said.iter().any(|line| line.text.contains("cannot be kept")), "{said:?}");
+    });
+}
+
+/// On a disk of its own, of 64 KiB.
+#[test]
+fn fs_09_a_full_disk_is_tolerated_and_that_is_said_once() {
+    const NAME: &str = "made::fs_09_a_full_disk_is_tolerated_and_that_is_said_once";
+    let is_run = apart_with_mounts(NAME, || {
+        logs::collect();
+        let plain = text(400_000);
+        let names = ["a.txt", "b.txt", "c.txt"];
+        let (tree, copies) = (Tree::new(&names.map(|name| (name, &plain[..]))), Tree::new(&[]));
+        tree.write("small.txt", text(1000));
+        mount("tmpfs", &copies.root(), "size=64k");
+        let running = served_with(&tree, &copies, |files| files);
+        let mut client = running.client();
+        let said = || logs::with("anthill_http::files", "compressed copies cannot be kept below");
+        for name in names.into_iter().chain(names) {
+            let reply = accepting(&mut client, &format!("/{name}"), "gzip");
+            assert_eq!((reply.field("Content-Encoding"), reply.body == plain), (None, true), "{name}");
+            eventually("it is said", || !said().is_empty());
+        }
+        let said = said();
+        assert!(said.len() == 1 && said[0].text.contains("No space left"), "{said:?}");
+        // Nothing that was begun is left, so there is room for another handler, which has not failed yet.
+        assert!(made(&copies).is_empty());
+        let others = served_with(&tree, &copies, |files| files);
+        assert_eq!(unpacked(&awaited(&mut others.client(), "/small.txt", "gzip", "gzip")).1, text(1000));
+    });
+    if !is_run {
+        skip("this process cannot have mounts of its own");
+    }
+}
+
+/// Both make copies of the same files, which change now and then, and send what the other has made.
+#[test]
+fn fs_09_two_processes_share_a_folder() {
+    const NAME: &str = "made::fs_09_two_processes_share_a_folder";
+    const ROOT: &str = "ANTHILL_TESTS_SHARED_ROOT";
+    let program = || {
+        let root = PathBuf::from(std::env::var_os(ROOT).unwrap());
+        let files = Files::builder(root.join("files"))
+            .compress(FASTEST)
+            .compress_root(root.join("copies"))
+            .compress_min_age(Duration::ZERO)
+            .build()
+            .unwrap();
+        let options = plain().build_handler(files).unwrap();
+        options.listen_and_serve(std::env::var(ADDRESS).unwrap().as_str()).unwrap();
+        0
+    };
+    if std::env::var_os(ROOT).is_some() {
+        serve_apart(NAME, "", &[&program], 0);
+    }
+    let version = |name: &str, number: usize| [format!("{name} {number} ").into_bytes(), text(30_000)].concat();
+    let names = ["a.txt", "b.txt", "c.txt"];
+    let tree = Arc::new(Tree::new(&[]));
+    fs::create_dir(tree.at("copies")).unwrap();
+    let before = format!("env {ROOT}={}", tree.root().display());
+    for name in names {
+        tree.write(&format!("files/{name}"), version(name, 0));
+    }
+    settle();
+    let both = [0, 1].map(|_| serve_apart(NAME, &before, &[&program], 0));
+    for number in 0..4 {
+        let clients = both.each_ref().map(|serving| {
+            let address = serving.address();
+            background(move || {
+                let mut client = Client::connect(address);
+                for (name, coding) in names.iter().flat_map(|name| ["br", "zstd", "gzip"].map(|coding| (name, coding)))
+                {
+                    let reply = awaited(&mut client, &format!("/{name}"), coding, coding);
+                    assert!(unpacked(&reply).1 == version(name, number), "{name} {coding} {number}");
+                }
+            })
+        });
+        for client in clients {
+            client.outcome("a client");
+        }
+        let left = fs::read_dir(tree.at("copies/.anthill-copies")).unwrap().count();
+        assert_eq!(left, 9, "one of each coding, and nothing besides");
+        for name in names {
+            tree.write(&format!("files/{name}"), version(name, number + 1));
+        }
+        settle();
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{self, Child, Command, Output, Stdio};
 use std::{env, fs, thread};
 
@@ -36,7 +37,32 @@ pub fn apart_with_descriptors(name: &str, descriptors: usize, work: impl FnOnce(
 /// When it fails or hangs.
 #[track_caller]
 pub fn apart_without_privileges(name: &str, work: impl FnOnce()) -> bool {
-    let change = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all";
+    apart_by("setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all", name, work)
+}
+
+/// As [`apart`], for work that succeeds and may [`mount`] what nobody else sees. False: this system does not let it.
+///
+/// # Panics
+/// When it fails or hangs.
+#[track_caller]
+pub fn apart_with_mounts(name: &str, work: impl FnOnce()) -> bool {
+    let change = "unshare --user --map-root-user --mount";
+    apart_by(change, name, work)
+}
+
+/// Mounts a file system of that kind, in a process of its own.
+///
+/// # Panics
+/// When that is refused.
+#[track_caller]
+pub fn mount(kind: &str, place: &Path, options: &str) {
+    let status = Command::new("mount").args(["-t", kind, "-o", options, kind]).arg(place).status();
+    assert!(status.expect("mount").success(), "{kind} {options}");
+}
+
+/// Does some work in a process that was started by the program `change`, if that can start one.
+#[track_caller]
+fn apart_by(change: &str, name: &str, work: impl FnOnce()) -> bool {
     let can = || {
         Command::new("sh")
             .arg("-c")

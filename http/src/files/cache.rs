@@ -6,14 +6,13 @@
 //! when the entry's time is over.
 //!
 //! The rules: descriptors are bounded in number; what is over is let go of by a thread that is there while anything is
-//! kept. Under the lock nothing is done that takes the longer the more is kept, but by that thread: who needs room
-//! takes the first in line that was not used since it came to the front the last time. Files are closed, threads
-//! started and logs written outside of the lock.
+//! kept. Under the lock nothing is done that takes the longer the more is kept, but by that thread. Files are closed,
+//! threads started and logs written outside of the lock.
 
 use super::found::FoundFile;
+use super::used_map::UsedMap;
 use crate::util::coarse::CoarseInstant;
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -34,27 +33,17 @@ struct KeptFiles {
 
 #[derive(Debug, Default)]
 struct KeptTable {
-    entries: HashMap<Arc<[u8]>, KeptFile>,
-    /// Paths and numbers of entries, in the order in which they are looked at for room. Entries that are gone are
-    /// passed over.
-    line: VecDeque<(Arc<[u8]>, u64)>,
+    /// By paths.
+    entries: UsedMap<Arc<[u8]>, KeptFile>,
     descriptors: usize,
-    /// The number of the last entry.
-    count: u64,
     /// While there is a keeper, or one is being started. It ends when this is dropped.
     keeper: Option<Sender<()>>,
-    /// How many entries were looked at for room.
-    #[cfg(test)]
-    looks: usize,
 }
 
 #[derive(Debug)]
 struct KeptFile {
     found: Arc<FoundFile>,
     opened: CoarseInstant,
-    number: u64,
-    /// Since it came to the front of the line the last time.
-    is_used: bool,
 }
 
 impl OpenFiles {
@@ -66,8 +55,7 @@ impl OpenFiles {
     pub(super) fn get(&self, path: &[u8]) -> Option<Arc<FoundFile>> {
         let found = {
             let mut table = self.kept.table.lock();
-            let entry = table.entries.get_mut(path)?;
-            entry.is_used = true;
+            let entry = table.entries.get(path)?;
             (entry.opened.elapsed() < self.kept.duration).then(|| entry.found.clone())
         };
         let found = found.filter(|found| found.is_unchanged());
@@ -135,7 +123,7 @@ fn keep_in_order(kept: &Weak<KeptFiles>, end: &Receiver<()>, pause: Duration) {
         let (gone, is_empty) = {
             let mut table = kept.table.lock();
             let gone = table.take_old(kept.duration);
-            let is_empty = table.entries.is_empty();
+            let is_empty = table.entries.len() == 0;
             if is_empty {
                 table.keeper = None;
             }
@@ -150,16 +138,8 @@ fn keep_in_order(kept: &Weak<KeptFiles>, end: &Receiver<()>, pause: Duration) {
 
 impl KeptTable {
     fn insert(&mut self, path: &[u8], found: &Arc<FoundFile>) {
-        self.count += 1;
-        let (path, number) = (Arc::<[u8]>::from(path), self.count);
         self.descriptors += found.descriptors();
-        self.line.push_back((path.clone(), number));
-        let entry = KeptFile { found: found.clone(), opened: CoarseInstant::now(), number, is_used: false };
-        self.entries.insert(path, entry);
-        // As many were kept since this was done the last time, so each pays for a few.
-        if self.line.len() > 2 * self.entries.len() + 16 {
-            self.tidy_line();
-        }
+        self.entries.insert(path.into(), KeptFile { found: found.clone(), opened: CoarseInstant::now() });
     }
 
     fn remove(&mut self, path: &[u8]) -> Option<KeptFile> {
@@ -168,42 +148,23 @@ impl KeptTable {
         Some(gone)
     }
 
-    /// Takes out the first in line that was not used; those in front of it go to the end, and have to be used again.
+    /// Takes out one that was not used lately.
     fn take_unused(&mut self) -> Option<KeptFile> {
-        while let Some((path, number)) = self.line.pop_front() {
-            #[cfg(test)]
-            {
-                self.looks += 1;
-            }
-            let entry = self.entries.get_mut(&path).filter(|entry| entry.number == number);
-            match entry.map(|entry| std::mem::take(&mut entry.is_used)) {
-                Some(true) => self.line.push_back((path, number)),
-                Some(false) => return self.remove(&path),
-                None => {}
-            }
-        }
-        None
+        let gone = self.entries.take_unused()?;
+        self.descriptors -= gone.found.descriptors();
+        Some(gone)
     }
 
     /// Takes out what has been there for longer than `duration`.
     fn take_old(&mut self, duration: Duration) -> Vec<KeptFile> {
-        let old = self.entries.iter().filter(|(_, entry)| entry.opened.elapsed() >= duration);
-        let old: Vec<Arc<[u8]>> = old.map(|(path, _)| path.clone()).collect();
-        let gone = old.iter().filter_map(|path| self.remove(path)).collect();
-        self.tidy_line();
+        let gone = self.entries.take_if(|entry| entry.opened.elapsed() >= duration);
+        self.descriptors -= gone.iter().map(|entry| entry.found.descriptors()).sum::<usize>();
         gone
     }
 
-    fn take_all(&mut self) -> HashMap<Arc<[u8]>, KeptFile> {
+    fn take_all(&mut self) -> Vec<KeptFile> {
         self.descriptors = 0;
-        self.line.clear();
-        std::mem::take(&mut self.entries)
-    }
-
-    /// Leaves out of the line what is gone.
-    fn tidy_line(&mut self) {
-        let entries = &self.entries;
-        self.line.retain(|(path, number)| entries.get(path).is_some_and(|entry| entry.number == *number));
+        self.entries.take_all()
     }
 
     /// What a keeper is told its end by, if there is none and one is needed.
@@ -281,23 +242,8 @@ mod tests {
         }
         assert_eq!(assert_counted(&files), 1000);
         assert!(uses > 100, "some are used: {uses}");
-        let looks = files.kept.table.lock().looks;
+        let looks = files.kept.table.lock().entries.looks;
         assert!(looks <= 9000 + uses, "{looks} looks, {uses} uses");
-    }
-
-    /// Also where none is ever looked at for room.
-    #[test]
-    fn the_line_is_no_longer_than_what_is_kept() {
-        let files = OpenFiles::new(Duration::from_secs(3600), 1000);
-        let found = found();
-        for round in 0..5000 {
-            files.keep(if round % 2 == 0 { b"a" } else { b"b" }, &found);
-            let table = files.kept.table.lock();
-            assert!(table.line.len() <= 2 * table.entries.len() + 16, "{round}");
-        }
-        assert_eq!(assert_counted(&files), 2);
-        files.clear();
-        assert!(files.kept.table.lock().line.is_empty());
     }
 
     #[test]

@@ -8,9 +8,11 @@
 //! it cannot be made, the file is sent as it is. What lies in the folder is neither served by its own name nor listed.
 //!
 //! The files: which version a copy is of (`version`), how it says that (`seal`), where it lies (`place`) and how much
-//! of that there may be (`room`), how it is made (`packing`), by whom and when (`maker`), what is not tried again
+//! of that there may be (`room`), how it is made (`packing`), by whom (`maker`) and when (`line`), what is known of it
 //! (`verdicts`), and what of all that concerns one open file (`of_file`).
 
+#[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
+mod line;
 #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
 mod maker;
 #[cfg(not(all(unix, any(feature = "gzip", feature = "br", feature = "zstd"))))]

@@ -2,7 +2,8 @@
 
 use super::super::coded::{CodedCopy, CopyProgress, CopyState, as_copy_of, tag_of_made};
 use super::super::content::{Content, FileTags};
-use super::maker::{Answer, CopyMaker};
+use super::line::Answer;
+use super::maker::CopyMaker;
 use super::packing::{CODINGS, SIZES};
 use super::verdicts::Verdict;
 use super::version::FileVersion;
@@ -29,19 +30,16 @@ impl MadeCopies {
         let others = copies.len();
         // Opened when it is known that there is something.
         let mut folder = None;
-        for &coding in CODINGS {
-            let (name, key) = (coding.name(), (version, coding));
+        for (&coding, verdict) in CODINGS.iter().zip(maker.known(&version)) {
+            let name = coding.name();
             if copies[..others].iter().any(|copy| copy.coding.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            let found = match maker.knows(&key) {
+            let found = match verdict {
                 Some(Verdict::NotWorthIt) => continue,
                 Some(Verdict::There(known)) => {
                     let folder = folder.get_or_insert_with(|| maker.folder());
-                    let found = folder.as_ref().and_then(|folder| folder.find(&version, coding, &known));
-                    if found.is_none() {
-                        maker.forget(&key, &known);
-                    }
+                    let found = maker.find(folder, &(version, coding), &known);
                     found.map(|content| (content, known.checksum))
                 }
                 Some(Verdict::Failed(_)) | None => None,

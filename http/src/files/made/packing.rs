@@ -48,22 +48,25 @@ pub(super) enum PackError {
     Place(io::Error),
 }
 
-/// Whether the beginning of a file becomes smaller. What is compressed already (pictures, archives) does not, and that
-/// is found out without writing anything.
-pub(super) fn is_compressible(plain: &Content, coding: ContentCoding) -> io::Result<bool> {
+/// Whether the beginning of a file becomes smaller. What is compressed already (pictures, archives) does not, in
+/// whichever coding, and that is found out without writing anything.
+pub(super) fn is_compressible(plain: &Content) -> io::Result<bool> {
     let sample = plain.beginning(SAMPLE_BYTES)?;
     let mut packed = Vec::new();
+    // The same for all, so that it does not depend on who asks first.
+    let coding = CODINGS[CODINGS.len() - 1];
     coding.append_encoded(&mut packed, &sample, CompressionLevel::Fastest)?;
     Ok(is_worth_it(packed.len() as u64, sample.len() as u64))
 }
 
-/// Writes the copy in `coding` of that version of `plain` to `file`, as long as it `goes_on`.
+/// Writes the copy in `coding` of that version of `plain` to `file`, as long as it `goes_on`, which is asked for each
+/// piece, and in the end.
 pub(super) fn pack(
     plain: &Content,
     (version, coding): (FileVersion, ContentCoding),
     level: CompressionLevel,
     file: &File,
-    goes_on: impl Fn() -> bool,
+    mut goes_on: impl FnMut() -> bool,
 ) -> Result<Packed, PackError> {
     let length = usize::try_from(version.size).unwrap_or(usize::MAX);
     let mut encoder = Encoder::new(coding, level, Extent::Whole(length)).map_err(PackError::File)?;
@@ -91,6 +94,9 @@ pub(super) fn pack(
     }
     encoder.finish(&mut packed).map_err(PackError::File)?;
     writer.write_all(&packed).map_err(PackError::Place)?;
+    if !goes_on() {
+        return Ok(Packed::Stopped);
+    }
     if !is_worth_it(writer.length(), version.size) {
         return Ok(Packed::NotWorthIt);
     }

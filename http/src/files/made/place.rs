@@ -90,35 +90,58 @@ impl CopyFolder {
         Ok(Self(folder))
     }
 
-    /// The copy of that version in `coding`, and what it is known by from now on. Reads all of it.
-    pub(super) fn verified(&self, version: &FileVersion, coding: ContentCoding) -> Option<WholeCopy> {
-        let (file, stamp, _) = self.open_copy(version, coding)?;
-        let (_, checksum) = verify(&Content::of_file(file, stamp), version, coding).ok()??;
-        Some(WholeCopy { inode: stamp.inode, size: stamp.size, modified: stamp.modified, checksum })
+    /// The copy of that version in `coding`, and what it is known by from now on. Reads all of it. What cannot be read
+    /// is no copy, and replaced by one. Fails when nothing can be said about it.
+    pub(super) fn verified(
+        &self,
+        version: &FileVersion,
+        coding: ContentCoding,
+    ) -> io::Result<Option<WholeCopy>> {
+        let Some((file, stamp, _)) = self.open_copy(version, coding)? else { return Ok(None) };
+        let found = verify(&Content::of_file(file, stamp), version, coding).ok().flatten();
+        let NodeStamp { inode, size, modified, .. } = stamp;
+        Ok(found.map(|(_, checksum)| WholeCopy { inode, size, modified, checksum }))
     }
 
-    /// The same copy, without reading it; `None`: it is not there any more, or another one is.
+    /// The same copy, without reading it; `None`: it is not there any more, or another one is. Fails when nothing can
+    /// be said about it.
     pub(super) fn find(
         &self,
         version: &FileVersion,
         coding: ContentCoding,
         known: &WholeCopy,
-    ) -> Option<Content> {
-        let (file, stamp, used) = self.open_copy(version, coding)?;
+    ) -> io::Result<Option<Content>> {
+        let Some((file, stamp, used)) = self.open_copy(version, coding)? else { return Ok(None) };
         let is_known = (stamp.inode, stamp.size, stamp.modified) == (known.inode, known.size, known.modified);
-        let length = stamp.size.checked_sub(SEAL_BYTES).filter(|_| is_known)?;
+        let Some(length) = stamp.size.checked_sub(SEAL_BYTES).filter(|_| is_known) else { return Ok(None) };
         note_use(&file, used);
-        Some(Content::of_file(file, stamp).shortened(length))
+        Ok(Some(Content::of_file(file, stamp).shortened(length)))
     }
 
-    /// With what is known of it, and when it was used.
-    fn open_copy(&self, version: &FileVersion, coding: ContentCoding) -> Option<(File, NodeStamp, i128)> {
+    /// With what is known of it, and when it was used. `None`: there is nothing, or what a copy takes the place of. (A
+    /// folder it cannot.)
+    fn open_copy(
+        &self,
+        version: &FileVersion,
+        coding: ContentCoding,
+    ) -> io::Result<Option<(File, NodeStamp, i128)>> {
         const READ: OFlags =
             OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
-        let file = File::from(openat(&self.0, name_of(version, coding), READ, Mode::empty()).ok()?);
-        let stat = fstat(&file).ok()?;
+        let file = match openat(&self.0, name_of(version, coding), READ, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(error) if is_of_process(&error.into()) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        let stat = fstat(&file)?;
         let stamp = NodeStamp::from_stat(&stat);
-        (stamp.kind == FileKind::Regular).then(|| (file, stamp, last_use(&stat, &stamp)))
+        match stamp.kind {
+            FileKind::Regular => {
+                let used = last_use(&stat, &stamp);
+                Ok(Some((file, stamp, used)))
+            }
+            FileKind::Folder => Err(Errno::ISDIR.into()),
+            FileKind::Other => Ok(None),
+        }
     }
 
     /// Takes out the copies of a file, of whichever version.
@@ -152,6 +175,18 @@ impl CopyFolder {
     pub(super) fn remove(&self, entry: &CopyEntry) -> bool {
         unlinkat(&self.0, &*entry.name, AtFlags::empty()).is_ok()
     }
+}
+
+/// Whether that is the trouble of one copy, or of the moment, and others may be put into the same folder.
+pub(super) fn is_of_one(error: &io::Error) -> bool {
+    let of_one = [Errno::ISDIR, Errno::FBIG];
+    is_of_process(error) || Errno::from_io_error(error).is_some_and(|error| of_one.contains(&error))
+}
+
+/// Whether it says nothing about what was to be opened: too much is open.
+pub(super) fn is_of_process(error: &io::Error) -> bool {
+    let of_process = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|error| of_process.contains(&error))
 }
 
 // The fields have other types on other systems.

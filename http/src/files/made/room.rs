@@ -26,21 +26,42 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) struct CopyRoom {
     most: u64,
-    /// And when they were counted; `None`: nobody has yet.
-    taken: Mutex<Option<(u64, CoarseInstant)>>,
+    count_again: Duration,
+    taken: Mutex<TakenRoom>,
+}
+
+#[derive(Debug, Default)]
+struct TakenRoom {
+    /// All of it, and when that was counted; `None`: nobody has yet.
+    counted: Option<(u64, CoarseInstant)>,
+    /// What was taken for copies that are not in the folder yet, or may not be.
+    reserved: u64,
+}
+
+/// Room that was taken for a copy. It is given back unless the copy is [put there](Self::keep).
+#[derive(Debug)]
+pub(super) struct Reserved<'a> {
+    room: &'a CopyRoom,
+    bytes: u64,
+    is_kept: bool,
 }
 
 impl CopyRoom {
     pub(super) fn new(most: u64) -> Self {
-        Self { most, taken: Mutex::new(None) }
+        Self::counting_after(most, COUNT_AGAIN)
+    }
+
+    /// Which counts what others have put there after that time.
+    pub(super) fn counting_after(most: u64, count_again: Duration) -> Self {
+        Self { most, count_again, taken: Mutex::default() }
     }
 
     /// Counts what there is, if nobody has, and takes out what processes have left behind that were killed.
     pub(super) fn count_once(&self, folder: &CopyFolder) -> io::Result<()> {
         // Whoever wants to put something there meanwhile waits: makers alone do.
         let mut taken = self.taken.lock();
-        if taken.is_none() {
-            *taken = Some((self.tidy(folder, 0)?, CoarseInstant::now()));
+        if taken.counted.is_none() {
+            taken.counted = Some((self.tidy(folder, 0)?, CoarseInstant::now()));
         }
         Ok(())
     }
@@ -50,18 +71,27 @@ impl CopyRoom {
         bytes_on_disk(length) > self.most
     }
 
-    /// Takes room for a file of that length. False: there is none.
-    pub(super) fn take(&self, folder: &CopyFolder, length: u64) -> io::Result<bool> {
+    /// Takes room for a file of that length. `None`: there is none.
+    pub(super) fn take(&self, folder: &CopyFolder, length: u64) -> io::Result<Option<Reserved<'_>>> {
         let bytes = bytes_on_disk(length);
         let mut taken = self.taken.lock();
         let fits = |counted: u64| counted.saturating_add(bytes) <= self.most;
-        let (counted, when) = match *taken {
-            Some((counted, when)) if fits(counted) && when.elapsed() < COUNT_AGAIN => (counted, when),
-            _ => (self.tidy(folder, bytes)?, CoarseInstant::now()),
+        let (counted, when) = match taken.counted {
+            Some((counted, when)) if fits(counted) && when.elapsed() < self.count_again => (counted, when),
+            _ => {
+                // What nobody sees in the folder yet.
+                let reserved = taken.reserved;
+                let seen = self.tidy(folder, bytes.saturating_add(reserved))?;
+                (seen.saturating_add(reserved), CoarseInstant::now())
+            }
         };
-        let fits = fits(counted);
-        *taken = Some((if fits { counted + bytes } else { counted }, when));
-        Ok(fits)
+        if !fits(counted) {
+            taken.counted = Some((counted, when));
+            return Ok(None);
+        }
+        taken.counted = Some((counted + bytes, when));
+        taken.reserved += bytes;
+        Ok(Some(Reserved { room: self, bytes, is_kept: false }))
     }
 
     /// Takes out what is left behind, and of the others so many that `bytes` more have room, and then some; how many
@@ -87,5 +117,22 @@ impl CopyRoom {
             }
         }
         Ok(left)
+    }
+}
+
+impl Reserved<'_> {
+    /// The copy is in the folder.
+    pub(super) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.room.taken.lock();
+        taken.reserved -= self.bytes;
+        if let Some((counted, _)) = taken.counted.as_mut().filter(|_| !self.is_kept) {
+            *counted = counted.saturating_sub(self.bytes);
+        }
     }
 }

@@ -5,12 +5,14 @@
 //!
 //! The rule: a version has a name only once every further change would give it another one
 //! ([`is_settled`](super::super::stamp::NodeStamp::is_settled)). So two of the same name have the same bytes, as far as
-//! the file system keeps the time of changes: of one that does not nothing is made ([`tells_versions`]). A page that is
-//! mapped is written to again without another time until the system has put it on the disk, and a long write has the
-//! time of its beginning; so files are left alone for a while before anything is made of them.
+//! the file system keeps the time of changes: of one that does not nothing is made ([`tells_versions`]), nor of a file
+//! whose time has no fraction of a second. That is one which somebody has made up, as those of an image are, to which
+//! an overlay leads: the next image has the same ones for other bytes. A page that is mapped is written to again
+//! without another time until the system has put it on the disk, and a long write has the time of its beginning; so
+//! files are left alone for a while before anything is made of them.
 
 use super::super::content::Content;
-use super::super::stamp::nanos_of;
+use super::super::stamp::{NodeStamp, nanos_of};
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +33,8 @@ impl FileVersion {
 
     /// That of an open file. `None`: it is no file, or may change once more without becoming another version.
     pub(super) fn of(content: &Content) -> Option<Self> {
-        let stamp = content.stamp().filter(|stamp| stamp.is_settled && content.is_file())?;
+        let tells = |stamp: &&NodeStamp| stamp.is_settled && stamp.changed % 1_000_000_000 != 0;
+        let stamp = content.stamp().filter(tells).filter(|_| content.is_file())?;
         Some(Self {
             device: stamp.device,
             inode: stamp.inode,
@@ -44,6 +47,11 @@ impl FileVersion {
     /// The same, as the system has it now.
     pub(super) fn of_now(content: &Content) -> Option<Self> {
         Self::of(content).filter(|_| content.is_unchanged())
+    }
+
+    /// Which file it is a version of.
+    pub(super) fn file(&self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 
     /// Whether nothing has happened to it for so long.
@@ -67,14 +75,12 @@ impl FileVersion {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
 pub(super) fn tells_versions(file: &File) -> bool {
-    /// ext2 to ext4, XFS, Btrfs, tmpfs, ramfs, overlayfs, ZFS, F2FS, bcachefs, JFS (linux/magic.h and their own
-    /// sources).
-    const KNOWN: [u32; 10] = [
+    /// ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS, bcachefs, JFS (linux/magic.h and their own sources).
+    const KNOWN: [u32; 9] = [
         0xef53,
         0x5846_5342,
         0x9123_683e,
         0x0102_1994,
-        0x8584_58f6,
         0x794c_7630,
         0x2fc1_2fc1,
         0xf2f5_2010,
@@ -88,7 +94,7 @@ pub(super) fn tells_versions(file: &File) -> bool {
 #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly", target_os = "openbsd"))]
 #[allow(clippy::unnecessary_cast)]
 pub(super) fn tells_versions(file: &File) -> bool {
-    const KNOWN: [&[u8]; 7] = [b"apfs", b"hfs", b"ufs", b"ffs", b"zfs", b"tmpfs", b"hammer2"];
+    const KNOWN: [&[u8]; 6] = [b"apfs", b"ufs", b"ffs", b"zfs", b"tmpfs", b"hammer2"];
     rustix::fs::fstatfs(file).is_ok_and(|found| {
         let name = found.f_fstypename.iter().map(|&byte| byte as u8);
         let name: Vec<u8> = name.take_while(|&byte| byte != 0).collect();
@@ -127,5 +133,28 @@ mod tests {
             assert_ne!(version.to_bytes(), other.to_bytes(), "{other:?}");
         }
         assert_eq!(version.to_bytes()[24..40], 4_i128.to_le_bytes());
+    }
+
+    /// What is not on a disk at all has regular files, too, whose numbers and times mean nothing.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn file_systems_are_told_apart() {
+        let file = tempfile::tempfile_in(env!("CARGO_MANIFEST_DIR")).expect("a file beside the sources");
+        assert!(tells_versions(&file));
+        let made_up = File::open("/proc/self/status").expect("a file of the system's");
+        assert!(made_up.metadata().expect("a file").is_file() && !tells_versions(&made_up));
+    }
+
+    #[test]
+    fn times_that_somebody_has_made_up_tell_no_versions() {
+        const SECOND: i128 = 1_000_000_000;
+        let version = |changed| {
+            let file = tempfile::tempfile().expect("a file");
+            let stamp = NodeStamp::of(&file).expect("a file");
+            let stamp = NodeStamp { modified: 1000 * SECOND, changed, is_settled: true, ..stamp };
+            FileVersion::of(&Content::of_file(file, stamp)).map(|version| version.changed)
+        };
+        assert_eq!(version(1000 * SECOND + 1), Some(1000 * SECOND + 1));
+        assert_eq!(version(1000 * SECOND), None);
     }
 }

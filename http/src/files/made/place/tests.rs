@@ -33,9 +33,13 @@ impl Bench {
 
     /// A file of which each change from now on shows.
     fn plain(&self) -> (Content, FileVersion, File) {
+        self.plain_of(10_000)
+    }
+
+    fn plain_of(&self, length: usize) -> (Content, FileVersion, File) {
         use std::io::Write;
         let mut file = tempfile::tempfile_in(self.root.path()).expect("a file");
-        file.write_all(&b"some text ".repeat(1000)).expect("room");
+        file.write_all(&b"some text ".repeat(length / 10 + 1)[..length]).expect("room");
         loop {
             let content = Content::from_file(file.try_clone().expect("a file")).expect("a file");
             if let Some(version) = FileVersion::of(&content) {
@@ -53,6 +57,14 @@ impl Bench {
     }
 }
 
+fn whole(folder: &CopyFolder, version: &FileVersion) -> Option<WholeCopy> {
+    folder.verified(version, CODING).expect("a folder")
+}
+
+fn found(folder: &CopyFolder, version: &FileVersion, known: &WholeCopy) -> Option<Content> {
+    folder.find(version, CODING, known).expect("a folder")
+}
+
 /// In both ways that there are.
 #[test]
 fn a_copy_is_there_as_a_whole_or_not_at_all() {
@@ -66,41 +78,62 @@ fn a_copy_is_there_as_a_whole_or_not_at_all() {
         drop(bench.written(way(&folder), &plain, version));
         assert!(bench.names().is_empty());
         let new = bench.written(way(&folder), &plain, version);
-        assert!(folder.verified(&version, CODING).is_none());
+        assert!(whole(&folder, &version).is_none());
         new.take_name(&version, CODING).expect("a name");
-        let known = folder.verified(&version, CODING).expect("it is there");
-        let copy = folder.find(&version, CODING, &known).expect("it is there");
+        let known = whole(&folder, &version).expect("it is there");
+        let copy = found(&folder, &version, &known).expect("it is there");
         assert!(copy.len() > 0 && copy.len() < plain.len() / 2);
         // In the place of another.
         bench.written(way(&folder), &plain, version).take_name(&version, CODING).expect("a name");
         assert_eq!(bench.names(), [name_of(&version, CODING)]);
-        assert!(folder.find(&version, CODING, &known).is_none(), "it is another one");
+        assert!(found(&folder, &version, &known).is_none(), "it is another one");
         for other in [
             FileVersion { changed: version.changed + 1, ..version },
             FileVersion { modified: version.modified - 1, ..version },
             FileVersion { size: version.size + 1, ..version },
         ] {
-            assert!(folder.verified(&other, CODING).is_none(), "{other:?}");
+            assert!(whole(&folder, &other).is_none(), "{other:?}");
         }
         folder.remove_of(&version);
         assert!(bench.names().is_empty());
     }
 }
 
-/// What is written to while it is read is not taken for what it was, nor for what it is.
+/// What is written to while it is read is not taken for what it was, nor for what it is, and that is seen at once.
 #[test]
 fn of_a_file_that_changes_meanwhile_there_is_no_copy() {
+    const PIECES: usize = 16;
     let bench = Bench::new();
     let folder = bench.folder();
-    let (plain, version, file) = bench.plain();
+    let (mut plain, mut version, file) = bench.plain_of(PIECES * 64 * 1024);
+    for change in [0, 1, PIECES - 1, PIECES] {
+        let new = NewCopy::new(&folder).expect("a file");
+        let mut pieces = 0;
+        let packed = pack(&plain, (version, CODING), CompressionLevel::Fastest, new.file(), || {
+            if pieces == change {
+                // As programs do that keep the time of a file.
+                file.set_modified(plain.modified().expect("a time")).expect("ours");
+            }
+            pieces += 1;
+            true
+        });
+        assert!(matches!(packed, Ok(Packed::Changed)), "{change}");
+        assert_eq!(pieces, change + 1);
+        while FileVersion::of_now(&plain).is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+            plain = Content::from_file(file.try_clone().expect("a file")).expect("a file");
+        }
+        version = FileVersion::of(&plain).expect("it is settled");
+    }
     let new = NewCopy::new(&folder).expect("a file");
-    let packed = pack(&plain, (version, CODING), CompressionLevel::Fastest, new.file(), || {
-        // As programs do that keep the time of a file.
-        file.set_modified(plain.modified().expect("a time")).expect("ours");
-        true
-    });
-    assert!(matches!(packed, Ok(Packed::Changed)));
-    assert!(matches!(pack(&plain, (version, CODING), 1.into(), new.file(), || false), Ok(Packed::Stopped)));
+    for stop in [0, PIECES] {
+        let mut pieces = 0;
+        let packed = pack(&plain, (version, CODING), CompressionLevel::Fastest, new.file(), || {
+            pieces += 1;
+            pieces <= stop
+        });
+        assert!(matches!(packed, Ok(Packed::Stopped)), "{stop}");
+    }
     drop(new);
     assert!(bench.names().is_empty());
 }
@@ -109,38 +142,79 @@ fn version_of(inode: u64) -> FileVersion {
     FileVersion { device: 1, inode, size: 1, modified: 1, changed: 1 }
 }
 
+/// Puts there what takes 4096 bytes, and was not used for so many seconds.
+fn put(folder: &CopyFolder, inode: u64, age: u64) -> String {
+    let version = version_of(inode);
+    let new = NewCopy::named(folder).expect("a file");
+    new.file().set_len(4096).expect("room");
+    let then = SystemTime::now() - Duration::from_secs(age);
+    new.file().set_times(FileTimes::new().set_modified(then).set_accessed(then)).expect("times");
+    new.take_name(&version, CODING).expect("a name");
+    name_of(&version, CODING)
+}
+
 /// Those that were not used for longest leave; what is in use stays, whatever is wanted.
 #[test]
 fn room_is_made_by_what_was_not_used_for_longest() {
     let bench = Bench::new();
     let folder = bench.folder();
-    let put = |inode: u64, age: u64| {
-        let version = version_of(inode);
-        let new = NewCopy::named(&folder).expect("a file");
-        new.file().set_len(4096).expect("room");
-        let then = SystemTime::now() - Duration::from_secs(age);
-        let times = FileTimes::new().set_modified(then).set_accessed(then);
-        new.file().set_times(times).expect("times");
-        new.take_name(&version, CODING).expect("a name");
-        name_of(&version, CODING)
-    };
+    let put = |inode: u64, age: u64| put(&folder, inode, age);
     let names: Vec<String> = (1..=8).map(|number| put(number, 10_000 - number)).collect();
     let recent = put(9, 60);
     let others = bench.root.path().join(OF_MADE_COPIES).join("not ours");
     std::fs::write(&others, vec![0; 100_000]).expect("a file");
     let room = CopyRoom::new(10 * 4096);
     assert!(!room.is_beyond(10 * 4096) && room.is_beyond(10 * 4096 + 1));
-    assert!(room.take(&folder, 4096).expect("a folder"), "just that");
+    room.take(&folder, 4096).expect("a folder").expect("just that").keep();
     assert_eq!(bench.names().len(), 10);
     put(10, 60);
     // One more makes room for some.
-    assert!(room.take(&folder, 1).expect("a folder"));
+    assert!(room.take(&folder, 1).expect("a folder").is_some());
     let left = bench.names();
     assert!(!left.contains(&names[0]) && left.contains(&names[7]) && left.contains(&recent), "{left:?}");
     assert!(left.len() < 11 && left.contains(&"not ours".to_owned()));
     // All of it cannot be had.
-    assert!(!CopyRoom::new(10 * 4096).take(&folder, 10 * 4096).expect("a folder"));
+    assert!(CopyRoom::new(10 * 4096).take(&folder, 10 * 4096).expect("a folder").is_none());
     assert_eq!(bench.names(), [&*recent, &*name_of(&version_of(10), CODING), "not ours"]);
+}
+
+/// Another process may use the folder as well.
+#[test]
+fn what_others_have_put_there_is_counted_after_a_while() {
+    for (after, expected) in [(Duration::ZERO, false), (Duration::from_secs(3600), true)] {
+        let bench = Bench::new();
+        let folder = bench.folder();
+        let room = CopyRoom::counting_after(10 * 4096, after);
+        assert!(room.take(&folder, 10 * 4096).expect("a folder").is_some());
+        for number in 1..=9 {
+            put(&folder, number, 1);
+        }
+        assert_eq!(room.take(&folder, 2 * 4096).expect("a folder").is_some(), expected, "{after:?}");
+        assert!(room.take(&folder, 4096).expect("a folder").is_some());
+    }
+}
+
+/// Whether it is counted meanwhile or not: a copy that has no name yet is not seen.
+#[test]
+fn room_that_is_taken_is_nobody_elses_until_it_is_given_back() {
+    for after in [Duration::ZERO, Duration::from_secs(3600)] {
+        let bench = Bench::new();
+        let folder = bench.folder();
+        let room = CopyRoom::counting_after(10 * 4096, after);
+        let take = |blocks: u64| room.take(&folder, blocks * 4096).expect("a folder");
+        let reserved = take(6).expect("it is empty");
+        assert!(take(5).is_none(), "{after:?}");
+        let other = take(4).expect("there is as much");
+        drop(reserved);
+        assert!(take(7).is_none() && take(6).is_some(), "{after:?}");
+        // What is put there is seen there, or counted.
+        put(&folder, 1, 1);
+        put(&folder, 2, 1);
+        put(&folder, 3, 1);
+        put(&folder, 4, 1);
+        other.keep();
+        assert!(take(7).is_none() && take(6).is_some(), "{after:?}");
+    }
 }
 
 /// Where files have to have a name from the start, one is left behind when its process is killed.
@@ -180,16 +254,23 @@ fn a_folder_that_others_may_enter_is_not_used() {
 /// However seldom the file system notes that it was read.
 #[test]
 fn what_is_sent_counts_as_used() {
-    let bench = Bench::new();
-    let folder = bench.folder();
-    let (plain, version, _) = bench.plain();
-    let new = bench.written(NewCopy::new(&folder).expect("a file"), &plain, version);
-    let then = SystemTime::now() - Duration::from_secs(3000);
-    new.file().set_times(FileTimes::new().set_modified(then).set_accessed(then)).expect("times");
-    new.take_name(&version, CODING).expect("a name");
-    let known = folder.verified(&version, CODING).expect("it is there");
-    let room = || CopyRoom::new(2 * 4096).take(&folder, 2 * 4096).expect("a folder");
-    assert!(folder.find(&version, CODING, &known).is_some());
-    assert!(!room(), "it is in use");
-    assert!(folder.find(&version, CODING, &known).is_some(), "it is still the one that is known");
+    for is_sent in [false, true] {
+        let bench = Bench::new();
+        let folder = bench.folder();
+        let (plain, version, _) = bench.plain();
+        let new = bench.written(NewCopy::new(&folder).expect("a file"), &plain, version);
+        let then = SystemTime::now() - Duration::from_secs(3000);
+        let file = new.file().try_clone().expect("a file");
+        file.set_times(FileTimes::new().set_modified(then)).expect("times");
+        new.take_name(&version, CODING).expect("a name");
+        let known = whole(&folder, &version).expect("it is there");
+        // To read it may have counted; to send it has to.
+        file.set_times(FileTimes::new().set_accessed(then)).expect("times");
+        if is_sent {
+            assert!(found(&folder, &version, &known).is_some());
+        }
+        let has_room = CopyRoom::new(2 * 4096).take(&folder, 2 * 4096).expect("a folder").is_some();
+        assert_eq!(has_room, !is_sent);
+        assert_eq!(found(&folder, &version, &known).is_some(), is_sent, "the one that is known");
+    }
 }
