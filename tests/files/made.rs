@@ -719,7 +719,8 @@ fn fs_09_two_processes_share_a_folder() {
     if std::env::var_os(ROOT).is_some() {
         serve_apart(NAME, "", &[&program], 0);
     }
-    let version = |name: &str, number: usize| [format!("{name} {number} ").into_bytes(), text(30_000)].concat();
+    let version =
+        |name: &str, number: usize| [format!("{name} {number} ").into_bytes(), text(30_000)].concat();
     let names = ["a.txt", "b.txt", "c.txt"];
     let tree = Arc::new(Tree::new(&[]));
     fs::create_dir(tree.at("copies")).unwrap();
@@ -734,7 +735,8 @@ fn fs_09_two_processes_share_a_folder() {
             let address = serving.address();
             background(move || {
                 let mut client = Client::connect(address);
-                for (name, coding) in names.iter().flat_map(|name| ["br", "zstd", "gzip"].map(|coding| (name, coding)))
+                for (name, coding) in
+                    names.iter().flat_map(|name| ["br", "zstd", "gzip"].map(|coding| (name, coding)))
                 {
                     let reply = awaited(&mut client, &format!("/{name}"), coding, coding);
                     assert!(unpacked(&reply).1 == version(name, number), "{name} {coding} {number}");

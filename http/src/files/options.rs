@@ -275,14 +275,18 @@ impl FilesBuilder {
     ///
     /// - Nobody waits for a copy. The first client that likes one best (among equals brotli, then zstd, then gzip) has
     ///   it made by a thread of its own, half as many at once for each handler as there are cores, 4 at most; until it
-    ///   is there, all get the file as it is. A handler wrapped in [`compress`](crate::compress()) compresses it for
+    ///   is there, all get the file as it is. Copies that are there already do not wait for those that are made. A handler wrapped in [`compress`](crate::compress()) compresses it for
     ///   each of them meanwhile.
     /// - A copy is of one version of one file, told by the file's number, its size and its times, that of its last
     ///   change of any kind among them. So none is sent for another version, also when a file is put back, exchanged or
     ///   given its former time. That is as true as the file system's times are, so on Linux and Android copies are made
     ///   of files on ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS, bcachefs and JFS alone, on Apple's systems
-    ///   and BSDs but NetBSD on their own, on others of none; and of files that were [left alone for a
-    ///   while](Self::compress_min_age). A change of rights or names makes another version, too.
+    ///   and BSDs but NetBSD on their own, on others of none; where the time of the last change has a fraction of a
+    ///   second, which those of images (such as squashfs below an overlay) and of old disks have not; and of files that
+    ///   were [left alone for a while](Self::compress_min_age). A change of rights or names makes another version, too.
+    /// - Two changes no time tells of, so neither does an `ETag`: on tmpfs what a program stores in a page that it has
+    ///   mapped and written to before; and what was written over in place on a disk that is mounted with `lazytime`,
+    ///   in the hours before the power fails. Put such files there as new ones.
     /// - It has an `ETag` and ranges of its own, as all copies.
     /// - That of a file which is deleted or exchanged goes with it when the handler notices, as it does while it keeps
     ///   the file open; others are left over until [room is needed](Self::compress_max_bytes).
@@ -335,7 +339,9 @@ impl FilesBuilder {
     /// minutes, no more are made. (With a [`cache_duration`](Self::cache_duration) above that those that are kept open
     /// do not count as opened.)
     ///
-    /// Each handler that uses the folder keeps to its own bound, and counts what others have put there once a minute.
+    /// Each handler that uses the folder keeps to its own bound, and counts what others have put there once a minute. It
+    /// remembers which copies are whole, or not worth it, of the 65,536 files that were asked for last, in some 300 bytes
+    /// each.
     #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
     pub fn compress_max_bytes(mut self, most: u64) -> Self {
         self.making.most_bytes = most;
@@ -364,7 +370,8 @@ impl FilesBuilder {
         Self { cache_duration: duration, ..self }
     }
 
-    /// How many files are kept open at most. Those that are being sent are not counted.
+    /// How many files are kept open at most. Those that are being sent are not counted; compressed copies are, so with
+    /// less than 4 a file with copies in three codings is not kept.
     pub fn max_open_files(self, most: usize) -> Self {
         Self { max_open_files: most, ..self }
     }

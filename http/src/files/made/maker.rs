@@ -277,7 +277,11 @@ impl MakerCore {
     }
 
     /// Does some work on a copy, and notes what has become of it.
-    fn see_to(&self, job: &CopyJob, work: impl FnOnce(&Self, &CopyJob) -> Result<Option<Outcome>, PackError>) {
+    fn see_to(
+        &self,
+        job: &CopyJob,
+        work: impl FnOnce(&Self, &CopyJob) -> Result<Option<Outcome>, PackError>,
+    ) {
         let outcome = Some(Outcome::Known(Verdict::NotWorthIt));
         let mut begun = BegunCopy { core: self, key: job.key, outcome };
         begun.outcome = work(self, job).unwrap_or_else(|error| {

@@ -30,7 +30,11 @@ enum Fault {
 
 impl Hooks {
     pub(super) fn at_spawn(&self) -> io::Result<()> {
-        if self.has_no_threads.load(Ordering::Relaxed) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if self.has_no_threads.load(Ordering::Relaxed) {
+            Err(io::ErrorKind::WouldBlock.into())
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn at_pack(&self, job: &CopyJob) -> Result<(), PackError> {
