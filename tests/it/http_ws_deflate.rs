@@ -13,6 +13,8 @@ use std::io::Write;
 
 const ALWAYS: DeflateOptions =
     DeflateOptions { server_context_takeover: false, client_context_takeover: false, min_size: 0 };
+const KEEPING: DeflateOptions =
+    DeflateOptions { server_context_takeover: true, client_context_takeover: true, min_size: 0 };
 const PACKED_TEXT: u8 = 0xc1;
 const PACKED_BINARY: u8 = 0xc2;
 const FLUSH_END: &[u8] = &[0, 0, 0xff, 0xff];
@@ -153,12 +155,11 @@ fn windows_are_kept() {
 
 #[test]
 fn contexts_are_kept_where_that_was_agreed_on() {
-    let keep = DeflateOptions { server_context_takeover: true, client_context_takeover: true, min_size: 0 };
     let text = "what was said once is short the second time: 0123456789 abcdefghijklmnopqrstuvwxyz";
     for (role, peer) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
-        let both = agreed(keep, "permessage-deflate");
+        let both = agreed(KEEPING, "permessage-deflate");
         let alone =
-            agreed(keep, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
+            agreed(KEEPING, "permessage-deflate; server_no_context_takeover; client_no_context_takeover");
         let [with, without] = [&both, &alone].map(|params| {
             let mut encoder = MessageEncoder::new(role, Some(params));
             let mut decoder = MessageDecoder::new(peer, MessageLimits::default(), Some(params));
@@ -177,6 +178,29 @@ fn contexts_are_kept_where_that_was_agreed_on() {
         });
         assert!(with[1] < with[0] / 3, "{with:?}");
         assert!(without.iter().all(|length| *length == without[0]), "{without:?}");
+    }
+}
+
+/// However much was said before, and by blocks of each kind: what may be referred to ends nowhere but where a window
+/// does.
+#[test]
+fn what_was_said_before_is_known_whatever_blocks_it_was_in() {
+    let params = agreed(KEEPING, "permessage-deflate");
+    let mut coder = Compress::new(Compression::new(6), false);
+    let mut decoder = MessageDecoder::new(Role::Server, MessageLimits::default(), Some(&params));
+    let noise = noise(40_000);
+    for round in 0..20 {
+        for bytes in [&noise[..], b"", &noise[8_000 + round..], b"short", &noise[39_000..]] {
+            let mut out = Vec::with_capacity(bytes.len() * 2 + 64);
+            coder.compress_vec(bytes, &mut out, FlushCompress::Sync).expect("packed");
+            // One flush behind the other is nothing.
+            match out.len().checked_sub(FLUSH_END.len()) {
+                Some(length) => out.truncate(length),
+                None => out.push(0),
+            }
+            let (found, error) = decode(&mut decoder, &Frame::new(PACKED_BINARY, &out).bytes(), &[700]);
+            assert!(found == [Incoming::Message(Message::from(bytes.to_vec()))], "{round}: {error:?}");
+        }
     }
 }
 
@@ -280,14 +304,19 @@ fn what_is_not_packed_as_agreed() {
         ("an unknown block", b"\x07".to_vec()),
         ("a stored block with a wrong check", b"\x00\x05\x00\x00\x00Hello\x00".to_vec()),
         ("cut off", good[..good.len() - 5].to_vec()),
+        ("cut off where what is missing becomes codes", good[..1].to_vec()),
         ("cut off within a stored block", b"\x00\x10\x00\xef\xffHello".to_vec()),
         ("a reference to before the message", b"\xf2\x00\x11\x00\x00".to_vec()),
         ("with what a flush ends with", [&good[..], FLUSH_END, b"\x05"].concat()),
         ("behind the end of a stream", b"\x03\x00\x07".to_vec()),
     ] {
-        let bytes = Frame::new(PACKED_BINARY, &payload).bytes();
-        let found = decode_in_every_cut(|| server(limits), &bytes);
-        assert_eq!(found, (vec![], Some(CodecError::Compression)), "{what}");
+        // Also where the next one could go on with it.
+        for params in [params("permessage-deflate"), agreed(KEEPING, "permessage-deflate")] {
+            let bytes = Frame::new(PACKED_BINARY, &payload).bytes();
+            let new = || MessageDecoder::new(Role::Server, limits, Some(&params));
+            let found = decode_in_every_cut(new, &bytes);
+            assert_eq!(found, (vec![], Some(CodecError::Compression)), "{what}: {params:?}");
+        }
     }
     // UTF-8 is looked for in what comes out.
     let no_text = packed(b"text \xff", 6);

@@ -31,8 +31,7 @@ pub struct Reading {
     pub incoming: Vec<Incoming>,
     /// Codes of the fault.
     pub codes: Vec<u16>,
-    /// Of a packed message that may refer to others more has come than is judged here: it is not complete, or ends in
-    /// the middle of a block, where the next one can go on.
+    /// Of a packed message that may refer to others more has come than is judged here: it is not complete.
     pub is_beyond: bool,
 }
 
@@ -177,7 +176,6 @@ impl Reader {
         if self.rules.refers_back {
             self.unpacked += found.bytes.len();
             self.packed = packed;
-            self.found.is_beyond |= !found.is_whole;
         }
         let is_too_large = found.bytes.len() > self.rules.message_max;
         let is_no_text = is_text && !is_start_of_text(&found.bytes);

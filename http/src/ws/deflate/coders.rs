@@ -18,6 +18,7 @@ use flate2::FlushCompress;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use std::fmt;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// What a flush ends with: an empty block without its first byte.
@@ -96,14 +97,7 @@ impl Inflater {
                 }
                 self.begin_stream();
             }
-            if self.filled == self.window.len() {
-                self.window.copy_within(WINDOW_BYTES - REACH_BYTES.., 0);
-                self.filled = REACH_BYTES;
-            }
-            let (status, used, count) =
-                decompress(&mut self.stream, packed, &mut self.window, self.filled, FLAGS);
-            let unpacked = self.filled..self.filled + count;
-            self.filled = unpacked.end;
+            let (status, used, unpacked) = self.step(packed);
             packed = &packed[used..];
             sink(&self.window[unpacked])?;
             match status {
@@ -115,18 +109,36 @@ impl Inflater {
         }
     }
 
-    /// Ends a message behind which nothing refers to it: it must end where a block does.
-    pub(super) fn finish_alone(&mut self, sink: &mut UnpackedSink<'_>) -> Result<(), CodecError> {
-        if !self.has_ended {
-            self.unpack(&FLUSH_END, sink)?;
-            self.unpack(&LAST_BLOCK, sink)?;
+    /// Unpacks some of `packed`: how much of it, and where in the window that is now.
+    fn step(&mut self, packed: &[u8]) -> (TINFLStatus, usize, Range<usize>) {
+        if self.filled == self.window.len() {
+            self.window.copy_within(WINDOW_BYTES - REACH_BYTES.., 0);
+            self.filled = REACH_BYTES;
         }
-        if self.has_ended { Ok(()) } else { Err(CodecError::Compression) }
+        let (status, used, count) =
+            decompress(&mut self.stream, packed, &mut self.window, self.filled, FLAGS);
+        let unpacked = self.filled..self.filled + count;
+        self.filled = unpacked.end;
+        (status, used, unpacked)
     }
 
-    /// Ends a message to which the next one may refer.
-    pub(super) fn finish_in_context(&mut self, sink: &mut UnpackedSink<'_>) -> Result<(), CodecError> {
-        if self.has_ended { Ok(()) } else { self.unpack(&FLUSH_END, sink) }
+    /// Ends a message, which must end where a block or a stream does. The next one may refer to it, if this goes on to
+    /// be used.
+    pub(super) fn finish(&mut self, sink: &mut UnpackedSink<'_>) -> Result<(), CodecError> {
+        if !self.has_ended {
+            self.unpack(&FLUSH_END, sink)?;
+        }
+        if self.has_ended {
+            return Ok(());
+        }
+        // Within a block these bytes would be something else.
+        let (status, used, unpacked) = self.step(&LAST_BLOCK);
+        if (status, used, unpacked.len()) != (TINFLStatus::Done, LAST_BLOCK.len(), 0) {
+            return Err(CodecError::Compression);
+        }
+        // Between two blocks all that a decoder knows is what it has written.
+        self.stream.init();
+        Ok(())
     }
 }
 

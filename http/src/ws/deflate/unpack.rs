@@ -129,13 +129,7 @@ impl Unpacker {
             sink(unpacked)
         };
         inflater.unpack(piece, &mut counted)?;
-        let finished = if is_last && self.keeps_context {
-            inflater.finish_in_context(&mut counted)
-        } else if is_last {
-            inflater.finish_alone(&mut counted)
-        } else {
-            Ok(())
-        };
+        let finished = if is_last { inflater.finish(&mut counted) } else { Ok(()) };
         self.unpacked += piece.len() as u64;
         let most = self.bounds.decoded().saturating_mul(2).saturating_add(BARREN_BYTES_MAX);
         if self.unpacked > most {
