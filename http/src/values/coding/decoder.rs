@@ -118,17 +118,8 @@ impl<R: Read> ContentDecoder<R> {
     /// # Errors
     /// [`CodingError`] for all others, and for more.
     pub fn new(content_encoding: impl AsRef<[u8]>, reader: R) -> Result<Self, CodingError> {
-        let mut codings = [None; CODINGS_MAX];
-        let mut count = 0;
-        for coding in token::list(content_encoding.as_ref()) {
-            if coding.eq_ignore_ascii_case(b"identity") {
-                continue;
-            }
-            *codings.get_mut(count).ok_or(CodingError)? = Some(Known::from_name(coding).ok_or(CodingError)?);
-            count += 1;
-        }
         // What was applied last is undone first.
-        let last_first = codings.into_iter().rev().flatten();
+        let last_first = Known::all_in(content_encoding.as_ref())?.into_iter().rev().flatten();
         let decoding = last_first.fold(Decoding::Identity(reader), Decoding::of);
         Ok(Self { decoding, bounds: DecodedBounds::new() })
     }
@@ -157,6 +148,12 @@ impl<R: Read> ContentDecoder<R> {
         self.decoding.reader()
     }
 
+    /// The same, for whoever looks whether there are any before the first read. From then on it is not to be read from.
+    #[cfg(feature = "client")]
+    pub(crate) fn get_mut(&mut self) -> &mut R {
+        self.decoding.reader_mut()
+    }
+
     /// How many bytes may come out for each encoded byte that was used, at any time once 1 MiB has come out. Default:
     /// 200, where text comes to 20; `None`: no limit. Of several codings the bytes that were read count.
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
@@ -177,7 +174,23 @@ impl<R: Read> Read for ContentDecoder<R> {
     }
 }
 
+/// Whether the value of a `Content-Encoding` field says codings, and all of them can be undone.
+#[cfg(feature = "client")]
+pub(crate) fn can_undo(content_encoding: &[u8]) -> bool {
+    Known::all_in(content_encoding).is_ok_and(|codings| codings[0].is_some())
+}
+
 impl Known {
+    /// Those that a list names, in its order.
+    fn all_in(list: &[u8]) -> Result<[Option<Self>; CODINGS_MAX], CodingError> {
+        let mut codings = [None; CODINGS_MAX];
+        let mut places = codings.iter_mut();
+        for coding in token::list(list).filter(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+            *places.next().ok_or(CodingError)? = Some(Self::from_name(coding).ok_or(CodingError)?);
+        }
+        Ok(codings)
+    }
+
     fn from_name(name: &[u8]) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         match () {
@@ -193,17 +206,19 @@ impl Known {
 }
 
 impl<R: Read> Decoding<R> {
-    /// What gives what `encoded` gives without that coding.
+    /// What gives what `encoded` gives without that coding. Nothing is read for that.
     fn of(encoded: Self, coding: Known) -> Self {
         let source = source(encoded);
-        Self::Coded(Box::new(match coding {
+        let mut coded = match coding {
             Known::Gzip => Coded::Gzip(MultiGzDecoder::new(source)),
             Known::Deflate => Coded::Deflate(ZlibDecoder::new(source)),
             #[cfg(feature = "br")]
             Known::Brotli => Coded::Brotli(BrotliDecoder::new(source)),
             #[cfg(feature = "zstd")]
             Known::Zstd => Coded::Zstd(ZstdDecoder::new(source)),
-        }))
+        };
+        coded.source_mut().get_mut().is_open = true;
+        Self::Coded(Box::new(coded))
     }
 }
 
@@ -213,6 +228,14 @@ impl<R> Decoding<R> {
         match self {
             Self::Identity(reader) => reader,
             Self::Coded(coded) => coded.source().get_ref().reader.reader(),
+        }
+    }
+
+    #[cfg(feature = "client")]
+    fn reader_mut(&mut self) -> &mut R {
+        match self {
+            Self::Identity(reader) => reader,
+            Self::Coded(coded) => coded.source_mut().get_mut().reader.reader_mut(),
         }
     }
 
@@ -350,6 +373,8 @@ pub(crate) fn uncompressed<'a>(
 /// Remembers whether it was the reader that failed, how much was read, and how much may be before something comes out.
 struct EncodedReader<R> {
     reader: R,
+    /// Whether anything is to be read: one of the decoders would begin when it is made, which may take long.
+    is_open: bool,
     has_failed: bool,
     given: u64,
     allowed: u64,
@@ -364,6 +389,10 @@ impl<R> EncodedReader<R> {
 
 impl<R: Read> Read for EncodedReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if !self.is_open {
+            // That decoder asks again when it is read from.
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let most = usize::try_from(self.allowed).map_or(out.len(), |allowed| allowed.min(out.len()));
         let found = match most {
             0 if !out.is_empty() => Err(undecodable("the compressed content is hardly anything but padding")),
@@ -391,7 +420,7 @@ const SOURCE_BYTES: usize = 16 * 1024;
 fn source<R: Read>(reader: Decoding<R>) -> Encoded<R> {
     BufReader::with_capacity(
         SOURCE_BYTES,
-        EncodedReader { reader, has_failed: false, given: 0, allowed: PADDING_BYTES_MAX },
+        EncodedReader { reader, is_open: false, has_failed: false, given: 0, allowed: PADDING_BYTES_MAX },
     )
 }
 
@@ -584,6 +613,31 @@ mod tests {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
             let room = self.piece.min(out.len());
             self.bytes.read(&mut out[..room])
+        }
+    }
+
+    /// Whoever makes a decoder may not be ready to wait.
+    #[test]
+    fn nothing_is_read_before_the_first_read() {
+        struct NotYet(std::rc::Rc<std::cell::Cell<bool>>, io::Cursor<Vec<u8>>);
+        impl Read for NotYet {
+            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+                assert!(self.0.get(), "nobody has asked for anything");
+                self.1.read(out)
+            }
+        }
+        let [(_, gzip), (_, deflate)] = encoded(b"text");
+        let mut twice = GzEncoder::new(Vec::new(), Compression::best());
+        twice.write_all(&gzip).expect("a vector");
+        let twice = twice.finish().expect("a vector");
+        for (coding, bytes) in [("gzip", gzip), ("deflate", deflate), ("gzip, gzip", twice)] {
+            let is_asked = std::rc::Rc::default();
+            let source = NotYet(std::rc::Rc::clone(&is_asked), io::Cursor::new(bytes));
+            let mut decoder = ContentDecoder::new(coding, source).expect("a known coding");
+            is_asked.set(true);
+            let mut text = String::new();
+            decoder.read_to_string(&mut text).expect("content");
+            assert_eq!(text, "text", "{coding}");
         }
     }
 
