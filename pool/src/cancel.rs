@@ -8,7 +8,8 @@ use crate::sync::{Arc, Mutex, StdArc};
 ///
 /// Given to a submission by [`Submission::cancel_with`](crate::Submission::cancel_with). Any number of submissions may
 /// share one. A payload that was accepted already is not affected; a task that runs is told by its
-/// [`TaskToken`](crate::TaskToken).
+/// [`TaskToken`](crate::TaskToken). Whatever else waits can be called off as well ([`on_cancel`](Self::on_cancel)); of
+/// `anthill-http` the calls of its client are.
 ///
 /// ```
 /// use std::sync::{Arc, Barrier};

@@ -1,9 +1,13 @@
 //! The client of any host: URLs, fields, bodies, codings.
 
 use std::io::{Read, Write};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anthill_http::body::{CompressionLevel, ContentCoding, ContentEncoder};
-use anthill_http::client::{Client, ClientErrorKind, MultipartForm, SendBody, get};
+use anthill_http::client::{
+    Client, ClientBuilder, ClientError, ClientErrorKind, MultipartForm, SendBody, get,
+};
 use anthill_http::{Request, Server};
 
 use crate::script::{LONG, OK, Peer, Script};
@@ -70,8 +74,14 @@ fn what_cannot_be_sent_is_refused_and_nothing_of_it_sent() {
         "ftp://h/",
         "https://a..b/",
         "http://a,b/",
+        "localhost:8080/x",
+        "user:secret@localhost:8080/x?key=secret",
     ] {
-        refused(client.get(url).send());
+        let error = client.get(url).send().map(drop).expect_err(url);
+        let said = error.to_string();
+        assert_eq!(said.contains("write http://localhost:8080/x"), url.contains("localhost"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+        refused(Err(error));
         assert!(get(url).is_err(), "{url}");
     }
     let request = |method| client.request(method, "http://127.0.0.1:9/");
@@ -121,6 +131,28 @@ fn forms_and_other_bodies() {
         );
     }
     assert_eq!((client.stats().open, client.stats().idle), (1, 1));
+    // What was said last is sent, and as what it is.
+    let form = || MultipartForm::new().text("title", "t");
+    assert_eq!(
+        text(client.post(&url).send_body(SendBody::new(&b"lost"[..])).body("x")),
+        "application/octet-stream None None true"
+    );
+    assert_eq!(
+        text(client.post(&url).multipart(form()).form([("title", "x")])),
+        "application/x-www-form-urlencoded Some(\"x\") None true"
+    );
+    assert_eq!(
+        text(client.post(&url).body("a").multipart(form())),
+        "multipart/form-data Some(\"t\") None true"
+    );
+    assert_eq!(
+        text(client.post(&url).form([("a", "b")]).send_body(SendBody::new(&b"x"[..]))),
+        "none None None true"
+    );
+    assert_eq!(
+        text(client.post(&url).form([("a", "b")]).header("content-type", "own/type").body("x")),
+        "own/type None None true"
+    );
     // One that has less than it says.
     let form = MultipartForm::new().file("file", "f", "text/plain", &b"four"[..], Some(5));
     let error = client.post(&url).multipart(form).send().expect_err("one is missing");
@@ -150,7 +182,8 @@ fn compressed_responses_are_as_they_were_before() {
     let sent = content.clone();
     let server = Script::new(1, move |_, mut peer: Peer| {
         for coding in codings {
-            assert!(peer.head().contains("\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n"));
+            // What servers call deflate has two forms, so that is not asked for.
+            assert!(peer.head().contains("\r\nAccept-Encoding: gzip, br, zstd\r\n"));
             say_encoded(&mut peer, coding.name(), &encoded(coding, &sent));
         }
         // Two, one on top of the other, in chunks and with a trailer.
@@ -296,4 +329,139 @@ fn each_origin_has_connections_of_its_own() {
     for server in servers {
         server.end();
     }
+}
+
+/// A server that tells what it has as it comes sends the head first; of that more is known than nothing.
+#[test]
+fn the_head_of_a_compressed_response_is_there_before_its_body() {
+    let (go_on, told) = mpsc::channel::<()>();
+    let server = Script::new(1, move |_, mut peer: Peer| {
+        peer.head();
+        peer.say("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n");
+        told.recv().expect("the head is enough");
+        let body = encoded(ContentCoding::Gzip, b"late");
+        peer.say(&format!("{:x}\r\n", body.len()));
+        peer.stream.write_all(&body).expect("the client is there");
+        peer.say("\r\n0\r\n\r\n");
+    });
+    let url = format!("http://{}/", server.addr);
+    let (done, sent) = mpsc::channel();
+    // Without a limit of its own.
+    std::thread::spawn(move || done.send(Box::new(Client::new().get(url).send())));
+    let response = sent.recv_timeout(LONG).expect("it waits for the head only");
+    let mut response = (*response).expect("a response");
+    assert_eq!(response.header_str("x"), Some("y"));
+    go_on.send(()).expect("the server waits for it");
+    assert_eq!(response.text().expect("a body"), "late");
+    server.end();
+}
+
+#[test]
+fn what_a_coding_was_put_on_though_there_is_nothing_is_nothing() {
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n";
+    let server = Script::new(4, move |number, mut peer: Peer| {
+        peer.head();
+        peer.say("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n");
+        match number {
+            0 => peer.say(&format!("{chunked}0\r\n\r\n")),
+            1 => {
+                peer.say(chunked);
+                // In a read of its own, as a rule.
+                std::thread::sleep(Duration::from_millis(20));
+                peer.say("0\r\n\r\n");
+            }
+            2 => peer.say("\r\n"),
+            _ => peer.say("Content-Length: 0\r\n\r\n"),
+        }
+    });
+    let url = format!("http://{}/", server.addr);
+    for number in 0..4 {
+        let client = client();
+        let mut response = client.get(&url).send().expect("a response");
+        assert_eq!(response.header("Content-Encoding").is_some(), number == 3, "{number}");
+        assert_eq!(response.text().expect("a body"), "", "{number}");
+        assert_eq!(response.read_to_end(&mut Vec::new()).expect("it stays so"), 0);
+    }
+    server.end();
+}
+
+#[test]
+fn bounds_of_what_comes_out_hold_for_streams_and_can_be_moved() {
+    let zeros = encoded(ContentCoding::Gzip, &vec![b'0'; 8 * 1024 * 1024]);
+    let answer = zeros.clone();
+    let server = Script::new(3, move |_, mut peer: Peer| {
+        peer.head();
+        say_encoded(&mut peer, "gzip", &answer);
+    });
+    let url = format!("http://{}/", server.addr);
+    let respond = |client: ClientBuilder| {
+        let client = client.timeout(LONG).build().expect("settings");
+        let mut response = client.get(&url).send().expect("the head is fine");
+        std::io::copy(&mut response, &mut std::io::sink())
+    };
+    assert_eq!(respond(Client::builder().max_response_ratio(None)).expect("all of it"), 8 * 1024 * 1024);
+    for client in
+        [Client::builder(), Client::builder().max_response_ratio(None).max_response_body_size(100_000)]
+    {
+        let error = respond(client).expect_err("it is too much");
+        let error = error.downcast::<ClientError>().expect("it is inside");
+        assert_eq!(error.kind(), ClientErrorKind::TooLarge);
+    }
+    server.end();
+}
+
+/// Of hosts that are too many those go that nobody speaks with.
+#[test]
+fn a_host_that_is_in_use_is_not_forgotten() {
+    let servers: Vec<Script> = (0..3)
+        .map(|number| {
+            Script::new(1, move |_, mut peer: Peer| {
+                peer.head();
+                match number {
+                    0 => peer.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+                    _ => peer.say(OK),
+                }
+                while !peer.head().is_empty() {}
+            })
+        })
+        .collect();
+    let client = Client::builder().max_hosts(2).max_conns(1).timeout(LONG).build().expect("settings");
+    let get = |number: usize| client.get(format!("http://{}/", servers[number].addr)).send();
+    let held = get(0).expect("a response");
+    for number in [1, 2] {
+        assert_eq!(get(number).expect("a response").text().expect("a body"), "ok");
+    }
+    // The limit holds for it still.
+    assert_eq!(get(0).map(drop).expect_err("its connection is in use").kind(), ClientErrorKind::NoFreeConns);
+    drop((held, client));
+    for server in servers {
+        server.end();
+    }
+}
+
+#[test]
+fn what_was_put_together_goes_to_another_thread() {
+    let running = Server::new(|ctx| ctx.set_body("here")).expect("a server").start("127.0.0.1:0");
+    let running = running.expect("a free port");
+    let (client, url) = (client(), format!("http://{}/", running.local_addr()));
+    let plain = Request::new("GET", &url).expect("a request");
+    std::thread::scope(|scope| {
+        let form = MultipartForm::new().file("f", "f", "text/plain", &b"x"[..], None);
+        let built = client.post(&url).multipart(form).on_informational(|_, _| {});
+        let prepared = client.call(&plain).body(SendBody::new(&b"x"[..]).trailers(Default::default));
+        let sent = [scope.spawn(move || built.send()), scope.spawn(move || prepared.send())];
+        for sent in sent {
+            let response = sent.join().expect("no panic").expect("a response");
+            // And so may the response.
+            let text = scope
+                .spawn(move || {
+                    let mut response = response;
+                    response.text()
+                })
+                .join();
+            assert_eq!(text.expect("no panic").expect("a body"), "here");
+        }
+    });
+    drop(client);
+    running.shutdown(LONG).expect("nothing is under way");
 }

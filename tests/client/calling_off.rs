@@ -184,6 +184,25 @@ fn cli_14_before_it_began_and_after_it_ended() {
     server.end();
 }
 
+/// All of it is here, so nothing is waited for; but the token has shut the connection down.
+#[test]
+fn cli_14_a_connection_that_a_token_has_ended_serves_nobody() {
+    let server = Script::new(1, |_, mut peer: Peer| {
+        peer.head();
+        peer.say(OK);
+        peer.expect_end();
+    });
+    let client = server.client();
+    let token = CancelToken::new();
+    let request = get("/");
+    let mut response = client.call(&request).cancel_with(&token).send().expect("nobody called it off");
+    token.cancel();
+    // As much of it as has come may be read; in the end there is no connection that looks well.
+    let _ = response.read_body();
+    assert_eq!(client.stats().open, 0);
+    server.end();
+}
+
 /// Whoever reads it has begun something for nothing.
 struct NotToBeRead;
 

@@ -44,7 +44,7 @@ fn cli_15_what_comes_while_a_reader_takes_its_time_is_nobodys_response() {
         });
         let client = server.client();
         client.send(&get("/")).expect("a response").text().expect("a body");
-        let act = || {
+        let act = move || {
             asked.send(()).expect("the server waits for it");
             is_said.recv_timeout(LONG).expect("the server says it");
         };
@@ -75,7 +75,7 @@ fn a_reader_that_takes_its_time_to_begin_occupies_no_connection() {
     let call = request("PUT");
     let error = client.call(&call).body(SendBody::new(reader)).timeout(Duration::from_millis(1)).send();
     let kind = error.expect_err("it took too long").kind();
-    assert_eq!(kind, ClientErrorKind::Timeout(ClientPhase::Send));
+    assert_eq!(kind, ClientErrorKind::Timeout(ClientPhase::RequestBody));
 }
 
 #[test]
@@ -83,6 +83,7 @@ fn cli_13_an_early_agreement_does_not_end_an_upload() {
     const SIZE: usize = 200 * 1024;
     for is_in_memory in [false, true] {
         let (said, is_said) = mpsc::channel::<()>();
+        let is_said = std::sync::Mutex::new(is_said);
         let server = Script::new(1, move |_, mut peer: Peer| {
             for _ in 0..2 {
                 peer.head();
@@ -103,7 +104,8 @@ fn cli_13_an_early_agreement_does_not_end_an_upload() {
             } else {
                 let (front, end) = body.split_at(1000);
                 // What was said is there when the second piece is to be sent.
-                let act = || is_said.recv_timeout(LONG).expect("the server says it");
+                let act =
+                    || is_said.lock().expect("no panic").recv_timeout(LONG).expect("the server says it");
                 let reader = front.chain(Before(Some(act), b"")).chain(end);
                 client.send_body(&request, SendBody::sized(reader, body.len() as u64))
             };

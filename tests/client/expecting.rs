@@ -112,6 +112,31 @@ fn a_server_that_refuses_the_expectation_is_asked_without() {
 }
 
 #[test]
+fn a_server_that_refuses_what_was_not_expected_is_not_asked_again() {
+    const FAILED: &str = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
+    let server = Script::new(2, |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(!head.contains("Expect"), "{head}");
+        peer.say(FAILED);
+        if head.contains("HTTP/1.0") {
+            peer.read_until("body");
+        }
+        peer.expect_end();
+    });
+    let client = server.client();
+    let empty = post("/", "");
+    let response = client.call(&empty).expect_continue(LONG).send().expect("a response");
+    assert_eq!(response.status_code(), 417);
+    client.close_idle_conns();
+    let mut old = post("/", "body");
+    old.set_version(anthill_http::Version::Http10);
+    let response = client.call(&old).expect_continue(LONG).send().expect("a response");
+    assert_eq!(response.status_code(), 417);
+    drop((response, client));
+    server.end();
+}
+
+#[test]
 fn cli_11_interim_responses_are_told_and_bounded() {
     let server = Script::new(2, |number, mut peer: Peer| {
         peer.head();

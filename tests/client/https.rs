@@ -204,14 +204,14 @@ fn cli_08_what_a_server_has_signed_itself_can_be_trusted() {
     let (certificate, key) = (alone.cert.pem(), alone.signing_key.serialize_pem());
     let server = serving(&TlsConfig::from_pem(&certificate, &key).expect("a certificate"));
     let stranger = any_host(built(believing(&Authority::new("ours"))));
-    assert_eq!(fails(stranger.get(&url(NAME, &server)).send()), ClientErrorKind::Tls);
+    assert_eq!(fails(stranger.get(url(NAME, &server)).send()), ClientErrorKind::Tls);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, &certificate).expect("room on the disk");
     // Beside the usual ones, and instead of them.
     for roots in [TrustedRoots::BuiltIn, TrustedRoots::None] {
         let friend = any_host(built(ClientTlsConfig::builder().roots(roots).ca(&file)));
-        let said = friend.get(&url(NAME, &server)).send().expect("it is trusted").text().expect("a body");
+        let said = friend.get(url(NAME, &server)).send().expect("it is trusted").text().expect("a body");
         assert_eq!(said, format!("{NAME} http/1.1 false 0 0"));
     }
 }
@@ -226,7 +226,7 @@ fn cli_08_the_name_is_that_of_the_url_and_addresses_have_none() {
     assert_eq!(said(&url(NAME, &server)), format!("{NAME} http/1.1 false 0 0"));
     assert_eq!(said(&url("SITE.example.", &server)), format!("{NAME} http/1.1 false 0 0"));
     assert_eq!(said(&url("127.0.0.1", &server)), "nobody http/1.1 false 0 0");
-    assert_eq!(fails(client.get(&url("other.example", &server)).send()), ClientErrorKind::Tls);
+    assert_eq!(fails(client.get(url("other.example", &server)).send()), ClientErrorKind::Tls);
     // Another one than that of the address, for a client of one host.
     let named = of_host(addr, believing(&authority).server_name(NAME)).build().expect("an address");
     let mut response = named.send(&get("/")).expect("it agrees");
@@ -245,7 +245,7 @@ fn cli_08_a_host_that_no_certificate_can_be_for_is_refused_before_anything_is_re
     let never = |_: &str| -> std::io::Result<Vec<IpAddr>> { panic!("nothing is to be resolved") };
     let client = Client::builder().resolver(never).timeout(LONG).build().expect("settings with a meaning");
     for host in ["a..b", ".example", "a%20b.example"] {
-        let error = client.get(&format!("https://{host}/")).send().expect_err(host);
+        let error = client.get(format!("https://{host}/")).send().expect_err(host);
         assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{host}");
     }
     let config = || built(ClientTlsConfig::builder());
@@ -430,7 +430,7 @@ fn sessions_are_resumed_unless_they_are_not_to_be() {
     for resumes in [true, false] {
         let client = any_host(built(believing(&authority).session_resumption(resumes)));
         for number in 0..3 {
-            let mut response = client.get(&url(NAME, &server)).send().expect("it agrees");
+            let mut response = client.get(url(NAME, &server)).send().expect("it agrees");
             let is_resumed = resumes && number > 0;
             assert_eq!(response.tls().map(|tls| tls.is_resumed()), Some(is_resumed), "{number}");
             let said = response.text().expect("a body");
@@ -458,7 +458,7 @@ fn a_client_shows_its_certificate_and_one_that_has_none_is_told_so() {
         believing(&authority).client_certificate(certificate, key),
         believing(&authority).client_certificate_pem(&partner.certificate, &partner.key),
     ] {
-        let said = any_host(built(known)).get(&url(NAME, &server)).send().expect("it agrees").text();
+        let said = any_host(built(known)).get(url(NAME, &server)).send().expect("it agrees").text();
         assert_eq!(said.expect("a body"), format!("{NAME} http/1.1 false 1 0"));
     }
     let attempts = Arc::new(AtomicUsize::new(0));
@@ -473,7 +473,7 @@ fn a_client_shows_its_certificate_and_one_that_has_none_is_told_so() {
         .build()
         .expect("settings with a meaning");
     // The server says so when the handshake is over for the client, which may send before it hears that.
-    let error = client.get(&url(NAME, &server)).send().expect_err("it has to show one");
+    let error = client.get(url(NAME, &server)).send().expect_err("it has to show one");
     assert!(matches!(error.kind(), ClientErrorKind::Tls | ClientErrorKind::ConnectionClosed), "{error}");
     assert_eq!(attempts.load(Ordering::SeqCst), 1);
     assert_eq!(client.stats().open, 0);
@@ -545,7 +545,7 @@ fn keys_are_pinned_by_a_verifier_and_a_panic_of_it_is_a_failure() {
         let by_option = built(ClientTlsConfig::builder().verifier(pinned));
         for config in [by_option, ClientTlsConfig::from_rustls(own).expect("it offers nothing else")] {
             let client = any_host(config);
-            match client.get(&url(NAME, &server)).send() {
+            match client.get(url(NAME, &server)).send() {
                 Ok(mut response) => {
                     assert!(is_believed);
                     assert_eq!(response.text().expect("a body"), format!("{NAME} http/1.1 false 0 0"));
@@ -607,6 +607,6 @@ fn redirects_lead_to_https_and_not_back() {
     let mut response = client.get(&from).send().expect("it leads there");
     assert_eq!(response.uri().map(|uri| uri.to_string()), Some(format!("{there}/there")));
     assert_eq!(response.text().expect("a body"), format!("{NAME} http/1.1 false 0 0"));
-    let error = client.get(&format!("{there}/back")).send().expect_err("it is not encrypted there");
+    let error = client.get(format!("{there}/back")).send().expect_err("it is not encrypted there");
     assert_eq!(error.kind(), ClientErrorKind::Redirect(RedirectFault::Downgrade));
 }

@@ -78,3 +78,52 @@ fn one_thread_watches_for_all_clients_and_ends_with_them() {
         server.end();
     }
 }
+
+#[test]
+fn cli_04_some_are_kept_when_they_are_old_while_the_server_keeps_them() {
+    let (go_on, told) = mpsc::channel::<()>();
+    let told = std::sync::Mutex::new(told);
+    let server = Script::side_by_side(3, move |_, mut peer: Peer| {
+        peer.head();
+        peer.say(OK);
+        if !peer.head().is_empty() {
+            peer.say(OK);
+            told.lock().expect("no panic").recv().expect("the test goes on");
+        }
+    });
+    let age = Duration::from_millis(10);
+    let client = server.builder().max_idle_conn_duration(age).min_idle_conns(1).build().expect("an address");
+    let responses: Vec<_> = (0..3).map(|_| client.send(&get("/")).expect("a response")).collect();
+    for mut response in responses {
+        response.text().expect("a body");
+    }
+    wait_until("the end of the others", || client.stats().open == 1);
+    std::thread::sleep(10 * age);
+    assert_eq!((client.stats().open, client.stats().idle), (1, 1));
+    let mut response = client.send(&get("/")).expect("a response");
+    assert_eq!((response.conn_requests(), response.text().expect("a body").as_str()), (2, "ok"));
+    go_on.send(()).expect("the server waits for it");
+    wait_until("the end that the server makes", || client.stats().open == 0);
+    drop(client);
+    server.end();
+}
+
+#[test]
+fn cli_04_a_connection_serves_so_many_requests() {
+    let server = Script::new(3, |number, mut peer: Peer| {
+        for _ in 0..2 - number / 2 {
+            peer.head();
+            peer.say(OK);
+        }
+        peer.expect_end();
+    });
+    let client = server.builder().max_conn_requests(2).build().expect("an address");
+    for number in [1, 2, 1, 2, 1] {
+        let mut response = client.send(&get("/")).expect("a response");
+        response.text().expect("a body");
+        assert_eq!((response.conn_requests(), client.stats().idle), (number, (number % 2) as usize));
+    }
+    drop(client);
+    server.end();
+    assert!(anthill_http::client::HostClient::builder("h").max_conn_requests(0).build().is_err());
+}

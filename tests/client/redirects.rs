@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use anthill_http::client::{Client, ClientError, ClientErrorKind, RedirectFault, SendBody};
+use anthill_http::client::{Client, ClientError, ClientErrorKind, MultipartForm, RedirectFault, SendBody};
 
 use crate::script::{LONG, OK, Peer, Script};
 
@@ -39,7 +39,7 @@ fn cli_07_a_chain_is_followed_to_its_end_over_one_connection() {
         peer.say(OK);
     });
     let mut response =
-        client().get(&format!("http://{}/a/b#here", server.addr)).send().expect("the end of the chain");
+        client().get(format!("http://{}/a/b#here", server.addr)).send().expect("the end of the chain");
     assert_eq!(response.uri().expect("it is known").to_string(), format!("http://{}/end#there", server.addr));
     assert_eq!((response.text().expect("a body").as_str(), response.conn_requests()), ("ok", 6));
     server.end();
@@ -75,6 +75,11 @@ fn cli_07_what_cannot_be_followed_is_said() {
         ("HTTP/1.1 301 Moved Permanently\r\nContent-Length: 0\r\n\r\n".to_owned(), RedirectFault::NoLocation),
         (to("302 Found", "http://[::/"), RedirectFault::BadLocation),
         (to("302 Found", "ftp://h/"), RedirectFault::Scheme),
+        // Refused before anybody is looked for, and where it leads is told without what may be secret.
+        (to("302 Found", "ftp://user:secret@nobody.invalid/x?key=secret#secret"), RedirectFault::Scheme),
+        (to("302 Found", "http://a,b/"), RedirectFault::BadLocation),
+        // No certificate can be for that.
+        (to("302 Found", "https://a..b/"), RedirectFault::BadLocation),
     ];
     let said = answers.clone();
     let server = Script::new(1, move |_, mut peer: Peer| {
@@ -82,19 +87,17 @@ fn cli_07_what_cannot_be_followed_is_said() {
             peer.head();
             peer.say(&answer);
         }
-        peer.head();
-        // It is refused before anybody is looked for.
-        peer.say(&to("302 Found", "https://a..b/"));
         peer.read_until("once");
         peer.say(&to("307 Temporary Redirect", "/there"));
     });
     let (client, url) = (client(), format!("http://{}/", server.addr));
     for (answer, expected) in answers {
-        assert_eq!(fault(client.get(&url).send()), expected, "{answer}");
+        let error = client.get(&url).send().expect_err("it cannot be followed");
+        assert_eq!(error.kind(), ClientErrorKind::Redirect(expected), "{answer}");
+        let said = error.to_string();
+        assert_eq!(said.contains("ftp://nobody.invalid/x"), answer.contains("nobody"), "{said}");
+        assert!(!said.contains("secret") && said.contains("127.0.0.1"), "{said}");
     }
-    let error = client.get(&url).send().expect_err("no certificate can be for that");
-    assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("a..b"), "{error}");
     let spent = client.post(&url).send_body(SendBody::new(&b"once"[..])).send();
     assert_eq!(fault(spent), RedirectFault::BodySpent);
     drop(client);
@@ -190,7 +193,172 @@ fn cli_07_one_limit_spans_all_redirects() {
         panic!("each of them had a limit of its own");
     });
     let client = Client::builder().max_redirects(1000).build().expect("settings");
-    let sent = client.get(&format!("http://{}/", server.addr)).timeout(Duration::from_millis(200)).send();
+    let sent = client.get(format!("http://{}/", server.addr)).timeout(Duration::from_millis(200)).send();
     assert!(sent.expect_err("there is no time for fifty").is_timeout());
+    server.end();
+}
+
+/// Nobody wants its body, so nobody waits for it, or for what would decode it.
+#[test]
+fn cli_07_a_body_that_does_not_come_holds_nothing_up() {
+    for coding in ["gzip", "identity"] {
+        let server = Script::side_by_side(2, move |number, mut peer: Peer| {
+            peer.head();
+            if number == 0 {
+                peer.say(&format!(
+                    "HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Encoding: {coding}\r\n"
+                ));
+                peer.say("Transfer-Encoding: chunked\r\n\r\n");
+                peer.expect_end();
+            } else {
+                peer.say(OK);
+            }
+        });
+        let client = Client::builder().build().expect("settings");
+        let (done, told) = std::sync::mpsc::channel();
+        let url = format!("http://{}/", server.addr);
+        std::thread::spawn(move || done.send(client.get(url).send().map(|response| response.status_code())));
+        let status = told.recv_timeout(LONG).expect("it does not wait for the body");
+        assert_eq!(status.expect("a response"), 200, "{coding}");
+        server.end();
+    }
+}
+
+/// A server may write head and body apart, and a network may cut them.
+#[test]
+fn cli_07_a_little_body_of_its_own_costs_no_connection() {
+    const CALLS: usize = 20;
+    let server = Script::side_by_side(2 * CALLS, |_, mut peer: Peer| {
+        peer.stream.set_nodelay(true).expect("an option of every socket");
+        loop {
+            let head = peer.head();
+            match head.split(' ').nth(1) {
+                None => return,
+                Some("/end") => peer.say(OK),
+                Some(path) => {
+                    let status = if path == "/busy" { "503 Busy" } else { "302 Found" };
+                    peer.say(&format!("HTTP/1.1 {status}\r\nLocation: /end\r\nContent-Length: 4\r\n\r\n"));
+                    // By then the head has been read, as a rule.
+                    std::thread::sleep(Duration::from_millis(1));
+                    let rest = if path == "/busy" { "busy" } else { "away" };
+                    // The client may have seen enough.
+                    if peer.stream.write_all(rest.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    let mut serial = 0;
+    for _ in 0..CALLS {
+        let client = Client::builder().timeout(LONG).max_conns(1).build().expect("settings");
+        let response = client.get(format!("http://{}/", server.addr)).send().expect("a response");
+        serial += response.conn_requests() - 1;
+    }
+    assert!(serial > 0, "each hop took a connection of its own");
+    let mut serial = 0;
+    for _ in 0..CALLS {
+        let client = Client::builder().timeout(LONG).max_conns(1).retry_statuses([503]).max_attempts(2);
+        let client = client.build().expect("settings");
+        let response = client.get(format!("http://{}/busy", server.addr)).send().expect("a response");
+        assert_eq!(response.status_code(), 503);
+        serial += response.conn_requests() - 1;
+    }
+    assert!(serial > 0, "each attempt took a connection of its own");
+    // It listens for as many as there might have been.
+    for _ in 0..2 * CALLS {
+        drop(std::net::TcpStream::connect(server.addr));
+    }
+}
+
+#[test]
+fn cli_07_what_all_requests_of_a_client_have_is_told_to_those_it_is_meant_for() {
+    let other = Script::new(1, |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(head.contains("\r\nX-All: kept\r\n") && !head.contains("secret"), "{head}");
+        peer.say(&to("302 Found", "/again"));
+        let head = peer.head();
+        assert!(head.contains("\r\nX-All: kept\r\n") && !head.contains("secret"), "{head}");
+        peer.say(OK);
+        // Whoever is asked for himself is told.
+        let head = peer.head();
+        assert!(head.contains("\r\nAuthorization: secret\r\n"), "{head}");
+        peer.say(OK);
+    });
+    let there = format!("http://{}/there", other.addr);
+    let server = Script::new(1, move |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(head.contains("\r\nX-All: kept\r\nAuthorization: secret\r\n"), "{head}");
+        assert!(head.contains("\r\nUser-Agent: own\r\n") && !head.contains("anthill/"), "{head}");
+        peer.say(&to("302 Found", &there));
+    });
+    let client = Client::builder()
+        .timeout(LONG)
+        .default_header("X-All", "kept")
+        .default_header("Authorization", "secret")
+        .default_header("User-Agent", "own")
+        .build()
+        .expect("settings");
+    assert!(!format!("{client:?}").contains("secret"));
+    assert_eq!(client.get(format!("http://{}/", server.addr)).send().expect("a response").status_code(), 200);
+    assert_eq!(client.get(format!("http://{}/", other.addr)).send().expect("a response").status_code(), 200);
+    for (name, value) in
+        [("a b", "c"), ("a", "b\r\nc"), ("Host", "h"), ("Content-Length", "1"), ("connection", "x")]
+    {
+        let error = Client::builder().default_header(name, value).build().expect_err(name);
+        assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{name}");
+    }
+    server.end();
+    other.end();
+}
+
+#[test]
+fn cli_07_what_was_said_of_a_call_holds_for_all_its_hops_and_the_host_of_the_first_only_there() {
+    let server = Script::new(1, |_, mut peer: Peer| {
+        for (hop, host) in [(0, "own.test"), (1, "127.0.0.1")] {
+            let head = peer.head();
+            assert!(head.contains(&format!("\r\nHost: {host}")), "{head}");
+            assert!(head.contains("\r\nExpect: 100-continue\r\n"), "{head}");
+            peer.say("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");
+            assert_eq!(peer.read_until("body"), "body");
+            if hop == 0 {
+                peer.say(&to("307 Temporary Redirect", "/next"));
+            } else {
+                peer.say(OK);
+            }
+        }
+    });
+    let mut told = Vec::new();
+    let client = client();
+    let request = client.post(format!("http://{}/", server.addr)).header("Host", "own.test").body("body");
+    let request = request.expect_continue(LONG).on_informational(|status, _| told.push(status));
+    assert_eq!(request.send().expect("a response").text().expect("a body"), "ok");
+    assert_eq!(told, [103, 100, 103, 100]);
+    server.end();
+}
+
+/// Texts and files of a form are there to be had again; the content of a reader is not.
+#[test]
+fn cli_07_a_form_goes_along_if_it_can_be_had_again() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "six legs").expect("room");
+    let server = Script::new(1, |_, mut peer: Peer| {
+        for answer in [to("307 Temporary Redirect", "/next"), OK.to_owned()] {
+            assert!(peer.head().contains("\r\nContent-Type: multipart/form-data"));
+            let body = peer.read_until("--\r\n");
+            assert!(body.contains("\r\n\r\nAnts\r\n") && body.contains("\r\n\r\nsix legs\r\n"), "{body}");
+            peer.say(&answer);
+        }
+        peer.head();
+        peer.read_until("--\r\n");
+        peer.say(&to("307 Temporary Redirect", "/next"));
+    });
+    let (client, url) = (client(), format!("http://{}/", server.addr));
+    let form = MultipartForm::new().text("title", "Ants").file_at("f", "text/plain", file.path());
+    let sent = client.post(&url).multipart(form.expect("it is there")).send();
+    assert_eq!(sent.expect("a response").text().expect("a body"), "ok");
+    let form = MultipartForm::new().text("a", "b").file("f", "f", "text/plain", &b"once"[..], Some(4));
+    assert_eq!(fault(client.post(&url).multipart(form).send()), RedirectFault::BodySpent);
+    drop(client);
     server.end();
 }

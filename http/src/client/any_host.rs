@@ -4,16 +4,17 @@
 //! same settings, and know the same names. A call goes from one to the next as redirects lead it, with what patience it
 //! had in the beginning.
 //!
-//! The rule: what is refused by its URL is refused before anything is resolved or sent.
+//! The rule: what is refused by its URL is refused before anything is resolved or sent; of a redirect, anything more.
 
 use super::body::SendBody;
 use super::call::{CallOptions, PreparedCall, RunCall};
 use super::error::{ClientError, ClientErrorKind, RedirectFault};
 use super::host::HostClient;
+use super::into_uri::IntoUri;
 use super::options::{AnyHost, ClientBuilder, ClientSettings, HostSettings};
 use super::patience::CallPatience;
 use super::redirect::{Hop, port_of};
-use super::request_builder::{RequestBuilder, RunRequest};
+use super::request_builder::RequestBuilder;
 use super::response::ClientResponse;
 use super::secure::{Encryption, usual_encryption};
 use crate::message::request::Request;
@@ -61,7 +62,15 @@ struct SharedClient {
     own: AnyHost,
     /// How connections are encrypted, once it is known.
     tls: Mutex<Option<Encryption>>,
-    hosts: Mutex<HashMap<String, KnownHost>>,
+    hosts: Mutex<KnownHosts>,
+}
+
+/// Hosts by their addresses.
+#[derive(Default)]
+struct KnownHosts {
+    by_addr: HashMap<String, KnownHost>,
+    /// When those that are not used any more were looked for.
+    swept: Option<Instant>,
 }
 
 /// A host that was asked.
@@ -73,11 +82,14 @@ struct KnownHost {
 /// How long a host without connections is remembered.
 const HOST_KEPT_FOR: Duration = Duration::from_secs(60);
 
+/// How often hosts are looked for that are not used any more, unless there is no room.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
+
 /// How many hosts and connections a client has; see [`Client::stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ClientStats {
-    /// Hosts that it has connections to, or had a short time ago.
+    /// Hosts that it has connections to, or was asked for within the last minute.
     pub hosts: usize,
     /// Connections, those that are being made included.
     pub open: usize,
@@ -89,7 +101,9 @@ pub struct ClientStats {
 
 /// The response to a GET of `url`, by a client that all who call this share.
 ///
-/// A status like 404 is no error: [`is_success`](ClientResponse::is_success).
+/// A status like 404 is no error: [`is_success`](ClientResponse::is_success). There is no limit of time but that for
+/// connecting, 3 s: whoever needs one makes a client of his own, and says it of that
+/// ([`timeout`](ClientBuilder::timeout)) or of its request ([`timeout`](RequestBuilder::timeout)).
 ///
 /// ```
 /// # let running = anthill_http::Server::new(|ctx| ctx.set_body("six legs"))?.start("127.0.0.1:0")?;
@@ -102,7 +116,7 @@ pub struct ClientStats {
 ///
 /// # Errors
 /// See [`ClientErrorKind`].
-pub fn get(url: &str) -> Result<ClientResponse, ClientError> {
+pub fn get(url: impl IntoUri) -> Result<ClientResponse, ClientError> {
     static SHARED: LazyLock<Client> = LazyLock::new(Client::new);
     SHARED.get(url).send()
 }
@@ -127,38 +141,38 @@ impl Client {
     /// A GET of `url`, to be told more about before it is sent.
     ///
     /// What is wrong with the URL is said when it is sent.
-    pub fn get(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn get(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("GET", url)
     }
 
     /// A HEAD of `url`; see [`get`](Self::get).
-    pub fn head(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn head(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("HEAD", url)
     }
 
     /// A POST to `url`; see [`get`](Self::get).
-    pub fn post(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn post(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("POST", url)
     }
 
     /// A PUT to `url`; see [`get`](Self::get).
-    pub fn put(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn put(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("PUT", url)
     }
 
     /// A PATCH of `url`; see [`get`](Self::get).
-    pub fn patch(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn patch(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("PATCH", url)
     }
 
     /// A DELETE of `url`; see [`get`](Self::get).
-    pub fn delete(&self, url: &str) -> RequestBuilder<'_> {
+    pub fn delete(&self, url: impl IntoUri) -> RequestBuilder<'_> {
         self.request("DELETE", url)
     }
 
     /// A request with any method for `url`; see [`get`](Self::get).
-    pub fn request(&self, method: &str, url: &str) -> RequestBuilder<'_> {
-        RequestBuilder::new(self, method, url)
+    pub fn request(&self, method: &str, url: impl IntoUri) -> RequestBuilder<'_> {
+        RequestBuilder::new(self, method, url.into_uri())
     }
 
     /// Sends `request` to the host that it names: by an absolute target, or by its `Host`, over plain HTTP then.
@@ -177,7 +191,8 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// See [`ClientErrorKind`]. When it returns, whatever it has begun has ended.
+    /// See [`ClientErrorKind`]. When it returns with one, whatever it has begun has ended, but perhaps the look-up of a
+    /// name.
     pub fn send(&self, request: &Request) -> Result<ClientResponse, ClientError> {
         self.call(request).send()
     }
@@ -189,14 +204,14 @@ impl Client {
 
     /// How many hosts and connections there are now.
     pub fn stats(&self) -> ClientStats {
-        let hosts = self.shared.hosts.lock();
-        hosts.values().fold(ClientStats { hosts: hosts.len(), ..ClientStats::default() }, |sum, host| {
+        let (hosts, now) = (self.shared.hosts.lock(), Instant::now());
+        hosts.by_addr.values().filter(|host| host.is_known(now)).fold(ClientStats::default(), |sum, host| {
             let host = host.client.stats();
             ClientStats {
+                hosts: sum.hosts + 1,
                 open: sum.open + host.open,
                 idle: sum.idle + host.idle,
                 waiting: sum.waiting + host.waiting,
-                ..sum
             }
         })
     }
@@ -204,7 +219,7 @@ impl Client {
     /// Closes the connections that are idle now.
     pub fn close_idle_conns(&self) {
         let clients: Vec<HostClient> =
-            self.shared.hosts.lock().values().map(|host| host.client.clone()).collect();
+            self.shared.hosts.lock().by_addr.values().map(|host| host.client.clone()).collect();
         clients.iter().for_each(HostClient::close_idle_conns);
     }
 
@@ -220,14 +235,15 @@ impl RunCall for Client {
         request: &'r Request,
         options: CallOptions<'r>,
     ) -> Result<ClientResponse, ClientError> {
-        let mut uri = request.uri().map_err(refuse)?;
+        let mut uri = request.uri().map_err(ClientError::invalid)?;
         uri.set_path_normalizing(false);
         self.run_request(uri, request, options)
     }
 }
 
-impl RunRequest for Client {
-    fn run_request<'r>(
+impl Client {
+    /// Carries a request out that is for the host of `uri`, and follows where that leads.
+    pub(super) fn run_request<'r>(
         &self,
         mut uri: Uri,
         request: &'r Request,
@@ -237,11 +253,18 @@ impl RunRequest for Client {
         let limit = options.limit.or(shared.settings.timeouts.whole);
         let patience = CallPatience::new(limit, options.token.as_ref());
         let mut next_request = None;
-        for redirects in 0.. {
+        let (mut redirects, mut redirected_by) = (0, None);
+        loop {
             let current = next_request.as_ref().unwrap_or(request);
-            let response = shared.host(&uri)?.run_within(current, &mut options, &patience)?;
+            let host = shared.host(&uri).map_err(|error| match redirected_by {
+                Some(addr) if error.kind() == ClientErrorKind::InvalidRequest => {
+                    not_followed(&uri, &error).at(addr)
+                }
+                _ => error,
+            })?;
+            let response = host.run_within(current, &mut options, &patience)?;
             let Some(hop) = shared.hop(&uri, current, &response)? else { return Ok(response.came_from(uri)) };
-            let refuse = |fault| ClientError::because(ClientErrorKind::Redirect(fault), fault);
+            let refuse = |fault| ClientError::redirect(fault, &hop.uri, None).at(response.remote_addr());
             if redirects >= shared.own.redirects_max {
                 return Err(refuse(RedirectFault::TooMany));
             }
@@ -254,11 +277,21 @@ impl RunRequest for Client {
             } else if !options.can_send_body() {
                 return Err(refuse(RedirectFault::BodySpent));
             }
+            options.is_elsewhere |= hop.is_other_origin;
             next_request = Some(hop.request_after(current)?);
             uri = hop.uri;
+            redirects += 1;
+            redirected_by = Some(response.remote_addr());
+            response.pass_over();
         }
-        Err(ClientError::new(ClientErrorKind::Redirect(RedirectFault::TooMany)))
     }
+}
+
+/// A redirect leads to a URL of which `error` says that nobody can be asked for it.
+fn not_followed(uri: &Uri, error: &ClientError) -> ClientError {
+    let is_ours = uri.scheme() == "http" || uri.scheme() == "https" && cfg!(feature = "tls-no-provider");
+    let fault = if is_ours { RedirectFault::BadLocation } else { RedirectFault::Scheme };
+    ClientError::redirect(fault, uri, Some(error))
 }
 
 impl Default for Client {
@@ -276,14 +309,23 @@ impl ClientBuilder<AnyHost> {
     pub fn build(self) -> Result<Client, ClientError> {
         self.settings.check()?;
         if self.kind.hosts_max == 0 {
-            return Err(refuse("max_hosts is 0; allow one at least"));
+            return Err(ClientError::invalid("max_hosts is 0; allow one at least"));
         }
         Ok(Client::with_settings(self.settings.into_host_settings(), self.kind))
     }
 }
 
-fn refuse(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-    ClientError::because(ClientErrorKind::InvalidRequest, why)
+impl KnownHost {
+    /// Whether it is to be remembered: there are connections to it, or it was asked a short time ago.
+    fn is_known(&self, now: Instant) -> bool {
+        self.client.stats().open > 0 || now.saturating_duration_since(self.used) < HOST_KEPT_FOR
+    }
+
+    /// Whether calls are under way, or wait.
+    fn is_in_use(&self) -> bool {
+        let stats = self.client.stats();
+        stats.open > stats.idle || stats.waiting > 0
+    }
 }
 
 impl SharedClient {
@@ -298,7 +340,7 @@ impl SharedClient {
             return Ok(None);
         }
         Hop::of(uri, request.method(), response.status_code(), response.header("Location"))
-            .map_err(|fault| ClientError::because(ClientErrorKind::Redirect(fault), fault))
+            .map_err(|error| error.at(response.remote_addr()))
     }
 
     /// The client of the host of `uri`.
@@ -306,28 +348,26 @@ impl SharedClient {
         let tls = match uri.scheme() {
             "http" => None,
             "https" => Some(self.tls()?),
-            _ => return Err(refuse("its URL is not one of HTTP")),
+            _ => return Err(ClientError::invalid("its URL is not one of HTTP")),
         };
         let name = std::str::from_utf8(uri.hostname()).unwrap_or_default();
         // A list of hosts is what a client of one host takes, and no host.
         if name.is_empty() || name.contains(',') {
-            return Err(refuse("its URL has no host that can be asked"));
+            return Err(ClientError::invalid("its URL has no host that can be asked"));
         }
         let addr = match name.contains(':') {
             true => format!("[{name}]:{}", port_of(uri)),
             false => format!("{name}:{}", port_of(uri)),
         };
         let key = format!("{}://{addr}", uri.scheme());
-        let now = Instant::now();
-        let mut forgotten = Vec::new();
         let mut hosts = self.hosts.lock();
-        if let Some(host) = hosts.get_mut(&key) {
-            host.used = now;
+        if let Some(host) = hosts.by_addr.get_mut(&key) {
+            host.used = Instant::now();
             return Ok(host.client.clone());
         }
         let client = HostClient::with_settings(&addr, HostSettings { tls, ..self.settings.clone() })?;
-        self.make_room(&mut hosts, now, &mut forgotten);
-        hosts.insert(key, KnownHost { client: client.clone(), used: now });
+        let forgotten = hosts.make_room(self.own.hosts_max);
+        hosts.by_addr.insert(key, KnownHost { client: client.clone(), used: Instant::now() });
         drop(hosts);
         // Their connections are closed outside of the lock.
         drop(forgotten);
@@ -342,25 +382,28 @@ impl SharedClient {
         }
         Ok(known.insert(usual_encryption()?).clone())
     }
+}
 
-    /// Forgets hosts that are not used any more, and if need be the one that was not for longest. Calls that are under
-    /// way go on; their connections are closed behind them.
-    fn make_room(
-        &self,
-        hosts: &mut HashMap<String, KnownHost>,
-        now: Instant,
-        forgotten: &mut Vec<KnownHost>,
-    ) {
-        let is_used = |host: &KnownHost| {
-            host.client.stats().open > 0 || now.saturating_duration_since(host.used) < HOST_KEPT_FOR
-        };
-        let unused: Vec<String> =
-            hosts.iter().filter(|(_, host)| !is_used(host)).map(|(addr, _)| addr.clone()).collect();
-        forgotten.extend(unused.iter().filter_map(|addr| hosts.remove(addr)));
-        while hosts.len() >= self.own.hosts_max {
-            let oldest = hosts.iter().min_by_key(|(_, host)| host.used).map(|(addr, _)| addr.clone());
-            forgotten.extend(oldest.and_then(|addr| hosts.remove(&addr)));
+impl KnownHosts {
+    /// Takes out what is not to be remembered, and so much more that there is room for another one of `most`. Calls that
+    /// are under way go on; their connections are closed behind them.
+    fn make_room(&mut self, most: usize) -> Vec<KnownHost> {
+        let now = Instant::now();
+        let mut forgotten = Vec::new();
+        let is_full = self.by_addr.len() >= most;
+        if is_full || self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEPT_EVERY) {
+            self.swept = Some(now);
+            let unknown = self.by_addr.iter().filter(|(_, host)| !host.is_known(now));
+            let unknown: Vec<String> = unknown.map(|(addr, _)| addr.clone()).collect();
+            forgotten.extend(unknown.iter().filter_map(|addr| self.by_addr.remove(addr)));
         }
+        while self.by_addr.len() >= most {
+            // One that is in use has been used now; only if all are, it has to be one of them.
+            let oldest = self.by_addr.iter().min_by_key(|(_, host)| (host.is_in_use(), host.used));
+            let Some(oldest) = oldest.map(|(addr, _)| addr.clone()) else { break };
+            forgotten.extend(self.by_addr.remove(&oldest));
+        }
+        forgotten
     }
 }
 
@@ -379,7 +422,7 @@ mod tests {
         let client = Client::builder().max_hosts(2).build().expect("settings with a meaning");
         let host = |url: &str| client.shared.host(&Uri::parse(url).expect("a URL")).map(drop);
         let known = || {
-            let mut known: Vec<String> = client.shared.hosts.lock().keys().cloned().collect();
+            let mut known: Vec<String> = client.shared.hosts.lock().by_addr.keys().cloned().collect();
             known.sort();
             known
         };

@@ -11,6 +11,13 @@ use crate::proto::{Limits, Rest};
 use crate::values::headers::Headers;
 use std::io::{self, BufRead, Read};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What is read at most of a body that nobody wants.
+const PASSED_BYTES_MAX: u64 = 16 * 1024;
+
+/// How long that may take.
+const PASSED_OVER_WITHIN: Duration = Duration::from_millis(10);
 
 /// The body; see the module's text.
 pub(crate) struct ArrivingBody {
@@ -37,9 +44,11 @@ pub(crate) struct BodyArrival {
     pub(crate) limits: Limits,
     /// The most bytes of a body.
     pub(crate) max: Option<u64>,
+    /// The most bytes that may come out of a content coding for each one that came.
+    pub(crate) ratio_max: Option<u32>,
     pub(crate) allowed: Allowed,
     pub(crate) patience: CallPatience,
-    pub(crate) _here: WaitingHere,
+    pub(crate) here: WaitingHere,
 }
 
 impl ArrivingBody {
@@ -177,9 +186,32 @@ impl ArrivingBody {
     /// Ends the exchange: the connection goes back if all of the body has come and another request can be sent on it.
     fn end(&mut self) {
         let Some(Arriving { arrival, mut leased }) = self.arriving.take() else { return };
-        drop(arrival);
-        if leased.conn.is_body_here() && leased.conn.finish().is_none() {
+        let BodyArrival { patience, here, .. } = arrival;
+        // Whoever calls off from here on leaves the connection alone; whoever did before has shut it down.
+        drop(here);
+        if leased.conn.is_body_here() && leased.conn.finish().is_none() && !patience.is_cancelled() {
             leased.give_back();
+        }
+    }
+
+    /// Reads what is left, if that is little and comes at once: it is less than another connection costs.
+    pub(crate) fn pass_over(&mut self) {
+        let Some(Arriving { arrival, leased }) = &mut self.arriving else { return };
+        if matches!(leased.conn.found.rest, Rest::Missing { decoder, .. } if decoder.ends_with_the_stream()) {
+            return;
+        }
+        arrival.allowed.until = arrival.allowed.until.or_after(Some(PASSED_OVER_WITHIN));
+        let mut left = PASSED_BYTES_MAX;
+        while !self.is_read() && self.remaining().is_none_or(|remaining| remaining <= left) {
+            if self.fill().is_err() {
+                return;
+            }
+            let count = self.window().len();
+            left = left.saturating_sub(count as u64);
+            self.advance(count);
+            if left == 0 {
+                return;
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::conn::{Allowed, Terms};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::exchange::{Call, check};
 use super::host::SharedHost;
-use super::options::ClientTimeouts;
+use super::options::{ClientTimeouts, HostSettings, ResponseLimits};
 use super::patience::CallPatience;
 use super::response::ClientResponse;
 use super::retry::{FailedAttempt, is_idempotent};
@@ -28,6 +28,8 @@ struct TriedCall {
     /// Whether another can do no harm.
     is_safe: bool,
     was_reused: bool,
+    /// Whether the server was to ask for the body.
+    has_expected: bool,
     /// That of the connection that failed.
     place: Option<HeldPlace>,
 }
@@ -35,7 +37,7 @@ struct TriedCall {
 impl TriedCall {
     /// It came to no connection.
     fn without_conn(error: ClientError) -> Self {
-        Self { outcome: Err(error), is_safe: true, was_reused: false, place: None }
+        Self { outcome: Err(error), is_safe: true, was_reused: false, has_expected: false, place: None }
     }
 }
 
@@ -52,14 +54,14 @@ impl SharedHost {
         let mut held = None;
         loop {
             let tried = self.attempt(request, options, held.take(), patience);
-            let TriedCall { outcome, is_safe, was_reused, place } = tried;
+            let TriedCall { outcome, is_safe, was_reused, has_expected, place } = tried;
             if patience.is_cancelled() {
                 return Err(ClientError::new(ClientErrorKind::Cancelled));
             }
             if !options.can_send_body() {
                 return outcome;
             }
-            if is_status(&outcome, 417) && continue_wait(request, options).is_some() {
+            if has_expected && outcome.as_ref().is_ok_and(|response| response.status_code() == 417) {
                 // RFC 9110 section 15.5.18: once more, and without it.
                 options.expects = BodyExpectation::No;
                 continue;
@@ -75,7 +77,9 @@ impl SharedHost {
                 Some(pause) if patience.until().left().is_none_or(|left| pause < left) => {
                     log::debug!("a request is sent again after attempt {number}, in {pause:?}");
                     // A connection is not held meanwhile, nor is a place; without a pause nobody gets in between.
-                    drop(outcome);
+                    if let Ok(response) = outcome {
+                        response.pass_over();
+                    }
                     held = place.filter(|_| pause.is_zero());
                     patience.pause(pause);
                 }
@@ -92,7 +96,7 @@ impl SharedHost {
         held: Option<HeldPlace>,
         patience: &CallPatience,
     ) -> TriedCall {
-        let expects = continue_wait(request, options).filter(|_| request.version() == Version::Http11);
+        let expects = continue_wait(request, options);
         if let (Some(body), None) = (&mut options.body, expects) {
             if let Err(error) = begin_body(body, patience) {
                 return TriedCall::without_conn(error);
@@ -110,34 +114,43 @@ impl SharedHost {
             on_informational: options.on_informational.as_mut(),
             is_continued: false,
         };
-        let decodes = self.settings.decompresses && !says_what_it_accepts(request);
-        let accepted = if decodes { ACCEPTED_CODINGS } else { "" };
-        let defaults =
-            [("User-Agent", self.settings.agent.as_bytes()), ("Accept-Encoding", accepted.as_bytes())];
+        let decodes = self.decodes(request);
+        let defaults = self.settings.fields.of(decodes, options.is_elsewhere);
         let (host, body) = (self.host(), options.body.as_mut());
-        let mut call = Call { request, body, host, defaults: &defaults, expects, terms };
+        let mut call = Call { request, body, host, defaults, expects, terms };
         // Whoever calls off from here on ends the connection.
         let run = match patience.is_cancelled() {
             true => Err(ClientError::new(ClientErrorKind::Cancelled)),
             false => call.run(&mut leased.conn),
         };
         let is_idempotent = is_idempotent(request.method());
-        let was_reused = leased.conn.requests > 1;
+        let (was_reused, has_expected) = (leased.conn.requests > 1, expects.is_some());
         match run {
             Ok(()) => {
-                let patience = patience.clone();
-                let max = self.settings.limits.body_bytes;
-                let arrival = BodyArrival { limits: self.limits, max, allowed, patience, _here: here };
+                let ResponseLimits { body_bytes: max, ratio: ratio_max, .. } = self.settings.limits;
+                let (limits, patience) = (self.limits, patience.clone());
+                let arrival = BodyArrival { limits, max, ratio_max, allowed, patience, here };
                 let outcome = Ok(ClientResponse::new(leased, arrival, decodes));
-                TriedCall { outcome, is_safe: is_idempotent, was_reused, place: None }
+                TriedCall { outcome, is_safe: is_idempotent, was_reused, has_expected, place: None }
             }
             Err(error) => {
                 let conn = &leased.conn;
                 let is_safe = conn.passed.received == 0 && (is_idempotent || conn.passed.sent == 0);
                 drop(here);
-                TriedCall { outcome: Err(error), is_safe, was_reused, place: Some(leased.close()) }
+                let place = Some(leased.close());
+                TriedCall { outcome: Err(error), is_safe, was_reused, has_expected, place }
             }
         }
+    }
+
+    /// Whether codings of the response are undone: not if the request speaks of them itself, or asks for a part, which
+    /// is one of the coded content.
+    fn decodes(&self, request: &Request) -> bool {
+        let HostSettings { decompresses, fields, .. } = &self.settings;
+        *decompresses
+            && !fields.speak_of_codings()
+            && !request.headers().contains("Accept-Encoding")
+            && !request.headers().contains("Range")
     }
 
     fn allowed(&self, patience: &CallPatience) -> Allowed {
@@ -153,30 +166,18 @@ fn begin_body(body: &mut SendBody<'_>, patience: &CallPatience) -> Result<(), Cl
         body.begin().map_err(|error| ClientError::because(ClientErrorKind::RequestBody, error))?;
     }
     match patience.is_over() {
-        true => Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Send))),
+        true => Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::RequestBody))),
         false => Ok(()),
     }
 }
 
-/// The codings that a response may have, as they are sent.
-const ACCEPTED_CODINGS: &str = match (cfg!(feature = "br"), cfg!(feature = "zstd")) {
-    (true, true) => "gzip, deflate, br, zstd",
-    (true, false) => "gzip, deflate, br",
-    (false, true) => "gzip, deflate, zstd",
-    (false, false) => "gzip, deflate",
-};
-
-/// Whether a request speaks of codings itself, or asks for a part, which is one of the coded content.
-fn says_what_it_accepts(request: &Request) -> bool {
-    request.headers().contains("Accept-Encoding") || request.headers().contains("Range")
-}
-
-fn is_status(outcome: &Result<ClientResponse, ClientError>, status: u16) -> bool {
-    outcome.as_ref().is_ok_and(|response| response.status_code() == status)
-}
-
-/// How long the body waits for the server to ask for it; `None`: not at all.
+/// How long the body waits for the server to ask for it; `None`: not at all. Where there is none, and by HTTP/1.0,
+/// nothing is expected (RFC 9110 section 10.1.1).
 fn continue_wait(request: &Request, options: &CallOptions<'_>) -> Option<Duration> {
+    let length = options.body.as_ref().map_or(Some(request.body().len() as u64), SendBody::length);
+    if length == Some(0) || request.version() != Version::Http11 {
+        return None;
+    }
     match options.expects {
         BodyExpectation::No => None,
         BodyExpectation::For(wait) => Some(wait),

@@ -18,7 +18,8 @@ pub(crate) const PIECE_BYTES: usize = KEPT_BYTES_MAX - FRAMING_BYTES_MAX;
 /// ([`repeatable`](Self::repeatable)), and a file, can.
 ///
 /// What the reader gives first is read before a connection is taken for the call, so one that takes long to begin, or
-/// fails at once, holds none up. Nobody can interrupt a reader: while it blocks no limit of the call ends it and no
+/// fails at once, holds none up; unless the body waits to be asked for
+/// ([`expect_continue`](super::PreparedCall::expect_continue)), and the reader with it. Nobody can interrupt a reader: while it blocks no limit of the call ends it and no
 /// token calls it off; both are looked at when it has returned.
 ///
 /// ```
@@ -54,7 +55,7 @@ enum BodyReaders<'a> {
 }
 
 /// Makes readers, each from the beginning.
-trait MakeReader {
+trait MakeReader: Send {
     fn make(&mut self) -> io::Result<()>;
 
     /// The one that was made last.
@@ -64,7 +65,7 @@ trait MakeReader {
 /// A function that makes readers, and the last of them.
 struct ReaderMaker<F, R>(F, Option<R>);
 
-impl<R: Read, F: FnMut() -> io::Result<R>> MakeReader for ReaderMaker<F, R> {
+impl<R: Read + Send, F: FnMut() -> io::Result<R> + Send> MakeReader for ReaderMaker<F, R> {
     fn make(&mut self) -> io::Result<()> {
         self.1 = Some((self.0)()?);
         Ok(())
@@ -75,19 +76,19 @@ impl<R: Read, F: FnMut() -> io::Result<R>> MakeReader for ReaderMaker<F, R> {
     }
 }
 
-type AnyReader<'a> = Box<dyn Read + 'a>;
+pub(crate) type AnyReader<'a> = Box<dyn Read + Send + 'a>;
 
-type TrailersMaker<'a> = Box<dyn FnMut() -> Headers + 'a>;
+type TrailersMaker<'a> = Box<dyn FnMut() -> Headers + Send + 'a>;
 
 impl<'a> SendBody<'a> {
     /// All that `reader` gives until it ends. It goes in chunks, which takes a server that speaks HTTP/1.1.
-    pub fn new(reader: impl Read + 'a) -> Self {
+    pub fn new(reader: impl Read + Send + 'a) -> Self {
         Self::of(BodyReaders::Once(Some(Box::new(reader))), None)
     }
 
     /// The next `length` bytes of `reader`; more is not asked for, and less is an error
     /// ([`RequestBody`](super::ClientErrorKind::RequestBody)).
-    pub fn sized(reader: impl Read + 'a, length: u64) -> Self {
+    pub fn sized(reader: impl Read + Send + 'a, length: u64) -> Self {
         Self::of(BodyReaders::Once(Some(Box::new(reader))), Some(length))
     }
 
@@ -100,7 +101,10 @@ impl<'a> SendBody<'a> {
     /// let body = SendBody::repeatable(Some(5), || Ok(text.as_bytes()));
     /// assert_eq!(body.length(), Some(5));
     /// ```
-    pub fn repeatable<R: Read + 'a>(length: Option<u64>, make: impl FnMut() -> io::Result<R> + 'a) -> Self {
+    pub fn repeatable<R: Read + Send + 'a>(
+        length: Option<u64>,
+        make: impl FnMut() -> io::Result<R> + Send + 'a,
+    ) -> Self {
         Self::of(BodyReaders::Again(Box::new(ReaderMaker(make, None))), length)
     }
 
@@ -124,7 +128,7 @@ impl<'a> SendBody<'a> {
     /// Sends what `make` gives behind the body, when it has been read to its end: a checksum, for example. Names that
     /// must not be trailers (RFC 9110 section 6.5.1) are left out; and so are all behind a body whose length is known,
     /// which has no place for them. A field `Trailer` of the request announces them.
-    pub fn trailers(mut self, make: impl FnMut() -> Headers + 'a) -> Self {
+    pub fn trailers(mut self, make: impl FnMut() -> Headers + Send + 'a) -> Self {
         self.trailers = Some(Box::new(make));
         self
     }

@@ -5,7 +5,6 @@ use super::conn::InformationalHook;
 use super::error::ClientError;
 use super::response::ClientResponse;
 use crate::message::request::Request;
-use crate::values::headers::Fields;
 use anthill_pool::CancelToken;
 use std::fmt;
 use std::time::Duration;
@@ -34,6 +33,27 @@ use std::time::Duration;
 /// canceller.join().unwrap();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Told of interim responses:
+///
+/// ```
+/// use anthill_http::{Request, Server};
+/// use anthill_http::client::HostClient;
+///
+/// let running = Server::new(|ctx| {
+///     ctx.response.append_header("Link", "</style.css>; rel=preload; as=style");
+///     let _ = ctx.early_hints();
+///     ctx.set_body("page");
+/// })?
+/// .start("127.0.0.1:0")?;
+/// let client = HostClient::new(running.local_addr().to_string())?;
+/// let mut hints = Vec::new();
+/// let request = Request::new("GET", "/")?;
+/// let told = |status, fields: anthill_http::header::Fields<'_>| hints.push((status, fields.len()));
+/// assert_eq!(client.call(&request).on_informational(told).send()?.text()?, "page");
+/// assert_eq!(hints, [(103, 1)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "nothing is sent before send is called"]
 pub struct PreparedCall<'a> {
     client: &'a dyn RunCall,
@@ -41,14 +61,58 @@ pub struct PreparedCall<'a> {
     options: CallOptions<'a>,
 }
 
-/// A client: it carries calls out.
-pub(super) trait RunCall {
+/// A client: it carries calls out. Calls that were put together may go to another thread.
+pub(super) trait RunCall: Sync {
     fn run_call<'r>(
         &self,
         request: &'r Request,
         options: CallOptions<'r>,
     ) -> Result<ClientResponse, ClientError>;
 }
+
+/// What whoever puts a call together is told in the same words, whatever he puts it together with; that has
+/// [`CallOptions`].
+macro_rules! call_settings {
+    () => {
+        /// How long it may take, from `send` to the last byte of the body and over all redirects, instead of the
+        /// client's [`timeout`](crate::client::ClientBuilder::timeout). Zero fails at once.
+        pub fn timeout(mut self, limit: std::time::Duration) -> Self {
+            self.options.limit = Some(limit);
+            self
+        }
+
+        /// Has the call end when `token` is cancelled, wherever it is then: with the error
+        /// [`Cancelled`](crate::client::ClientErrorKind::Cancelled), and nothing under way any more but perhaps the
+        /// look-up of a name. That holds until the body of the response was read to its end. A
+        /// [`SendBody`](crate::client::SendBody) whose reader blocks is not woken.
+        pub fn cancel_with(mut self, token: &crate::client::CancelToken) -> Self {
+            self.options.token = Some(token.clone());
+            self
+        }
+
+        /// Has the body wait until the server asks for it (`Expect: 100-continue`, RFC 9110 section 10.1.1), for so
+        /// long at most, because it may not know how to ask. So a body that is not wanted is not sent. A server that
+        /// refuses the expectation (417) is asked again without it.
+        ///
+        /// A request with such a field of its own waits for a second. Without a body nothing is expected.
+        pub fn expect_continue(mut self, wait: std::time::Duration) -> Self {
+            self.options.expects = crate::client::call::BodyExpectation::For(wait);
+            self
+        }
+
+        /// Has `hook` told of each interim response (1xx) before the final one: its status and its header fields. There
+        /// may be 16 of them, each bound like the head of a response. For an example see
+        /// [`PreparedCall`](crate::client::PreparedCall).
+        pub fn on_informational(
+            mut self,
+            hook: impl FnMut(u16, crate::values::headers::Fields<'_>) + Send + 'a,
+        ) -> Self {
+            self.options.on_informational = Some(Box::new(hook));
+            self
+        }
+    };
+}
+pub(super) use call_settings;
 
 /// What was said of a call.
 #[derive(Default)]
@@ -60,6 +124,8 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) body: Option<SendBody<'a>>,
     pub(crate) expects: BodyExpectation,
     pub(crate) on_informational: Option<InformationalHook<'a>>,
+    /// Whether a redirect has led to another origin than the user's.
+    pub(crate) is_elsewhere: bool,
 }
 
 impl CallOptions<'_> {
@@ -86,21 +152,7 @@ impl<'a> PreparedCall<'a> {
         Self { client, request, options: CallOptions::default() }
     }
 
-    /// How long it may take, from the call of [`send`](Self::send) to the last byte of the body, instead of the
-    /// client's [`timeout`](super::ClientBuilder::timeout). Zero fails at once.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.options.limit = Some(limit);
-        self
-    }
-
-    /// Has the call end when `token` is cancelled, wherever it is then: with the error
-    /// [`Cancelled`](super::ClientErrorKind::Cancelled), and nothing under way any more but perhaps the look-up of a
-    /// name. That holds until the body of the response was read to its end. A [`SendBody`] whose reader blocks is not
-    /// woken.
-    pub fn cancel_with(mut self, token: &CancelToken) -> Self {
-        self.options.token = Some(token.clone());
-        self
-    }
+    call_settings!();
 
     /// Sends `body` in the place of the request's own, read while it is sent.
     pub fn body(mut self, body: SendBody<'a>) -> Self {
@@ -108,46 +160,11 @@ impl<'a> PreparedCall<'a> {
         self
     }
 
-    /// Has the body wait until the server asks for it (`Expect: 100-continue`, RFC 9110 section 10.1.1), for so long at
-    /// most, because it may not know how to ask. So a body that is not wanted is not sent. A server that refuses the
-    /// expectation (417) is asked again without it.
-    ///
-    /// A request with such a field of its own waits for a second. Without a body nothing is expected.
-    pub fn expect_continue(mut self, wait: Duration) -> Self {
-        self.options.expects = BodyExpectation::For(wait);
-        self
-    }
-
-    /// Has `hook` told of each interim response (1xx) before the final one: its status and its header fields. There may
-    /// be 16 of them, each bound like the head of a response.
-    ///
-    /// ```
-    /// use anthill_http::{Request, Server};
-    /// use anthill_http::client::HostClient;
-    ///
-    /// let running = Server::new(|ctx| {
-    ///     ctx.response.append_header("Link", "</style.css>; rel=preload; as=style");
-    ///     let _ = ctx.early_hints();
-    ///     ctx.set_body("page");
-    /// })?
-    /// .start("127.0.0.1:0")?;
-    /// let client = HostClient::new(running.local_addr().to_string())?;
-    /// let mut hints = Vec::new();
-    /// let request = Request::new("GET", "/")?;
-    /// let told = |status, fields: anthill_http::header::Fields<'_>| hints.push((status, fields.len()));
-    /// assert_eq!(client.call(&request).on_informational(told).send()?.text()?, "page");
-    /// assert_eq!(hints, [(103, 1)]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn on_informational(mut self, hook: impl FnMut(u16, Fields<'_>) + 'a) -> Self {
-        self.options.on_informational = Some(Box::new(hook));
-        self
-    }
-
     /// Sends the request, and waits for the head of the response.
     ///
     /// # Errors
-    /// See [`ClientErrorKind`](super::ClientErrorKind). When it returns, whatever it has begun has ended.
+    /// See [`ClientErrorKind`](super::ClientErrorKind). When it returns with one, whatever it has begun has ended, but
+    /// perhaps the look-up of a name.
     pub fn send(self) -> Result<ClientResponse, ClientError> {
         self.client.run_call(self.request, self.options)
     }

@@ -115,7 +115,7 @@ pub(crate) struct Terms<'a, 'h> {
 }
 
 /// What is told of interim responses: their status and their fields.
-pub(crate) type InformationalHook<'h> = Box<dyn FnMut(u16, Fields<'_>) + 'h>;
+pub(crate) type InformationalHook<'h> = Box<dyn FnMut(u16, Fields<'_>) + Send + 'h>;
 
 /// What a write came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,17 +170,21 @@ impl ClientSocket {
     }
 
     /// Has reported what comes while it is idle. Whoever has the transport beside must have let it go.
-    pub(crate) fn watch(&mut self, look: &Look<'_>) {
+    ///
+    /// # Errors
+    /// When it cannot be; that is said once.
+    pub(crate) fn watch(&mut self, look: &Look<'_>) -> io::Result<()> {
         if !matches!(self.watch, IdleWatch::No) {
-            return;
+            return Ok(());
         }
         self.watch = IdleWatch::Never;
-        let Some(source) = Arc::get_mut(&mut self.transport).and_then(Transport::source) else { return };
+        let Some(source) = Arc::get_mut(&mut self.transport).and_then(Transport::source) else {
+            return Ok(());
+        };
         let watched = look.watch();
-        match watched.registry.register(source, watched.token, Interest::READABLE) {
-            Ok(()) => self.watch = IdleWatch::Yes(watched),
-            Err(error) => log::debug!("an idle connection is not watched: {error}"),
-        }
+        watched.registry.register(source, watched.token, Interest::READABLE)?;
+        self.watch = IdleWatch::Yes(watched);
+        Ok(())
     }
 
     /// Ends that.
@@ -549,7 +553,7 @@ mod tests {
             target: b"/",
             version: Version::Http11,
             host: b"h",
-            defaults: &[],
+            defaults: Fields::new(b"", &[]),
             fields: Fields::new(b"", &[]),
             expects_continue: false,
             length: Some(5),

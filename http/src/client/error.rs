@@ -4,6 +4,7 @@
 
 use crate::proto::ProtoError;
 use crate::values::coding::{DecodeLimit, Undecodable};
+use crate::values::uri::Uri;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -38,7 +39,7 @@ pub struct ClientError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientErrorKind {
-    /// The request cannot be sent as it is. Nothing was sent.
+    /// The request cannot be sent as it is. Nothing was resolved or sent for it.
     InvalidRequest,
     /// The name of the host has no address, or asking for it failed.
     Resolve,
@@ -65,7 +66,7 @@ pub enum ClientErrorKind {
     RequestBody,
     /// The body of the response is not in the content coding that it claims to be in.
     Decode,
-    /// A redirect was not followed.
+    /// A redirect was not followed; the request that led to it was sent. The text says where it leads, without the query.
     Redirect(RedirectFault),
 }
 
@@ -81,6 +82,8 @@ pub enum ClientPhase {
     Tls,
     /// A connection of others to become free.
     FreeConn,
+    /// The reader of the request's body to give more.
+    RequestBody,
     /// The server to take the request.
     Send,
     /// The head of the response.
@@ -99,7 +102,7 @@ pub enum RedirectFault {
     NoLocation,
     /// Where to is no URL of a host.
     BadLocation,
-    /// The scheme is not one of HTTP.
+    /// The scheme is not one of HTTP; or `https`, which takes the feature `tls`.
     Scheme,
     /// It leads from `https` to `http`.
     Downgrade,
@@ -114,6 +117,23 @@ impl ClientError {
 
     pub(crate) fn because(kind: ClientErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { kind, addr: None, source: Some(source.into()) }
+    }
+
+    /// What was asked for cannot be done, and nothing was done for it.
+    pub(crate) fn invalid(why: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::because(ClientErrorKind::InvalidRequest, why)
+    }
+
+    /// A redirect to `target` was not followed, for a reason that `why` says if it is there. What may be secret of that, user and query, is not told.
+    pub(crate) fn redirect(fault: RedirectFault, target: &Uri, why: Option<&Self>) -> Self {
+        let mut shown = target.clone();
+        shown.set_query("");
+        shown.set_fragment("");
+        let told = match why.and_then(Self::get_ref) {
+            Some(why) => format!("it leads to {shown}: {why}"),
+            None => format!("it leads to {shown}"),
+        };
+        Self::because(ClientErrorKind::Redirect(fault), told)
     }
 
     /// What a peer sent is not a response.
@@ -206,7 +226,7 @@ impl fmt::Display for ClientErrorKind {
             Self::Protocol(_) => "what the server sent is no response; talk to whoever runs it",
             Self::TooLarge => "the response is larger than allowed; raise the limit if it is to be had",
             Self::RequestBody => "the body of the request could not be had in full; the request was not sent, or broke off",
-            Self::Redirect(_) => "a redirect was not followed",
+            Self::Redirect(fault) => return write!(f, "a redirect was not followed: {fault}"),
             Self::Decode => "the body of the response cannot be decompressed; ask for it as it is",
         })
     }
@@ -219,6 +239,7 @@ impl fmt::Display for ClientPhase {
             Self::Connect => "the connection to be made",
             Self::Tls => "the TLS handshake",
             Self::FreeConn => "a free connection",
+            Self::RequestBody => "the reader of the request's body",
             Self::Send => "the server to take the request",
             Self::Head => "the response",
             Self::Body => "the body of the response",
@@ -231,8 +252,10 @@ impl fmt::Display for RedirectFault {
         f.write_str(match self {
             Self::TooMany => "there were too many in a row; raise max_redirects if that is right",
             Self::NoLocation => "the response does not say where to",
-            Self::BadLocation => "where to is no URL of a host",
-            Self::Scheme => "it leads to a URL that is not one of HTTP",
+            Self::BadLocation => "where to is no URL of a host that can be asked",
+            Self::Scheme => {
+                "where to is no URL of HTTP, or one of HTTPS without the feature `tls` of anthill-http"
+            }
             Self::Downgrade => "it leads from https to http",
             Self::BodySpent => {
                 "the body would have to be sent again; give one that can be, SendBody::repeatable"
@@ -288,6 +311,14 @@ mod tests {
             next = source.source();
         }
         assert_eq!(said.matches("the disk is full").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn a_redirect_says_where_it_leads_and_no_secrets() {
+        let target = Uri::parse("http://user:secret@h:81/a/b?key=secret#secret").expect("a URL");
+        let error = ClientError::redirect(RedirectFault::TooMany, &target, None);
+        assert!(error.to_string().ends_with(": it leads to http://h:81/a/b"), "{error}");
+        assert!(!format!("{error:?}").contains("secret"), "{error:?}");
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub(crate) struct Call<'a, 'b> {
     pub(crate) body: Option<&'a mut SendBody<'b>>,
     /// What the request names as its host if it does not itself.
     pub(crate) host: &'a [u8],
-    /// Fields that it has if it does not have them itself; without a value none.
-    pub(crate) defaults: &'a [(&'a str, &'a [u8])],
-    /// How long the body waits for the server to ask for it; `None`: not at all.
+    /// Fields that it has if it does not have them itself.
+    pub(crate) defaults: Fields<'a>,
+    /// How long the body, which there is then, waits for the server to ask for it; `None`: not at all.
     pub(crate) expects: Option<Duration>,
     pub(crate) terms: Terms<'a, 'b>,
 }
@@ -40,7 +40,7 @@ pub(crate) fn check(
     body: Option<&SendBody<'_>>,
     encrypts: bool,
 ) -> Result<(), ClientError> {
-    let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
+    let refuse = |why: &str| Err(ClientError::invalid(why));
     if request.method().is_empty() {
         return refuse("it is empty; make it with Request::new");
     }
@@ -107,7 +107,7 @@ impl Call<'_, '_> {
     }
 
     /// Puts the head into the output, and says how the body that has to follow ends.
-    fn begin(&mut self, conn: &mut ClientSocket) -> Result<Option<Ending>, ClientError> {
+    fn begin(&self, conn: &mut ClientSocket) -> Result<Option<Ending>, ClientError> {
         let length = match &self.body {
             Some(body) => body.length(),
             None => Some(self.request.body().len() as u64),
@@ -115,9 +115,6 @@ impl Call<'_, '_> {
         let head = self.request.head_to_send(length);
         let target = origin_form(head.method, head.target);
         let host = if head.host.is_empty() { self.host } else { head.host };
-        if length == Some(0) || head.version == Version::Http10 {
-            self.expects = None;
-        }
         let expects_continue = self.expects.is_some();
         let head = RequestHead { target: &target, host, defaults: self.defaults, expects_continue, ..head };
         conn.requests += 1;

@@ -16,7 +16,7 @@ use super::patience::CallPatience;
 use super::places::HostPlaces;
 use super::response::ClientResponse;
 use super::secure::{Encryption, PeerName, encrypt, peer_name};
-use super::stock::{Ages, HeldPlace, Leased, Leave, Stock};
+use super::stock::{HeldPlace, Leased, Leave, Stock};
 use crate::message::request::Request;
 use crate::proto::Limits;
 use crate::util::authority;
@@ -108,7 +108,6 @@ impl HostClient {
         let addrs = addrs.collect::<Result<Vec<_>, _>>()?;
         let HostSettings { pool, limits, .. } = &settings;
         let places = HostPlaces::new(pool.conns_max, pool.idle_max, pool.order);
-        let ages = Ages { idle: pool.idle_age, whole: pool.conn_age };
         let limits = Limits {
             head_bytes_max: limits.head_bytes,
             fields_max: limits.fields,
@@ -117,7 +116,7 @@ impl HostClient {
             streams_bodies: true,
             ..Limits::DEFAULT
         };
-        let stock = Stock::new(places, ages);
+        let stock = Stock::new(places, pool.ages);
         Ok(Self {
             shared: Arc::new(SharedHost { addrs, next: AtomicUsize::new(0), stock, limits, settings }),
         })
@@ -245,8 +244,8 @@ impl SharedHost {
         let place = match held {
             Some(place) => place,
             None => {
-                let patience_here = patience.or_after(Some(self.settings.timeouts.conn_wait));
-                let leave = self.stock.take(&patience_here).map_err(|_| match patience.is_over() {
+                let in_line = patience.or_after(Some(self.settings.timeouts.conn_wait));
+                let leave = self.stock.take(&in_line, patience).map_err(|_| match patience.is_over() {
                     true => late(),
                     false => ClientError::new(ClientErrorKind::NoFreeConns),
                 })?;
@@ -302,8 +301,7 @@ impl HostAddr {
         let text = text.trim();
         // Before an `@` there may be a password.
         let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
-        let refuse =
-            || ClientError::because(ClientErrorKind::InvalidRequest, format!("{shown:?} is no host:port"));
+        let refuse = || ClientError::invalid(format!("{shown:?} is no host:port"));
         if text.is_empty() || !authority::is_valid(text.as_bytes()) {
             return Err(refuse());
         }
@@ -312,7 +310,7 @@ impl HostAddr {
             let why = format!(
                 "{text:?} has a zone, which addresses cannot have here; name its interface otherwise"
             );
-            return Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
+            return Err(ClientError::invalid(why));
         }
         let (name, port) = authority::split_port(text.as_bytes()).map_err(|_| refuse())?;
         let name = std::str::from_utf8(name).map_err(|_| refuse())?;

@@ -16,12 +16,14 @@
 //! arriving.rs         a body as it arrives
 //! response.rs         what came back
 //! options.rs          what the user says of a client
+//! client_fields.rs    fields that all its requests have
 //! call.rs             what he says of one call
 //! retry.rs            whether an attempt is followed by another, and when
 //! host.rs             the client of one host: its connections
 //! attempts.rs         a call of it: leases, exchanges, repetitions
 //! redirect.rs         what a redirect makes of a request
 //! any_host.rs         the client of any host: one of each host, and redirects
+//! into_uri.rs         what a URL is given by
 //! request_builder.rs  a request to it, step by step
 //! multipart_form.rs   a form with files
 //! ```
@@ -34,11 +36,13 @@ mod arriving;
 mod attempts;
 mod body;
 mod call;
+mod client_fields;
 mod conn;
 mod dial;
 mod error;
 mod exchange;
 mod host;
+mod into_uri;
 mod multipart_form;
 mod names;
 mod options;
@@ -59,6 +63,7 @@ pub use body::SendBody;
 pub use call::PreparedCall;
 pub use error::{ClientError, ClientErrorKind, ClientPhase, RedirectFault};
 pub use host::{HostClient, HostClientStats};
+pub use into_uri::IntoUri;
 pub use multipart_form::MultipartForm;
 pub use names::Resolve;
 pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};

@@ -3,14 +3,18 @@
 //! The idea: what stands between the contents of parts is written by the writer of multipart bodies into memory, and
 //! cut where a content belongs that is read later.
 
-use super::body::SendBody;
+use super::body::{AnyReader, SendBody};
 use crate::values::multipart::{Boundary, MultipartWriter};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A form with files, to be sent as `multipart/form-data` (RFC 7578).
+///
+/// Of texts and of files by [`file_at`](Self::file_at) it can be sent again, so the request follows redirects and is
+/// repeated like any other; a reader gives what it has but once.
 ///
 /// ```
 /// use anthill_http::client::{Client, MultipartForm};
@@ -30,9 +34,17 @@ use std::path::Path;
 pub struct MultipartForm<'a> {
     boundary: Boundary,
     writer: MultipartWriter<Vec<u8>>,
-    parts: Vec<Box<dyn Read + 'a>>,
+    parts: Vec<FormPart<'a>>,
     /// `None`: one of the contents has a length that nobody knows.
     length: Option<u64>,
+}
+
+/// One piece of the body behind the other.
+enum FormPart<'a> {
+    Bytes(Arc<[u8]>),
+    /// As much of it.
+    File(File, u64),
+    Once(AnyReader<'a>),
 }
 
 impl<'a> MultipartForm<'a> {
@@ -60,16 +72,15 @@ impl<'a> MultipartForm<'a> {
         name: &str,
         file_name: &str,
         content_type: &str,
-        content: impl Read + 'a,
+        content: impl Read + Send + 'a,
         length: Option<u64>,
     ) -> Self {
-        let written = self.writer.file(name, file_name, content_type, io::empty());
-        debug_assert!(written.is_ok(), "memory takes all");
-        self.cut();
-        match length {
-            Some(length) => self.push(content.take(length), Some(length)),
-            None => self.push(content, None),
-        }
+        self.begin_file(name, file_name, content_type);
+        let content: AnyReader<'a> = match length {
+            Some(length) => Box::new(content.take(length)),
+            None => Box::new(content),
+        };
+        self.push(FormPart::Once(content), length);
         self
     }
 
@@ -77,12 +88,14 @@ impl<'a> MultipartForm<'a> {
     ///
     /// # Errors
     /// When it cannot be opened, or its length cannot be had.
-    pub fn file_at(self, name: &str, content_type: &str, path: impl AsRef<Path>) -> io::Result<Self> {
+    pub fn file_at(mut self, name: &str, content_type: &str, path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(self.file(name, &file_name, content_type, file, Some(length)))
+        self.begin_file(name, &file_name, content_type);
+        self.push(FormPart::File(file, length), Some(length));
+        Ok(self)
     }
 
     /// Its media type, and what is to be sent.
@@ -92,32 +105,74 @@ impl<'a> MultipartForm<'a> {
         let length = self.length;
         let end = self.writer.finish().unwrap_or_default();
         let length = length.map(|length| length + end.len() as u64);
-        self.parts.push(Box::new(Cursor::new(end)));
-        let parts = JoinedParts { current: None, rest: self.parts.into_iter() };
-        let body = match length {
-            Some(length) => SendBody::sized(parts, length),
-            None => SendBody::new(parts),
-        };
-        (content_type, body)
+        self.parts.push(FormPart::Bytes(end.into()));
+        let mut parts = self.parts;
+        if parts.iter().any(|part| matches!(part, FormPart::Once(_))) {
+            let joined = JoinedParts::of(parts.into_iter().map(FormPart::into_reader).collect());
+            let body = match length {
+                Some(length) => SendBody::sized(joined, length),
+                None => SendBody::new(joined),
+            };
+            return (content_type, body);
+        }
+        let make =
+            move || parts.iter_mut().map(FormPart::again).collect::<io::Result<_>>().map(JoinedParts::of);
+        (content_type, SendBody::repeatable(length, make))
+    }
+
+    /// Writes what stands before the content of a file.
+    fn begin_file(&mut self, name: &str, file_name: &str, content_type: &str) {
+        let written = self.writer.file(name, file_name, content_type, io::empty());
+        debug_assert!(written.is_ok(), "memory takes all");
+        self.cut();
     }
 
     /// Moves what was written into the parts.
     fn cut(&mut self) {
         let written = std::mem::take(self.writer.get_mut());
         let length = written.len() as u64;
-        self.push(Cursor::new(written), Some(length));
+        self.push(FormPart::Bytes(written.into()), Some(length));
     }
 
-    fn push(&mut self, part: impl Read + 'a, length: Option<u64>) {
-        self.parts.push(Box::new(part));
+    fn push(&mut self, part: FormPart<'a>, length: Option<u64>) {
+        self.parts.push(part);
         self.length = self.length.zip(length).and_then(|(one, other)| one.checked_add(other));
+    }
+}
+
+impl<'a> FormPart<'a> {
+    /// What it has.
+    fn into_reader(self) -> AnyReader<'a> {
+        match self {
+            Self::Bytes(bytes) => Box::new(Cursor::new(bytes)),
+            Self::File(file, length) => Box::new(file.take(length)),
+            Self::Once(reader) => reader,
+        }
+    }
+
+    /// What it has, from its beginning, as often as it is asked for.
+    fn again(&mut self) -> io::Result<AnyReader<'a>> {
+        match self {
+            Self::Bytes(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
+            Self::File(file, length) => {
+                file.seek(SeekFrom::Start(0))?;
+                Ok(Box::new(file.try_clone()?.take(*length)))
+            }
+            Self::Once(_) => Err(io::Error::other("a reader cannot be read again")),
+        }
     }
 }
 
 /// Several readers, one behind the other.
 struct JoinedParts<'a> {
-    current: Option<Box<dyn Read + 'a>>,
-    rest: std::vec::IntoIter<Box<dyn Read + 'a>>,
+    current: Option<AnyReader<'a>>,
+    rest: std::vec::IntoIter<AnyReader<'a>>,
+}
+
+impl<'a> JoinedParts<'a> {
+    fn of(readers: Vec<AnyReader<'a>>) -> Self {
+        Self { current: None, rest: readers.into_iter() }
+    }
 }
 
 impl Read for JoinedParts<'_> {

@@ -199,13 +199,16 @@ impl NamesState {
 
     fn keep(&mut self, name: &str, addrs: &Arc<[IpAddr]>, kept_for: Duration) {
         let now = Instant::now();
-        if self.known.len() >= NAMES_MAX {
+        let Some(until) = now.checked_add(kept_for) else { return };
+        if self.known.len() >= NAMES_MAX && !self.known.contains_key(name) {
             self.known.retain(|_, known| known.until > now);
         }
-        // Those beyond the limit are looked up each time.
-        if let (Some(until), true) = (now.checked_add(kept_for), self.known.len() < NAMES_MAX) {
-            self.known.insert(name.to_owned(), KnownName { addrs: addrs.clone(), until });
+        if self.known.len() >= NAMES_MAX && !self.known.contains_key(name) {
+            // The one that would be forgotten first anyway.
+            let first = self.known.iter().min_by_key(|(_, known)| known.until).map(|(name, _)| name.clone());
+            first.and_then(|first| self.known.remove(&first));
         }
+        self.known.insert(name.to_owned(), KnownName { addrs: addrs.clone(), until });
     }
 
     fn queue(&mut self, name: &str, lookup: &Arc<Lookup>) {
@@ -319,6 +322,27 @@ mod tests {
             AskedAddrs::Known(addrs) => panic!("it is known: {addrs:?}"),
             AskedAddrs::Awaited(awaited) => awaited,
         }
+    }
+
+    /// Redirects bring names without number; the one that is asked for now is known nevertheless.
+    #[test]
+    fn of_too_many_names_that_goes_which_would_go_next() {
+        let mut state = NamesState::default();
+        let addrs: Arc<[IpAddr]> = one().into();
+        for number in 0..NAMES_MAX {
+            // The one in the middle would be the first to go.
+            let kept_for = if number == NAMES_MAX / 2 { HOUR / 2 } else { HOUR };
+            state.keep(&number.to_string(), &addrs, kept_for);
+        }
+        state.keep("0", &addrs, HOUR);
+        assert!(
+            state.known(&(NAMES_MAX / 2).to_string()).is_some(),
+            "there is room for a name that is known"
+        );
+        state.keep("another", &addrs, HOUR);
+        assert!(state.known("another").is_some() && state.known("0").is_some());
+        assert!(state.known(&(NAMES_MAX / 2).to_string()).is_none());
+        assert_eq!(state.known.len(), NAMES_MAX);
     }
 
     /// Waits for the end.

@@ -3,11 +3,14 @@
 //! The idea: what both kinds of clients are told is said in the same words. A builder has these settings, and beside
 //! them what its kind of client alone is told.
 
-use super::error::{ClientError, ClientErrorKind};
+use super::client_fields::{ClientFields, OwnFields};
+use super::error::ClientError;
 use super::names::{Names, Resolve};
 use super::places::ReuseOrder;
 use super::retry::{FailedAttempt, RetryPolicy};
 use super::secure::Encryption;
+use super::stock::ConnAges;
+use crate::values::coding::RATIO_DEFAULT;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,7 +70,10 @@ impl ClientBuilder<AnyHost> {
     }
 
     /// The most hosts for which connections are kept; at least 1. Of more, that which was not used for longest is
-    /// forgotten, and its connections are closed. Default 1024.
+    /// forgotten, and its idle connections are closed. Default 1024.
+    ///
+    /// Hosts with calls under way are forgotten only when there are no others. From then on those calls do not count for
+    /// [`max_conns`](Self::max_conns) any more.
     pub fn max_hosts(mut self, hosts: usize) -> Self {
         self.kind.hosts_max = hosts;
         self
@@ -84,6 +90,7 @@ pub(crate) struct ClientSettings {
     timeouts: ClientTimeouts,
     retry: RetryPolicy,
     agent: String,
+    fields: OwnFields,
     decompresses: bool,
 }
 
@@ -97,8 +104,8 @@ pub(crate) struct HostSettings {
     pub(super) limits: ResponseLimits,
     pub(super) timeouts: ClientTimeouts,
     pub(super) retry: Arc<RetryPolicy>,
-    /// What a client says that it is; empty: nothing.
-    pub(super) agent: Arc<str>,
+    /// Fields of all its requests.
+    pub(super) fields: Arc<ClientFields>,
     /// Whether responses may come in a content coding, which is undone.
     pub(super) decompresses: bool,
 }
@@ -109,8 +116,7 @@ pub(crate) struct PoolOptions {
     pub(super) conns_max: usize,
     pub(super) idle_max: usize,
     pub(super) order: ReuseOrder,
-    pub(super) idle_age: Duration,
-    pub(super) conn_age: Option<Duration>,
+    pub(super) ages: ConnAges,
 }
 
 /// How large a response may be.
@@ -119,6 +125,8 @@ pub(crate) struct ResponseLimits {
     pub(super) head_bytes: usize,
     pub(super) fields: usize,
     pub(super) body_bytes: Option<u64>,
+    /// Decoded bytes for an encoded one.
+    pub(super) ratio: Option<u32>,
 }
 
 /// How long each thing may take.
@@ -134,9 +142,12 @@ pub(crate) struct ClientTimeouts {
 impl ClientSettings {
     /// Says what has no meaning.
     pub(super) fn check(&self) -> Result<(), ClientError> {
-        let refuse = |why: &str| Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
+        let refuse = |why: &str| Err(ClientError::invalid(why));
         if self.pool.conns_max == 0 {
             return refuse("max_conns is 0; allow one at least");
+        }
+        if self.pool.ages.requests == Some(0) {
+            return refuse("max_conn_requests is 0; allow one at least");
         }
         if self.retry.attempts_max == 0 {
             return refuse("max_attempts is 0; allow one at least");
@@ -144,7 +155,7 @@ impl ClientSettings {
         if self.agent.bytes().any(|byte| byte.is_ascii_control()) {
             return refuse("user_agent has a control character");
         }
-        Ok(())
+        self.fields.check()
     }
 
     /// What they come to.
@@ -156,7 +167,7 @@ impl ClientSettings {
             limits: self.limits,
             timeouts: self.timeouts,
             retry: Arc::new(self.retry),
-            agent: self.agent.into(),
+            fields: Arc::new(self.fields.into_client_fields(&self.agent)),
             decompresses: self.decompresses,
         }
     }
@@ -168,10 +179,14 @@ impl Default for ClientSettings {
             conns_max: 512,
             idle_max: 512,
             order: ReuseOrder::Lifo,
-            idle_age: Duration::from_secs(4),
-            conn_age: None,
+            ages: ConnAges { idle: Duration::from_secs(4), kept: 0, whole: None, requests: None },
         };
-        let limits = ResponseLimits { head_bytes: 64 * 1024, fields: 256, body_bytes: None };
+        let limits = ResponseLimits {
+            head_bytes: 64 * 1024,
+            fields: 256,
+            body_bytes: None,
+            ratio: Some(RATIO_DEFAULT),
+        };
         let timeouts = ClientTimeouts {
             whole: None,
             conn_wait: Duration::ZERO,
@@ -195,6 +210,7 @@ impl Default for ClientSettings {
             timeouts,
             retry,
             agent: concat!("anthill/", env!("CARGO_PKG_VERSION")).to_owned(),
+            fields: OwnFields::default(),
             decompresses: true,
         }
     }
@@ -206,13 +222,13 @@ impl<K> ClientBuilder<K> {
         Self { settings: ClientSettings::default(), kind }
     }
 
-    /// The most connections at once, idle ones included; at least 1. Default 512.
+    /// The most connections to a host at once, idle ones included; at least 1. Default 512.
     pub fn max_conns(mut self, conns: usize) -> Self {
         self.settings.pool.conns_max = conns;
         self
     }
 
-    /// The most connections that are kept while they are idle; with 0 each serves one request, also when others wait
+    /// The most connections to a host that are kept while they are idle; with 0 each serves one request, also when others wait
     /// for it. Default 512.
     pub fn max_idle_conns(mut self, conns: usize) -> Self {
         self.settings.pool.idle_max = conns;
@@ -237,13 +253,28 @@ impl<K> ClientBuilder<K> {
     /// being closed. One that keeps them for a shorter time is seen closing them, but for the moment in which that and
     /// a request pass each other.
     pub fn max_idle_conn_duration(mut self, age: Duration) -> Self {
-        self.settings.pool.idle_age = age;
+        self.settings.pool.ages.idle = age;
         self
     }
 
     /// Connections this old serve no further request. Default: they have no age.
     pub fn max_conn_duration(mut self, age: Duration) -> Self {
-        self.settings.pool.conn_age = Some(age);
+        self.settings.pool.ages.whole = Some(age);
+        self
+    }
+
+    /// So many idle connections are kept when they get old ([`max_idle_conn_duration`](Self::max_idle_conn_duration)),
+    /// for as long as the server keeps them: those that were used last, of each host. So the first call behind a pause
+    /// need not connect. They are not made in advance. Default 0.
+    pub fn min_idle_conns(mut self, conns: usize) -> Self {
+        self.settings.pool.ages.kept = conns;
+        self
+    }
+
+    /// The most requests that a connection serves; at least 1. Default: no limit. Behind a balancer it has connections
+    /// move to other servers now and then.
+    pub fn max_conn_requests(mut self, requests: u64) -> Self {
+        self.settings.pool.ages.requests = Some(requests);
         self
     }
 
@@ -297,6 +328,13 @@ impl<K> ClientBuilder<K> {
         self
     }
 
+    /// How many bytes may come out of a content coding for each one that came, once a mebibyte has come out; `None`: any
+    /// number. Default 200, where text comes to 20, and what is more is hardly ever honest. A million zeros is.
+    pub fn max_response_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
+        self.settings.limits.ratio = ratio.into();
+        self
+    }
+
     /// How often a request is tried altogether, at least once. Default 5.
     ///
     /// Only a request that may be repeated is: its connection ended before any byte of a response came, its body can be
@@ -347,12 +385,40 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// Whether requests ask for compressed responses, and get them as they were before: `gzip`, `deflate`, with the
-    /// features of these names `br` and `zstd`. Default: yes of a client that goes to any host, and no of one for one
-    /// host.
+    /// A field of all requests that have none of that name themselves; what was said for the name before stays beside
+    /// it. What is meant for one origin alone, as `Authorization` and `Cookie`, is not told to another to which a
+    /// redirect leads.
     ///
-    /// What comes out is bounded by [`max_response_body_size`](Self::max_response_body_size), and by 200 bytes for each
-    /// one that came ([`max_ratio`](crate::body::ContentDecoder::max_ratio)). `Content-Encoding` and `Content-Length`
+    /// A name that is no token, a value with control characters, and what only a single request can say (`Host`,
+    /// `Connection`, framing) are an error of `build`.
+    ///
+    /// ```
+    /// use anthill_http::Server;
+    /// use anthill_http::client::Client;
+    ///
+    /// let running = Server::new(|ctx| {
+    ///     let key = ctx.request.header_str("X-Api-Key").unwrap_or("none").to_owned();
+    ///     ctx.set_body(key);
+    /// })?
+    /// .start("127.0.0.1:0")?;
+    /// let url = format!("http://{}/", running.local_addr());
+    /// let client = Client::builder().default_header("X-Api-Key", "ants").build()?;
+    /// assert_eq!(client.get(&url).send()?.text()?, "ants");
+    /// assert_eq!(client.get(&url).header("x-api-key", "other").send()?.text()?, "other");
+    /// assert!(Client::builder().default_header("Host", "h").build().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn default_header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.settings.fields.append(name.as_ref(), value.as_ref());
+        self
+    }
+
+    /// Whether requests ask for compressed responses, and get them as they were before: `gzip`, with the features of
+    /// these names `br` and `zstd`; `deflate` is undone, and not asked for. Default: yes of a client that goes to any
+    /// host, and no of one for one host.
+    ///
+    /// What comes out is bounded by [`max_response_body_size`](Self::max_response_body_size) and by
+    /// [`max_response_ratio`](Self::max_response_ratio). `Content-Encoding` and `Content-Length`
     /// are not among the header fields then. A request with an `Accept-Encoding` or a `Range` of its own gets what it
     /// asked for as it comes.
     pub fn decompress(mut self, decompresses: bool) -> Self {

@@ -13,7 +13,7 @@ use crate::values::uri::Uri;
 #[derive(Debug)]
 pub(crate) struct Hop {
     pub(crate) uri: Uri,
-    is_other_origin: bool,
+    pub(crate) is_other_origin: bool,
     /// What the method becomes; `None`: what it is.
     method: Option<&'static str>,
 }
@@ -30,19 +30,23 @@ const ORIGIN_FIELDS: &[&str] = &[
     "Www-Authenticate",
 ];
 
-/// Fields that speak of a body.
-const BODY_FIELDS: &[&str] = &[
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Location",
-    "Content-Type",
-    "Digest",
-    "Expect",
-    "Last-Modified",
-    "Trailer",
-    "Transfer-Encoding",
-];
+/// Whether a field is meant for one origin alone.
+pub(crate) fn is_for_one_origin(name: &str) -> bool {
+    is_among(ORIGIN_FIELDS, name)
+}
+
+/// Fields that speak of a body, beside all whose names begin with `Content-`.
+const BODY_FIELDS: &[&str] =
+    &["Digest", "Expect", "Last-Modified", "Repr-Digest", "Trailer", "Transfer-Encoding"];
+
+fn speaks_of_body(name: &str) -> bool {
+    let start = name.get(..8).unwrap_or_default();
+    start.eq_ignore_ascii_case("Content-") || is_among(BODY_FIELDS, name)
+}
+
+fn is_among(fields: &[&str], name: &str) -> bool {
+    fields.iter().any(|field| field.eq_ignore_ascii_case(name))
+}
 
 impl Hop {
     /// Where a response of this status leads to a request of this method for `uri`; `None`: it is no redirect that a
@@ -52,27 +56,29 @@ impl Hop {
         method: &str,
         status: u16,
         location: Option<&[u8]>,
-    ) -> Result<Option<Self>, RedirectFault> {
+    ) -> Result<Option<Self>, ClientError> {
         let method = match (status, method) {
             (303, "GET" | "HEAD") | (307 | 308, _) => None,
             (303, _) | (301 | 302, "POST") => Some("GET"),
             (301 | 302, _) => None,
             _ => return Ok(None),
         };
-        let location = location.ok_or(RedirectFault::NoLocation)?;
+        let fault = |fault| ClientError::new(ClientErrorKind::Redirect(fault));
+        let location = location.ok_or_else(|| fault(RedirectFault::NoLocation))?;
         let mut next = uri.clone();
-        next.update(location).map_err(|_| RedirectFault::BadLocation)?;
+        // Of what is no URL nobody knows what of it may be told.
+        next.update(location).map_err(|_| fault(RedirectFault::BadLocation))?;
         // RFC 9110 section 10.2.2.
         if !location.contains(&b'#') {
             next.set_fragment(uri.fragment());
         }
         if next.host().is_empty() {
-            return Err(RedirectFault::BadLocation);
+            return Err(fault(RedirectFault::BadLocation));
         }
         match (uri.scheme(), next.scheme()) {
-            ("https", "http") => return Err(RedirectFault::Downgrade),
+            ("https", "http") => return Err(ClientError::redirect(RedirectFault::Downgrade, &next, None)),
             (_, "http" | "https") => {}
-            _ => return Err(RedirectFault::Scheme),
+            _ => return Err(ClientError::redirect(RedirectFault::Scheme, &next, None)),
         }
         // A server says where to go, and not as whom.
         next.set_username("");
@@ -94,12 +100,10 @@ impl Hop {
             .and_then(|mut next| next.set_host(self.uri.host()).map(|()| next))
             .map_err(refuse)?;
         next.set_version(request.version());
-        let is_among =
-            |fields: &[&str], name: &str| fields.iter().any(|field| field.eq_ignore_ascii_case(name));
         for (name, value) in request.headers().iter() {
             let stays = name.eq_ignore_ascii_case("Host")
-                || self.is_other_origin && is_among(ORIGIN_FIELDS, name)
-                || self.drops_body() && is_among(BODY_FIELDS, name);
+                || self.is_other_origin && is_for_one_origin(name)
+                || self.drops_body() && speaks_of_body(name);
             if !stays {
                 next.append_header(name, value);
             }
@@ -138,7 +142,10 @@ mod tests {
     fn hop(from: &str, method: &str, status: u16, location: &str) -> Result<Option<Hop>, RedirectFault> {
         let mut uri = Uri::parse(from).expect("a URL");
         uri.set_path_normalizing(false);
-        Hop::of(&uri, method, status, Some(location.as_bytes()))
+        Hop::of(&uri, method, status, Some(location.as_bytes())).map_err(|error| match error.kind() {
+            ClientErrorKind::Redirect(fault) => fault,
+            other => panic!("{other:?}"),
+        })
     }
 
     fn next(request: &Request, from: &str, status: u16, location: &str) -> Request {
@@ -168,7 +175,8 @@ mod tests {
             assert_eq!(hop(from, "GET", 307, location).map(|_| ()), Err(fault), "{location}");
         }
         let uri = Uri::parse("http://h/").expect("a URL");
-        assert_eq!(Hop::of(&uri, "GET", 308, None).map(|_| ()), Err(RedirectFault::NoLocation));
+        let error = Hop::of(&uri, "GET", 308, None).map(drop).expect_err("it does not say where to");
+        assert_eq!(error.kind(), ClientErrorKind::Redirect(RedirectFault::NoLocation));
         for status in [200, 300, 304, 305, 306, 404] {
             assert!(hop("http://h/", "GET", status, "/x").expect("it is none").is_none());
         }
@@ -201,21 +209,24 @@ mod tests {
             ("Cookie", "a=b"),
             ("Referer", "/x"),
             ("Content-Type", "t"),
+            ("content-disposition", "t"),
+            ("Repr-Digest", "d"),
             ("X", "y"),
         ] {
             request.append_header(name, value);
         }
         let names =
             |request: &Request| request.headers().names().map(str::to_owned).collect::<Vec<_>>().join(" ");
-        let same = "Host Authorization Cookie Referer Content-Type X";
+        let same = "Host Authorization Cookie Referer Content-Type Content-Disposition Repr-Digest X";
         assert_eq!(names(&next(&request, "http://h/", 307, "http://h:80/b")), same);
         for elsewhere in ["http://h:81/", "https://h/", "http://sub.h/", "//other/"] {
             let next = next(&request, "http://h/", 307, elsewhere);
-            assert_eq!(names(&next), "Host Content-Type X", "{elsewhere}");
+            assert_eq!(names(&next), "Host Content-Type Content-Disposition Repr-Digest X", "{elsewhere}");
         }
         assert_eq!(names(&next(&request, "http://h/", 303, "/b")), "Host Authorization Cookie Referer X");
         // And back: what is gone is gone.
         let there = next(&request, "http://h/", 307, "//other/");
-        assert_eq!(names(&next(&there, "http://other/", 307, "http://h/")), "Host Content-Type X");
+        let back = next(&there, "http://other/", 307, "http://h/");
+        assert_eq!(names(&back), "Host Content-Type Content-Disposition Repr-Digest X");
     }
 }

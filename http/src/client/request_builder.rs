@@ -2,23 +2,20 @@
 //!
 //! The rule: what is wrong is remembered, the first thing of it, and said when the request is to be sent.
 
+use super::any_host::Client;
 use super::body::SendBody;
-use super::call::{BodyExpectation, CallOptions};
-use super::error::{ClientError, ClientErrorKind};
+use super::call::{CallOptions, call_settings};
+use super::error::ClientError;
 use super::multipart_form::MultipartForm;
 use super::redirect::target_of;
 use super::response::ClientResponse;
 use crate::message::request::Request;
 use crate::util::token;
 use crate::values::args::Args;
-use crate::values::headers::Fields;
 use crate::values::uri::Uri;
-use anthill_pool::CancelToken;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
 /// A request that is being built; made by [`Client::get`](super::Client::get) and the
 /// like.
@@ -36,7 +33,7 @@ use std::time::Duration;
 ///
 /// let client = Client::new();
 /// let mut response = client
-///     .post(&format!("http://{}/", running.local_addr()))
+///     .post(format!("http://{}/", running.local_addr()))
 ///     .header("Accept", "text/plain")
 ///     .bearer_auth("token")
 ///     .form([("name", "a b"), ("kind", "&")])
@@ -47,46 +44,32 @@ use std::time::Duration;
 /// ```
 #[must_use = "nothing is sent before send is called"]
 pub struct RequestBuilder<'a> {
-    client: &'a dyn RunRequest,
+    client: &'a Client,
     uri: Uri,
     request: Request,
     options: CallOptions<'a>,
+    /// Whether the `Content-Type` is what follows from the body, and not what the user has said.
+    is_type_ours: bool,
     failed: Option<ClientError>,
 }
 
-/// A client that goes where a URL says.
-pub(super) trait RunRequest {
-    fn run_request<'r>(
-        &self,
-        uri: Uri,
-        request: &'r Request,
-        options: CallOptions<'r>,
-    ) -> Result<ClientResponse, ClientError>;
-}
-
-fn refuse(why: impl Into<Box<dyn Error + Send + Sync>>) -> ClientError {
-    ClientError::because(ClientErrorKind::InvalidRequest, why)
-}
-
 /// What a method and a URL begin with.
-fn begin(method: &str, url: &str) -> Result<(Uri, Request), ClientError> {
-    let mut uri = Uri::parse(url).map_err(refuse)?;
-    uri.set_path_normalizing(false);
+fn begin(method: &str, uri: Uri) -> Result<(Uri, Request), ClientError> {
     if uri.host().is_empty() {
-        return Err(refuse("its URL has no host: write it with its scheme, http://host/path"));
+        return Err(ClientError::invalid("its URL has no host: write it with its scheme, http://host/path"));
     }
-    let mut request = Request::new(method, "/").map_err(refuse)?;
-    request.set_host(uri.host()).map_err(refuse)?;
+    let mut request = Request::new(method, "/").map_err(ClientError::invalid)?;
+    request.set_host(uri.host()).map_err(ClientError::invalid)?;
     Ok((uri, request))
 }
 
 impl<'a> RequestBuilder<'a> {
-    pub(super) fn new(client: &'a dyn RunRequest, method: &str, url: &str) -> Self {
-        let (uri, request, failed) = match begin(method, url) {
+    pub(super) fn new(client: &'a Client, method: &str, url: Result<Uri, ClientError>) -> Self {
+        let (uri, request, failed) = match url.and_then(|uri| begin(method, uri)) {
             Ok((uri, request)) => (uri, request, None),
             Err(error) => (Uri::new(), Request::empty(), Some(error)),
         };
-        Self { client, uri, request, options: CallOptions::default(), failed }
+        Self { client, uri, request, options: CallOptions::default(), is_type_ours: false, failed }
     }
 
     /// Adds a header field, keeping others of the same name; `Host` says who is asked for, and not who is asked.
@@ -97,28 +80,52 @@ impl<'a> RequestBuilder<'a> {
         let (name, value) = (name.as_ref(), value.as_ref());
         let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
         if !token::is_token(name) || value.iter().any(is_control) {
-            return self.refused(refuse("a header field has an invalid name, or control characters"));
+            return self
+                .refused(ClientError::invalid("a header field has an invalid name, or control characters"));
         }
         if name.eq_ignore_ascii_case(b"Host") {
             return match self.request.set_host(value) {
                 Ok(()) => self,
-                Err(error) => self.refused(refuse(error)),
+                Err(error) => self.refused(ClientError::invalid(error)),
             };
+        }
+        if name.eq_ignore_ascii_case(b"Content-Type") && std::mem::take(&mut self.is_type_ours) {
+            self.request.remove_header("Content-Type");
         }
         self.request.append_header(name, value);
         self
     }
 
-    /// Adds an argument to the query of the URL, escaped as it must be.
+    /// Adds an argument to the query of the URL, escaped as it must be, behind what is there, which stays as it is.
+    ///
+    /// ```
+    /// # let running = anthill_http::Server::new(|ctx| {
+    /// #     let query = ctx.request.query_str().to_owned();
+    /// #     ctx.set_body(query);
+    /// # })?.start("127.0.0.1:0")?;
+    /// # let url = format!("http://{}", running.local_addr());
+    /// let client = anthill_http::client::Client::new();
+    /// let request = client.get(format!("{url}/?signature=a/b%7E")).query("c", "d e");
+    /// assert_eq!(request.send()?.text()?, "signature=a/b%7E&c=d+e");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn query(mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
-        self.uri.query_args_mut().append(key, value);
+        let mut added = Args::new();
+        added.append(key, value);
+        let mut query = self.uri.query().to_vec();
+        if !query.is_empty() {
+            query.push(b'&');
+        }
+        query.extend_from_slice(&added.to_bytes());
+        self.uri.set_query(query);
         self
     }
 
     /// Authorises by user and password (RFC 7617), in the place of those in the URL.
     pub fn basic_auth(mut self, user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> Self {
         if user.as_ref().contains(&b':') {
-            return self.refused(refuse("a user with a colon cannot be told from his password"));
+            return self
+                .refused(ClientError::invalid("a user with a colon cannot be told from his password"));
         }
         let credentials = [user.as_ref(), b":", password.as_ref()].concat();
         self.request.set_header("Authorization", format!("Basic {}", STANDARD.encode(credentials)));
@@ -129,19 +136,23 @@ impl<'a> RequestBuilder<'a> {
     pub fn bearer_auth(mut self, token: impl AsRef<str>) -> Self {
         let token = token.as_ref();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return self.refused(refuse("a bearer token has characters that it must not have"));
+            return self.refused(ClientError::invalid("a bearer token has characters that it must not have"));
         }
         self.request.set_header("Authorization", format!("Bearer {token}"));
         self
     }
 
     /// The body, in memory. Without a `Content-Type` of its own it is `application/octet-stream`.
+    ///
+    /// Of several bodies, of whatever kind, that which was said last is sent.
     pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
         self.typed("application/octet-stream", body.into())
     }
 
     /// A body that is read while it is sent.
     pub fn send_body(mut self, body: SendBody<'a>) -> Self {
+        self.set_type(None);
+        self.request.set_body_vec(Vec::new());
         self.options.body = Some(body);
         self
     }
@@ -158,46 +169,27 @@ impl<'a> RequestBuilder<'a> {
     /// The body is a form with files, `multipart/form-data`.
     pub fn multipart(mut self, form: MultipartForm<'a>) -> Self {
         let (content_type, body) = form.into_body();
+        self = self.send_body(body);
+        // Whatever was said before: the boundary is in it.
         self.request.set_header("Content-Type", content_type);
-        self.send_body(body)
-    }
-
-    /// How long it may take, from [`send`](Self::send) to the last byte of the body and over all redirects, instead of
-    /// the client's [`timeout`](super::ClientBuilder::timeout). Zero fails at once.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.options.limit = Some(limit);
+        self.is_type_ours = true;
         self
     }
 
-    /// As [`PreparedCall::cancel_with`](super::PreparedCall::cancel_with).
-    pub fn cancel_with(mut self, token: &CancelToken) -> Self {
-        self.options.token = Some(token.clone());
-        self
-    }
-
-    /// As [`PreparedCall::expect_continue`](super::PreparedCall::expect_continue).
-    pub fn expect_continue(mut self, wait: Duration) -> Self {
-        self.options.expects = BodyExpectation::For(wait);
-        self
-    }
-
-    /// As [`PreparedCall::on_informational`](super::PreparedCall::on_informational).
-    pub fn on_informational(mut self, hook: impl FnMut(u16, Fields<'_>) + 'a) -> Self {
-        self.options.on_informational = Some(Box::new(hook));
-        self
-    }
+    call_settings!();
 
     /// Sends the request, and waits for the head of the response.
     ///
     /// # Errors
-    /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when something of it cannot be sent; nothing was, then. For
-    /// the others see [`ClientErrorKind`]. When it returns, whatever it has begun has ended.
+    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest) when something of it cannot be sent; nothing was, then.
+    /// For the others see [`ClientErrorKind`](super::ClientErrorKind). When it returns with one, whatever it has begun has ended, but perhaps the
+    /// look-up of a name.
     pub fn send(self) -> Result<ClientResponse, ClientError> {
-        let Self { client, uri, mut request, options, failed } = self.with_credentials_of_url();
+        let Self { client, uri, mut request, options, failed, .. } = self.with_credentials_of_url();
         if let Some(error) = failed {
             return Err(error);
         }
-        request.set_request_uri(target_of(&uri)).map_err(refuse)?;
+        request.set_request_uri(target_of(&uri)).map_err(ClientError::invalid)?;
         client.run_request(uri, &request, options)
     }
 
@@ -211,11 +203,22 @@ impl<'a> RequestBuilder<'a> {
     }
 
     fn typed(mut self, content_type: &str, body: Vec<u8>) -> Self {
-        if !self.request.headers().contains("Content-Type") {
-            self.request.set_header("Content-Type", content_type);
-        }
+        self.set_type(Some(content_type));
+        self.options.body = None;
         self.request.set_body_vec(body);
         self
+    }
+
+    /// Says of which type the body is, if the user does not.
+    fn set_type(&mut self, content_type: Option<&str>) {
+        if !self.is_type_ours && self.request.headers().contains("Content-Type") {
+            return;
+        }
+        self.request.remove_header("Content-Type");
+        if let Some(content_type) = content_type {
+            self.request.set_header("Content-Type", content_type);
+        }
+        self.is_type_ours = content_type.is_some();
     }
 
     fn refused(mut self, error: ClientError) -> Self {

@@ -3,7 +3,8 @@
 use super::arriving::{ArrivingBody, BodyArrival};
 use super::error::{ClientError, ClientErrorKind};
 use super::stock::Leased;
-use crate::values::coding::{CodingError, ContentDecoder};
+use crate::proto::Rest;
+use crate::values::coding::{ContentDecoder, can_undo};
 use crate::values::headers::{Fields, Headers};
 use crate::values::uri::Uri;
 use crate::values::version::Version;
@@ -71,6 +72,8 @@ enum ResponseBody {
     Decoded {
         reader: Box<BufReader<ContentDecoder<ArrivingBody>>>,
         max: Option<u64>,
+        /// Whether any of it has come.
+        has_begun: bool,
     },
     /// It could not be decoded.
     Failed(ClientErrorKind),
@@ -89,21 +92,23 @@ impl ClientResponse {
         let is_request_sent = conn.session.is_request_sent();
         #[cfg(feature = "tls-no-provider")]
         let tls = conn.tls_info().cloned();
-        let codings = if decodes { known_codings(&headers) } else { None };
-        let max = if codings.is_some() { arrival.max.take() } else { None };
-        let body = ArrivingBody::new(leased, arrival);
+        // There may be none, of a response to HEAD for example.
+        let has_body = conn.found.rest != Rest::None || conn.found.raw > conn.found.body.start;
+        let codings = if decodes && has_body { known_codings(&headers) } else { None };
         let body = match codings {
-            // There may be none, of a response to HEAD for example.
-            Some(codings) if !body.is_read() => match ContentDecoder::new(codings, body) {
-                Ok(decoder) => {
-                    headers.remove("Content-Encoding");
-                    headers.remove("Content-Length");
-                    let decoder = decoder.max_decoded_bytes(max);
-                    ResponseBody::Decoded { reader: Box::new(BufReader::new(decoder)), max }
-                }
-                Err(CodingError) => ResponseBody::Failed(ClientErrorKind::Decode),
-            },
-            _ => ResponseBody::AsSent(body),
+            Some(codings) => {
+                headers.remove("Content-Encoding");
+                headers.remove("Content-Length");
+                let (max, ratio_max) = (arrival.max.take(), arrival.ratio_max);
+                let bounded = |decoder: ContentDecoder<_>| {
+                    let decoder = decoder.max_decoded_bytes(max).max_ratio(ratio_max);
+                    let reader = Box::new(BufReader::new(decoder));
+                    ResponseBody::Decoded { reader, max, has_begun: false }
+                };
+                let decoder = ContentDecoder::new(codings, ArrivingBody::new(leased, arrival));
+                decoder.map_or(ResponseBody::Failed(ClientErrorKind::Decode), bounded)
+            }
+            None => ResponseBody::AsSent(ArrivingBody::new(leased, arrival)),
         };
         let (status, version) = (head.status, head.version);
         let uri = None;
@@ -120,6 +125,15 @@ impl ClientResponse {
             #[cfg(feature = "tls-no-provider")]
             tls,
             body,
+        }
+    }
+
+    /// It is not wanted. Of its body little is read, so that its connection serves another request, and nothing decoded.
+    pub(crate) fn pass_over(mut self) {
+        match &mut self.body {
+            ResponseBody::AsSent(body) => body.pass_over(),
+            ResponseBody::Decoded { reader, .. } => reader.get_mut().get_mut().pass_over(),
+            ResponseBody::Failed(_) => {}
         }
     }
 
@@ -254,17 +268,12 @@ impl ClientResponse {
 
     /// Receives until something is there to be read, or the body has ended.
     fn fill(&mut self) -> Result<&[u8], ClientError> {
-        let failed = match &mut self.body {
-            ResponseBody::AsSent(body) => body.fill().err(),
-            ResponseBody::Decoded { reader, .. } => reader.fill_buf().err().map(ClientError::of_reading),
-            ResponseBody::Failed(kind) => Some(ClientError::new(*kind).at(self.remote)),
-        };
-        if let Some(error) = failed {
+        if let Err(error) = self.body.fill() {
             // What comes out of a decoder that has failed is nothing, which is not to look like the end.
             if matches!(self.body, ResponseBody::Decoded { .. }) {
                 self.fail(error.kind());
             }
-            return Err(error);
+            return Err(error.at(self.remote));
         }
         Ok(match &self.body {
             ResponseBody::AsSent(body) => body.window(),
@@ -286,6 +295,26 @@ impl ClientResponse {
 }
 
 impl ResponseBody {
+    /// Receives until something is there to be read, or it has ended.
+    fn fill(&mut self) -> Result<(), ClientError> {
+        match self {
+            Self::AsSent(body) => body.fill(),
+            Self::Decoded { reader, has_begun, .. } => {
+                if !*has_begun {
+                    let body = reader.get_mut().get_mut();
+                    body.fill()?;
+                    // Of nothing nothing is made, however the server calls it; a decoder would miss its beginning.
+                    *has_begun = !body.window().is_empty();
+                    if !*has_begun {
+                        return Ok(());
+                    }
+                }
+                reader.fill_buf().map(drop).map_err(ClientError::of_reading)
+            }
+            Self::Failed(kind) => Err(ClientError::new(*kind)),
+        }
+    }
+
     /// The most bytes that it may have.
     fn max(&self) -> Option<u64> {
         match self {
@@ -300,11 +329,8 @@ impl ResponseBody {
 fn known_codings(headers: &Headers) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = headers.get_all("Content-Encoding").collect();
     let codings = lines.join(&b","[..]);
-    // A decoder of nothing bounds nothing: such a body is as it was sent.
-    let mut names = codings.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    let are_any = names.any(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
-    let are_known = || ContentDecoder::new(&codings, io::empty()).is_ok();
-    (are_any && are_known()).then_some(codings)
+    // A decoder of nothing would bound nothing: such a body is as it was sent.
+    can_undo(&codings).then_some(codings)
 }
 
 impl Read for ClientResponse {

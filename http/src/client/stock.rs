@@ -7,7 +7,7 @@
 
 use super::conn::ClientSocket;
 use super::patience::CallPatience;
-use super::places::{Grant, HostPlaces, NoPlace, PutAside};
+use super::places::{Grant, HostPlaces, IdleConn, NoPlace, PutAside};
 use super::watcher::{self, Look, MOMENT, WatchIdle};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +16,30 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Stock {
     places: HostPlaces<Box<ClientSocket>>,
-    ages: Ages,
+    ages: ConnAges,
 }
 
 /// How old connections may get.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ages {
+pub(crate) struct ConnAges {
     /// Without being used; they are not used any more then.
     pub(crate) idle: Duration,
-    /// Since they were made, likewise.
+    /// So many are kept that are older than that.
+    pub(crate) kept: usize,
+    /// Since they were made; they are not used any more then, either.
     pub(crate) whole: Option<Duration>,
+    /// The most requests that one serves.
+    pub(crate) requests: Option<u64>,
 }
+
+/// A connection that is being closed; its place is free then, whatever happens.
+struct Closing<'a> {
+    conn: Box<ClientSocket>,
+    place: ClosingPlace<'a>,
+}
+
+/// The place of that.
+struct ClosingPlace<'a>(Option<&'a HostPlaces<Box<ClientSocket>>>);
 
 /// A connection for one exchange.
 #[derive(Debug)]
@@ -52,13 +65,18 @@ pub(crate) enum Leave {
 }
 
 impl Stock {
-    pub(crate) fn new(places: HostPlaces<Box<ClientSocket>>, ages: Ages) -> Arc<Self> {
+    pub(crate) fn new(places: HostPlaces<Box<ClientSocket>>, ages: ConnAges) -> Arc<Self> {
         Arc::new(Self { places, ages })
     }
 
-    /// A connection, or the right to make one, waiting for it as long as there is patience.
-    pub(crate) fn take(self: &Arc<Self>, patience: &CallPatience) -> Result<Leave, NoPlace> {
-        let mut grant = self.places.take(patience)?;
+    /// A connection, or the right to make one, waiting for those of others as long as `in_line` has patience; and never
+    /// longer than `call` has, whose patience is longer.
+    pub(crate) fn take(
+        self: &Arc<Self>,
+        in_line: &CallPatience,
+        call: &CallPatience,
+    ) -> Result<Leave, NoPlace> {
+        let mut grant = self.places.take(in_line, call)?;
         loop {
             let place = HeldPlace { stock: self.clone(), is_held: true };
             let mut conn = match grant {
@@ -77,15 +95,20 @@ impl Stock {
 
     /// Closes all idle connections.
     pub(crate) fn close_idle(&self) {
-        self.close_if(|_, _| true);
+        drop(self.remove(|_, _| true));
     }
 
-    /// Closes those idle connections of which `is_useless` says so, and then frees their places.
-    fn close_if(&self, is_useless: impl FnMut(&mut Box<ClientSocket>, Instant) -> bool) {
-        for conn in self.places.remove_idle(is_useless) {
-            drop(conn);
-            self.places.free();
-        }
+    /// Takes idle connections out; dropped they are closed, one by one.
+    fn remove(
+        &self,
+        is_removed: impl FnMut(&mut IdleConn<Box<ClientSocket>>, usize) -> bool,
+    ) -> Vec<(Closing<'_>, Instant)> {
+        let removed = self.places.remove_idle(is_removed).into_iter();
+        removed.map(|idle| (self.closing(idle.conn), idle.since)).collect()
+    }
+
+    fn closing(&self, conn: Box<ClientSocket>) -> Closing<'_> {
+        Closing { conn, place: ClosingPlace(Some(&self.places)) }
     }
 
     /// How many connections there are, those being made included, how many of them are idle, and how many callers wait.
@@ -93,30 +116,29 @@ impl Stock {
         self.places.counts()
     }
 
-    /// When a connection that is idle gets old; `None`: it does not.
-    fn end_of(&self, conn: &ClientSocket) -> Option<Instant> {
-        let Ages { idle, whole } = self.ages;
-        let of_idle = conn.times.idle.checked_add(idle);
+    /// When a connection that is idle gets old; `None`: it does not. Those that are kept have no age of that kind.
+    fn end_of(&self, conn: &ClientSocket, is_kept: bool) -> Option<Instant> {
+        let ConnAges { idle, whole, .. } = self.ages;
+        let of_idle = conn.times.idle.checked_add(idle).filter(|_| !is_kept);
         let of_whole = whole.and_then(|whole| conn.times.opened.checked_add(whole));
         [of_idle, of_whole].into_iter().flatten().min()
     }
 
+    /// Whether it is not to be used again. Where some are kept it may be one of them; the watch closes the others.
     fn is_old(&self, conn: &ClientSocket) -> bool {
-        self.end_of(conn).is_some_and(|end| end <= Instant::now())
+        self.ages.requests.is_some_and(|most| conn.requests >= most)
+            || self.end_of(conn, self.ages.kept > 0).is_some_and(|end| end <= Instant::now())
     }
 
     fn put(self: &Arc<Self>, mut conn: Box<ClientSocket>) {
         conn.times.idle = Instant::now();
         if self.is_old(&conn) {
-            drop(conn);
-            return self.places.free();
+            self.places.begin_close();
+            return drop(self.closing(conn));
         }
         match self.places.put(conn) {
             PutAside::Taken => {}
-            PutAside::Excess(conn) => {
-                drop(conn);
-                self.places.free();
-            }
+            PutAside::Excess(conn) => drop(self.closing(conn)),
             PutAside::Idle { was_watched: true } => watcher::tell(),
             PutAside::Idle { was_watched: false } => {
                 if let Err(error) = watcher::add(Arc::downgrade(self) as _) {
@@ -134,20 +156,33 @@ const LONG: Duration = Duration::from_secs(3600);
 
 impl WatchIdle for Stock {
     fn look_at_idle(&self, look: &mut Look<'_>) {
-        self.close_if(|conn, since| {
-            let end = self.end_of(conn);
-            if end.is_some_and(|end| end <= look.now) || conn.is_reported(look.reported) && !conn.is_quiet() {
+        if !look.reported.is_empty() {
+            for (closing, since) in self.remove(|idle, _| idle.conn.is_reported(look.reported)) {
+                // It may have been a word that is none to us.
+                if closing.conn.is_quiet() {
+                    closing.put_back(since);
+                }
+            }
+        }
+        let mut failure = None;
+        let old = self.remove(|IdleConn { conn, since }, younger| {
+            let end = self.end_of(conn, younger <= self.ages.kept);
+            if end.is_some_and(|end| end <= look.now) {
                 return true;
             }
-            if since + MOMENT <= look.now {
-                conn.watch(look);
+            if *since + MOMENT <= look.now {
+                failure = conn.watch(look).err().or(failure.take());
             } else {
-                look.not_later_than(Some(since + MOMENT));
+                look.not_later_than(Some(*since + MOMENT));
             }
             // Somebody is idle, so there is a next time.
             look.not_later_than(end.or_else(|| look.now.checked_add(LONG)));
             false
         });
+        drop(old);
+        if let Some(error) = failure {
+            log::debug!("an idle connection is not watched: {error}");
+        }
     }
 
     fn needs_watch(&self) -> bool {
@@ -159,6 +194,25 @@ impl Drop for Stock {
     fn drop(&mut self) {
         if self.places.is_watched() {
             watcher::wake();
+        }
+    }
+}
+
+impl Closing<'_> {
+    /// It is not closed, but idle as before.
+    fn put_back(self, since: Instant) {
+        let Self { conn, mut place } = self;
+        let Some(places) = place.0.take() else { return };
+        if let PutAside::Excess(conn) = places.put_back(IdleConn { conn, since }) {
+            drop(Closing { conn, place: ClosingPlace(Some(places)) });
+        }
+    }
+}
+
+impl Drop for ClosingPlace<'_> {
+    fn drop(&mut self) {
+        if let Some(places) = self.0 {
+            places.closed();
         }
     }
 }
@@ -213,19 +267,21 @@ mod tests {
         let addr = listener.local_addr().expect("it listens");
         let (short, long) = (Duration::from_millis(5), Duration::from_secs(3600));
         for (idle, whole, is_used) in [(long, None, true), (short, None, false), (long, Some(short), false)] {
-            let ages = Ages { idle, whole };
+            let ages = ConnAges { idle, kept: 0, whole, requests: None };
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
             let patience = CallPatience::default();
             let asks = &mut [(0, AskedAddrs::Known(vec![addr]))].into_iter();
             let dialled = dial::connect(asks, &patience).expect("it listens");
             let (transport, remote) = (Arc::new(dialled.socket), dialled.remote);
             let conn = ClientSocket::new(NewSocket { transport, remote, local: None });
-            let Ok(Leave::Make(place)) = stock.take(&patience) else { panic!("there is none yet") };
+            let Ok(Leave::Make(place)) = stock.take(&patience, &patience) else {
+                panic!("there is none yet")
+            };
             place.keep();
             // Past whoever would have it watched.
             assert!(matches!(stock.places.put(Box::new(conn)), PutAside::Idle { .. }));
             std::thread::sleep(Duration::from_millis(10));
-            let leave = stock.take(&patience).expect("a place");
+            let leave = stock.take(&patience, &patience).expect("a place");
             assert_eq!(matches!(leave, Leave::Use(_)), is_used, "{ages:?}");
             drop(leave);
             assert_eq!(stock.counts(), (0, 0, 0));

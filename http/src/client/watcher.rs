@@ -4,9 +4,12 @@
 //! or a word that nobody asked for, is seen when it comes, and the connection closed at once; one that is idle only
 //! between two requests in a row is not, and costs nothing. The same thread closes what got old.
 //!
-//! The rules: there is such a thread only while something is idle. It keeps no client alive. Whoever puts a connection
-//! aside wakes it only when it sleeps for longer than that moment.
+//! The rules: there is such a thread only while something is idle; it ends by the next time that it finds nothing to be,
+//! which may be a minute later. It keeps no client alive. Whoever puts a connection aside wakes it only when it sleeps
+//! for longer than that moment. A panic on it, of whatever takes its messages, ends neither it nor the watch.
 
+use crate::util::panic;
+use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -18,8 +21,12 @@ use std::time::{Duration, Instant};
 /// How long a connection must have been idle to be watched.
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
-/// The shortest pause between two looks at all that is idle, when nothing is reported.
+/// The shortest pause between two looks at all that is idle. When a server goes with many connections, they are reported
+/// one after the other, and closed by one look or two.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// The longest.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What the poller reports when somebody woke the thread. Connections have smaller numbers.
 const WOKEN: Token = Token(usize::MAX);
@@ -123,26 +130,39 @@ fn keep_watch(mut poll: Poll, registry: &Arc<Registry>) {
     let mut events = Events::with_capacity(256);
     let mut reported = HashSet::new();
     loop {
-        let Some(next) = look_at_all(registry, &mut reported) else { return };
-        let mut pause = next.saturating_duration_since(Instant::now()).max(PAUSE_MIN);
+        let Some(mut pause) = look(registry, &mut reported) else { return };
         if pause > MOMENT {
             SLEEPS_LONG.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
             // What was put aside before that was seen has told nobody.
-            let Some(next) = look_at_all(registry, &mut reported) else { return };
-            pause = next.saturating_duration_since(Instant::now()).max(PAUSE_MIN);
+            let Some(shorter) = look(registry, &mut reported) else { return };
+            pause = shorter;
         }
-        let polled = poll.poll(&mut events, Some(pause));
+        let mut polled = poll.poll(&mut events, Some(pause));
         SLEEPS_LONG.store(false, Ordering::Relaxed);
+        if !events.is_empty() {
+            reported.extend(events.iter().map(Event::token));
+            std::thread::sleep(PAUSE_MIN);
+            polled = poll.poll(&mut events, Some(Duration::ZERO));
+        }
         match polled {
-            Ok(()) => reported.extend(events.iter().map(|event| event.token())),
+            Ok(()) => reported.extend(events.iter().map(Event::token)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                log::error!("idle connections are looked at from time to time only: {error}");
+                let said = "idle connections are looked at from time to time only";
+                let _ = panic::call(|| log::error!("{said}: {error}"));
                 std::thread::sleep(MOMENT);
             }
         }
     }
+}
+
+/// Looks at all that is idle, and says for how long there is nothing to do then. `None`: the watch has ended.
+fn look(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> Option<Duration> {
+    let looked = panic::call(|| look_at_all(registry, reported));
+    // What panics is a logger, and may again.
+    let next = looked.unwrap_or_else(|_| Some(Instant::now() + MOMENT))?;
+    Some(next.saturating_duration_since(Instant::now()).clamp(PAUSE_MIN, PAUSE_MAX))
 }
 
 /// Looks at all that is idle, and says when the next time is. `None`: nothing is idle, and the watch has ended.
@@ -185,4 +205,45 @@ fn end_unless_needed() -> Option<Instant> {
     *watch = None;
     SLEEPS_LONG.store(false, Ordering::Relaxed);
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first look at it panics, as whatever takes messages may.
+    struct PanicsOnce(AtomicUsize);
+
+    impl WatchIdle for PanicsOnce {
+        fn look_at_idle(&self, look: &mut Look<'_>) {
+            assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "on purpose");
+            look.not_later_than(Some(look.now));
+        }
+
+        fn needs_watch(&self) -> bool {
+            true
+        }
+    }
+
+    fn wait_until(mut holds: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not come");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn the_watch_outlives_a_panic_and_ends_with_what_it_watches() {
+        let stock = Arc::new(PanicsOnce(AtomicUsize::new(0)));
+        let watched: Arc<dyn WatchIdle> = stock.clone();
+        add(Arc::downgrade(&watched)).expect("a poller and a thread");
+        wait_until(|| stock.0.load(Ordering::SeqCst) >= 3);
+        drop((stock, watched));
+        // Other tests of this process may have something idle for a while.
+        wait_until(|| {
+            wake();
+            WATCH.lock().is_none()
+        });
+    }
 }

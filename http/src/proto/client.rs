@@ -398,7 +398,7 @@ fn parse_head(reading: &mut Reading<'_>, head: u32) -> Result<ParsedResponse, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::headers::Headers;
+    use crate::values::headers::{Fields, Headers};
     use crate::values::version::Version;
 
     /// A connection, with what was sent on it.
@@ -430,7 +430,7 @@ mod tests {
                 target: if method == "CONNECT" { b"h:1" } else { b"/" },
                 version: self.version,
                 host: b"h",
-                defaults: &[],
+                defaults: Fields::new(b"", &[]),
                 fields: headers.fields(),
                 expects_continue: false,
                 length,

@@ -235,7 +235,7 @@ impl Request {
             target: self.request_uri(),
             version: self.version(),
             host: self.host(),
-            defaults: &[],
+            defaults: Fields::new(b"", &[]),
             fields: self.headers(),
             expects_continue: self.headers().get_all("Expect").any(is_continue),
             length,

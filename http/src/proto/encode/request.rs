@@ -24,8 +24,8 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) target: &'a [u8],
     pub(crate) version: Version,
     pub(crate) host: &'a [u8],
-    /// Fields that there are if `fields` has none of the name; without a value none.
-    pub(crate) defaults: &'a [(&'a str, &'a [u8])],
+    /// Fields that there are if `fields` has none of the name.
+    pub(crate) defaults: Fields<'a>,
     pub(crate) fields: Fields<'a>,
     /// Whether the server is to ask for the body. It is not when there is none (RFC 9110 section 10.1.1).
     pub(crate) expects_continue: bool,
@@ -53,10 +53,8 @@ pub(crate) fn append_request_head(
     if !head.host.is_empty() || head.version == Version::Http11 {
         append_field(buffer, b"Host", head.host);
     }
-    for (name, value) in head.defaults {
-        if !value.is_empty() && !head.fields.contains(name) {
-            append_field(buffer, name.as_bytes(), value);
-        }
+    for (name, value) in head.defaults.iter().filter(|(name, _)| !head.fields.contains(name)) {
+        append_field(buffer, name.as_bytes(), value);
     }
     let expects = head.expects_continue && !matches!(ending, None | Some(Ending::Length(0)));
     let has_trailers = ending == Some(Ending::Chunked) && head.fields.contains("Trailer");
@@ -103,7 +101,7 @@ mod tests {
             target: b"/a",
             version: Version::Http11,
             host: b"h",
-            defaults: &[],
+            defaults: Fields::new(b"", &[]),
             fields: headers.fields(),
             expects_continue: false,
             length,
@@ -145,14 +143,15 @@ mod tests {
 
     #[test]
     fn what_the_client_says_of_itself_and_what_it_expects() {
-        let sent = |agent: &str, expects_continue, length, fields: &[(&str, &str)]| {
+        let sent = |agent: Option<&str>, expects_continue, length, fields: &[(&str, &str)]| {
             let headers: Headers = fields.iter().copied().collect();
+            let defaults: Headers = agent.map(|agent| ("User-Agent", agent)).into_iter().collect();
             let head = RequestHead {
                 method: b"PUT",
                 target: b"/",
                 version: Version::Http11,
                 host: b"h",
-                defaults: &[("User-Agent", agent.as_bytes())],
+                defaults: defaults.fields(),
                 fields: headers.fields(),
                 expects_continue,
                 length: Some(length),
@@ -162,14 +161,17 @@ mod tests {
             let sent = String::from_utf8(sent).expect("a request of text").replace("\r\n", "\n");
             sent.trim_start_matches("PUT / HTTP/1.1\nHost: h\n").to_owned()
         };
-        assert_eq!(sent("ant", false, 0, &[]), "User-Agent: ant\nContent-Length: 0\n\n");
-        assert_eq!(sent("ant", false, 0, &[("user-agent", "x")]), "User-Agent: x\nContent-Length: 0\n\n");
-        assert_eq!(sent("", true, 1, &[("a", "b")]), "A: b\nExpect: 100-continue\nContent-Length: 1\n\n");
+        assert_eq!(sent(Some("ant"), false, 0, &[]), "User-Agent: ant\nContent-Length: 0\n\n");
+        assert_eq!(
+            sent(Some("ant"), false, 0, &[("user-agent", "x")]),
+            "User-Agent: x\nContent-Length: 0\n\n"
+        );
+        assert_eq!(sent(None, true, 1, &[("a", "b")]), "A: b\nExpect: 100-continue\nContent-Length: 1\n\n");
         let own = [("expect", "100-Continue"), ("expect", "other")];
-        assert_eq!(sent("", true, 0, &own), "Expect: other\nContent-Length: 0\n\n", "there is no body");
-        assert_eq!(sent("", false, 1, &own), "Expect: other\nContent-Length: 1\n\n");
+        assert_eq!(sent(None, true, 0, &own), "Expect: other\nContent-Length: 0\n\n", "there is no body");
+        assert_eq!(sent(None, false, 1, &own), "Expect: other\nContent-Length: 1\n\n");
         let both = "Expect: 100-Continue\nExpect: other\nContent-Length: 1\n\n";
-        assert_eq!(sent("", true, 1, &own), both);
+        assert_eq!(sent(None, true, 1, &own), both);
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
             target: b"/",
             version: Version::Http10,
             host: b"",
-            defaults: &[],
+            defaults: Fields::new(b"", &[]),
             fields: Fields::new(b"", &[]),
             expects_continue: false,
             length: None,
