@@ -38,6 +38,7 @@
 //! # Where to start
 //!
 //! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`run`] needs none.
+//! - Routes: [`Router`], and [`router`] for how they are found; [`RequestCtx::param`], [`RequestCtx::parse_param`].
 //! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
 //! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
@@ -107,6 +108,7 @@
 //!   them are read without it.
 //! - `br`: brotli, for responses and requests. `zstd`: the same of zstd, which takes a C compiler.
 //! - `fs`, on unless it is left out: [`files`].
+//! - `router`, on unless it is left out: [`Router`], [`router`].
 //! - `signals`, on unless it is left out: [`run`], on Unix.
 //! - `systemd`: [`Server::inherited_listeners`], on Unix.
 //! - `tls`: HTTPS, by `rustls` and aws-lc-rs, which takes a C compiler. `tls-ring`: the same by ring, which is smaller
@@ -119,8 +121,8 @@
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
-// `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `serve`, `engine`, `client`, `server`.
-// `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `serve`, `engine`, `client`,
+// `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -132,6 +134,8 @@ pub mod files;
 mod message;
 mod observe;
 mod proto;
+#[cfg(feature = "router")]
+pub mod router;
 mod serve;
 mod server;
 #[cfg(feature = "ws")]
@@ -171,6 +175,8 @@ pub use observe::in_flight::RequestInFlight;
 pub use observe::latency::LatencyHistogram;
 pub use observe::response_counts::ResponseCounts;
 pub use proto::ProtoError;
+#[cfg(feature = "router")]
+pub use router::Router;
 pub use serve::counters::Rejections;
 pub use serve::error::Error;
 #[cfg(all(feature = "signals", unix))]

@@ -12,6 +12,7 @@ mod compressed;
 #[cfg(unix)]
 mod files;
 mod http;
+mod router;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

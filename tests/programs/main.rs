@@ -11,6 +11,7 @@ mod files;
 mod operators;
 mod pages;
 mod proxies;
+mod routes;
 mod scanners;
 mod sockets;
 mod streams;

@@ -76,7 +76,8 @@ impl ServerBuilder {
 
     /// Decides, when the head of a request has arrived, what is different for it: limits, timeouts, whether its body is
     /// streamed (fasthttp's `HeaderReceived`). Called for every request, also for those without a body, and
-    /// before an [`expect_handler`](Self::expect_handler).
+    /// before an [`expect_handler`](Self::expect_handler). What a route of a router says of itself comes after it, and
+    /// counts more.
     ///
     /// ```
     /// use anthill_http::{RequestConfig, Server};

@@ -21,7 +21,7 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    pub(super) fn new(option: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(option: &'static str, problem: impl Into<Cow<'static, str>>) -> Self {
         Self { option, problem: problem.into() }
     }
 

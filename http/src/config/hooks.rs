@@ -18,10 +18,34 @@ pub(crate) type Expectation<'a> = dyn Fn(&mut RequestCtx) -> u16 + 'a;
 /// Decides what is different for a request of which only the head is there.
 pub(crate) type HeaderReceived<'a> = dyn Fn(&Request) -> RequestConfig + 'a;
 
+/// The same, by its route.
+pub(crate) type RouteConfig = dyn Fn(&RequestCtx) -> RequestConfig + Send + Sync;
+
+/// The number of a request's route.
+#[cfg(feature = "router")]
+pub(crate) type RouteKey = dyn Fn(&RequestCtx) -> Option<u32> + Send + Sync;
+
+/// What a request's route is called.
+#[cfg(feature = "router")]
+pub(crate) type RouteLabel = dyn Fn(&RequestCtx) -> Option<&'static str> + Send + Sync;
+
+/// What a router says of requests before they are handled. None of it is code of the user's.
+#[cfg(feature = "router")]
+#[derive(Clone)]
+pub(crate) struct RouteHooks {
+    /// The number of the route, if that tells those apart that block.
+    pub(crate) key: Arc<RouteKey>,
+    /// What the route is called in records.
+    pub(crate) label: Arc<RouteLabel>,
+    /// What is different for its requests, if there is such a route.
+    pub(crate) config: Option<Arc<RouteConfig>>,
+}
+
 /// What is called when the head of a request has arrived, before its body.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct HeadHooks<'a> {
     pub(crate) header_received: Option<&'a HeaderReceived<'a>>,
+    pub(crate) route_config: Option<&'a RouteConfig>,
     pub(crate) expectation: Option<&'a Expectation<'a>>,
 }
 
@@ -67,6 +91,13 @@ impl fmt::Debug for Observers {
         text.field("completed", &self.completed.len())
             .field("conn_state", &self.conn_state.is_some())
             .finish()
+    }
+}
+
+#[cfg(feature = "router")]
+impl fmt::Debug for RouteHooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RouteHooks")
     }
 }
 

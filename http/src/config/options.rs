@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::config::error::BuildError;
 use crate::config::hooks::ExpectHandler;
+#[cfg(feature = "router")]
+use crate::config::hooks::RouteHooks;
 use crate::config::settings::{
     Connections, Hooks, ListenOptions, Logging, ResponseDefaults, Settings, Threads, Timeouts,
 };
@@ -259,6 +261,13 @@ impl ServerBuilder {
 }
 
 impl ServerBuilder {
+    /// Has a router asked before requests are handled.
+    #[cfg(feature = "router")]
+    pub(crate) fn routed_by(mut self, routes: RouteHooks) -> Self {
+        self.hooks.routes = Some(routes);
+        self
+    }
+
     /// Validates the options.
     pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
         let threads = &mut self.threads;
@@ -274,11 +283,12 @@ impl ServerBuilder {
         self.check_proxies()?;
         self.check_requests()?;
         self.check_timeouts()?;
+        let is_configured = self.hooks.header_received.is_some() || self.hooks.route_config().is_some();
         let expectation = self.hooks.expectation.or(self.continues);
-        self.limits.head_decision = match (&self.hooks.header_received, &expectation) {
-            (Some(_), _) => HeadDecision::Always,
-            (None, Some(_)) => HeadDecision::Expecting,
-            (None, None) => HeadDecision::Never,
+        self.limits.head_decision = match &expectation {
+            _ if is_configured => HeadDecision::Always,
+            Some(_) => HeadDecision::Expecting,
+            None => HeadDecision::Never,
         };
         self.timeouts.idle = self.timeouts.idle.or(self.timeouts.read);
         // Each server counts for itself, also when their builders are copies.

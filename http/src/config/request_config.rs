@@ -4,7 +4,8 @@ use crate::proto::Limits;
 use crate::wire::pace::{MinRate, Pace};
 use std::time::Duration;
 
-/// What is different for one request; see [`header_received`](crate::ServerBuilder::header_received).
+/// What is different for one request; see [`header_received`](crate::ServerBuilder::header_received), and `config` of
+/// routers and routes.
 ///
 /// What is not set is as the server's options of the same names say. A plain value sets a bound, `None` takes it away.
 ///
@@ -122,6 +123,19 @@ impl RequestConfig {
     pub fn handler_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.handler_timeout = Some(limit.into());
         self
+    }
+
+    /// What `over` says, and else this.
+    pub(crate) fn overlaid(self, over: &Self) -> Self {
+        Self {
+            body_bytes_max: over.body_bytes_max.or(self.body_bytes_max),
+            read_timeout: over.read_timeout.or(self.read_timeout),
+            write_timeout: over.write_timeout.or(self.write_timeout),
+            min_body_rate: over.min_body_rate.or(self.min_body_rate),
+            min_response_rate: over.min_response_rate.or(self.min_response_rate),
+            streams_body: over.streams_body.or(self.streams_body),
+            handler_timeout: over.handler_timeout.or(self.handler_timeout),
+        }
     }
 
     /// How long the handler is waited for, when the server's limit is this; zero: for ever.

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers};
-use crate::ctx::{CtxOptions, TimeLimit};
+#[cfg(feature = "router")]
+use crate::config::hooks::RouteHooks;
+use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers, RouteConfig};
+use crate::ctx::{CtxOptions, RequestCtx, TimeLimit};
 use crate::proto::{DefaultFields, Limits};
 use crate::wire::pace::MinRate;
 
@@ -133,10 +135,45 @@ pub(crate) struct Timeouts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hooks {
     pub(crate) header_received: Option<HeaderHook>,
+    #[cfg(feature = "router")]
+    pub(crate) routes: Option<RouteHooks>,
     pub(crate) expectation: Option<ExpectHandler>,
     /// Answers what is refused.
     pub(crate) refused: Option<ErrorHandler>,
     pub(crate) observers: Observers,
+}
+
+impl Hooks {
+    /// What says what is different for the requests of some route.
+    pub(crate) fn route_config(&self) -> Option<&RouteConfig> {
+        #[cfg(feature = "router")]
+        return self.routes.as_ref()?.config.as_deref();
+        #[cfg(not(feature = "router"))]
+        None
+    }
+
+    /// Says in `ctx` what its route is called, for records of requests that no handler may come to say it for.
+    pub(crate) fn note_route(&self, ctx: &mut RequestCtx) {
+        #[cfg(feature = "router")]
+        if let Some(label) = self.routes.as_ref().and_then(|routes| (routes.label)(ctx)) {
+            ctx.set_route(label);
+        }
+        #[cfg(not(feature = "router"))]
+        let _ = ctx;
+    }
+
+    /// The number of the route that a router has found for the request in `ctx`; `None` when that says nothing of
+    /// whether it blocks.
+    #[inline]
+    pub(crate) fn route_key(&self, ctx: &RequestCtx) -> Option<u32> {
+        #[cfg(feature = "router")]
+        return (self.routes.as_ref()?.key)(ctx);
+        #[cfg(not(feature = "router"))]
+        {
+            let _ = ctx;
+            None
+        }
+    }
 }
 
 impl Threads {
@@ -163,6 +200,7 @@ impl Settings {
     pub(crate) fn head_hooks(&self) -> HeadHooks<'_> {
         HeadHooks {
             header_received: self.hooks.header_received.as_ref().map(|hook| &*hook.0 as _),
+            route_config: self.hooks.route_config(),
             expectation: self.hooks.expectation.as_ref().map(|hook| &*hook.0 as _),
         }
     }

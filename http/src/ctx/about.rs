@@ -55,9 +55,10 @@ impl RequestCtx {
         self.forwarded().host.unwrap_or_else(|| self.request.host())
     }
 
-    /// What the route of this request is called, for records of it; `None` until it is set.
+    /// What the route of this request is called, for records of it; `None` until it is set, which a
+    /// router does.
     pub fn route(&self) -> Option<&'static str> {
-        self.route
+        self.routed.label
     }
 
     /// Says what the route of this request is called (`/users/{id}`, say): the same for all requests to it, so that
@@ -69,7 +70,7 @@ impl RequestCtx {
     /// assert_eq!(ctx.route(), Some("/users/{id}"));
     /// ```
     pub fn set_route(&mut self, route: &'static str) {
-        self.route = Some(route);
+        self.routed.label = Some(route);
     }
 
     /// Our own address; `0.0.0.0:0` when it is not known (not TCP, and no [`ConnOptions`](crate::ConnOptions) said so).

@@ -6,9 +6,9 @@
 //!
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
 //! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
-//! `websocket`), hints ahead of the response (`hints`), how long there is for it (`deadline`), and what handlers keep
-//! (`user_values`). What answers requests, what that may fail with, and what is waited for only so long: `handler`,
-//! `handler_error`, `time_limit`.
+//! `websocket`), hints ahead of the response (`hints`), the request's route (`routed`, `route_match`, `route_urls`),
+//! how long there is for it (`deadline`), and what handlers keep (`user_values`). What answers requests, what that may
+//! fail with, and what is waited for only so long: `handler`, `handler_error`, `time_limit`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
@@ -31,6 +31,11 @@ mod packed;
 mod panicking;
 mod read;
 mod respond;
+#[cfg(feature = "router")]
+mod route_match;
+#[cfg(feature = "router")]
+mod route_urls;
+mod routed;
 mod time_limit;
 mod user_values;
 #[cfg(feature = "ws")]
@@ -51,6 +56,13 @@ pub use hijacked_conn::HijackedConn;
 pub use https_redirect::HttpsRedirect;
 pub use panicking::HandlerPanic;
 pub(crate) use panicking::PanicHandler;
+#[cfg(feature = "router")]
+pub(crate) use route_match::{OwnAnswer, RouteMatch};
+#[cfg(feature = "router")]
+pub use route_urls::UrlError;
+#[cfg(feature = "router")]
+pub(crate) use route_urls::{RouteUrls, UrlPart, is_label};
+use routed::Routed;
 pub use time_limit::{TimeLimit, timeout};
 pub(crate) use time_limit::{TimedCounters, TimedThreads};
 pub use user_values::UserKey;
@@ -158,7 +170,8 @@ pub struct RequestCtx {
     /// The handler of this request did.
     pub(crate) has_panicked: bool,
     remote_override: Option<SocketAddr>,
-    route: Option<&'static str>,
+    /// Which route it is.
+    routed: Routed,
     time: Option<SystemTime>,
     user_values: UserValues,
     /// That of the server, where there is one.
@@ -216,7 +229,7 @@ impl RequestCtx {
             options: None,
             has_panicked: false,
             remote_override: remote_addr,
-            route: None,
+            routed: Routed::default(),
             time: None,
             user_values: UserValues::default(),
             stop: None,
@@ -247,7 +260,7 @@ impl RequestCtx {
         self.conn.request_number = number;
         self.time = Some(time);
         self.remote_override = None;
-        self.route = None;
+        self.routed.clear();
         self.has_panicked = false;
     }
 

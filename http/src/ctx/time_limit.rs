@@ -245,7 +245,7 @@ impl RequestCtx {
         own.conn.clone_from(&self.conn);
         own.body_max = self.body_max;
         own.options.clone_from(&self.options);
-        own.route = self.route;
+        own.routed.clone_from(&self.routed);
         own.time = self.time;
         own.stop.clone_from(&self.stop);
         own
@@ -260,7 +260,7 @@ impl RequestCtx {
         self.user_values = own.user_values;
         self.user_values.set_deadline(deadline.outer());
         self.remote_override = own.remote_override;
-        self.route = own.route;
+        self.routed = own.routed;
         self.has_panicked = own.has_panicked;
     }
 

@@ -331,9 +331,12 @@ impl<H: Host> Turn<'_, H> {
 
     /// The route of the request in the workspace.
     fn note_route(&mut self) -> Route {
-        let request = &self.work.ctx.request;
-        self.conn.course.route =
-            self.engine.dispatch.predictor.route(request.method_bytes(), request.request_uri());
+        let (ctx, predictor) = (&self.work.ctx, &self.engine.dispatch.predictor);
+        let (method, target) = (ctx.request.method_bytes(), ctx.request.request_uri());
+        self.conn.course.route = match self.engine.service.settings.hooks.route_key(ctx) {
+            Some(number) => predictor.numbered(method, number),
+            None => predictor.route(method, target),
+        };
         self.conn.course.route
     }
 

@@ -132,7 +132,8 @@ impl CompletedRequest {
         self.time
     }
 
-    /// What a handler has called its route ([`RequestCtx::set_route`](crate::RequestCtx::set_route)).
+    /// What a router or a handler has called its route ([`RequestCtx::route`](crate::RequestCtx::route)); `None` where
+    /// nobody did, for instance because the request was refused before.
     pub fn route(&self) -> Option<&'static str> {
         self.route
     }

@@ -359,6 +359,7 @@ impl Exchange {
         self.begin(work);
         // Who the client is say records of it.
         work.ctx.prepare(None, &service.settings.ctx, &service.stop);
+        service.settings.hooks.note_route(&mut work.ctx);
         user_code::turn_away(&mut work.ctx);
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         self.note_turned_away();
@@ -479,6 +480,8 @@ impl Exchange {
                 if within.is_zero() {
                     user_code::run(&*service.handler, ctx);
                 } else {
+                    // It may be given up.
+                    service.settings.hooks.note_route(ctx);
                     user_code::run_timed(service, within, ctx);
                 }
                 user_code::begin_body(ctx, |status| self.session.sends_body(status));

@@ -61,6 +61,9 @@ pub(crate) fn check_head(
             Err(panicked) => status = hook_panicked(ctx, &panicked),
         }
     }
+    if let Some(of_route) = hooks.route_config {
+        *config = config.overlaid(&of_route(ctx));
+    }
     session.check_head(&config.apply(limits))?;
     if let (true, 100, Some(expectation)) = (awaits_continue, status, hooks.expectation) {
         status = panic::call(|| expectation(ctx)).unwrap_or_else(|panicked| hook_panicked(ctx, &panicked));

@@ -57,6 +57,8 @@ use crate::engine::Engine;
 use crate::engine::accept::take_in::{Intake, Placement};
 use crate::engine::accept::{self, Acceptor, Entrance};
 use crate::observe::in_flight::RequestInFlight;
+#[cfg(feature = "router")]
+use crate::router::Routes;
 use crate::serve::blocking;
 use crate::serve::error::Error;
 use crate::serve::service::Service;
@@ -572,6 +574,31 @@ impl ServerBuilder {
     /// As [`build`](Self::build).
     pub fn build_handler(self, handler: impl Handler) -> Result<Server, BuildError> {
         Ok(Server::from_parts(self.resolve()?, Box::new(handler)))
+    }
+
+    /// Builds a server that answers requests by a [`Router`](crate::Router), or by its [`Routes`]. It asks the router
+    /// before it hands a request to its handler, so limits and timeouts may be a
+    /// [route's own](crate::router::Route::config), and which handlers block is learned by routes.
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx, Router, Server};
+    /// let router = Router::new().get("/", |ctx: &mut RequestCtx| ctx.set_body("home"));
+    /// let server = Server::builder().build_router(router)?;
+    /// assert_eq!(server.call(&Request::new("GET", "/")?)?.body(), b"home");
+    /// assert_eq!(server.call(&Request::new("GET", "/else")?)?.status_code(), 404);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), and when something is wrong with the routes: its option is `router` then.
+    #[cfg(feature = "router")]
+    pub fn build_router<R>(self, router: R) -> Result<Server, BuildError>
+    where
+        R: TryInto<Routes>,
+        BuildError: From<R::Error>,
+    {
+        let routes = router.try_into()?;
+        self.routed_by(routes.hooks()).build_handler(routes)
     }
 }
 

@@ -9,7 +9,10 @@ pub(crate) mod crc32c;
 pub(crate) mod cut;
 pub(crate) mod date;
 pub(crate) mod file;
+pub(crate) mod hash;
 pub(crate) mod html;
+#[cfg(feature = "router")]
+pub(crate) mod intern;
 pub(crate) mod network;
 pub(crate) mod pairs;
 pub(crate) mod panic;

@@ -38,7 +38,7 @@ const POOL: &[&str] = &[
 ];
 const HTTP: &[&str] = &[
     "util", "stop", "wire", "values", "proto", "ws", "sockets", "message", "ctx", "files", "tls", "observe",
-    "config", "serve", "engine", "client", "server", "unstable",
+    "config", "router", "serve", "engine", "client", "server", "unstable",
 ];
 
 /// The source of a library.

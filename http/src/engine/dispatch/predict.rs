@@ -1,12 +1,12 @@
 //! Which routes block: learned, so that their requests are handed to a worker before they can stall a shard.
 //!
-//! A route is the method and the first two segments of the path; what a hook does with its requests is a route of its
-//! own. What is known of it is that it is fast, or how many fast runs are missing until it counts as fast. A handler
-//! that blocked on a driver makes that the full number; while there are any the route is dispatched. Dispatched runs
-//! time themselves: a slow one makes it the full number again, a fast one takes one off. So a route counts as blocking
-//! while more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us each) costs
-//! less than being surprised by one. A route that is slow once, the first time perhaps, is looked at for a few runs
-//! first.
+//! A route is the method and the first two segments of the path, or what a router has found, by its number; what a hook
+//! does with its requests is a route of its own. What is known of it is that it is fast, or how many fast runs are
+//! missing until it counts as fast. A handler that blocked on a driver makes that the full number; while there are any
+//! the route is dispatched. Dispatched runs time themselves: a slow one makes it the full number again, a fast one
+//! takes one off. So a route counts as blocking while more than about one run in two hundred is slow, which is where
+//! dispatching all of them (some 7 us each) costs less than being surprised by one. A route that is slow once, the
+//! first time perhaps, is looked at for a few runs first.
 //!
 //! The same is kept for the method and the first segment alone, which stands in for routes of which nothing is known:
 //! where the second segment is a parameter, each of its values is a route that has never run.
@@ -15,6 +15,7 @@
 //! not given up for another. Which routes meet in an entry nobody can compute from outside, because the hash has a seed
 //! of this process.
 
+use crate::util::hash::hash;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -122,6 +123,13 @@ impl Predictor {
         Route { own: (own >> 32) as u32, prefix: (prefix >> 32) as u32 }
     }
 
+    /// The route that a router has found for a request: method and number are all that is to be known of it, so those
+    /// that share their first segments do not share their fate.
+    pub(crate) fn numbered(&self, method: &[u8], number: u32) -> Route {
+        let own = (hash(hash(!self.seed, method), &number.to_le_bytes()) >> 32) as u32;
+        Route { own, prefix: own }
+    }
+
     #[inline]
     pub(crate) fn judge(&self, route: Route) -> Judgement {
         match self.known(route.own) {
@@ -218,23 +226,6 @@ fn owner(hash: u32) -> u32 {
     hash >> 8
 }
 
-/// A multiplicative hash, eight bytes at a time: short inputs, no setup.
-#[inline]
-fn hash(seed: u64, bytes: &[u8]) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| {
-        let product = (hash ^ word).wrapping_mul(ODD);
-        product ^ product >> 29
-    };
-    let mut chunks = bytes.chunks_exact(8);
-    let mut hash = seed;
-    for chunk in &mut chunks {
-        hash = mix(hash, u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-    }
-    let rest = chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte));
-    mix(mix(hash, rest), bytes.len() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +250,20 @@ mod tests {
         }
         let route = route("GET", "/a/b");
         assert_eq!(Route::from_number(route.to_number()), route);
+    }
+
+    #[test]
+    fn a_numbered_route_is_method_and_number() {
+        let predictor = Predictor::new();
+        let route = predictor.numbered(b"GET", 7);
+        assert_eq!(route, predictor.numbered(b"GET", 7));
+        for other in
+            [predictor.numbered(b"GET", 8), predictor.numbered(b"PUT", 7), predictor.route(b"GET", b"/7")]
+        {
+            assert_ne!(route, other);
+            predictor.surprised(route);
+            assert_eq!(predictor.judge(other), Judgement::Unknown);
+        }
     }
 
     #[test]

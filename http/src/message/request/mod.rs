@@ -157,7 +157,7 @@ impl Request {
     }
 
     /// The [`path`](Self::path) as it was sent, with its escapes.
-    #[cfg(feature = "fs")]
+    #[cfg(any(feature = "fs", feature = "router"))]
     pub(crate) fn raw_path(&self) -> &[u8] {
         self.head().path.within(self.line())
     }

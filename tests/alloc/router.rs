@@ -1,0 +1,51 @@
+//! A request costs no memory for its route, as long as it has up to three parameters, and no text with a parameter behind it
+//! was tried in vain.
+//!
+//! Here nothing else is at work, so not one byte may be asked for.
+
+use anthill_http::{Handler, Request, RequestCtx, Router};
+
+use crate::bytes_asked_for;
+
+fn routes() -> impl Handler {
+    let answer = |ctx: &mut RequestCtx| {
+        assert!(ctx.params().all(|(name, value)| ctx.param(name) == Some(value)));
+        ctx.set_body(if ctx.route().is_some() { "found" } else { "not found" });
+    };
+    let router = Router::new()
+        .wrap(|next| move |ctx: &mut RequestCtx| next.handle(ctx))
+        .get("/a/b/c/d/e/f", answer)
+        .get("/x/{a}/b/{c}/{d}", answer)
+        .nest("/api", |api| {
+            api.wrap(|next| move |ctx: &mut RequestCtx| next.handle(ctx))
+                .get("/users/me", answer)
+                .get("/users/{id}", answer)
+                .get("/files/v{version}", answer)
+                .get("/assets/{*rest}", answer)
+        })
+        .host("{tenant}.example.org", |shops| shops.get("/{item}", answer))
+        .fallback(answer);
+    router.build().unwrap()
+}
+
+#[test]
+fn no_allocation_per_request_for_its_route() {
+    let routes = routes();
+    for (target, body) in [
+        ("/api/users/me", "found"),
+        ("/api/users/mei", "found"),
+        ("/api/files/v1.2", "found"),
+        ("/api/assets/css/a.css", "found"),
+        ("/x/1/b/2/3", "found"),
+        ("/an%20item", "not found"),
+        ("http://Ants.Example.org:80/an%20item", "found"),
+        ("/none", "not found"),
+    ] {
+        let mut ctx = RequestCtx::for_request(Request::new("GET", target).unwrap(), None);
+        // Until the memory has its size.
+        routes.handle(&mut ctx);
+        assert_eq!(ctx.response.body(), body.as_bytes(), "{target}");
+        let bytes = bytes_asked_for(|| (0..1_000).for_each(|_| routes.handle(&mut ctx)));
+        assert_eq!(bytes, 0, "{target}");
+    }
+}
