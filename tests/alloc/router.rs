@@ -1,5 +1,5 @@
 //! A request costs no memory for its route, as long as it has up to three parameters, and no text with a parameter behind it
-//! was tried in vain.
+//! is in the place of a parameter.
 //!
 //! Here nothing else is at work, so not one byte may be asked for.
 
@@ -20,7 +20,7 @@ fn routes() -> impl Handler {
             api.wrap(|next| move |ctx: &mut RequestCtx| next.handle(ctx))
                 .get("/users/me", answer)
                 .get("/users/{id}", answer)
-                .get("/files/v{version}", answer)
+                .get("/files/{version}", answer)
                 .get("/assets/{*rest}", answer)
         })
         .host("{tenant}.example.org", |shops| shops.get("/{item}", answer))

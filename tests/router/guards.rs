@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anthill_http::router::TrailingSlash;
 use anthill_http::{Handler, RequestCtx, Router};
 
 use crate::{serving, tell};
@@ -35,7 +36,6 @@ fn router() -> Router {
         })
         .nest("/{tenant}/inner", |inner| inner.wrap(guard).get("/users", tell))
         .get("/admin/about", tell)
-        .get("/@{user}", tell)
         .get("/{any}", tell)
         .post("/{any}/{other}", tell)
         .get("/demo/{section}/{page}", tell)
@@ -100,7 +100,6 @@ fn what_is_not_below_it_is_as_it_was() {
         ("GET", "/files/public", 200, "GET /files/{*rest} rest=\"public\""),
         ("GET", "/files/privately", 200, "GET /files/{*rest} rest=\"privately\""),
         ("GET", "/other", 200, "GET /{any} any=\"other\""),
-        ("GET", "/@ann", 200, "GET /@{user} user=\"ann\""),
         ("POST", "/other/x", 200, "POST /{any}/{other} any=\"other\" other=\"x\""),
         ("GET", "/admin/about", 200, "GET /admin/about"),
         ("GET", "/administer", 200, "GET /{any} any=\"administer\""),
@@ -142,4 +141,101 @@ fn hosts_are_guarded_by_themselves() {
     let open = ask("GET", "SHOP.a.org", "/out");
     assert_eq!(open.text(), "GET {tenant}.a.org/{*rest} tenant=\"shop\" rest=\"out\"");
     assert_eq!(ask("GET", "%61.a.org", "/out").text(), "GET /{any} any=\"out\"", "it is no such host");
+}
+
+#[test]
+fn what_answers_for_all_hosts_is_not_let_into_one() {
+    // The host has a group that is guarded, and nothing else answers beside it.
+    let guarded = |routes: Router| routes.nest("/admin", |admin| admin.wrap(guard).get("/{page}", tell));
+    let running = serving(guarded(Router::new()).fallback(tell).host("a.org", guarded).host("b.org", |b| b));
+    let mut client = running.client();
+    for (host, target, status) in [
+        ("a.org", "/admin/x/y", 401),
+        ("a.org", "/admin/", 401),
+        ("a.org", "/other", 404),
+        ("b.org", "/admin/x", 404),
+        ("b.org", "/admin/x/y", 404),
+        ("c.org", "/admin/x/y", 401),
+        ("c.org", "/other", 200),
+    ] {
+        let reply = client.exchange(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(reply.status, status, "{host} {target}");
+    }
+}
+
+#[test]
+fn the_order_in_which_routes_are_added_does_not_matter() {
+    let additions: [fn(Router) -> Router; 5] = [
+        |router| router.nest("/api", |api| api.get("/x", tell)),
+        |router| router.get("/{user}", tell),
+        |router| router.nest("/{org}/settings", |settings| settings.wrap(guard).get("/x", tell)),
+        |router| router.post("/{user}/follow", tell),
+        |router| router.any("/{org}/repos", tell),
+    ];
+    for first in 0..additions.len() {
+        let add = |router: Router, number: usize| additions[(first + number) % additions.len()](router);
+        let running = serving((0..additions.len()).fold(Router::new().fallback(tell), add));
+        let mut client = running.client();
+        for (method, target, status, text) in [
+            ("GET", "/acme/settings/none", 401, "who are you?"),
+            ("PUT", "/acme/settings", 401, "who are you?"),
+            ("GET", "/acme/repos", 200, "GET /{org}/repos org=\"acme\""),
+            ("POST", "/acme/repos", 200, "POST /{org}/repos org=\"acme\""),
+            ("POST", "/acme/follow", 200, "POST /{user}/follow user=\"acme\""),
+            ("GET", "/api/none", 200, "GET no route"),
+        ] {
+            let reply = client.exchange(format!("{method} {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+            assert_eq!((reply.status, reply.text()), (status, text), "{first}: {method} {target}");
+        }
+    }
+}
+
+#[test]
+fn whoever_refuses_knows_the_parameters_of_the_prefix() {
+    fn by_tenant(next: Arc<dyn Handler>) -> impl Handler {
+        move |ctx: &mut RequestCtx| match ctx.param("tenant") {
+            Some("ours") => next.handle(ctx),
+            tenant => {
+                let text = format!("no {tenant:?}");
+                ctx.error(text, 403);
+            }
+        }
+    }
+    for policy in [TrailingSlash::Strict, TrailingSlash::Redirect, TrailingSlash::Ignore] {
+        let running = serving(Router::new().trailing_slash(policy).nest("/{tenant}", |tenant| {
+            tenant.wrap(by_tenant).get("/items/{id}", tell).nest("/deep", |deep| deep.get("/{id}/", tell))
+        }));
+        let mut client = running.client();
+        for (method, target) in [
+            ("GET", "items/7"),
+            ("HEAD", "items/7"),
+            ("PUT", "items/7"),
+            ("OPTIONS", "items/7"),
+            ("PROPFIND", "items/7"),
+            ("GET", "items/7/"),
+            ("PUT", "items/7/"),
+            ("GET", "deep/7"),
+            ("GET", "none"),
+            ("GET", ""),
+        ] {
+            let mut status = |tenant: &str| {
+                client.send(format!("{method} /{tenant}/{target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+                let reply = if method == "HEAD" { client.response_to_head() } else { client.response() };
+                reply.status
+            };
+            assert_eq!(status("others"), 403, "{method} {target}");
+            assert_ne!(status("ours"), 403, "{method} {target}");
+        }
+    }
+}
+
+#[test]
+fn what_is_about_no_path_is_answered_within_the_wrappers_of_the_host() {
+    let running = serving(Router::new().get("/", tell).host("a.org", |a| a.wrap(guard).get("/", tell)));
+    let mut client = running.client();
+    let mut status = |request: &str| client.exchange(request).status;
+    assert_eq!(status("OPTIONS * HTTP/1.1\r\nHost: a.org\r\n\r\n"), 401);
+    assert_eq!(status("GET * HTTP/1.1\r\nHost: a.org\r\n\r\n"), 401);
+    assert_eq!(status("OPTIONS * HTTP/1.1\r\nHost: b.org\r\n\r\n"), 204);
+    assert_eq!(status("CONNECT a.org:443 HTTP/1.1\r\nHost: a.org:443\r\n\r\n"), 401);
 }

@@ -99,6 +99,10 @@ impl Assembly {
                 "it has no paths but those of its routes, so it can have no fallback",
             );
         }
+        for what in &group.said_twice {
+            let title = format!("group {:?}", place.label(&place.prefix));
+            self.problem(&title, &format!("its {what} is said twice"));
+        }
         if group.trailing_slash.is_some() {
             let title = format!("group {:?}", place.label(&place.prefix));
             self.problem(&title, "what becomes of slashes is for the outermost router to say");
@@ -147,6 +151,8 @@ impl Assembly {
             match self.host(host, outer) {
                 Ok(pattern) => {
                     place.host = Some(pattern);
+                    // What answers for all other hosts does not know of the groups that are for them.
+                    place.fallback = None;
                     (place.group, has_paths) = (self.groups.len() - 1, true);
                 }
                 Err(problem) => self.problem(&format!("host {host}"), &problem),

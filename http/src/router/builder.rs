@@ -185,8 +185,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// itself, without a slash.
     ///
     /// All that is below the prefix is the group's to answer, with its 404 and its 405: no parameter, mount or fallback
-    /// of others answers there. (A route that has the whole prefix as text and more text behind it, `/api/status` beside
-    /// a group `/api`, does.) A prefix has one group.
+    /// of others answers there. Only who names such a path more exactly does: a route `/api/status` beside a group
+    /// `/api`, and all below a prefix `/demo` beside one that is `/{tenant}`. A prefix has one group.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx, Router, Server};
@@ -279,9 +279,9 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// Puts a wrapper around all routes of this router, or of this group, also those that are added later, and around
     /// the 405 of their paths. The first is the outermost. It is called once; what it keeps, all routes share.
     ///
-    /// Around those of a group with a prefix, and of a host, they are around its 404, too, whose paths nobody else
-    /// answers; so nobody gets past a wrapper by another method or spelling. A group without a prefix has nothing but its
-    /// routes. (Where files lie on a system that knows no case, `/ADMIN` may be the folder `/admin`, and is none of the
+    /// In a group with a prefix, and in that of a host, they are around its 404, too, so nobody gets past a wrapper by
+    /// another method or spelling; see [`nest`](Self::nest) for whose paths they are. A group without a prefix has
+    /// nothing but its routes. (Where files lie on a system that knows no case, `/ADMIN` may be the folder `/admin`, and is none of the
     /// paths below it.)
     ///
     /// A wrapper is a plain function, as for any [`Handler`](crate::Handler). It knows the route already
@@ -319,7 +319,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     }
 
     /// Answers requests whose path has no route: in a group with a prefix, at and below that, in that of a host, for
-    /// that host. When not set, that of the group around it does, or a 404 with a short text.
+    /// that host. When not set, that of the group around it does, which for a host is none, or a 404 with a short text.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx, Router, Server};
@@ -332,14 +332,18 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fallback<Kind>(mut self, handler: impl RouteHandler<S, Kind>) -> Self {
-        self.group.fallback = Some(handler.bind(&self.state));
+        if self.group.fallback.replace(handler.bind(&self.state)).is_some() {
+            self.group.said_twice.push("fallback");
+        }
         self
     }
 
     /// Answers requests whose path has routes, but none for their method; in a group, for its routes. It finds the 405
     /// with its `Allow` and a short text in the response.
     pub fn method_not_allowed<Kind>(mut self, handler: impl RouteHandler<S, Kind>) -> Self {
-        self.group.method_not_allowed = Some(handler.bind(&self.state));
+        if self.group.method_not_allowed.replace(handler.bind(&self.state)).is_some() {
+            self.group.said_twice.push("answer to other methods");
+        }
         self
     }
 

@@ -16,8 +16,8 @@ use std::fmt;
 /// };
 /// let error = router().build().unwrap_err();
 /// assert_eq!(error.problems(), [
-///     "GET is answered twice at the same paths: by the routes /users/{id} and /users/{name}",
 ///     "the route users: a path starts with a slash",
+///     "GET is answered twice at the same paths: by the route /users/{id} and the route /users/{name}",
 /// ]);
 ///
 /// let error = Server::builder().build_router(router()).unwrap_err();

@@ -16,6 +16,8 @@ pub(super) struct RouteGroup {
     pub(super) method_not_allowed: Option<Arc<dyn Handler>>,
     pub(super) config: RequestConfig,
     pub(super) trailing_slash: Option<TrailingSlash>,
+    /// What was said more than once, of what can be so once.
+    pub(super) said_twice: Vec<&'static str>,
 }
 
 /// What is in a group.

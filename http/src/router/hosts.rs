@@ -37,7 +37,8 @@ impl HostPattern {
             return Err("a host is a name, or `{name}` and what is behind its first label".to_owned());
         }
         match authority::split_port(name.as_bytes()) {
-            Ok((host, None)) if !host.is_empty() && name.is_ascii() && authority::is_valid(host) => {}
+            Ok((host, None))
+                if !matches!(host, b"" | b".") && name.is_ascii() && authority::is_valid(host) => {}
             Ok((_, Some(_))) => return Err("the port is no part of it; it is looked at without".to_owned()),
             _ => return Err("it is no host".to_owned()),
         }
@@ -162,6 +163,7 @@ mod tests {
     fn what_is_no_host_says_why() {
         for (pattern, words) in [
             ("", "no host"),
+            (".", "no host"),
             ("a/b", "no host"),
             ("example.org:80", "port"),
             ("{t}.example.org:80", "port"),

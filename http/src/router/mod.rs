@@ -8,19 +8,19 @@
 //! |---|---|---|
 //! | `/users/me` | that path | `/users/me/` |
 //! | `/users/{id}` | one segment that is not empty | `/users`, `/users/`, `/users/1/2` |
-//! | `/@{name}` | a segment that begins with that text, and a value | `/@` |
 //! | `/files/{*path}` | all that is left, one byte at least | `/files/` |
 //! | `/{{x}}` | `/{x}` | |
 //!
 //! Of several that match, the most particular answers, judged from the front, segment by segment: text before a
-//! parameter behind text, that before a parameter, that before all that is left. The order in which routes were added
+//! parameter, that before all that is left. The order in which routes were added
 //! does not matter, and a route without the request's method is passed over, so `GET /users/{id}` answers `GET /users/me`
 //! where that is a route for `POST` alone. Two routes of which neither comes before the other are an
 //! [error](RouterError) that names both: those for the same method at the same paths; a parameter and all that is left
 //! in the same place (`/{id}` and `/{*rest}`). What answers wherever nothing else does is a
 //! [fallback](Router::fallback), beside which every route may be.
 //!
-//! What is below the prefix of a [group](Router::nest) is looked for in that group alone.
+//! A parameter is all of its segment. What is below the prefix of a [group](Router::nest) is looked for in that group
+//! alone.
 //!
 //! # Methods
 //!
@@ -38,8 +38,8 @@
 //!
 //! [`param`](crate::RequestCtx::param) gives a parameter's value, decoded once: `%2541` is `%41`. Every byte can be in
 //! one, a line break or a zero byte as well, so look at what you pass on. What is no UTF-8 stays an escape, in upper
-//! case: `%ff` is the text `%FF`. A value is never empty, none is a segment of one or two dots, and only one of
-//! `{*path}` has slashes.
+//! case: `%ff` is the text `%FF`. A value is never empty, none has a segment of two dots, and only one of `{*path}`
+//! has slashes.
 //!
 //! # What knows the route
 //!

@@ -13,19 +13,20 @@ use crate::util::hash::hash;
 use matchit::{InsertError, Match, Params};
 use std::array;
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// What is at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathEntry {
-    /// The route of this number; whether it has a parameter behind text, whose value may be what no segment is.
-    Route { number: u32, has_mixed: bool },
+    /// The route of this number.
+    Route(u32),
     /// The group of this number among those that have paths of their own.
     Group(u32),
 }
 
 /// The paths of a method.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct PathTree {
     /// Those without parameters. What they are is up to the program, so the hash needs no secret.
     texts: HashMap<String, PathEntry, BuildHasherDefault<PathHasher>>,
@@ -69,8 +70,7 @@ enum Claim {
 
 impl PathList {
     pub(super) fn add_route(&mut self, pattern: Pattern, methods: RouteMethods, number: u32, title: String) {
-        let entry = PathEntry::Route { number, has_mixed: pattern.has_param_behind_text() };
-        self.0.push(ListedPath { pattern, methods, entry, title });
+        self.0.push(ListedPath { pattern, methods, entry: PathEntry::Route(number), title });
     }
 
     /// Adds a prefix, and all that is below it.
@@ -108,33 +108,50 @@ impl PathList {
     fn tree(&self, method: Option<&str>, problems: &mut Vec<String>) -> PathTree {
         let mut tree = PathTree::default();
         let mut by_shape: HashMap<String, &ListedPath> = HashMap::new();
-        let mut by_text: HashMap<String, &ListedPath> = HashMap::new();
+        let mut places: HashMap<String, Place<'_>> = HashMap::new();
         for claim in [Claim::Named, Claim::ForGet, Claim::ForAny] {
             for path in self.0.iter().filter(|path| path.claim(method) == Some(claim)) {
-                // What is wrong for several methods is said for one of them.
-                let is_to_be_said = |other: &ListedPath| path.names(method) || other.names(method);
                 let shape = path.pattern.shape();
                 if let Some(before) = by_shape.get(&shape) {
-                    if before.is_equal_to(path, method) && is_to_be_said(before) {
-                        problems.push(before.is_answered_too_by(path, method));
-                    }
+                    problems.extend(before.is_answered_too_by(path, method, claim));
                     continue;
                 }
-                match tree.insert(&path.pattern, path.entry) {
-                    Ok(()) => {}
-                    Err(InsertError::Conflict { with }) => match by_text.get(&with) {
-                        Some(before) if is_to_be_said(before) => problems.push(before.is_no_less_than(path)),
-                        Some(_) => {}
-                        None => problems.push(path.is_wrong(&format!("there is {with} already"))),
-                    },
-                    Err(error) => problems.push(path.is_wrong(&error.to_string())),
+                if let Some(before) = note_places(&mut places, path) {
+                    problems.push(before.is_no_less_than(path));
+                    continue;
                 }
-                by_text.insert(path.pattern.to_string(), path);
+                if let Err(error) = tree.insert(&path.pattern, path.entry) {
+                    problems.push(path.is_wrong(&error.to_string()));
+                }
                 by_shape.insert(shape, path);
             }
         }
         tree
     }
+}
+
+/// What is in one place of a tree, behind the same segments.
+#[derive(Default)]
+struct Place<'a> {
+    param: Option<&'a ListedPath>,
+    rest: Option<&'a ListedPath>,
+}
+
+/// Notes where a path has parameters. One that has all that is left where this has a parameter, or the other way round,
+/// is given back: none of the two comes first.
+fn note_places<'a>(places: &mut HashMap<String, Place<'a>>, path: &'a ListedPath) -> Option<&'a ListedPath> {
+    for (before, is_rest) in path.pattern.places() {
+        let place = places.entry(before).or_default();
+        let (own, other) = match is_rest {
+            true => (&mut place.rest, place.param),
+            false => (&mut place.param, place.rest),
+        };
+        if other.is_some() {
+            return other;
+        }
+        own.get_or_insert(path);
+    }
+    None
 }
 
 impl ListedPath {
@@ -159,32 +176,28 @@ impl ListedPath {
         }
     }
 
-    /// Whether it is a route that names this method; one for any is said to name what no route names.
-    fn names(&self, method: Option<&str>) -> bool {
-        match (&self.methods, method) {
-            (RouteMethods::Any, method) => method.is_none(),
-            (RouteMethods::These(methods), Some(method)) => methods.iter().any(|known| known == method),
-            (RouteMethods::These(_), None) => false,
-        }
-    }
-
-    /// Whether neither of two with the same paths comes before the other.
-    fn is_equal_to(&self, other: &Self, method: Option<&str>) -> bool {
-        self.is_group() || other.is_group() || self.claim(method) == other.claim(method)
-    }
-
-    fn is_answered_too_by(&self, other: &Self, method: Option<&str>) -> String {
+    /// What is wrong with two that have the same paths, if none of them comes before the other.
+    fn is_answered_too_by(&self, other: &Self, method: Option<&str>, claim: Claim) -> Option<String> {
+        let (one, other_one) = (&self.title, &other.title);
         match (self.is_group(), other.is_group()) {
-            (true, true) => format!("the {} is there twice: put both into one", self.title),
-            (true, false) => format!("the {} is at the {}: put it into that", other.title, self.title),
-            (false, true) => format!("the {} is at the {}: put it into that", self.title, other.title),
-            (false, false) => format!(
-                "{} is answered twice at the same paths: by the {} and the {}",
-                method.unwrap_or("any method"),
-                self.title,
-                other.title
-            ),
+            (true, true) => return Some(format!("the {one} is there twice: put both into one")),
+            (true, false) => return Some(format!("the {other_one} is at the {one}: put it into that")),
+            (false, true) => return Some(format!("the {one} is at the {other_one}: put it into that")),
+            (false, false) => {}
         }
+        let method = match claim {
+            Claim::ForAny => "any method",
+            Claim::Named => method.unwrap_or_default(),
+            // It is said of `GET`.
+            Claim::ForGet => return None,
+        };
+        let is_equal = match &self.methods {
+            RouteMethods::Any => claim == Claim::ForAny,
+            RouteMethods::These(methods) => methods.iter().any(|known| known == method),
+        };
+        is_equal.then(|| {
+            format!("{method} is answered twice at the same paths: by the {one} and the {other_one}")
+        })
     }
 
     fn is_no_less_than(&self, other: &Self) -> String {
@@ -223,7 +236,7 @@ impl PathTrees {
         let known = KNOWN.iter().copied().zip(&self.known);
         let others = self.others.iter().map(|(name, tree)| (name.as_str(), tree));
         known.chain(others).filter_map(move |(name, tree)| match tree.find(path)?.0 {
-            PathEntry::Route { number, .. } => Some((name, number)),
+            PathEntry::Route(number) => Some((name, number)),
             PathEntry::Group(_) => None,
         })
     }
@@ -246,13 +259,13 @@ impl PathTree {
             return Some((*entry, Params::default()));
         }
         let Match { value, params } = self.others.at(path).ok()?;
-        if let PathEntry::Route { has_mixed: true, .. } = value {
-            // Joined to a folder it would lead elsewhere.
-            if params.iter().any(|(_, value)| matches!(value, "." | "..")) {
-                return None;
-            }
-        }
         Some((*value, params))
+    }
+}
+
+impl fmt::Debug for PathTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PathTree").field("texts", &self.texts).finish_non_exhaustive()
     }
 }
 

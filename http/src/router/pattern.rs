@@ -29,8 +29,8 @@ pub(super) struct Pattern {
 pub(super) enum PatternSegment {
     /// Text, the same for all paths. Empty behind a last slash.
     Text(String),
-    /// A parameter behind a text, which may be empty.
-    Param { before: String },
+    /// A parameter.
+    Param,
     /// All that is left.
     Rest,
 }
@@ -70,15 +70,6 @@ impl Pattern {
         self.segments.last() == Some(&PatternSegment::Rest)
     }
 
-    /// Whether it has a parameter behind text, whose value may be what no segment is: one or two dots.
-    pub(super) fn has_param_behind_text(&self) -> bool {
-        let is_behind_text = |segment: &PatternSegment| match segment {
-            PatternSegment::Param { before } => !before.is_empty(),
-            PatternSegment::Text(_) | PatternSegment::Rest => false,
-        };
-        self.segments.iter().any(is_behind_text)
-    }
-
     /// This as a prefix: itself, with a slash behind it, and all that is below that.
     pub(super) fn all_below(&self) -> [Self; 3] {
         let slash = PatternSegment::Text(String::new());
@@ -97,6 +88,19 @@ impl Pattern {
         self.written(|_| "")
     }
 
+    /// Where it has parameters: the shape of what is before each, and whether it is all that is left.
+    pub(super) fn places(&self) -> Vec<(String, bool)> {
+        let mut places = Vec::new();
+        let mut before = Self::default();
+        for segment in &self.segments {
+            if !matches!(segment, PatternSegment::Text(_)) {
+                places.push((before.shape(), *segment == PatternSegment::Rest));
+            }
+            before.segments.push(segment.clone());
+        }
+        places
+    }
+
     /// The pattern, with what `name` makes of the names of its parameters.
     fn written(&self, name: impl Fn(&'static str) -> &'static str) -> String {
         let mut names = self.names.iter().map(|known| name(known));
@@ -107,9 +111,7 @@ impl Pattern {
             written.push('/');
             match segment {
                 PatternSegment::Text(literal) => written.push_str(&text(literal)),
-                PatternSegment::Param { before } => {
-                    written.push_str(&format!("{}{{{}}}", text(before), next()));
-                }
+                PatternSegment::Param => written.push_str(&format!("{{{}}}", next())),
                 PatternSegment::Rest => written.push_str(&format!("{{*{}}}", next())),
             }
         }
@@ -129,24 +131,22 @@ impl Pattern {
         if more.is_some() {
             return Err(format!("{segment:?} has two parameters; a segment may have one"));
         }
-        if !after.is_empty() {
-            return Err(format!(
-                "{segment:?} has text behind its parameter, which takes all that is left of its segment; whether {after:?} \
-                 is at the end is for the handler to look at"
-            ));
-        }
         let (name, is_rest) = name.strip_prefix('*').map_or((name, false), |name| (name, true));
         check_name(name)?;
-        if is_rest && !(before.is_empty() && is_last) {
+        if is_rest && !is_last {
+            return Err(format!("`{{*{name}}}` takes all that is left, so it is the last segment"));
+        }
+        if !(before.is_empty() && after.is_empty()) {
             return Err(format!(
-                "`{{*{name}}}` takes all that is left, so it is the last segment, and all of it"
+                "{segment:?} has text beside its parameter, which is all of a segment; what text is in it is for the \
+                 handler to look at"
             ));
         }
         if self.names.contains(&name) {
             return Err(format!("it has two parameters {name:?}"));
         }
         self.names.push(intern(name));
-        self.segments.push(if is_rest { PatternSegment::Rest } else { PatternSegment::Param { before } });
+        self.segments.push(if is_rest { PatternSegment::Rest } else { PatternSegment::Param });
         Ok(())
     }
 
@@ -157,15 +157,10 @@ impl Pattern {
         let mut names = self.names.iter();
         for segment in &self.segments {
             text.push(b'/');
-            let before = match segment {
-                PatternSegment::Text(literal) => {
-                    append_encoded(&mut text, literal.as_bytes(), &SEGMENT);
-                    continue;
-                }
-                PatternSegment::Param { before } => before.as_str(),
-                PatternSegment::Rest => "",
-            };
-            append_encoded(&mut text, before.as_bytes(), &SEGMENT);
+            if let PatternSegment::Text(literal) = segment {
+                append_encoded(&mut text, literal.as_bytes(), &SEGMENT);
+                continue;
+            }
             push_text(&mut parts, &mut text);
             let name = names.next().copied().unwrap_or_default();
             parts.push(if *segment == PatternSegment::Rest {
@@ -259,19 +254,15 @@ mod tests {
         PatternSegment::Text(text.to_owned())
     }
 
-    fn param(before: &str) -> PatternSegment {
-        PatternSegment::Param { before: before.to_owned() }
-    }
-
     #[test]
     fn patterns_are_taken_apart() {
         for (pattern, segments, names) in [
             ("/", vec![text("")], vec![]),
             ("/a/", vec![text("a"), text("")], vec![]),
-            ("/a/{id}", vec![text("a"), param("")], vec!["id"]),
-            ("/{a}/@{b-c}", vec![param(""), param("@")], vec!["a", "b-c"]),
-            ("/v{major}/{*rest}", vec![param("v"), PatternSegment::Rest], vec!["major", "rest"]),
-            ("/{{a}}/{{{b}", vec![text("{a}"), param("{")], vec!["b"]),
+            ("/a/{id}", vec![text("a"), PatternSegment::Param], vec!["id"]),
+            ("/{a}/{b-c}", vec![PatternSegment::Param; 2], vec!["a", "b-c"]),
+            ("/{major}/{*rest}", vec![PatternSegment::Param, PatternSegment::Rest], vec!["major", "rest"]),
+            ("/{{a}}/{b}", vec![text("{a}"), PatternSegment::Param], vec!["b"]),
             ("/straße/a b", vec![text("straße"), text("a b")], vec![]),
             ("/a:b/100%/x*", vec![text("a:b"), text("100%"), text("x*")], vec![]),
         ] {
@@ -308,10 +299,11 @@ mod tests {
             ("/{a}/{a}", "two parameters \"a\""),
             ("/{*rest}/x", "last segment"),
             ("/{*rest}/", "last segment"),
-            ("/x{*rest}", "all of it"),
-            ("/{*rest}.png", "text behind"),
-            ("/{name}.png", "\".png\""),
-            ("/{name}}}", "text behind"),
+            ("/x{*rest}", "text beside"),
+            ("/{*rest}.png", "text beside"),
+            ("/{name}.png", "\"{name}.png\""),
+            ("/@{name}", "\"@{name}\""),
+            ("/{name}}}", "text beside"),
         ] {
             let problem = Pattern::parse(pattern).expect_err(pattern);
             assert!(problem.contains(words), "{pattern}: {problem}");
@@ -324,9 +316,9 @@ mod tests {
     #[test]
     fn patterns_of_the_same_paths_have_one_shape() {
         let shape = |pattern: &str| Pattern::parse(pattern).unwrap().shape();
-        assert_eq!(shape("/{a}/v{b}/{*c}"), shape("/{x}/v{y}/{*z}"));
-        for pattern in ["/{a}/v{b}", "/{a}/v{b}/", "/{a}/{b}/{*c}", "/{a}/v{{}}/{*c}"] {
-            assert_ne!(shape(pattern), shape("/{a}/v{b}/{*c}"), "{pattern}");
+        assert_eq!(shape("/{a}/v/{*c}"), shape("/{x}/v/{*z}"));
+        for pattern in ["/{a}/v", "/{a}/v/", "/{a}/v/{c}", "/{a}/{b}/{*c}", "/{a}/{{}}/{*c}"] {
+            assert_ne!(shape(pattern), shape("/{a}/v/{*c}"), "{pattern}");
         }
         let below = Pattern::parse("/{a}").unwrap().all_below().map(|pattern| pattern.to_string());
         assert_eq!(below, ["/{a}", "/{a}/", "/{a}/{*below}"]);

@@ -159,21 +159,25 @@ impl RouteTable {
         let path = request.path();
         if path == "/*" && request.request_uri() == b"*" {
             // It is about the server, not about a path (RFC 9110 9.3.7).
-            return Resolved { own: refusal(method), ..Resolved::default() };
+            return self.about_the_host(host, refusal(method));
         }
         match self.search(path, method, host) {
             Ended::AtRoute(number, params) => {
                 Resolved { number, about: number, params, ..Resolved::default() }
             }
             // Nor has this a path.
-            Ended::InGroup(..) if method.is_connect() => {
-                Resolved { own: OwnAnswer::NotAllowed, ..Resolved::default() }
-            }
+            Ended::InGroup(..) if method.is_connect() => self.about_the_host(host, OwnAnswer::NotAllowed),
             Ended::InGroup(group, params) => {
                 let missed = Missed { request, method, host, group, params };
                 self.resolve_miss(missed, room)
             }
         }
+    }
+
+    /// An answer that is about no path.
+    fn about_the_host<'t, 'p>(&'t self, host: usize, own: OwnAnswer) -> Resolved<'t, 'p> {
+        let number = self.groups[host].own;
+        Resolved { number, own, about: number, group: None, params: Params::default() }
     }
 
     /// Goes from group to group until there is a route, or none.
@@ -183,7 +187,7 @@ impl RouteTable {
         let mut passed = Params::default();
         loop {
             match self.groups[group].paths.find(path, method) {
-                Some((PathEntry::Route { number, .. }, params)) => return Ended::AtRoute(number, params),
+                Some((PathEntry::Route(number), params)) => return Ended::AtRoute(number, params),
                 // A group in a group has a higher number, so this has an end.
                 Some((PathEntry::Group(inner), params)) => (group, passed) = (inner as usize, params),
                 None => return Ended::InGroup(group, passed),
@@ -198,31 +202,34 @@ impl RouteTable {
         let path = request.path();
         write_other_path(room, path);
         let other: &'p str = room;
-        let by_other = self.search(other, method, host);
-        let first_at = |group: usize, path| {
-            let first = self.groups[group].paths.routes_at(path).next();
-            first.map(|(_, about)| (group, about))
+        let first_at = |group: usize, path| self.groups[group].paths.routes_at(path).next();
+        // Whoever refuses knows the parameters of its prefix, which stand before all others.
+        let answer = |group: usize, about: u32, own, params| {
+            let number = self.entries[about as usize].own;
+            Resolved { number, own, about, group: Some(group), params }
         };
-        let mut of_others = first_at(group, path);
-        let mut redirects_to = None;
-        match (self.trailing_slash, by_other) {
-            (TrailingSlash::Ignore, Ended::AtRoute(number, params)) => {
+        let by_other = match self.trailing_slash {
+            TrailingSlash::Strict => None,
+            TrailingSlash::Redirect | TrailingSlash::Ignore => Some(self.search(other, method, host)),
+        };
+        let ignores = self.trailing_slash == TrailingSlash::Ignore;
+        match by_other {
+            Some(Ended::AtRoute(number, params)) if ignores => {
                 return Resolved { number, about: number, params, ..Resolved::default() };
             }
-            (TrailingSlash::Ignore, Ended::InGroup(group, _)) => {
-                of_others = of_others.or_else(|| first_at(group, other));
+            _ if first_at(group, path).is_some() => {}
+            Some(Ended::InGroup(group, params)) if ignores => {
+                if let Some((_, about)) = first_at(group, other) {
+                    return answer(group, about, refusal(method), params);
+                }
             }
-            (TrailingSlash::Redirect, Ended::AtRoute(number, _)) if is_text(request) => {
-                redirects_to = Some((group, number));
+            Some(Ended::AtRoute(number, params)) if is_text(request) => {
+                return answer(group, number, OwnAnswer::Redirect, params);
             }
-            (TrailingSlash::Redirect | TrailingSlash::Strict, _) => {}
+            _ => {}
         }
-        let answered = of_others.map(|found| (found, refusal(method)));
-        match answered.or(redirects_to.map(|found| (found, OwnAnswer::Redirect))) {
-            Some(((group, about), own)) => {
-                let number = self.entries[about as usize].own;
-                Resolved { number, own, about, group: Some(group), params: Params::default() }
-            }
+        match first_at(group, path) {
+            Some((_, about)) => answer(group, about, refusal(method), params),
             None => {
                 let number = self.groups[group].own;
                 Resolved { number, about: number, params, ..Resolved::default() }
