@@ -13,5 +13,6 @@ mod pool;
 mod reading;
 mod redirects;
 mod repeating;
+mod reverse_proxy;
 mod script;
 mod sending;

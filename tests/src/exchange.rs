@@ -140,8 +140,13 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Bench {
     server: Server,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Record,
+    /// Not all ways to cut an input are tried.
+    is_quick: bool,
 }
+
+/// What a handler saw.
+pub(crate) type Record = Arc<Mutex<Vec<Seen>>>;
 
 impl Bench {
     /// A server with these options, except that its responses do not depend on the time.
@@ -150,17 +155,26 @@ impl Bench {
     /// When the options are refused.
     #[track_caller]
     pub fn new(options: ServerBuilder) -> Self {
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Record::default();
         let record = seen.clone();
-        let server = options
-            .default_date(false)
-            .build(move |ctx| {
-                let request = Seen::of(&ctx.request);
-                answer(ctx, &request);
-                record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-            })
-            .expect("options that go together");
-        Bench { server, seen }
+        let handler = move |ctx: &mut RequestCtx| recording(ctx, Seen::of(&ctx.request), &record);
+        Self::of(options.default_date(false).build(handler).expect("options that go together"), seen)
+    }
+
+    /// One of that server, which records there what its handler sees, or whoever it asks.
+    pub(crate) fn of(server: Server, seen: Record) -> Self {
+        Bench { server, seen, is_quick: false }
+    }
+
+    /// Whether not everything is to be tried.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.is_quick
+    }
+
+    /// The same, for servers that take their time: an input comes whole and byte by byte, and is cut in no other way.
+    #[must_use]
+    pub(crate) fn quick(self) -> Self {
+        Bench { is_quick: true, ..self }
     }
 
     /// Lets the server serve one connection.
@@ -174,7 +188,10 @@ impl Bench {
     /// The first difference, or the first fault of the conversation.
     pub fn same_however_cut(&mut self, script: &Script) -> Result<Outcome, String> {
         let first = self.run(script.cut_at([]));
-        for cuts in ways_to_cut(script.bytes.len()) {
+        let length = script.bytes.len();
+        let all = (!self.is_quick).then(|| ways_to_cut(length));
+        let one = self.is_quick.then(|| (1..length).collect());
+        for cuts in all.into_iter().flatten().chain(one) {
             let run = self.run(script.cut_at(cuts.iter().copied()));
             if !run.is_same(&first) {
                 let (whole, pieces) = (first.outcome(), run.outcome());
@@ -275,6 +292,12 @@ fn ways_to_cut(length: usize) -> impl Iterator<Item = Vec<usize>> {
     in_two.chain(in_three).chain([(1..length).collect()])
 }
 
+/// Answers a request, and records it.
+pub(crate) fn recording(ctx: &mut RequestCtx, request: Seen, record: &Record) {
+    answer(ctx, &request);
+    record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+}
+
 /// What the handler of every bench does.
 fn answer(ctx: &mut RequestCtx, request: &Seen) {
     ctx.set_body(request.to_string());
@@ -327,7 +350,7 @@ fn io_kind(error: &Error) -> ErrorKind {
 }
 
 impl Seen {
-    fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         let copied = |fields: Fields<'_>| {
             fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()
         };

@@ -27,6 +27,7 @@ pub mod sockets;
 pub mod timed;
 pub mod tls;
 pub mod uploads;
+pub mod upstream;
 pub mod verdicts;
 pub mod websocket;
 pub mod wire;

@@ -229,6 +229,21 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Sends somebody else's request to the host of `uri`, and hands the response back as it came.
+    pub(super) fn pass_on(
+        &self,
+        uri: &Uri,
+        request: &Request,
+        mut options: CallOptions<'_>,
+    ) -> Result<ClientResponse, ClientError> {
+        options.is_passed_on = true;
+        let limit = options.limit.or(self.shared.settings.timeouts.whole);
+        let patience = CallPatience::new(limit, options.token.as_ref());
+        self.shared.host(uri)?.run_within(request, &mut options, &patience)
+    }
+}
+
 impl RunCall for Client {
     fn run_call<'r>(
         &self,

@@ -16,6 +16,7 @@ use super::retry::{FailedAttempt, is_idempotent};
 use super::stock::HeldPlace;
 use crate::message::request::Request;
 use crate::proto::is_continue;
+use crate::values::headers::Fields;
 use crate::values::version::Version;
 use std::time::Duration;
 
@@ -114,8 +115,11 @@ impl SharedHost {
             on_informational: options.on_informational.as_mut(),
             is_continued: false,
         };
-        let decodes = self.decodes(request);
-        let defaults = self.settings.fields.of(decodes, options.is_elsewhere);
+        let decodes = !options.is_passed_on && self.decodes(request);
+        let defaults = match options.is_passed_on {
+            true => Fields::new(b"", &[]),
+            false => self.settings.fields.of(decodes, options.is_elsewhere),
+        };
         let (host, body) = (self.host(), options.body.as_mut());
         let mut call = Call { request, body, host, defaults, expects, terms };
         // Whoever calls off from here on ends the connection.

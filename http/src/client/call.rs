@@ -126,6 +126,8 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) on_informational: Option<InformationalHook<'a>>,
     /// Whether a redirect has led to another origin than the user's.
     pub(crate) is_elsewhere: bool,
+    /// It is somebody else's request, of which nothing is added or undone.
+    pub(crate) is_passed_on: bool,
 }
 
 impl CallOptions<'_> {

@@ -25,6 +25,9 @@
 //! any_host.rs         the client of any host: one of each host, and redirects
 //! into_uri.rs         what a URL is given by
 //! request_builder.rs  a request to it, step by step
+//! passing.rs          what a proxy passes on
+//! departures.rs       the thread that sees clients of a proxy leave
+//! reverse_proxy.rs    a handler that asks another server
 //! multipart_form.rs   a form with files
 //! ```
 //!
@@ -38,6 +41,7 @@ mod body;
 mod call;
 mod client_fields;
 mod conn;
+mod departures;
 mod dial;
 mod error;
 mod exchange;
@@ -46,12 +50,14 @@ mod into_uri;
 mod multipart_form;
 mod names;
 mod options;
+mod passing;
 mod patience;
 mod places;
 mod redirect;
 mod request_builder;
 mod response;
 mod retry;
+mod reverse_proxy;
 mod secure;
 mod stock;
 mod until;
@@ -67,10 +73,12 @@ pub use into_uri::IntoUri;
 pub use multipart_form::MultipartForm;
 pub use names::Resolve;
 pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};
+pub use passing::ForwardedFields;
 pub use places::ReuseOrder;
 pub use request_builder::RequestBuilder;
 pub use response::ClientResponse;
 pub use retry::FailedAttempt;
+pub use reverse_proxy::{ReverseProxy, ReverseProxyError, proxy};
 
 #[cfg(feature = "tls-no-provider")]
 pub use crate::tls::{ClientTlsConfig, ClientTlsConfigBuilder, TrustedRoots};

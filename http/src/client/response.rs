@@ -230,6 +230,15 @@ impl ClientResponse {
         }
     }
 
+    /// What of the body has come and was not read.
+    pub(crate) fn arrived(&self) -> &[u8] {
+        match &self.body {
+            ResponseBody::AsSent(body) => body.window(),
+            ResponseBody::Decoded { reader, .. } => reader.buffer(),
+            ResponseBody::Failed(_) => &[],
+        }
+    }
+
     /// What is left of the body, as bytes.
     ///
     /// At most [`max_response_body_size`](super::ClientBuilder::max_response_body_size) of them, or 10 MiB if that
@@ -275,11 +284,7 @@ impl ClientResponse {
             }
             return Err(error.at(self.remote));
         }
-        Ok(match &self.body {
-            ResponseBody::AsSent(body) => body.window(),
-            ResponseBody::Decoded { reader, .. } => reader.buffer(),
-            ResponseBody::Failed(_) => &[],
-        })
+        Ok(self.arrived())
     }
 
     /// Nothing more is to be had of it, and its connection is closed.

@@ -52,6 +52,40 @@ impl Deadline {
     }
 }
 
+/// Whether anybody still waits for a response, for whoever asks that on another thread while it is made and sent.
+#[cfg(feature = "client")]
+pub(crate) struct ClientSight {
+    client: OnLoan<Arc<dyn Transport>>,
+    deadline: Option<Arc<Deadline>>,
+}
+
+#[cfg(feature = "client")]
+impl ClientSight {
+    /// Whether the client has ended its sending, or is gone.
+    pub(crate) fn has_client_ended(&self) -> bool {
+        self.client.look(|client| client.peer_has_ended()) == Some(true)
+            || self.deadline.as_deref().is_some_and(Deadline::client_has_ended)
+    }
+
+    /// Whether it is too late for a handler that has not returned.
+    pub(crate) fn is_past_deadline(&self) -> bool {
+        self.deadline.as_deref().is_some_and(Deadline::is_past)
+    }
+
+    /// The response was sent, or is not sent any more.
+    pub(crate) fn let_go(&self) {
+        self.client.let_go();
+    }
+}
+
+#[cfg(feature = "client")]
+impl RequestCtx {
+    /// Lets others see whether anybody waits, until they let go, which must be before the response is at its end.
+    pub(crate) fn sight_of_client(&self) -> ClientSight {
+        ClientSight { client: OnLoan::new(self.lent.share()), deadline: self.user_values.deadline().cloned() }
+    }
+}
+
 /// How long there is.
 impl RequestCtx {
     /// Until when the response has to be there, if there is a limit ([`handler_timeout`], [`timeout`]): the client is

@@ -46,6 +46,8 @@ pub use compress::{CompressPolicy, TagChange, compress};
 pub(crate) use conn_info::ConnFacts;
 pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;
+#[cfg(feature = "client")]
+pub(crate) use deadline::ClientSight;
 pub(crate) use forms::FormValue;
 pub(crate) use forwarded::TrustedProxies;
 pub use handler::{Handler, HandlerResult};

@@ -66,7 +66,9 @@ mod text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::exchange::Bench;
 use crate::wire::Then;
+use anthill_http::ServerBuilder;
 use client::ClientTrial;
 use server::ServerTrial;
 
@@ -135,6 +137,14 @@ impl Case {
             }
             Trial::Server(_) | Trial::Client(_) => None,
         }
+    }
+
+    /// Tries a case about a server on a bench that is made with its options, behind a proxy for example; `None`: it is
+    /// about a client.
+    pub fn check_on(&self, make: impl FnOnce(ServerBuilder) -> Bench) -> Option<Result<(), String>> {
+        let Trial::Server(trial) = &self.trial else { return None };
+        let checked = trial.check_on(make(trial.options()));
+        Some(checked.map_err(|problem| format!("{}: {problem}", self.label)))
     }
 
     /// Tries the case in all ways.

@@ -14,6 +14,7 @@
 use super::Request;
 use crate::proto::body::BodyDecoder;
 use crate::proto::{CONTINUE, ProtoError, Rest};
+use crate::values::headers::Fields;
 use crate::wire::lent::LentTransport;
 use std::io::{self, BufRead, Read};
 
@@ -72,6 +73,13 @@ impl<'a> BodyReader<'a> {
             Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
             Rest::Failed => None,
         }
+    }
+}
+
+impl BodyReader<'_> {
+    /// The trailer fields behind the body, once it was read to its end.
+    pub fn trailers(&self) -> Fields<'_> {
+        self.request.trailers()
     }
 }
 
