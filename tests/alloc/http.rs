@@ -33,7 +33,7 @@ const WINDOWS_MAX: usize = 30;
 ///
 /// Whenever the server takes the route for one that blocks, because something else had the CPU, it hands requests over,
 /// which takes memory for a while.
-fn allocations(mut run: impl FnMut(usize) -> usize) -> Vec<usize> {
+pub(crate) fn allocations(mut run: impl FnMut(usize) -> usize) -> Vec<usize> {
     // Until the buffers have their size, and both shards' threads have been seen.
     run(WINDOW / 4);
     let mut counts = Vec::new();

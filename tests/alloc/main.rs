@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+mod client;
 mod compressed;
 #[cfg(unix)]
 mod files;

@@ -134,7 +134,8 @@ impl SharedHost {
                 let ResponseLimits { body_bytes: max, ratio: ratio_max, .. } = self.settings.limits;
                 let (limits, patience) = (self.limits, patience.clone());
                 let arrival = BodyArrival { limits, max, ratio_max, allowed, patience, here };
-                let outcome = Ok(ClientResponse::new(leased, arrival, decodes));
+                let outcome =
+                    Ok(ClientResponse::new(leased, arrival, decodes, std::mem::take(&mut options.spare)));
                 TriedCall { outcome, is_safe: is_idempotent, was_reused, has_expected, place: None }
             }
             Err(error) => {

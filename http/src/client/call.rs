@@ -3,7 +3,7 @@
 use super::body::SendBody;
 use super::conn::InformationalHook;
 use super::error::ClientError;
-use super::response::ClientResponse;
+use super::response::{ClientResponse, SpareHead};
 use crate::message::request::Request;
 use anthill_pool::CancelToken;
 use std::fmt;
@@ -124,6 +124,8 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) body: Option<SendBody<'a>>,
     pub(crate) expects: BodyExpectation,
     pub(crate) on_informational: Option<InformationalHook<'a>>,
+    /// In whose memory the head of the response is kept.
+    pub(crate) spare: SpareHead,
     /// Whether a redirect has led to another origin than the user's.
     pub(crate) is_elsewhere: bool,
     /// It is somebody else's request, of which nothing is added or undone.
@@ -169,6 +171,36 @@ impl<'a> PreparedCall<'a> {
     /// perhaps the look-up of a name.
     pub fn send(self) -> Result<ClientResponse, ClientError> {
         self.client.run_call(self.request, self.options)
+    }
+
+    /// As [`send`](Self::send), with the response in the place of another one, and in its memory: so a call over a
+    /// connection that is there already takes none of its own. What was not read of the other one's body is lost, and
+    /// its connection closed.
+    ///
+    /// ```
+    /// use anthill_http::{Request, Server};
+    /// use anthill_http::client::HostClient;
+    ///
+    /// let running = Server::new(|ctx| ctx.set_body("six legs"))?.start("127.0.0.1:0")?;
+    /// let client = HostClient::new(running.local_addr().to_string())?;
+    /// let request = Request::new("GET", "/")?;
+    /// let (mut response, mut body) = (client.send(&request)?, Vec::new());
+    /// for _ in 0..3 {
+    ///     body.clear();
+    ///     response.read_body_into(&mut body)?;
+    ///     assert_eq!(body, b"six legs");
+    ///     client.call(&request).send_into(&mut response)?;
+    /// }
+    /// assert_eq!(response.conn_requests(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send). `response` has no fields and no body then.
+    pub fn send_into(mut self, response: &mut ClientResponse) -> Result<(), ClientError> {
+        self.options.spare = response.take_spare();
+        *response = self.client.run_call(self.request, self.options)?;
+        Ok(())
     }
 }
 

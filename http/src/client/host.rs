@@ -174,6 +174,15 @@ impl HostClient {
         self.run_call(request, CallOptions { body: Some(body), ..CallOptions::default() })
     }
 
+    /// As [`send`](Self::send), with the response in the place and the memory of another one: see
+    /// [`PreparedCall::send_into`].
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_into(&self, request: &Request, response: &mut ClientResponse) -> Result<(), ClientError> {
+        self.call(request).send_into(response)
+    }
+
     /// How many connections there are now.
     pub fn stats(&self) -> HostClientStats {
         let (open, idle, waiting) = self.shared.stock.counts();

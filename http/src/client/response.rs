@@ -1,6 +1,7 @@
 //! A response as a client has it: the head in full, the body as it arrives.
 
 use super::arriving::{ArrivingBody, BodyArrival};
+use super::conn::ClientSocket;
 use super::error::{ClientError, ClientErrorKind};
 use super::stock::Leased;
 use crate::proto::Rest;
@@ -79,53 +80,79 @@ enum ResponseBody {
     Failed(ClientErrorKind),
 }
 
+/// The memory of a head that nobody needs any more.
+#[derive(Default)]
+pub(crate) struct SpareHead {
+    headers: Headers,
+    reason: Vec<u8>,
+}
+
 impl ClientResponse {
     /// The response whose head is in the connection. If `decodes`, its content coding is undone, if it has one that can
-    /// be; what the head says of that is removed, and the limit of the body counts what comes out.
-    pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool) -> Self {
-        let conn = &leased.conn;
+    /// be; what the head says of that is removed, and the limit of the body counts what comes out. The head is kept in
+    /// the memory of `spare`.
+    pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool, spare: SpareHead) -> Self {
+        let mut response = Self::head_of(&leased.conn, spare);
+        let found = &leased.conn.found;
+        // There may be no body, of a response to HEAD for example.
+        let has_body = found.rest != Rest::None || found.raw > found.body.start;
+        let codings = if decodes && has_body { known_codings(&response.headers) } else { None };
+        let max = if codings.is_some() { arrival.max.take() } else { None };
+        let bounds = (max, arrival.ratio_max);
+        response.take_body(ArrivingBody::new(leased, arrival), codings, bounds);
+        response
+    }
+
+    /// The response whose head is in the connection, as yet without its body.
+    fn head_of(conn: &ClientSocket, spare: SpareHead) -> Self {
         let head = conn.found.head;
-        let mut headers = Headers::new();
+        let SpareHead { mut headers, mut reason } = spare;
         headers.copy_from(conn.found.header_fields(&conn.input));
-        let reason = head.reason.within(conn.input.unread()).to_vec();
-        let (remote, local, conn_requests) = (conn.remote, conn.local, conn.requests);
-        let is_request_sent = conn.session.is_request_sent();
-        #[cfg(feature = "tls-no-provider")]
-        let tls = conn.tls_info().cloned();
-        // There may be none, of a response to HEAD for example.
-        let has_body = conn.found.rest != Rest::None || conn.found.raw > conn.found.body.start;
-        let codings = if decodes && has_body { known_codings(&headers) } else { None };
-        let body = match codings {
-            Some(codings) => {
-                headers.remove("Content-Encoding");
-                headers.remove("Content-Length");
-                let (max, ratio_max) = (arrival.max.take(), arrival.ratio_max);
-                let bounded = |decoder: ContentDecoder<_>| {
-                    let decoder = decoder.max_decoded_bytes(max).max_ratio(ratio_max);
-                    let reader = Box::new(BufReader::new(decoder));
-                    ResponseBody::Decoded { reader, max, has_begun: false }
-                };
-                let decoder = ContentDecoder::new(codings, ArrivingBody::new(leased, arrival));
-                decoder.map_or(ResponseBody::Failed(ClientErrorKind::Decode), bounded)
-            }
-            None => ResponseBody::AsSent(ArrivingBody::new(leased, arrival)),
-        };
-        let (status, version) = (head.status, head.version);
-        let uri = None;
+        reason.clear();
+        reason.extend_from_slice(head.reason.within(conn.input.unread()));
         Self {
-            status,
-            version,
+            status: head.status,
+            version: head.version,
             reason,
             headers,
-            remote,
-            local,
-            conn_requests,
-            is_request_sent,
-            uri,
+            remote: conn.remote,
+            local: conn.local,
+            conn_requests: conn.requests,
+            is_request_sent: conn.session.is_request_sent(),
+            uri: None,
             #[cfg(feature = "tls-no-provider")]
-            tls,
-            body,
+            tls: conn.tls_info().cloned(),
+            body: ResponseBody::Failed(ClientErrorKind::ConnectionClosed),
         }
+    }
+
+    /// Gets its body, which has these codings that are to be undone. Of the bounds the first counts what comes out of
+    /// them, the second that for each byte that came.
+    fn take_body(
+        &mut self,
+        body: ArrivingBody,
+        codings: Option<Vec<u8>>,
+        (max, ratio_max): (Option<u64>, Option<u32>),
+    ) {
+        let Some(codings) = codings else {
+            self.body = ResponseBody::AsSent(body);
+            return;
+        };
+        self.headers.remove("Content-Encoding");
+        self.headers.remove("Content-Length");
+        let bounded = |decoder: ContentDecoder<_>| {
+            let decoder = decoder.max_decoded_bytes(max).max_ratio(ratio_max);
+            let reader = Box::new(BufReader::new(decoder));
+            ResponseBody::Decoded { reader, max, has_begun: false }
+        };
+        let decoder = ContentDecoder::new(codings, body);
+        self.body = decoder.map_or(ResponseBody::Failed(ClientErrorKind::Decode), bounded);
+    }
+
+    /// Gives the memory of its head away, and lets its connection go.
+    pub(crate) fn take_spare(&mut self) -> SpareHead {
+        self.body = ResponseBody::Failed(ClientErrorKind::ConnectionClosed);
+        SpareHead { headers: std::mem::take(&mut self.headers), reason: std::mem::take(&mut self.reason) }
     }
 
     /// It is not wanted. Of its body little is read, so that its connection serves another request, and nothing decoded.
@@ -248,18 +275,28 @@ impl ClientResponse {
     /// [`TooLarge`](ClientErrorKind::TooLarge) when there is more, and those of reading.
     pub fn read_body(&mut self) -> Result<Vec<u8>, ClientError> {
         let reserved = self.remaining().unwrap_or(0).min(RESERVED_BYTES_MAX);
-        let most = self.body.max().unwrap_or(COLLECTED_BYTES_MAX);
         let mut collected = Vec::with_capacity(usize::try_from(reserved).unwrap_or(0));
+        self.read_body_into(&mut collected)?;
+        Ok(collected)
+    }
+
+    /// As [`read_body`](Self::read_body), behind what `into` has already, and in its memory.
+    ///
+    /// # Errors
+    /// Those of [`read_body`](Self::read_body). What came before stays in `into`.
+    pub fn read_body_into(&mut self, into: &mut Vec<u8>) -> Result<(), ClientError> {
+        let mut left = self.body.max().unwrap_or(COLLECTED_BYTES_MAX);
         loop {
             let window = self.fill()?;
-            if window.is_empty() {
-                return Ok(collected);
+            let count = window.len();
+            if count == 0 {
+                return Ok(());
             }
-            if (collected.len() + window.len()) as u64 > most {
+            if count as u64 > left {
                 return Err(self.fail(ClientErrorKind::TooLarge));
             }
-            collected.extend_from_slice(window);
-            let count = window.len();
+            into.extend_from_slice(window);
+            left -= count as u64;
             self.consume(count);
         }
     }

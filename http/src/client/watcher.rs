@@ -4,9 +4,10 @@
 //! or a word that nobody asked for, is seen when it comes, and the connection closed at once; one that is idle only
 //! between two requests in a row is not, and costs nothing. The same thread closes what got old.
 //!
-//! The rules: there is such a thread only while something is idle; it ends by the next time that it finds nothing to be,
-//! which may be a minute later. It keeps no client alive. Whoever puts a connection aside wakes it only when it sleeps
-//! for longer than that moment. A panic on it, of whatever takes its messages, ends neither it nor the watch.
+//! The rules: there is such a thread only while something is idle, now and then at least; it ends when nothing has been
+//! for a while. It keeps no client alive. Whoever puts a connection aside wakes it only when it sleeps for longer than
+//! that moment, which it does not while connections are put aside. A panic on it, of whatever takes its messages, ends
+//! neither it nor the watch.
 
 use crate::util::panic;
 use mio::event::Event;
@@ -28,6 +29,9 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// How long nothing must have been idle for the watch to end. Connections in use may all be at the moment of a look.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What the poller reports when somebody woke the thread. Connections have smaller numbers.
 const WOKEN: Token = Token(usize::MAX);
 
@@ -36,6 +40,9 @@ static WATCH: Mutex<Option<IdleVigil>> = Mutex::new(None);
 
 /// Whether the thread sleeps for long, so that it must be woken for what it does not know of.
 static SLEEPS_LONG: AtomicBool = AtomicBool::new(false);
+
+/// Whether something was put aside since the last look.
+static IS_TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Connections of which some may be idle.
 pub(crate) trait WatchIdle: Send + Sync {
@@ -109,6 +116,10 @@ pub(crate) fn add(stock: Weak<dyn WatchIdle>) -> io::Result<()> {
 /// Says that a connection was put aside.
 #[inline]
 pub(crate) fn tell() {
+    // Looked at first, or all threads would have to have it for themselves.
+    if !IS_TOLD.load(Ordering::Relaxed) {
+        IS_TOLD.store(true, Ordering::Relaxed);
+    }
     // Either this sees that the thread sleeps, or the thread sees the connection before it does; see `keep_watch`.
     fence(Ordering::SeqCst);
     if SLEEPS_LONG.load(Ordering::Relaxed) {
@@ -128,25 +139,26 @@ pub(crate) fn wake() {
 
 fn keep_watch(mut poll: Poll, registry: &Arc<Registry>) {
     let mut events = Events::with_capacity(256);
-    let mut reported = HashSet::new();
+    let mut round = WatchRound { reported: HashSet::new(), told: Instant::now() };
     loop {
-        let Some(mut pause) = look(registry, &mut reported) else { return };
+        let Some(mut pause) = look(registry, &mut round) else { return };
         if pause > MOMENT {
             SLEEPS_LONG.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
             // What was put aside before that was seen has told nobody.
-            let Some(shorter) = look(registry, &mut reported) else { return };
-            pause = shorter;
+            let Some(again) = look(registry, &mut round) else { return };
+            pause = again;
+            SLEEPS_LONG.store(pause > MOMENT, Ordering::Relaxed);
         }
         let mut polled = poll.poll(&mut events, Some(pause));
         SLEEPS_LONG.store(false, Ordering::Relaxed);
         if !events.is_empty() {
-            reported.extend(events.iter().map(Event::token));
+            round.reported.extend(events.iter().map(Event::token));
             std::thread::sleep(PAUSE_MIN);
             polled = poll.poll(&mut events, Some(Duration::ZERO));
         }
         match polled {
-            Ok(()) => reported.extend(events.iter().map(Event::token)),
+            Ok(()) => round.reported.extend(events.iter().map(Event::token)),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 let said = "idle connections are looked at from time to time only";
@@ -157,16 +169,48 @@ fn keep_watch(mut poll: Poll, registry: &Arc<Registry>) {
     }
 }
 
-/// Looks at all that is idle, and says for how long there is nothing to do then. `None`: the watch has ended.
-fn look(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> Option<Duration> {
-    let looked = panic::call(|| look_at_all(registry, reported));
-    // What panics is a logger, and may again.
-    let next = looked.unwrap_or_else(|_| Some(Instant::now() + MOMENT))?;
-    Some(next.saturating_duration_since(Instant::now()).clamp(PAUSE_MIN, PAUSE_MAX))
+/// What the watch knows from one look to the next.
+struct WatchRound {
+    reported: HashSet<Token>,
+    /// When something was idle, or had been put aside.
+    told: Instant,
 }
 
-/// Looks at all that is idle, and says when the next time is. `None`: nothing is idle, and the watch has ended.
-fn look_at_all(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> Option<Instant> {
+/// Looks at all that is idle, and says for how long there is nothing to do then. `None`: the watch has ended.
+fn look(registry: &Arc<Registry>, round: &mut WatchRound) -> Option<Duration> {
+    let is_told = IS_TOLD.swap(false, Ordering::Relaxed);
+    let looked = panic::call(|| look_at_all(registry, &mut round.reported));
+    let now = Instant::now();
+    let next = match looked {
+        Ok(AllIdle::Until(next)) => Some(next),
+        // What panics is a logger, and may again.
+        Err(_) => Some(now + MOMENT),
+        Ok(AllIdle::Nothing) => None,
+        Ok(AllIdle::Nobody) => return end_unless_needed(),
+    };
+    if is_told || next.is_some() {
+        round.told = now;
+    }
+    match next {
+        None if now.saturating_duration_since(round.told) >= LINGER => end_unless_needed(),
+        // While connections are used, those that are idle at a look say little of the next moment.
+        Some(next) if !is_told => Some(next.saturating_duration_since(now).clamp(PAUSE_MIN, PAUSE_MAX)),
+        Some(next) => Some(next.saturating_duration_since(now).clamp(PAUSE_MIN, MOMENT)),
+        None => Some(MOMENT),
+    }
+}
+
+/// What a look has found.
+enum AllIdle {
+    /// Something is idle, and then there is something to do.
+    Until(Instant),
+    Nothing,
+    /// There are no clients.
+    Nobody,
+}
+
+/// Looks at all that is idle, and forgets what was reported.
+fn look_at_all(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> AllIdle {
     let mut stocks = Vec::new();
     if let Some(watch) = &mut *WATCH.lock() {
         watch.stocks.retain(|stock| stock.strong_count() > 0);
@@ -178,16 +222,15 @@ fn look_at_all(registry: &Arc<Registry>, reported: &mut HashSet<Token>) -> Optio
     }
     let next = look.next;
     reported.clear();
-    // Not under the lock, which the end of a stock takes.
-    drop(stocks);
     match next {
-        Some(next) => Some(next),
-        None => end_unless_needed(),
+        Some(next) => AllIdle::Until(next),
+        None if stocks.is_empty() => AllIdle::Nobody,
+        None => AllIdle::Nothing,
     }
 }
 
 /// Ends the watch if nothing is idle. Under its lock, so that whoever puts something aside finds it, or begins another.
-fn end_unless_needed() -> Option<Instant> {
+fn end_unless_needed() -> Option<Duration> {
     // Let go behind the lock, which the end of a stock takes.
     let mut looked_at = Vec::new();
     let mut watch = WATCH.lock();
@@ -199,7 +242,7 @@ fn end_unless_needed() -> Option<Instant> {
             is_needed
         });
         if !watch.stocks.is_empty() {
-            return Some(Instant::now());
+            return Some(PAUSE_MIN);
         }
     }
     *watch = None;
