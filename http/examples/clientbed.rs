@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anthill_http::client::{
-    CancelToken, Client, ClientBuilder, ClientError, ClientErrorKind, ClientResponse, HostClient, ReuseOrder,
-    SendBody,
+    CancelToken, Client, ClientBuilder, ClientError, ClientErrorKind, ClientResponse, HostClient, LbClient,
+    LimitedCall, PipelineClient, ReuseOrder, SendBody,
 };
 use anthill_http::header::Fields;
 use anthill_http::{Request, Uri};
@@ -73,7 +73,7 @@ impl Millis {
 struct Settings {
     kind: Option<String>,
     addrs: Vec<String>,
-    max_pending: Option<Value>,
+    max_pending: Option<usize>,
     max_conns: Option<usize>,
     conn_wait_ms: Option<Millis>,
     max_idle: Option<usize>,
@@ -97,7 +97,7 @@ struct Settings {
 }
 
 /// What a name resolves to.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Resolved {
     addrs: Vec<IpAddr>,
     delay_ms: Option<Millis>,
@@ -124,6 +124,16 @@ struct Asked {
     repeat: Option<usize>,
 }
 
+impl Asked {
+    /// The fields that mean something which this client does not have.
+    fn unsupported(&self, client: &AnyClient) -> Vec<&'static str> {
+        let is_streamed = self.body.as_ref().is_some_and(|body| body.stream);
+        let fields = [("body", is_streamed), ("expect", self.expect)];
+        let asked = fields.into_iter().filter(|(_, is_asked)| *is_asked && !client.streams());
+        asked.map(|(name, _)| name).collect()
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -138,6 +148,38 @@ struct Body {
 enum AnyClient {
     General(Client),
     Host(HostClient),
+    Pipeline(PipelineClient),
+    /// And the clients that it has.
+    Balance(LbClient<HostClient>, Vec<HostClient>),
+}
+
+impl AnyClient {
+    fn close_idle(&self) {
+        match self {
+            Self::General(client) => client.close_idle_conns(),
+            Self::Host(client) => client.close_idle_conns(),
+            Self::Pipeline(client) => client.close_idle_conns(),
+            Self::Balance(_, hosts) => hosts.iter().for_each(HostClient::close_idle_conns),
+        }
+    }
+
+    /// Connections, and those of them that are idle.
+    fn stats(&self) -> (usize, usize) {
+        let of_host = |client: &HostClient| (client.stats().open, client.stats().idle);
+        match self {
+            Self::General(client) => (client.stats().open, client.stats().idle),
+            Self::Host(client) => of_host(client),
+            Self::Pipeline(client) => (client.stats().open, client.stats().idle),
+            Self::Balance(_, hosts) => {
+                hosts.iter().map(of_host).fold((0, 0), |sum, host| (sum.0 + host.0, sum.1 + host.1))
+            }
+        }
+    }
+
+    /// Whether it takes bodies of readers, and lets them wait for the server.
+    fn streams(&self) -> bool {
+        matches!(self, Self::General(_) | Self::Host(_))
+    }
 }
 
 fn carry_out(order: Order, client: &mut AnyClient) -> Value {
@@ -160,17 +202,11 @@ fn carry_out(order: Order, client: &mut AnyClient) -> Value {
             json!({"ok": true})
         }
         Order::CloseIdle => {
-            match client {
-                AnyClient::General(client) => client.close_idle_conns(),
-                AnyClient::Host(client) => client.close_idle_conns(),
-            }
+            client.close_idle();
             json!({"ok": true})
         }
         Order::Stats => {
-            let (open, idle) = match client {
-                AnyClient::General(client) => (client.stats().open, client.stats().idle),
-                AnyClient::Host(client) => (client.stats().open, client.stats().idle),
-            };
+            let (open, idle) = client.stats();
             json!({"open": open, "idle": idle})
         }
     }
@@ -194,11 +230,11 @@ fn all_at_once(requests: &[Asked], client: &AnyClient) -> Vec<Value> {
 impl Settings {
     /// The fields that mean something which this library does not have.
     fn unsupported(&self) -> Vec<&'static str> {
-        let is_host = self.kind.as_deref() == Some("host");
+        let kind = self.kind.as_deref();
         let fields = [
-            ("kind", self.kind.is_some() && !is_host),
-            ("max_pending", self.max_pending.is_some()),
-            ("redirects", is_host && self.redirects > 0),
+            ("kind", !matches!(kind, None | Some("host" | "pipeline" | "balance"))),
+            ("max_pending", self.max_pending.is_some() && kind != Some("pipeline")),
+            ("redirects", kind.is_some() && self.redirects > 0),
             ("proxy", self.proxy.is_some()),
             ("no_proxy", self.no_proxy.is_some()),
             ("ca", self.ca.is_some()),
@@ -209,16 +245,34 @@ impl Settings {
     }
 
     fn build(mut self) -> Result<AnyClient, ClientError> {
-        if self.kind.is_some() {
-            let builder = self.apply(HostClient::builder(self.addrs.join(",")));
-            return builder.build().map(AnyClient::Host);
+        match self.kind.as_deref() {
+            None => {
+                let builder = Client::builder().max_redirects(self.redirects);
+                self.apply(builder).build().map(AnyClient::General)
+            }
+            Some("pipeline") => {
+                let addr = self.addrs.first().cloned().unwrap_or_default();
+                let mut builder = self.apply(PipelineClient::builder(addr));
+                if let Some(calls) = self.max_pending {
+                    builder = builder.max_pending_requests(calls);
+                }
+                builder.build().map(AnyClient::Pipeline)
+            }
+            Some("balance") => {
+                let addrs = std::mem::take(&mut self.addrs);
+                let host = |addr| self.apply(HostClient::builder(addr)).build();
+                let hosts = addrs.into_iter().map(host).collect::<Result<Vec<_>, _>>()?;
+                Ok(AnyClient::Balance(LbClient::new(hosts.clone())?, hosts))
+            }
+            Some(_) => {
+                let builder = self.apply(HostClient::builder(self.addrs.join(",")));
+                builder.build().map(AnyClient::Host)
+            }
         }
-        let builder = Client::builder().max_redirects(self.redirects);
-        self.apply(builder).build().map(AnyClient::General)
     }
 
     /// What both kinds of clients are told.
-    fn apply<K>(&mut self, builder: ClientBuilder<K>) -> ClientBuilder<K> {
+    fn apply<K>(&self, builder: ClientBuilder<K>) -> ClientBuilder<K> {
         let mut builder = builder.decompress(self.decompress);
         if let Some(conns) = self.max_conns {
             builder = builder.max_conns(conns);
@@ -255,10 +309,10 @@ impl Settings {
         if let Some(bytes) = self.max_body {
             builder = builder.max_response_body_size(bytes);
         }
-        if let Some(agent) = self.user_agent.take() {
+        if let Some(agent) = self.user_agent.clone() {
             builder = builder.user_agent(agent);
         }
-        if let Some(names) = self.resolve.take() {
+        if let Some(names) = self.resolve.clone() {
             builder = builder.resolver(move |name: &str| resolve(&names, name));
         }
         builder
@@ -278,6 +332,10 @@ fn resolve(names: &HashMap<String, Resolved>, name: &str) -> io::Result<Vec<IpAd
 
 /// Carries a request out as often as it is asked for.
 fn runs(asked: &Asked, client: &AnyClient) -> Value {
+    let unsupported = asked.unsupported(client);
+    if !unsupported.is_empty() {
+        return json!({ "unsupported": unsupported });
+    }
     let run = || serde_json::to_value(run(asked, client)).unwrap_or_default();
     match asked.repeat {
         Some(times) if times > 1 => json!({"runs": (0..times).map(|_| run()).collect::<Vec<_>>()}),
@@ -345,6 +403,7 @@ fn name(kind: ClientErrorKind) -> &'static str {
         ClientErrorKind::Resolve => "dns",
         ClientErrorKind::Connect => "connect",
         ClientErrorKind::NoFreeConns => "no_free_conns",
+        ClientErrorKind::PipelineOverflow => "overflow",
         ClientErrorKind::Timeout(_) => "timeout",
         ClientErrorKind::Cancelled => "cancelled",
         ClientErrorKind::ConnectionClosed => "closed",
@@ -367,6 +426,12 @@ fn run(asked: &Asked, client: &AnyClient) -> Answer {
     let sent = match client {
         AnyClient::General(client) => send(asked, client, token.as_ref()),
         AnyClient::Host(client) => send_to_host(asked, client, token.as_ref()),
+        AnyClient::Pipeline(client) => {
+            send_whole(asked, |request| Ok(limited(client.call(request), asked, token.as_ref()).send()?))
+        }
+        AnyClient::Balance(client, _) => {
+            send_whole(asked, |request| Ok(limited(client.call(request), asked, token.as_ref()).send()?))
+        }
     };
     match sent {
         Ok(response) => {
@@ -420,21 +485,7 @@ fn send_to_host(
     client: &HostClient,
     token: Option<&CancelToken>,
 ) -> Result<ClientResponse, Failure> {
-    let invalid =
-        |error: &dyn std::error::Error| Failure { error: "invalid_request", message: error.to_string() };
-    let mut request = Request::new(&asked.method, &asked.url).map_err(|error| invalid(&error))?;
-    for (name, value) in &asked.headers {
-        request.append_header(name, value);
-    }
-    if asked.close {
-        request.append_header("Connection", "close");
-    }
-    let mut reader = None;
-    match asked.body.as_ref().map(Body::to_send) {
-        Some(ToSend::Bytes(bytes)) => request.set_body_vec(bytes),
-        Some(ToSend::Reader(body)) => reader = Some(body),
-        None => {}
-    }
+    let (request, reader) = request_of(asked)?;
     let mut call = client.call(&request);
     if let Some(body) = reader {
         call = call.body(body);
@@ -449,6 +500,43 @@ fn send_to_host(
         call = call.cancel_with(token);
     }
     Ok(call.send()?)
+}
+
+/// Sends a request that has its body in memory.
+fn send_whole(
+    asked: &Asked,
+    send: impl FnOnce(&Request) -> Result<ClientResponse, Failure>,
+) -> Result<ClientResponse, Failure> {
+    send(&request_of(asked)?.0)
+}
+
+fn limited<'a>(mut call: LimitedCall<'a>, asked: &Asked, token: Option<&CancelToken>) -> LimitedCall<'a> {
+    if let Some(limit) = asked.timeout_ms {
+        call = call.timeout(limit.duration());
+    }
+    match token {
+        Some(token) => call.cancel_with(token),
+        None => call,
+    }
+}
+
+/// The request, and its body if that is a reader.
+fn request_of(asked: &Asked) -> Result<(Request, Option<SendBody<'static>>), Failure> {
+    let invalid =
+        |error: &dyn std::error::Error| Failure { error: "invalid_request", message: error.to_string() };
+    let mut request = Request::new(&asked.method, &asked.url).map_err(|error| invalid(&error))?;
+    for (name, value) in &asked.headers {
+        request.append_header(name, value);
+    }
+    if asked.close {
+        request.append_header("Connection", "close");
+    }
+    match asked.body.as_ref().map(Body::to_send) {
+        Some(ToSend::Bytes(bytes)) => request.set_body_vec(bytes),
+        Some(ToSend::Reader(body)) => return Ok((request, Some(body))),
+        None => {}
+    }
+    Ok((request, None))
 }
 
 /// A body as it is handed over.

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod any_host;
+mod balancing;
 mod calling_off;
 mod early;
 mod expecting;
@@ -9,6 +10,7 @@ mod https;
 mod idle;
 mod leftovers;
 mod limits;
+mod pipelining;
 mod pool;
 mod reading;
 mod redirects;

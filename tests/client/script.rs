@@ -94,6 +94,15 @@ impl Peer {
         self.read_until("\r\n\r\n")
     }
 
+    /// Reads so many bytes.
+    pub(crate) fn read_bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.read.drain(..self.read.len().min(count)).collect();
+        let before = bytes.len();
+        bytes.resize(count, 0);
+        self.stream.read_exact(&mut bytes[before..]).expect("the client sends them");
+        bytes
+    }
+
     pub(crate) fn say(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).expect("the client is there");
     }

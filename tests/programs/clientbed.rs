@@ -258,13 +258,45 @@ fn the_settings_of_the_clientbed_are_the_clients() {
 }
 
 #[test]
+fn the_clientbed_has_all_kinds_of_clients() {
+    let server = Running::new(answer);
+    let address = server.address().to_string();
+    let echo = format!("http://{address}/echo");
+    let mut bed = Bed::new();
+    for settings in [
+        json!({"kind": "pipeline", "addrs": [address], "max_pending": 8, "max_conns": 1}),
+        json!({"kind": "balance", "addrs": [address, address]}),
+    ] {
+        bed.client(settings.clone());
+        let post = json!({"method": "POST", "url": echo, "body": {"text": "hi"}});
+        let results = bed.ask(json!({"op": "parallel", "requests": vec![post; 8]}));
+        for at in 0..8 {
+            assert_eq!(results["results"][at]["body_sha256"], SHA_OF_HI, "{settings} {results}");
+        }
+        let stats = bed.ask(json!({"op": "stats"}));
+        assert!(stats["open"].as_u64() >= Some(1) && stats["open"] == stats["idle"], "{settings} {stats}");
+        assert_eq!(bed.ask(json!({"op": "close_idle"})), json!({"ok": true}));
+        assert_eq!(bed.ask(json!({"op": "stats"})), json!({"open": 0, "idle": 0}));
+        let streamed = json!({"method": "POST", "body": {"size": 3, "stream": true}});
+        assert_eq!(bed.get(&echo, streamed), json!({"unsupported": ["body"]}));
+        let (_kept, silent) = silent();
+        bed.client(json!({"kind": settings["kind"], "addrs": [silent.trim_start_matches("http://").trim_end_matches('/')],
+            "max_pending": (settings["kind"] == "pipeline").then_some(1)}));
+        let request = json!({"method": "GET", "url": silent, "timeout_ms": 1500});
+        let results = bed.ask(json!({"op": "parallel", "requests": [request, request]}));
+        let mut errors = [0, 1].map(|at| results["results"][at]["error"].as_str().expect("it fails"));
+        errors.sort_unstable();
+        let first = if settings["kind"] == "pipeline" { "overflow" } else { "timeout" };
+        assert_eq!(errors, [first, "timeout"], "{results}");
+    }
+    bed.end();
+}
+
+#[test]
 fn the_clientbed_names_what_is_not_there_and_leaves_everything_as_it_is() {
     let mut bed = Bed::new();
     for (settings, unsupported) in [
-        (
-            json!({"kind": "pipeline", "addrs": ["127.0.0.1:9"], "max_pending": 4}),
-            json!(["kind", "max_pending"]),
-        ),
+        (json!({"kind": "dance", "max_pending": 4}), json!(["kind", "max_pending"])),
         (json!({"proxy": "http://127.0.0.1:9", "no_proxy": "a"}), json!(["proxy", "no_proxy"])),
         (json!({"ca": "/ca.pem", "insecure": true}), json!(["ca", "insecure"])),
         (json!({"cookies": true}), json!(["cookies"])),

@@ -1,9 +1,9 @@
-//! A body that arrives while it is read.
+//! A body that arrives while it is read, or that has arrived and is kept.
 //!
 //! The rules: the connection is given back at the moment at which the body was read to its end, and closed when the
 //! body is dropped before. A body that broke off is an error, never a short body; and an error stays.
 
-use super::conn::Allowed;
+use super::conn::{Allowed, ClientSocket};
 use super::error::{ClientError, ClientErrorKind};
 use super::patience::{CallPatience, WaitingHere};
 use super::stock::Leased;
@@ -23,6 +23,10 @@ const PASSED_OVER_WITHIN: Duration = Duration::from_millis(10);
 pub(crate) struct ArrivingBody {
     /// As long as not all of it was read.
     arriving: Option<Arriving>,
+    /// All of it, if it had arrived before anybody could read it.
+    kept: Vec<u8>,
+    /// The most bytes that it may have, if nothing of it arrives any more.
+    kept_max: Option<u64>,
     /// How much of what is decoded was read.
     cursor: usize,
     /// Bytes of the body that were decoded before those that are in the connection's buffer.
@@ -55,6 +59,8 @@ impl ArrivingBody {
     /// The body of the response whose head is in the connection.
     pub(crate) fn new(leased: Leased, arrival: BodyArrival) -> Self {
         let mut body = Self {
+            kept: Vec::new(),
+            kept_max: None,
             cursor: 0,
             passed: 0,
             failed: None,
@@ -69,6 +75,23 @@ impl ArrivingBody {
         body
     }
 
+    /// That of the response that is whole in the connection's input, and may have `max` bytes.
+    pub(crate) fn whole(conn: &ClientSocket, max: Option<u64>) -> Self {
+        let mut trailers = Headers::new();
+        trailers.copy_from(conn.found.trailer_fields(&conn.input));
+        let kept = conn.input.unread().get(conn.found.body.clone()).unwrap_or_default().to_vec();
+        Self {
+            arriving: None,
+            kept,
+            kept_max: max,
+            cursor: 0,
+            passed: 0,
+            failed: None,
+            trailers,
+            remote: conn.remote,
+        }
+    }
+
     /// The fields behind it, once it was read to its end.
     pub(crate) fn trailers(&self) -> &Headers {
         &self.trailers
@@ -76,18 +99,18 @@ impl ArrivingBody {
 
     /// The most bytes that it may have.
     pub(crate) fn max(&self) -> Option<u64> {
-        self.arriving.as_ref().and_then(|arriving| arriving.arrival.max)
+        self.arriving.as_ref().map_or(self.kept_max, |arriving| arriving.arrival.max)
     }
 
     /// Whether all of it was read.
     pub(crate) fn is_read(&self) -> bool {
-        self.arriving.is_none()
+        self.arriving.is_none() && self.window().is_empty()
     }
 
     /// How many bytes are left to read; `None`: only the server knows.
     pub(crate) fn remaining(&self) -> Option<u64> {
-        let Some(arriving) = &self.arriving else { return self.failed.is_none().then_some(0) };
         let here = self.window().len() as u64;
+        let Some(arriving) = &self.arriving else { return self.failed.is_none().then_some(here) };
         match &arriving.leased.conn.found.rest {
             Rest::None => Some(here),
             Rest::Missing { decoder, .. } => decoder.missing().map(|missing| missing.saturating_add(here)),
@@ -115,7 +138,9 @@ impl ArrivingBody {
 
     /// What was decoded and not read.
     pub(crate) fn window(&self) -> &[u8] {
-        let Some(Arriving { leased, .. }) = &self.arriving else { return &[] };
+        let Some(Arriving { leased, .. }) = &self.arriving else {
+            return self.kept.get(self.cursor..).unwrap_or_default();
+        };
         let body = &leased.conn.found.body;
         leased.conn.input.unread().get(body.start + self.cursor..body.end).unwrap_or_default()
     }
@@ -131,6 +156,7 @@ impl ArrivingBody {
     /// Nothing more is to be had of the connection, which is closed.
     pub(crate) fn fail(&mut self, kind: ClientErrorKind) -> ClientError {
         self.arriving = None;
+        self.kept = Vec::new();
         self.failed = Some(kind);
         ClientError::new(kind).at(self.remote)
     }

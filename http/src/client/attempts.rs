@@ -115,10 +115,9 @@ impl SharedHost {
             on_informational: options.on_informational.as_mut(),
             is_continued: false,
         };
-        let decodes = !options.is_passed_on && self.decodes(request);
-        let defaults = match options.is_passed_on {
-            true => Fields::new(b"", &[]),
-            false => self.settings.fields.of(decodes, options.is_elsewhere),
+        let (defaults, decodes) = match options.is_passed_on {
+            true => (Fields::new(b"", &[]), false),
+            false => self.defaults(request, options.is_elsewhere),
         };
         let (host, body) = (self.host(), options.body.as_mut());
         let mut call = Call { request, body, host, defaults, expects, terms };
@@ -146,6 +145,12 @@ impl SharedHost {
                 TriedCall { outcome: Err(error), is_safe, was_reused, has_expected, place }
             }
         }
+    }
+
+    /// The fields that a request has if it does not have them itself, and whether the coding of the response is undone.
+    pub(super) fn defaults(&self, request: &Request, is_elsewhere: bool) -> (Fields<'_>, bool) {
+        let decodes = self.decodes(request);
+        (self.settings.fields.of(decodes, is_elsewhere), decodes)
     }
 
     /// Whether codings of the response are undone: not if the request speaks of them itself, or asks for a part, which

@@ -156,6 +156,13 @@ impl<'a> PreparedCall<'a> {
         Self { client, request, options: CallOptions::default() }
     }
 
+    /// Within these limits, as far as there are any.
+    pub(super) fn within(mut self, limit: Option<Duration>, token: Option<&CancelToken>) -> Self {
+        self.options.limit = limit;
+        self.options.token = token.cloned();
+        self
+    }
+
     call_settings!();
 
     /// Sends `body` in the place of the request's own, read while it is sent.

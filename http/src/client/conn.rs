@@ -18,7 +18,7 @@ use crate::wire::output::{KEPT_BYTES_MAX, Output};
 #[cfg(feature = "tls-no-provider")]
 use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{Direction, ReadySet, Transport};
-use mio::{Interest, Token};
+use mio::{Interest, Registry, Token};
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
@@ -178,20 +178,42 @@ impl ClientSocket {
             return Ok(());
         }
         self.watch = IdleWatch::Never;
-        let Some(source) = Arc::get_mut(&mut self.transport).and_then(Transport::source) else {
-            return Ok(());
-        };
         let watched = look.watch();
-        watched.registry.register(source, watched.token, Interest::READABLE)?;
-        self.watch = IdleWatch::Yes(watched);
+        match self.report_to(&watched.registry, watched.token, Interest::READABLE) {
+            Ok(()) => self.watch = IdleWatch::Yes(watched),
+            // There is nothing to be watched.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
     /// Ends that.
     pub(crate) fn unwatch(&mut self) {
         let IdleWatch::Yes(watched) = std::mem::replace(&mut self.watch, IdleWatch::No) else { return };
+        self.report_no_more_to(&watched.registry);
+    }
+
+    /// Has what it gets ready for reported to a poller. Whoever has the transport beside must have let it go.
+    ///
+    /// # Errors
+    /// When there is nothing that can be, or the system does not do it.
+    pub(crate) fn report_to(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match Arc::get_mut(&mut self.transport).and_then(Transport::source) {
+            Some(source) => registry.register(source, token, interest),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Ends that.
+    pub(crate) fn report_no_more_to(&mut self, registry: &Registry) {
         let source = Arc::get_mut(&mut self.transport).and_then(Transport::source);
-        if let Some(Err(error)) = source.map(|source| watched.registry.deregister(source)) {
+        if let Some(Err(error)) = source.map(|source| registry.deregister(source)) {
             log::debug!("a connection stays watched: {error}");
         }
     }
@@ -212,19 +234,9 @@ impl ClientSocket {
         // What the server says meanwhile does not count as taking something.
         let mut end = allowed.until.or_after(allowed.write);
         loop {
-            // A layer between us and the network may hold back what it took.
-            let is_held = self.out.is_empty();
-            let taken = if is_held { self.transport.push() } else { self.transport.write(self.out.slices()) };
-            match taken {
-                Ok(0) if is_held => return Ok(Sent::All),
-                Ok(0) => return self.salvage(io::ErrorKind::WriteZero.into(), terms),
-                Ok(count) => {
-                    if !is_held {
-                        self.passed.sent += count as u64;
-                        self.out.advance(count);
-                    }
-                    end = allowed.until.or_after(allowed.write);
-                }
+            match self.write_some() {
+                Ok(true) => end = allowed.until.or_after(allowed.write),
+                Ok(false) => return Ok(Sent::All),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // What comes before anything was sent is no response to it.
@@ -240,6 +252,22 @@ impl ClientSocket {
                     }
                 }
                 Err(error) => return self.salvage(error, terms),
+            }
+        }
+    }
+
+    /// Writes as much of the output as is taken now. False: all has left.
+    pub(crate) fn write_some(&mut self) -> io::Result<bool> {
+        if self.out.is_empty() {
+            // A layer between us and the network may hold back what it took.
+            return Ok(self.transport.push()? > 0);
+        }
+        match self.transport.write(self.out.slices())? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => {
+                self.passed.sent += count as u64;
+                self.out.advance(count);
+                Ok(true)
             }
         }
     }
@@ -346,16 +374,20 @@ impl ClientSocket {
         }
         self.found.drop_decoded(&mut self.input);
         self.receive(allowed, ClientPhase::Body)?;
-        let decoded = if self.is_at_end {
-            // Whoever is between us and the server may end a connection; that is not the end of a body.
-            if self.transport.is_input_cut_off() {
-                return Err(self.ended());
-            }
-            self.session.input_closed(&mut self.input, &mut self.found, limits).map(|_| ())
-        } else {
-            self.found.decode_rest(&mut self.input)
-        };
-        decoded.map_err(|error| self.refused(error))
+        if self.is_at_end {
+            return self.take_end(limits).map(|_| ());
+        }
+        self.found.decode_rest(&mut self.input).map_err(|error| self.refused(error))
+    }
+
+    /// Decides what the end of the peer's stream means, when all that came before it was looked at.
+    pub(crate) fn take_end(&mut self, limits: &Limits) -> Result<ResponseProgress, ClientError> {
+        // Whoever is between us and the server may end a connection; that is not the end of a body.
+        if self.transport.is_input_cut_off() {
+            return Err(self.ended());
+        }
+        let closed = self.session.input_closed(&mut self.input, &mut self.found, limits);
+        closed.map_err(|error| self.refused(error))
     }
 
     /// Whether all of the body is in the input.
@@ -417,7 +449,8 @@ impl ClientSocket {
         }
     }
 
-    fn read_once(&mut self) -> io::Result<usize> {
+    /// Reads once without waiting; 0: the peer's stream has ended.
+    pub(crate) fn read_once(&mut self) -> io::Result<usize> {
         loop {
             let room = self.input.space(self.passed.read_next.clamp(READ_BYTES_MIN, READ_BYTES_MAX));
             let most = room.len().min(READ_BYTES_MAX);
@@ -453,19 +486,19 @@ impl ClientSocket {
         }
     }
 
-    fn late(&self, phase: ClientPhase) -> ClientError {
+    pub(crate) fn late(&self, phase: ClientPhase) -> ClientError {
         ClientError::new(ClientErrorKind::Timeout(phase)).at(self.remote)
     }
 
-    fn lost(&self, error: io::Error) -> ClientError {
+    pub(crate) fn lost(&self, error: io::Error) -> ClientError {
         ClientError::because(kind_of_loss(&error), error).at(self.remote)
     }
 
-    fn ended(&self) -> ClientError {
+    pub(crate) fn ended(&self) -> ClientError {
         ClientError::new(ClientErrorKind::ConnectionClosed).at(self.remote)
     }
 
-    fn refused(&self, error: ProtoError) -> ClientError {
+    pub(crate) fn refused(&self, error: ProtoError) -> ClientError {
         ClientError::protocol(error).at(self.remote)
     }
 }

@@ -50,6 +50,11 @@ pub enum ClientErrorKind {
     Tls,
     /// All connections that are allowed were busy for as long as may be waited.
     NoFreeConns,
+    /// As many calls of a [`PipelineClient`](super::PipelineClient) as are allowed waited for their responses, for as
+    /// long as may be waited. Nothing was sent.
+    PipelineOverflow,
+    /// A [`LbClient`](super::LbClient) has no client any more that it could ask. Nothing was sent.
+    NoAvailableClients,
     /// Time was up. What was begun for the call has ended with it, but perhaps the look-up of a name.
     Timeout(ClientPhase),
     /// It was called off by its token. What was begun for the call has ended with it, but perhaps the look-up of a
@@ -136,6 +141,12 @@ impl ClientError {
         Self::because(ClientErrorKind::Redirect(fault), told)
     }
 
+    /// The same for another call that failed of it. What was met below is told, and is not what it was any more.
+    pub(crate) fn same(&self) -> Self {
+        let source = self.source.as_ref().map(|source| source.to_string().into());
+        Self { kind: self.kind, addr: self.addr, source }
+    }
+
     /// What a peer sent is not a response.
     pub(crate) fn protocol(error: ProtoError) -> Self {
         let kind = match error {
@@ -218,6 +229,10 @@ impl fmt::Display for ClientErrorKind {
             Self::NoFreeConns => {
                 "all connections to the host are busy; raise max_conns, or wait for one with conn_wait_timeout"
             }
+            Self::PipelineOverflow => {
+                "too many calls wait on the pipelined connections; raise max_conns or max_pending_requests, or wait with conn_wait_timeout"
+            }
+            Self::NoAvailableClients => "no client is left to be asked; add one",
             Self::Timeout(phase) => return write!(f, "time was up while waiting for {phase}"),
             Self::Cancelled => "the call was called off",
             Self::ConnectionClosed => {

@@ -7,6 +7,7 @@ use super::conn::{ClientSocket, Sent, Terms};
 use super::error::{ClientError, ClientErrorKind};
 use super::secure::check_scheme;
 use crate::message::request::Request;
+use crate::proto::client::SentHead;
 use crate::proto::{
     Ending, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk, append_trailer_lines,
     append_trailers, split_target,
@@ -124,6 +125,26 @@ impl Call<'_, '_> {
             ClientError::because(ClientErrorKind::ConnectionClosed, error).at(remote)
         })
     }
+}
+
+/// Appends a request whole, with its own body.
+///
+/// # Errors
+/// When there is no way to send it.
+pub(crate) fn append_whole(
+    request: &Request,
+    host: &[u8],
+    defaults: Fields<'_>,
+    bytes: &mut Vec<u8>,
+) -> Result<SentHead, ClientError> {
+    let head = request.head_to_send(Some(request.body().len() as u64));
+    let target = origin_form(head.method, head.target);
+    let host = if head.host.is_empty() { host } else { head.host };
+    let head = RequestHead { target: &target, host, defaults, expects_continue: false, ..head };
+    let (sent, _) = SentHead::append(bytes, &head)
+        .map_err(|error| ClientError::because(ClientErrorKind::InvalidRequest, error))?;
+    bytes.extend_from_slice(request.body());
+    Ok(sent)
 }
 
 /// Sends bytes behind a head that is in the output, or was sent.

@@ -183,10 +183,22 @@ impl HostClient {
         self.call(request).send_into(response)
     }
 
+    /// Where the host can be reached, as it was said.
+    pub fn addrs(&self) -> impl Iterator<Item = &str> {
+        self.shared.addrs.iter().map(|addr| addr.text.as_str())
+    }
+
     /// How many connections there are now.
     pub fn stats(&self) -> HostClientStats {
         let (open, idle, waiting) = self.shared.stock.counts();
         HostClientStats { open, idle, waiting }
+    }
+
+    /// How many calls have not ended: those on a connection, until the body of the response was read or dropped, and
+    /// those that wait for one.
+    pub fn pending_requests(&self) -> usize {
+        let HostClientStats { open, idle, waiting } = self.stats();
+        open.saturating_sub(idle) + waiting
     }
 
     /// Closes the connections that are idle now.
@@ -197,6 +209,11 @@ impl HostClient {
     /// Forgets the addresses of names, so that new connections ask anew.
     pub fn flush_dns_cache(&self) {
         self.shared.settings.names.forget();
+    }
+
+    /// What its clones have in common.
+    pub(super) fn shared(&self) -> &SharedHost {
+        &self.shared
     }
 
     /// Carries a call out that began before, with what patience is left.

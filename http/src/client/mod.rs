@@ -24,6 +24,12 @@
 //! redirect.rs         what a redirect makes of a request
 //! any_host.rs         the client of any host: one of each host, and redirects
 //! into_uri.rs         what a URL is given by
+//! pipe_call.rs        a call that shares its connection with others
+//! pipe_conn.rs        a connection on which requests are sent before those before them are answered
+//! pipe.rs             that connection as its callers share it: who leads
+//! pipeline.rs         the client that has such connections
+//! balanced_client.rs  what all clients can do alike
+//! balancing.rs        the client that chooses among others
 //! request_builder.rs  a request to it, step by step
 //! passing.rs          what a proxy passes on
 //! departures.rs       the thread that sees clients of a proxy leave
@@ -37,6 +43,8 @@
 mod any_host;
 mod arriving;
 mod attempts;
+mod balanced_client;
+mod balancing;
 mod body;
 mod call;
 mod client_fields;
@@ -52,6 +60,10 @@ mod names;
 mod options;
 mod passing;
 mod patience;
+mod pipe;
+mod pipe_call;
+mod pipe_conn;
+mod pipeline;
 mod places;
 mod redirect;
 mod request_builder;
@@ -65,6 +77,8 @@ mod watcher;
 
 pub use anthill_pool::{CancelListener, CancelToken};
 pub use any_host::{Client, ClientStats, get};
+pub use balanced_client::{BalancedClient, LimitedCall};
+pub use balancing::{LbClient, LbClientBuilder};
 pub use body::SendBody;
 pub use call::PreparedCall;
 pub use error::{ClientError, ClientErrorKind, ClientPhase, RedirectFault};
@@ -74,6 +88,7 @@ pub use multipart_form::MultipartForm;
 pub use names::Resolve;
 pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};
 pub use passing::ForwardedFields;
+pub use pipeline::{PipelineClient, PipelineClientBuilder, PipelinedHost};
 pub use places::ReuseOrder;
 pub use request_builder::RequestBuilder;
 pub use response::ClientResponse;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// The most that [`read_body`](ClientResponse::read_body) and [`text`](ClientResponse::text) collect unless
 /// [`max_response_body_size`](super::ClientBuilder::max_response_body_size) says otherwise: 10 MiB.
-const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
+pub(crate) const COLLECTED_BYTES_MAX: u64 = 10 * 1024 * 1024;
 
 /// The most that is reserved before any of it has come.
 const RESERVED_BYTES_MAX: u64 = 64 * 1024;
@@ -93,13 +93,24 @@ impl ClientResponse {
     /// the memory of `spare`.
     pub(crate) fn new(leased: Leased, mut arrival: BodyArrival, decodes: bool, spare: SpareHead) -> Self {
         let mut response = Self::head_of(&leased.conn, spare);
-        let found = &leased.conn.found;
-        // There may be no body, of a response to HEAD for example.
-        let has_body = found.rest != Rest::None || found.raw > found.body.start;
-        let codings = if decodes && has_body { known_codings(&response.headers) } else { None };
+        let codings = response.codings_to_undo(&leased.conn, decodes);
         let max = if codings.is_some() { arrival.max.take() } else { None };
         let bounds = (max, arrival.ratio_max);
         response.take_body(ArrivingBody::new(leased, arrival), codings, bounds);
+        response
+    }
+
+    /// As [`new`](Self::new), of a response that is whole in the connection, which stays where it is. Its body may have
+    /// `max` bytes, and so many for each one of a content coding.
+    pub(crate) fn whole(
+        conn: &ClientSocket,
+        max: Option<u64>,
+        ratio_max: Option<u32>,
+        decodes: bool,
+    ) -> Self {
+        let mut response = Self::head_of(conn, SpareHead::default());
+        let codings = response.codings_to_undo(conn, decodes);
+        response.take_body(ArrivingBody::whole(conn, max), codings, (max, ratio_max));
         response
     }
 
@@ -124,6 +135,13 @@ impl ClientResponse {
             tls: conn.tls_info().cloned(),
             body: ResponseBody::Failed(ClientErrorKind::ConnectionClosed),
         }
+    }
+
+    /// The codings of the body that is in the connection which are to be undone, if there are such. There may be no
+    /// body, of a response to HEAD for example.
+    fn codings_to_undo(&self, conn: &ClientSocket, decodes: bool) -> Option<Vec<u8>> {
+        let has_body = conn.found.rest != Rest::None || conn.found.raw > conn.found.body.start;
+        if decodes && has_body { known_codings(&self.headers) } else { None }
     }
 
     /// Gets its body, which has these codings that are to be undone. Of the bounds the first counts what comes out of

@@ -15,6 +15,11 @@ impl Until {
         Self(limit.and_then(|limit| Instant::now().checked_add(limit)))
     }
 
+    /// This moment, or the one in `limit` from `start`.
+    pub(crate) fn or_at(self, start: Instant, limit: Option<Duration>) -> Self {
+        self.or(Self(limit.and_then(|limit| start.checked_add(limit))))
+    }
+
     /// This moment, or the one in `limit` from now, whichever is nearer.
     pub(crate) fn or_after(self, limit: Option<Duration>) -> Self {
         self.or(Self::after(limit))

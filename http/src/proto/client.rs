@@ -78,6 +78,52 @@ impl Asked {
     }
 }
 
+/// A request whose head was written, as the session has to know it when the response to it is the next that is awaited.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SentHead {
+    asked: Asked,
+    /// Why it is the last of its connection, if it is.
+    close: Option<CloseReason>,
+}
+
+impl SentHead {
+    /// Appends the head of a request, and says how the body that has to follow ends.
+    ///
+    /// # Errors
+    /// When there is no way to say where the body ends. Nothing is appended then.
+    pub(crate) fn append(
+        buffer: &mut Vec<u8>,
+        head: &RequestHead<'_>,
+    ) -> Result<(Self, Option<Ending>), ProtoError> {
+        let ending = append_request_head(buffer, head)?;
+        let mut connection = ConnectionOptions::default();
+        for value in head.fields.get_all("Connection") {
+            connection.add(value);
+        }
+        let asked = Asked {
+            is_head: head.method == b"HEAD",
+            is_connect: head.method == b"CONNECT",
+            wants_upgrade: connection.upgrade,
+            is_sent: matches!(ending, None | Some(Ending::Length(0))),
+        };
+        let close = match connection.close(head.version) {
+            Some(CloseReason::PeerAsked) => Some(CloseReason::WeAsked),
+            other => other,
+        };
+        Ok((Self { asked, close }, ending))
+    }
+
+    /// Whether no other request may follow on its connection.
+    pub(crate) fn is_last(&self) -> bool {
+        self.close.is_some()
+    }
+
+    /// Whether it asks for another protocol.
+    pub(crate) fn wants_upgrade(&self) -> bool {
+        self.asked.wants_upgrade
+    }
+}
+
 /// Positions count from the first unread byte of the input, which is the first byte of the response.
 #[derive(Clone, Copy, Debug)]
 enum ResponsePhase {
@@ -135,25 +181,19 @@ impl ClientSession {
         if !is_idle || self.close.is_some() || !input.is_empty() {
             return Err(ProtoError::ExtraBytes);
         }
-        let ending = append_request_head(out.buffer_mut(), head)?;
-        let mut connection = ConnectionOptions::default();
-        for value in head.fields.get_all("Connection") {
-            connection.add(value);
-        }
-        self.asked = Asked {
-            is_head: head.method == b"HEAD",
-            is_connect: head.method == b"CONNECT",
-            wants_upgrade: connection.upgrade,
-            is_sent: matches!(ending, None | Some(Ending::Length(0))),
-        };
-        self.close = match connection.close(head.version) {
-            Some(CloseReason::PeerAsked) => Some(CloseReason::WeAsked),
-            other => other,
-        };
+        let (sent, ending) = SentHead::append(out.buffer_mut(), head)?;
+        self.expect(sent);
+        Ok(ending)
+    }
+
+    /// Has the response to a request awaited whose head is written elsewhere. Nothing may be under way, or known that
+    /// ends the connection. As long as [`ClientSession::request_sent`] has not been told, a response comes early.
+    pub(crate) fn expect(&mut self, sent: SentHead) {
+        self.asked = sent.asked;
+        self.close = sent.close;
         self.interims = 0;
         self.requests += 1;
         self.phase = ResponsePhase::Head { scanned: 0 };
-        Ok(ending)
     }
 
     /// Says that the body of the request was sent to its end.
@@ -164,6 +204,11 @@ impl ClientSession {
     /// Whether all of the request was sent.
     pub(crate) fn is_request_sent(&self) -> bool {
         self.asked.is_sent
+    }
+
+    /// Whether the head of the response is there, and its body is not.
+    pub(crate) fn awaits_body(&self) -> bool {
+        matches!(self.phase, ResponsePhase::Body { .. })
     }
 
     /// Looks at the input and says whether it holds the response, which is then described in `found`.
@@ -250,6 +295,18 @@ impl ClientSession {
         input: &mut Input,
         found: &mut Received<ResponseParts>,
     ) -> Option<CloseReason> {
+        self.finish_before_others(input, found);
+        self.close = self.close.or_else(|| (!input.is_empty()).then_some(CloseReason::ExtraBytes));
+        self.close
+    }
+
+    /// As [`ClientSession::finish`], of a request behind which others were sent: what is left in the input is the
+    /// beginning of the response to the next, which is to be [expected](ClientSession::expect).
+    pub(crate) fn finish_before_others(
+        &mut self,
+        input: &mut Input,
+        found: &mut Received<ResponseParts>,
+    ) -> Option<CloseReason> {
         let phase = std::mem::replace(&mut self.phase, ResponsePhase::Idle);
         let unread = match (phase, found.rest) {
             (ResponsePhase::Idle, _) => None,
@@ -269,8 +326,7 @@ impl ClientSession {
         self.close = self
             .close
             .or(unread)
-            .or_else(|| (!self.asked.is_sent && self.requests > 0).then_some(CloseReason::UnsentBody))
-            .or_else(|| (!input.is_empty()).then_some(CloseReason::ExtraBytes));
+            .or_else(|| (!self.asked.is_sent && self.requests > 0).then_some(CloseReason::UnsentBody));
         self.close
     }
 
@@ -477,6 +533,37 @@ mod tests {
         assert_eq!(conn.out.to_vec(), b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3));
         assert_eq!(conn.close(), Ok(ResponseProgress::NeedInput));
         assert!(conn.begin("GET", NO_BODY, &[]).is_err(), "the server has gone");
+    }
+
+    #[test]
+    fn responses_are_told_apart_that_come_in_one_piece() {
+        let head = |method, options: &str| {
+            let fields: Headers = [("connection", options)].into_iter().collect();
+            let (target, version, host) = (b"/", Version::Http11, b"h");
+            let (fields, length) = (fields.fields(), NO_BODY);
+            let (expects_continue, defaults) = (false, Fields::new(b"", &[]));
+            let head =
+                RequestHead { method, target, version, host, defaults, fields, expects_continue, length };
+            let mut sent = Vec::new();
+            let (head, ending) = SentHead::append(&mut sent, &head).expect("it has no body");
+            assert!(sent.starts_with(method) && ending.is_none() && !head.wants_upgrade());
+            head
+        };
+        let sent = [head(b"HEAD", ""), head(b"GET", ""), head(b"GET", "close")];
+        assert_eq!(sent.map(|head| head.is_last()), [false, false, true]);
+        let mut conn = Conn::new();
+        // The first has a length and no body, because it answers HEAD.
+        conn.input.receive([&OK[..OK.len() - 2], OK, OK].concat().as_bytes());
+        let mut bodies = Vec::new();
+        let mut reasons = Vec::new();
+        for head in sent {
+            conn.session.expect(head);
+            assert_eq!(conn.receive(""), Ok(ResponseProgress::Ready));
+            bodies.push(String::from_utf8_lossy(conn.body()).into_owned());
+            reasons.push(conn.session.finish_before_others(&mut conn.input, &mut conn.found));
+        }
+        assert_eq!(bodies, ["", "ok", "ok"]);
+        assert_eq!((reasons, conn.input.unread()), (vec![None, None, Some(CloseReason::WeAsked)], &b""[..]));
     }
 
     #[test]
