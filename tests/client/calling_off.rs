@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anthill_http::Request;
 use anthill_http::client::{CancelToken, ClientError, ClientErrorKind, HostClient, SendBody};
+use anthill_http::{Request, Server};
 
 use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
 
@@ -201,6 +201,80 @@ fn cli_14_a_connection_that_a_token_has_ended_serves_nobody() {
     let _ = response.read_body();
     assert_eq!(client.stats().open, 0);
     server.end();
+}
+
+/// Whoever waits for that connection gets the place of it, and not what looks well.
+#[test]
+fn cli_14_a_connection_that_a_token_has_ended_is_not_handed_on() {
+    let server = Script::side_by_side(2, |_, mut peer: Peer| {
+        peer.head();
+        peer.say(OK);
+        while !peer.head().is_empty() {}
+    });
+    let client = server.builder().max_conns(1).conn_wait_timeout(LONG).build().expect("an address");
+    let (token, request) = (CancelToken::new(), get("/"));
+    let held = client.call(&request).cancel_with(&token).send().expect("nobody called it off");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| client.send(&request));
+        wait_until("the other call", || client.stats().waiting == 1);
+        token.cancel();
+        drop(held);
+        let mut response = waiting.join().expect("no panic").expect("a response");
+        assert_eq!((response.conn_requests(), response.text().expect("a body").as_str()), (1, "ok"));
+    });
+    drop(client);
+    server.end();
+}
+
+#[test]
+fn cli_14_a_token_of_one_call_leaves_the_next_on_its_connection_alone() {
+    let (release, held) = mpsc::channel::<()>();
+    let server = Script::new(1, move |_, mut peer: Peer| {
+        peer.head();
+        peer.say(OK);
+        peer.head();
+        held.recv().expect("the test goes on");
+        peer.say(OK);
+    });
+    let client = server.client();
+    let (token, request) = (CancelToken::new(), get("/"));
+    client.call(&request).cancel_with(&token).send().expect("a response").text().expect("a body");
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| client.send(&request));
+        wait_until("the next call", || client.stats().idle == 0);
+        token.cancel();
+        release.send(()).expect("the server waits for it");
+        let mut response = next.join().expect("no panic").expect("a response");
+        assert_eq!((response.conn_requests(), response.text().expect("a body").as_str()), (2, "ok"));
+    });
+    server.end();
+}
+
+/// Just as the last byte is read a token is cancelled: either the call is called off, or it is not; the next is well.
+#[test]
+fn cli_14_a_token_beside_the_end_of_a_body() {
+    let running = Server::new(|ctx| ctx.set_body("ok")).expect("a server").start("127.0.0.1:0");
+    let running = running.expect("a free port");
+    let client = HostClient::builder(running.local_addr().to_string()).timeout(LONG).max_attempts(1);
+    let client = client.build().expect("an address");
+    let request = get("/");
+    for _ in 0..200 {
+        let token = CancelToken::new();
+        let mut response = client.call(&request).cancel_with(&token).send().expect("nobody called it off");
+        std::thread::scope(|scope| {
+            scope.spawn(|| token.cancel());
+            match response.text() {
+                Ok(text) => assert_eq!(text, "ok"),
+                Err(error) => assert_eq!(error.kind(), ClientErrorKind::Cancelled),
+            }
+        });
+        drop(response);
+        let mut next = client.send(&request).expect("a response");
+        assert_eq!(next.text().expect("a body"), "ok");
+        assert_eq!((client.stats().open, client.stats().idle), (1, 1));
+    }
+    drop(client);
+    running.shutdown(LONG).expect("nothing is under way");
 }
 
 /// Whoever reads it has begun something for nothing.

@@ -9,6 +9,9 @@ use anthill_http::client::{ClientErrorKind, HostClient, SendBody};
 
 use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
 
+/// A moment that has come.
+const BUSY_BY_DATE: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n\r\nbusy";
+
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nRetry-After: 0\r\n\r\nbusy";
 
 #[test]
@@ -171,7 +174,7 @@ fn cli_06_a_hook_sees_what_failed_and_decides() {
 #[test]
 fn cli_06_a_busy_server_is_asked_again_when_it_says_so() {
     let server = Script::new(1, |_, mut peer: Peer| {
-        for answer in [BUSY, BUSY, OK] {
+        for answer in [BUSY, BUSY_BY_DATE, OK] {
             peer.head();
             peer.say(answer);
         }

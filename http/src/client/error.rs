@@ -64,7 +64,8 @@ pub enum ClientErrorKind {
     ConnectionClosed,
     /// The response is malformed.
     Protocol(ProtoError),
-    /// The head or the body of the response is larger than allowed.
+    /// The head or the body of the response is larger than allowed, or more comes out of the body than may for its size
+    /// ([`max_response_ratio`](super::ClientBuilder::max_response_ratio)).
     TooLarge,
     /// The reader that gives the body of the request failed, or gave less than it announced. A connection on which the
     /// request was begun is closed.

@@ -219,7 +219,9 @@ mod tests {
             |request: &Request| request.headers().names().map(str::to_owned).collect::<Vec<_>>().join(" ");
         let same = "Host Authorization Cookie Referer Content-Type Content-Disposition Repr-Digest X";
         assert_eq!(names(&next(&request, "http://h/", 307, "http://h:80/b")), same);
-        for elsewhere in ["http://h:81/", "https://h/", "http://sub.h/", "//other/"] {
+        // A name is the same in any case; with a dot at its end it is another one.
+        assert_eq!(names(&next(&request, "http://h/", 307, "HTTP://H/b")), same);
+        for elsewhere in ["http://h./", "http://h:81/", "https://h/", "http://sub.h/", "//other/"] {
             let next = next(&request, "http://h/", 307, elsewhere);
             assert_eq!(names(&next), "Host Content-Type Content-Disposition Repr-Digest X", "{elsewhere}");
         }
