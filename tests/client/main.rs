@@ -4,6 +4,7 @@ mod addresses;
 mod any_host;
 mod balancing;
 mod calling_off;
+mod companions;
 mod early;
 mod expecting;
 mod https;

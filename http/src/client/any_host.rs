@@ -277,7 +277,11 @@ impl Client {
                 }
                 _ => error,
             })?;
-            let response = host.run_within(current, &mut options, &patience)?;
+            let companions = &shared.own.companions;
+            options.added = companions.fields(&uri, current);
+            let replaced = companions.in_place_of(current, &uri);
+            let response = host.run_within(replaced.as_ref().unwrap_or(current), &mut options, &patience)?;
+            companions.take(&uri, &response);
             let Some(hop) = shared.hop(&uri, current, &response)? else { return Ok(response.came_from(uri)) };
             let refuse = |fault| ClientError::redirect(fault, &hop.uri, None).at(response.remote_addr());
             if redirects >= shared.own.redirects_max {

@@ -16,7 +16,7 @@ use super::retry::{FailedAttempt, is_idempotent};
 use super::stock::HeldPlace;
 use crate::message::request::Request;
 use crate::proto::is_continue;
-use crate::values::headers::Fields;
+use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
 use std::time::Duration;
 
@@ -119,6 +119,8 @@ impl SharedHost {
             true => (Fields::new(b"", &[]), false),
             false => self.defaults(request, options.is_elsewhere),
         };
+        let with_added = with_added(defaults, &options.added);
+        let defaults = with_added.as_ref().map_or(defaults, Headers::fields);
         let (host, body) = (self.host(), options.body.as_mut());
         let mut call = Call { request, body, host, defaults, expects, terms };
         // Whoever calls off from here on ends the connection.
@@ -167,6 +169,17 @@ impl SharedHost {
         let ClientTimeouts { read, write, .. } = self.settings.timeouts;
         Allowed { until: patience.until(), read, write }
     }
+}
+
+/// The fields of all requests with those of this call, if there are any.
+fn with_added(defaults: Fields<'_>, added: &Headers) -> Option<Headers> {
+    if added.is_empty() {
+        return None;
+    }
+    let mut with = Headers::new();
+    with.copy_from(defaults);
+    added.iter().for_each(|(name, value)| with.set(name, value));
+    Some(with)
 }
 
 /// Reads the first piece of a reader's body, which may take any time: what comes on a connection meanwhile would be no

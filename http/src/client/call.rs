@@ -5,6 +5,7 @@ use super::conn::InformationalHook;
 use super::error::ClientError;
 use super::response::{ClientResponse, SpareHead};
 use crate::message::request::Request;
+use crate::values::headers::Headers;
 use anthill_pool::CancelToken;
 use std::fmt;
 use std::time::Duration;
@@ -128,6 +129,8 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) spare: SpareHead,
     /// Whether a redirect has led to another origin than the user's.
     pub(crate) is_elsewhere: bool,
+    /// Fields that it has beside those of the request, which has none of their names.
+    pub(crate) added: Headers,
     /// It is somebody else's request, of which nothing is added or undone.
     pub(crate) is_passed_on: bool,
 }

@@ -72,6 +72,8 @@ pub enum ClientErrorKind {
     RequestBody,
     /// The body of the response is not in the content coding that it claims to be in.
     Decode,
+    /// The body of the response is no JSON, or says something else than what was asked for (feature `json`).
+    Json,
     /// A redirect was not followed; the request that led to it was sent. The text says where it leads, without the query.
     Redirect(RedirectFault),
 }
@@ -243,6 +245,7 @@ impl fmt::Display for ClientErrorKind {
             Self::TooLarge => "the response is larger than allowed; raise the limit if it is to be had",
             Self::RequestBody => "the body of the request could not be had in full; the request was not sent, or broke off",
             Self::Redirect(fault) => return write!(f, "a redirect was not followed: {fault}"),
+            Self::Json => "the body of the response is not the JSON that was asked for; look at it as a text",
             Self::Decode => "the body of the response cannot be decompressed; ask for it as it is",
         })
     }
@@ -291,9 +294,10 @@ impl From<ClientError> for io::Error {
             ClientErrorKind::Cancelled => io::ErrorKind::ConnectionAborted,
             ClientErrorKind::Connect | ClientErrorKind::Tls => io::ErrorKind::NotConnected,
             ClientErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
-            ClientErrorKind::Protocol(_) | ClientErrorKind::TooLarge | ClientErrorKind::Decode => {
-                io::ErrorKind::InvalidData
-            }
+            ClientErrorKind::Protocol(_)
+            | ClientErrorKind::TooLarge
+            | ClientErrorKind::Decode
+            | ClientErrorKind::Json => io::ErrorKind::InvalidData,
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)

@@ -31,6 +31,12 @@
 //! balanced_client.rs  what all clients can do alike
 //! balancing.rs        the client that chooses among others
 //! request_builder.rs  a request to it, step by step
+//! basic.rs            a user and his password
+//! netrc.rs            those of a file
+//! stored_cookies.rs   cookies by domains
+//! cookie_jar.rs       those that a client keeps
+//! companions.rs       what goes along with a request because of where it goes
+//! json.rs             bodies that are JSON
 //! passing.rs          what a proxy passes on
 //! departures.rs       the thread that sees clients of a proxy leave
 //! reverse_proxy.rs    a handler that asks another server
@@ -45,18 +51,25 @@ mod arriving;
 mod attempts;
 mod balanced_client;
 mod balancing;
+mod basic;
 mod body;
 mod call;
 mod client_fields;
+mod companions;
 mod conn;
+#[cfg(feature = "cookies")]
+mod cookie_jar;
 mod departures;
 mod dial;
 mod error;
 mod exchange;
 mod host;
 mod into_uri;
+#[cfg(feature = "json")]
+mod json;
 mod multipart_form;
 mod names;
+mod netrc;
 mod options;
 mod passing;
 mod patience;
@@ -72,6 +85,8 @@ mod retry;
 mod reverse_proxy;
 mod secure;
 mod stock;
+#[cfg(feature = "cookies")]
+mod stored_cookies;
 mod until;
 mod watcher;
 
@@ -81,11 +96,14 @@ pub use balanced_client::{BalancedClient, LimitedCall};
 pub use balancing::{LbClient, LbClientBuilder};
 pub use body::SendBody;
 pub use call::PreparedCall;
+#[cfg(feature = "cookies")]
+pub use cookie_jar::CookieJar;
 pub use error::{ClientError, ClientErrorKind, ClientPhase, RedirectFault};
 pub use host::{HostClient, HostClientStats};
 pub use into_uri::IntoUri;
 pub use multipart_form::MultipartForm;
 pub use names::Resolve;
+pub use netrc::Netrc;
 pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};
 pub use passing::ForwardedFields;
 pub use pipeline::{PipelineClient, PipelineClientBuilder, PipelinedHost};

@@ -4,8 +4,12 @@
 //! them what its kind of client alone is told.
 
 use super::client_fields::{ClientFields, OwnFields};
+use super::companions::Companions;
+#[cfg(feature = "cookies")]
+use super::cookie_jar::CookieJar;
 use super::error::ClientError;
 use super::names::{Names, Resolve};
+use super::netrc::Netrc;
 use super::places::ReuseOrder;
 use super::retry::{FailedAttempt, RetryPolicy};
 use super::secure::Encryption;
@@ -47,15 +51,16 @@ pub struct OneHost {
 }
 
 /// What a [`ClientBuilder`] knows of a client of any host.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AnyHost {
     pub(super) redirects_max: u32,
     pub(super) hosts_max: usize,
+    pub(super) companions: Companions,
 }
 
 impl Default for AnyHost {
     fn default() -> Self {
-        Self { redirects_max: 10, hosts_max: 1024 }
+        Self { redirects_max: 10, hosts_max: 1024, companions: Companions::default() }
     }
 }
 
@@ -76,6 +81,26 @@ impl ClientBuilder<AnyHost> {
     /// [`max_conns`](Self::max_conns) any more.
     pub fn max_hosts(mut self, hosts: usize) -> Self {
         self.kind.hosts_max = hosts;
+        self
+    }
+}
+
+/// What goes along with requests because of where they go.
+impl ClientBuilder<AnyHost> {
+    /// Keeps the cookies that servers set in `jar`, and sends them back to whom they are for, also behind redirects
+    /// (feature `cookies`). Default: cookies are left to you.
+    ///
+    /// A request with a `Cookie` of its own has that, and from the jar those of other names behind it.
+    #[cfg(feature = "cookies")]
+    pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
+        self.kind.companions.jar = Some(jar);
+        self
+    }
+
+    /// Authorises requests that do not authorise themselves by what `netrc` says of their host: [`Netrc::of_user`],
+    /// [`Netrc::file`]. Default: nobody looks there.
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.kind.companions.netrc = Some(netrc);
         self
     }
 }

@@ -3,6 +3,7 @@
 //! The rule: what is wrong is remembered, the first thing of it, and said when the request is to be sent.
 
 use super::any_host::Client;
+use super::basic::basic_credentials;
 use super::body::SendBody;
 use super::call::{CallOptions, call_settings};
 use super::error::ClientError;
@@ -13,8 +14,6 @@ use crate::message::request::Request;
 use crate::util::token;
 use crate::values::args::Args;
 use crate::values::uri::Uri;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::fmt;
 
 /// A request that is being built; made by [`Client::get`](super::Client::get) and the
@@ -127,8 +126,7 @@ impl<'a> RequestBuilder<'a> {
             return self
                 .refused(ClientError::invalid("a user with a colon cannot be told from his password"));
         }
-        let credentials = [user.as_ref(), b":", password.as_ref()].concat();
-        self.request.set_header("Authorization", format!("Basic {}", STANDARD.encode(credentials)));
+        self.request.set_header("Authorization", basic_credentials(user.as_ref(), password.as_ref()));
         self
     }
 
@@ -202,7 +200,7 @@ impl<'a> RequestBuilder<'a> {
         self.basic_auth(user, password)
     }
 
-    fn typed(mut self, content_type: &str, body: Vec<u8>) -> Self {
+    pub(super) fn typed(mut self, content_type: &str, body: Vec<u8>) -> Self {
         self.set_type(Some(content_type));
         self.options.body = None;
         self.request.set_body_vec(body);
@@ -221,7 +219,7 @@ impl<'a> RequestBuilder<'a> {
         self.is_type_ours = content_type.is_some();
     }
 
-    fn refused(mut self, error: ClientError) -> Self {
+    pub(super) fn refused(mut self, error: ClientError) -> Self {
         self.failed.get_or_insert(error);
         self
     }
