@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anthill_http::body::ContentCoding;
@@ -190,16 +190,10 @@ fn cmp_04_places_of_coders_are_free_again_whatever_becomes_of_their_bodies() {
     }
 }
 
-/// The client that takes nothing more holds the place as long as it is there, and no longer; nor does a server's end
-/// leave it taken.
+/// The client that takes nothing more holds the place as long as it is there, and no longer.
 #[test]
-fn cmp_04_places_of_coders_are_free_again_when_their_clients_or_the_server_go() {
-    let handler: Arc<dyn Handler> = Arc::new(compress(bodies, CompressPolicy::new().max_streams(1)));
-    let start = || {
-        let handler = handler.clone();
-        Running::new(move |ctx: &mut RequestCtx| handler.handle(ctx))
-    };
-    let running = start();
+fn cmp_04_places_of_coders_are_free_again_when_their_clients_go() {
+    let running = running(CompressPolicy::new().max_streams(1), bodies);
     for coding in CODINGS.map(ContentCoding::name) {
         for target in ["/endless", "/endless-writer"] {
             let mut client = running.client();
@@ -214,16 +208,62 @@ fn cmp_04_places_of_coders_are_free_again_when_their_clients_or_the_server_go() 
             assert_is_free(&running, coding, target);
         }
     }
-    let mut running = running;
-    for target in ["/endless", "/endless-writer"] {
+}
+
+/// What is under way when a server is told to end is delivered, and has its place for as long as that takes, whether
+/// its client is still there or not.
+#[test]
+fn cmp_04_a_server_that_ends_leaves_no_place_taken() {
+    for (target, coding) in [("/reader", "gzip"), ("/writer", "gzip"), ("/reader", "br"), ("/reader", "zstd")]
+    {
+        let (is_over, given) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let noise = || NoiseUntil { noise: Noise::default(), is_over: is_over.clone(), given: given.clone() };
+        let of_handler = noise();
+        let answer = move |ctx: &mut RequestCtx| match ctx.path() {
+            "/reader" => ctx.response.set_body_reader(of_handler.clone()),
+            "/writer" => {
+                let mut noise = of_handler.clone();
+                ctx.response.set_body_writer(move |out| io::copy(&mut noise, out).map(drop));
+            }
+            _ => ctx.set_body(text(70_000)),
+        };
+        let handler: Arc<dyn Handler> = Arc::new(compress(answer, CompressPolicy::new().max_streams(1)));
+        let start = || {
+            let handler = handler.clone();
+            Running::new(move |ctx: &mut RequestCtx| handler.handle(ctx))
+        };
+        let mut running = start();
         let mut client = running.client();
-        client.send(get_in(target, "gzip"));
-        assert_eq!(client.response_to_head().field("Content-Encoding"), Some("gzip"), "{target}");
-        client.bytes(10_000);
-        assert!(running.shut_down(Duration::from_millis(50)).is_err(), "{target} is under way");
+        client.send(get_in(target, coding));
+        eventually("it is under way", || given.load(Ordering::SeqCst) > 0);
+        assert!(running.shut_down(Duration::from_millis(50)).is_err(), "{target} {coding} is under way");
+        let next = start();
+        let other = reply(&next, &get_in("/", coding));
+        assert_eq!((other.field("Content-Encoding"), other.body.len()), (None, 70_000), "it has the place");
+        is_over.store(true, Ordering::SeqCst);
+        let whole = client.response();
+        assert_eq!(content(&whole).len(), given.load(Ordering::SeqCst), "{target} {coding}");
+        assert_is_free(&next, coding, "the server's end");
         drop(client);
-        running = start();
-        assert_is_free(&running, "gzip", "the server's end");
+    }
+}
+
+/// Noise until somebody says that it is enough.
+#[derive(Clone)]
+struct NoiseUntil {
+    noise: Noise,
+    is_over: Arc<AtomicBool>,
+    given: Arc<AtomicUsize>,
+}
+
+impl Read for NoiseUntil {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.is_over.load(Ordering::SeqCst) {
+            return Ok(0);
+        }
+        out.iter_mut().for_each(|byte| *byte = self.noise.next_byte());
+        self.given.fetch_add(out.len(), Ordering::SeqCst);
+        Ok(out.len())
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) fn noise(bytes: usize) -> Vec<u8> {
 }
 
 /// Noise without end.
+#[derive(Clone)]
 pub(crate) struct Noise(u64);
 
 impl Default for Noise {

@@ -149,7 +149,7 @@ impl FileSystem for Counted {
         }
     }
 
-    fn list(&self, _: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
         Ok(Vec::new())
     }
 }
@@ -186,7 +186,7 @@ impl FileSystem for Changing {
         Ok(FsNode::File(Content::from_bytes(number.to_string().into_bytes())))
     }
 
-    fn list(&self, _: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
         Ok(Vec::new())
     }
 }

@@ -1,10 +1,14 @@
 //! Pages about folders.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anthill_http::files::{FileSystem, Files, FolderEntry, FsNode};
 use anthill_tests::client::Reply;
 
-use crate::tree::{Tree, ask, once};
+use crate::tree::{Tree, ask, once, served};
 
 fn assert_is_html(reply: &Reply) {
     assert_eq!(reply.status, 200);
@@ -106,6 +110,64 @@ fn fs_04_a_folder_of_many_names() {
     let page = once(&running, "/", &[]);
     assert_eq!(page.text().matches("<tr><td>").count(), 100_000);
     assert!(page.text().contains("<a href=\"./b49999\">b49999</a>"));
+    assert!(!page.text().contains("more in this folder"));
     let list = once(&running, "/", &["Accept: application/json"]);
     assert_eq!(list.text().matches("{\"name\":").count(), 100_000);
+    // One more than are told.
+    std::fs::write(tree.at("c"), "").unwrap();
+    let page = once(&running, "/", &[]);
+    assert_eq!(page.text().matches("<tr><td>").count(), 100_000);
+    assert!(page.text().contains("<p>There is more in this folder; only 100000 entries were read."));
+}
+
+/// Whatever is in the folder, also hidden: no more is looked at.
+#[test]
+fn fs_04_a_listing_is_bounded_and_says_so() {
+    let names: Vec<String> = (0..20).map(|number| format!("{number}.txt")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b""[..])).collect();
+    let tree = Tree::new(&files);
+    let check = |most: usize, shown: std::ops::RangeInclusive<usize>, is_all: bool| {
+        let running = tree.served(|files| files.listing(true).max_listed(most));
+        let page = once(&running, "/", &[]);
+        let rows = page.text().matches("<tr><td>").count();
+        assert!(shown.contains(&rows), "{most} {rows}");
+        assert_eq!(page.text().contains("more in this folder"), !is_all, "{most}");
+        let list = once(&running, "/", &["Accept: application/json"]);
+        let list: serde_json::Value = serde_json::from_slice(&list.body).unwrap();
+        let list = list.as_array().unwrap();
+        assert_eq!(list.last().unwrap()["type"], if is_all { "file" } else { "more" }, "{most}");
+        assert_eq!(list.len(), rows + usize::from(!is_all));
+    };
+    check(19, 19..=19, false);
+    check(20, 20..=20, true);
+    tree.write(".a", "");
+    tree.write(".b", "");
+    // Which two are not read nobody knows.
+    check(20, 18..=20, false);
+    check(22, 20..=20, true);
+    let error = Files::builder(tree.root()).max_listed(0).build().unwrap_err();
+    assert_eq!(error.to_string(), "max_listed: must be at least 1");
+}
+
+/// Nor is more asked for than is told, of whatever file system.
+#[test]
+fn fs_04_a_file_system_is_asked_for_no_more_than_is_told() {
+    struct Endless(Arc<AtomicUsize>);
+    impl FileSystem for Endless {
+        fn open(&self, path: &[u8]) -> io::Result<FsNode> {
+            if path.is_empty() { Ok(FsNode::Folder) } else { Err(io::ErrorKind::NotFound.into()) }
+        }
+
+        fn list(&self, _: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
+            self.0.store(most, Ordering::SeqCst);
+            // One that does not keep to it.
+            let names = (0..most + 5).map(|number| number.to_string().into_bytes());
+            Ok(names.map(|name| FolderEntry { name, is_folder: false, size: 0, modified: None }).collect())
+        }
+    }
+    let most = Arc::new(AtomicUsize::new(0));
+    let running = served(Files::over(Endless(most.clone())).listing(true).max_listed(10));
+    let page = once(&running, "/", &[]);
+    assert_eq!(page.text().matches("<tr><td>").count(), 10);
+    assert_eq!(most.load(Ordering::SeqCst), 11, "one more, to know whether there is one");
 }

@@ -35,9 +35,9 @@ impl FileSystem for SlowFolder {
         self.folder.open(path)
     }
 
-    fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
         self.wait_for(path);
-        self.folder.list(path)
+        self.folder.list(path, most)
     }
 }
 

@@ -96,6 +96,35 @@ fn files_in_the_program_are_served() {
     example.end();
 }
 
+/// What a link leads to is seen when the file that was found by it is opened anew.
+#[cfg(unix)]
+#[test]
+fn the_testbed_keeps_files_open_for_as_long_as_it_is_told() {
+    for (millis, expected) in [("0", "new"), ("3600000", "old")] {
+        let (folder, root) = site();
+        let link = |to: &str| {
+            let next = folder.path().join("next");
+            std::os::unix::fs::symlink(to, &next).unwrap();
+            fs::rename(next, folder.path().join("link.txt")).unwrap();
+        };
+        for name in ["old", "new"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        link("old");
+        // What has changed just now is not kept.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        let options = ["--addr", "127.0.0.1:0", "--root", &root, "--file-cache-ms", millis];
+        let testbed = Example::launch("testbed", &options, &[]).listening();
+        assert_eq!(get(&testbed, "/files/link.txt", "").text(), "old");
+        link("new");
+        assert_eq!(get(&testbed, "/files/link.txt", "").text(), expected, "{millis}");
+        testbed.end();
+    }
+    let ended = Example::launch("testbed", &["--file-cache-ms", "soon"], &[]).outcome();
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.stderr, "testbed: --file-cache-ms needs a number, not \"soon\"\n");
+}
+
 #[test]
 fn the_testbed_serves_a_folder_three_times() {
     let (_folder, root) = site();

@@ -102,9 +102,12 @@ impl FileSystem for EmbeddedFiles {
         }
     }
 
-    fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
         let mut entries: Vec<FolderEntry> = Vec::new();
         for (below, content) in self.below(path) {
+            if entries.len() == most {
+                break;
+            }
             let slash = memchr::memchr(b'/', below);
             let name = &below[..slash.unwrap_or(below.len())];
             // What is in one folder stands together, but for files whose names begin as the folder's does.
@@ -136,7 +139,7 @@ mod tests {
             ("bb", b"5"),
         ]);
         let names = |path: &str| -> Vec<String> {
-            let entries = files.list(path.as_bytes()).expect("a folder");
+            let entries = files.list(path.as_bytes(), usize::MAX).expect("a folder");
             let shown = |entry: &FolderEntry| {
                 let slash = if entry.is_folder { "/" } else { "" };
                 format!("{}{slash}", String::from_utf8_lossy(&entry.name))
@@ -146,7 +149,11 @@ mod tests {
         assert_eq!(names(""), ["a.txt", "b/", "bb"]);
         assert_eq!(names("b"), ["c.txt", "c/"]);
         assert_eq!(names("b/c"), ["d", "e"]);
-        assert!(files.list(b"b/c/d/").is_err() && files.open(b"b/").is_err() && files.open(b"c").is_err());
+        assert!(
+            files.list(b"b/c/d/", usize::MAX).is_err()
+                && files.open(b"b/").is_err()
+                && files.open(b"c").is_err()
+        );
     }
 
     #[test]

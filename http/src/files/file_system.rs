@@ -26,7 +26,7 @@ use std::time::SystemTime;
 ///         Ok(FsNode::File(Content::from_bytes((number * number).to_string().into_bytes())))
 ///     }
 ///
-///     fn list(&self, _path: &[u8]) -> io::Result<Vec<FolderEntry>> {
+///     fn list(&self, _path: &[u8], _most: usize) -> io::Result<Vec<FolderEntry>> {
 ///         Ok(Vec::new())
 ///     }
 /// }
@@ -45,11 +45,12 @@ pub trait FileSystem: Send + Sync + 'static {
     /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files 503, others 500.
     fn open(&self, path: &[u8]) -> io::Result<FsNode>;
 
-    /// What is in the folder `path`, in any order. May block.
+    /// What is in the folder `path`, in any order; of more than `most` entries whichever `most`, as the rest is not
+    /// looked at. May block.
     ///
     /// # Errors
     /// As [`open`](FileSystem::open).
-    fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>>;
+    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>>;
 
     /// What is wrong with the whole of it, for whoever builds a handler of it.
     ///

@@ -10,7 +10,7 @@ use super::disposition::attachment;
 use super::file_system::{FileSystem, FolderEntry, FsNode};
 use super::found::FoundFile;
 use super::glob::has_hashed_name;
-use super::listing;
+use super::listing::{self, Listing};
 use super::media_types::with_charset;
 use super::names;
 use super::refusal::FileRefusal;
@@ -64,7 +64,8 @@ pub struct Files {
     pub(super) copies_store: Option<Box<dyn FileSystem>>,
     pub(super) rewrite: PathRewrite,
     pub(super) index_names: Vec<String>,
-    pub(super) lists: bool,
+    /// How many entries a listing has at most; `None`: there are none.
+    pub(super) listed_max: Option<usize>,
     pub(super) not_found: Option<Box<dyn Handler>>,
     pub(super) fallback: Option<String>,
     pub(super) shows_hidden: bool,
@@ -80,7 +81,7 @@ enum Located {
     File(Arc<FoundFile>),
     /// A folder that was asked for without its slash.
     WithoutSlash,
-    Folder(Vec<FolderEntry>),
+    Folder(Listing),
 }
 
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -187,11 +188,11 @@ impl Files {
     }
 
     /// What of a folder may be listed.
-    fn list(&self, folder: &[u8]) -> Result<Vec<FolderEntry>, FileRefusal> {
-        if !self.lists {
-            return Err(FileRefusal::NoIndex);
-        }
-        let mut entries = self.store.list(folder)?;
+    fn list(&self, folder: &[u8]) -> Result<Listing, FileRefusal> {
+        let Some(most) = self.listed_max else { return Err(FileRefusal::NoIndex) };
+        let mut entries = self.store.list(folder, most.saturating_add(1))?;
+        let left_off_behind = (entries.len() > most).then_some(most);
+        entries.truncate(most);
         let is_at_root = folder.is_empty();
         entries.retain(|entry| {
             let is_served = names::check(&entry.name, true).is_ok();
@@ -209,7 +210,7 @@ impl Files {
             let mut kept = kept.into_iter();
             entries.retain(|_| kept.next().unwrap_or(true));
         }
-        Ok(entries)
+        Ok(Listing { entries, left_off_behind })
     }
 
     /// All that is said about a file.
@@ -264,9 +265,9 @@ impl Handler for Files {
         match self.locate(ctx) {
             Ok(Located::File(found)) => found.answer(ctx),
             Ok(Located::WithoutSlash) => self.add_slash(ctx),
-            Ok(Located::Folder(entries)) => {
+            Ok(Located::Folder(listing)) => {
                 let path = decoded(ctx).into_owned();
-                listing::answer(ctx, &path, entries);
+                listing::answer(ctx, &path, listing);
             }
             Err(FileRefusal::Missing) => match &self.not_found {
                 Some(hook) => {
@@ -284,7 +285,7 @@ impl fmt::Debug for Files {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Files")
             .field("index_names", &self.index_names)
-            .field("listing", &self.lists)
+            .field("listing", &self.listed_max)
             .field("rewrite", &self.rewrite)
             .finish_non_exhaustive()
     }

@@ -23,23 +23,33 @@ const STYLE: &str = "body{font-family:system-ui,sans-serif;margin:2em auto;max-w
     td+td,th+th{text-align:right;white-space:nowrap}tbody tr:hover{background:#8882}\
     :root{color-scheme:light dark}";
 
-/// Answers with a page about these entries of the folder at `path`, in the form that the client likes better.
-pub(super) fn answer(ctx: &mut RequestCtx, path: &[u8], mut entries: Vec<FolderEntry>) {
-    entries.sort_by(|one, other| other.is_folder.cmp(&one.is_folder).then_with(|| one.name.cmp(&other.name)));
+/// What is told of a folder.
+#[derive(Debug)]
+pub(super) struct Listing {
+    pub(super) entries: Vec<FolderEntry>,
+    /// There are more than so many, and the others were not looked at.
+    pub(super) left_off_behind: Option<usize>,
+}
+
+/// Answers with a page about the folder at `path`, in the form that the client likes better.
+pub(super) fn answer(ctx: &mut RequestCtx, path: &[u8], mut listing: Listing) {
+    listing
+        .entries
+        .sort_by(|one, other| other.is_folder.cmp(&one.is_folder).then_with(|| one.name.cmp(&other.name)));
     let wants_json = {
         let accepted = Accept::new(ctx.request.headers().get_all("Accept"));
         accepted.preferred(["text/html", "application/json"]) == Some("application/json")
     };
     ctx.response.append_header("Vary", "Accept");
     if wants_json {
-        ctx.success("application/json", json(&entries));
+        ctx.success("application/json", json(&listing));
     } else {
         let title = String::from_utf8_lossy(path).into_owned();
-        ctx.success("text/html; charset=utf-8", html(&title, &entries));
+        ctx.success("text/html; charset=utf-8", html(&title, &listing));
     }
 }
 
-fn html(path: &str, entries: &[FolderEntry]) -> String {
+fn html(path: &str, Listing { entries, left_off_behind }: &Listing) -> String {
     let title = html_escape(path);
     let mut page = String::with_capacity(1024 + entries.len() * 192);
     let _ = write!(
@@ -60,8 +70,12 @@ fn html(path: &str, entries: &[FolderEntry]) -> String {
         append_row(&mut page, entry);
     }
     page.push_str("</tbody>\n</table>\n");
-    if entries.is_empty() {
-        page.push_str("<p>This folder is empty.</p>\n");
+    match left_off_behind {
+        Some(most) => {
+            let _ = writeln!(page, "<p>There is more in this folder; only {most} entries were read.</p>");
+        }
+        None if entries.is_empty() => page.push_str("<p>This folder is empty.</p>\n"),
+        None => {}
     }
     page.push_str("</main>\n</body>\n</html>\n");
     page
@@ -87,7 +101,7 @@ fn append_row(page: &mut String, entry: &FolderEntry) {
     page.push_str("</td></tr>\n");
 }
 
-fn json(entries: &[FolderEntry]) -> String {
+fn json(Listing { entries, left_off_behind }: &Listing) -> String {
     let mut list = String::with_capacity(16 + entries.len() * 96);
     list.push('[');
     for (index, entry) in entries.iter().enumerate() {
@@ -102,6 +116,10 @@ fn json(entries: &[FolderEntry]) -> String {
             let _ = write!(list, ",\"mtime\":\"{}\"", Iso(time));
         }
         list.push('}');
+    }
+    if left_off_behind.is_some() {
+        list.push_str(if entries.is_empty() { "\n" } else { ",\n" });
+        list.push_str("{\"type\":\"more\"}");
     }
     list.push_str("\n]\n");
     list
@@ -163,20 +181,25 @@ mod tests {
     #[test]
     fn names_are_harmless_everywhere() {
         let nasty = "<b>\"'&\\ \n#?%20javascript:";
-        let page = html("/<script>/", &[entry(nasty, Some(1)), entry("a", None)]);
+        let listing = |entries: Vec<FolderEntry>| Listing { entries, left_off_behind: None };
+        let page = html("/<script>/", &listing(vec![entry(nasty, Some(1)), entry("a", None)]));
         assert!(!page.contains("<b>") && !page.contains("<script>"));
         let link = "href=\"./%3Cb%3E%22%27%26%5C%20%0A%23%3F%2520javascript%3A\"";
         assert!(page.contains(link), "{page}");
         assert!(page.contains("&lt;b&gt;&#34;&#39;&amp;\\ \n#?%20javascript:</a>"));
         assert!(page.contains("<a href=\"./a/\">a/</a>") && page.contains("../"));
         assert!(page.contains("<time datetime=\"1994-11-06T08:49:37Z\">"));
-        let list = json(&[entry(nasty, Some(1)), entry("a", None)]);
+        let list = json(&listing(vec![entry(nasty, Some(1)), entry("a", None)]));
         let expected = "[\n{\"name\":\"<b>\\\"'&\\\\ \\u000a#?%20javascript:\",\"type\":\"file\",\"size\":1,\
              \"mtime\":\"1994-11-06T08:49:37Z\"},\n{\"name\":\"a\",\"type\":\"directory\",\
              \"mtime\":\"1994-11-06T08:49:37Z\"}\n]\n";
         assert_eq!(list, expected);
-        assert_eq!(json(&[]), "[\n]\n");
-        assert!(html("/", &[]).contains("empty") && !html("/", &[]).contains("../"));
+        let empty = listing(Vec::new());
+        assert_eq!(json(&empty), "[\n]\n");
+        assert!(html("/", &empty).contains("empty") && !html("/", &empty).contains("../"));
+        let hidden = Listing { left_off_behind: Some(7), ..empty };
+        assert_eq!(json(&hidden), "[\n{\"type\":\"more\"}\n]\n");
+        assert!(html("/", &hidden).contains("only 7 entries") && !html("/", &hidden).contains("empty"));
     }
 
     #[test]

@@ -20,12 +20,15 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+/// How many entries a listing has at most, unless somebody says otherwise.
+const LISTED_MAX: usize = 100_000;
+
 /// Options of a handler of files; got from [`Files::builder`] or [`Files::over`].
 ///
 /// | Option | Default | |
 /// |---|---|---|
 /// | [`index_names`](Self::index_names) | `index.html` | what is served for a folder |
-/// | [`listing`](Self::listing) | off | pages that say what is in a folder without an index |
+/// | [`listing`](Self::listing), [`max_listed`](Self::max_listed) | off, 100,000 | pages that say what is in a folder without an index, and how many entries they have |
 /// | [`not_found`](Self::not_found) | a plain 404 | who answers when nothing is there |
 /// | [`fallback`](Self::fallback) | none | the file that is served instead, for applications of one page |
 /// | [`strip_segments`](Self::strip_segments), [`strip_prefix`](Self::strip_prefix), [`virtual_hosts`](Self::virtual_hosts), [`path_rewrite`](Self::path_rewrite) | the path as it is | which path is looked for |
@@ -45,6 +48,7 @@ pub struct FilesBuilder {
     rewrite: PathRewrite,
     index_names: Vec<String>,
     lists: bool,
+    listed_max: usize,
     not_found: Option<Box<dyn Handler>>,
     fallback: Option<String>,
     shows_hidden: bool,
@@ -85,6 +89,7 @@ impl FilesBuilder {
             rewrite: PathRewrite::None,
             index_names: vec!["index.html".to_owned()],
             lists: false,
+            listed_max: LISTED_MAX,
             not_found: None,
             fallback: None,
             shows_hidden: false,
@@ -108,6 +113,14 @@ impl FilesBuilder {
     /// HTML, or as JSON to clients that [accept](crate::header::Accept) that rather. Otherwise it is answered 403.
     pub fn listing(self, lists: bool) -> Self {
         Self { lists, ..self }
+    }
+
+    /// How many entries a listing has at most. Of a folder with more, the page tells those that the file system has named
+    /// first, and that there are others; JSON has a last element of `"type": "more"`, which has no name. What is hidden
+    /// counts, so that no folder takes more than so much time, and memory: some 300 bytes for each entry, for as long as
+    /// the client takes.
+    pub fn max_listed(self, most: usize) -> Self {
+        Self { listed_max: most, ..self }
     }
 
     /// Answers when nothing is there (fasthttp's `PathNotFound`), in a response of status 404 which it fills, or
@@ -406,6 +419,9 @@ impl FilesBuilder {
             let problem = format!("{} is not 301, 302, 303, 307 or 308", self.redirect_status);
             return Err(FilesError::new("redirect_status", problem));
         }
+        if self.listed_max == 0 {
+            return Err(FilesError::new("max_listed", "must be at least 1"));
+        }
         if self.max_open_files == 0 && !self.cache_duration.is_zero() {
             let problem = "must be at least 1; to keep nothing open, cache_duration is zero";
             return Err(FilesError::new("max_open_files", problem));
@@ -421,7 +437,7 @@ impl FilesBuilder {
             copies_store: self.copies_store,
             rewrite: self.rewrite,
             index_names: self.index_names,
-            lists: self.lists,
+            listed_max: self.lists.then_some(self.listed_max),
             not_found: self.not_found,
             fallback,
             shows_hidden: self.shows_hidden,

@@ -32,7 +32,7 @@ impl FileSystem for Everything {
         Ok(FsNode::File(Content::from_bytes(content().to_vec()).etag(TAG)))
     }
 
-    fn list(&self, _: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
         Ok(Vec::new())
     }
 }

@@ -8,7 +8,7 @@
 use super::super::stamp::{FileKind, NodeStamp};
 use super::OpenedNode;
 use super::walk::{READ, accept, missing};
-use rustix::fs::{Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -45,11 +45,24 @@ fn attempt(root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
 
 /// Opens a file or a folder; a device or a pipe is looked at and not opened. (What is opened then is looked at again.)
 fn open_below(root: &OwnedFd, path: &[u8]) -> Result<OwnedFd, Errno> {
-    let seen = resolve(root, path, LOOK)?;
-    if NodeStamp::from_stat(&fstat(&seen)?).kind == FileKind::Other {
+    if kind_below(root, path)? == FileKind::Other {
         return Err(Errno::NOENT);
     }
     resolve(root, path, READ)
+}
+
+/// What is at `path`. Mostly that is told by its name, in one call; whoever is led astray by links on the way has a
+/// wrong answer, with which nothing is opened outside. Of a link, and of what cannot be told so, it is asked without
+/// leaving the root.
+fn kind_below(root: &OwnedFd, path: &[u8]) -> Result<FileKind, Errno> {
+    let flags = AtFlags::SYMLINK_NOFOLLOW.union(AtFlags::NO_AUTOMOUNT);
+    if let Ok(stat) = statat(root, if path.is_empty() { b"." } else { path }, flags) {
+        if !FileType::from_raw_mode(stat.st_mode).is_symlink() {
+            return Ok(NodeStamp::from_stat(&stat).kind);
+        }
+    }
+    let seen = resolve(root, path, LOOK)?;
+    Ok(NodeStamp::from_stat(&fstat(&seen)?).kind)
 }
 
 fn resolve(root: &OwnedFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {

@@ -52,10 +52,14 @@ fn open_at(path: &Path, _is_folder: bool) -> io::Result<File> {
 pub(super) fn list(
     root: &Path,
     path: &[u8],
+    most: usize,
     of_link: impl Fn(&[u8]) -> Option<NodeStamp>,
 ) -> io::Result<Vec<FolderEntry>> {
     let mut entries = Vec::new();
     for found in std::fs::read_dir(place(root, path, true)?)? {
+        if entries.len() == most {
+            break;
+        }
         // A name that is no text is served to nobody.
         let Ok(name) = found?.file_name().into_string() else { continue };
         entries.extend(of_link(name.as_bytes()).and_then(|stamp| entry(name.as_bytes(), &stamp)));

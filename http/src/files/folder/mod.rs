@@ -105,7 +105,7 @@ impl FileSystem for Folder {
         }
     }
 
-    fn list(&self, path: &[u8]) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
         let opened = self.open_node(path)?;
         if opened.stamp.kind != FileKind::Folder {
             return Err(io::ErrorKind::NotFound.into());
@@ -115,9 +115,9 @@ impl FileSystem for Folder {
             self.open_node(&below).ok().map(|node| node.stamp)
         };
         #[cfg(unix)]
-        return walk::list(&opened.file, of_link);
+        return walk::list(&opened.file, most, of_link);
         #[cfg(not(unix))]
-        checked::list(&self.root, path, of_link)
+        checked::list(&self.root, path, most, of_link)
     }
 
     fn check(&self) -> io::Result<()> {

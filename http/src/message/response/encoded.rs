@@ -148,8 +148,7 @@ impl Response {
         let plain = self.body();
         let mut packed = BUFFERS.get();
         let mut encoder = Encoder::new(coding, level, Extent::Whole(plain.len()))?;
-        encoder.encode(plain, &mut packed)?;
-        encoder.finish(&mut packed)?;
+        encoder.encode_last(plain, &mut packed)?;
         if packed.len() >= plain.len() {
             return Ok(false);
         }

@@ -33,10 +33,8 @@ impl ContentCoding {
     ) -> io::Result<()> {
         let bytes = bytes.as_ref();
         let begin = out.len();
-        let encoded = Encoder::new(self, level.into(), Extent::Whole(bytes.len())).and_then(|mut encoder| {
-            encoder.encode(bytes, out)?;
-            encoder.finish(out)
-        });
+        let encoder = Encoder::new(self, level.into(), Extent::Whole(bytes.len()));
+        let encoded = encoder.and_then(|mut encoder| encoder.encode_last(bytes, out));
         encoded.inspect_err(|_| out.truncate(begin))
     }
 

@@ -34,7 +34,8 @@ pub(super) type EncoderMemory = CombiningAllocator<
     FreeParts<ZopfliNode>,
 >;
 
-/// Memory for one encoder after the other; `asked` counts the bytes that the system was asked for.
+/// Memory for one encoder after the other; `asked` counts the bytes that the system was asked for and has not
+/// back.
 pub(super) fn encoder_memory(asked: &Arc<AtomicUsize>) -> EncoderMemory {
     CombiningAllocator::new(
         FreeParts::new(asked),
@@ -98,13 +99,22 @@ impl<T> SliceWrapperMut<T> for LentPart<T> {
     }
 }
 
+fn bytes_of<T>(length: usize) -> usize {
+    length.saturating_mul(size_of::<T>())
+}
+
 impl<T: Clone + Default> Allocator<T> for FreeParts<T> {
     type AllocatedMemory = LentPart<T>;
 
     fn alloc_cell(&mut self, length: usize) -> LentPart<T> {
         let mut part = self.find(length).unwrap_or_else(|| {
-            self.asked.fetch_add(length.saturating_mul(size_of::<T>()), Ordering::Relaxed);
-            Vec::with_capacity(length)
+            // All of them are too small: for the most part those that this one takes the place of, as what an encoder
+            // remembers grows.
+            let small: usize = self.free.drain(..).map(|part| bytes_of::<T>(part.capacity())).sum();
+            self.asked.fetch_sub(small, Ordering::Relaxed);
+            let part = Vec::with_capacity(length);
+            self.asked.fetch_add(bytes_of::<T>(part.capacity()), Ordering::Relaxed);
+            part
         });
         part.clear();
         part.resize(length, T::default());

@@ -46,8 +46,10 @@ impl DeflateEncoder {
         self.append(&[], FlushCompress::Sync, out)
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        self.append(&[], FlushCompress::Finish, out)?;
+    /// Appends what comes of `bytes`, and the end.
+    pub(super) fn encode_last(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        self.frame.count(bytes);
+        self.append(bytes, FlushCompress::Finish, out)?;
         self.coder = None;
         self.frame.append_end(out);
         Ok(())

@@ -93,13 +93,19 @@ impl Encoder {
 
     /// Appends the end. Nothing may be given to the encoder behind that.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+        self.encode_last(&[], out)
+    }
+
+    /// Takes the last `bytes`, or all there are, and appends what comes of them and the end. That is less work than to
+    /// do one after the other.
+    pub(crate) fn encode_last(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match &mut self.kind {
             #[cfg(feature = "gzip")]
-            EncoderKind::Deflate(encoder) => encoder.finish(out),
+            EncoderKind::Deflate(encoder) => encoder.encode_last(bytes, out),
             #[cfg(feature = "br")]
-            EncoderKind::Brotli(encoder) => encoder.finish(out),
+            EncoderKind::Brotli(encoder) => encoder.encode_last(bytes, out),
             #[cfg(feature = "zstd")]
-            EncoderKind::Zstd(encoder) => encoder.finish(out),
+            EncoderKind::Zstd(encoder) => encoder.encode_last(bytes, out),
         }
     }
 

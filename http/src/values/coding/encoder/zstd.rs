@@ -6,7 +6,10 @@ use super::{Extent, window_bits};
 use anthill_pool::{ObjectPool, Pooled};
 use std::io;
 use std::sync::LazyLock;
-use zstd::zstd_safe::{CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, get_error_name};
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{
+    CCtx, CParameter, InBuffer, OutBuffer, ResetDirective, compress_bound, get_error_name,
+};
 
 /// Idle contexts that each shard of the pool keeps.
 const IDLE_MAX: usize = 2;
@@ -16,6 +19,9 @@ const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Room that is made at once for what comes out.
 const ROOM_BYTES: usize = 4 * 1024;
+
+/// For so many bytes at most, which are the last, room is made for all that may come of them.
+const LAST_BYTES_MAX: usize = 128 * 1024;
 
 /// From this level on, zstd's own tables are larger than a stream's window has use for.
 const LARGE_TABLES_LEVEL: u8 = 7;
@@ -87,9 +93,17 @@ impl ZstdEncoder {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    /// Appends what comes of `bytes`, and the end. Where there is room for all that may come, zstd reads and writes
+    /// without copies of its own.
+    pub(super) fn encode_last(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         let context = self.context()?;
-        while append(out, |room| context.end_stream(room))? > 0 {}
+        if bytes.len() <= LAST_BYTES_MAX {
+            out.reserve(compress_bound(bytes.len()));
+        }
+        let mut input = InBuffer::around(bytes);
+        while append(out, |room| context.compress_stream2(room, &mut input, ZSTD_EndDirective::ZSTD_e_end))?
+            > 0
+        {}
         self.coder = None;
         Ok(())
     }
@@ -150,7 +164,7 @@ mod tests {
             assert!(bytes <= STREAM_BYTES_MAX, "level {level}: {bytes}");
             let is_usual = level <= CompressionLevel::Default.of(ContentCoding::Zstd);
             assert!(!is_usual || bytes <= KEPT_BYTES_MAX, "level {level} is to be used again: {bytes}");
-            encoder.finish(&mut packed).expect("a coder that works");
+            encoder.encode_last(&[], &mut packed).expect("a coder that works");
             assert!(packed.len() < text.len() / 2, "level {level}: {}", packed.len());
         }
     }
@@ -170,7 +184,7 @@ mod tests {
                 encoder.encode(&text, &mut Vec::new()).expect("a coder that works");
                 let after = encoder.context().expect("it has not ended").sizeof();
                 sizes.push((before, after));
-                encoder.finish(&mut Vec::new()).expect("a coder that works");
+                encoder.encode_last(&[], &mut Vec::new()).expect("a coder that works");
             }
             let (before, grown) = sizes[0];
             assert!(before < grown / 10, "{sizes:?}");
