@@ -1,7 +1,7 @@
 //! Tests that measure their process, or see it die, and so have one of their own.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{self, Child, Command, Output, Stdio};
 use std::{env, fs, thread};
@@ -85,6 +85,11 @@ pub struct ServingApart {
     address: SocketAddr,
 }
 
+/// Where programs of their own listen. Ports are found by looking for a free one, which is let go of then; on this
+/// address no test takes it meanwhile that listens within its process.
+const OWN_ADDRESS: Ipv4Addr =
+    if cfg!(target_os = "linux") { Ipv4Addr::new(127, 0, 0, 2) } else { Ipv4Addr::LOCALHOST };
+
 /// The variable that names where a program is to listen.
 pub const ADDRESS: &str = "ANTHILL_TESTS_ADDRESS";
 /// The variable that says which of several programs is to run.
@@ -102,7 +107,7 @@ pub fn serve_apart(name: &str, before: &str, programs: &[&dyn Fn() -> i32], numb
         let number = env::var(NUMBER).expect("a number").parse::<usize>().expect("a number");
         process::exit(programs[number]());
     }
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let free = TcpListener::bind((OWN_ADDRESS, 0)).expect("a free port");
     let address = free.local_addr().expect("it listens");
     drop(free);
     // Whoever calls this is run, whatever it takes.

@@ -349,11 +349,14 @@ impl MakerCore {
             self.tell_of_room();
             return Ok(Some(Outcome::Unknown));
         };
+        // Another process was faster.
+        if let Some(there) = self.there(job)? {
+            return Ok(Some(there));
+        }
         new.take_name(&job.key.0, job.key.1).map_err(PackError::Place)?;
         reserved.keep();
-        // Somebody may have taken it out again at once; that is no trouble of others.
-        let problem = || io::Error::new(io::ErrorKind::NotFound, "its copy is gone already");
-        self.there(job)?.map(Some).ok_or_else(|| PackError::File(problem()))
+        // Or puts its own in the place of this one just now; then that is found when it is asked for again.
+        Ok(Some(self.there(job)?.unwrap_or(Outcome::Unknown)))
     }
 
     fn tell_of_room(&self) {

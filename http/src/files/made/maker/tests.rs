@@ -217,6 +217,24 @@ fn what_is_there_does_not_wait_for_what_is_made() {
     bench.wait_for_the_end();
 }
 
+/// Two handlers, or processes, pack the same, and the one has it there before the other.
+#[test]
+fn what_another_has_made_meanwhile_is_not_replaced() {
+    let bench = Bench::new();
+    let text = bench.text("text");
+    let gate = bench.gate();
+    assert_eq!(bench.ask(&text), Answer::Begun);
+    gate.wait_for(1);
+    let other = Bench::maker_in(bench.root.path(), Duration::ZERO);
+    assert_eq!(other.ask(&text.0, text.1, false), Answer::Begun);
+    eventually("the other one has it", || other.known(&text.1.0)[0].is_some());
+    let Some(Verdict::There(known)) = other.known(&text.1.0)[0] else { panic!("it is there") };
+    gate.open();
+    assert_eq!(bench.last_answer(&text), Answer::IsOver);
+    assert!(matches!(bench.verdict(&text), Some(Verdict::There(same)) if same == known));
+    assert!(other.find(&other.folder(), &text.1, &known).is_some());
+}
+
 /// Nobody compresses anything for a place that is not there, nor asks for it with each request.
 #[test]
 fn where_nothing_can_be_put_nothing_is_tried_for_a_while() {
