@@ -27,8 +27,9 @@
 // How it is built: what serves a folder (`handler`, its `options`); which path is meant (`rewrite`, `names`) and where
 // it is looked for (`file_system`: `folder`, `embedded`); what is said about it (`media_types`, `sniff`, `glob`,
 // `disposition`, by `rules`, kept in `found`); it in codings (`coded`), which somebody has put there or which was
-// `made` (`copies`), files that stay open (`cache`), pages about folders (`listing`), `refusal`s; what is kept by its use (`used_map`). How content is
-// answered with, in whole and in parts: `content`, by its `stamp`. Single files: `send`.
+// `made` (`copies`), files that stay open (`cache`), pages about folders (`listing`), `refusal`s; what is kept by its
+// use (`used_map`). How content is answered with, in whole and in parts: `content`, by its `stamp`. Single files:
+// `send`.
 
 mod cache;
 mod coded;

@@ -115,10 +115,24 @@ impl FilesBuilder {
         Self { lists, ..self }
     }
 
-    /// How many entries a listing has at most. Of a folder with more, the page tells those that the file system has named
-    /// first, and that there are others; JSON has a last element of `"type": "more"`, which has no name. What is hidden
-    /// counts, so that no folder takes more than so much time, and memory: some 300 bytes for each entry, for as long as
-    /// the client takes.
+    /// How many entries a listing has at most; 100,000 unless this says otherwise. Of a folder with more, the page tells
+    /// those that the file system has named first, and that there are others; JSON has a last element of `"type":
+    /// "more"`, which has no name. What is hidden counts, so that no folder takes more than so much time, and memory:
+    /// some 300 bytes for each entry, for as long as the client takes.
+    ///
+    /// ```
+    /// use anthill_http::files::{EmbeddedFiles, Files};
+    /// use anthill_http::{Handler, Request, RequestCtx};
+    /// let notes = EmbeddedFiles::default().file("/a.txt", *b"1").file("/b.txt", *b"2");
+    /// let files = Files::over(notes).listing(true).max_listed(1).build()?;
+    /// let mut request = Request::new("GET", "/")?;
+    /// request.set_header("Accept", "application/json");
+    /// let mut ctx = RequestCtx::for_request(request, None);
+    /// files.handle(&mut ctx);
+    /// let list = "[\n{\"name\":\"a.txt\",\"type\":\"file\",\"size\":1},\n{\"type\":\"more\"}\n]\n";
+    /// assert_eq!(ctx.response.body(), list.as_bytes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_listed(self, most: usize) -> Self {
         Self { listed_max: most, ..self }
     }
@@ -288,8 +302,8 @@ impl FilesBuilder {
     ///
     /// - Nobody waits for a copy. The first client that likes one best (among equals brotli, then zstd, then gzip) has
     ///   it made by a thread of its own, half as many at once for each handler as there are cores, 4 at most; until it
-    ///   is there, all get the file as it is. Copies that are there already do not wait for those that are made. A handler wrapped in [`compress`](crate::compress()) compresses it for
-    ///   each of them meanwhile.
+    ///   is there, all get the file as it is. Copies that are there already do not wait for those that are made. A
+    ///   handler wrapped in [`compress`](crate::compress()) compresses it for each of them meanwhile.
     /// - A copy is of one version of one file, told by the file's number, its size and its times, that of its last
     ///   change of any kind among them. So none is sent for another version, also when a file is put back, exchanged or
     ///   given its former time. That is as true as the file system's times are, so on Linux and Android copies are made
@@ -352,9 +366,9 @@ impl FilesBuilder {
     /// minutes, no more are made. (With a [`cache_duration`](Self::cache_duration) above that those that are kept open
     /// do not count as opened.)
     ///
-    /// Each handler that uses the folder keeps to its own bound, and counts what others have put there once a minute. It
-    /// remembers which copies are whole, or not worth it, of the 65,536 files that were asked for last, in some 300 bytes
-    /// each.
+    /// Each handler that uses the folder keeps to its own bound, and counts what others have put there once a minute.
+    /// It remembers which copies are whole, or not worth it, of the 65,536 files that were asked for last, in some 300
+    /// bytes each.
     #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
     pub fn compress_max_bytes(mut self, most: u64) -> Self {
         self.making.most_bytes = most;

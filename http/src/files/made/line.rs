@@ -73,7 +73,7 @@ pub(super) enum Answer {
 
 /// What was found out about a copy that somebody has seen to.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome {
+pub(super) enum CopyOutcome {
     Known(Verdict),
     /// No copy of the file is worth it, in whichever coding.
     Unfit,
@@ -124,21 +124,21 @@ impl CopyLine {
     }
 
     /// Puts into the second line what has no copy. What has become of it; `None`: it stands there.
-    pub(super) fn note_missing(&mut self, job: &CopyJob) -> Option<Outcome> {
+    pub(super) fn note_missing(&mut self, job: &CopyJob) -> Option<CopyOutcome> {
         if self.is_closed() || self.missing.len() >= LINE_MAX {
-            return Some(Outcome::Unknown);
+            return Some(CopyOutcome::Unknown);
         }
         self.missing.push_back(job.clone());
         None
     }
 
     /// Somebody has seen to it.
-    pub(super) fn settle(&mut self, key: CopyKey, outcome: Outcome) {
+    pub(super) fn settle(&mut self, key: CopyKey, outcome: CopyOutcome) {
         self.begun.remove(&job_key(&key));
         match outcome {
-            Outcome::Known(verdict) => self.verdicts.note(key, verdict),
-            Outcome::Unfit => self.verdicts.note_unfit(key.0),
-            Outcome::Unknown => self.verdicts.forget(&key),
+            CopyOutcome::Known(verdict) => self.verdicts.note(key, verdict),
+            CopyOutcome::Unfit => self.verdicts.note_unfit(key.0),
+            CopyOutcome::Unknown => self.verdicts.forget(&key),
         }
     }
 
@@ -315,7 +315,7 @@ mod tests {
         assert!(line.takes_thread(), "the other one packs");
         assert_eq!((next(&mut line), next(&mut line)), (Some((3, false)), None));
         line.leave();
-        line.settle((version(1), CODING), Outcome::Unfit);
+        line.settle((version(1), CODING), CopyOutcome::Unfit);
         assert_eq!(next(&mut line), Some((2, true)));
         line.leave();
         assert_eq!((next(&mut line), line.threads, line.packing), (None, 0, 0));

@@ -5,11 +5,11 @@
 //! and not by who asks for it.
 //!
 //! The rules: under the lock nothing is opened, closed, read or written. Where copies cannot be put none is tried for a
-//! while, so that a folder that may not be written to costs nothing; what is the trouble of one copy keeps no other from
-//! being made; and what is wrong is said once a minute, each kind of trouble for itself.
+//! while, so that a folder that may not be written to costs nothing; what is the trouble of one copy keeps no other
+//! from being made; and what is wrong is said once a minute, each kind of trouble for itself.
 
 use super::super::content::Content;
-use super::line::{Answer, CopyJob, CopyLine, CopyTask, Outcome};
+use super::line::{Answer, CopyJob, CopyLine, CopyOutcome, CopyTask};
 use super::packing::{PackError, Packed, SIZES, is_compressible, pack};
 use super::place::{CopyFolder, NewCopy, is_of_one, is_of_process};
 use super::room::CopyRoom;
@@ -223,7 +223,7 @@ struct BegunCopy<'a> {
     core: &'a MakerCore,
     key: CopyKey,
     /// `None`: it stands in line again.
-    outcome: Option<Outcome>,
+    outcome: Option<CopyOutcome>,
 }
 
 impl Drop for BegunCopy<'_> {
@@ -280,9 +280,9 @@ impl MakerCore {
     fn see_to(
         &self,
         job: &CopyJob,
-        work: impl FnOnce(&Self, &CopyJob) -> Result<Option<Outcome>, PackError>,
+        work: impl FnOnce(&Self, &CopyJob) -> Result<Option<CopyOutcome>, PackError>,
     ) {
-        let outcome = Some(Outcome::Known(Verdict::NotWorthIt));
+        let outcome = Some(CopyOutcome::Known(Verdict::NotWorthIt));
         let mut begun = BegunCopy { core: self, key: job.key, outcome };
         begun.outcome = work(self, job).unwrap_or_else(|error| {
             match error {
@@ -295,38 +295,38 @@ impl MakerCore {
                     ),
                 ),
             }
-            Some(Outcome::Known(Verdict::Failed(CoarseInstant::now())))
+            Some(CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())))
         });
     }
 
     /// Whether the copy is there. If not, and it may be made, it stands in line for that, and has no outcome yet.
-    fn look(&self, job: &CopyJob) -> Result<Option<Outcome>, PackError> {
+    fn look(&self, job: &CopyJob) -> Result<Option<CopyOutcome>, PackError> {
         let plain = &job.plain;
         if FileVersion::of_now(plain) != Some(job.key.0) {
-            return Ok(Some(Outcome::Unknown));
+            return Ok(Some(CopyOutcome::Unknown));
         }
         // One without a name was never meant to last, and whoever has it open has it alone.
         if plain.is_deleted() || !plain.file().is_some_and(tells_versions) {
-            return Ok(Some(Outcome::Unfit));
+            return Ok(Some(CopyOutcome::Unfit));
         }
         // From before, by another process, or when the file was open by another path.
         if let Some(there) = self.there(job)? {
             return Ok(Some(there));
         }
         if !is_compressible(plain).map_err(PackError::File)? {
-            return Ok(Some(Outcome::Unfit));
+            return Ok(Some(CopyOutcome::Unfit));
         }
         Ok(self.line.lock().note_missing(job))
     }
 
     /// The copy that lies there.
-    fn there(&self, job: &CopyJob) -> Result<Option<Outcome>, PackError> {
+    fn there(&self, job: &CopyJob) -> Result<Option<CopyOutcome>, PackError> {
         let Some(folder) = CopyFolder::open(&self.root).map_err(PackError::Place)? else { return Ok(None) };
         let found = folder.verified(&job.key.0, job.key.1).map_err(PackError::Place)?;
-        Ok(found.map(|whole| Outcome::Known(Verdict::There(whole))))
+        Ok(found.map(|whole| CopyOutcome::Known(Verdict::There(whole))))
     }
 
-    fn make(&self, job: &CopyJob) -> Result<Option<Outcome>, PackError> {
+    fn make(&self, job: &CopyJob) -> Result<Option<CopyOutcome>, PackError> {
         // Somebody else may have made it while it stood in line.
         if let Some(there) = self.there(job)? {
             return Ok(Some(there));
@@ -338,16 +338,16 @@ impl MakerCore {
         let goes_on = || !self.is_over.load(Ordering::Relaxed);
         match pack(&job.plain, job.key, self.level, new.file(), goes_on)? {
             Packed::Whole => {}
-            Packed::NotWorthIt => return Ok(Some(Outcome::Known(Verdict::NotWorthIt))),
-            Packed::Changed | Packed::Stopped => return Ok(Some(Outcome::Unknown)),
+            Packed::NotWorthIt => return Ok(Some(CopyOutcome::Known(Verdict::NotWorthIt))),
+            Packed::Changed | Packed::Stopped => return Ok(Some(CopyOutcome::Unknown)),
         }
         let length = new.file().metadata().map_err(PackError::Place)?.len();
         if self.room.is_beyond(length) {
-            return Ok(Some(Outcome::Known(Verdict::NotWorthIt)));
+            return Ok(Some(CopyOutcome::Known(Verdict::NotWorthIt)));
         }
         let Some(reserved) = self.room.take(&folder, length).map_err(PackError::Place)? else {
             self.tell_of_room();
-            return Ok(Some(Outcome::Unknown));
+            return Ok(Some(CopyOutcome::Unknown));
         };
         // Another process was faster.
         if let Some(there) = self.there(job)? {
@@ -356,7 +356,7 @@ impl MakerCore {
         new.take_name(&job.key.0, job.key.1).map_err(PackError::Place)?;
         reserved.keep();
         // Or puts its own in the place of this one just now; then that is found when it is asked for again.
-        Ok(Some(self.there(job)?.unwrap_or(Outcome::Unknown)))
+        Ok(Some(self.there(job)?.unwrap_or(CopyOutcome::Unknown)))
     }
 
     fn tell_of_room(&self) {

@@ -1,3 +1,5 @@
+//! Makers with files of their own, in which things go wrong when a test wants it.
+
 use super::*;
 use crate::files::made::packing::CODINGS;
 use crate::values::coding::ContentCoding;
@@ -310,9 +312,9 @@ fn what_has_failed_once_may_succeed_later() {
     let bench = Bench::new();
     let text = bench.text("text");
     let settle = |outcome| bench.maker.core.line.lock().settle(text.1, outcome);
-    settle(Outcome::Known(Verdict::Failed(CoarseInstant::now())));
+    settle(CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
     assert_eq!(bench.ask(&text), Answer::NotNow);
-    settle(Outcome::Unknown);
+    settle(CopyOutcome::Unknown);
     assert_eq!(bench.ask(&text), Answer::Begun);
     assert_eq!(bench.last_answer(&text), Answer::IsOver);
 }
