@@ -11,6 +11,12 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "tls")]
+use anthill_http::TlsError;
+#[cfg(feature = "tls")]
+use anthill_http::client::ClientTlsConfig;
+#[cfg(feature = "cookies")]
+use anthill_http::client::CookieJar;
 use anthill_http::client::{
     CancelToken, Client, ClientBuilder, ClientError, ClientErrorKind, ClientResponse, HostClient, LbClient,
     LimitedCall, PipelineClient, ReuseOrder, SendBody,
@@ -191,7 +197,7 @@ fn carry_out(order: Order, client: &mut AnyClient) -> Value {
             }
             match settings.build() {
                 Ok(built) => *client = built,
-                Err(error) => return json!({"error": name(error.kind()), "message": error.to_string()}),
+                Err(failure) => return json!(failure),
             }
             json!({"ok": true})
         }
@@ -237,42 +243,58 @@ impl Settings {
             ("redirects", kind.is_some() && self.redirects > 0),
             ("proxy", self.proxy.is_some()),
             ("no_proxy", self.no_proxy.is_some()),
-            ("ca", self.ca.is_some()),
-            ("insecure", self.insecure),
-            ("cookies", self.cookies),
+            ("ca", self.ca.is_some() && !cfg!(feature = "tls")),
+            ("insecure", self.insecure && !cfg!(feature = "tls")),
+            ("cookies", self.cookies && (kind.is_some() || !cfg!(feature = "cookies"))),
         ];
         fields.into_iter().filter(|(_, is_asked)| *is_asked).map(|(name, _)| name).collect()
     }
 
-    fn build(mut self) -> Result<AnyClient, ClientError> {
-        match self.kind.as_deref() {
+    fn build(mut self) -> Result<AnyClient, Failure> {
+        Ok(match self.kind.as_deref() {
             None => {
                 let builder = Client::builder().max_redirects(self.redirects);
-                self.apply(builder).build().map(AnyClient::General)
+                #[cfg(feature = "cookies")]
+                let builder = if self.cookies { builder.cookie_jar(CookieJar::new()) } else { builder };
+                AnyClient::General(self.apply(builder)?.build()?)
             }
             Some("pipeline") => {
                 let addr = self.addrs.first().cloned().unwrap_or_default();
-                let mut builder = self.apply(PipelineClient::builder(addr));
+                let mut builder = self.apply(PipelineClient::builder(addr))?;
                 if let Some(calls) = self.max_pending {
                     builder = builder.max_pending_requests(calls);
                 }
-                builder.build().map(AnyClient::Pipeline)
+                AnyClient::Pipeline(builder.build()?)
             }
             Some("balance") => {
                 let addrs = std::mem::take(&mut self.addrs);
-                let host = |addr| self.apply(HostClient::builder(addr)).build();
-                let hosts = addrs.into_iter().map(host).collect::<Result<Vec<_>, _>>()?;
-                Ok(AnyClient::Balance(LbClient::new(hosts.clone())?, hosts))
+                let host = |addr| Ok(self.apply(HostClient::builder(addr))?.build()?);
+                let hosts = addrs.into_iter().map(host).collect::<Result<Vec<_>, Failure>>()?;
+                AnyClient::Balance(LbClient::new(hosts.clone())?, hosts)
             }
-            Some(_) => {
-                let builder = self.apply(HostClient::builder(self.addrs.join(",")));
-                builder.build().map(AnyClient::Host)
-            }
-        }
+            Some(_) => AnyClient::Host(self.apply(HostClient::builder(self.addrs.join(",")))?.build()?),
+        })
     }
 
-    /// What both kinds of clients are told.
-    fn apply<K>(&self, builder: ClientBuilder<K>) -> ClientBuilder<K> {
+    /// Whom they trust.
+    #[cfg(feature = "tls")]
+    fn trust<K>(&self, builder: ClientBuilder<K>) -> Result<ClientBuilder<K>, Failure> {
+        if self.ca.is_none() && !self.insecure {
+            return Ok(builder);
+        }
+        let config = ClientTlsConfig::builder().danger_accept_invalid_certs(self.insecure);
+        let config = match &self.ca {
+            Some(file) => config.ca(file),
+            None => config,
+        };
+        let failure = |error: TlsError| Failure { error: "tls", message: error.to_string() };
+        Ok(builder.tls(config.build().map_err(failure)?))
+    }
+
+    /// What all kinds of clients are told.
+    fn apply<K>(&self, builder: ClientBuilder<K>) -> Result<ClientBuilder<K>, Failure> {
+        #[cfg(feature = "tls")]
+        let builder = self.trust(builder)?;
         let mut builder = builder.decompress(self.decompress);
         if let Some(conns) = self.max_conns {
             builder = builder.max_conns(conns);
@@ -315,7 +337,7 @@ impl Settings {
         if let Some(names) = self.resolve.clone() {
             builder = builder.resolver(move |name: &str| resolve(&names, name));
         }
-        builder
+        Ok(builder)
     }
 }
 
@@ -410,6 +432,7 @@ fn name(kind: ClientErrorKind) -> &'static str {
         ClientErrorKind::Protocol(_) => "protocol",
         ClientErrorKind::TooLarge => "too_large",
         ClientErrorKind::Decode => "decode",
+        ClientErrorKind::Tls => "tls",
         ClientErrorKind::Redirect(_) => "redirect",
         _ => "other",
     }

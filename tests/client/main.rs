@@ -19,3 +19,4 @@ mod repeating;
 mod reverse_proxy;
 mod script;
 mod sending;
+mod tasks;

@@ -9,7 +9,7 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 17] = [
+const LISTENING: [&str; 18] = [
     "access-log",
     "behind-proxy",
     "compressed-json",
@@ -21,6 +21,7 @@ const LISTENING: [&str; 17] = [
     "hello",
     "hijack",
     "metrics",
+    "proxy",
     "router",
     "spa",
     "static-site",
@@ -28,17 +29,23 @@ const LISTENING: [&str; 17] = [
     "websocket-chat",
     "websocket-echo",
 ];
-/// Those that do not, or write a file besides, or are given their sockets or certificates, and the two that outside
-/// suites drive.
-const OTHERS: [&str; 8] = [
+/// Those that do not, because they are clients or for another reason, or write a file besides, or are given their sockets
+/// or certificates, and the two that outside suites drive.
+const OTHERS: [&str; 14] = [
     "client-certificate",
     "clientbed",
+    "download",
+    "get",
     "https",
     "https-reload",
+    "parallel-fetch",
+    "post-json",
+    "retry",
     "state",
     "systemd-socket",
     "testbed",
     "unix-socket",
+    "upload",
 ];
 /// Those for outside suites; what they have to do is as long as it is.
 const BEDS: [&str; 2] = ["clientbed", "testbed"];

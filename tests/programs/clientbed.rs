@@ -5,10 +5,11 @@ use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use anthill_http::RequestCtx;
+use anthill_http::{Cookie, Listener, RequestCtx, Server, TlsConfig};
 use anthill_tests::background;
 use anthill_tests::examples::program;
 use anthill_tests::server::Running;
+use anthill_tests::tls::Authority;
 use serde_json::{Value, json};
 
 /// Of `hi`.
@@ -293,13 +294,46 @@ fn the_clientbed_has_all_kinds_of_clients() {
 }
 
 #[test]
+fn the_clientbed_keeps_cookies_and_trusts_whom_it_is_told_to() {
+    let server = Running::new(|ctx| {
+        let cookie = ctx.request.cookie("c").unwrap_or(b"none").to_vec();
+        ctx.response.set_cookie(&Cookie::new("c", "1"));
+        ctx.set_body(cookie);
+    });
+    let url = format!("http://{}/", server.address());
+    let mut bed = Bed::new();
+    for (settings, said) in [(json!({"cookies": true}), ["none", "1"]), (json!({}), ["none", "none"])] {
+        bed.client(settings);
+        assert_eq!(said.map(|_| bed.get(&url, json!({}))["body_prefix"].clone()), said);
+    }
+
+    let authority = Authority::new("ca");
+    let identity = authority.issue(&["127.0.0.1"]);
+    let config =
+        TlsConfig::builder().certificate_pem(identity.certificate, identity.key).build().expect("a pair");
+    let server = Server::new(answer).expect("a server");
+    let listener = Listener::from(Server::listen("127.0.0.1:0").expect("a free port")).tls(&config);
+    let running = server.start_all([listener]).expect("it listens");
+    let url = format!("https://{}/large", running.local_addr());
+    let ca = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(ca.path(), &authority.pem).expect("room for it");
+    assert_eq!(bed.get(&url, json!({}))["error"], "tls");
+    for settings in [json!({"ca": ca.path()}), json!({"insecure": true})] {
+        bed.client(settings);
+        assert_eq!(bed.get(&url, json!({}))["body_len"], 100_000);
+    }
+    let none = bed.ask(json!({"op": "client", "ca": "/no/such/file"}));
+    assert_eq!(none["error"], "tls", "{none}");
+    bed.end();
+}
+
+#[test]
 fn the_clientbed_names_what_is_not_there_and_leaves_everything_as_it_is() {
     let mut bed = Bed::new();
     for (settings, unsupported) in [
         (json!({"kind": "dance", "max_pending": 4}), json!(["kind", "max_pending"])),
         (json!({"proxy": "http://127.0.0.1:9", "no_proxy": "a"}), json!(["proxy", "no_proxy"])),
-        (json!({"ca": "/ca.pem", "insecure": true}), json!(["ca", "insecure"])),
-        (json!({"cookies": true}), json!(["cookies"])),
+        (json!({"kind": "host", "addrs": ["127.0.0.1:9"], "cookies": true}), json!(["cookies"])),
         (json!({"kind": "host", "addrs": ["127.0.0.1:9"], "redirects": 3}), json!(["redirects"])),
     ] {
         let mut line = settings.clone();

@@ -5,6 +5,7 @@ mod autobahn;
 mod behind_proxy;
 mod browsers;
 mod clientbed;
+mod clients;
 mod compressed;
 mod encrypted;
 mod files;
