@@ -191,3 +191,34 @@ fn as_many_are_kept_as_may_be_idle() {
     drop(client);
     server.end();
 }
+
+#[test]
+fn a_response_comes_into_the_place_of_another() {
+    let server = Script::new(2, |number, mut peer: Peer| {
+        peer.head();
+        if number == 0 {
+            peer.say("HTTP/1.1 200 Fine\r\nFirst: a\r\nContent-Length: 10\r\n\r\nhalf");
+            peer.expect_end();
+            return;
+        }
+        peer.say("HTTP/1.1 404 No\r\nSecond: b\r\nContent-Length: 2\r\n\r\nno");
+        peer.head();
+        // It ends without a word.
+    });
+    // The place of the first connection has to be free before there is another.
+    let client = server.builder().max_conns(1).max_attempts(1).build().expect("an address");
+    let mut response = client.send(&get("/")).expect("a response");
+    assert_eq!((response.status_code(), response.header_str("first")), (200, Some("a")));
+    client.send_into(&get("/"), &mut response).expect("a response");
+    assert_eq!((response.status_code(), response.reason(), response.headers().len()), (404, &b"No"[..], 2));
+    let mut body = b"was: ".to_vec();
+    response.read_body_into(&mut body).expect("a body");
+    assert_eq!((body.as_slice(), response.header("first")), (&b"was: no"[..], None));
+    // Of one that has failed nothing looks like the one before.
+    let error = client.send_into(&get("/"), &mut response).expect_err("it ends");
+    assert_eq!(error.kind(), ClientErrorKind::ConnectionClosed);
+    assert!(!response.is_success() && response.headers().is_empty());
+    assert_eq!(response.read_body().expect_err("there is none").kind(), ClientErrorKind::ConnectionClosed);
+    drop(client);
+    server.end();
+}

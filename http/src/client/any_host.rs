@@ -197,6 +197,15 @@ impl Client {
         self.call(request).send()
     }
 
+    /// As [`send`](Self::send), with the response in the place and the memory of another one: see
+    /// [`PreparedCall::send_into`].
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_into(&self, request: &Request, response: &mut ClientResponse) -> Result<(), ClientError> {
+        self.call(request).send_into(response)
+    }
+
     /// A call for `request` to be told more about before it is sent: [`PreparedCall`].
     pub fn call<'a>(&'a self, request: &'a Request) -> PreparedCall<'a> {
         PreparedCall::new(self, request)

@@ -206,7 +206,7 @@ impl<'a> PreparedCall<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`send`](Self::send). `response` has no fields and no body then.
+    /// Those of [`send`](Self::send). `response` has the status 0 then, no fields, and a body that cannot be read.
     pub fn send_into(mut self, response: &mut ClientResponse) -> Result<(), ClientError> {
         self.options.spare = response.take_spare();
         *response = self.client.run_call(self.request, self.options)?;

@@ -170,6 +170,7 @@ impl ClientResponse {
     /// Gives the memory of its head away, and lets its connection go.
     pub(crate) fn take_spare(&mut self) -> SpareHead {
         self.body = ResponseBody::Failed(ClientErrorKind::ConnectionClosed);
+        self.status = 0;
         SpareHead { headers: std::mem::take(&mut self.headers), reason: std::mem::take(&mut self.reason) }
     }
 
