@@ -320,6 +320,9 @@ pub mod prometheus {
 /// judges a request.
 #[cfg(feature = "ws")]
 pub mod websocket {
+    #[cfg(feature = "client")]
+    pub use crate::ws::BadHandshakeAnswer;
+
     pub use crate::sockets::{
         QueuePolicy, WebSocket, WebSocketEnd, WebSocketError, WebSocketGroup, WebSocketHandler,
         WebSocketOptions, WebSocketOptionsBuilder, WebSocketResult, WebSocketSender, WebSocketStats,

@@ -20,3 +20,5 @@ mod reverse_proxy;
 mod script;
 mod sending;
 mod tasks;
+mod websocket_programs;
+mod websockets;

@@ -211,6 +211,18 @@ impl Client {
         PreparedCall::new(self, request)
     }
 
+    /// Whether its calls have a limit if they say nothing of it.
+    #[cfg(feature = "ws")]
+    pub(super) fn is_limited(&self) -> bool {
+        self.shared.settings.timeouts.whole.is_some()
+    }
+
+    /// How long a server may take nothing.
+    #[cfg(feature = "ws")]
+    pub(super) fn write_limit(&self) -> Option<std::time::Duration> {
+        self.shared.settings.timeouts.write
+    }
+
     /// How many hosts and connections there are now.
     pub fn stats(&self) -> ClientStats {
         let (hosts, now) = (self.shared.hosts.lock(), Instant::now());
@@ -291,6 +303,9 @@ impl Client {
             let replaced = companions.in_place_of(current, &uri);
             let response = host.run_within(replaced.as_ref().unwrap_or(current), &mut options, &patience)?;
             companions.take(&uri, &response);
+            if options.keeps_redirects {
+                return Ok(response.came_from(uri));
+            }
             let Some(hop) = shared.hop(&uri, current, &response)? else { return Ok(response.came_from(uri)) };
             let refuse = |fault| ClientError::redirect(fault, &hop.uri, None).at(response.remote_addr());
             if redirects >= shared.own.redirects_max {

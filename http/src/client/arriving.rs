@@ -7,6 +7,8 @@ use super::conn::{Allowed, ClientSocket};
 use super::error::{ClientError, ClientErrorKind};
 use super::patience::{CallPatience, WaitingHere};
 use super::stock::Leased;
+#[cfg(feature = "ws")]
+use crate::proto::CloseReason;
 use crate::proto::{Limits, Rest};
 use crate::values::headers::Headers;
 use std::io::{self, BufRead, Read};
@@ -27,6 +29,9 @@ pub(crate) struct ArrivingBody {
     kept: Vec<u8>,
     /// The most bytes that it may have, if nothing of it arrives any more.
     kept_max: Option<u64>,
+    /// The connection, when another protocol follows on it.
+    #[cfg(feature = "ws")]
+    upgraded: Option<Box<Leased>>,
     /// How much of what is decoded was read.
     cursor: usize,
     /// Bytes of the body that were decoded before those that are in the connection's buffer.
@@ -61,6 +66,8 @@ impl ArrivingBody {
         let mut body = Self {
             kept: Vec::new(),
             kept_max: None,
+            #[cfg(feature = "ws")]
+            upgraded: None,
             cursor: 0,
             passed: 0,
             failed: None,
@@ -84,6 +91,8 @@ impl ArrivingBody {
             arriving: None,
             kept,
             kept_max: max,
+            #[cfg(feature = "ws")]
+            upgraded: None,
             cursor: 0,
             passed: 0,
             failed: None,
@@ -95,6 +104,12 @@ impl ArrivingBody {
     /// The fields behind it, once it was read to its end.
     pub(crate) fn trailers(&self) -> &Headers {
         &self.trailers
+    }
+
+    /// The connection, when another protocol follows on it.
+    #[cfg(feature = "ws")]
+    pub(crate) fn take_upgraded(&mut self) -> Option<Leased> {
+        self.upgraded.take().map(|leased| *leased)
     }
 
     /// The most bytes that it may have.
@@ -215,8 +230,15 @@ impl ArrivingBody {
         let BodyArrival { patience, here, .. } = arrival;
         // Whoever calls off from here on leaves the connection alone; whoever did before has shut it down.
         drop(here);
-        if leased.conn.is_body_here() && leased.conn.finish().is_none() && !patience.is_cancelled() {
-            leased.give_back();
+        if !leased.conn.is_body_here() {
+            return;
+        }
+        match leased.conn.finish() {
+            _ if patience.is_cancelled() => {}
+            None => leased.give_back(),
+            #[cfg(feature = "ws")]
+            Some(CloseReason::Upgrade) => self.upgraded = Some(Box::new(leased)),
+            Some(_) => {}
         }
     }
 

@@ -37,6 +37,8 @@
 //! cookie_jar.rs       those that a client keeps
 //! companions.rs       what goes along with a request because of where it goes
 //! json.rs             bodies that are JSON
+//! web_socket.rs       opening a WebSocket
+//! socket_driver.rs    the thread that serves one
 //! passing.rs          what a proxy passes on
 //! departures.rs       the thread that sees clients of a proxy leave
 //! reverse_proxy.rs    a handler that asks another server
@@ -84,11 +86,15 @@ mod response;
 mod retry;
 mod reverse_proxy;
 mod secure;
+#[cfg(feature = "ws")]
+mod socket_driver;
 mod stock;
 #[cfg(feature = "cookies")]
 mod stored_cookies;
 mod until;
 mod watcher;
+#[cfg(feature = "ws")]
+mod web_socket;
 
 pub use anthill_pool::{CancelListener, CancelToken};
 pub use any_host::{Client, ClientStats, get};
@@ -115,3 +121,5 @@ pub use reverse_proxy::{ReverseProxy, ReverseProxyError, proxy};
 
 #[cfg(feature = "tls-no-provider")]
 pub use crate::tls::{ClientTlsConfig, ClientTlsConfigBuilder, TrustedRoots};
+#[cfg(feature = "ws")]
+pub use web_socket::{WebSocketConnectError, WebSocketRequest};

@@ -191,6 +191,33 @@ impl<'a> RequestBuilder<'a> {
         client.run_request(uri, &request, options)
     }
 
+    /// Has redirects handed back.
+    #[cfg(feature = "ws")]
+    pub(super) fn without_redirects(mut self) -> Self {
+        self.options.keeps_redirects = true;
+        self
+    }
+
+    /// Says how long it may take, if nobody else does: neither the user nor the client.
+    #[cfg(feature = "ws")]
+    pub(super) fn timeout_if_none(mut self, limit: std::time::Duration) -> Self {
+        let is_limited = self.options.limit.is_some() || self.client.is_limited();
+        self.options.limit = if is_limited { self.options.limit } else { Some(limit) };
+        self
+    }
+
+    /// How long the server may take nothing.
+    #[cfg(feature = "ws")]
+    pub(super) fn write_limit(&self) -> Option<std::time::Duration> {
+        self.client.write_limit()
+    }
+
+    /// The token that calls it off.
+    #[cfg(feature = "ws")]
+    pub(super) fn token(&self) -> Option<&anthill_pool::CancelToken> {
+        self.options.token.as_ref()
+    }
+
     /// Takes the user and the password of the URL, unless the request authorises itself.
     fn with_credentials_of_url(self) -> Self {
         if self.uri.userinfo().is_empty() || self.request.headers().contains("Authorization") {

@@ -183,14 +183,23 @@ impl ClientResponse {
         }
     }
 
+    /// The connection, when another protocol follows on it.
+    #[cfg(feature = "ws")]
+    pub(crate) fn take_upgraded(&mut self) -> Option<Leased> {
+        match &mut self.body {
+            ResponseBody::AsSent(body) => body.take_upgraded(),
+            ResponseBody::Decoded { .. } | ResponseBody::Failed(_) => None,
+        }
+    }
+
     /// Says where it came from.
     pub(crate) fn came_from(mut self, uri: Uri) -> Self {
         self.uri = Some(Box::new(uri));
         self
     }
 
-    /// The status code: a final one; or 101 to a request that asked for another protocol, whose connection has been
-    /// closed: there is no way to have it yet.
+    /// The status code: a final one; or 101 to a request that asked for another protocol, whose connection cannot be had
+    /// but for a WebSocket (`Client::websocket`).
     pub fn status_code(&self) -> u16 {
         self.status
     }

@@ -1,6 +1,6 @@
 //! How a WebSocket ended.
 
-use crate::ws::{CloseCode, CloseFrame};
+use crate::ws::{CloseCode, CloseFrame, Role};
 use std::fmt;
 
 /// How a WebSocket ended.
@@ -16,10 +16,10 @@ use std::fmt;
 pub enum WebSocketEnd {
     /// The client has closed it, with this frame; `None`: one that says nothing.
     ByClient(Option<CloseFrame>),
-    /// It was closed here, with this frame: by the program, by a shutdown (1001), because the client broke the protocol
-    /// (1002, 1007, 1009), or because the program failed (1011).
+    /// The server has closed it, with this frame: the program, a shutdown (1001), because the client broke the protocol
+    /// (1002, 1007, 1009), or because the program failed (1011). In a client, of a frame that says nothing: 1005.
     ByServer(CloseFrame),
-    /// The connection ended without a close frame: the client has gone, or did not answer in time, or was cut off.
+    /// The connection ended without a close frame: the peer has gone, or did not answer in time, or was cut off.
     Lost,
 }
 
@@ -31,6 +31,24 @@ impl WebSocketEnd {
             Self::ByClient(Some(frame)) | Self::ByServer(frame) => frame.code,
             Self::ByClient(None) => CloseCode::NO_STATUS,
             Self::Lost => CloseCode::ABNORMAL,
+        }
+    }
+
+    /// It was closed by the peer of whoever has this role.
+    pub(super) fn by_peer(role: Role, frame: Option<CloseFrame>) -> Self {
+        match role {
+            Role::Server => Self::ByClient(frame),
+            Role::Client => {
+                Self::ByServer(frame.unwrap_or_else(|| CloseFrame::new(CloseCode::NO_STATUS, "")))
+            }
+        }
+    }
+
+    /// It was closed by whoever has this role.
+    pub(super) fn by_us(role: Role, frame: CloseFrame) -> Self {
+        match role {
+            Role::Server => Self::ByServer(frame),
+            Role::Client => Self::ByClient(Some(frame)),
         }
     }
 

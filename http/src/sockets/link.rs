@@ -18,6 +18,9 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+/// What a frame has beside its payload at most.
+const FRAME_HEADER_BYTES_MAX: usize = 14;
+
 /// Something on its way to the peer.
 #[derive(Debug)]
 pub(super) enum ToPeer {
@@ -39,6 +42,8 @@ struct Memberships {
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct SocketLink {
+    /// Our own.
+    pub(super) role: Role,
     pub(super) outbox: Outbox<ToPeer, CloseFrame, Waker>,
     pub(super) settings: Arc<SocketSettings>,
     pub(super) counters: Arc<SocketCounters>,
@@ -53,6 +58,7 @@ pub(crate) struct SocketLink {
 
 impl SocketLink {
     pub(super) fn new(
+        role: Role,
         settings: Arc<SocketSettings>,
         counters: Arc<SocketCounters>,
         stop: StopSignal,
@@ -60,6 +66,7 @@ impl SocketLink {
         deflate: Option<DeflateParams>,
     ) -> Self {
         Self {
+            role,
             outbox: Outbox::new(),
             settings,
             counters,
@@ -128,11 +135,11 @@ impl SocketLink {
     }
 
     fn prepare(&self, message: Message) -> ToPeer {
-        if self.deflate.as_ref().is_some_and(|params| params.keeps_context(Role::Server)) {
+        if self.deflate.as_ref().is_some_and(|params| params.keeps_context(self.role)) {
             return ToPeer::Message(message);
         }
-        let mut frames = Vec::with_capacity(message.len() + 10);
-        let mut encoder = MessageEncoder::new(Role::Server, self.deflate.as_ref());
+        let mut frames = Vec::with_capacity(message.len() + FRAME_HEADER_BYTES_MAX);
+        let mut encoder = MessageEncoder::new(self.role, self.deflate.as_ref());
         encoder.message(message.kind(), message.as_bytes(), &mut frames);
         ToPeer::Frames(frames)
     }

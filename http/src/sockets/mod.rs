@@ -36,6 +36,8 @@ pub use error::WebSocketError;
 pub use group::WebSocketGroup;
 pub use handler::{WebSocketHandler, WebSocketResult};
 pub(crate) use looping::{LoopFunction, LoopPlace, LoopStart};
+#[cfg(feature = "client")]
+pub(crate) use options::SocketSettings;
 pub use options::{QueuePolicy, WebSocketOptions, WebSocketOptionsBuilder};
 pub use sender::WebSocketSender;
 pub(crate) use session::{BeforeParking, SocketSeed, SocketSession, SocketStep, SocketUser};

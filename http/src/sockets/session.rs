@@ -134,7 +134,7 @@ pub(crate) struct SocketSession {
 }
 
 impl SocketSession {
-    /// A socket that opens `now`.
+    /// A socket of a server, that opens `now`.
     pub(crate) fn begin(
         seed: SocketSeed,
         counters: &Arc<SocketCounters>,
@@ -142,10 +142,8 @@ impl SocketSession {
         now: u64,
     ) -> Self {
         let SocketSeed { settings, subprotocol, deflate, user } = seed;
-        counters.opened();
-        let decoder = MessageDecoder::new(Role::Server, settings.limits, deflate.as_ref());
-        let encoder = MessageEncoder::new(Role::Server, deflate.as_ref());
-        let link = SocketLink::new(settings, counters.clone(), stop.clone(), subprotocol, deflate);
+        let link =
+            SocketLink::new(Role::Server, settings, counters.clone(), stop.clone(), subprotocol, deflate);
         let sender = WebSocketSender::new(Arc::new(link));
         let (teller, start, ahead) = match user {
             SocketUser::Handler(handler) => (Teller::Handler(handler), None, Some(Ahead::Open)),
@@ -155,10 +153,38 @@ impl SocketSession {
                 (Teller::Loop(inbox), Some(Box::new(LoopStart::new(function, socket, place))), None)
             }
         };
+        Self::of(sender, teller, start, ahead, now)
+    }
+
+    /// A socket that this program has opened to a server, `now`; it is whoever's who gets it.
+    #[cfg(feature = "client")]
+    pub(crate) fn begin_held(
+        settings: Arc<SocketSettings>,
+        subprotocol: Option<String>,
+        deflate: Option<DeflateParams>,
+        now: u64,
+    ) -> (Self, WebSocket) {
+        let (counters, stop) = (Arc::default(), StopSignal::new());
+        let link = SocketLink::new(Role::Client, settings, counters, stop, subprotocol, deflate);
+        let sender = WebSocketSender::new(Arc::new(link));
+        let inbox = Arc::new(Inbox::new());
+        let socket = WebSocket::held(sender.clone(), inbox.clone());
+        (Self::of(sender, Teller::Loop(inbox), None, None, now), socket)
+    }
+
+    fn of(
+        sender: WebSocketSender,
+        teller: Teller,
+        start: Option<Box<LoopStart>>,
+        ahead: Option<Ahead>,
+        now: u64,
+    ) -> Self {
+        let SocketLink { role, settings, deflate, counters, .. } = &*sender.link;
+        counters.opened();
         Self {
+            decoder: MessageDecoder::new(*role, settings.limits, deflate.as_ref()),
+            encoder: MessageEncoder::new(*role, deflate.as_ref()),
             sender,
-            decoder,
-            encoder,
             teller,
             start,
             ahead,
@@ -263,7 +289,7 @@ impl SocketSession {
             Openness::Closed if self.ahead.is_some() => {}
             Openness::Closed => self.times.closes(now),
             Openness::Overrun => {
-                log::debug!("a client was cut off that took its messages too slowly");
+                log::debug!("a peer was cut off that took its messages too slowly");
                 self.cut_off();
             }
         }
@@ -304,11 +330,10 @@ impl SocketSession {
                 FromOutbox::Item(ToPeer::Message(message)) => {
                     self.encoder.message(message.kind(), message.as_bytes(), output.buffer_mut());
                 }
-                FromOutbox::Item(ToPeer::Shared(message)) => {
-                    if let Some(frame) = self.encoder.shared(&message) {
-                        output.append(&frame);
-                    }
-                }
+                FromOutbox::Item(ToPeer::Shared(message)) => match self.encoder.shared(&message) {
+                    Some(frame) => output.append(&frame),
+                    None => self.encoder.message(message.kind(), message.payload(), output.buffer_mut()),
+                },
                 FromOutbox::Close(frame) => {
                     // Who was first is answered as it has said.
                     if self.closing.received.is_some() {
@@ -386,7 +411,12 @@ impl SocketSession {
     fn closed_by_peer(&mut self, frame: Option<CloseFrame>, output: &mut Output, now: u64) {
         if self.closing.is_sent {
             let ours = self.closing.sent.take();
-            return self.settle(ours.map_or(WebSocketEnd::ByClient(frame), WebSocketEnd::ByServer));
+            let role = self.link().role;
+            let end = match ours {
+                Some(ours) => WebSocketEnd::by_us(role, ours),
+                None => WebSocketEnd::by_peer(role, frame),
+            };
+            return self.settle(end);
         }
         self.closing.received = Some(frame);
         self.times.closes(now);
@@ -403,7 +433,7 @@ impl SocketSession {
         if !self.closing.is_sent && is_due {
             let theirs = theirs.clone();
             self.say_last(theirs.as_ref(), output);
-            self.settle(WebSocketEnd::ByClient(theirs));
+            self.settle(WebSocketEnd::by_peer(self.link().role, theirs));
         }
     }
 
@@ -414,7 +444,7 @@ impl SocketSession {
         }
         self.closing.is_mid = true;
         let said = self.closing.sent.take().unwrap_or(frame);
-        self.settle(WebSocketEnd::ByServer(said));
+        self.settle(WebSocketEnd::by_us(self.link().role, said));
     }
 
     fn say_last(&mut self, frame: Option<&CloseFrame>, output: &mut Output) {
@@ -434,9 +464,10 @@ impl SocketSession {
     /// The connection is cut off: nothing of what waits is sent.
     pub(crate) fn cut_off(&mut self) {
         self.closing.is_cut = true;
+        let role = self.link().role;
         let end = match (self.closing.sent.take(), self.closing.received.take()) {
-            (Some(ours), _) => WebSocketEnd::ByServer(ours),
-            (None, Some(theirs)) => WebSocketEnd::ByClient(theirs),
+            (Some(ours), _) => WebSocketEnd::by_us(role, ours),
+            (None, Some(theirs)) => WebSocketEnd::by_peer(role, theirs),
             (None, None) => WebSocketEnd::Lost,
         };
         self.settle(end);
@@ -474,7 +505,7 @@ impl SocketSession {
                 self.times.asked(now);
             }
             Due::Lost => {
-                log::debug!("a WebSocket is given up: its client does not answer");
+                log::debug!("a WebSocket is given up: its peer does not answer");
                 self.cut_off();
             }
             Due::Idle => self.sender.close(CloseCode::AWAY, IDLE),

@@ -11,11 +11,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A WebSocket in the hands of a loop, by [`upgrade_websocket`](crate::RequestCtx::upgrade_websocket).
+/// A WebSocket in the hands of a loop, by [`upgrade_websocket`](crate::RequestCtx::upgrade_websocket), or of a client,
+/// by `client::Client::websocket`.
 ///
-/// Reading and sending block. Pings are answered, the client is asked whether it is there, and a close frame is
+/// Reading and sending block. Pings are answered, the peer is asked whether it is there, and a close frame is
 /// answered, whatever the loop does meanwhile. Messages that it has not read wait, some 32 or 256 KiB of them; then the
-/// client is not read from.
+/// peer is not read from.
+///
+/// Dropped by a client it is closed with 1000. In a server:
 ///
 /// When the function that was given it returns, the socket is closed with 1000 if nobody has closed it, or with 1011
 /// after an error or a panic. If it was moved elsewhere by then, it is closed with 1000 when it is dropped there.
@@ -68,6 +71,14 @@ impl Ownership {
 impl WebSocket {
     pub(super) fn new(sender: WebSocketSender, inbox: Arc<Inbox<Message, WebSocketEnd>>) -> Self {
         Self { sender, inbox, ownership: Arc::default() }
+    }
+
+    /// One that no function is waited for that was given it.
+    #[cfg(feature = "client")]
+    pub(super) fn held(sender: WebSocketSender, inbox: Arc<Inbox<Message, WebSocketEnd>>) -> Self {
+        let held = Self::new(sender, inbox);
+        held.ownership.returned();
+        held
     }
 
     pub(super) fn ownership(&self) -> Arc<Ownership> {

@@ -48,6 +48,8 @@ pub use deflate::{DeflateAnswerError, DeflateOptions, DeflateParams};
 pub use encoder::MessageEncoder;
 pub use error::CodecError;
 pub use frame::Role;
+#[cfg(feature = "client")]
+pub use handshake::BadHandshakeAnswer;
 pub use handshake::{
     Handshake, HandshakeAnswer, HandshakeError, HandshakeKey, HandshakeRequest, OriginPolicy,
 };

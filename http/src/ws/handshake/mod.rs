@@ -3,16 +3,20 @@
 //! The idea: a function of the request's head. Whatever is wrong has a name and a status, so that a person who looks at
 //! it with a browser or `curl` sees what was expected.
 //!
-//! The files: the key and its answer (`key`), from where a browser may come (`origin`), refusals (`error`).
+//! The files: the key and its answer (`key`), the side of a client (`offer`), from where a browser may come (`origin`), refusals (`error`).
 //!
 //! Source: RFC 6455 sections 4.2 and 11.3; status 426: RFC 9110 section 15.5.22.
 
 mod error;
 mod key;
+#[cfg(feature = "client")]
+mod offer;
 mod origin;
 
 pub use error::HandshakeError;
 pub use key::HandshakeKey;
+#[cfg(feature = "client")]
+pub use offer::BadHandshakeAnswer;
 pub use origin::OriginPolicy;
 
 use super::deflate::{DeflateOptions, DeflateParams};

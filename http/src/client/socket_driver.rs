@@ -1,0 +1,229 @@
+//! The thread that serves a WebSocket which this program has opened.
+//!
+//! The idea: the session says what is to be done next; here bytes are moved, and waited for in a poller, in which
+//! whoever sends something wakes the thread.
+//!
+//! The rule: before each wait everything that can be read and written was, unless the session wants nothing more: the
+//! poller tells of changes, and not of how things are.
+
+use super::error::{ClientError, ClientErrorKind};
+use super::names::wake;
+use super::stock::Leased;
+use crate::sockets::{BeforeParking, SocketSession, SocketSettings, SocketStep, WebSocket};
+use crate::wire::wake::{Waker, Wakes};
+use crate::ws::HandshakeAnswer;
+use anthill_pool::{CancelListener, CancelToken};
+use mio::{Events, Interest, Poll, Token};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What the poller reports when somebody woke the thread. The connection has another token.
+const WOKEN: Token = Token(usize::MAX);
+
+/// How long a server that takes nothing is waited for at once: what others do meanwhile is seen then.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// How long a server has to close the connection behind the end. It should be the first (RFC 6455 section 7.1.1).
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The thread; see the module's text.
+pub(super) struct SocketDriver {
+    leased: Leased,
+    session: SocketSession,
+    poll: Poll,
+    events: Events,
+    wakes: Arc<DriverWakes>,
+    start: Instant,
+    /// How long the server may take nothing.
+    write_limit: Option<Duration>,
+    /// Since when it has taken nothing of what is to be sent.
+    stalled: Option<Instant>,
+    _listener: Option<CancelListener>,
+}
+
+/// How the thread is woken.
+struct DriverWakes {
+    waker: mio::Waker,
+    is_cancelled: AtomicBool,
+}
+
+impl Wakes for DriverWakes {
+    fn wake(&self, _: usize) {
+        wake(&self.waker);
+    }
+}
+
+impl SocketDriver {
+    /// Serves the connection as a WebSocket from now on.
+    ///
+    /// # Errors
+    /// When there is no poller or no thread to be had.
+    pub(super) fn start(
+        leased: Leased,
+        settings: Arc<SocketSettings>,
+        answer: HandshakeAnswer,
+        token: Option<&CancelToken>,
+        write_limit: Option<Duration>,
+    ) -> Result<WebSocket, ClientError> {
+        let remote = leased.conn.remote;
+        Self::begin(leased, settings, answer, token, write_limit)
+            .map_err(|error| ClientError::because(ClientErrorKind::Connect, error).at(remote))
+    }
+
+    fn begin(
+        mut leased: Leased,
+        settings: Arc<SocketSettings>,
+        answer: HandshakeAnswer,
+        token: Option<&CancelToken>,
+        write_limit: Option<Duration>,
+    ) -> io::Result<WebSocket> {
+        let poll = Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WOKEN)?;
+        leased.conn.report_to(poll.registry(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
+        let wakes = Arc::new(DriverWakes { waker, is_cancelled: AtomicBool::new(false) });
+        let listener = token.map(|token| {
+            let wakes = wakes.clone();
+            token.on_cancel(move || {
+                wakes.is_cancelled.store(true, Ordering::SeqCst);
+                wakes.wake(0);
+            })
+        });
+        let HandshakeAnswer { subprotocol, deflate, .. } = answer;
+        let (session, socket) = SocketSession::begin_held(settings, subprotocol, deflate, 0);
+        let driver = Self {
+            leased,
+            session,
+            poll,
+            events: Events::with_capacity(4),
+            wakes,
+            start: Instant::now(),
+            write_limit,
+            stalled: None,
+            _listener: listener,
+        };
+        let thread = std::thread::Builder::new().name("anthill-client-websocket".to_owned());
+        thread.spawn(move || driver.serve())?;
+        Ok(socket)
+    }
+
+    /// Milliseconds since it was opened.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Serves the session to its end.
+    fn serve(mut self) {
+        let wakes: Arc<dyn Wakes> = self.wakes.clone();
+        self.session.be_told_by(|| Waker::new(Arc::downgrade(&wakes), 0));
+        loop {
+            if self.wakes.is_cancelled.load(Ordering::SeqCst) {
+                self.session.cut_off();
+            }
+            let now = self.now();
+            let conn = &mut *self.leased.conn;
+            let step = match self.session.next(&mut conn.input, &mut conn.out, now, false) {
+                SocketStep::Run => {
+                    self.session.run();
+                    continue;
+                }
+                SocketStep::GoOn => continue,
+                SocketStep::Over { is_cut: true, .. } => return,
+                SocketStep::Over { is_cut: false, .. } => return self.say_the_last(),
+                step @ (SocketStep::Send | SocketStep::Read | SocketStep::Wait) => step,
+            };
+            if let Err(error) = self.move_bytes(step) {
+                log::debug!("a WebSocket is given up: {error}");
+                self.session.cut_off();
+            }
+        }
+    }
+
+    fn move_bytes(&mut self, step: SocketStep) -> io::Result<()> {
+        if !self.send()? {
+            return self.wait(Some(SLICE));
+        }
+        let now = self.now();
+        match step {
+            SocketStep::Read => match self.leased.conn.read_once() {
+                Ok(0) => {
+                    self.session.cut_off();
+                    return Ok(());
+                }
+                Ok(_) => {
+                    self.session.heard(now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.session.heard_nothing(now),
+                Err(error) => return Err(error),
+            },
+            SocketStep::Wait => {}
+            _ => return Ok(()),
+        }
+        let conn = &mut *self.leased.conn;
+        if self.session.look() || self.session.before_parking(&mut conn.out, now) != BeforeParking::Nothing {
+            return Ok(());
+        }
+        let deadline = self.session.deadline(false);
+        // What is due now was done before.
+        self.wait(deadline.map(|at| Duration::from_millis(at.saturating_sub(now).max(1))))
+    }
+
+    /// Sends the output. False: the server takes no more of it now.
+    fn send(&mut self) -> io::Result<bool> {
+        loop {
+            match self.leased.conn.write_some() {
+                Ok(true) => self.stalled = None,
+                Ok(false) => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let stalled = self.stalled.get_or_insert_with(Instant::now).elapsed();
+                    let is_late = self.write_limit.is_some_and(|limit| stalled >= limit);
+                    if is_late || self.session.is_end_late(self.now()) {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, limit) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            polled => polled,
+        }
+    }
+
+    /// Sends what is left, and gives the server the time to be the first that closes.
+    fn say_the_last(mut self) {
+        let end = Instant::now() + LINGER;
+        let mut is_sent = false;
+        loop {
+            match self.send() {
+                Ok(sent) => {
+                    if sent && !std::mem::replace(&mut is_sent, true) {
+                        self.leased.conn.end_sending();
+                    }
+                }
+                Err(_) => return,
+            }
+            // Nobody reads that any more.
+            loop {
+                match self.leased.conn.read_once() {
+                    Ok(0) => return,
+                    Ok(_) => self.leased.conn.input.clear(),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(_) => return,
+                }
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let is_cancelled = self.wakes.is_cancelled.load(Ordering::SeqCst);
+            if left.is_zero() || is_cancelled || self.wait(Some(left)).is_err() {
+                return;
+            }
+        }
+    }
+}
