@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(names(""), ["a.txt", "b/", "bb"]);
         assert_eq!(names("b"), ["c.txt", "c/"]);
         assert_eq!(names("b/c"), ["d", "e"]);
+        assert_eq!(files.list(b"", 2).expect("the root").len(), 2);
         assert!(
             files.list(b"b/c/d/", usize::MAX).is_err()
                 && files.open(b"b/").is_err()

@@ -115,8 +115,8 @@ impl FilesBuilder {
         Self { lists, ..self }
     }
 
-    /// How many entries a listing has at most; 100,000 unless this says otherwise. Of a folder with more, the page tells
-    /// those that the file system has named first, and that there are others; JSON has a last element of `"type":
+    /// How many entries a listing has at most; 100,000 unless this says otherwise. Of a folder with more, the page
+    /// tells those that the file system has named first, and that there are others; JSON has a last element of `"type":
     /// "more"`, which has no name. What is hidden counts, so that no folder takes more than so much time, and memory:
     /// some 300 bytes for each entry, for as long as the client takes.
     ///

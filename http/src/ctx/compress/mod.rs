@@ -263,12 +263,12 @@ fn forget_length(response: &mut Response) {
 /// Adds `Accept-Encoding` to what the response varies by, unless it is there.
 fn add_vary(response: &mut Response) {
     let headers = response.headers_mut();
-    let lines = || headers.get_all("Vary");
-    if has_token(lines(), "Accept-Encoding") || has_token(lines(), "*") {
+    if !headers.contains("Vary") {
+        headers.set_known("Vary", b"Accept-Encoding");
         return;
     }
-    if !headers.contains("Vary") {
-        headers.set("Vary", "Accept-Encoding");
+    let lines = || headers.get_all("Vary");
+    if has_token(lines(), "Accept-Encoding") || has_token(lines(), "*") {
         return;
     }
     let mut together = lines().collect::<Vec<_>>().join(&b", "[..]);

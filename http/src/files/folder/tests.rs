@@ -171,6 +171,9 @@ fn a_list_has_what_can_be_opened() {
             "top",
         ];
         assert_eq!(names, expected);
+        for most in [0, 3, 8] {
+            assert_eq!(folder.list(b"", most).expect("a list").len(), most);
+        }
         assert!(folder.list(b"top", usize::MAX).is_err() && folder.list(b"folder-out", usize::MAX).is_err());
     }
 }

@@ -64,7 +64,7 @@ impl Response {
 
     /// Sets `Content-Encoding`. The body must be encoded so.
     pub fn set_content_encoding(&mut self, coding: impl AsRef<[u8]>) {
-        self.headers.set("Content-Encoding", coding);
+        self.headers.set_known("Content-Encoding", coding.as_ref());
     }
 
     /// The `Server` that was set. Without one, the server sends its own.

@@ -168,6 +168,10 @@ pub(super) fn best<T: AsRef<str>>(
         let is_better = best.as_ref().is_none_or(|(highest, _)| quality > *highest);
         if quality.is_acceptable() && is_better {
             best = Some((quality, offer));
+            // No other can be wanted more.
+            if quality == Quality::ONE {
+                break;
+            }
         }
     }
     best.map(|(_, offer)| offer)
