@@ -2,11 +2,11 @@
 //! from outside until a client does. It may change or go in any release.
 
 use crate::message::request::Request;
-use crate::proto::ProtoError;
 use crate::proto::client::{ClientSession, ResponseProgress};
 use crate::proto::limits::{HeadDecision, Limits};
 use crate::proto::received::{Received, Rest};
 use crate::proto::response_head::ResponseParts;
+use crate::proto::{Ending, ProtoError};
 use crate::values::headers::Fields;
 use crate::values::version::Version;
 use crate::wire::input::Input;
@@ -76,7 +76,11 @@ impl ClientConn {
     /// When the connection cannot be used, or the body cannot be framed.
     pub fn begin(&mut self, request: &Request, length: Option<u64>) -> Result<Vec<u8>, ProtoError> {
         let mut out = Output::default();
-        self.session.begin(&request.head_to_send(length), &self.input, &mut out)?;
+        let ending = self.session.begin(&request.head_to_send(length), &self.input, &mut out)?;
+        if matches!(ending, None | Some(Ending::Length(0))) {
+            // There is only the head, which whoever asks for it sends whole.
+            self.session.request_sent();
+        }
         Ok(out.slices().concat())
     }
 

@@ -162,3 +162,49 @@ fn lbc_01_limits_are_those_of_the_call_of_this_client_or_of_the_one_that_sends()
     // A balancing client can be one of another's.
     assert!(is_late(LbClient::new([limited]).expect("there is one").send(&get("/"))));
 }
+
+/// A client that says how much it has to do once another call has asked as well.
+struct Asked {
+    client: HostClient,
+    asked: Arc<AtomicUsize>,
+    balancer: Arc<std::sync::OnceLock<LbClient<Asked>>>,
+}
+
+impl BalancedClient for Asked {
+    fn send_within(
+        &self,
+        request: &anthill_http::Request,
+        limit: Option<Duration>,
+        token: Option<&CancelToken>,
+    ) -> Result<anthill_http::client::ClientResponse, ClientError> {
+        self.client.send_within(request, limit, token)
+    }
+
+    fn pending_requests(&self) -> usize {
+        // It may look at who asks.
+        assert_eq!(self.balancer.get().map(LbClient::len), Some(2));
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        wait_until("the other call", || self.asked.load(Ordering::SeqCst) >= 2);
+        // As many bodies are being read there.
+        10
+    }
+}
+
+#[test]
+fn lbc_01_calls_that_begin_together_do_not_all_choose_the_same() {
+    let servers = servers(2);
+    let (asked, balancer) = (Arc::new(AtomicUsize::new(0)), Arc::new(std::sync::OnceLock::new()));
+    let members = servers.iter().map(|server| {
+        let (client, asked, balancer) = (host(server.local_addr()), asked.clone(), balancer.clone());
+        Asked { client, asked, balancer }
+    });
+    let client = LbClient::new(members).expect("there are some");
+    assert!(balancer.set(client.clone()).is_ok());
+    let mut texts = std::thread::scope(|scope| {
+        let calls = [(); 2]
+            .map(|()| scope.spawn(|| client.send(&get("/")).expect("a response").text().expect("a body")));
+        calls.map(|call| call.join().expect("no panic"))
+    });
+    texts.sort();
+    assert_eq!(texts, ["0", "1"]);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anthill_http::Request;
 use anthill_http::client::{ClientErrorKind, ClientPhase, SendBody};
 
-use crate::script::{LONG, OK, Peer, Script, get};
+use crate::script::{LONG, OK, Peer, Script, get, with_more_than_is_taken};
 
 /// A reader that does something before it gives its text.
 struct Before<F>(Option<F>, &'static [u8]);
@@ -199,4 +199,28 @@ fn a_body_of_its_own_that_has_not_arrived_is_no_obstacle_to_another() {
     drop(stream);
     server.end();
     running.shutdown(LONG).expect("nothing is under way");
+}
+
+#[test]
+fn cli_13_a_head_of_which_only_a_part_was_sent_has_nothing_behind_it() {
+    let (done, is_done) = mpsc::channel::<()>();
+    let server = Script::new(2, move |number, mut peer: Peer| {
+        if number > 0 {
+            peer.head();
+            return peer.say(OK);
+        }
+        assert!(peer.stream.read(&mut [0; 64]).expect("the client sends") > 0);
+        peer.say("HTTP/1.1 431 Too Large\r\nContent-Length: 5\r\n\r\nlarge");
+        is_done.recv_timeout(LONG).expect("the test goes on");
+    });
+    let client = server.client();
+    let mut response = client.send(&with_more_than_is_taken()).expect("a response");
+    assert_eq!((response.status_code(), response.is_request_sent()), (431, false));
+    assert_eq!(response.text().expect("a body"), "large");
+    drop(response);
+    assert_eq!(client.stats().open, 0);
+    done.send(()).expect("the server waits for it");
+    let response = client.send(&get("/")).expect("a response");
+    assert_eq!((response.conn_requests(), response.is_request_sent()), (1, true));
+    server.end();
 }

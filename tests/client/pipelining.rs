@@ -12,7 +12,7 @@ use anthill_http::client::{
 };
 use anthill_http::{Request, Server};
 
-use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
+use crate::script::{LONG, OK, Peer, Script, get, post, wait_until, with_more_than_is_taken};
 
 fn builder(server: &Script) -> PipelineClientBuilder {
     PipelineClient::builder(server.addr.to_string()).timeout(LONG)
@@ -651,5 +651,159 @@ fn pcl_01_a_connection_serves_as_many_requests_as_it_may() {
     let client = builder(&server).max_conn_requests(2).build().expect("an address");
     let outcomes = in_order(&client, &[post("/a", ""), post("/b", ""), post("/c", "")], || {});
     assert_eq!(outcomes, [found("/a"), found("/b"), found("/c")]);
+    server.end();
+}
+
+#[test]
+fn pcl_01_behind_the_last_of_a_connection_others_go_to_the_next() {
+    let (release, held) = mpsc::channel::<()>();
+    let server = Script::new(2, move |number, mut peer: Peer| {
+        let head = peer.head();
+        if number == 0 {
+            held.recv().expect("the test goes on");
+        }
+        peer.say(&named(&head));
+        peer.expect_end();
+    });
+    let client = builder(&server).max_conn_requests(1).build().expect("an address");
+    // The second is queued while the first is under way, and has to be woken by its response.
+    let outcomes = in_order(&client, &[post("/a", ""), post("/b", "")], || {
+        release.send(()).expect("the server waits for it");
+    });
+    assert_eq!(outcomes, [found("/a"), found("/b")]);
+    server.end();
+}
+
+#[test]
+fn pcl_01_whoever_is_queued_is_told_when_nobody_waits_for_the_silent_ones_any_more() {
+    let server = Script::new(2, |number, mut peer: Peer| {
+        if number > 0 {
+            return serve_all(&mut peer);
+        }
+        (0..3).for_each(|_| drop(peer.head()));
+        peer.expect_end();
+    });
+    let client = client(&server);
+    let tokens = [CancelToken::new(), CancelToken::new()];
+    std::thread::scope(|scope| {
+        let mut lasting = Vec::new();
+        for token in &tokens {
+            let client = &client;
+            lasting.push(scope.spawn(move || kind(client.call(&get("/lasting")).cancel_with(token).send())));
+            wait_until("the call", || client.pending_requests() == lasting.len());
+        }
+        let short = client.send_timeout(&get("/short"), Duration::from_millis(100));
+        assert_eq!(kind(short), late(ClientPhase::Head));
+        let queued = scope.spawn(|| {
+            let before = cpu_ticks();
+            (body(client.send(&get("/queued"))), cpu_ticks() - before)
+        });
+        wait_until("the call", || client.pending_requests() == 4);
+        // Whoever is queued leads once the first one has left, and is to be woken when the other one does.
+        let mut lasting = lasting.into_iter();
+        for token in &tokens {
+            std::thread::sleep(Duration::from_millis(200));
+            token.cancel();
+            let called_off = lasting.next().map(|call| call.join().expect("no panic"));
+            assert_eq!(called_off, Some(ClientErrorKind::Cancelled));
+        }
+        let (body, ticks) = queued.join().expect("no panic");
+        assert_eq!(body, "/queued");
+        assert!(ticks < 10, "it slept while it waited, and did not turn round and round for {ticks} ticks");
+    });
+    drop(client);
+    server.end();
+}
+
+/// How much time this thread has had, in hundredths of a second; 0 where nobody says.
+fn cpu_ticks() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap_or_default();
+    // Behind the name of the thread, which may have spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+#[test]
+fn pcl_01_a_connection_that_failed_leaves_room_for_another() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let server = Script::side_by_side(3, move |_, mut peer: Peer| {
+        loop {
+            let head = peer.head();
+            if head.is_empty() {
+                return;
+            }
+            if head.starts_with("GET /silent ") {
+                return peer.expect_end();
+            }
+            held.lock().expect("no panic").recv().expect("the test goes on");
+            peer.say(&named(&head));
+        }
+    });
+    let client = builder(&server).max_conns(2).build().expect("an address");
+    let two_at_once = |requests: [Request; 2]| {
+        in_order(&client, &requests, || {
+            assert_eq!((client.stats().open, client.stats().idle), (2, 0), "one each");
+            release.send(()).and_then(|()| release.send(())).expect("the server waits for it");
+        })
+    };
+    assert_eq!(two_at_once([get("/a"), get("/b")]), [found("/a"), found("/b")]);
+    let silent = client.send_timeout(&get("/silent"), Duration::from_millis(100));
+    assert_eq!(kind(silent), late(ClientPhase::Head));
+    assert_eq!(client.stats().open, 1);
+    assert_eq!(two_at_once([get("/c"), get("/d")]), [found("/c"), found("/d")]);
+    drop(client);
+    server.end();
+}
+
+#[test]
+fn pcl_01_a_request_of_which_only_a_part_was_sent_has_none_behind_it() {
+    let (begun, is_begun) = mpsc::channel::<()>();
+    let (go, goes_on) = mpsc::channel::<()>();
+    let server = Script::new(2, move |number, mut peer: Peer| {
+        if number > 0 {
+            return serve_all(&mut peer);
+        }
+        assert!(peer.stream.read(&mut [0; 64]).expect("the client sends") > 0);
+        begun.send(()).expect("the test waits for it");
+        goes_on.recv_timeout(LONG).expect("the test goes on");
+        peer.say("HTTP/1.1 431 Too Large\r\nContent-Length: 5\r\n\r\nlarge");
+        goes_on.recv_timeout(LONG).expect("the test goes on");
+    });
+    let client = client(&server);
+    std::thread::scope(|scope| {
+        let large = scope.spawn(|| client.send(&with_more_than_is_taken()).expect("a response"));
+        is_begun.recv_timeout(LONG).expect("it is sent");
+        let behind = scope.spawn(|| body(client.send(&post("/b", ""))));
+        wait_until("the other call", || client.pending_requests() == 2);
+        go.send(()).expect("the server waits for it");
+        let mut large = large.join().expect("no panic");
+        assert_eq!((large.status_code(), large.is_request_sent()), (431, false));
+        assert_eq!(large.text().expect("a body"), "large");
+        go.send(()).expect("the server waits for it");
+        assert_eq!(behind.join().expect("no panic"), "/b");
+    });
+    drop(client);
+    server.end();
+}
+
+#[test]
+fn pcl_01_what_comes_behind_an_announced_end_tells_that_it_was_none() {
+    let server = Script::new(2, |number, mut peer: Peer| {
+        if number > 0 {
+            return serve_all(&mut peer);
+        }
+        // It says so with each, and acts on all.
+        let heads = [peer.head(), peer.head(), peer.head()];
+        let last = |head: &String| named(head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        peer.say(&heads.iter().map(last).collect::<String>());
+    });
+    let client = client(&server);
+    let requests = [post("/a", ""), post("/b", ""), post("/c", "")];
+    let outcomes = in_order(&client, &requests, || {});
+    let closed = Err(ClientErrorKind::ConnectionClosed);
+    assert_eq!(outcomes, [found("/a"), closed.clone(), closed]);
+    assert_eq!(body(client.send(&get("/d"))), "/d");
+    drop(client);
     server.end();
 }

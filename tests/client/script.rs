@@ -171,3 +171,10 @@ pub(crate) fn post(path: &str, body: &str) -> Request {
     request.set_body(body);
     request
 }
+
+/// A request with more in its head than the systems on both sides take of what nobody reads.
+pub(crate) fn with_more_than_is_taken() -> Request {
+    let mut request = get("/large");
+    request.set_header("X-Large", "x".repeat(24 * 1024 * 1024));
+    request
+}

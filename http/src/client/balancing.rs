@@ -1,8 +1,9 @@
 //! The client that sends each request by that of several clients which has the least to do.
 //!
-//! The rules: a client is chosen and counted under one lock, so that calls that begin together do not all choose the
-//! same. What is known of a client is what was seen of it lately: a failure counts like a request that is under way, for
-//! a while.
+//! The rules: how much is pending is asked of each client first, and under no lock; then one is chosen and counted
+//! under one, with what others have chosen meanwhile, so that calls that begin together do not all choose the same.
+//! What is known of a client is what was seen of it lately: a failure counts like a request that is under way, for a
+//! while.
 
 use super::balanced_client::{BalancedClient, LimitedCall};
 use super::error::{ClientError, ClientErrorKind};
@@ -54,6 +55,8 @@ pub struct LbClient<C> {
 /// What all clones have in common.
 struct SharedBalance<C> {
     members: Mutex<Vec<Arc<BalancedMember<C>>>>,
+    /// Held by whoever chooses.
+    choosing: Mutex<()>,
     timeout: Option<Duration>,
     health_check: HealthCheck,
 }
@@ -183,14 +186,23 @@ impl<C: BalancedClient> LbClient<C> {
 
     /// The client whose turn it is.
     fn choose(&self) -> Option<Arc<BalancedMember<C>>> {
+        let members = self.shared.members.lock().clone();
+        // User code, which may come back here.
+        let asked: Vec<(u64, usize)> = members
+            .iter()
+            .map(|member| {
+                let chosen = member.score.lock().chosen;
+                (chosen, member.client.pending_requests())
+            })
+            .collect();
         let now = Instant::now();
-        let members = self.shared.members.lock();
-        let load = |member: &&Arc<BalancedMember<C>>| {
-            member.score.lock().load(member.client.pending_requests(), now)
+        let _choosing = self.shared.choosing.lock();
+        let load = |(member, (chosen, pending)): &(&Arc<BalancedMember<C>>, (u64, usize))| {
+            member.score.lock().load(*pending, *chosen, now)
         };
-        let chosen = members.iter().min_by_key(load)?.clone();
+        let (chosen, _) = members.iter().zip(asked).min_by_key(load)?;
         chosen.score.lock().choose();
-        Some(chosen)
+        Some(chosen.clone())
     }
 }
 
@@ -239,13 +251,17 @@ impl<C> BalancedMember<C> {
 }
 
 impl MemberScore {
-    /// What a client has to do at `now`, of which so many requests are pending; the least is chosen.
-    fn load(&mut self, pending: usize, now: Instant) -> (usize, u64) {
+    /// What a client has to do at `now`; the least is chosen. `pending`: how many requests were pending there when it
+    /// had been `chosen` so often.
+    fn load(&mut self, pending: usize, chosen: u64, now: Instant) -> (usize, u64) {
         while self.penalties.front().is_some_and(|end| *end <= now) {
             self.penalties.pop_front();
         }
-        // A call that was just given to a client may not be pending there yet, and a response may be read behind it.
-        (pending.max(self.under_way) + self.penalties.len(), self.chosen)
+        // Those that it was given since come on top, also when there are bodies still being read, of which nothing is
+        // under way here. A call that was given to it just before may not have been pending yet.
+        let since = usize::try_from(self.chosen.saturating_sub(chosen)).unwrap_or(usize::MAX);
+        let pending = pending.saturating_add(since).max(self.under_way);
+        (pending.saturating_add(self.penalties.len()), self.chosen)
     }
 
     fn choose(&mut self) {
@@ -283,8 +299,13 @@ impl<C: BalancedClient> LbClientBuilder<C> {
         self
     }
 
-    /// Has `check` decide by an outcome whether its client is healthy. Default: unless there was an error that is not
-    /// the caller's own doing. It must not panic.
+    /// Has `check` decide by an outcome whether its client is healthy. It must not panic. It sees the head of a
+    /// response: a body that breaks off later counts for nothing.
+    ///
+    /// Default: unless there was an error other than [`Cancelled`](ClientErrorKind::Cancelled) and
+    /// [`InvalidRequest`](ClientErrorKind::InvalidRequest), which are the caller's own doing. A limit that the caller
+    /// has set too short counts as a failure, and so does what the client refuses of a response
+    /// ([`TooLarge`](ClientErrorKind::TooLarge), a redirect that it does not follow).
     pub fn health_check(
         mut self,
         check: impl Fn(&Request, Result<&ClientResponse, &ClientError>) -> bool + Send + Sync + 'static,
@@ -304,7 +325,12 @@ impl<C: BalancedClient> LbClientBuilder<C> {
         let members = self.clients.into_iter().map(|client| BalancedMember::new(client, 0)).collect();
         let Self { timeout, health_check, .. } = self;
         Ok(LbClient {
-            shared: Arc::new(SharedBalance { members: Mutex::new(members), timeout, health_check }),
+            shared: Arc::new(SharedBalance {
+                members: Mutex::new(members),
+                choosing: Mutex::default(),
+                timeout,
+                health_check,
+            }),
         })
     }
 }
@@ -344,18 +370,18 @@ mod tests {
         let mut score = MemberScore::default();
         score.penalise(at(0));
         score.penalise(at(1000));
-        assert_eq!(score.load(4, at(1000)), (6, 0));
-        assert_eq!(score.load(4, at(2999)), (6, 0));
-        assert_eq!(score.load(4, at(3000)), (5, 0));
-        assert_eq!(score.load(0, at(4000)), (0, 0));
+        assert_eq!(load(&mut score, 4, at(1000)), (6, 0));
+        assert_eq!(load(&mut score, 4, at(2999)), (6, 0));
+        assert_eq!(load(&mut score, 4, at(3000)), (5, 0));
+        assert_eq!(load(&mut score, 0, at(4000)), (0, 0));
         for millis in 0..400 {
             score.penalise(at(5000 + millis));
         }
-        assert_eq!(score.load(0, at(5400)), (300, 0));
+        assert_eq!(load(&mut score, 0, at(5400)), (300, 0));
         // The first hundred were pushed out by the last.
-        assert_eq!(score.load(0, at(8099)), (300, 0));
-        assert_eq!(score.load(0, at(8100)), (299, 0));
-        assert_eq!(score.load(0, at(8399)), (0, 0));
+        assert_eq!(load(&mut score, 0, at(8099)), (300, 0));
+        assert_eq!(load(&mut score, 0, at(8100)), (299, 0));
+        assert_eq!(load(&mut score, 0, at(8399)), (0, 0));
     }
 
     #[test]
@@ -365,9 +391,27 @@ mod tests {
         score.choose();
         score.choose();
         // One of them is pending where it was sent, with two of others.
-        assert_eq!((score.load(1, now), score.load(3, now)), ((2, 2), (3, 2)));
+        assert_eq!((load(&mut score, 1, now), load(&mut score, 3, now)), ((2, 2), (3, 2)));
         let score = Mutex::new(score);
         drop(UnderWay(&score));
-        assert_eq!(score.lock().load(0, now), (1, 2));
+        assert_eq!(load(&mut score.lock(), 0, now), (1, 2));
+    }
+
+    #[test]
+    fn what_was_chosen_since_a_client_was_asked_comes_on_top() {
+        let now = Instant::now();
+        // Ten bodies are being read there, and nothing else is under way.
+        let asked = 1;
+        let mut score = MemberScore { chosen: asked, ..MemberScore::default() };
+        assert_eq!(score.load(10, asked, now).0, 10);
+        score.choose();
+        score.choose();
+        assert_eq!(score.load(10, asked, now).0, 12);
+        assert_eq!(score.load(12, score.chosen, now).0, 12, "they are pending there by now");
+    }
+
+    /// The load of a client that was asked just now.
+    fn load(score: &mut MemberScore, pending: usize, now: Instant) -> (usize, u64) {
+        score.load(pending, score.chosen, now)
     }
 }

@@ -400,12 +400,17 @@ impl ClientSocket {
         let reason = self.session.finish(&mut self.input, &mut self.found);
         self.passed = PassedBytes::default();
         self.out.clear();
-        if self.input.is_empty() && self.input.capacity() > KEPT_BYTES_MAX {
-            self.input = Input::default();
-        }
+        self.give_memory_back();
         match reason {
             None if self.is_at_end => Some(CloseReason::PeerAsked),
             reason => reason,
+        }
+    }
+
+    /// Gives back the memory that a large response has taken.
+    pub(crate) fn give_memory_back(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > KEPT_BYTES_MAX {
+            self.input = Input::default();
         }
     }
 
@@ -516,87 +521,36 @@ impl fmt::Debug for ClientSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::scripted::{ScriptedTransport, blocked};
     use crate::proto::RequestHead;
     use crate::values::version::Version;
-    use crate::wire::transport::ReadCount;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
 
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-    /// A transport that does what was written down.
-    #[derive(Default)]
-    struct ScriptedTransport {
-        /// What reads bring, one after the other; nothing is the end, and without one there is nothing yet.
-        reads: Mutex<VecDeque<Result<&'static str, io::ErrorKind>>>,
-        /// What writes come to; without one all is taken.
-        writes: Mutex<VecDeque<Result<usize, io::ErrorKind>>>,
-        held: Mutex<usize>,
-        is_cut_off: bool,
-        /// How much each read asked for.
-        rooms: Mutex<Vec<usize>>,
-        /// What was awaited.
-        waits: Mutex<Vec<ReadySet>>,
-    }
-
-    impl Transport for ScriptedTransport {
-        fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
-            self.rooms.lock().push(room.len());
-            let mut reads = self.reads.lock();
-            let text = reads.pop_front().unwrap_or(Err(io::ErrorKind::WouldBlock))?;
-            let (now, later) = text.split_at(text.len().min(room.len()));
-            room[..now.len()].copy_from_slice(now.as_bytes());
-            if !later.is_empty() {
-                reads.push_front(Ok(later));
-            }
-            Ok(ReadCount { count: now.len(), is_drained: false })
-        }
-
-        fn write(&self, slices: [&[u8]; 2]) -> io::Result<usize> {
-            let all = slices[0].len() + slices[1].len();
-            Ok(self.writes.lock().pop_front().unwrap_or(Ok(all))?.min(all))
-        }
-
-        fn push(&self) -> io::Result<usize> {
-            let mut held = self.held.lock();
-            let some = (*held).min(3);
-            *held -= some;
-            Ok(some)
-        }
-
-        fn is_input_cut_off(&self) -> bool {
-            self.is_cut_off
-        }
-
-        fn wait(&self, awaited: ReadySet, _limit: Option<Duration>) -> io::Result<bool> {
-            self.waits.lock().push(awaited);
-            Ok(true)
-        }
-
-        fn shut_down(&self) {}
-    }
-
     /// A connection over `transport` with the head of a POST in its output.
     fn posting(transport: &Arc<ScriptedTransport>) -> ClientSocket {
+        beginning(transport, b"POST", 5)
+    }
+
+    /// A connection over `transport` with the head of a request in its output whose body has so many bytes.
+    fn beginning(transport: &Arc<ScriptedTransport>, method: &[u8], length: u64) -> ClientSocket {
         let addr = SocketAddr::from(([127, 0, 0, 1], 9));
         let mut conn =
             ClientSocket::new(NewSocket { transport: transport.clone(), remote: addr, local: None });
         let head = RequestHead {
-            method: b"POST",
+            method,
             target: b"/",
             version: Version::Http11,
             host: b"h",
             defaults: Fields::new(b"", &[]),
             fields: Fields::new(b"", &[]),
             expects_continue: false,
-            length: Some(5),
+            length: Some(length),
         };
         conn.session.begin(&head, &conn.input, &mut conn.out).expect("a length");
         conn
-    }
-
-    fn blocked<T>() -> Result<T, io::ErrorKind> {
-        Err(io::ErrorKind::WouldBlock)
     }
 
     const STREAMS: Limits = Limits { streams_bodies: true, ..Limits::DEFAULT };
@@ -634,6 +588,28 @@ mod tests {
         assert_eq!(posting(&transport).send(&mut terms()).expect("it is sent"), Sent::All);
         let waits = transport.waits.lock();
         assert_eq!((waits.len(), waits[0].read), (1, false));
+    }
+
+    #[test]
+    fn a_head_of_which_only_a_part_was_sent_is_the_last_of_its_connection() {
+        let refused = "HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n";
+        for is_cut in [true, false] {
+            let transport = Arc::new(ScriptedTransport {
+                reads: Mutex::new([Ok(refused)].into()),
+                writes: Mutex::new(if is_cut { [Ok(7), blocked()].into() } else { VecDeque::new() }),
+                ..ScriptedTransport::default()
+            });
+            let mut conn = beginning(&transport, b"GET", 0);
+            let sent = conn.send(&mut terms()).expect("it is taken, or answered");
+            assert_eq!(sent, if is_cut { Sent::Answered } else { Sent::All });
+            assert!(!conn.session.is_request_sent(), "nobody has said so yet");
+            if !is_cut {
+                conn.session.request_sent();
+                conn.receive_head(&mut terms()).expect("a response");
+            }
+            assert_eq!(conn.found.head.status, 431);
+            assert_eq!(conn.finish(), is_cut.then_some(CloseReason::UnsentBody));
+        }
     }
 
     #[test]

@@ -55,10 +55,10 @@ pub enum ClientErrorKind {
     PipelineOverflow,
     /// A [`LbClient`](super::LbClient) has no client any more that it could ask. Nothing was sent.
     NoAvailableClients,
-    /// Time was up. What was begun for the call has ended with it, but perhaps the look-up of a name.
+    /// Time was up. What was begun for the call has ended with it, but perhaps the look-up of a name; and by a
+    /// [`PipelineClient`](super::PipelineClient) a request that was begun is sent to its end.
     Timeout(ClientPhase),
-    /// It was called off by its token. What was begun for the call has ended with it, but perhaps the look-up of a
-    /// name.
+    /// It was called off by its token. What goes on then is what goes on behind a [`Timeout`](Self::Timeout).
     Cancelled,
     /// The connection ended before the response was complete. The server may have acted on the request.
     ConnectionClosed,

@@ -85,6 +85,8 @@ mod request_builder;
 mod response;
 mod retry;
 mod reverse_proxy;
+#[cfg(test)]
+mod scripted;
 mod secure;
 #[cfg(feature = "ws")]
 mod socket_driver;

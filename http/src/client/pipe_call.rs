@@ -1,7 +1,7 @@
 //! A call that shares its connection with others: what it sends, and what came of it.
 //!
 //! The rules: an outcome is given once, and taken by the caller alone. A caller who has left gets none, and what was
-//! sent for him is still sent to its end, so that those behind him keep their places.
+//! begun for him is still sent to its end, so that those behind him keep their places.
 
 use super::error::ClientError;
 use super::places::HostPlaces;
@@ -36,7 +36,9 @@ struct CallState {
     outcome: Option<PipelinedOutcome>,
     /// Whether nobody waits for it any more.
     is_gone: bool,
-    /// How much had been heard on the connection when it was sent.
+    /// Whether the system has taken some of it, in the attempt that is under way.
+    is_begun: bool,
+    /// How much had been heard of the server when that attempt began.
     heard_before: u64,
 }
 
@@ -105,12 +107,23 @@ impl PipelinedCall {
         self.state.lock().is_gone
     }
 
-    /// Says how much had been heard on the connection on which it is sent now.
-    pub(super) fn sent_after(&self, heard: u64) {
-        self.state.lock().heard_before = heard;
+    /// Begins an attempt, when so much has been heard of the server.
+    pub(super) fn attempt(&self, heard: u64) {
+        let mut state = self.state.lock();
+        (state.is_begun, state.heard_before) = (false, heard);
     }
 
-    /// How much that was.
+    /// Says that the system has taken some of it.
+    pub(super) fn begun(&self) {
+        self.state.lock().is_begun = true;
+    }
+
+    /// Whether that has been said.
+    pub(super) fn is_begun(&self) -> bool {
+        self.state.lock().is_begun
+    }
+
+    /// How much had been heard when the attempt began.
     pub(super) fn heard_before(&self) -> u64 {
         self.state.lock().heard_before
     }

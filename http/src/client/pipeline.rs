@@ -35,19 +35,25 @@ use std::time::Duration;
 /// ```
 ///
 /// Each call blocks its thread until its response is there, whole; the threads that wait do the reading and writing for
-/// all, so there is no thread besides, and none at all while nothing is under way. A clone is the same client, and may
+/// all, so there is no thread besides, but the one that watches idle connections. A clone is the same client, and may
 /// go to any thread.
 ///
 /// # What to know
 /// * A response that takes long holds up those behind it on its connection. That is the price; where it matters a
 ///   [`HostClient`] is the better choice.
-/// * A call that ends early ([`send_timeout`](Self::send_timeout), a token) is not sent if nothing of it was. Otherwise
-///   its response is thrown away when it comes, and those behind it keep theirs. A connection on which a call got
-///   nothing in all its time, and nothing else came, gets no new requests before something comes.
+/// * A call that ends early ([`send_timeout`](Self::send_timeout), a token) is not sent if the system has taken nothing
+///   of it. Otherwise it is sent to its end, its response is thrown away when it comes, and those behind it keep
+///   theirs. A connection on which a call got nothing in all its time, and nothing else came, gets no new requests
+///   before something comes; and it is closed when nobody waits any more for what was begun on it.
 /// * When a connection ends, requests of which nothing was sent go over the next one. Those that were sent are repeated
-///   when that is safe, as [`max_attempts`](ClientBuilder::max_attempts) says, or when the server had said behind which
-///   response it ends; the others fail with [`ConnectionClosed`](ClientErrorKind::ConnectionClosed). Then one request
-///   goes first, and the number of those under way doubles with each response.
+///   when that is safe, as [`max_attempts`](ClientBuilder::max_attempts) says, or when the server had said with a
+///   response that it ends behind it (`Connection: close`, a length, and not a byte more); the others fail with
+///   [`ConnectionClosed`](ClientErrorKind::ConnectionClosed). What is repeated goes behind those that wait. Then one
+///   request goes first, and the number of those under way doubles with each response.
+/// * Requests follow those that are not idempotent, too, where RFC 9112 would rather have them wait. What is lost with
+///   a connection is told apart as above; where that is not enough, send such requests by a [`HostClient`].
+/// * A response of success that comes before its request was sent waits for the rest of that. Any other ends the
+///   sending, and with it the connection.
 /// * A server that answers one request twice cannot be told from one that answers the next as well, if that was sent
 ///   already. Pipeline only to servers that you trust to count.
 ///
@@ -255,12 +261,13 @@ impl SharedPipeline {
     fn run(&self, request: &Request, patience: &CallPatience) -> Result<ClientResponse, ClientError> {
         let host = self.host.shared();
         check(request, None, host.settings.tls.is_some())?;
-        let bytes = self.bytes_of(request)?;
         let cancelled = || ClientError::new(ClientErrorKind::Cancelled);
         let (pipe, place) = self.choose(patience).map_err(|error| match patience.is_cancelled() {
             true => cancelled(),
             false => error,
         })?;
+        // Those who wait for room have no copies yet.
+        let bytes = self.bytes_of(request)?;
         let call = PipelinedCall::new(bytes, place);
         let own = &self.own;
         let how =

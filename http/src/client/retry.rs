@@ -73,7 +73,8 @@ impl<'a> FailedAttempt<'a> {
     }
 
     /// Whether another attempt can do no harm: the method is idempotent (RFC 9110 section 9.2.2) and not one byte of a
-    /// response broke off, or nothing of the request was sent.
+    /// response broke off, or nothing of the request was sent, or the server had said before that it acts on no more
+    /// than those before it (of a [`PipelineClient`](super::PipelineClient); RFC 9112 section 9.6).
     pub fn is_safe(&self) -> bool {
         self.is_safe
     }

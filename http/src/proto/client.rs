@@ -2,8 +2,9 @@
 //!
 //! The idea: the same small machine without buffers as [`server`](super::server), from the other side. It writes the
 //! head of a request, looks at the input for the response to it, and knows why the connection cannot be used again. One
-//! request is under way at a time; so whatever a server sends that was not asked for is in nobody's place, and ends the
-//! connection instead of being taken for the response to the next request.
+//! response is awaited at a time. Where no other request is sent before it has come, whatever a server sends that was
+//! not asked for is in nobody's place, and ends the connection instead of being taken for the response to the next
+//! request; who sends others before has to trust the server to count.
 //!
 //! ```text
 //!             begin(request)             interim      until the end of the stream
@@ -104,7 +105,7 @@ impl SentHead {
             is_head: head.method == b"HEAD",
             is_connect: head.method == b"CONNECT",
             wants_upgrade: connection.upgrade,
-            is_sent: matches!(ending, None | Some(Ending::Length(0))),
+            is_sent: false,
         };
         let close = match connection.close(head.version) {
             Some(CloseReason::PeerAsked) => Some(CloseReason::WeAsked),
@@ -165,7 +166,7 @@ impl ClientSession {
     }
 
     /// Appends the head of a request, whose response is awaited from now on, and says how the body that has to follow
-    /// ends. When it has one, [`ClientSession::request_sent`] has to be told of its end.
+    /// ends. [`ClientSession::request_sent`] has to be told when all of it was sent.
     ///
     /// # Errors
     /// [`ProtoError::ExtraBytes`] when the connection cannot be used: bytes came that nobody asked for, or the response
@@ -196,7 +197,7 @@ impl ClientSession {
         self.phase = ResponsePhase::Head { scanned: 0 };
     }
 
-    /// Says that the body of the request was sent to its end.
+    /// Says that the request was sent to its end, head and body.
     pub(crate) fn request_sent(&mut self) {
         self.asked.is_sent = true;
     }
@@ -204,6 +205,11 @@ impl ClientSession {
     /// Whether all of the request was sent.
     pub(crate) fn is_request_sent(&self) -> bool {
         self.asked.is_sent
+    }
+
+    /// Whether all of the response is there, as it is when bodies are not streamed.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, ResponsePhase::Ready { .. })
     }
 
     /// Whether the head of the response is there, and its body is not.
@@ -491,7 +497,11 @@ mod tests {
                 expects_continue: false,
                 length,
             };
-            self.session.begin(&head, &self.input, &mut self.out)
+            let begun = self.session.begin(&head, &self.input, &mut self.out)?;
+            if begun.is_none() {
+                self.session.request_sent();
+            }
+            Ok(begun)
         }
 
         fn receive(&mut self, bytes: &str) -> Result<ResponseProgress, ProtoError> {
@@ -558,6 +568,7 @@ mod tests {
         let mut reasons = Vec::new();
         for head in sent {
             conn.session.expect(head);
+            conn.session.request_sent();
             assert_eq!(conn.receive(""), Ok(ResponseProgress::Ready));
             bodies.push(String::from_utf8_lossy(conn.body()).into_owned());
             reasons.push(conn.session.finish_before_others(&mut conn.input, &mut conn.found));
@@ -581,6 +592,12 @@ mod tests {
 
     #[test]
     fn an_answer_before_the_request_was_sent_is_the_last() {
+        // Also of one that is all head.
+        let mut conn = Conn::new();
+        assert_eq!(conn.begin("GET", NO_BODY, &[]), Ok(None));
+        conn.session.asked.is_sent = false;
+        assert_eq!(conn.receive(OK), Ok(ResponseProgress::Ready));
+        assert_eq!(conn.finish(), Some(CloseReason::UnsentBody));
         for (length, ending) in [(Some(5), Ending::Length(5)), (None, Ending::Chunked)] {
             let mut conn = Conn::new();
             assert_eq!(conn.begin("POST", length, &[]), Ok(Some(ending)));
