@@ -312,7 +312,9 @@ fn clients_are_asked_for_their_body_when_the_upstream_asks() {
 #[test]
 fn what_a_client_has_left_is_ended_for_the_upstream() {
     // Before the response, in the middle of it, and in the middle of the request.
-    let upstream = Script::side_by_side(4, |_, mut peer: Peer| {
+    let (seen, been) = std::sync::mpsc::channel();
+    let seen = std::sync::Mutex::new(seen);
+    let upstream = Script::side_by_side(4, move |_, mut peer: Peer| {
         let head = peer.head();
         if head.contains("/half") {
             peer.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n");
@@ -321,6 +323,7 @@ fn what_a_client_has_left_is_ended_for_the_upstream() {
         } else if head.contains("/upload") {
             peer.read_until("one");
         }
+        seen.lock().expect("no panic").send(()).expect("the test waits");
         peer.expect_end();
     });
     let front = front(&upstream, |proxy| proxy);
@@ -333,7 +336,7 @@ fn what_a_client_has_left_is_ended_for_the_upstream() {
         let mut stream = connect(&front);
         stream.write_all(request.as_bytes()).expect("the front reads");
         read_until(&mut stream, answer);
-        // Its reader may not have begun to wait; it comes to the same.
+        been.recv_timeout(LONG).expect("the upstream is asked");
         drop(stream);
     }
     upstream.end();
@@ -456,5 +459,114 @@ fn hints_are_passed_on_as_they_come() {
     let mut stream = connect(&front);
     stream.write_all(b"GET /x HTTP/1.0\r\nHost: h\r\n\r\n").expect("the front reads");
     assert!(read_until(&mut stream, "ok").starts_with("HTTP/1.1 200 OK\r\n"));
+    upstream.end();
+}
+
+#[test]
+fn trailers_pass_however_a_response_is_cut() {
+    let large = "x".repeat(100_000);
+    let bodies = [String::new(), "3\r\none\r\n".to_owned(), format!("{:x}\r\n{large}\r\n", large.len())];
+    let sent = bodies.clone();
+    let upstream = Script::new(1, move |_, mut peer: Peer| {
+        for body in &sent {
+            peer.head();
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Total\r\n\r\n";
+            // In one piece.
+            peer.say(&format!("{head}{body}0\r\nX-Total: 3\r\n\r\n"));
+        }
+    });
+    let front = front(&upstream, |proxy| proxy);
+    let client = client();
+    for body in bodies {
+        let mut response = client.get(url(&front)).send().expect("a response");
+        assert_eq!(response.read_body().expect("a body").len(), body.matches(['o', 'n', 'e', 'x']).count());
+        assert_eq!(response.trailers().get("X-Total"), Some(&b"3"[..]));
+    }
+    upstream.end();
+}
+
+#[test]
+fn what_the_handler_says_stands_beside_what_is_passed() {
+    let upstream = Script::new(1, |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(head.contains("X-User: ann\r\n") && !head.contains("X-Theirs"), "{head}");
+        for made_up in ["X_Forwarded_For", "X-Forwarded-Port", "X-Original-Url", "mallory"] {
+            assert!(!head.to_ascii_lowercase().contains(&made_up.to_ascii_lowercase()), "{made_up}: {head}");
+        }
+        peer.say("HTTP/1.1 103 Early Hints\r\nLink: </hint.css>\r\n\r\n");
+        peer.say("HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok");
+    });
+    let proxy = proxy(Client::new(), &format!("http://{}", upstream.addr)).expect("an upstream");
+    let handler = move |ctx: &mut RequestCtx| {
+        ctx.request.set_header("X-User", "ann");
+        ctx.response.append_header("Set-Cookie", "own=1");
+        ctx.response.append_header("Link", "</own.css>");
+        proxy.forward(ctx)
+    };
+    let front = Server::new(handler).expect("a server").start("127.0.0.1:0").expect("a free port");
+    let mut stream = connect(&front);
+    stream
+        .write_all(
+            b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: X-User, X-Theirs\r\nX-User: mallory\r\nX-Theirs: 1\r\n\
+              X_Forwarded_For: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Original-URL: /admin\r\n\r\n",
+        )
+        .expect("the front reads");
+    let hints = read_until(&mut stream, "\r\n\r\n");
+    assert!(hints.contains("hint.css") && !hints.contains("own.css"), "{hints}");
+    let answer = read_until(&mut stream, "\r\n\r\nok");
+    for there in
+        ["Link: </own.css>\r\n", "Set-Cookie: own=1\r\n", "Set-Cookie: a=1\r\n", "Set-Cookie: b=2\r\n"]
+    {
+        assert!(answer.contains(there), "{there} in {answer}");
+    }
+    // Nothing is said of the content that the upstream did not say.
+    for added in ["Content-Type", "Server", "hint.css"] {
+        assert!(!answer.contains(added), "{added} in {answer}");
+    }
+    upstream.end();
+}
+
+#[test]
+fn an_upstream_that_answers_while_it_reads_is_not_taken_for_one_that_has_answered() {
+    let echo = Server::builder()
+        .stream_request_body(true)
+        .build(|ctx| {
+            ctx.response.set_body_writer(|out| {
+                let mut piece = [0; 16 * 1024];
+                loop {
+                    let count = out.body_reader().read(&mut piece)?;
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    out.write_all(&piece[..count])?;
+                    out.flush()?;
+                }
+            });
+        })
+        .expect("a server")
+        .start("127.0.0.1:0")
+        .expect("a free port");
+    let proxy = proxy(Client::new(), &format!("http://{}/", echo.local_addr())).expect("an upstream");
+    let server = Server::builder().stream_request_body(true).build_handler(proxy).expect("a server");
+    let front = server.start("127.0.0.1:0").expect("a free port");
+    let client = client();
+    let put = |size: u64| {
+        let body = SendBody::new(std::io::repeat(b'y').take(size));
+        client.put(url(&front)).send_body(body).send().expect("a response")
+    };
+    assert_eq!(put(1000).read_body().expect("a body").len(), 1000);
+    assert_eq!(put(4 * 1024 * 1024).status_code(), 502);
+}
+
+#[test]
+fn what_is_known_to_be_too_large_is_no_answer() {
+    let upstream = Script::new(1, |_, mut peer: Peer| {
+        peer.head();
+        peer.say("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n");
+        peer.expect_end();
+    });
+    let small = Client::builder().max_response_body_size(1000).build().expect("settings with a meaning");
+    let front = front_with(small, &upstream, |proxy| proxy);
+    assert_eq!(client().get(url(&front)).send().expect("a response").status_code(), 502);
     upstream.end();
 }

@@ -112,6 +112,20 @@ impl ArrivingBody {
         self.upgraded.take().map(|leased| *leased)
     }
 
+    /// Whether trailers are here, although perhaps not all before them was read.
+    pub(crate) fn has_trailers(&self) -> bool {
+        let are_behind = |arriving: &Arriving| {
+            let conn = &arriving.leased.conn;
+            conn.is_body_here() && !conn.found.trailer_fields(&conn.input).is_empty()
+        };
+        !self.trailers.is_empty() || self.arriving.as_ref().is_some_and(are_behind)
+    }
+
+    /// Why nothing more is to be had of it, if that is so.
+    pub(crate) fn failure(&self) -> Option<ClientErrorKind> {
+        self.failed
+    }
+
     /// The most bytes that it may have.
     pub(crate) fn max(&self) -> Option<u64> {
         self.arriving.as_ref().map_or(self.kept_max, |arriving| arriving.arrival.max)

@@ -7,6 +7,7 @@
 //! client's connection is looked at once whoever watched it has ended that.
 
 use crate::ctx::ClientSight;
+use crate::util::panic;
 use anthill_pool::CancelToken;
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -99,7 +100,10 @@ fn watch_all() {
         for client in clients {
             let is_late = !client.is_answered.load(Ordering::Relaxed) && client.sight.is_past_deadline();
             if is_late || client.sight.has_client_ended() {
-                client.token.cancel();
+                // It may run code of others: a logger's.
+                if let Err(panicked) = panic::call(|| client.token.cancel()) {
+                    log::error!("calling off what a client has left {panicked}");
+                }
             }
         }
         std::thread::sleep(PAUSE);

@@ -5,6 +5,7 @@
 //! said it.
 
 use crate::ctx::RequestCtx;
+use crate::message::request::Request;
 use crate::util::token;
 use crate::values::header::has_token;
 use crate::values::headers::{Fields, Headers};
@@ -16,6 +17,7 @@ const HOP_BY_HOP: &[&str] = &[
     "HTTP2-Settings",
     "Keep-Alive",
     "Proxy-Authenticate",
+    "Proxy-Authentication-Info",
     "Proxy-Authorization",
     "Proxy-Connection",
     "TE",
@@ -23,9 +25,24 @@ const HOP_BY_HOP: &[&str] = &[
     "Upgrade",
 ];
 
-/// Fields by which a proxy says who its client is.
-const FORWARDED: &[&str] =
-    &["Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP"];
+/// Fields by which a proxy says who its client is and what it has asked for, beside all whose names begin with
+/// `X-Forwarded`.
+const FORWARDED: &[&str] = &[
+    "Forwarded",
+    "Front-End-Https",
+    "Proxy",
+    "True-Client-IP",
+    "X-Client-IP",
+    "X-Original-URL",
+    "X-Real-IP",
+    "X-Rewrite-URL",
+];
+
+/// Those that are said here.
+const SAID: &[&str] = &["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"];
+
+/// Fields of which each line counts for itself.
+const LISTS: &[&str] = &["Link", "Set-Cookie", "Vary", "Via", "WWW-Authenticate", "Warning"];
 
 /// What a reverse proxy says of its client in `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,8 +50,9 @@ const FORWARDED: &[&str] =
 pub enum ForwardedFields {
     /// What the server itself knows: [`remote_addr`](RequestCtx::remote_addr), [`scheme`](RequestCtx::scheme) and
     /// [`host`](RequestCtx::host), for which it may [trust proxies](crate::ServerBuilder::trusted_proxies) before it.
-    /// These fields of the request are left out, and `Forwarded` and `X-Real-IP` too, since whoever reads them would
-    /// take what a client made up for the word of this proxy. The default.
+    /// These fields of the request are left out, and with them all others that begin so, `Forwarded`, `X-Real-IP` and the
+    /// like, also when they are written with underscores: whoever reads them would take what a client made up for the
+    /// word of this proxy. What the handler has set itself stays. The default.
     #[default]
     Replace,
     /// The address of the other end of the connection is added to `X-Forwarded-For`; the other two are set if they are
@@ -44,37 +62,74 @@ pub enum ForwardedFields {
     Keep,
 }
 
-/// Whether a field of a message whose `Connection` fields these are goes no further than this connection.
-fn is_hop_by_hop(name: &str, connection: &[&[u8]]) -> bool {
-    HOP_BY_HOP.iter().any(|known| known.eq_ignore_ascii_case(name))
-        || has_token(connection.iter().copied(), name)
+fn is_among(names: &[&str], name: &str) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether lines of a field stand beside others of its name.
+pub(crate) fn is_list(name: &str) -> bool {
+    is_among(LISTS, name)
+}
+
+/// Whether a proxy speaks by a field of that name, also as programs read it that know no hyphens (CGI, WSGI).
+fn is_forwarded(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    let start = name.get(.."X-Forwarded".len()).unwrap_or_default();
+    start.eq_ignore_ascii_case("X-Forwarded") || is_among(FORWARDED, &name)
 }
 
 /// The fields that are passed on, but for `Host` and the length of the body, which whoever sends them says himself.
 pub(crate) fn end_to_end(fields: Fields<'_>) -> Headers {
+    end_to_end_but(fields, |_| false)
+}
+
+/// The same; `Connection` says nothing about those that `is_ours`.
+fn end_to_end_but(fields: Fields<'_>, is_ours: impl Fn(&str) -> bool) -> Headers {
     let connection: Vec<&[u8]> = fields.get_all("Connection").collect();
+    let is_named = |name: &str| has_token(connection.iter().copied(), name);
     let mut passed = Headers::new();
     for (name, value) in fields.iter() {
-        let is_ours = name.eq_ignore_ascii_case("Host") || name.eq_ignore_ascii_case("Content-Length");
-        if !is_ours && !is_hop_by_hop(name, &connection) && !contradicts_trailers(name, value, fields) {
+        let is_of_hop = is_among(HOP_BY_HOP, name) || is_among(&["Host", "Content-Length"], name);
+        if !is_of_hop && (is_ours(name) || !is_named(name)) {
+            passed.append(name, value);
+        }
+    }
+    drop_contradictions(&mut passed);
+    passed
+}
+
+/// Drops an announcement of trailers that names a field of the head: whoever sends the message would send that field
+/// behind the body.
+fn drop_contradictions(fields: &mut Headers) {
+    let contradicts = fields
+        .get_all("Trailer")
+        .flat_map(token::list)
+        .any(|named| std::str::from_utf8(named).is_ok_and(|named| fields.contains(named)));
+    if contradicts {
+        fields.remove("Trailer");
+    }
+}
+
+/// The trailers of a request that are passed on.
+pub(crate) fn request_trailers(request: &Request, trailers: Fields<'_>, mode: ForwardedFields) -> Headers {
+    let connection: Vec<&[u8]> = request.headers().get_all("Connection").collect();
+    let mut passed = Headers::new();
+    passed.set_names_normalizing(false);
+    for (name, value) in trailers.iter() {
+        let is_of_hop = is_among(HOP_BY_HOP, name) || has_token(connection.iter().copied(), name);
+        let is_made_up = mode == ForwardedFields::Replace && is_forwarded(name);
+        if !is_of_hop && !is_made_up && !name.eq_ignore_ascii_case("Via") {
             passed.append(name, value);
         }
     }
     passed
 }
 
-/// Whether it is an announcement of trailers that names a field of the head: whoever sends the message would send that
-/// field behind the body.
-fn contradicts_trailers(name: &str, value: &[u8], fields: Fields<'_>) -> bool {
-    name.eq_ignore_ascii_case("Trailer")
-        && token::list(value)
-            .any(|named| std::str::from_utf8(named).is_ok_and(|named| fields.contains(named)))
-}
-
 /// The fields of a request that are passed on, and what is added to them.
 pub(crate) fn request_fields(ctx: &RequestCtx, mode: ForwardedFields, via: Option<&str>) -> Headers {
     let fields = ctx.request.headers();
-    let mut passed = end_to_end(fields);
+    // What a client says of its connection is about what it has sent, and not about what was added here.
+    let mut passed = end_to_end_but(fields, |name| ctx.request.was_set_since(name));
     if has_token(fields.get_all("TE"), "trailers") {
         // We take them, and pass them on.
         passed.append("TE", "trailers");
@@ -85,6 +140,7 @@ pub(crate) fn request_fields(ctx: &RequestCtx, mode: ForwardedFields, via: Optio
         let version = if ctx.request.version() == Version::Http10 { "1.0" } else { "1.1" };
         add_to_list(&mut passed, "Via", &format!("{version} {name}"));
     }
+    drop_contradictions(&mut passed);
     passed
 }
 
@@ -92,9 +148,8 @@ fn add_forwarded(passed: &mut Headers, ctx: &RequestCtx, mode: ForwardedFields) 
     let address = match mode {
         ForwardedFields::Keep => return,
         ForwardedFields::Replace => {
-            FORWARDED.iter().for_each(|name| {
-                passed.remove(name);
-            });
+            let is_kept = |name: &str| !is_among(SAID, name) && ctx.request.was_set_since(name);
+            passed.retain(|name, _| !is_forwarded(name) || is_kept(name));
             ctx.known_remote_addr()
         }
         ForwardedFields::Append => ctx.conn().remote_addr(),
@@ -122,7 +177,6 @@ fn add_to_list(fields: &mut Headers, name: &str, element: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::request::Request;
 
     fn names(headers: &Headers) -> String {
         headers.iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ")
@@ -176,6 +230,10 @@ mod tests {
         assert_eq!(said(ForwardedFields::Replace), replaced);
         let kept = said(ForwardedFields::Keep);
         assert!(kept.contains("X-Forwarded-For: 6.6.6.6;") && !kept.contains("Proto"), "{kept}");
+        for spelt in ["X_Forwarded_For", "X-Forwarded_Port", "x-forwarded", "X_REAL_IP", "True-Client-IP"] {
+            assert!(is_forwarded(spelt), "{spelt}");
+        }
+        assert!(!is_forwarded("X-Forward") && !is_forwarded("X-Request-Id"));
         // The address of the connection is not known here.
         let appended = said(ForwardedFields::Append);
         assert!(appended.starts_with("X-Forwarded-For: 6.6.6.6; Forwarded: for=6.6.6.6"), "{appended}");

@@ -285,6 +285,23 @@ impl ClientResponse {
         }
     }
 
+    /// Whether its length is not all that is said of the body: trailers have come.
+    pub(crate) fn has_trailers(&self) -> bool {
+        match &self.body {
+            ResponseBody::AsSent(body) => body.has_trailers(),
+            _ => false,
+        }
+    }
+
+    /// Why the body has failed before anything of it was read.
+    pub(crate) fn failure(&self) -> Option<ClientErrorKind> {
+        match &self.body {
+            ResponseBody::AsSent(body) => body.failure(),
+            ResponseBody::Failed(kind) => Some(*kind),
+            _ => None,
+        }
+    }
+
     /// What of the body has come and was not read.
     pub(crate) fn arrived(&self) -> &[u8] {
         match &self.body {

@@ -10,8 +10,8 @@ use super::any_host::Client;
 use super::body::SendBody;
 use super::call::CallOptions;
 use super::departures::DepartureWatch;
-use super::error::{ClientError, ClientErrorKind};
-use super::passing::{ForwardedFields, end_to_end, request_fields};
+use super::error::{ClientError, ClientErrorKind, ClientPhase};
+use super::passing::{ForwardedFields, end_to_end, is_list, request_fields, request_trailers};
 use super::response::ClientResponse;
 use crate::ctx::{Handler, RequestCtx, StatusError};
 use crate::message::request::{BodyReader, Request};
@@ -64,10 +64,16 @@ pub fn proxy(client: Client, upstream: &str) -> Result<ReverseProxy, ClientError
 ///   called, though, unless the server streams it ([`stream_request_body`](crate::ServerBuilder::stream_request_body)).
 /// - A client that waits to be asked for its body (`Expect: 100-continue`) is asked when the upstream asks, or after a
 ///   second. What the upstream answers before it has all of the body is passed on when the client sends the next of it
-///   from a status of 300 on, and else when the body has been sent. `103 Early Hints` are passed on to requests without a
-///   body.
+///   from a status of 300 on, and else when the body has been sent; if that is more than 256 KiB by then it is answered
+///   502, because its upstream has not got all of the request. The links of `103 Early Hints` are passed on to requests
+///   without a body.
 /// - When the client leaves, or ends its sending, the upstream's connection is closed
-///   ([`ignore_client_abort`](Self::ignore_client_abort)); on systems other than Linux when it is gone for sure.
+///   ([`ignore_client_abort`](Self::ignore_client_abort)); on systems other than Linux when it is gone for sure. Behind
+///   a limit of the handler's time ([`timeout`](crate::timeout()) and the like) that is seen until the head is there, and
+///   then when it is sent something.
+/// - A response whose length is not known beforehand holds a thread until it was sent, one of
+///   [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers). To a client of HTTP/1.0 it lasts until the
+///   connection ends, so one that breaks off looks whole to it.
 /// - Other protocols are not passed on: a request that asks for one (WebSocket) goes to the upstream without that, as
 ///   if its client did not know it; `CONNECT` is answered 501.
 ///
@@ -173,8 +179,8 @@ impl ReverseProxy {
         self
     }
 
-    /// Whether a call is brought to its end although its client has left: for upstreams that must not be interrupted,
-    /// and for clients that end their sending before they are answered. Default: no.
+    /// Whether a call goes on until the upstream has answered although its client has left: for upstreams that must not be
+    /// interrupted, and for clients that end their sending before they are answered. Default: no.
     #[must_use]
     pub fn ignore_client_abort(mut self, ignores: bool) -> Self {
         self.ignores_aborts = ignores;
@@ -183,8 +189,9 @@ impl ReverseProxy {
 
     /// Sends the request on, and makes what is answered the response.
     ///
-    /// The request may have been changed before; of the response only the body is still to come, so the head may be
-    /// changed behind.
+    /// The request may have been changed before: what was set is sent, whatever the client says of its connection. Of the
+    /// response only the body is still to come, so the head may be changed behind. Fields that were in it before stay if
+    /// the upstream does not say them; those of which each line counts (`Set-Cookie`, `Vary`, `Link`) stay beside its.
     ///
     /// # Errors
     /// See [`ReverseProxyError`]. A handler returns it as it is.
@@ -205,8 +212,11 @@ impl ReverseProxy {
         if let Some(watch) = &watch {
             watch.is_answered();
         }
-        if response.status_code() < 200 {
-            let why = "the upstream speaks another protocol from here on, for which it was not asked";
+        let is_whole = response.remaining() == Some(response.arrived().len() as u64);
+        if response.status_code() < 300 && !response.is_request_sent() && !is_whole {
+            // Who answers while it reads, and more than is kept meanwhile, has not got all of its request.
+            let why =
+                "the upstream has answered in the middle of its request, and at greater length than is kept";
             return Err(ReverseProxyError::Upstream(ClientError::because(
                 ClientErrorKind::ConnectionClosed,
                 why,
@@ -235,8 +245,10 @@ impl ReverseProxy {
     /// What the upstream is asked for: path and query, as the client has written them.
     fn target(&self, ctx: &RequestCtx) -> Result<Vec<u8>, ReverseProxyError> {
         let target = ctx.request.request_uri();
-        if target == b"*" {
-            return Ok(target.to_vec());
+        match target {
+            b"*" if ctx.request.is_options() || self.base.is_empty() => return Ok(target.to_vec()),
+            b"*" => return Err(ReverseProxyError::Path),
+            _ => {}
         }
         let start = match target {
             [b'/', ..] => 0,
@@ -252,6 +264,10 @@ impl ReverseProxy {
         if !self.base.is_empty() && climbs(path) {
             return Err(ReverseProxyError::Path);
         }
+        if start > 0 && rest.is_empty() && ctx.request.is_options() {
+            // RFC 9112 section 3.2.4.
+            return Ok(b"*".to_vec());
+        }
         let path = if path.is_empty() { &b"/"[..] } else { path };
         Ok([&self.base[..], path, query].concat())
     }
@@ -264,12 +280,8 @@ impl ReverseProxy {
         token: CancelToken,
     ) -> Result<ClientResponse, ClientError> {
         let trailers = Arc::new(Mutex::new(Headers::new()));
-        let kept = trailers.clone();
-        let trailers_of = move || {
-            let mut behind = Headers::new();
-            behind.copy_from(kept.lock().fields());
-            behind
-        };
+        let (kept, mode) = (trailers.clone(), self.forwarded);
+        let trailers_of = move || request_trailers(request, kept.lock().fields(), mode);
         let body = if ctx.request.is_body_complete() {
             let (body, behind) = (ctx.request.body(), ctx.request.trailers());
             if body.is_empty() && behind.is_empty() {
@@ -300,6 +312,8 @@ impl ReverseProxy {
             if status != 103 || !fields.contains("Link") {
                 return;
             }
+            let own: Vec<Vec<u8>> = ctx.response.headers().get_all("Link").map(<[u8]>::to_vec).collect();
+            ctx.response.headers_mut().remove("Link");
             for link in fields.get_all("Link") {
                 ctx.response.append_header("Link", link);
             }
@@ -308,6 +322,7 @@ impl ReverseProxy {
                 log::debug!("a client was not given hints: {error}");
             }
             ctx.response.headers_mut().remove("Link");
+            own.iter().for_each(|link| ctx.response.append_header("Link", link));
         };
         let on_informational = Some(Box::new(hook) as _);
         let options = CallOptions { token: Some(token), on_informational, ..CallOptions::default() };
@@ -354,18 +369,23 @@ fn pass_back(
     mut response: ClientResponse,
     watch: Option<DepartureWatch>,
 ) -> Result<(), ClientError> {
+    if let Some(kind) = response.failure() {
+        return Err(ClientError::new(kind).at(response.remote_addr()));
+    }
     let passed = &mut ctx.response;
     passed.clear_body();
     passed.set_status_code(response.status_code());
     passed.set_reason(response.reason());
     // What was set before stays, but for what the upstream says itself.
     let fields = end_to_end(response.headers());
-    passed.headers_mut().retain(|name, _| !fields.contains(name));
+    passed.headers_mut().retain(|name, _| is_list(name) || !fields.contains(name));
     for (name, value) in fields.iter() {
         passed.append_header(name, value);
     }
+    passed.leave_bare();
     let is_head = ctx.request.is_head();
-    let length = response.remaining();
+    // What stands behind a body has its place behind chunks.
+    let length = response.remaining().filter(|_| !response.has_trailers());
     if is_head || matches!(response.status_code(), 204 | 205 | 304) {
         // How long it would be, if that is known.
         match response.header("Content-Length") {
@@ -439,7 +459,9 @@ impl Handler for ReverseProxy {
 impl ReverseProxyError {
     fn of_call(error: ClientError) -> Self {
         match error.kind() {
-            ClientErrorKind::RequestBody => Self::RequestBody(error),
+            ClientErrorKind::RequestBody | ClientErrorKind::Timeout(ClientPhase::RequestBody) => {
+                Self::RequestBody(error)
+            }
             _ => Self::Upstream(error),
         }
     }
@@ -450,6 +472,7 @@ impl StatusError for ReverseProxyError {
         match self {
             Self::Tunnel => 501,
             Self::Path => 400,
+            Self::RequestBody(error) if error.is_timeout() => 408,
             Self::RequestBody(error) => {
                 let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<io::Error>());
                 match cause.map(|cause| (cause.kind(), cause.status())) {
@@ -497,7 +520,10 @@ impl Error for ReverseProxyError {
 fn climbs(path: &[u8]) -> bool {
     let mut decoded = Vec::with_capacity(path.len());
     percent::append_decoded(&mut decoded, path);
-    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| matches!(segment, b"." | b".."))
+    // Some take off what stands behind a semicolon before they look at what is left.
+    let segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
+    let mut names = segments.map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
+    names.any(|name| matches!(name, b"." | b".."))
 }
 
 #[cfg(test)]
@@ -530,10 +556,22 @@ mod tests {
             ("http://h/app", "GET", "http://other", "/app/"),
             ("http://h/app", "GET", "http://other#/x", "/app/"),
             ("http://h/app", "OPTIONS", "*", "*"),
+            ("http://h/app", "OPTIONS", "http://other", "*"),
+            ("http://h/app", "GET", "/a;b/..x", "/app/a;b/..x"),
         ] {
             assert_eq!(target(upstream, method, asked).as_deref(), Ok(expected), "{upstream} {asked}");
         }
-        for climbing in ["/../a", "/a/..", "/%2e%2E/a", "/..%2fa", "/..\\a", "/a/./b"] {
+        for climbing in [
+            "/../a",
+            "/a/..",
+            "/%2e%2E/a",
+            "/..%2fa",
+            "/..\\a",
+            "/a/./b",
+            "/..;/a",
+            "/..;x=y/a",
+            "/%2e%2e%3b/a",
+        ] {
             assert_eq!(target("http://h/app", "GET", climbing), Err(400), "{climbing}");
         }
     }
@@ -541,7 +579,7 @@ mod tests {
     #[test]
     fn which_status_a_failure_has() {
         let upstream = |kind| ReverseProxyError::Upstream(ClientError::new(kind)).status();
-        assert_eq!(upstream(ClientErrorKind::Timeout(super::super::error::ClientPhase::Head)), 504);
+        assert_eq!(upstream(ClientErrorKind::Timeout(ClientPhase::Head)), 504);
         assert_eq!([ClientErrorKind::Connect, ClientErrorKind::ConnectionClosed].map(upstream), [502, 502]);
         let of_body = |cause: io::Error| {
             ReverseProxyError::of_call(ClientError::because(ClientErrorKind::RequestBody, cause)).status()

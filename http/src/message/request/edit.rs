@@ -30,6 +30,8 @@ pub(super) struct Edits {
     pub(super) body: Option<Vec<u8>>,
     /// `None`: the received ones.
     pub(super) trailers: Option<Headers>,
+    /// Names of fields of a received request that were set since.
+    set_since: Vec<Vec<u8>>,
 }
 
 /// Why a part of a request cannot be set.
@@ -154,6 +156,7 @@ impl Request {
             return;
         }
         self.edit().headers.set(name, value);
+        self.note_set(name);
     }
 
     /// Adds a header field, keeping others with the same name. Of `Host` there can be but one; it is replaced.
@@ -163,6 +166,23 @@ impl Request {
             return self.set_header(name, value);
         }
         self.edit().headers.append(name, value);
+        self.note_set(name);
+    }
+
+    /// Remembers that a field of a received request is not only its sender's.
+    fn note_set(&mut self, name: &[u8]) {
+        let is_received = self.found.head.method.len > 0;
+        if let Some(edits) = self.edits.as_mut().filter(|_| is_received) {
+            edits.set_since.push(name.to_vec());
+        }
+    }
+
+    /// Whether a field of that name was set since the request was received.
+    #[cfg(feature = "client")]
+    pub(crate) fn was_set_since(&self, name: &str) -> bool {
+        self.edits
+            .as_ref()
+            .is_some_and(|edits| edits.set_since.iter().any(|set| set.eq_ignore_ascii_case(name.as_bytes())))
     }
 
     /// Removes all header fields called `name`, and says whether there was one. Without `Host` there is no host, unless

@@ -70,6 +70,8 @@ pub struct Response {
     flushes_head: bool,
     /// Nobody may give the body a coding, whatever the fields say.
     keeps_form: bool,
+    /// Only its date is added, if it has none.
+    is_bare: bool,
 }
 
 /// What a status code can be given as: a number, or, with the feature `http`, an `http::StatusCode`.
@@ -137,6 +139,7 @@ impl Response {
             source: BodySource::Buffer,
             flushes_head: false,
             keeps_form: false,
+            is_bare: false,
         }
     }
 
@@ -471,6 +474,7 @@ impl Response {
         self.clear_body();
         self.flushes_head = false;
         self.keeps_form = false;
+        self.is_bare = false;
     }
 
     /// The body as a stream, if it is one that is sent behind the head. It is taken out of the response, whether or not
@@ -519,6 +523,12 @@ impl Response {
     /// Whether the body is written by a function, which can go on reading the request.
     pub(crate) fn has_writer(&self) -> bool {
         matches!(self.source, BodySource::Writer(_))
+    }
+
+    /// Has nothing said of it that whoever made it did not say, but when it was sent: no type, and no server.
+    #[cfg(feature = "client")]
+    pub(crate) fn leave_bare(&mut self) {
+        self.is_bare = true;
     }
 
     /// Whether the head of a stream is sent by itself.
@@ -580,6 +590,7 @@ impl Clone for Response {
             source,
             flushes_head: self.flushes_head,
             keeps_form: self.keeps_form,
+            is_bare: self.is_bare,
         }
     }
 }

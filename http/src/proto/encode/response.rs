@@ -25,6 +25,8 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) length: Option<u64>,
     /// Whether what produces the body may go on reading the request.
     pub(crate) may_read_on: bool,
+    /// Neither a type nor a server is said that is not among the fields.
+    pub(crate) is_bare: bool,
 }
 
 /// What the `Connection` field of a response says.
@@ -77,7 +79,7 @@ pub(crate) fn append_response_head(
         Some(content_type) => append_field(buffer, b"Content-Type", content_type),
         None => {
             let may_have_content = framing.announces_length || framing.chunked || framing.ending.is_some();
-            if defaults.content_type && may_have_content && length != Some(0) {
+            if defaults.content_type && !head.is_bare && may_have_content && length != Some(0) {
                 buffer.extend_from_slice(DEFAULT_TYPE_LINE);
             }
         }
@@ -114,12 +116,14 @@ fn append_start(
     found: &FieldsSeen<'_>,
     defaults: &Defaults<'_>,
 ) {
-    if head.status == 200 && head.reason.is_empty() && found.server.is_none() && found.date.is_none() {
+    let is_usual = head.status == 200 && head.reason.is_empty() && !head.is_bare;
+    if is_usual && found.server.is_none() && found.date.is_none() {
         return buffer.extend_from_slice(defaults.start_of_ok());
     }
     status::append_line(buffer, head.status, head.reason);
     match found.server {
         Some(server) => append_field(buffer, b"Server", server),
+        None if head.is_bare => {}
         None => buffer.extend_from_slice(defaults.server_line()),
     }
     match found.date {
