@@ -11,7 +11,7 @@ const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_address_that_swallows_everything_is_passed() {
+fn dia_01_an_address_that_swallows_everything_is_passed() {
     let hole = crate::script::BlackHole::new();
     let server = Script::new(3, |_, mut peer: Peer| {
         peer.head();
@@ -53,7 +53,7 @@ fn a_name_whose_look_up_hangs_or_fails_is_passed() {
 }
 
 #[test]
-fn a_server_of_the_other_family() {
+fn dia_01_a_server_of_the_other_family() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
     let addr = listener.local_addr().expect("it listens");
     let serve = std::thread::spawn(move || {

@@ -180,7 +180,7 @@ fn cli_04_the_order_of_reuse() {
 }
 
 #[test]
-fn several_addresses_are_used_in_turn_and_a_dead_one_is_skipped() {
+fn cli_09_several_addresses_are_used_in_turn_and_a_dead_one_is_skipped() {
     let servers: Vec<Script> = (0..3)
         .map(|_| {
             Script::new(3, |_, mut peer: Peer| {
@@ -235,7 +235,7 @@ fn cli_15_what_comes_unasked_is_nobodys_response() {
 }
 
 #[test]
-fn names_are_asked_for_once_until_they_are_forgotten() {
+fn dia_01_names_are_asked_for_once_until_they_are_forgotten() {
     let asked = Arc::new(AtomicUsize::new(0));
     let names = Arc::new(Mutex::new(Vec::new()));
     let (counted, noted) = (asked.clone(), names.clone());

@@ -10,7 +10,7 @@ use anthill_http::{ProtoError, Request, Server};
 use crate::script::{LONG, OK, Peer, Script, get, post};
 
 #[test]
-fn gets_and_posts_from_many_threads() {
+fn cli_01_gets_and_posts_from_many_threads() {
     let running = Server::new(|ctx| {
         let said = format!("{} {} {}", ctx.request.method(), ctx.request.path(), ctx.request.body().len());
         ctx.set_body(said);
@@ -44,7 +44,7 @@ fn gets_and_posts_from_many_threads() {
 }
 
 #[test]
-fn what_an_origin_server_is_sent() {
+fn cli_01_what_an_origin_server_is_sent() {
     let server = Script::new(1, |_, mut peer: Peer| {
         assert_eq!(
             peer.head(),
@@ -123,7 +123,7 @@ fn trailers_follow_a_body_in_chunks() {
 }
 
 #[test]
-fn bodies_from_readers() {
+fn cli_01_bodies_from_readers() {
     let running = Server::new(|ctx| {
         let body = ctx.request.body().to_vec();
         ctx.set_body(body);

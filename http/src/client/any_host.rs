@@ -408,7 +408,20 @@ impl SharedClient {
             host.used = Instant::now();
             return Ok(host.client.clone());
         }
-        let client = HostClient::with_settings(&addr, HostSettings { tls, ..self.settings.clone() })?;
+        // The user's hook is not called under the lock.
+        drop(hosts);
+        let mut settings = HostSettings { tls, ..self.settings.clone() };
+        if let Some(hook) = &self.own.hook {
+            let is_https = settings.tls.is_some();
+            settings =
+                hook.configured(settings, name, port_of(uri), is_https).map_err(ClientError::invalid)?;
+        }
+        let client = HostClient::with_settings(&addr, settings)?;
+        let mut hosts = self.hosts.lock();
+        if let Some(host) = hosts.by_addr.get_mut(&key) {
+            // Somebody else was quicker.
+            return Ok(host.client.clone());
+        }
         let forgotten = hosts.make_room(self.own.hosts_max);
         hosts.by_addr.insert(key, KnownHost { client: client.clone(), used: Instant::now() });
         drop(hosts);

@@ -4,6 +4,7 @@
 //! is never given back; whoever has it drops it.
 
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
+use super::host_addr::ViaProxy;
 use super::patience::{CallPatience, WaitingHere};
 use super::secure::kind_of_loss;
 use super::until::Until;
@@ -40,7 +41,7 @@ pub(crate) struct ClientSocket {
     /// Shared with whoever may have to end the call from elsewhere, and with nobody while it is idle.
     transport: Arc<dyn Transport>,
     pub(crate) remote: SocketAddr,
-    pub(crate) local: Option<SocketAddr>,
+    pub(crate) way: ConnWay,
     pub(crate) times: ConnTimes,
     /// How many requests were begun on it.
     pub(crate) requests: u64,
@@ -58,8 +59,16 @@ pub(crate) struct ClientSocket {
 pub(crate) struct NewSocket {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) remote: SocketAddr,
-    /// `None`: the system does not say.
+    pub(crate) way: ConnWay,
+}
+
+/// How a connection leads to its host.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnWay {
+    /// Our end; `None`: the system does not say.
     pub(crate) local: Option<SocketAddr>,
+    /// What a proxy reads of each request; `None`: nothing.
+    pub(crate) via: Option<Arc<ViaProxy>>,
 }
 
 /// Since when a connection has been what it is.
@@ -129,12 +138,12 @@ pub(crate) enum Sent {
 impl ClientSocket {
     pub(crate) fn new(socket: NewSocket) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let NewSocket { transport, remote, local } = socket;
+        let NewSocket { transport, remote, way } = socket;
         let now = Instant::now();
         Self {
             transport,
             remote,
-            local,
+            way,
             times: ConnTimes { opened: now, idle: now },
             requests: 0,
             session: ClientSession::new(NEXT.fetch_add(1, Ordering::Relaxed)),
@@ -145,6 +154,12 @@ impl ClientSocket {
             is_at_end: false,
             watch: IdleWatch::No,
         }
+    }
+
+    /// What it goes over, if nothing more has come than was taken: for whoever goes on otherwise.
+    pub(crate) fn into_transport(self) -> Option<Arc<dyn Transport>> {
+        let behind = self.input.unread().get(self.found.raw..).unwrap_or_default();
+        behind.is_empty().then_some(self.transport)
     }
 
     /// What was agreed on with the server, if it is encrypted.
@@ -537,8 +552,8 @@ mod tests {
     /// A connection over `transport` with the head of a request in its output whose body has so many bytes.
     fn beginning(transport: &Arc<ScriptedTransport>, method: &[u8], length: u64) -> ClientSocket {
         let addr = SocketAddr::from(([127, 0, 0, 1], 9));
-        let mut conn =
-            ClientSocket::new(NewSocket { transport: transport.clone(), remote: addr, local: None });
+        let way = ConnWay { local: None, via: None };
+        let mut conn = ClientSocket::new(NewSocket { transport: transport.clone(), remote: addr, way });
         let head = RequestHead {
             method,
             target: b"/",

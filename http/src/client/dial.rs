@@ -15,36 +15,91 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an address has before the next one is tried beside it (RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// How long a socket in the file system has whose queue is full, before it is tried again. Nothing reports that there
+/// is room.
+const QUEUE_PAUSE: Duration = Duration::from_millis(2);
+
 /// A connection that stands.
 pub(crate) struct Dialled {
     pub(crate) socket: Socket,
-    pub(crate) remote: SocketAddr,
+    /// `None`: it is one of the file system.
+    pub(crate) remote: Option<SocketAddr>,
     /// Which of those that were asked for has its address.
     pub(crate) number: usize,
 }
 
-/// What is known of the addresses of a host, and its number.
-pub(crate) type NumberedAsk = (usize, AskedAddrs);
+/// Where a host may be.
+pub(crate) enum Candidates {
+    Addrs(AskedAddrs),
+    #[cfg(unix)]
+    Unix(Arc<Path>),
+}
+
+/// Where a host may be, and its number.
+pub(crate) type NumberedAsk = (usize, Candidates);
+
+/// One address to be tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Inet(SocketAddr),
+    #[cfg(unix)]
+    Unix(Arc<Path>),
+}
 
 /// What the poller reports when a call was called off, or a look-up has ended. Attempts have their numbers.
 const LOOK_AGAIN: Token = Token(usize::MAX);
 
 /// Connects to the first address that answers. `asks` gives the addresses of one host after the other, and is asked for
-/// the next when those before do not answer.
+/// the next when those before do not answer. `local`: the address of this end.
 pub(crate) fn connect(
     asks: &mut dyn Iterator<Item = NumberedAsk>,
+    local: Option<IpAddr>,
     patience: &CallPatience,
 ) -> Result<Dialled, ClientError> {
-    match Race::new(asks).and_then(|mut race| race.run(patience)) {
+    match Race::new(asks, local).and_then(|mut race| race.run(patience)) {
         Ok(outcome) => outcome,
         Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
+    }
+}
+
+/// Waits for the addresses of a name.
+pub(crate) fn await_addrs(
+    asked: AskedAddrs,
+    patience: &CallPatience,
+) -> Result<Vec<SocketAddr>, ClientError> {
+    let awaited = match asked {
+        AskedAddrs::Known(addrs) => return Ok(addrs),
+        AskedAddrs::Awaited(awaited) => awaited,
+    };
+    let failed = |error: io::Error| ClientError::because(ClientErrorKind::Resolve, error);
+    let mut poll = Poll::new().map_err(failed)?;
+    let waker = Arc::new(Waker::new(poll.registry(), LOOK_AGAIN).map_err(failed)?);
+    awaited.wake_at_end(&waker);
+    let _here = patience.waits(|| {
+        let waker = waker.clone();
+        Box::new(move || wake(&waker))
+    });
+    let mut events = Events::with_capacity(1);
+    loop {
+        if let Some(outcome) = awaited.outcome() {
+            return outcome;
+        }
+        if patience.is_over() {
+            return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Resolve)));
+        }
+        match poll.poll(&mut events, patience.until().left()) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(failed(error)),
+            _ => {}
+        }
     }
 }
 
@@ -65,8 +120,8 @@ fn by_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
 
 /// A connection that is being made.
 struct DialAttempt {
-    stream: TcpStream,
-    addr: SocketAddr,
+    socket: Socket,
+    endpoint: Endpoint,
     number: usize,
 }
 
@@ -75,28 +130,36 @@ struct Race<'a> {
     poll: Poll,
     waker: Option<Arc<Waker>>,
     asks: &'a mut dyn Iterator<Item = NumberedAsk>,
+    local: Option<IpAddr>,
     is_all_asked: bool,
     awaited: Vec<(usize, AwaitedAddrs)>,
-    untried: VecDeque<(usize, SocketAddr)>,
+    untried: VecDeque<(usize, Endpoint)>,
     /// By their tokens; `None`: failed.
     tries: Vec<Option<DialAttempt>>,
     failure: Option<ClientError>,
     /// When the next is begun beside those before.
     next_at: Instant,
+    /// Those that have no room now, which the next are.
+    full: VecDeque<(usize, Endpoint)>,
+    /// Whether the next is not begun earlier, whatever becomes of those before.
+    is_held: bool,
 }
 
 impl<'a> Race<'a> {
-    fn new(asks: &'a mut dyn Iterator<Item = NumberedAsk>) -> io::Result<Self> {
+    fn new(asks: &'a mut dyn Iterator<Item = NumberedAsk>, local: Option<IpAddr>) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             waker: None,
             asks,
+            local,
             is_all_asked: false,
             awaited: Vec::new(),
             untried: VecDeque::new(),
             tries: Vec::new(),
             failure: None,
             next_at: Instant::now(),
+            full: VecDeque::new(),
+            is_held: false,
         })
     }
 
@@ -114,8 +177,9 @@ impl<'a> Race<'a> {
         loop {
             self.take_found();
             if self.is_next_due() {
-                self.begin_next()?;
+                self.is_held = false;
                 self.next_at = Instant::now() + HEAD_START;
+                self.begin_next()?;
             }
             if self.tries().count() == 0 && self.awaited.is_empty() && self.is_all_begun() {
                 let none = || ClientError::new(ClientErrorKind::Resolve);
@@ -139,7 +203,7 @@ impl<'a> Race<'a> {
                     return Ok(Ok(dialled));
                 }
             }
-            if self.tries().count() < before {
+            if self.tries().count() < before && !self.is_held {
                 // Where one has failed the next need not wait.
                 self.next_at = Instant::now();
             }
@@ -153,13 +217,13 @@ impl<'a> Race<'a> {
 
     /// Whether there is nothing that could be begun.
     fn is_all_begun(&self) -> bool {
-        self.is_all_asked && self.untried.is_empty()
+        self.is_all_asked && self.untried.is_empty() && self.full.is_empty()
     }
 
     /// Whether the next one has to be begun now: those before have had their time, or there are none.
     fn is_next_due(&self) -> bool {
         let is_next_there = self.awaited.is_empty() || !self.untried.is_empty();
-        self.next_at <= Instant::now() || self.tries().count() == 0 && is_next_there
+        self.next_at <= Instant::now() || self.tries().count() == 0 && is_next_there && !self.is_held
     }
 
     fn waker(&mut self) -> io::Result<Arc<Waker>> {
@@ -189,19 +253,34 @@ impl<'a> Race<'a> {
     /// Begins with the next address, or the next look-up; what fails at once is passed.
     fn begin_next(&mut self) -> io::Result<()> {
         loop {
-            if let Some((number, addr)) = self.untried.pop_front() {
-                if self.begin(number, addr) {
-                    return Ok(());
+            if let Some((number, endpoint)) = self.untried.pop_front() {
+                match self.begin(number, &endpoint) {
+                    Ok(()) => return Ok(()),
+                    Err(error) if is_queue_full(&endpoint, &error) => {
+                        self.full.push_back((number, endpoint));
+                    }
+                    Err(error) => self.failure = Some(not_connected(&endpoint, error)),
                 }
                 continue;
             }
             match self.asks.next() {
                 None => {
                     self.is_all_asked = true;
+                    self.untried.append(&mut self.full);
+                    if !self.untried.is_empty() {
+                        self.is_held = true;
+                        self.next_at = Instant::now() + QUEUE_PAUSE;
+                    }
                     return Ok(());
                 }
-                Some((number, AskedAddrs::Known(addrs))) => self.untried.extend(numbered(number, &addrs)),
-                Some((number, AskedAddrs::Awaited(awaited))) => {
+                #[cfg(unix)]
+                Some((number, Candidates::Unix(path))) => {
+                    self.untried.push_back((number, Endpoint::Unix(path)));
+                }
+                Some((number, Candidates::Addrs(AskedAddrs::Known(addrs)))) => {
+                    self.untried.extend(numbered(number, &addrs));
+                }
+                Some((number, Candidates::Addrs(AskedAddrs::Awaited(awaited)))) => {
                     awaited.wake_at_end(&self.waker()?);
                     self.awaited.push((number, awaited));
                     return Ok(());
@@ -210,31 +289,25 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Begins with an address. False: it has failed.
-    fn begin(&mut self, number: usize, addr: SocketAddr) -> bool {
-        let begun = TcpStream::connect(addr).and_then(|mut stream| {
-            let token = Token(self.tries.len());
-            // A connection that stands, and one that has failed, are both reported as writable.
-            self.poll.registry().register(&mut stream, token, Interest::WRITABLE)?;
-            Ok(stream)
-        });
-        match begun {
-            Ok(stream) => {
-                self.tries.push(Some(DialAttempt { stream, addr, number }));
-                true
-            }
-            Err(error) => {
-                self.failure = Some(ClientError::because(ClientErrorKind::Connect, error).at(addr));
-                false
-            }
-        }
+    /// Begins with an address.
+    fn begin(&mut self, number: usize, endpoint: &Endpoint) -> io::Result<()> {
+        let mut socket = match endpoint {
+            Endpoint::Inet(addr) => Socket::Tcp(connecting(*addr, self.local)?),
+            #[cfg(unix)]
+            Endpoint::Unix(path) => Socket::Unix(mio::net::UnixStream::connect(path)?),
+        };
+        let token = Token(self.tries.len());
+        // A connection that stands, and one that has failed, are both reported as writable.
+        self.poll.registry().register(&mut socket, token, Interest::WRITABLE)?;
+        self.tries.push(Some(DialAttempt { socket, endpoint: endpoint.clone(), number }));
+        Ok(())
     }
 
     /// Why there is no connection when time is up.
     fn late(&self) -> ClientError {
         let late = |phase| ClientError::new(ClientErrorKind::Timeout(phase));
         match self.tries().next_back() {
-            Some(attempt) => late(ClientPhase::Connect).at(attempt.addr),
+            Some(attempt) => at(late(ClientPhase::Connect), &attempt.endpoint),
             None if self.awaited.is_empty() => late(ClientPhase::Connect),
             None => late(ClientPhase::Resolve),
         }
@@ -243,45 +316,89 @@ impl<'a> Race<'a> {
     /// What has become of an attempt of which something was reported.
     fn look_at(&mut self, token: usize) -> Option<Dialled> {
         let place = self.tries.get_mut(token)?;
-        let DialAttempt { stream, addr, .. } = place.as_ref()?;
-        let remote = *addr;
-        let failure = match stream.take_error() {
-            Ok(Some(error)) | Err(error) => error,
-            Ok(None) => match stream.peer_addr() {
-                // Where nobody listens a socket may come to be connected to itself, when the system gives it just that
-                // port.
-                Ok(peer) if stream.local_addr().is_ok_and(|local| local == peer) => {
-                    io::ErrorKind::ConnectionRefused.into()
+        let DialAttempt { socket, endpoint, .. } = place.as_ref()?;
+        match socket.is_connected() {
+            Ok(false) => None,
+            Ok(true) => {
+                let DialAttempt { mut socket, endpoint, number } = place.take()?;
+                if let Err(error) = self.poll.registry().deregister(&mut socket) {
+                    log::debug!("a connection stays registered until it is closed: {error}");
                 }
-                Ok(_) => {
-                    let DialAttempt { mut stream, number, .. } = place.take()?;
-                    if let Err(error) = self.poll.registry().deregister(&mut stream) {
-                        log::debug!("a connection stays registered until it is closed: {error}");
-                    }
-                    return Some(dialled(stream, remote, number));
-                }
-                // Reported too early; there will be another report.
-                Err(error) if error.kind() == io::ErrorKind::NotConnected => return None,
-                Err(error) => error,
-            },
-        };
-        *place = None;
-        self.failure = Some(ClientError::because(ClientErrorKind::Connect, failure).at(remote));
-        None
+                Some(dialled(socket, endpoint, number))
+            }
+            Err(error) => {
+                self.failure = Some(not_connected(endpoint, error));
+                *place = None;
+                None
+            }
+        }
+    }
+}
+
+/// A socket that is about to be connected.
+fn connecting(addr: SocketAddr, local: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(local) = local else { return TcpStream::connect(addr) };
+    if local.is_ipv6() != addr.is_ipv6() {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "this end has an address of the other family",
+        ));
+    }
+    let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::new(local, 0).into())?;
+    match socket.connect(&addr.into()) {
+        Ok(()) => {}
+        Err(error) if is_under_way(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+}
+
+/// Whether whoever listens there has no room now, and may have in a moment.
+fn is_queue_full(endpoint: &Endpoint, error: &io::Error) -> bool {
+    !matches!(endpoint, Endpoint::Inet(_)) && error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn not_connected(endpoint: &Endpoint, error: io::Error) -> ClientError {
+    match endpoint {
+        Endpoint::Inet(addr) => ClientError::because(ClientErrorKind::Connect, error).at(*addr),
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            ClientError::because(ClientErrorKind::Connect, format!("{}: {error}", path.display()))
+        }
+    }
+}
+
+fn at(error: ClientError, endpoint: &Endpoint) -> ClientError {
+    match endpoint {
+        Endpoint::Inet(addr) => error.at(*addr),
+        #[cfg(unix)]
+        Endpoint::Unix(_) => error,
     }
 }
 
 /// The addresses of one host, in the order in which they are tried, with its number.
-fn numbered(number: usize, addrs: &[SocketAddr]) -> impl Iterator<Item = (usize, SocketAddr)> + use<> {
-    by_turns(addrs).into_iter().map(move |addr| (number, addr))
+fn numbered(number: usize, addrs: &[SocketAddr]) -> impl Iterator<Item = (usize, Endpoint)> + use<> {
+    by_turns(addrs).into_iter().map(move |addr| (number, Endpoint::Inet(addr)))
 }
 
-fn dialled(stream: TcpStream, remote: SocketAddr, number: usize) -> Dialled {
+fn dialled(socket: Socket, endpoint: Endpoint, number: usize) -> Dialled {
+    let remote = match endpoint {
+        Endpoint::Inet(addr) => Some(addr),
+        #[cfg(unix)]
+        Endpoint::Unix(_) => None,
+    };
     // A request is written in one piece where that can be; what is small must not wait for what was sent before.
-    if let Err(error) = stream.set_nodelay(true) {
-        log::debug!("small pieces may wait on a connection to {remote}: {error}");
+    if let Err(error) = socket.set_nodelay() {
+        log::debug!("small pieces may wait on a connection to {remote:?}: {error}");
     }
-    Dialled { socket: Socket::Tcp(stream), remote, number }
+    Dialled { socket, remote, number }
 }
 
 #[cfg(test)]
@@ -306,7 +423,8 @@ mod tests {
     }
 
     fn connect_to(asks: Vec<AskedAddrs>, patience: &CallPatience) -> Result<SocketAddr, ClientError> {
-        connect(&mut asks.into_iter().enumerate(), patience).map(|dialled| dialled.remote)
+        let mut asks = asks.into_iter().map(Candidates::Addrs).enumerate();
+        connect(&mut asks, None, patience).map(|dialled| dialled.remote.expect("one of the network"))
     }
 
     fn alive() -> (TcpListener, SocketAddr) {

@@ -48,6 +48,9 @@ pub enum ClientErrorKind {
     /// The server and this client could not agree on how to encrypt, or the server is not the one that was asked for.
     /// Nothing was sent, unless the server refused what it was shown only after that.
     Tls,
+    /// The proxy refused, could not reach the server, or does not speak what a proxy speaks. Nothing was sent to the
+    /// server.
+    Proxy,
     /// All connections that are allowed were busy for as long as may be waited.
     NoFreeConns,
     /// As many calls of a [`PipelineClient`](super::PipelineClient) as are allowed waited for their responses, for as
@@ -88,6 +91,8 @@ pub enum ClientPhase {
     Connect,
     /// The server to agree on how to encrypt.
     Tls,
+    /// The proxy to reach the server.
+    Proxy,
     /// A connection of others to become free.
     FreeConn,
     /// The reader of the request's body to give more.
@@ -176,7 +181,10 @@ impl ClientError {
 
     /// Names the address that the call had to do with.
     pub(crate) fn at(mut self, addr: SocketAddr) -> Self {
-        self.addr.get_or_insert(addr);
+        // Of a connection that has none that can be known it is no address.
+        if addr.port() > 0 {
+            self.addr.get_or_insert(addr);
+        }
         self
     }
 
@@ -229,6 +237,7 @@ impl fmt::Display for ClientErrorKind {
             Self::Tls => {
                 "there is no encrypted connection; check the server's certificate and name, and whom this client trusts"
             }
+            Self::Proxy => "the proxy gives no connection to the server; check its address and what it lets through",
             Self::NoFreeConns => {
                 "all connections to the host are busy; raise max_conns, or wait for one with conn_wait_timeout"
             }
@@ -257,6 +266,7 @@ impl fmt::Display for ClientPhase {
             Self::Resolve => "the address of the host",
             Self::Connect => "the connection to be made",
             Self::Tls => "the TLS handshake",
+            Self::Proxy => "the proxy to reach the server",
             Self::FreeConn => "a free connection",
             Self::RequestBody => "the reader of the request's body",
             Self::Send => "the server to take the request",
@@ -292,7 +302,9 @@ impl From<ClientError> for io::Error {
             ClientErrorKind::Timeout(_) => io::ErrorKind::TimedOut,
             ClientErrorKind::ConnectionClosed => io::ErrorKind::UnexpectedEof,
             ClientErrorKind::Cancelled => io::ErrorKind::ConnectionAborted,
-            ClientErrorKind::Connect | ClientErrorKind::Tls => io::ErrorKind::NotConnected,
+            ClientErrorKind::Connect | ClientErrorKind::Proxy | ClientErrorKind::Tls => {
+                io::ErrorKind::NotConnected
+            }
             ClientErrorKind::InvalidRequest => io::ErrorKind::InvalidInput,
             ClientErrorKind::Protocol(_)
             | ClientErrorKind::TooLarge

@@ -12,7 +12,7 @@ use crate::proto::{
     Ending, RequestHead, append_chunk_end, append_chunk_start, append_last_chunk, append_trailer_lines,
     append_trailers, split_target,
 };
-use crate::values::headers::Fields;
+use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -114,10 +114,23 @@ impl Call<'_, '_> {
             None => Some(self.request.body().len() as u64),
         };
         let head = self.request.head_to_send(length);
-        let target = origin_form(head.method, head.target);
+        let via = conn.way.via.clone();
+        let target = match &via {
+            None => origin_form(head.method, head.target),
+            Some(via) => Cow::Owned(absolute_form(head.method, head.target, &via.authority)),
+        };
+        let mut for_proxy = Headers::new();
+        let defaults = match &via {
+            Some(via) if !via.authorization.0.is_empty() => {
+                for_proxy.copy_from(self.defaults);
+                for_proxy.append("Proxy-Authorization", &via.authorization.0);
+                for_proxy.fields()
+            }
+            _ => self.defaults,
+        };
         let host = if head.host.is_empty() { self.host } else { head.host };
         let expects_continue = self.expects.is_some();
-        let head = RequestHead { target: &target, host, defaults: self.defaults, expects_continue, ..head };
+        let head = RequestHead { target: &target, host, defaults, expects_continue, ..head };
         conn.requests += 1;
         let remote = conn.remote;
         conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| {
@@ -242,6 +255,14 @@ fn origin_form<'a>(method: &[u8], target: &'a [u8]) -> Cow<'a, [u8]> {
         path @ [b'/', ..] => Cow::Borrowed(path),
         query => Cow::Owned([b"/", query].concat()),
     }
+}
+
+/// The target as a proxy is asked for it (RFC 9112 section 3.2.2).
+fn absolute_form(method: &[u8], target: &[u8], authority: &[u8]) -> Vec<u8> {
+    let path = origin_form(method, target);
+    // RFC 9112 section 3.2.4.
+    let path = if *path == *b"*" { &b""[..] } else { &path };
+    [b"http://", authority, path].concat()
 }
 
 #[cfg(test)]

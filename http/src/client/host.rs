@@ -8,25 +8,19 @@
 
 use super::body::SendBody;
 use super::call::{CallOptions, PreparedCall, RunCall};
-use super::conn::{ClientSocket, NewSocket};
-use super::dial::{self, Dialled};
+use super::conn::ClientSocket;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::options::{ClientBuilder, HostClientBuilder, HostSettings, OneHost};
 use super::patience::CallPatience;
 use super::places::HostPlaces;
+use super::reach::Reach;
 use super::response::ClientResponse;
-use super::secure::{Encryption, PeerName, encrypt, peer_name};
 use super::stock::{HeldPlace, Leased, Leave, Stock};
 use crate::message::request::Request;
 use crate::proto::Limits;
-use crate::util::authority;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-/// The port of plain HTTP, and that of HTTPS.
-const PORTS: (u16, u16) = (80, 443);
 
 /// A client for one host, which may have several addresses that are used in turn for new connections.
 ///
@@ -56,23 +50,10 @@ pub struct HostClient {
 
 /// What all clones of a client have in common.
 pub(super) struct SharedHost {
-    addrs: Vec<HostAddr>,
-    /// Which of them is the next for a new connection.
-    next: AtomicUsize,
+    reach: Reach,
     stock: Arc<Stock>,
     pub(super) limits: Limits,
     pub(super) settings: HostSettings,
-}
-
-/// Where a host can be reached.
-#[derive(Debug)]
-struct HostAddr {
-    /// As it was given.
-    text: String,
-    name: String,
-    port: u16,
-    /// Whom it has to be, if connections are encrypted.
-    peer: Option<PeerName>,
 }
 
 /// How many connections a client has; see [`HostClient::stats`].
@@ -89,7 +70,8 @@ pub struct HostClientStats {
 
 impl HostClient {
     /// A client with the default settings for `addrs`: `host:port`, or several of them, separated by commas. Without a
-    /// port it is 80, or 443 if connections are to be encrypted.
+    /// port it is 80, or 443 if connections are to be encrypted. On Unix also `unix:` and the path of a socket, which
+    /// requests name `localhost` if they name no host themselves.
     ///
     /// # Errors
     /// When one of them is not of that form, or there is none.
@@ -104,8 +86,7 @@ impl HostClient {
     }
 
     pub(super) fn with_settings(addrs: &str, settings: HostSettings) -> Result<Self, ClientError> {
-        let addrs = addrs.split(',').map(|addr| HostAddr::parse(addr, settings.tls.as_ref()));
-        let addrs = addrs.collect::<Result<Vec<_>, _>>()?;
+        let reach = Reach::new(addrs, &settings)?;
         let HostSettings { pool, limits, .. } = &settings;
         let places = HostPlaces::new(pool.conns_max, pool.idle_max, pool.order);
         let limits = Limits {
@@ -117,9 +98,7 @@ impl HostClient {
             ..Limits::DEFAULT
         };
         let stock = Stock::new(places, pool.ages);
-        Ok(Self {
-            shared: Arc::new(SharedHost { addrs, next: AtomicUsize::new(0), stock, limits, settings }),
-        })
+        Ok(Self { shared: Arc::new(SharedHost { reach, stock, limits, settings }) })
     }
 
     /// Sends `request` with its body, and waits for the head of the response. Redirects are handed back as they are.
@@ -254,7 +233,7 @@ impl ClientBuilder<OneHost> {
 impl SharedHost {
     /// What a request names as its host if it does not itself.
     pub(super) fn host(&self) -> &[u8] {
-        self.addrs.first().map_or(&b""[..], |addr| addr.text.as_bytes())
+        self.reach.host()
     }
 
     /// A connection that is idle, or a new one; whoever holds a place already gets a new one with that.
@@ -281,80 +260,16 @@ impl SharedHost {
                 }
             }
         };
-        Ok(place.with(self.dial(&patience.or_after(self.settings.timeouts.connect))?))
-    }
-
-    /// A connection to the address whose turn it is, or to the next that takes one: when the one before refuses, or
-    /// does not answer for a moment.
-    fn dial(&self, patience: &CallPatience) -> Result<Box<ClientSocket>, ClientError> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addrs.len().max(1);
-        let numbered = self.addrs.iter().enumerate();
-        let asks = numbered.clone().skip(turn).chain(numbered.take(turn));
-        let mut asks = asks.map(|(number, addr)| (number, self.settings.names.ask(&addr.name, addr.port)));
-        let mut failure = None;
-        loop {
-            let dialled = match dial::connect(&mut asks, patience) {
-                Ok(dialled) => dialled,
-                // Those before have let themselves be connected to at least.
-                Err(error) => return Err(failure.unwrap_or(error)),
-            };
-            match self.greet(dialled, patience) {
-                Ok(socket) => return Ok(Box::new(ClientSocket::new(socket))),
-                Err(error) if patience.is_over() => return Err(error),
-                Err(error) => failure = Some(error),
-            }
-        }
-    }
-
-    /// What has to be said on a new connection before there is HTTP.
-    fn greet(&self, dialled: Dialled, patience: &CallPatience) -> Result<NewSocket, ClientError> {
-        let Dialled { socket, remote, number } = dialled;
-        let local = socket.local_addr();
-        let peer = self.addrs.get(number).and_then(|addr| addr.peer.as_ref());
-        let transport = match (&self.settings.tls, peer) {
-            (Some(tls), Some(peer)) => {
-                encrypt(Box::new(socket), tls, peer, patience).map_err(|error| error.at(remote))?
-            }
-            _ => Arc::new(socket),
-        };
-        Ok(NewSocket { transport, remote, local })
-    }
-}
-
-impl HostAddr {
-    /// One that is encrypted as `tls` says, if at all.
-    fn parse(text: &str, tls: Option<&Encryption>) -> Result<Self, ClientError> {
-        let text = text.trim();
-        // Before an `@` there may be a password.
-        let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
-        let refuse = || ClientError::invalid(format!("{shown:?} is no host:port"));
-        if text.is_empty() || !authority::is_valid(text.as_bytes()) {
-            return Err(refuse());
-        }
-        if text.contains("%25") {
-            // It means something on this machine only, and must not be told to a server (RFC 6874 section 4).
-            let why = format!(
-                "{text:?} has a zone, which addresses cannot have here; name its interface otherwise"
-            );
-            return Err(ClientError::invalid(why));
-        }
-        let (name, port) = authority::split_port(text.as_bytes()).map_err(|_| refuse())?;
-        let name = std::str::from_utf8(name).map_err(|_| refuse())?;
-        let port = match port.map(std::str::from_utf8) {
-            None if tls.is_some() => PORTS.1,
-            None => PORTS.0,
-            Some(Ok(digits)) => digits.parse().map_err(|_| refuse())?,
-            Some(Err(_)) => return Err(refuse()),
-        };
-        let peer = tls.map(|tls| peer_name(tls, name)).transpose()?;
-        Ok(Self { text: text.to_owned(), name: name.to_owned(), port, peer })
+        let patience = patience.or_after(self.settings.timeouts.connect);
+        let socket = self.reach.connect(&self.settings, &patience)?;
+        Ok(place.with(Box::new(ClientSocket::new(socket))))
     }
 }
 
 impl fmt::Debug for HostClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HostClient")
-            .field("addrs", &self.shared.addrs)
+            .field("reach", &self.shared.reach)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }

@@ -5,7 +5,12 @@
 //! patience.rs         how long it waits: until then, and unless it is called off
 //! error.rs            why it gave no response
 //! names.rs            the addresses of names, cached
+//! reach.rs            reaching a host: connecting, what proxies are told, encrypting
 //! dial.rs             making a connection: both families, the first that answers
+//! dialler.rs          having the user make it
+//! host_addr.rs        where a host is, and what is on the way
+//! proxy.rs            which proxy is, and no_proxy.rs when none is
+//! tunnel.rs, socks.rs having a proxy give a connection
 //! secure.rs           encrypting it
 //! conn.rs             one connection: sending and receiving with limits, over the protocol's session
 //! body.rs             what is sent while it is read
@@ -15,7 +20,7 @@
 //! exchange.rs         one request on one connection
 //! arriving.rs         a body as it arrives
 //! response.rs         what came back
-//! options.rs          what the user says of a client
+//! options.rs          what the user says of a client, and dial_options.rs of how it reaches hosts
 //! client_fields.rs    fields that all its requests have
 //! call.rs             what he says of one call
 //! retry.rs            whether an attempt is followed by another, and when
@@ -24,6 +29,7 @@
 //! redirect.rs         what a redirect makes of a request
 //! any_host.rs         the client of any host: one of each host, and redirects
 //! into_uri.rs         what a URL is given by
+//! configure.rs        what is otherwise for one of them
 //! pipe_call.rs        a call that shares its connection with others
 //! pipe_conn.rs        a connection on which requests are sent before those before them are answered
 //! pipe.rs             that connection as its callers share it: who leads
@@ -58,20 +64,25 @@ mod body;
 mod call;
 mod client_fields;
 mod companions;
+mod configure;
 mod conn;
 #[cfg(feature = "cookies")]
 mod cookie_jar;
 mod departures;
 mod dial;
+mod dial_options;
+mod dialler;
 mod error;
 mod exchange;
 mod host;
+mod host_addr;
 mod into_uri;
 #[cfg(feature = "json")]
 mod json;
 mod multipart_form;
 mod names;
 mod netrc;
+mod no_proxy;
 mod options;
 mod passing;
 mod patience;
@@ -80,6 +91,8 @@ mod pipe_call;
 mod pipe_conn;
 mod pipeline;
 mod places;
+mod proxy;
+mod reach;
 mod redirect;
 mod request_builder;
 mod response;
@@ -90,9 +103,11 @@ mod scripted;
 mod secure;
 #[cfg(feature = "ws")]
 mod socket_driver;
+mod socks;
 mod stock;
 #[cfg(feature = "cookies")]
 mod stored_cookies;
+mod tunnel;
 mod until;
 mod watcher;
 #[cfg(feature = "ws")]
@@ -104,8 +119,10 @@ pub use balanced_client::{BalancedClient, LimitedCall};
 pub use balancing::{LbClient, LbClientBuilder};
 pub use body::SendBody;
 pub use call::PreparedCall;
+pub use configure::HostOptions;
 #[cfg(feature = "cookies")]
 pub use cookie_jar::CookieJar;
+pub use dialler::{Dial, DialTarget, DialledStream};
 pub use error::{ClientError, ClientErrorKind, ClientPhase, RedirectFault};
 pub use host::{HostClient, HostClientStats};
 pub use into_uri::IntoUri;
@@ -116,6 +133,7 @@ pub use options::{AnyHost, ClientBuilder, HostClientBuilder, OneHost};
 pub use passing::ForwardedFields;
 pub use pipeline::{PipelineClient, PipelineClientBuilder, PipelinedHost};
 pub use places::ReuseOrder;
+pub use proxy::Proxy;
 pub use request_builder::RequestBuilder;
 pub use response::ClientResponse;
 pub use retry::FailedAttempt;

@@ -5,8 +5,10 @@
 
 use super::client_fields::{ClientFields, OwnFields};
 use super::companions::Companions;
+use super::configure::HostHook;
 #[cfg(feature = "cookies")]
 use super::cookie_jar::CookieJar;
+use super::dial_options::DialOptions;
 use super::error::ClientError;
 use super::names::{Names, Resolve};
 use super::netrc::Netrc;
@@ -56,11 +58,12 @@ pub struct AnyHost {
     pub(super) redirects_max: u32,
     pub(super) hosts_max: usize,
     pub(super) companions: Companions,
+    pub(super) hook: Option<HostHook>,
 }
 
 impl Default for AnyHost {
     fn default() -> Self {
-        Self { redirects_max: 10, hosts_max: 1024, companions: Companions::default() }
+        Self { redirects_max: 10, hosts_max: 1024, companions: Companions::default(), hook: None }
     }
 }
 
@@ -110,6 +113,7 @@ pub(crate) struct ClientSettings {
     resolver: Option<Box<dyn Resolve>>,
     names_kept_for: Duration,
     tls: Option<Encryption>,
+    pub(super) dialling: DialOptions,
     pool: PoolOptions,
     limits: ResponseLimits,
     timeouts: ClientTimeouts,
@@ -125,6 +129,7 @@ pub(crate) struct HostSettings {
     pub(super) names: Names,
     /// `None`: connections are not encrypted, or as usual if it takes that.
     pub(super) tls: Option<Encryption>,
+    pub(super) dialling: DialOptions,
     pub(super) pool: PoolOptions,
     pub(super) limits: ResponseLimits,
     pub(super) timeouts: ClientTimeouts,
@@ -188,6 +193,7 @@ impl ClientSettings {
         HostSettings {
             names: Names::new(self.resolver, self.names_kept_for),
             tls: self.tls,
+            dialling: self.dialling,
             pool: self.pool,
             limits: self.limits,
             timeouts: self.timeouts,
@@ -230,6 +236,7 @@ impl Default for ClientSettings {
             resolver: None,
             names_kept_for: Duration::from_secs(60),
             tls: None,
+            dialling: DialOptions::default(),
             pool,
             limits,
             timeouts,
@@ -459,6 +466,7 @@ impl<K> ClientBuilder<K> {
     /// error [`Tls`](super::ClientErrorKind::Tls), and the next of several hosts is tried.
     #[cfg(feature = "tls-no-provider")]
     pub fn tls(mut self, config: super::ClientTlsConfig) -> Self {
+        self.settings.dialling.proxy_tls = Some(config.clone());
         self.settings.tls = Some(config);
         self
     }

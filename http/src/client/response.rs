@@ -127,7 +127,7 @@ impl ClientResponse {
             reason,
             headers,
             remote: conn.remote,
-            local: conn.local,
+            local: conn.way.local,
             conn_requests: conn.requests,
             is_request_sent: conn.session.is_request_sent(),
             uri: None,
@@ -249,7 +249,8 @@ impl ClientResponse {
         self.uri.as_deref()
     }
 
-    /// The address of the server's end of the connection.
+    /// The address of the server's end of the connection, or of the proxy's; `0.0.0.0:0` where there is none that can be
+    /// known, as of a Unix socket.
     pub fn remote_addr(&self) -> SocketAddr {
         self.remote
     }

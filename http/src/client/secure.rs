@@ -36,10 +36,17 @@ mod with_tls {
 
     /// Whom a server has to be that is asked for as `host`.
     pub(crate) fn peer_name(encryption: &Encryption, host: &str) -> Result<PeerName, ClientError> {
-        encryption.name_for(host).ok_or_else(|| {
-            let why = format!("no certificate can be for the host {host:?}, so it cannot be asked by HTTPS");
-            ClientError::because(ClientErrorKind::InvalidRequest, why)
-        })
+        encryption.name_for(host).ok_or_else(|| no_name(host))
+    }
+
+    /// Whom a proxy has to be that is asked as `host`.
+    pub(crate) fn proxy_name(host: &str) -> Result<PeerName, ClientError> {
+        Encryption::proxy_name(host).ok_or_else(|| no_name(host))
+    }
+
+    fn no_name(host: &str) -> ClientError {
+        let why = format!("no certificate can be for the host {host:?}, so it cannot be asked by HTTPS");
+        ClientError::invalid(why)
     }
 
     /// What kind of failure it is when nothing more can be had of a connection.
@@ -50,7 +57,7 @@ mod with_tls {
 
     /// Agrees with the server on how everything above `below` is encrypted.
     pub(crate) fn encrypt(
-        below: Box<dyn Transport>,
+        below: Arc<dyn Transport>,
         encryption: &Encryption,
         name: &PeerName,
         patience: &CallPatience,
@@ -133,7 +140,9 @@ mod with_tls {
 }
 
 #[cfg(feature = "tls-no-provider")]
-pub(crate) use with_tls::{Encryption, PeerName, encrypt, kind_of_loss, peer_name, usual_encryption};
+pub(crate) use with_tls::{
+    Encryption, PeerName, encrypt, kind_of_loss, peer_name, proxy_name, usual_encryption,
+};
 
 #[cfg(not(feature = "tls-no-provider"))]
 mod without_tls {
@@ -151,11 +160,15 @@ mod without_tls {
     pub(crate) struct PeerName(Infallible);
 
     pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
-        Err(ClientError::because(ClientErrorKind::InvalidRequest, NO_TLS))
+        Err(ClientError::invalid(NO_TLS))
     }
 
     pub(crate) fn peer_name(encryption: &Encryption, _: &str) -> Result<PeerName, ClientError> {
         match encryption.0 {}
+    }
+
+    pub(crate) fn proxy_name(_: &str) -> Result<PeerName, ClientError> {
+        Err(ClientError::invalid(NO_TLS))
     }
 
     pub(crate) fn kind_of_loss(_: &io::Error) -> ClientErrorKind {
@@ -163,7 +176,7 @@ mod without_tls {
     }
 
     pub(crate) fn encrypt(
-        _: Box<dyn Transport>,
+        _: Arc<dyn Transport>,
         encryption: &Encryption,
         _: &PeerName,
         _: &CallPatience,
@@ -173,22 +186,20 @@ mod without_tls {
 }
 
 #[cfg(not(feature = "tls-no-provider"))]
-pub(crate) use without_tls::{Encryption, PeerName, encrypt, kind_of_loss, peer_name, usual_encryption};
+pub(crate) use without_tls::{
+    Encryption, PeerName, encrypt, kind_of_loss, peer_name, proxy_name, usual_encryption,
+};
 
 /// Says why a request for a URL of HTTPS, or of plain HTTP, is not for this client.
 pub(crate) fn check_scheme(is_https: bool, encrypts: bool) -> Result<(), ClientError> {
     match (is_https, encrypts) {
         (true, true) | (false, false) => Ok(()),
-        (false, true) => Err(refuse("its URL is one of plain HTTP, and this client encrypts")),
+        (false, true) => Err(ClientError::invalid("its URL is one of plain HTTP, and this client encrypts")),
         #[cfg(feature = "tls-no-provider")]
-        (true, false) => {
-            Err(refuse("its URL is one of HTTPS, which this client is not told to speak: `tls`"))
-        }
+        (true, false) => Err(ClientError::invalid(
+            "its URL is one of HTTPS, which this client is not told to speak: `tls`",
+        )),
         #[cfg(not(feature = "tls-no-provider"))]
-        (true, false) => Err(refuse(NO_TLS)),
+        (true, false) => Err(ClientError::invalid(NO_TLS)),
     }
-}
-
-fn refuse(why: &str) -> ClientError {
-    ClientError::because(ClientErrorKind::InvalidRequest, why)
 }

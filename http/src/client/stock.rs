@@ -256,8 +256,8 @@ impl Leased {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::conn::NewSocket;
-    use crate::client::dial;
+    use crate::client::conn::{ConnWay, NewSocket};
+    use crate::client::dial::{self, Candidates};
     use crate::client::names::AskedAddrs;
     use crate::client::places::ReuseOrder;
 
@@ -270,10 +270,10 @@ mod tests {
             let ages = ConnAges { idle, kept: 0, whole, requests: None };
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
             let patience = CallPatience::default();
-            let asks = &mut [(0, AskedAddrs::Known(vec![addr]))].into_iter();
-            let dialled = dial::connect(asks, &patience).expect("it listens");
-            let (transport, remote) = (Arc::new(dialled.socket), dialled.remote);
-            let conn = ClientSocket::new(NewSocket { transport, remote, local: None });
+            let asks = &mut [(0, Candidates::Addrs(AskedAddrs::Known(vec![addr])))].into_iter();
+            let dialled = dial::connect(asks, None, &patience).expect("it listens");
+            let (transport, way) = (Arc::new(dialled.socket), ConnWay { local: None, via: None });
+            let conn = ClientSocket::new(NewSocket { transport, remote: addr, way });
             let Ok(Leave::Make(place)) = stock.take(&patience, &patience) else {
                 panic!("there is none yet")
             };

@@ -154,6 +154,43 @@ fn send_one(mut socket: impl Write, bytes: &[u8]) -> io::Result<usize> {
 }
 
 impl Socket {
+    /// Whether a connection that was begun stands. False: that is not known yet.
+    ///
+    /// # Errors
+    /// Why it never will.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_connected(&self) -> io::Result<bool> {
+        let (error, peer, is_to_itself) = match self {
+            Socket::Tcp(socket) => {
+                let (peer, local) = (socket.peer_addr(), socket.local_addr().ok());
+                let is_to_itself = peer.as_ref().is_ok_and(|peer| local == Some(*peer));
+                (socket.take_error()?, peer.map(|_| ()), is_to_itself)
+            }
+            #[cfg(unix)]
+            Socket::Unix(socket) => (socket.take_error()?, socket.peer_addr().map(|_| ()), false),
+        };
+        match (error, peer) {
+            (Some(error), _) => Err(error),
+            // Where nobody listens a socket may come to be connected to itself, when the system gives it just that port.
+            (None, Ok(())) if is_to_itself => Err(io::ErrorKind::ConnectionRefused.into()),
+            (None, Ok(())) => Ok(true),
+            // Reported too early; there will be another report.
+            (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+            (None, Err(error)) => Err(error),
+        }
+    }
+
+    /// Has small pieces leave at once.
+    #[cfg(feature = "client")]
+    pub(crate) fn set_nodelay(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(socket) => socket.set_nodelay(true),
+            // There they do.
+            #[cfg(unix)]
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
     /// The address of this end, of a connection of TCP.
     #[cfg(feature = "client")]
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {

@@ -316,13 +316,18 @@ impl ClientTlsConfig {
         self.name.clone().or_else(|| server_name(host))
     }
 
+    /// Whom a proxy has to be that is asked as `host`.
+    pub(crate) fn proxy_name(host: &str) -> Option<ServerName<'static>> {
+        server_name(host)
+    }
+
     /// The layer above `below`, over which nothing was sent.
     ///
     /// # Errors
     /// When the configuration is of no use.
     pub(crate) fn layer(
         &self,
-        below: Box<dyn Transport>,
+        below: Arc<dyn Transport>,
         name: &ServerName<'static>,
     ) -> Result<TlsLayer, rustls::Error> {
         let asked_for = match name {

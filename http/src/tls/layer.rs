@@ -38,7 +38,7 @@ const HANDSHAKE: u8 = 22;
 
 /// See the module's text.
 pub(crate) struct TlsLayer {
-    below: Box<dyn Transport>,
+    below: Arc<dyn Transport>,
     /// `None`: this is the client's end.
     config: Option<TlsConfig>,
     state: Mutex<LayerState>,
@@ -74,13 +74,13 @@ struct Shaking {
 
 impl TlsLayer {
     /// One above `below`, over which nothing was received.
-    pub(crate) fn new(below: Box<dyn Transport>, config: TlsConfig) -> Self {
+    pub(crate) fn new(below: Arc<dyn Transport>, config: TlsConfig) -> Self {
         Self { below, config: Some(config), state: Mutex::default(), info: OnceLock::new() }
     }
 
     /// The client's end of one above `below`, which says hello when it is [reckoned](Self::reckon) with first.
     #[cfg(feature = "client")]
-    pub(super) fn of_client(below: Box<dyn Transport>, session: TlsSession) -> Self {
+    pub(super) fn of_client(below: Arc<dyn Transport>, session: TlsSession) -> Self {
         let shaking = Shaking { session, place: RecordPlace::default(), is_due: true };
         let state = Mutex::new(LayerState::Shaking(Box::new(shaking)));
         Self { below, config: None, state, info: OnceLock::new() }
@@ -301,7 +301,7 @@ impl Transport for TlsLayer {
     }
 
     fn source(&mut self) -> Option<&mut dyn Source> {
-        self.below.source()
+        Arc::get_mut(&mut self.below)?.source()
     }
 
     fn has_peer_ended_unreported(&self) -> bool {

@@ -54,7 +54,7 @@ impl Intake {
         let info = if self.awaits_proxy_header { info.behind_proxy() } else { info };
         #[cfg(feature = "tls-no-provider")]
         if let Some(config) = &self.tls {
-            return (Arc::new(TlsLayer::new(Box::new(socket), config.clone())), info.over_tls());
+            return (Arc::new(TlsLayer::new(Arc::new(socket), config.clone())), info.over_tls());
         }
         (Arc::new(socket), info)
     }
