@@ -19,7 +19,7 @@ use anthill_http::client::ClientTlsConfig;
 use anthill_http::client::CookieJar;
 use anthill_http::client::{
     CancelToken, Client, ClientBuilder, ClientError, ClientErrorKind, ClientResponse, HostClient, LbClient,
-    LimitedCall, PipelineClient, ReuseOrder, SendBody,
+    LimitedCall, PipelineClient, Proxy, ReuseOrder, SendBody,
 };
 use anthill_http::header::Fields;
 use anthill_http::{Request, Uri};
@@ -93,7 +93,7 @@ struct Settings {
     max_body: Option<u64>,
     redirects: u32,
     proxy: Option<String>,
-    no_proxy: Option<Value>,
+    no_proxy: Option<String>,
     ca: Option<String>,
     insecure: bool,
     resolve: Option<HashMap<String, Resolved>>,
@@ -241,8 +241,6 @@ impl Settings {
             ("kind", !matches!(kind, None | Some("host" | "pipeline" | "balance"))),
             ("max_pending", self.max_pending.is_some() && kind != Some("pipeline")),
             ("redirects", kind.is_some() && self.redirects > 0),
-            ("proxy", self.proxy.is_some()),
-            ("no_proxy", self.no_proxy.is_some()),
             ("ca", self.ca.is_some() && !cfg!(feature = "tls")),
             ("insecure", self.insecure && !cfg!(feature = "tls")),
             ("cookies", self.cookies && (kind.is_some() || !cfg!(feature = "cookies"))),
@@ -337,6 +335,20 @@ impl Settings {
         if let Some(names) = self.resolve.clone() {
             builder = builder.resolver(move |name: &str| resolve(&names, name));
         }
+        self.reach(builder)
+    }
+
+    /// How hosts are reached.
+    fn reach<K>(&self, mut builder: ClientBuilder<K>) -> Result<ClientBuilder<K>, Failure> {
+        match (self.proxy.as_deref(), &self.no_proxy) {
+            (None, _) => {}
+            (Some("env"), None) => builder = builder.proxy(Proxy::from_env()?),
+            (Some("env"), Some(direct)) => builder = builder.proxy(Proxy::from_env()?.no_proxy(direct)),
+            (Some(url), direct) => {
+                let direct = direct.as_deref().unwrap_or_default();
+                builder = builder.proxy(Proxy::new(url)?.no_proxy(direct));
+            }
+        }
         Ok(builder)
     }
 }
@@ -424,6 +436,8 @@ fn name(kind: ClientErrorKind) -> &'static str {
         ClientErrorKind::InvalidRequest | ClientErrorKind::RequestBody => "invalid_request",
         ClientErrorKind::Resolve => "dns",
         ClientErrorKind::Connect => "connect",
+        ClientErrorKind::Proxy => "proxy",
+        ClientErrorKind::Tls => "tls",
         ClientErrorKind::NoFreeConns => "no_free_conns",
         ClientErrorKind::PipelineOverflow => "overflow",
         ClientErrorKind::Timeout(_) => "timeout",
@@ -432,7 +446,6 @@ fn name(kind: ClientErrorKind) -> &'static str {
         ClientErrorKind::Protocol(_) => "protocol",
         ClientErrorKind::TooLarge => "too_large",
         ClientErrorKind::Decode => "decode",
-        ClientErrorKind::Tls => "tls",
         ClientErrorKind::Redirect(_) => "redirect",
         _ => "other",
     }

@@ -111,7 +111,7 @@ fn prx_01_https_goes_through_a_tunnel_and_its_host_is_told_nothing_of_the_proxy(
         });
         let client = by(http_proxy(proxy.addr)).tls(built(believing(&authority))).build().expect("settings");
         for number in 1..3 {
-            let mut response = client.get(&format!("https://{NAME}/x")).send().expect("it agrees");
+            let mut response = client.get(format!("https://{NAME}/x")).send().expect("it agrees");
             assert_eq!((response.conn_requests(), response.remote_addr()), (number, proxy.addr));
             assert_eq!(response.tls().and_then(|tls| tls.server_name()), Some(NAME));
             assert_eq!(response.text().expect("a body"), "/x no secret", "{agreed}");
@@ -345,7 +345,7 @@ fn prx_01_socks_names_are_looked_up_there_and_addresses_are_told_as_they_are() {
         let client = Client::builder().resolver(resolver).proxy(proxies).tls(tls).timeout(LONG);
         let client = client.build().expect("settings with a meaning");
         for number in 1..3 {
-            let mut response = client.get(&format!("https://{host}:{port}/")).send().expect("it agrees");
+            let mut response = client.get(format!("https://{host}:{port}/")).send().expect("it agrees");
             assert_eq!((response.conn_requests(), response.remote_addr()), (number, proxy.addr));
             assert!(response.text().expect("a body").contains("http/1.1"));
         }

@@ -139,20 +139,20 @@ fn prx_01_tinyproxy_and_microsocks() {
         let known = client("me:secret");
         let url = |scheme: &str, addr: SocketAddr| format!("{scheme}://localhost:{}/", addr.port());
         for _ in 0..2 {
-            let mut response = known.get(&url("http", http.local_addr())).send().expect("a response");
+            let mut response = known.get(url("http", http.local_addr())).send().expect("a response");
             assert_eq!(response.text().expect("a body"), "plain");
         }
         for number in 1..3 {
-            let mut response = known.get(&url("https", https.local_addr())).send().expect("a response");
+            let mut response = known.get(url("https", https.local_addr())).send().expect("a response");
             assert_eq!((response.conn_requests(), response.remote_addr()), (number, program.addr));
             assert!(response.text().expect("a body").starts_with("localhost http/1.1"));
         }
         let kind = |outcome: Result<_, anthill_http::client::ClientError>| {
             outcome.map(drop).expect_err("it does not get through").kind()
         };
-        assert_eq!(kind(known.get(&url("https", dead)).send()), ClientErrorKind::Proxy, "{scheme}");
+        assert_eq!(kind(known.get(url("https", dead)).send()), ClientErrorKind::Proxy, "{scheme}");
         let stranger = client("me:wrong");
-        let call = stranger.get(&url("https", https.local_addr()));
+        let call = stranger.get(url("https", https.local_addr()));
         assert_eq!(kind(call.send()), ClientErrorKind::Proxy, "{scheme}");
         assert_eq!(stranger.stats().open, 0);
     }

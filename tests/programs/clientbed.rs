@@ -332,7 +332,6 @@ fn the_clientbed_names_what_is_not_there_and_leaves_everything_as_it_is() {
     let mut bed = Bed::new();
     for (settings, unsupported) in [
         (json!({"kind": "dance", "max_pending": 4}), json!(["kind", "max_pending"])),
-        (json!({"proxy": "http://127.0.0.1:9", "no_proxy": "a"}), json!(["proxy", "no_proxy"])),
         (json!({"kind": "host", "addrs": ["127.0.0.1:9"], "cookies": true}), json!(["cookies"])),
         (json!({"kind": "host", "addrs": ["127.0.0.1:9"], "redirects": 3}), json!(["redirects"])),
     ] {
@@ -342,5 +341,51 @@ fn the_clientbed_names_what_is_not_there_and_leaves_everything_as_it_is() {
     }
     let refused = bed.ask(json!({"op": "client", "max_conns": 0}));
     assert_eq!(refused["error"], "invalid_request", "{refused}");
+    bed.end();
+}
+
+#[test]
+fn the_clientbed_encrypts_and_goes_by_proxies() {
+    let authority = Authority::new("ours");
+    let identity = authority.issue(&["site.test"]);
+    let config = TlsConfig::from_pem(&identity.certificate, &identity.key).expect("a certificate");
+    let server = Server::new(|ctx| ctx.set_body("encrypted")).expect("options");
+    let server = server.start_tls("127.0.0.1:0", &config).expect("a free port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, &authority.pem).expect("room on the disk");
+    let url = format!("https://site.test:{}/", server.local_addr().port());
+    let resolve = json!({"site.test": {"addrs": ["127.0.0.1"]}});
+    let mut bed = Bed::new();
+    bed.client(json!({"resolve": resolve}));
+    assert_eq!(bed.get(&url, json!({}))["error"], "tls");
+    for settings in [json!({"ca": ca}), json!({"insecure": true}), json!({"insecure": true, "ca": ca})] {
+        let mut settings = settings;
+        settings["resolve"] = resolve.clone();
+        bed.client(settings.clone());
+        let answer = bed.get(&url, json!({}));
+        assert_eq!(
+            (&answer["status"], &answer["body_len"]),
+            (&json!(200), &json!(9)),
+            "{settings}: {answer}"
+        );
+    }
+    let missing = bed.ask(json!({"op": "client", "ca": folder.path().join("none.pem")}));
+    assert_eq!(missing["error"], "tls", "{missing}");
+    // A proxy that is no proxy, and one that is not there.
+    let addr = server.local_addr();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|gone| gone.local_addr()).expect("a port");
+    for (proxy, no_proxy, error) in [
+        (format!("socks5h://{addr}"), "", "proxy"),
+        (format!("http://u:p@{addr}"), "other.test", "proxy"),
+        (format!("http://{gone}"), "", "connect"),
+        (format!("http://{gone}"), "localhost .test", "tls"),
+        ("env".to_owned(), "*", "tls"),
+    ] {
+        bed.client(json!({"proxy": proxy, "no_proxy": no_proxy, "resolve": resolve}));
+        assert_eq!(bed.get(&url, json!({}))["error"], error, "{proxy}");
+    }
+    let none = bed.ask(json!({"op": "client", "proxy": "ftp://proxy.test"}));
+    assert_eq!(none["error"], "invalid_request", "{none}");
     bed.end();
 }

@@ -348,9 +348,13 @@ impl ClientBuilder<AnyHost> {
     ///
     /// # Errors
     /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when a setting has no meaning: a number that is zero and
-    /// must not be, control characters in [`user_agent`](Self::user_agent).
+    /// must not be, control characters in [`user_agent`](Self::user_agent), one name for all servers.
     pub fn build(self) -> Result<Client, ClientError> {
         self.settings.check()?;
+        if self.settings.has_fixed_name() {
+            let why = "tls has a server_name, which would be that of all hosts; give it to a HostClient";
+            return Err(ClientError::invalid(why));
+        }
         if self.kind.hosts_max == 0 {
             return Err(ClientError::invalid("max_hosts is 0; allow one at least"));
         }
@@ -388,9 +392,9 @@ impl SharedClient {
 
     /// The client of the host of `uri`.
     fn host(&self, uri: &Uri) -> Result<HostClient, ClientError> {
-        let tls = match uri.scheme() {
-            "http" => None,
-            "https" => Some(self.tls()?),
+        let is_https = match uri.scheme() {
+            "http" => false,
+            "https" => true,
             _ => return Err(ClientError::invalid("its URL is not one of HTTP")),
         };
         let name = std::str::from_utf8(uri.hostname()).unwrap_or_default();
@@ -410,9 +414,9 @@ impl SharedClient {
         }
         // The user's hook is not called under the lock.
         drop(hosts);
+        let tls = is_https.then(|| self.tls()).transpose()?;
         let mut settings = HostSettings { tls, ..self.settings.clone() };
         if let Some(hook) = &self.own.hook {
-            let is_https = settings.tls.is_some();
             settings =
                 hook.configured(settings, name, port_of(uri), is_https).map_err(ClientError::invalid)?;
         }

@@ -203,6 +203,11 @@ impl ClientSocket {
         Ok(())
     }
 
+    /// Whether it is watched, or cannot be.
+    pub(crate) fn was_watched(&self) -> bool {
+        !matches!(self.watch, IdleWatch::No)
+    }
+
     /// Ends that.
     pub(crate) fn unwatch(&mut self) {
         let IdleWatch::Yes(watched) = std::mem::replace(&mut self.watch, IdleWatch::No) else { return };
@@ -256,15 +261,16 @@ impl ClientSocket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // What comes before anything was sent is no response to it.
                     let reads = self.passed.sent > 0;
+                    // Looked for before it is waited for: it may be here, and nobody report it.
+                    if reads && self.take_what_is_there(terms)? {
+                        return Ok(Sent::Answered);
+                    }
                     let awaited = self.transport.awaits(Direction::Write);
                     let awaited = ReadySet { read: awaited.read || reads, ..awaited };
                     if end.is_over() {
                         return Err(self.late(ClientPhase::Send));
                     }
                     self.wait(awaited, end, None, ClientPhase::Send)?;
-                    if reads && self.take_what_is_there(terms)? {
-                        return Ok(Sent::Answered);
-                    }
                 }
                 Err(error) => return self.salvage(error, terms),
             }
@@ -511,7 +517,8 @@ impl ClientSocket {
     }
 
     pub(crate) fn lost(&self, error: io::Error) -> ClientError {
-        ClientError::because(kind_of_loss(&error), error).at(self.remote)
+        let is_new = self.passed.received == 0 && self.requests <= 1;
+        ClientError::because(kind_of_loss(&error, is_new), error).at(self.remote)
     }
 
     pub(crate) fn ended(&self) -> ClientError {

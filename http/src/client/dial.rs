@@ -58,19 +58,6 @@ enum Endpoint {
 /// What the poller reports when a call was called off, or a look-up has ended. Attempts have their numbers.
 const LOOK_AGAIN: Token = Token(usize::MAX);
 
-/// Connects to the first address that answers. `asks` gives the addresses of one host after the other, and is asked for
-/// the next when those before do not answer. `local`: the address of this end.
-pub(crate) fn connect(
-    asks: &mut dyn Iterator<Item = NumberedAsk>,
-    local: Option<IpAddr>,
-    patience: &CallPatience,
-) -> Result<Dialled, ClientError> {
-    match Race::new(asks, local).and_then(|mut race| race.run(patience)) {
-        Ok(outcome) => outcome,
-        Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
-    }
-}
-
 /// Waits for the addresses of a name.
 pub(crate) fn await_addrs(
     asked: AskedAddrs,
@@ -125,8 +112,9 @@ struct DialAttempt {
     number: usize,
 }
 
-/// The attempts of one call.
-struct Race<'a> {
+/// The attempts of one call: connections to the first addresses that answer. `asks` gives the addresses of one host after
+/// the other, and is asked for the next when those before do not answer.
+pub(crate) struct Race<'a> {
     poll: Poll,
     waker: Option<Arc<Waker>>,
     asks: &'a mut dyn Iterator<Item = NumberedAsk>,
@@ -146,9 +134,14 @@ struct Race<'a> {
 }
 
 impl<'a> Race<'a> {
-    fn new(asks: &'a mut dyn Iterator<Item = NumberedAsk>, local: Option<IpAddr>) -> io::Result<Self> {
+    /// One from the address `local`, if that is said.
+    pub(crate) fn new(
+        asks: &'a mut dyn Iterator<Item = NumberedAsk>,
+        local: Option<IpAddr>,
+    ) -> Result<Self, ClientError> {
+        let poll = Poll::new().map_err(|error| ClientError::because(ClientErrorKind::Connect, error))?;
         Ok(Self {
-            poll: Poll::new()?,
+            poll,
             waker: None,
             asks,
             local,
@@ -161,6 +154,21 @@ impl<'a> Race<'a> {
             full: VecDeque::new(),
             is_held: false,
         })
+    }
+
+    /// The first connection, or, of an address that was of no use, the next; the others go on meanwhile.
+    pub(crate) fn connect(&mut self, patience: &CallPatience) -> Result<Dialled, ClientError> {
+        // What was reported of the others when one was taken is not reported again.
+        if let Some(dialled) = (0..self.tries.len()).find_map(|token| self.look_at(token)) {
+            return Ok(dialled);
+        }
+        if !self.is_held {
+            self.next_at = Instant::now();
+        }
+        match self.run(patience) {
+            Ok(outcome) => outcome,
+            Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
+        }
     }
 
     /// The outer error is the poller's.
@@ -424,7 +432,8 @@ mod tests {
 
     fn connect_to(asks: Vec<AskedAddrs>, patience: &CallPatience) -> Result<SocketAddr, ClientError> {
         let mut asks = asks.into_iter().map(Candidates::Addrs).enumerate();
-        connect(&mut asks, None, patience).map(|dialled| dialled.remote.expect("one of the network"))
+        let dialled = Race::new(&mut asks, None)?.connect(patience)?;
+        Ok(dialled.remote.expect("one of the network"))
     }
 
     fn alive() -> (TcpListener, SocketAddr) {

@@ -46,7 +46,8 @@ pub enum ClientErrorKind {
     /// No address took the connection.
     Connect,
     /// The server and this client could not agree on how to encrypt, or the server is not the one that was asked for.
-    /// Nothing was sent, unless the server refused what it was shown only after that.
+    /// Nothing was sent, unless the server has refused what it was shown only after that: then it may have the request,
+    /// and has answered it by nothing but that refusal.
     Tls,
     /// The proxy refused, could not reach the server, or does not speak what a proxy speaks. Nothing was sent to the
     /// server.

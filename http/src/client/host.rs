@@ -164,7 +164,7 @@ impl HostClient {
 
     /// Where the host can be reached, as it was said.
     pub fn addrs(&self) -> impl Iterator<Item = &str> {
-        self.shared.addrs.iter().map(|addr| addr.text.as_str())
+        self.shared.reach.addrs()
     }
 
     /// How many connections there are now.

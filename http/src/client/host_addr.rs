@@ -16,13 +16,17 @@ use std::sync::Arc;
 /// The port of plain HTTP, and that of HTTPS.
 const PORTS: (u16, u16) = (80, 443);
 
+/// What a server behind a socket of the file system is told that it is.
+#[cfg(unix)]
+const HERE: &str = "localhost";
+
 /// The longest name that SOCKS5 can say (RFC 1928 section 5).
 const SOCKS_NAME_MAX: usize = 255;
 
 /// An address of a host.
 #[derive(Debug)]
 pub(crate) struct HostAddr {
-    /// As it was given, and as a request names it that names no host.
+    /// As it was given.
     pub(crate) text: String,
     pub(crate) place: HostPlace,
     /// Whom it has to be, if connections are encrypted.
@@ -70,7 +74,7 @@ impl HostAddr {
         let text = text.trim();
         #[cfg(unix)]
         if let Some(path) = text.strip_prefix("unix:") {
-            return Self::unix(path, settings);
+            return Self::unix(text, path, settings);
         }
         let (name, port) = split(text)?;
         let port = port.unwrap_or(if settings.tls.is_some() { PORTS.1 } else { PORTS.0 });
@@ -82,15 +86,22 @@ impl HostAddr {
 
     /// A socket of the file system. No proxy leads there.
     #[cfg(unix)]
-    fn unix(path: &str, settings: &HostSettings) -> Result<Self, ClientError> {
+    fn unix(text: &str, path: &str, settings: &HostSettings) -> Result<Self, ClientError> {
         if path.is_empty() || path.contains('\0') {
             return Err(ClientError::invalid(format!("{path:?} is no path of a socket")));
         }
-        // It is on this machine, which is what a server is told.
-        let host = "localhost";
-        let peer = settings.tls.as_ref().map(|tls| peer_name(tls, host)).transpose()?;
+        let peer = settings.tls.as_ref().map(|tls| peer_name(tls, HERE)).transpose()?;
         let place = HostPlace::Unix(Path::new(path).into());
-        Ok(Self { text: host.to_owned(), place, peer, route: None })
+        Ok(Self { text: text.to_owned(), place, peer, route: None })
+    }
+
+    /// What a request names as its host if it does not itself.
+    pub(crate) fn host(&self) -> &str {
+        match &self.place {
+            HostPlace::Named { .. } => &self.text,
+            #[cfg(unix)]
+            HostPlace::Unix(_) => HERE,
+        }
     }
 
     /// Where a connection is to be made to.

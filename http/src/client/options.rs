@@ -14,7 +14,7 @@ use super::names::{Names, Resolve};
 use super::netrc::Netrc;
 use super::places::ReuseOrder;
 use super::retry::{FailedAttempt, RetryPolicy};
-use super::secure::Encryption;
+use super::secure::{Encryption, has_fixed_name};
 use super::stock::ConnAges;
 use crate::values::coding::RATIO_DEFAULT;
 use std::fmt;
@@ -170,6 +170,11 @@ pub(crate) struct ClientTimeouts {
 }
 
 impl ClientSettings {
+    /// Whether all servers have to be the same.
+    pub(super) fn has_fixed_name(&self) -> bool {
+        self.tls.as_ref().is_some_and(has_fixed_name)
+    }
+
     /// Says what has no meaning.
     pub(super) fn check(&self) -> Result<(), ClientError> {
         let refuse = |why: &str| Err(ClientError::invalid(why));

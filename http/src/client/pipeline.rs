@@ -143,7 +143,9 @@ impl ClientBuilder<PipelinedHost> {
             let why = "max_pending_requests is 0; allow one at least";
             return Err(ClientError::because(ClientErrorKind::InvalidRequest, why));
         }
-        let settings = self.settings.into_host_settings();
+        let mut settings = self.settings.into_host_settings();
+        // What is sent is made before it is known over which connection.
+        settings.dialling.always_tunnels = true;
         let terms = terms_of(&settings);
         let most = settings.pool.conns_max.saturating_mul(self.kind.pending_max);
         let host = HostClient::with_settings(&self.kind.addrs, settings)?;

@@ -9,7 +9,7 @@
 //! one that lets itself be connected to and fails then is passed like any other.
 
 use super::conn::{ConnWay, NewSocket};
-use super::dial::{self, Dialled};
+use super::dial::{Dialled, Race, await_addrs};
 use super::dialler::{Dial, DialTarget, DialledStream, OwnDialler, Reached};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::host_addr::{HostAddr, HostPlace, ProxyRoute, without_brackets};
@@ -44,7 +44,12 @@ impl Reach {
 
     /// What a request names as its host if it does not itself.
     pub(crate) fn host(&self) -> &[u8] {
-        self.addrs.first().map_or(&b""[..], |addr| addr.text.as_bytes())
+        self.addrs.first().map_or(&b""[..], |addr| addr.host().as_bytes())
+    }
+
+    /// The addresses as they were given.
+    pub(crate) fn addrs(&self) -> impl Iterator<Item = &str> {
+        self.addrs.iter().map(|addr| addr.text.as_str())
     }
 
     /// A connection to the address whose turn it is, or to the next that takes one: when the one before refuses, or does
@@ -58,45 +63,48 @@ impl Reach {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.addrs.len().max(1);
         let numbered = self.addrs.iter().enumerate();
         let mut in_turn = numbered.clone().skip(turn).chain(numbered.take(turn));
-        let mut failure = None;
-        loop {
-            let (addr, reached) = match connect_to_one_of(&mut in_turn, settings, patience) {
-                Ok(reached) => reached,
-                // Those before have let themselves be connected to at least.
-                Err(error) => return Err(failure.unwrap_or(error)),
-            };
-            match greet(addr, reached, settings, patience) {
-                Ok(socket) => return Ok(socket),
-                Err(error) if patience.is_over() => return Err(error),
-                Err(error) => failure = Some(error),
-            }
+        if let Some(OwnDialler(dialler)) = &settings.dialling.dialler {
+            let mut next = || dial_one_of(&mut in_turn, &**dialler, patience);
+            return first_that_agrees(&mut next, settings, patience);
+        }
+        let mut asks = in_turn.map(|(number, addr)| (number, addr.candidates(&settings.names)));
+        // One for all of them: what is under way while one of them is spoken to goes on.
+        let mut race = Race::new(&mut asks, settings.dialling.local)?;
+        let mut next = || {
+            let Dialled { socket, remote, number } = race.connect(patience)?;
+            let local = socket.local_addr();
+            let reached = Reached { transport: Arc::new(socket), remote, local };
+            // It is one of those that were asked.
+            let addr = self.addrs.get(number).ok_or_else(|| ClientError::new(ClientErrorKind::Connect))?;
+            Ok((addr, reached))
+        };
+        first_that_agrees(&mut next, settings, patience)
+    }
+}
+
+/// The first of several connections on which all goes well that has to be said before there is HTTP.
+fn first_that_agrees<'a>(
+    next: &mut dyn FnMut() -> Result<(&'a HostAddr, Reached), ClientError>,
+    settings: &HostSettings,
+    patience: &CallPatience,
+) -> Result<NewSocket, ClientError> {
+    let mut failure = None;
+    loop {
+        let (addr, reached) = match next() {
+            Ok(reached) => reached,
+            Err(error) if patience.is_over() => return Err(error),
+            // Those before have let themselves be connected to at least.
+            Err(error) => return Err(failure.unwrap_or(error)),
+        };
+        match greet(addr, reached, settings, patience) {
+            Ok(socket) => return Ok(socket),
+            Err(error) if patience.is_over() => return Err(error),
+            Err(error) => failure = Some(error),
         }
     }
 }
 
-/// A connection to the first that takes one, or to the proxy before it.
-fn connect_to_one_of<'a>(
-    in_turn: &mut dyn Iterator<Item = (usize, &'a HostAddr)>,
-    settings: &HostSettings,
-    patience: &CallPatience,
-) -> Result<(&'a HostAddr, Reached), ClientError> {
-    if let Some(OwnDialler(dialler)) = &settings.dialling.dialler {
-        return dial_one_of(in_turn, &**dialler, patience);
-    }
-    let mut asked = Vec::new();
-    let mut asks = in_turn.map(|(_, addr)| {
-        asked.push(addr);
-        (asked.len() - 1, addr.candidates(&settings.names))
-    });
-    let Dialled { socket, remote, number } = dial::connect(&mut asks, settings.dialling.local, patience)?;
-    let local = socket.local_addr();
-    let reached = Reached { transport: Arc::new(socket), remote, local };
-    // It is one of those that were asked.
-    let addr = asked.get(number).copied().ok_or_else(|| ClientError::new(ClientErrorKind::Connect))?;
-    Ok((addr, reached))
-}
-
-/// The same by the user's dialler.
+/// A connection to the first that takes one by the user's dialler.
 fn dial_one_of<'a>(
     in_turn: &mut dyn Iterator<Item = (usize, &'a HostAddr)>,
     dialler: &dyn Dial,
@@ -170,7 +178,7 @@ fn pass(
                 (Ok(ip), _) => SocksTarget::Addr(ip),
                 (Err(_), false) => SocksTarget::Name(host),
                 (Err(_), true) => {
-                    let addrs = dial::await_addrs(settings.names.ask(host, port), patience)?;
+                    let addrs = await_addrs(settings.names.ask(host, port), patience)?;
                     // A proxy may not have both families, and hardly any has IPv6 alone.
                     let first = addrs.iter().find(|addr| addr.is_ipv4()).or(addrs.first());
                     let none = || ClientError::new(ClientErrorKind::Resolve);

@@ -31,7 +31,7 @@ mod with_tls {
 
     /// How connections are encrypted if nobody says how.
     pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
-        ClientTlsConfig::builder().build().map_err(|error| ClientError::because(ClientErrorKind::Tls, error))
+        ClientTlsConfig::builder().build().map_err(ClientError::invalid)
     }
 
     /// Whom a server has to be that is asked for as `host`.
@@ -49,10 +49,18 @@ mod with_tls {
         ClientError::invalid(why)
     }
 
-    /// What kind of failure it is when nothing more can be had of a connection.
-    pub(crate) fn kind_of_loss(error: &io::Error) -> ClientErrorKind {
-        let is_of_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-        if is_of_tls { ClientErrorKind::Tls } else { ClientErrorKind::ConnectionClosed }
+    /// What kind of failure it is when nothing more can be had of a connection. A server that wants a certificate, or
+    /// another one, may say so when the handshake is over for the client: `is_new` if nothing was heard before that.
+    pub(crate) fn kind_of_loss(error: &io::Error, is_new: bool) -> ClientErrorKind {
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(rustls::Error::AlertReceived(_)) if is_new => ClientErrorKind::Tls,
+            _ => ClientErrorKind::ConnectionClosed,
+        }
+    }
+
+    /// Whether all servers have to be the same.
+    pub(crate) fn has_fixed_name(encryption: &Encryption) -> bool {
+        encryption.has_name()
     }
 
     /// Agrees with the server on how everything above `below` is encrypted.
@@ -62,7 +70,7 @@ mod with_tls {
         name: &PeerName,
         patience: &CallPatience,
     ) -> Result<Arc<dyn Transport>, ClientError> {
-        let layer = encryption.layer(below, name).map_err(refused)?;
+        let layer = encryption.layer(below, name).map_err(failed)?;
         let layer = Arc::new(layer);
         let here = patience.waits(|| {
             let layer = layer.clone();
@@ -85,9 +93,15 @@ mod with_tls {
             if patience.is_over() {
                 return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Tls)));
             }
-            let is_sent = push_all(layer).map_err(lost)?;
+            // Why a server takes nothing more it may have said before.
+            let (is_sent, failure) = match push_all(layer) {
+                Ok(is_sent) => (is_sent, None),
+                Err(error) => (true, Some(error)),
+            };
             match layer.read(&mut room) {
-                Ok(read) if read.count == 0 => return Err(failed(HandshakeFailure::Ended)),
+                Ok(read) if read.count == 0 => {
+                    return Err(failure.map_or_else(|| failed(HandshakeFailure::Ended), lost));
+                }
                 Ok(read) => {
                     let heard = &room[..read.count];
                     if !has_heard && heard.starts_with(b"HTTP/") {
@@ -98,6 +112,9 @@ mod with_tls {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Some(failure) = failure {
+                        return Err(lost(failure));
+                    }
                     let awaited = ReadySet { write: !is_sent, ..Direction::Read.into() };
                     layer.wait(awaited, patience.until().left()).map_err(lost)?;
                 }
@@ -141,7 +158,7 @@ mod with_tls {
 
 #[cfg(feature = "tls-no-provider")]
 pub(crate) use with_tls::{
-    Encryption, PeerName, encrypt, kind_of_loss, peer_name, proxy_name, usual_encryption,
+    Encryption, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name, usual_encryption,
 };
 
 #[cfg(not(feature = "tls-no-provider"))]
@@ -171,8 +188,12 @@ mod without_tls {
         Err(ClientError::invalid(NO_TLS))
     }
 
-    pub(crate) fn kind_of_loss(_: &io::Error) -> ClientErrorKind {
+    pub(crate) fn kind_of_loss(_: &io::Error, _: bool) -> ClientErrorKind {
         ClientErrorKind::ConnectionClosed
+    }
+
+    pub(crate) fn has_fixed_name(encryption: &Encryption) -> bool {
+        match encryption.0 {}
     }
 
     pub(crate) fn encrypt(
@@ -187,7 +208,7 @@ mod without_tls {
 
 #[cfg(not(feature = "tls-no-provider"))]
 pub(crate) use without_tls::{
-    Encryption, PeerName, encrypt, kind_of_loss, peer_name, proxy_name, usual_encryption,
+    Encryption, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name, usual_encryption,
 };
 
 /// Says why a request for a URL of HTTPS, or of plain HTTP, is not for this client.

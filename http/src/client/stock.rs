@@ -156,23 +156,26 @@ const LONG: Duration = Duration::from_secs(3600);
 
 impl WatchIdle for Stock {
     fn look_at_idle(&self, look: &mut Look<'_>) {
-        if !look.reported.is_empty() {
-            for (closing, since) in self.remove(|idle, _| idle.conn.is_reported(look.reported)) {
-                // It may have been a word that is none to us.
-                if closing.conn.is_quiet() {
-                    closing.put_back(since);
-                }
+        let mut failure = None;
+        // Those of which something was reported, and those that are to be watched from now on: of what came with the last
+        // response nobody reports anything.
+        let is_looked_at = |idle: &IdleConn<Box<ClientSocket>>| {
+            idle.conn.is_reported(look.reported)
+                || idle.since + MOMENT <= look.now && !idle.conn.was_watched()
+        };
+        for (mut closing, since) in self.remove(|idle, _| is_looked_at(idle)) {
+            // It may have been a word that is none to us.
+            if closing.conn.is_quiet() {
+                failure = closing.conn.watch(look).err().or(failure.take());
+                closing.put_back(since);
             }
         }
-        let mut failure = None;
         let old = self.remove(|IdleConn { conn, since }, younger| {
             let end = self.end_of(conn, younger <= self.ages.kept);
             if end.is_some_and(|end| end <= look.now) {
                 return true;
             }
-            if *since + MOMENT <= look.now {
-                failure = conn.watch(look).err().or(failure.take());
-            } else {
+            if !conn.was_watched() {
                 look.not_later_than(Some(*since + MOMENT));
             }
             // Somebody is idle, so there is a next time.
@@ -257,7 +260,7 @@ impl Leased {
 mod tests {
     use super::*;
     use crate::client::conn::{ConnWay, NewSocket};
-    use crate::client::dial::{self, Candidates};
+    use crate::client::dial::{Candidates, Race};
     use crate::client::names::AskedAddrs;
     use crate::client::places::ReuseOrder;
 
@@ -271,7 +274,8 @@ mod tests {
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), ages);
             let patience = CallPatience::default();
             let asks = &mut [(0, Candidates::Addrs(AskedAddrs::Known(vec![addr])))].into_iter();
-            let dialled = dial::connect(asks, None, &patience).expect("it listens");
+            let race = Race::new(asks, None);
+            let dialled = race.and_then(|mut race| race.connect(&patience)).expect("it listens");
             let (transport, way) = (Arc::new(dialled.socket), ConnWay { local: None, via: None });
             let conn = ClientSocket::new(NewSocket { transport, remote: addr, way });
             let Ok(Leave::Make(place)) = stock.take(&patience, &patience) else {

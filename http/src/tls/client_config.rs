@@ -16,15 +16,23 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::anybody::Anybody;
 use super::error::TlsError;
+use super::given::GivenCertificates;
+use super::handshake::HandshakeFailure;
 use super::layer::TlsLayer;
 use super::pair::PairSource;
 use super::pem::{Material, Purpose};
 use super::provider;
 use super::session::TlsSession;
+use crate::util::panic;
 use crate::wire::transport::Transport;
 
 /// The only protocol that is spoken over it (RFC 7301).
 const HTTP: &[u8] = b"http/1.1";
+
+/// Of how many servers it is remembered how sessions with them are resumed.
+const SERVERS_MAX: usize = 256;
+/// `rustls` keeps so many tickets of each, and counts them all.
+const TICKETS_PER_SERVER: usize = 8;
 
 /// How a client encrypts, for [`ClientBuilder::tls`](crate::client::ClientBuilder::tls).
 ///
@@ -32,10 +40,10 @@ const HTTP: &[u8] = b"http/1.1";
 /// with less.
 ///
 /// ```
-/// use anthill_http::client::{Client, ClientTlsConfig};
+/// use anthill_http::client::{ClientTlsConfig, HostClient};
 ///
 /// let tls = ClientTlsConfig::builder().server_name("backend.internal").build()?;
-/// let client = Client::builder().tls(tls).build()?;
+/// let client = HostClient::builder("10.0.0.7").tls(tls).build()?;
 /// # let _ = client;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -134,15 +142,16 @@ impl ClientTlsConfigBuilder {
 
     /// Has `verifier` say whether a server is the one that was asked for, instead of authorities: one that has pinned
     /// keys, or that looks at lists of what was revoked. It runs on the calling thread, within the time for connecting;
-    /// a panic of it is a handshake that failed.
+    /// a panic of it is a handshake that failed. Whom the client trusts otherwise is not looked at then, and files of
+    /// [`ca`](Self::ca) are not read.
     pub fn verifier(mut self, verifier: Arc<dyn ServerCertVerifier>) -> Self {
         self.verification = Verification::Own(verifier);
         self
     }
 
     /// With `true`, takes any certificate of any server for any name: of nobody it is known who he is, and whoever is
-    /// on the way can read and change everything. For tests, and where there is nothing to lose. With `false`, takes
-    /// that back.
+    /// on the way can read and change everything. For tests, and where there is nothing to lose. Files of
+    /// [`ca`](Self::ca) are not read then. With `false`, takes that back.
     pub fn danger_accept_invalid_certs(mut self, accepts: bool) -> Self {
         match self.verification {
             _ if accepts => self.verification = Verification::Nobody,
@@ -172,14 +181,14 @@ impl ClientTlsConfigBuilder {
     }
 
     /// The name, or the address, that servers are asked for and have to show a certificate for, whatever a URL says.
-    /// For a client of one host that is known by its address.
+    /// For a client of one host that is known by its address; one of any host does not take it.
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
     /// Whether a server that was spoken to is greeted with what it gave then, so that no certificates are shown again.
-    /// Of 256 servers that is remembered.
+    /// Of 256 servers that is remembered, those that were spoken to first being forgotten first.
     pub fn session_resumption(mut self, resumes: bool) -> Self {
         self.resumes = resumes;
         self
@@ -208,7 +217,9 @@ impl ClientTlsConfigBuilder {
             .with_safe_default_protocol_versions()
             .map_err(of_provider)?;
         let builder = match &self.verification {
-            Verification::Authorities => builder.with_webpki_verifier(self.verifying(&provider)?),
+            Verification::Authorities => {
+                builder.dangerous().with_custom_certificate_verifier(self.verifying(&provider)?)
+            }
             Verification::Own(verifier) => {
                 builder.dangerous().with_custom_certificate_verifier(verifier.clone())
             }
@@ -224,9 +235,10 @@ impl ClientTlsConfigBuilder {
             }
         };
         config.alpn_protocols = vec![HTTP.to_vec()];
-        if !self.resumes {
-            config.resumption = Resumption::disabled();
-        }
+        config.resumption = match self.resumes {
+            true => Resumption::in_memory_sessions(SERVERS_MAX * TICKETS_PER_SERVER),
+            false => Resumption::disabled(),
+        };
         let name = self.server_name.map(|name| {
             server_name(&name).ok_or_else(|| {
                 TlsError::new(format!("the server's name {name:?}"), "is no name of a host, and no address")
@@ -236,8 +248,8 @@ impl ClientTlsConfigBuilder {
     }
 
     /// Who verifies by the authorities that are trusted.
-    fn verifying(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-        let mut roots = RootCertStore::empty();
+    fn verifying(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<GivenCertificates>, TlsError> {
+        let (mut roots, mut given) = (RootCertStore::empty(), Vec::new());
         match self.roots {
             TrustedRoots::BuiltIn => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             #[cfg(feature = "native-roots")]
@@ -246,18 +258,20 @@ impl ClientTlsConfigBuilder {
         }
         for material in &self.authorities {
             for certificate in material.certificates(&material.read()?)? {
-                roots.add(certificate).map_err(|error| {
+                roots.add(certificate.clone()).map_err(|error| {
                     material.wrong("has a certificate that is none of an authority").because(error)
                 })?;
+                given.push(certificate);
             }
         }
         if roots.is_empty() {
             let problem = "is missing: name one by `ClientTlsConfigBuilder::ca`";
             return Err(TlsError::new("an authority that is trusted", problem));
         }
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(
-            |error| TlsError::new("the list of trusted authorities", "cannot be used").because(error),
-        )
+        let unusable =
+            |error| TlsError::new("the list of trusted authorities", "cannot be used").because(error);
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+        Ok(Arc::new(GivenCertificates { usual: usual.build().map_err(unusable)?, given }))
     }
 }
 
@@ -270,6 +284,10 @@ fn add_system_roots(roots: &mut RootCertStore) -> Result<(), TlsError> {
         log::debug!("{unusable} of the system's authorities cannot be used");
     }
     if !roots.is_empty() {
+        found
+            .errors
+            .iter()
+            .for_each(|error| log::warn!("some of the system's authorities are missing: {error}"));
         return Ok(());
     }
     let error = TlsError::new("the system's list of authorities", "is empty, or cannot be read");
@@ -311,6 +329,17 @@ impl ClientTlsConfig {
         Ok(Self { config: Arc::new(config), name: None })
     }
 
+    /// What sessions go by.
+    #[cfg(test)]
+    pub(super) fn for_test(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
+    /// Whether servers are asked for one name, whatever a URL says.
+    pub(crate) fn has_name(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Whom a server is to be that was asked for as `host`; `None`: no certificate can be for that.
     pub(crate) fn name_for(&self, host: &str) -> Option<ServerName<'static>> {
         self.name.clone().or_else(|| server_name(host))
@@ -329,12 +358,17 @@ impl ClientTlsConfig {
         &self,
         below: Arc<dyn Transport>,
         name: &ServerName<'static>,
-    ) -> Result<TlsLayer, rustls::Error> {
+    ) -> Result<TlsLayer, HandshakeFailure> {
         let asked_for = match name {
-            ServerName::DnsName(name) => Some(name.as_ref()),
+            ServerName::DnsName(name) if self.config.enable_sni => Some(name.as_ref().trim_end_matches('.')),
             _ => None,
         };
-        let connection = ClientConnection::new(self.config.clone(), name.clone())?;
+        // It makes the hello, in which code of the user's has a part.
+        let connection = panic::call(|| ClientConnection::new(self.config.clone(), name.clone()));
+        let connection = connection.map_err(|panicked| {
+            log::error!("the code of a TLS handshake {panicked}");
+            HandshakeFailure::Panicked
+        })??;
         Ok(TlsLayer::of_client(below, TlsSession::new(connection).asking_for(asked_for)))
     }
 }

@@ -23,6 +23,8 @@ mod client_auth;
 mod client_config;
 mod config;
 mod error;
+#[cfg(feature = "client")]
+mod given;
 mod handshake;
 mod layer;
 mod options;

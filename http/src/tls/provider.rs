@@ -29,7 +29,7 @@ pub(super) fn of_features() -> Result<Arc<CryptoProvider>, TlsError> {
     {
         CryptoProvider::get_default().cloned().ok_or_else(|| {
             let problem = "is missing: switch on the feature `tls` or `tls-ring` of anthill-http, or give one by \
-                           `TlsConfigBuilder::crypto_provider`";
+                           `crypto_provider` of `TlsConfigBuilder`, or of `ClientTlsConfigBuilder`";
             TlsError::new("a provider of cryptography", problem)
         })
     }

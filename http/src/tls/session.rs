@@ -1,7 +1,8 @@
 //! One session: plain bytes at one end, records at the other, of which a transport brings and takes some at a time.
 //!
 //! The rules: nothing is encrypted before what was encrypted last has been sent. A transport is read only when no plain
-//! bytes are left, so that whoever waits for reports waits for what is not here.
+//! bytes are left, so that whoever waits for reports waits for what is not here. What cannot be sent any more, and what
+//! came behind something good, keeps nobody from reading that.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
@@ -34,6 +35,10 @@ pub(super) struct TlsSession {
     /// Bytes that were fed since what they were kept in was made small.
     fed: usize,
     has_said_goodbye: bool,
+    /// The transport takes nothing any more.
+    is_mute: bool,
+    /// What came is nothing that can be decrypted, from here on.
+    failure: Option<rustls::Error>,
     /// The transport came to its end, and the peer had not said so.
     is_cut_off: bool,
     peer_has_ended: bool,
@@ -50,6 +55,8 @@ impl TlsSession {
             barren: 0,
             fed: 0,
             has_said_goodbye: false,
+            is_mute: false,
+            failure: None,
             is_cut_off: false,
             peer_has_ended: false,
         }
@@ -115,9 +122,9 @@ impl TlsSession {
         self.is_cut_off
     }
 
-    /// Whether records wait to be sent.
+    /// Whether records wait to be sent, and can be.
     pub(super) fn holds_records(&self) -> bool {
-        self.connection.wants_write()
+        self.connection.wants_write() && !self.is_mute
     }
 
     /// Sends records. How many bytes; 0: there are none.
@@ -125,32 +132,44 @@ impl TlsSession {
         if !self.connection.wants_write() {
             return Ok(0);
         }
-        match self.connection.write_tls(&mut Below(below)) {
+        if self.is_mute {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let pushed = match self.connection.write_tls(&mut Below(below)) {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             pushed => pushed,
-        }
+        };
+        pushed.inspect_err(|error| {
+            self.is_mute = !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+        })
     }
 
     /// Sends all records.
     pub(super) fn push_all(&mut self, below: &dyn Transport) -> io::Result<()> {
+        self.push_counted(below, &mut 0)
+    }
+
+    /// The same, and counts what went.
+    fn push_counted(&mut self, below: &dyn Transport, sent: &mut usize) -> io::Result<()> {
         loop {
             match self.push(below) {
                 Ok(0) => return Ok(()),
-                Ok(_) => {}
+                Ok(count) => *sent += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// As [`Transport::write`].
+    /// As [`Transport::write`]. An error means that nothing of the slices was sent; of what fails behind that the next
+    /// call tells.
     pub(super) fn write(&mut self, below: &dyn Transport, slices: [&[u8]; 2]) -> io::Result<usize> {
         if self.has_said_goodbye {
             return Err(ErrorKind::BrokenPipe.into());
         }
         self.push_all(below)?;
         let [mut first, mut second] = slices;
-        let mut taken = 0;
+        let (mut taken, mut sent) = (0, 0);
         while !first.is_empty() || !second.is_empty() {
             let of_first = first.len().min(RECORD);
             let of_second = second.len().min(RECORD - of_first);
@@ -162,9 +181,9 @@ impl TlsSession {
             taken += count;
             let of_first = count.min(first.len());
             (first, second) = (&first[of_first..], &second[count - of_first..]);
-            match self.push_all(below) {
+            match self.push_counted(below, &mut sent) {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock || sent > 0 => break,
                 Err(error) => return Err(error),
             }
         }
@@ -174,16 +193,20 @@ impl TlsSession {
     /// As [`Transport::read`].
     pub(super) fn read(&mut self, below: &dyn Transport, room: &mut [u8]) -> io::Result<ReadCount> {
         // Perhaps the peer waits for what we have not got rid of.
-        self.push_if_possible(below)?;
+        self.push_if_possible(below);
         let mut is_drained = false;
         loop {
             if let Some(count) = self.take(room)? {
-                let is_all = count == 0 || self.plain == 0 && self.unfed.is_empty();
+                let has_more = self.plain > 0 || !self.unfed.is_empty() || self.failure.is_some();
+                let is_all = count == 0 || !has_more;
                 let is_drained = is_all && (is_drained || count == 0);
                 if is_drained {
                     self.relax();
                 }
                 return Ok(ReadCount { count, is_drained });
+            }
+            if let Some(failure) = &self.failure {
+                return Err(io::Error::new(ErrorKind::InvalidData, failure.clone()));
             }
             if self.barren > BARREN_MOST {
                 let reason = "the peer sends records without anything in them";
@@ -191,7 +214,7 @@ impl TlsSession {
             }
             if !self.unfed.is_empty() {
                 let records = mem::take(&mut self.unfed);
-                self.feed(&records, below)?;
+                self.feed(&records, below);
                 continue;
             }
             // Records are longer than what they protect, so there is room for that afterwards.
@@ -212,7 +235,7 @@ impl TlsSession {
         if arrived.count == 0 {
             self.connection.read_tls(&mut io::empty())?;
         } else {
-            self.feed(&room[..arrived.count], below)?;
+            self.feed(&room[..arrived.count], below);
         }
         Ok(arrived.is_drained)
     }
@@ -242,21 +265,20 @@ impl TlsSession {
         }
     }
 
-    /// Decrypts records that have come.
-    fn feed(&mut self, records: &[u8], below: &dyn Transport) -> io::Result<()> {
-        if let Err(error) = self.digest(records) {
-            // The peer is told so, if it takes that.
-            let _ = self.push_all(below);
-            return Err(io::Error::new(ErrorKind::InvalidData, error));
+    /// Decrypts records that have come. Those before one that is none stay good.
+    fn feed(&mut self, records: &[u8], below: &dyn Transport) {
+        if let Err(failure) = self.digest(records) {
+            self.failure = Some(failure);
         }
-        self.push_if_possible(below)
+        // Of what is wrong the peer is told, too.
+        self.push_if_possible(below);
     }
 
-    fn push_if_possible(&mut self, below: &dyn Transport) -> io::Result<()> {
-        self.push_all(below).or_else(|error| match error.kind() {
-            ErrorKind::WouldBlock => Ok(()),
-            _ => Err(error),
-        })
+    /// Whoever writes is told when it is not.
+    fn push_if_possible(&mut self, below: &dyn Transport) {
+        if let Err(error) = self.push_all(below) {
+            log::trace!("records are not sent now: {error}");
+        }
     }
 
     /// Says that nothing more will come.
@@ -323,5 +345,156 @@ impl Write for Below<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "client", any(feature = "tls", feature = "tls-ring")))]
+mod tests {
+    use super::*;
+    use crate::tls::{ClientTlsConfig, TlsConfig, TrustedRoots};
+    use parking_lot::Mutex;
+    use rustls::{ClientConnection, ServerConnection};
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+
+    /// Of `session.test`, by itself, for a hundred years.
+    const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBnzCCAUSgAwIBAgIUFdLlx9Mbvg8lQAIm9wmryos7EWMwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMc2Vzc2lvbi50ZXN0MCAXDTI2MTIwMTAwMjE1MloYDzIxMjYx
+MTA3MDAyMTUyWjAXMRUwEwYDVQQDDAxzZXNzaW9uLnRlc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAAR9nqGoWdQ9RtoPaTqMyf64INYVUMwGRK1Y8goQii/u0bZw
+gvpP0M6D1Z+M4reWUtaxcFILcS3bhnVet9QOc78Ao2wwajAdBgNVHQ4EFgQUnK4H
++HXgUNySXj8uGTppGbOlPwEwHwYDVR0jBBgwFoAUnK4H+HXgUNySXj8uGTppGbOl
+PwEwDwYDVR0TAQH/BAUwAwEB/zAXBgNVHREEEDAOggxzZXNzaW9uLnRlc3QwCgYI
+KoZIzj0EAwIDSQAwRgIhAP2jJfQP//ke2sktZxgSO0F1tYP1iyL8WdTJVTPtFfT1
+AiEAp9Ddon7mwhmrmf7VpitrtxhNrBB/3d9jNEq8WcB6fNs=
+-----END CERTIFICATE-----
+";
+    const KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRxO4pO+9qwKDPvq4
+OfNwpdEmohnTGSaU1cyBN+FOeamhRANCAAR9nqGoWdQ9RtoPaTqMyf64INYVUMwG
+RK1Y8goQii/u0bZwgvpP0M6D1Z+M4reWUtaxcFILcS3bhnVet9QOc78A
+-----END PRIVATE KEY-----
+";
+
+    /// What is below a session: what it brings, and what becomes of what it is given.
+    #[derive(Default)]
+    struct Wire {
+        brings: Mutex<VecDeque<Vec<u8>>>,
+        /// Without one all is taken.
+        writes: Mutex<VecDeque<Result<usize, ErrorKind>>>,
+        took: Mutex<Vec<u8>>,
+    }
+
+    impl Wire {
+        fn bringing(pieces: &[&[u8]]) -> Self {
+            let brings = pieces.iter().map(|piece| piece.to_vec()).collect();
+            Self { brings: Mutex::new(brings), ..Self::default() }
+        }
+    }
+
+    impl Transport for Wire {
+        fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
+            let mut brings = self.brings.lock();
+            let mut piece = brings.pop_front().ok_or(ErrorKind::WouldBlock)?;
+            let count = piece.len().min(room.len());
+            room[..count].copy_from_slice(&piece[..count]);
+            let rest = piece.split_off(count);
+            if !rest.is_empty() {
+                brings.push_front(rest);
+            }
+            Ok(ReadCount { count, is_drained: brings.is_empty() })
+        }
+
+        fn write(&self, slices: [&[u8]; 2]) -> io::Result<usize> {
+            let most = self.writes.lock().pop_front().unwrap_or(Ok(usize::MAX))?;
+            let all = slices.concat();
+            let count = all.len().min(most);
+            self.took.lock().extend_from_slice(&all[..count]);
+            Ok(count)
+        }
+
+        fn shut_down(&self) {}
+    }
+
+    /// Both ends of a session that is open.
+    fn open() -> (TlsSession, TlsSession) {
+        let server = TlsConfig::from_pem(CERTIFICATE, KEY).expect("a certificate");
+        let mut server = TlsSession::new(ServerConnection::new(server.for_connection()).expect("a server"));
+        let trusts = ClientTlsConfig::builder().roots(TrustedRoots::None).ca_pem(CERTIFICATE);
+        let client = trusts.build().expect("an authority").for_test();
+        let name = "session.test".try_into().expect("a name");
+        let mut client = TlsSession::new(ClientConnection::new(Arc::new(client), name).expect("a client"));
+        let mut is_open = (false, false);
+        while is_open != (true, true) {
+            is_open.0 = client.reckon().expect("it agrees");
+            let wire = Wire::default();
+            client.push_all(&wire).expect("it is taken");
+            server.receive(&wire.took.lock());
+            is_open.1 = server.reckon().expect("it agrees");
+            let wire = Wire::default();
+            server.push_all(&wire).expect("it is taken");
+            client.receive(&wire.took.lock());
+        }
+        client.reckon().expect("tickets");
+        (client, server)
+    }
+
+    /// What the session says, as it goes over the wire.
+    fn said(session: &mut TlsSession, text: &[u8]) -> Vec<u8> {
+        let wire = Wire::default();
+        assert_eq!(session.write(&wire, [text, &[]]).expect("it is taken"), text.len());
+        wire.took.into_inner()
+    }
+
+    fn read_all(session: &mut TlsSession, wire: &Wire) -> (Vec<u8>, ErrorKind) {
+        let (mut all, mut room) = (Vec::new(), [0; 64]);
+        loop {
+            match session.read(wire, &mut room) {
+                Ok(read) if read.count > 0 => all.extend_from_slice(&room[..read.count]),
+                Ok(_) => return (all, ErrorKind::UnexpectedEof),
+                Err(error) => return (all, error.kind()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_sent_counts_whatever_comes_behind_it() {
+        let body = vec![b'x'; 3 * RECORD];
+        for (writes, expected) in [
+            (vec![Err(ErrorKind::ConnectionReset)], None),
+            (vec![Ok(usize::MAX), Err(ErrorKind::ConnectionReset)], Some(2 * RECORD)),
+            (vec![Ok(1), Err(ErrorKind::BrokenPipe)], Some(RECORD)),
+            (vec![Ok(usize::MAX), Err(ErrorKind::WouldBlock)], Some(2 * RECORD)),
+        ] {
+            let (mut client, mut server) = open();
+            let answer = said(&mut server, b"413");
+            let is_late = writes.last() == Some(&Err(ErrorKind::WouldBlock));
+            let wire = Wire { writes: Mutex::new(writes.into()), ..Wire::bringing(&[&answer]) };
+            assert_eq!(client.write(&wire, [&body, &[]]).ok(), expected);
+            assert_eq!(client.holds_records(), is_late);
+            // It says so from now on, and reads all the same.
+            assert_eq!(client.write(&wire, [b"y", &[]]).is_ok(), is_late);
+            assert_eq!(client.push(&wire).is_ok(), is_late);
+            assert_eq!(read_all(&mut client, &wire), (b"413".to_vec(), ErrorKind::WouldBlock));
+        }
+    }
+
+    #[test]
+    fn what_is_none_takes_nothing_from_what_came_before_it() {
+        let garbage = [23, 3, 3, 0, 4, 1, 2, 3, 4];
+        let count = 3 + 5 + 17 + garbage.len();
+        for cut in 0..count {
+            let (mut client, mut server) = open();
+            let all = [&said(&mut server, b"all")[..], &garbage].concat();
+            assert_eq!(all.len(), count);
+            let (first, second) = all.split_at(cut);
+            let pieces: Vec<&[u8]> = [first, second].into_iter().filter(|piece| !piece.is_empty()).collect();
+            let wire = Wire::bringing(&pieces);
+            assert_eq!(read_all(&mut client, &wire), (b"all".to_vec(), ErrorKind::InvalidData), "{cut}");
+            assert_eq!(read_all(&mut client, &wire), (Vec::new(), ErrorKind::InvalidData), "{cut}");
+        }
     }
 }
