@@ -300,9 +300,9 @@ impl<'a> Race<'a> {
     /// Begins with an address.
     fn begin(&mut self, number: usize, endpoint: &Endpoint) -> io::Result<()> {
         let mut socket = match endpoint {
-            Endpoint::Inet(addr) => Socket::Tcp(connecting(*addr, self.local)?),
+            Endpoint::Inet(addr) => Socket::tcp(connecting(*addr, self.local)?),
             #[cfg(unix)]
-            Endpoint::Unix(path) => Socket::Unix(mio::net::UnixStream::connect(path)?),
+            Endpoint::Unix(path) => Socket::unix(mio::net::UnixStream::connect(path)?),
         };
         let token = Token(self.tries.len());
         // A connection that stands, and one that has failed, are both reported as writable.

@@ -121,13 +121,13 @@ impl DialledStream {
             StreamKind::Tcp(stream) => {
                 stream.set_nonblocking(true)?;
                 let (remote, local) = (stream.peer_addr().ok(), stream.local_addr().ok());
-                let socket = Socket::Tcp(mio::net::TcpStream::from_std(stream));
+                let socket = Socket::tcp(mio::net::TcpStream::from_std(stream));
                 Reached { transport: Arc::new(socket), remote, local }
             }
             #[cfg(unix)]
             StreamKind::Unix(stream) => {
                 stream.set_nonblocking(true)?;
-                let socket = Socket::Unix(mio::net::UnixStream::from_std(stream));
+                let socket = Socket::unix(mio::net::UnixStream::from_std(stream));
                 Reached { transport: Arc::new(socket), remote: None, local: None }
             }
             StreamKind::InMemory(stream) => {

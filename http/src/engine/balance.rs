@@ -91,7 +91,7 @@ mod tests {
                 client.set_read_timeout(Some(Duration::from_secs(30))).expect("an option of every socket");
                 let socket = listener.accept().expect("the client is there").0;
                 socket.set_nonblocking(true).expect("an option of every socket");
-                let socket = Arc::new(Socket::Tcp(mio::net::TcpStream::from_std(socket)));
+                let socket = Arc::new(Socket::tcp(mio::net::TcpStream::from_std(socket)));
                 engine.admission.admit(None).expect("there are few");
                 let clock = ConnClock::new(engine.clock.millis(), NEVER);
                 engine.shards[shard].add(socket, ConnInfo::default(), clock).expect("it is taken in");

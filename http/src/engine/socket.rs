@@ -6,9 +6,14 @@ use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
 #[cfg(feature = "client")]
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mio::event::Source;
+#[cfg(unix)]
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use rustix::event::PollFlags;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -24,17 +29,45 @@ use crate::wire::transport::{ReadCount, ReadySet, Transport};
 /// A connected, non-blocking socket.
 #[derive(Debug)]
 pub(crate) enum Socket {
-    Tcp(mio::net::TcpStream),
+    Tcp(mio::net::TcpStream, RoomReports),
     #[cfg(unix)]
-    Unix(mio::net::UnixStream),
+    Unix(mio::net::UnixStream, RoomReports),
+}
+
+/// Whether room for what is written is of interest. Most sockets never lack it; and as each has it from the start, all
+/// would have that reported once, which wakes a driver for nothing.
+#[derive(Debug, Default)]
+pub(crate) struct RoomReports(AtomicU8);
+
+impl RoomReports {
+    /// Something found none, and it is not reported.
+    const LACKED: u8 = 1;
+    const REPORTED: u8 = 2;
+
+    fn is(&self, state: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == state
+    }
+
+    fn becomes(&self, state: u8) {
+        self.0.store(state, Ordering::Relaxed);
+    }
+
+    /// Takes note of what came of writing.
+    fn note<T>(&self, written: io::Result<T>) -> io::Result<T> {
+        written.inspect_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock && !self.is(Self::REPORTED) {
+                self.becomes(Self::LACKED);
+            }
+        })
+    }
 }
 
 impl Transport for Socket {
     fn read(&self, room: &mut [u8]) -> io::Result<ReadCount> {
         let count = match self {
-            Socket::Tcp(socket) => receive(socket, room),
+            Socket::Tcp(socket, _) => receive(socket, room),
             #[cfg(unix)]
-            Socket::Unix(socket) => receive(socket, room),
+            Socket::Unix(socket, _) => receive(socket, room),
         }?;
         // The poller is edge-triggered: the next byte will be reported if there was room for more than came.
         Ok(ReadCount { count, is_drained: count < room.len() })
@@ -42,14 +75,14 @@ impl Transport for Socket {
 
     fn write(&self, [first, second]: [&[u8]; 2]) -> io::Result<usize> {
         let both = [IoSlice::new(first), IoSlice::new(second)];
-        match self {
-            Socket::Tcp(socket) if second.is_empty() => send_one(socket, first),
-            Socket::Tcp(socket) => (&*socket).write_vectored(&both),
+        self.room().note(match self {
+            Socket::Tcp(socket, _) if second.is_empty() => send_one(socket, first),
+            Socket::Tcp(socket, _) => (&*socket).write_vectored(&both),
             #[cfg(unix)]
-            Socket::Unix(socket) if second.is_empty() => send_one(socket, first),
+            Socket::Unix(socket, _) if second.is_empty() => send_one(socket, first),
             #[cfg(unix)]
-            Socket::Unix(socket) => (&*socket).write_vectored(&both),
-        }
+            Socket::Unix(socket, _) => (&*socket).write_vectored(&both),
+        })
     }
 
     /// Without this the head of a response with a file would be a packet of its own, because small packets do not wait
@@ -60,22 +93,38 @@ impl Transport for Socket {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         let nothing_beside = &mut SendAncillaryBuffer::default();
         let sent = match self {
-            Socket::Tcp(socket) => sendmsg(socket, &both, nothing_beside, flags),
-            Socket::Unix(socket) => sendmsg(socket, &both, nothing_beside, flags),
+            Socket::Tcp(socket, _) => sendmsg(socket, &both, nothing_beside, flags),
+            Socket::Unix(socket, _) => sendmsg(socket, &both, nothing_beside, flags),
         };
-        Ok(sent?)
+        self.room().note(sent.map_err(io::Error::from))
     }
 
     fn wait(&self, awaited: ReadySet, limit: Option<Duration>) -> io::Result<bool> {
         match self {
-            Socket::Tcp(socket) => wait_ready(socket, awaited, limit),
+            Socket::Tcp(socket, _) => wait_ready(socket, awaited, limit),
             #[cfg(unix)]
-            Socket::Unix(socket) => wait_ready(socket, awaited, limit),
+            Socket::Unix(socket, _) => wait_ready(socket, awaited, limit),
         }
     }
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         Some(self)
+    }
+
+    #[cfg(unix)]
+    fn report_room_if_lacked(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let room = self.room();
+        if !room.is(RoomReports::LACKED) {
+            return Ok(());
+        }
+        let descriptor = match self {
+            Socket::Tcp(socket, _) => socket.as_raw_fd(),
+            Socket::Unix(socket, _) => socket.as_raw_fd(),
+        };
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        SourceFd(&descriptor).reregister(registry, token, interests)?;
+        room.becomes(RoomReports::REPORTED);
+        Ok(())
     }
 
     fn peer_has_ended(&self) -> bool {
@@ -95,7 +144,7 @@ impl Transport for Socket {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn give_up_after(&self, limit: Option<Duration>) {
-        if let Socket::Tcp(socket) = self {
+        if let Socket::Tcp(socket, _) = self {
             if let Err(error) = SockRef::from(socket).set_tcp_user_timeout(limit) {
                 log::debug!("a limit for acknowledgements could not be set: {error}");
             }
@@ -106,13 +155,13 @@ impl Transport for Socket {
     fn send_file(&self, file: &std::fs::File, offset: u64, count: usize) -> Option<io::Result<usize>> {
         let mut offset = offset;
         let sent = match self {
-            Socket::Tcp(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
-            Socket::Unix(socket) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
+            Socket::Tcp(socket, _) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
+            Socket::Unix(socket, _) => rustix::fs::sendfile(socket, file, Some(&mut offset), count),
         };
         match sent {
             // Not every file system can.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => None,
-            sent => Some(sent.map_err(io::Error::from)),
+            sent => Some(self.room().note(sent.map_err(io::Error::from))),
         }
     }
 
@@ -161,13 +210,13 @@ impl Socket {
     #[cfg(feature = "client")]
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
         let (error, peer, is_to_itself) = match self {
-            Socket::Tcp(socket) => {
+            Socket::Tcp(socket, _) => {
                 let (peer, local) = (socket.peer_addr(), socket.local_addr().ok());
                 let is_to_itself = peer.as_ref().is_ok_and(|peer| local == Some(*peer));
                 (socket.take_error()?, peer.map(|_| ()), is_to_itself)
             }
             #[cfg(unix)]
-            Socket::Unix(socket) => (socket.take_error()?, socket.peer_addr().map(|_| ()), false),
+            Socket::Unix(socket, _) => (socket.take_error()?, socket.peer_addr().map(|_| ()), false),
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
@@ -184,10 +233,27 @@ impl Socket {
     #[cfg(feature = "client")]
     pub(crate) fn set_nodelay(&self) -> io::Result<()> {
         match self {
-            Socket::Tcp(socket) => socket.set_nodelay(true),
+            Socket::Tcp(socket, _) => socket.set_nodelay(true),
             // There they do.
             #[cfg(unix)]
-            Socket::Unix(_) => Ok(()),
+            Socket::Unix(..) => Ok(()),
+        }
+    }
+
+    pub(crate) fn tcp(socket: mio::net::TcpStream) -> Self {
+        Socket::Tcp(socket, RoomReports::default())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn unix(socket: mio::net::UnixStream) -> Self {
+        Socket::Unix(socket, RoomReports::default())
+    }
+
+    fn room(&self) -> &RoomReports {
+        match self {
+            Socket::Tcp(_, room) => room,
+            #[cfg(unix)]
+            Socket::Unix(_, room) => room,
         }
     }
 
@@ -195,26 +261,26 @@ impl Socket {
     #[cfg(feature = "client")]
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Socket::Tcp(socket) => socket.local_addr().ok(),
+            Socket::Tcp(socket, _) => socket.local_addr().ok(),
             #[cfg(unix)]
-            Socket::Unix(_) => None,
+            Socket::Unix(..) => None,
         }
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
-            Socket::Tcp(socket) => socket.shutdown(how),
+            Socket::Tcp(socket, _) => socket.shutdown(how),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.shutdown(how),
+            Socket::Unix(socket, _) => socket.shutdown(how),
         }
     }
 
     /// What of `flags` is there, or comes within `limit`.
     fn poll(&self, flags: PollFlags, limit: Option<Duration>) -> io::Result<PollFlags> {
         match self {
-            Socket::Tcp(socket) => poll_one(socket, flags, limit),
+            Socket::Tcp(socket, _) => poll_one(socket, flags, limit),
             #[cfg(unix)]
-            Socket::Unix(socket) => poll_one(socket, flags, limit),
+            Socket::Unix(socket, _) => poll_one(socket, flags, limit),
         }
     }
 }
@@ -222,25 +288,29 @@ impl Socket {
 impl Source for Socket {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
-            Socket::Tcp(socket) => socket.register(registry, token, interests),
+            Socket::Tcp(socket, _) => socket.register(registry, token, interests),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.register(registry, token, interests),
+            Socket::Unix(socket, _) => socket.register(registry, token, interests),
         }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
         match self {
-            Socket::Tcp(socket) => socket.reregister(registry, token, interests),
+            Socket::Tcp(socket, _) => socket.reregister(registry, token, interests),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.reregister(registry, token, interests),
+            Socket::Unix(socket, _) => socket.reregister(registry, token, interests),
         }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        // Where it is registered next, that has to be asked for again.
+        if self.room().is(RoomReports::REPORTED) {
+            self.room().becomes(RoomReports::LACKED);
+        }
         match self {
-            Socket::Tcp(socket) => socket.deregister(registry),
+            Socket::Tcp(socket, _) => socket.deregister(registry),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.deregister(registry),
+            Socket::Unix(socket, _) => socket.deregister(registry),
         }
     }
 }
@@ -258,7 +328,7 @@ mod tests {
         let (ours, _) = listener.accept().expect("the peer");
         ours.set_nodelay(true).expect("an option of every connection");
         ours.set_nonblocking(true).expect("an option of every connection");
-        (Socket::Tcp(mio::net::TcpStream::from_std(ours)), peer)
+        (Socket::tcp(mio::net::TcpStream::from_std(ours)), peer)
     }
 
     #[test]

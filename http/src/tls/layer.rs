@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mio::event::Source;
+use mio::{Registry, Token};
 use parking_lot::Mutex;
 use rustls::ServerConnection;
 
@@ -302,6 +303,10 @@ impl Transport for TlsLayer {
 
     fn source(&mut self) -> Option<&mut dyn Source> {
         Arc::get_mut(&mut self.below)?.source()
+    }
+
+    fn report_room_if_lacked(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        self.below.report_room_if_lacked(registry, token)
     }
 
     fn has_peer_ended_unreported(&self) -> bool {

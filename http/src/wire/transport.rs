@@ -11,6 +11,7 @@
 use crate::wire::tls_info::TlsInfo;
 use crate::wire::wake::Waker;
 use mio::event::Source;
+use mio::{Registry, Token};
 #[cfg(feature = "tls-no-provider")]
 use std::any::Any;
 use std::fs::File;
@@ -126,6 +127,12 @@ pub(crate) trait Transport: Send + Sync {
     /// The socket, to be registered with a poller. `None`: there is none to wait for, calls block by themselves.
     fn source(&mut self) -> Option<&mut dyn Source> {
         None
+    }
+
+    /// If a write found no room, has room reported from now on as well, as `token`, which it is not before. For one
+    /// whose [`source`](Self::source) is registered with `registry`.
+    fn report_room_if_lacked(&self, _registry: &Registry, _token: Token) -> io::Result<()> {
+        Ok(())
     }
 
     /// Whether the peer has ended its sending, and no poller reports it. For one that has no [`source`](Self::source).

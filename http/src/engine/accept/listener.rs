@@ -80,14 +80,14 @@ impl ListeningSocket {
                     return Ok(None);
                 }
                 let local = port.address.or_else(|| socket.local_addr().ok());
-                Ok(Some((Socket::Tcp(socket), ConnInfo::opened_now(Some(peer), local, false))))
+                Ok(Some((Socket::tcp(socket), ConnInfo::opened_now(Some(peer), local, false))))
             }
             #[cfg(unix)]
             ListeningSocket::Unix(port) => {
                 let socket = port.listener.accept()?.0;
                 let info = ConnInfo::opened_now(None, None, false);
                 let info = info.with_credentials(PeerCredentials::of(&socket));
-                Ok(Some((Socket::Unix(socket), info)))
+                Ok(Some((Socket::unix(socket), info)))
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn accepted_sockets_send_at_once() {
         for (socket, _, _client) in first_connections("127.0.0.1:0") {
-            let Socket::Tcp(socket) = socket else { panic!("a TCP socket") };
+            let Socket::Tcp(socket, _) = socket else { panic!("a TCP socket") };
             assert!(socket.nodelay().expect("an option of every TCP socket"));
         }
     }

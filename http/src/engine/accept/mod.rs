@@ -224,7 +224,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
         let socket = listener.accept().expect("the client is there").0;
         socket.set_nonblocking(true).expect("an option of every socket");
-        (Ok(Some(Socket::Tcp(mio::net::TcpStream::from_std(socket)))), client)
+        (Ok(Some(Socket::tcp(mio::net::TcpStream::from_std(socket)))), client)
     }
 
     /// What accepting by that script ends with, how many connections it has taken in, and its rests.

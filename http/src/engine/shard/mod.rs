@@ -180,6 +180,10 @@ impl Shard {
     /// Parks a connection after a turn. `Err`: something was reported meanwhile, serve it again.
     pub(crate) fn park(&self, mut conn: Box<Conn>, now: Millis, service: &Service) -> Result<(), Box<Conn>> {
         conn.next_deadline(now, service);
+        if let Err(error) = self.poller.report_room(&*conn.sock.transport, conn.token) {
+            log::debug!("a connection is ended, because nobody would hear that its peer takes more: {error}");
+            conn.sock.transport.shut_down();
+        }
         let may_end_here = conn.may_end_here();
         self.wake_if(self.table.park(conn, may_end_here)?);
         Ok(())
@@ -360,20 +364,17 @@ impl Member for Box<Conn> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::shard::clock::Awaits;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
     use crate::serve::workspace::Pending;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::time::Instant;
 
     /// A connection that a shard has found readable, and its peer.
     fn readable(shard: &Arc<Shard>) -> (Box<Conn>, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
-        let socket = listener.accept().expect("the peer is there").0;
-        socket.set_nonblocking(true).expect("an option of every socket");
-        let socket = Socket::Tcp(mio::net::TcpStream::from_std(socket));
-        shard.add(Arc::new(socket), ConnInfo::default(), ConnClock::new(0, NEVER)).expect("it is taken in");
+        let mut peer = silent(shard);
         peer.write_all(b"first").expect("a peer");
         loop {
             match shard.find(0) {
@@ -392,9 +393,54 @@ mod tests {
         }
     }
 
+    /// A connection of the shard that has said nothing, as its peer has it.
+    fn silent(shard: &Arc<Shard>) -> TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
+        let socket = listener.accept().expect("the peer is there").0;
+        socket.set_nonblocking(true).expect("an option of every socket");
+        let socket = Socket::tcp(mio::net::TcpStream::from_std(socket));
+        shard.add(Arc::new(socket), ConnInfo::default(), ConnClock::new(0, NEVER)).expect("it is taken in");
+        peer
+    }
+
+    /// What the shard has to serve, which comes in time or not.
+    fn next(shard: &Shard, limit: Duration) -> Option<Box<Conn>> {
+        let begun = Instant::now();
+        loop {
+            if let Next::Connection(conn) = shard.find(0) {
+                return Some(conn);
+            }
+            if begun.elapsed() >= limit {
+                return None;
+            }
+            shard.wait(Some(limit), &mut Vec::new());
+        }
+    }
+
     fn service() -> Service {
         let settings = crate::config::options::ServerBuilder::default().resolve().expect("the defaults");
         Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {}))
+    }
+
+    #[test]
+    fn room_is_reported_to_who_has_lacked_it_and_to_nobody_else() {
+        let (moment, long) = (Duration::from_millis(20), Duration::from_secs(30));
+        let (shard, _term) = Shard::new(0).expect("a poller");
+        let shard = Arc::new(shard);
+        let mut peer = silent(&shard);
+        assert!(next(&shard, moment).is_none(), "it has said nothing");
+        peer.write_all(b"first").expect("a peer");
+        let mut conn = next(&shard, long).expect("it has said something");
+        for _ in 0..3 {
+            while conn.sock.read(&mut [0; 64]).expect("a peer").is_some() {}
+            while conn.sock.transport.write([&[0; 1 << 16], &[]]).is_ok() {}
+            conn.awaits = Awaits::Output;
+            assert!(shard.park(conn, 0, &service()).is_ok(), "nothing was reported");
+            peer.set_read_timeout(Some(moment)).expect("an option of every socket");
+            while peer.read(&mut [0; 1 << 16]).is_ok() {}
+            conn = next(&shard, long).expect("there is room");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A shard's poller: what the system reports of its sockets, and how its driver is woken from waiting for that.
 //!
 //! Waiting happens under a lock of its own that only the driver takes. Sockets are registered once, edge-triggered, for
-//! both directions: an event that nobody awaits costs nothing then, and none has to be asked for.
+//! what comes in, so that none of that has to be asked for. Room for what goes out all have from the start; it would be
+//! reported once of each, and wake the driver for nothing. So it is asked for once something has found none.
 
 use std::io;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use mio::{Events, Interest, Poll, Registry, Waker};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::engine::shard::slots::{Readiness, Token};
+use crate::wire::transport::Transport;
 
 /// Token of the waker; no connection has it, its slot number is out of reach.
 const WAKE: mio::Token = mio::Token(usize::MAX);
@@ -38,10 +40,17 @@ impl Poller {
         Ok(Poller { registry, waker, waiting: Mutex::new(DriversPart { poll, events }) })
     }
 
-    /// Has everything reported that happens to `socket`, under `token`, until it is closed.
+    /// Has everything reported that happens to `socket`, under `token`, until it is closed; but for
+    /// [room](Self::report_room).
     pub(crate) fn register(&self, socket: &mut dyn Source, token: Token) -> io::Result<()> {
-        let number = mio::Token(token.to_number());
-        self.registry.register(socket, number, Interest::READABLE | Interest::WRITABLE)
+        // Elsewhere a socket cannot be found again by its number alone.
+        let interests = if cfg!(unix) { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        self.registry.register(socket, mio::Token(token.to_number()), interests)
+    }
+
+    /// Has room reported as well, if `transport` has lacked it. If there is some by now, that is reported at once.
+    pub(crate) fn report_room(&self, transport: &dyn Transport, token: Token) -> io::Result<()> {
+        transport.report_room_if_lacked(&self.registry, mio::Token(token.to_number()))
     }
 
     /// Has nothing reported of `socket` any more.

@@ -15,10 +15,12 @@ use crate::serve::workspace::Workspace;
 #[cfg(feature = "ws")]
 use crate::sockets::LoopPlace;
 use crate::wire::transport::{ReadCount, Transport};
+use crate::wire::wake::Wakes;
 use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Runs everything itself.
 pub(super) struct Itself;
@@ -145,16 +147,19 @@ pub(super) fn with_handler(
     let mut peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
     let socket = listener.accept().expect("the peer is there").0;
     socket.set_nonblocking(true).expect("an option of every socket");
-    let socket = Arc::new(Socket::Tcp(mio::net::TcpStream::from_std(socket)));
+    let socket = Arc::new(Socket::tcp(mio::net::TcpStream::from_std(socket)));
     peer.write_all(sent).expect("a peer");
     // Another shard than the engine's: its driver is the test.
     let (shard, _term) = Shard::new(0).expect("a poller");
     let shard = Arc::new(shard);
     let clock = ConnClock::new(0, first_deadline(0, &engine.service.settings.timeouts));
     shard.add(socket, ConnInfo::default(), clock).expect("it is taken in");
+    // Also of one that has said nothing; it is the first.
+    shard.wake(0);
     let mut conn = loop {
         match shard.find(0) {
             Next::Connection(conn) => break conn,
+            Next::AskPoller => shard.wait(Some(Duration::ZERO), &mut Vec::new()),
             _ => shard.wait(None, &mut Vec::new()),
         }
     };
