@@ -2,16 +2,18 @@
 //! handshake, and with ciphers that panic.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use anthill_http::{HijackedConn, RequestCtx, Server, TlsConfig};
 use anthill_tests::client::{Client, get, post};
 use anthill_tests::tls::{
-    Authority, TLS12, TLS13, TlsStream, connect, hello, session, shake, socket, trusting,
+    Authority, TLS12, TLS13, TlsStream, connect, hello, session, shake, socket, trusting, try_connect,
 };
 use anthill_tests::{PATIENCE, eventually, logs};
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 
 use crate::agreed::Https;
 use crate::ciphers::Meddler;
@@ -46,6 +48,64 @@ fn read_in_pieces(mut conn: HijackedConn) -> Result<Vec<u8>, ErrorKind> {
     };
     let read: std::io::Result<()> = all();
     read.map(|()| heard).map_err(|error| error.kind())
+}
+
+/// What a client hears by one call: all that was sent by one, if nothing was before.
+fn heard_at_once(stream: &mut TcpStream) -> Vec<u8> {
+    let mut room = vec![0; 1 << 16];
+    let count = stream.read(&mut room).expect("the server answers");
+    room.truncate(count);
+    room
+}
+
+/// What belongs together leaves together, because each piece for itself is a packet, and wakes a client.
+#[test]
+fn tls_01_a_handshake_takes_as_few_packets_as_it_can() {
+    for versions in [TLS13, TLS12] {
+        let https = Https::new(Server::builder(), echo);
+        let mut config = trusting(&https.authority, versions);
+        // Of who comes back nothing is to be heard at the end.
+        config.resumption = Resumption::disabled();
+        let config = Arc::new(config);
+        for _ in 0..20 {
+            let (mut stream, mut session) = (socket(https.address()), session(&config, NAME));
+            stream.write_all(&hello(&mut session)).expect("it is open");
+            let take = |stream: &mut TcpStream, session: &mut rustls::ClientConnection| {
+                let heard = heard_at_once(stream);
+                let mut heard = &heard[..];
+                while !heard.is_empty() {
+                    session.read_tls(&mut heard).expect("room for it");
+                    session.process_new_packets().expect("a server as it should be");
+                }
+            };
+            // All of the server's part of the handshake.
+            take(&mut stream, &mut session);
+            let mut said = Vec::new();
+            while session.wants_write() {
+                session.write_tls(&mut said).expect("a vector takes it");
+            }
+            assert_eq!(session.is_handshaking(), versions == TLS12, "something is missing");
+            stream.write_all(&said).expect("it is open");
+            // The rest of it, or what the client can come back with.
+            take(&mut stream, &mut session);
+            assert!(!session.is_handshaking());
+            assert!(versions == TLS12 || session.tls13_tickets_received() == 2);
+        }
+        https.end();
+    }
+}
+
+/// Nobody need ask for anything to be able to come back.
+#[test]
+fn tls_01_tickets_come_without_a_request() {
+    let https = Https::new(Server::builder(), echo);
+    let config = Arc::new(trusting(&https.authority, TLS13));
+    let mut stream = try_connect(https.address(), &config, NAME).expect("a handshake");
+    while stream.conn.tls13_tickets_received() < 2 {
+        stream.conn.read_tls(&mut stream.sock).expect("the server says something");
+        stream.conn.process_new_packets().expect("a server as it should be");
+    }
+    https.end();
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::engine::dispatch::Dispatch;
+#[cfg(feature = "tls-no-provider")]
+use crate::engine::dispatch::handshake_time::HandshakeTime;
 use crate::engine::dispatch::predict::{Doubt, Judgement, Route};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
@@ -47,6 +49,11 @@ struct Driver<'a> {
     /// Nothing was known of it when that was asked.
     is_new: bool,
     timing: SelfTiming,
+    #[cfg(feature = "tls-no-provider")]
+    handshakes: HandshakeTime,
+    /// What runs next is a part of a handshake, which was to begin then.
+    #[cfg(feature = "tls-no-provider")]
+    reckons_since: Option<Instant>,
     /// Somebody was held up: others are to be heard first.
     is_late: bool,
     /// Which budget what runs here is in, once somebody else drives.
@@ -68,6 +75,26 @@ impl ByDriver {
             Self::Lane(lane) => placing::hand_over(engine, shard, conn, lane),
             #[cfg(feature = "tls-no-provider")]
             Self::Reckoners => reckoning::hand_over(engine, shard, conn),
+        }
+    }
+}
+
+impl<'a> Driver<'a> {
+    /// Whoever drives that shard from now on.
+    fn new(engine: &'a Arc<Engine>, shard: &'a Shard, term: Term) -> Self {
+        Driver {
+            engine,
+            shard,
+            term: Some(term),
+            route: Route::default(),
+            is_new: false,
+            timing: SelfTiming::new(),
+            #[cfg(feature = "tls-no-provider")]
+            handshakes: HandshakeTime::new(Instant::now()),
+            #[cfg(feature = "tls-no-provider")]
+            reckons_since: None,
+            is_late: false,
+            lane: Lane::Handlers,
         }
     }
 }
@@ -132,6 +159,10 @@ impl Runner for Driver<'_> {
         let begun = self.timing.begins(self.is_new && what != UserCode::Cleanup);
         code();
         let run = begun.map(|begun| self.timing.ended(begun));
+        #[cfg(feature = "tls-no-provider")]
+        if let Some(begun) = self.reckons_since.take() {
+            self.handshakes.spent(self.route, begun, begun.elapsed());
+        }
         self.term = self.shard.lease.leave(inside);
         if self.term.is_none() {
             // Whoever has taken over has marked what was asleep then. What computed then may have slept before or
@@ -187,13 +218,15 @@ impl Host for Driver<'_> {
         if ahead == CodeAhead::Handshake {
             let judgement = self.engine.dispatch.predictor.judge(self.route);
             self.is_new = judgement == Judgement::Unknown;
+            let now = Instant::now();
             let stays = self.term.is_none()
                 || match judgement {
                     // It is not left to nobody. In this order, so that nobody's excuse is lost.
                     Judgement::Blocks => self.may_run(false) && self.engine.reckoners.take_shortness(),
-                    Judgement::Fast => self.may_run(true),
+                    Judgement::Fast => self.may_run(true) && self.handshakes.allows(self.route, now),
                     Judgement::Unknown => self.may_run(false),
                 };
+            self.reckons_since = stays.then_some(now);
             return (!stays).then_some(ByDriver::Reckoners);
         }
         if self.term.is_none() {
@@ -231,17 +264,7 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
     (work.tally.times_all, work.waits_since) = (false, None);
     work.attendant.is_here();
     shard.is_driven_here();
-    let timing = SelfTiming::new();
-    let mut driver = Driver {
-        engine,
-        shard,
-        term: Some(term),
-        route: Route::default(),
-        is_new: false,
-        timing,
-        is_late: false,
-        lane: Lane::Handlers,
-    };
+    let mut driver = Driver::new(engine, shard, term);
     work.moment = engine.clock.now();
     while driver.term.is_some() {
         let (conn, end) = match shard.find(work.moment.millis) {

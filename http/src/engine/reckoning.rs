@@ -7,18 +7,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
+use crate::engine::dispatch::predict::FAST;
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::dispatch::reckoners::{AfterPiece, Left, Reckoners};
+use crate::engine::dispatch::self_timing::Run;
 use crate::engine::helper::{next_piece, serve_handed_over};
+use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::deadlines::NEVER;
 use crate::engine::turn;
 use crate::tls::TlsLayer;
-use crate::util::thread::ThreadNumber;
+use crate::util::thread::{ThreadNumber, ThreadUse};
 
 /// What a handshake takes to be reckoned by a key of any length in use, on a busy machine: where it is not known
 /// whether a thread sleeps, one that is at it for longer does.
 const COMPUTES_MOST: Duration = Duration::from_millis(50);
+
+/// What most of them take: whoever is at one for less than that is not asked whether it sleeps.
+const COMPUTES_SOME: Duration = Duration::from_micros(500);
 
 /// Those of an engine, with what is known of their threads.
 pub(crate) type EngineReckoners = Reckoners<Unshaken, Option<ThreadNumber>>;
@@ -60,13 +66,18 @@ fn give_up_at(engine: &Engine, conn: &Conn) -> Duration {
 pub(crate) fn reckon(engine: &Arc<Engine>, first: Unshaken) {
     let mut piece = engine.reckoners.arrive(ThreadNumber::of_this(), engine.clock.elapsed());
     let mut unshaken = first;
+    // What the thread had used when that was read last.
+    let mut mark = None;
     loop {
         if let Some(layer) = TlsLayer::of(&*unshaken.conn.sock.transport) {
-            let (route, begun) = (turn::handshake_route(layer), Instant::now());
+            let route = turn::handshake_route(layer);
+            let predictor = &engine.dispatch.predictor;
+            mark = mark.or_else(ThreadUse::now);
+            let begun = Instant::now();
             layer.reckon();
-            engine.dispatch.predictor.ran(route, begun.elapsed());
+            predictor.ran(route, held_up(&mut mark, begun.elapsed()));
         }
-        give_back(engine, unshaken);
+        go_on(engine, unshaken);
         (piece, unshaken) = match engine.reckoners.next(piece, engine.clock.elapsed()) {
             AfterPiece::Another(piece, unshaken) => (piece, unshaken),
             AfterPiece::Nothing => return,
@@ -78,12 +89,41 @@ pub(crate) fn reckon(engine: &Arc<Engine>, first: Unshaken) {
     }
 }
 
+/// For how long what took so long would have held up a driver, by a driver's own measure: computing that is not long
+/// does not, and to wait for a CPU is nobody's fault.
+fn held_up(mark: &mut Option<ThreadUse>, took: Duration) -> Duration {
+    if took < FAST {
+        return Duration::ZERO;
+    }
+    let used = ThreadUse::now();
+    let run = Run::of(std::mem::replace(mark, used), used, took);
+    if run == Run::Quick { Duration::ZERO } else { took }
+}
+
+/// What becomes of a connection that was reckoned for. Its shard has nothing to do with one that waits for its peer
+/// again.
+fn go_on(engine: &Engine, Unshaken { shard: index, mut conn }: Unshaken) {
+    let shard = &engine.shards[index];
+    let goes_on = TlsLayer::of(&*conn.sock.transport).is_some_and(|layer| layer.outcome().is_none());
+    if goes_on && !conn.sock.readable && matches!(conn.push(), Ok(true)) {
+        conn.awaits = Awaits::Input;
+        if let Err(conn) = shard.park(conn, engine.clock.millis(), &engine.service) {
+            shard.queue(conn);
+        }
+    } else {
+        shard.queue(conn);
+    }
+}
+
 /// Sees to what waits: lends those at work who sleep, and gives up what has waited for too long.
 pub(crate) fn look(engine: &Engine) {
     let reckoners = &engine.reckoners;
     let Some(at_work) = reckoners.at_work() else { return };
     let now = engine.clock.elapsed();
     for stint in at_work {
+        if now.saturating_sub(stint.since) < COMPUTES_SOME {
+            continue;
+        }
         let sleeps = match stint.thread.and_then(ThreadNumber::is_asleep) {
             Some(is_asleep) => is_asleep,
             None => now.saturating_sub(stint.since) > COMPUTES_MOST,
@@ -110,4 +150,33 @@ fn turn_away(engine: &Engine, Unshaken { shard, mut conn }: Unshaken) {
 
 fn give_back(engine: &Engine, Unshaken { shard, conn }: Unshaken) {
     engine.shards[shard].queue(conn);
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::hint::spin_loop;
+    use std::thread;
+
+    fn measured(work: impl Fn()) -> Duration {
+        let (mut mark, begun) = (ThreadUse::now(), Instant::now());
+        work();
+        held_up(&mut mark, begun.elapsed())
+    }
+
+    /// A key of the usual kind signs in less than half a millisecond, and a machine with more work than cores takes its
+    /// time.
+    #[test]
+    fn tls_01_what_computes_for_a_moment_holds_nobody_up_and_what_sleeps_does() {
+        let computes = |micros: u64| {
+            let begun = ThreadUse::now().expect("this system counts").cpu;
+            while ThreadUse::now().expect("this system counts").cpu - begun < Duration::from_micros(micros) {
+                spin_loop();
+            }
+        };
+        assert_eq!(measured(|| computes(200)), Duration::ZERO);
+        assert!(measured(|| computes(2_000)) >= Duration::from_millis(2));
+        let nap = Duration::from_millis(2);
+        assert!(measured(|| thread::sleep(nap)) >= nap);
+    }
 }

@@ -18,6 +18,8 @@ const RECORD: usize = 1 << 14;
 const PLAIN_MOST: usize = 1 << 14;
 /// How much of a transport is read for whoever asks for less; `rustls` takes in as much at once.
 const CHUNK: usize = 4096;
+/// Up to so many bytes of several records leave in one call: a copy costs less than a packet of their own.
+const GATHERED: usize = 4096;
 /// So many bytes of records may come without a byte in them. One whole record is not many; those that are empty, or
 /// change keys, are nothing that anybody needs many of, and `rustls` counts each kind alone.
 const BARREN_MOST: usize = 1 << 16;
@@ -339,7 +341,17 @@ impl Write for Below<'_> {
         match slices {
             [] => Ok(0),
             [only] => self.0.write([only, &[]]),
-            [first, second, ..] => self.0.write([first, second]),
+            [first, second] => self.0.write([first, second]),
+            [first, second, ..] if first.len() + second.len() >= GATHERED => self.0.write([first, second]),
+            many => {
+                let (mut gathered, mut length) = ([0; GATHERED], 0);
+                for slice in many {
+                    let count = slice.len().min(GATHERED - length);
+                    gathered[length..length + count].copy_from_slice(&slice[..count]);
+                    length += count;
+                }
+                self.0.write([&gathered[..length], &[]])
+            }
         }
     }
 

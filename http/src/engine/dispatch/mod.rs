@@ -1,5 +1,7 @@
 //! Which requests are handed over to workers, and how workers come to them.
 
+#[cfg(feature = "tls-no-provider")]
+pub(crate) mod handshake_time;
 pub(crate) mod idle_cores;
 pub(crate) mod leftovers;
 pub(crate) mod predict;

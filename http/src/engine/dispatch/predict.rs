@@ -56,6 +56,18 @@ impl Route {
     #[cfg(feature = "tls-no-provider")]
     pub(crate) const HANDSHAKE_END: Self = Self { own: 0x6b65_7973, prefix: 0x6b65_7973 };
 
+    /// Whether it is that of a part of a handshake.
+    pub(crate) fn is_handshake(self) -> bool {
+        #[cfg(feature = "tls-no-provider")]
+        {
+            self == Self::HANDSHAKE || self == Self::HANDSHAKE_END
+        }
+        #[cfg(not(feature = "tls-no-provider"))]
+        {
+            false
+        }
+    }
+
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
         Route { own: !self.own, prefix: !self.prefix }

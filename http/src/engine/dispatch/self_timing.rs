@@ -92,17 +92,25 @@ impl SelfTiming {
         if took < FAST {
             return Run::Quick;
         }
-        let used = self.mark.zip(ThreadUse::now());
-        let (slept, ran) = used.map_or((true, took), |(before, now)| {
-            self.mark = Some(now);
-            (before.slept_since(now, took), before.ran_since(now, took))
+        let used = ThreadUse::now();
+        let run = Run::of(self.mark, used, took);
+        self.mark = used.or(self.mark);
+        run
+    }
+}
+
+impl Run {
+    /// That of a run of at least [`FAST`] that took so long, with what the thread had used before and behind it.
+    pub(crate) fn of(before: Option<ThreadUse>, behind: Option<ThreadUse>, took: Duration) -> Self {
+        let (slept, ran) = before.zip(behind).map_or((true, took), |(before, behind)| {
+            (before.slept_since(behind, took), before.ran_since(behind, took))
         });
         if slept {
-            Run::Blocked
+            Self::Blocked
         } else if ran >= LONG {
-            Run::Computed
+            Self::Computed
         } else {
-            Run::Quick
+            Self::Quick
         }
     }
 }

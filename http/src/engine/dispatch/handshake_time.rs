@@ -1,0 +1,93 @@
+//! How much of its time a driver gives to handshakes, so that who sends requests meanwhile waits for few of them.
+//!
+//! The idea: to hand a handshake over costs much of what it takes to be reckoned, so where few come each is reckoned
+//! where it was received. The part in which a key signs is the long one: a driver does that once in a millisecond, so
+//! never twice in a row. The rest is short as a rule, and has a third of its time, of which it can be ahead.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::dispatch::predict::Route;
+
+/// Between the beginnings of two first parts.
+const FIRST_EVERY: Duration = Duration::from_millis(1);
+/// What the rest of one takes, so many times that long it has spent.
+const REST: u32 = 3;
+/// So far ahead may be what the rest has spent.
+const REST_AHEAD: Duration = Duration::from_millis(2);
+/// What took longer has waited for something, if only for a CPU.
+const TOOK_MOST: Duration = Duration::from_micros(500);
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct HandshakeTime {
+    first_from: Instant,
+    rest_from: Instant,
+}
+
+impl HandshakeTime {
+    /// That of a driver that begins `now`.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { first_from: now, rest_from: now }
+    }
+
+    /// Whether that part of a handshake may be reckoned on the driver now.
+    pub(crate) fn allows(&self, part: Route, now: Instant) -> bool {
+        if part == Route::HANDSHAKE { self.first_from <= now } else { self.rest_from <= now + REST_AHEAD }
+    }
+
+    /// It was, from `begun` on.
+    pub(crate) fn spent(&mut self, part: Route, begun: Instant, took: Duration) {
+        if part == Route::HANDSHAKE {
+            self.first_from = begun + FIRST_EVERY;
+        } else {
+            self.rest_from = self.rest_from.max(begun) + took.min(TOOK_MOST) * REST;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MILLISECOND: Duration = Duration::from_millis(1);
+
+    /// How many of so many that are there at once, each taking so long, are reckoned within a second, and the most of
+    /// them in a row.
+    fn reckoned(part: Route, took: Duration) -> (u32, u32) {
+        let begun = Instant::now();
+        let (mut time, mut now) = (HandshakeTime::new(begun), begun);
+        let (mut all, mut in_a_row, mut most) = (0, 0, 0);
+        while now < begun + Duration::from_secs(1) {
+            if time.allows(part, now) {
+                time.spent(part, now, took);
+                (all, in_a_row) = (all + 1, in_a_row + 1);
+                now += took;
+            } else {
+                in_a_row = 0;
+                now += MILLISECOND / 100;
+            }
+            most = most.max(in_a_row);
+        }
+        (all, most)
+    }
+
+    #[test]
+    fn tls_01_a_flood_of_handshakes_has_a_part_of_a_drivers_time() {
+        let (first, in_a_row) = reckoned(Route::HANDSHAKE, MILLISECOND / 8);
+        assert!((950..=1_000).contains(&first) && in_a_row == 1, "{first}, {in_a_row}");
+        for took in [MILLISECOND / 25, MILLISECOND / 4] {
+            let (rest, in_a_row) = reckoned(Route::HANDSHAKE_END, took);
+            let (third, ahead) = (MILLISECOND * 1_000 / 3, MILLISECOND * 3 / 2);
+            assert!(took * rest <= third + ahead && took * rest >= third - ahead, "{rest} of {took:?}");
+            assert!(in_a_row > 1 && took * in_a_row <= ahead, "{in_a_row} of {took:?}");
+        }
+        // However long one of them was kept from going on.
+        let (mut time, now) = (HandshakeTime::new(Instant::now()), Instant::now());
+        time.spent(Route::HANDSHAKE_END, now, 1000 * MILLISECOND);
+        time.spent(Route::HANDSHAKE_END, now, 1000 * MILLISECOND);
+        assert!(
+            !time.allows(Route::HANDSHAKE_END, now) && time.allows(Route::HANDSHAKE_END, now + MILLISECOND)
+        );
+        assert!(time.allows(Route::HANDSHAKE, now), "they do not keep one another off");
+    }
+}
