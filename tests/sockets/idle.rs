@@ -335,7 +335,10 @@ fn stuck(name: &str, way: Way) -> f64 {
 #[allow(clippy::print_stdout)]
 fn an_encrypted_connection_that_takes_nothing_holds_one_record() {
     let name = "idle::an_encrypted_connection_that_takes_nothing_holds_one_record";
-    let (plain, encrypted) = (stuck(name, PLAIN), stuck(name, ENCRYPTED));
+    // How much a buffer has grown is by chance, and the same for all of a server's connections: the most of several
+    // tells.
+    let most = |way| (0..4).map(|_| stuck(name, way)).fold(0.0, f64::max);
+    let (plain, encrypted) = (most(PLAIN), most(ENCRYPTED));
     println!("who takes nothing costs {plain:.2} KiB, encrypted {encrypted:.2} KiB");
     assert!(encrypted - plain < 30.0, "{encrypted:.2} KiB, where it is {plain:.2} in the clear");
 }
