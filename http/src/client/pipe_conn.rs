@@ -524,7 +524,7 @@ impl PipeConn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::conn::NewSocket;
+    use crate::client::conn::{ConnWay, NewSocket};
     use crate::client::exchange::append_whole;
     use crate::client::patience::CallPatience;
     use crate::client::pipe_call::{PendingPlace, PipelinedBytes};
@@ -571,7 +571,8 @@ mod tests {
                 ..ScriptedTransport::default()
             });
             let remote = SocketAddr::from(([127, 0, 0, 1], 9));
-            let conn = ClientSocket::new(NewSocket { transport, remote, local: None });
+            let way = ConnWay { local: None, via: None };
+            let conn = ClientSocket::new(NewSocket { transport, remote, way });
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), AGES);
             let patience = CallPatience::default();
             let Ok(Leave::Make(place)) = stock.take(&patience, &patience) else {
