@@ -15,6 +15,7 @@ mod limits;
 mod pipelining;
 mod pool;
 mod proxied;
+mod proxied_bodies;
 mod reading;
 mod real;
 mod redirects;

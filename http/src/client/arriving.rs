@@ -4,16 +4,17 @@
 //! body is dropped before. A body that broke off is an error, never a short body; and an error stays.
 
 use super::conn::{Allowed, ClientSocket};
-use super::error::{ClientError, ClientErrorKind};
+use super::error::{ClientError, ClientErrorKind, ClientPhase};
+use super::exchange::UnsentBody;
 use super::patience::{CallPatience, WaitingHere};
 use super::stock::Leased;
 #[cfg(feature = "ws")]
 use crate::proto::CloseReason;
-use crate::proto::{Limits, Rest};
+use crate::proto::{Limits, Rest, append_trailers};
 use crate::values::headers::Headers;
 use std::io::{self, BufRead, Read};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is read at most of a body that nobody wants.
 const PASSED_BYTES_MAX: u64 = 16 * 1024;
@@ -58,6 +59,8 @@ pub(crate) struct BodyArrival {
     pub(crate) allowed: Allowed,
     pub(crate) patience: CallPatience,
     pub(crate) here: WaitingHere,
+    /// What of the request is sent meanwhile.
+    pub(crate) unsent: Option<UnsentBody>,
 }
 
 impl ArrivingBody {
@@ -110,20 +113,6 @@ impl ArrivingBody {
     #[cfg(feature = "ws")]
     pub(crate) fn take_upgraded(&mut self) -> Option<Leased> {
         self.upgraded.take().map(|leased| *leased)
-    }
-
-    /// Whether trailers are here, although perhaps not all before them was read.
-    pub(crate) fn has_trailers(&self) -> bool {
-        let are_behind = |arriving: &Arriving| {
-            let conn = &arriving.leased.conn;
-            conn.is_body_here() && !conn.found.trailer_fields(&conn.input).is_empty()
-        };
-        !self.trailers.is_empty() || self.arriving.as_ref().is_some_and(are_behind)
-    }
-
-    /// Why nothing more is to be had of it, if that is so.
-    pub(crate) fn failure(&self) -> Option<ClientErrorKind> {
-        self.failed
     }
 
     /// The most bytes that it may have.
@@ -216,7 +205,7 @@ impl ArrivingBody {
     }
 
     /// Whether all of it has arrived, or nothing is awaited any more.
-    fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         self.arriving.as_ref().is_none_or(|arriving| arriving.leased.conn.is_body_here())
     }
 
@@ -229,7 +218,7 @@ impl ArrivingBody {
 
     /// The body was read to its end, if all of it is here: takes what followed it, and gives the connection back.
     fn settle(&mut self) {
-        if !self.is_here() {
+        if !self.is_here() || self.unsent().is_some() {
             return;
         }
         if let Some(Arriving { leased, .. }) = &self.arriving {
@@ -256,12 +245,33 @@ impl ArrivingBody {
         }
     }
 
+    /// Whether only the end of the connection says where it ends.
+    pub(crate) fn ends_with_the_stream(&self) -> bool {
+        let Some(Arriving { leased, .. }) = &self.arriving else { return false };
+        matches!(leased.conn.found.rest, Rest::Missing { decoder, .. } if decoder.ends_with_the_stream())
+    }
+
+    /// Whether it is whole, and something stands behind it, which was found already.
+    pub(crate) fn has_trailers(&self) -> bool {
+        let Some(Arriving { leased, .. }) = &self.arriving else { return !self.trailers.is_empty() };
+        leased.conn.is_body_here() && !leased.conn.found.trailers.is_empty()
+    }
+
+    /// Why it cannot be read, if that is known before it was.
+    pub(crate) fn failure(&self) -> Option<ClientError> {
+        if let Some(kind) = self.failed {
+            return Some(ClientError::new(kind).at(self.remote));
+        }
+        let conn = &self.arriving.as_ref()?.leased.conn;
+        conn.passed.broken.map(|error| conn.refused(error))
+    }
+
     /// Reads what is left, if that is little and comes at once: it is less than another connection costs.
     pub(crate) fn pass_over(&mut self) {
-        let Some(Arriving { arrival, leased }) = &mut self.arriving else { return };
-        if matches!(leased.conn.found.rest, Rest::Missing { decoder, .. } if decoder.ends_with_the_stream()) {
+        if self.ends_with_the_stream() {
             return;
         }
+        let Some(Arriving { arrival, .. }) = &mut self.arriving else { return };
         arrival.allowed.until = arrival.allowed.until.or_after(Some(PASSED_OVER_WITHIN));
         let mut left = PASSED_BYTES_MAX;
         while !self.is_read() && self.remaining().is_none_or(|remaining| remaining <= left) {
@@ -274,6 +284,98 @@ impl ArrivingBody {
             if left == 0 {
                 return;
             }
+        }
+    }
+}
+
+/// Sending what is left of the request meanwhile.
+impl ArrivingBody {
+    /// What is left to be sent; `None`: nothing is, or can be.
+    pub(crate) fn unsent(&self) -> Option<UnsentBody> {
+        self.arriving.as_ref()?.arrival.unsent
+    }
+
+    /// Takes what has come, without waiting. False: nothing has, or there was something before.
+    pub(crate) fn fill_now(&mut self) -> Result<bool, ClientError> {
+        if let Some(kind) = self.failed {
+            return Err(ClientError::new(kind).at(self.remote));
+        }
+        if !self.window().is_empty() || self.is_here() {
+            return Ok(false);
+        }
+        let Some(Arriving { arrival, leased }) = &mut self.arriving else { return Ok(false) };
+        if arrival.allowed.until.is_over() {
+            let late = leased.conn.late(ClientPhase::Body);
+            return Err(self.break_off(late));
+        }
+        self.passed += leased.conn.found.body.len() as u64;
+        self.cursor = 0;
+        let has_come =
+            leased.conn.receive_body_now(&arrival.limits).map_err(|error| self.break_off(error))?;
+        self.check_size()?;
+        Ok(has_come)
+    }
+
+    /// Sends what is in the output of the request, without waiting. True: that was all of it.
+    pub(crate) fn send_now(&mut self) -> Result<bool, ClientError> {
+        let Some(Arriving { arrival: BodyArrival { unsent: Some(unsent), allowed, .. }, leased }) =
+            &mut self.arriving
+        else {
+            return Ok(true);
+        };
+        loop {
+            match leased.conn.write_some() {
+                Ok(true) => unsent.stalled = None,
+                Ok(false) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let since = unsent.stalled.get_or_insert_with(Instant::now);
+                    return match allowed.write.is_some_and(|limit| since.elapsed() >= limit) {
+                        true => Err(leased.conn.late(ClientPhase::Send)),
+                        false => Ok(false),
+                    };
+                }
+                Err(error) => return Err(leased.conn.lost(error)),
+            }
+        }
+    }
+
+    /// Puts the next piece of the request's body into its output; an empty one is its end, with these behind it.
+    pub(crate) fn append_piece(&mut self, piece: &[u8], trailers: &Headers) {
+        let Some(Arriving { arrival: BodyArrival { unsent: Some(unsent), .. }, leased }) = &mut self.arriving
+        else {
+            return;
+        };
+        if unsent.is_end(piece) {
+            let mut lines = Vec::new();
+            append_trailers(&mut lines, trailers.fields());
+            unsent.append_end(&mut leased.conn.out, &lines);
+        } else {
+            unsent.append(&mut leased.conn.out, piece);
+        }
+    }
+
+    /// Waits for so long at most for something to come, and, if something `is_sending`, for room for that.
+    pub(crate) fn wait_for_either(&mut self, is_sending: bool, limit: Duration) -> Result<(), ClientError> {
+        let Some(Arriving { leased, .. }) = &self.arriving else { return Ok(()) };
+        leased.conn.wait_for_either(is_sending, limit).map_err(|error| self.break_off(error))
+    }
+
+    /// All of the request has left.
+    pub(crate) fn request_sent(&mut self) {
+        if let Some(Arriving { leased, .. }) = &mut self.arriving {
+            leased.conn.session.request_sent();
+        }
+        self.stop_sending();
+    }
+
+    /// No more of the request is sent.
+    pub(crate) fn stop_sending(&mut self) {
+        if let Some(Arriving { arrival, .. }) = &mut self.arriving {
+            arrival.unsent = None;
+        }
+        if self.window().is_empty() {
+            self.settle();
         }
     }
 }

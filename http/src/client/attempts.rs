@@ -114,6 +114,7 @@ impl SharedHost {
             allowed,
             on_informational: options.on_informational.as_mut(),
             is_continued: false,
+            sends_behind: options.is_passed_on && options.body.is_some(),
         };
         let (defaults, decodes) = match options.is_passed_on {
             true => (Fields::new(b"", &[]), false),
@@ -131,10 +132,10 @@ impl SharedHost {
         let is_idempotent = is_idempotent(request.method());
         let (was_reused, has_expected) = (leased.conn.requests > 1, expects.is_some());
         match run {
-            Ok(()) => {
+            Ok(unsent) => {
                 let ResponseLimits { body_bytes: max, ratio: ratio_max, .. } = self.settings.limits;
                 let (limits, patience) = (self.limits, patience.clone());
-                let arrival = BodyArrival { limits, max, ratio_max, allowed, patience, here };
+                let arrival = BodyArrival { limits, max, ratio_max, allowed, patience, here, unsent };
                 let outcome =
                     Ok(ClientResponse::new(leased, arrival, decodes, std::mem::take(&mut options.spare)));
                 TriedCall { outcome, is_safe: is_idempotent, was_reused, has_expected, place: None }

@@ -89,7 +89,7 @@ pub(crate) struct PassedBytes {
     /// Whether the head of the final response is among those that have come.
     is_answered: bool,
     /// Why what came behind that head is no body.
-    broken: Option<ProtoError>,
+    pub(crate) broken: Option<ProtoError>,
     /// How much the next read asks for; more when the one before has filled its room.
     read_next: usize,
 }
@@ -121,6 +121,8 @@ pub(crate) struct Terms<'a, 'h> {
     pub(crate) on_informational: Option<&'a mut InformationalHook<'h>>,
     /// Whether the server has asked for the body.
     pub(crate) is_continued: bool,
+    /// A response of success ends the sending for now: whoever gets it sends the rest while it reads the body.
+    pub(crate) sends_behind: bool,
 }
 
 /// What is told of interim responses: their status and their fields.
@@ -310,7 +312,7 @@ impl ClientSocket {
     /// Reads without waiting, until there is nothing more, or there is a response that ends the sending.
     pub(crate) fn take_what_is_there(&mut self, terms: &mut Terms<'_, '_>) -> Result<bool, ClientError> {
         loop {
-            if self.advance(terms)? && self.ends_sending() {
+            if self.advance(terms)? && self.ends_sending(terms) {
                 return Ok(true);
             }
             let is_answered = self.passed.is_answered;
@@ -328,8 +330,9 @@ impl ClientSocket {
 
     /// Whether the response that is there means that the rest of the request is not wanted, or cannot be taken. A
     /// server that agrees may well begin to say so before it has read all.
-    fn ends_sending(&self) -> bool {
+    fn ends_sending(&self, terms: &Terms<'_, '_>) -> bool {
         self.found.head.status >= 300
+            || terms.sends_behind
             || self.passed.broken.is_some()
             || self.input.unread().len() >= EARLY_BYTES_MAX
     }
@@ -395,6 +398,36 @@ impl ClientSocket {
         }
         self.found.drop_decoded(&mut self.input);
         self.receive(allowed, ClientPhase::Body)?;
+        self.take_received(limits)
+    }
+
+    /// Takes what has come of a body whose head is there, without waiting. False: nothing has.
+    pub(crate) fn receive_body_now(&mut self, limits: &Limits) -> Result<bool, ClientError> {
+        if let Some(error) = self.passed.broken {
+            return Err(self.refused(error));
+        }
+        self.found.drop_decoded(&mut self.input);
+        match self.read_once() {
+            Ok(_) => self.take_received(limits).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// Waits for so long at most: for something to be read, unless all is here, and for room for what `is_sending`.
+    pub(crate) fn wait_for_either(&self, is_sending: bool, limit: Duration) -> Result<(), ClientError> {
+        let reading = (!self.is_body_here()).then(|| self.transport.awaits(Direction::Read));
+        let writing = is_sending.then(|| self.transport.awaits(Direction::Write));
+        let either = reading
+            .into_iter()
+            .chain(writing)
+            .reduce(|one, other| ReadySet { read: one.read || other.read, write: one.write || other.write });
+        let Some(awaited) = either else { return Ok(()) };
+        self.transport.wait(awaited, Some(limit)).map(drop).map_err(|error| self.lost(error))
+    }
+
+    /// Decodes what was read of a body, be it the end of the stream.
+    fn take_received(&mut self, limits: &Limits) -> Result<(), ClientError> {
         if self.is_at_end {
             return self.take_end(limits).map(|_| ());
         }
@@ -579,7 +612,7 @@ mod tests {
 
     fn terms() -> Terms<'static, 'static> {
         let allowed = Allowed { until: Until::default(), read: None, write: None };
-        Terms { limits: &STREAMS, allowed, on_informational: None, is_continued: false }
+        Terms { limits: &STREAMS, allowed, on_informational: None, is_continued: false, sends_behind: false }
     }
 
     #[test]

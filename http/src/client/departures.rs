@@ -8,6 +8,7 @@
 
 use crate::ctx::ClientSight;
 use crate::util::panic;
+use crate::wire::transport::Transport;
 use anthill_pool::CancelToken;
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
@@ -38,6 +39,15 @@ struct WatchedClient {
     token: CancelToken,
 }
 
+impl WatchedClient {
+    fn look(&self) {
+        let is_late = !self.is_answered.load(Ordering::Relaxed) && self.sight.is_past_deadline();
+        if is_late || self.sight.has_client_ended() {
+            self.token.cancel();
+        }
+    }
+}
+
 /// A client is watched until this is dropped.
 pub(crate) struct DepartureWatch {
     number: u64,
@@ -59,12 +69,19 @@ impl DepartureWatch {
         if !watched.is_running {
             let spawned = std::thread::Builder::new().name("anthill-departures".to_owned()).spawn(watch_all);
             watched.is_running = spawned.is_ok();
+            drop(watched);
+            // A logger may ship what it is told by a call of its own, which is watched as well.
             if let Err(error) = spawned {
                 log::debug!("clients of a proxy that leave are not noticed: {error}");
             }
         }
-        drop(watched);
         Self { number, client }
+    }
+
+    /// The client is where the response is sent to from here on, if it was not to be seen before: a handler with a
+    /// deadline is lent nothing of its connection.
+    pub(crate) fn see_client(&self, client: impl FnOnce() -> Option<Arc<dyn Transport>>) {
+        self.client.sight.lend(client);
     }
 
     /// The handler was in time.
@@ -98,13 +115,9 @@ fn watch_all() {
             watched.clients.iter().flat_map(HashMap::values).cloned().collect()
         };
         for client in clients {
-            let is_late = !client.is_answered.load(Ordering::Relaxed) && client.sight.is_past_deadline();
-            if is_late || client.sight.has_client_ended() {
-                // It may run code of others: a logger's.
-                if let Err(panicked) = panic::call(|| client.token.cancel()) {
-                    log::error!("calling off what a client has left {panicked}");
-                }
-            }
+            // Ending a call may run code of the user's, a logger above all, and is not to end the watch of the others;
+            // there is nobody to be told of it but that.
+            drop(panic::call(|| client.look()));
         }
         std::thread::sleep(PAUSE);
     }

@@ -4,7 +4,7 @@
 
 use super::body::{FRAMING_BYTES_MAX, PIECE_BYTES, SendBody};
 use super::conn::{ClientSocket, Sent, Terms};
-use super::error::{ClientError, ClientErrorKind};
+use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::secure::check_scheme;
 use crate::message::request::Request;
 use crate::proto::client::SentHead;
@@ -14,8 +14,10 @@ use crate::proto::{
 };
 use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
+use crate::wire::output::Output;
 use std::borrow::Cow;
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, Instant};
 
 /// A body up to this size is sent with its head in one piece.
 const JOINED_BYTES_MAX: usize = 16 * 1024;
@@ -74,9 +76,11 @@ fn starts_with(target: &[u8], scheme: &[u8]) -> bool {
 }
 
 impl Call<'_, '_> {
-    /// Sends the request and waits for the head of the response, which is in the connection then.
-    pub(crate) fn run(&mut self, conn: &mut ClientSocket) -> Result<(), ClientError> {
+    /// Sends the request and waits for the head of the response, which is in the connection then. What is left to be
+    /// sent is handed back, if that goes on behind the head.
+    pub(crate) fn run(&mut self, conn: &mut ClientSocket) -> Result<Option<UnsentBody>, ClientError> {
         let ending = self.begin(conn)?;
+        let mut unsent = None;
         let sent = match (ending, self.expects) {
             (Some(_), Some(wait)) => match conn.send(&mut self.terms)? {
                 Sent::All => conn.await_continue(wait, &mut self.terms)?,
@@ -90,19 +94,23 @@ impl Call<'_, '_> {
             (Sent::All, None, _) => conn.send(&mut self.terms)?,
             (Sent::All, Some(_), None) => send_bytes(conn, self.request.body(), &mut self.terms)?,
             (Sent::All, Some(ending), Some(body)) => {
-                send_reader(conn, body, ending, self.request.headers(), &mut self.terms)?
+                let unsent = unsent.insert(UnsentBody::new(ending));
+                send_reader(conn, body, unsent, self.request.headers(), &mut self.terms)?
             }
         };
         match sent {
             Sent::All => {
                 conn.session.request_sent();
-                conn.receive_head(&mut self.terms)
+                conn.receive_head(&mut self.terms)?;
+                Ok(None)
             }
+            Sent::Answered if conn.found.head.status >= 300 => Ok(None),
             Sent::Answered => {
-                if conn.found.head.status < 300 {
+                let unsent = unsent.filter(|_| self.terms.sends_behind);
+                if unsent.is_none() {
                     conn.end_sending();
                 }
-                Ok(())
+                Ok(unsent)
             }
         }
     }
@@ -179,11 +187,11 @@ fn send_bytes(conn: &mut ClientSocket, body: &[u8], terms: &mut Terms<'_, '_>) -
 fn send_reader(
     conn: &mut ClientSocket,
     body: &mut SendBody<'_>,
-    ending: Ending,
+    unsent: &mut UnsentBody,
     fields: Fields<'_>,
     terms: &mut Terms<'_, '_>,
 ) -> Result<Sent, ClientError> {
-    let outcome = send_pieces(conn, body, ending, fields, terms);
+    let outcome = send_pieces(conn, body, unsent, fields, terms);
     if outcome.is_err() && conn.passed.sent == 0 {
         // Another connection may take it.
         body.rewind();
@@ -196,49 +204,95 @@ fn send_reader(
 fn send_pieces(
     conn: &mut ClientSocket,
     body: &mut SendBody<'_>,
-    ending: Ending,
+    unsent: &mut UnsentBody,
     fields: Fields<'_>,
     terms: &mut Terms<'_, '_>,
 ) -> Result<Sent, ClientError> {
     let remote = conn.remote;
     let failed = |error| ClientError::because(ClientErrorKind::RequestBody, error).at(remote);
-    let mut left = match ending {
-        Ending::Length(length) => Some(length),
-        Ending::Chunked | Ending::Close => None,
-    };
-    while left != Some(0) {
-        let piece = body.next_piece(left).map_err(failed)?;
-        let count = piece.len();
-        conn.out.buffer_mut().reserve(count + FRAMING_BYTES_MAX);
-        match &mut left {
-            Some(left) => {
-                *left = left.saturating_sub(count as u64);
-                conn.out.append(piece);
-            }
-            None if count == 0 => {
+    while !unsent.is_ended {
+        match body.next_piece(unsent.left()) {
+            Ok(piece) if unsent.is_end(piece) => {
                 let mut trailers = Vec::new();
                 append_trailer_lines(&mut trailers, fields);
                 if let Some(made) = body.make_trailers() {
                     append_trailers(&mut trailers, made.fields());
                 }
-                append_last_chunk(conn.out.buffer_mut(), &trailers);
-                return conn.send(terms);
+                unsent.append_end(&mut conn.out, &trailers);
             }
-            None => {
-                append_chunk_start(conn.out.buffer_mut(), count);
-                conn.out.append(piece);
-                append_chunk_end(conn.out.buffer_mut());
+            Ok(piece) => unsent.append(&mut conn.out, piece),
+            // It has nothing yet, and is to be asked again when it was seen that nobody has answered.
+            Err(error) if terms.sends_behind && error.kind() == io::ErrorKind::WouldBlock => {
+                if terms.allowed.until.is_over() {
+                    return Err(conn.late(ClientPhase::RequestBody));
+                }
             }
+            Err(error) => return Err(failed(error)),
         }
         // A server that has answered may read on for as long as there is something to be read. Behind the last byte
         // there is nothing more to be spared.
         let is_answered = conn.send(terms)? == Sent::Answered;
-        if is_answered || left != Some(0) && conn.take_what_is_there(terms)? {
+        if is_answered || !unsent.is_ended && conn.take_what_is_there(terms)? {
             return Ok(Sent::Answered);
         }
     }
     // Of a length of zero there was nothing to send behind the head.
     conn.send(terms)
+}
+
+/// What is left to be sent of a body, and how it is framed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UnsentBody {
+    ending: Ending,
+    /// So many bytes of it were appended to the output.
+    pub(crate) taken: u64,
+    /// All of it was.
+    pub(crate) is_ended: bool,
+    /// Since when the server has taken nothing of what is in the output, if it does not.
+    pub(crate) stalled: Option<Instant>,
+}
+
+impl UnsentBody {
+    fn new(ending: Ending) -> Self {
+        Self { ending, taken: 0, is_ended: ending == Ending::Length(0), stalled: None }
+    }
+
+    /// How many bytes are left; `None`: only whoever gives them knows.
+    pub(crate) fn left(&self) -> Option<u64> {
+        match self.ending {
+            Ending::Length(left) => Some(left),
+            Ending::Chunked | Ending::Close => None,
+        }
+    }
+
+    /// Whether this piece says that there are no more.
+    pub(crate) fn is_end(&self, piece: &[u8]) -> bool {
+        piece.is_empty() && self.left().is_none()
+    }
+
+    /// Appends a piece.
+    pub(crate) fn append(&mut self, out: &mut Output, piece: &[u8]) {
+        out.buffer_mut().reserve(piece.len() + FRAMING_BYTES_MAX);
+        self.taken += piece.len() as u64;
+        match &mut self.ending {
+            Ending::Length(left) => {
+                *left = left.saturating_sub(piece.len() as u64);
+                self.is_ended = *left == 0;
+                out.append(piece);
+            }
+            Ending::Chunked | Ending::Close => {
+                append_chunk_start(out.buffer_mut(), piece.len());
+                out.append(piece);
+                append_chunk_end(out.buffer_mut());
+            }
+        }
+    }
+
+    /// Appends what marks the end, if something does, with these lines behind it.
+    pub(crate) fn append_end(&mut self, out: &mut Output, trailers: &[u8]) {
+        append_last_chunk(out.buffer_mut(), trailers);
+        self.is_ended = true;
+    }
 }
 
 /// The target as an origin server is asked for it (RFC 9112 section 3.2.1), without a fragment.
@@ -268,7 +322,6 @@ fn absolute_form(method: &[u8], target: &[u8], authority: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     #[test]
     fn an_origin_is_asked_for_path_and_query() {

@@ -91,6 +91,7 @@ mod pipe_call;
 mod pipe_conn;
 mod pipeline;
 mod places;
+mod proxied_body;
 mod proxy;
 mod reach;
 mod redirect;

@@ -286,19 +286,10 @@ impl ClientResponse {
         }
     }
 
-    /// Whether its length is not all that is said of the body: trailers have come.
-    pub(crate) fn has_trailers(&self) -> bool {
-        match &self.body {
-            ResponseBody::AsSent(body) => body.has_trailers(),
-            _ => false,
-        }
-    }
-
-    /// Why the body has failed before anything of it was read.
-    pub(crate) fn failure(&self) -> Option<ClientErrorKind> {
-        match &self.body {
-            ResponseBody::AsSent(body) => body.failure(),
-            ResponseBody::Failed(kind) => Some(*kind),
+    /// The body, if it is as it was sent.
+    pub(crate) fn body_as_sent(&mut self) -> Option<&mut ArrivingBody> {
+        match &mut self.body {
+            ResponseBody::AsSent(body) => Some(body),
             _ => None,
         }
     }
@@ -359,7 +350,7 @@ impl ClientResponse {
     }
 
     /// Receives until something is there to be read, or the body has ended.
-    fn fill(&mut self) -> Result<&[u8], ClientError> {
+    pub(crate) fn fill(&mut self) -> Result<&[u8], ClientError> {
         if let Err(error) = self.body.fill() {
             // What comes out of a decoder that has failed is nothing, which is not to look like the end.
             if matches!(self.body, ResponseBody::Decoded { .. }) {

@@ -11,20 +11,21 @@ use super::body::SendBody;
 use super::call::CallOptions;
 use super::departures::DepartureWatch;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::passing::{ForwardedFields, end_to_end, is_list, request_fields, request_trailers};
+use super::passing::{ForwardedFields, TrailerRules, merge_response, request_fields, response_fields};
+use super::proxied_body::{BothBodies, ClientBody, RequestRest, UpstreamBody};
 use super::response::ClientResponse;
 use crate::ctx::{Handler, RequestCtx, StatusError};
-use crate::message::request::{BodyReader, Request};
-use crate::message::response::BodyWriter;
+use crate::message::request::Request;
 use crate::util::percent;
 use crate::values::headers::{Fields, Headers};
 use crate::values::uri::Uri;
+use crate::values::version::Version;
 use anthill_pool::CancelToken;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::io::{self, BufRead, Read, Write};
+use std::io;
 use std::sync::Arc;
 
 /// A body that has come with its head is passed on with it, if it is not larger.
@@ -59,28 +60,27 @@ pub fn proxy(client: Client, upstream: &str) -> Result<ReverseProxy, ClientError
 ///
 /// - Fields that are meant for one connection stay there, also those that `Connection` names (RFC 9110 section 7.6.1);
 ///   `X-Forwarded-For`, `-Proto` and `-Host` say who asks ([`forwarded`](Self::forwarded)). Redirects, codings and
-///   cookies are passed on as they are, and no default fields are added, whatever the client does otherwise.
+///   cookies are passed on as they are, and no default fields are added, whatever client and server do otherwise, but
+///   for the `Date` of a response.
 /// - Bodies pass through in pieces, with their trailers. That of a request is there as a whole before the handler is
 ///   called, though, unless the server streams it ([`stream_request_body`](crate::ServerBuilder::stream_request_body)).
-/// - A client that waits to be asked for its body (`Expect: 100-continue`) is asked when the upstream asks, or after a
-///   second. What the upstream answers before it has all of the body is passed on when the client sends the next of it
-///   from a status of 300 on, and else when the body has been sent; if that is more than 256 KiB by then it is answered
-///   502, because its upstream has not got all of the request. The links of `103 Early Hints` are passed on to requests
-///   without a body.
+///   A response is sent as others that are read, and holds no thread while its client is slow.
+/// - What the upstream answers before it has all of the body is passed on at once. From a status of 300 on it is sent
+///   no more of the body then; else the rest is sent while the response passes, which is in chunks then and holds a
+///   thread as a [`BodyWriter`](crate::body::BodyWriter) does. A client that waits to be asked for its body
+///   (`Expect: 100-continue`) is asked when the upstream asks, or after a second. The links of `103 Early Hints` are
+///   passed on to requests without a body.
 /// - When the client leaves, or ends its sending, the upstream's connection is closed
-///   ([`ignore_client_abort`](Self::ignore_client_abort)); on systems other than Linux when it is gone for sure. Behind
-///   a limit of the handler's time ([`timeout`](crate::timeout()) and the like) that is seen until the head is there, and
-///   then when it is sent something.
-/// - A response whose length is not known beforehand holds a thread until it was sent, one of
-///   [`max_streaming_workers`](crate::ServerBuilder::max_streaming_workers). To a client of HTTP/1.0 it lasts until the
-///   connection ends, so one that breaks off looks whole to it.
+///   ([`ignore_client_abort`](Self::ignore_client_abort)); on systems other than Linux when it is gone for sure.
 /// - Other protocols are not passed on: a request that asks for one (WebSocket) goes to the upstream without that, as
 ///   if its client did not know it; `CONNECT` is answered 501.
 ///
-/// What fails is answered as [`ReverseProxyError`] says; a response that breaks off ends the connection in the middle of
-/// it. Timeouts are the client's: its [`read_timeout`](super::ClientBuilder::read_timeout) and
-/// [`connect_timeout`](super::ClientBuilder::connect_timeout) are for a proxy, its
-/// [`timeout`](super::ClientBuilder::timeout) would count until the last byte of a download.
+/// What fails is answered as [`ReverseProxyError`] says; a response that breaks off ends the connection in the middle
+/// of it, which a client that speaks HTTP/1.0 cannot tell from its end unless its length was known. Timeouts are the
+/// client's: its [`read_timeout`](super::ClientBuilder::read_timeout) and
+/// [`connect_timeout`](super::ClientBuilder::connect_timeout) are for a proxy, and without the first a silent upstream
+/// is waited for as long as there is somebody who asks; its [`timeout`](super::ClientBuilder::timeout) would count
+/// until the last byte of a download.
 ///
 /// ```
 /// use anthill_http::client::{Client, ForwardedFields, ReverseProxy};
@@ -119,7 +119,8 @@ pub struct ReverseProxy {
 pub enum ReverseProxyError {
     /// The request asks for a tunnel, which is not there: 501.
     Tunnel,
-    /// The path leads out of the one of the upstream, or may be taken for one that does (`/../`): 400.
+    /// The path leads out of the one of the upstream, or may be taken for one that does (`/../`, `/..;/`); or the
+    /// target is of another scheme, or `*` without `OPTIONS`: 400.
     Path,
     /// The client's body could not be read, which is its fault: 400, 408, 413.
     RequestBody(ClientError),
@@ -179,8 +180,9 @@ impl ReverseProxy {
         self
     }
 
-    /// Whether a call goes on until the upstream has answered although its client has left: for upstreams that must not be
-    /// interrupted, and for clients that end their sending before they are answered. Default: no.
+    /// Whether a call goes on until the upstream has answered although its client has left: for upstreams that must not
+    /// be interrupted before that, and for clients that end their sending before they are answered. What comes behind
+    /// the head has nobody to go to then, and ends with the client. Default: no.
     #[must_use]
     pub fn ignore_client_abort(mut self, ignores: bool) -> Self {
         self.ignores_aborts = ignores;
@@ -189,9 +191,14 @@ impl ReverseProxy {
 
     /// Sends the request on, and makes what is answered the response.
     ///
-    /// The request may have been changed before: what was set is sent, whatever the client says of its connection. Of the
-    /// response only the body is still to come, so the head may be changed behind. Fields that were in it before stay if
-    /// the upstream does not say them; those of which each line counts (`Set-Cookie`, `Vary`, `Link`) stay beside its.
+    /// The request may have been changed before. What the client's `Connection` names stays on its connection as it
+    /// came with it; fields that were set since are passed on, whatever it names, but for those that are known to be
+    /// about one connection (`Keep-Alive`, `Proxy-Authorization` and so on). A body of which a part was read before is
+    /// passed on without that.
+    ///
+    /// Fields of the response that were set before stay, unless the upstream sends some of the same name; of
+    /// `Set-Cookie`, `Vary`, `Link`, `Via`, `Warning` and `WWW-Authenticate` both are sent. Only the body is still to
+    /// come, so the head may be changed behind.
     ///
     /// # Errors
     /// See [`ReverseProxyError`]. A handler returns it as it is.
@@ -208,21 +215,12 @@ impl ReverseProxy {
         let token = CancelToken::new();
         let watch =
             (!self.ignores_aborts).then(|| DepartureWatch::begin(ctx.sight_of_client(), token.clone()));
-        let response = self.call(ctx, &request, token).map_err(ReverseProxyError::of_call)?;
+        let passed = self.call(ctx, &request, token).map_err(ReverseProxyError::of_call)?;
         if let Some(watch) = &watch {
             watch.is_answered();
         }
-        let is_whole = response.remaining() == Some(response.arrived().len() as u64);
-        if response.status_code() < 300 && !response.is_request_sent() && !is_whole {
-            // Who answers while it reads, and more than is kept meanwhile, has not got all of its request.
-            let why =
-                "the upstream has answered in the middle of its request, and at greater length than is kept";
-            return Err(ReverseProxyError::Upstream(ClientError::because(
-                ClientErrorKind::ConnectionClosed,
-                why,
-            )));
-        }
-        pass_back(ctx, response, watch).map_err(ReverseProxyError::Upstream)
+        let rules = TrailerRules::new(&ctx.request, self.forwarded);
+        pass_back(ctx, passed, rules, watch)
     }
 
     /// The request as it is sent on, without its body.
@@ -245,14 +243,14 @@ impl ReverseProxy {
     /// What the upstream is asked for: path and query, as the client has written them.
     fn target(&self, ctx: &RequestCtx) -> Result<Vec<u8>, ReverseProxyError> {
         let target = ctx.request.request_uri();
-        match target {
-            b"*" if ctx.request.is_options() || self.base.is_empty() => return Ok(target.to_vec()),
-            b"*" => return Err(ReverseProxyError::Path),
-            _ => {}
+        if target == b"*" {
+            // It is about the server as a whole, and only for this method (RFC 9112 section 3.2.4).
+            return if ctx.request.is_options() { Ok(target.to_vec()) } else { Err(ReverseProxyError::Path) };
         }
-        let start = match target {
-            [b'/', ..] => 0,
-            _ => memchr::memmem::find(target, b"://").map_or(0, |at| at + 3),
+        let start = match (target, memchr::memmem::find(target, b"://")) {
+            ([b'/', ..], _) | (_, None) => 0,
+            (_, Some(at)) if is_of_http(target.get(..at).unwrap_or_default()) => at + 3,
+            _ => return Err(ReverseProxyError::Path),
         };
         let rest = target.get(start..).unwrap_or_default();
         // Whoever is asked does not need to know of what.
@@ -264,8 +262,7 @@ impl ReverseProxy {
         if !self.base.is_empty() && climbs(path) {
             return Err(ReverseProxyError::Path);
         }
-        if start > 0 && rest.is_empty() && ctx.request.is_options() {
-            // RFC 9112 section 3.2.4.
+        if path.is_empty() && query.is_empty() && ctx.request.is_options() {
             return Ok(b"*".to_vec());
         }
         let path = if path.is_empty() { &b"/"[..] } else { path };
@@ -278,11 +275,13 @@ impl ReverseProxy {
         ctx: &mut RequestCtx,
         request: &Request,
         token: CancelToken,
-    ) -> Result<ClientResponse, ClientError> {
+    ) -> Result<PassedCall, ClientError> {
+        let rules = TrailerRules::new(&ctx.request, self.forwarded);
         let trailers = Arc::new(Mutex::new(Headers::new()));
-        let (kept, mode) = (trailers.clone(), self.forwarded);
-        let trailers_of = move || request_trailers(request, kept.lock().fields(), mode);
-        let body = if ctx.request.is_body_complete() {
+        let kept = trailers.clone();
+        let trailers_of = move || rules.passed(kept.lock().fields());
+        let is_complete = ctx.request.is_body_complete();
+        let body = if is_complete {
             let (body, behind) = (ctx.request.body(), ctx.request.trailers());
             if body.is_empty() && behind.is_empty() {
                 return self.call_without_body(ctx, request, token);
@@ -291,14 +290,25 @@ impl ReverseProxy {
             trailers.lock().copy_from(behind);
             SendBody::repeatable(length, move || Ok(body)).trailers(trailers_of)
         } else {
-            let reader = ClientBody { body: ctx.body_reader(), trailers };
-            match reader.body.remaining() {
+            let reader = ClientBody::new(ctx.body_reader(), trailers.clone());
+            match reader.remaining() {
                 Some(length) => SendBody::sized(reader, length),
                 None => SendBody::new(reader).trailers(trailers_of),
             }
         };
         let options = CallOptions { token: Some(token), body: Some(body), ..CallOptions::default() };
-        self.client.pass_on(&self.upstream, request, options)
+        let mut response = self.client.pass_on(&self.upstream, request, options)?;
+        let rest = response.body_as_sent().and_then(|body| body.unsent()).map(|unsent| {
+            if !is_complete {
+                return RequestRest::Client;
+            }
+            // Whoever writes the response may have another request before him.
+            let taken = usize::try_from(unsent.taken).unwrap_or(usize::MAX);
+            let bytes = ctx.request.body().get(taken..).unwrap_or_default().to_vec();
+            let trailers = TrailerRules::new(&ctx.request, self.forwarded).passed(ctx.request.trailers());
+            RequestRest::Kept { bytes, at: 0, trailers }
+        });
+        Ok(PassedCall { response, rest })
     }
 
     /// Sends a request without a body; what the upstream says ahead of its answer is passed on.
@@ -307,11 +317,12 @@ impl ReverseProxy {
         ctx: &mut RequestCtx,
         request: &Request,
         token: CancelToken,
-    ) -> Result<ClientResponse, ClientError> {
+    ) -> Result<PassedCall, ClientError> {
         let hook = |status: u16, fields: Fields<'_>| {
             if status != 103 || !fields.contains("Link") {
                 return;
             }
+            // Those that were set here are for the response.
             let own: Vec<Vec<u8>> = ctx.response.headers().get_all("Link").map(<[u8]>::to_vec).collect();
             ctx.response.headers_mut().remove("Link");
             for link in fields.get_all("Link") {
@@ -326,7 +337,8 @@ impl ReverseProxy {
         };
         let on_informational = Some(Box::new(hook) as _);
         let options = CallOptions { token: Some(token), on_informational, ..CallOptions::default() };
-        self.client.pass_on(&self.upstream, request, options)
+        let response = self.client.pass_on(&self.upstream, request, options)?;
+        Ok(PassedCall { response, rest: None })
     }
 }
 
@@ -347,105 +359,78 @@ fn refuse(why: impl Into<Box<dyn Error + Send + Sync>>) -> ClientError {
     ClientError::because(ClientErrorKind::InvalidRequest, why)
 }
 
-/// The body of the client, which leaves its trailers behind.
-struct ClientBody<'a> {
-    body: BodyReader<'a>,
-    trailers: Arc<Mutex<Headers>>,
+/// What came of a call.
+struct PassedCall {
+    response: ClientResponse,
+    /// What is left to be sent of the request, if something is.
+    rest: Option<RequestRest>,
 }
 
-impl Read for ClientBody<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.body.read(into)?;
-        if count == 0 {
-            self.trailers.lock().copy_from(self.body.trailers());
-        }
-        Ok(count)
-    }
+/// Whether a response to this has no body, whatever its head says.
+fn has_no_body(ctx: &RequestCtx, response: &ClientResponse) -> bool {
+    ctx.request.is_head() || matches!(response.status_code(), 204 | 205 | 304)
 }
 
 /// Makes the upstream's response that of the request.
 fn pass_back(
     ctx: &mut RequestCtx,
-    mut response: ClientResponse,
+    passed: PassedCall,
+    rules: TrailerRules,
     watch: Option<DepartureWatch>,
-) -> Result<(), ClientError> {
-    if let Some(kind) = response.failure() {
-        return Err(ClientError::new(kind).at(response.remote_addr()));
+) -> Result<(), ReverseProxyError> {
+    let PassedCall { mut response, rest } = passed;
+    if let Some(error) = response.body_as_sent().and_then(|body| body.failure()) {
+        return Err(ReverseProxyError::Upstream(error));
     }
-    let passed = &mut ctx.response;
-    passed.clear_body();
-    passed.set_status_code(response.status_code());
-    passed.set_reason(response.reason());
-    // What was set before stays, but for what the upstream says itself.
-    let fields = end_to_end(response.headers());
-    passed.headers_mut().retain(|name, _| is_list(name) || !fields.contains(name));
-    for (name, value) in fields.iter() {
-        passed.append_header(name, value);
-    }
-    passed.leave_bare();
-    let is_head = ctx.request.is_head();
-    // What stands behind a body has its place behind chunks.
-    let length = response.remaining().filter(|_| !response.has_trailers());
-    if is_head || matches!(response.status_code(), 204 | 205 | 304) {
+    if has_no_body(ctx, &response) {
+        if let Some(rest) = rest {
+            let mut both = BothBodies { response, rest, rules, watch };
+            both.pass(ctx).map_err(ReverseProxyError::of_call)?;
+            response = both.response;
+        }
+        pass_head_back(ctx, &response);
+        let is_head = ctx.request.is_head();
         // How long it would be, if that is known.
         match response.header("Content-Length") {
-            Some(length) => passed.set_header("Content-Length", length),
-            None if is_head => passed.set_body_writer(|_| Ok(())),
+            Some(length) => ctx.response.set_header("Content-Length", length),
+            None if is_head => ctx.response.set_body_writer(|_| Ok(())),
             None => {}
         }
         return Ok(());
     }
+    pass_head_back(ctx, &response);
+    let is_chunked = ctx.request.version() != Version::Http10;
+    let answer = &mut ctx.response;
+    if let Some(rest) = rest {
+        answer.set_immediate_header_flush(true);
+        let both = BothBodies { response, rest, rules, watch };
+        answer.set_body_writer(move |out| both.write_to(out));
+        return Ok(());
+    }
+    // What stands behind it has a place only behind chunks.
+    let has_trailers = is_chunked && response.body_as_sent().is_some_and(|body| body.has_trailers());
+    let length = response.remaining().filter(|_| !has_trailers);
     let has_arrived = length.is_some_and(|length| length == response.arrived().len() as u64);
     match length {
         Some(length) if has_arrived && length <= WHOLE_BYTES_MAX => {
-            passed.set_body_vec(response.read_body()?)
+            answer.set_body_vec(response.read_body().map_err(ReverseProxyError::Upstream)?);
         }
-        Some(length) => {
-            passed.set_immediate_header_flush(response.arrived().is_empty());
-            passed.set_body_reader_sized(UpstreamBody { response, _watch: watch }, length);
-        }
-        None => {
-            passed.set_immediate_header_flush(response.arrived().is_empty());
-            let body = UpstreamBody { response, _watch: watch };
-            passed.set_body_writer(move |out| body.write_to(out));
+        length => {
+            answer.set_immediate_header_flush(response.arrived().is_empty() && !has_trailers);
+            answer.set_body_pull(UpstreamBody { response, length, watch });
         }
     }
     Ok(())
 }
 
-/// The body of the response. Its client is watched until it was sent, or is given up.
-struct UpstreamBody {
-    response: ClientResponse,
-    _watch: Option<DepartureWatch>,
-}
-
-impl UpstreamBody {
-    /// Passes on what comes when it comes, and what stands behind it.
-    fn write_to(mut self, out: &mut BodyWriter<'_>) -> io::Result<()> {
-        loop {
-            let piece = self.response.fill_buf()?;
-            if piece.is_empty() {
-                break;
-            }
-            out.write_all(piece)?;
-            let count = piece.len();
-            self.response.consume(count);
-            // More of it may be long in coming.
-            if self.response.arrived().is_empty() {
-                out.flush()?;
-            }
-        }
-        for (name, value) in self.response.trailers().iter() {
-            out.append_trailer(name, value);
-        }
-        Ok(())
-    }
-}
-
-impl Read for UpstreamBody {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.response.read(into)
-    }
+/// The same of the head. What was set before stays, but for what the upstream says itself.
+fn pass_head_back(ctx: &mut RequestCtx, response: &ClientResponse) {
+    let answer = &mut ctx.response;
+    answer.clear_body();
+    answer.pass_on();
+    answer.set_status_code(response.status_code());
+    answer.set_reason(response.reason());
+    merge_response(answer.headers_mut(), &response_fields(response.headers()));
 }
 
 impl Handler for ReverseProxy {
@@ -500,7 +485,7 @@ impl fmt::Display for ReverseProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tunnel => f.write_str("a tunnel was asked for, which a reverse proxy has none of"),
-            Self::Path => f.write_str("the path leads out of the one of the upstream"),
+            Self::Path => f.write_str("the target is not one below that of the upstream"),
             Self::RequestBody(error) => write!(f, "the client's body could not be read: {error}"),
             Self::Upstream(error) => write!(f, "the upstream did not answer: {error}"),
         }
@@ -516,14 +501,17 @@ impl Error for ReverseProxyError {
     }
 }
 
+fn is_of_http(scheme: &[u8]) -> bool {
+    scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+}
+
 /// Whether a path as it was written leads upwards, or may be taken for one that does.
 fn climbs(path: &[u8]) -> bool {
     let mut decoded = Vec::with_capacity(path.len());
     percent::append_decoded(&mut decoded, path);
-    // Some take off what stands behind a semicolon before they look at what is left.
-    let segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
-    let mut names = segments.map(|segment| segment.split(|byte| *byte == b';').next().unwrap_or_default());
-    names.any(|name| matches!(name, b"." | b".."))
+    // Servers that know parameters of segments take those off before they resolve dots.
+    let is_dots = |segment: &[u8]| matches!(segment.split(|byte| *byte == b';').next(), Some(b"." | b".."));
+    decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(is_dots)
 }
 
 #[cfg(test)]
@@ -556,7 +544,8 @@ mod tests {
             ("http://h/app", "GET", "http://other", "/app/"),
             ("http://h/app", "GET", "http://other#/x", "/app/"),
             ("http://h/app", "OPTIONS", "*", "*"),
-            ("http://h/app", "OPTIONS", "http://other", "*"),
+            ("http://h", "OPTIONS", "http://other", "*"),
+            ("http://h", "OPTIONS", "http://other/", "/"),
             ("http://h/app", "GET", "/a;b/..x", "/app/a;b/..x"),
         ] {
             assert_eq!(target(upstream, method, asked).as_deref(), Ok(expected), "{upstream} {asked}");
@@ -571,20 +560,26 @@ mod tests {
             "/..;/a",
             "/..;x=y/a",
             "/%2e%2e%3b/a",
+            "/.;/a",
+            "/a/..;",
         ] {
             assert_eq!(target("http://h/app", "GET", climbing), Err(400), "{climbing}");
         }
+        assert_eq!(target("http://h/app", "GET", "*"), Err(400));
+        assert_eq!(target("http://h", "GET", "ftp://other/x"), Err(400));
     }
 
     #[test]
     fn which_status_a_failure_has() {
         let upstream = |kind| ReverseProxyError::Upstream(ClientError::new(kind)).status();
-        assert_eq!(upstream(ClientErrorKind::Timeout(ClientPhase::Head)), 504);
+        assert_eq!(upstream(ClientErrorKind::Timeout(super::super::error::ClientPhase::Head)), 504);
         assert_eq!([ClientErrorKind::Connect, ClientErrorKind::ConnectionClosed].map(upstream), [502, 502]);
         let of_body = |cause: io::Error| {
             ReverseProxyError::of_call(ClientError::because(ClientErrorKind::RequestBody, cause)).status()
         };
         assert_eq!(of_body(io::ErrorKind::TimedOut.into()), 408);
+        let late = ClientError::new(ClientErrorKind::Timeout(ClientPhase::RequestBody));
+        assert_eq!(ReverseProxyError::of_call(late).status(), 408, "it is the client that was slow");
         assert_eq!(of_body(io::ErrorKind::ConnectionReset.into()), 400);
         let too_large = io::Error::new(io::ErrorKind::InvalidData, crate::ProtoError::BodyTooLarge);
         assert_eq!(of_body(too_large), 413);

@@ -62,7 +62,13 @@ fn ask(
         .map_err(|error| ClientError::because(ClientErrorKind::Proxy, error))?;
     let allowed = Allowed { until: patience.until(), read: None, write: None };
     let limits = Limits { streams_bodies: true, ..Limits::DEFAULT };
-    let terms = &mut Terms { limits: &limits, allowed, on_informational: None, is_continued: false };
+    let terms = &mut Terms {
+        limits: &limits,
+        allowed,
+        on_informational: None,
+        is_continued: false,
+        sends_behind: false,
+    };
     conn.send(terms)?;
     conn.session.request_sent();
     conn.receive_head(terms)?;

@@ -5,6 +5,8 @@ use super::attempt::OnLoan;
 use crate::message::response::{IntoStatus, Response};
 use crate::wire::transport::Transport;
 use std::sync::Arc;
+#[cfg(feature = "client")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -56,6 +58,8 @@ impl Deadline {
 #[cfg(feature = "client")]
 pub(crate) struct ClientSight {
     client: OnLoan<Arc<dyn Transport>>,
+    /// The same for a handler that was lent nothing, once its response is sent.
+    later: OnceLock<OnLoan<Arc<dyn Transport>>>,
     deadline: Option<Arc<Deadline>>,
 }
 
@@ -63,7 +67,9 @@ pub(crate) struct ClientSight {
 impl ClientSight {
     /// Whether the client has ended its sending, or is gone.
     pub(crate) fn has_client_ended(&self) -> bool {
-        self.client.look(|client| client.peer_has_ended()) == Some(true)
+        let has_ended = |client: &Arc<dyn Transport>| client.peer_has_ended();
+        self.client.look(has_ended) == Some(true)
+            || self.later.get().is_some_and(|later| later.look(has_ended) == Some(true))
             || self.deadline.as_deref().is_some_and(Deadline::client_has_ended)
     }
 
@@ -72,9 +78,19 @@ impl ClientSight {
         self.deadline.as_deref().is_some_and(Deadline::is_past)
     }
 
+    /// Lets it be seen where it is, if that was not to be seen.
+    pub(crate) fn lend(&self, client: impl FnOnce() -> Option<Arc<dyn Transport>>) {
+        if self.client.look(|_| ()).is_none() {
+            self.later.get_or_init(|| OnLoan::new(client()));
+        }
+    }
+
     /// The response was sent, or is not sent any more.
     pub(crate) fn let_go(&self) {
         self.client.let_go();
+        if let Some(later) = self.later.get() {
+            later.let_go();
+        }
     }
 }
 
@@ -82,7 +98,11 @@ impl ClientSight {
 impl RequestCtx {
     /// Lets others see whether anybody waits, until they let go, which must be before the response is at its end.
     pub(crate) fn sight_of_client(&self) -> ClientSight {
-        ClientSight { client: OnLoan::new(self.lent.share()), deadline: self.user_values.deadline().cloned() }
+        ClientSight {
+            client: OnLoan::new(self.lent.share()),
+            later: OnceLock::new(),
+            deadline: self.user_values.deadline().cloned(),
+        }
     }
 }
 

@@ -318,7 +318,12 @@ impl Transport for TlsLayer {
     }
 
     fn peer_has_ended(&self) -> bool {
-        self.below.peer_has_ended() || self.of_session(TlsSession::has_peer_ended) == Some(true)
+        // Whoever has the session may wait for the peer with it.
+        let has_said_so = || match self.state.try_lock().as_deref() {
+            Some(LayerState::Open(session)) => session.has_peer_ended(),
+            _ => false,
+        };
+        self.below.peer_has_ended() || has_said_so()
     }
 
     fn is_broken(&self) -> bool {

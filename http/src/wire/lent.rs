@@ -28,6 +28,8 @@ pub(crate) struct LentTransport {
     pub(crate) is_answering: bool,
     /// Bytes that were sent ahead of responses, and not counted yet.
     sent_ahead: u64,
+    /// Whoever reads has something else to do when nothing comes for so long.
+    haste: Option<Duration>,
 }
 
 impl LentTransport {
@@ -89,9 +91,17 @@ impl LentTransport {
         self.transport.clone()
     }
 
-    /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
+    /// Reads at least one byte into `room`, or finds the end of the peer's stream (0). In haste it may be that nothing
+    /// has come yet (`WouldBlock`).
     pub(crate) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        read_some(lent(&self.transport)?, room, &mut self.reading)
+        read_some(lent(&self.transport)?, room, &mut self.reading, self.haste)
+    }
+
+    /// Has a read come back when nothing comes for so long; `None`: only when the peer's time is over. What has come
+    /// by then does not need to be enough of anything; and where calls wait by themselves it does nothing.
+    #[cfg(feature = "client")]
+    pub(crate) fn make_haste(&mut self, haste: Option<Duration>) {
+        self.haste = haste;
     }
 
     /// Writes all of `bytes`, ahead of the response.
@@ -173,7 +183,12 @@ fn push_all(transport: &dyn Transport, time: &mut PeerTime) -> io::Result<()> {
 
 /// Reads at least one byte into `room`, or finds the end of the peer's stream (0).
 #[inline]
-fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) -> io::Result<usize> {
+fn read_some(
+    transport: &dyn Transport,
+    room: &mut [u8],
+    time: &mut PeerTime,
+    haste: Option<Duration>,
+) -> io::Result<usize> {
     let begun = begin(transport, time);
     loop {
         match transport.read(room) {
@@ -181,7 +196,11 @@ fn read_some(transport: &dyn Transport, room: &mut [u8], time: &mut PeerTime) ->
             Ok(arrived) => return account(arrived.count, begun, time),
             Err(error) => {
                 let left = time.left();
-                pause(transport, Direction::Read, left, time, error)?;
+                let limit = haste.map_or(left, |haste| Some(left.map_or(haste, |left| left.min(haste))));
+                let is_ready = pause(transport, Direction::Read, limit, time, error)?;
+                if haste.is_some() && !is_ready {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
             }
         }
     }
@@ -204,21 +223,21 @@ fn account(count: usize, begun: Option<CoarseInstant>, time: &mut PeerTime) -> i
 }
 
 /// Waits, `limit` at most, when `error` says that waiting helps, and the peer's time is not over then; hands the error
-/// back when not.
+/// back when not. False: nothing was to be had within `limit`.
 fn pause(
     transport: &dyn Transport,
     direction: Direction,
     limit: Option<Duration>,
     time: &mut PeerTime,
     error: io::Error,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     match error.kind() {
-        io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::Interrupted => Ok(true),
         io::ErrorKind::WouldBlock => {
             let begun = Instant::now();
             let is_ready = transport.wait(transport.awaits(direction), limit)?;
             time.spend(begun.elapsed());
-            if is_ready || !time.is_used_up() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+            if is_ready || !time.is_used_up() { Ok(is_ready) } else { Err(io::ErrorKind::TimedOut.into()) }
         }
         _ => Err(error),
     }

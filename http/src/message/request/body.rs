@@ -17,6 +17,8 @@ use crate::proto::{CONTINUE, ProtoError, Rest};
 use crate::values::headers::Fields;
 use crate::wire::lent::LentTransport;
 use std::io::{self, BufRead, Read};
+#[cfg(feature = "client")]
+use std::time::Duration;
 
 /// Why the rest of a body cannot be had.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +79,16 @@ impl<'a> BodyReader<'a> {
 }
 
 impl BodyReader<'_> {
+    /// As [`Read::read`], for somebody who has something else to do when nothing comes within `haste` (`WouldBlock`).
+    /// Where the connection's calls wait by themselves, this does.
+    #[cfg(feature = "client")]
+    pub(crate) fn read_within(&mut self, haste: Duration, into: &mut [u8]) -> io::Result<usize> {
+        self.lent.make_haste(Some(haste));
+        let read = self.read(into);
+        self.lent.make_haste(None);
+        read
+    }
+
     /// The trailer fields behind the body, once it was read to its end.
     pub fn trailers(&self) -> Fields<'_> {
         self.request.trailers()
@@ -247,6 +259,10 @@ impl Request {
     }
 
     fn lost(&mut self, error: io::Error) -> io::Error {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            // Nothing has come yet, for somebody in haste.
+            return error;
+        }
         if error.kind() == io::ErrorKind::TimedOut {
             return self.fail(Failure::Proto(ProtoError::Timeout));
         }

@@ -30,8 +30,8 @@ pub(super) struct Edits {
     pub(super) body: Option<Vec<u8>>,
     /// `None`: the received ones.
     pub(super) trailers: Option<Headers>,
-    /// Names of fields of a received request that were set since.
-    set_since: Vec<Vec<u8>>,
+    /// The names of the fields that were set since it was received; `None`: it never was.
+    set_since: Option<Vec<Vec<u8>>>,
 }
 
 /// Why a part of a request cannot be set.
@@ -155,8 +155,7 @@ impl Request {
             let _ = self.set_host(value);
             return;
         }
-        self.edit().headers.set(name, value);
-        self.note_set(name);
+        self.edit_field(name).set(name, value);
     }
 
     /// Adds a header field, keeping others with the same name. Of `Host` there can be but one; it is replaced.
@@ -165,24 +164,7 @@ impl Request {
         if name.eq_ignore_ascii_case(b"host") {
             return self.set_header(name, value);
         }
-        self.edit().headers.append(name, value);
-        self.note_set(name);
-    }
-
-    /// Remembers that a field of a received request is not only its sender's.
-    fn note_set(&mut self, name: &[u8]) {
-        let is_received = self.found.head.method.len > 0;
-        if let Some(edits) = self.edits.as_mut().filter(|_| is_received) {
-            edits.set_since.push(name.to_vec());
-        }
-    }
-
-    /// Whether a field of that name was set since the request was received.
-    #[cfg(feature = "client")]
-    pub(crate) fn was_set_since(&self, name: &str) -> bool {
-        self.edits
-            .as_ref()
-            .is_some_and(|edits| edits.set_since.iter().any(|set| set.eq_ignore_ascii_case(name.as_bytes())))
+        self.edit_field(name).append(name, value);
     }
 
     /// Removes all header fields called `name`, and says whether there was one. Without `Host` there is no host, unless
@@ -262,13 +244,41 @@ impl Request {
         }
     }
 
+    /// The fields in memory of the request's own, of which one with that name is set.
+    fn edit_field(&mut self, name: &[u8]) -> &mut Headers {
+        let edits = self.edit();
+        if let Some(names) = &mut edits.set_since {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name.to_vec());
+            }
+        }
+        &mut edits.headers
+    }
+
+    /// Whether the field with that name is what somebody here has said, rather than its client. Of a request that was
+    /// built nobody knows.
+    #[cfg(feature = "client")]
+    pub(crate) fn was_set_since(&self, name: &str) -> bool {
+        let names = self.edits.as_ref().and_then(|edits| edits.set_since.as_ref());
+        names.is_some_and(|names| names.iter().any(|known| known.eq_ignore_ascii_case(name.as_bytes())))
+    }
+
+    /// The `Connection` fields as they were received, whatever became of them; those of now if it was built or copied.
+    #[cfg(feature = "client")]
+    pub(crate) fn received_connection(&self) -> Vec<&[u8]> {
+        let received = self.found.header_fields(&self.input);
+        let fields = if received.is_empty() { self.headers() } else { received };
+        fields.get_all("Connection").collect()
+    }
+
     /// The parts in memory of the request's own. What was made of the parts before is forgotten.
     fn edit(&mut self) -> &mut Edits {
         self.form = KeptForm::default();
         if self.edits.is_none() {
             let mut headers = Headers::new();
             headers.copy_from(self.headers());
-            let edits = Edits { head: self.found.head, headers, ..Edits::default() };
+            let set_since = Some(Vec::new());
+            let edits = Edits { head: self.found.head, headers, set_since, ..Edits::default() };
             let (method, target) = (self.method_bytes().to_vec(), self.request_uri().to_vec());
             let host = self.host().to_vec();
             self.edits = Some(Box::new(edits));
@@ -348,8 +358,14 @@ impl Clone for Request {
         headers.copy_from(self.headers());
         trailers.copy_from(self.trailers());
         let mut copy = Self::empty();
+        // What is set in the copy of one that was received is set since.
+        let set_since = match &self.edits {
+            Some(edits) => edits.set_since.clone(),
+            None => Some(Vec::new()),
+        };
         copy.edits = Some(Box::new(Edits {
             head: *self.head(),
+            set_since,
             headers,
             trailers: Some(trailers),
             body: Some(self.body().to_vec()),

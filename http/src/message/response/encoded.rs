@@ -15,6 +15,7 @@ use super::outgoing::pull_next;
 use super::source::{Live, Pull, SharedBytes, SharedRest};
 use crate::values::coding::encoder::{Encoder, Extent, StreamCoders};
 use crate::values::coding::{CompressionLevel, ContentCoding};
+use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use anthill_pool::buffers::BufferPool;
 use std::io;
@@ -258,6 +259,14 @@ impl Pull for EncodedSource {
             encoder.rest();
         }
         Ok(())
+    }
+
+    fn append_trailers(&mut self, lines: &mut Vec<u8>) {
+        self.of.append_trailers(lines);
+    }
+
+    fn see_client(&mut self, client: &dyn Fn() -> Option<Arc<dyn Transport>>) {
+        self.of.see_client(client);
     }
 
     fn computes(&self) -> bool {

@@ -27,6 +27,8 @@ pub(crate) use outgoing::Outgoing;
 #[cfg(feature = "fs")]
 pub(crate) use parts::{Part, WholeContent};
 pub(crate) use source::Live;
+#[cfg(feature = "client")]
+pub(crate) use source::Pull;
 #[cfg(feature = "fs")]
 pub(crate) use source::SharedBytes;
 pub use writer::BodyWriter;
@@ -40,9 +42,11 @@ use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
 use body::{BodySource, WriterSource};
 use outgoing::{PIECE_BYTES, ended_early};
+#[cfg(not(feature = "client"))]
+use source::Pull;
 #[cfg(not(feature = "fs"))]
 use source::SharedBytes;
-use source::{BegunSource, FileHandle, FileRange, Pull, ReaderSource, SharedRest};
+use source::{BegunSource, FileHandle, FileRange, ReaderSource, SharedRest};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -70,8 +74,8 @@ pub struct Response {
     flushes_head: bool,
     /// Nobody may give the body a coding, whatever the fields say.
     keeps_form: bool,
-    /// Only its date is added, if it has none.
-    is_bare: bool,
+    /// It is another server's, of which what it does not say is not said.
+    is_passed_on: bool,
 }
 
 /// What a status code can be given as: a number, or, with the feature `http`, an `http::StatusCode`.
@@ -139,7 +143,7 @@ impl Response {
             source: BodySource::Buffer,
             flushes_head: false,
             keeps_form: false,
-            is_bare: false,
+            is_passed_on: false,
         }
     }
 
@@ -474,7 +478,7 @@ impl Response {
         self.clear_body();
         self.flushes_head = false;
         self.keeps_form = false;
-        self.is_bare = false;
+        self.is_passed_on = false;
     }
 
     /// The body as a stream, if it is one that is sent behind the head. It is taken out of the response, whether or not
@@ -525,12 +529,6 @@ impl Response {
         matches!(self.source, BodySource::Writer(_))
     }
 
-    /// Has nothing said of it that whoever made it did not say, but when it was sent: no type, and no server.
-    #[cfg(feature = "client")]
-    pub(crate) fn leave_bare(&mut self) {
-        self.is_bare = true;
-    }
-
     /// Whether the head of a stream is sent by itself.
     pub(crate) fn flushes_head(&self) -> bool {
         self.flushes_head
@@ -546,6 +544,18 @@ impl Response {
         if matches!(&self.source, BodySource::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
             self.body_mut();
         }
+    }
+
+    /// Says that it is another server's: neither a type nor a server is added.
+    #[cfg(feature = "client")]
+    pub(crate) fn pass_on(&mut self) {
+        self.is_passed_on = true;
+    }
+
+    /// Lets the body be pulled from `source`.
+    #[cfg(feature = "client")]
+    pub(crate) fn set_body_pull(&mut self, source: impl Pull + 'static) {
+        self.set_source(BodySource::Pull(Box::new(source)));
     }
 
     /// Makes a part of what several have the body.
@@ -590,7 +600,7 @@ impl Clone for Response {
             source,
             flushes_head: self.flushes_head,
             keeps_form: self.keeps_form,
-            is_bare: self.is_bare,
+            is_passed_on: self.is_passed_on,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::wire::output::Output;
 use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use std::io;
+use std::sync::Arc;
 
 /// A body under way; see the module's text.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ impl Outgoing {
     /// Whether nothing is left to send but what the output holds.
     pub(crate) fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// It is sent from here on to `client`.
+    pub(crate) fn see_client(&mut self, client: &dyn Fn() -> Option<Arc<dyn Transport>>) {
+        self.source.see_client(client);
     }
 
     /// The source, if it may have nothing for now.
@@ -119,6 +125,7 @@ impl Outgoing {
             }
             Ending::Chunked if count == 0 => {
                 self.is_done = true;
+                self.source.append_trailers(&mut self.trailers);
                 append_last_chunk(out.buffer_mut(), &self.trailers);
             }
             Ending::Chunked => {

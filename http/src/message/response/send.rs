@@ -43,7 +43,7 @@ impl Response {
             fields: self.headers().fields(),
             length: self.content_length(),
             may_read_on: self.has_writer(),
-            is_bare: self.is_bare,
+            is_passed_on: self.is_passed_on,
         }
     }
 }

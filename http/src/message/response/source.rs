@@ -7,6 +7,7 @@
 
 use crate::util::file::read_at;
 use crate::util::panic::Contained;
+use crate::wire::transport::Transport;
 use crate::wire::wake::Waker;
 use std::fmt;
 use std::fs::File;
@@ -22,6 +23,12 @@ pub(crate) trait Pull: Send {
 
     /// Replaces what is in `piece` by the next bytes, `most` at most. None come at the end.
     fn pull(&mut self, piece: &mut Vec<u8>, most: usize) -> io::Result<()>;
+
+    /// Appends the lines of what is to follow the body, which has been pulled to its end.
+    fn append_trailers(&mut self, _lines: &mut Vec<u8>) {}
+
+    /// The body is sent from here on to `client`, which may be looked at until this is dropped.
+    fn see_client(&mut self, _client: &dyn Fn() -> Option<Arc<dyn Transport>>) {}
 
     /// Whether a pull computes for long, so that others are to be served between two of them.
     fn computes(&self) -> bool {
@@ -199,6 +206,14 @@ impl BegunSource {
 impl Pull for BegunSource {
     fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    fn append_trailers(&mut self, lines: &mut Vec<u8>) {
+        self.rest.append_trailers(lines);
+    }
+
+    fn see_client(&mut self, client: &dyn Fn() -> Option<Arc<dyn Transport>>) {
+        self.rest.see_client(client);
     }
 
     fn computes(&self) -> bool {

@@ -12,7 +12,11 @@ use crate::stop::StopSignal;
 use crate::util::token;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
+#[cfg(feature = "client")]
+use crate::wire::transport::Transport;
 use std::io::{self, Write};
+#[cfg(feature = "client")]
+use std::sync::Arc;
 
 /// Sends a response's body as it is written; see [`Response::set_body_writer`](crate::Response::set_body_writer).
 ///
@@ -133,6 +137,12 @@ impl<'a> BodyWriter<'a> {
     /// ```
     pub fn body_reader(&mut self) -> BodyReader<'_> {
         BodyReader::new(self.request, self.lent)
+    }
+
+    /// Where the client is, for somebody who gives it back before the body is written.
+    #[cfg(feature = "client")]
+    pub(crate) fn client(&self) -> Option<Arc<dyn Transport>> {
+        self.lent.share()
     }
 
     /// Adds a field to be sent behind the body. False: `name` must not be a trailer, or the response is not

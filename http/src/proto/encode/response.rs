@@ -25,8 +25,8 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) length: Option<u64>,
     /// Whether what produces the body may go on reading the request.
     pub(crate) may_read_on: bool,
-    /// Neither a type nor a server is said that is not among the fields.
-    pub(crate) is_bare: bool,
+    /// Whether it is somebody else's response, to which but a date is added.
+    pub(crate) is_passed_on: bool,
 }
 
 /// What the `Connection` field of a response says.
@@ -79,7 +79,8 @@ pub(crate) fn append_response_head(
         Some(content_type) => append_field(buffer, b"Content-Type", content_type),
         None => {
             let may_have_content = framing.announces_length || framing.chunked || framing.ending.is_some();
-            if defaults.content_type && !head.is_bare && may_have_content && length != Some(0) {
+            let adds_type = defaults.content_type && !head.is_passed_on;
+            if adds_type && may_have_content && length != Some(0) {
                 buffer.extend_from_slice(DEFAULT_TYPE_LINE);
             }
         }
@@ -116,14 +117,14 @@ fn append_start(
     found: &FieldsSeen<'_>,
     defaults: &Defaults<'_>,
 ) {
-    let is_usual = head.status == 200 && head.reason.is_empty() && !head.is_bare;
-    if is_usual && found.server.is_none() && found.date.is_none() {
+    let is_plain = head.reason.is_empty() && !head.is_passed_on;
+    if head.status == 200 && is_plain && found.server.is_none() && found.date.is_none() {
         return buffer.extend_from_slice(defaults.start_of_ok());
     }
     status::append_line(buffer, head.status, head.reason);
     match found.server {
         Some(server) => append_field(buffer, b"Server", server),
-        None if head.is_bare => {}
+        None if head.is_passed_on => {}
         None => buffer.extend_from_slice(defaults.server_line()),
     }
     match found.date {

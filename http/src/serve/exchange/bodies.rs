@@ -35,6 +35,7 @@ impl Exchange {
             None => {}
             Some(Stream::Pieces(outgoing)) => {
                 let mut outgoing = Box::new(outgoing);
+                outgoing.see_client(&|| ctx.lent.share());
                 self.sends_first =
                     ctx.response.flushes_head() || outgoing.is_file() || outgoing.live().is_some();
                 self.outgoing = Some(outgoing);
