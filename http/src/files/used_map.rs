@@ -53,6 +53,7 @@ impl<K: Clone + Eq + Hash, V> UsedMap<K, V> {
     }
 
     /// The same, which is no use of it.
+    #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
     pub(super) fn peek<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -145,6 +146,7 @@ mod tests {
         assert_eq!(map.len(), 0);
     }
 
+    #[cfg(all(unix, any(feature = "gzip", feature = "br", feature = "zstd")))]
     #[test]
     fn to_look_at_one_is_no_use_of_it() {
         let mut map = UsedMap::default();
