@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use anthill_http::files::{Content, EmbeddedFiles, FileSystem, Files, FolderEntry, FsNode};
+use anthill_http::files::{Content, EmbeddedFiles, FileSystem, Files, FolderList, FsNode};
 use anthill_tests::client::Reply;
 
 use crate::tree::{Tree, ask, served};
@@ -149,8 +149,8 @@ impl FileSystem for Counted {
         }
     }
 
-    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
-        Ok(Vec::new())
+    fn list(&self, _: &[u8], _: usize) -> io::Result<FolderList> {
+        Ok(FolderList::default())
     }
 }
 
@@ -186,8 +186,8 @@ impl FileSystem for Changing {
         Ok(FsNode::File(Content::from_bytes(number.to_string().into_bytes())))
     }
 
-    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
-        Ok(Vec::new())
+    fn list(&self, _: &[u8], _: usize) -> io::Result<FolderList> {
+        Ok(FolderList::default())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_http::Handler;
-use anthill_http::files::{FileSystem, Files, Folder, FolderEntry, FsNode};
+use anthill_http::files::{FileSystem, Files, Folder, FolderList, FsNode};
 use anthill_tests::server::{Running, plain};
 use anthill_tests::{Gate, eventually};
 
@@ -35,7 +35,7 @@ impl FileSystem for SlowFolder {
         self.folder.open(path)
     }
 
-    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<FolderList> {
         self.wait_for(path);
         self.folder.list(path, most)
     }

@@ -1,7 +1,7 @@
 //! Files that are part of the program.
 
 use super::content::Content;
-use super::file_system::{FileSystem, FolderEntry, FsNode};
+use super::file_system::{FileSystem, FolderEntry, FolderList, FsNode};
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -102,17 +102,19 @@ impl FileSystem for EmbeddedFiles {
         }
     }
 
-    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<FolderList> {
         let mut entries: Vec<FolderEntry> = Vec::new();
+        let mut is_cut = false;
         for (below, content) in self.below(path) {
-            if entries.len() == most {
-                break;
-            }
             let slash = memchr::memchr(b'/', below);
             let name = &below[..slash.unwrap_or(below.len())];
             // What is in one folder stands together, but for files whose names begin as the folder's does.
             if slash.is_some() && entries.iter().rev().any(|known| known.is_folder && known.name == name) {
                 continue;
+            }
+            is_cut = entries.len() >= most;
+            if is_cut {
+                break;
             }
             entries.push(FolderEntry {
                 name: name.to_vec(),
@@ -121,7 +123,10 @@ impl FileSystem for EmbeddedFiles {
                 modified: content.modified(),
             });
         }
-        if entries.is_empty() && !path.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(entries) }
+        if entries.is_empty() && !is_cut && !path.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(FolderList { entries, is_cut })
     }
 }
 
@@ -139,7 +144,7 @@ mod tests {
             ("bb", b"5"),
         ]);
         let names = |path: &str| -> Vec<String> {
-            let entries = files.list(path.as_bytes(), usize::MAX).expect("a folder");
+            let entries = files.list(path.as_bytes(), usize::MAX).expect("a folder").entries;
             let shown = |entry: &FolderEntry| {
                 let slash = if entry.is_folder { "/" } else { "" };
                 format!("{}{slash}", String::from_utf8_lossy(&entry.name))
@@ -149,7 +154,10 @@ mod tests {
         assert_eq!(names(""), ["a.txt", "b/", "bb"]);
         assert_eq!(names("b"), ["c.txt", "c/"]);
         assert_eq!(names("b/c"), ["d", "e"]);
-        assert_eq!(files.list(b"", 2).expect("the root").len(), 2);
+        for (most, is_cut) in [(2, true), (3, false)] {
+            let list = files.list(b"", most).expect("the root");
+            assert_eq!((list.entries.len(), list.is_cut), (most, is_cut));
+        }
         assert!(
             files.list(b"b/c/d/", usize::MAX).is_err()
                 && files.open(b"b/").is_err()

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// rewritten](super::FilesBuilder::path_rewrite); mostly UTF-8.
 ///
 /// ```
-/// use anthill_http::files::{Content, FileSystem, Files, FolderEntry, FsNode};
+/// use anthill_http::files::{Content, FileSystem, Files, FolderList, FsNode};
 /// use anthill_http::{Handler, Request, RequestCtx};
 /// use std::io;
 ///
@@ -26,8 +26,8 @@ use std::time::SystemTime;
 ///         Ok(FsNode::File(Content::from_bytes((number * number).to_string().into_bytes())))
 ///     }
 ///
-///     fn list(&self, _path: &[u8], _most: usize) -> io::Result<Vec<FolderEntry>> {
-///         Ok(Vec::new())
+///     fn list(&self, _path: &[u8], _most: usize) -> io::Result<FolderList> {
+///         Ok(FolderList::default())
 ///     }
 /// }
 ///
@@ -45,12 +45,12 @@ pub trait FileSystem: Send + Sync + 'static {
     /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files 503, others 500.
     fn open(&self, path: &[u8]) -> io::Result<FsNode>;
 
-    /// What is in the folder `path`, in any order; of more than `most` entries whichever `most`, as the rest is not
-    /// looked at. May block.
+    /// What is in the folder `path`, in any order. Of more than `most` names, be they of something that is served or
+    /// not, whichever `most`; the rest is not looked at. May block.
     ///
     /// # Errors
     /// As [`open`](FileSystem::open).
-    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>>;
+    fn list(&self, path: &[u8], most: usize) -> io::Result<FolderList>;
 
     /// What is wrong with the whole of it, for whoever builds a handler of it.
     ///
@@ -70,7 +70,16 @@ pub enum FsNode {
     Folder,
 }
 
-/// What a folder has in it.
+/// What is in a folder, as far as it was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FolderList {
+    /// In any order.
+    pub entries: Vec<FolderEntry>,
+    /// Whether there is more.
+    pub is_cut: bool,
+}
+
+/// Something that a folder has in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FolderEntry {
     /// Its name, without any slash.

@@ -7,7 +7,7 @@ use super::cache::OpenFiles;
 use super::content::Content;
 use super::copies::{CopyRules, FoundCopies};
 use super::disposition::attachment;
-use super::file_system::{FileSystem, FolderEntry, FsNode};
+use super::file_system::{FileSystem, FolderEntry, FolderList, FsNode};
 use super::found::FoundFile;
 use super::glob::has_hashed_name;
 use super::listing::{self, Listing};
@@ -190,8 +190,8 @@ impl Files {
     /// What of a folder may be listed.
     fn list(&self, folder: &[u8]) -> Result<Listing, FileRefusal> {
         let Some(most) = self.listed_max else { return Err(FileRefusal::NoIndex) };
-        let mut entries = self.store.list(folder, most.saturating_add(1))?;
-        let left_off_behind = (entries.len() > most).then_some(most);
+        let FolderList { mut entries, is_cut } = self.store.list(folder, most)?;
+        let left_off_behind = (is_cut || entries.len() > most).then_some(most);
         entries.truncate(most);
         let is_at_root = folder.is_empty();
         entries.retain(|entry| {

@@ -59,7 +59,7 @@ mod used_map;
 pub use content::{Content, FileTags};
 pub use embedded::EmbeddedFiles;
 pub use error::FilesError;
-pub use file_system::{FileSystem, FolderEntry, FsNode};
+pub use file_system::{FileSystem, FolderEntry, FolderList, FsNode};
 pub use folder::Folder;
 pub use handler::Files;
 pub use media_types::media_type;

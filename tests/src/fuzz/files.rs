@@ -6,7 +6,7 @@
 
 use std::io;
 
-use anthill_http::files::{Content, FileSystem, Files, FolderEntry, FsNode};
+use anthill_http::files::{Content, FileSystem, Files, FolderList, FsNode};
 use anthill_http::{Handler, Request, RequestCtx};
 
 const LENGTH: usize = 1000;
@@ -32,8 +32,8 @@ impl FileSystem for Everything {
         Ok(FsNode::File(Content::from_bytes(content().to_vec()).etag(TAG)))
     }
 
-    fn list(&self, _: &[u8], _: usize) -> io::Result<Vec<FolderEntry>> {
-        Ok(Vec::new())
+    fn list(&self, _: &[u8], _: usize) -> io::Result<FolderList> {
+        Ok(FolderList::default())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opening where paths can only be looked at: the resolved path is below the root before the file is opened, and is the
 //! same afterwards.
 
-use super::super::file_system::FolderEntry;
+use super::super::file_system::FolderList;
 use super::super::stamp::{FileKind, NodeStamp};
 use super::{OpenedNode, entry};
 use std::fs::{File, OpenOptions};
@@ -54,15 +54,19 @@ pub(super) fn list(
     path: &[u8],
     most: usize,
     of_link: impl Fn(&[u8]) -> Option<NodeStamp>,
-) -> io::Result<Vec<FolderEntry>> {
-    let mut entries = Vec::new();
+) -> io::Result<FolderList> {
+    let mut list = FolderList::default();
+    let mut left = most;
     for found in std::fs::read_dir(place(root, path, true)?)? {
-        if entries.len() == most {
+        // Whatever it is: what is left out takes time as well.
+        list.is_cut = left == 0;
+        if list.is_cut {
             break;
         }
+        left -= 1;
         // A name that is no text is served to nobody.
         let Ok(name) = found?.file_name().into_string() else { continue };
-        entries.extend(of_link(name.as_bytes()).and_then(|stamp| entry(name.as_bytes(), &stamp)));
+        list.entries.extend(of_link(name.as_bytes()).and_then(|stamp| entry(name.as_bytes(), &stamp)));
     }
-    Ok(entries)
+    Ok(list)
 }

@@ -15,7 +15,7 @@ mod checked;
 mod walk;
 
 use super::content::Content;
-use super::file_system::{FileSystem, FolderEntry, FsNode};
+use super::file_system::{FileSystem, FolderEntry, FolderList, FsNode};
 use super::names;
 use super::stamp::{FileKind, NodeStamp};
 use std::fs::File;
@@ -105,7 +105,7 @@ impl FileSystem for Folder {
         }
     }
 
-    fn list(&self, path: &[u8], most: usize) -> io::Result<Vec<FolderEntry>> {
+    fn list(&self, path: &[u8], most: usize) -> io::Result<FolderList> {
         let opened = self.open_node(path)?;
         if opened.stamp.kind != FileKind::Folder {
             return Err(io::ErrorKind::NotFound.into());

@@ -5,7 +5,7 @@
 //! whatever is renamed meanwhile. An absolute link counts from the root if it begins with the root's own path, as given
 //! or as resolved.
 
-use super::super::file_system::FolderEntry;
+use super::super::file_system::FolderList;
 use super::super::stamp::{FileKind, NodeStamp};
 use super::{OpenedNode, entry};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open as open_path, openat, readlinkat, statat};
@@ -171,24 +171,28 @@ pub(super) fn list(
     folder: &File,
     most: usize,
     of_link: impl Fn(&[u8]) -> Option<NodeStamp>,
-) -> io::Result<Vec<FolderEntry>> {
-    let mut entries = Vec::new();
+) -> io::Result<FolderList> {
+    let mut list = FolderList::default();
+    let mut left = most;
     for found in Dir::read_from(folder)? {
-        if entries.len() == most {
-            break;
-        }
         let found = found?;
         let name = found.file_name().to_bytes();
         if matches!(name, b"." | b"..") {
             continue;
         }
+        // Whatever it is: what is left out takes time as well.
+        list.is_cut = left == 0;
+        if list.is_cut {
+            break;
+        }
+        left -= 1;
         // What is gone by now, or cannot be looked at, is not there.
         let Ok(stat) = statat(folder, found.file_name(), AtFlags::SYMLINK_NOFOLLOW) else { continue };
         let stamp = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => of_link(name),
             _ => Some(NodeStamp::from_stat(&stat)),
         };
-        entries.extend(stamp.and_then(|stamp| entry(name, &stamp)));
+        list.entries.extend(stamp.and_then(|stamp| entry(name, &stamp)));
     }
-    Ok(entries)
+    Ok(list)
 }

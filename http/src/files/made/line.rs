@@ -36,8 +36,10 @@ pub(super) struct CopyLine {
     /// How many of them pack.
     packing: usize,
     packing_max: usize,
-    /// When copies could not be put anywhere.
+    /// When the folder of copies could not be looked at.
     failed: Option<CoarseInstant>,
+    /// When no copy could be put there; those that are there can be read nevertheless.
+    packing_failed: Option<CoarseInstant>,
     /// Nobody wants any more.
     is_over: bool,
 }
@@ -93,6 +95,7 @@ impl CopyLine {
             packing: 0,
             packing_max,
             failed: None,
+            packing_failed: None,
             is_over: false,
         }
     }
@@ -125,8 +128,12 @@ impl CopyLine {
 
     /// Puts into the second line what has no copy. What has become of it; `None`: it stands there.
     pub(super) fn note_missing(&mut self, job: &CopyJob) -> Option<CopyOutcome> {
-        if self.is_closed() || self.missing.len() >= LINE_MAX {
+        if self.is_closed() {
             return Some(CopyOutcome::Unknown);
+        }
+        // Who asks is to go on with what is open, and not to have it looked for again and again meanwhile.
+        if is_lately(self.packing_failed) || self.missing.len() >= LINE_MAX {
+            return Some(CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
         }
         self.missing.push_back(job.clone());
         None
@@ -149,17 +156,10 @@ impl CopyLine {
         }
     }
 
-    /// Counts another thread, which the caller has to start.
-    pub(super) fn add_thread(&mut self) {
-        self.threads += 1;
-    }
-
-    /// The same, if one is lacking.
+    /// Counts another thread if one is lacking, which the caller has to start.
     pub(super) fn takes_thread(&mut self) -> bool {
         let is_lacking = self.lacks_thread();
-        if is_lacking {
-            self.add_thread();
-        }
+        self.threads += usize::from(is_lacking);
         is_lacking
     }
 
@@ -211,6 +211,16 @@ impl CopyLine {
         self.take_jobs()
     }
 
+    /// Lets nothing be packed for a while; what was in line for that.
+    pub(super) fn rest_packing(&mut self) -> Vec<CopyJob> {
+        self.packing_failed = Some(CoarseInstant::now());
+        let gone: Vec<CopyJob> = self.missing.drain(..).collect();
+        for job in &gone {
+            self.settle(job.key, CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
+        }
+        gone
+    }
+
     /// Lets nothing be tried any more.
     pub(super) fn end(&mut self) -> Vec<CopyJob> {
         self.is_over = true;
@@ -218,7 +228,7 @@ impl CopyLine {
     }
 
     fn is_closed(&self) -> bool {
-        self.is_over || self.failed.is_some_and(|then| then.elapsed() < RETRY)
+        self.is_over || is_lately(self.failed)
     }
 
     fn take_jobs(&mut self) -> Vec<CopyJob> {
@@ -234,6 +244,10 @@ impl CopyLine {
     pub(super) fn lengths(&self) -> (usize, usize, usize) {
         (self.unknown.len(), self.missing.len(), self.begun.len())
     }
+}
+
+fn is_lately(then: Option<CoarseInstant>) -> bool {
+    then.is_some_and(|then| then.elapsed() < RETRY)
 }
 
 fn job_key(&(version, coding): &CopyKey) -> JobKey {
@@ -291,7 +305,9 @@ mod tests {
         assert_eq!(next(&mut line), Some((most, false)));
         let outcome = line.note_missing(&job(most)).expect("there is no room");
         line.settle(job(most).key, outcome);
-        assert_eq!((line.lengths(), ask(&mut line, most)), ((0, LINE_MAX, LINE_MAX), Answer::Begun));
+        // Whoever asks again has it looked for no more, and goes on with what is open.
+        assert_eq!((line.lengths(), ask(&mut line, most)), ((0, LINE_MAX, LINE_MAX), Answer::NotNow));
+        assert_eq!(ask(&mut line, most + 1), Answer::Begun);
         // Whoever waits when it is over lets go of its file.
         assert_eq!((line.end().len(), line.lengths()), (LINE_MAX + 1, (0, 0, 0)));
         assert_eq!(ask(&mut line, 0), Answer::NotNow);
@@ -344,6 +360,25 @@ mod tests {
             assert!(line.lose_thread().is_empty());
         }
         assert!(!line.has_threads());
+    }
+
+    /// Reading needs neither room nor the right to write.
+    #[test]
+    fn where_nothing_can_be_put_copies_are_read() {
+        let mut line = CopyLine::new(1);
+        for number in 1..=3 {
+            assert_eq!(ask(&mut line, number), Answer::Begun);
+        }
+        assert!(line.takes_thread());
+        assert_eq!(next(&mut line), Some((1, false)));
+        assert!(line.note_missing(&job(1)).is_none());
+        assert_eq!((line.rest_packing().len(), line.lengths()), (1, (2, 0, 2)));
+        assert_eq!(ask(&mut line, 1), Answer::NotNow);
+        assert_eq!(next(&mut line), Some((2, false)));
+        let outcome = line.note_missing(&job(2)).expect("nothing is packed for a while");
+        line.settle(job(2).key, outcome);
+        assert_eq!((ask(&mut line, 2), ask(&mut line, 4)), (Answer::NotNow, Answer::Begun));
+        assert_eq!(next(&mut line), Some((3, false)));
     }
 
     #[test]

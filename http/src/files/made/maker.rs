@@ -62,15 +62,11 @@ impl CopyMaker {
     /// Makes copies below `root`, which may have so many bytes together, of files that were left alone for `min_age`.
     pub(super) fn start(root: PathBuf, level: CompressionLevel, most_bytes: u64, min_age: Duration) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let maker = Self::idle(root, level, most_bytes, min_age, (cores / 2).clamp(1, PACKING_MAX));
-        // Who counts what is there.
-        maker.core.line.lock().add_thread();
-        maker.core.engage();
-        maker
+        Self::packing(root, level, most_bytes, min_age, (cores / 2).clamp(1, PACKING_MAX))
     }
 
-    /// The same, which does nothing until it is asked.
-    fn idle(
+    /// The same, which packs so many at once at most.
+    fn packing(
         root: PathBuf,
         level: CompressionLevel,
         most_bytes: u64,
@@ -174,11 +170,10 @@ struct Engaged {
 
 impl Engaged {
     fn work(mut self) {
-        self.core.count();
         while let Some(task) = self.next() {
             match &task {
-                CopyTask::Look(job) => self.core.see_to(job, MakerCore::look),
-                CopyTask::Pack(job) => self.core.see_to(job, MakerCore::make),
+                CopyTask::Look(job) => self.core.see_to(job, MakerCore::look, MakerCore::pause),
+                CopyTask::Pack(job) => self.core.see_to(job, MakerCore::make, MakerCore::pause_packing),
             }
         }
     }
@@ -206,14 +201,17 @@ impl Drop for Engaged {
     fn drop(&mut self) {
         // A coder has panicked. Who is behind it in line is asked for again, if there are no others to see to that.
         if self.is_counted {
-            let gone = {
+            let (gone, lacks_thread) = {
                 let mut line = self.core.line.lock();
                 if self.packs {
                     line.leave();
                 }
-                line.lose_thread()
+                (line.lose_thread(), line.takes_thread())
             };
             drop(gone);
+            if lacks_thread {
+                self.core.engage();
+            }
         }
     }
 }
@@ -263,30 +261,18 @@ impl MakerCore {
         thread.spawn(move || Engaged { core, is_counted: true, packs: false }.work()).map(drop)
     }
 
-    /// Counts the copies there are, once.
-    fn count(&self) {
-        let counted = CopyFolder::open(&self.root).and_then(|folder| match folder {
-            Some(folder) => self.room.count_once(&folder),
-            None => Ok(()),
-        });
-        match counted {
-            // What cannot be counted just now is when somebody wants room.
-            Err(error) if !is_of_one(&error) => self.pause(&error),
-            _ => {}
-        }
-    }
-
     /// Does some work on a copy, and notes what has become of it.
     fn see_to(
         &self,
         job: &CopyJob,
         work: impl FnOnce(&Self, &CopyJob) -> Result<Option<CopyOutcome>, PackError>,
+        pause: impl FnOnce(&Self, &io::Error),
     ) {
         let outcome = Some(CopyOutcome::Known(Verdict::NotWorthIt));
         let mut begun = BegunCopy { core: self, key: job.key, outcome };
         begun.outcome = work(self, job).unwrap_or_else(|error| {
             match error {
-                PackError::Place(error) if !is_of_one(&error) => self.pause(&error),
+                PackError::Place(error) if !is_of_one(&error) => pause(self, &error),
                 PackError::Place(error) | PackError::File(error) => self.say(
                     |troubles| &mut troubles.file,
                     format_args!(
@@ -360,7 +346,7 @@ impl MakerCore {
     }
 
     fn tell_of_room(&self) {
-        self.rest();
+        self.rest_packing();
         self.say(
             |troubles| &mut troubles.room,
             format_args!(
@@ -371,15 +357,25 @@ impl MakerCore {
         );
     }
 
-    /// Tries no more for a while.
-    fn rest(&self) {
+    /// Looks for no copies for a while, and makes none, because their folder cannot be had.
+    fn pause(&self, error: &io::Error) {
         let gone = self.line.lock().rest();
+        drop(gone);
+        self.tell_of_place(error);
+    }
+
+    /// Makes none for a while; those that are there can be read.
+    fn pause_packing(&self, error: &io::Error) {
+        self.rest_packing();
+        self.tell_of_place(error);
+    }
+
+    fn rest_packing(&self) {
+        let gone = self.line.lock().rest_packing();
         drop(gone);
     }
 
-    /// The same, and says why.
-    fn pause(&self, error: &io::Error) {
-        self.rest();
+    fn tell_of_place(&self, error: &io::Error) {
         self.say(
             |troubles| &mut troubles.place,
             format_args!(

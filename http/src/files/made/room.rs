@@ -56,16 +56,6 @@ impl CopyRoom {
         Self { most, count_again, taken: Mutex::default() }
     }
 
-    /// Counts what there is, if nobody has, and takes out what processes have left behind that were killed.
-    pub(super) fn count_once(&self, folder: &CopyFolder) -> io::Result<()> {
-        // Whoever wants to put something there meanwhile waits: makers alone do.
-        let mut taken = self.taken.lock();
-        if taken.counted.is_none() {
-            taken.counted = Some((self.tidy(folder, 0)?, CoarseInstant::now()));
-        }
-        Ok(())
-    }
-
     /// Whether a file of that length has no room, whatever else there is.
     pub(super) fn is_beyond(&self, length: u64) -> bool {
         bytes_on_disk(length) > self.most

@@ -89,7 +89,7 @@ impl Bench {
     }
 
     fn maker_in(root: &std::path::Path, min_age: Duration) -> CopyMaker {
-        CopyMaker::idle(root.join("copies"), CompressionLevel::Fastest, 1 << 20, min_age, 1)
+        CopyMaker::packing(root.join("copies"), CompressionLevel::Fastest, 1 << 20, min_age, 1)
     }
 
     /// As the program is after another start.
@@ -251,18 +251,25 @@ fn where_nothing_can_be_put_nothing_is_tried_for_a_while() {
 /// A disk that is full has no room for others either.
 #[test]
 fn a_full_disk_is_the_trouble_of_all() {
-    let bench = Bench::new();
-    let (one, other) = (bench.text("one"), bench.text("other"));
+    let mut bench = Bench::new();
+    let (old, one, other) = (bench.text("old"), bench.text("one"), bench.text("other"));
+    assert_eq!(bench.ask(&old), Answer::Begun);
+    assert_eq!(bench.last_answer(&old), Answer::IsOver);
+    bench.begin_anew();
     let gate = bench.gate();
     gate.faults.lock().push((one.1.0.inode, Fault::Error(rustix::io::Errno::NOSPC)));
     assert_eq!((bench.ask(&one), bench.ask(&other)), (Answer::Begun, Answer::Begun));
     gate.wait_for(1);
+    eventually("the other one waits", || bench.maker.core.line.lock().lengths() == (0, 1, 2));
     gate.open();
     bench.wait_for_the_end();
     assert!(matches!(bench.verdict(&one), Some(Verdict::Failed(_))));
-    assert!(bench.verdict(&other).is_none(), "nobody has tried");
     assert_eq!((bench.ask(&one), bench.ask(&other)), (Answer::NotNow, Answer::NotNow));
-    assert_eq!(gate.came.load(Ordering::SeqCst), 1);
+    assert_eq!(gate.came.load(Ordering::SeqCst), 1, "nobody has tried");
+    // What is there is read.
+    assert_eq!(bench.ask(&old), Answer::Begun);
+    assert_eq!(bench.last_answer(&old), Answer::IsOver);
+    assert!(matches!(bench.verdict(&old), Some(Verdict::There(_))));
 }
 
 /// What is wrong with one copy, or at one moment, keeps no other from being made.
