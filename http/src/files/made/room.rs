@@ -56,6 +56,13 @@ impl CopyRoom {
         Self { most, count_again, taken: Mutex::default() }
     }
 
+    /// As one who counts a folder that is large, and takes long.
+    #[cfg(test)]
+    pub(super) fn held_while(&self, work: impl FnOnce()) {
+        let _taken = self.taken.lock();
+        work();
+    }
+
     /// Whether a file of that length has no room, whatever else there is.
     pub(super) fn is_beyond(&self, length: u64) -> bool {
         bytes_on_disk(length) > self.most

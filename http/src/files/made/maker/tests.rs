@@ -237,6 +237,22 @@ fn what_another_has_made_meanwhile_is_not_replaced() {
     assert!(other.find(&other.folder(), &text.1, &known).is_some());
 }
 
+/// Copies of another life are read while somebody counts how many there are.
+#[test]
+fn what_is_there_does_not_wait_until_all_are_counted() {
+    let mut bench = Bench::new();
+    let old = bench.text("old");
+    assert_eq!(bench.ask(&old), Answer::Begun);
+    assert_eq!(bench.last_answer(&old), Answer::IsOver);
+    bench.begin_anew();
+    bench.maker.core.room.held_while(|| {
+        assert_eq!(bench.ask(&old), Answer::Begun);
+        assert_eq!(bench.last_answer(&old), Answer::IsOver);
+        assert!(matches!(bench.verdict(&old), Some(Verdict::There(_))));
+    });
+    bench.wait_for_the_end();
+}
+
 /// Nobody compresses anything for a place that is not there, nor asks for it with each request.
 #[test]
 fn where_nothing_can_be_put_nothing_is_tried_for_a_while() {
