@@ -7,6 +7,7 @@ mod calling_off;
 mod companions;
 mod dialling;
 mod early;
+mod errors;
 mod expecting;
 mod https;
 mod idle;
