@@ -11,12 +11,12 @@ use super::call::{CallOptions, PreparedCall, RunCall};
 use super::error::{ClientError, ClientErrorKind, RedirectFault};
 use super::host::HostClient;
 use super::into_uri::IntoUri;
-use super::options::{AnyHost, ClientBuilder, ClientSettings, HostSettings};
+use super::options::{AnyHost, ClientBuilder};
 use super::patience::CallPatience;
 use super::redirect::{Hop, port_of};
-use super::request_builder::RequestBuilder;
 use super::response::ClientResponse;
 use super::secure::{Encryption, usual_encryption};
+use super::settings::{ClientSettings, HostSettings};
 use crate::message::request::Request;
 use crate::values::uri::Uri;
 use parking_lot::Mutex;
@@ -103,7 +103,7 @@ pub struct ClientStats {
 ///
 /// A status like 404 is no error: [`is_success`](ClientResponse::is_success). There is no limit of time but that for
 /// connecting, 3 s: whoever needs one makes a client of his own, and says it of that
-/// ([`timeout`](ClientBuilder::timeout)) or of its request ([`timeout`](RequestBuilder::timeout)).
+/// ([`timeout`](ClientBuilder::timeout)) or of its request ([`timeout`](super::RequestBuilder::timeout)).
 ///
 /// ```
 /// # let running = anthill_http::Server::new(|ctx| ctx.set_body("six legs"))?.start("127.0.0.1:0")?;
@@ -136,43 +136,6 @@ impl Client {
     fn with_settings(settings: HostSettings, own: AnyHost) -> Self {
         let tls = Mutex::new(settings.tls.clone());
         Self { shared: Arc::new(SharedClient { settings, own, tls, hosts: Mutex::default() }) }
-    }
-
-    /// A GET of `url`, to be told more about before it is sent.
-    ///
-    /// What is wrong with the URL is said when it is sent.
-    pub fn get(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("GET", url)
-    }
-
-    /// A HEAD of `url`; see [`get`](Self::get).
-    pub fn head(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("HEAD", url)
-    }
-
-    /// A POST to `url`; see [`get`](Self::get).
-    pub fn post(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("POST", url)
-    }
-
-    /// A PUT to `url`; see [`get`](Self::get).
-    pub fn put(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("PUT", url)
-    }
-
-    /// A PATCH of `url`; see [`get`](Self::get).
-    pub fn patch(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("PATCH", url)
-    }
-
-    /// A DELETE of `url`; see [`get`](Self::get).
-    pub fn delete(&self, url: impl IntoUri) -> RequestBuilder<'_> {
-        self.request("DELETE", url)
-    }
-
-    /// A request with any method for `url`; see [`get`](Self::get).
-    pub fn request(&self, method: &str, url: impl IntoUri) -> RequestBuilder<'_> {
-        RequestBuilder::new(self, method, url.into_uri())
     }
 
     /// Sends `request` to the host that it names: by an absolute target, or by its `Host`, over plain HTTP then.

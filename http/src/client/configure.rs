@@ -1,8 +1,8 @@
 //! What is otherwise for one host than for all, of a client that goes to any.
 
 use super::dialler::{Dial, OwnDialler};
-use super::options::{AnyHost, ClientBuilder, HostSettings};
 use super::proxy::Proxy;
+use super::settings::HostSettings;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +26,12 @@ type ConfigureHost = dyn Fn(&mut HostOptions<'_>) -> Result<(), HookError> + Sen
 type HookError = Box<dyn Error + Send + Sync>;
 
 impl HostHook {
+    pub(super) fn new(
+        hook: impl Fn(&mut HostOptions<'_>) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(hook))
+    }
+
     /// What comes of `settings` for a host.
     pub(super) fn configured(
         &self,
@@ -113,33 +119,5 @@ impl HostOptions<'_> {
         if self.is_https {
             self.settings.tls = Some(config);
         }
-    }
-}
-
-impl ClientBuilder<AnyHost> {
-    /// Has `hook` say what is otherwise for a host, when the client is to ask it and has not lately. Of several threads
-    /// that ask at once each may call it; what one of them comes to is used. When it fails, so does the call, as
-    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest), and the next call asks it again.
-    ///
-    /// ```
-    /// use anthill_http::client::{Client, HostOptions};
-    ///
-    /// let client = Client::builder()
-    ///     .configure_host(|host: &mut HostOptions<'_>| {
-    ///         if host.host().ends_with(".slow.example") {
-    ///             host.max_conns(2);
-    ///         }
-    ///         Ok(())
-    ///     })
-    ///     .build()?;
-    /// # let _ = client;
-    /// # Ok::<(), anthill_http::client::ClientError>(())
-    /// ```
-    pub fn configure_host(
-        mut self,
-        hook: impl Fn(&mut HostOptions<'_>) -> Result<(), Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
-    ) -> Self {
-        self.kind.hook = Some(HostHook(Arc::new(hook)));
-        self
     }
 }

@@ -4,8 +4,8 @@
 //! is never given back; whoever has it drops it.
 
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::host_addr::ViaProxy;
 use super::patience::{CallPatience, WaitingHere};
+use super::proxy::ViaProxy;
 use super::secure::kind_of_loss;
 use super::until::Until;
 use super::watcher::{IdleRegistration, Look};

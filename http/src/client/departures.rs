@@ -22,10 +22,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long the thread stays when nothing is watched.
 const STAYS_FOR: Duration = Duration::from_secs(5);
 
-static WATCHED: Mutex<Watched> = Mutex::new(Watched { clients: None, next: 0, is_running: false });
+static WATCHED: Mutex<WatchedClients> =
+    Mutex::new(WatchedClients { clients: None, next: 0, is_running: false });
 static CHANGED: Condvar = Condvar::new();
 
-struct Watched {
+struct WatchedClients {
     /// `None`: none were there yet.
     clients: Option<HashMap<u64, Arc<WatchedClient>>>,
     next: u64,
@@ -103,8 +104,9 @@ fn watch_all() {
     loop {
         let clients: Vec<Arc<WatchedClient>> = {
             let mut watched = WATCHED.lock();
-            let is_any =
-                |watched: &Watched| watched.clients.as_ref().is_some_and(|clients| !clients.is_empty());
+            let is_any = |watched: &WatchedClients| {
+                watched.clients.as_ref().is_some_and(|clients| !clients.is_empty())
+            };
             if !is_any(&watched) {
                 let is_late = CHANGED.wait_for(&mut watched, STAYS_FOR).timed_out();
                 if is_late && !is_any(&watched) {

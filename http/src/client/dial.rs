@@ -29,7 +29,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const QUEUE_PAUSE: Duration = Duration::from_millis(2);
 
 /// A connection that stands.
-pub(crate) struct Dialled {
+pub(crate) struct RaceWinner {
     pub(crate) socket: Socket,
     /// `None`: it is one of the file system.
     pub(crate) remote: Option<SocketAddr>,
@@ -157,7 +157,7 @@ impl<'a> Race<'a> {
     }
 
     /// The first connection, or, of an address that was of no use, the next; the others go on meanwhile.
-    pub(crate) fn connect(&mut self, patience: &CallPatience) -> Result<Dialled, ClientError> {
+    pub(crate) fn connect(&mut self, patience: &CallPatience) -> Result<RaceWinner, ClientError> {
         // What was reported of the others when one was taken is not reported again.
         if let Some(dialled) = (0..self.tries.len()).find_map(|token| self.look_at(token)) {
             return Ok(dialled);
@@ -172,7 +172,7 @@ impl<'a> Race<'a> {
     }
 
     /// The outer error is the poller's.
-    fn run(&mut self, patience: &CallPatience) -> io::Result<Result<Dialled, ClientError>> {
+    fn run(&mut self, patience: &CallPatience) -> io::Result<Result<RaceWinner, ClientError>> {
         let waker = if patience.can_be_cancelled() { Some(self.waker()?) } else { None };
         let _here = patience.waits(|| {
             Box::new(move || {
@@ -322,7 +322,7 @@ impl<'a> Race<'a> {
     }
 
     /// What has become of an attempt of which something was reported.
-    fn look_at(&mut self, token: usize) -> Option<Dialled> {
+    fn look_at(&mut self, token: usize) -> Option<RaceWinner> {
         let place = self.tries.get_mut(token)?;
         let DialAttempt { socket, endpoint, .. } = place.as_ref()?;
         match socket.is_connected() {
@@ -396,7 +396,7 @@ fn numbered(number: usize, addrs: &[SocketAddr]) -> impl Iterator<Item = (usize,
     by_turns(addrs).into_iter().map(move |addr| (number, Endpoint::Inet(addr)))
 }
 
-fn dialled(socket: Socket, endpoint: Endpoint, number: usize) -> Dialled {
+fn dialled(socket: Socket, endpoint: Endpoint, number: usize) -> RaceWinner {
     let remote = match endpoint {
         Endpoint::Inet(addr) => Some(addr),
         #[cfg(unix)]
@@ -406,7 +406,7 @@ fn dialled(socket: Socket, endpoint: Endpoint, number: usize) -> Dialled {
     if let Err(error) = socket.set_nodelay() {
         log::debug!("small pieces may wait on a connection to {remote:?}: {error}");
     }
-    Dialled { socket, remote, number }
+    RaceWinner { socket, remote, number }
 }
 
 #[cfg(test)]

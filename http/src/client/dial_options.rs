@@ -1,10 +1,9 @@
 //! What a user says of how hosts are reached.
 
-use super::dialler::{Dial, OwnDialler};
+use super::dialler::OwnDialler;
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
-use super::options::ClientBuilder;
 use super::patience::CallPatience;
-use super::places::{HostPlaces, ReuseOrder};
+use super::places::HostPlaces;
 use super::proxy::Proxy;
 use super::secure::Encryption;
 use std::net::IpAddr;
@@ -21,7 +20,7 @@ pub(crate) struct DialOptions {
     /// Whether a proxy of HTTP is to give a connection also for what is not encrypted.
     pub(super) always_tunnels: bool,
     /// Places for connections that are being made, shared by all who share these; `None`: any number.
-    slots: Option<Arc<HostPlaces<()>>>,
+    pub(super) slots: Option<Arc<HostPlaces<()>>>,
 }
 
 /// A place for a connection that is being made.
@@ -42,41 +41,5 @@ impl DialOptions {
 impl Drop for DialSlot {
     fn drop(&mut self) {
         self.0.free();
-    }
-}
-
-/// How hosts are reached.
-impl<K> ClientBuilder<K> {
-    /// Has `dialler` make the connections, to hosts and to proxies, in the place of the client: [`Dial`]. Names are not
-    /// looked up then, and addresses of one host not tried side by side.
-    pub fn dialler(mut self, dialler: impl Dial + 'static) -> Self {
-        self.settings.dialling.dialler = Some(OwnDialler(Arc::new(dialler)));
-        self
-    }
-
-    /// The address of this machine that connections are made from. Hosts with addresses of the other family alone
-    /// cannot be reached then. Default: the system chooses.
-    pub fn local_addr(mut self, addr: IpAddr) -> Self {
-        self.settings.dialling.local = Some(addr);
-        self
-    }
-
-    /// How many connections are made at once, over all hosts; those beyond that wait in the order of arrival, within
-    /// their time for connecting. Zero is no limit. Default: none.
-    pub fn max_concurrent_dials(mut self, dials: usize) -> Self {
-        let slots = || Arc::new(HostPlaces::new(dials, 0, ReuseOrder::Lifo));
-        self.settings.dialling.slots = (dials > 0).then(slots);
-        self
-    }
-
-    /// The proxies by which hosts are asked. Default: none, whatever the environment says; that is
-    /// [`Proxy::from_env`].
-    ///
-    /// The way to the proxy, and what is said to it, is part of connecting: within
-    /// [`connect_timeout`](Self::connect_timeout). When it does not give what it is asked for, that is the error
-    /// [`Proxy`](ClientErrorKind::Proxy). The address that a response or an error tells is the proxy's.
-    pub fn proxy(mut self, proxy: Proxy) -> Self {
-        self.settings.dialling.proxy = Some(proxy);
-        self
     }
 }

@@ -5,9 +5,9 @@
 use super::dial::Candidates;
 use super::error::ClientError;
 use super::names::Names;
-use super::options::HostSettings;
-use super::proxy::{ProxyKind, ProxyServer};
+use super::proxy::{ProxyKind, ProxyServer, Secret, ViaProxy};
 use super::secure::{Encryption, PeerName, peer_name, proxy_name, usual_encryption};
+use super::settings::HostSettings;
 use crate::util::authority;
 #[cfg(unix)]
 use std::path::Path;
@@ -55,18 +55,6 @@ pub(crate) struct ProxyRoute {
     /// What the proxy is told with each request; `None`: it gives a connection to the host.
     pub(crate) via: Option<Arc<ViaProxy>>,
 }
-
-/// What requests say that a proxy reads.
-#[derive(Debug)]
-pub(crate) struct ViaProxy {
-    /// Whom it is to ask.
-    pub(crate) authority: Vec<u8>,
-    /// Who asks; empty: that is not said.
-    pub(crate) authorization: Secret,
-}
-
-/// Bytes that are not shown.
-pub(crate) struct Secret(pub(crate) Vec<u8>);
 
 impl HostAddr {
     /// One that is reached as `settings` say.
@@ -183,11 +171,5 @@ impl ProxyRoute {
             ProxyKind::Socks5 { .. } => None,
         };
         Ok(Some(Self { proxy: proxy.clone(), encryption, via }))
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
     }
 }

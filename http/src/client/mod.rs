@@ -20,7 +20,9 @@
 //! exchange.rs         one request on one connection
 //! arriving.rs         a body as it arrives
 //! response.rs         what came back
-//! options.rs          what the user says of a client, and dial_options.rs of how it reaches hosts
+//! settings.rs         what was said of a client, and dial_options.rs of how it reaches hosts
+//! configure.rs        what is otherwise for one host
+//! options.rs          saying it, and dial_builder.rs
 //! client_fields.rs    fields that all its requests have
 //! call.rs             what he says of one call
 //! retry.rs            whether an attempt is followed by another, and when
@@ -29,7 +31,6 @@
 //! redirect.rs         what a redirect makes of a request
 //! any_host.rs         the client of any host: one of each host, and redirects
 //! into_uri.rs         what a URL is given by
-//! configure.rs        what is otherwise for one of them
 //! pipe_call.rs        a call that shares its connection with others
 //! pipe_conn.rs        a connection on which requests are sent before those before them are answered
 //! pipe.rs             that connection as its callers share it: who leads
@@ -70,6 +71,7 @@ mod conn;
 mod cookie_jar;
 mod departures;
 mod dial;
+mod dial_builder;
 mod dial_options;
 mod dialler;
 mod error;
@@ -102,6 +104,7 @@ mod reverse_proxy;
 #[cfg(test)]
 mod scripted;
 mod secure;
+mod settings;
 #[cfg(feature = "ws")]
 mod socket_driver;
 mod socks;

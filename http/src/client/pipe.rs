@@ -22,7 +22,7 @@ use super::host::SharedHost;
 use super::names::wake;
 use super::patience::CallPatience;
 use super::pipe_call::{PipelinedCall, PipelinedOutcome};
-use super::pipe_conn::{PipeConn, PipeEnd, PipeLoss, PipeTerms};
+use super::pipe_conn::{PipeConn, PipeLoss, PipeTerms, PipelineConnEnd};
 use super::stock::Leased;
 use mio::{Events, Poll, Token, Waker};
 use parking_lot::Mutex;
@@ -37,8 +37,8 @@ use std::time::{Duration, Instant};
 const WOKEN: Token = Token(usize::MAX);
 
 /// A connection that is shared; see the module's text.
-pub(super) struct Pipe {
-    state: Mutex<PipeState>,
+pub(super) struct PipelineConn {
+    state: Mutex<PipelineConnState>,
     /// How many calls were given to it and are not over.
     pub(super) pending: Arc<AtomicUsize>,
     /// Whether a call has got nothing in all its time while the connection was silent. Then no other is sent on it
@@ -46,7 +46,7 @@ pub(super) struct Pipe {
     is_suspected: AtomicBool,
 }
 
-struct PipeState {
+struct PipelineConnState {
     /// Calls of which nothing was sent, in order.
     queued: VecDeque<Arc<PipelinedCall>>,
     /// Since when the queue is not empty.
@@ -96,7 +96,7 @@ enum CallTurn {
 
 /// Whoever leads, as long as he does.
 struct Leading<'a> {
-    pipe: &'a Pipe,
+    pipe: &'a PipelineConn,
     how: &'a PipeUse<'a>,
     /// His own.
     call: &'a Arc<PipelinedCall>,
@@ -105,10 +105,10 @@ struct Leading<'a> {
     was_panicking: bool,
 }
 
-impl Pipe {
+impl PipelineConn {
     pub(super) fn new() -> Self {
         let gear = PipeGear { poller: None, conn: None, window: usize::MAX };
-        let state = PipeState {
+        let state = PipelineConnState {
             queued: VecDeque::new(),
             queued_since: Instant::now(),
             gear,
@@ -175,7 +175,7 @@ impl Pipe {
     }
 
     /// Whether what is queued is to be sent now.
-    fn is_due(&self, state: &PipeState, how: &PipeUse<'_>) -> bool {
+    fn is_due(&self, state: &PipelineConnState, how: &PipeUse<'_>) -> bool {
         !self.is_suspected()
             && (how.batch_delay.is_zero()
                 || state.queued_since.elapsed() >= how.batch_delay
@@ -183,7 +183,7 @@ impl Pipe {
     }
 
     /// Whether something could be put into the output now.
-    fn is_more_to_send(&self, state: &PipeState, conn: &PipeConn, how: &PipeUse<'_>) -> bool {
+    fn is_more_to_send(&self, state: &PipelineConnState, conn: &PipeConn, how: &PipeUse<'_>) -> bool {
         let is_begun = conn.has_room_for_rest();
         is_begun || !state.queued.is_empty() && self.is_due(state, how) && conn.has_room(how.terms)
     }
@@ -201,7 +201,7 @@ impl Pipe {
     }
 
     /// Takes note of signs of life.
-    fn heard(&self, state: &mut PipeState, count: u64) {
+    fn heard(&self, state: &mut PipelineConnState, count: u64) {
         if count > 0 {
             state.heard += count;
             self.is_suspected.store(false, Ordering::Relaxed);
@@ -250,7 +250,7 @@ impl Pipe {
     }
 }
 
-impl PipeState {
+impl PipelineConnState {
     /// Has the caller lead, if nobody does.
     fn take_lead(&mut self) -> Option<PipeGear> {
         if std::mem::replace(&mut self.is_led, true) {
@@ -269,7 +269,12 @@ impl PipeState {
 }
 
 impl<'a> Leading<'a> {
-    fn new(pipe: &'a Pipe, how: &'a PipeUse<'a>, call: &'a Arc<PipelinedCall>, gear: PipeGear) -> Self {
+    fn new(
+        pipe: &'a PipelineConn,
+        how: &'a PipeUse<'a>,
+        call: &'a Arc<PipelinedCall>,
+        gear: PipeGear,
+    ) -> Self {
         Self { pipe, how, call, gear, was_panicking: std::thread::panicking() }
     }
 
@@ -415,7 +420,7 @@ impl<'a> Leading<'a> {
     /// Closes the connection. What was not begun on it is sent on the next.
     fn lose(&mut self, loss: PipeLoss) {
         let Some(conn) = self.gear.conn.take() else { return };
-        let PipeEnd { unsent, window, useless } = conn.end(loss, self.how.terms);
+        let PipelineConnEnd { unsent, window, useless } = conn.end(loss, self.how.terms);
         self.gear.window = window;
         // Behind the telling, so that whoever leaves meanwhile leaves nothing to suspect the next one for.
         self.pipe.set_connected(false);
@@ -506,9 +511,9 @@ impl PipeGear {
     }
 }
 
-impl fmt::Debug for Pipe {
+impl fmt::Debug for PipelineConn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pipe").field("pending", &self.pending).finish_non_exhaustive()
+        f.debug_struct("PipelineConn").field("pending", &self.pending).finish_non_exhaustive()
     }
 }
 
@@ -545,10 +550,10 @@ mod tests {
     }
 
     /// Does something with a pipe to a host that is never connected to.
-    fn with_pipe(act: impl FnOnce(&Pipe, &PipeUse<'_>)) {
+    fn with_pipe(act: impl FnOnce(&PipelineConn, &PipeUse<'_>)) {
         let host = HostClient::new("127.0.0.1:9").expect("an address");
         let (terms, batch_delay, pending_max) = (&TERMS, Duration::ZERO, 8);
-        act(&Pipe::new(), &PipeUse { host: host.shared(), terms, batch_delay, pending_max });
+        act(&PipelineConn::new(), &PipeUse { host: host.shared(), terms, batch_delay, pending_max });
     }
 
     #[test]

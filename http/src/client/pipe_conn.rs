@@ -78,7 +78,7 @@ pub(super) struct PipeTerms {
 }
 
 /// What is left of a connection that was closed.
-pub(super) struct PipeEnd {
+pub(super) struct PipelineConnEnd {
     /// Calls of which nothing was sent, in order.
     pub(super) unsent: Vec<Arc<PipelinedCall>>,
     /// How many requests may be under way on the next connection at first: only one, when some were lost, so that
@@ -489,7 +489,7 @@ impl PipeConn {
     }
 
     /// Closes the connection, and then tells all whose requests were begun.
-    pub(super) fn end(mut self, loss: PipeLoss, terms: &PipeTerms) -> PipeEnd {
+    pub(super) fn end(mut self, loss: PipeLoss, terms: &PipeTerms) -> PipelineConnEnd {
         if self.is_front_awaited && self.leased.conn.session.is_ready() {
             // It has come, and waited only for the end of its request.
             self.give_front(terms);
@@ -501,7 +501,8 @@ impl PipeConn {
         let was_used = taken > 0 || conn.requests > 0;
         drop(leased);
         let PipeLoss { error, is_announced } = loss;
-        let mut end = PipeEnd { unsent: Vec::new(), window, useless: (!was_used).then(|| error.same()) };
+        let mut end =
+            PipelineConnEnd { unsent: Vec::new(), window, useless: (!was_used).then(|| error.same()) };
         let behind = format!("of those that were sent together an earlier one failed: {error}");
         let mut error = Some(error);
         for (number, SentCall { call, start, .. }) in under_way.into_iter().enumerate() {

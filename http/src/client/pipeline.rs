@@ -1,6 +1,6 @@
 //! The client that sends requests before those before them are answered.
 //!
-//! The idea: a call chooses one of a few connections ([`Pipe`]), on which it waits with others. What it sends is copied
+//! The idea: a call chooses one of a few connections ([`PipelineConn`]), on which it waits with others. What it sends is copied
 //! first, so a caller can leave when his time is up while what was begun is sent to its end. Addresses, connecting, ages
 //! and the watch over what is idle are those of a client of one host.
 
@@ -8,14 +8,15 @@ use super::balanced_client::{BalancedClient, LimitedCall};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::exchange::{append_whole, check};
 use super::host::{HostClient, HostClientStats};
-use super::options::{ClientBuilder, HostSettings};
+use super::options::ClientBuilder;
 use super::patience::CallPatience;
-use super::pipe::{Pipe, PipeUse};
+use super::pipe::{PipeUse, PipelineConn};
 use super::pipe_call::{PendingPlace, PipelinedBytes, PipelinedCall, PipelinedOutcome};
 use super::pipe_conn::PipeTerms;
 use super::places::{HostPlaces, ReuseOrder};
 use super::response::{COLLECTED_BYTES_MAX, ClientResponse};
 use super::retry::{FailedAttempt, is_idempotent};
+use super::settings::HostSettings;
 use crate::message::request::Request;
 use crate::proto::Limits;
 use anthill_pool::CancelToken;
@@ -97,7 +98,7 @@ struct SharedPipeline {
     own: PipelinedHost,
     terms: PipeTerms,
     /// Those that were needed so far.
-    pipes: Mutex<Vec<Arc<Pipe>>>,
+    pipes: Mutex<Vec<Arc<PipelineConn>>>,
     /// The right to wait for a response.
     places: Arc<HostPlaces<()>>,
 }
@@ -318,7 +319,7 @@ impl SharedPipeline {
     }
 
     /// The connection with the fewest calls, and the right to wait there.
-    fn choose(&self, patience: &CallPatience) -> Result<(Arc<Pipe>, PendingPlace), ClientError> {
+    fn choose(&self, patience: &CallPatience) -> Result<(Arc<PipelineConn>, PendingPlace), ClientError> {
         let settings = &self.host.shared().settings;
         let late = || ClientError::new(ClientErrorKind::Timeout(ClientPhase::FreeConn));
         if patience.is_over() {
@@ -329,7 +330,7 @@ impl SharedPipeline {
             true => late(),
             false => ClientError::new(ClientErrorKind::PipelineOverflow),
         })?;
-        let pending = |pipe: &Arc<Pipe>| pipe.pending.load(Ordering::Relaxed);
+        let pending = |pipe: &Arc<PipelineConn>| pipe.pending.load(Ordering::Relaxed);
         let mut pipes = self.pipes.lock();
         // There is a place, so there is one with room.
         let open = pipes.iter().filter(|pipe| pending(pipe) < self.own.pending_max);
@@ -337,7 +338,7 @@ impl SharedPipeline {
         let pipe = match least {
             Some(pipe) if pending(&pipe) == 0 || pipes.len() >= settings.pool.conns_max => pipe,
             _ => {
-                let pipe = Arc::new(Pipe::new());
+                let pipe = Arc::new(PipelineConn::new());
                 pipes.push(pipe.clone());
                 pipe
             }

@@ -217,6 +217,24 @@ impl fmt::Debug for ProxyServer {
     }
 }
 
+/// Bytes that are not shown.
+pub(crate) struct Secret(pub(crate) Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What requests say that a proxy reads.
+#[derive(Debug)]
+pub(crate) struct ViaProxy {
+    /// Whom it is to ask.
+    pub(crate) authority: Vec<u8>,
+    /// Who asks; empty: that is not said.
+    pub(crate) authorization: Secret,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,23 +9,20 @@
 //! one that lets itself be connected to and fails then is passed like any other.
 
 use super::conn::{ConnWay, NewSocket};
-use super::dial::{Dialled, Race, await_addrs};
+use super::dial::{Race, RaceWinner, await_addrs};
 use super::dialler::{Dial, DialTarget, DialledStream, OwnDialler, Reached};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::host_addr::{HostAddr, HostPlace, ProxyRoute, without_brackets};
-use super::options::HostSettings;
 use super::patience::CallPatience;
 use super::proxy::ProxyKind;
 use super::secure::encrypt;
+use super::settings::HostSettings;
 use super::socks::{self, SocksTarget};
-use super::tunnel;
+use super::tunnel::{self, NOWHERE};
 use crate::wire::transport::Transport;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// What a connection says of its end that has no address that can be known.
-pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// The addresses of a host.
 #[derive(Debug)]
@@ -71,7 +68,7 @@ impl Reach {
         // One for all of them: what is under way while one of them is spoken to goes on.
         let mut race = Race::new(&mut asks, settings.dialling.local)?;
         let mut next = || {
-            let Dialled { socket, remote, number } = race.connect(patience)?;
+            let RaceWinner { socket, remote, number } = race.connect(patience)?;
             let local = socket.local_addr();
             let reached = Reached { transport: Arc::new(socket), remote, local };
             // It is one of those that were asked.

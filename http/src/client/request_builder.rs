@@ -7,6 +7,7 @@ use super::basic::basic_credentials;
 use super::body::SendBody;
 use super::call::{CallOptions, call_settings};
 use super::error::ClientError;
+use super::into_uri::IntoUri;
 use super::multipart_form::MultipartForm;
 use super::redirect::target_of;
 use super::response::ClientResponse;
@@ -15,6 +16,46 @@ use crate::util::token;
 use crate::values::args::Args;
 use crate::values::uri::Uri;
 use std::fmt;
+
+/// Its requests.
+impl Client {
+    /// A GET of `url`, to be told more about before it is sent.
+    ///
+    /// What is wrong with the URL is said when it is sent.
+    pub fn get(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("GET", url)
+    }
+
+    /// A HEAD of `url`; see [`get`](Self::get).
+    pub fn head(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("HEAD", url)
+    }
+
+    /// A POST to `url`; see [`get`](Self::get).
+    pub fn post(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("POST", url)
+    }
+
+    /// A PUT to `url`; see [`get`](Self::get).
+    pub fn put(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("PUT", url)
+    }
+
+    /// A PATCH of `url`; see [`get`](Self::get).
+    pub fn patch(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("PATCH", url)
+    }
+
+    /// A DELETE of `url`; see [`get`](Self::get).
+    pub fn delete(&self, url: impl IntoUri) -> RequestBuilder<'_> {
+        self.request("DELETE", url)
+    }
+
+    /// A request with any method for `url`; see [`get`](Self::get).
+    pub fn request(&self, method: &str, url: impl IntoUri) -> RequestBuilder<'_> {
+        RequestBuilder::new(self, method, url.into_uri())
+    }
+}
 
 /// A request that is being built; made by [`Client::get`](super::Client::get) and the
 /// like.

@@ -17,21 +17,20 @@ mod with_tls {
     use super::{ClientError, ClientErrorKind};
     use crate::client::error::ClientPhase;
     use crate::client::patience::CallPatience;
-    use crate::tls::{ClientTlsConfig, HandshakeFailure, TlsLayer};
+    /// How connections are encrypted.
+    pub(crate) use crate::tls::ClientTlsConfig as Encryption;
+    use crate::tls::{HandshakeFailure, TlsLayer};
     use crate::wire::transport::{Direction, ReadySet, Transport};
     use rustls::pki_types::ServerName;
     use std::io;
     use std::sync::Arc;
-
-    /// How connections are encrypted.
-    pub(crate) type Encryption = ClientTlsConfig;
 
     /// Whom a server has to be.
     pub(crate) type PeerName = ServerName<'static>;
 
     /// How connections are encrypted if nobody says how.
     pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
-        ClientTlsConfig::builder().build().map_err(ClientError::invalid)
+        Encryption::builder().build().map_err(ClientError::invalid)
     }
 
     /// Whom a server has to be that is asked for as `host`.
@@ -170,11 +169,12 @@ mod without_tls {
     use std::io;
     use std::sync::Arc;
 
+    /// There is none of it.
     #[derive(Clone, Debug)]
-    pub(crate) struct Encryption(Infallible);
+    pub(crate) struct NoTls(Infallible);
 
-    #[derive(Clone, Debug)]
-    pub(crate) struct PeerName(Infallible);
+    pub(crate) use NoTls as Encryption;
+    pub(crate) use NoTls as PeerName;
 
     pub(crate) fn usual_encryption() -> Result<Encryption, ClientError> {
         Err(ClientError::invalid(NO_TLS))

@@ -33,7 +33,7 @@ pub(crate) struct ConnAges {
 }
 
 /// A connection that is being closed; its place is free then, whatever happens.
-struct Closing<'a> {
+struct ClosingConn<'a> {
     conn: Box<ClientSocket>,
     place: ClosingPlace<'a>,
 }
@@ -102,13 +102,13 @@ impl Stock {
     fn remove(
         &self,
         is_removed: impl FnMut(&mut IdleConn<Box<ClientSocket>>, usize) -> bool,
-    ) -> Vec<(Closing<'_>, Instant)> {
+    ) -> Vec<(ClosingConn<'_>, Instant)> {
         let removed = self.places.remove_idle(is_removed).into_iter();
         removed.map(|idle| (self.closing(idle.conn), idle.since)).collect()
     }
 
-    fn closing(&self, conn: Box<ClientSocket>) -> Closing<'_> {
-        Closing { conn, place: ClosingPlace(Some(&self.places)) }
+    fn closing(&self, conn: Box<ClientSocket>) -> ClosingConn<'_> {
+        ClosingConn { conn, place: ClosingPlace(Some(&self.places)) }
     }
 
     /// How many connections there are, those being made included, how many of them are idle, and how many callers wait.
@@ -201,13 +201,13 @@ impl Drop for Stock {
     }
 }
 
-impl Closing<'_> {
+impl ClosingConn<'_> {
     /// It is not closed, but idle as before.
     fn put_back(self, since: Instant) {
         let Self { conn, mut place } = self;
         let Some(places) = place.0.take() else { return };
         if let PutAside::Excess(conn) = places.put_back(IdleConn { conn, since }) {
-            drop(Closing { conn, place: ClosingPlace(Some(places)) });
+            drop(ClosingConn { conn, place: ClosingPlace(Some(places)) });
         }
     }
 }

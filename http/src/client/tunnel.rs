@@ -8,12 +8,15 @@
 use super::conn::{Allowed, ClientSocket, ConnWay, NewSocket, Terms};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::patience::CallPatience;
-use super::reach::NOWHERE;
 use crate::proto::{Limits, RequestHead};
 use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
 use crate::wire::transport::Transport;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+
+/// What a connection says of its end that has no address that can be known.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A connection to `authority`, a host and a port, over one to a proxy.
 pub(crate) fn open(

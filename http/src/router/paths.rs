@@ -108,7 +108,7 @@ impl PathList {
     fn tree(&self, method: Option<&str>, problems: &mut Vec<String>) -> PathTree {
         let mut tree = PathTree::default();
         let mut by_shape: HashMap<String, &ListedPath> = HashMap::new();
-        let mut places: HashMap<String, Place<'_>> = HashMap::new();
+        let mut places: HashMap<String, ParamPlace<'_>> = HashMap::new();
         for claim in [Claim::Named, Claim::ForGet, Claim::ForAny] {
             for path in self.0.iter().filter(|path| path.claim(method) == Some(claim)) {
                 let shape = path.pattern.shape();
@@ -132,14 +132,17 @@ impl PathList {
 
 /// What is in one place of a tree, behind the same segments.
 #[derive(Default)]
-struct Place<'a> {
+struct ParamPlace<'a> {
     param: Option<&'a ListedPath>,
     rest: Option<&'a ListedPath>,
 }
 
 /// Notes where a path has parameters. One that has all that is left where this has a parameter, or the other way round,
 /// is given back: none of the two comes first.
-fn note_places<'a>(places: &mut HashMap<String, Place<'a>>, path: &'a ListedPath) -> Option<&'a ListedPath> {
+fn note_places<'a>(
+    places: &mut HashMap<String, ParamPlace<'a>>,
+    path: &'a ListedPath,
+) -> Option<&'a ListedPath> {
     for (before, is_rest) in path.pattern.places() {
         let place = places.entry(before).or_default();
         let (own, other) = match is_rest {
