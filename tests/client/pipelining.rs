@@ -10,8 +10,10 @@ use anthill_http::client::{
     CancelToken, ClientError, ClientErrorKind, ClientPhase, ClientResponse, PipelineClient,
     PipelineClientBuilder,
 };
-use anthill_http::{Request, Server};
+use anthill_http::{Request, Server, TlsConfig};
+use anthill_tests::tls::Authority;
 
+use crate::https::{believing, built};
 use crate::script::{LONG, OK, Peer, Script, get, post, wait_until, with_more_than_is_taken};
 
 fn builder(server: &Script) -> PipelineClientBuilder {
@@ -806,4 +808,37 @@ fn pcl_01_what_comes_behind_an_announced_end_tells_that_it_was_none() {
     assert_eq!(body(client.send(&get("/d"))), "/d");
     drop(client);
     server.end();
+}
+
+#[test]
+fn pcl_01_an_encrypted_connection_is_shared_as_well() {
+    const BYTES: usize = 300_000;
+    let authority = Authority::new("ours");
+    let identity = authority.issue(&["127.0.0.1"]);
+    let config = TlsConfig::from_pem(&identity.certificate, &identity.key).expect("a certificate");
+    let server = Server::new(|ctx| {
+        let body = ctx.request.body().to_vec();
+        ctx.set_body(body);
+    });
+    let server = server.expect("settings with a meaning").start_tls("127.0.0.1:0", &config);
+    let server = server.expect("a free port");
+    let client = PipelineClient::builder(server.local_addr().to_string())
+        .tls(built(believing(&authority)))
+        .timeout(LONG)
+        .build()
+        .expect("an address");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let client = &client;
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    let mut request = Request::new("PUT", "/").expect("a request");
+                    request.set_body_vec(vec![number; BYTES]);
+                    let response = client.send(&request).expect("a response").read_body().expect("a body");
+                    assert!(response.len() == BYTES && response.iter().all(|byte| *byte == number));
+                }
+            });
+        }
+    });
+    assert_eq!((client.stats().open, client.pending_requests()), (1, 0));
 }
