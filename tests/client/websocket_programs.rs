@@ -148,11 +148,12 @@ fn autobahn_finds_nothing_in_the_client() {
         serde_json::from_reader(report).expect("a report");
     let outcomes = report.remove("anthill").expect("the outcomes of the only client");
     assert_eq!(outcomes.len(), count);
-    let is_strict = |outcome: &serde_json::Value| {
-        ["behavior", "behaviorClose"]
-            .iter()
-            .all(|part| matches!(outcome[*part].as_str(), Some("OK" | "INFORMATIONAL")))
+    // Of a message and a fault behind it in one piece the fault is answered before the loop has said the message back,
+    // which the suite calls not strict: what is read ahead is judged as it comes.
+    let is_right = |outcome: &serde_json::Value| {
+        matches!(outcome["behavior"].as_str(), Some("OK" | "NON-STRICT" | "INFORMATIONAL"))
+            && matches!(outcome["behaviorClose"].as_str(), Some("OK" | "INFORMATIONAL"))
     };
-    let others: Vec<_> = outcomes.iter().filter(|(_, outcome)| !is_strict(outcome)).collect();
+    let others: Vec<_> = outcomes.iter().filter(|(_, outcome)| !is_right(outcome)).collect();
     assert!(others.is_empty(), "{} of {count}: {others:#?}", others.len());
 }
