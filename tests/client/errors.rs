@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use anthill_http::ProtoError;
 use anthill_http::client::{
-    CancelToken, Client, ClientError, ClientErrorKind, ClientPhase, ClientResponse, HostClient,
-    PipelineClient, RedirectFault,
+    CancelToken, Client, ClientError, ClientErrorKind, ClientPhase, HostClient, PipelineClient, RedirectFault,
 };
 
 use crate::script::{LONG, Script, get, wait_until};
@@ -23,7 +22,7 @@ fn answered(answer: &'static str) -> ClientErrorKind {
         peer.say(answer);
     });
     let client = script.builder().max_attempts(1).max_response_body_size(10).build().expect("an address");
-    let kind = kind(client.send(&get("/")).and_then(ClientResponse::text));
+    let kind = kind(client.send(&get("/")).and_then(|mut response| response.text()));
     script.end();
     kind
 }
