@@ -1,5 +1,5 @@
-//! A request costs no memory for its route, as long as it has up to three parameters, and no text with a parameter behind it
-//! is in the place of a parameter.
+//! A request costs no memory for its route, as long as it has up to three parameters, and no text with a parameter
+//! behind it is in the place of a parameter.
 //!
 //! Here nothing else is at work, so not one byte may be asked for.
 

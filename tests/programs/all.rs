@@ -29,8 +29,8 @@ const LISTENING: [&str; 18] = [
     "websocket-chat",
     "websocket-echo",
 ];
-/// Those that do not, because they are clients or for another reason, or write a file besides, or are given their sockets
-/// or certificates, and the two that outside suites drive.
+/// Those that do not, because they are clients or for another reason, or write a file besides, or are given their
+/// sockets or certificates, and the two that outside suites drive.
 const OTHERS: [&str; 14] = [
     "client-certificate",
     "clientbed",

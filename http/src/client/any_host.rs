@@ -408,8 +408,8 @@ impl SharedClient {
 }
 
 impl KnownHosts {
-    /// Takes out what is not to be remembered, and so much more that there is room for another one of `most`. Calls that
-    /// are under way go on; their connections are closed behind them.
+    /// Takes out what is not to be remembered, and so much more that there is room for another one of `most`. Calls
+    /// that are under way go on; their connections are closed behind them.
     fn make_room(&mut self, most: usize) -> Vec<KnownHost> {
         let now = Instant::now();
         let mut forgotten = Vec::new();

@@ -19,8 +19,8 @@ pub(crate) const PIECE_BYTES: usize = KEPT_BYTES_MAX - FRAMING_BYTES_MAX;
 ///
 /// What the reader gives first is read before a connection is taken for the call, so one that takes long to begin, or
 /// fails at once, holds none up; unless the body waits to be asked for
-/// ([`expect_continue`](super::PreparedCall::expect_continue)), and the reader with it. Nobody can interrupt a reader: while it blocks no limit of the call ends it and no
-/// token calls it off; both are looked at when it has returned.
+/// ([`expect_continue`](super::PreparedCall::expect_continue)), and the reader with it. Nobody can interrupt a reader:
+/// while it blocks no limit of the call ends it and no token calls it off; both are looked at when it has returned.
 ///
 /// ```
 /// use anthill_http::client::SendBody;

@@ -126,8 +126,8 @@ impl CookieJar {
         self.cookies.lock().retain(|cookie| cookie.expires.is_some());
     }
 
-    /// Writes all of them as lines of text, in the form of Netscape's `cookies.txt` that curl and others read and write;
-    /// cookies of a session have the time 0 there. They are secrets: give the file to nobody else.
+    /// Writes all of them as lines of text, in the form of Netscape's `cookies.txt` that curl and others read and
+    /// write; cookies of a session have the time 0 there. They are secrets: give the file to nobody else.
     ///
     /// # Errors
     /// Those of `out`.

@@ -112,8 +112,8 @@ struct DialAttempt {
     number: usize,
 }
 
-/// The attempts of one call: connections to the first addresses that answer. `asks` gives the addresses of one host after
-/// the other, and is asked for the next when those before do not answer.
+/// The attempts of one call: connections to the first addresses that answer. `asks` gives the addresses of one host
+/// after the other, and is asked for the next when those before do not answer.
 pub(crate) struct Race<'a> {
     poll: Poll,
     waker: Option<Arc<Waker>>,

@@ -78,7 +78,8 @@ pub enum ClientErrorKind {
     Decode,
     /// The body of the response is no JSON, or says something else than what was asked for (feature `json`).
     Json,
-    /// A redirect was not followed; the request that led to it was sent. The text says where it leads, without the query.
+    /// A redirect was not followed; the request that led to it was sent. The text says where it leads, without the
+    /// query.
     Redirect(RedirectFault),
 }
 
@@ -138,7 +139,8 @@ impl ClientError {
         Self::because(ClientErrorKind::InvalidRequest, why)
     }
 
-    /// A redirect to `target` was not followed, for a reason that `why` says if it is there. What may be secret of that, user and query, is not told.
+    /// A redirect to `target` was not followed, for a reason that `why` says if it is there. What may be secret of
+    /// that, user and query, is not told.
     pub(crate) fn redirect(fault: RedirectFault, target: &Uri, why: Option<&Self>) -> Self {
         let mut shown = target.clone();
         shown.set_query("");

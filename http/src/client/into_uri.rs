@@ -5,8 +5,8 @@ use crate::values::uri::Uri;
 
 /// A URL, or a text that is one; what [`Client::get`](super::Client::get) and the like take.
 ///
-/// `&str`, `String`, `&String` and whatever else lends a `str`, and [`Uri`] by value or lent. Of a text the path is sent
-/// as it is written; of a [`Uri`] as it says itself.
+/// `&str`, `String`, `&String` and whatever else lends a `str`, and [`Uri`] by value or lent. Of a text the path is
+/// sent as it is written; of a [`Uri`] as it says itself.
 ///
 /// ```
 /// use anthill_http::Uri;

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 /// JSON, with the feature `json`.
 impl RequestBuilder<'_> {
-    /// The body is `value` as JSON; without a `Content-Type` of its own, `application/json`. A value that is none, a map
-    /// whose keys are no texts for example, is an error when the request is sent.
+    /// The body is `value` as JSON; without a `Content-Type` of its own, `application/json`. A value that is none, a
+    /// map whose keys are no texts for example, is an error when the request is sent.
     ///
     /// ```
     /// use anthill_http::Server;
@@ -37,8 +37,8 @@ impl RequestBuilder<'_> {
 
 /// JSON, with the feature `json`.
 impl ClientResponse {
-    /// What is left of the body, as the value that its JSON says; of whatever type it is said to be. There may be as much
-    /// of it as [`read_body`](Self::read_body) takes.
+    /// What is left of the body, as the value that its JSON says; of whatever type it is said to be. There may be as
+    /// much of it as [`read_body`](Self::read_body) takes.
     ///
     /// ```
     /// use anthill_http::Server;

@@ -75,7 +75,8 @@ impl ClientBuilder<AnyHost> {
     /// The most hosts for which connections are kept; at least 1. Of more, that which was not used for longest is
     /// forgotten, and its idle connections are closed. Default 1024.
     ///
-    /// Hosts with calls under way are forgotten only when there are no others. From then on those calls do not count for
+    /// Hosts with calls under way are forgotten only when there are no others. From then on those calls do not count
+    /// for
     /// [`max_conns`](Self::max_conns) any more.
     pub fn max_hosts(mut self, hosts: usize) -> Self {
         self.kind.hosts_max = hosts;
@@ -141,8 +142,8 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// The most connections to a host that are kept while they are idle; with 0 each serves one request, also when others wait
-    /// for it. Default 512.
+    /// The most connections to a host that are kept while they are idle; with 0 each serves one request, also when
+    /// others wait for it. Default 512.
     pub fn max_idle_conns(mut self, conns: usize) -> Self {
         self.settings.pool.idle_max = conns;
         self
@@ -202,8 +203,8 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// How long resolving and connecting may take for one connection, a TLS handshake included, over all addresses. Each has 250 ms before the
-    /// next is tried beside it. Default 3 s.
+    /// How long resolving and connecting may take for one connection, a TLS handshake included, over all addresses.
+    /// Each has 250 ms before the next is tried beside it. Default 3 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.timeouts.connect = Some(limit);
         self
@@ -241,8 +242,8 @@ impl<K> ClientBuilder<K> {
         self
     }
 
-    /// How many bytes may come out of a content coding for each one that came, once a mebibyte has come out; `None`: any
-    /// number. Default 200, where text comes to 20, and what is more is hardly ever honest. A million zeros is.
+    /// How many bytes may come out of a content coding for each one that came, once a mebibyte has come out; `None`:
+    /// any number. Default 200, where text comes to 20, and what is more is hardly ever honest. A million zeros is.
     pub fn max_response_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.settings.limits.ratio = ratio.into();
         self

@@ -1,8 +1,8 @@
 //! Which fields of a message a proxy passes on, and which it adds.
 //!
-//! The rules (RFC 9110 section 7.6.1): what is meant for one connection alone stays there, be it known for that or named
-//! by `Connection`. What a client says of itself in fields by which proxies speak is not passed on as if a proxy had
-//! said it. Both is about what the client has said: what somebody here has set since is passed on.
+//! The rules (RFC 9110 section 7.6.1): what is meant for one connection alone stays there, be it known for that or
+//! named by `Connection`. What a client says of itself in fields by which proxies speak is not passed on as if a proxy
+//! had said it. Both is about what the client has said: what somebody here has set since is passed on.
 
 use crate::ctx::RequestCtx;
 use crate::message::request::Request;

@@ -1,8 +1,8 @@
 //! The client that sends requests before those before them are answered.
 //!
-//! The idea: a call chooses one of a few connections ([`PipelineConn`]), on which it waits with others. What it sends is copied
-//! first, so a caller can leave when his time is up while what was begun is sent to its end. Addresses, connecting, ages
-//! and the watch over what is idle are those of a client of one host.
+//! The idea: a call chooses one of a few connections ([`PipelineConn`]), on which it waits with others. What it sends
+//! is copied first, so a caller can leave when his time is up while what was begun is sent to its end. Addresses,
+//! connecting, ages and the watch over what is idle are those of a client of one host.
 
 use super::balanced_client::{BalancedClient, LimitedCall};
 use super::error::{ClientError, ClientErrorKind, ClientPhase};
@@ -60,9 +60,9 @@ use std::time::Duration;
 ///
 /// # Bounds
 /// Each call keeps a copy of its request, and at most
-/// [`max_pending_requests`](ClientBuilder::max_pending_requests) per connection wait. Of each connection one response at
-/// a time is read, of at most [`max_response_body_size`](ClientBuilder::max_response_body_size), or 10 MiB. Reading and
-/// writing go on side by side, so a server that reads nothing before its responses are read holds nothing up.
+/// [`max_pending_requests`](ClientBuilder::max_pending_requests) per connection wait. Of each connection one response
+/// at a time is read, of at most [`max_response_body_size`](ClientBuilder::max_response_body_size), or 10 MiB. Reading
+/// and writing go on side by side, so a server that reads nothing before its responses are read holds nothing up.
 ///
 /// ```
 /// use anthill_http::{Request, Server};

@@ -211,8 +211,8 @@ impl<C> HostPlaces<C> {
     }
 
     /// Takes those idle connections out of which `is_removed` says so, the one first that has been idle for longest. It
-    /// is told also how many are idle for no longer than this, which is among them. They are to be closed, and then that
-    /// to be said ([`HostPlaces::closed`]), or put back.
+    /// is told also how many are idle for no longer than this, which is among them. They are to be closed, and then
+    /// that to be said ([`HostPlaces::closed`]), or put back.
     pub(crate) fn remove_idle(
         &self,
         mut is_removed: impl FnMut(&mut IdleConn<C>, usize) -> bool,

@@ -63,7 +63,8 @@ impl Proxy {
     /// All hosts are asked by the proxy of this URL.
     ///
     /// # Errors
-    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest) when it is no URL of a proxy; its text has no password.
+    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest) when it is no URL of a proxy; its text has no
+    /// password.
     pub fn new(url: &str) -> Result<Self, ClientError> {
         let server = ProxyServer::parse(url)?;
         Ok(Self { http: Some(server.clone()), https: Some(server), direct: NoProxy::default() })
@@ -101,12 +102,13 @@ impl Proxy {
         Self { direct: NoProxy::parse(list), ..self }
     }
 
-    /// What the environment says: `http_proxy` or `HTTP_PROXY` for plain HTTP, `https_proxy` or `HTTPS_PROXY` for HTTPS,
-    /// `all_proxy` or `ALL_PROXY` for what has none of its own, `no_proxy` or `NO_PROXY` for what is asked directly. The
-    /// lower case counts first, and what is empty is not there. Without any of them everything is asked directly.
+    /// What the environment says: `http_proxy` or `HTTP_PROXY` for plain HTTP, `https_proxy` or `HTTPS_PROXY` for
+    /// HTTPS, `all_proxy` or `ALL_PROXY` for what has none of its own, `no_proxy` or `NO_PROXY` for what is asked
+    /// directly. The lower case counts first, and what is empty is not there. Without any of them everything is asked
+    /// directly.
     ///
-    /// Where `REQUEST_METHOD` is set, `HTTP_PROXY` is not read: in a CGI program it is what a client has said in a field
-    /// `Proxy` (CVE-2016-5386).
+    /// Where `REQUEST_METHOD` is set, `HTTP_PROXY` is not read: in a CGI program it is what a client has said in a
+    /// field `Proxy` (CVE-2016-5386).
     ///
     /// # Errors
     /// Those of [`new`](Self::new), of a variable that counts; the text names it.

@@ -49,8 +49,8 @@ impl Reach {
         self.addrs.iter().map(|addr| addr.text.as_str())
     }
 
-    /// A connection to the address whose turn it is, or to the next that takes one: when the one before refuses, or does
-    /// not answer for a moment.
+    /// A connection to the address whose turn it is, or to the next that takes one: when the one before refuses, or
+    /// does not answer for a moment.
     pub(crate) fn connect(
         &self,
         settings: &HostSettings,

@@ -220,9 +220,9 @@ impl<'a> RequestBuilder<'a> {
     /// Sends the request, and waits for the head of the response.
     ///
     /// # Errors
-    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest) when something of it cannot be sent; nothing was, then.
-    /// For the others see [`ClientErrorKind`](super::ClientErrorKind). When it returns with one, whatever it has begun has ended, but perhaps the
-    /// look-up of a name.
+    /// [`InvalidRequest`](super::ClientErrorKind::InvalidRequest) when something of it cannot be sent; nothing was,
+    /// then. For the others see [`ClientErrorKind`](super::ClientErrorKind). When it returns with one, whatever it has
+    /// begun has ended, but perhaps the look-up of a name.
     pub fn send(self) -> Result<ClientResponse, ClientError> {
         let Self { client, uri, mut request, options, failed, .. } = self.with_credentials_of_url();
         if let Some(error) = failed {

@@ -174,7 +174,8 @@ impl ClientResponse {
         SpareHead { headers: std::mem::take(&mut self.headers), reason: std::mem::take(&mut self.reason) }
     }
 
-    /// It is not wanted. Of its body little is read, so that its connection serves another request, and nothing decoded.
+    /// It is not wanted. Of its body little is read, so that its connection serves another request, and nothing
+    /// decoded.
     pub(crate) fn pass_over(mut self) {
         match &mut self.body {
             ResponseBody::AsSent(body) => body.pass_over(),
@@ -198,8 +199,8 @@ impl ClientResponse {
         self
     }
 
-    /// The status code: a final one; or 101 to a request that asked for another protocol, whose connection cannot be had
-    /// but for a WebSocket (`Client::websocket`).
+    /// The status code: a final one; or 101 to a request that asked for another protocol, whose connection cannot be
+    /// had but for a WebSocket (`Client::websocket`).
     pub fn status_code(&self) -> u16 {
         self.status
     }
@@ -249,8 +250,8 @@ impl ClientResponse {
         self.uri.as_deref()
     }
 
-    /// The address of the server's end of the connection, or of the proxy's; `0.0.0.0:0` where there is none that can be
-    /// known, as of a Unix socket.
+    /// The address of the server's end of the connection, or of the proxy's; `0.0.0.0:0` where there is none that can
+    /// be known, as of a Unix socket.
     pub fn remote_addr(&self) -> SocketAddr {
         self.remote
     }

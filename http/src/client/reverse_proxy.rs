@@ -133,7 +133,8 @@ impl ReverseProxy {
     /// A proxy for `upstream`: a URL with a host, and perhaps a path that stands before the path of each request.
     ///
     /// # Errors
-    /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when it is no such URL, or has a query, a user or a password.
+    /// [`InvalidRequest`](ClientErrorKind::InvalidRequest) when it is no such URL, or has a query, a user or a
+    /// password.
     pub fn new(client: Client, upstream: &str) -> Result<Self, ClientError> {
         let mut uri = Uri::parse(upstream).map_err(refuse)?;
         uri.set_path_normalizing(false);

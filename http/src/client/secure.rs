@@ -1,7 +1,7 @@
 //! Encrypting a connection before there is HTTP on it.
 //!
-//! The idea: TLS is a layer over a socket, like any other transport once both ends have agreed. Here is what brings that
-//! about: with the patience of the call, so that a server that says nothing, or a token, ends it.
+//! The idea: TLS is a layer over a socket, like any other transport once both ends have agreed. Here is what brings
+//! that about: with the patience of the call, so that a server that says nothing, or a token, ends it.
 //!
 //! The rule: what a server's name cannot be is said before anything is resolved. Without the feature there is no value
 //! of any type here, and whoever wants to encrypt is told so.

@@ -157,8 +157,8 @@ const LONG: Duration = Duration::from_secs(3600);
 impl WatchIdle for Stock {
     fn look_at_idle(&self, look: &mut Look<'_>) {
         let mut failure = None;
-        // Those of which something was reported, and those that are to be watched from now on: of what came with the last
-        // response nobody reports anything.
+        // Those of which something was reported, and those that are to be watched from now on: of what came with the
+        // last response nobody reports anything.
         let is_looked_at = |idle: &IdleConn<Box<ClientSocket>>| {
             idle.conn.is_reported(look.reported)
                 || idle.since + MOMENT <= look.now && !idle.conn.was_watched()

@@ -22,8 +22,8 @@ use std::time::{Duration, Instant};
 /// How long a connection must have been idle to be watched.
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
-/// The shortest pause between two looks at all that is idle. When a server goes with many connections, they are reported
-/// one after the other, and closed by one look or two.
+/// The shortest pause between two looks at all that is idle. When a server goes with many connections, they are
+/// reported one after the other, and closed by one look or two.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
 /// The longest.

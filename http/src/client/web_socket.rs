@@ -1,7 +1,7 @@
 //! Opening a WebSocket.
 //!
-//! The idea: the handshake is a request like any other, with the pool, limits, encryption and fields of the client; what
-//! follows on its connection is the same session that a server has, from the other side.
+//! The idea: the handshake is a request like any other, with the pool, limits, encryption and fields of the client;
+//! what follows on its connection is the same session that a server has, from the other side.
 
 use super::any_host::Client;
 use super::error::{ClientError, ClientErrorKind};

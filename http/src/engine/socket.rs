@@ -220,7 +220,8 @@ impl Socket {
         };
         match (error, peer) {
             (Some(error), _) => Err(error),
-            // Where nobody listens a socket may come to be connected to itself, when the system gives it just that port.
+            // Where nobody listens a socket may come to be connected to itself, when the system gives it just that
+            // port.
             (None, Ok(())) if is_to_itself => Err(io::ErrorKind::ConnectionRefused.into()),
             (None, Ok(())) => Ok(true),
             // Reported too early; there will be another report.

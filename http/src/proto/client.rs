@@ -115,11 +115,13 @@ impl SentHead {
     }
 
     /// Whether no other request may follow on its connection.
+    #[cfg(any(feature = "client", test))]
     pub(crate) fn is_last(&self) -> bool {
         self.close.is_some()
     }
 
     /// Whether it asks for another protocol.
+    #[cfg(any(feature = "client", test))]
     pub(crate) fn wants_upgrade(&self) -> bool {
         self.asked.wants_upgrade
     }
@@ -203,16 +205,19 @@ impl ClientSession {
     }
 
     /// Whether all of the request was sent.
+    #[cfg(feature = "client")]
     pub(crate) fn is_request_sent(&self) -> bool {
         self.asked.is_sent
     }
 
     /// Whether all of the response is there, as it is when bodies are not streamed.
+    #[cfg(feature = "client")]
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.phase, ResponsePhase::Ready { .. })
     }
 
     /// Whether the head of the response is there, and its body is not.
+    #[cfg(feature = "client")]
     pub(crate) fn awaits_body(&self) -> bool {
         matches!(self.phase, ResponsePhase::Body { .. })
     }

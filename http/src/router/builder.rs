@@ -281,8 +281,8 @@ impl<S: Send + Sync + 'static> Router<S> {
     ///
     /// In a group with a prefix, and in that of a host, they are around its 404, too, so nobody gets past a wrapper by
     /// another method or spelling; see [`nest`](Self::nest) for whose paths they are. A group without a prefix has
-    /// nothing but its routes. (Where files lie on a system that knows no case, `/ADMIN` may be the folder `/admin`, and is none of the
-    /// paths below it.)
+    /// nothing but its routes. (Where files lie on a system that knows no case, `/ADMIN` may be the folder `/admin`,
+    /// and is none of the paths below it.)
     ///
     /// A wrapper is a plain function, as for any [`Handler`](crate::Handler). It knows the route already
     /// ([`RequestCtx::route`](crate::RequestCtx::route), [`param`](crate::RequestCtx::param)), and to change path or

@@ -13,8 +13,8 @@
 //!
 //! Of several that match, the most particular answers, judged from the front, segment by segment: text before a
 //! parameter, that before all that is left. The order in which routes were added
-//! does not matter, and a route without the request's method is passed over, so `GET /users/{id}` answers `GET /users/me`
-//! where that is a route for `POST` alone. Two routes of which neither comes before the other are an
+//! does not matter, and a route without the request's method is passed over, so `GET /users/{id}` answers `GET
+//! /users/me` where that is a route for `POST` alone. Two routes of which neither comes before the other are an
 //! [error](RouterError) that names both: those for the same method at the same paths; a parameter and all that is left
 //! in the same place (`/{id}` and `/{*rest}`). What answers wherever nothing else does is a
 //! [fallback](Router::fallback), beside which every route may be.
@@ -31,8 +31,9 @@
 //! # Paths
 //!
 //! What is matched is [`Request::path`](crate::Request::path): decoded once, without empty segments and dot segments.
-//! So `/%75sers/7` and `/x/../users//7` are `/users/7`, and an escaped slash is a slash like any other: a value that may
-//! have one is for `{*path}`, or for the query. An absolute target is matched by its path; its authority is its host.
+//! So `/%75sers/7` and `/x/../users//7` are `/users/7`, and an escaped slash is a slash like any other: a value that
+//! may have one is for `{*path}`, or for the query. An absolute target is matched by its path; its authority is its
+//! host.
 //!
 //! # Parameters
 //!

@@ -140,7 +140,8 @@ proptest! {
     /// Whatever the patterns are, the most particular is found, with its values.
     #[test]
     fn the_most_particular_pattern_is_found(patterns in patterns(), path in "(/[ab\u{e4}\u{f6}]{0,3}){1,5}") {
-        let router_of = |known: &[&String]| known.iter().fold(Router::new(), |router, pattern| router.get((*pattern).clone(), tell));
+        let add = |router: Router, pattern: &&String| router.get((*pattern).clone(), tell);
+        let router_of = |known: &[&String]| known.iter().fold(Router::new(), add);
         let mut known: Vec<&String> = Vec::new();
         for pattern in &patterns {
             let is_refused = known.iter().any(|before| conflict(before, pattern));

@@ -7,8 +7,8 @@
 //!                                                  they do not ──▶ Failed
 //! ```
 //!
-//! Where the code that encrypts panics the layer is `Broken` from then on, so that nothing leaves unencrypted. That of a
-//! client, which says hello itself, begins as `Shaking`.
+//! Where the code that encrypts panics the layer is `Broken` from then on, so that nothing leaves unencrypted. That of
+//! a client, which says hello itself, begins as `Shaking`.
 //!
 //! The rule: before it is open, what is read and written passes as it is, so that a proxy's header can be read, a
 //! handshake be fed, and a client be told in its own words that it speaks the wrong language.

@@ -1,8 +1,8 @@
 //! What the two ends of an encrypted connection have agreed on, for whoever wants to know.
 
 /// What was agreed on when a connection was encrypted by TLS: [`RequestCtx::tls`](crate::RequestCtx::tls),
-/// [`ConnInfo::tls`](crate::ConnInfo::tls), [`HijackedConn::tls`](crate::HijackedConn::tls), and `tls` of a response that
-/// a client has got.
+/// [`ConnInfo::tls`](crate::ConnInfo::tls), [`HijackedConn::tls`](crate::HijackedConn::tls), and `tls` of a response
+/// that a client has got.
 ///
 /// ```
 /// use anthill_http::{HttpError, RequestCtx};
@@ -57,9 +57,9 @@ impl TlsInfo {
         self.protocol.as_deref()
     }
 
-    /// The peer's certificate and those that it has sent behind it, each in DER. To a server: the client's, none when it
-    /// was not asked, or has shown none; they have been [verified](crate::TlsConfigBuilder::client_ca). To a client: the
-    /// server's, verified unless it was told not to.
+    /// The peer's certificate and those that it has sent behind it, each in DER. To a server: the client's, none when
+    /// it was not asked, or has shown none; they have been [verified](crate::TlsConfigBuilder::client_ca). To a client:
+    /// the server's, verified unless it was told not to.
     pub fn peer_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.peer_certificates.iter().map(|certificate| &**certificate)
     }

@@ -3,7 +3,8 @@
 //! The idea: a function of the request's head. Whatever is wrong has a name and a status, so that a person who looks at
 //! it with a browser or `curl` sees what was expected.
 //!
-//! The files: the key and its answer (`key`), the side of a client (`offer`), from where a browser may come (`origin`), refusals (`error`).
+//! The files: the key and its answer (`key`), the side of a client (`offer`), from where a browser may come (`origin`),
+//! refusals (`error`).
 //!
 //! Source: RFC 6455 sections 4.2 and 11.3; status 426: RFC 9110 section 15.5.22.
 
