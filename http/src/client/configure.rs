@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a hook may have otherwise for one host: [`ClientBuilder::configure_host`].
+/// What a hook may have otherwise for one host:
+/// [`ClientBuilder::configure_host`](super::ClientBuilder::configure_host).
 #[derive(Debug)]
 pub struct HostOptions<'a> {
     host: &'a str,
@@ -17,7 +18,7 @@ pub struct HostOptions<'a> {
     pub(super) settings: HostSettings,
 }
 
-/// See [`ClientBuilder::configure_host`].
+/// See [`ClientBuilder::configure_host`](super::ClientBuilder::configure_host).
 #[derive(Clone)]
 pub(crate) struct HostHook(Arc<ConfigureHost>);
 
@@ -68,52 +69,52 @@ impl HostOptions<'_> {
         self.is_https
     }
 
-    /// As [`ClientBuilder::max_conns`], for this host; 0 is 1.
+    /// As [`ClientBuilder::max_conns`](super::ClientBuilder::max_conns), for this host; 0 is 1.
     pub fn max_conns(&mut self, conns: usize) {
         self.settings.pool.conns_max = conns.max(1);
     }
 
-    /// As [`ClientBuilder::max_idle_conns`], for this host.
+    /// As [`ClientBuilder::max_idle_conns`](super::ClientBuilder::max_idle_conns), for this host.
     pub fn max_idle_conns(&mut self, conns: usize) {
         self.settings.pool.idle_max = conns;
     }
 
-    /// As [`ClientBuilder::conn_wait_timeout`], for this host.
+    /// As [`ClientBuilder::conn_wait_timeout`](super::ClientBuilder::conn_wait_timeout), for this host.
     pub fn conn_wait_timeout(&mut self, limit: Duration) {
         self.settings.timeouts.conn_wait = limit;
     }
 
-    /// As [`ClientBuilder::connect_timeout`], for this host.
+    /// As [`ClientBuilder::connect_timeout`](super::ClientBuilder::connect_timeout), for this host.
     pub fn connect_timeout(&mut self, limit: Duration) {
         self.settings.timeouts.connect = Some(limit);
     }
 
-    /// As [`ClientBuilder::read_timeout`], for this host.
+    /// As [`ClientBuilder::read_timeout`](super::ClientBuilder::read_timeout), for this host.
     pub fn read_timeout(&mut self, limit: Duration) {
         self.settings.timeouts.read = Some(limit);
     }
 
-    /// As [`ClientBuilder::write_timeout`], for this host.
+    /// As [`ClientBuilder::write_timeout`](super::ClientBuilder::write_timeout), for this host.
     pub fn write_timeout(&mut self, limit: Duration) {
         self.settings.timeouts.write = Some(limit);
     }
 
-    /// As [`ClientBuilder::max_response_body_size`], for this host.
+    /// As [`ClientBuilder::max_response_body_size`](super::ClientBuilder::max_response_body_size), for this host.
     pub fn max_response_body_size(&mut self, bytes: u64) {
         self.settings.limits.body_bytes = Some(bytes);
     }
 
-    /// As [`ClientBuilder::proxy`], for this host; `None`: it is asked directly.
+    /// As [`ClientBuilder::proxy`](super::ClientBuilder::proxy), for this host; `None`: it is asked directly.
     pub fn proxy(&mut self, proxy: Option<Proxy>) {
         self.settings.dialling.proxy = proxy;
     }
 
-    /// As [`ClientBuilder::dialler`], for this host.
+    /// As [`ClientBuilder::dialler`](super::ClientBuilder::dialler), for this host.
     pub fn dialler(&mut self, dialler: impl Dial + 'static) {
         self.settings.dialling.dialler = Some(OwnDialler(Arc::new(dialler)));
     }
 
-    /// As [`ClientBuilder::tls`], for this host, if connections to it are encrypted.
+    /// As [`ClientBuilder::tls`](super::ClientBuilder::tls), for this host, if connections to it are encrypted.
     #[cfg(feature = "tls-no-provider")]
     pub fn tls(&mut self, config: super::ClientTlsConfig) {
         if self.is_https {

@@ -36,7 +36,7 @@ impl<K> ClientBuilder<K> {
     ///
     /// The way to the proxy, and what is said to it, is part of connecting: within
     /// [`connect_timeout`](Self::connect_timeout). When it does not give what it is asked for, that is the error
-    /// [`Proxy`](ClientErrorKind::Proxy). The address that a response or an error tells is the proxy's.
+    /// [`Proxy`](super::ClientErrorKind::Proxy). The address that a response or an error tells is the proxy's.
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.settings.dialling.proxy = Some(proxy);
         self
