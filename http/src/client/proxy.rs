@@ -113,7 +113,8 @@ impl Proxy {
     /// # Errors
     /// Those of [`new`](Self::new), of a variable that counts; the text names it.
     pub fn from_env() -> Result<Self, ClientError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        // What is no text is there as well: for who looks whether this is a CGI program, and as an error elsewhere.
+        Self::from_variables(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     fn from_variables(read: impl Fn(&str) -> Option<String>) -> Result<Self, ClientError> {
