@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anthill_http::client::{CancelToken, Client, ClientErrorKind, WebSocketConnectError};
+use anthill_http::client::{CancelToken, Client, ClientErrorKind, Proxy, WebSocketConnectError};
 use anthill_http::websocket::{
     BadHandshakeAnswer, CloseCode, CloseFrame, DeflateOptions, HandshakeKey, Message, MessageEncoder, Role,
     WebSocket, WebSocketEnd, WebSocketError, WebSocketGroup, WebSocketOptions, WebSocketOptionsBuilder,
@@ -343,6 +343,80 @@ fn whoever_takes_nothing_costs_a_bounded_queue_and_can_be_closed() {
     assert_eq!(end(&mut socket), WebSocketEnd::Lost);
     drop(release);
     server.end();
+}
+
+#[test]
+fn whoever_sends_more_than_the_connection_holds_hears_meanwhile() {
+    const COUNT: u8 = 48;
+    const SIZE: usize = 1_000_000;
+    let server = echoing(WebSocketOptions::default());
+    let mut socket = client().websocket(url(&server)).connect().expect("a server of ours");
+    thread::scope(|scope| {
+        let sender = socket.sender().clone();
+        scope.spawn(move || {
+            for number in 0..COUNT {
+                let message = Message::from(vec![number; SIZE]);
+                while sender.send(message.clone()) == Err(WebSocketError::Full) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        });
+        for number in 0..COUNT {
+            let message = socket.read_timeout(LONG);
+            if message.is_err() {
+                // Else the other thread would wait for room.
+                socket.close(CloseCode::NORMAL, "");
+            }
+            let message = message.expect("it is open").expect("a message");
+            assert!(message.len() == SIZE && message.as_bytes()[SIZE / 2] == number, "{number}");
+        }
+    });
+    socket.close(CloseCode::NORMAL, "");
+    assert_eq!(socket.read_timeout(LONG), Ok(None));
+}
+
+#[test]
+fn whoever_has_no_answer_to_its_close_frame_has_lost_the_server() {
+    let server = Script::new(3, |number, mut peer: Peer| {
+        open(&mut peer, b"");
+        assert_eq!((frame(&mut peer).0, frame(&mut peer).0), (0x81, 0x88));
+        match number {
+            0 => peer.reset(),
+            1 => peer.expect_end(),
+            _ => peer.stream.write_all(b"\x88\x02\x03\xe8").expect("the client is there"),
+        }
+    });
+    let limits = options(|options| options.close_timeout(Duration::from_millis(50)));
+    for (options, expected) in [
+        (WebSocketOptions::default(), Err(WebSocketError::Lost)),
+        (limits, Err(WebSocketError::Lost)),
+        (WebSocketOptions::default(), Ok(None)),
+    ] {
+        let mut socket = connect(&server, &options);
+        socket.send("order").expect("it is open");
+        socket.close(CloseCode::NORMAL, "");
+        assert_eq!(socket.read_timeout(LONG), expected);
+    }
+    server.end();
+}
+
+#[test]
+fn a_proxy_is_asked_for_a_connection() {
+    let proxy = Script::new(1, |_, mut peer: Peer| {
+        let head = peer.head();
+        assert!(head.starts_with("CONNECT sockets.example:80 HTTP/1.1\r\n"), "{head}");
+        peer.say("HTTP/1.1 200 OK\r\n\r\n");
+        open(&mut peer, b"\x81\x05hello");
+        assert_eq!(frame(&mut peer).0, 0x88);
+        peer.stream.write_all(b"\x88\x02\x03\xe8").expect("the client is there");
+    });
+    let through = Proxy::new(&format!("http://{}", proxy.addr)).expect("an address");
+    let client = Client::builder().proxy(through).timeout(LONG).build().expect("settings with a meaning");
+    let mut socket = client.websocket("ws://sockets.example/").connect().expect("the script opens it");
+    assert_eq!(read(&mut socket), Message::from("hello"));
+    socket.close(CloseCode::NORMAL, "");
+    assert_eq!(socket.read_timeout(LONG), Ok(None));
+    proxy.end();
 }
 
 #[test]

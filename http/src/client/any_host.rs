@@ -224,7 +224,7 @@ impl Client {
         options.is_passed_on = true;
         let limit = options.limit.or(self.shared.settings.timeouts.whole);
         let patience = CallPatience::new(limit, options.token.as_ref());
-        self.shared.host(uri)?.run_within(request, &mut options, &patience)
+        self.shared.host(uri, false)?.run_within(request, &mut options, &patience)
     }
 }
 
@@ -255,7 +255,7 @@ impl Client {
         let (mut redirects, mut redirected_by) = (0, None);
         loop {
             let current = next_request.as_ref().unwrap_or(request);
-            let host = shared.host(&uri).map_err(|error| match redirected_by {
+            let host = shared.host(&uri, options.opens_socket).map_err(|error| match redirected_by {
                 Some(addr) if error.kind() == ClientErrorKind::InvalidRequest => {
                     not_followed(&uri, &error).at(addr)
                 }
@@ -266,7 +266,7 @@ impl Client {
             let replaced = companions.in_place_of(current, &uri);
             let response = host.run_within(replaced.as_ref().unwrap_or(current), &mut options, &patience)?;
             companions.take(&uri, &response);
-            if options.keeps_redirects {
+            if options.opens_socket {
                 return Ok(response.came_from(uri));
             }
             let Some(hop) = shared.hop(&uri, current, &response)? else { return Ok(response.came_from(uri)) };
@@ -353,8 +353,8 @@ impl SharedClient {
             .map_err(|error| error.at(response.remote_addr()))
     }
 
-    /// The client of the host of `uri`.
-    fn host(&self, uri: &Uri) -> Result<HostClient, ClientError> {
+    /// The client of the host of `uri`; one that `tunnels` has a proxy of HTTP give connections, and is another one.
+    fn host(&self, uri: &Uri, tunnels: bool) -> Result<HostClient, ClientError> {
         let is_https = match uri.scheme() {
             "http" => false,
             "https" => true,
@@ -369,7 +369,9 @@ impl SharedClient {
             true => format!("[{name}]:{}", port_of(uri)),
             false => format!("{name}:{}", port_of(uri)),
         };
-        let key = format!("{}://{addr}", uri.scheme());
+        let may_have_proxy = self.settings.dialling.proxy.is_some() || self.own.hook.is_some();
+        let tunnels = tunnels && !is_https && may_have_proxy;
+        let key = format!("{}://{addr}", if tunnels { "ws" } else { uri.scheme() });
         let mut hosts = self.hosts.lock();
         if let Some(host) = hosts.by_addr.get_mut(&key) {
             host.used = Instant::now();
@@ -383,6 +385,7 @@ impl SharedClient {
             settings =
                 hook.configured(settings, name, port_of(uri), is_https).map_err(ClientError::invalid)?;
         }
+        settings.dialling.always_tunnels |= tunnels;
         let client = HostClient::with_settings(&addr, settings)?;
         let mut hosts = self.hosts.lock();
         if let Some(host) = hosts.by_addr.get_mut(&key) {
@@ -443,7 +446,7 @@ mod tests {
     #[test]
     fn hosts_are_bounded_and_those_that_were_not_used_for_longest_go_first() {
         let client = Client::builder().max_hosts(2).build().expect("settings with a meaning");
-        let host = |url: &str| client.shared.host(&Uri::parse(url).expect("a URL")).map(drop);
+        let host = |url: &str| client.shared.host(&Uri::parse(url).expect("a URL"), false).map(drop);
         let known = || {
             let mut known: Vec<String> = client.shared.hosts.lock().by_addr.keys().cloned().collect();
             known.sort();
@@ -471,7 +474,7 @@ mod tests {
         let client = Client::new();
         let https = if cfg!(feature = "tls-no-provider") { "https://a..b/" } else { "https://h/" };
         for url in [https, "ftp://h/", "/x", "http://a,b/"] {
-            let error = client.shared.host(&Uri::parse(url).expect("a URL")).map(drop).expect_err(url);
+            let error = client.shared.host(&Uri::parse(url).expect("a URL"), false).map(drop).expect_err(url);
             assert_eq!(error.kind(), ClientErrorKind::InvalidRequest, "{url}");
             assert_eq!(error.to_string().contains("HTTPS"), url == https, "{error}");
         }

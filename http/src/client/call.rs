@@ -127,8 +127,9 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) on_informational: Option<InformationalHook<'a>>,
     /// In whose memory the head of the response is kept.
     pub(crate) spare: SpareHead,
-    /// Whether redirects are handed back, whatever the client does with them.
-    pub(crate) keeps_redirects: bool,
+    /// Whether it opens a WebSocket: redirects are handed back, whatever the client does with them, and a proxy of HTTP
+    /// is to give a connection (RFC 6455 section 4.1).
+    pub(crate) opens_socket: bool,
     /// Whether a redirect has led to another origin than the user's.
     pub(crate) is_elsewhere: bool,
     /// Fields that it has beside those of the request, which has none of their names.

@@ -232,10 +232,10 @@ impl<'a> RequestBuilder<'a> {
         client.run_request(uri, &request, options)
     }
 
-    /// Has redirects handed back.
+    /// Says that it opens a WebSocket.
     #[cfg(feature = "ws")]
-    pub(super) fn without_redirects(mut self) -> Self {
-        self.options.keeps_redirects = true;
+    pub(super) fn for_socket(mut self) -> Self {
+        self.options.opens_socket = true;
         self
     }
 

@@ -3,6 +3,11 @@
 //! The idea: the session says what is to be done next; here bytes are moved, and waited for in a poller, in which
 //! whoever sends something wakes the thread.
 //!
+//! The server is heard whatever it takes of what is sent to it: it may be one that takes nothing more before what it
+//! has said was read. Between two pieces of the output, and while there is no room for the next, the session is asked
+//! only what to hear; what that may keep is bounded by the room for messages that nobody has taken, and by the limit of
+//! one.
+//!
 //! The rule: before each wait everything that can be read and written was, unless the session wants nothing more: the
 //! poller tells of changes, and not of how things are.
 
@@ -28,6 +33,9 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long a server has to close the connection behind the end. It should be the first (RFC 6455 section 7.1.1).
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Pieces that are read behind a failed write: what the server has said before it closed the connection.
+const LAST_READS: usize = 256;
+
 /// The thread; see the module's text.
 pub(super) struct SocketDriver {
     leased: Leased,
@@ -40,6 +48,8 @@ pub(super) struct SocketDriver {
     write_limit: Option<Duration>,
     /// Since when it has taken nothing of what is to be sent.
     stalled: Option<Instant>,
+    /// The session is only asked what to hear next.
+    only_hears: bool,
     _listener: Option<CancelListener>,
 }
 
@@ -101,6 +111,7 @@ impl SocketDriver {
             start: Instant::now(),
             write_limit,
             stalled: None,
+            only_hears: false,
             _listener: listener,
         };
         let thread = std::thread::Builder::new().name("anthill-client-websocket".to_owned());
@@ -123,7 +134,12 @@ impl SocketDriver {
             }
             let now = self.now();
             let conn = &mut *self.leased.conn;
-            let step = match self.session.next(&mut conn.input, &mut conn.out, now, false) {
+            let only_hears = self.only_hears;
+            let next = match only_hears {
+                true => self.session.hear(&mut conn.input, &mut conn.out, now),
+                false => self.session.next(&mut conn.input, &mut conn.out, now, false),
+            };
+            let step = match next {
                 SocketStep::Run => {
                     self.session.run();
                     continue;
@@ -133,33 +149,29 @@ impl SocketDriver {
                 SocketStep::Over { is_cut: false, .. } => return self.say_the_last(),
                 step @ (SocketStep::Send | SocketStep::Read | SocketStep::Wait) => step,
             };
-            if let Err(error) = self.move_bytes(step) {
+            if let Err(error) = self.move_bytes(step, only_hears) {
                 log::debug!("a WebSocket is given up: {error}");
+                self.hear_the_last();
                 self.session.cut_off();
             }
         }
     }
 
-    fn move_bytes(&mut self, step: SocketStep) -> io::Result<()> {
-        if !self.send()? {
-            return self.wait(Some(SLICE));
-        }
+    fn move_bytes(&mut self, step: SocketStep, only_hears: bool) -> io::Result<()> {
+        let is_sent = self.send()?;
+        // Behind a piece that was sent the server has its turn.
+        self.only_hears = !is_sent || (step == SocketStep::Send && !only_hears);
         let now = self.now();
-        match step {
-            SocketStep::Read => match self.leased.conn.read_once() {
-                Ok(0) => {
-                    self.session.cut_off();
-                    return Ok(());
-                }
-                Ok(_) => {
-                    self.session.heard(now);
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.session.heard_nothing(now),
-                Err(error) => return Err(error),
-            },
-            SocketStep::Wait => {}
-            _ => return Ok(()),
+        if step == SocketStep::Read && self.read(now)? {
+            return Ok(());
+        }
+        if !is_sent {
+            // Room for messages is told of by a nudge; whatever else happens is seen in time.
+            let is_nudged = step == SocketStep::Send && self.session.look_for_nudge();
+            return if is_nudged { Ok(()) } else { self.wait(Some(SLICE)) };
+        }
+        if only_hears || step == SocketStep::Send {
+            return Ok(());
         }
         let conn = &mut *self.leased.conn;
         if self.session.look() || self.session.before_parking(&mut conn.out, now) != BeforeParking::Nothing {
@@ -168,6 +180,33 @@ impl SocketDriver {
         let deadline = self.session.deadline(false);
         // What is due now was done before.
         self.wait(deadline.map(|at| Duration::from_millis(at.saturating_sub(now).max(1))))
+    }
+
+    /// Reads once. False: nothing is there.
+    fn read(&mut self, now: u64) -> io::Result<bool> {
+        match self.leased.conn.read_once() {
+            Ok(0) => self.session.cut_off(),
+            Ok(_) => self.session.heard(now),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.session.heard_nothing(now);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Nothing more can be sent: what the server has said before is still there, perhaps why.
+    fn hear_the_last(&mut self) {
+        self.leased.conn.out.clear();
+        for _ in 0..LAST_READS {
+            let now = self.now();
+            let conn = &mut *self.leased.conn;
+            let step = self.session.hear(&mut conn.input, &mut conn.out, now);
+            if step != SocketStep::Read || !matches!(conn.read_once(), Ok(1..)) {
+                return;
+            }
+        }
     }
 
     /// Sends the output. False: the server takes no more of it now.

@@ -147,7 +147,10 @@ impl WebSocketRequest<'_> {
     /// The socket has a thread of its own, which answers pings, asks the server whether it is there, and sends what is
     /// queued, whatever the caller does; it ends with the socket. The connection is one of the client's
     /// [`max_conns`](super::ClientBuilder::max_conns) until then. Whoever wants to be sure that the last messages have
-    /// arrived closes the socket and reads until there is nothing more.
+    /// arrived closes the socket and reads until there is nothing more: without the server's answer to the close frame
+    /// reading fails with [`Lost`](crate::websocket::WebSocketError::Lost).
+    ///
+    /// A proxy of HTTP is asked for a connection (`CONNECT`), whatever the scheme.
     ///
     /// # Errors
     /// See [`WebSocketConnectError`].
@@ -162,7 +165,7 @@ impl WebSocketRequest<'_> {
         }
         let token = request.token().cloned();
         let write_limit = request.write_limit();
-        let mut response = request.without_redirects().timeout_if_none(OPENED_WITHIN).send()?;
+        let mut response = request.for_socket().timeout_if_none(OPENED_WITHIN).send()?;
         if response.status_code() != 101 {
             return Err(WebSocketConnectError::Refused(Box::new(response)));
         }

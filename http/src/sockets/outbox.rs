@@ -168,6 +168,15 @@ impl<F, C, W: Clone> Outbox<F, C, W> {
         is_something
     }
 
+    /// As [`look`](Self::look), of a reader that takes nothing for now: whether it was nudged, or has to give up.
+    #[cfg(feature = "client")]
+    pub(crate) fn look_for_nudge(&self) -> bool {
+        let mut state = lock(&self.state);
+        let is_called = std::mem::take(&mut state.is_nudged) || matches!(state.stage, OutboxStage::Overrun);
+        state.waits = !is_called;
+        is_called
+    }
+
     /// The reader takes the next.
     pub(crate) fn take(&self) -> FromOutbox<F, C> {
         let mut state = lock(&self.state);

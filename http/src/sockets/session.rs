@@ -8,6 +8,10 @@
 //! before that, too, so a client that does not take it is not read from. Once the end is settled nothing is sent but
 //! what is in the output.
 //!
+//! A client of ours reads whatever its server takes: both would wait for each other if the server did as we do. Then
+//! [`SocketSession::hear`] says what is next. It adds nothing to the output but the answer to a close frame, which is
+//! the last: pings wait for the output, and only the last of them is answered (RFC 6455 section 5.5.3).
+//!
 //! Source: RFC 6455 sections 5.5 and 7.
 
 use super::counts::SocketCounters;
@@ -27,7 +31,8 @@ use crate::wire::input::Input;
 use crate::wire::output::Output;
 use crate::wire::wake::Waker;
 use crate::ws::{
-    CloseCode, CloseFrame, DeflateParams, Incoming, Message, MessageDecoder, MessageEncoder, Role,
+    CloseCode, CloseFrame, ControlPayload, DeflateParams, Incoming, Message, MessageDecoder, MessageEncoder,
+    Role,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -114,6 +119,7 @@ struct Closing {
 }
 
 /// See the module's text.
+// Wide because it is all that a socket is between two of its messages, whoever moves its bytes.
 pub(crate) struct SocketSession {
     sender: WebSocketSender,
     decoder: MessageDecoder,
@@ -126,6 +132,8 @@ pub(crate) struct SocketSession {
     times: SocketTimes,
     /// Whether what comes is read; false while a loop has enough to do.
     reads: bool,
+    /// What the last ping said that a client has not answered yet.
+    asked: Option<ControlPayload>,
     /// What may take long was done since that was asked last.
     has_toiled: bool,
     /// Messages that were not counted yet.
@@ -191,6 +199,7 @@ impl SocketSession {
             closing: Closing::default(),
             times: SocketTimes::new(now),
             reads: true,
+            asked: None,
             has_toiled: false,
             received: 0,
             sent: 0,
@@ -240,6 +249,7 @@ impl SocketSession {
                 }
                 continue;
             }
+            self.answer_ping(output);
             if output.len() < ENOUGH {
                 self.fill(output, now);
             }
@@ -273,6 +283,34 @@ impl SocketSession {
                 return SocketStep::Read;
             }
         }
+    }
+
+    /// What is to be done while nothing is added to the output: [`SocketStep::Send`] when the server is not to be heard
+    /// now, else [`SocketStep::Read`].
+    #[cfg(feature = "client")]
+    pub(crate) fn hear(&mut self, input: &mut Input, output: &mut Output, now: u64) -> SocketStep {
+        self.see_what_others_did(now, false);
+        loop {
+            if self.link().end().is_some() {
+                match self.over() {
+                    Some(over) => return over,
+                    None => return SocketStep::Run,
+                }
+            }
+            if !self.is_to_read() {
+                return SocketStep::Send;
+            }
+            if input.is_empty() && !self.decoder.is_behind() {
+                return SocketStep::Read;
+            }
+            self.decode(input, output, now);
+        }
+    }
+
+    /// As [`look`](Self::look), while nothing of what waits is taken.
+    #[cfg(feature = "client")]
+    pub(crate) fn look_for_nudge(&self) -> bool {
+        self.link().outbox.look_for_nudge()
     }
 
     /// Looks at what has changed while nobody served this: whether it is to come to its end, and for how long the
@@ -377,9 +415,9 @@ impl SocketSession {
         match incoming {
             None | Some(Incoming::Pong(_)) => {}
             Some(Incoming::Ping(payload)) => {
-                if !self.closing.is_sent {
-                    // A ping is never longer than a pong may be.
-                    let _ = self.encoder.pong(&payload, output.buffer_mut());
+                self.asked = Some(payload);
+                if self.link().role == Role::Server {
+                    self.answer_ping(output);
                 }
             }
             Some(Incoming::Message(message)) => {
@@ -391,6 +429,14 @@ impl SocketSession {
                 input.clear();
                 self.closed_by_peer(frame, output, now);
             }
+        }
+    }
+
+    /// Answers the last ping, unless that was done.
+    fn answer_ping(&mut self, output: &mut Output) {
+        if let Some(payload) = self.asked.take().filter(|_| !self.closing.is_sent) {
+            // A ping is never longer than a pong may be.
+            let _ = self.encoder.pong(&payload, output.buffer_mut());
         }
     }
 
@@ -412,7 +458,9 @@ impl SocketSession {
         if self.closing.is_sent {
             let ours = self.closing.sent.take();
             let role = self.link().role;
-            let end = match ours {
+            // Our own close frame is the last of the output. A server has not answered it before it has it.
+            let has_left = role == Role::Server || output.is_empty();
+            let end = match ours.filter(|_| has_left) {
                 Some(ours) => WebSocketEnd::by_us(role, ours),
                 None => WebSocketEnd::by_peer(role, frame),
             };
@@ -461,11 +509,13 @@ impl SocketSession {
         }
     }
 
-    /// The connection is cut off: nothing of what waits is sent.
+    /// The connection is cut off: nothing of what waits is sent. Whether a server has what a client said before its
+    /// close frame is not known without the answer to that.
     pub(crate) fn cut_off(&mut self) {
         self.closing.is_cut = true;
         let role = self.link().role;
         let end = match (self.closing.sent.take(), self.closing.received.take()) {
+            (Some(_), None) if role == Role::Client => WebSocketEnd::Lost,
             (Some(ours), _) => WebSocketEnd::by_us(role, ours),
             (None, Some(theirs)) => WebSocketEnd::by_peer(role, theirs),
             (None, None) => WebSocketEnd::Lost,
@@ -697,6 +747,42 @@ mod tests {
         assert_eq!(scene.step(true), SocketStep::Over { is_cut: false, is_mid: false });
         assert_eq!(scene.output.to_vec(), expected);
         assert_eq!(scene.ends.lock()[0].code(), CloseCode::AWAY);
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn a_client_hears_what_adds_nothing_to_its_output() {
+        let settings = WebSocketOptions::default().settings;
+        let (mut session, _socket) = SocketSession::begin_held(settings, None, None, 0);
+        let (mut input, mut output) = (Input::default(), Output::default());
+        input.receive(&b"\x89\x02ab".repeat(10_000));
+        assert_eq!(session.hear(&mut input, &mut output, 0), SocketStep::Read);
+        assert!(input.is_empty() && output.is_empty());
+        assert_eq!(session.next(&mut input, &mut output, 0, false), SocketStep::Read);
+        assert_eq!(output.len(), 8, "one pong");
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn a_client_whose_close_frame_has_not_left_was_closed_by_the_server() {
+        let theirs = CloseFrame::new(4000, "");
+        let by_us = WebSocketEnd::ByClient(Some(CloseFrame::new(1000, "")));
+        for (has_left, expected) in [(false, WebSocketEnd::ByServer(theirs.clone())), (true, by_us)] {
+            let settings = WebSocketOptions::default().settings;
+            let (mut session, socket) = SocketSession::begin_held(settings, None, None, 0);
+            let (mut input, mut output) = (Input::default(), Output::default());
+            socket.sender().close(1000, "");
+            assert_eq!(session.next(&mut input, &mut output, 0, false), SocketStep::Read);
+            if has_left {
+                output.clear();
+            }
+            let mut close = Vec::new();
+            MessageEncoder::new(Role::Server, None).close(Some(&theirs), &mut close);
+            input.receive(&close);
+            let over = SocketStep::Over { is_cut: false, is_mid: false };
+            assert_eq!(session.hear(&mut input, &mut output, 0), over);
+            assert_eq!(socket.end(), Some(&expected));
+        }
     }
 
     #[test]
