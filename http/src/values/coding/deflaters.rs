@@ -24,14 +24,23 @@ static IDLE: LazyLock<ObjectPool<RawDeflater>> = LazyLock::new(|| {
 pub(crate) struct RawDeflater {
     stream: Compress,
     level: u8,
-    /// What comes next may refer to what has been.
-    remembers: bool,
+    left: Left,
+}
+
+/// What is left in an encoder of what it has compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    /// What the next stream would refer to.
+    History,
+    /// That, and perhaps a block that was not ended.
+    OpenBlock,
 }
 
 impl RawDeflater {
     fn new() -> Self {
         let stream = Compress::new(Compression::new(u32::from(FIRST_LEVEL)), false);
-        Self { stream, level: FIRST_LEVEL, remembers: false }
+        Self { stream, level: FIRST_LEVEL, left: Left::Nothing }
     }
 
     /// One of the pool's that knows of nothing, for that level from 0 to 9.
@@ -55,15 +64,19 @@ impl RawDeflater {
     }
 
     pub(crate) fn forget(&mut self) {
-        if self.remembers {
-            self.stream.reset();
-            self.remembers = false;
+        match self.left {
+            Left::Nothing => return,
+            Left::History => self.stream.reset(),
+            // zlib-rs 0.6 takes a block of level 1 for open after a reset, too, and would go on with it where the
+            // next stream ought to begin.
+            Left::OpenBlock => self.stream = Compress::new(Compression::new(u32::from(self.level)), false),
         }
+        self.left = Left::Nothing;
     }
 
     /// Appends `bytes` compressed to `out`, and flushes as is said. False: that failed, which it does not.
     pub(crate) fn append(&mut self, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> bool {
-        self.remembers = true;
+        self.left = Left::OpenBlock;
         loop {
             out.reserve((bytes.len() / 2).max(64));
             let before = self.stream.total_in();
@@ -73,8 +86,41 @@ impl RawDeflater {
             bytes = &bytes[(self.stream.total_in() - before) as usize..];
             // Where there was room left, there was nothing more to put into it.
             if bytes.is_empty() && out.len() < out.capacity() {
-                self.remembers = !matches!(flush, FlushCompress::Full);
+                self.left = match flush {
+                    FlushCompress::Full => Left::Nothing,
+                    FlushCompress::None => Left::OpenBlock,
+                    _ => Left::History,
+                };
                 return true;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Decompress, FlushDecompress};
+
+    #[test]
+    fn what_was_left_in_the_middle_is_not_in_the_next_stream() {
+        let text = b"a stream of its own, a stream of its own".repeat(40);
+        for level in 0..=9 {
+            for flush in
+                [FlushCompress::None, FlushCompress::Sync, FlushCompress::Full, FlushCompress::Finish]
+            {
+                let mut deflater = RawDeflater::new();
+                deflater.set_level(level);
+                assert!(deflater.append(&text, flush, &mut Vec::new()));
+                deflater.forget();
+
+                let mut packed = Vec::new();
+                assert!(deflater.append(&text, FlushCompress::Finish, &mut packed));
+                let mut plain = Vec::with_capacity(2 * text.len());
+                let unpacked =
+                    Decompress::new(false).decompress_vec(&packed, &mut plain, FlushDecompress::Finish);
+                assert!(unpacked.is_ok(), "level {level} behind {flush:?}: {unpacked:?}");
+                assert_eq!(plain, text, "level {level} behind {flush:?}");
             }
         }
     }
