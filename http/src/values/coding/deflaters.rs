@@ -24,12 +24,12 @@ static IDLE: LazyLock<ObjectPool<RawDeflater>> = LazyLock::new(|| {
 pub(crate) struct RawDeflater {
     stream: Compress,
     level: u8,
-    left: Left,
+    left: Residue,
 }
 
 /// What is left in an encoder of what it has compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Left {
+enum Residue {
     Nothing,
     /// What the next stream would refer to.
     History,
@@ -40,7 +40,7 @@ enum Left {
 impl RawDeflater {
     fn new() -> Self {
         let stream = Compress::new(Compression::new(u32::from(FIRST_LEVEL)), false);
-        Self { stream, level: FIRST_LEVEL, left: Left::Nothing }
+        Self { stream, level: FIRST_LEVEL, left: Residue::Nothing }
     }
 
     /// One of the pool's that knows of nothing, for that level from 0 to 9.
@@ -65,18 +65,18 @@ impl RawDeflater {
 
     pub(crate) fn forget(&mut self) {
         match self.left {
-            Left::Nothing => return,
-            Left::History => self.stream.reset(),
+            Residue::Nothing => return,
+            Residue::History => self.stream.reset(),
             // zlib-rs 0.6 takes a block of level 1 for open after a reset, too, and would go on with it where the
             // next stream ought to begin.
-            Left::OpenBlock => self.stream = Compress::new(Compression::new(u32::from(self.level)), false),
+            Residue::OpenBlock => self.stream = Compress::new(Compression::new(u32::from(self.level)), false),
         }
-        self.left = Left::Nothing;
+        self.left = Residue::Nothing;
     }
 
     /// Appends `bytes` compressed to `out`, and flushes as is said. False: that failed, which it does not.
     pub(crate) fn append(&mut self, mut bytes: &[u8], flush: FlushCompress, out: &mut Vec<u8>) -> bool {
-        self.left = Left::OpenBlock;
+        self.left = Residue::OpenBlock;
         loop {
             out.reserve((bytes.len() / 2).max(64));
             let before = self.stream.total_in();
@@ -87,9 +87,9 @@ impl RawDeflater {
             // Where there was room left, there was nothing more to put into it.
             if bytes.is_empty() && out.len() < out.capacity() {
                 self.left = match flush {
-                    FlushCompress::Full => Left::Nothing,
-                    FlushCompress::None => Left::OpenBlock,
-                    _ => Left::History,
+                    FlushCompress::Full => Residue::Nothing,
+                    FlushCompress::None => Residue::OpenBlock,
+                    _ => Residue::History,
                 };
                 return true;
             }
