@@ -259,7 +259,7 @@ impl<R: Send + 'static> TaskHandle<R> {
     /// let (begun, begins) = std::sync::mpsc::channel();
     /// let laps = pool.spawn_with(move |token| {
     ///     begun.send(()).unwrap();
-    ///     let mut laps = 0_u64;
+    ///     let mut laps = 1_u64;
     ///     while !token.is_cancelled() {
     ///         laps += 1;
     ///     }
