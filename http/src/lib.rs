@@ -37,6 +37,7 @@
 //!
 //! # Where to start
 //!
+//! - The [`guide`]: short pages, from the first server to its deployment.
 //! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`run`] needs none.
 //! - Routes: [`Router`], and [`router`] for how they are found; [`RequestCtx::param`], [`RequestCtx::parse_param`].
 //! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
@@ -334,6 +335,8 @@ pub mod websocket {
         OriginPolicy, Role, SharedMessage,
     };
 }
+
+pub mod guide;
 
 #[doc = include_str!("../COMING_FROM.md")]
 pub mod coming_from {}

@@ -127,3 +127,29 @@ fn every_row_of_the_conversion_tables_stands_in_the_program_below_it() {
         section.assert_tried();
     }
 }
+
+fn docs() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../http/docs")
+}
+
+#[test]
+fn every_page_of_the_guide_is_in_the_documentation() {
+    let guide = std::fs::read_to_string(docs().join("../src/guide.rs")).expect("the module");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(docs()).expect("the folder") {
+        let name = entry.expect("an entry").file_name().into_string().expect("text");
+        if name.ends_with(".md") {
+            assert!(guide.contains(&format!("include_str!(\"../docs/{name}\")")), "{name} is not in it");
+            pages += 1;
+        }
+    }
+    assert!(pages >= 15, "{pages} pages");
+}
+
+#[test]
+fn pictures_are_as_they_are_drawn() {
+    for (name, picture) in anthill_tests::pictures::all() {
+        let file = std::fs::read_to_string(docs().join(name)).unwrap_or_default();
+        assert_eq!(file, picture, "{name}: cargo run -p anthill-tests --bin pictures");
+    }
+}

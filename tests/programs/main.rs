@@ -7,6 +7,8 @@ mod browsers;
 mod clientbed;
 mod clients;
 mod compressed;
+#[cfg(unix)]
+mod deployment;
 mod encrypted;
 mod files;
 mod operators;

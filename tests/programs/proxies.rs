@@ -45,9 +45,9 @@ enum Told {
 }
 
 /// A proxy that runs; killed with this.
-struct Proxy {
+pub(crate) struct Proxy {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Proxy {
@@ -81,7 +81,7 @@ impl Place {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     free.local_addr().expect("it listens").port()
 }
@@ -91,7 +91,7 @@ fn places(folder: &Path, way: Way, options: &'static [&'static str]) -> [Place; 
 }
 
 /// Starts a proxy and waits until it answers; `None` when it is not installed.
-fn start_proxy(program: &str, arguments: &[&str], port: u16) -> Option<Proxy> {
+pub(crate) fn start_proxy(program: &str, arguments: &[&str], port: u16) -> Option<Proxy> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(child) = command.spawn() else {

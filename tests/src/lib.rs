@@ -19,6 +19,7 @@ pub mod fuzz;
 pub mod guides;
 pub mod logs;
 pub mod notes;
+pub mod pictures;
 pub mod pool;
 pub mod processes;
 pub mod readme;

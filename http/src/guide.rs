@@ -1,0 +1,61 @@
+//! A guide of short pages, in the order in which one needs them.
+//!
+//! - To begin: [first server](first_server), [routes](routing).
+//! - Bodies: [streaming], [uploads].
+//! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
+//! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment], [security].
+//! - [What it does not do](what_it_does_not_do), and what to take instead; [coming from fasthttp](crate::coming_from).
+//!
+//! The programs of all pages are compiled and run with the tests.
+
+#[doc = include_str!("../docs/first-server.md")]
+pub mod first_server {}
+
+#[cfg(feature = "router")]
+#[doc = include_str!("../docs/routing.md")]
+pub mod routing {}
+
+#[doc = include_str!("../docs/streaming.md")]
+pub mod streaming {}
+
+#[doc = include_str!("../docs/uploads.md")]
+pub mod uploads {}
+
+#[doc = include_str!("../docs/state.md")]
+pub mod state {}
+
+// The first definition of a link counts: here pictures are elsewhere than beside the page.
+#[doc = "[request]: https://raw.githubusercontent.com/anthill-rs/anthill/main/http/docs/request.svg"]
+#[doc = "[lease]: https://raw.githubusercontent.com/anthill-rs/anthill/main/http/docs/lease.svg"]
+#[doc = ""]
+#[doc = include_str!("../docs/blocking.md")]
+pub mod blocking {}
+
+#[cfg(feature = "router")]
+#[doc = include_str!("../docs/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("../docs/shutdown.md")]
+pub mod shutdown {}
+
+#[doc = include_str!("../docs/behind-a-proxy.md")]
+pub mod behind_a_proxy {}
+
+#[doc = include_str!("../docs/tls.md")]
+pub mod tls {}
+
+#[cfg(feature = "router")]
+#[doc = include_str!("../docs/observability.md")]
+pub mod observability {}
+
+#[doc = include_str!("../docs/tuning.md")]
+pub mod tuning {}
+
+#[doc = include_str!("../docs/deployment.md")]
+pub mod deployment {}
+
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
+
+#[doc = include_str!("../docs/what-it-does-not-do.md")]
+pub mod what_it_does_not_do {}
