@@ -3,7 +3,8 @@
 //! - To begin: [first server](first_server), [routes](routing).
 //! - Bodies: [streaming], [uploads].
 //! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
-//! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment], [security].
+//! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment],
+//!   [security].
 //! - [What it does not do](what_it_does_not_do), and what to take instead; [coming from fasthttp](crate::coming_from).
 //!
 //! The programs of all pages are compiled and run with the tests.

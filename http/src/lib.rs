@@ -124,7 +124,7 @@
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
 // `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `serve`, `engine`, `client`,
-// `server`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `server`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 #[cfg(feature = "client")]
 pub mod client;

@@ -38,7 +38,7 @@ const POOL: &[&str] = &[
 ];
 const HTTP: &[&str] = &[
     "util", "stop", "wire", "values", "proto", "ws", "sockets", "message", "ctx", "files", "tls", "observe",
-    "config", "router", "serve", "engine", "client", "server", "unstable",
+    "config", "router", "serve", "engine", "client", "server", "guide", "unstable",
 ];
 
 /// The source of a library.

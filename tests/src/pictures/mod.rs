@@ -1,5 +1,5 @@
-//! The pictures of the guide, drawn from what they are to say: `cargo run -p anthill-tests --bin pictures` writes them, and
-//! a test compares.
+//! The pictures of the guide, drawn from what they are to say: `cargo run -p anthill-tests --bin pictures` writes them,
+//! and a test compares.
 
 mod lease;
 mod request;
