@@ -84,6 +84,14 @@ impl BufferPool {
     }
 
     /// Gives a buffer to the pool, exactly as if a guard of it were dropped; it need not be from this pool.
+    ///
+    /// ```
+    /// use anthill_pool::buffers::BufferPool;
+    ///
+    /// let buffers = BufferPool::builder().shards(1).build();
+    /// buffers.put(Vec::with_capacity(4096));
+    /// assert_eq!(buffers.get().capacity(), 4096);
+    /// ```
     pub fn put(&self, buffer: Vec<u8>) {
         self.pool.put(buffer);
     }
@@ -106,6 +114,14 @@ impl BufferPool {
     }
 
     /// What happened so far. What was too large counts as [`dropped_by_retain`](ObjectPoolStats::dropped_by_retain).
+    ///
+    /// ```
+    /// use anthill_pool::buffers::BufferPool;
+    ///
+    /// let buffers = BufferPool::builder().max_capacity(1024).build();
+    /// buffers.get().resize(10_000, 0);
+    /// assert_eq!(buffers.stats().dropped_by_retain, 1);
+    /// ```
     #[must_use]
     pub fn stats(&self) -> ObjectPoolStats {
         self.pool.stats()
@@ -143,6 +159,14 @@ impl BufferPoolBuilder {
     /// How many returns of one size class, counted in one of the sets of counters that threads are spread among, make
     /// the pool calibrate. So with returns from many threads it takes up to as many times that number as there are
     /// sets, about one for each core. Default 42,000; 0 means 1.
+    ///
+    /// ```
+    /// use anthill_pool::buffers::BufferPool;
+    ///
+    /// let buffers = BufferPool::builder().calibrate_after(1).build();
+    /// buffers.get().resize(300, 0);
+    /// assert_eq!(buffers.default_capacity(), 512);
+    /// ```
     pub fn calibrate_after(mut self, returns: u32) -> Self {
         self.returns = returns;
         self
@@ -150,6 +174,12 @@ impl BufferPoolBuilder {
 
     /// The largest capacity in bytes that is ever kept, or given to a new buffer, whatever the pool learns. Default
     /// 32 MiB.
+    ///
+    /// ```
+    /// use anthill_pool::buffers::BufferPool;
+    ///
+    /// assert_eq!(BufferPool::builder().max_capacity(4096).build().largest_kept(), 4096);
+    /// ```
     pub fn max_capacity(mut self, bytes: usize) -> Self {
         self.max_capacity = bytes;
         self

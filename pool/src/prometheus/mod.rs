@@ -46,6 +46,17 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A page of figures, in the text format of Prometheus.
 ///
 /// Its `Display` is the page: each family of figures once, with its `HELP` and `TYPE`, in the order in which they came.
+///
+/// ```
+/// use anthill_pool::prometheus::Exposition;
+///
+/// let mut page = Exposition::new();
+/// assert_eq!(page.to_string(), "");
+/// page.add(&anthill_pool::WorkerPool::new(4, |_: u8| {})?.stats(), &[("pool", "mail")]);
+/// page.add(&anthill_pool::WorkerPool::new(8, |_: u8| {})?.stats(), &[("pool", "news")]);
+/// assert_eq!(page.to_string().matches("# TYPE anthill_pool_max_workers gauge").count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Exposition {
     families: Families,
@@ -87,6 +98,15 @@ impl Exposition {
     /// In names of labels everything but letters, digits and `_` becomes `_`, and one that begins with a digit gets a
     /// `_` in front; a name that the format or a figure uses itself (`le`, `reason`) gets `exported_` in front. Of
     /// several labels of one name the first is taken. Values may be any text.
+    ///
+    /// ```
+    /// use anthill_pool::prometheus::Exposition;
+    ///
+    /// let mut page = Exposition::new();
+    /// page.add(&anthill_pool::WorkerPool::new(4, |_: u8| {})?.stats(), &[("le", "a \"word\"")]);
+    /// assert!(page.to_string().contains("anthill_pool_max_workers{exported_le=\"a \\\"word\\\"\"} 4\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn add(&mut self, figures: &impl Figures, labels: &[(&str, &str)]) {
         figures.show(&mut Series::new(&mut self.families, labels));
     }
@@ -113,6 +133,12 @@ impl Exposition {
     }
 
     /// The same for a figure that goes up and down.
+    ///
+    /// ```
+    /// let mut page = anthill_pool::prometheus::Exposition::new();
+    /// page.add_gauge("mails_waiting", "Mails not sent yet.", &[], 7);
+    /// assert!(page.to_string().ends_with("# TYPE mails_waiting gauge\nmails_waiting 7\n"));
+    /// ```
     pub fn add_gauge(
         &mut self,
         name: &'static str,
@@ -125,6 +151,16 @@ impl Exposition {
 
     /// The same for a histogram of times: `buckets` are upper ends, shortest first, with what is in each bucket alone;
     /// the last end is [`Duration::MAX`]. `sum` is all times together.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let mut page = anthill_pool::prometheus::Exposition::new();
+    /// let buckets = [(Duration::from_millis(1), 2), (Duration::MAX, 1)];
+    /// page.add_histogram("mail_seconds", "Sending.", &[], buckets, Duration::from_millis(5));
+    /// let page = page.to_string();
+    /// assert!(page.contains("mail_seconds_bucket{le=\"0.001\"} 2\nmail_seconds_bucket{le=\"+Inf\"} 3\n"), "{page}");
+    /// ```
     pub fn add_histogram(
         &mut self,
         name: &'static str,
