@@ -5,7 +5,9 @@
 //! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
 //! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment],
 //!   [security].
-//! - [What it does not do](what_it_does_not_do), and what to take instead; [coming from fasthttp](crate::coming_from).
+//! - [What it does not do](what_it_does_not_do), and what to take instead.
+//! - Coming from [fasthttp](crate::coming_from), or [from axum, actix-web, fiber, Flask, Express or
+//!   tiny_http](coming_from_elsewhere).
 //!
 //! The programs of all pages are compiled and run with the tests.
 
@@ -57,6 +59,10 @@ pub mod deployment {}
 
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
+
+#[cfg(feature = "router")]
+#[doc = include_str!("../docs/coming-from-elsewhere.md")]
+pub mod coming_from_elsewhere {}
 
 #[doc = include_str!("../docs/what-it-does-not-do.md")]
 pub mod what_it_does_not_do {}
