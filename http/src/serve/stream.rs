@@ -241,8 +241,9 @@ impl<S> OwnStream<S> {
 
     fn call<T>(&self, call: impl FnOnce(&mut S) -> io::Result<T>) -> io::Result<T> {
         let called = match &mut *self.stream.lock() {
-            Some(stream) => call(stream).map_err(timed_out),
-            None => Err(ErrorKind::NotConnected.into()),
+            // Who has waited for another call to return comes before that one looks.
+            Some(stream) if !self.is_over.load(Ordering::Relaxed) => call(stream).map_err(timed_out),
+            _ => Err(ErrorKind::NotConnected.into()),
         };
         fence(Ordering::SeqCst);
         if self.is_over.load(Ordering::Relaxed) {
@@ -298,4 +299,62 @@ impl<S: Read + Write + Send + 'static> Transport for OwnStream<S> {
 
 fn timed_out(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+    use std::thread;
+
+    /// Each of its reads waits for a word, and is counted.
+    struct Waits(mpsc::Receiver<()>, Arc<AtomicUsize>);
+
+    impl Read for Waits {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            let _ = self.0.recv_timeout(Duration::from_secs(30));
+            Ok(1)
+        }
+    }
+
+    impl Write for Waits {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A call that waited for another one while the stream was shut down would wait for as long as its stream likes.
+    #[test]
+    fn no_call_is_begun_once_it_is_over_whoever_waits_for_it() {
+        for _ in 0..30 {
+            let (goes_on, waits) = mpsc::channel();
+            let reads = Arc::new(AtomicUsize::new(0));
+            let stream = Arc::new(OwnStream::new(Waits(waits, reads.clone()), None));
+            let read = || {
+                let stream = stream.clone();
+                thread::spawn(move || {
+                    stream.read(&mut [0]).map(|read| read.count).map_err(|error| error.kind())
+                })
+            };
+            let first = read();
+            while reads.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            let second = read();
+            // It is let in rather than whoever looks once it has waited for a while.
+            thread::sleep(Duration::from_millis(2));
+            stream.shut_down();
+            goes_on.send(()).expect("the first waits");
+            assert_eq!(first.join().expect("no panic"), Ok(1));
+            assert_eq!(second.join().expect("no panic"), Err(ErrorKind::NotConnected));
+            assert_eq!(reads.load(Ordering::SeqCst), 1);
+            assert!(stream.stream.lock().is_none(), "it is dropped");
+        }
+    }
 }
