@@ -150,6 +150,28 @@ fn who_takes_nothing_is_closed_in_its_time() {
     });
 }
 
+/// Where nothing can be sent nobody can be asked whether they are there, and they are not read from either.
+#[test]
+fn who_takes_nothing_is_given_up_by_the_limits_of_who_says_nothing() {
+    let silent = WebSocketOptions::builder().ping_interval(SHORT).pong_timeout(SHORT);
+    let idle = WebSocketOptions::builder().ping_interval(None).idle_timeout(SHORT * 2);
+    for options in [silent, idle] {
+        let (scene, heard) = Scene::new();
+        let handler = scene.handler(options.queue(10_000).queue_bytes(1 << 30));
+        let unlimited = plain().write_timeout(None).min_response_rate(None);
+        on_both_within(LONG_PATIENCE, unlimited, handler, |driven| {
+            let client = SocketClient::on(&driven.client(), "/");
+            let sender = heard.opened.recv_timeout(PATIENCE).expect("it opens");
+            // More than all sockets take, unless it is over before.
+            for _ in 0..60 {
+                let _ = sender.send(vec![b'x'; 1_000_000]);
+            }
+            assert_eq!(heard.ends.recv_timeout(PATIENCE), Ok(WebSocketEnd::Lost));
+            drop(client);
+        });
+    }
+}
+
 #[test]
 fn who_takes_nothing_is_cut_off_as_soon_as_there_is_no_room() {
     let (scene, heard) = Scene::new();

@@ -33,6 +33,9 @@ const SLICE: Duration = Duration::from_millis(100);
 /// How long a server has to close the connection behind the end. It should be the first (RFC 6455 section 7.1.1).
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How much of it is thrown away meanwhile.
+const LINGER_BYTES: usize = 1024 * 1024;
+
 /// Pieces that are read behind a failed write: what the server has said before it closed the connection.
 const LAST_READS: usize = 256;
 
@@ -48,6 +51,8 @@ pub(super) struct SocketDriver {
     write_limit: Option<Duration>,
     /// Since when it has taken nothing of what is to be sent.
     stalled: Option<Instant>,
+    /// It has taken something since the session was told of that.
+    has_moved: bool,
     /// The session is only asked what to hear next.
     only_hears: bool,
     _listener: Option<CancelListener>,
@@ -111,6 +116,7 @@ impl SocketDriver {
             start: Instant::now(),
             write_limit,
             stalled: None,
+            has_moved: false,
             only_hears: false,
             _listener: listener,
         };
@@ -177,7 +183,7 @@ impl SocketDriver {
         if self.session.look() || self.session.before_parking(&mut conn.out, now) != BeforeParking::Nothing {
             return Ok(());
         }
-        let deadline = self.session.deadline(false);
+        let deadline = self.session.deadline();
         // What is due now was done before.
         self.wait(deadline.map(|at| Duration::from_millis(at.saturating_sub(now).max(1))))
     }
@@ -213,13 +219,14 @@ impl SocketDriver {
     fn send(&mut self) -> io::Result<bool> {
         loop {
             match self.leased.conn.write_some() {
-                Ok(true) => self.stalled = None,
+                Ok(true) => (self.stalled, self.has_moved) = (None, true),
                 Ok(false) => return Ok(true),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let stalled = self.stalled.get_or_insert_with(Instant::now).elapsed();
                     let is_late = self.write_limit.is_some_and(|limit| stalled >= limit);
-                    if is_late || self.session.is_end_late(self.now()) {
+                    let (now, has_moved) = (self.now(), std::mem::take(&mut self.has_moved));
+                    if self.session.is_late_to_take(now, has_moved) || is_late {
                         return Err(ErrorKind::TimedOut.into());
                     }
                     return Ok(false);
@@ -236,10 +243,11 @@ impl SocketDriver {
         }
     }
 
-    /// Sends what is left, and gives the server the time to be the first that closes.
+    /// Sends what is left, and gives the server the time to be the first that closes, whatever it sends meanwhile.
     fn say_the_last(mut self) {
         let end = Instant::now() + LINGER;
         let mut is_sent = false;
+        let mut thrown_away = 0;
         loop {
             match self.send() {
                 Ok(sent) => {
@@ -253,7 +261,13 @@ impl SocketDriver {
             loop {
                 match self.leased.conn.read_once() {
                     Ok(0) => return,
-                    Ok(_) => self.leased.conn.input.clear(),
+                    Ok(count) => {
+                        self.leased.conn.input.clear();
+                        thrown_away += count;
+                        if thrown_away > LINGER_BYTES || Instant::now() >= end {
+                            return;
+                        }
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(_) => return,
                 }

@@ -10,7 +10,7 @@ use crate::serve::runner::Runner;
 use crate::serve::service::Service;
 use crate::serve::stream::BlockingSocket;
 use crate::serve::workspace::Workspace;
-use crate::sockets::{BeforeParking, LoopStart, SocketStep};
+use crate::sockets::{BeforeParking, LoopStart, SocketSession, SocketStep};
 use crate::wire::transport::{Direction, Transport};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -56,7 +56,7 @@ fn serve_session(
         start_loop(start);
     }
     let limit = exchange.patience(service).write.limit();
-    let mut alone = Alone { service, transport, limit, stalled: None };
+    let mut alone = Alone { service, transport, limit, stalled: None, has_moved: false };
     loop {
         let step = exchange.next_of_socket(work, by);
         match step {
@@ -96,6 +96,8 @@ struct Alone<'a> {
     limit: Option<Duration>,
     /// Since when it has taken nothing of what is to be sent.
     stalled: Option<Instant>,
+    /// It has taken something since the session was told of that.
+    has_moved: bool,
 }
 
 impl Alone<'_> {
@@ -126,6 +128,7 @@ impl Alone<'_> {
                 Err(error) => return Err(error),
             }
         }
+        socket.count();
         // Whatever there is was looked for just now.
         if socket.look() || socket.before_parking(&mut work.output, now) != BeforeParking::Nothing {
             return Ok(());
@@ -142,8 +145,9 @@ impl Alone<'_> {
     fn send_in_time(&mut self, exchange: &mut Exchange, work: &mut Workspace) -> io::Result<bool> {
         let mut sent = self.send(work);
         work.time_has_passed();
-        let now = work.moment.millis;
-        if matches!(sent, Ok(false)) && exchange.socket().is_some_and(|socket| socket.is_end_late(now)) {
+        let (now, has_moved) = (work.moment.millis, std::mem::take(&mut self.has_moved));
+        let is_late = |socket: &mut SocketSession| socket.is_late_to_take(now, has_moved);
+        if matches!(sent, Ok(false)) && exchange.socket().is_some_and(is_late) {
             sent = Err(ErrorKind::TimedOut.into());
         }
         if sent.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
@@ -152,18 +156,25 @@ impl Alone<'_> {
         sent
     }
 
-    /// Sends everything, unless the client takes nothing for a while: false.
+    /// Sends everything, unless that takes a while: false. However little the client takes at a time, what others do
+    /// is seen to in between.
     fn send(&mut self, work: &mut Workspace) -> io::Result<bool> {
+        let mut until = None;
         while !work.output.is_empty() {
             match self.transport.write(work.output.slices()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     work.output.advance(count);
-                    self.stalled = None;
+                    (self.stalled, self.has_moved) = (None, true);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let stalled = self.stalled.get_or_insert_with(Instant::now).elapsed();
-                    let left = self.limit.map_or(SLICE, |limit| limit.saturating_sub(stalled).min(SLICE));
+                    let now = Instant::now();
+                    let slice = until.get_or_insert(now + SLICE).saturating_duration_since(now);
+                    if slice.is_zero() {
+                        return Ok(false);
+                    }
+                    let stalled = now.saturating_duration_since(*self.stalled.get_or_insert(now));
+                    let left = self.limit.map_or(slice, |limit| limit.saturating_sub(stalled).min(slice));
                     if left.is_zero() {
                         return Err(ErrorKind::TimedOut.into());
                     }

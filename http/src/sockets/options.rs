@@ -184,13 +184,17 @@ impl WebSocketOptionsBuilder {
 
     /// How long a client may take to show that it is there, by a pong or anything else, after it was sent a ping; 20 s
     /// when not set. Then it is cut off. Above zero.
+    ///
+    /// A client that takes nothing of what is to be sent cannot be asked: it is cut off when it has taken nothing for
+    /// [`ping_interval`](Self::ping_interval) and this limit together, whatever the limits on writing are.
     pub fn pong_timeout(mut self, limit: Duration) -> Self {
         self.timeouts.pong = limit;
         self
     }
 
     /// How long a socket may be open without a message in either direction before it is closed with 1001; as long as it
-    /// likes when not set, or with `None`. Above zero.
+    /// likes when not set, or with `None`. Above zero. One whose client takes nothing of a message for so long is cut
+    /// off.
     pub fn idle_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.timeouts.idle = limit.into();
         self

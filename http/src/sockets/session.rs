@@ -109,6 +109,8 @@ struct Closing {
     sent: Option<CloseFrame>,
     /// Whether anything at all was said.
     is_sent: bool,
+    /// And has left: it is the last of the output, so that was found empty behind it.
+    has_left: bool,
     /// What the peer has said.
     received: Option<Option<CloseFrame>>,
     /// The user's code was told of the end, or will be when this is dropped.
@@ -239,6 +241,7 @@ impl SocketSession {
         is_stopping: bool,
     ) -> SocketStep {
         self.see_what_others_did(now, is_stopping);
+        self.see_what_left(output);
         loop {
             if self.ahead.is_some() {
                 return SocketStep::Run;
@@ -290,6 +293,7 @@ impl SocketSession {
     #[cfg(feature = "client")]
     pub(crate) fn hear(&mut self, input: &mut Input, output: &mut Output, now: u64) -> SocketStep {
         self.see_what_others_did(now, false);
+        self.see_what_left(output);
         loop {
             if self.link().end().is_some() {
                 match self.over() {
@@ -333,8 +337,13 @@ impl SocketSession {
         }
     }
 
+    /// Looks whether what was said last has left, as far as the system is concerned.
+    fn see_what_left(&mut self, output: &Output) {
+        self.closing.has_left |= self.closing.is_sent && output.is_empty();
+    }
+
     /// Whether the time for the end is over, which passes whatever the peer sends.
-    pub(crate) fn is_end_late(&self, now: u64) -> bool {
+    fn is_end_late(&self, now: u64) -> bool {
         self.times.close_deadline(&self.link().settings.timeouts).is_some_and(|at| at <= now)
     }
 
@@ -458,9 +467,8 @@ impl SocketSession {
         if self.closing.is_sent {
             let ours = self.closing.sent.take();
             let role = self.link().role;
-            // Our own close frame is the last of the output. A server has not answered it before it has it.
-            let has_left = role == Role::Server || output.is_empty();
-            let end = match ours.filter(|_| has_left) {
+            // Nobody has answered what has not left.
+            let end = match ours.filter(|_| self.closing.has_left) {
                 Some(ours) => WebSocketEnd::by_us(role, ours),
                 None => WebSocketEnd::by_peer(role, frame),
             };
@@ -541,7 +549,6 @@ impl SocketSession {
 
     /// Asked before the connection is parked, when everything that was reported has been read.
     pub(crate) fn before_parking(&mut self, output: &mut Output, now: u64) -> BeforeParking {
-        self.count();
         self.decoder.release();
         if self.closing.is_sent || !self.link().outbox.is_open() {
             self.times.closes(now);
@@ -564,11 +571,23 @@ impl SocketSession {
         BeforeParking::GoOn
     }
 
-    /// When the connection, which is about to be parked, is to be looked at. `writes`: it waits for its peer to take
-    /// more.
-    pub(crate) fn deadline(&self, writes: bool) -> Option<u64> {
-        let limits = &self.link().settings.timeouts;
-        if writes { self.times.close_deadline(limits) } else { self.times.deadline(limits, self.reads) }
+    /// When the connection, which is about to be parked and waits for what happens next, is to be looked at.
+    pub(crate) fn deadline(&mut self) -> Option<u64> {
+        self.times.flows();
+        self.times.deadline(&self.link().settings.timeouts, self.reads)
+    }
+
+    /// The same where it waits for its peer to take more. `has_moved`: it has taken some since it was parked last, or
+    /// something came of it.
+    pub(crate) fn write_deadline(&mut self, now: u64, has_moved: bool) -> Option<u64> {
+        self.times.stalls(now, has_moved);
+        self.times.write_deadline(&self.link().settings.timeouts)
+    }
+
+    /// Whether the peer, which takes no more of the output for now, is to be given up. `has_moved`: it has taken some
+    /// since this was asked last.
+    pub(crate) fn is_late_to_take(&mut self, now: u64, has_moved: bool) -> bool {
+        self.write_deadline(now, has_moved).is_some_and(|at| at <= now)
     }
 
     /// Whether a shutdown has nothing to say here: the socket is about to end already.
@@ -615,7 +634,7 @@ impl SocketSession {
     }
 
     /// Counts what was not counted yet.
-    fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         let counters = &self.sender.link.counters;
         for (counter, count) in [(&counters.received, &mut self.received), (&counters.sent, &mut self.sent)] {
             if *count > 0 {
@@ -742,11 +761,35 @@ mod tests {
         assert_eq!(scene.step(true), SocketStep::Read);
         let expected = b"\x81\x05first\x88\x12\x03\xe9the server stops";
         assert_eq!(scene.output.to_vec(), expected);
+        scene.output.clear();
         // What comes now is told to nobody, and the answer is the end.
         scene.input.receive(&[said("late"), b"\x88\x80\0\0\0\0".to_vec()].concat());
         assert_eq!(scene.step(true), SocketStep::Over { is_cut: false, is_mid: false });
-        assert_eq!(scene.output.to_vec(), expected);
+        assert!(scene.output.is_empty(), "nothing is said behind it");
         assert_eq!(scene.ends.lock()[0].code(), CloseCode::AWAY);
+    }
+
+    /// Both say so at once, and neither has heard the other: it is who was heard first.
+    #[test]
+    fn a_close_frame_that_has_not_left_was_not_answered() {
+        let theirs = CloseFrame::new(4000, "");
+        let mut close = Vec::new();
+        MessageEncoder::new(Role::Client, None).close(Some(&theirs), &mut close);
+        for (has_left, by_whom) in [
+            (false, WebSocketEnd::ByClient(Some(theirs.clone()))),
+            (true, WebSocketEnd::ByServer(CloseFrame::new(4001, "ours"))),
+        ] {
+            let mut scene = Scene::new();
+            assert_eq!(scene.step(false), SocketStep::Read);
+            scene.session.sender.close(4001, "ours");
+            if has_left {
+                assert_eq!(scene.step(false), SocketStep::Read);
+                scene.output.clear();
+            }
+            scene.input.receive(&close);
+            assert_eq!(scene.step(false), SocketStep::Over { is_cut: false, is_mid: false });
+            assert_eq!(*scene.ends.lock(), [by_whom]);
+        }
     }
 
     #[cfg(feature = "client")]

@@ -5,7 +5,9 @@
 //!
 //! The rule: nobody is given up for the time that the user's code, or somebody else's, took. What is awaited of a peer
 //! is judged when a read has just found nothing of it; while it is not read from its time does not pass; and behind the
-//! user's code its time to speak begins anew. Only the end has its time whatever else happens.
+//! user's code its time to speak begins anew. Only the end has its time whatever else happens. While something is to be
+//! sent that the peer does not take it can be neither asked nor heard, so there its taking is what shows that it is
+//! there: one that takes nothing for as long as it may be silent is given up.
 
 use std::time::Duration;
 
@@ -52,6 +54,8 @@ pub(super) struct SocketTimes {
     fruitless: u32,
     /// The user's code was run, for so long as is found out next.
     has_run: bool,
+    /// Since when the peer has taken nothing of what is to be sent.
+    stalled: Option<u64>,
     /// When the end was begun.
     closing: Option<u64>,
 }
@@ -59,7 +63,16 @@ pub(super) struct SocketTimes {
 impl SocketTimes {
     /// Those of a socket that opens `now`.
     pub(super) fn new(now: u64) -> Self {
-        Self { heard: now, asked: None, spoke: now, looked: now, fruitless: 0, has_run: false, closing: None }
+        Self {
+            heard: now,
+            asked: None,
+            spoke: now,
+            looked: now,
+            fruitless: 0,
+            has_run: false,
+            stalled: None,
+            closing: None,
+        }
     }
 
     /// Something has come.
@@ -107,6 +120,19 @@ impl SocketTimes {
         self.asked = Some(now);
     }
 
+    /// Something is to be sent for which there is no room. `has_moved`: some was taken since that was said last.
+    pub(super) fn stalls(&mut self, now: u64, has_moved: bool) {
+        if has_moved {
+            self.stalled = None;
+        }
+        self.stalled.get_or_insert(now);
+    }
+
+    /// Everything was sent.
+    pub(super) fn flows(&mut self) {
+        self.stalled = None;
+    }
+
     /// The end begins.
     pub(super) fn closes(&mut self, now: u64) {
         self.closing.get_or_insert(now);
@@ -144,6 +170,19 @@ impl SocketTimes {
     /// When something is due next.
     pub(super) fn deadline(&self, limits: &SocketTimeouts, reads: bool) -> Option<u64> {
         self.next(limits, reads).map(|(at, _)| at)
+    }
+
+    /// When the peer is given up if it takes nothing of what is to be sent.
+    pub(super) fn write_deadline(&self, limits: &SocketTimeouts) -> Option<u64> {
+        let stalled = self.stalled.and_then(|since| {
+            let silence = limits.ping.map(|interval| {
+                // A server of ours may be heard meanwhile.
+                after(since.max(self.heard), interval.saturating_add(limits.pong))
+            });
+            let idle = limits.idle.map(|limit| after(since.max(self.spoke), limit));
+            [silence, idle].into_iter().flatten().min()
+        });
+        [stalled, self.close_deadline(limits)].into_iter().flatten().min()
     }
 
     /// Until when the end may take, if it was begun.
@@ -208,6 +247,30 @@ mod tests {
             (Due::Nothing, Due::Close)
         );
         assert_eq!(times.close_deadline(&LIMITS), Some(1532));
+    }
+
+    #[test]
+    fn who_takes_nothing_is_given_up_by_the_limits_of_who_says_nothing() {
+        let mut times = SocketTimes::new(0);
+        assert_eq!(times.write_deadline(&LIMITS), None, "nothing is to be sent");
+        times.stalls(20, false);
+        times.stalls(90, false);
+        assert_eq!(times.write_deadline(&LIMITS), Some(20 + 150 + 1));
+        times.stalls(100, true);
+        assert_eq!(times.write_deadline(&LIMITS), Some(100 + 150 + 1), "it has taken some");
+        // It is heard all the same, by a client of ours; then only messages count.
+        times.heard(900);
+        assert_eq!(times.write_deadline(&LIMITS), Some(900 + 150 + 1));
+        let unasked = SocketTimeouts { ping: None, ..LIMITS };
+        assert_eq!(times.write_deadline(&unasked), Some(100 + 1000 + 1));
+        times.spoke(500);
+        assert_eq!(times.write_deadline(&unasked), Some(500 + 1000 + 1));
+        assert_eq!(times.write_deadline(&SocketTimeouts { idle: None, ..unasked }), None);
+        times.closes(950);
+        assert_eq!(times.write_deadline(&LIMITS), Some(950 + 30 + 1));
+        times.flows();
+        times.stalls(2000, false);
+        assert_eq!(times.write_deadline(&SocketTimeouts { close: Duration::MAX, ..LIMITS }), Some(2151));
     }
 
     #[test]

@@ -121,6 +121,12 @@ impl ConnClock {
         self.moved = self.moved.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
+    /// Whether the peer has sent or taken anything since the connection was parked last.
+    #[cfg(feature = "ws")]
+    pub(crate) fn has_moved(&self) -> bool {
+        self.moved > 0
+    }
+
     /// When the connection, which is about to be parked at `now`, is given up, or is to be looked at. `expects` and
     /// `patience` are those of its exchange.
     pub(crate) fn next_deadline(

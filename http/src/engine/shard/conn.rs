@@ -59,6 +59,8 @@ pub(crate) struct Course {
     pub(crate) is_read_ahead: bool,
     /// It is to be encrypted, and that has not been agreed on yet.
     pub(crate) awaits_handshake: bool,
+    /// That was just agreed on, and nothing was read since: what is held back may leave with the first answer.
+    pub(crate) has_agreed: bool,
 }
 
 impl Conn {
@@ -100,7 +102,12 @@ impl Conn {
         #[cfg(feature = "ws")]
         let writes = self.awaits == Awaits::Output;
         #[cfg(feature = "ws")]
-        let socket_due = self.exchange.socket().map(|socket| socket.deadline(writes).unwrap_or(NEVER));
+        let has_moved = self.clock.has_moved();
+        #[cfg(feature = "ws")]
+        let socket_due = self.exchange.socket().map(|socket| {
+            let due = if writes { socket.write_deadline(now, has_moved) } else { socket.deadline() };
+            due.unwrap_or(NEVER)
+        });
         #[cfg(feature = "ws")]
         if let (Awaits::Socket, Some(due)) = (self.awaits, socket_due) {
             return self.clock.next_look(due, now);

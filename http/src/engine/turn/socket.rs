@@ -16,6 +16,15 @@ const TOIL_PER_TURN: Duration = Duration::from_millis(1);
 impl<H: Host> Turn<'_, H> {
     /// Goes on with the session of a WebSocket. `None`: it is over, and what is in the output is to be sent.
     pub(super) fn socket(&mut self) -> Option<TurnEnd<H::HandOver>> {
+        let end = self.go_on_with_socket();
+        // However it goes on, and if it never comes to rest.
+        if let Some(socket) = self.conn.exchange.socket() {
+            socket.count();
+        }
+        end
+    }
+
+    fn go_on_with_socket(&mut self) -> Option<TurnEnd<H::HandOver>> {
         if self.conn.exchange.socket().is_some_and(|socket| socket.has_start()) {
             // The client is told before.
             return Some(match self.send_now() {
