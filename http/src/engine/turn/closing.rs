@@ -1,6 +1,6 @@
 //! How a connection ends in a turn: when everything was sent, or when it cannot be used any more.
 
-use super::{Host, READ_ROOM, Turn, TurnEnd};
+use super::{Host, READ_ROOM, READS_PER_TURN, Turn, TurnEnd};
 use crate::ctx::ConnInfo;
 use crate::engine::shard::clock::Awaits;
 use crate::serve::error::Error;
@@ -43,6 +43,13 @@ impl<H: Host> Turn<'_, H> {
         }
         input.clear();
         while conn.sock.readable && conn.lingered < LINGER_BYTES {
+            if self.reads == READS_PER_TURN {
+                // However fast the peer sends, others get their turns, and its time passes.
+                let now = self.work.moment.millis;
+                let is_over = conn.next_deadline(now, &self.engine.service) <= now;
+                return if is_over { TurnEnd::Close } else { TurnEnd::Yield };
+            }
+            self.reads += 1;
             match conn.sock.read(input.space(READ_ROOM)) {
                 Ok(Some(count @ 1..)) => {
                     let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -84,10 +91,11 @@ impl<H: Host> Turn<'_, H> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::scene::{Deaf, Itself, Says, with_bytes, with_options};
+    use super::super::scene::{Deaf, Endless, Itself, Says, with_bytes, with_options};
     use super::super::serve;
     use super::*;
     use crate::config::options::ServerBuilder;
+    use crate::serve::exchange::LINGER;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,6 +128,24 @@ mod tests {
                 },
             );
         }
+    }
+
+    #[test]
+    fn who_sends_on_behind_the_end_takes_no_whole_turn_and_has_its_time() {
+        with_bytes(ServerBuilder::default().shards(1), b"", |engine, conn, work, _peer| {
+            let what = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /";
+            conn.sock.transport = Arc::new(Says { what, reads: AtomicUsize::new(0) });
+            conn.sock.readable = true;
+            assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Park);
+            assert_eq!(conn.awaits, Awaits::LingerEnd);
+            conn.sock.transport = Arc::new(Endless);
+            conn.sock.readable = true;
+            for _ in 0..100 {
+                assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Yield);
+            }
+            work.moment.millis += 2 * LINGER.as_millis() as u64;
+            assert_eq!(serve(engine, conn, work, &mut Itself), TurnEnd::Close);
+        });
     }
 
     #[test]
