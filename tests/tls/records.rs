@@ -95,7 +95,39 @@ fn tls_01_a_handshake_takes_as_few_packets_as_it_can() {
     }
 }
 
-/// Nobody need ask for anything to be able to come back.
+/// Whoever asks together with the end of the handshake gets what they can come back with together with the answer.
+#[test]
+fn tls_01_tickets_leave_with_the_first_answer_where_its_request_is_here() {
+    let https = Https::new(Server::builder(), echo);
+    let config = Arc::new(trusting(&https.authority, TLS13));
+    for _ in 0..20 {
+        let (mut stream, mut session) = (socket(https.address()), session(&config, NAME));
+        stream.write_all(&hello(&mut session)).expect("it is open");
+        let mut last = Vec::new();
+        while session.is_handshaking() {
+            session.read_tls(&mut stream).expect("the server's part");
+            session.process_new_packets().expect("a server as it should be");
+        }
+        session.writer().write_all(post("/", "hi").as_bytes()).expect("memory");
+        while session.wants_write() {
+            session.write_tls(&mut last).expect("a vector takes it");
+        }
+        stream.write_all(&last).expect("it is open");
+        let heard = heard_at_once(&mut stream);
+        let (mut heard, mut answer) = (&heard[..], Vec::new());
+        while !heard.is_empty() {
+            session.read_tls(&mut heard).expect("room for it");
+            session.process_new_packets().expect("a server as it should be");
+        }
+        let rest = session.reader().read_to_end(&mut answer).expect_err("it is open");
+        assert_eq!(rest.kind(), ErrorKind::WouldBlock);
+        assert!(answer.ends_with(b"\r\n\r\nhi"), "{}", String::from_utf8_lossy(&answer));
+        assert_eq!(session.tls13_tickets_received(), 2);
+    }
+    https.end();
+}
+
+/// Nobody need ask for anything to be able to come back, nor say more than that they are done.
 #[test]
 fn tls_01_tickets_come_without_a_request() {
     let https = Https::new(Server::builder(), echo);
@@ -104,6 +136,25 @@ fn tls_01_tickets_come_without_a_request() {
     while stream.conn.tls13_tickets_received() < 2 {
         stream.conn.read_tls(&mut stream.sock).expect("the server says something");
         stream.conn.process_new_packets().expect("a server as it should be");
+    }
+    for says_a_part in [false, true] {
+        let (mut stream, mut session) = (socket(https.address()), session(&config, NAME));
+        stream.write_all(&hello(&mut session)).expect("it is open");
+        while session.is_handshaking() {
+            session.read_tls(&mut stream).expect("the server's part");
+            session.process_new_packets().expect("a server as it should be");
+        }
+        if says_a_part {
+            session.writer().write_all(b"GET / HT").expect("memory");
+        } else {
+            session.send_close_notify();
+        }
+        let last = hello(&mut session);
+        stream.write_all(&last).expect("it is open");
+        while session.tls13_tickets_received() < 2 {
+            session.read_tls(&mut stream).expect("the server says something");
+            session.process_new_packets().expect("a server as it should be");
+        }
     }
     https.end();
 }

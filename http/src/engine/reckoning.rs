@@ -38,7 +38,9 @@ pub(crate) struct Unshaken {
 /// Has a worker reckon for a connection that is out.
 pub(crate) fn hand_over(engine: &Arc<Engine>, shard: usize, conn: Box<Conn>) {
     let until = give_up_at(engine, &conn);
-    match engine.reckoners.hand_over(Unshaken { shard, conn }, until) {
+    // Whoever is in the middle of it comes before those who have only said hello, however many.
+    let goes_first = TlsLayer::of(&*conn.sock.transport).is_some_and(TlsLayer::has_begun);
+    match engine.reckoners.hand_over(Unshaken { shard, conn }, until, goes_first) {
         Left::MustCall(first) => {
             if let Err(refused) = engine.call_reckoner(first) {
                 engine.reckoners.call_failed(None);
@@ -66,16 +68,13 @@ fn give_up_at(engine: &Engine, conn: &Conn) -> Duration {
 pub(crate) fn reckon(engine: &Arc<Engine>, first: Unshaken) {
     let mut piece = engine.reckoners.arrive(ThreadNumber::of_this(), engine.clock.elapsed());
     let mut unshaken = first;
-    // What the thread had used when that was read last.
-    let mut mark = None;
     loop {
         if let Some(layer) = TlsLayer::of(&*unshaken.conn.sock.transport) {
             let route = turn::handshake_route(layer);
-            let predictor = &engine.dispatch.predictor;
-            mark = mark.or_else(ThreadUse::now);
-            let begun = Instant::now();
+            // What the thread used for others before says nothing of this one.
+            let (before, begun) = (ThreadUse::now(), Instant::now());
             layer.reckon();
-            predictor.ran(route, held_up(&mut mark, begun.elapsed()));
+            engine.dispatch.predictor.ran(route, held_up(before, begun.elapsed()));
         }
         go_on(engine, unshaken);
         (piece, unshaken) = match engine.reckoners.next(piece, engine.clock.elapsed()) {
@@ -90,14 +89,9 @@ pub(crate) fn reckon(engine: &Arc<Engine>, first: Unshaken) {
 }
 
 /// For how long what took so long would have held up a driver, by a driver's own measure: computing that is not long
-/// does not, and to wait for a CPU is nobody's fault.
-fn held_up(mark: &mut Option<ThreadUse>, took: Duration) -> Duration {
-    if took < FAST {
-        return Duration::ZERO;
-    }
-    let used = ThreadUse::now();
-    let run = Run::of(std::mem::replace(mark, used), used, took);
-    if run == Run::Quick { Duration::ZERO } else { took }
+/// does not, and to wait for a CPU is nobody's fault. `before`: what the thread had used when it began.
+fn held_up(before: Option<ThreadUse>, took: Duration) -> Duration {
+    if took < FAST || Run::of(before, ThreadUse::now(), took) == Run::Quick { Duration::ZERO } else { took }
 }
 
 /// What becomes of a connection that was reckoned for. Its shard has nothing to do with one that waits for its peer
@@ -159,9 +153,9 @@ mod tests {
     use std::thread;
 
     fn measured(work: impl Fn()) -> Duration {
-        let (mut mark, begun) = (ThreadUse::now(), Instant::now());
+        let (before, begun) = (ThreadUse::now(), Instant::now());
         work();
-        held_up(&mut mark, begun.elapsed())
+        held_up(before, begun.elapsed())
     }
 
     /// A key of the usual kind signs in less than half a millisecond, and a machine with more work than cores takes its

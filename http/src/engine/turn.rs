@@ -366,7 +366,8 @@ impl<H: Host> Turn<'_, H> {
 
     /// Sends everything, then reads once, or ends the turn.
     fn bring_input(&mut self) -> Option<TurnEnd<H::HandOver>> {
-        if let Some(end) = self.send() {
+        let has_agreed = std::mem::take(&mut self.conn.course.has_agreed);
+        if let Some(end) = if has_agreed { None } else { self.send() } {
             return Some(end);
         }
         if self.conn.exchange.must_tell_before_waiting(&self.engine.service) {

@@ -129,6 +129,12 @@ impl ServerSession {
         Self { phase: IDLE, requests: 0, number, served: Served::default() }
     }
 
+    /// One on which a request was served.
+    #[cfg(test)]
+    pub(crate) fn behind_a_request() -> Self {
+        Self { requests: 1, ..Self::new(0) }
+    }
+
     /// Looks at the input and says whether it holds a request, which is then described in `found`.
     ///
     /// May append an interim `100 Continue` to `out`, which then has to be sent before waiting for input.

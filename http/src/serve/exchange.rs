@@ -196,6 +196,12 @@ impl Exchange {
         }
     }
 
+    /// That of a connection on which a request was answered.
+    #[cfg(test)]
+    pub(crate) fn between_requests() -> Self {
+        Self { session: ServerSession::behind_a_request(), ..Self::new(0) }
+    }
+
     /// Says what is to be done, having looked at what was received.
     #[inline]
     pub(crate) fn next(&mut self, work: &mut Workspace, service: &Service) -> Step {

@@ -173,8 +173,11 @@ impl TlsLayer {
         let LayerState::Shaking(shaking) = state else { return Ok(()) };
         shaking.is_due = false;
         let reckoned = shaking.session.reckon();
-        // What does not go now goes later, and what cannot go at all is found then. If it was in vain, this is why.
-        let _ = shaking.session.push_all(&*self.below);
+        let is_server = self.config.is_some();
+        if !(is_server && matches!(reckoned, Ok(true)) && shaking.session.lets_wait()) {
+            // What does not go now goes later, and what cannot go at all is found then. If it was in vain, this is why.
+            let _ = shaking.session.push_all(&*self.below);
+        }
         if reckoned? {
             let _ = self.info.set(Arc::new(shaking.session.info()));
             if let LayerState::Shaking(shaking) = mem::take(state) {
@@ -184,6 +187,13 @@ impl TlsLayer {
             return Err(HandshakeFailure::Ended);
         }
         Ok(())
+    }
+
+    /// What was fed to the handshake had drained the transport, and nothing was reported since.
+    pub(crate) fn is_drained_below(&self) {
+        if let LayerState::Open(session) = &mut *self.state.lock() {
+            session.is_drained_below();
+        }
     }
 
     /// Who is to take the connection; `None`: it is HTTP's.

@@ -3,6 +3,10 @@
 //! The rules: nothing is encrypted before what was encrypted last has been sent. A transport is read only when no plain
 //! bytes are left, so that whoever waits for reports waits for what is not here. What cannot be sent any more, and what
 //! came behind something good, keeps nobody from reading that.
+//!
+//! There is one exception to the first: what a server says at the end of a handshake, tickets to come back with, waits
+//! until it is known whether a request is here, and leaves with the answer to that. It is small, and no client waits
+//! for it.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
@@ -37,6 +41,10 @@ pub(super) struct TlsSession {
     /// Bytes that were fed since what they were kept in was made small.
     fed: usize,
     has_said_goodbye: bool,
+    /// What is to be sent may leave with whatever is written next, until a read finds nothing.
+    may_wait: bool,
+    /// The transport was drained by whoever read from it before this did.
+    was_drained: bool,
     /// The transport takes nothing any more.
     is_mute: bool,
     /// What came is nothing that can be decrypted, from here on.
@@ -57,6 +65,8 @@ impl TlsSession {
             barren: 0,
             fed: 0,
             has_said_goodbye: false,
+            may_wait: false,
+            was_drained: false,
             is_mute: false,
             failure: None,
             is_cut_off: false,
@@ -124,6 +134,18 @@ impl TlsSession {
         self.is_cut_off
     }
 
+    /// Leaves what is to be sent until something is written, or a read finds nothing: if nobody waits for it, as for
+    /// what comes behind a handshake of TLS 1.3. False: somebody does.
+    pub(super) fn lets_wait(&mut self) -> bool {
+        self.may_wait = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        self.may_wait
+    }
+
+    /// Nothing is in the transport behind what was received, as far as its next report.
+    pub(super) fn is_drained_below(&mut self) {
+        self.was_drained = true;
+    }
+
     /// Whether records wait to be sent, and can be.
     pub(super) fn holds_records(&self) -> bool {
         self.connection.wants_write() && !self.is_mute
@@ -131,6 +153,7 @@ impl TlsSession {
 
     /// Sends records. How many bytes; 0: there are none.
     pub(super) fn push(&mut self, below: &dyn Transport) -> io::Result<usize> {
+        self.may_wait = false;
         if !self.connection.wants_write() {
             return Ok(0);
         }
@@ -169,7 +192,9 @@ impl TlsSession {
         if self.has_said_goodbye {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        self.push_all(below)?;
+        if !mem::take(&mut self.may_wait) {
+            self.push_all(below)?;
+        }
         let [mut first, mut second] = slices;
         let (mut taken, mut sent) = (0, 0);
         while !first.is_empty() || !second.is_empty() {
@@ -195,10 +220,13 @@ impl TlsSession {
     /// As [`Transport::read`].
     pub(super) fn read(&mut self, below: &dyn Transport, room: &mut [u8]) -> io::Result<ReadCount> {
         // Perhaps the peer waits for what we have not got rid of.
-        self.push_if_possible(below);
-        let mut is_drained = false;
+        self.push_unless_it_may_wait(below);
+        let mut is_drained = mem::take(&mut self.was_drained);
         loop {
             if let Some(count) = self.take(room)? {
+                if count == 0 {
+                    self.push_if_possible(below);
+                }
                 let has_more = self.plain > 0 || !self.unfed.is_empty() || self.failure.is_some();
                 let is_all = count == 0 || !has_more;
                 let is_drained = is_all && (is_drained || count == 0);
@@ -232,6 +260,9 @@ impl TlsSession {
         let arrived = below.read(room).inspect_err(|error| {
             if error.kind() == ErrorKind::WouldBlock {
                 self.relax();
+                if self.may_wait {
+                    self.push_if_possible(below);
+                }
             }
         })?;
         if arrived.count == 0 {
@@ -271,9 +302,16 @@ impl TlsSession {
     fn feed(&mut self, records: &[u8], below: &dyn Transport) {
         if let Err(failure) = self.digest(records) {
             self.failure = Some(failure);
+            // Of what is wrong the peer is told, too.
+            self.may_wait = false;
         }
-        // Of what is wrong the peer is told, too.
-        self.push_if_possible(below);
+        self.push_unless_it_may_wait(below);
+    }
+
+    fn push_unless_it_may_wait(&mut self, below: &dyn Transport) {
+        if !self.may_wait {
+            self.push_if_possible(below);
+        }
     }
 
     /// Whoever writes is told when it is not.

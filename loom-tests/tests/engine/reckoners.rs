@@ -41,7 +41,7 @@ impl Scene {
 
     /// What somebody is to be called for.
     fn hand_over(&self, work: usize, until: Duration) -> Option<Unbegun<usize>> {
-        match self.reckoners.hand_over(work, until) {
+        match self.reckoners.hand_over(work, until, work > 1) {
             Left::MustCall(first) => Some(first),
             Left::Waits => None,
             Left::Refused(_) => panic!("there is room to wait"),

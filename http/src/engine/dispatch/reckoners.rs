@@ -3,9 +3,10 @@
 //! The idea: that is computing, so there are as many at it as there are shards, and for more of them nothing would go
 //! faster. They do not come out of the budget of those who may block, so a handshake waits for no handler. What comes
 //! while all are at it waits here, first come, first served, until its time is over: a driver never does it instead,
-//! because what is run may be the user's (a resolver of certificates), and may block for ever. One of them that sleeps
-//! while something waits is *lent* to the helpers: it counts among those, as far as their budget goes, and another one
-//! may begin in its place.
+//! because what is run may be the user's (a resolver of certificates), and may block for ever. The end of a handshake
+//! has a line of its own, which comes first: it is short, much was spent on it, and its client waits for less. One of
+//! them that sleeps while something waits is *lent* to the helpers: it counts among those, as far as their budget goes,
+//! and another one may begin in its place.
 //!
 //! The invariant: what waits has somebody at work who looks here when they are done, or the monitor's next look calls
 //! somebody. Moments are passed in, as time since the engine started.
@@ -19,7 +20,7 @@ use crate::engine::sync::{Mutex, lock};
 /// See the module's text. `W` is what is to be done, `T` a thread that does it.
 #[derive(Debug)]
 pub(crate) struct Reckoners<W, T> {
-    /// So many may wait.
+    /// So many may wait in each line.
     waiting: usize,
     state: Mutex<ReckonersState<W, T>>,
 }
@@ -32,6 +33,8 @@ struct ReckonersState<W, T> {
     /// The number of the next piece that is begun.
     next: u64,
     waiting: VecDeque<Unbegun<W>>,
+    /// The same, of what goes first.
+    first: VecDeque<Unbegun<W>>,
     /// Nobody's time is over before.
     soonest: Duration,
     /// The last worker that was called could not be had.
@@ -57,6 +60,7 @@ pub(crate) struct PieceNumber(u64);
 pub(crate) struct Unbegun<W> {
     pub(crate) work: W,
     until: Duration,
+    goes_first: bool,
 }
 
 /// What came of leaving something to the reckoners.
@@ -88,20 +92,21 @@ impl<W, T: Copy> Reckoners<W, T> {
             at_work: Vec::new(),
             next: 0,
             waiting: VecDeque::new(),
+            first: VecDeque::new(),
             soonest: Duration::MAX,
             is_short: false,
         };
         Self { waiting, state: Mutex::new(state) }
     }
 
-    /// Leaves `work`, which is worth it `until` then.
-    pub(crate) fn hand_over(&self, work: W, until: Duration) -> Left<W> {
+    /// Leaves `work`, which is worth it `until` then, and may go before all that does not.
+    pub(crate) fn hand_over(&self, work: W, until: Duration, goes_first: bool) -> Left<W> {
         let mut state = lock(&self.state);
         let may_begin = state.room > 0 && !state.is_short;
-        if state.waiting.len() >= self.waiting && !may_begin {
+        if state.line(goes_first).len() >= self.waiting && !may_begin {
             return Left::Refused(work);
         }
-        state.waiting.push_back(Unbegun { work, until });
+        state.line(goes_first).push_back(Unbegun { work, until, goes_first });
         state.soonest = state.soonest.min(until);
         match may_begin.then(|| state.begin()).flatten() {
             Some(first) => Left::MustCall(first),
@@ -122,7 +127,7 @@ impl<W, T: Copy> Reckoners<W, T> {
         state.is_short = true;
         if let Some(unbegun) = unbegun {
             state.soonest = state.soonest.min(unbegun.until);
-            state.waiting.push_front(unbegun);
+            state.line(unbegun.goes_first).push_front(unbegun);
         }
     }
 
@@ -144,7 +149,7 @@ impl<W, T: Copy> Reckoners<W, T> {
             state.at_work.swap_remove(place);
             return AfterPiece::Helps;
         }
-        match state.waiting.pop_front() {
+        match state.take() {
             Some(Unbegun { work, .. }) => {
                 let number = state.number();
                 (state.at_work[place].piece, state.at_work[place].since) = (number, now);
@@ -161,15 +166,14 @@ impl<W, T: Copy> Reckoners<W, T> {
     /// Those at work who might be lent, if something waits; `None`: nothing does.
     pub(crate) fn at_work(&self) -> Option<Vec<Stint<T>>> {
         let state = lock(&self.state);
-        let is_awaited = !state.waiting.is_empty();
-        is_awaited.then(|| state.at_work.iter().filter(|stint| !stint.is_lent).copied().collect())
+        (state.waiting() > 0).then(|| state.at_work.iter().filter(|stint| !stint.is_lent).copied().collect())
     }
 
     /// Whoever is at `piece` is one of the helpers from now on, and somebody else may begin. `None`: it is done, or
     /// nothing waits any more.
     pub(crate) fn lend(&self, piece: PieceNumber) -> Option<()> {
         let mut state = lock(&self.state);
-        if state.waiting.is_empty() {
+        if state.waiting() == 0 {
             return None;
         }
         state.at_work.iter_mut().find(|stint| stint.piece == piece)?.is_lent = true;
@@ -183,21 +187,25 @@ impl<W, T: Copy> Reckoners<W, T> {
         if state.soonest > now {
             return None;
         }
-        if let Some(place) = state.waiting.iter().position(|unbegun| unbegun.until <= now) {
-            return state.waiting.remove(place).map(|unbegun| unbegun.work);
+        for goes_first in [true, false] {
+            let line = state.line(goes_first);
+            if let Some(place) = line.iter().position(|unbegun| unbegun.until <= now) {
+                return line.remove(place).map(|unbegun| unbegun.work);
+            }
         }
-        state.soonest = state.waiting.iter().map(|unbegun| unbegun.until).min().unwrap_or(Duration::MAX);
+        let all = state.first.iter().chain(&state.waiting);
+        state.soonest = all.map(|unbegun| unbegun.until).min().unwrap_or(Duration::MAX);
         None
     }
 
     /// Takes the first that waits, whatever its time.
     pub(crate) fn take_waiting(&self) -> Option<W> {
-        lock(&self.state).waiting.pop_front().map(|unbegun| unbegun.work)
+        lock(&self.state).take().map(|unbegun| unbegun.work)
     }
 
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
-        lock(&self.state).waiting.len()
+        lock(&self.state).waiting()
     }
 
     /// Whether no worker could be had when one was called last. That excuses one piece which is done otherwise: for the
@@ -212,9 +220,22 @@ impl<W, T> ReckonersState<W, T> {
         if self.room == 0 {
             return None;
         }
-        let first = self.waiting.pop_front()?;
+        let first = self.take()?;
         self.room -= 1;
         Some(first)
+    }
+
+    fn line(&mut self, goes_first: bool) -> &mut VecDeque<Unbegun<W>> {
+        if goes_first { &mut self.first } else { &mut self.waiting }
+    }
+
+    /// What is begun next.
+    fn take(&mut self) -> Option<Unbegun<W>> {
+        self.first.pop_front().or_else(|| self.waiting.pop_front())
+    }
+
+    fn waiting(&self) -> usize {
+        self.first.len() + self.waiting.len()
     }
 
     fn number(&mut self) -> PieceNumber {
@@ -239,7 +260,9 @@ mod tests {
     fn busy() -> (Reckoners<u32, ()>, [PieceNumber; 2]) {
         let reckoners = Reckoners::new(2, 3);
         let pieces = [1, 2].map(|work| {
-            assert!(matches!(reckoners.hand_over(work, NEVER), Left::MustCall(first) if first.work == work));
+            assert!(
+                matches!(reckoners.hand_over(work, NEVER, false), Left::MustCall(first) if first.work == work)
+            );
             reckoners.arrive((), NOW)
         });
         (reckoners, pieces)
@@ -256,23 +279,46 @@ mod tests {
     fn what_waits_is_begun_in_order_and_no_more_wait_than_may() {
         let (reckoners, [first, second]) = busy();
         assert!(reckoners.at_work().is_none(), "nothing waits");
-        assert!((3..6).all(|work| matches!(reckoners.hand_over(work, NEVER), Left::Waits)));
-        assert!(matches!(reckoners.hand_over(6, NEVER), Left::Refused(6)));
+        assert!((3..6).all(|work| matches!(reckoners.hand_over(work, NEVER, false), Left::Waits)));
+        assert!(matches!(reckoners.hand_over(6, NEVER, false), Left::Refused(6)));
         let (third, work) = another(reckoners.next(second, NOW)).expect("one waits");
         assert_eq!(work, 3);
         assert_eq!(another(reckoners.next(third, NOW)).expect("one waits").1, 4);
         let (last, work) = another(reckoners.next(first, NOW)).expect("one waits");
         assert_eq!((work, reckoners.waiting()), (5, 0));
         assert!(matches!(reckoners.next(last, NOW), AfterPiece::Nothing));
-        assert!(matches!(reckoners.hand_over(7, NEVER), Left::MustCall(first) if first.work == 7));
-        assert!(matches!(reckoners.hand_over(8, NEVER), Left::Waits));
+        assert!(matches!(reckoners.hand_over(7, NEVER, false), Left::MustCall(first) if first.work == 7));
+        assert!(matches!(reckoners.hand_over(8, NEVER, false), Left::Waits));
+    }
+
+    #[test]
+    fn what_goes_first_waits_for_nobody_who_does_not() {
+        let (reckoners, [first, second]) = busy();
+        assert!((3..6).all(|work| matches!(reckoners.hand_over(work, NEVER, false), Left::Waits)));
+        assert!(matches!(reckoners.hand_over(6, NEVER, false), Left::Refused(6)));
+        assert!((7..10).all(|work| matches!(reckoners.hand_over(work, at(work.into()), true), Left::Waits)));
+        assert!(
+            matches!(reckoners.hand_over(10, NEVER, true), Left::Refused(10)),
+            "no more than of the others"
+        );
+        let (third, work) = another(reckoners.next(first, NOW)).expect("some wait");
+        assert_eq!((work, reckoners.waiting()), (7, 5));
+        // Whoever was called in vain for one leaves it where it was.
+        assert_eq!(reckoners.lend(third), Some(()));
+        let unbegun = reckoners.call_for_waiting().expect("there is room");
+        assert_eq!(unbegun.work, 8);
+        reckoners.call_failed(Some(unbegun));
+        let (fourth, work) = another(reckoners.next(second, NOW)).expect("some wait");
+        assert_eq!((work, reckoners.take_expired(at(9)), reckoners.take_expired(at(9))), (8, Some(9), None));
+        assert_eq!(another(reckoners.next(fourth, NOW)).expect("some wait").1, 3);
+        assert_eq!((reckoners.take_waiting(), reckoners.take_waiting()), (Some(4), Some(5)));
     }
 
     #[test]
     fn what_has_waited_for_too_long_is_given_up_whatever_its_place() {
         let (reckoners, _) = busy();
         for (work, until) in [(3, at(5)), (4, at(3)), (5, NEVER)] {
-            assert!(matches!(reckoners.hand_over(work, until), Left::Waits));
+            assert!(matches!(reckoners.hand_over(work, until, false), Left::Waits));
         }
         assert_eq!(reckoners.take_expired(at(2)), None);
         assert_eq!(reckoners.take_expired(at(4)), Some(4));
@@ -285,7 +331,7 @@ mod tests {
     fn who_is_lent_makes_room_for_one_and_helps_afterwards() {
         let (reckoners, [first, second]) = busy();
         assert_eq!(reckoners.lend(first), None, "nothing waits");
-        assert!((3..5).all(|work| matches!(reckoners.hand_over(work, NEVER), Left::Waits)));
+        assert!((3..5).all(|work| matches!(reckoners.hand_over(work, NEVER, false), Left::Waits)));
         let stints = reckoners.at_work().expect("something waits");
         assert_eq!(stints.iter().map(|stint| stint.piece).collect::<Vec<_>>(), [first, second]);
         assert!(reckoners.call_for_waiting().is_none(), "there is no room");
@@ -301,17 +347,17 @@ mod tests {
             [third, fourth].iter().all(|piece| matches!(reckoners.next(*piece, NOW), AfterPiece::Nothing))
         );
         assert!(reckoners.call_for_waiting().is_none());
-        assert!((5..7).all(|work| matches!(reckoners.hand_over(work, NEVER), Left::MustCall(_))));
-        assert!(matches!(reckoners.hand_over(7, NEVER), Left::Waits), "there are two again");
+        assert!((5..7).all(|work| matches!(reckoners.hand_over(work, NEVER, false), Left::MustCall(_))));
+        assert!(matches!(reckoners.hand_over(7, NEVER, false), Left::Waits), "there are two again");
     }
 
     #[test]
     fn who_cannot_be_called_is_called_again_and_nothing_is_lost() {
         let reckoners: Reckoners<u32, ()> = Reckoners::new(1, 3);
-        let Left::MustCall(first) = reckoners.hand_over(1, NEVER) else { panic!("there is room") };
+        let Left::MustCall(first) = reckoners.hand_over(1, NEVER, false) else { panic!("there is room") };
         assert!(!reckoners.take_shortness());
         reckoners.call_failed(Some(first));
-        assert!(matches!(reckoners.hand_over(2, NEVER), Left::Waits), "nobody would come");
+        assert!(matches!(reckoners.hand_over(2, NEVER, false), Left::Waits), "nobody would come");
         let again = reckoners.call_for_waiting().expect("there is room");
         assert_eq!(again.work, 1);
         let piece = reckoners.arrive((), NOW);
@@ -323,7 +369,7 @@ mod tests {
     fn a_call_that_failed_excuses_one_piece() {
         let reckoners: Reckoners<u32, ()> = Reckoners::new(1, 3);
         for work in 0..3 {
-            assert!(matches!(reckoners.hand_over(work, NEVER), Left::MustCall(_)));
+            assert!(matches!(reckoners.hand_over(work, NEVER, false), Left::MustCall(_)));
             // Whoever called does the piece itself, and nobody has come.
             reckoners.call_failed(None);
             assert!(reckoners.take_shortness() && !reckoners.take_shortness());

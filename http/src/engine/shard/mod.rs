@@ -158,9 +158,11 @@ impl Shard {
             other.wake_if(other.table.release(token));
             return Moved::Not(conn);
         }
-        // What was reported here meanwhile is reported there again.
+        // What was reported here meanwhile is reported there again; room is, too, where a layer above the socket still
+        // has something to be sent.
         let transport = &mut conn.sock.transport;
         let moved = self.unwatch(transport).and_then(|()| other.watch(transport, token));
+        let moved = moved.and_then(|()| other.poller.report_room(&**transport, token));
         if let Err(error) = moved {
             log::debug!("a connection could not be moved to another shard: {error}");
             other.wake_if(other.table.release(token));
@@ -267,6 +269,12 @@ impl Shard {
         self.table.report(reports.iter(), left);
     }
 
+    /// Whether anybody waits for the driver, as far as it knows.
+    #[cfg(feature = "tls-no-provider")]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.table.is_waited_for()
+    }
+
     /// Has the driver ask the poller before it serves anything else.
     pub(crate) fn end_pass(&self) {
         self.table.end_pass();
@@ -367,6 +375,7 @@ mod tests {
     use crate::engine::shard::clock::Awaits;
     use crate::engine::shard::deadlines::NEVER;
     use crate::engine::socket::Socket;
+    use crate::serve::exchange::Exchange;
     use crate::serve::workspace::Pending;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
@@ -440,6 +449,38 @@ mod tests {
             peer.set_read_timeout(Some(moment)).expect("an option of every socket");
             while peer.read(&mut [0; 1 << 16]).is_ok() {}
             conn = next(&shard, long).expect("there is room");
+        }
+    }
+
+    /// What a layer above the socket has to send for itself, it has to send between two requests as well.
+    #[test]
+    fn whoever_has_lacked_room_is_told_of_it_on_the_shard_that_it_has_moved_to() {
+        let long = Duration::from_secs(30);
+        let [from, to] = [0, 1].map(|number| Arc::new(Shard::new(number).expect("a poller").0));
+        let mut peer = silent(&from);
+        peer.write_all(b"first").expect("a peer");
+        let mut conn = next(&from, long).expect("it has said something");
+        for has_been_told in [false, true] {
+            while conn.sock.read(&mut [0; 64]).expect("a peer").is_some() {}
+            while conn.sock.transport.write([&[0; 1 << 16], &[]]).is_ok() {}
+            conn.awaits = Awaits::Output;
+            if has_been_told {
+                // On the first shard, before.
+                assert!(from.park(conn, 0, &service()).is_ok(), "nothing was reported");
+                peer.set_read_timeout(Some(Duration::from_millis(20))).expect("an option of every socket");
+                while peer.read(&mut [0; 1 << 16]).is_ok() {}
+                conn = next(&from, long).expect("there is room");
+                while conn.sock.transport.write([&[0; 1 << 16], &[]]).is_ok() {}
+            }
+            conn.awaits = Awaits::Input;
+            conn.exchange = Exchange::between_requests();
+            let Moved::ToOther = from.move_to(&to, conn, 0, &service()) else { panic!("it rests") };
+            peer.set_read_timeout(Some(Duration::from_millis(20))).expect("an option of every socket");
+            while peer.read(&mut [0; 1 << 16]).is_ok() {}
+            conn = next(&to, long).expect("there is room");
+            let Moved::ToOther = to.move_to(&from, conn, 0, &service()) else { panic!("it rests") };
+            peer.write_all(b"more").expect("a peer");
+            conn = next(&from, long).expect("it has said something");
         }
     }
 

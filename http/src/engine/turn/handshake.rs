@@ -103,10 +103,12 @@ impl<H: Host> Turn<'_, H> {
     fn hands_are_shaken(&mut self, layer: &TlsLayer) -> Option<TurnEnd<H::HandOver>> {
         let Self { engine, conn, work, host, .. } = self;
         let service = &engine.service;
-        conn.course.awaits_handshake = false;
+        (conn.course.awaits_handshake, conn.course.has_agreed) = (false, true);
         // Something of ours may be on its way, and something of the peer's be here that nobody reports.
         conn.holds_back = true;
-        conn.sock.readable = true;
+        if !mem::replace(&mut conn.sock.readable, true) {
+            layer.is_drained_below();
+        }
         let now = work.moment.millis;
         conn.clock.begin_anew(now, first_deadline(now, &service.settings.timeouts));
         let info = conn.sock.transport.tls_info();
