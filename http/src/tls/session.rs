@@ -41,10 +41,7 @@ pub(super) struct TlsSession {
     /// Bytes that were fed since what they were kept in was made small.
     fed: usize,
     has_said_goodbye: bool,
-    /// What is to be sent may leave with whatever is written next, until a read finds nothing.
-    may_wait: bool,
-    /// The transport was drained by whoever read from it before this did.
-    was_drained: bool,
+    first: FirstSteps,
     /// The transport takes nothing any more.
     is_mute: bool,
     /// What came is nothing that can be decrypted, from here on.
@@ -52,6 +49,15 @@ pub(super) struct TlsSession {
     /// The transport came to its end, and the peer had not said so.
     is_cut_off: bool,
     peer_has_ended: bool,
+}
+
+/// What is so right behind a handshake.
+#[derive(Clone, Copy, Debug, Default)]
+struct FirstSteps {
+    /// What is to be sent may leave with whatever is written next, until a read finds nothing.
+    may_wait: bool,
+    /// The transport was drained by whoever read from it before.
+    was_drained: bool,
 }
 
 impl TlsSession {
@@ -65,8 +71,7 @@ impl TlsSession {
             barren: 0,
             fed: 0,
             has_said_goodbye: false,
-            may_wait: false,
-            was_drained: false,
+            first: FirstSteps::default(),
             is_mute: false,
             failure: None,
             is_cut_off: false,
@@ -137,13 +142,13 @@ impl TlsSession {
     /// Leaves what is to be sent until something is written, or a read finds nothing: if nobody waits for it, as for
     /// what comes behind a handshake of TLS 1.3. False: somebody does.
     pub(super) fn lets_wait(&mut self) -> bool {
-        self.may_wait = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        self.may_wait
+        self.first.may_wait = self.connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        self.first.may_wait
     }
 
     /// Nothing is in the transport behind what was received, as far as its next report.
     pub(super) fn is_drained_below(&mut self) {
-        self.was_drained = true;
+        self.first.was_drained = true;
     }
 
     /// Whether records wait to be sent, and can be.
@@ -153,7 +158,7 @@ impl TlsSession {
 
     /// Sends records. How many bytes; 0: there are none.
     pub(super) fn push(&mut self, below: &dyn Transport) -> io::Result<usize> {
-        self.may_wait = false;
+        self.first.may_wait = false;
         if !self.connection.wants_write() {
             return Ok(0);
         }
@@ -192,7 +197,7 @@ impl TlsSession {
         if self.has_said_goodbye {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        if !mem::take(&mut self.may_wait) {
+        if !mem::take(&mut self.first.may_wait) {
             self.push_all(below)?;
         }
         let [mut first, mut second] = slices;
@@ -221,7 +226,7 @@ impl TlsSession {
     pub(super) fn read(&mut self, below: &dyn Transport, room: &mut [u8]) -> io::Result<ReadCount> {
         // Perhaps the peer waits for what we have not got rid of.
         self.push_unless_it_may_wait(below);
-        let mut is_drained = mem::take(&mut self.was_drained);
+        let mut is_drained = mem::take(&mut self.first.was_drained);
         loop {
             if let Some(count) = self.take(room)? {
                 if count == 0 {
@@ -260,7 +265,7 @@ impl TlsSession {
         let arrived = below.read(room).inspect_err(|error| {
             if error.kind() == ErrorKind::WouldBlock {
                 self.relax();
-                if self.may_wait {
+                if self.first.may_wait {
                     self.push_if_possible(below);
                 }
             }
@@ -303,13 +308,13 @@ impl TlsSession {
         if let Err(failure) = self.digest(records) {
             self.failure = Some(failure);
             // Of what is wrong the peer is told, too.
-            self.may_wait = false;
+            self.first.may_wait = false;
         }
         self.push_unless_it_may_wait(below);
     }
 
     fn push_unless_it_may_wait(&mut self, below: &dyn Transport) {
-        if !self.may_wait {
+        if !self.first.may_wait {
             self.push_if_possible(below);
         }
     }
