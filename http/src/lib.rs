@@ -41,6 +41,7 @@
 //! - Serving: [`Server`]; [`ServerBuilder`] has the table of all options; [`run`] needs none.
 //! - Routes: [`Router`], and [`router`] for how they are found; [`RequestCtx::param`], [`RequestCtx::parse_param`].
 //! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
+//! - Around handlers: [`middleware`] for what many services have (ids, CORS, limits, error pages), and in which order.
 //! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
@@ -123,8 +124,8 @@
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
-// `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `serve`, `engine`, `client`,
-// `server`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `middleware`, `serve`, `engine`,
+// `client`, `server`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 #[cfg(feature = "client")]
 pub mod client;
@@ -134,6 +135,7 @@ mod engine;
 #[cfg(feature = "fs")]
 pub mod files;
 mod message;
+pub mod middleware;
 mod observe;
 mod proto;
 #[cfg(feature = "router")]

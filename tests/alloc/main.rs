@@ -13,6 +13,7 @@ mod compressed;
 #[cfg(unix)]
 mod files;
 mod http;
+mod middleware;
 mod router;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -9,7 +9,7 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 18] = [
+const LISTENING: [&str; 19] = [
     "access-log",
     "behind-proxy",
     "compressed-json",
@@ -21,6 +21,7 @@ const LISTENING: [&str; 18] = [
     "hello",
     "hijack",
     "metrics",
+    "middleware",
     "proxy",
     "router",
     "spa",

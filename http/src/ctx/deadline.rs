@@ -225,6 +225,7 @@ impl RequestCtx {
             if !self.has_panicked {
                 drop(self.user_values.take_hijack());
                 self.response = *stand_in;
+                self.stand_again();
             }
         }
     }

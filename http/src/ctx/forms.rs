@@ -116,6 +116,12 @@ impl RequestCtx {
         self.kept_form()?.file(name)
     }
 
+    /// The value called `name` of the form in the body alone.
+    pub(crate) fn body_value(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
+        self.load_form();
+        self.loaded_value(name)
+    }
+
     /// Reads the form unless that was tried before. That it cannot be read is not said here.
     fn load_form(&mut self) {
         if !self.request.is_form_unreadable() {

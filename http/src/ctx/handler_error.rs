@@ -189,9 +189,10 @@ impl RequestCtx {
         drop(self.user_values.take_hijack());
         let code = error.status();
         if code >= 500 {
-            let (method, path) = (self.request.method(), self.request.path());
-            log::error!(target: "anthill_http::handler", "the {what} of {method} {path:?} failed; answered {code}: {error}");
+            let called = self.called();
+            log::error!(target: "anthill_http::handler", "the {what} of {called} failed; answered {code}: {error}");
         }
+        self.note_error(code, error);
         let message = error.message().unwrap_or_else(|| status::reason(code).into());
         self.error(message.as_bytes(), code);
     }

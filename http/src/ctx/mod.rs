@@ -7,8 +7,10 @@
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
 //! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
 //! `websocket`), hints ahead of the response (`hints`), the request's route (`routed`, `route_match`, `route_urls`),
-//! how long there is for it (`deadline`), and what handlers keep (`user_values`). What answers requests, what that may
-//! fail with, and what is waited for only so long: `handler`, `handler_error`, `time_limit`.
+//! how long there is for it (`deadline`), what handlers keep (`user_values`), what the request is called in records
+//! (`request_id`), and what wrappers do to any answer (`standing`). What answers requests, what that may
+//! fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error`, `failure`,
+//! `time_limit`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
@@ -19,6 +21,7 @@ mod compress;
 mod conn_info;
 mod credentials;
 mod deadline;
+mod failure;
 mod forms;
 mod forwarded;
 mod handler;
@@ -30,12 +33,14 @@ mod https_redirect;
 mod packed;
 mod panicking;
 mod read;
+mod request_id;
 mod respond;
 #[cfg(feature = "router")]
 mod route_match;
 #[cfg(feature = "router")]
 mod route_urls;
 mod routed;
+mod standing;
 mod time_limit;
 mod user_values;
 #[cfg(feature = "ws")]
@@ -48,6 +53,7 @@ pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;
 #[cfg(feature = "client")]
 pub(crate) use deadline::ClientSight;
+pub(crate) use failure::HandlerFailure;
 pub(crate) use forms::FormValue;
 pub(crate) use forwarded::TrustedProxies;
 pub use handler::{Handler, HandlerResult};
@@ -65,6 +71,7 @@ pub use route_urls::UrlError;
 #[cfg(feature = "router")]
 pub(crate) use route_urls::{RouteUrls, UrlPart, is_label};
 use routed::Routed;
+pub(crate) use standing::Standing;
 pub use time_limit::{TimeLimit, timeout};
 pub(crate) use time_limit::{TimedCounters, TimedThreads};
 pub use user_values::UserKey;

@@ -68,19 +68,20 @@ impl RequestCtx {
         self.has_panicked = true;
         // What it was to be told before is told no more.
         drop(self.user_values.take_hijack());
-        let (id, method, path, peer) =
-            (self.id(), self.request.method(), self.request.path(), self.remote_addr());
+        let (id, called, peer) = (self.id(), self.called(), self.remote_addr());
         log::error!(
             target: "anthill_http::handler",
-            "the {what} of {method} {path:?} {panicked} (request #{id:016x} from {peer})"
+            "the {what} of {called} {panicked} (request #{id:016x} from {peer})"
         );
         self.error("Internal Server Error", 500);
         let handler = self.options.as_deref().and_then(|options| options.panic_handler.clone());
-        let Some(PanicHandler(answer)) = handler else { return };
         let panicked = HandlerPanic(panicked);
-        if let Err(second) = panic::call(|| answer(self, &panicked)) {
-            log::error!(target: "anthill_http::handler", "the panic handler {second}; answered a plain 500");
-            self.error("Internal Server Error", 500);
+        if let Some(PanicHandler(answer)) = handler {
+            if let Err(second) = panic::call(|| answer(self, &panicked)) {
+                log::error!(target: "anthill_http::handler", "the panic handler {second}; answered a plain 500");
+                self.error("Internal Server Error", 500);
+            }
         }
+        self.note_panic(panicked);
     }
 }

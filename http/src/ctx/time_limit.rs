@@ -241,6 +241,10 @@ impl RequestCtx {
         let mut own = RequestCtx::for_request(self.request.clone(), self.remote_override);
         own.response = mem::take(&mut self.response);
         own.user_values = mem::take(&mut self.user_values);
+        if let Some(id) = own.request_id() {
+            // Where it is given up this one is still called so.
+            self.set_request_id(id.as_bytes());
+        }
         own.user_values.set_deadline(Some(deadline.clone()));
         own.conn.clone_from(&self.conn);
         own.body_max = self.body_max;

@@ -6,7 +6,9 @@
 
 use super::RequestCtx;
 use super::deadline::Deadline;
+use super::failure::HandlerFailure;
 use super::hijack::Hijack;
+use super::standing::StandingList;
 use crate::message::response::Response;
 use crate::util::panic::Contained;
 use std::any::Any;
@@ -102,6 +104,11 @@ impl RequestCtx {
     pub fn clear_user_values(&mut self) {
         self.user_values.clear_entries();
     }
+
+    /// Keeps something until the response has been sent or given up, or whoever has taken the connection over is done.
+    pub(crate) fn hold(&mut self, held: impl Any + Send) {
+        self.user_values.hold(Box::new(held));
+    }
 }
 
 /// The values of one request, in the order in which they were set. Every parked connection has room for them, and
@@ -119,13 +126,21 @@ struct ValueList {
     deadline: Option<Arc<Deadline>>,
     /// What is to be sent in the place of the response.
     stand_in: Option<Box<Response>>,
+    /// What wrappers do to whatever is sent.
+    standing: StandingList,
+    /// What the request is called in records; empty when it is not.
+    request_id: Vec<u8>,
+    /// What is held until the response is over.
+    held: Vec<Box<dyn Any + Send>>,
+    /// What a handler has failed with, if somebody wants to know.
+    failure: HandlerFailure,
 }
 
 /// Out of line, because hardly a request has any.
 impl ValueList {
     #[cold]
     fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.hijack.is_none()
+        self.entries.is_empty() && self.hijack.is_none() && self.held.is_empty()
     }
 
     #[cold]
@@ -134,6 +149,10 @@ impl ValueList {
         self.hijack = None;
         self.deadline = None;
         self.stand_in = None;
+        self.standing.clear();
+        self.request_id.clear();
+        self.held.clear();
+        self.failure.clear();
     }
 }
 
@@ -202,6 +221,35 @@ impl UserValues {
         if deadline.is_some() || self.0.is_some() {
             self.0.get_or_insert_default().deadline = deadline;
         }
+    }
+
+    #[inline]
+    pub(super) fn has_stand_in(&self) -> bool {
+        self.0.as_ref().is_some_and(|list| list.stand_in.is_some())
+    }
+
+    pub(super) fn standing_mut(&mut self) -> &mut StandingList {
+        &mut self.0.get_or_insert_default().standing
+    }
+
+    pub(super) fn request_id(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |list| &list.request_id)
+    }
+
+    pub(super) fn request_id_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0.get_or_insert_default().request_id
+    }
+
+    pub(super) fn hold(&mut self, held: Box<dyn Any + Send>) {
+        self.0.get_or_insert_default().held.push(held);
+    }
+
+    pub(super) fn failure(&self) -> Option<&HandlerFailure> {
+        self.0.as_ref().map(|list| &list.failure)
+    }
+
+    pub(super) fn failure_mut(&mut self) -> &mut HandlerFailure {
+        &mut self.0.get_or_insert_default().failure
     }
 
     pub(super) fn set_stand_in(&mut self, response: Response) {

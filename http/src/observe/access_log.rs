@@ -30,9 +30,11 @@ use std::time::SystemTime;
 ///
 /// The number behind the status is that of the body's bytes, `-` for none. A JSON line has `time`, `remote_addr`,
 /// `remote_port` (both null when there is no address), `method`, `target`, `version`, `host`, `route` (null, or what a
-/// router or a handler has called it), `status`, `bytes_received`, `bytes_sent`, `waited_us`, `handled_us`, `sent_us`,
-/// `outcome`, `referer`, `user_agent`, `conn` and `request` (the numbers of the connection, and on it). What clients
-/// have sent is escaped, so that a line is a line and a field a field; times are those of UTC.
+/// router or a handler has called it), `request_id` (null, or that of
+/// [`middleware::request_id`](crate::middleware::request_id())), `status`, `bytes_received`, `bytes_sent`,
+/// `waited_us`, `handled_us`, `sent_us`, `outcome`, `referer`, `user_agent`, `conn` and `request` (the numbers of the
+/// connection, and on it). What clients have sent is escaped, so that a line is a line and a field a field; times are
+/// those of UTC.
 ///
 /// A line is written and flushed at once, from the thread that served the request or another; `out` may block. That it
 /// cannot be written is told to the `log` crate, once.
@@ -202,6 +204,7 @@ fn append_json_object(line: &mut impl fmt::Write, completed: &CompletedRequest) 
         ("version", Some(version(request.version()).as_bytes())),
         ("host", Some(request.host())),
         ("route", completed.route().map(str::as_bytes)),
+        ("request_id", completed.request_id().map(str::as_bytes)),
         ("referer", request.header("Referer")),
         ("user_agent", request.header("User-Agent")),
     ];

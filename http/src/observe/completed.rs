@@ -16,6 +16,8 @@ pub struct CompletedRequest {
     pub(crate) remote_addr: Option<SocketAddr>,
     pub(crate) time: SystemTime,
     pub(crate) route: Option<&'static str>,
+    /// Empty when it has none.
+    pub(crate) request_id: Vec<u8>,
     pub(crate) status: u16,
     pub(crate) outcome: RequestOutcome,
     pub(crate) bytes: ExchangedBytes,
@@ -88,6 +90,7 @@ impl CompletedRequest {
             remote_addr: None,
             time: SystemTime::UNIX_EPOCH,
             route: None,
+            request_id: Vec::new(),
             status: 0,
             outcome: RequestOutcome::Sent,
             bytes: ExchangedBytes::default(),
@@ -136,6 +139,12 @@ impl CompletedRequest {
     /// nobody did, for instance because the request was refused before.
     pub fn route(&self) -> Option<&'static str> {
         self.route
+    }
+
+    /// The id that [`middleware::request_id`](crate::middleware::request_id()) has given it; `None` where that was not
+    /// around its handler.
+    pub fn request_id(&self) -> Option<&str> {
+        std::str::from_utf8(&self.request_id).ok().filter(|id| !id.is_empty())
     }
 
     /// The status that was answered. Where the connection ended before there was an answer: 499, as nginx has it, or

@@ -133,6 +133,7 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx) {
     ctx.response.set_status_code(503);
     ctx.response.set_header("Retry-After", RETRY_AFTER);
     ctx.response.set_body("Too many requests are being served; try again later");
+    ctx.stand_again();
 }
 
 /// Brings the first piece of a body that is read, if the response in `ctx` has one and that is sent, as `is_sent` says
@@ -163,12 +164,14 @@ fn begins(ctx: &mut RequestCtx) -> bool {
         Ok(Err(error)) => ctx.answer_error_of("body", &error),
         Err(panicked) => ctx.answer_panic_of("body", panicked),
     }
+    ctx.stand_again();
     false
 }
 
 /// The answer when what answers failures fails itself.
 fn answer_plainly(ctx: &mut RequestCtx) {
     ctx.error(status::reason(500), 500);
+    ctx.stand_again();
 }
 
 /// What came of a body that a function writes.
@@ -214,17 +217,15 @@ pub(crate) fn write_body(
         }
         Err(panicked) => {
             if !writer.abandon(begins) {
-                log::error!(
-                    "the body writer of {} {:?} {panicked}",
-                    ctx.request.method(),
-                    ctx.request.path()
-                );
+                log::error!("the body writer of {} {panicked}", ctx.called());
                 return Err(Error::body_panicked());
             }
             ctx.answer_panic_of("body writer", panicked);
         }
     }
-    if !is_first {
+    if is_first {
+        ctx.stand_again();
+    } else {
         answer_plainly(ctx);
     }
     Ok(Written::Answered)

@@ -287,6 +287,23 @@ impl Headers {
         self.push_field(start, name.len(), value.len());
     }
 
+    /// The same for a name that is spelled as it is stored, and a value without control bytes.
+    #[inline]
+    pub(crate) fn set_ready(&mut self, name: &[u8], value: &[u8]) {
+        if self.fields.iter().any(|field| field.name.len as usize == name.len()) {
+            return self.set(name, value);
+        }
+        self.append_as_is(name, value);
+    }
+
+    /// Adds such a field unless there is one of that name.
+    #[inline]
+    pub(crate) fn add_ready(&mut self, name: &[u8], value: &[u8]) {
+        if !self.fields.iter().any(|field| is_named(&self.bytes, field, name)) {
+            self.append_as_is(name, value);
+        }
+    }
+
     /// Adds a field at the end, whether or not there are others with its name.
     ///
     /// To add many, there is [`Extend`].

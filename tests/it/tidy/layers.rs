@@ -37,8 +37,27 @@ const POOL: &[&str] = &[
     "remote",
 ];
 const HTTP: &[&str] = &[
-    "util", "stop", "wire", "values", "proto", "ws", "sockets", "message", "ctx", "files", "tls", "observe",
-    "config", "router", "serve", "engine", "client", "server", "guide", "unstable",
+    "util",
+    "stop",
+    "wire",
+    "values",
+    "proto",
+    "ws",
+    "sockets",
+    "message",
+    "ctx",
+    "files",
+    "tls",
+    "observe",
+    "config",
+    "router",
+    "middleware",
+    "serve",
+    "engine",
+    "client",
+    "server",
+    "guide",
+    "unstable",
 ];
 
 /// The source of a library.

@@ -128,16 +128,16 @@ impl<H: Handler> Handler for CompressingHandler<H> {
         let is_live = response.is_live();
         match response.status_code() {
             304 => {
-                add_vary(response);
+                response.vary_by("Accept-Encoding");
                 return shown.restore(request, response);
             }
-            206 if self.policy.is_part_of_worth(response) => return add_vary(response),
+            206 if self.policy.is_part_of_worth(response) => return response.vary_by("Accept-Encoding"),
             _ if response.headers().contains("Content-Range") => return,
             _ if is_live && !self.policy.compresses_events => return,
             _ if !self.policy.is_worth(request, response) => return,
             _ => {}
         }
-        add_vary(response);
+        response.vary_by("Accept-Encoding");
         let Some((coding, level)) = self.policy.choose(request, is_live) else { return };
         let encoded = if is_bare_head(request, response) {
             forget_length(response);
@@ -258,20 +258,4 @@ fn forget_length(response: &mut Response) {
     response.headers_mut().remove("Content-Length");
     // Nobody asks it for anything; a body that is there has a length.
     response.set_body_reader(std::io::empty());
-}
-
-/// Adds `Accept-Encoding` to what the response varies by, unless it is there.
-fn add_vary(response: &mut Response) {
-    let headers = response.headers_mut();
-    if !headers.contains("Vary") {
-        headers.set_known("Vary", b"Accept-Encoding");
-        return;
-    }
-    let lines = || headers.get_all("Vary");
-    if has_token(lines(), "Accept-Encoding") || has_token(lines(), "*") {
-        return;
-    }
-    let mut together = lines().collect::<Vec<_>>().join(&b", "[..]);
-    together.extend_from_slice(b", Accept-Encoding");
-    headers.set("Vary", together);
 }

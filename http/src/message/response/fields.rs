@@ -8,7 +8,7 @@ use super::Response;
 use crate::util::token;
 use crate::values::coding::uncompressed;
 use crate::values::cookie::{Cookie, CookieError};
-use crate::values::header::{ContentRange, date_text};
+use crate::values::header::{ContentRange, date_text, has_token};
 use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;
@@ -99,6 +99,21 @@ impl Response {
     /// ```
     pub fn set_content_range(&mut self, range: ContentRange) {
         self.headers.set("Content-Range", range.text());
+    }
+
+    /// Adds the field of requests that is called `name` to what the response varies by, unless it is there.
+    pub(crate) fn vary_by(&mut self, name: &'static str) {
+        if !self.headers.contains("Vary") {
+            return self.headers.set_known("Vary", name.as_bytes());
+        }
+        let lines = || self.headers.get_all("Vary");
+        if has_token(lines(), name) || has_token(lines(), "*") {
+            return;
+        }
+        let mut together = lines().collect::<Vec<_>>().join(&b", "[..]);
+        together.extend_from_slice(b", ");
+        together.extend_from_slice(name.as_bytes());
+        self.headers.set("Vary", together);
     }
 
     /// The names that are announced as trailers; see [`Response::add_trailer`].

@@ -94,6 +94,8 @@ impl Notices {
         record.remote_addr = ctx.known_remote_addr();
         record.time = ctx.time();
         record.route = ctx.route();
+        record.request_id.clear();
+        record.request_id.extend_from_slice(ctx.request_id().unwrap_or_default().as_bytes());
         record.status = ctx.response.status_code();
         (record.outcome, record.bytes) = (outcome, bytes);
         record.times = ExchangeTimes {

@@ -35,6 +35,7 @@ impl Exchange {
             let unused = ctx.take_hijack();
             by.run_user_code(UserCode::Cleanup, || drop(unused));
             moment.refresh(*clock);
+            ctx.stand_again();
             return true;
         }
         let is_read = ctx.request.is_received_whole();
@@ -59,6 +60,7 @@ impl Exchange {
                 let (method, path) = (ctx.request.method(), ctx.request.path());
                 log::error!(target: "anthill_http::handler", "the answer to {method} {path:?} {fault}; answered 500");
                 ctx.error("Internal Server Error", 500);
+                ctx.stand_again();
                 ctx.response.set_connection_close();
             }
             None => {

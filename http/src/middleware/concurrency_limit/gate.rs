@@ -1,0 +1,79 @@
+//! Places, and who waits for one.
+//!
+//! The rule: a place that comes free is taken by somebody who waits, if anybody does; whoever comes later stands
+//! behind.
+
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Gate {
+    places: usize,
+    waiting_max: usize,
+    pub(super) patience: Duration,
+    pub(super) retry_after: Duration,
+    state: Mutex<GateState>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    taken: usize,
+    waiting: usize,
+}
+
+/// A place, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct GatePlace(Arc<Gate>);
+
+impl Drop for GatePlace {
+    fn drop(&mut self) {
+        self.0.state.lock().taken -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+impl Gate {
+    pub(super) fn new(places: usize, patience: Duration, waiting_max: usize, retry_after: Duration) -> Self {
+        let (state, freed) = (Mutex::default(), Condvar::new());
+        Self { places, waiting_max, patience, retry_after, state, freed }
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.state.lock().taken
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().waiting
+    }
+
+    /// A place, if there is one within that time.
+    pub(super) fn enter(self: &Arc<Self>, patience: Duration) -> Option<GatePlace> {
+        let mut state = self.state.lock();
+        if state.taken >= self.places || state.waiting > 0 {
+            if patience.is_zero() || state.waiting >= self.waiting_max {
+                return None;
+            }
+            let until = Instant::now().checked_add(patience);
+            state.waiting += 1;
+            let mut is_late = false;
+            loop {
+                match until {
+                    Some(until) => is_late = self.freed.wait_until(&mut state, until).timed_out(),
+                    None => self.freed.wait(&mut state),
+                }
+                // Whoever is late may have been told of a place.
+                if state.taken < self.places || is_late {
+                    break;
+                }
+            }
+            state.waiting -= 1;
+            if state.taken >= self.places {
+                return None;
+            }
+        }
+        state.taken += 1;
+        Some(GatePlace(self.clone()))
+    }
+}
