@@ -15,9 +15,11 @@ const IDLE_MAX: usize = 4;
 /// What an encoder is made with.
 const FIRST_LEVEL: u8 = 6;
 
-static IDLE: LazyLock<ObjectPool<RawDeflater>> = LazyLock::new(|| {
+static IDLE: LazyLock<ObjectPool<RawDeflater>> = LazyLock::new(encoders);
+
+fn encoders() -> ObjectPool<RawDeflater> {
     ObjectPool::builder().max_idle(IDLE_MAX).reset(RawDeflater::forget).build(RawDeflater::new)
-});
+}
 
 /// An encoder without any framing.
 #[derive(Debug)]
@@ -45,7 +47,11 @@ impl RawDeflater {
 
     /// One of the pool's that knows of nothing, for that level from 0 to 9.
     pub(crate) fn take(level: u8) -> Pooled<'static, Self> {
-        let mut deflater = IDLE.get();
+        Self::take_of(&IDLE, level)
+    }
+
+    fn take_of(idle: &ObjectPool<Self>, level: u8) -> Pooled<'_, Self> {
+        let mut deflater = idle.get();
         deflater.set_level(level);
         deflater
     }
@@ -102,26 +108,82 @@ mod tests {
     use super::*;
     use flate2::{Decompress, FlushDecompress};
 
+    /// How an encoder is left that has compressed: the last flush, and whether there was one before.
+    const LEAVINGS: [(Option<FlushCompress>, FlushCompress); 7] = [
+        (None, FlushCompress::None),
+        (None, FlushCompress::Sync),
+        (None, FlushCompress::Full),
+        (None, FlushCompress::Finish),
+        (Some(FlushCompress::Sync), FlushCompress::None),
+        (Some(FlushCompress::Full), FlushCompress::None),
+        (Some(FlushCompress::Full), FlushCompress::Sync),
+    ];
+
+    /// Lines that all differ a little, and noise that no block is made shorter by.
+    fn text(lines: u32) -> Vec<u8> {
+        let line = |number: u32| {
+            format!("{number}: a stream of its own, {:x}\n", number.wrapping_mul(2_654_435_761))
+        };
+        (0..lines).flat_map(|number| line(number).into_bytes()).collect()
+    }
+
+    fn pack(deflater: &mut RawDeflater, text: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        assert!(deflater.append(text, FlushCompress::Finish, &mut packed));
+        packed
+    }
+
+    /// What `packed` was; a reference to anything before it is an error.
+    fn unpack(packed: &[u8], length: usize) -> Vec<u8> {
+        let mut plain = Vec::with_capacity(length + 1);
+        let unpacked = Decompress::new(false).decompress_vec(packed, &mut plain, FlushDecompress::Finish);
+        assert!(unpacked.is_ok(), "{unpacked:?}");
+        plain
+    }
+
     #[test]
     fn what_was_left_in_the_middle_is_not_in_the_next_stream() {
-        let text = b"a stream of its own, a stream of its own".repeat(40);
-        for level in 0..=9 {
-            for flush in
-                [FlushCompress::None, FlushCompress::Sync, FlushCompress::Full, FlushCompress::Finish]
-            {
-                let mut deflater = RawDeflater::new();
-                deflater.set_level(level);
-                assert!(deflater.append(&text, flush, &mut Vec::new()));
-                deflater.forget();
+        // More than a window, and than a block takes.
+        let (long, text) = (text(2000), text(150));
+        let new: Vec<_> =
+            (0..=9).map(|level| pack(&mut RawDeflater::take_of(&encoders(), level), &text)).collect();
+        let idle = encoders();
+        for before in 0..=9 {
+            for (level, new) in new.iter().enumerate() {
+                for (first, last) in LEAVINGS {
+                    let mut deflater = RawDeflater::take_of(&idle, before);
+                    for flush in first.into_iter().chain([last]) {
+                        assert!(deflater.append(&long, flush, &mut Vec::new()));
+                    }
+                    drop(deflater);
 
-                let mut packed = Vec::new();
-                assert!(deflater.append(&text, FlushCompress::Finish, &mut packed));
-                let mut plain = Vec::with_capacity(2 * text.len());
-                let unpacked =
-                    Decompress::new(false).decompress_vec(&packed, &mut plain, FlushDecompress::Finish);
-                assert!(unpacked.is_ok(), "level {level} behind {flush:?}: {unpacked:?}");
-                assert_eq!(plain, text, "level {level} behind {flush:?}");
+                    let packed = pack(&mut RawDeflater::take_of(&idle, level as u8), &text);
+                    let case = format!("level {level} behind {before}, {first:?}, {last:?}");
+                    assert_eq!(unpack(&packed, text.len()), text, "{case}");
+                    // Behind a full flush it goes on, and finds another way to say the same.
+                    assert!(last == FlushCompress::Full || packed == *new, "{case}");
+                }
             }
         }
+        assert_eq!(idle.stats().misses, 1, "it is always the same");
+    }
+
+    /// One that goes on behind a panic that was caught, as the engine catches those of readers.
+    #[test]
+    fn an_encoder_that_a_panic_met_is_as_new() {
+        let text = text(150);
+        let idle = encoders();
+        for level in 0..=9 {
+            let new = pack(&mut RawDeflater::take_of(&encoders(), level), &text);
+            let mut deflater = RawDeflater::take_of(&idle, level);
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                assert!(deflater.append(&text, FlushCompress::None, &mut Vec::new()));
+                std::panic::resume_unwind(Box::new("planned"));
+            }));
+            assert!(caught.is_err());
+            drop(deflater);
+            assert_eq!(pack(&mut RawDeflater::take_of(&idle, level), &text), new, "level {level}");
+        }
+        assert_eq!(idle.stats().misses, 1);
     }
 }

@@ -46,9 +46,11 @@ pub(super) const WINDOW_BITS_MAX: u8 = 15;
 const FLAGS: u32 =
     inflate_flags::TINFL_FLAG_HAS_MORE_INPUT | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 
-static INFLATERS: LazyLock<ObjectPool<Inflater>> = LazyLock::new(|| {
+static INFLATERS: LazyLock<ObjectPool<Inflater>> = LazyLock::new(inflaters);
+
+fn inflaters() -> ObjectPool<Inflater> {
     ObjectPool::builder().max_idle(IDLE_INFLATERS).reset(Inflater::begin_stream).build(Inflater::new)
-});
+}
 
 /// Takes what comes out, piece by piece.
 pub(super) type UnpackedSink<'a> = dyn FnMut(&[u8]) -> Result<(), CodecError> + 'a;
@@ -182,5 +184,74 @@ impl Deflater {
         let is_flushed = out[start..].ends_with(&FLUSH_END);
         out.truncate(if is_flushed { out.len() - FLUSH_END.len() } else { start });
         is_flushed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(lines: u32) -> Vec<u8> {
+        let line = |number: u32| format!("{number}: a message, {:x}\n", number.wrapping_mul(2_654_435_761));
+        (0..lines).flat_map(|number| line(number).into_bytes()).collect()
+    }
+
+    fn packed(deflater: &mut Deflater, text: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        assert!(deflater.pack(text, WINDOW_BITS_MAX, true, &mut packed));
+        packed
+    }
+
+    fn unpacked(inflater: &mut Inflater, packed: &[u8]) -> Result<Vec<u8>, CodecError> {
+        let mut plain = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            plain.extend_from_slice(bytes);
+            Ok(())
+        };
+        inflater.unpack(packed, &mut sink)?;
+        inflater.finish(&mut sink)?;
+        Ok(plain)
+    }
+
+    /// Behind each byte of a message, within blocks and trees and between them; behind an error of its own, of whoever
+    /// takes what comes out, and a panic of his; behind an end.
+    #[test]
+    fn a_decoder_that_was_left_anywhere_is_as_new() {
+        let (long, text) = (text(3000), text(20));
+        let packed_long = packed(&mut Deflater::take(), &long);
+        assert!(long.len() > WINDOW_BYTES && packed_long.len() > 10_000);
+        let mut deflater = Deflater::take();
+        let (first, second) = (packed(&mut deflater, &text), packed(&mut deflater, &text));
+        assert!(second.len() < first.len() / 4, "the second refers to the first");
+
+        let idle = inflaters();
+        let check = |how: &dyn std::fmt::Debug| {
+            assert_eq!(unpacked(&mut idle.get(), &first), Ok(text.clone()), "{how:?}");
+            // What was there before is there for nobody: neither as it was, nor as zeros.
+            assert_eq!(unpacked(&mut idle.get(), &second), Err(CodecError::Compression), "{how:?}");
+        };
+        let lengths = (0..300).chain((300..packed_long.len()).step_by(997));
+        for length in lengths {
+            idle.get().unpack(&packed_long[..length], &mut |_| Ok(())).expect("what was packed");
+            check(&length);
+        }
+        // A block of a kind that there is not, behind others.
+        let broken = [&packed_long[..], &FLUSH_END, &[0xff; 10]].concat();
+        assert!(idle.get().unpack(&broken, &mut |_| Ok(())).is_err());
+        check(&"an error");
+        assert!(idle.get().unpack(&packed_long, &mut |_| Err(CodecError::MessageTooLarge)).is_err());
+        check(&"too much");
+        let mut inflater = idle.get();
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _ = inflater.unpack(&packed_long, &mut |_| std::panic::resume_unwind(Box::new("planned")));
+        }));
+        assert!(caught.is_err());
+        drop(inflater);
+        check(&"a panic");
+        // One whole stream, and the beginning of another.
+        let ended = [&packed_long[..], &FLUSH_END, &LAST_BLOCK, &first[..first.len() / 2]].concat();
+        idle.get().unpack(&ended, &mut |_| Ok(())).expect("what was packed");
+        check(&"an end");
+        assert_eq!(idle.stats().misses, 1, "it is always the same");
     }
 }
