@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,6 +18,7 @@ use anthill_tests::browsers::chromium;
 use anthill_tests::eventually;
 use anthill_tests::server::{Running, plain, skip};
 
+use crate::devtools::Browser;
 use crate::tree::{Tree, settle};
 
 /// Four seconds of a test picture in VP9, five pictures a second, by ffmpeg; what is in it is told at its end.
@@ -39,16 +40,6 @@ film.onseeked = () => { say(`at ${film.currentTime}, ${film.videoWidth} wide`); 
 film.onended = () => { say('over'); link.click() };
 </script>";
 
-/// Killed with this.
-struct Browser(Child);
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A browser that shows `url` and puts what it downloads into `downloads`.
 fn browse(mut command: Command, profile: &Path, downloads: &Path, url: &str) -> Browser {
     fs::create_dir_all(profile.join("Default")).unwrap();
@@ -60,8 +51,7 @@ fn browse(mut command: Command, profile: &Path, downloads: &Path, url: &str) -> 
     fs::write(profile.join("Default/Preferences"), wishes).unwrap();
     // The port keeps it from ending with the page.
     command.args(["--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0", url]);
-    command.env("HOME", profile).env_remove("http_proxy").stdout(Stdio::null()).stderr(Stdio::null());
-    Browser(command.spawn().unwrap())
+    Browser::start(command, profile)
 }
 
 /// Passes on whatever is said to `server`, but breaks off the first response to a request for `big.bin`.
@@ -86,10 +76,12 @@ fn line_that_breaks_once(server: SocketAddr) -> SocketAddr {
             });
             thread::spawn(move || {
                 let [client, server] = ends;
+                // Of this response alone: what went before over the same connection would have it break off before its
+                // first byte, and what has not begun is asked for again as a whole.
                 let mut count = 0;
                 pass_on(server, client, |bytes| {
-                    count += bytes.len();
-                    !breaks.load(Ordering::SeqCst) || count < CUT_AFTER
+                    count += if breaks.load(Ordering::SeqCst) { bytes.len() } else { 0 };
+                    count < CUT_AFTER
                 });
             });
         }

@@ -14,6 +14,7 @@ fn assert_is_html(reply: &Reply) {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.field("Content-Type"), Some("text/html; charset=utf-8"));
     assert_eq!(reply.field("Vary"), Some("Accept"));
+    assert!(reply.field("Content-Security-Policy").unwrap().starts_with("default-src 'none'; "));
 }
 
 #[test]
@@ -38,14 +39,14 @@ fn fs_04_a_folder_is_listed() {
         assert_is_html(&reply);
         let page = reply.text();
         assert!(
-            page.contains("<a href=\"./b.txt\">b.txt</a></td><td><data value=\"1536\">1.5 KiB</data>"),
+            page.contains("<a href=\"./b.txt\">b.txt</a></th><td><data value=\"1536\">1.5 KiB</data>"),
             "{page}"
         );
         assert!(
             page.contains("<a href=\"./a%26%3Cb%3E%22%27.txt\">a&amp;&lt;b&gt;&#34;&#39;.txt</a>"),
             "{page}"
         );
-        assert!(page.contains("<a href=\"./%C3%A4%20b%23%3F%25\">\u{e4} b#?%</a>"));
+        assert!(page.contains("<a href=\"./%C3%A4%20b%23%3F%25\"><bdi>\u{e4} b#?%</bdi></a>"));
         assert!(page.contains("<a href=\"./z/\">z/</a>"));
         assert!(page.contains("<time datetime=\"20"));
         assert!(!page.contains(".hidden") && !page.contains("href=\"../\""));
@@ -54,7 +55,9 @@ fn fs_04_a_folder_is_listed() {
         assert!(place("./z/") < place("./a%26") && place("./a%26") < place("./b.txt"));
     }
     let inner = client.get("/z/");
-    assert!(inner.text().contains("href=\"../\"") && inner.text().contains("<h1>Index of /z/</h1>"));
+    assert!(
+        inner.text().contains("href=\"../\"") && inner.text().contains("<h1>Index of <bdi>/z/</bdi></h1>")
+    );
     let redirect = client.get("/z");
     assert_eq!((redirect.status, redirect.field("Location")), (302, Some("/z/")));
     let head = ask(&mut client, "HEAD", "/", &[]);
@@ -76,7 +79,7 @@ fn fs_04_programs_get_json() {
     assert_eq!((reply.status, reply.field("Content-Type")), (200, Some("application/json")));
     let list: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
     assert_eq!(list[0]["name"], "a");
-    assert_eq!(list[0]["type"], "directory");
+    assert_eq!((list[0]["type"].as_str(), list[0]["href"].as_str()), (Some("directory"), Some("./a/")));
     assert_eq!(list[1]["name"], "b\"\\.txt");
     assert_eq!((list[1]["type"].as_str(), list[1]["size"].as_u64()), (Some("file"), Some(5)));
     assert!(list[1]["mtime"].as_str().unwrap().ends_with('Z') && list.as_array().unwrap().len() == 2);
@@ -108,7 +111,7 @@ fn fs_04_a_folder_of_many_names() {
     }
     let running = tree.served(|files| files.listing(true));
     let page = once(&running, "/", &[]);
-    assert_eq!(page.text().matches("<tr><td>").count(), 100_000);
+    assert_eq!(page.text().matches("<tr><th scope=\"row\">").count(), 100_000);
     assert!(page.text().contains("<a href=\"./b49999\">b49999</a>"));
     assert!(!page.text().contains("more in this folder"));
     let list = once(&running, "/", &["Accept: application/json"]);
@@ -116,7 +119,7 @@ fn fs_04_a_folder_of_many_names() {
     // One more than are told.
     std::fs::write(tree.at("c"), "").unwrap();
     let page = once(&running, "/", &[]);
-    assert_eq!(page.text().matches("<tr><td>").count(), 100_000);
+    assert_eq!(page.text().matches("<tr><th scope=\"row\">").count(), 100_000);
     assert!(page.text().contains("<p>There is more in this folder; only 100000 entries were read."));
 }
 
@@ -129,7 +132,7 @@ fn fs_04_a_listing_is_bounded_and_says_so() {
     let check = |most: usize, shown: std::ops::RangeInclusive<usize>, is_all: bool| {
         let running = tree.served(|files| files.listing(true).max_listed(most));
         let page = once(&running, "/", &[]);
-        let rows = page.text().matches("<tr><td>").count();
+        let rows = page.text().matches("<tr><th scope=\"row\">").count();
         assert!(shown.contains(&rows), "{most} {rows}");
         assert_eq!(page.text().contains("more in this folder"), !is_all, "{most}");
         let list = once(&running, "/", &["Accept: application/json"]);
@@ -169,6 +172,6 @@ fn fs_04_a_file_system_is_asked_for_no_more_than_is_told() {
     let most = Arc::new(AtomicUsize::new(0));
     let running = served(Files::over(Endless(most.clone())).listing(true).max_listed(10));
     let page = once(&running, "/", &[]);
-    assert_eq!(page.text().matches("<tr><td>").count(), 10);
+    assert_eq!(page.text().matches("<tr><th scope=\"row\">").count(), 10);
     assert_eq!(most.load(Ordering::SeqCst), 10);
 }

@@ -40,6 +40,7 @@ entries! {
     par_17_form form
     par_17_handshake handshake
     par_17_header_values header_values
+    par_17_listing listing
     par_17_multipart multipart
     par_17_negotiation negotiation
     par_17_paths paths

@@ -22,6 +22,7 @@ mod handler;
 mod handshake;
 mod header_values;
 mod line;
+mod listing;
 mod multipart;
 mod mutate;
 mod negotiation;
@@ -55,6 +56,7 @@ pub const ENTRIES: &[(&str, Entry)] = &[
     ("form", form::check),
     ("handshake", handshake::check),
     ("header_values", header_values::check),
+    ("listing", listing::check),
     ("multipart", multipart::check),
     ("negotiation", negotiation::check),
     ("paths", paths::check),

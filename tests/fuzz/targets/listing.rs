@@ -1,0 +1,5 @@
+//! Fuzzes the entry `listing`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| anthill_tests::fuzz::run("listing", data));
