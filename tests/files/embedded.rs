@@ -1,14 +1,17 @@
 //! Files in the program behave as files of a folder do.
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anthill_http::files::{Content, EmbeddedFiles, FileSystem, Files, FolderList, FsNode};
 use anthill_tests::client::Reply;
+use include_dir::{Dir, include_dir};
 
 use crate::tree::{Tree, ask, served};
 
@@ -23,6 +26,11 @@ static FILES: [(&str, &[u8]); 8] = [
     (".hidden", b"hidden"),
     ("empty", b""),
 ];
+
+/// What the compiler finds in a folder, by two ways to have it there: a crate that walks it, and a build script that makes
+/// tags as well.
+static WALKED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fuzz/corpus/negotiation");
+static LISTED: &[(&str, &[u8], &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// What a reply says, but for what is not the same of two file systems.
 fn comparable(reply: &Reply) -> String {
@@ -127,6 +135,38 @@ fn fs_11_embedded_files_are_listed() {
     assert!(!page.text().contains(".hidden"));
     assert!(client.get("/d/").text().contains("./e/\""));
     assert_eq!(client.get("/x/").status, 404);
+}
+
+#[test]
+fn fs_11_a_whole_folder_is_part_of_the_program() {
+    let walked = WALKED.files().map(|file| (file.path().to_str().expect("text"), file.contents()));
+    let walked = served(Files::over(EmbeddedFiles::new(walked)));
+    let listed = served(Files::over(EmbeddedFiles::with_tags(LISTED.iter().copied())));
+    let (mut walked, mut listed) = (walked.client(), listed.client());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/negotiation");
+    let mut tags = HashSet::new();
+    for file in fs::read_dir(&folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let content = fs::read(folder.join(&name)).unwrap();
+        let target = format!("/{name}");
+        assert!(walked.get(&target).body == content, "{name}");
+        let reply = listed.get(&target);
+        assert!(reply.body == content, "{name}");
+        // Those that were made when this was compiled, of these bytes.
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&content);
+        let tag = format!("\"{:x}\"", hasher.finish());
+        assert_eq!(reply.field("ETag"), Some(&*tag), "{name}");
+        assert_eq!(ask(&mut listed, "GET", &target, &[&format!("If-None-Match: {tag}")]).status, 304);
+        tags.insert(tag);
+    }
+    assert!(tags.len() > 5 && tags.len() == LISTED.len(), "{}", tags.len());
+    // What was meant as a tag and is none is told before anything is served.
+    let error = Files::over(EmbeddedFiles::with_tags([("a", &b""[..], "v1")])).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"root: the tag "v1" of "a" is none: one has quotes of its own, as "\"v1\"""#
+    );
 }
 
 /// Counts how often it is asked, and fails as it is told.

@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::file_system::{FileSystem, FolderEntry, FolderList, FsNode};
+use crate::values::header::EntityTag;
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
@@ -13,7 +14,8 @@ use std::time::SystemTime;
 /// compiled, or made up at run time.
 ///
 /// Folders are what paths are made of. Each file has a strong tag, of its bytes, which is computed once, here, and is
-/// the same in every process of the program. A time is told if [one is given](Self::last_modified).
+/// the same in every process of the program; or one that [was made when it was compiled](Self::with_tags). A time is
+/// told if [one is given](Self::last_modified).
 ///
 /// ```
 /// use anthill_http::files::{EmbeddedFiles, Files};
@@ -43,6 +45,53 @@ impl EmbeddedFiles {
         embedded
     }
 
+    /// These files, each with its tag (`"v1"`, with its quotes), so that a program with many of them reads none when it
+    /// starts. Of two with the same path the last counts.
+    ///
+    /// A tag has to be another one whenever the bytes are: a build script makes it of them, and writes the list.
+    ///
+    /// ```
+    /// use anthill_http::files::{EmbeddedFiles, Files};
+    /// use anthill_http::{Handler, Request, RequestCtx};
+    /// use std::fmt::Write;
+    ///
+    /// /// What `build.rs` writes to `OUT_DIR`; the program has it by `include!`.
+    /// fn list(files: &[(&str, &str)]) -> Result<String, Box<dyn std::error::Error>> {
+    ///     // Any hash that tells bytes apart, such as those of the crates `sha2` or `blake3`.
+    ///     let add = |hash: u64, byte: &u8| hash.wrapping_mul(31).wrapping_add(u64::from(*byte));
+    ///     let mut list = String::from("[");
+    ///     for (path, place) in files {
+    ///         let tag = format!("\"{:x}\"", std::fs::read(place)?.iter().fold(7, add));
+    ///         write!(list, "({path:?}, include_bytes!({place:?}), {tag:?}),")?;
+    ///     }
+    ///     Ok(list + "]")
+    /// }
+    /// # let place = std::env::temp_dir().join(format!("anthill-doc-{}", std::process::id()));
+    /// # std::fs::write(&place, "a")?;
+    /// # let place = place.to_str().unwrap();
+    /// # assert_eq!(list(&[("x", place)])?, format!(r#"[("x", include_bytes!({place:?}), "\"13a\""),]"#));
+    /// # std::fs::remove_file(place)?;
+    ///
+    /// static FILES: [(&str, &[u8], &str); 1] = [("a.css", b"p { color: teal }", r#""5f3c""#)];
+    /// let files = Files::over(EmbeddedFiles::with_tags(FILES)).build()?;
+    /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/a.css")?, None);
+    /// files.handle(&mut ctx);
+    /// assert_eq!(ctx.response.header_str("etag"), Some(r#""5f3c""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is no tag is an error when a handler [is built](super::FilesBuilder::build).
+    pub fn with_tags(
+        files: impl IntoIterator<Item = (impl AsRef<str>, &'static [u8], impl Into<Arc<str>>)>,
+    ) -> Self {
+        let mut embedded = Self::default();
+        for (path, bytes, tag) in files {
+            embedded.insert(path.as_ref(), Content::from_static(bytes).etag(tag));
+        }
+        embedded
+    }
+
     /// One more file, of bytes that were made at run time.
     ///
     /// ```
@@ -67,8 +116,11 @@ impl EmbeddedFiles {
     }
 
     fn add(&mut self, path: &str, content: Content, bytes: &[u8]) {
-        let path = path.trim_start_matches('/').as_bytes();
-        self.files.insert(path.into(), content.etag(tag_of(bytes)));
+        self.insert(path, content.etag(tag_of(bytes)));
+    }
+
+    fn insert(&mut self, path: &str, content: Content) {
+        self.files.insert(path.trim_start_matches('/').as_bytes().into(), content);
     }
 
     /// The files below a folder, each with what of its path is below.
@@ -83,6 +135,8 @@ impl EmbeddedFiles {
 
 /// A tag of so many bits that no two files that people write have the same.
 fn tag_of(bytes: &[u8]) -> String {
+    #[cfg(test)]
+    tests::HASHED.with(|count| count.set(count.get() + 1));
     let hash = |seed: u8| {
         // With fixed keys, unlike those of maps.
         let mut hasher = DefaultHasher::new();
@@ -100,6 +154,17 @@ impl FileSystem for EmbeddedFiles {
             None if path.is_empty() || self.below(path).next().is_some() => Ok(FsNode::Folder),
             None => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let tags = self.files.iter().filter_map(|(path, content)| Some((path, content.tag()?)));
+        let mut wrong = tags.filter(|(_, tag)| EntityTag::parse(tag.as_bytes()).is_none());
+        wrong.next().map_or(Ok(()), |(path, tag)| {
+            let path = String::from_utf8_lossy(path);
+            let problem =
+                format!(r#"the tag {tag:?} of {path:?} is none: one has quotes of its own, as "\"v1\"""#);
+            Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+        })
     }
 
     fn list(&self, path: &[u8], most: usize) -> io::Result<FolderList> {
@@ -133,6 +198,30 @@ impl FileSystem for EmbeddedFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Of how many files a tag was made.
+        pub(super) static HASHED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    #[test]
+    fn fs_11_tags_that_are_known_are_not_made() {
+        let files = EmbeddedFiles::with_tags([("/a", &b"1"[..], "\"x\""), ("b", b"2", "W/\"y\"")]);
+        assert_eq!(HASHED.get(), 0);
+        let tag = |path: &[u8]| match files.open(path) {
+            Ok(FsNode::File(content)) => content.tag().map(str::to_owned),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((tag(b"a").as_deref(), tag(b"b").as_deref()), (Some("\"x\""), Some("W/\"y\"")));
+        assert!(files.check().is_ok());
+        let files = EmbeddedFiles::new([("a", &b"1"[..])]);
+        assert_eq!(HASHED.get(), 1);
+        assert!(files.check().is_ok());
+        let wrong = EmbeddedFiles::with_tags([("a/b", &b"1"[..], "v1")]);
+        let problem = wrong.check().expect_err("a tag without quotes").to_string();
+        assert_eq!(problem, r#"the tag "v1" of "a/b" is none: one has quotes of its own, as "\"v1\"""#);
+    }
 
     #[test]
     fn folders_are_what_paths_are_made_of() {
