@@ -13,6 +13,8 @@ use crate::values::header::{ByteRange, ByteRanges, ContentRange, RangeError, Val
 use crate::values::multipart::Boundary;
 use std::fs::File;
 use std::io;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -46,6 +48,9 @@ pub struct Content {
     tells_by_time: bool,
     /// What was known of the file when it was opened.
     stamp: Option<NodeStamp>,
+    /// The root it was found below, which whoever looks for another file there need not open then.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    _root: Option<Arc<OwnedFd>>,
 }
 
 impl Content {
@@ -77,7 +82,15 @@ impl Content {
             modified: Some(stamp.time()),
             tells_by_time: true,
             stamp: Some(stamp),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            _root: None,
         }
+    }
+
+    /// The same, which holds the descriptor of its root.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn below(self, root: Option<Arc<OwnedFd>>) -> Self {
+        Self { _root: root, ..self }
     }
 
     /// The first `length` bytes of it, which has more.
@@ -99,7 +112,16 @@ impl Content {
     fn of_bytes(bytes: SharedBytes) -> Self {
         let length = bytes.as_ref().len() as u64;
         let whole = WholeContent::Bytes(bytes);
-        Self { whole, length, tag: None, modified: None, tells_by_time: true, stamp: None }
+        Self {
+            whole,
+            length,
+            tag: None,
+            modified: None,
+            tells_by_time: true,
+            stamp: None,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            _root: None,
+        }
     }
 
     /// Gives it this entity tag, with its quotes: `"v1"`, or `W/"v1"`. One that is none is sent and never matches.

@@ -21,6 +21,8 @@ pub(super) enum FileRefusal {
     Denied,
     /// Too many files are open.
     Busy(io::Error),
+    /// Another process has been promised to be asked before anybody else opens it (a lease), and now is.
+    Held(io::Error),
     Failed(io::Error),
 }
 
@@ -42,7 +44,7 @@ impl FileRefusal {
             Self::Denied => ctx.error("Forbidden", 403),
             Self::Rewritten => fail(ctx, 500, &"the path was rewritten to one above the root"),
             Self::Failed(error) => fail(ctx, 500, error),
-            Self::Busy(error) => {
+            Self::Busy(error) | Self::Held(error) => {
                 fail(ctx, 503, error);
                 ctx.response.set_header("Retry-After", "1");
             }
@@ -70,6 +72,7 @@ impl From<io::Error> for FileRefusal {
                 // Links in a circle, names that are too long, doors that nobody is behind.
                 Some(Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO | Errno::ILSEQ) => return Self::Missing,
                 Some(Errno::MFILE | Errno::NFILE) => return Self::Busy(error),
+                Some(Errno::AGAIN) => return Self::Held(error),
                 _ => {}
             }
         }

@@ -4,13 +4,15 @@
 //! root (`beneath`), or name by name from one open folder to the next (`walk`); where neither can be had, the resolved
 //! path is looked at before and after (`checked`).
 //!
-//! The rules: only regular files and folders are opened, and nothing that is opened waits. The root is opened anew for
-//! each path, by its name, so that a root that is exchanged (a link to the current release) is served as it is then.
+//! The rules: only regular files and folders are opened, and nothing that is opened waits. The root is that of its name
+//! at the time, so that a root that is exchanged (a link to the current release) is served as it is then.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod beneath;
 #[cfg(not(unix))]
 mod checked;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod open_root;
 #[cfg(unix)]
 mod walk;
 
@@ -39,6 +41,8 @@ pub struct Folder {
     /// As it was given; made absolute when it was, so that it does not follow the current folder.
     root: PathBuf,
     leads_out: bool,
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    shared: open_root::OpenRoot,
     #[cfg(all(test, unix))]
     walks: bool,
 }
@@ -47,6 +51,27 @@ pub struct Folder {
 pub(super) struct OpenedNode {
     file: File,
     stamp: NodeStamp,
+    /// The root that it was found in, which is shared for as long as it is open.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    root: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
+}
+
+impl OpenedNode {
+    fn new(file: File, stamp: NodeStamp) -> Self {
+        Self {
+            file,
+            stamp,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            root: None,
+        }
+    }
+
+    fn into_content(self) -> Content {
+        let content = Content::of_file(self.file, self.stamp);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let content = content.below(self.root);
+        content
+    }
 }
 
 impl Folder {
@@ -58,6 +83,8 @@ impl Folder {
         Self {
             root: absolute,
             leads_out: false,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            shared: open_root::OpenRoot::default(),
             #[cfg(all(test, unix))]
             walks: false,
         }
@@ -78,19 +105,18 @@ impl Folder {
         return checked::open(&self.root, path, self.leads_out);
         #[cfg(unix)]
         {
-            let root = walk::open_root(&self.root)?;
             if self.leads_out {
-                return walk::open_anywhere(&root, path);
+                return walk::open_anywhere(&self.root, path);
             }
             #[cfg(test)]
             if self.walks {
-                return walk::open(&self.root, &root, path);
+                return walk::open(&self.root, path);
             }
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            if let Some(opened) = beneath::open(&root, path) {
+            if let Some(opened) = beneath::open(&self.root, &self.shared, path) {
                 return opened;
             }
-            walk::open(&self.root, &root, path)
+            walk::open(&self.root, path)
         }
     }
 }
@@ -99,7 +125,7 @@ impl FileSystem for Folder {
     fn open(&self, path: &[u8]) -> io::Result<FsNode> {
         let opened = self.open_node(path)?;
         match opened.stamp.kind {
-            FileKind::Regular => Ok(FsNode::File(Content::of_file(opened.file, opened.stamp))),
+            FileKind::Regular => Ok(FsNode::File(opened.into_content())),
             FileKind::Folder => Ok(FsNode::Folder),
             FileKind::Other => Err(io::ErrorKind::NotFound.into()),
         }

@@ -253,3 +253,77 @@ fn a_list_is_bounded_by_what_is_looked_at() {
         }
     }
 }
+
+/// How many descriptors of the folder `root` itself this process has.
+#[cfg(target_os = "linux")]
+fn open_roots(root: &Path) -> usize {
+    let links = fs::read_dir("/proc/self/fd").expect("descriptors").flatten();
+    links.filter(|link| fs::read_link(link.path()).is_ok_and(|target| target == *root)).count()
+}
+
+/// While somebody has a file of it; whichever other files there are, and however one comes to them.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_root_is_open_once_for_all_its_files() {
+    let outside = tree();
+    let root = outside.path().join("root");
+    let folder = Folder::new(&root);
+    assert_eq!(open_roots(&root), 0);
+    let open = |path: &str| folder.open(path.as_bytes());
+    for _ in 0..3 {
+        let paths = ["top", "a/in", "to-file", "a/up", "absolute", "top", "a/b/deep", "absolute-folder/in"];
+        let mut held: Vec<_> = paths.iter().map(|path| open(path).expect("a file")).collect();
+        assert!(matches!(open("a"), Ok(FsNode::Folder)) && open("fifo").is_err() && open("out").is_err());
+        assert_eq!(open_roots(&root), 1);
+        // Which of them has it does not matter, unless none has.
+        while let Some(last) = held.pop() {
+            assert_eq!(open_roots(&root), 1);
+            drop(last);
+        }
+        assert_eq!(open_roots(&root), 0);
+    }
+    // Nor does a copy of the folder open one of its own.
+    let (one, other) = (open("top").expect("a file"), folder.clone().open(b"a/in").expect("a file"));
+    assert_eq!(open_roots(&root), 1);
+    drop((one, other));
+    assert_eq!(open_roots(&root), 0);
+}
+
+/// Of a root that is held, when another one has its name, or one of its files another content.
+#[test]
+fn a_root_that_is_held_is_not_served_when_it_is_another_one() {
+    let outside = tree();
+    let (root, old) = (outside.path().join("root"), outside.path().join("old"));
+    for folder in ways(&root) {
+        let held = folder.open(b"top").expect("a file");
+        fs::rename(&root, &old).expect("renamed");
+        for path in ["top", "a/in", ""] {
+            assert_eq!(content(&folder, path), None, "{path}: nothing has that name");
+        }
+        fs::create_dir(&root).expect("a folder");
+        fs::write(root.join("top"), "new").expect("a file");
+        // The very file that is in the old one, too, and one that is of another kind there.
+        fs::create_dir(root.join("a")).expect("a folder");
+        fs::hard_link(old.join("a/in"), root.join("a/in")).expect("a link");
+        fs::write(root.join("fifo"), "no pipe").expect("a file");
+        fs::create_dir(root.join("to-file")).expect("a folder");
+        for (path, expected) in [
+            ("top", Some("new")),
+            ("a/in", Some("a/in")),
+            ("fifo", Some("no pipe")),
+            ("to-file", Some("a folder")),
+            ("a/b/deep", None),
+            ("absolute", None),
+        ] {
+            assert_eq!(content(&folder, path).as_deref(), expected, "{path}");
+        }
+        fs::write(root.join("next"), "1").expect("a file");
+        fs::rename(root.join("next"), root.join("top")).expect("renamed");
+        assert_eq!(content(&folder, "top").as_deref(), Some("1"));
+        drop(held);
+        assert_eq!(content(&folder, "top").as_deref(), Some("1"));
+        fs::remove_dir_all(&root).expect("gone");
+        fs::rename(&old, &root).expect("renamed");
+        assert_eq!(content(&folder, "top").as_deref(), Some("top"));
+    }
+}

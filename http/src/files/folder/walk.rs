@@ -8,7 +8,7 @@
 use super::super::file_system::FolderList;
 use super::super::stamp::{FileKind, NodeStamp};
 use super::{OpenedNode, entry};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open as open_path, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open as open_path, openat, readlinkat, stat, statat};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
@@ -37,30 +37,41 @@ pub(super) fn open_root(root: &Path) -> io::Result<OwnedFd> {
     Ok(open_path(root, PASS, Mode::empty())?)
 }
 
-/// Fails unless a file or a folder seems to be there, so that a device or a pipe is not opened. What is opened then is
-/// looked at again.
-fn is_worth_opening(root: &OwnedFd, path: &[u8]) -> io::Result<()> {
-    let path = if path.is_empty() { b"." } else { path };
-    let stat = statat(root, path, AtFlags::empty())?;
-    if NodeStamp::from_stat(&stat).kind == FileKind::Other { Err(missing()) } else { Ok(()) }
+/// The name of what is at `path` below the folder of the name `root`.
+pub(super) fn named(root: &Path, path: &[u8]) -> Vec<u8> {
+    let root = root.as_os_str().as_bytes();
+    let mut name = Vec::with_capacity(root.len() + 1 + path.len());
+    name.extend_from_slice(root);
+    if !path.is_empty() {
+        name.push(b'/');
+        name.extend_from_slice(path);
+    }
+    name
 }
 
 /// What was opened, if it is a file or a folder.
 pub(super) fn accept(file: OwnedFd) -> io::Result<OpenedNode> {
     let file = File::from(file);
     let stamp = NodeStamp::of(&file)?;
-    if stamp.kind == FileKind::Other { Err(missing()) } else { Ok(OpenedNode { file, stamp }) }
+    match stamp.kind {
+        FileKind::Other => Err(missing()),
+        FileKind::Regular | FileKind::Folder => Ok(OpenedNode::new(file, stamp)),
+    }
 }
 
-/// Opens what is at `path`, wherever links lead.
-pub(super) fn open_anywhere(root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
-    is_worth_opening(root, path)?;
-    let path = if path.is_empty() { b"." } else { path };
-    accept(openat(root, path, READ, Mode::empty())?)
+/// Opens what is at `path` below the folder of the name `root`, wherever links lead. A device or a pipe is looked at and
+/// not opened. (What is opened then is looked at again.)
+pub(super) fn open_anywhere(root: &Path, path: &[u8]) -> io::Result<OpenedNode> {
+    let name = named(root, path);
+    if NodeStamp::from_stat(&stat(&*name)?).kind == FileKind::Other {
+        return Err(missing());
+    }
+    accept(open_path(&*name, READ, Mode::empty())?)
 }
 
-/// Opens what is at `path` below the open `root`, whose name is `root_path`.
-pub(super) fn open(root_path: &Path, root: &OwnedFd, path: &[u8]) -> io::Result<OpenedNode> {
+/// Opens what is at `path` below the folder of the name `root_path`.
+pub(super) fn open(root_path: &Path, path: &[u8]) -> io::Result<OpenedNode> {
+    let root = &open_root(root_path)?;
     let mut way = Way { root_path, root, passed: Vec::new(), ahead: VecDeque::new(), links: 0 };
     way.put_ahead(path);
     while let Some(name) = way.ahead.pop_front() {
