@@ -3,12 +3,13 @@
 use std::io::{self, Cursor, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anthill_http::body::ContentCoding;
 use anthill_http::{CompressPolicy, Handler, Request, RequestCtx, Server, compress};
-use anthill_tests::eventually;
+use anthill_tests::client::Client;
 use anthill_tests::server::Running;
+use anthill_tests::{PATIENCE, eventually};
 
 use crate::support::{CODINGS, Noise, content, get_in, read_chunks_until, reply, running, text, unpack};
 
@@ -314,5 +315,75 @@ fn cmp_04_others_are_served_while_much_is_compressed() {
             let plain = unpack(coding, &packed);
             assert!(!plain.is_empty() && plain.iter().all(|&byte| byte == b'x'), "{coding}: {}", plain.len());
         }
+    }
+}
+
+/// Computes each of its pieces for as long as nobody else is served, so that a shard whose driver did nothing else would
+/// never be done.
+struct Computes {
+    served: Arc<AtomicUsize>,
+    pieces: usize,
+}
+
+impl Read for Computes {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.pieces == 0 {
+            return Ok(0);
+        }
+        self.pieces -= 1;
+        let (before, began) = (self.served.load(Ordering::SeqCst), Instant::now());
+        while self.served.load(Ordering::SeqCst) < before + 3 {
+            if began.elapsed() > PATIENCE {
+                return Err(io::Error::other("nobody else was served"));
+            }
+            std::hint::spin_loop();
+        }
+        out.fill(b'x');
+        Ok(out.len())
+    }
+}
+
+/// Also of several at once, and of those who take the place of the shard's driver.
+#[test]
+fn cmp_04_a_shard_serves_while_pieces_are_computed() {
+    const LARGE: usize = 4;
+    const PIECES: usize = 4;
+    for coding in CODINGS.map(ContentCoding::name) {
+        let served = Arc::new(AtomicUsize::new(0));
+        let of_handler = served.clone();
+        let answer = move |ctx: &mut RequestCtx| match ctx.path() {
+            "/large" => {
+                let served = of_handler.clone();
+                ctx.response.set_body_reader(Computes { served, pieces: PIECES });
+            }
+            _ => {
+                of_handler.fetch_add(1, Ordering::SeqCst);
+                ctx.set_body("small");
+            }
+        };
+        let running = running(CompressPolicy::new(), answer);
+        let (is_over, address) = (Arc::new(AtomicBool::new(false)), running.address());
+        let of_asker = is_over.clone();
+        let asker = anthill_tests::background(move || {
+            let mut client = Client::connect(address);
+            while !of_asker.load(Ordering::SeqCst) {
+                assert_eq!(client.get("/small").body, b"small");
+            }
+        });
+        let mut large = running.clients(LARGE);
+        for client in &mut large {
+            client.send(get_in("/large", coding));
+        }
+        for client in &mut large {
+            let whole = client.response();
+            let plain = content(&whole);
+            assert!(
+                plain.len() >= PIECES && plain.iter().all(|&byte| byte == b'x'),
+                "{coding}: {}",
+                plain.len()
+            );
+        }
+        is_over.store(true, Ordering::SeqCst);
+        asker.outcome("who asks for something small");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anthill_http::Server;
@@ -126,6 +127,71 @@ fn a_sparse_file_of_gigabytes_has_ends() {
     let parts = ask(&mut client, "GET", "/huge.bin", &["Range: bytes=0-0,4294967296-4294967297,-3"]);
     assert_eq!(parts.status, 206);
     assert!(parts.body.windows(3).any(|bytes| bytes == b"end"));
+}
+
+/// Longer than what is counted in 31 bits, and than the system sends at once.
+#[test]
+fn a_sparse_file_of_two_gigabytes_is_sent_whole() {
+    let tree = Tree::new(&[]);
+    let length = (2_u64 << 30) + 5;
+    let file = File::create(tree.at("huge.bin")).unwrap();
+    if file.set_len(length).is_err() {
+        return anthill_tests::server::skip("the file system has no room for a file of 2 GiB with holes");
+    }
+    for place in [0, (1 << 31) - 2, length - 3] {
+        file.write_all_at(b"end", place).unwrap();
+    }
+    let copy = File::open(tree.at("huge.bin")).unwrap();
+    let running = tree.served(|files| files);
+    for (first, range) in [(0, String::new()), (1 << 30, format!("Range: bytes={}-\r\n", 1 << 30))] {
+        let mut client = running.client();
+        client.send(format!("GET /huge.bin HTTP/1.1\r\nHost: h\r\n{range}\r\n"));
+        let head = client.response_to_head();
+        assert_eq!(head.field("Content-Length").unwrap(), (length - first).to_string());
+        let mut at = first;
+        while at < length {
+            let piece = client.bytes((length - at).min(1 << 20) as usize);
+            assert_same_bytes(&piece[..], &copy, at, piece.len() as u64);
+            at += piece.len() as u64;
+        }
+        assert_eq!(ask(&mut client, "HEAD", "/huge.bin", &[]).status, 200, "the connection goes on");
+    }
+}
+
+/// A lease of another process, as file servers have them for their clients' caches.
+#[test]
+fn a_file_that_another_process_holds_is_to_be_asked_for_later() {
+    const HOLDER: &str = "
+import fcntl, os, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = os.open(sys.argv[1], os.O_RDWR)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print('held', flush=True)
+sys.stdin.readline()
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+print('free', flush=True)
+sys.stdin.readline()
+";
+    let tree = Tree::new(&[("f", b"content"), ("other", b"other")]);
+    let mut python = Command::new("python3");
+    python.args(["-c", HOLDER]).arg(tree.at("f")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut holder) = python.stderr(Stdio::null()).spawn() else {
+        return anthill_tests::server::skip("there is no Python here");
+    };
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    if !matches!(lines.next(), Some(Ok(line)) if line == "held") {
+        return anthill_tests::server::skip("there are no leases here");
+    }
+    let running = tree.served(|files| files);
+    let mut client = running.client();
+    let reply = client.get("/f");
+    assert_eq!((reply.status, reply.field("Retry-After")), (503, Some("1")));
+    assert_eq!(client.get("/other").text(), "other");
+    writeln!(holder.stdin.as_mut().unwrap()).unwrap();
+    assert_eq!(lines.next().unwrap().unwrap(), "free");
+    assert_eq!(client.get("/f").text(), "content");
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
 }
 
 /// Where the server of the test below finds its files.

@@ -1,4 +1,4 @@
-//! File systems that have to be waited for: a disk that is slow, a folder with all the names there are.
+//! File systems that have to be waited for: a folder that takes long to be opened and listed, files whose content does.
 
 use std::io;
 use std::sync::Arc;
@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anthill_http::Handler;
 use anthill_http::files::{FileSystem, Files, Folder, FolderList, FsNode};
+#[cfg(target_os = "linux")]
+use anthill_tests::server::skip;
 use anthill_tests::server::{Running, plain};
 use anthill_tests::{Gate, eventually};
 
+#[cfg(target_os = "linux")]
+use crate::slow_disk::SlowDisk;
 use crate::tree::Tree;
 
 /// A folder in which what is called `slow` takes until a gate is open, to be opened and to be listed.
@@ -67,5 +71,47 @@ fn a_folder_that_is_waited_for_holds_up_nobody_else() {
     for (number, client) in slow.iter_mut().enumerate() {
         let reply = client.response();
         assert!(reply.status == 200 && reply.text().contains(["a", "./b"][number % 2]), "{number}");
+    }
+}
+
+/// Small files, which their handler reads, and large ones, which the system sends; several of each, so that whoever takes
+/// the place of the shard's driver waits as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_are_waited_for_hold_up_nobody_else() {
+    let content = |bytes: u32| -> Vec<u8> { (0..bytes).map(|at| (at % 251) as u8).collect() };
+    let sizes = [1 << 10, 16 << 10, 64 << 10, 1 << 20];
+    let names: Vec<String> = (0..2 * sizes.len()).map(|number| format!("f{number}.bin")).collect();
+    let files: Vec<(&str, Vec<u8>)> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| (&**name, content(sizes[number % sizes.len()])))
+        .collect();
+    let gate = Gate::new();
+    let Some(disk) = SlowDisk::mount(&files, &gate) else {
+        return skip("nothing can be mounted here");
+    };
+    let handler = Files::builder(disk.path()).build().unwrap();
+    let running = Running::with(plain().shards(1), move |ctx| match ctx.path() {
+        "/quick" => ctx.set_body("quick"),
+        _ => handler.handle(ctx),
+    });
+    let mut slow: Vec<_> = files
+        .iter()
+        .map(|(name, _)| {
+            let mut client = running.client();
+            client.send(anthill_tests::client::get(&format!("/{name}")));
+            client
+        })
+        .collect();
+    eventually("each is waited for", || disk.waits() >= files.len());
+    let mut client = running.client();
+    for _ in 0..100 {
+        assert_eq!(client.get("/quick").text(), "quick");
+    }
+    gate.open();
+    for (client, (name, content)) in slow.iter_mut().zip(&files) {
+        let reply = client.response();
+        assert!(reply.status == 200 && reply.body == *content, "{name}");
     }
 }
