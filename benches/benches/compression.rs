@@ -9,6 +9,7 @@
 //! The last table is the first body of a process, in a process of its own: the coder is made then.
 
 use anthill_benches::allocations::Counting;
+use anthill_benches::bodies;
 use anthill_benches::cpu::CpuTime;
 use anthill_benches::micro::{self, Question, Spent};
 use anthill_benches::pools::{measure_if_asked, run_apart};
@@ -23,7 +24,6 @@ use brotli::enc::encode::{
     BrotliEncoderDestroyInstance, BrotliEncoderOperation, BrotliEncoderParameter, BrotliEncoderStateStruct,
 };
 use flate2::{Compress, Compression, Crc, FlushCompress};
-use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use zstd::bulk::Compressor;
 
@@ -169,35 +169,10 @@ impl Body {
         }
     }
 
-    /// The same in every run.
     fn bytes(self) -> Vec<u8> {
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        let mut next = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state >> 32
-        };
         match self {
-            Self::Noise(bytes) => (0..bytes).map(|_| next() as u8).collect(),
-            Self::Text(bytes) => {
-                let words = ["ant", "hill", "worker", "queue", "leaf", "tunnel", "pool", "soil"];
-                let mut text = String::from("[");
-                while text.len() < bytes {
-                    let (id, price) = (next() % 100_000, next() % 10_000);
-                    let name = [words[next() as usize % 8], words[next() as usize % 8]].join(" ");
-                    let in_stock = next() % 2 == 0;
-                    // A string takes everything.
-                    let _ = writeln!(
-                        text,
-                        r#"{{"id":{id},"name":"{name}","price":{}.{:02},"in_stock":{in_stock}}},"#,
-                        price / 100,
-                        price % 100
-                    );
-                }
-                text.truncate(bytes);
-                text.into_bytes()
-            }
+            Self::Noise(bytes) => bodies::noise(bytes),
+            Self::Text(bytes) => bodies::json(bytes),
         }
     }
 }

@@ -74,6 +74,16 @@ impl Folder {
         added
     }
 
+    /// Adds one file of that name with that content; the whole of it is asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_body(&self, name: &str, body: Vec<u8>) -> io::Result<Exchange> {
+        let (target, body): (&str, &[u8]) = (format!("/{name}").leak(), body.leak());
+        self.write(name, body)?;
+        Ok(Exchange { target, body, asking: Asking::Whole, weight: 1 })
+    }
+
     fn write(&self, name: &str, body: &[u8]) -> io::Result<()> {
         let mut file = File::create(self.path().join(name))?;
         file.write_all(body)?;

@@ -5,6 +5,7 @@
 //! does not come, fails the run. When the time is up no more is sent, and a run ends only when everything that was sent
 //! has been answered: a request that a server forgot is found, however many others it served meanwhile.
 
+mod coded;
 mod connection;
 mod crowd;
 mod exchange;
@@ -14,6 +15,7 @@ mod sweep;
 mod visits;
 mod wire;
 
+pub use coded::packed_length;
 pub use crowd::Crowd;
 pub use exchange::{Asking, Exchange};
 pub use paced::{Pace, Paced};

@@ -1,12 +1,14 @@
 //! Our server, for the benchmarks: plain blocking handlers, nothing tuned but the number of shards.
 
 use crate::http::routes::{self, Chore};
-use crate::http::{LANES, certificate};
+use crate::http::{LANES, certificate, compressing};
 use anthill_http::files::Files;
-use anthill_http::{Listener, RequestCtx, Server, ServerBuilder, TlsConfig};
+use anthill_http::{CompressPolicy, Listener, RequestCtx, Server, ServerBuilder, TlsConfig, compress};
+use std::collections::HashMap;
 use std::error::Error;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(crate) fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     options().build(answer)?.serve(listener)?;
@@ -24,6 +26,21 @@ pub(crate) fn serve_tls(listener: TcpListener) -> Result<(), Box<dyn Error>> {
 /// The files of a folder.
 pub(crate) fn serve_files(listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
     options().build_handler(Files::builder(root).build()?)?.serve(listener)?;
+    Ok(())
+}
+
+/// Bodies that are compressed for each request.
+pub(crate) fn serve_compressing(listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    let bodies: HashMap<String, Arc<[u8]>> =
+        compressing::bodies(root)?.into_iter().map(|(path, body)| (path, body.into())).collect();
+    let answer = move |ctx: &mut RequestCtx| match bodies.get(ctx.path()) {
+        Some(body) => {
+            ctx.set_content_type(compressing::CONTENT_TYPE);
+            ctx.response.set_body_shared(body.clone());
+        }
+        None => ctx.not_found(),
+    };
+    options().build_handler(compress(answer, CompressPolicy::new()))?.serve(listener)?;
     Ok(())
 }
 

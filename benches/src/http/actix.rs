@@ -1,11 +1,14 @@
 //! actix-web with a worker per lane; everything else is its default.
 
-use super::LANES;
 use super::routes::{self, Chore};
+use super::{LANES, compressing};
+use actix_web::middleware::Compress;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use std::collections::HashMap;
 use std::error::Error;
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let app = || {
@@ -27,6 +30,29 @@ pub(super) fn serve_files(listener: TcpListener, root: &Path) -> Result<(), Box<
         HttpServer::new(app).workers(LANES).disable_signals().listen(listener)?.run().await?;
         Ok(())
     })
+}
+
+/// Bodies that are compressed for each request, as actix-web does it.
+pub(super) fn serve_compressing(listener: TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    let bodies: Bodies =
+        Arc::new(compressing::bodies(root)?.into_iter().map(|(path, body)| (path, body.into())).collect());
+    let app = move || {
+        let bodies = web::Data::from(bodies.clone());
+        App::new().wrap(Compress::default()).app_data(bodies).default_service(web::get().to(body))
+    };
+    actix_web::rt::System::new().block_on(async move {
+        HttpServer::new(app).workers(LANES).disable_signals().listen(listener)?.run().await?;
+        Ok(())
+    })
+}
+
+type Bodies = Arc<HashMap<String, web::Bytes>>;
+
+async fn body(request: HttpRequest, bodies: web::Data<HashMap<String, web::Bytes>>) -> HttpResponse {
+    match bodies.get(request.path()) {
+        Some(body) => HttpResponse::Ok().content_type(compressing::CONTENT_TYPE).body(body.clone()),
+        None => HttpResponse::NotFound().finish(),
+    }
 }
 
 async fn hello() -> HttpResponse {

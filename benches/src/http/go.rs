@@ -22,6 +22,7 @@ fn source(server: Server) -> Option<&'static str> {
         Server::Fasthttp => Some(include_str!("go/fasthttp.go")),
         Server::NetHttp => Some(include_str!("go/nethttp.go")),
         Server::NetHttpFiles => Some(include_str!("go/files.go")),
+        Server::NetHttpCompressing => Some(include_str!("go/compressing.go")),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! tickets as rustls recommends them.
 
 use super::routes::{self, Chore};
-use super::{LANES, certificate, spread};
+use super::{LANES, certificate, compressing, spread};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -15,18 +15,23 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::{Ready, ready};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
 use tokio_rustls::TlsAcceptor;
+use tower_http::compression::Compression;
 use tower_http::services::ServeDir;
+use tower_service::Service;
 
 pub(super) fn serve(listener: &TcpListener, acceptor: Option<TlsAcceptor>) -> Result<(), Box<dyn Error>> {
     in_lanes(listener, move |stream| {
@@ -58,6 +63,46 @@ pub(super) fn serve_files(listener: &TcpListener, root: &Path) -> Result<(), Box
             let _ = protocol().serve_connection(TokioIo::new(stream), answer).await;
         }
     })
+}
+
+/// Bodies that are compressed for each request, as tower-http does it.
+pub(super) fn serve_compressing(listener: &TcpListener, root: &Path) -> Result<(), Box<dyn Error>> {
+    let bodies = compressing::bodies(root)?.into_iter().map(|(path, body)| (path, Bytes::from(body)));
+    let service = Compression::new(BodyService(Arc::new(bodies.collect())));
+    in_lanes(listener, move |stream| {
+        let service = service.clone();
+        let answer = service_fn(move |request| service.clone().call(request));
+        async move {
+            // As below.
+            let _ = protocol().serve_connection(TokioIo::new(stream), answer).await;
+        }
+    })
+}
+
+/// Answers with bodies by their paths.
+#[derive(Debug, Clone)]
+struct BodyService(Arc<HashMap<String, Bytes>>);
+
+impl Service<Request<Incoming>> for BodyService {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        ready(Ok(match self.0.get(request.uri().path()) {
+            Some(body) => {
+                let mut response = Response::new(Full::new(body.clone()));
+                let kind = HeaderValue::from_static(compressing::CONTENT_TYPE);
+                response.headers_mut().insert(CONTENT_TYPE, kind);
+                response
+            }
+            None => without_body(StatusCode::NOT_FOUND),
+        }))
+    }
 }
 
 /// Deals connections out to the lanes; each is a task of its own.

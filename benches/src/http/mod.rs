@@ -9,6 +9,7 @@ mod axum;
 mod bare;
 mod bare_threads;
 pub(crate) mod certificate;
+pub(crate) mod compressing;
 mod contest;
 mod go;
 mod hyper;
@@ -67,6 +68,16 @@ pub enum Server {
     ActixFiles,
     /// `http.FileServer` of Go's standard library.
     NetHttpFiles,
+    /// nginx that compresses what it finds in a folder, as the next four do; in brotli where it has the module.
+    NginxCompressing,
+    /// This project's wrapper around a handler.
+    OursCompressing,
+    /// `Compression` of tower-http behind hyper as above.
+    HyperCompressing,
+    /// `Compress` of actix-web as above.
+    ActixCompressing,
+    /// `compress/gzip` of Go's standard library, its writers kept in a `sync.Pool`.
+    NetHttpCompressing,
     /// This project, with WebSockets (see [`ws`](crate::ws), as of the next two).
     OursWs,
     /// tokio-tungstenite on one multi-thread tokio runtime.
@@ -76,7 +87,7 @@ pub enum Server {
 }
 
 impl Server {
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 25] = [
         Self::Bare,
         Self::Ours,
         Self::Hyper,
@@ -94,6 +105,11 @@ impl Server {
         Self::HyperFiles,
         Self::ActixFiles,
         Self::NetHttpFiles,
+        Self::NginxCompressing,
+        Self::OursCompressing,
+        Self::HyperCompressing,
+        Self::ActixCompressing,
+        Self::NetHttpCompressing,
         Self::OursWs,
         Self::Tungstenite,
         Self::Fastwebsockets,
@@ -120,6 +136,11 @@ impl Server {
             Self::HyperFiles => "hyper_files",
             Self::ActixFiles => "actix_files",
             Self::NetHttpFiles => "nethttp_files",
+            Self::NginxCompressing => "nginx_compressing",
+            Self::OursCompressing => "ours_compressing",
+            Self::HyperCompressing => "hyper_compressing",
+            Self::ActixCompressing => "actix_compressing",
+            Self::NetHttpCompressing => "nethttp_compressing",
             Self::OursWs => "ours_ws",
             Self::Tungstenite => "tungstenite",
             Self::Fastwebsockets => "fastwebsockets",
@@ -131,7 +152,7 @@ impl Server {
     #[must_use]
     pub fn is_at_hand(self, settings: &Settings) -> bool {
         let outcome = match self {
-            Self::NginxTls | Self::NginxFiles => nginx::version(),
+            Self::NginxTls | Self::NginxFiles | Self::NginxCompressing => nginx::version(),
             _ if !self.is_in_go() => return true,
             _ if settings.quick && settings.only.is_empty() => {
                 Err("it is not compiled for a smoke test, which would take longer than the test".to_owned())
@@ -145,12 +166,25 @@ impl Server {
         outcome.is_ok()
     }
 
+    /// Why it does not compress in that coding, if it does not.
+    #[must_use]
+    pub fn lacks_coding(self, coding: &str) -> Option<&'static str> {
+        match (self, coding) {
+            (Self::NginxCompressing, "br") if !nginx::has_brotli() => {
+                Some("it has no module for that coding")
+            }
+            (Self::NginxCompressing, "zstd") => Some("it has no module for that coding"),
+            (Self::NetHttpCompressing, "br" | "zstd") => Some("its library does not know that coding"),
+            _ => None,
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|server| server.name() == name)
     }
 
     fn is_in_go(self) -> bool {
-        matches!(self, Self::Fasthttp | Self::NetHttp | Self::NetHttpFiles)
+        matches!(self, Self::Fasthttp | Self::NetHttp | Self::NetHttpFiles | Self::NetHttpCompressing)
     }
 
     /// Serves connections on the calling thread and others; returns only when it fails. Files are those of `root`.
@@ -171,9 +205,16 @@ impl Server {
             Self::OursFiles => crate::ours_http::serve_files(listener, root),
             Self::HyperFiles => hyper::serve_files(&listener, root),
             Self::ActixFiles => actix::serve_files(listener, root),
-            Self::NginxTls | Self::NginxFiles | Self::NetHttpFiles | Self::Fasthttp | Self::NetHttp => {
-                Err("it is a program of its own".into())
-            }
+            Self::OursCompressing => crate::ours_http::serve_compressing(listener, root),
+            Self::HyperCompressing => hyper::serve_compressing(&listener, root),
+            Self::ActixCompressing => actix::serve_compressing(listener, root),
+            Self::NginxTls
+            | Self::NginxFiles
+            | Self::NginxCompressing
+            | Self::NetHttpFiles
+            | Self::NetHttpCompressing
+            | Self::Fasthttp
+            | Self::NetHttp => Err("it is a program of its own".into()),
         }
     }
 }

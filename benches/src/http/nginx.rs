@@ -4,7 +4,7 @@
 //! Its workers have one thread each, so that the kernel's own count of a thread's time, in nanoseconds, is that of a
 //! worker; the split into user and system follows its ticks.
 
-use super::{LANES, certificate, process, routes};
+use super::{LANES, certificate, compressing, process, routes};
 use crate::cpu::CpuTime;
 use crate::report::say;
 use nix::sys::signal::{Signal, kill};
@@ -22,6 +22,9 @@ use tempfile::TempDir;
 
 /// Where it is looked for; the second is where Debian has it, which is in the path of few.
 const PROGRAMS: [&str; 2] = ["nginx", "/usr/sbin/nginx"];
+
+/// Where Debian has its module for brotli.
+const BROTLI: &str = "/usr/lib/nginx/modules/ngx_http_brotli_filter_module.so";
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,9 +45,25 @@ fn find() -> Option<(&'static str, String)> {
     })
 }
 
-/// Has it serve, and answers for it, until there are no more questions: the files of `root`, or an encrypted greeting.
-pub(super) fn attend(root: Option<&Path>) -> Result<(), Box<dyn Error>> {
-    let nginx = Nginx::start(root)?;
+/// What it serves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Task<'a> {
+    /// An encrypted greeting.
+    Tls,
+    /// The files of a folder.
+    Files(&'a Path),
+    /// The same, compressed for each request.
+    Compressing(&'a Path),
+}
+
+/// Whether it can compress in brotli.
+pub(super) fn has_brotli() -> bool {
+    Path::new(BROTLI).exists()
+}
+
+/// Has it serve, and answers for it, until there are no more questions.
+pub(super) fn attend(task: Task<'_>) -> Result<(), Box<dyn Error>> {
+    let nginx = Nginx::start(task)?;
     let workers: Vec<_> = nginx.workers.iter().map(u32::to_string).collect();
     say(&format!("{} {}", nginx.port, workers.join(" ")));
     process::attend(|| nginx.cpu_time())?;
@@ -59,7 +78,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    fn start(root: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    fn start(task: Task<'_>) -> Result<Self, Box<dyn Error>> {
         let (program, _) = find().ok_or("there is no nginx here")?;
         let folder = tempfile::tempdir()?;
         // Its workers may be somebody else.
@@ -67,7 +86,7 @@ impl Nginx {
         // It listens by itself, so the port is free for a moment.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
         let configuration = folder.path().join("nginx.conf");
-        fs::write(&configuration, configured(folder.path(), port, root)?)?;
+        fs::write(&configuration, configured(folder.path(), port, task)?)?;
         let master = Command::new(program)
             .args(["-e", "stderr", "-c"])
             .arg(&configuration)
@@ -124,11 +143,32 @@ fn cpu_time(scheduled: &str, stat: &str) -> Option<CpuTime> {
     Some(CpuTime { user, system: total.saturating_sub(user) })
 }
 
-fn configured(folder: &Path, port: u16, root: Option<&Path>) -> Result<String, Box<dyn Error>> {
+fn configured(folder: &Path, port: u16, task: Task<'_>) -> Result<String, Box<dyn Error>> {
     let place = folder.display();
-    let (listen, server) = match root {
-        Some(root) => ("", format!("root {};", root.display())),
-        None => {
+    let mut modules = String::new();
+    let (listen, server) = match task {
+        Task::Files(root) => ("", format!("root {};", root.display())),
+        Task::Compressing(root) => {
+            // The levels that the others have as well.
+            let kind = compressing::CONTENT_TYPE;
+            let mut server = format!(
+                "root {};
+                 types {{ {kind} json; }}
+                 gzip on;
+                 gzip_types {kind};
+                 gzip_comp_level 6;
+                 gzip_min_length 200;
+                 gzip_vary on;",
+                root.display()
+            );
+            if has_brotli() {
+                modules = format!("load_module {BROTLI};");
+                server +=
+                    &format!("brotli on; brotli_types {kind}; brotli_comp_level 4; brotli_min_length 200;");
+            }
+            ("", server)
+        }
+        Task::Tls => {
             let (certificate, key) = certificate::make()?;
             fs::write(folder.join("certificate.pem"), certificate)?;
             fs::write(folder.join("key.pem"), key)?;
@@ -143,7 +183,8 @@ fn configured(folder: &Path, port: u16, root: Option<&Path>) -> Result<String, B
         }
     };
     Ok(format!(
-        "daemon off;
+        "{modules}
+         daemon off;
          worker_processes {LANES};
          worker_rlimit_nofile 20000;
          pid {place}/pid;

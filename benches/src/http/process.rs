@@ -39,8 +39,11 @@ pub fn serve_if_asked() {
     };
     let root = PathBuf::from(arguments.next().unwrap_or_default());
     let outcome = match server {
-        Server::NginxTls => nginx::attend(None).map_err(|error| error.to_string()),
-        Server::NginxFiles => nginx::attend(Some(&root)).map_err(|error| error.to_string()),
+        Server::NginxTls => nginx::attend(nginx::Task::Tls).map_err(|error| error.to_string()),
+        Server::NginxFiles => nginx::attend(nginx::Task::Files(&root)).map_err(|error| error.to_string()),
+        Server::NginxCompressing => {
+            nginx::attend(nginx::Task::Compressing(&root)).map_err(|error| error.to_string())
+        }
         _ => serve(server, root).map_err(|error| error.to_string()),
     };
     if let Err(error) = outcome {

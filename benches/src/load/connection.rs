@@ -1,6 +1,7 @@
 //! One keep-alive connection of the load generator: what was asked on it and not answered yet, in order, and the check
 //! of every answer against its question.
 
+use super::coded;
 use super::exchange::{Exchange, wrong_body};
 use super::wire::{Encryption, Wire};
 use mio::net::TcpStream;
@@ -20,6 +21,8 @@ pub(super) struct Connection {
     filled: usize,
     /// What is to come of the answer under way, once its head was there.
     missing: Option<&'static [u8]>,
+    /// What was right in a coding the last time.
+    packed: Vec<u8>,
     greeted: bool,
 }
 
@@ -37,6 +40,7 @@ impl Connection {
             received: vec![0; BUFFER].into_boxed_slice(),
             filled: 0,
             missing: None,
+            packed: Vec::new(),
             greeted: false,
         })
     }
@@ -118,6 +122,21 @@ impl Connection {
             let Some(&(kind, sent)) = self.waiting.front() else {
                 return Err(self.failed("an answer came that nobody asked for"));
             };
+            if exchanges[kind].is_coded() {
+                match coded::answer(&exchanges[kind], bytes, &mut self.packed) {
+                    Ok(Some(answer)) => {
+                        taken += answer.length;
+                        self.waiting.pop_front();
+                        answered(kind, sent);
+                    }
+                    Ok(None) if bytes.len() == self.received.len() => {
+                        return Err(self.failed("an answer in a coding does not fit into the buffer"));
+                    }
+                    Ok(None) => break,
+                    Err(reason) => return Err(self.failed(&reason)),
+                }
+                continue;
+            }
             let Some(missing) = self.missing else {
                 match exchanges[kind].head_length(bytes) {
                     Ok(Some(length)) => {

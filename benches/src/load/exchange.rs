@@ -26,6 +26,16 @@ pub enum Asking {
     Since(&'static str),
     /// From the first byte up to and with the last one: 206.
     Part(usize, usize),
+    /// All of it in this content coding, and no other: 200.
+    Coded(&'static str),
+}
+
+/// The head of an answer in a coding.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CodedHead {
+    pub(super) bytes: usize,
+    /// Of the body; none: it comes in chunks.
+    pub(super) length: Option<usize>,
 }
 
 impl Exchange {
@@ -41,14 +51,46 @@ impl Exchange {
             Asking::Whole | Asking::Head => String::new(),
             Asking::Since(date) => format!("If-Modified-Since: {date}\r\n"),
             Asking::Part(first, last) => format!("Range: bytes={first}-{last}\r\n"),
+            Asking::Coded(coding) => format!("Accept-Encoding: {coding}\r\n"),
         };
         format!("{method} {} HTTP/1.1\r\nHost: {address}\r\n{field}\r\n", self.target).into_bytes()
+    }
+
+    /// Whether what comes is known only when it is there (see [`coded`](super::coded)).
+    pub(super) fn is_coded(&self) -> bool {
+        matches!(self.asking, Asking::Coded(_))
+    }
+
+    /// The head of an answer in a coding if it is complete and right; none if it is incomplete.
+    pub(super) fn coded_head(&self, bytes: &[u8]) -> Result<Option<CodedHead>, String> {
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut response = httparse::Response::new(&mut headers);
+        let head = match response.parse(bytes) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(format!("the answer is not HTTP: {error}")),
+        };
+        if response.code != Some(200) {
+            return Err(format!("the status is {:?} and not 200", response.code));
+        }
+        let field = |name: &str| {
+            let field = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+            field.and_then(|header| std::str::from_utf8(header.value).ok())
+        };
+        if field("content-encoding").map(Asking::Coded) != Some(self.asking) {
+            return Err(format!("the coding is {:?}", field("content-encoding")));
+        }
+        let length = field("content-length").and_then(|length| length.parse().ok());
+        if length.is_none() && field("transfer-encoding") != Some("chunked") {
+            return Err("the body has no end".to_owned());
+        }
+        Ok(Some(CodedHead { bytes: head, length }))
     }
 
     /// What comes behind the answer's head.
     pub(super) fn content(&self) -> &'static [u8] {
         match self.asking {
-            Asking::Whole => self.body,
+            Asking::Whole | Asking::Coded(_) => self.body,
             Asking::Head | Asking::Since(_) => &[],
             Asking::Part(first, last) => &self.body[first..=last],
         }
@@ -64,7 +106,7 @@ impl Exchange {
             Err(error) => return Err(format!("the answer is not HTTP: {error}")),
         };
         let status = match self.asking {
-            Asking::Whole | Asking::Head => 200,
+            Asking::Whole | Asking::Head | Asking::Coded(_) => 200,
             Asking::Since(_) => 304,
             Asking::Part(..) => 206,
         };
@@ -79,7 +121,7 @@ impl Exchange {
         let is_right = match self.asking {
             // It may be left out where no body follows, and is that of the whole where it is not.
             Asking::Head | Asking::Since(_) => length.is_none_or(|length| length == self.body.len()),
-            Asking::Whole | Asking::Part(..) => length == Some(self.content().len()),
+            Asking::Whole | Asking::Coded(_) | Asking::Part(..) => length == Some(self.content().len()),
         };
         if !is_right {
             return Err(format!("the body's length is {length:?} and not {}", self.content().len()));
