@@ -77,8 +77,9 @@ impl Exchange {
             let field = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
             field.and_then(|header| std::str::from_utf8(header.value).ok())
         };
-        if field("content-encoding").map(Asking::Coded) != Some(self.asking) {
-            return Err(format!("the coding is {:?}", field("content-encoding")));
+        let found = field("content-encoding");
+        if !matches!(self.asking, Asking::Coded(coding) if found == Some(coding)) {
+            return Err(format!("the coding is {found:?}"));
         }
         let length = field("content-length").and_then(|length| length.parse().ok());
         if length.is_none() && field("transfer-encoding") != Some("chunked") {
