@@ -7,9 +7,9 @@
 //!
 //! [`http`] has the servers and the rounds they play; [`load`] the client. [`memory`] has the protocol code of the
 //! servers without sockets, [`micro`] asks what a single operation costs. [`pools`] has the worker pools, [`objects`]
-//! the object pools, [`ws`] the WebSocket servers, [`files`] and [`bodies`] what is served. Our own side is only in `ours_http`,
-//! `ours_pool`, `ours_ws`, `memory::ours` and `objects::ours`, adapters as thin as those of the peers, and in the
-//! operations that the benchmarks with [`micro`] spell out.
+//! the object pools, [`ws`] the WebSocket servers, [`files`] and [`bodies`] what is served. Our own side is only in
+//! `ours_http`, `ours_pool`, `ours_ws`, `memory::ours` and `objects::ours`, adapters as thin as those of the peers, and
+//! in the operations that the benchmarks with [`micro`] spell out.
 
 pub mod allocations;
 pub mod bodies;

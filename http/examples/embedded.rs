@@ -1,6 +1,6 @@
 //! A program that has its files in it, so that it is all there is to deploy: `cargo run --release --example embedded`,
-//! then `curl -i localhost:8080/`. With the crate `include_dir` the list of a whole folder is made by the compiler; with
-//! a build script that makes tags as well (`EmbeddedFiles::with_tags`) none is computed when the program starts.
+//! then `curl -i localhost:8080/`. With the crate `include_dir` the list of a whole folder is made by the compiler;
+//! with a build script that makes tags as well (`EmbeddedFiles::with_tags`) none is computed when the program starts.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use anthill_http::Server;

@@ -318,8 +318,8 @@ fn cmp_04_others_are_served_while_much_is_compressed() {
     }
 }
 
-/// Computes each of its pieces for as long as nobody else is served, so that a shard whose driver did nothing else would
-/// never be done.
+/// Computes each of its pieces for as long as nobody else is served, so that a shard whose driver did nothing else
+/// would never be done.
 struct Computes {
     served: Arc<AtomicUsize>,
     pieces: usize,

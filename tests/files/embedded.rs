@@ -27,8 +27,8 @@ static FILES: [(&str, &[u8]); 8] = [
     ("empty", b""),
 ];
 
-/// What the compiler finds in a folder, by two ways to have it there: a crate that walks it, and a build script that makes
-/// tags as well.
+/// What the compiler finds in a folder, by two ways to have it there: a crate that walks it, and a build script that
+/// makes tags as well.
 static WALKED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fuzz/corpus/negotiation");
 static LISTED: &[(&str, &[u8], &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 

@@ -16,8 +16,8 @@ use anthill_tests::server::{Running, plain};
 
 use crate::tree::{Tree, ask, once, settle};
 
-/// How many descriptors of files below `root` this process has, those of deleted ones included; of the root itself there
-/// is one while there are others.
+/// How many descriptors of files below `root` this process has, those of deleted ones included; of the root itself
+/// there is one while there are others.
 fn open_below(root: &Path) -> usize {
     let links = fs::read_dir("/proc/self/fd").unwrap().flatten();
     let targets = links.filter_map(|link| fs::read_link(link.path()).ok());

@@ -74,8 +74,8 @@ fn a_folder_that_is_waited_for_holds_up_nobody_else() {
     }
 }
 
-/// Small files, which their handler reads, and large ones, which the system sends; several of each, so that whoever takes
-/// the place of the shard's driver waits as well.
+/// Small files, which their handler reads, and large ones, which the system sends; several of each, so that whoever
+/// takes the place of the shard's driver waits as well.
 #[cfg(target_os = "linux")]
 #[test]
 fn files_that_are_waited_for_hold_up_nobody_else() {

@@ -15,8 +15,8 @@ pub(super) struct CodedAnswer {
     pub(super) packed: usize,
 }
 
-/// The first answer if it is complete and right; none if it is incomplete. `known` are bytes that were right before, and
-/// becomes those of this one.
+/// The first answer if it is complete and right; none if it is incomplete. `known` are bytes that were right before,
+/// and becomes those of this one.
 pub(super) fn answer(
     exchange: &Exchange,
     bytes: &[u8],

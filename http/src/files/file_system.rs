@@ -42,7 +42,8 @@ pub trait FileSystem: Send + Sync + 'static {
     /// again when they have changed; bytes are asked for with each request.
     ///
     /// # Errors
-    /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files and `WouldBlock` 503, others 500.
+    /// `NotFound` and `NotADirectory` are answered 404, `PermissionDenied` 403, too many open files and `WouldBlock`
+    /// 503, others 500.
     fn open(&self, path: &[u8]) -> io::Result<FsNode>;
 
     /// What is in the folder `path`, in any order. Of more than `most` names, be they of something that is served or

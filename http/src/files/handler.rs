@@ -51,8 +51,8 @@ use std::{fmt, io};
 /// - Preconditions, ranges, `ETag` and `Last-Modified`: as [`RequestCtx::serve_content`].
 /// - A folder without its slash is redirected to itself with it, with its query; with it, it is its index, a
 ///   [listing](super::FilesBuilder::listing), or 403.
-/// - What is not there is 404; what the process may not read, 403; too many open files, and one that another process holds by a lease (as file servers do), 503; other trouble is logged
-///   and 500.
+/// - What is not there is 404; what the process may not read, 403; too many open files, and one that another process
+///   holds by a lease (as file servers do), 503; other trouble is logged and 500.
 /// - What is decoded is decoded once. Nothing outside of the root, no [hidden](super::FilesBuilder::hidden_files) name,
 ///   no device, pipe or socket is opened; see
 ///   [`Folder`](super::Folder).

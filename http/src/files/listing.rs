@@ -127,9 +127,9 @@ fn append_row(page: &mut String, entry: &FolderEntry) {
     page.push_str("</td></tr>\n");
 }
 
-/// A name as people see it: without line breaks and other controls, which have pictures in their place, and without what
-/// turns the direction of the letters behind it, by which `gpj.exe` looks like `exe.jpg`. What is no text, and what has no
-/// picture, is a replacement character.
+/// A name as people see it: without line breaks and other controls, which have pictures in their place, and without
+/// what turns the direction of the letters behind it, by which `gpj.exe` looks like `exe.jpg`. What is no text, and
+/// what has no picture, is a replacement character.
 fn shown(name: &[u8]) -> Cow<'_, str> {
     let name = String::from_utf8_lossy(name);
     if name.chars().all(|letter| picture(letter) == letter) {

@@ -112,12 +112,12 @@ impl FilesBuilder {
     /// Whether a folder without an index is answered with a page of what is in it (fasthttp's `GenerateIndexPages`), as
     /// HTML, or as JSON to clients that [accept](crate::header::Accept) that rather. Otherwise it is answered 403.
     ///
-    /// The page is one that everybody can use: a table with heads of rows and columns, in the browser's own colours, light
-    /// or dark. Folders come first, both by name. In names line breaks and other controls have pictures in their place
-    /// (U+2400 and on), and what turns the direction of letters is a replacement character, so that no name looks like
-    /// another one; links have the very bytes. Its `Content-Security-Policy`, if there is none, allows no script. In JSON
-    /// each entry has its `name` as text, a `href` that leads to it from its folder whatever its name, its `type` (`file`
-    /// or `directory`), its `size` if it is a file, and its `mtime`.
+    /// The page is one that everybody can use: a table with heads of rows and columns, in the browser's own colours,
+    /// light or dark. Folders come first, both by name. In names line breaks and other controls have pictures in their
+    /// place (U+2400 and on), and what turns the direction of letters is a replacement character, so that no name looks
+    /// like another one; links have the very bytes. Its `Content-Security-Policy`, if there is none, allows no script.
+    /// In JSON each entry has its `name` as text, a `href` that leads to it from its folder whatever its name, its
+    /// `type` (`file` or `directory`), its `size` if it is a file, and its `mtime`.
     pub fn listing(self, lists: bool) -> Self {
         Self { lists, ..self }
     }

@@ -3,8 +3,9 @@
 //! Absolute links are refused by it, wherever they lead. Of a path that is refused so it is asked where it leads, and
 //! that is opened, again without leaving the root, so a wrong answer leads nowhere else.
 //!
-//! First it is asked by its name what is there. So a device or a pipe is not opened; and where the root is open already,
-//! what is found in it has to be that very file, or another folder has the root's name by now, which is opened then.
+//! First it is asked by its name what is there. So a device or a pipe is not opened; and where the root is open
+//! already, what is found in it has to be that very file, or another folder has the root's name by now, which is opened
+//! then.
 //!
 //! The rule: whatever is outside of the root, it is missing, and in no other way than what is nowhere.
 
@@ -33,8 +34,8 @@ enum Seen {
     Unclear,
 }
 
-/// Opens what is at `path` below the folder of the name `root`. `None`: this system, or its rules for this process, have
-/// no such call.
+/// Opens what is at `path` below the folder of the name `root`. `None`: this system, or its rules for this process,
+/// have no such call.
 pub(super) fn open(root: &Path, shared: &OpenRoot, path: &[u8]) -> Option<io::Result<OpenedNode>> {
     match attempt(root, shared, path) {
         Ok(opened) => Some(Ok(opened)),
@@ -85,16 +86,17 @@ fn look(root: &Path, path: &[u8]) -> io::Result<Seen> {
     }
 }
 
-/// Opens it below a root that is open. `None`: another file than the one of that name is there, perhaps because that was
-/// the root in earlier days. (Only then a pipe that had the same path there is opened, without waiting, for nothing.)
+/// Opens it below a root that is open. `None`: another file than the one of that name is there, perhaps because that
+/// was the root in earlier days. (Only then a pipe that had the same path there is opened, without waiting, for
+/// nothing.)
 fn open_there(root: Arc<OwnedFd>, path: &[u8], seen: &NodeStamp) -> Option<OpenedNode> {
     let node = accept(resolve(&root, path, READ).ok()?).ok()?;
     let is_it = (node.stamp.device, node.stamp.inode) == (seen.device, seen.inode);
     is_it.then(|| OpenedNode { root: Some(root), ..node })
 }
 
-/// Opens a file or a folder. One that `is_unclear` is looked at first, without leaving the root. (What is opened then is
-/// looked at again.)
+/// Opens a file or a folder. One that `is_unclear` is looked at first, without leaving the root. (What is opened then
+/// is looked at again.)
 fn open_below(root: &OwnedFd, path: &[u8], is_unclear: bool) -> Result<OwnedFd, Errno> {
     if is_unclear {
         let seen = fstat(&resolve(root, path, LOOK)?)?;

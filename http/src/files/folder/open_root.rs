@@ -1,8 +1,8 @@
 //! The root's own descriptor, which is there while a file below it is.
 //!
 //! The idea: most of what is opened lies below the same root, so that is not opened for each, but shared by those that
-//! are kept. Whether it is still the folder of that name is told by what is found in it (`beneath`); who holds none of its
-//! files holds none of it, so that a folder that nobody asks for can be removed, and its file system as well.
+//! are kept. Whether it is still the folder of that name is told by what is found in it (`beneath`); who holds none of
+//! its files holds none of it, so that a folder that nobody asks for can be removed, and its file system as well.
 
 use parking_lot::Mutex;
 use std::os::fd::OwnedFd;

@@ -59,8 +59,8 @@ pub(super) fn accept(file: OwnedFd) -> io::Result<OpenedNode> {
     }
 }
 
-/// Opens what is at `path` below the folder of the name `root`, wherever links lead. A device or a pipe is looked at and
-/// not opened. (What is opened then is looked at again.)
+/// Opens what is at `path` below the folder of the name `root`, wherever links lead. A device or a pipe is looked at
+/// and not opened. (What is opened then is looked at again.)
 pub(super) fn open_anywhere(root: &Path, path: &[u8]) -> io::Result<OpenedNode> {
     let name = named(root, path);
     if NodeStamp::from_stat(&stat(&*name)?).kind == FileKind::Other {

@@ -232,7 +232,7 @@ mod tests {
         for extent in [Extent::Stream, Extent::Whole(text.len())] {
             for level in [1, 3, 7, 19] {
                 let new = pack(Box::leak(Box::new(coders())), level, extent);
-                for before in [1, 3, 6, 13, 19] {
+                for before in [1, 3, 7, 13, 19] {
                     for (number, leave) in LEAVINGS.iter().enumerate() {
                         let promised = if number == 5 { extent } else { Extent::Stream };
                         let mut encoder =
