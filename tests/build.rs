@@ -1,37 +1,11 @@
 //! Takes the programs of the front page and makes functions of them, so that tests can run them: as they stand there,
-//! but that they listen where a variable of the environment says. Makes a list of a folder's files and their tags, as a
-//! program does that has them in it.
+//! but that they listen where a variable of the environment says.
 
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hasher};
 use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    write_programs();
-    write_embedded();
-}
-
-/// Paths, contents and tags of what is in a folder that seldom changes.
-fn write_embedded() {
-    let folder = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
-    let folder = Path::new(&folder).join("fuzz/corpus/negotiation");
-    println!("cargo:rerun-if-changed={}", folder.display());
-    let mut list = String::from("&[");
-    for file in fs::read_dir(folder).expect("a folder") {
-        let file = file.expect("a file");
-        let content = fs::read(file.path()).expect("a file");
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&content);
-        let (path, tag) = (file.path(), format!("\"{:x}\"", hasher.finish()));
-        let name = file.file_name();
-        write!(list, "({name:?}, include_bytes!({path:?}), {tag:?}),").expect("a string");
-    }
-    let out = Path::new(&env::var("OUT_DIR").expect("set by cargo")).join("embedded.rs");
-    fs::write(out, list + "]").expect("a folder to write to");
-}
-
-fn write_programs() {
     let folder = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
     let page = Path::new(&folder).join("../README.md");
     println!("cargo:rerun-if-changed={}", page.display());
