@@ -13,7 +13,7 @@ use crate::reverse_proxy::{client, connect, front, front_with, read_until, url};
 use crate::script::{LONG, OK, Peer, Script};
 
 /// Everything up to the end of the connection.
-fn read_all(stream: &mut TcpStream) -> String {
+pub(crate) fn read_all(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     // A reset behind an answer is an end as well.
     let _ = stream.read_to_end(&mut read);

@@ -37,6 +37,21 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("targets/forms", "an asterisk", "RFC 9112 3.2.4: that form is for OPTIONS, and is refused otherwise"),
     ("targets/forms", "authority form", NO_TUNNEL),
 ];
+
+/// The same, beside those, of one that reads bodies as they come.
+const OTHERWISE_STREAMED: &[(&str, &str, &str)] = &[
+    ("chunks/sizes", "sizes that are numbers and too large", BOUND_BY_ITS_READER),
+    ("connections/responses", "a refusal of HEAD", BOUND_BY_ITS_READER),
+    ("lengths/content-length", "lengths that are numbers and too large", BOUND_BY_ITS_READER),
+    ("expectations/expect", "a body above the limit that is asked for", BOUND_BY_ITS_READER),
+    ("limits/limits", "a body above the limit", BOUND_BY_ITS_READER),
+    (
+        "pipelines/pipelines",
+        "nothing of a request is left for the next",
+        "whose body is here is not asked for it",
+    ),
+];
+const BOUND_BY_ITS_READER: &str = "a body that is read as it comes has no limit but its reader's";
 const NAMES_A_HOST: &str = "a request of HTTP/1.1 has a host; without one it is the upstream's";
 const ABSOLUTE_FORM: &str =
     "RFC 9112 3.2.2: the host of the target is the one that counts, and is sent as Host";
@@ -45,22 +60,33 @@ const NO_UPGRADE: &str = "RFC 9110 7.8: Upgrade is for one connection, and is no
 
 #[test]
 fn the_protocol_corpus_of_the_server_holds_behind_a_proxy() {
-    let upstream = Upstream::new();
+    hold_corpus(false, OTHERWISE);
+}
+
+#[test]
+fn the_protocol_corpus_of_the_server_holds_behind_a_proxy_that_reads_bodies_as_they_come() {
+    hold_corpus(true, &[OTHERWISE, OTHERWISE_STREAMED].concat());
+}
+
+/// Tries each case behind a proxy, whose bodies are passed on as they come if it `streams`, and requires that exactly
+/// those become something else that are named.
+fn hold_corpus(streams: bool, named: &[(&'static str, &'static str, &'static str)]) {
+    let upstream = Upstream::new(streams);
     let (mut tried, mut failures, mut otherwise) = (0, Vec::new(), BTreeSet::new());
     for case in corpus::areas().iter().flat_map(|area| corpus::cases(area)) {
         let Some(outcome) = case.check_on(|options| upstream.behind(options)) else { continue };
         tried += 1;
-        let named = OTHERWISE.iter().find(|(file, title, _)| {
+        let known = named.iter().find(|(file, title, _)| {
             case.label.starts_with(&format!("{file}.txt:")) && case.label.contains(&format!("{title:?}"))
         });
-        match (outcome, named) {
+        match (outcome, known) {
             (Ok(()), _) => {}
             (Err(_), Some(known)) => drop(otherwise.insert(known)),
             (Err(problem), None) => failures.push(problem),
         }
     }
     assert!(failures.is_empty(), "{} of {tried} failed\n\n{}", failures.len(), failures.join("\n\n"));
-    let needless: Vec<_> = OTHERWISE.iter().filter(|known| !otherwise.contains(known)).collect();
+    let needless: Vec<_> = named.iter().filter(|known| !otherwise.contains(known)).collect();
     assert!(tried > 1000 && needless.is_empty(), "{tried} were tried; as without a proxy are {needless:?}");
 }
 

@@ -143,6 +143,8 @@ pub struct Bench {
     seen: Record,
     /// Not all ways to cut an input are tried.
     is_quick: bool,
+    /// Bodies are read by the handler, who answers what is wrong with them himself.
+    is_streaming: bool,
 }
 
 /// What a handler saw.
@@ -163,7 +165,7 @@ impl Bench {
 
     /// One of that server, which records there what its handler sees, or whoever it asks.
     pub(crate) fn of(server: Server, seen: Record) -> Self {
-        Bench { server, seen, is_quick: false }
+        Bench { server, seen, is_quick: false, is_streaming: false }
     }
 
     /// Whether not everything is to be tried.
@@ -175,6 +177,17 @@ impl Bench {
     #[must_use]
     pub(crate) fn quick(self) -> Self {
         Bench { is_quick: true, ..self }
+    }
+
+    /// The same of one whose handler reads bodies as they come.
+    #[must_use]
+    pub(crate) fn streaming(self) -> Self {
+        Bench { is_streaming: true, ..self }
+    }
+
+    /// Whether what is wrong with a body is the handler's to answer.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.is_streaming
     }
 
     /// Lets the server serve one connection.
@@ -227,12 +240,13 @@ impl Bench {
                 None => Ending::Failed(io_kind(&error)),
             },
         };
-        Run { requests, written: view.written(), ending, taken: view.taken(), heads }
+        let written = view.written();
+        Run { requests, written, ending, taken: view.taken(), heads, is_streaming: self.is_streaming }
     }
 }
 
 /// A conversation whose responses have not been looked at yet, which takes longer than the conversation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Run {
     requests: Vec<Seen>,
     written: Vec<u8>,
@@ -240,16 +254,38 @@ struct Run {
     taken: usize,
     /// How many HEAD requests were sent. One more than the handler saw: the refused one.
     heads: usize,
+    is_streaming: bool,
 }
 
 impl Run {
+    /// What is wrong with a body that a handler reads is answered by the server or by him, depending on how far it has
+    /// come, with the same status.
     fn is_same(&self, other: &Run) -> bool {
+        if self.is_streaming {
+            return self.told() == other.told();
+        }
         self.written == other.written && self.requests == other.requests && self.ending == other.ending
+    }
+
+    /// What a handler that reads bodies makes of the conversation in any case.
+    fn told(&self) -> (Vec<Seen>, Vec<(u16, Vec<u8>)>, Ending, bool) {
+        let Outcome { requests, responses, ending, surplus, .. } = self.clone().outcome();
+        let of_success = |reply: &Reply| if reply.status < 400 { reply.body.clone() } else { Vec::new() };
+        let finals = responses.iter().filter(|reply| !is_interim(reply));
+        let told = finals.map(|reply| (reply.status, of_success(reply))).collect();
+        let ends = if matches!(ending, Ending::Refused(_)) { Ending::Closed } else { ending };
+        (requests, told, ends, surplus.is_some())
     }
 
     fn outcome(self) -> Outcome {
         let (responses, surplus) = split_responses(self.written, &self.requests, self.heads);
-        Outcome { requests: self.requests, responses, ending: self.ending, surplus, taken: self.taken }
+        // Whoever reads bodies meets the end of the peer, or its silence, before he answers.
+        let was_closing = self.is_streaming && responses.last().is_some_and(Reply::closes);
+        let ending = match self.ending {
+            Ending::PeerEnded | Ending::Silence if was_closing => Ending::Closed,
+            ending => ending,
+        };
+        Outcome { requests: self.requests, responses, ending, surplus, taken: self.taken }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct ArrivingBody {
     kept_max: Option<u64>,
     /// The connection, when another protocol follows on it.
     #[cfg(feature = "ws")]
-    upgraded: Option<Box<Leased>>,
+    upgraded: Option<Box<UpgradedConn>>,
     /// How much of what is decoded was read.
     cursor: usize,
     /// Bytes of the body that were decoded before those that are in the connection's buffer.
@@ -40,6 +40,14 @@ pub(crate) struct ArrivingBody {
     failed: Option<ClientErrorKind>,
     trailers: Headers,
     remote: SocketAddr,
+}
+
+/// A connection on which another protocol follows.
+#[cfg(feature = "ws")]
+pub(crate) struct UpgradedConn {
+    pub(crate) leased: Leased,
+    /// How long the server may take nothing, as was said for it.
+    pub(crate) write_limit: Option<Duration>,
 }
 
 /// Where a body arrives.
@@ -111,8 +119,8 @@ impl ArrivingBody {
 
     /// The connection, when another protocol follows on it.
     #[cfg(feature = "ws")]
-    pub(crate) fn take_upgraded(&mut self) -> Option<Leased> {
-        self.upgraded.take().map(|leased| *leased)
+    pub(crate) fn take_upgraded(&mut self) -> Option<UpgradedConn> {
+        self.upgraded.take().map(|upgraded| *upgraded)
     }
 
     /// The most bytes that it may have.
@@ -216,21 +224,31 @@ impl ArrivingBody {
         leased.conn.receive_body(&arrival.limits, &arrival.allowed)
     }
 
-    /// The body was read to its end, if all of it is here: takes what followed it, and gives the connection back.
+    /// Whether all of it has come and was read, whatever is left of the request.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.failed.is_none() && self.is_here() && self.window().is_empty()
+    }
+
+    /// The body was read to its end, if all of it is here: takes what followed it, and gives the connection back,
+    /// unless something of the request is still to be sent on it.
     fn settle(&mut self) {
-        if !self.is_here() || self.unsent().is_some() {
+        if !self.is_here() {
             return;
         }
         if let Some(Arriving { leased, .. }) = &self.arriving {
             self.trailers.copy_from(leased.conn.found.trailer_fields(&leased.conn.input));
         }
-        self.end();
+        if self.unsent().is_none() {
+            self.end();
+        }
     }
 
     /// Ends the exchange: the connection goes back if all of the body has come and another request can be sent on it.
     fn end(&mut self) {
         let Some(Arriving { arrival, mut leased }) = self.arriving.take() else { return };
         let BodyArrival { patience, here, .. } = arrival;
+        #[cfg(feature = "ws")]
+        let write_limit = arrival.allowed.write;
         // Whoever calls off from here on leaves the connection alone; whoever did before has shut it down.
         drop(here);
         if !leased.conn.is_body_here() {
@@ -240,7 +258,9 @@ impl ArrivingBody {
             _ if patience.is_cancelled() => {}
             None => leased.give_back(),
             #[cfg(feature = "ws")]
-            Some(CloseReason::Upgrade) => self.upgraded = Some(Box::new(leased)),
+            Some(CloseReason::Upgrade) => {
+                self.upgraded = Some(Box::new(UpgradedConn { leased, write_limit }));
+            }
             Some(_) => {}
         }
     }
@@ -312,7 +332,13 @@ impl ArrivingBody {
         self.cursor = 0;
         let has_come =
             leased.conn.receive_body_now(&arrival.limits).map_err(|error| self.break_off(error))?;
+        if let Some(Arriving { arrival: BodyArrival { unsent: Some(unsent), .. }, .. }) = &mut self.arriving {
+            unsent.heard = if has_come { Some(Instant::now()) } else { unsent.heard };
+        }
         self.check_size()?;
+        if self.window().is_empty() {
+            self.settle();
+        }
         Ok(has_come)
     }
 
@@ -329,10 +355,16 @@ impl ArrivingBody {
                 Ok(false) => return Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let since = unsent.stalled.get_or_insert_with(Instant::now);
-                    return match allowed.write.is_some_and(|limit| since.elapsed() >= limit) {
-                        true => Err(leased.conn.late(ClientPhase::Send)),
-                        false => Ok(false),
+                    let stalled = *unsent.stalled.get_or_insert_with(Instant::now);
+                    // While it takes nothing its silence is its own: it waits for nothing of ours.
+                    let silent = unsent.heard.map_or(stalled, |heard| heard.max(stalled));
+                    let is_over = |since: Instant, limit: Option<Duration>| {
+                        limit.is_some_and(|limit| since.elapsed() >= limit)
+                    };
+                    return match (is_over(stalled, allowed.write), is_over(silent, allowed.read)) {
+                        (true, _) => Err(leased.conn.late(ClientPhase::Send)),
+                        (_, true) if !leased.conn.is_body_here() => Err(leased.conn.late(ClientPhase::Body)),
+                        _ => Ok(false),
                     };
                 }
                 Err(error) => return Err(leased.conn.lost(error)),

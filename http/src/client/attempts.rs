@@ -18,6 +18,7 @@ use crate::message::request::Request;
 use crate::proto::is_continue;
 use crate::values::headers::{Fields, Headers};
 use crate::values::version::Version;
+use std::io;
 use std::time::Duration;
 
 /// How long a server has to ask for a body if nobody said how long.
@@ -99,7 +100,7 @@ impl SharedHost {
     ) -> TriedCall {
         let expects = continue_wait(request, options);
         if let (Some(body), None) = (&mut options.body, expects) {
-            if let Err(error) = begin_body(body, patience) {
+            if let Err(error) = begin_body(body, options.is_passed_on, patience) {
                 return TriedCall::without_conn(error);
             }
         }
@@ -184,10 +185,21 @@ fn with_added(defaults: Fields<'_>, added: &Headers) -> Option<Headers> {
 }
 
 /// Reads the first piece of a reader's body, which may take any time: what comes on a connection meanwhile would be no
-/// response to this. Of a call that is over already nothing is read.
-fn begin_body(body: &mut SendBody<'_>, patience: &CallPatience) -> Result<(), ClientError> {
+/// response to this. Of a call that is over already nothing is read. One that `is_passed_on` and has nothing yet may be
+/// answered before it has, so its head is not to wait for it.
+fn begin_body(
+    body: &mut SendBody<'_>,
+    is_passed_on: bool,
+    patience: &CallPatience,
+) -> Result<(), ClientError> {
     if !patience.is_over() {
-        body.begin().map_err(|error| ClientError::because(ClientErrorKind::RequestBody, error))?;
+        match body.begin() {
+            Err(error) if is_passed_on && error.kind() == io::ErrorKind::WouldBlock => {}
+            begun => begun.map_err(|error| {
+                body.end();
+                ClientError::because(ClientErrorKind::RequestBody, error)
+            })?,
+        }
     }
     match patience.is_over() {
         true => Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::RequestBody))),

@@ -43,6 +43,8 @@ struct BegunBody {
     /// What was read last is in front.
     room: Vec<u8>,
     count: usize,
+    /// Whether anything was read, be it the end.
+    is_read: bool,
     /// Whether nobody has taken what was read first.
     is_fresh: bool,
 }
@@ -144,6 +146,7 @@ impl<'a> SendBody<'a> {
     }
 
     /// Reads what is to be sent first, from its beginning, unless that is there already. Of no length nothing is read.
+    /// One that has nothing yet (`WouldBlock`) was begun, and is to be asked for its [pieces](Self::next_piece).
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         if self.begun.is_some() {
             return Ok(());
@@ -151,8 +154,15 @@ impl<'a> SendBody<'a> {
         if let BodyReaders::Again(maker) = &mut self.source {
             maker.make()?;
         }
-        self.begun = Some(BegunBody { room: vec![0; PIECE_BYTES], count: 0, is_fresh: true });
-        self.read(self.length).inspect_err(|_| self.end())
+        self.begun =
+            Some(BegunBody { room: vec![0; PIECE_BYTES], count: 0, is_read: false, is_fresh: false });
+        let read = self.read(self.length);
+        match &read {
+            Ok(()) => self.rewind(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.end(),
+        }
+        read
     }
 
     /// The next piece, of at most `left` bytes; empty: that was all.
@@ -173,13 +183,14 @@ impl<'a> SendBody<'a> {
             BodyReaders::Once(None) => None,
             BodyReaders::Again(maker) => maker.made(),
         };
-        let (Some(reader), Some(BegunBody { room, count, .. })) = (reader, &mut self.begun) else {
+        let (Some(reader), Some(BegunBody { room, count, is_read, .. })) = (reader, &mut self.begun) else {
             return Err(io::Error::other("it was sent before, and cannot be sent again"));
         };
         let most =
             left.map_or(room.len(), |left| usize::try_from(left).unwrap_or(usize::MAX).min(room.len()));
         *count = 0;
         if most == 0 {
+            *is_read = true;
             return Ok(());
         }
         loop {
@@ -189,7 +200,7 @@ impl<'a> SendBody<'a> {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
                 }
                 Ok(read) if read <= most => {
-                    *count = read;
+                    (*count, *is_read) = (read, true);
                     return Ok(());
                 }
                 Ok(_) => return Err(io::Error::other("it claims to have read more than there was room for")),
@@ -199,10 +210,10 @@ impl<'a> SendBody<'a> {
         }
     }
 
-    /// Says that nothing of it has left: its first piece is to be had again.
+    /// Says that nothing of it has left: its first piece, if there was one, is to be had again.
     pub(crate) fn rewind(&mut self) {
         if let Some(begun) = &mut self.begun {
-            begun.is_fresh = true;
+            begun.is_fresh = begun.is_read;
         }
     }
 

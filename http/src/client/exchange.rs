@@ -131,14 +131,16 @@ impl Call<'_, '_> {
         let defaults = match &via {
             Some(via) if !via.authorization.0.is_empty() => {
                 for_proxy.copy_from(self.defaults);
-                for_proxy.append("Proxy-Authorization", &via.authorization.0);
+                for_proxy.append(LOGIN, &via.authorization.0);
                 for_proxy.fields()
             }
             _ => self.defaults,
         };
         let host = if head.host.is_empty() { self.host } else { head.host };
         let expects_continue = self.expects.is_some();
-        let head = RequestHead { target: &target, host, defaults, expects_continue, ..head };
+        let for_host = ForHost::new(&head, defaults, conn.way.is_tunnel);
+        let (defaults, fields) = for_host.of(defaults, head.fields);
+        let head = RequestHead { target: &target, host, defaults, fields, expects_continue, ..head };
         conn.requests += 1;
         let remote = conn.remote;
         conn.session.begin(&head, &conn.input, &mut conn.out).map_err(|error| {
@@ -148,7 +150,36 @@ impl Call<'_, '_> {
     }
 }
 
-/// Appends a request whole, with its own body.
+/// What the proxy behind which a host is was to be told of who asks.
+const LOGIN: &str = "Proxy-Authorization";
+
+/// The fields of a request that have to be others than its own, because a proxy has given a connection to the host: it
+/// reads no requests, and what is meant for it is nothing for the host.
+struct ForHost {
+    defaults: Option<Headers>,
+    fields: Option<Headers>,
+}
+
+impl ForHost {
+    fn new(head: &RequestHead<'_>, defaults: Fields<'_>, is_tunnel: bool) -> Self {
+        let without_login = |fields: Fields<'_>| {
+            (is_tunnel && fields.contains(LOGIN)).then(|| {
+                let mut others = Headers::new();
+                others.copy_from(fields);
+                others.retain(|name, _| !name.eq_ignore_ascii_case(LOGIN));
+                others
+            })
+        };
+        Self { defaults: without_login(defaults), fields: without_login(head.fields) }
+    }
+
+    fn of<'a>(&'a self, defaults: Fields<'a>, fields: Fields<'a>) -> (Fields<'a>, Fields<'a>) {
+        let either = |other: &'a Option<Headers>, own| other.as_ref().map_or(own, Headers::fields);
+        (either(&self.defaults, defaults), either(&self.fields, fields))
+    }
+}
+
+/// Appends a request whole, with its own body. `is_tunnel`: by way of a proxy that gives a connection to the host.
 ///
 /// # Errors
 /// When there is no way to send it.
@@ -156,12 +187,15 @@ pub(crate) fn append_whole(
     request: &Request,
     host: &[u8],
     defaults: Fields<'_>,
+    is_tunnel: bool,
     bytes: &mut Vec<u8>,
 ) -> Result<SentHead, ClientError> {
     let head = request.head_to_send(Some(request.body().len() as u64));
     let target = origin_form(head.method, head.target);
     let host = if head.host.is_empty() { host } else { head.host };
-    let head = RequestHead { target: &target, host, defaults, expects_continue: false, ..head };
+    let for_host = ForHost::new(&head, defaults, is_tunnel);
+    let (defaults, fields) = for_host.of(defaults, head.fields);
+    let head = RequestHead { target: &target, host, defaults, fields, expects_continue: false, ..head };
     let (sent, _) = SentHead::append(bytes, &head)
         .map_err(|error| ClientError::because(ClientErrorKind::InvalidRequest, error))?;
     bytes.extend_from_slice(request.body());
@@ -250,11 +284,13 @@ pub(crate) struct UnsentBody {
     pub(crate) is_ended: bool,
     /// Since when the server has taken nothing of what is in the output, if it does not.
     pub(crate) stalled: Option<Instant>,
+    /// When something of the response came last.
+    pub(crate) heard: Option<Instant>,
 }
 
 impl UnsentBody {
     fn new(ending: Ending) -> Self {
-        Self { ending, taken: 0, is_ended: ending == Ending::Length(0), stalled: None }
+        Self { ending, taken: 0, is_ended: ending == Ending::Length(0), stalled: None, heard: None }
     }
 
     /// How many bytes are left; `None`: only whoever gives them knows.

@@ -5,16 +5,16 @@
 //! while its response passes, by one thread which does whatever can be done without waiting, and waits for the client
 //! in short lulls when there is nothing.
 //!
-//! The rules: nobody's request is cut off because its response has begun. What breaks off on one side breaks off on the
-//! other; and a response is passed on whole of which the upstream itself has said where it ends.
+//! The rules: nobody's request is cut off because its response has begun, or has ended: the client is told the end of
+//! that at once, since it may wait for it before it sends on. What breaks off on one side breaks off on the other; and
+//! a response is passed on whole of which the upstream itself has said where it ends.
 
 use super::arriving::ArrivingBody;
 use super::body::PIECE_BYTES;
 use super::departures::DepartureWatch;
-use super::error::{ClientError, ClientErrorKind};
+use super::error::{ClientError, ClientErrorKind, ClientPhase};
 use super::passing::{TrailerRules, response_trailers};
 use super::response::ClientResponse;
-use crate::ctx::RequestCtx;
 use crate::message::request::BodyReader;
 use crate::message::response::{BodyWriter, Pull};
 use crate::proto::append_trailers;
@@ -39,18 +39,18 @@ impl Lull {
     }
 }
 
-/// The body of the client, which leaves its trailers behind. Its first read waits; those behind it say when nothing has
-/// come (`WouldBlock`), so that whoever sends it sees an upstream that has answered.
+/// The body of the client, which leaves its trailers behind. Its reads say when nothing has come (`WouldBlock`), so
+/// that whoever sends it sees an upstream that has answered. The first one waits for longest: what comes by then leaves
+/// with the head, and whoever sends nothing is sent on without.
 pub(super) struct ClientBody<'a> {
     body: BodyReader<'a>,
     trailers: Arc<Mutex<Headers>>,
-    /// `None`: nothing was read.
-    lull: Option<Lull>,
+    lull: Lull,
 }
 
 impl<'a> ClientBody<'a> {
     pub(super) fn new(body: BodyReader<'a>, trailers: Arc<Mutex<Headers>>) -> Self {
-        Self { body, trailers, lull: None }
+        Self { body, trailers, lull: Lull(LULL_MAX) }
     }
 
     pub(super) fn remaining(&self) -> Option<u64> {
@@ -60,11 +60,8 @@ impl<'a> ClientBody<'a> {
 
 impl Read for ClientBody<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = match self.lull {
-            None => self.body.read(into),
-            Some(lull) => self.body.read_within(lull.0, into),
-        };
-        self.lull.get_or_insert(Lull(LULL_MIN)).note(read.is_ok());
+        let read = self.body.read_within(self.lull.0, into);
+        self.lull.note(read.is_ok());
         let count = read?;
         if count == 0 {
             self.trailers.lock().copy_from(self.body.trailers());
@@ -118,38 +115,6 @@ pub(super) enum RequestRest {
     Kept { bytes: Vec<u8>, at: usize, trailers: Headers },
 }
 
-/// The client, as whoever passes both bodies on sees it.
-pub(super) trait ClientSide {
-    /// The body of its request; `WouldBlock` when nothing of it comes in so long.
-    fn body(&mut self) -> BodyReader<'_>;
-
-    /// Gives it a piece of the response.
-    fn give(&mut self, piece: &[u8]) -> io::Result<()>;
-}
-
-impl ClientSide for BodyWriter<'_> {
-    fn body(&mut self) -> BodyReader<'_> {
-        self.body_reader()
-    }
-
-    fn give(&mut self, piece: &[u8]) -> io::Result<()> {
-        self.write_all(piece)?;
-        // More of it may be long in coming.
-        self.flush()
-    }
-}
-
-/// Of a response without a body.
-impl ClientSide for RequestCtx {
-    fn body(&mut self) -> BodyReader<'_> {
-        self.body_reader()
-    }
-
-    fn give(&mut self, _: &[u8]) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Both bodies on their way; see the module's text.
 pub(super) struct BothBodies {
     pub(super) response: ClientResponse,
@@ -164,18 +129,14 @@ impl BothBodies {
         if let Some(watch) = &self.watch {
             watch.see_client(|| out.client());
         }
-        self.pass(out)?;
-        for (name, value) in trailers_of(&self.response).iter() {
-            out.append_trailer(name, value);
-        }
-        Ok(())
+        Ok(self.pass(out)?)
     }
 
     /// Passes both on to their ends.
     ///
     /// # Errors
     /// Of kind `RequestBody` what the client's is; `Cancelled` when it takes nothing more.
-    pub(super) fn pass(&mut self, client: &mut impl ClientSide) -> Result<(), ClientError> {
+    fn pass(&mut self, client: &mut BodyWriter<'_>) -> Result<(), ClientError> {
         let mut room = vec![0; PIECE_BYTES];
         let mut lull = Lull(LULL_MIN);
         let is_framed = self.body().is_some_and(|body| !body.ends_with_the_stream());
@@ -185,8 +146,13 @@ impl BothBodies {
                 // Whoever is told of the end of the request by that of its connection says so of a part as well.
                 return Err(ClientError::new(ClientErrorKind::ConnectionClosed));
             }
+            self.end_if_whole(client)?;
             let is_sent = match self.body().map_or(Ok(true), ArrivingBody::send_now) {
                 Ok(is_sent) => is_sent,
+                // It has said nothing for too long either.
+                Err(error) if error.kind() == ClientErrorKind::Timeout(ClientPhase::Body) => {
+                    return Err(error);
+                }
                 Err(error) => return self.pass_last(client, is_framed, error),
             };
             if is_sent && unsent.is_ended {
@@ -205,13 +171,25 @@ impl BothBodies {
             }
             lull.note(has_moved);
         }
-        self.pass_rest(client)
+        self.pass_rest(client)?;
+        self.end_if_whole(client)
+    }
+
+    /// Tells the client the end of the response, if all of it was given to it, and that was not done.
+    fn end_if_whole(&mut self, client: &mut BodyWriter<'_>) -> Result<(), ClientError> {
+        if client.is_ended() || !self.body().is_some_and(|body| body.is_whole()) {
+            return Ok(());
+        }
+        for (name, value) in trailers_of(&self.response).iter() {
+            client.append_trailer(name, value);
+        }
+        client.end_body().map_err(client_is_gone)
     }
 
     /// The upstream takes nothing more of the request: its response counts if it says itself where that ends.
     fn pass_last(
         &mut self,
-        client: &mut impl ClientSide,
+        client: &mut BodyWriter<'_>,
         is_framed: bool,
         error: ClientError,
     ) -> Result<(), ClientError> {
@@ -219,27 +197,27 @@ impl BothBodies {
             body.stop_sending();
         }
         self.pass_rest(client)?;
-        if is_framed { Ok(()) } else { Err(error) }
+        if is_framed { self.end_if_whole(client) } else { Err(error) }
     }
 
-    fn pass_rest(&mut self, client: &mut impl ClientSide) -> Result<(), ClientError> {
+    fn pass_rest(&mut self, client: &mut BodyWriter<'_>) -> Result<(), ClientError> {
         loop {
             let piece = self.response.fill()?;
             if piece.is_empty() {
                 return Ok(());
             }
-            client.give(piece).map_err(client_is_gone)?;
+            give(client, piece).map_err(client_is_gone)?;
             let count = piece.len();
             self.response.consume(count);
         }
     }
 
     /// What of the response is there. False: nothing was.
-    fn pass_arrived(&mut self, client: &mut impl ClientSide) -> Result<bool, ClientError> {
+    fn pass_arrived(&mut self, client: &mut BodyWriter<'_>) -> Result<bool, ClientError> {
         let piece = self.response.arrived();
         let count = piece.len();
         if count > 0 {
-            client.give(piece).map_err(client_is_gone)?;
+            give(client, piece).map_err(client_is_gone)?;
             self.response.consume(count);
         }
         let has_come = self.body().map_or(Ok(false), ArrivingBody::fill_now)?;
@@ -249,7 +227,7 @@ impl BothBodies {
     /// Puts the next piece of the request into what is sent; waits so long for it. False: there was none.
     fn take_piece(
         &mut self,
-        client: &mut impl ClientSide,
+        client: &mut BodyWriter<'_>,
         left: Option<u64>,
         room: &mut [u8],
         within: Duration,
@@ -265,7 +243,7 @@ impl BothBodies {
                 (count, if count == 0 { std::mem::take(trailers) } else { Headers::new() })
             }
             RequestRest::Client => {
-                let mut body = client.body();
+                let mut body = client.body_reader();
                 match body.read_within(within, room) {
                     Ok(0) => (0, self.rules.passed(body.trailers())),
                     Ok(count) => (count, Headers::new()),
@@ -287,6 +265,13 @@ impl BothBodies {
     fn body(&mut self) -> Option<&mut ArrivingBody> {
         self.response.body_as_sent()
     }
+}
+
+/// Gives the client a piece of the response.
+fn give(client: &mut BodyWriter<'_>, piece: &[u8]) -> io::Result<()> {
+    client.write_all(piece)?;
+    // More of it may be long in coming.
+    client.flush()
 }
 
 fn client_is_gone(error: io::Error) -> ClientError {

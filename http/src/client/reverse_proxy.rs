@@ -65,11 +65,11 @@ pub fn proxy(client: Client, upstream: &str) -> Result<ReverseProxy, ClientError
 /// - Bodies pass through in pieces, with their trailers. That of a request is there as a whole before the handler is
 ///   called, though, unless the server streams it ([`stream_request_body`](crate::ServerBuilder::stream_request_body)).
 ///   A response is sent as others that are read, and holds no thread while its client is slow.
-/// - What the upstream answers before it has all of the body is passed on at once. From a status of 300 on it is sent
-///   no more of the body then; else the rest is sent while the response passes, which is in chunks then and holds a
-///   thread as a [`BodyWriter`](crate::body::BodyWriter) does. A client that waits to be asked for its body
-///   (`Expect: 100-continue`) is asked when the upstream asks, or after a second. The links of `103 Early Hints` are
-///   passed on to requests without a body.
+/// - What the upstream answers before it has all of the body is passed on at once, and so is the end of that. From a
+///   status of 300 on it is sent no more of the body then; else the rest is sent while the response passes, and behind
+///   that, which holds a thread as a [`BodyWriter`](crate::body::BodyWriter) does. A client that sends nothing of its
+///   body has the head passed on without. One that waits to be asked for it (`Expect: 100-continue`) is asked when the
+///   upstream asks, or after a second. The links of `103 Early Hints` are passed on to requests without a body.
 /// - When the client leaves, or ends its sending, the upstream's connection is closed
 ///   ([`ignore_client_abort`](Self::ignore_client_abort)); on systems other than Linux when it is gone for sure.
 /// - Other protocols are not passed on: a request that asks for one (WebSocket) goes to the upstream without that, as
@@ -77,10 +77,11 @@ pub fn proxy(client: Client, upstream: &str) -> Result<ReverseProxy, ClientError
 ///
 /// What fails is answered as [`ReverseProxyError`] says; a response that breaks off ends the connection in the middle
 /// of it, which a client that speaks HTTP/1.0 cannot tell from its end unless its length was known. Timeouts are the
-/// client's: its [`read_timeout`](super::ClientBuilder::read_timeout) and
-/// [`connect_timeout`](super::ClientBuilder::connect_timeout) are for a proxy, and without the first a silent upstream
-/// is waited for as long as there is somebody who asks; its [`timeout`](super::ClientBuilder::timeout) would count
-/// until the last byte of a download.
+/// client's: its [`read_timeout`](super::ClientBuilder::read_timeout),
+/// [`write_timeout`](super::ClientBuilder::write_timeout) and
+/// [`connect_timeout`](super::ClientBuilder::connect_timeout) are for a proxy, and without the first two an upstream
+/// that says nothing, or takes nothing, is waited for as long as there is somebody who asks; its
+/// [`timeout`](super::ClientBuilder::timeout) would count until the last byte of a download.
 ///
 /// ```
 /// use anthill_http::client::{Client, ForwardedFields, ReverseProxy};
@@ -383,34 +384,31 @@ fn pass_back(
     if let Some(error) = response.body_as_sent().and_then(|body| body.failure()) {
         return Err(ReverseProxyError::Upstream(error));
     }
+    pass_head_back(ctx, &response);
+    let is_head = ctx.request.is_head();
     if has_no_body(ctx, &response) {
-        if let Some(rest) = rest {
-            let mut both = BothBodies { response, rest, rules, watch };
-            both.pass(ctx).map_err(ReverseProxyError::of_call)?;
-            response = both.response;
-        }
-        pass_head_back(ctx, &response);
-        let is_head = ctx.request.is_head();
         // How long it would be, if that is known.
-        match response.header("Content-Length") {
-            Some(length) => ctx.response.set_header("Content-Length", length),
-            None if is_head => ctx.response.set_body_writer(|_| Ok(())),
+        let known = response.header("Content-Length");
+        let length = (known.is_some() || !is_head).then_some(0);
+        if let Some(known) = known {
+            ctx.response.set_header("Content-Length", known);
+        }
+        match rest {
+            Some(rest) => pass_both(ctx, BothBodies { response, rest, rules, watch }, length),
+            None if length.is_none() => ctx.response.set_body_writer(|_| Ok(())),
             None => {}
         }
         return Ok(());
     }
-    pass_head_back(ctx, &response);
     let is_chunked = ctx.request.version() != Version::Http10;
-    let answer = &mut ctx.response;
-    if let Some(rest) = rest {
-        answer.set_immediate_header_flush(true);
-        let both = BothBodies { response, rest, rules, watch };
-        answer.set_body_writer(move |out| both.write_to(out));
-        return Ok(());
-    }
     // What stands behind it has a place only behind chunks.
     let has_trailers = is_chunked && response.body_as_sent().is_some_and(|body| body.has_trailers());
     let length = response.remaining().filter(|_| !has_trailers);
+    if let Some(rest) = rest {
+        pass_both(ctx, BothBodies { response, rest, rules, watch }, length);
+        return Ok(());
+    }
+    let answer = &mut ctx.response;
     let has_arrived = length.is_some_and(|length| length == response.arrived().len() as u64);
     match length {
         Some(length) if has_arrived && length <= WHOLE_BYTES_MAX => {
@@ -422,6 +420,12 @@ fn pass_back(
         }
     }
     Ok(())
+}
+
+/// Makes the response one, of `length` bytes if that is known, that is passed while the rest of the request is.
+fn pass_both(ctx: &mut RequestCtx, both: BothBodies, length: Option<u64>) {
+    ctx.response.set_immediate_header_flush(true);
+    ctx.response.set_passing_writer(length, move |out| both.write_to(out));
 }
 
 /// The same of the head. What was set before stays, but for what the upstream says itself.

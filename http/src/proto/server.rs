@@ -240,11 +240,12 @@ impl ServerSession {
     ) -> Reply {
         let framing = response_out(self.served.method(), self.served.version, head.status, head.length);
         let is_http11 = self.served.version == Version::Http11;
+        let may_be_read = head.may_read_on && (framing.ending.is_some() || head.reads_on_bodiless);
         let connection = ConnectionField {
             close: framing
                 .close
                 .or(self.served.close)
-                .or_else(|| self.close_behind(found, framing.ending.is_some() && head.may_read_on))
+                .or_else(|| self.close_behind(found, may_be_read))
                 .or(close.then_some(CloseReason::WeAsked)),
             keep_alive: !is_http11,
             // The option is for HTTP/1.1 only (RFC 9110 section 7.8).

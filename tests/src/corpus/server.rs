@@ -45,10 +45,11 @@ impl ServerTrial {
     /// The same on another bench, which has these [options](Self::options).
     pub(super) fn check_on(&self, mut bench: Bench) -> Result<(), String> {
         let outcome = bench.same_however_cut(&self.script)?;
-        self.judge(&outcome, &Neighbours::default())?;
+        let alone = Neighbours { is_streaming: bench.is_streaming(), ..Neighbours::default() };
+        self.judge(&outcome, &alone)?;
         if !self.alone {
             let before = get("/before");
-            let neighbours = Neighbours { before: true, behind: false };
+            let neighbours = Neighbours { before: true, ..alone };
             if !bench.is_quick() {
                 self.judge(&bench.converse(self.script.preceded_by(&before)), &neighbours)?;
             }
@@ -75,7 +76,7 @@ impl ServerTrial {
             return Ok(());
         }
         let stays = matches!(self.expected.end, End::Peer | End::Silence);
-        let neighbours = Neighbours { before: false, behind: stays };
+        let neighbours = Neighbours { before: false, behind: stays, is_streaming: bench.is_streaming() };
         self.judge(&byte_by_byte, &neighbours)?;
         if bench.is_quick() {
             return Ok(());
@@ -111,11 +112,13 @@ impl ServerTrial {
     }
 }
 
-/// Which flawless requests stand beside a case and are served as well.
-#[derive(Debug, Default)]
+/// Which flawless requests stand beside a case and are served as well, and by whom.
+#[derive(Clone, Copy, Debug, Default)]
 struct Neighbours {
     before: bool,
     behind: bool,
+    /// By a handler that answers himself what is wrong with bodies, and has the connection end.
+    is_streaming: bool,
 }
 
 impl std::fmt::Display for Neighbours {
@@ -170,6 +173,7 @@ impl Expected {
             | (End::Close, Ending::Closed)
             | (End::Silence, Ending::Silence) => true,
             (End::Refused(_, expected), Ending::Refused(error)) => format!("{error:?}") == *expected,
+            (End::Refused(..), Ending::Closed) => neighbours.is_streaming,
             _ => false,
         };
         (!ends_so).then(|| format!("ends with {:?} instead of {:?}", outcome.ending, self.end))

@@ -17,6 +17,17 @@ pub(crate) type WriteBody = Contained<Box<dyn FnOnce(&mut BodyWriter<'_>) -> io:
 pub(crate) struct WriterSource {
     pub(crate) write: WriteBody,
     pub(crate) filter: Option<Box<dyn BodyFilter>>,
+    /// How many bytes it writes, if that is known.
+    pub(crate) length: Option<u64>,
+    /// It is run for what else it does, even if no body is sent.
+    pub(crate) runs_bodiless: bool,
+}
+
+impl WriterSource {
+    pub(crate) fn new(write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static) -> Self {
+        let write = Contained::new(Box::new(write) as _);
+        Self { write, filter: None, length: None, runs_bodiless: false }
+    }
 }
 
 /// Where a body comes from.
@@ -37,7 +48,8 @@ impl BodySource {
     /// The length of a body that is not in the buffer; `None` when it is not known.
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
-            Self::Buffer | Self::Writer(_) => None,
+            Self::Buffer => None,
+            Self::Writer(writer) => writer.length,
             Self::Shared(bytes) => Some(bytes.as_ref().len() as u64),
             Self::File(range) => range.size(),
             Self::Pull(source) => source.size(),

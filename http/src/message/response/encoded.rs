@@ -140,7 +140,7 @@ impl Response {
             BodySource::File(range) => EncodedSource::put_before(Box::new(range), encoder, false),
             BodySource::Pull(source) => EncodedSource::put_before(source, encoder, true),
             BodySource::Writer(writer) => {
-                BodySource::Writer(WriterSource { filter: Some(Box::new(encoder)), ..writer })
+                BodySource::Writer(WriterSource { filter: Some(Box::new(encoder)), length: None, ..writer })
             }
         };
     }

@@ -35,7 +35,6 @@ pub use writer::BodyWriter;
 
 use crate::message::events::EventStream;
 use crate::proto::{Ending, append_trailer_lines, is_trailer_name};
-use crate::util::panic::Contained;
 use crate::util::token;
 use crate::values::header;
 use crate::values::headers::Headers;
@@ -320,8 +319,18 @@ impl Response {
         &mut self,
         write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
     ) {
-        let write = Contained::new(Box::new(write) as _);
-        self.set_source(BodySource::Writer(WriterSource { write, filter: None }));
+        self.set_source(BodySource::Writer(WriterSource::new(write)));
+    }
+
+    /// The same, of a body of `length` bytes, if that is known; and run for what else it does if none is sent.
+    #[cfg(feature = "client")]
+    pub(crate) fn set_passing_writer(
+        &mut self,
+        length: Option<u64>,
+        write: impl FnOnce(&mut BodyWriter<'_>) -> io::Result<()> + Send + 'static,
+    ) {
+        let writer = WriterSource { length, runs_bodiless: true, ..WriterSource::new(write) };
+        self.set_source(BodySource::Writer(writer));
     }
 
     /// Lets the body be what comes of `events`, for as long as its client listens, without holding a thread. Sets the
@@ -487,8 +496,16 @@ impl Response {
         if matches!(self.source, BodySource::Buffer) {
             return None;
         }
-        let source = std::mem::take(&mut self.source);
-        let ending = ending?;
+        let mut source = std::mem::take(&mut self.source);
+        let ending = match (ending, &mut source) {
+            (Some(ending), _) => ending,
+            (None, BodySource::Writer(writer)) if writer.runs_bodiless => {
+                // Of nothing nothing is made.
+                writer.filter = None;
+                Ending::Length(0)
+            }
+            (None, _) => return None,
+        };
         let mut trailers = Vec::new();
         if ending == Ending::Chunked {
             append_trailer_lines(&mut trailers, self.headers.fields());
@@ -527,6 +544,11 @@ impl Response {
     /// Whether the body is written by a function, which can go on reading the request.
     pub(crate) fn has_writer(&self) -> bool {
         matches!(self.source, BodySource::Writer(_))
+    }
+
+    /// Whether that function is run even if no body is sent.
+    pub(crate) fn writes_bodiless(&self) -> bool {
+        matches!(&self.source, BodySource::Writer(writer) if writer.runs_bodiless)
     }
 
     /// Whether the head of a stream is sent by itself.

@@ -43,6 +43,7 @@ impl Response {
             fields: self.headers().fields(),
             length: self.content_length(),
             may_read_on: self.has_writer(),
+            reads_on_bodiless: self.writes_bodiless(),
             is_passed_on: self.is_passed_on,
         }
     }

@@ -34,6 +34,8 @@ pub struct BodyWriter<'a> {
     piece: Vec<u8>,
     /// What makes other bytes of what is written.
     filter: Option<Box<dyn BodyFilter>>,
+    /// What marks the end of the body was sent.
+    is_ended: bool,
     failed: Option<io::ErrorKind>,
     /// Nothing is sent: at most so many bytes stay in `out`.
     kept_max: Option<usize>,
@@ -59,6 +61,7 @@ impl<'a> BodyWriter<'a> {
             trailers,
             piece: Vec::new(),
             filter: None,
+            is_ended: false,
             failed: None,
             kept_max: None,
         }
@@ -162,18 +165,42 @@ impl<'a> BodyWriter<'a> {
         true
     }
 
+    /// Whether what marks the end of the body was written.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
     /// Whether the connection has failed, which is then why nothing more can be written.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.is_some()
     }
 
-    /// Writes what marks the end of the body, and sends everything.
+    /// Writes what marks the end of the body, unless that was done, and sends everything.
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.filter_by(|filter, piece| filter.finish(piece))?;
-        self.frame_piece();
-        if self.ending == Ending::Chunked {
-            append_last_chunk(self.out.buffer_mut(), &self.trailers);
+        self.end_body()
+    }
+
+    /// Writes what marks the end of the body, for somebody who reads on of the request. Nothing can be written behind
+    /// it. To a client that learns of the end by that of the connection nothing is said yet.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when fewer bytes were written than were announced, and those of sending.
+    pub(crate) fn end_body(&mut self) -> io::Result<()> {
+        if self.is_ended {
+            return self.send();
         }
+        self.filter_by(|filter, piece| filter.finish(piece))?;
+        self.frame_piece()?;
+        match self.ending {
+            Ending::Length(0) | Ending::Close => {}
+            Ending::Length(_) => {
+                self.failed = Some(io::ErrorKind::UnexpectedEof);
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ending::Chunked => append_last_chunk(self.out.buffer_mut(), &self.trailers),
+        }
+        self.is_ended = true;
         self.send()
     }
 
@@ -199,17 +226,36 @@ impl<'a> BodyWriter<'a> {
     }
 
     /// Moves what was collected to the output, as one chunk.
-    fn frame_piece(&mut self) {
-        if self.piece.is_empty() {
-            return;
+    ///
+    /// # Errors
+    /// `InvalidData` when that is more than was announced, or behind the end. Nothing of it is moved then.
+    fn frame_piece(&mut self) -> io::Result<()> {
+        let count = self.piece.len();
+        if count == 0 {
+            return Ok(());
         }
-        if self.ending == Ending::Chunked {
-            append_chunk_start(self.out.buffer_mut(), self.piece.len());
+        let left = match self.ending {
+            Ending::Length(left) => left.checked_sub(count as u64),
+            Ending::Chunked | Ending::Close => Some(0),
+        };
+        let Some(left) = left.filter(|_| !self.is_ended) else {
+            self.piece.clear();
+            self.failed = Some(io::ErrorKind::InvalidData);
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        match &mut self.ending {
+            Ending::Chunked => {
+                append_chunk_start(self.out.buffer_mut(), count);
+                self.out.append_body_vec(&mut self.piece);
+                append_chunk_end(self.out.buffer_mut());
+            }
+            Ending::Length(announced) => {
+                *announced = left;
+                self.out.append_body_vec(&mut self.piece);
+            }
+            Ending::Close => self.out.append_body_vec(&mut self.piece),
         }
-        self.out.append_body_vec(&mut self.piece);
-        if self.ending == Ending::Chunked {
-            append_chunk_end(self.out.buffer_mut());
-        }
+        Ok(())
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -242,7 +288,7 @@ impl Write for BodyWriter<'_> {
             self.piece.extend_from_slice(bytes);
         }
         if self.piece.len() >= PIECE_BYTES {
-            self.frame_piece();
+            self.frame_piece()?;
             self.send()?;
         }
         Ok(bytes.len())
@@ -253,7 +299,7 @@ impl Write for BodyWriter<'_> {
             return Err(kind.into());
         }
         self.filter_by(|filter, piece| filter.flush(piece))?;
-        self.frame_piece();
+        self.frame_piece()?;
         self.send()
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct ResponseHead<'a> {
     pub(crate) length: Option<u64>,
     /// Whether what produces the body may go on reading the request.
     pub(crate) may_read_on: bool,
+    /// Whether it does so even if no body is sent.
+    pub(crate) reads_on_bodiless: bool,
     /// Whether it is somebody else's response, to which but a date is added.
     pub(crate) is_passed_on: bool,
 }

@@ -26,7 +26,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Written, Error> {
         let Workspace { ctx, output, moment, clock, .. } = work;
-        if reply.ending.is_none() && ctx.response.is_body_stream() {
+        if reply.ending.is_none() && ctx.response.is_body_stream() && !ctx.response.writes_bodiless() {
             // Nothing of it is sent; what is dropped is the user's.
             by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
             moment.refresh(*clock);
