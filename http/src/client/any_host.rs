@@ -180,12 +180,6 @@ impl Client {
         self.shared.settings.timeouts.whole.is_some()
     }
 
-    /// How long a server may take nothing.
-    #[cfg(feature = "ws")]
-    pub(super) fn write_limit(&self) -> Option<std::time::Duration> {
-        self.shared.settings.timeouts.write
-    }
-
     /// How many hosts and connections there are now.
     pub fn stats(&self) -> ClientStats {
         let (hosts, now) = (self.shared.hosts.lock(), Instant::now());
@@ -252,6 +246,7 @@ impl Client {
         let limit = options.limit.or(shared.settings.timeouts.whole);
         let patience = CallPatience::new(limit, options.token.as_ref());
         let mut next_request = None;
+        let named = uri.hostname().to_vec();
         let (mut redirects, mut redirected_by) = (0, None);
         loop {
             let current = next_request.as_ref().unwrap_or(request);
@@ -262,7 +257,7 @@ impl Client {
                 _ => error,
             })?;
             let companions = &shared.own.companions;
-            options.added = companions.fields(&uri, current);
+            options.added = companions.fields(&uri, &named, current);
             let replaced = companions.in_place_of(current, &uri);
             let response = host.run_within(replaced.as_ref().unwrap_or(current), &mut options, &patience)?;
             companions.take(&uri, &response);

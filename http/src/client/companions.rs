@@ -1,7 +1,8 @@
 //! What goes along with a request because of where it goes: cookies from a jar, credentials from a `.netrc`.
 //!
 //! The rule: they are chosen anew for each URL that a call comes to, and are no part of the request that goes on from
-//! there. What the user has said himself stays.
+//! there. What the user has said himself stays. Credentials are for the host that the user has named, and for no other
+//! that a server has.
 
 #[cfg(feature = "cookies")]
 use super::cookie_jar::CookieJar;
@@ -20,10 +21,11 @@ pub(crate) struct Companions {
 }
 
 impl Companions {
-    /// The fields that a request for `uri` has beside its own.
-    pub(crate) fn fields(&self, uri: &Uri, request: &Request) -> Headers {
+    /// The fields that a request for `uri` has beside its own. `named`: the host that the call is for.
+    pub(crate) fn fields(&self, uri: &Uri, named: &[u8], request: &Request) -> Headers {
         let mut fields = Headers::new();
-        if !request.headers().contains("Authorization") {
+        let is_named = uri.hostname().eq_ignore_ascii_case(named);
+        if is_named && !request.headers().contains("Authorization") {
             if let Some(credentials) = self.netrc.as_ref().and_then(|netrc| netrc.credentials(uri.hostname()))
             {
                 fields.set("Authorization", credentials);

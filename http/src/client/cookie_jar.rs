@@ -1,9 +1,9 @@
 //! Cookies that a client keeps, and which of them a request gets.
 //!
 //! The rules (RFC 6265bis sections 5.7 and 5.8): a cookie goes back to the host that has set it, or to the hosts of a
-//! domain that the host belongs to, and never to those of a public suffix, under which strangers live. What is meant
-//! for encrypted connections is neither set nor replaced, nor sent, over others. There are not more of them than a
-//! bound, for each domain and for all.
+//! domain that the host belongs to, and never to those of a public suffix, under which strangers live, nor to those of
+//! another site. What is meant for encrypted connections is neither set nor replaced, nor sent, over others. There are
+//! not more of them than a bound, for each site and for all, so that nobody takes the room of the others.
 
 use super::stored_cookies::{StoredCookie, StoredCookies};
 use crate::values::cookie::Cookie;
@@ -15,11 +15,16 @@ use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// The longest line that is read of a text. What is written is shorter.
+const LINE_BYTES_MAX: usize = 16 * 1024;
+
 /// Cookies that were set by servers, for later requests. A clone is the same jar.
 ///
 /// [`ClientBuilder::cookie_jar`](super::ClientBuilder::cookie_jar) gives one to a client, and several clients may have
-/// the same. It holds 100 cookies for a domain and 3000 altogether, of 4096 bytes each; of more, those go first that
-/// were not used for longest, and those that are not `Secure` before the others.
+/// the same. It holds 180 cookies for a site, which is a domain right below a public suffix with all hosts in it, and
+/// 3000 altogether, of 4096 bytes each; of more, those go first that have expired, then those that are not `Secure`,
+/// then those that were not used for longest. What `SameSite` and `Partitioned` say is about pages of browsers, and is
+/// not looked at: a request, and where redirects lead it, has no page that it comes from.
 ///
 /// ```
 /// use anthill_http::Server;
@@ -142,15 +147,17 @@ impl CookieJar {
     }
 
     /// Adds what [`save`](Self::save) has written, or another program in that form, and says how many there were. What
-    /// has expired, and lines that are no cookies, are passed.
+    /// has expired, and lines that are no cookies or are longer than 16 KiB, are passed.
     ///
     /// # Errors
     /// Those of `input`, whose cookies up to there were added.
-    pub fn load(&self, input: impl BufRead) -> io::Result<usize> {
+    pub fn load(&self, mut input: impl BufRead) -> io::Result<usize> {
         let now = SystemTime::now();
-        let mut count = 0;
-        for line in input.split(b'\n') {
-            let line = line?;
+        let (mut count, mut line) = (0, Vec::new());
+        while read_line(&mut input, &mut line)? {
+            if line.len() > LINE_BYTES_MAX {
+                continue;
+            }
             if let Some(cookie) = StoredCookie::from_line(line.strip_suffix(b"\r").unwrap_or(&line), now) {
                 count += usize::from(self.cookies.lock().insert(cookie, true, now));
             }
@@ -186,6 +193,32 @@ impl CookieJar {
             if let Ok(cookie) = Cookie::parse(field) {
                 self.set(uri, &cookie);
             }
+        }
+    }
+}
+
+/// Reads the next line, without its end; of one that is longer than a line may be only so much is kept that it can be
+/// seen. False: there was none.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let mut has_begun = false;
+    loop {
+        let here = match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            filled => filled?,
+        };
+        if here.is_empty() {
+            return Ok(has_begun);
+        }
+        has_begun = true;
+        let end = memchr::memchr(b'\n', here);
+        let part = here.get(..end.unwrap_or(here.len())).unwrap_or_default();
+        let kept = part.len().min((LINE_BYTES_MAX + 1).saturating_sub(line.len()));
+        line.extend_from_slice(part.get(..kept).unwrap_or_default());
+        let used = end.map_or(here.len(), |end| end + 1);
+        input.consume(used);
+        if end.is_some() {
+            return Ok(true);
         }
     }
 }
@@ -277,7 +310,69 @@ mod tests {
                 &["http://1.127.0.0.1/"],
             ),
             ("http://127.0.0.1/", "x=1; Domain=0.0.1", false, &[], &["http://9.0.0.1/"]),
+            ("http://127.0.0.1./", "x=1; Domain=0.0.1.", false, &[], &["http://9.0.0.1./"]),
+            ("http://127.0.1/", "x=1; Domain=0.1", false, &[], &["http://10.0.1/"]),
+            ("http://0x7f.0.0x1/", "x=1; Domain=0.0x1", false, &[], &["http://9.0.0x1/"]),
             ("http://[::1]/", "x=1", true, &["http://[::1]:80/"], &["http://[::2]/"]),
+            ("http://[::1]/", "x=1; Domain=[::1]", true, &["http://[::1]:80/"], &["http://[::2]/"]),
+            // A name that is whole is the same with its dot and without.
+            (
+                "http://a.example.com./",
+                "x=1; Domain=EXAMPLE.com.",
+                true,
+                &["http://b.example.com/", "http://example.com./"],
+                &["http://other.com./"],
+            ),
+            ("http://a.example.com./", "x=1; Domain=com.", false, &[], &["http://other.com./"]),
+            ("http://a.example.com./", "x=1; Domain=com", false, &[], &["http://other.com./"]),
+            ("http://a.example.com/", "x=1; Domain=com.", false, &[], &["http://other.com/"]),
+            ("http://a.example.com/", "x=1; Domain=..example.com", false, &[], &[]),
+            ("http://a.example.com/", "x=1; Domain=example.com..", false, &[], &[]),
+            (
+                "http://a.example.com/",
+                "x=1; Domain=",
+                true,
+                &["http://a.example.com/"],
+                &["http://example.com/"],
+            ),
+            (
+                "http://a.example.com/",
+                "x=1; Domain=.",
+                true,
+                &["http://a.example.com/"],
+                &["http://example.com/"],
+            ),
+            // Names of other scripts, as they are resolved.
+            (
+                "http://a.xn--bcher-kva.de/",
+                "x=1; Domain=XN--bcher-kva.DE",
+                true,
+                &["http://xn--bcher-kva.de/"],
+                &["http://bcher-kva.de/"],
+            ),
+            (
+                "http://a.xn--55qx5d.cn/",
+                "x=1; Domain=xn--55qx5d.cn",
+                false,
+                &[],
+                &["http://b.xn--55qx5d.cn/"],
+            ),
+            ("http://a.xn--bcher-kva.de/", "x=1; Domain=b\u{fc}cher.de", false, &[], &[]),
+            // It is no public suffix, but under it there is one: other sites are no affair of this.
+            (
+                "http://mine.s3.amazonaws.com/",
+                "x=1; Domain=amazonaws.com",
+                false,
+                &[],
+                &["http://yours.s3.amazonaws.com/", "http://amazonaws.com/"],
+            ),
+            (
+                "http://amazonaws.com/",
+                "x=1; Domain=amazonaws.com",
+                true,
+                &["http://www.amazonaws.com/"],
+                &["http://yours.s3.amazonaws.com/"],
+            ),
         ] {
             let jar = CookieJar::new();
             assert_eq!(set(&jar, url, field), is_taken, "{url} {field}");
@@ -292,6 +387,7 @@ mod tests {
 
     #[test]
     fn paths() {
+        let long_path = &*format!("x=1; Path=/{}", "p".repeat(1024));
         for (url, field, there, elsewhere) in [
             ("http://h/a/b?c/d", "x=1", &["/a", "/a/", "/a/c"][..], &["/", "/ab", "/b"][..]),
             ("http://h/a", "x=1", &["/", "/b"], &[]),
@@ -300,6 +396,9 @@ mod tests {
             ("http://h/a/b", "x=1; Path=/c", &["/c", "/c/d", "/c?e"], &["/a/b", "/cd"]),
             ("http://h/a/b", "x=1; Path=/c/", &["/c/", "/c/d"], &["/c"]),
             ("http://h/a/b", "x=1; Path=relative", &["/a/c"], &["/"]),
+            ("http://h/a/b", "x=1; Path=/c; Path=/d", &["/d"], &["/c"]),
+            // What is longer than an attribute may be is none.
+            ("http://h/a/b", long_path, &["/a/c"], &["/"]),
         ] {
             let jar = CookieJar::new();
             assert!(set(&jar, url, field), "{url} {field}");
@@ -344,6 +443,16 @@ mod tests {
             ("https://h.test/", "__Host-a=1; Path=/", false),
             ("https://h.test/", "__Host-a=1; Secure; Path=/; Domain=h.test", false),
             ("https://h.test/", "=__Host-a=1; Secure; Path=/", false),
+            ("https://h.test/", "__hOsT-a=1; Secure; Path=/x", false),
+            ("https://h.test/a", "__host-a=1; Secure", false),
+            ("http://h.test/", "__Secure-a=1; Secure", false),
+            ("https://h.test/", "__Http-a=1; Secure; HttpOnly", true),
+            ("https://h.test/", "__http-a=1; Secure", false),
+            ("https://h.test/", "__Http-a=1; HttpOnly", false),
+            ("https://h.test/", "__Host-Http-a=1; Secure; HttpOnly; Path=/", true),
+            ("https://h.test/", "__Host-Http-a=1; Secure; Path=/", false),
+            ("https://h.test/", "__Host-Http-a=1; Secure; HttpOnly; Path=/; Domain=h.test", false),
+            ("https://h.test/", "__secure-a; Secure", false),
         ] {
             assert_eq!(set(&CookieJar::new(), url, field), is_taken, "{field}");
         }
@@ -364,12 +473,18 @@ mod tests {
         assert!(!put("b=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"));
         assert_eq!(shown(now), "", "it is removed so");
         assert!(!put(&*format!("big={}", "x".repeat(4094)).leak()));
-        for number in 0..150 {
+        assert!(put("x=1; Max-Age=5; Expires=Thu, 01 Jan 1970 00:00:00 GMT"), "the age counts");
+        assert!(put("x=1; Max-Age=soon; Max-Age=5") && !put("x=; Max-Age=-1"));
+        for number in 0..230 {
             assert!(put(&*format!("n{number}=x").leak()));
             assert!(jar.header_at(&home, now).is_some());
         }
-        assert_eq!(jar.len(), 100);
+        assert_eq!(jar.len(), 180);
         assert!(!shown(now).contains("n49=") && shown(now).contains("n50="));
+        // What has expired goes before whatever is still used.
+        assert!(put("n229=x; Max-Age=1"));
+        assert!(jar.set_at(&home, &Cookie::parse("late=x").expect("a cookie"), at(2)));
+        assert!(shown(at(2)).contains("n50=") && !shown(at(2)).contains("n229="), "{}", shown(at(2)));
         for number in 0..4000 {
             let home = uri(&format!("http://h{number}.test/"));
             assert!(jar.set_at(&home, &Cookie::new("a", "b"), now));
@@ -377,6 +492,41 @@ mod tests {
         assert_eq!(jar.len(), 3000);
         jar.clear();
         assert!(jar.is_empty() && format!("{jar:?}").contains("len: 0"));
+    }
+
+    #[test]
+    fn a_site_has_room_of_its_own_however_many_hosts_it_has() {
+        let jar = CookieJar::new();
+        assert!(set(&jar, "http://shop.example.com/", "kept=1"));
+        for number in 0..5000 {
+            assert!(set(&jar, &format!("http://h{number}.evil.example/"), "a=1"));
+            assert!(set(&jar, "http://evil.example/", &format!("b{number}=1; Domain=evil.example")));
+        }
+        assert_eq!((jar.len(), header(&jar, "http://shop.example.com/").as_str()), (181, "kept=1"));
+        // Those that are Secure are the last to go, and what was looked for and has expired leaves nothing.
+        assert!(set(&jar, "https://evil.example/", "safe=1; Secure"));
+        for number in 0..500 {
+            assert!(set(&jar, &format!("http://g{number}.evil.example/"), "a=1"));
+        }
+        assert!(header(&jar, "https://evil.example/").contains("safe=1"));
+        let now = SystemTime::now();
+        for number in 0..10 {
+            let home = uri(&format!("http://s{number}.test/"));
+            assert!(jar.set_at(&home, &Cookie::parse("a=1; Max-Age=1").expect("a cookie"), now));
+            assert_eq!(jar.header_at(&home, now + Duration::from_secs(2)), None);
+        }
+        assert_eq!((jar.len(), jar.cookies.lock().sites()), (181, 2));
+    }
+
+    #[test]
+    fn an_expired_cookie_shadows_nothing() {
+        let (jar, now) = (CookieJar::new(), SystemTime::now());
+        let put = |url: &str, field: &str, seconds| {
+            let cookie = Cookie::parse(field).expect("a cookie");
+            jar.set_at(&uri(url), &cookie, now + Duration::from_secs(seconds))
+        };
+        assert!(put("https://h.test/", "x=1; Secure; Max-Age=10", 0));
+        assert!(!put("http://h.test/", "x=2", 9) && put("http://h.test/", "x=2", 10));
     }
 
     #[test]
@@ -388,8 +538,26 @@ mod tests {
             #HttpOnly_www.example.com\tFALSE\t/x\tTRUE\t0\tsession\tsecret\n\
             old.test\tFALSE\t/\tFALSE\t1\ta\t1\n\
             .com\tTRUE\t/\tFALSE\t4102444800\ta\t1\n\
+            127.0.0.1\tTRUE\t/\tFALSE\t4102444800\ta\tof an address\n\
+            dot.test.\tFALSE\t/\tFALSE\t\ta\tof a session\n\
+            s3.amazonaws.com\tTRUE\t/\tFALSE\t4102444800\ta\t1\n\
+            a..test\tFALSE\t/\tFALSE\t4102444800\ta\t1\n\
+            h.test\tFALSE\t/\tFALSE\t4102444800\t__Host-a\t1\n\
+            h.test\tFALSE\t/\tFALSE\t-1\ta\t1\n\
+            h.test\tFALSE\t/\tFALSE\t99999999999999999999\ta\t1\n\
+            h.test\tFALSE\t/\x01\tFALSE\t4102444800\ta\t1\n\
+            h.test\tFALSE\t/\tFALSE\t4102444800\ta\tb\tc\n\
             nonsense\n\t\t\t\t\t\t\n";
-        assert_eq!(jar.load(&text[..]).expect("a text"), 2);
+        let endless = "x".repeat(10_000_000);
+        let all =
+            [&text[..], endless.as_bytes(), b"\n#HttpOnly_last.test\tFALSE\t/\tFALSE\t0\ta\tno end"].concat();
+        assert_eq!(jar.load(&all[..]).expect("a text"), 5);
+        assert_eq!(header(&jar, "http://127.0.0.1/"), "a=of an address");
+        assert_eq!(header(&jar, "http://dot.test/"), "a=of a session");
+        assert_eq!(header(&jar, "http://last.test/"), "a=no end");
+        ["127.0.0.1", "dot.test", "last.test"].iter().for_each(|host| {
+            assert!(jar.cookies.lock().remove_site(host));
+        });
         assert_eq!(header(&jar, "https://www.example.com/x"), "session=secret; a=1");
         assert_eq!(header(&jar, "http://example.com/"), "a=1");
         let mut saved = Vec::new();

@@ -7,15 +7,19 @@
 use super::basic::basic_credentials;
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The most that is read of a file.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Users and passwords by hosts, from a file like `~/.netrc`. A clone is the same.
 ///
 /// [`ClientBuilder::netrc`](super::ClientBuilder::netrc) gives it to a client, which authorises requests by it
-/// (RFC 7617) that do not authorise themselves and whose URL has no user. Behind a redirect the host counts that it has
-/// led to. The port and the scheme do not count. Who may read the file is not looked at.
+/// (RFC 7617) that do not authorise themselves and whose URL has no user. The port and the scheme do not count. Only
+/// the host that the call is for is told something, and not another one to which a redirect leads: whoever redirects
+/// would choose who is told what. Who may read the file is not looked at.
 ///
 /// ```
 /// use anthill_http::Server;
@@ -70,9 +74,15 @@ impl Netrc {
     /// What that file says.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read; `InvalidData` when it is larger than 1 MiB, so it is something else.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
-        Ok(Self::parse(String::from_utf8_lossy(&fs::read(path)?)))
+        let mut text = Vec::new();
+        fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            let why = "a file of users and passwords is not larger than 1 MiB";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(Self::parse(String::from_utf8_lossy(&text)))
     }
 
     /// What that text says. Words that mean nothing are passed.
@@ -183,6 +193,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_is_read_as_far_as_it_can_be_one() {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let line = "machine a.test login ann password secret\n";
+        io::Write::write_all(&mut file, line.as_bytes()).expect("room on the disk");
+        let netrc = Netrc::file(file.path()).expect("it is small");
+        assert_eq!(netrc.credentials(b"a.test"), Some(basic_credentials(b"ann", b"secret")));
+        let comment = format!("#{}", "x".repeat(FILE_BYTES_MAX as usize));
+        io::Write::write_all(&mut file, comment.as_bytes()).expect("room on the disk");
+        let error = Netrc::file(file.path()).expect_err("it is large");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        let error = Netrc::file(file.path().join("not there")).expect_err("it is no folder");
+        assert_ne!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
     fn entries_as_curl_reads_them() {
         let netrc = Netrc::parse(
             "# machine commented login no password no\n\
@@ -204,6 +229,21 @@ mod tests {
             assert_eq!(of(other), said("anyone", "at-all"), "{other}");
         }
         assert!(!format!("{netrc:?}").contains("ann"));
+        // Wherever it stands, it is for whoever has none of his own.
+        let first = Netrc::parse("default login x password y machine a.test login ann password z");
+        assert_eq!(first.credentials(b"a.test"), said("ann", "z"));
+        assert_eq!(first.credentials(b"b.test"), said("x", "y"));
+        // Of two for a host the first counts, and a macro without its end is one up to the end of the text.
+        let twice = Netrc::parse(
+            "machine a login x password 1\nmachine a login y password 2\nmacdef m\ndefault login z",
+        );
+        assert_eq!((twice.credentials(b"a"), twice.credentials(b"b")), (said("x", "1"), None));
+        let quoted =
+            Netrc::parse("machine \"a.test\" login \"#1\" password \"\" machine b.test login \"open");
+        assert_eq!(
+            (quoted.credentials(b"a.test"), quoted.credentials(b"b.test")),
+            (said("#1", ""), said("open", ""))
+        );
         for nothing in
             ["", "machine", "login x password y", "default", "machine a.test login", "macdef", "\"", "\\"]
         {

@@ -1,22 +1,31 @@
-//! Cookies by the domains that they are for.
+//! Cookies by the sites that they are for.
 //!
-//! The idea: a request looks at its host and at each domain above it, and not at what there is for others.
+//! The idea: whose a host is says its site, the domain below the public suffix under which it is. A request looks at
+//! the cookies of its site, and at no others; so nobody has a say in, or takes the room of, what is not his own.
 
+use super::host_addr::without_brackets;
 use crate::values::cookie::Cookie;
 use crate::values::uri::Uri;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// The most for one domain, and altogether (RFC 6265bis section 6.1 asks for 50 and 3000 at least).
-const OF_DOMAIN_MAX: usize = 100;
+/// The most for one site, and altogether (RFC 6265bis section 6.1 asks for 50 and 3000 at least).
+const OF_SITE_MAX: usize = 180;
 const ALL_MAX: usize = 3000;
 
-/// The most of name and value together (RFC 6265bis section 5.7).
+/// The most of name and value together (RFC 6265bis section 5.7), of a path, and of an attribute that is looked at
+/// (section 5.6).
 const BYTES_MAX: usize = 4096;
+const ATTRIBUTE_BYTES_MAX: usize = 1024;
+
+/// The longest host (RFC 1035 section 2.3.4).
+const HOST_BYTES_MAX: usize = 255;
 
 /// The longest that anything lasts (RFC 6265bis section 5.5).
 const LASTS_MAX: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// How names begin that promise something (RFC 6265bis section 4.1.3; `Http` where its successor has it).
+const PROMISES: &[&str] = &["__Secure-", "__Host-", "__Http-", "__Host-Http-"];
 
 /// A cookie, and for whom it is.
 #[derive(Clone)]
@@ -40,20 +49,35 @@ pub(crate) struct StoredCookie {
 /// All of them.
 #[derive(Default)]
 pub(crate) struct StoredCookies {
-    by_domain: HashMap<String, Vec<StoredCookie>>,
+    by_site: HashMap<String, Vec<StoredCookie>>,
     count: usize,
     /// Counts what is done.
     clock: u64,
 }
 
-/// The host of a URL as cookies name it. `None`: it is not one that they can name.
-fn host_of(uri: &Uri) -> Option<String> {
-    let host = std::str::from_utf8(uri.hostname()).ok()?;
-    (!host.is_empty() && host.is_ascii()).then(|| host.to_ascii_lowercase())
+/// A host as cookies name it: in lower case, and without the dot behind a name that is whole, which makes no other host
+/// of it. `None`: it is not one that they can name.
+fn canonical_host(host: &[u8]) -> Option<String> {
+    let host = without_brackets(std::str::from_utf8(host).ok()?);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let can_be = host.is_ascii() && host.len() <= HOST_BYTES_MAX && !host.split('.').any(str::is_empty);
+    can_be.then(|| host.to_ascii_lowercase())
 }
 
+/// Whether a host is an address, however it is written: what looks like a number at its end is one to whoever resolves
+/// it (`127.1`, `0x7f.1`). There is no domain above it.
 fn is_address(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|digit| digit.is_ascii_digit()),
+    };
+    is_number || host.contains(':')
+}
+
+/// The domain all of whose hosts are of the same owner, as far as that is known; where there is none, the host.
+fn site_of(host: &str) -> &str {
+    if is_address(host) { host } else { psl::domain_str(host).unwrap_or(host) }
 }
 
 /// The path of a URL, as a request for it has it.
@@ -101,9 +125,11 @@ fn starts_with(name: &[u8], prefix: &str) -> bool {
 impl StoredCookie {
     /// What becomes of a cookie that the server of `uri` has set. `None`: it may not set it.
     pub(crate) fn of(uri: &Uri, cookie: &Cookie, now: SystemTime) -> Option<Self> {
-        let host = host_of(uri)?;
-        let named = cookie.domain().map(|domain| domain.strip_prefix(b".").unwrap_or(domain));
-        let named = std::str::from_utf8(named.unwrap_or_default()).ok()?.to_ascii_lowercase();
+        let host = canonical_host(uri.hostname())?;
+        let named = match cookie.domain().map(|domain| domain.strip_prefix(b".").unwrap_or(domain)) {
+            None | Some([]) => String::new(),
+            Some(domain) => canonical_host(domain)?,
+        };
         let expires = match (cookie.max_age(), cookie.expires()) {
             (Some(age), _) => Some(now + age.min(LASTS_MAX)),
             (None, Some(at)) => Some(at.min(now + LASTS_MAX)),
@@ -114,9 +140,12 @@ impl StoredCookie {
             // Whoever is a public suffix himself, or an address, may have cookies of his own.
             domain if domain == host && (is_public_suffix(domain) || is_address(domain)) => (host, true),
             domain if !domain_matches(&host, domain) || is_public_suffix(domain) => return None,
+            // Above the site of the host there may be those of others, though it is no public suffix itself.
+            domain if site_of(domain) != site_of(&host) => return None,
             _ => (named, false),
         };
-        let path = cookie.path().unwrap_or_else(|| default_path(uri)).to_vec();
+        let path = cookie.path().filter(|path| path.len() <= ATTRIBUTE_BYTES_MAX);
+        let path = path.unwrap_or_else(|| default_path(uri)).to_vec();
         let stored = Self {
             name: cookie.name().to_vec(),
             value: cookie.value().to_vec(),
@@ -132,14 +161,19 @@ impl StoredCookie {
         stored.keeps_promises(cookie.path() == Some(b"/")).then_some(stored)
     }
 
-    /// Whether it is of a size that is kept, and is what its name promises (RFC 6265bis section 4.1.3).
+    /// Whether it is of a size and a form that is kept, and is what its name promises (RFC 6265bis section 4.1.3).
     fn keeps_promises(&self, has_root_path: bool) -> bool {
-        let promises = |prefix| starts_with(&self.name, prefix);
-        let hides = |prefix| self.name.is_empty() && starts_with(&self.value, prefix);
-        let is_secure = self.secure || !promises("__Secure-") && !promises("__Host-");
+        let promises = |prefix: &str| starts_with(&self.name, prefix);
+        let hides = |prefix: &str| self.name.is_empty() && starts_with(&self.value, prefix);
+        let is_secure = self.secure || !PROMISES.iter().any(|prefix| promises(prefix));
         let is_of_host = self.host_only && has_root_path || !promises("__Host-");
+        let is_of_http = self.http_only || !promises("__Http-") && !promises("__Host-Http-");
         let is_small = self.name.len() + self.value.len() <= BYTES_MAX && self.path.len() <= BYTES_MAX;
-        is_small && is_secure && is_of_host && !hides("__Secure-") && !hides("__Host-")
+        // A line of text has no place for these.
+        let is_text =
+            [&self.name, &self.value, &self.path].iter().all(|part| !part.iter().any(u8::is_ascii_control));
+        let is_hidden = PROMISES.iter().any(|prefix| hides(prefix));
+        is_small && is_text && is_secure && is_of_host && is_of_http && !is_hidden
     }
 
     /// As a request says it.
@@ -185,20 +219,24 @@ impl StoredCookie {
         };
         let parts: Vec<&[u8]> = line.split(|byte| *byte == b'\t').collect();
         let &[domain, below, path, secure, expires, name, value] = &parts[..] else { return None };
-        let host_only = !below.eq_ignore_ascii_case(b"TRUE");
-        let domain = std::str::from_utf8(domain.strip_prefix(b".").unwrap_or(domain)).ok()?;
+        let domain = canonical_host(domain.strip_prefix(b".").unwrap_or(domain))?;
+        let host_only = !below.eq_ignore_ascii_case(b"TRUE") || is_address(&domain);
         // Whatever a server cannot set is none.
         let read = Cookie::parse([name, b"=", value].concat()).ok()?;
         let is_same = read.name() == name && read.value() == value && !value.contains(&b';');
-        if !is_same || domain.is_empty() || !domain.is_ascii() || !host_only && is_public_suffix(domain) {
+        if !is_same || !host_only && is_public_suffix(&domain) {
             return None;
         }
-        let seconds = std::str::from_utf8(expires).ok()?.parse::<u64>().ok()?;
+        let seconds = match expires {
+            // As some write one of a session.
+            [] => 0,
+            digits => std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?,
+        };
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
         let cookie = Self {
             name: name.to_vec(),
             value: value.to_vec(),
-            domain: domain.to_ascii_lowercase(),
+            domain,
             host_only,
             path: if path.starts_with(b"/") { path.to_vec() } else { b"/".to_vec() },
             secure: secure.eq_ignore_ascii_case(b"TRUE"),
@@ -219,50 +257,79 @@ impl StoredCookies {
 
     /// In the order in which they were set.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &StoredCookie> {
-        let mut all: Vec<&StoredCookie> = self.by_domain.values().flatten().collect();
+        let mut all: Vec<&StoredCookie> = self.by_site.values().flatten().collect();
         all.sort_by_key(|cookie| cookie.created);
         all.into_iter()
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&StoredCookie) -> bool) {
-        self.by_domain.retain(|_, cookies| {
+        self.by_site.retain(|_, cookies| {
             cookies.retain(&mut keep);
             !cookies.is_empty()
         });
-        self.count = self.by_domain.values().map(Vec::len).sum();
+        self.count = self.by_site.values().map(Vec::len).sum();
+    }
+
+    /// How many sites have some.
+    #[cfg(test)]
+    pub(crate) fn sites(&self) -> usize {
+        self.by_site.len()
+    }
+
+    /// Removes those of a site, and says whether there were some.
+    #[cfg(test)]
+    pub(crate) fn remove_site(&mut self, site: &str) -> bool {
+        let before = self.count;
+        self.retain_of(site, |_| false);
+        self.count < before
+    }
+
+    /// The same of a site.
+    fn retain_of(&mut self, site: &str, keep: impl FnMut(&StoredCookie) -> bool) {
+        let Some(cookies) = self.by_site.get_mut(site) else { return };
+        let before = cookies.len();
+        cookies.retain(keep);
+        self.count -= before - cookies.len();
+        if cookies.is_empty() {
+            self.by_site.remove(site);
+        }
     }
 
     /// Adds a cookie, in the place of one that is for the same. `is_secure`: nobody else can have set it. False: it may
     /// not be set, or has expired.
     pub(crate) fn insert(&mut self, mut cookie: StoredCookie, is_secure: bool, now: SystemTime) -> bool {
-        if !is_secure && (cookie.secure || self.shadows_secure(&cookie)) {
+        if !is_secure && (cookie.secure || self.shadows_secure(&cookie, now)) {
             return false;
         }
         self.clock += 1;
         (cookie.created, cookie.used) = (self.clock, self.clock);
-        let cookies = self.by_domain.entry(cookie.domain.clone()).or_default();
+        let site = site_of(&cookie.domain).to_owned();
+        let cookies = self.by_site.entry(site.clone()).or_default();
         let place = cookies.iter().position(|known| {
-            known.name == cookie.name && known.path == cookie.path && known.host_only == cookie.host_only
+            known.name == cookie.name
+                && known.domain == cookie.domain
+                && known.path == cookie.path
+                && known.host_only == cookie.host_only
         });
         if let Some(known) = place.map(|place| cookies.remove(place)) {
             cookie.created = known.created;
             self.count -= 1;
         }
         let is_kept = !cookie.has_expired(now);
-        let domain = cookie.domain.clone();
         if is_kept {
             cookies.push(cookie);
             self.count += 1;
         }
-        self.make_room(&domain, now);
+        self.make_room(&site, now);
         is_kept
     }
 
     /// Whether a cookie would stand before, or in the place of, one that was set where only its host can (RFC 6265bis
-    /// section 5.7 step 9).
-    fn shadows_secure(&self, cookie: &StoredCookie) -> bool {
-        self.by_domain.values().flatten().any(|known| {
+    /// section 5.7 step 9). Those of other sites never meet it.
+    fn shadows_secure(&self, cookie: &StoredCookie, now: SystemTime) -> bool {
+        self.by_site.get(site_of(&cookie.domain)).into_iter().flatten().any(|known| {
             known.secure
+                && !known.has_expired(now)
                 && known.name == cookie.name
                 && (domain_matches(&known.domain, &cookie.domain)
                     || domain_matches(&cookie.domain, &known.domain))
@@ -270,22 +337,25 @@ impl StoredCookies {
         })
     }
 
-    fn make_room(&mut self, domain: &str, now: SystemTime) {
-        if let Some(cookies) = self.by_domain.get_mut(domain) {
-            while cookies.len() > OF_DOMAIN_MAX {
+    fn make_room(&mut self, site: &str, now: SystemTime) {
+        let is_over = |cookies: Option<&Vec<StoredCookie>>| {
+            cookies.is_some_and(|cookies| cookies.is_empty() || cookies.len() > OF_SITE_MAX)
+        };
+        if is_over(self.by_site.get(site)) {
+            self.retain_of(site, |cookie| !cookie.has_expired(now));
+        }
+        if let Some(cookies) = self.by_site.get_mut(site) {
+            while cookies.len() > OF_SITE_MAX {
                 let least = (0..cookies.len()).min_by_key(|&at| cookies[at].worth());
                 cookies.remove(least.unwrap_or_default());
                 self.count -= 1;
-            }
-            if cookies.is_empty() {
-                self.by_domain.remove(domain);
             }
         }
         if self.count > ALL_MAX {
             self.retain(|cookie| !cookie.has_expired(now));
         }
         if self.count > ALL_MAX {
-            let mut worths: Vec<_> = self.by_domain.values().flatten().map(StoredCookie::worth).collect();
+            let mut worths: Vec<_> = self.by_site.values().flatten().map(StoredCookie::worth).collect();
             worths.sort_unstable();
             let least = worths.get(self.count - ALL_MAX).copied();
             self.retain(|cookie| least.is_none_or(|least| cookie.worth() >= least));
@@ -294,32 +364,22 @@ impl StoredCookies {
 
     /// What a request for `uri` gets, in its order (RFC 6265bis section 5.8.3).
     pub(crate) fn matching(&mut self, uri: &Uri, is_secure: bool, now: SystemTime) -> Vec<&StoredCookie> {
-        let Some(host) = host_of(uri) else { return Vec::new() };
+        let Some(host) = canonical_host(uri.hostname()) else { return Vec::new() };
+        let (site, path) = (site_of(&host), path_of(uri));
         self.clock += 1;
         let clock = self.clock;
-        let path = path_of(uri);
-        let mut domains: Vec<&str> = vec![&host];
-        if !is_address(&host) {
-            domains.extend(host.match_indices('.').filter_map(|(at, _)| host.get(at + 1..)));
-        }
-        let is_meant = |domain: &str, cookie: &StoredCookie| {
-            (domain == host || !cookie.host_only)
+        self.retain_of(site, |cookie| !cookie.has_expired(now));
+        let is_meant = |cookie: &StoredCookie| {
+            (cookie.domain == host || !cookie.host_only && domain_matches(&host, &cookie.domain))
                 && (is_secure || !cookie.secure)
                 && path_matches(path, &cookie.path)
         };
-        for domain in &domains {
-            let Some(cookies) = self.by_domain.get_mut(*domain) else { continue };
-            let count = cookies.len();
-            cookies.retain(|cookie| !cookie.has_expired(now));
-            self.count -= count - cookies.len();
-            let used = cookies.iter_mut().filter(|cookie| is_meant(domain, cookie));
-            used.for_each(|cookie| cookie.used = clock);
-        }
-        let mut found: Vec<&StoredCookie> = Vec::new();
-        for domain in &domains {
-            let cookies = self.by_domain.get(*domain).into_iter().flatten();
-            found.extend(cookies.filter(|cookie| is_meant(domain, cookie)));
-        }
+        let of_site = self.by_site.get_mut(site).into_iter().flatten();
+        let meant = of_site.filter(|cookie| is_meant(cookie)).map(|cookie| {
+            cookie.used = clock;
+            &*cookie
+        });
+        let mut found: Vec<&StoredCookie> = meant.collect();
         found.sort_by_key(|cookie| (std::cmp::Reverse(cookie.path.len()), cookie.created));
         found
     }
