@@ -6,12 +6,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anthill_http::client::{CancelToken, Client, ClientErrorKind, Proxy, WebSocketConnectError};
+use anthill_http::client::{CancelToken, Client, ClientErrorKind, HostOptions, Proxy, WebSocketConnectError};
 use anthill_http::websocket::{
     BadHandshakeAnswer, CloseCode, CloseFrame, DeflateOptions, HandshakeKey, Message, MessageEncoder, Role,
     WebSocket, WebSocketEnd, WebSocketError, WebSocketGroup, WebSocketOptions, WebSocketOptionsBuilder,
 };
 use anthill_http::{RequestCtx, RunningServer, Server, TlsConfig};
+use anthill_tests::Gate;
 use anthill_tests::tls::Authority;
 
 use crate::https::{believing, built};
@@ -556,5 +557,98 @@ fn fragments_and_what_stands_between_them_are_put_together() {
     let mut socket = connect(&server, &WebSocketOptions::default());
     assert_eq!(read(&mut socket), Message::from("Hello"));
     assert_eq!(end(&mut socket), WebSocketEnd::ByServer(CloseFrame::new(4000, "")));
+    server.end();
+}
+
+/// Sends until there is no room for more: the server takes nothing.
+fn fill_up(socket: &WebSocket) {
+    let (sender, message) = (socket.sender(), Message::from(vec![7; 1024 * 1024]));
+    wait_until("a full queue", || sender.send(message.clone()) == Err(WebSocketError::Full));
+}
+
+#[test]
+fn whoever_neither_takes_nor_says_anything_is_given_up() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Script::side_by_side(3, move |_, mut peer: Peer| {
+        open(&mut peer, b"");
+        held.pass();
+    });
+    let short = Duration::from_millis(50);
+    let url = format!("ws://{}/", server.addr);
+    // Since it does not answer in time, since no message comes or goes, and since that was said for its host.
+    let patient = client();
+    let hasty = Client::builder().timeout(LONG).configure_host(move |host: &mut HostOptions<'_>| {
+        host.write_timeout(short);
+        Ok(())
+    });
+    let hasty = hasty.build().expect("settings with a meaning");
+    for (client, options) in [
+        (&patient, options(|options| options.queue(4).ping_interval(short).pong_timeout(short))),
+        (
+            &patient,
+            options(|options| options.queue(4).ping_interval(None).idle_timeout(short).close_timeout(short)),
+        ),
+        (&hasty, options(|options| options.queue(4).ping_interval(None))),
+    ] {
+        let mut socket = client.websocket(&url).options(&options).connect().expect("the script opens it");
+        let (sender, message) = (socket.sender().clone(), Message::from(vec![7; 1024 * 1024]));
+        // It may be given up before.
+        wait_until("a full queue", || sender.send(message.clone()).is_err());
+        assert_eq!(end(&mut socket), WebSocketEnd::Lost);
+        wait_until("the end of the connection", || client.stats().open == 0);
+    }
+    gate.open();
+    server.end();
+}
+
+#[test]
+fn whoever_takes_nothing_is_kept_while_it_speaks() {
+    let full = Gate::new();
+    let is_full = full.clone();
+    let server = Script::new(1, move |_, mut peer: Peer| {
+        open(&mut peer, b"");
+        is_full.pass();
+        // For longer than silence may last.
+        for _ in 0..40 {
+            peer.stream.write_all(b"\x8a\x00").expect("the client is there");
+            thread::sleep(Duration::from_millis(10));
+        }
+        peer.stream.write_all(b"\x81\x05hello\x88\x02\x0f\xa0").expect("the client is there");
+        while peer.stream.read(&mut [0; 64 * 1024]).is_ok_and(|count| count > 0) {}
+    });
+    let limit = Duration::from_millis(150);
+    let options = options(|options| options.queue(4).ping_interval(limit).pong_timeout(limit));
+    let mut socket = connect(&server, &options);
+    fill_up(&socket);
+    full.open();
+    assert_eq!(read(&mut socket), Message::from("hello"));
+    assert_eq!(end(&mut socket), WebSocketEnd::ByServer(CloseFrame::new(4000, "")));
+    server.end();
+}
+
+#[test]
+fn whoever_floods_behind_the_end_is_left() {
+    let server = Script::new(2, |number, mut peer: Peer| {
+        if number == 0 {
+            open(&mut peer, b"");
+            assert_eq!(frame(&mut peer).0, 0x88);
+            peer.stream.write_all(b"\x88\x02\x03\xe8").expect("the client is there");
+        } else {
+            // What is wrong ends it as well, in the middle of what it sends.
+            open(&mut peer, b"\x83\x00");
+        }
+        while peer.stream.write_all(&[0; 64 * 1024]).is_ok() {}
+    });
+    let client = client();
+    for code in [CloseCode::NORMAL, CloseCode::PROTOCOL] {
+        let url = format!("ws://{}/", server.addr);
+        let mut socket = client.websocket(url).connect().expect("the script opens it");
+        if code == CloseCode::NORMAL {
+            socket.close(code, "");
+        }
+        assert_eq!(end(&mut socket).code(), code);
+        wait_until("the end of the connection", || client.stats().open == 0);
+    }
     server.end();
 }

@@ -247,12 +247,6 @@ impl<'a> RequestBuilder<'a> {
         self
     }
 
-    /// How long the server may take nothing.
-    #[cfg(feature = "ws")]
-    pub(super) fn write_limit(&self) -> Option<std::time::Duration> {
-        self.client.write_limit()
-    }
-
     /// The token that calls it off.
     #[cfg(feature = "ws")]
     pub(super) fn token(&self) -> Option<&anthill_pool::CancelToken> {

@@ -1,5 +1,7 @@
 //! A response as a client has it: the head in full, the body as it arrives.
 
+#[cfg(feature = "ws")]
+use super::arriving::UpgradedConn;
 use super::arriving::{ArrivingBody, BodyArrival};
 use super::conn::ClientSocket;
 use super::error::{ClientError, ClientErrorKind};
@@ -186,7 +188,7 @@ impl ClientResponse {
 
     /// The connection, when another protocol follows on it.
     #[cfg(feature = "ws")]
-    pub(crate) fn take_upgraded(&mut self) -> Option<Leased> {
+    pub(crate) fn take_upgraded(&mut self) -> Option<UpgradedConn> {
         match &mut self.body {
             ResponseBody::AsSent(body) => body.take_upgraded(),
             ResponseBody::Decoded { .. } | ResponseBody::Failed(_) => None,

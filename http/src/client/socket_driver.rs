@@ -11,6 +11,7 @@
 //! The rule: before each wait everything that can be read and written was, unless the session wants nothing more: the
 //! poller tells of changes, and not of how things are.
 
+use super::arriving::UpgradedConn;
 use super::error::{ClientError, ClientErrorKind};
 use super::names::wake;
 use super::stock::Leased;
@@ -76,24 +77,23 @@ impl SocketDriver {
     /// # Errors
     /// When there is no poller or no thread to be had.
     pub(super) fn start(
-        leased: Leased,
+        upgraded: UpgradedConn,
         settings: Arc<SocketSettings>,
         answer: HandshakeAnswer,
         token: Option<&CancelToken>,
-        write_limit: Option<Duration>,
     ) -> Result<WebSocket, ClientError> {
-        let remote = leased.conn.remote;
-        Self::begin(leased, settings, answer, token, write_limit)
+        let remote = upgraded.leased.conn.remote;
+        Self::begin(upgraded, settings, answer, token)
             .map_err(|error| ClientError::because(ClientErrorKind::Connect, error).at(remote))
     }
 
     fn begin(
-        mut leased: Leased,
+        upgraded: UpgradedConn,
         settings: Arc<SocketSettings>,
         answer: HandshakeAnswer,
         token: Option<&CancelToken>,
-        write_limit: Option<Duration>,
     ) -> io::Result<WebSocket> {
+        let UpgradedConn { mut leased, write_limit } = upgraded;
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WOKEN)?;
         leased.conn.report_to(poll.registry(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
@@ -202,9 +202,9 @@ impl SocketDriver {
         Ok(true)
     }
 
-    /// Nothing more can be sent: what the server has said before is still there, perhaps why.
+    /// Nothing more can be sent: what the server has said before is still there, perhaps why. What has not left stays in
+    /// the output, so that nobody takes it for sent.
     fn hear_the_last(&mut self) {
-        self.leased.conn.out.clear();
         for _ in 0..LAST_READS {
             let now = self.now();
             let conn = &mut *self.leased.conn;

@@ -164,7 +164,6 @@ impl WebSocketRequest<'_> {
             request = request.header(name, value);
         }
         let token = request.token().cloned();
-        let write_limit = request.write_limit();
         let mut response = request.for_socket().timeout_if_none(OPENED_WITHIN).send()?;
         if response.status_code() != 101 {
             return Err(WebSocketConnectError::Refused(Box::new(response)));
@@ -172,8 +171,8 @@ impl WebSocketRequest<'_> {
         let answer = offer.read(response.headers()).map_err(WebSocketConnectError::BadAnswer)?;
         let remote = response.remote_addr();
         let closed = || ClientError::new(ClientErrorKind::ConnectionClosed).at(remote);
-        let leased = response.take_upgraded().ok_or_else(closed)?;
-        Ok(SocketDriver::start(leased, options.settings, answer, token.as_ref(), write_limit)?)
+        let upgraded = response.take_upgraded().ok_or_else(closed)?;
+        Ok(SocketDriver::start(upgraded, options.settings, answer, token.as_ref())?)
     }
 }
 
