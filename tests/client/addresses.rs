@@ -3,8 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::sync::{Mutex, mpsc};
 
-use anthill_http::client::{ClientErrorKind, HostClient};
+use anthill_http::client::{ClientErrorKind, ClientPhase, HostClient, HostClientBuilder};
+use anthill_tests::Gate;
+use anthill_tests::tls::Authority;
 
+use crate::https::{believing, built, serving_as};
+use crate::proxied::carry;
 use crate::script::{LONG, OK, Peer, Script, get};
 
 const LAST: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -80,4 +84,51 @@ fn an_address_that_is_none_is_told_without_its_password() {
         assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
         assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
     }
+}
+
+/// A client that encrypts, and connects for so long that half of it is no time.
+fn encrypting(addrs: String, authority: &Authority) -> HostClientBuilder {
+    let builder = HostClient::builder(addrs).tls(built(believing(authority)));
+    builder.connect_timeout(LONG / 5).timeout(LONG)
+}
+
+#[test]
+fn a_server_that_is_silent_where_it_is_to_encrypt_is_passed() {
+    let authority = Authority::new("ours");
+    let server = serving_as(&authority.issue(&["127.0.0.1"]));
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = (silent.local_addr().expect("it listens"), silent);
+    for addrs in [[silent.0, server.local_addr()], [server.local_addr(), silent.0]] {
+        let [first, second] = addrs;
+        let client = encrypting(format!("{first},{second}"), &authority).build().expect("addresses");
+        let response = client.send(&get("/")).expect("the other one is there");
+        assert_eq!(response.remote_addr(), server.local_addr());
+        assert_eq!(client.stats().open, 1);
+    }
+    let client = encrypting(format!("{0},{0}", silent.0), &authority).connect_timeout(LONG / 100);
+    let error = client.build().expect("addresses").send(&get("/")).expect_err("both are silent");
+    assert_eq!(error.kind(), ClientErrorKind::Timeout(ClientPhase::Tls));
+}
+
+#[test]
+fn what_a_slow_server_says_counts_while_others_are_tried() {
+    let authority = Authority::new("ours");
+    let server = serving_as(&authority.issue(&["127.0.0.1"]));
+    let (behind, other_is_tried) = (server.local_addr(), Gate::new());
+    let tried = other_is_tried.clone();
+    let slow = Script::new(1, move |_, mut peer: Peer| {
+        other_is_tried.pass();
+        carry(&mut peer, behind);
+    });
+    let silent = Script::new(1, move |_, mut peer: Peer| {
+        tried.open();
+        // The hello is all that it is told.
+        while std::io::Read::read(&mut peer.stream, &mut [0; 4096]).is_ok_and(|count| count > 0) {}
+    });
+    let client = encrypting(format!("{},{}", slow.addr, silent.addr), &authority).build().expect("addresses");
+    let response = client.send(&get("/")).expect("the first one answers");
+    assert_eq!(response.remote_addr(), slow.addr);
+    drop((response, client));
+    silent.end();
+    slow.end();
 }

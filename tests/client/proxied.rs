@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anthill_http::client::{
-    CancelToken, Client, ClientBuilder, ClientErrorKind, ClientPhase, HostClient, Proxy,
+    CancelToken, Client, ClientBuilder, ClientErrorKind, ClientPhase, HostClient, PipelineClient, Proxy,
 };
 use anthill_http::{RequestCtx, Server, TlsConfig};
 use anthill_tests::tls::Authority;
@@ -34,7 +34,7 @@ fn http_proxy(addr: SocketAddr) -> Proxy {
 const LOGIN: &str = "\r\nProxy-Authorization: Basic bWU6cEBzcw==\r\n";
 
 /// Carries bytes both ways, until both have ended.
-fn carry(peer: &mut Peer, to: SocketAddr) {
+pub(crate) fn carry(peer: &mut Peer, to: SocketAddr) {
     let mut there = TcpStream::connect(to).expect("somebody listens there");
     let (mut here, mut back) =
         (peer.stream.try_clone().expect("a clone"), there.try_clone().expect("a clone"));
@@ -111,7 +111,9 @@ fn prx_01_https_goes_through_a_tunnel_and_its_host_is_told_nothing_of_the_proxy(
         });
         let client = by(http_proxy(proxy.addr)).tls(built(believing(&authority))).build().expect("settings");
         for number in 1..3 {
-            let mut response = client.get(format!("https://{NAME}/x")).send().expect("it agrees");
+            // What was meant for the proxy is nothing for the host.
+            let call = client.get(format!("https://{NAME}/x")).header("Proxy-Authorization", "Bearer own");
+            let mut response = call.send().expect("it agrees");
             assert_eq!((response.conn_requests(), response.remote_addr()), (number, proxy.addr));
             assert_eq!(response.tls().and_then(|tls| tls.server_name()), Some(NAME));
             assert_eq!(response.text().expect("a body"), "/x no secret", "{agreed}");
@@ -119,6 +121,38 @@ fn prx_01_https_goes_through_a_tunnel_and_its_host_is_told_nothing_of_the_proxy(
         drop(client);
         proxy.end();
     }
+}
+
+#[test]
+fn prx_01_a_requests_own_login_is_for_the_proxy_that_reads_it() {
+    let proxy = Script::new(2, |number, mut peer: Peer| {
+        let head = peer.head();
+        if number == 0 {
+            assert!(
+                head.contains("\r\nProxy-Authorization: Bearer own\r\n") && !head.contains(LOGIN),
+                "{head}"
+            );
+            return peer.say(OK);
+        }
+        assert!(head.starts_with("CONNECT ") && head.contains(LOGIN) && !head.contains("own"), "{head}");
+        peer.say("HTTP/1.1 200 OK\r\n\r\n");
+        // Now it is the host.
+        let head = peer.head().to_ascii_lowercase();
+        assert!(head.contains("x-other: 1\r\n") && !head.contains("proxy-authorization"), "{head}");
+        peer.say(OK);
+    });
+    let client = by(http_proxy(proxy.addr)).build().expect("settings with a meaning");
+    let call = client.get("http://origin.test/").header("Proxy-Authorization", "Bearer own");
+    assert_eq!(call.send().expect("a response").status_code(), 200);
+    // One that pipelines has a tunnel, whatever the scheme.
+    let host = PipelineClient::builder("origin.test:80").proxy(http_proxy(proxy.addr)).timeout(LONG);
+    let host = host.default_header("X-Other", "1").default_header("Proxy-Authorization", "Bearer own");
+    let mut request = crate::script::get("/");
+    request.set_header("proxy-authorization", "Bearer own");
+    let host = host.build().expect("an address");
+    assert_eq!(host.send(&request).expect("a response").status_code(), 200);
+    drop(host);
+    proxy.end();
 }
 
 #[test]
@@ -419,6 +453,70 @@ fn prx_01_socks_that_does_not_connect_is_an_error_of_its_own() {
     let error =
         by(proxies).build().expect("settings").get(&long).send().expect_err("there is no way to say it");
     assert_eq!(error.kind(), ClientErrorKind::InvalidRequest);
+}
+
+/// Takes part in what is said to a proxy of SOCKS, up to which address is to be connected to.
+fn asked_for_addr(peer: &mut Peer) -> IpAddr {
+    assert_eq!(exactly::<3>(peer), [5, 1, 0]);
+    peer.stream.write_all(&[5, 0]).expect("the client is there");
+    let addr = match exactly::<4>(peer) {
+        [5, 1, 0, 1] => IpAddr::from(exactly::<4>(peer)),
+        [5, 1, 0, 4] => IpAddr::from(exactly::<16>(peer)),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(exactly::<2>(peer), [0, 80]);
+    addr
+}
+
+const SOCKS_OK: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn prx_01_socks_is_asked_for_each_address_of_a_host() {
+    let addrs = ["192.0.2.1", "2001:db8::1", "192.0.2.2", "192.0.2.3"];
+    let addrs = addrs.map(|addr| addr.parse::<IpAddr>().expect("an address"));
+    let resolver = move |_: &str| Ok(vec![addrs[1], addrs[0], addrs[2], addrs[3]]);
+    // One is refused, of one the end is all that is heard, one is silent, and the last one stands.
+    let proxy = Script::side_by_side(4, move |number, mut peer: Peer| {
+        assert_eq!(asked_for_addr(&mut peer), addrs[number]);
+        match number {
+            0 => peer.stream.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]).expect("the client is there"),
+            1 => {}
+            2 => peer.expect_end(),
+            _ => {
+                peer.stream.write_all(SOCKS_OK).expect("the client is there");
+                peer.head();
+                peer.say(OK);
+            }
+        }
+    });
+    let proxies = Proxy::new(&format!("socks5://{}", proxy.addr)).expect("a proxy");
+    let client = Client::builder().resolver(resolver).proxy(proxies).connect_timeout(LONG / 10);
+    let client = client.timeout(LONG).build().expect("settings with a meaning");
+    let mut response = client.get("http://origin.test/").send().expect("the last address");
+    assert_eq!((response.remote_addr(), response.text().expect("a body").as_str()), (proxy.addr, "ok"));
+    assert_eq!(client.stats().open, 1, "nothing is left of the others");
+    drop((response, client));
+    proxy.end();
+    // The last failure is told, and whoever is not let in does not try again.
+    for (answer, conns) in [(&[5, 255][..], 1), (&[5, 0], 4)] {
+        let proxy = Script::new(conns, move |_, mut peer: Peer| {
+            assert_eq!(exactly::<3>(&mut peer), [5, 1, 0]);
+            peer.stream.write_all(answer).expect("the client is there");
+            if answer == [5, 0] {
+                let kind = exactly::<4>(&mut peer)[3];
+                let rest = if kind == 1 { 6 } else { 18 };
+                peer.read_bytes(rest);
+                peer.stream.write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).expect("the client is there");
+            }
+        });
+        let proxies = Proxy::new(&format!("socks5://{}", proxy.addr)).expect("a proxy");
+        let client = Client::builder().resolver(resolver).proxy(proxies).timeout(LONG);
+        let client = client.build().expect("settings with a meaning");
+        let error = client.get("http://origin.test/").send().expect_err("there is no connection");
+        assert_eq!((error.kind(), error.addr()), (ClientErrorKind::Proxy, Some(proxy.addr)));
+        assert_eq!(error.to_string().contains("cannot be reached"), conns == 4, "{error}");
+        proxy.end();
+    }
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub(crate) struct ConnWay {
     pub(crate) local: Option<SocketAddr>,
     /// What a proxy reads of each request; `None`: nothing.
     pub(crate) via: Option<Arc<ViaProxy>>,
+    /// Whether a proxy of HTTP has given it, and reads nothing of what is said on it.
+    pub(crate) is_tunnel: bool,
 }
 
 /// Since when a connection has been what it is.
@@ -592,7 +594,7 @@ mod tests {
     /// A connection over `transport` with the head of a request in its output whose body has so many bytes.
     fn beginning(transport: &Arc<ScriptedTransport>, method: &[u8], length: u64) -> ClientSocket {
         let addr = SocketAddr::from(([127, 0, 0, 1], 9));
-        let way = ConnWay { local: None, via: None };
+        let way = ConnWay { local: None, via: None, is_tunnel: false };
         let mut conn = ClientSocket::new(NewSocket { transport: transport.clone(), remote: addr, way });
         let head = RequestHead {
             method,

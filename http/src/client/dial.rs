@@ -92,7 +92,7 @@ pub(crate) fn await_addrs(
 
 /// The addresses in their order, but the families by turns, so that a family that does not work costs one try (RFC 8305
 /// section 4).
-fn by_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
+pub(crate) fn by_turns(addrs: &[SocketAddr]) -> Vec<SocketAddr> {
     let is_first_family =
         |addr: &&SocketAddr| addrs.first().is_some_and(|first| first.is_ipv6() == addr.is_ipv6());
     let mut first = addrs.iter().filter(is_first_family);
@@ -131,6 +131,8 @@ pub(crate) struct Race<'a> {
     full: VecDeque<(usize, Endpoint)>,
     /// Whether the next is not begun earlier, whatever becomes of those before.
     is_held: bool,
+    /// Whether a connection was handed out. Whoever asks again has no use for it.
+    has_given: bool,
 }
 
 impl<'a> Race<'a> {
@@ -153,22 +155,28 @@ impl<'a> Race<'a> {
             next_at: Instant::now(),
             full: VecDeque::new(),
             is_held: false,
+            has_given: false,
         })
     }
 
-    /// The first connection, or, of an address that was of no use, the next; the others go on meanwhile.
+    /// The first connection, or, of an address that was of no use, the next; the others go on meanwhile. When there was
+    /// no time for one, it can be asked again.
     pub(crate) fn connect(&mut self, patience: &CallPatience) -> Result<RaceWinner, ClientError> {
+        let was_given = std::mem::take(&mut self.has_given);
         // What was reported of the others when one was taken is not reported again.
         if let Some(dialled) = (0..self.tries.len()).find_map(|token| self.look_at(token)) {
+            self.has_given = true;
             return Ok(dialled);
         }
-        if !self.is_held {
+        if was_given && !self.is_held {
             self.next_at = Instant::now();
         }
-        match self.run(patience) {
+        let outcome = match self.run(patience) {
             Ok(outcome) => outcome,
             Err(error) => Err(ClientError::because(ClientErrorKind::Connect, error)),
-        }
+        };
+        self.has_given = outcome.is_ok();
+        outcome
     }
 
     /// The outer error is the poller's.

@@ -237,6 +237,11 @@ impl SharedHost {
         self.reach.host()
     }
 
+    /// Whether a proxy of HTTP may give a connection that leads to it.
+    pub(super) fn may_tunnel(&self) -> bool {
+        self.reach.may_tunnel()
+    }
+
     /// A connection that is idle, or a new one; whoever holds a place already gets a new one with that.
     pub(super) fn lease(
         &self,

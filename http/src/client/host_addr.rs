@@ -143,6 +143,11 @@ pub(crate) fn without_brackets(name: &str) -> &str {
 }
 
 impl ProxyRoute {
+    /// Whether a proxy of HTTP gives a connection to the host, and reads nothing of what is said on it.
+    pub(crate) fn tunnels(&self) -> bool {
+        self.via.is_none() && matches!(self.proxy.kind, ProxyKind::Http { .. })
+    }
+
     /// The way to a host; `None`: the direct one.
     fn new(name: &str, port: u16, settings: &HostSettings) -> Result<Option<Self>, ClientError> {
         let is_https = settings.tls.is_some();

@@ -204,7 +204,8 @@ impl<K> ClientBuilder<K> {
     }
 
     /// How long resolving and connecting may take for one connection, a TLS handshake included, over all addresses.
-    /// Each has 250 ms before the next is tried beside it. Default 3 s.
+    /// Each has 250 ms before the next is tried beside it, and one that is connected to, and says nothing where it is
+    /// to encrypt, has half of the time. Default 3 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.settings.timeouts.connect = Some(limit);
         self

@@ -53,6 +53,16 @@ impl CallPatience {
         Self { until: self.until.or_after(limit), cancellation: self.cancellation.clone() }
     }
 
+    /// The same, or until that moment, if that is nearer.
+    pub(crate) fn or(&self, until: Until) -> Self {
+        Self { until: self.until.or(until), cancellation: self.cancellation.clone() }
+    }
+
+    /// Half of what is left of its time, from now; never, if there is no end to it.
+    pub(crate) fn half(&self) -> Until {
+        self.until.left().map_or_else(Until::default, |left| Until::after(Some(left / 2)))
+    }
+
     /// The moment at which time is up.
     pub(crate) fn until(&self) -> Until {
         self.until

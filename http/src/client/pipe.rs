@@ -541,7 +541,7 @@ mod tests {
     fn call() -> Arc<PipelinedCall> {
         let request = Request::new("GET", "/").expect("a request");
         let mut bytes = Vec::new();
-        let head = append_whole(&request, b"h", Fields::new(b"", &[]), &mut bytes).expect("no body");
+        let head = append_whole(&request, b"h", Fields::new(b"", &[]), false, &mut bytes).expect("no body");
         let places = Arc::new(HostPlaces::new(1, 0, ReuseOrder::Lifo));
         let patience = CallPatience::default();
         assert!(places.take(&patience, &patience).is_ok());
@@ -572,6 +572,54 @@ mod tests {
             assert!(state.queued.len() == 1 && Arc::ptr_eq(&state.queued[0], &other), "it was the last");
             assert!(state.take_lead().is_some());
         });
+    }
+
+    #[test]
+    fn whoever_was_to_lead_and_leaves_hands_on() {
+        // The leader hands on before the next one leaves, behind that, and while he is told.
+        for order in 0..3 {
+            with_pipe(|pipe, how| {
+                let over = CallPatience::new(Some(Duration::ZERO), None);
+                let (give, given) = std::sync::mpsc::channel();
+                let waits = std::thread::spawn(move || {
+                    let call = call();
+                    give.send(call).expect("the test waits for it");
+                    let hour = Duration::from_secs(3600);
+                    let begun = Instant::now();
+                    std::thread::park_timeout(hour);
+                    begun.elapsed() < hour
+                });
+                let third = given.recv().expect("it gives its call");
+                let (own, next) = (call(), call());
+                for call in [&third, &next] {
+                    pipe.enqueue(how, call);
+                }
+                let gear = pipe.state.lock().take_lead().expect("nobody leads");
+                let leading = Leading::new(pipe, how, &own, gear);
+                let leave = || drop(pipe.leave(how, &next, &over, None));
+                match order {
+                    0 => {
+                        drop(leading);
+                        leave();
+                    }
+                    1 => {
+                        leave();
+                        drop(leading);
+                    }
+                    // Somebody else has taken the lead meanwhile, and goes as well.
+                    _ => {
+                        drop(leading);
+                        let gear = pipe.state.lock().take_lead().expect("nobody leads");
+                        leave();
+                        drop(Leading::new(pipe, how, &own, gear));
+                    }
+                }
+                assert!(waits.join().expect("no panic"), "the last one who waits is told");
+                let mut state = pipe.state.lock();
+                assert!(state.queued.len() == 1 && Arc::ptr_eq(&state.queued[0], &third));
+                assert!(state.take_lead().is_some(), "and may lead");
+            });
+        }
     }
 
     #[test]

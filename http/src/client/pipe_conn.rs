@@ -572,7 +572,7 @@ mod tests {
                 ..ScriptedTransport::default()
             });
             let remote = SocketAddr::from(([127, 0, 0, 1], 9));
-            let way = ConnWay { local: None, via: None };
+            let way = ConnWay { local: None, via: None, is_tunnel: false };
             let conn = ClientSocket::new(NewSocket { transport, remote, way });
             let stock = Stock::new(HostPlaces::new(1, 1, ReuseOrder::Lifo), AGES);
             let patience = CallPatience::default();
@@ -587,7 +587,8 @@ mod tests {
             let mut request = Request::new(method, "/").expect("a request");
             request.set_body_vec(vec![b'x'; body]);
             let mut bytes = Vec::new();
-            let head = append_whole(&request, b"h", Fields::new(b"", &[]), &mut bytes).expect("a length");
+            let head =
+                append_whole(&request, b"h", Fields::new(b"", &[]), false, &mut bytes).expect("a length");
             let sent = PipelinedBytes { bytes, head, is_idempotent: method == "GET", decodes: false };
             let places = Arc::new(HostPlaces::new(1, 0, ReuseOrder::Lifo));
             let patience = CallPatience::default();

@@ -310,7 +310,7 @@ impl SharedPipeline {
         let host = self.host.shared();
         let (defaults, decodes) = host.defaults(request, false);
         let mut bytes = Vec::new();
-        let head = append_whole(request, host.host(), defaults, &mut bytes)?;
+        let head = append_whole(request, host.host(), defaults, host.may_tunnel(), &mut bytes)?;
         if head.wants_upgrade() {
             let why = "it asks for another protocol, which cannot begin on a connection that others share";
             return Err(ClientError::because(ClientErrorKind::InvalidRequest, why));

@@ -62,6 +62,41 @@ mod with_tls {
         encryption.has_name()
     }
 
+    /// Agreeing with a server on how everything above a transport is encrypted, as far as that has come.
+    pub(crate) struct Handshake {
+        layer: Arc<TlsLayer>,
+        has_heard: bool,
+    }
+
+    impl Handshake {
+        /// Over `below`; nothing is said yet.
+        pub(crate) fn new(
+            below: Arc<dyn Transport>,
+            encryption: &Encryption,
+            name: &PeerName,
+        ) -> Result<Self, ClientError> {
+            let layer = encryption.layer(below, name).map_err(failed)?;
+            Ok(Self { layer: Arc::new(layer), has_heard: false })
+        }
+
+        /// Goes on with it. False: `patience` is over; it may go on later.
+        pub(crate) fn go_on(&mut self, patience: &CallPatience) -> Result<bool, ClientError> {
+            let here = patience.waits(|| {
+                let layer = self.layer.clone();
+                Box::new(move || layer.shut_down())
+            });
+            let outcome = shake(&self.layer, &mut self.has_heard, patience);
+            // So that whoever has the connection next has it alone.
+            drop(here);
+            outcome
+        }
+
+        /// What is agreed on.
+        pub(crate) fn into_transport(self) -> Arc<dyn Transport> {
+            self.layer
+        }
+    }
+
     /// Agrees with the server on how everything above `below` is encrypted.
     pub(crate) fn encrypt(
         below: Arc<dyn Transport>,
@@ -69,28 +104,23 @@ mod with_tls {
         name: &PeerName,
         patience: &CallPatience,
     ) -> Result<Arc<dyn Transport>, ClientError> {
-        let layer = encryption.layer(below, name).map_err(failed)?;
-        let layer = Arc::new(layer);
-        let here = patience.waits(|| {
-            let layer = layer.clone();
-            Box::new(move || layer.shut_down())
-        });
-        let outcome = shake(&layer, patience);
-        // So that whoever has the connection next has it alone.
-        drop(here);
-        outcome.map(|()| layer as Arc<dyn Transport>)
+        let mut handshake = Handshake::new(below, encryption, name)?;
+        match handshake.go_on(patience)? {
+            true => Ok(handshake.into_transport()),
+            false => Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Tls))),
+        }
     }
 
-    fn shake(layer: &TlsLayer, patience: &CallPatience) -> Result<(), ClientError> {
+    /// Goes on until both ends have agreed. False: there was no time for that.
+    fn shake(layer: &TlsLayer, has_heard: &mut bool, patience: &CallPatience) -> Result<bool, ClientError> {
         let mut room = [0; 4096];
-        let mut has_heard = false;
         loop {
             layer.reckon();
             if let Some(outcome) = layer.outcome() {
-                return outcome.map_err(failed);
+                return outcome.map(|()| true).map_err(failed);
             }
             if patience.is_over() {
-                return Err(ClientError::new(ClientErrorKind::Timeout(ClientPhase::Tls)));
+                return Ok(false);
             }
             // Why a server takes nothing more it may have said before.
             let (is_sent, failure) = match push_all(layer) {
@@ -103,10 +133,9 @@ mod with_tls {
                 }
                 Ok(read) => {
                     let heard = &room[..read.count];
-                    if !has_heard && heard.starts_with(b"HTTP/") {
+                    if !std::mem::replace(has_heard, true) && heard.starts_with(b"HTTP/") {
                         return Err(failed(HandshakeFailure::PlainHttp));
                     }
-                    has_heard = true;
                     layer.feed(heard).map_err(failed)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -157,7 +186,8 @@ mod with_tls {
 
 #[cfg(feature = "tls-no-provider")]
 pub(crate) use with_tls::{
-    Encryption, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name, usual_encryption,
+    Encryption, Handshake, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name,
+    usual_encryption,
 };
 
 #[cfg(not(feature = "tls-no-provider"))]
@@ -196,6 +226,27 @@ mod without_tls {
         match encryption.0 {}
     }
 
+    /// Nor of this.
+    pub(crate) struct Handshake(Infallible);
+
+    impl Handshake {
+        pub(crate) fn new(
+            _: Arc<dyn Transport>,
+            encryption: &Encryption,
+            _: &PeerName,
+        ) -> Result<Self, ClientError> {
+            match encryption.0 {}
+        }
+
+        pub(crate) fn go_on(&mut self, _: &CallPatience) -> Result<bool, ClientError> {
+            match self.0 {}
+        }
+
+        pub(crate) fn into_transport(self) -> Arc<dyn Transport> {
+            match self.0 {}
+        }
+    }
+
     pub(crate) fn encrypt(
         _: Arc<dyn Transport>,
         encryption: &Encryption,
@@ -208,7 +259,8 @@ mod without_tls {
 
 #[cfg(not(feature = "tls-no-provider"))]
 pub(crate) use without_tls::{
-    Encryption, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name, usual_encryption,
+    Encryption, Handshake, PeerName, encrypt, has_fixed_name, kind_of_loss, peer_name, proxy_name,
+    usual_encryption,
 };
 
 /// Says why a request for a URL of HTTPS, or of plain HTTP, is not for this client.

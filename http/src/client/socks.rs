@@ -29,6 +29,14 @@ pub(crate) enum SocksTarget<'a> {
     Name(&'a str),
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub(crate) struct SocksFailure {
+    pub(crate) error: ClientError,
+    /// Whether the proxy has taken us, so that it may connect to somebody else.
+    pub(crate) is_of_target: bool,
+}
+
 /// A connection to `target` over one to a proxy.
 pub(crate) fn open(
     transport: Arc<dyn Transport>,
@@ -36,13 +44,15 @@ pub(crate) fn open(
     port: u16,
     credentials: Option<&ProxyCredentials>,
     patience: &CallPatience,
-) -> Result<Arc<dyn Transport>, ClientError> {
+) -> Result<Arc<dyn Transport>, SocksFailure> {
     let here = patience.waits(|| {
         let transport = transport.clone();
         Box::new(move || transport.shut_down())
     });
     let mut talk = Talk { transport: &*transport, patience };
-    let outcome = talk.log_in(credentials).and_then(|()| talk.connect(target, port));
+    let failure = |is_of_target| move |error| SocksFailure { error, is_of_target };
+    let logged_in = talk.log_in(credentials).map_err(failure(false));
+    let outcome = logged_in.and_then(|()| talk.connect(target, port).map_err(failure(true)));
     drop(here);
     outcome.map(|()| transport)
 }

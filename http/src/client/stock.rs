@@ -276,7 +276,8 @@ mod tests {
             let asks = &mut [(0, Candidates::Addrs(AskedAddrs::Known(vec![addr])))].into_iter();
             let race = Race::new(asks, None);
             let dialled = race.and_then(|mut race| race.connect(&patience)).expect("it listens");
-            let (transport, way) = (Arc::new(dialled.socket), ConnWay { local: None, via: None });
+            let (transport, way) =
+                (Arc::new(dialled.socket), ConnWay { local: None, via: None, is_tunnel: false });
             let conn = ClientSocket::new(NewSocket { transport, remote: addr, way });
             let Ok(Leave::Make(place)) = stock.take(&patience, &patience) else {
                 panic!("there is none yet")

@@ -25,7 +25,7 @@ pub(crate) fn open(
     authorization: &[u8],
     patience: &CallPatience,
 ) -> Result<Arc<dyn Transport>, ClientError> {
-    let way = ConnWay { local: None, via: None };
+    let way = ConnWay { local: None, via: None, is_tunnel: false };
     let mut conn = ClientSocket::new(NewSocket { transport, remote: NOWHERE, way });
     let here = conn.ends_with(patience);
     let outcome = ask(&mut conn, authority, authorization, patience);
