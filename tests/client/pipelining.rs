@@ -472,8 +472,10 @@ fn pcl_01_a_connection_that_seems_dead_gets_no_new_requests() {
 fn pcl_01_a_token_ends_its_own_call_and_no_other() {
     for who in [0, 1] {
         let (release, held) = mpsc::channel::<()>();
+        let (asked, is_asked) = mpsc::channel::<()>();
         let server = Script::new(1, move |_, mut peer: Peer| {
             let heads = [peer.head(), peer.head()];
+            asked.send(()).expect("the test waits for it");
             held.recv().expect("the test goes on");
             heads.iter().for_each(|head| peer.say(&named(head)));
             serve_all(&mut peer);
@@ -490,12 +492,14 @@ fn pcl_01_a_token_ends_its_own_call_and_no_other() {
                 );
                 wait_until("the call", || client.pending_requests() == number + 1);
             }
+            // A call that counts may not have come to a connection yet. Called off then it would take that along, and
+            // so would one that waits alone.
+            is_asked.recv_timeout(LONG).expect("both were sent");
             token.cancel();
             let cancelled = calls.remove(who).join().expect("no panic");
             assert_eq!(kind(cancelled), ClientErrorKind::Cancelled);
-            // What was not sent yet is not sent any more; the server waits for two.
             let other = scope.spawn(|| client.send(&get("/other")));
-            wait_until("the other call", || client.pending_requests() >= 2);
+            wait_until("the other call", || client.pending_requests() == 3);
             release.send(()).expect("the server waits for it");
             let number = 1 - who;
             assert_eq!(body(calls.remove(0).join().expect("no panic")), format!("/{number}"));
@@ -504,6 +508,37 @@ fn pcl_01_a_token_ends_its_own_call_and_no_other() {
         drop(client);
         server.end();
     }
+}
+
+#[test]
+fn pcl_01_a_token_before_there_is_a_connection_ends_its_own_call_and_no_other() {
+    // Whoever leads makes the connection for all; the others do it again.
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let resolver = move |_: &str| {
+        let _ = held.lock().expect("no panic").recv();
+        Ok(vec![std::net::Ipv4Addr::LOCALHOST.into()])
+    };
+    let server = Script::new(1, |_, mut peer: Peer| serve_all(&mut peer));
+    let client = PipelineClient::builder(format!("name.test:{}", server.addr.port())).resolver(resolver);
+    let client = client.connect_timeout(LONG).timeout(LONG).build().expect("an address");
+    let token = CancelToken::new();
+    std::thread::scope(|scope| {
+        let client = &client;
+        let first = scope.spawn({
+            let token = token.clone();
+            move || kind(client.call(&get("/first")).cancel_with(&token).send())
+        });
+        wait_until("its connection", || client.stats().open == 1);
+        let second = scope.spawn(|| body(client.send(&get("/second"))));
+        wait_until("the other call", || client.pending_requests() == 2);
+        token.cancel();
+        assert_eq!(first.join().expect("no panic"), ClientErrorKind::Cancelled);
+        release.send(()).expect("the resolver waits for it");
+        assert_eq!(second.join().expect("no panic"), "/second");
+    });
+    drop(client);
+    server.end();
 }
 
 #[test]
