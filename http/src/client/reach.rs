@@ -296,17 +296,21 @@ fn pass(
     }
 }
 
+/// Has a proxy of SOCKS connect to somebody, over that connection.
+type OpenSocks<'o> = dyn Fn(Arc<dyn Transport>, SocksTarget<'_>, &CallPatience) -> SocksOutcome + 'o;
+type SocksOutcome = Result<Arc<dyn Transport>, SocksFailure>;
+
+/// Makes another connection to where there was one before.
+type ConnectAgain<'o> =
+    dyn Fn(Option<SocketAddr>, &CallPatience) -> Result<Arc<dyn Transport>, ClientError> + 'o;
+
 /// Has a proxy of SOCKS give a connection to the first of these addresses that it can connect to, over a connection for
 /// each of which the first is there. Each has half of the time that is left, and the last one all.
 fn pass_to_one_of(
     addrs: &[SocketAddr],
     reached: Reached,
-    open: &dyn Fn(
-        Arc<dyn Transport>,
-        SocksTarget<'_>,
-        &CallPatience,
-    ) -> Result<Arc<dyn Transport>, SocksFailure>,
-    again: &dyn Fn(Option<SocketAddr>, &CallPatience) -> Result<Arc<dyn Transport>, ClientError>,
+    open: &OpenSocks<'_>,
+    again: &ConnectAgain<'_>,
     patience: &CallPatience,
 ) -> Result<Arc<dyn Transport>, ClientError> {
     let Reached { transport, remote, .. } = reached;
