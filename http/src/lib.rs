@@ -121,6 +121,7 @@
 //! - `client`: the module `client`; with one of `tls...` its clients speak HTTPS, too.
 //! - `native-roots`: they can trust the authorities of the system.
 //! - `cookies`: the client keeps cookies, `client::CookieJar`. `json`: JSON in its requests and responses.
+//! - `sessions`: signed and encrypted cookies, sessions and tokens against forged requests, in [`middleware`].
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,

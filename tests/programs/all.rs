@@ -9,8 +9,9 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 19] = [
+const LISTENING: [&str; 21] = [
     "access-log",
+    "basic-auth",
     "behind-proxy",
     "compressed-json",
     "downloads",
@@ -24,6 +25,7 @@ const LISTENING: [&str; 19] = [
     "middleware",
     "proxy",
     "router",
+    "sessions",
     "spa",
     "static-site",
     "timeout",

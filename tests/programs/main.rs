@@ -11,6 +11,7 @@ mod compressed;
 mod deployment;
 mod encrypted;
 mod files;
+mod logins;
 mod middleware;
 mod operators;
 mod pages;

@@ -7,8 +7,8 @@
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
 //! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
 //! `websocket`), hints ahead of the response (`hints`), the request's route (`routed`, `route_match`, `route_urls`),
-//! how long there is for it (`deadline`), what handlers keep (`user_values`), what the request is called in records
-//! (`request_id`), and what wrappers do to any answer (`standing`). What answers requests, what that may
+//! how long there is for it (`deadline`), what handlers keep (`user_values`, `session_place`), what the request is called
+//! in records (`request_id`), and what wrappers do to any answer (`standing`). What answers requests, what that may
 //! fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error`, `failure`,
 //! `time_limit`.
 //!
@@ -40,6 +40,8 @@ mod route_match;
 #[cfg(feature = "router")]
 mod route_urls;
 mod routed;
+#[cfg(feature = "sessions")]
+mod session_place;
 mod standing;
 mod time_limit;
 mod user_values;
@@ -71,6 +73,8 @@ pub use route_urls::UrlError;
 #[cfg(feature = "router")]
 pub(crate) use route_urls::{RouteUrls, UrlPart, is_label};
 use routed::Routed;
+#[cfg(feature = "sessions")]
+pub(crate) use session_place::SessionPlace;
 pub(crate) use standing::Standing;
 pub use time_limit::{TimeLimit, timeout};
 pub(crate) use time_limit::{TimedCounters, TimedThreads};

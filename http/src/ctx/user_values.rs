@@ -8,6 +8,8 @@ use super::RequestCtx;
 use super::deadline::Deadline;
 use super::failure::HandlerFailure;
 use super::hijack::Hijack;
+#[cfg(feature = "sessions")]
+use super::session_place::SessionPlace;
 use super::standing::StandingList;
 use crate::message::response::Response;
 use crate::util::panic::Contained;
@@ -134,6 +136,9 @@ struct ValueList {
     held: Vec<Box<dyn Any + Send>>,
     /// What a handler has failed with, if somebody wants to know.
     failure: HandlerFailure,
+    /// Where the request's session is, if there are any.
+    #[cfg(feature = "sessions")]
+    session: Option<SessionPlace>,
 }
 
 /// Out of line, because hardly a request has any.
@@ -153,6 +158,10 @@ impl ValueList {
         self.request_id.clear();
         self.held.clear();
         self.failure.clear();
+        #[cfg(feature = "sessions")]
+        {
+            self.session = None;
+        }
     }
 }
 
@@ -254,6 +263,17 @@ impl UserValues {
 
     pub(super) fn set_stand_in(&mut self, response: Response) {
         self.0.get_or_insert_default().stand_in = Some(Box::new(response));
+    }
+
+    #[cfg(feature = "sessions")]
+    pub(super) fn session_mut(&mut self) -> Option<&mut SessionPlace> {
+        self.0.as_mut()?.session.as_mut()
+    }
+
+    /// Puts another place there, and gives what was there.
+    #[cfg(feature = "sessions")]
+    pub(super) fn put_session(&mut self, place: Option<SessionPlace>) -> Option<SessionPlace> {
+        std::mem::replace(&mut self.0.get_or_insert_default().session, place)
     }
 
     /// Whether there may be anything.

@@ -103,3 +103,22 @@ pub use method_override::{MethodOverride, MethodOverrideBuilder, method_override
 pub use rate_limit::{RateKey, RateLimit, RateLimitBuilder, rate_limit};
 pub use request_id::{RequestIds, RequestIdsBuilder, request_id};
 pub use security_headers::{SecurityHeaders, SecurityHeadersBuilder, security_headers};
+
+mod auth;
+#[cfg(feature = "sessions")]
+mod cookies;
+mod csrf;
+#[cfg(feature = "sessions")]
+mod sessions;
+
+pub use auth::{AuthVerdict, BearerError, basic_auth, bearer_auth, same_secret};
+#[cfg(feature = "sessions")]
+pub use cookies::{CookieKey, SealError};
+#[cfg(feature = "sessions")]
+pub use csrf::csrf_tokens;
+pub use csrf::{CsrfPolicy, csrf};
+#[cfg(feature = "sessions")]
+pub use sessions::{
+    MemoryStore, Session, SessionError, SessionKey, SessionStore, Sessions, SessionsBuilder, StoredSession,
+    sessions,
+};

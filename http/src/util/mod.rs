@@ -14,6 +14,7 @@ pub(crate) mod html;
 #[cfg(feature = "router")]
 pub(crate) mod intern;
 pub(crate) mod network;
+pub(crate) mod origin;
 pub(crate) mod pairs;
 pub(crate) mod panic;
 pub(crate) mod path;

@@ -6,7 +6,7 @@
 //!
 //! Source: RFC 6455 section 10.2; RFC 6454 for the field.
 
-use crate::util::authority;
+use crate::util::origin::WebOrigin;
 
 /// From which pages browsers may open a WebSocket: what is made of the field `Origin`. Requests without one, as
 /// programs send them, are always allowed.
@@ -36,62 +36,17 @@ impl OriginPolicy {
             (_, Some(origin), None) => origin,
             _ => return false,
         };
-        match (self, Origin::read(origin)) {
+        match (self, WebOrigin::read(origin)) {
             (Self::List(allowed), None) => {
                 allowed.iter().any(|allowed| allowed == "null" && origin == b"null")
             }
-            (Self::List(allowed), Some(origin)) => allowed
-                .iter()
-                .any(|allowed| Origin::read(allowed.as_bytes()).is_some_and(|allowed| allowed.is(&origin))),
+            (Self::List(allowed), Some(origin)) => allowed.iter().any(|allowed| {
+                WebOrigin::read(allowed.as_bytes()).is_some_and(|allowed| allowed.is(&origin))
+            }),
             (_, None) => false,
             (_, Some(origin)) => origin.is_of(host),
         }
     }
-}
-
-struct Origin<'a> {
-    scheme: &'a [u8],
-    host: &'a [u8],
-    port: Option<&'a [u8]>,
-}
-
-impl<'a> Origin<'a> {
-    /// `https://example.com:8443`.
-    fn read(text: &'a [u8]) -> Option<Self> {
-        let (scheme, rest) = text.split_at(memchr::memmem::find(text, b"://")?);
-        let authority = &rest[3..];
-        let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
-        if !is_scheme || !authority::is_valid(authority) {
-            return None;
-        }
-        let (host, port) = authority::split_port(authority).ok()?;
-        Some(Self { scheme, host, port: said_port(scheme, port) })
-    }
-
-    fn is(&self, other: &Origin<'_>) -> bool {
-        self.scheme.eq_ignore_ascii_case(other.scheme) && self.is_at(other.host, other.port)
-    }
-
-    /// Whether it is a page of `host`, whose port may be missing.
-    fn is_of(&self, host: &[u8]) -> bool {
-        let Ok((host, port)) = authority::split_port(host) else { return false };
-        self.is_at(host, said_port(self.scheme, port))
-    }
-
-    fn is_at(&self, host: &[u8], port: Option<&[u8]>) -> bool {
-        self.host.eq_ignore_ascii_case(host) && self.port == port
-    }
-}
-
-/// The port, unless it is the scheme's own.
-fn said_port<'a>(scheme: &[u8], port: Option<&'a [u8]>) -> Option<&'a [u8]> {
-    let own: &[u8] = match scheme {
-        _ if scheme.eq_ignore_ascii_case(b"http") => b"80",
-        _ if scheme.eq_ignore_ascii_case(b"https") => b"443",
-        _ => b"",
-    };
-    port.filter(|&port| !port.is_empty() && port != own)
 }
 
 #[cfg(test)]
