@@ -15,6 +15,7 @@ mod files;
 mod http;
 mod middleware;
 mod router;
+mod sessions;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -54,8 +54,9 @@ const USER: &str = "anthill.user";
 ///
 /// It protects from whoever does not know a password. It does not protect the password itself, which is sent with each
 /// request and can be read on the way without HTTPS; not from guessing, for which there should be a limit around this
-/// one; and not from pages of others ([`csrf`](super::csrf())), since browsers send it along by themselves. Requests
-/// of browsers that ask ahead (`OPTIONS` of CORS) have no password: what answers those has to stand around this.
+/// one; and not from pages of others ([`csrf`](crate::middleware::csrf())), since browsers send it along by themselves.
+/// Requests of browsers that ask ahead (`OPTIONS` of CORS) have no password: what answers those has to stand around
+/// this.
 pub fn basic_auth<V: AuthVerdict>(
     handler: impl Handler,
     realm: impl AsRef<str>,

@@ -52,8 +52,8 @@ const IDENTITY: &str = "anthill.identity";
 ///
 /// It protects from whoever has no token; not tokens from being read on the way without HTTPS, and not from whoever has
 /// got hold of one, for which they should run out soon. Pages of other origins cannot send one along, so there is no
-/// need for protection against [forged requests](super::csrf()). Requests of browsers that ask ahead (`OPTIONS` of
-/// CORS) have no token: what answers those has to stand around this.
+/// need for protection against [forged requests](crate::middleware::csrf()). Requests of browsers that ask ahead
+/// (`OPTIONS` of CORS) have no token: what answers those has to stand around this.
 pub fn bearer_auth<T: Any + Send>(
     handler: impl Handler,
     realm: impl AsRef<str>,

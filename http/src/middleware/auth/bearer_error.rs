@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 
-/// Why a token lets nobody in; for [`bearer_auth`](super::bearer_auth()). Any other error becomes one by `?`.
+/// Why a token lets nobody in; for [`bearer_auth`](crate::middleware::bearer_auth()). Any other error becomes one by
+/// `?`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BearerError {

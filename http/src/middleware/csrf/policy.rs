@@ -4,7 +4,7 @@ use crate::config::error::BuildError;
 use crate::ctx::RequestCtx;
 use crate::util::origin::WebOrigin;
 
-/// Whose requests pass although they are from pages of other origins; for [`csrf`](super::csrf()).
+/// Whose requests pass although they are from pages of other origins; for [`csrf`](crate::middleware::csrf()).
 ///
 /// ```
 /// use anthill_http::middleware::CsrfPolicy;

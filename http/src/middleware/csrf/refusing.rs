@@ -39,12 +39,12 @@ use crate::util::origin::WebOrigin;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It protects whatever lets users in by what their browsers send along: cookies, [`basic_auth`](super::basic_auth()),
-/// certificates, the network that they are in. It does not protect from scripts in pages of one's own, and not requests
-/// of the methods that pass. Pages of other hosts of the same site (`same-site`) are refused as well. The handshake of
-/// a WebSocket is a `GET` and has a check of its own (`websocket::OriginPolicy`). What changes the method of a request
-/// (`X-HTTP-Method-Override`) has to leave safe ones alone. For browsers that say neither there are tokens, with the
-/// feature `sessions`: `csrf_tokens`.
+/// It protects whatever lets users in by what their browsers send along: cookies,
+/// [`basic_auth`](crate::middleware::basic_auth()), certificates, the network that they are in. It does not protect
+/// from scripts in pages of one's own, and not requests of the methods that pass. Pages of other hosts of the same site
+/// (`same-site`) are refused as well. The handshake of a WebSocket is a `GET` and has a check of its own
+/// (`websocket::OriginPolicy`). What changes the method of a request (`X-HTTP-Method-Override`) has to leave safe ones
+/// alone. For browsers that say neither there are tokens, with the feature `sessions`: `csrf_tokens`.
 pub fn csrf(handler: impl Handler, policy: CsrfPolicy) -> impl Handler {
     CsrfHandler { handler, policy }
 }

@@ -21,8 +21,8 @@ const SECRET_BYTES: usize = 32;
 /// in the field `csrf_token` of a form or in the header field `X-CSRF-Token`; others are answered 403. `GET`, `HEAD`
 /// and `OPTIONS` pass. It has to be inside of [`sessions`](crate::middleware::sessions()).
 ///
-/// [`csrf`](super::csrf()) does the same without anything in forms, for all browsers of these years. This is for older
-/// ones as well, and refuses programs without a token.
+/// [`csrf`](crate::middleware::csrf()) does the same without anything in forms, for all browsers of these years. This
+/// is for older ones as well, and refuses programs without a token.
 ///
 /// A form is read to find the token in it, so bodies that are [streamed](crate::ServerBuilder::stream_request_body) are
 /// collected, unless the header field is there.

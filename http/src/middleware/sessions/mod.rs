@@ -77,7 +77,7 @@ use std::sync::Arc;
 /// Sessions protect from numbers that are made up (256 random bits), planted (only those given out here count, and
 /// [`renew`](Session::renew)), read from the store (it has hashes), used for ever (two timeouts), read by scripts
 /// (`HttpOnly`) or on the way (`Secure`). They do not protect from pages of others that have a browser send requests:
-/// `SameSite=Lax` stops most, [`csrf`](super::csrf()) all; and not from whoever has got hold of a cookie.
+/// `SameSite=Lax` stops most, [`csrf`](crate::middleware::csrf()) all; and not from whoever has got hold of a cookie.
 pub fn sessions(handler: impl Handler, sessions: Sessions) -> impl Handler {
     SessionHandler { handler, policy: sessions.0 }
 }

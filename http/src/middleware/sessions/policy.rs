@@ -9,7 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Where sessions are kept, for how long, and by which cookie clients have them; for [`sessions`](super::sessions()).
+/// Where sessions are kept, for how long, and by which cookie clients have them; for
+/// [`sessions`](crate::middleware::sessions()).
 ///
 /// Made by [`Sessions::builder`] or [`Sessions::in_cookies`]. A clone is the same.
 #[derive(Clone)]
