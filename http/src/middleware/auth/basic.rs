@@ -5,7 +5,7 @@
 //!
 //! Source: RFC 7617; RFC 9110 section 11.6.
 
-use super::challenge::{Said, credentials, quoted};
+use super::challenge::{AuthField, credentials, quoted};
 use super::verdict::AuthVerdict;
 use crate::ctx::{Handler, RequestCtx};
 use base64::Engine;
@@ -102,7 +102,7 @@ where
 
 /// Name and password of the request.
 fn read(ctx: &RequestCtx) -> Option<(String, String)> {
-    let Said::Once(text) = credentials(ctx, "Basic") else { return None };
+    let AuthField::Once(text) = credentials(ctx, "Basic") else { return None };
     let text = String::from_utf8(BASE64.decode(text).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
     // "The user-id and password MUST NOT contain any control characters" (section 2).

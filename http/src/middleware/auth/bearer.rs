@@ -3,7 +3,7 @@
 //! Source: RFC 6750 sections 2.1 and 3; tokens in forms and queries, which end up in logs, are not read.
 
 use super::bearer_error::BearerError;
-use super::challenge::{Said, credentials, quoted};
+use super::challenge::{AuthField, credentials, quoted};
 use crate::ctx::{Handler, RequestCtx};
 use crate::values::status;
 use std::any::Any;
@@ -78,9 +78,9 @@ where
             ctx.response.set_header("WWW-Authenticate", format!("{}{why}", self.challenge));
         };
         let token = match credentials(ctx, "Bearer") {
-            Said::Nothing => return refuse(ctx, 401, ""),
-            Said::Once(text) => read(text),
-            Said::More => None,
+            AuthField::Nothing => return refuse(ctx, 401, ""),
+            AuthField::Once(text) => read(text),
+            AuthField::More => None,
         };
         let Some(token) = token else { return refuse(ctx, 400, ", error=\"invalid_request\"") };
         match (self.verify)(&token, ctx) {

@@ -7,7 +7,7 @@ use crate::util::token;
 
 /// What is in the field `Authorization`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub(super) enum AuthField<'a> {
     /// Nothing of the scheme.
     Nothing,
     /// This, behind the scheme.
@@ -17,13 +17,15 @@ pub(super) enum Said<'a> {
 }
 
 /// What the request says of its client in this scheme.
-pub(super) fn credentials<'a>(ctx: &'a RequestCtx, scheme: &str) -> Said<'a> {
+pub(super) fn credentials<'a>(ctx: &'a RequestCtx, scheme: &str) -> AuthField<'a> {
     let mut lines = ctx.request.headers().get_all("Authorization");
     let (first, second) = (lines.next(), lines.next());
     match (first, second) {
-        (Some(_), Some(_)) => Said::More,
-        (Some(line), None) => of_scheme(token::trim(line), scheme).map_or(Said::Nothing, Said::Once),
-        (None, _) => Said::Nothing,
+        (Some(_), Some(_)) => AuthField::More,
+        (Some(line), None) => {
+            of_scheme(token::trim(line), scheme).map_or(AuthField::Nothing, AuthField::Once)
+        }
+        (None, _) => AuthField::Nothing,
     }
 }
 

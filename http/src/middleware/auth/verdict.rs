@@ -5,7 +5,7 @@ use crate::ctx::{RequestCtx, StatusError};
 /// What a function may return that knows users: `bool`, or a `Result` of one.
 ///
 /// Nothing else can implement it.
-pub trait AuthVerdict: sealed::Sealed {
+pub trait AuthVerdict: sealed::SealedVerdict {
     /// Whether the user is known; `None`: that could not be found out, and is answered.
     #[doc(hidden)]
     fn known(self, ctx: &mut RequestCtx) -> Option<bool>;
@@ -24,7 +24,7 @@ impl<E: StatusError> AuthVerdict for Result<bool, E> {
 }
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for bool {}
-    impl<E> Sealed for Result<bool, E> {}
+    pub trait SealedVerdict {}
+    impl SealedVerdict for bool {}
+    impl<E> SealedVerdict for Result<bool, E> {}
 }

@@ -54,7 +54,10 @@ impl CookieKey {
     /// # Errors
     /// When there are more or fewer, and when they are not random: text, or the same few over again.
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, BuildError> {
-        let bytes = bytes.as_ref();
+        Self::of(bytes.as_ref())
+    }
+
+    fn of(bytes: &[u8]) -> Result<Self, BuildError> {
         if bytes.len() != KEY_BYTES {
             let problem = format!("has {} bytes and must have {KEY_BYTES}: {FROM_SECRET}", bytes.len());
             return Err(weak(problem));
@@ -89,7 +92,7 @@ impl CookieKey {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         let expanded = Hkdf::<Sha256>::new(None, secret).expand(PURPOSE, &mut *bytes);
         expanded.map_err(|error| weak(format!("cannot be derived: {error}")))?;
-        Self::from_bytes(&*bytes)
+        Self::of(&*bytes)
     }
 
     /// A new one of the system's randomness, which nobody else has: with the program its cookies end.
@@ -102,7 +105,7 @@ impl CookieKey {
         filled.map_err(|error| {
             weak(format!("cannot be made, for the system gives no random bytes: {error}"))
         })?;
-        Self::from_bytes(&*bytes)
+        Self::of(&*bytes)
     }
 
     /// This key, which takes what was signed or encrypted with `old` as well, and with whatever that accepts.
