@@ -119,6 +119,16 @@ fn a_clock_that_jumps_ends_no_session_and_keeps_none_for_ever() {
         assert_eq!(browser.text("/"), ANN);
         clock.to(2 * HOUR - 1);
         assert_eq!(browser.text("/"), "{}");
+        // Nor does it last longer all in all than if it had begun when the clock was back.
+        clock.to(5 * HOUR);
+        let mut browser = Browser::new(&server);
+        browser.get("/?user=ann");
+        for minutes in (0..600).step_by(30) {
+            clock.to(minutes * 60);
+            assert_eq!(browser.text("/"), ANN, "minute {minutes}");
+        }
+        clock.to(10 * HOUR);
+        assert_eq!(browser.text("/"), "{}");
     }
 }
 

@@ -43,8 +43,11 @@
 //! | a name for each request, in logs and on its response | [`request_id`](request_id()) | outermost: what is outside of it knows no id |
 //! | browsers that are careful | [`security_headers`](security_headers()) | outside of whatever answers, so that refusals have them |
 //! | pages of other origins | [`cors`](cors()) | the same; around all methods of a path, for it answers `OPTIONS` |
+//! | requests that other sites have browsers send | [`csrf`](csrf()) | inside of `method_override`, outside of all that is kept for users |
+//! | what is kept for a client | `sessions` (feature `sessions`) | outside of `catch_errors`, which starts responses over, and of what asks for a session |
 //! | errors as JSON, or as pages | [`catch_errors`](catch_errors()) | inside of what adds fields, outside of what may fail or refuse |
 //! | clients that ask too often | [`rate_limit`](rate_limit()) | outside of what costs much; inside of who the client is, if it counts by user |
+//! | who the client is | [`basic_auth`](basic_auth()), [`bearer_auth`](bearer_auth()) | inside of `cors`, and of a `rate_limit` by address against guessing |
 //! | smaller responses | [`compress`](crate::compress()) | outside of `etag`, whose tags it makes weak |
 //! | what has not changed | [`etag`](etag()) | around what makes bodies |
 //! | handlers that hang | [`timeout`](crate::timeout()) | around as little as possible: it takes a second thread |
@@ -86,37 +89,35 @@
 //! [`handler_timeout`](crate::ServerBuilder::handler_timeout); that of a [`timeout`](crate::timeout()) inside of
 //! wrappers is seen.
 
+mod auth;
 mod catch_errors;
 mod concurrency_limit;
+#[cfg(feature = "sessions")]
+mod cookies;
 mod cors;
+mod csrf;
 mod etag;
 mod method_override;
 mod rate_limit;
 mod request_id;
 mod security_headers;
+#[cfg(feature = "sessions")]
+mod sessions;
 
+pub use auth::{AuthVerdict, BearerError, basic_auth, bearer_auth, same_secret};
 pub use catch_errors::{CatchErrors, Caught, catch_errors};
 pub use concurrency_limit::{ConcurrencyLimit, ConcurrencyLimitBuilder, concurrency_limit};
+#[cfg(feature = "sessions")]
+pub use cookies::{CookieKey, SealError};
 pub use cors::{Cors, CorsBuilder, cors};
+#[cfg(feature = "sessions")]
+pub use csrf::csrf_tokens;
+pub use csrf::{CsrfPolicy, csrf};
 pub use etag::{EtagPolicy, etag};
 pub use method_override::{MethodOverride, MethodOverrideBuilder, method_override};
 pub use rate_limit::{RateKey, RateLimit, RateLimitBuilder, rate_limit};
 pub use request_id::{RequestIds, RequestIdsBuilder, request_id};
 pub use security_headers::{SecurityHeaders, SecurityHeadersBuilder, security_headers};
-
-mod auth;
-#[cfg(feature = "sessions")]
-mod cookies;
-mod csrf;
-#[cfg(feature = "sessions")]
-mod sessions;
-
-pub use auth::{AuthVerdict, BearerError, basic_auth, bearer_auth, same_secret};
-#[cfg(feature = "sessions")]
-pub use cookies::{CookieKey, SealError};
-#[cfg(feature = "sessions")]
-pub use csrf::csrf_tokens;
-pub use csrf::{CsrfPolicy, csrf};
 #[cfg(feature = "sessions")]
 pub use sessions::{
     MemoryStore, Session, SessionError, SessionKey, SessionStore, Sessions, SessionsBuilder, StoredSession,

@@ -8,9 +8,7 @@ use super::Response;
 use crate::util::token;
 use crate::values::coding::uncompressed;
 use crate::values::cookie::{Cookie, CookieError};
-#[cfg(feature = "sessions")]
-use crate::values::header::has_token;
-use crate::values::header::{ContentRange, date_text};
+use crate::values::header::{ContentRange, date_text, has_token};
 use std::borrow::Cow;
 use std::io;
 use std::time::SystemTime;
@@ -104,7 +102,6 @@ impl Response {
     }
 
     /// Adds the field of requests that is called `name` to what the response varies by, unless it is there.
-    #[cfg(feature = "sessions")]
     pub(crate) fn vary_by(&mut self, name: &'static str) {
         if !self.headers.contains("Vary") {
             return self.headers.set_known("Vary", name.as_bytes());

@@ -4,14 +4,15 @@
 
 use super::error::SessionError;
 use super::id::SessionId;
+use super::mark::SessionMark;
 use super::policy::{SessionHome, SessionPolicy};
 use super::record::{SessionRecord, seconds, time_at};
 use super::session::{KnownSession, Session, SessionFate};
 use super::store::{SessionKey, SessionStore, StoredSession};
-use crate::ctx::RequestCtx;
+use crate::ctx::{RequestCtx, Standing};
 use crate::middleware::cookies::CookieKey;
 use crate::values::cookie::{Cookie, CookieError};
-use crate::values::header::has_token;
+use std::sync::Arc;
 
 /// How often others may come in between before a request gives up.
 const ATTEMPTS: usize = 32;
@@ -24,26 +25,22 @@ impl SessionPolicy {
     /// have to know.
     pub(super) fn settle(&self, ctx: &mut RequestCtx, session: &Session) {
         if ctx.has_panicked {
-            return ctx.response.vary_by("Cookie");
+            return;
         }
         let now = seconds(self.now(ctx));
         let kept = match &self.home {
             SessionHome::Store(store) => self.keep_in_store(&**store, ctx, session, now),
             SessionHome::Cookie(key) => self.keep_in_cookie(key, ctx, session, now),
         };
-        let cookie = match kept {
-            Ok(cookie) => cookie,
+        let mark = match kept {
+            Ok(cookie) => Arc::new(SessionMark { cookie }),
             Err(error) => return ctx.answer_error_of("session", &error),
         };
-        ctx.response.vary_by("Cookie");
-        let control = || ctx.response.headers().get_all("Cache-Control");
-        let is_private = ["private", "no-store"].iter().any(|token| has_token(control(), token));
-        if !is_private && (cookie.is_some() || control().next().is_none()) {
-            ctx.response.set_header("Cache-Control", "private");
+        if ctx.may_leave_http() {
+            // A WebSocket's client keeps cookies as well.
+            mark.apply(ctx);
         }
-        if let Some(cookie) = cookie {
-            ctx.response.set_cookie(&cookie);
-        }
+        ctx.stand(&mark);
     }
 
     fn keep_in_store(

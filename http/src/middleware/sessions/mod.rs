@@ -4,7 +4,7 @@
 //! before anything of the response is sent. A request that does not ask costs neither store nor cookie.
 //!
 //! The files: what is said (`builder`, `policy`), what handlers see (`session`, `json`, `error`), how a session is
-//! found (`finding`) and kept (`keeping`, `record`, `id`), and where (`store`, `memory`).
+//! found (`finding`) and kept (`keeping`, `record`, `id`), where (`store`, `memory`), and who is told (`mark`).
 //!
 //! The rules: a number that was not given out here is never used. What was ended stays so, whoever still works with it.
 //! A panic keeps nothing.
@@ -18,6 +18,7 @@ mod id;
 #[cfg(feature = "json")]
 mod json;
 mod keeping;
+mod mark;
 mod memory;
 mod policy;
 mod record;
