@@ -12,6 +12,7 @@ use anthill_http::middleware::{
     CookieKey, MemoryStore, Session, SessionError, SessionKey, SessionStore, Sessions, SessionsBuilder,
     StoredSession, sessions,
 };
+use anthill_http::websocket::WebSocketOptions;
 use anthill_http::{Handler, HttpError, RequestCtx, Server, TimeLimit, timeout};
 use anthill_tests::{Gate, background, eventually, logs};
 
@@ -339,6 +340,40 @@ fn a_session_is_saved_before_the_first_byte_of_a_stream() {
     let mut rest = String::new();
     stream.read_to_string(&mut rest).expect("the end");
     assert!(rest.contains("last"));
+}
+
+#[test]
+fn a_websocket_can_begin_a_session() {
+    let options = WebSocketOptions::default();
+    let handler = move |ctx: &mut RequestCtx| -> Result<(), SessionError> {
+        ctx.session()?.set("user", "ann");
+        ctx.upgrade_websocket(&options, |_| Ok(()));
+        Ok(())
+    };
+    let store = Watched::new();
+    let server = server_of(sessions(handler, build(Sessions::builder(store.clone()))));
+    let running = server.start("127.0.0.1:0").expect("a free port");
+    let ask = || {
+        let mut stream = std::net::TcpStream::connect(running.local_addr()).expect("a server");
+        stream.set_read_timeout(Some(anthill_tests::PATIENCE)).expect("an option");
+        let request = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("a server");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a head");
+            head.push(byte[0]);
+        }
+        String::from_utf8(head).expect("text")
+    };
+    let head = ask();
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("\r\nSet-Cookie: session="), "{head}");
+    assert_eq!(store.asked(), (0, 1, 0));
+    // What cannot be kept is no WebSocket.
+    *store.broken.lock().expect("no panic") = "save";
+    let head = ask();
+    assert!(head.starts_with("HTTP/1.1 500 ") && !head.contains("Set-Cookie"), "{head}");
 }
 
 #[test]
