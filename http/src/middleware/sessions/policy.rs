@@ -23,7 +23,7 @@ impl fmt::Debug for Sessions {
 }
 
 /// Gives the time.
-pub(super) type ClockFn = dyn Fn() -> SystemTime + Send + Sync;
+pub(super) type SessionClock = dyn Fn() -> SystemTime + Send + Sync;
 
 /// What is said about sessions.
 pub(super) struct SessionPolicy {
@@ -35,7 +35,7 @@ pub(super) struct SessionPolicy {
     pub(super) always_secure: bool,
     pub(super) outlives_browser: bool,
     pub(super) max_bytes: usize,
-    pub(super) clock: Option<Box<ClockFn>>,
+    pub(super) clock: Option<Box<SessionClock>>,
 }
 
 /// Where sessions are kept.
