@@ -117,6 +117,9 @@
 //!   and has no post-quantum key exchange; with both it is aws-lc-rs. `tls-no-provider`: with cryptography that you
 //!   bring, `TlsConfigBuilder::crypto_provider`. Nothing is installed for the process.
 //! - `http`: conversions to and from the types of the `http` crate, which are then accepted as statuses too.
+//! - `tower`: axum's routers and other services of tower as handlers, and handlers as such services: `adapters`. It
+//!   comes with `http`.
+//! - `tracing`: requests as spans. `metrics`: their figures for the facade of that name.
 //! - `ws`: [`websocket`].
 //! - `client`: the module `client`; with one of `tls...` its clients speak HTTPS, too.
 //! - `native-roots`: they can trust the authorities of the system.
@@ -126,8 +129,10 @@
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
 // `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `middleware`, `serve`, `engine`,
-// `client`, `server`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `client`, `server`, `adapters`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
+#[cfg(any(feature = "metrics", feature = "tower", feature = "tracing"))]
+pub mod adapters;
 #[cfg(feature = "client")]
 pub mod client;
 mod config;

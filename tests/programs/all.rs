@@ -9,8 +9,9 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 21] = [
+const LISTENING: [&str; 22] = [
     "access-log",
+    "axum-inside",
     "basic-auth",
     "behind-proxy",
     "compressed-json",
@@ -29,6 +30,7 @@ const LISTENING: [&str; 21] = [
     "spa",
     "static-site",
     "timeout",
+    "tower-outside",
     "websocket-chat",
     "websocket-echo",
 ];

@@ -1,5 +1,6 @@
 //! The examples, as users run them: started, spoken to over sockets, and ended by a signal.
 
+mod adapters;
 mod all;
 mod autobahn;
 mod behind_proxy;

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use crate::config::error::BuildError;
 use crate::config::hooks::ExpectHandler;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::config::hooks::OnComplete;
 #[cfg(feature = "router")]
 use crate::config::hooks::RouteHooks;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::config::settings::AroundHandler;
 use crate::config::settings::{
     Connections, Hooks, ListenOptions, Logging, ResponseDefaults, Settings, Threads, Timeouts,
 };
@@ -265,6 +269,16 @@ impl ServerBuilder {
     #[cfg(feature = "router")]
     pub(crate) fn routed_by(mut self, routes: RouteHooks) -> Self {
         self.hooks.routes = Some(routes);
+        self
+    }
+
+    /// Puts something around the handler, whichever it will be, outside of what was put there before; and tells it of
+    /// requests that are over.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn surrounded_by(mut self, around: AroundHandler, completed: OnComplete) -> Self {
+        self.hooks.around.push(around);
+        self.hooks.observers.completed.push(completed);
+        self.hooks.observers.are_any = true;
         self
     }
 

@@ -2,12 +2,16 @@
 //!
 //! The builder keeps the same groups, so that validating checks them and makes nothing anew.
 
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "router")]
 use crate::config::hooks::RouteHooks;
-use crate::config::hooks::{ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers, RouteConfig};
+use crate::config::hooks::{
+    BoxedHandler, ErrorHandler, ExpectHandler, HeadHooks, HeaderHook, Observers, RouteConfig,
+};
 use crate::ctx::{CtxOptions, RequestCtx, TimeLimit};
 use crate::proto::{DefaultFields, Limits};
 use crate::wire::pace::MinRate;
@@ -131,6 +135,22 @@ pub(crate) struct Timeouts {
     pub(crate) response_rate: Option<MinRate>,
 }
 
+/// Puts something around the handler of a server that is built.
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+#[derive(Clone)]
+pub(crate) struct AroundHandler(pub(crate) Arc<AroundHandlerFn>);
+
+/// The same; it is told what else the user wants to be asked.
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub(crate) type AroundHandlerFn = dyn Fn(BoxedHandler, &Hooks) -> BoxedHandler + Send + Sync;
+
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+impl fmt::Debug for AroundHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AroundHandler")
+    }
+}
+
 /// What the user wants to be asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hooks {
@@ -141,9 +161,20 @@ pub(crate) struct Hooks {
     /// Answers what is refused.
     pub(crate) refused: Option<ErrorHandler>,
     pub(crate) observers: Observers,
+    /// What is around the handler, the innermost first.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) around: Vec<AroundHandler>,
 }
 
 impl Hooks {
+    /// The handler, with what is around it.
+    pub(crate) fn around(&self, handler: BoxedHandler) -> BoxedHandler {
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        return self.around.iter().fold(handler, |inner, AroundHandler(around)| around(inner, self));
+        #[cfg(not(any(feature = "metrics", feature = "tracing")))]
+        handler
+    }
+
     /// What says what is different for the requests of some route.
     pub(crate) fn route_config(&self) -> Option<&RouteConfig> {
         #[cfg(feature = "router")]

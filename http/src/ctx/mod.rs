@@ -7,10 +7,10 @@
 //! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
 //! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
 //! `websocket`), hints ahead of the response (`hints`), the request's route (`routed`, `route_match`, `route_urls`),
-//! how long there is for it (`deadline`), what handlers keep (`user_values`, `session_place`), what the request is
-//! called in records (`request_id`), and what wrappers do to any answer (`standing`). What answers requests, what that
-//! may fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error`, `failure`,
-//! `time_limit`.
+//! how long there is for it (`deadline`), what handlers keep (`user_values`, `extensions`, `session_place`), what the
+//! request is called in records (`request_id`), and what wrappers do to any answer (`standing`). What answers requests,
+//! what that may fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error`,
+//! `failure`, `time_limit`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
@@ -21,6 +21,8 @@ mod compress;
 mod conn_info;
 mod credentials;
 mod deadline;
+#[cfg(feature = "http")]
+mod extensions;
 mod failure;
 mod forms;
 mod forwarded;

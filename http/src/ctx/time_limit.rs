@@ -238,6 +238,8 @@ impl RequestCtx {
     /// A context for a handler that this one's connection may go on without. The response so far and what was kept for
     /// the handler go along.
     fn detach(&mut self, deadline: &Arc<Deadline>) -> RequestCtx {
+        #[cfg(feature = "http")]
+        self.settle_extensions();
         let mut own = RequestCtx::for_request(self.request.clone(), self.remote_override);
         own.response = mem::take(&mut self.response);
         own.user_values = mem::take(&mut self.user_values);

@@ -6,6 +6,8 @@
 
 use super::RequestCtx;
 use super::deadline::Deadline;
+#[cfg(feature = "http")]
+use super::extensions::KeptExtensions;
 use super::failure::HandlerFailure;
 use super::hijack::Hijack;
 #[cfg(feature = "sessions")]
@@ -139,12 +141,19 @@ struct ValueList {
     /// Where the request's session is, if there are any.
     #[cfg(feature = "sessions")]
     session: Option<SessionPlace>,
+    /// Values by their types.
+    #[cfg(feature = "http")]
+    extensions: KeptExtensions,
 }
 
 /// Out of line, because hardly a request has any.
 impl ValueList {
     #[cold]
     fn is_empty(&self) -> bool {
+        #[cfg(feature = "http")]
+        if !self.extensions.is_empty() {
+            return false;
+        }
         self.entries.is_empty() && self.hijack.is_none() && self.held.is_empty()
     }
 
@@ -162,6 +171,8 @@ impl ValueList {
         {
             self.session = None;
         }
+        #[cfg(feature = "http")]
+        self.extensions.clear();
     }
 }
 
@@ -274,6 +285,18 @@ impl UserValues {
     #[cfg(feature = "sessions")]
     pub(super) fn put_session(&mut self, place: Option<SessionPlace>) -> Option<SessionPlace> {
         std::mem::replace(&mut self.0.get_or_insert_default().session, place)
+    }
+
+    /// Values by their types, if there may be any.
+    #[cfg(feature = "tower")]
+    pub(super) fn extensions(&self) -> Option<&KeptExtensions> {
+        Some(&self.0.as_ref()?.extensions)
+    }
+
+    /// Values by their types.
+    #[cfg(feature = "http")]
+    pub(super) fn extensions_mut(&mut self) -> &mut KeptExtensions {
+        &mut self.0.get_or_insert_default().extensions
     }
 
     /// Whether there may be anything.

@@ -4,7 +4,8 @@
 //!
 //! The rules: what cannot be said in the other type is an error where it would change the message (a target, a body
 //! that is not there), and is left out where it would not (the spelling of header names, the order of fields with
-//! different names, extensions). All values of a name are kept, in their order.
+//! different names, extensions). All values of a name are kept, in their order. Where a request comes to a handler, or
+//! leaves one, its extensions go along ([`RequestCtx::extensions_mut`](crate::RequestCtx::extensions_mut)).
 
 use crate::message::request::{Request, RequestError};
 use crate::message::response::Response;
@@ -81,6 +82,32 @@ impl<B: AsRef<[u8]>> TryFrom<::http::Request<B>> for Request {
     }
 }
 
+/// The head alone, for bodies that go another way.
+///
+/// ```
+/// let mut request = anthill_http::Request::new("PUT", "/a?b")?;
+/// request.append_header("accept", "text/html");
+/// request.append_header("accept", "text/plain");
+/// let to = http::request::Parts::try_from(&request)?;
+/// assert_eq!((to.method, to.uri.path(), to.version), (http::Method::PUT, "/a", http::Version::HTTP_11));
+/// assert!(to.headers.get_all("accept").iter().eq(["text/html", "text/plain"]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl TryFrom<&Request> for ::http::request::Parts {
+    type Error = ConvertError;
+
+    /// # Errors
+    /// [`ConvertError::Part`].
+    fn try_from(from: &Request) -> Result<Self, ConvertError> {
+        let (mut to, ()) = ::http::Request::new(()).into_parts();
+        to.method = ::http::Method::from_bytes(from.method().as_bytes())?;
+        to.uri = ::http::Uri::try_from(from.request_uri())?;
+        to.version = from.version().into();
+        to.headers = from.headers().try_into()?;
+        Ok(to)
+    }
+}
+
 /// ```
 /// let mut request = anthill_http::Request::new("PUT", "/a%20b?c")?;
 /// request.set_host("h")?;
@@ -99,12 +126,7 @@ impl TryFrom<&Request> for ::http::Request<Vec<u8>> {
         if !from.is_body_complete() {
             return Err(ConvertError::Body);
         }
-        let mut to = Self::new(from.body().to_vec());
-        *to.method_mut() = ::http::Method::from_bytes(from.method().as_bytes())?;
-        *to.uri_mut() = ::http::Uri::try_from(from.request_uri())?;
-        *to.version_mut() = from.version().into();
-        *to.headers_mut() = from.headers().try_into()?;
-        Ok(to)
+        Ok(Self::from_parts(from.try_into()?, from.body().to_vec()))
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) mod target;
 pub(crate) mod trailer;
 
 pub(crate) use close::CloseReason;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 pub(crate) use encode::append_trailers;
 pub(crate) use encode::{
     CONTINUE, DefaultFields, Defaults, RequestHead, ResponseHead, append_chunk_end, append_chunk_start,

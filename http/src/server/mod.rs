@@ -573,7 +573,9 @@ impl ServerBuilder {
     /// # Errors
     /// As [`build`](Self::build).
     pub fn build_handler(self, handler: impl Handler) -> Result<Server, BuildError> {
-        Ok(Server::from_parts(self.resolve()?, Box::new(handler)))
+        let settings = self.resolve()?;
+        let handler = settings.hooks.around(Box::new(handler));
+        Ok(Server::from_parts(settings, handler))
     }
 
     /// Builds a server that answers requests by a [`Router`](crate::Router), or by its [`Routes`]. It asks the router

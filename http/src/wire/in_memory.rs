@@ -42,6 +42,9 @@ struct OneEnd {
     pipe: Arc<Pipe>,
     end: PipeEnd,
     addresses: Mutex<Addresses>,
+    /// What the other end has left for whoever handles its request.
+    #[cfg(feature = "http")]
+    extensions: Mutex<Option<::http::Extensions>>,
 }
 
 /// Where an end is, and where the other is, as far as somebody has said so.
@@ -62,7 +65,13 @@ impl InMemoryStream {
     pub fn pair() -> (Self, Self) {
         let pipe = Arc::new(Pipe::default());
         let [first, second] = [PipeEnd::First, PipeEnd::Second].map(|end| {
-            let inner = OneEnd { pipe: pipe.clone(), end, addresses: Mutex::default() };
+            let inner = OneEnd {
+                pipe: pipe.clone(),
+                end,
+                addresses: Mutex::default(),
+                #[cfg(feature = "http")]
+                extensions: Mutex::default(),
+            };
             Self { inner: Arc::new(inner) }
         });
         (first, second)
@@ -73,6 +82,12 @@ impl InMemoryStream {
     /// a server that serves it. The other end is not told.
     pub fn set_addrs(&self, local: Option<SocketAddr>, peer: Option<SocketAddr>) {
         *self.inner.addresses.lock() = Addresses { local, peer };
+    }
+
+    /// Leaves something at this end for whoever handles the request that comes to it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn set_extensions(&self, extensions: ::http::Extensions) {
+        *self.inner.extensions.lock() = Some(extensions);
     }
 
     /// Where this end is; `None` unless somebody has said so.
@@ -244,6 +259,11 @@ impl Transport for InMemoryTransport {
     fn is_broken(&self) -> bool {
         let (pipe, end) = self.end();
         pipe.has_other_ended(end).1
+    }
+
+    #[cfg(feature = "http")]
+    fn take_extensions(&self) -> Option<::http::Extensions> {
+        self.0.inner.extensions.lock().take()
     }
 
     fn shut_down(&self) {

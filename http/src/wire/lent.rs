@@ -99,7 +99,7 @@ impl LentTransport {
 
     /// Has a read come back when nothing comes for so long; `None`: only when the peer's time is over. What has come
     /// by then does not need to be enough of anything; and where calls wait by themselves it does nothing.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "tower"))]
     pub(crate) fn make_haste(&mut self, haste: Option<Duration>) {
         self.haste = haste;
     }
@@ -128,6 +128,12 @@ impl LentTransport {
             out.advance(count);
         }
         push_all(transport, &mut self.writing)
+    }
+
+    /// What whoever has sent the request has left for its handler, in its own types; once.
+    #[cfg(feature = "http")]
+    pub(crate) fn take_extensions(&self) -> Option<::http::Extensions> {
+        self.transport.as_deref()?.take_extensions()
     }
 
     /// Whether the peer has said that it will send nothing more, or is gone.

@@ -166,6 +166,12 @@ pub(crate) trait Transport: Send + Sync {
         None
     }
 
+    /// What whoever has sent the request has left for its handler, in its own types; once.
+    #[cfg(feature = "http")]
+    fn take_extensions(&self) -> Option<::http::Extensions> {
+        None
+    }
+
     /// Ends the connection in both directions, whoever else has the transport, and ends their waiting where that can
     /// be.
     fn shut_down(&self);

@@ -56,6 +56,7 @@ const HTTP: &[&str] = &[
     "engine",
     "client",
     "server",
+    "adapters",
     "guide",
     "unstable",
 ];

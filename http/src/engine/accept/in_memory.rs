@@ -101,20 +101,46 @@ impl InMemoryListener {
         self.dial_until(None, Instant::now().checked_add(limit))
     }
 
-    fn dial_until(&self, from: Option<SocketAddr>, until: Option<Instant>) -> io::Result<InMemoryStream> {
+    /// A new connection that somebody is going to accept, or that ends when the listener is closed before that; with
+    /// what is left for whoever handles its request.
+    #[cfg(feature = "tower")]
+    pub(crate) fn dial_ahead(
+        &self,
+        from: Option<SocketAddr>,
+        extensions: ::http::Extensions,
+    ) -> io::Result<InMemoryStream> {
         let (client, stream) = InMemoryStream::pair();
-        let is_accepted = Arc::new(AtomicBool::new(false));
-        let mut state = self.shared.state.lock();
+        stream.set_extensions(extensions);
+        self.offer(&mut self.shared.state.lock(), from, &client, stream)?;
+        Ok(client)
+    }
+
+    /// Has `stream` accepted, the other end of `client`; the answer says whether it was.
+    fn offer(
+        &self,
+        state: &mut MutexGuard<'_, ListenerState>,
+        from: Option<SocketAddr>,
+        client: &InMemoryStream,
+        stream: InMemoryStream,
+    ) -> io::Result<Arc<AtomicBool>> {
         if state.is_closed {
             return Err(closed(ErrorKind::ConnectionRefused));
         }
+        let is_accepted = Arc::new(AtomicBool::new(false));
         client.set_addrs(from, state.address);
         stream.set_addrs(state.address, from);
         state.pending.push_back(Dialled { is_accepted: is_accepted.clone(), stream });
         self.shared.changed.notify_all();
         let servers = state.servers.clone();
         // A server's waker is a descriptor, which is written to unlocked.
-        MutexGuard::unlocked(&mut state, || servers.iter().for_each(wake));
+        MutexGuard::unlocked(state, || servers.iter().for_each(wake));
+        Ok(is_accepted)
+    }
+
+    fn dial_until(&self, from: Option<SocketAddr>, until: Option<Instant>) -> io::Result<InMemoryStream> {
+        let (client, stream) = InMemoryStream::pair();
+        let mut state = self.shared.state.lock();
+        let is_accepted = self.offer(&mut state, from, &client, stream)?;
         loop {
             if is_accepted.load(Ordering::Relaxed) {
                 return Ok(client);

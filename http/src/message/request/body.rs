@@ -17,7 +17,7 @@ use crate::proto::{CONTINUE, ProtoError, Rest};
 use crate::values::headers::Fields;
 use crate::wire::lent::LentTransport;
 use std::io::{self, BufRead, Read};
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 use std::time::Duration;
 
 /// Why the rest of a body cannot be had.
@@ -81,7 +81,7 @@ impl<'a> BodyReader<'a> {
 impl BodyReader<'_> {
     /// As [`Read::read`], for somebody who has something else to do when nothing comes within `haste` (`WouldBlock`).
     /// Where the connection's calls wait by themselves, this does.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "tower"))]
     pub(crate) fn read_within(&mut self, haste: Duration, into: &mut [u8]) -> io::Result<usize> {
         self.lent.make_haste(Some(haste));
         let read = self.read(into);

@@ -10,7 +10,7 @@ use super::Request;
 use crate::values::coding::uncompressed;
 use crate::values::cookie::{CookieLine, RequestCookies};
 use crate::values::header::{
-    self, AcceptEncoding, ByteRanges, Precondition, RangeError, RangeSpec, Validators,
+    self, AcceptEncoding, ByteRanges, Precondition, RangeError, RangeSpec, TraceParent, Validators,
 };
 use crate::values::multipart::{Boundary, BoundaryError};
 use crate::values::version::Version;
@@ -91,6 +91,23 @@ impl Request {
     /// As [`referer`](Self::referer), if it is UTF-8.
     pub fn referer_str(&self) -> Option<&str> {
         self.header_str("Referer")
+    }
+
+    /// Of which trace the request is a part, as its `traceparent` says (W3C Trace Context); `None` when there is none,
+    /// or it is not valid, or there are several.
+    ///
+    /// ```
+    /// let mut request = anthill_http::Request::new("GET", "/")?;
+    /// assert_eq!(request.trace_parent(), None);
+    /// request.set_header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    /// assert!(request.trace_parent().is_some_and(|parent| parent.is_sampled()));
+    /// # Ok::<(), anthill_http::RequestError>(())
+    /// ```
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        let mut values = self.headers().get_all("Traceparent");
+        let value = values.next()?;
+        // Which of several it is that counts, nobody knows.
+        if values.next().is_some() { None } else { TraceParent::parse(value).ok() }
     }
 
     /// What the client says about content codings, to ask which it prefers.

@@ -27,7 +27,7 @@ pub(crate) use outgoing::Outgoing;
 #[cfg(feature = "fs")]
 pub(crate) use parts::{Part, WholeContent};
 pub(crate) use source::Live;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 pub(crate) use source::Pull;
 #[cfg(feature = "fs")]
 pub(crate) use source::SharedBytes;
@@ -41,7 +41,7 @@ use crate::values::headers::Headers;
 use crate::wire::output::{MOVED_BODY_BYTES_MIN, recycle};
 use body::{BodySource, WriterSource};
 use outgoing::{PIECE_BYTES, ended_early};
-#[cfg(not(feature = "client"))]
+#[cfg(not(any(feature = "client", feature = "tower")))]
 use source::Pull;
 #[cfg(not(feature = "fs"))]
 use source::SharedBytes;
@@ -569,13 +569,13 @@ impl Response {
     }
 
     /// Says that it is another server's: neither a type nor a server is added.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "tower"))]
     pub(crate) fn pass_on(&mut self) {
         self.is_passed_on = true;
     }
 
     /// Lets the body be pulled from `source`.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "tower"))]
     pub(crate) fn set_body_pull(&mut self, source: impl Pull + 'static) {
         self.set_source(BodySource::Pull(Box::new(source)));
     }

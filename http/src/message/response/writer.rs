@@ -12,10 +12,10 @@ use crate::stop::StopSignal;
 use crate::util::token;
 use crate::wire::lent::LentTransport;
 use crate::wire::output::Output;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 use crate::wire::transport::Transport;
 use std::io::{self, Write};
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 use std::sync::Arc;
 
 /// Sends a response's body as it is written; see [`Response::set_body_writer`](crate::Response::set_body_writer).
@@ -143,7 +143,7 @@ impl<'a> BodyWriter<'a> {
     }
 
     /// Where the client is, for somebody who gives it back before the body is written.
-    #[cfg(feature = "client")]
+    #[cfg(any(feature = "client", feature = "tower"))]
     pub(crate) fn client(&self) -> Option<Arc<dyn Transport>> {
         self.lent.share()
     }

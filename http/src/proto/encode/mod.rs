@@ -94,7 +94,7 @@ pub(crate) fn append_trailer_lines(buffer: &mut Vec<u8>, fields: Fields<'_>) {
 }
 
 /// Appends the lines of those of `fields` that may be trailers.
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "tower"))]
 pub(crate) fn append_trailers(buffer: &mut Vec<u8>, fields: Fields<'_>) {
     for (name, value) in fields.pairs().filter(|(name, _)| is_trailer_name(name)) {
         append_field(buffer, name, value);

@@ -18,6 +18,7 @@ mod precondition;
 mod quality;
 mod range;
 mod text;
+mod trace_parent;
 
 pub use super::headers::{FieldIter, Fields};
 pub use accept::Accept;
@@ -36,3 +37,4 @@ pub(crate) use params::{split_token, split_value};
 pub use precondition::{Precondition, Validators};
 pub use quality::{Quality, Weighted};
 pub use range::{ByteRange, ByteRanges, RangeError, RangeSpec};
+pub use trace_parent::{TraceParent, TraceParentError};
