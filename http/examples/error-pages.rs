@@ -2,7 +2,8 @@
 //! `curl -i localhost:8080/missing`, `/teapot`, `/panic`, and `curl -i -H 'Host: a b' localhost:8080/`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use anthill_http::{Handler, HttpError, RequestCtx, Server, ServerBuilder};
+use anthill_http::error_body::{ErrorCause, ErrorReport};
+use anthill_http::{HttpError, RequestCtx, Response, Server, html_escape};
 
 fn main() {
     if let Err(error) = serve() {
@@ -13,38 +14,25 @@ fn main() {
 
 fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::var("ADDRESS").unwrap_or("localhost:8080".to_owned());
-    let running = options().build_handler(with_pages(answer))?.start(address)?;
+    let running = Server::builder().error_body(page).build(answer)?.start(address)?;
     println!("listening on http://{}", running.local_addr());
     running.run()?; // until Ctrl-C or SIGTERM
     Ok(())
 }
 
-fn options() -> ServerBuilder {
-    Server::builder()
-        // What is refused before there is a handler: malformed, too large, too late. `error` says why.
-        .error_handler(|ctx, error| show(ctx, &format!("{error}.")))
+/// A page for whatever is an error: what handlers fail with, panics, and what is refused before there is a handler.
+fn page(response: &mut Response, report: &ErrorReport) {
+    let message = match report.cause() {
+        // Malformed, too large, too late: it says why.
+        ErrorCause::Refused(error) => format!("{error}."),
         // Logged in any case; the client is told what it can do.
-        .panic_handler(|ctx, _panic| show(ctx, "This is our fault. We have been told of it."))
-}
-
-/// A page for whatever a handler answers from 400 on: errors that it returns, and statuses without a body of its own.
-fn with_pages(next: impl Handler) -> impl Handler {
-    move |ctx: &mut RequestCtx| {
-        next.handle(ctx);
-        let is_ready = ctx.response.header("content-type") == Some(b"text/html; charset=utf-8");
-        if ctx.response.status_code() >= 400 && !is_ready {
-            let message = String::from_utf8_lossy(ctx.response.body()).into_owned();
-            show(ctx, &message);
-        }
-    }
-}
-
-/// Keeps status and fields.
-fn show(ctx: &mut RequestCtx, message: &str) {
-    let message = message.replace('&', "&amp;").replace('<', "&lt;");
-    let status = ctx.response.status_code();
-    ctx.set_content_type("text/html; charset=utf-8");
-    ctx.set_body(format!("<!doctype html><title>{status}</title><h1>Sorry ({status})</h1><p>{message}\n"));
+        ErrorCause::Panicked(_) => "This is our fault. We have been told of it.".to_owned(),
+        _ => report.message().to_owned(),
+    };
+    let (status, message) = (report.status(), html_escape(&message));
+    response.set_content_type("text/html; charset=utf-8");
+    response
+        .set_body(format!("<!doctype html><title>{status}</title><h1>Sorry ({status})</h1><p>{message}\n"));
 }
 
 fn answer(ctx: &mut RequestCtx) -> Result<(), HttpError> {

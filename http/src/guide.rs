@@ -1,6 +1,6 @@
 //! A guide of short pages, in the order in which one needs them.
 //!
-//! - To begin: [first server](first_server), [routes](routing).
+//! - To begin: [first server](first_server), [routes](routing), [input], [errors].
 //! - Bodies: [streaming], [uploads].
 //! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
 //! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment],
@@ -17,6 +17,13 @@ pub mod first_server {}
 #[cfg(feature = "router")]
 #[doc = include_str!("../docs/routing.md")]
 pub mod routing {}
+
+#[cfg(all(feature = "json", feature = "router"))]
+#[doc = include_str!("../docs/input.md")]
+pub mod input {}
+
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
 
 #[doc = include_str!("../docs/streaming.md")]
 pub mod streaming {}

@@ -42,6 +42,11 @@
 //! - Routes: [`Router`], and [`router`] for how they are found; [`RequestCtx::param`], [`RequestCtx::parse_param`].
 //! - Handlers: [`Handler`] says what one may be and return, and how wrappers are written.
 //! - Around handlers: [`middleware`] for what many services have (ids, CORS, limits, error pages), and in which order.
+//! - Input as values of your own types: [`RequestCtx::parse_query_arg`] and what is beside it; with the features
+//!   `serde` and `json` whole structures, `RequestCtx::query`, `form`, `json`, and `send_json`. What is wrong with it
+//!   is answered by itself: [`InputError`].
+//! - Errors: [`StatusError`], [`HttpError`], [`Problem`]; how they look, in one place: [`ServerBuilder::error_body`],
+//!   [`error_body`].
 //! - In a handler: [`RequestCtx`], its [`Request`] and its [`Response`]; [`Headers`], [`Cookie`], [`Args`], [`Uri`].
 //! - Bodies that are read as they arrive or written as they are made: [`RequestCtx::body_reader`],
 //!   [`Response::set_body_reader`], [`Response::set_body_writer`], [`Response::set_body_file`], and when the handler is
@@ -123,7 +128,10 @@
 //! - `ws`: [`websocket`].
 //! - `client`: the module `client`; with one of `tls...` its clients speak HTTPS, too.
 //! - `native-roots`: they can trust the authorities of the system.
-//! - `cookies`: the client keeps cookies, `client::CookieJar`. `json`: JSON in its requests and responses.
+//! - `cookies`: the client keeps cookies, `client::CookieJar`.
+//! - `serde`: queries, forms and parameters of routes as structures (`RequestCtx::query`, `form`, `params_as`).
+//! - `json`: the same of bodies that are JSON, both ways (`RequestCtx::json`, `send_json`, `Response::set_json`), and,
+//!   with `client`, JSON in its requests and responses.
 //! - `sessions`: signed and encrypted cookies, sessions and tokens against forged requests, in [`middleware`].
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
@@ -170,12 +178,13 @@ pub use config::request_config::RequestConfig;
 #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
 pub use ctx::{CompressPolicy, TagChange, compress};
 pub use ctx::{
-    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, HttpsRedirect, PeerCredentials,
-    RequestCtx, StatusError, TimeLimit, UserKey, timeout,
+    ConnInfo, Handler, HandlerPanic, HandlerResult, HijackedConn, HttpError, HttpsRedirect, InputError,
+    InputErrorKind, InputPart, PeerCredentials, RequestCtx, StatusError, TimeLimit, UserKey, timeout,
 };
 pub use engine::accept::in_memory::InMemoryListener;
 #[cfg(feature = "http")]
 pub use message::convert::ConvertError;
+pub use message::problem::{Problem, ProblemValue};
 pub use message::request::{Request, RequestError};
 pub use message::response::{IntoStatus, Response, TrailerError};
 pub use observe::ConnState;
@@ -233,6 +242,32 @@ pub mod body {
 /// Cookies beside [`Cookie`]: those of a request, a line of them, and what is wrong with one.
 pub mod cookie {
     pub use crate::values::cookie::{CookieError, CookieLine, RequestCookies, SameSite};
+}
+
+/// How errors become bodies: ready ways for a [`ServerBuilder::error_body`], and what that is given.
+///
+/// Without one, errors are plain text: the words of [`HttpError`], of [`RequestCtx::error`], of the server itself; but
+/// for [`Problem`]s and [`InputError`]s, which are problem details.
+///
+/// ```
+/// use anthill_http::{InputError, Request, RequestCtx, Server, error_body};
+///
+/// fn double(ctx: &mut RequestCtx) -> Result<(), InputError> {
+///     let number: i64 = ctx.parse_query_arg("number")?;
+///     ctx.set_body((number * 2).to_string());
+///     Ok(())
+/// }
+/// let server = Server::builder().error_body(error_body::negotiated).build(double)?;
+/// let mut request = Request::new("GET", "/?number=many")?;
+/// request.set_header("Accept", "text/html");
+/// let response = server.call(&request)?;
+/// assert!(response.body_str().is_some_and(|page| page.contains("<h1>400 Bad Request</h1>")));
+/// assert_eq!(response.header_str("Vary"), Some("Accept"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub mod error_body {
+    pub use crate::ctx::error_pages::{html, negotiated, problem, text};
+    pub use crate::ctx::{ErrorCause, ErrorReport};
 }
 
 /// Events that are sent to clients as they happen (`text/event-stream`, server-sent events), without a thread for each.

@@ -16,6 +16,7 @@ mod http;
 mod middleware;
 mod router;
 mod sessions;
+mod typed;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

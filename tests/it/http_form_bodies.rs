@@ -70,7 +70,7 @@ fn describe(ctx: &mut RequestCtx) {
     let limit = ctx.query_arg("limit").and_then(|text| String::from_utf8_lossy(&text).parse().ok());
     let options = form::Options::new().max_memory_bytes(1000).max_body_bytes(limit.unwrap_or(u64::MAX));
     let described = match ctx.path() {
-        "/form" => ctx.form(&options).map(|form| {
+        "/form" => ctx.form_with(&options).map(|form| {
             let title = form.values().get_str("title").unwrap_or_default();
             let file = form.file("photo").map_or(0, form::FormFile::len);
             format!("{title} {file}")
@@ -250,7 +250,7 @@ fn frm_03_nothing_is_parsed_before_it_is_asked_for() {
         assert_eq!(ctx.body(), expected, "the body is there as it was sent");
         for _ in 0..2 {
             let options = form::Options::new().max_memory_bytes(0).temp_dir(&path);
-            let form = ctx.form(&options).expect("a form");
+            let form = ctx.form_with(&options).expect("a form");
             let file = form.file("photo").expect("a file");
             assert_eq!((file.len(), file.bytes()), (50_000, None), "it is on disk");
             let saved = path.join("saved");
@@ -332,7 +332,7 @@ fn frm_04_a_small_body_cannot_become_a_huge_form() {
     let mut ctx = RequestCtx::for_request(request, None);
     assert!(matches!(ctx.form_file("photo"), Err(Error::TooLarge(Limit::Ratio))), "{} bytes", bomb.len());
     let trusting = form::Options::new().max_ratio(None);
-    assert!(matches!(ctx.form(&trusting), Err(Error::TooLarge(Limit::Body))));
+    assert!(matches!(ctx.form_with(&trusting), Err(Error::TooLarge(Limit::Body))));
     assert_eq!(ctx.form_value("photo"), None);
 }
 
@@ -348,7 +348,7 @@ fn bomb(start: &[u8], end: &[u8]) -> Vec<u8> {
 fn take(ctx: &mut RequestCtx) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let codings = ctx.request.content_encoding().unwrap_or_default().to_vec();
     match ctx.path() {
-        "/form" => drop(ctx.form(&form::Options::new())?),
+        "/form" => drop(ctx.form_with(&form::Options::new())?),
         "/file" => drop(ctx.form_file("photo")?),
         "/args" => drop(ctx.post_args()?),
         "/value" => drop(ctx.form_value("photo").ok_or(Error::TooLarge(Limit::Ratio))?),

@@ -535,7 +535,7 @@ fn errors_are_told_apart_without_their_texts() {
     let mut ctx = RequestCtx::for_request(request, None);
     assert!(matches!(ctx.form_file("f"), Err(form::Error::MissingFile(name)) if name == "f"));
     ctx.request.set_content_encoding("compress");
-    assert!(matches!(ctx.form(&form::Options::new()), Err(form::Error::UnsupportedCoding)));
+    assert!(matches!(ctx.form_with(&form::Options::new()), Err(form::Error::UnsupportedCoding)));
     assert_eq!(ContentDecoder::new("compress", io::empty()).err(), Some(CodingError));
     assert!(matches!(multipart::Error::from(io::Error::other("x")), multipart::Error::Io(_)));
     // What setters and options refuse.

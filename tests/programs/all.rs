@@ -22,6 +22,7 @@ const LISTENING: [&str; 22] = [
     "graceful",
     "hello",
     "hijack",
+    "json-api",
     "metrics",
     "middleware",
     "proxy",

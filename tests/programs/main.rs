@@ -13,6 +13,7 @@ mod deployment;
 mod encrypted;
 mod files;
 mod logins;
+mod json_api;
 mod middleware;
 mod operators;
 mod pages;

@@ -21,8 +21,8 @@ fn error_pages_are_the_applications_whoever_finds_the_error() {
     assert_eq!((fine.status, fine.text()), (200, "all is well\n"));
     // On one connection: errors of handlers do not end it.
     assert_page(&client.get("/missing"), 404, "There is no /missing here");
-    assert_page(&client.get("/%3Cb%3E&amp;"), 404, "There is no /&lt;b>&amp;amp; here");
-    assert_page(&client.get("/teapot"), 418, "I am &lt;short> and stout");
+    assert_page(&client.get("/%3Cb%3E&amp;"), 404, "There is no /&lt;b&gt;&amp;amp; here");
+    assert_page(&client.get("/teapot"), 418, "I am &lt;short&gt; and stout");
     assert_page(&client.get("/panic"), 500, "This is our fault. We have been told of it.");
     assert_eq!(client.get("/").status, 200);
     let refused = client.exchange("GET / HTTP/1.1\r\nHost: a b\r\n\r\n");

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::error::BuildError;
-use crate::config::hooks::ExpectHandler;
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::config::hooks::OnComplete;
 #[cfg(feature = "router")]
 use crate::config::hooks::RouteHooks;
+use crate::config::hooks::{ErrorHandler, ExpectHandler};
 #[cfg(any(feature = "metrics", feature = "tracing"))]
 use crate::config::settings::AroundHandler;
 use crate::config::settings::{
@@ -145,9 +145,9 @@ const UNSET: usize = usize::MAX;
 ///
 /// Hooks, none of which is set by default: [`header_received`](Self::header_received),
 /// [`expect_handler`](Self::expect_handler), [`continue_handler`](Self::continue_handler),
-/// [`form_value_func`](Self::form_value_func), [`error_handler`](Self::error_handler),
-/// [`panic_handler`](Self::panic_handler), [`on_complete`](Self::on_complete), [`access_log`](Self::access_log),
-/// [`conn_state`](Self::conn_state).
+/// [`form_value_func`](Self::form_value_func), [`error_body`](Self::error_body),
+/// [`error_handler`](Self::error_handler), [`panic_handler`](Self::panic_handler), [`on_complete`](Self::on_complete),
+/// [`access_log`](Self::access_log), [`conn_state`](Self::conn_state).
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ServerBuilder {
@@ -305,6 +305,10 @@ impl ServerBuilder {
             None => HeadDecision::Never,
         };
         self.timeouts.idle = self.timeouts.idle.or(self.timeouts.read);
+        if self.ctx.error_body.is_some() && self.hooks.refused.is_none() {
+            // It is run as that is; what it makes is the answer already.
+            self.hooks.refused = Some(ErrorHandler(Arc::new(|_, _| {})));
+        }
         // Each server counts for itself, also when their builders are copies.
         self.ctx.timed = Arc::default();
         Ok(Settings {

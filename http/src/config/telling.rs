@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::config::hooks::ErrorHandler;
 use crate::config::options::ServerBuilder;
-use crate::ctx::{ConnInfo, HandlerPanic, PanicHandler, RequestCtx};
+use crate::ctx::{ConnInfo, ErrorBody, ErrorReport, HandlerPanic, PanicHandler, RequestCtx};
+use crate::message::response::Response;
 use crate::observe::ConnState;
 use crate::observe::access_log::AccessLog;
 use crate::observe::completed::CompletedRequest;
@@ -13,6 +14,58 @@ use crate::proto::ProtoError;
 
 /// What goes wrong, and what happens.
 impl ServerBuilder {
+    /// Makes the bodies of errors: the one place in which it is said how a response that is an error looks, whoever has
+    /// made it one. Without it they are plain text, or the problem details that a handler has failed with.
+    ///
+    /// It is given the response, which already is the answer in plain text, to be changed; and what there is to know of
+    /// it: the status, the message, the request and why ([`ErrorReport`]). It sees
+    /// - what handlers fail with ([`StatusError`](crate::StatusError)), and bodies before anything of them was sent;
+    /// - panics;
+    /// - what is refused before it reaches a handler (400, 408, 413, 417, 431, 505, ...), also by the hooks that decide
+    ///   on heads, by [`get_only`](Self::get_only), and for want of a thread (503) or of a place for the connection
+    ///   (503, 429; of an encrypted one that is not said);
+    /// - whatever is answered by [`RequestCtx::error`]: by handlers, by a [`Router`](crate::Router) (404, 405), for
+    ///   files that are not there, after a [`timeout()`](crate::timeout()), ...
+    ///
+    /// It does not see responses that handlers prepare themselves, by a status and a body. Wrappers around a handler
+    /// see what it has made. An [`error_handler`](Self::error_handler) and a [`panic_handler`](Self::panic_handler) are
+    /// called behind it, and may change what it has made.
+    ///
+    /// Ready ones are in [`error_body`](crate::error_body): problem details, HTML, plain text, and
+    /// [`negotiated`](crate::error_body::negotiated), whichever of them the client takes. It must not block, as it is
+    /// called where no thread is to be had, too. The body has to be bytes, and the status at
+    /// least 400; when it is otherwise, or it panics, the answer is in plain text; as it is when something is refused
+    /// that nobody can be found for to run it.
+    ///
+    /// ```
+    /// use anthill_http::{Request, RequestCtx, Server};
+    ///
+    /// let server = Server::builder()
+    ///     .max_request_body_size(4)
+    ///     .error_body(|response, report| {
+    ///         response.set_content_type("text/html; charset=utf-8");
+    ///         response.set_body(format!("<h1>{}</h1>", report.status()));
+    ///     })
+    ///     .build(|ctx: &mut RequestCtx| match ctx.path() {
+    ///         "/bug" => panic!("a bug"),
+    ///         _ => ctx.not_found(),
+    ///     })?;
+    ///
+    /// assert_eq!(server.call(&Request::new("GET", "/")?)?.body(), b"<h1>404</h1>");
+    /// assert_eq!(server.call(&Request::new("GET", "/bug")?)?.body(), b"<h1>500</h1>");
+    /// let mut request = Request::new("PUT", "/")?;
+    /// request.set_body("too long");
+    /// assert_eq!(server.call(&request)?.body(), b"<h1>413</h1>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn error_body(
+        mut self,
+        render: impl Fn(&mut Response, &ErrorReport<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.ctx.error_body = Some(ErrorBody(Arc::new(render)));
+        self
+    }
+
     /// Answers what is refused before it reaches a handler (fasthttp's `ErrorHandler`): malformed requests, heads and
     /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
     /// place for a connection.

@@ -55,6 +55,11 @@ impl RequestCtx {
         self.forwarded().host.unwrap_or_else(|| self.request.host())
     }
 
+    /// As [`host`](Self::host), if it is UTF-8; that of the request always is.
+    pub fn host_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.host()).ok()
+    }
+
     /// What the route of this request is called, for records of it; `None` until it is set, which a
     /// router does.
     pub fn route(&self) -> Option<&'static str> {

@@ -200,9 +200,11 @@ impl RequestCtx {
     /// As [`timeout_error`](Self::timeout_error), with another status.
     pub fn timeout_error_with_code(&mut self, message: impl AsRef<[u8]>, status: impl IntoStatus) {
         let mut response = Response::new();
+        let message = message.as_ref();
         response.set_status_code(status);
         response.set_content_type("text/plain; charset=utf-8");
         response.set_body(message);
+        self.report_stand_in(&mut response, message);
         self.timeout_error_with_response(response);
     }
 

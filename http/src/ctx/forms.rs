@@ -43,13 +43,14 @@ impl fmt::Debug for FormValue {
 ///
 /// The body is waited for and kept in memory, so the server's
 /// [`max_request_body_size`](crate::ServerBuilder::max_request_body_size) bounds it. Otherwise the default
-/// [`form::Options`] hold. For larger forms there are [`form`](Self::form) and [`multipart`](Self::multipart).
+/// [`form::Options`] hold. For larger forms there are [`form_with`](Self::form_with) and
+/// [`multipart`](Self::multipart).
 impl RequestCtx {
     /// The value called `name` of the query, or else of the form in the body: the first that is not empty (fasthttp's
     /// `FormValue`). The server's [`form_value_func`](crate::ServerBuilder::form_value_func) may say otherwise.
     ///
     /// `None` when there is none, and also when the body is no form or cannot be read; [`post_args`](Self::post_args)
-    /// and [`form`](Self::form) say why.
+    /// and [`parse_form_value`](Self::parse_form_value) say why.
     ///
     /// ```
     /// use anthill_http::{Request, RequestCtx};
@@ -87,12 +88,22 @@ impl RequestCtx {
         first_with_text(query, body)
     }
 
+    /// As [`form_value_query_first`](Self::form_value_query_first), if it is UTF-8.
+    pub fn form_value_query_first_str(&mut self, name: &str) -> Option<Cow<'_, str>> {
+        text(self.form_value_query_first(name)?)
+    }
+
     /// The value called `name` of the form in the body, or else of the query: the first that is not empty (fasthttp's
     /// `NetHttpFormValueFunc`).
     pub fn form_value_body_first(&mut self, name: &str) -> Option<Cow<'_, [u8]>> {
         self.load_form();
         let (query, body) = (self.query_arg(name), self.loaded_value(name));
         first_with_text(body, query)
+    }
+
+    /// As [`form_value_body_first`](Self::form_value_body_first), if it is UTF-8.
+    pub fn form_value_body_first_str(&mut self, name: &str) -> Option<Cow<'_, str>> {
+        text(self.form_value_body_first(name)?)
     }
 
     /// The values of an urlencoded form in the body (fasthttp's `PostArgs`).
@@ -129,7 +140,7 @@ impl RequestCtx {
         }
     }
 
-    fn kept_form(&mut self) -> Result<&Form, form::Error> {
+    pub(super) fn kept_form(&mut self) -> Result<&Form, form::Error> {
         self.request.form_type()?;
         self.read_body().map_err(form_error)?;
         self.request.form()
@@ -157,7 +168,7 @@ impl RequestCtx {
     /// use anthill_http::{RequestCtx, form};
     /// fn upload(ctx: &mut RequestCtx) {
     ///     let options = form::Options::new().max_body_bytes(2 * 1024 * 1024);
-    ///     match ctx.form(&options) {
+    ///     match ctx.form_with(&options) {
     ///         Ok(form) => ctx.set_body(format!("{} files", form.files().len())),
     ///         Err(error) => ctx.error(error.to_string(), error.status()),
     ///     }
@@ -170,7 +181,7 @@ impl RequestCtx {
     /// # Errors
     /// Why it cannot be read, with the [status](form::Error::status) to answer.
     // FRM-01 to FRM-04.
-    pub fn form(&mut self, options: &form::Options) -> Result<Form, form::Error> {
+    pub fn form_with(&mut self, options: &form::Options) -> Result<Form, form::Error> {
         let codings = self.request.content_codings();
         if self.request.is_body_complete() {
             let content_type = self.request.content_type().unwrap_or_default();

@@ -3,18 +3,21 @@
 //! The rule: what is the server's fault is for its log, not for the client.
 
 use super::RequestCtx;
+use crate::message::problem::Problem;
 use crate::message::response::IntoStatus;
 use crate::proto::{ProtoError, refusal_text};
 use crate::values::coding::{CodingError, DecodeLimit, Undecodable};
 use crate::values::event::EventError;
-use crate::values::{multipart, status};
+use crate::values::status;
 use std::borrow::Cow;
 use std::error::Error as StdError;
-use std::{fmt, io};
+use std::fmt;
 
 /// An error that knows the status that its request is to be answered with; see [`Handler`](crate::Handler).
 ///
-/// [`HttpError`] is a ready one. These are such errors too:
+/// [`HttpError`] is a ready one, whose body is plain text; [`Problem`] another one, whose body is JSON. These are such
+/// errors too:
+/// - [`InputError`](crate::InputError): 400, 413, 415, 422 for what cannot be read of a request as it was asked for.
 /// - [`Error`](crate::Error), [`form::Error`](crate::form::Error), [`multipart::Error`](crate::multipart::Error),
 ///   [`ProtoError`], [`CodingError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
 /// - [`EventError`](crate::events::EventError): 500.
@@ -72,9 +75,18 @@ pub trait StatusError: fmt::Display {
     fn message(&self) -> Option<Cow<'_, str>> {
         (self.status() < 500).then(|| self.to_string().into())
     }
+
+    /// What the client is told as problem details (RFC 9457), in the place of the [`message`](Self::message); its
+    /// status should be the same. `None`, as by default: the message, as plain text.
+    fn problem(&self) -> Option<Problem> {
+        None
+    }
 }
 
 /// A status and what the client is told: the error for handlers that have no better one.
+///
+/// Its body is plain text. One that was made of a [`Problem`] or an [`InputError`](crate::InputError) by `?` is
+/// answered as that is.
 ///
 /// ```
 /// use anthill_http::{Handler, HttpError, RequestCtx};
@@ -87,13 +99,15 @@ pub trait StatusError: fmt::Display {
 pub struct HttpError {
     status: u16,
     message: Cow<'static, str>,
+    /// What it was made of, if that says more.
+    problem: Option<Problem>,
 }
 
 impl HttpError {
     /// An error to answer with `status` and the plain text `message`, whatever the status. It should be 400 or more,
     /// which is not checked.
     pub fn new(status: impl IntoStatus, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status: status.into_status(), message: message.into() }
+        Self { status: status.into_status(), message: message.into(), problem: None }
     }
 }
 
@@ -113,6 +127,38 @@ impl StatusError for HttpError {
     fn message(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(&self.message))
     }
+
+    fn problem(&self) -> Option<Problem> {
+        self.problem.clone()
+    }
+}
+
+impl From<Problem> for HttpError {
+    fn from(problem: Problem) -> Self {
+        Self { status: problem.status_code(), message: problem.to_string().into(), problem: Some(problem) }
+    }
+}
+
+/// With the message as its detail.
+impl From<HttpError> for Problem {
+    fn from(error: HttpError) -> Self {
+        error.problem.unwrap_or_else(|| Problem::new(error.status).detail(error.message))
+    }
+}
+
+impl StatusError for Problem {
+    fn status(&self) -> u16 {
+        self.status_code()
+    }
+
+    /// Its detail, or else its title, whatever the status.
+    fn message(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self.detail_text().unwrap_or_else(|| self.title_text())))
+    }
+
+    fn problem(&self) -> Option<Problem> {
+        Some(self.clone())
+    }
 }
 
 impl StatusError for ProtoError {
@@ -131,32 +177,6 @@ impl StatusError for EventError {
     fn status(&self) -> u16 {
         500
     }
-}
-
-impl StatusError for io::Error {
-    fn status(&self) -> u16 {
-        inside(self).map_or(500, StatusError::status)
-    }
-
-    fn message(&self) -> Option<Cow<'_, str>> {
-        inside(self).and_then(StatusError::message)
-    }
-}
-
-/// What of ours, or of the handler's, an I/O error carries.
-fn inside(error: &io::Error) -> Option<&dyn StatusError> {
-    let cause = error.get_ref()?;
-    fn of<'a, T: StatusError + StdError + 'static>(
-        cause: &'a (dyn StdError + Send + Sync + 'static),
-    ) -> Option<&'a dyn StatusError> {
-        cause.downcast_ref::<T>().map(|cause| cause as _)
-    }
-    of::<ProtoError>(cause)
-        .or_else(|| of::<HttpError>(cause))
-        .or_else(|| of::<DecodeLimit>(cause))
-        .or_else(|| of::<CodingError>(cause))
-        .or_else(|| of::<Undecodable>(cause))
-        .or_else(|| of::<multipart::Error>(cause))
 }
 
 impl StatusError for DecodeLimit {
@@ -192,30 +212,13 @@ impl RequestCtx {
             let called = self.called();
             log::error!(target: "anthill_http::handler", "the {what} of {called} failed; answered {code}: {error}");
         }
-        self.note_error(code, error);
         let message = error.message().unwrap_or_else(|| status::reason(code).into());
-        self.error(message.as_bytes(), code);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_io_error_is_what_it_carries() {
-        let too_large = io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge);
-        assert_eq!(
-            (too_large.status(), too_large.message().as_deref()),
-            (413, Some("Request body too large"))
-        );
-        let bomb = io::Error::new(io::ErrorKind::InvalidData, DecodeLimit::Ratio);
-        assert_eq!(bomb.status(), 413);
-        let part = io::Error::from(multipart::Error::TooLarge(multipart::Limit::Part));
-        assert_eq!(part.status(), 413);
-        let own = io::Error::other(HttpError::new(404, "no such file"));
-        assert_eq!((own.status(), own.message().as_deref()), (404, Some("no such file")));
-        let plain = io::Error::from(io::ErrorKind::PermissionDenied);
-        assert_eq!((plain.status(), plain.message()), (500, None));
+        self.answer_plainly(message.as_bytes(), code);
+        if let Some(problem) = error.problem() {
+            self.response.set_problem(&problem);
+            self.response.set_status_code(code);
+        }
+        self.report_error(&message, error);
+        self.note_error(self.response.status_code(), error);
     }
 }

@@ -4,23 +4,27 @@
 //! lifetime parameter, so handlers are simply functions of `&mut RequestCtx`; that they cannot keep it is the work
 //! of the borrow.
 //!
-//! The files: what is read of the request (`read`) and of its form (`forms`), what is prepared of the response
-//! (`respond`), what is known about the connection (`about`, `conn_info`), how it is taken over (`hijack`,
-//! `websocket`), hints ahead of the response (`hints`), the request's route (`routed`, `route_match`, `route_urls`),
-//! how long there is for it (`deadline`), what handlers keep (`user_values`, `extensions`, `session_place`), what the
-//! request is called in records (`request_id`), and what wrappers do to any answer (`standing`). What answers requests,
-//! what that may fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error`,
-//! `failure`, `time_limit`.
+//! The files: what is read of the request (`read`) and of its form (`forms`), both as values of the handler's own types
+//! (`input/`), what is prepared of the response (`respond`), what is known about the connection (`about`, `conn_info`),
+//! how it is taken over (`hijack`, `websocket`), hints ahead of the response (`hints`), the request's route (`routed`,
+//! `route_match`, `route_urls`), how long there is for it (`deadline`), what handlers keep (`user_values`,
+//! `extensions`, `session_place`), what the request is called in records (`request_id`), and what wrappers do to any
+//! answer (`standing`). What answers requests, what that may fail with, who wants to know that, and what is waited for
+//! only so long: `handler`, `handler_error` and `carried`, `failure`, `time_limit`. How errors become bodies:
+//! `error_report`, `error_pages`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 
 mod about;
 mod attempt;
+mod carried;
 #[cfg(any(feature = "gzip", feature = "br", feature = "zstd"))]
 mod compress;
 mod conn_info;
 mod credentials;
 mod deadline;
+pub(crate) mod error_pages;
+mod error_report;
 #[cfg(feature = "http")]
 mod extensions;
 mod failure;
@@ -32,6 +36,7 @@ mod hijack;
 mod hijacked_conn;
 mod hints;
 mod https_redirect;
+mod input;
 mod packed;
 mod panicking;
 mod read;
@@ -57,6 +62,8 @@ pub use conn_info::ConnInfo;
 pub use credentials::PeerCredentials;
 #[cfg(feature = "client")]
 pub(crate) use deadline::ClientSight;
+pub(crate) use error_report::ErrorBody;
+pub use error_report::{ErrorCause, ErrorReport};
 pub(crate) use failure::HandlerFailure;
 pub(crate) use forms::FormValue;
 pub(crate) use forwarded::TrustedProxies;
@@ -66,6 +73,7 @@ pub(crate) use hijack::{Hijack, Taker};
 pub(crate) use hijacked_conn::CutTransport;
 pub use hijacked_conn::HijackedConn;
 pub use https_redirect::HttpsRedirect;
+pub use input::{InputError, InputErrorKind, InputPart};
 pub use panicking::HandlerPanic;
 pub(crate) use panicking::PanicHandler;
 #[cfg(feature = "router")]
@@ -208,6 +216,8 @@ pub(crate) struct CtxOptions {
     pub(crate) sends_hints: Arc<AtomicBool>,
     /// Who answers when a handler has panicked, if that is not to be a plain 500.
     pub(crate) panic_handler: Option<PanicHandler>,
+    /// Who makes the bodies of errors, if they are not to be plain text.
+    pub(crate) error_body: Option<ErrorBody>,
     /// What became of handlers with a limit.
     pub(crate) timed: Arc<TimedCounters>,
 }

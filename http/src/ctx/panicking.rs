@@ -33,6 +33,9 @@ impl fmt::Display for HandlerPanic {
     }
 }
 
+/// What the client is told.
+const TEXT: &str = "Internal Server Error";
+
 type AnswerPanic = dyn Fn(&mut RequestCtx, &HandlerPanic) + Send + Sync;
 
 /// Answers in the place of handlers that panic.
@@ -73,13 +76,15 @@ impl RequestCtx {
             target: "anthill_http::handler",
             "the {what} of {called} {panicked} (request #{id:016x} from {peer})"
         );
-        self.error("Internal Server Error", 500);
-        let handler = self.options.as_deref().and_then(|options| options.panic_handler.clone());
+        self.answer_plainly(TEXT.as_bytes(), 500);
         let panicked = HandlerPanic(panicked);
+        self.report_panic(TEXT, &panicked);
+        let handler = self.options.as_deref().and_then(|options| options.panic_handler.clone());
         if let Some(PanicHandler(answer)) = handler {
             if let Err(second) = panic::call(|| answer(self, &panicked)) {
                 log::error!(target: "anthill_http::handler", "the panic handler {second}; answered a plain 500");
-                self.error("Internal Server Error", 500);
+                self.answer_plainly(TEXT.as_bytes(), 500);
+                self.report_panic(TEXT, &panicked);
             }
         }
         self.note_panic(panicked);

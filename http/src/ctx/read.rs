@@ -129,6 +129,14 @@ impl RequestCtx {
         Ok(self.request.body())
     }
 
+    /// As [`read_body`](Self::read_body); `None` when it is not UTF-8.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_body_str(&mut self) -> io::Result<Option<&str>> {
+        Ok(std::str::from_utf8(self.read_body()?).ok())
+    }
+
     /// Whether a resource last changed at `last_modified` is newer than the copy that the client says it has.
     ///
     /// True as well when there is no `If-Modified-Since` or not one valid date, with methods other than `GET` and

@@ -61,13 +61,12 @@ impl RequestCtx {
         self.response.set_body(body);
     }
 
-    /// Starts the response over as plain text `message` with status `status`. Header fields set before are
-    /// gone.
+    /// Starts the response over as plain text `message` with status `status`; or as what the server's
+    /// [`error_body`](crate::ServerBuilder::error_body) makes of these. Header fields set before are gone.
     pub fn error(&mut self, message: impl AsRef<[u8]>, status: impl IntoStatus) {
-        self.response.clear();
-        self.response.set_status_code(status);
-        self.response.set_content_type("text/plain; charset=utf-8");
-        self.response.set_body(message);
+        let message = message.as_ref();
+        self.answer_plainly(message, status.into_status());
+        self.report_said(message);
     }
 
     /// Starts the response over as a 404 with fasthttp's text.
@@ -134,6 +133,7 @@ impl RequestCtx {
         self.response.set_status_code(status);
         self.response.set_content_type("text/plain; charset=utf-8");
         self.response.set_body(message);
+        self.report_said(message.as_bytes());
     }
 
     /// Redirects to `uri`, with 301, 302, 303, 307 or 308; any other code becomes 302.

@@ -3,13 +3,11 @@
 //! The rule: values are copies, in memory that is used again. So what handlers change in the request does not change
 //! them, and a request costs no memory.
 
+use super::RequestCtx;
 use super::route_urls::{RouteUrls, UrlError};
-use super::{HttpError, RequestCtx};
 use crate::message::request::Request;
-use std::fmt;
 use std::mem;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// Texts whose memory is worth keeping.
@@ -112,44 +110,6 @@ impl RequestCtx {
     pub fn params(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let found = &self.routed.found;
         found.params.iter().map(|(name, place)| (*name, found.values.get(place.clone()).unwrap_or_default()))
-    }
-
-    /// The value of the parameter `name`, as a number or whatever else can be read from text.
-    ///
-    /// ```
-    /// use anthill_http::{Handler, HttpError, Request, RequestCtx, Router};
-    ///
-    /// fn show(ctx: &mut RequestCtx) -> Result<(), HttpError> {
-    ///     let id: u32 = ctx.parse_param("id")?;
-    ///     ctx.set_body(format!("number {id}"));
-    ///     Ok(())
-    /// }
-    /// let routes = Router::new().get("/items/{id}", show).build()?;
-    /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/items/7")?, None);
-    /// routes.handle(&mut ctx);
-    /// assert_eq!(ctx.response.body(), b"number 7");
-    ///
-    /// let mut ctx = RequestCtx::for_request(Request::new("GET", "/items/seven")?, None);
-    /// routes.handle(&mut ctx);
-    /// assert_eq!(ctx.response.status_code(), 400);
-    /// assert_eq!(ctx.response.body(), b"the parameter \"id\" is not valid: invalid digit found in string");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// 400 with the reason when it cannot be read. 500, and a line in the log, when the route has no such parameter,
-    /// which is a mistake of the program's.
-    pub fn parse_param<T>(&self, name: &str) -> Result<T, HttpError>
-    where
-        T: FromStr,
-        T::Err: fmt::Display,
-    {
-        let Some(value) = self.param(name) else {
-            log::error!(target: "anthill_http::handler", "the route {:?} has no parameter {name:?}", self.route());
-            return Err(HttpError::new(500, "Internal Server Error"));
-        };
-        let invalid = |error| HttpError::new(400, format!("the parameter {name:?} is not valid: {error}"));
-        value.parse().map_err(invalid)
     }
 
     /// The URL of the route that is called `name` in the router that answers the request, with these values for its

@@ -5,5 +5,6 @@ mod conversations;
 #[cfg(feature = "http")]
 pub(crate) mod convert;
 pub(crate) mod events;
+pub(crate) mod problem;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -1,8 +1,8 @@
 //! A line for each request that is over, in the forms that tools read.
 
 use super::completed::CompletedRequest;
-use super::escape::{append_json, append_json_of, append_quoted};
-use crate::util::date;
+use super::escape::append_quoted;
+use crate::util::{date, json};
 use crate::values::version::Version;
 use parking_lot::Mutex;
 use std::fmt;
@@ -211,12 +211,12 @@ fn append_json_object(line: &mut impl fmt::Write, completed: &CompletedRequest) 
     for (name, value) in texts {
         write!(line, ",\"{name}\":")?;
         match value {
-            Some(value) => append_json(line, value)?,
+            Some(value) => json::append_string(line, value)?,
             None => line.write_str("null")?,
         }
     }
     line.write_str(",\"outcome\":")?;
-    append_json_of(line, completed.outcome())?;
+    json::append_string_of(line, completed.outcome())?;
     let numbers = [
         ("status", u128::from(completed.status())),
         ("bytes_received", u128::from(completed.bytes_received())),

@@ -2,7 +2,8 @@
 //!
 //! The idea: one opaque type that answers questions. What it is made of may grow without breaking anyone.
 
-use crate::ctx::{HttpError, StatusError};
+use crate::ctx::{HttpError, InputError, StatusError};
+use crate::message::problem::Problem;
 use crate::proto::ProtoError;
 use crate::values::coding::CodingError;
 use crate::values::{form, multipart};
@@ -142,6 +143,10 @@ impl StatusError for Box<dyn std::error::Error + Send + Sync> {
     fn message(&self) -> Option<Cow<'_, str>> {
         inside(&**self).and_then(StatusError::message)
     }
+
+    fn problem(&self) -> Option<Problem> {
+        inside(&**self).and_then(StatusError::problem)
+    }
 }
 
 fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Option<&'a dyn StatusError> {
@@ -151,6 +156,8 @@ fn inside<'a>(boxed: &'a (dyn std::error::Error + Send + Sync + 'static)) -> Opt
         boxed.downcast_ref::<T>().map(|error| error as _)
     }
     of::<HttpError>(boxed)
+        .or_else(|| of::<Problem>(boxed))
+        .or_else(|| of::<InputError>(boxed))
         .or_else(|| of::<Error>(boxed))
         .or_else(|| of::<io::Error>(boxed))
         .or_else(|| of::<ProtoError>(boxed))
@@ -181,6 +188,10 @@ mod tests {
         type Boxed = Box<dyn std::error::Error + Send + Sync>;
         let said = |error: Boxed| (error.status(), error.message().map(Cow::into_owned));
         assert_eq!(said(HttpError::new(404, "gone").into()), (404, Some("gone".to_owned())));
+        let taken = Problem::new(409).detail("taken").field("room", "is taken");
+        assert_eq!(said(taken.clone().into()), (409, Some("taken".to_owned())));
+        assert_eq!(Boxed::from(taken.clone()).problem(), Some(taken.clone()));
+        assert_eq!(Boxed::from(HttpError::from(taken.clone())).problem(), Some(taken));
         let too_large = || io::Error::new(io::ErrorKind::InvalidData, ProtoError::BodyTooLarge);
         assert_eq!(said(too_large().into()).0, 413);
         assert_eq!(said(Error::from(too_large()).into()), said(too_large().into()));

@@ -302,9 +302,10 @@ impl Exchange {
         }
         let defaults = default_fields.at(moment.unix_seconds);
         self.note_begin(output);
-        let before = output.position();
-        ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
-        self.note_head(output.position() - before);
+        let (before, body) = (output.position(), ctx.response.body().len());
+        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
+        let body = if reply.ending.is_some() { body as u64 } else { 0 };
+        self.note_head((output.position() - before).saturating_sub(body));
         work.begin_answer();
         work.count_answer();
         self.note_answered(work, service);
@@ -366,7 +367,8 @@ impl Exchange {
         // Who the client is say records of it.
         work.ctx.prepare(None, &service.settings.ctx, &service.stop);
         service.settings.hooks.note_route(&mut work.ctx);
-        user_code::turn_away(&mut work.ctx);
+        user_code::turn_away(&mut work.ctx, by);
+        work.time_has_passed();
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
         self.note_turned_away();
         let reply = self.respond(work, service);
@@ -437,7 +439,8 @@ impl Exchange {
     ) -> Result<bool, Error> {
         let ctx = &mut work.ctx;
         if service.settings.get_only && !(ctx.request.is_get() || ctx.request.is_head()) {
-            user_code::refuse_method(ctx);
+            user_code::refuse_method(ctx, by);
+            work.time_has_passed();
         } else {
             self.call_handler(work, service, by)?;
         }

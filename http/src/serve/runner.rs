@@ -12,7 +12,7 @@ pub(crate) enum UserCode {
     Hook,
     /// What brings a response's body.
     Body,
-    /// The drop of what the user has kept, or gave us.
+    /// The drop of what the user has kept, or gave us; or what else of his is quick, and says nothing of the route.
     Cleanup,
 }
 

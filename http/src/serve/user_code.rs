@@ -12,6 +12,7 @@ use crate::observe::ConnState;
 use crate::observe::notice::Notice;
 use crate::proto::{Limits, ProtoError, ServerSession, refusal_text};
 use crate::serve::error::Error;
+use crate::serve::runner::{Runner, UserCode};
 use crate::serve::service::Service;
 use crate::util::panic::{self, Panicked};
 use crate::values::status;
@@ -72,6 +73,8 @@ pub(crate) fn check_head(
     ctx.response.set_status_code(status);
     if status == 100 {
         ctx.response.clear();
+    } else {
+        ctx.report_said(status::reason(status).as_bytes());
     }
     Ok(status == 100)
 }
@@ -84,7 +87,7 @@ fn hook_panicked(ctx: &RequestCtx, panicked: &Panicked) -> u16 {
 /// Has the user's error handler answer what is refused for `error`. It finds the server's own answer in the response.
 /// False: it panicked.
 pub(crate) fn refuse(handler: &ErrorHandlerFn, ctx: &mut RequestCtx, error: ProtoError) -> bool {
-    ctx.error(refusal_text(error.status()), error.status());
+    ctx.answer_refused(refusal_text(error.status()), error);
     panic::call(|| handler(ctx, error))
         .inspect_err(|panicked| log::error!("the error handler {panicked}; answered {}", error.status()))
         .is_ok()
@@ -118,10 +121,14 @@ pub(crate) fn tell_state(observers: &Observers, info: &ConnInfo, state: ConnStat
 
 /// Answers a method that is not served because only GET and HEAD are.
 // SRV-14.
-pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
+pub(crate) fn refuse_method(ctx: &mut RequestCtx, by: &mut impl Runner) {
+    const TEXT: &str = "non-get request received";
     ctx.response.set_status_code(405);
     ctx.response.set_header("Allow", "GET, HEAD");
-    ctx.response.set_body("non-get request received");
+    ctx.response.set_body(TEXT);
+    if ctx.has_error_body() {
+        by.run_user_code(UserCode::Cleanup, || ctx.report_said(TEXT.as_bytes()));
+    }
     ctx.response.set_connection_close();
 }
 
@@ -129,10 +136,14 @@ pub(crate) fn refuse_method(ctx: &mut RequestCtx) {
 const RETRY_AFTER: &str = "2";
 
 /// Answers a request for which no worker can be had.
-pub(crate) fn turn_away(ctx: &mut RequestCtx) {
+pub(crate) fn turn_away(ctx: &mut RequestCtx, by: &mut impl Runner) {
+    const TEXT: &str = "Too many requests are being served; try again later";
     ctx.response.set_status_code(503);
     ctx.response.set_header("Retry-After", RETRY_AFTER);
-    ctx.response.set_body("Too many requests are being served; try again later");
+    ctx.response.set_body(TEXT);
+    if ctx.has_error_body() {
+        by.run_user_code(UserCode::Cleanup, || ctx.report_busy(TEXT));
+    }
     ctx.stand_again();
 }
 

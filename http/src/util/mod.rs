@@ -13,6 +13,7 @@ pub(crate) mod hash;
 pub(crate) mod html;
 #[cfg(feature = "router")]
 pub(crate) mod intern;
+pub(crate) mod json;
 pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod pairs;

@@ -159,6 +159,16 @@ impl Args {
         matches.map(|pair| pair.value().within(&self.bytes))
     }
 
+    /// As [`get_all`](Self::get_all); those that are not UTF-8 are left out.
+    ///
+    /// ```
+    /// let args = anthill_http::Args::parse("tag=a&tag=%ff&tag=b");
+    /// assert!(args.get_all_str("tag").eq(["a", "b"]));
+    /// ```
+    pub fn get_all_str<'a, K: AsRef<[u8]>>(&'a self, key: K) -> impl Iterator<Item = &'a str> + use<'a, K> {
+        self.get_all(key).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
     /// Whether `key` is there, with or without a value.
     #[doc(alias = "Has")]
     pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {

@@ -72,6 +72,14 @@ impl<'a> Fields<'a> {
             .map(move |field| field.value.within(bytes))
     }
 
+    /// As [`get_all`](Self::get_all); those that are not UTF-8 are left out.
+    pub fn get_all_str<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'a str> + Clone + use<'a, 'n> {
+        self.get_all(name).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
     /// Whether there is a field called `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -238,6 +246,14 @@ impl Headers {
         name: &'n str,
     ) -> impl DoubleEndedIterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
         self.fields().get_all(name)
+    }
+
+    /// As [`get_all`](Self::get_all); those that are not UTF-8 are left out.
+    pub fn get_all_str<'a, 'n>(
+        &'a self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'a str> + Clone + use<'a, 'n> {
+        self.fields().get_all_str(name)
     }
 
     /// Whether there is a field called `name`.

@@ -57,6 +57,11 @@ impl TlsInfo {
         self.protocol.as_deref()
     }
 
+    /// As [`alpn`](Self::alpn), if it is UTF-8.
+    pub fn alpn_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.alpn()?).ok()
+    }
+
     /// The peer's certificate and those that it has sent behind it, each in DER. To a server: the client's, none when
     /// it was not asked, or has shown none; they have been [verified](crate::TlsConfigBuilder::client_ca). To a client:
     /// the server's, verified unless it was told not to.

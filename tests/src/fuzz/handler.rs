@@ -267,7 +267,7 @@ fn read(ctx: &mut RequestCtx, behaviour: Behaviour) -> Reading {
             let _ = ctx.form_value("a").map(std::borrow::Cow::into_owned);
             let _ = ctx.form_file("f").map(|file| file.len());
             let _ = ctx.post_args().map(anthill_http::Args::len);
-            let _ = ctx.form(&anthill_http::form::Form::options().max_fields(amount));
+            let _ = ctx.form_with(&anthill_http::form::Form::options().max_fields(amount));
             Reading::Nothing
         }
         _ => match ctx.read_body() {

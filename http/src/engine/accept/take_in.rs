@@ -16,13 +16,13 @@ use crate::engine::shard::Shard;
 use crate::engine::shard::clock::{ConnClock, first_deadline};
 use crate::engine::shard::load::lightest;
 use crate::observe::ConnState;
-use crate::proto::append_refusal;
 use crate::serve::proxied::{self, NotNamed};
 use crate::serve::refusal::Refusal;
 use crate::serve::user_code;
 #[cfg(feature = "tls-no-provider")]
 use crate::tls::{TlsConfig, TlsLayer};
 use crate::util::date;
+use crate::wire::output::Output;
 use crate::wire::transport::Transport;
 
 /// What is done with every connection of a listener.
@@ -161,8 +161,10 @@ impl<'a> Reception<'a> {
         if !self.intake.is_tls() {
             let mut default_fields = service.settings.default_fields();
             let defaults = default_fields.at(date::whole_seconds(info.time()));
-            let mut answer = Vec::new();
-            append_refusal(&mut answer, refused.status(), refused.text(), false, &defaults);
+            let mut answer = Output::default();
+            let options = (&service.settings.ctx, &service.stop);
+            refused.append_answer(info, options, &mut answer, &defaults);
+            let answer = answer.slices().concat();
             // A new socket's buffer has room for it; if not, closing says enough.
             let _ = transport.write([&answer[..], &[]]).and_then(|_| transport.shutdown_write());
         }

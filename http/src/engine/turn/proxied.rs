@@ -4,7 +4,6 @@ use super::{Host, Turn, TurnEnd};
 use crate::ctx::{ConnFacts, ConnInfo};
 use crate::engine::shard::conn::Conn;
 use crate::observe::ConnState;
-use crate::proto::append_refusal;
 use crate::serve::proxied::{self, NotNamed};
 use crate::serve::refusal::Refusal;
 use crate::serve::runner::UserCode;
@@ -57,8 +56,8 @@ impl<H: Host> Turn<'_, H> {
         // Of what is still to be encrypted the client would understand nothing else.
         if !self.conn.course.awaits_handshake {
             let defaults = self.work.default_fields.at(self.work.moment.unix_seconds);
-            let output = self.work.output.buffer_mut();
-            append_refusal(output, refused.status(), refused.text(), false, &defaults);
+            let options = (&service.settings.ctx, &service.stop);
+            refused.append_answer(named, options, &mut self.work.output, &defaults);
         }
         self.conn.exchange.ends_with_refusal();
         let observers = &service.settings.hooks.observers;

@@ -7,6 +7,7 @@
 //! The rule: what is set stays one line and one element of it.
 
 use super::Request;
+use crate::util::text::text;
 use crate::values::coding::uncompressed;
 use crate::values::cookie::{CookieLine, RequestCookies};
 use crate::values::header::{
@@ -71,6 +72,14 @@ impl Request {
     #[doc(alias("BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"))]
     pub fn body_uncompressed(&self, max: impl Into<Option<u64>>) -> io::Result<Cow<'_, [u8]>> {
         uncompressed(self.headers().get_all("Content-Encoding"), self.body(), max.into())
+    }
+
+    /// As [`body_uncompressed`](Self::body_uncompressed); `None` when it is not UTF-8.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn body_uncompressed_str(&self, max: impl Into<Option<u64>>) -> io::Result<Option<Cow<'_, str>>> {
+        Ok(text(self.body_uncompressed(max)?))
     }
 
     /// The value of `User-Agent`.

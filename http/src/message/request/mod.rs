@@ -269,6 +269,11 @@ impl Request {
         head.get(line_end..).unwrap_or_default()
     }
 
+    /// As [`raw_headers`](Self::raw_headers), if it is UTF-8.
+    pub fn raw_headers_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.raw_headers()).ok()
+    }
+
     /// The length that the client declared for the body; `None` when it declared none (also for a chunked body) or when
     /// the header field was changed to something that is no length.
     ///

@@ -52,6 +52,14 @@ impl Response {
         }
         if self.body().len() > max { Err(too_large()) } else { Ok(self.body()) }
     }
+
+    /// As [`read_body`](Self::read_body); `None` when it is not UTF-8.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_body_str(&mut self, max: usize) -> io::Result<Option<&str>> {
+        Ok(std::str::from_utf8(self.read_body(max)?).ok())
+    }
 }
 
 fn pull_all(source: &mut dyn Pull, max: usize) -> io::Result<Vec<u8>> {

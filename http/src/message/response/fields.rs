@@ -5,6 +5,7 @@
 //! The rule: what is set stays one line and one element of it.
 
 use super::Response;
+use crate::util::text::text;
 use crate::util::token;
 use crate::values::coding::uncompressed;
 use crate::values::cookie::{Cookie, CookieError};
@@ -60,6 +61,14 @@ impl Response {
     #[doc(alias("BodyUncompressed", "BodyGunzip", "BodyInflate", "BodyUnbrotli", "BodyUnzstd"))]
     pub fn body_uncompressed(&self, max: impl Into<Option<u64>>) -> io::Result<Cow<'_, [u8]>> {
         uncompressed(self.headers().get_all("Content-Encoding"), self.body(), max.into())
+    }
+
+    /// As [`body_uncompressed`](Self::body_uncompressed); `None` when it is not UTF-8.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn body_uncompressed_str(&self, max: impl Into<Option<u64>>) -> io::Result<Option<Cow<'_, str>>> {
+        Ok(text(self.body_uncompressed(max)?))
     }
 
     /// Sets `Content-Encoding`. The body must be encoded so.

@@ -13,6 +13,8 @@ mod encoded;
 mod event_source;
 mod fields;
 mod filter;
+#[cfg(feature = "json")]
+mod json;
 mod outgoing;
 #[cfg(feature = "fs")]
 mod parts;
@@ -175,6 +177,11 @@ impl Response {
     /// The reason phrase that was set; empty when the standard one is to be sent.
     pub fn reason(&self) -> &[u8] {
         &self.reason
+    }
+
+    /// As [`reason`](Self::reason), if it is UTF-8.
+    pub fn reason_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.reason()).ok()
     }
 
     /// The value of the first header field called `name` that was set, in any case; see [`Response::headers`].

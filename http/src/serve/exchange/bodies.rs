@@ -72,8 +72,8 @@ impl Exchange {
             drop(unused);
             ctx.response.clear();
         });
+        user_code::turn_away(ctx, by);
         moment.refresh(*clock);
-        user_code::turn_away(ctx);
         self.note_turned_away();
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
     }

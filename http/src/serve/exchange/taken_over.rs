@@ -54,21 +54,21 @@ impl Exchange {
             drop(unused);
             ctx.response.clear();
         });
-        moment.refresh(*clock);
         match fault {
             Some(fault) => {
                 let (method, path) = (ctx.request.method(), ctx.request.path());
                 log::error!(target: "anthill_http::handler", "the answer to {method} {path:?} {fault}; answered 500");
-                ctx.error("Internal Server Error", 500);
+                by.run_user_code(UserCode::Cleanup, || ctx.error("Internal Server Error", 500));
                 ctx.stand_again();
                 ctx.response.set_connection_close();
             }
             None => {
-                user_code::turn_away(ctx);
+                user_code::turn_away(ctx, by);
                 self.note_turned_away();
                 service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
             }
         }
+        moment.refresh(*clock);
         true
     }
 

@@ -87,6 +87,11 @@ impl CookieLine {
         self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
+    /// As [`get`](Self::get), if it is UTF-8.
+    pub fn get_str(&self, name: impl AsRef<[u8]>) -> Option<&str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         pieces(&self.bytes).map(text::split_pair)

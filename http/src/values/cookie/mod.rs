@@ -171,9 +171,19 @@ impl Cookie {
         &self.name
     }
 
+    /// As [`name`](Self::name), if it is UTF-8.
+    pub fn name_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.name()).ok()
+    }
+
     /// The value, with the double quotes around it if it has them; see [`unquote`](Self::unquote).
     pub fn value(&self) -> &[u8] {
         &self.value
+    }
+
+    /// As [`value`](Self::value), if it is UTF-8.
+    pub fn value_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.value()).ok()
     }
 
     /// For how long the cookie is to be kept from now on. Zero asks the client to delete it.
@@ -192,9 +202,19 @@ impl Cookie {
         (!self.domain.is_empty()).then_some(&self.domain)
     }
 
+    /// As [`domain`](Self::domain), if it is UTF-8.
+    pub fn domain_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.domain()?).ok()
+    }
+
     /// The path, if there is one; it then starts with a slash.
     pub fn path(&self) -> Option<&[u8]> {
         (!self.path.is_empty()).then_some(&self.path)
+    }
+
+    /// As [`path`](Self::path), if it is UTF-8.
+    pub fn path_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.path()?).ok()
     }
 
     /// Whether the cookie is hidden from scripts.

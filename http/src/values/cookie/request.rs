@@ -43,6 +43,11 @@ impl<'a, I: Iterator<Item = &'a [u8]>> RequestCookies<'a, I> {
         self.find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
+    /// As [`get`](Self::get), if it is UTF-8.
+    pub fn get_str(self, name: impl AsRef<[u8]>) -> Option<&'a str> {
+        std::str::from_utf8(self.get(name)?).ok()
+    }
+
     /// The values of all cookies called exactly `name`, in order.
     ///
     /// ```

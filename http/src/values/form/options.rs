@@ -80,7 +80,7 @@ impl Options {
     ///         _ => RequestConfig::new(),
     ///     })
     ///     .build(|ctx| -> Result<(), form::Error> {
-    ///         let form = ctx.form(&form::Options::new().max_body_bytes(100 << 20))?;
+    ///         let form = ctx.form_with(&form::Options::new().max_body_bytes(100 << 20))?;
     ///         ctx.set_body(format!("{} files", form.files().len()));
     ///         Ok(())
     ///     })?;

@@ -19,6 +19,7 @@ pub use error::UriError;
 
 use crate::util::byte_set::{ByteSet, alphanumerics_and, visible_but};
 use crate::util::cut::cut;
+use crate::util::text::text;
 use crate::util::{path, percent};
 use crate::values::args::Args;
 use crate::wire::output::{KEPT_BYTES_MAX, recycle};
@@ -217,12 +218,22 @@ impl Uri {
         &self.host
     }
 
+    /// As [`host`](Self::host), if it is UTF-8.
+    pub fn host_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.host()).ok()
+    }
+
     /// The host without the port and without the brackets of an IPv6 address.
     pub fn hostname(&self) -> &[u8] {
         match self.host.strip_prefix(b"[") {
             Some(literal) => cut(literal, b']').0,
             None => cut(&self.host, b':').0,
         }
+    }
+
+    /// As [`hostname`](Self::hostname), if it is UTF-8.
+    pub fn hostname_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.hostname()).ok()
     }
 
     /// The port, if one was given.
@@ -241,6 +252,11 @@ impl Uri {
         &self.userinfo
     }
 
+    /// As [`userinfo`](Self::userinfo), if it is UTF-8.
+    pub fn userinfo_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.userinfo()).ok()
+    }
+
     /// The user, decoded; empty when there is none.
     ///
     /// ```
@@ -253,9 +269,19 @@ impl Uri {
         decoded(cut(&self.userinfo, b':').0)
     }
 
+    /// As [`username`](Self::username), if it is UTF-8.
+    pub fn username_str(&self) -> Option<Cow<'_, str>> {
+        text(self.username())
+    }
+
     /// The password, decoded; empty when there is none.
     pub fn password(&self) -> Cow<'_, [u8]> {
         decoded(cut(&self.userinfo, b':').1.unwrap_or_default())
+    }
+
+    /// As [`password`](Self::password), if it is UTF-8.
+    pub fn password_str(&self) -> Option<Cow<'_, str>> {
+        text(self.password())
     }
 
     /// The path, ready to be compared with routes: escapes decoded once, then doubled slashes and dot segments removed.
@@ -271,6 +297,11 @@ impl Uri {
         &self.path
     }
 
+    /// As [`path_original`](Self::path_original), if it is UTF-8.
+    pub fn path_original_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.path_original()).ok()
+    }
+
     /// What follows the last slash of [`Uri::path`]: `c.html` of `/a/b/c.html`, and nothing of `/a/`.
     pub fn last_path_segment(&self) -> &str {
         self.path().rsplit('/').next().unwrap_or_default()
@@ -280,6 +311,11 @@ impl Uri {
     #[doc(alias = "QueryString")]
     pub fn query(&self) -> &[u8] {
         &self.query
+    }
+
+    /// As [`query`](Self::query), if it is UTF-8.
+    pub fn query_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.query()).ok()
     }
 
     /// The arguments of the query. They are parsed when they are first asked for.
@@ -313,6 +349,11 @@ impl Uri {
     #[doc(alias = "Hash")]
     pub fn fragment(&self) -> &[u8] {
         &self.fragment
+    }
+
+    /// As [`fragment`](Self::fragment), if it is UTF-8.
+    pub fn fragment_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.fragment()).ok()
     }
 
     /// Replaces the scheme; an empty one is `http`.
