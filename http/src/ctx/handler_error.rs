@@ -21,7 +21,8 @@ use std::fmt;
 /// - [`Error`](crate::Error), [`form::Error`](crate::form::Error), [`multipart::Error`](crate::multipart::Error),
 ///   [`ProtoError`], [`CodingError`]: 400, 408, 413, ... for what is wrong with the request, 500 for the rest.
 /// - [`EventError`](crate::events::EventError): 500.
-/// - [`io::Error`]: likewise when reading the request's body, decoding it or taking it apart gave it, else 500.
+/// - [`io::Error`](std::io::Error): likewise when reading the request's body, decoding it or taking it apart gave it,
+///   else 500.
 /// - `Box<dyn std::error::Error + Send + Sync>`: as the error in it if that is one of these, else 500. So `?` takes
 ///   what goes into such a box. A `StatusError` of your own that is put into it becomes a 500: its type is hidden then.
 ///   Return it as what it is, or make it an [`HttpError`] first.
