@@ -49,8 +49,8 @@ fn browse(mut command: Command, profile: &Path, downloads: &Path, url: &str) -> 
         downloads.to_str().unwrap()
     );
     fs::write(profile.join("Default/Preferences"), wishes).unwrap();
-    // The port keeps it from ending with the page.
-    command.args(["--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0", url]);
+    // That it can be asked keeps it from ending with the page.
+    command.args(["--autoplay-policy=no-user-gesture-required", url]);
     Browser::start(command, profile)
 }
 

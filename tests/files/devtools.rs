@@ -2,15 +2,16 @@
 //!
 //! Source: <https://chromedevtools.github.io/devtools-protocol/>.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anthill_tests::browsers::chromium;
 use anthill_tests::client::SOCKET_LIMIT;
-use anthill_tests::{comes_true, eventually};
+use anthill_tests::{comes_true_within, eventually};
 use serde_json::{Value, json};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
@@ -18,12 +19,45 @@ use tungstenite::{Message, WebSocket};
 /// Killed with this.
 pub(crate) struct Browser(Child);
 
+/// How often one is started that does not come up, which on a busy machine happens to one of a few dozen.
+const ATTEMPTS: usize = 3;
+
+/// How long it may take.
+const START: Duration = Duration::from_secs(15);
+
 impl Browser {
-    /// That which `command` starts, without a word.
+    /// That which `command` starts, when it can be asked by the protocol. It may choose its port.
     pub(crate) fn start(mut command: Command, profile: &Path) -> Self {
-        command.env("HOME", profile).env_remove("http_proxy").stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
+        command.arg("--remote-debugging-port=0").env("HOME", profile).env_remove("http_proxy");
+        fs::create_dir_all(profile).unwrap();
+        let mut problems = String::new();
+        for _ in 0..ATTEMPTS {
+            let words = profile.join("words");
+            command.stdout(Stdio::null()).stderr(File::create(&words).unwrap());
+            let mut browser = Self(command.spawn().unwrap());
+            let has_ended = |browser: &mut Self| browser.0.try_wait().unwrap().is_some();
+            let is_up = || told_port(profile).is_some();
+            let _ = comes_true_within(START, || is_up() || has_ended(&mut browser));
+            if is_up() && !has_ended(&mut browser) {
+                return browser;
+            }
+            let (end, said) = (browser.0.try_wait(), fs::read(&words).unwrap_or_default());
+            problems += &format!("{end:?} {}\n", String::from_utf8_lossy(&said));
+            drop(browser);
+            let _ = fs::remove_file(profile.join(PORT));
+        }
+        panic!("no browser comes up: {problems}");
     }
+}
+
+/// Where it says how to reach it.
+const PORT: &str = "DevToolsActivePort";
+
+/// Its port, and the path for its protocol, once all of that is there.
+fn told_port(profile: &Path) -> Option<(u16, String)> {
+    let told = fs::read_to_string(profile.join(PORT)).ok()?;
+    let (port, path) = told.trim().split_once('\n')?;
+    Some((port.parse().ok()?, path.to_owned()))
 }
 
 impl Drop for Browser {
@@ -45,14 +79,10 @@ impl Page {
     /// An empty one; `None`: there is no browser.
     pub(crate) fn new(profile: &Path) -> Option<Self> {
         let mut command = chromium(profile)?;
-        command.args(["--remote-debugging-port=0", "about:blank"]);
+        command.arg("about:blank");
         let browser = Browser::start(command, profile);
-        let told = profile.join("DevToolsActivePort");
-        let lines = || fs::read_to_string(&told).unwrap_or_default();
-        assert!(comes_true(|| lines().lines().count() >= 2), "the browser tells no port");
-        let lines = lines();
-        let (port, path) = lines.trim().split_once('\n').unwrap();
-        let socket = open(&format!("127.0.0.1:{port}"), path);
+        let (port, path) = told_port(profile).unwrap();
+        let socket = open(&format!("127.0.0.1:{port}"), &path);
         let mut page = Self { socket, session: String::new(), calls: 0, _browser: browser };
         let mut target = Value::Null;
         eventually("a page", || {

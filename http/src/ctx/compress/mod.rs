@@ -233,10 +233,15 @@ impl CompressPolicy {
 
     /// What the client wants most; `None`: the response as it is. Of a `live` one nothing is to be kept.
     fn choose(&self, request: &Request, is_live: bool) -> Option<(ContentCoding, CompressionLevel)> {
-        let accepted = AcceptEncoding::new(request.headers().get_all("Accept-Encoding"));
         let offered = self.codings.iter().filter(|(coding, _)| !is_live || Encoder::can_rest(*coding));
         let names = offered.clone().map(|(coding, _)| coding.name()).chain(["identity"]);
-        let name = accepted.preferred(names)?;
+        let lines = request.headers().get_all("Accept-Encoding");
+        let mut found = lines.clone();
+        let name = match (found.next(), found.next()) {
+            // Mostly there is one, which is looked for once.
+            (Some(line), None) => AcceptEncoding::new([line]).preferred(names)?,
+            _ => AcceptEncoding::new(lines).preferred(names)?,
+        };
         self.codings.iter().find(|(coding, _)| coding.name() == name).copied()
     }
 }

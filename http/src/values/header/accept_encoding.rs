@@ -8,6 +8,7 @@
 //! it do not decode either, so only `identity` is taken then, as in fasthttp.
 
 use super::quality::{Quality, best, quality_list};
+use crate::util::token;
 
 /// The `Accept-Encoding` field of a request, to ask what it accepts.
 ///
@@ -63,7 +64,19 @@ where
     ///
     /// `None` when it takes none of them. Offer `identity` if it can be sent without a coding.
     pub fn preferred<O: AsRef<str>>(&self, offered: impl IntoIterator<Item = O>) -> Option<O> {
-        best(offered, |coding| self.quality(coding))
+        let is_plain = self.lines.clone().all(|line| memchr::memchr2(b';', b'"', line.as_ref()).is_none());
+        best(offered, |coding| {
+            // What most clients send has no weights, so that whatever it names is wanted as much as can be.
+            let is_named = is_plain && !coding.is_empty() && self.names(coding.as_bytes());
+            if is_named { Quality::ONE } else { self.quality(coding) }
+        })
+    }
+
+    /// Whether a list without weights has that coding in it.
+    fn names(&self, coding: &[u8]) -> bool {
+        let coding = without_alias(coding);
+        let is_it = |name: &[u8]| without_alias(token::trim(name)).eq_ignore_ascii_case(coding);
+        self.lines.clone().any(|line| line.as_ref().split(|byte| *byte == b',').any(is_it))
     }
 }
 
@@ -73,5 +86,24 @@ fn without_alias(coding: &[u8]) -> &[u8] {
         &coding[2..]
     } else {
         coding
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// By whichever way it is found.
+        #[test]
+        fn what_is_preferred_has_the_highest_quality(
+            lines in proptest::collection::vec("((br|gzip|x-gzip|zstd|identity|\\*|,|;q=0|;q=0.5| |\"|GZIP|b)[, ]?){0,6}", 0..3),
+            offers in proptest::collection::vec("br|gzip|x-gzip|ZSTD|deflate|identity", 0..5),
+        ) {
+            let accepted = AcceptEncoding::new(&lines);
+            let slowly = best(&offers, |coding| accepted.quality(coding));
+            prop_assert_eq!(accepted.preferred(&offers), slowly, "{:?}", lines);
+        }
     }
 }

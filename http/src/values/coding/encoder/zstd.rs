@@ -2,7 +2,7 @@
 //!
 //! Source: RFC 8878; RFC 9659 for the largest window.
 
-use super::{Extent, window_bits};
+use super::{Extent, WINDOW_BITS_MIN, window_bits};
 use anthill_pool::{ObjectPool, Pooled};
 use std::io;
 use std::sync::LazyLock;
@@ -68,7 +68,9 @@ impl ZstdEncoder {
     fn with(mut coder: Pooled<'static, ZstdCoder>, level: u8, extent: Extent) -> io::Result<Self> {
         let context = coder.context()?;
         context.set_parameter(CParameter::CompressionLevel(i32::from(level))).map_err(failed)?;
-        context.set_parameter(CParameter::WindowLog(window_bits(extent))).map_err(failed)?;
+        if !has_own_window(extent) {
+            context.set_parameter(CParameter::WindowLog(window_bits(extent))).map_err(failed)?;
+        }
         match extent {
             Extent::Whole(bytes) => {
                 context.set_pledged_src_size(Some(bytes as u64)).map_err(failed)?;
@@ -114,6 +116,11 @@ impl ZstdEncoder {
             None => Err(io::Error::other("zstd has ended")),
         }
     }
+}
+
+/// Whether zstd takes a window of the content's size by itself, as it does of little whose size it knows.
+fn has_own_window(extent: Extent) -> bool {
+    matches!(extent, Extent::Whole(bytes) if bytes <= 1 << WINDOW_BITS_MIN)
 }
 
 /// Makes the tables no larger than the window has use for. Where the size is not known, zstd takes those of its own
