@@ -1,16 +1,20 @@
-//! A file system of the test's own, what is in whose files comes when a gate is open: a disk that somebody waits for.
+//! A file system of the test's own, what is in whose files comes when it is told so: a disk that somebody waits for.
 //!
-//! The idea: the system asks a process for what is in a file (FUSE), and that is this one. Names and sizes it tells at
-//! once, as what is known of a disk that was looked at before.
+//! The idea: the system asks a process for what is in a file (FUSE), and that is one of ours. Names and sizes it tells
+//! at once, as what is known of a disk that was looked at before.
+//!
+//! The rule: that process is none that asks for files. Whoever waits for one cannot be killed before he has an answer,
+//! or nobody is there who could give one; so it ends with the test, however that ends.
 //!
 //! Source: linux/fuse.h, the protocol's version 7.31. Only who may mount has one.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -53,37 +57,48 @@ const KNOWN_FOR: u64 = 3600;
 /// When everything was written.
 const WRITTEN: u64 = 1_700_000_000;
 
+/// Tells the process that is the disk where to be it, and of what files: `PLACE NAME=BYTES ...`.
+const DISK: &str = "ANTHILL_TESTS_DISK";
+
+/// What its lines begin with, which are among those of the test that it is.
+const MOUNTED: &str = "the disk is there";
+const WAITS: &str = "the disk is waited for";
+
+/// What is in a file of so many bytes.
+pub(crate) fn content(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at % 251) as u8).collect()
+}
+
 /// A folder with files that are slow; it is gone with this.
 pub(crate) struct SlowDisk {
     place: TempDir,
-    waiting: Arc<AtomicUsize>,
-}
-
-/// What answers for it.
-struct Disk {
-    device: File,
-    files: Vec<(String, Vec<u8>)>,
-    gate: Gate,
-    waiting: Arc<AtomicUsize>,
+    process: Child,
+    /// A line opens the gate; at the end the process ends.
+    orders: Option<ChildStdin>,
+    waits: Arc<AtomicUsize>,
 }
 
 impl SlowDisk {
-    /// One with these files, whose contents come behind `gate`. `None`: there can be none here.
-    pub(crate) fn mount(files: &[(&str, Vec<u8>)], gate: &Gate) -> Option<Self> {
-        let device = File::options().read(true).write(true).open("/dev/fuse").ok()?;
+    /// One with these files, of so many bytes each. `None`: there can be none here.
+    pub(crate) fn mount(files: &[(String, usize)]) -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
-        // Its device is the program's standard input.
-        let mut mount = Command::new("mount");
-        mount.args(["-i", "-t", "fuse", "-o", "fd=0,rootmode=40000,user_id=0,group_id=0", "slow-disk"]);
-        mount.arg(place.path()).stdin(device.try_clone().ok()?).stdout(Stdio::null()).stderr(Stdio::null());
-        if !mount.status().is_ok_and(|status| status.success()) {
-            return None;
-        }
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let files = files.iter().map(|(name, content)| ((*name).to_owned(), content.clone())).collect();
-        let disk = Arc::new(Disk { device, files, gate: gate.clone(), waiting: waiting.clone() });
-        thread::spawn(move || disk.serve());
-        Some(Self { place, waiting })
+        let mut task = place.path().to_str()?.to_owned();
+        files.iter().for_each(|(name, bytes)| task += &format!(" {name}={bytes}"));
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "slow_disk::is_a_disk_when_it_is_asked_to", "--nocapture"]).env(DISK, task);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let is_there = lines.any(|line| line.contains(MOUNTED));
+        let waits = Arc::new(AtomicUsize::new(0));
+        let count = waits.clone();
+        thread::spawn(move || {
+            lines.filter(|line| line.contains(WAITS)).for_each(|_| {
+                count.fetch_add(1, Ordering::SeqCst);
+            })
+        });
+        let orders = process.stdin.take();
+        let disk = Self { place, process, orders, waits };
+        is_there.then_some(disk)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -92,15 +107,60 @@ impl SlowDisk {
 
     /// How many times somebody has had to wait for what is in a file.
     pub(crate) fn waits(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
+        self.waits.load(Ordering::SeqCst)
+    }
+
+    /// From now on nobody has to.
+    pub(crate) fn open_gate(&mut self) {
+        writeln!(self.orders.as_mut().unwrap()).unwrap();
     }
 }
 
 impl Drop for SlowDisk {
     fn drop(&mut self) {
-        // Also while somebody has a file open; then it is gone when that is closed.
-        let _ = Command::new("umount").arg("-l").arg(self.place.path()).status();
+        self.orders = None;
+        let _ = self.process.wait();
     }
+}
+
+/// What answers for it.
+struct Disk {
+    device: File,
+    files: Vec<(String, Vec<u8>)>,
+    gate: Gate,
+}
+
+/// Not a test, but the process that is a disk for one.
+#[test]
+fn is_a_disk_when_it_is_asked_to() {
+    let Ok(task) = env::var(DISK) else { return };
+    let mut words = task.split(' ');
+    let place = words.next().unwrap();
+    let files = words.map(|file| {
+        let (name, bytes) = file.split_once('=').unwrap();
+        (name.to_owned(), content(bytes.parse().unwrap()))
+    });
+    let Ok(device) = File::options().read(true).write(true).open("/dev/fuse") else { return };
+    // Its device is the program's standard input.
+    let mut mount = Command::new("mount");
+    mount.args(["-i", "-t", "fuse", "-o", "fd=0,rootmode=40000,user_id=0,group_id=0", "slow-disk", place]);
+    mount.stdin(device.try_clone().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !mount.status().is_ok_and(|status| status.success()) {
+        return;
+    }
+    let disk = Arc::new(Disk { device, files: files.collect(), gate: Gate::new() });
+    let served = disk.clone();
+    thread::spawn(move || served.serve());
+    say(MOUNTED);
+    io::stdin().lines().map_while(Result::ok).for_each(|_| disk.gate.open());
+    // Also while somebody has a file open; whoever still waits is told that there is nothing any more.
+    let _ = Command::new("umount").args(["-l", place]).status();
+    std::process::exit(0);
+}
+
+/// In a line of its own, in one piece.
+fn say(what: &str) {
+    let _ = io::stdout().write_all(format!("\n{what}\n").as_bytes());
 }
 
 impl Disk {
@@ -118,8 +178,8 @@ impl Disk {
                     thread::spawn(move || disk.read(unique, node, offset, size));
                 }
                 _ => match self.answer(opcode, node, body) {
-                    Ok(answer) => self.say(unique, 0, &answer),
-                    Err(error) => self.say(unique, -error, &[]),
+                    Ok(answer) => self.reply(unique, 0, &answer),
+                    Err(error) => self.reply(unique, -error, &[]),
                 },
             }
         }
@@ -165,14 +225,14 @@ impl Disk {
     }
 
     fn read(&self, unique: u64, node: u64, offset: usize, size: usize) {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
+        say(WAITS);
         self.gate.pass();
         let content = (node.checked_sub(ROOT + 1)).and_then(|place| self.files.get(place as usize));
         let rest = content.and_then(|(_, content)| content.get(offset..)).unwrap_or_default();
-        self.say(unique, 0, &rest[..size.min(rest.len())]);
+        self.reply(unique, 0, &rest[..size.min(rest.len())]);
     }
 
-    fn say(&self, unique: u64, error: i32, answer: &[u8]) {
+    fn reply(&self, unique: u64, error: i32, answer: &[u8]) {
         let mut all = (16 + answer.len() as u32).to_ne_bytes().to_vec();
         all.extend(error.to_ne_bytes());
         all.extend(unique.to_ne_bytes());

@@ -12,7 +12,7 @@ use anthill_tests::server::{Running, plain};
 use anthill_tests::{Gate, eventually};
 
 #[cfg(target_os = "linux")]
-use crate::slow_disk::SlowDisk;
+use crate::slow_disk::{self, SlowDisk};
 use crate::tree::Tree;
 
 /// A folder in which what is called `slow` takes until a gate is open, to be opened and to be listed.
@@ -79,18 +79,10 @@ fn a_folder_that_is_waited_for_holds_up_nobody_else() {
 #[cfg(target_os = "linux")]
 #[test]
 fn files_that_are_waited_for_hold_up_nobody_else() {
-    let content = |bytes: u32| -> Vec<u8> { (0..bytes).map(|at| (at % 251) as u8).collect() };
     let sizes = [1 << 10, 16 << 10, 64 << 10, 1 << 20];
-    let names: Vec<String> = (0..2 * sizes.len()).map(|number| format!("f{number}.bin")).collect();
-    let files: Vec<(&str, Vec<u8>)> = names
-        .iter()
-        .enumerate()
-        .map(|(number, name)| (&**name, content(sizes[number % sizes.len()])))
-        .collect();
-    let gate = Gate::new();
-    let Some(disk) = SlowDisk::mount(&files, &gate) else {
-        return skip("nothing can be mounted here");
-    };
+    let files: Vec<(String, usize)> =
+        (0..2 * sizes.len()).map(|number| (format!("f{number}.bin"), sizes[number % sizes.len()])).collect();
+    let Some(mut disk) = SlowDisk::mount(&files) else { return skip("nothing can be mounted here") };
     let handler = Files::builder(disk.path()).build().unwrap();
     let running = Running::with(plain().shards(1), move |ctx| match ctx.path() {
         "/quick" => ctx.set_body("quick"),
@@ -109,9 +101,9 @@ fn files_that_are_waited_for_hold_up_nobody_else() {
     for _ in 0..100 {
         assert_eq!(client.get("/quick").text(), "quick");
     }
-    gate.open();
-    for (client, (name, content)) in slow.iter_mut().zip(&files) {
+    disk.open_gate();
+    for (client, (name, bytes)) in slow.iter_mut().zip(&files) {
         let reply = client.response();
-        assert!(reply.status == 200 && reply.body == *content, "{name}");
+        assert!(reply.status == 200 && reply.body == slow_disk::content(*bytes), "{name}");
     }
 }
