@@ -9,7 +9,7 @@ use anthill_tests::client::Client;
 use anthill_tests::examples::Example;
 
 /// Those that listen at `ADDRESS`.
-const LISTENING: [&str; 22] = [
+const LISTENING: [&str; 23] = [
     "access-log",
     "axum-inside",
     "basic-auth",
