@@ -224,10 +224,9 @@ impl Host for Driver<'_> {
                     // It is not left to nobody. In this order, so that nobody's excuse is lost.
                     Judgement::Blocks => self.may_run(false) && self.engine.reckoners.take_shortness(),
                     // Also while nothing is known of it, which may be for long: others may have its place in what is
-                    // remembered. Who comes meanwhile waits for one part of one handshake.
+                    // remembered.
                     Judgement::Fast | Judgement::Unknown => {
-                        self.may_run(!self.is_new)
-                            && (self.handshakes.allows(self.route, now) || !self.shard.is_waited_for())
+                        self.may_run(!self.is_new) && self.handshakes.allows(self.route, now)
                     }
                 };
             self.reckons_since = stays.then_some(now);
@@ -390,34 +389,15 @@ fn timeout(now: Millis, until: Millis) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
-    use crate::ctx::ConnInfo;
-    use crate::engine::shard::clock::ConnClock;
-    use crate::engine::socket::Socket;
     use crate::serve::service::Service;
-    use crate::wire::wake::Wakes;
-    use std::net::{TcpListener, TcpStream};
 
-    /// Calls `check` with a driver for whom somebody waits, or nobody does.
-    fn with_driver(is_waited_for: bool, check: impl FnOnce(&mut Driver<'_>)) {
+    fn with_driver(check: impl FnOnce(&mut Driver<'_>)) {
         let settings = ServerBuilder::default().shards(1).resolve().expect("the defaults");
         let engine =
             Engine::start(Arc::new(Service::new(settings, Box::new(|_: &mut crate::RequestCtx| {}))));
         let engine = engine.expect("threads and pollers");
         // Another shard than the engine's: its driver is the test.
         let (shard, term) = Shard::new(0).expect("a poller");
-        let shard = Arc::new(shard);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let _peer = TcpStream::connect(listener.local_addr().expect("it listens")).expect("it listens");
-        let socket = listener.accept().expect("the peer is there").0;
-        socket.set_nonblocking(true).expect("an option of every socket");
-        let socket = Arc::new(Socket::tcp(mio::net::TcpStream::from_std(socket)));
-        shard.add(socket, ConnInfo::default(), ConnClock::new(0, NEVER)).expect("it is taken in");
-        if is_waited_for {
-            // The first one.
-            shard.wake(0);
-        }
-        shard.wait(Some(Duration::ZERO), &mut Vec::new());
-        assert_eq!(shard.is_waited_for(), is_waited_for);
         check(&mut Driver::new(&engine, &shard, term));
         engine.stop();
         assert!(engine.wait_ended(None));
@@ -448,9 +428,9 @@ mod tests {
     }
 
     #[test]
-    fn tls_01_while_others_wait_hellos_have_an_eighth_of_a_drivers_time_whatever_is_known_of_them() {
+    fn tls_01_hellos_have_an_eighth_of_a_drivers_time_whatever_is_known_of_them() {
         for is_known in [true, false] {
-            with_driver(true, |driver| {
+            with_driver(|driver| {
                 if !is_known {
                     forget_handshakes(driver);
                 }
@@ -462,22 +442,5 @@ mod tests {
                 assert!((1..=26).contains(&count), "{count}, known: {is_known}");
             });
         }
-    }
-
-    /// To hand one over costs much of what it takes.
-    #[test]
-    fn tls_01_while_nobody_waits_a_driver_reckons_what_comes() {
-        with_driver(false, |driver| {
-            driver.engine.dispatch.predictor.proved(Route::HANDSHAKE);
-            let mut most = 0;
-            // Something else may have had the CPU.
-            for _ in 0..100 {
-                most = reckoned(driver).max(most);
-                if most > 26 {
-                    return;
-                }
-            }
-            panic!("{most} at most");
-        });
     }
 }

@@ -1,4 +1,4 @@
-//! How much of its time a driver gives to handshakes while others wait, so that these wait for few of them.
+//! How much of its time a driver gives to handshakes, so that who sends requests meanwhile waits for few of them.
 //!
 //! The idea: to hand a handshake over costs much of what it takes to be reckoned, so where few come each is reckoned
 //! where it was received. The part in which a key signs is the long one: a driver that has done it does none for seven

@@ -269,12 +269,6 @@ impl Shard {
         self.table.report(reports.iter(), left);
     }
 
-    /// Whether anybody waits for the driver, as far as it knows.
-    #[cfg(feature = "tls-no-provider")]
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.table.is_waited_for()
-    }
-
     /// Has the driver ask the poller before it serves anything else.
     pub(crate) fn end_pass(&self) {
         self.table.end_pass();

@@ -271,12 +271,6 @@ impl<C: Member> Table<C> {
         state.this_pass = state.to_serve.len().min(TURNS_PER_PASS);
     }
 
-    /// Whether anybody waits to be served, as far as is known without asking the poller.
-    #[cfg(feature = "tls-no-provider")]
-    pub(crate) fn is_waited_for(&self) -> bool {
-        !lock(&self.state).to_serve.is_empty()
-    }
-
     /// Has the driver ask the poller before it serves anything else.
     pub(crate) fn end_pass(&self) {
         lock(&self.state).this_pass = 0;
