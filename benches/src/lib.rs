@@ -14,6 +14,7 @@
 pub mod allocations;
 pub mod bodies;
 mod chance;
+pub mod chart;
 pub mod cpu;
 pub mod descriptors;
 pub mod files;

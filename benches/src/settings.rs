@@ -18,6 +18,7 @@ options of a benchmark, after `cargo bench -p anthill-benches --bench NAME --`:
   --calm=S           fast traffic before a server counts as calmed (http_blocking)
   --cases=NAME,...   only these tables (benchmarks with several that have names)
   --pipeline=N       requests sent at once on a connection (http benchmarks)
+  --svg=FILE         draws the table (http_overview)
   --test             smoke mode: run briefly, only to check the answers
                      (also with ANTHILL_BENCH_QUICK=1 in the environment)";
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub cases: Vec<String>,
     /// Requests sent at once on a connection.
     pub pipeline: Option<usize>,
+    /// Where to draw the table.
+    pub svg: Option<String>,
     /// The contestants wanted; empty means all.
     pub only: Vec<String>,
 }
@@ -75,6 +78,7 @@ impl Settings {
                 Some(("--sleeps", value)) => settings.sleeps = several("--sleeps", value)?,
                 Some(("--cases", value)) => settings.cases = value.split(',').map(str::to_owned).collect(),
                 Some(("--calm", value)) => settings.calm = Some(time("--calm", value)?),
+                Some(("--svg", value)) => settings.svg = Some(value.to_owned()),
                 Some(("--pipeline", value)) => settings.pipeline = Some(positive("--pipeline", value)?),
                 Some(("--seconds", value)) => settings.measure = Some(time("--seconds", value)?),
                 _ => return Err(format!("unknown option {argument}")),

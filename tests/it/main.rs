@@ -69,6 +69,7 @@ mod http_sockets;
 mod http_stream_conns;
 mod http_streams;
 mod http_systemd;
+mod http_tasks;
 #[cfg(target_os = "linux")]
 mod http_threads;
 mod http_timed;

@@ -13,6 +13,7 @@ use anthill_tests::client::{Client, get};
 use anthill_tests::eventually;
 use anthill_tests::examples::Example;
 use anthill_tests::server::skip;
+use anthill_tests::sockets::{SocketClient, handshake};
 use anthill_tests::tls::{Authority, BOTH, connect, gullible, showing, trusting, try_connect};
 
 const NAME: &str = "localhost";
@@ -74,8 +75,32 @@ fn https_leads_from_the_plain_port_to_the_other() {
 }
 
 #[test]
+fn secure_echo_says_back_what_it_is_told() {
+    let files = Files::new();
+    let echo = files.start("secure-echo");
+    let config = Arc::new(trusting(&files.authority, BOTH));
+    assert_eq!(connect(echo.address(), &config, NAME).get("/").text(), "hello, privately\n");
+    let open = || {
+        let mut stream = try_connect(echo.address(), &config, NAME).expect("a handshake");
+        stream.write_all(handshake("/echo", "").as_bytes()).expect("the server reads");
+        SocketClient::of_answered(stream)
+    };
+    let mut client = open();
+    client.say("hello");
+    assert_eq!(client.hear(), "hello");
+    client.say(&"x".repeat(64 * 1024 + 1));
+    assert_eq!(client.close_code(), 1009);
+    let mut left = open();
+    left.say("still here");
+    assert_eq!(left.hear(), "still here");
+    echo.signal("TERM");
+    assert_eq!(left.close_code(), 1001);
+    assert_eq!(echo.outcome().code, Some(0));
+}
+
+#[test]
 fn each_says_in_words_what_is_wrong_with_its_certificate() {
-    for name in ["https", "https-reload", "client-certificate"] {
+    for name in ["https", "https-reload", "client-certificate", "secure-echo"] {
         let ended = Example::launch(name, &[], &[("CERTIFICATE", "/nowhere/cert.pem")]).outcome();
         assert_eq!(ended.code, Some(1), "{name}: {ended:?}");
         let said =

@@ -146,3 +146,37 @@ fn the_testbed_serves_a_folder_three_times() {
     let ended = Example::launch("testbed", &["--root", "/no/such/folder"], &[]).outcome();
     assert_eq!((ended.code, &*ended.stderr), (Some(1), "testbed: root: /no/such/folder does not exist\n"));
 }
+
+#[test]
+fn what_is_uploaded_by_a_form_is_sent_in_any_parts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("uploads").to_str().unwrap().to_owned();
+    let example = Example::start("uploads", &[("FOLDER", &path)]);
+    let content: String = ('a'..='z').cycle().take(9 << 20).collect();
+    let post = |file_name: &str, content: &str| {
+        let body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file_name}\"\r\n\r\n{content}\r\n--b--\r\n"
+        );
+        let length = body.len();
+        let kind = "multipart/form-data; boundary=b";
+        let head =
+            format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
+        Client::connect(example.address()).exchange(head + &body)
+    };
+    let created = post("../../photo.JPG", &content);
+    assert_eq!((created.status, created.text()), (201, &*format!("{} bytes\n", content.len())));
+    let place = created.field("Location").unwrap().to_owned();
+    assert!(place.starts_with("/files/") && place.ends_with(".JPG") && !place.contains(".."), "{place}");
+    let part = get(&example, &place, "Range: bytes=26-51\r\n");
+    assert_eq!((part.status, part.text()), (206, "abcdefghijklmnopqrstuvwxyz"));
+    assert_eq!(get(&example, &place, "").text(), content);
+    assert!(post("x.<script>", "1").field("Location").unwrap().ends_with(".bin"));
+    // Nothing lies outside of the folder, and nothing in it that was not finished.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 2);
+    let wrong = Client::connect(example.address()).exchange(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 7\r\n\r\n--b--\r\n",
+    );
+    assert_eq!(wrong.status, 400, "{wrong:?}");
+    example.end();
+}

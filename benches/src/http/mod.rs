@@ -18,6 +18,7 @@ mod process;
 pub(crate) mod routes;
 mod spread;
 mod threads;
+mod tiny;
 
 pub use contest::{Entrant, Standing, compete, compete_at, compete_by};
 pub use process::{ServerProcess, serve_if_asked};
@@ -52,6 +53,10 @@ pub enum Server {
     Fasthttp,
     /// `net/http` of Go's standard library.
     NetHttp,
+    /// tiny_http, from whose one queue many threads take requests.
+    TinyHttp,
+    /// nginx with as many workers as lanes: a tiny text.
+    Nginx,
     /// This project, encrypted by TLS.
     OursTls,
     /// hyper 1.x as above, behind tokio-rustls.
@@ -87,7 +92,7 @@ pub enum Server {
 }
 
 impl Server {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 27] = [
         Self::Bare,
         Self::Ours,
         Self::Hyper,
@@ -97,6 +102,8 @@ impl Server {
         Self::BareThreads,
         Self::Fasthttp,
         Self::NetHttp,
+        Self::TinyHttp,
+        Self::Nginx,
         Self::OursTls,
         Self::HyperTls,
         Self::NginxTls,
@@ -128,6 +135,8 @@ impl Server {
             Self::BareThreads => "bare_threads",
             Self::Fasthttp => "fasthttp",
             Self::NetHttp => "nethttp",
+            Self::TinyHttp => "tiny_http",
+            Self::Nginx => "nginx",
             Self::OursTls => "ours_tls",
             Self::HyperTls => "hyper_tls",
             Self::NginxTls => "nginx_tls",
@@ -152,7 +161,7 @@ impl Server {
     #[must_use]
     pub fn is_at_hand(self, settings: &Settings) -> bool {
         let outcome = match self {
-            Self::NginxTls | Self::NginxFiles | Self::NginxCompressing => nginx::version(),
+            Self::Nginx | Self::NginxTls | Self::NginxFiles | Self::NginxCompressing => nginx::version(),
             _ if !self.is_in_go() => return true,
             _ if settings.quick && settings.only.is_empty() => {
                 Err("it is not compiled for a smoke test, which would take longer than the test".to_owned())
@@ -198,6 +207,7 @@ impl Server {
             Self::Axum => axum::serve(listener),
             Self::Actix => actix::serve(listener),
             Self::Threads => threads::serve(&listener),
+            Self::TinyHttp => tiny::serve(listener),
             Self::BareThreads => bare_threads::serve(&listener),
             Self::OursWs => crate::ours_ws::serve(listener),
             Self::Tungstenite => crate::ws::tungstenite::serve(listener),
@@ -208,7 +218,8 @@ impl Server {
             Self::OursCompressing => crate::ours_http::serve_compressing(listener, root),
             Self::HyperCompressing => hyper::serve_compressing(&listener, root),
             Self::ActixCompressing => actix::serve_compressing(listener, root),
-            Self::NginxTls
+            Self::Nginx
+            | Self::NginxTls
             | Self::NginxFiles
             | Self::NginxCompressing
             | Self::NetHttpFiles

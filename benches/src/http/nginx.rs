@@ -48,6 +48,8 @@ fn find() -> Option<(&'static str, String)> {
 /// What it serves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Task<'a> {
+    /// A greeting.
+    Greeting,
     /// An encrypted greeting.
     Tls,
     /// The files of a folder.
@@ -143,10 +145,16 @@ fn cpu_time(scheduled: &str, stat: &str) -> Option<CpuTime> {
     Some(CpuTime { user, system: total.saturating_sub(user) })
 }
 
+fn greeting() -> String {
+    let (kind, greeting) = (routes::CONTENT_TYPE, routes::HELLO);
+    format!("location = / {{ default_type '{kind}'; return 200 '{greeting}'; }}")
+}
+
 fn configured(folder: &Path, port: u16, task: Task<'_>) -> Result<String, Box<dyn Error>> {
     let place = folder.display();
     let mut modules = String::new();
     let (listen, server) = match task {
+        Task::Greeting => ("", greeting()),
         Task::Files(root) => ("", format!("root {};", root.display())),
         Task::Compressing(root) => {
             // The levels that the others have as well.
@@ -172,12 +180,12 @@ fn configured(folder: &Path, port: u16, task: Task<'_>) -> Result<String, Box<dy
             let (certificate, key) = certificate::make()?;
             fs::write(folder.join("certificate.pem"), certificate)?;
             fs::write(folder.join("key.pem"), key)?;
-            let (kind, greeting) = (routes::CONTENT_TYPE, routes::HELLO);
             let server = format!(
                 "ssl_certificate {place}/certificate.pem;
                  ssl_certificate_key {place}/key.pem;
                  ssl_protocols TLSv1.3;
-                 location = / {{ default_type '{kind}'; return 200 '{greeting}'; }}"
+                 {}",
+                greeting()
             );
             (" ssl", server)
         }

@@ -39,6 +39,7 @@ pub fn serve_if_asked() {
     };
     let root = PathBuf::from(arguments.next().unwrap_or_default());
     let outcome = match server {
+        Server::Nginx => nginx::attend(nginx::Task::Greeting).map_err(|error| error.to_string()),
         Server::NginxTls => nginx::attend(nginx::Task::Tls).map_err(|error| error.to_string()),
         Server::NginxFiles => nginx::attend(nginx::Task::Files(&root)).map_err(|error| error.to_string()),
         Server::NginxCompressing => {
