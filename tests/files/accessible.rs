@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use anthill_tests::server::{Running, skip};
 use serde_json::{Value, json};
 
-use crate::devtools::Page;
 use crate::tree::{Tree, once, settle};
+use anthill_tests::devtools::Page;
 
 /// Names, and how they are shown.
 const NAMES: [(&[u8], &str); 17] = [

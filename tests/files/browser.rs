@@ -18,8 +18,8 @@ use anthill_tests::browsers::chromium;
 use anthill_tests::eventually;
 use anthill_tests::server::{Running, plain, skip};
 
-use crate::devtools::Browser;
 use crate::tree::{Tree, settle};
+use anthill_tests::devtools::Browser;
 
 /// Four seconds of a test picture in VP9, five pictures a second, by ffmpeg; what is in it is told at its end.
 const CLIP: &[u8] = include_bytes!("clip.mp4");

@@ -6,7 +6,6 @@ mod browser;
 #[cfg(target_os = "linux")]
 mod cold;
 mod copies;
-mod devtools;
 mod embedded;
 mod faults;
 mod fields;

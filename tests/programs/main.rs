@@ -22,5 +22,6 @@ mod routes;
 mod scanners;
 mod sockets;
 mod streams;
+mod todo;
 mod waiting;
 mod websockets;

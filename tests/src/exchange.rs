@@ -245,6 +245,9 @@ impl Bench {
     }
 }
 
+/// Of responses, in order.
+type StatusesAndBodies = Vec<(u16, Vec<u8>)>;
+
 /// A conversation whose responses have not been looked at yet, which takes longer than the conversation.
 #[derive(Clone, Debug)]
 struct Run {
@@ -268,7 +271,7 @@ impl Run {
     }
 
     /// What a handler that reads bodies makes of the conversation in any case.
-    fn told(&self) -> (Vec<Seen>, Vec<(u16, Vec<u8>)>, Ending, bool) {
+    fn told(&self) -> (Vec<Seen>, StatusesAndBodies, Ending, bool) {
         let Outcome { requests, responses, ending, surplus, .. } = self.clone().outcome();
         let of_success = |reply: &Reply| if reply.status < 400 { reply.body.clone() } else { Vec::new() };
         let finals = responses.iter().filter(|reply| !is_interim(reply));

@@ -9,6 +9,8 @@ pub mod body_sources;
 pub mod browsers;
 pub mod client;
 pub mod corpus;
+#[cfg(unix)]
+pub mod devtools;
 pub mod drivers;
 pub mod events;
 pub mod examples;

@@ -9,15 +9,16 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anthill_tests::browsers::chromium;
-use anthill_tests::client::SOCKET_LIMIT;
-use anthill_tests::{comes_true_within, eventually};
+use crate::browsers::chromium;
+use crate::client::SOCKET_LIMIT;
+use crate::{comes_true_within, eventually};
 use serde_json::{Value, json};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
-/// Killed with this.
-pub(crate) struct Browser(Child);
+/// A browser that runs; killed with this.
+#[derive(Debug)]
+pub struct Browser(Child);
 
 /// How often one is started that does not come up, which on a busy machine happens to one of a few dozen.
 const ATTEMPTS: usize = 3;
@@ -27,15 +28,21 @@ const START: Duration = Duration::from_secs(15);
 
 impl Browser {
     /// That which `command` starts, when it can be asked by the protocol. It may choose its port.
-    pub(crate) fn start(mut command: Command, profile: &Path) -> Self {
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn start(mut command: Command, profile: &Path) -> Self {
         command.arg("--remote-debugging-port=0").env("HOME", profile).env_remove("http_proxy");
-        fs::create_dir_all(profile).unwrap();
+        fs::create_dir_all(profile).expect("the browser speaks its protocol");
         let mut problems = String::new();
         for _ in 0..ATTEMPTS {
             let words = profile.join("words");
-            command.stdout(Stdio::null()).stderr(File::create(&words).unwrap());
-            let mut browser = Self(command.spawn().unwrap());
-            let has_ended = |browser: &mut Self| browser.0.try_wait().unwrap().is_some();
+            command
+                .stdout(Stdio::null())
+                .stderr(File::create(&words).expect("the browser speaks its protocol"));
+            let mut browser = Self(command.spawn().expect("the browser speaks its protocol"));
+            let has_ended =
+                |browser: &mut Self| browser.0.try_wait().expect("the browser speaks its protocol").is_some();
             let is_up = || told_port(profile).is_some();
             let _ = comes_true_within(START, || is_up() || has_ended(&mut browser));
             if is_up() && !has_ended(&mut browser) {
@@ -68,7 +75,8 @@ impl Drop for Browser {
 }
 
 /// One page of a browser that is there for this.
-pub(crate) struct Page {
+#[derive(Debug)]
+pub struct Page {
     socket: WebSocket<TcpStream>,
     session: String,
     calls: u64,
@@ -77,35 +85,52 @@ pub(crate) struct Page {
 
 impl Page {
     /// An empty one; `None`: there is no browser.
-    pub(crate) fn new(profile: &Path) -> Option<Self> {
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn new(profile: &Path) -> Option<Self> {
         let mut command = chromium(profile)?;
         command.arg("about:blank");
         let browser = Browser::start(command, profile);
-        let (port, path) = told_port(profile).unwrap();
+        let (port, path) = told_port(profile).expect("the browser speaks its protocol");
         let socket = open(&format!("127.0.0.1:{port}"), &path);
         let mut page = Self { socket, session: String::new(), calls: 0, _browser: browser };
         let mut target = Value::Null;
         eventually("a page", || {
             let all = page.call("Target.getTargets", json!({}))["targetInfos"].take();
-            target = all.as_array().unwrap().iter().find(|one| one["type"] == "page").cloned().into();
+            target = all
+                .as_array()
+                .expect("the browser speaks its protocol")
+                .iter()
+                .find(|one| one["type"] == "page")
+                .cloned()
+                .into();
             !target.is_null()
         });
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        page.session = page.call("Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
+        page.session = page.call("Target.attachToTarget", attach)["sessionId"]
+            .as_str()
+            .expect("the browser speaks its protocol")
+            .to_owned();
         Some(page)
     }
 
     /// What a method of the protocol returns.
-    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
+    ///
+    /// # Panics
+    /// When that is an error.
+    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.calls += 1;
         let mut call = json!({ "id": self.calls, "method": method, "params": parameters });
         if !self.session.is_empty() {
             call["sessionId"] = json!(self.session);
         }
-        self.socket.send(Message::text(call.to_string())).unwrap();
+        self.socket.send(Message::text(call.to_string())).expect("the browser speaks its protocol");
         loop {
-            let Message::Text(text) = self.socket.read().unwrap() else { continue };
-            let mut said: Value = serde_json::from_str(&text).unwrap();
+            let Message::Text(text) = self.socket.read().expect("the browser speaks its protocol") else {
+                continue;
+            };
+            let mut said: Value = serde_json::from_str(&text).expect("the browser speaks its protocol");
             if said["id"] == self.calls {
                 assert!(said["error"].is_null(), "{method}: {said}");
                 return said["result"].take();
@@ -114,14 +139,20 @@ impl Page {
     }
 
     /// Shows what is at `url`, all of it.
-    pub(crate) fn show(&mut self, url: &str) {
+    ///
+    /// # Panics
+    /// When that does not come to pass.
+    pub fn show(&mut self, url: &str) {
         self.call("Page.navigate", json!({ "url": url }));
         let is_there = format!("document.readyState == 'complete' && location.href == {}", json!(url));
         eventually("the page is shown", || self.evaluate(&is_there) == true);
     }
 
     /// What an expression is there.
-    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
+    ///
+    /// # Panics
+    /// When it throws something.
+    pub fn evaluate(&mut self, expression: &str) -> Value {
         let parameters = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let mut result = self.call("Runtime.evaluate", parameters);
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
@@ -130,13 +161,14 @@ impl Page {
 }
 
 fn open(address: &str, path: &str) -> WebSocket<TcpStream> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(SOCKET_LIMIT)).unwrap();
-    let upgrade = anthill_tests::sockets::UPGRADE;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{upgrade}\r\n").unwrap();
+    let mut stream = TcpStream::connect(address).expect("the browser speaks its protocol");
+    stream.set_read_timeout(Some(SOCKET_LIMIT)).expect("the browser speaks its protocol");
+    let upgrade = crate::sockets::UPGRADE;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n{upgrade}\r\n")
+        .expect("the browser speaks its protocol");
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).unwrap();
+        stream.read_exact(&mut byte).expect("the browser speaks its protocol");
         head.push(byte[0]);
     }
     assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
