@@ -285,3 +285,22 @@ impl Read for NotToBeRead {
         panic!("the call was over before it began");
     }
 }
+
+#[test]
+fn cli_14_a_token_is_no_end_of_a_body_that_the_end_of_the_connection_ends() {
+    let server = Script::new(1, |_, mut peer: Peer| {
+        peer.head();
+        peer.say("HTTP/1.1 200 OK\r\n\r\nhalf");
+        peer.expect_end();
+    });
+    let client = server.client();
+    let token = CancelToken::new();
+    let mut response = client.call(&get("/")).cancel_with(&token).send().expect("a response");
+    let mut half = [0; 4];
+    std::io::Read::read_exact(&mut response, &mut half).expect("it is there");
+    token.cancel();
+    let error = response.read_body().expect_err("the server has not ended it");
+    assert_eq!((&half, error.kind()), (b"half", ClientErrorKind::Cancelled));
+    assert_eq!(client.stats().open, 0);
+    server.end();
+}

@@ -27,8 +27,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// One on a port of its own, without limits that a front might have. Bodies come to it whole, or as its clients send
-    /// them, if that `streams`.
+    /// One on a port of its own, without limits that a front might have. Bodies come to it whole, or as its clients
+    /// send them, if that `streams`.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -65,8 +65,8 @@ impl Upstream {
     }
 }
 
-/// The request as its client has sent it to the front; with the target that came, if that is not what it should be. What
-/// `streams` is framed as it comes, so that is nobody's but the front's.
+/// The request as its client has sent it to the front; with the target that came, if that is not what it should be.
+/// What `streams` is framed as it comes, so that is nobody's but the front's.
 fn as_told(ctx: &RequestCtx, streams: bool) -> Seen {
     let mut seen = Seen::of(&ctx.request);
     let frames = |name: &str| FRAMING.iter().any(|known| name.eq_ignore_ascii_case(known));

@@ -221,7 +221,18 @@ impl ArrivingBody {
         let Some(Arriving { arrival, leased }) = &mut self.arriving else { return Ok(()) };
         self.passed += leased.conn.found.body.len() as u64;
         self.cursor = 0;
-        leased.conn.receive_body(&arrival.limits, &arrival.allowed)
+        leased.conn.receive_body(&arrival.limits, &arrival.allowed)?;
+        self.check_end()
+    }
+
+    /// Requires that it is the server that has ended the stream, if it has ended, and not whoever has called off: that
+    /// is no end of a body.
+    fn check_end(&self) -> Result<(), ClientError> {
+        let Some(Arriving { arrival, leased }) = &self.arriving else { return Ok(()) };
+        match leased.conn.is_at_end() && arrival.patience.is_cancelled() {
+            true => Err(ClientError::new(ClientErrorKind::Cancelled)),
+            false => Ok(()),
+        }
     }
 
     /// Whether all of it has come and was read, whatever is left of the request.
@@ -332,6 +343,7 @@ impl ArrivingBody {
         self.cursor = 0;
         let has_come =
             leased.conn.receive_body_now(&arrival.limits).map_err(|error| self.break_off(error))?;
+        self.check_end().map_err(|error| self.break_off(error))?;
         if let Some(Arriving { arrival: BodyArrival { unsent: Some(unsent), .. }, .. }) = &mut self.arriving {
             unsent.heard = if has_come { Some(Instant::now()) } else { unsent.heard };
         }

@@ -446,6 +446,11 @@ impl ClientSocket {
         closed.map_err(|error| self.refused(error))
     }
 
+    /// Whether the stream has ended, on whichever side.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
     /// Whether all of the body is in the input.
     pub(crate) fn is_body_here(&self) -> bool {
         self.found.rest == Rest::None

@@ -114,6 +114,7 @@ struct DialAttempt {
 
 /// The attempts of one call: connections to the first addresses that answer. `asks` gives the addresses of one host
 /// after the other, and is asked for the next when those before do not answer.
+// Wide because it is all that one call has begun, which goes on between two connections and ends with it.
 pub(crate) struct Race<'a> {
     poll: Poll,
     waker: Option<Arc<Waker>>,

@@ -14,9 +14,9 @@ use std::sync::Arc;
 ///
 /// A proxy is a URL. By `http://` it speaks HTTP: it is told the whole URL of what is asked by plain HTTP, and makes a
 /// tunnel (`CONNECT`) for HTTPS. By `https://` it does the same over TLS. By `socks5h://` it speaks SOCKS5 and looks
-/// names up itself; by `socks5://` the client does, and asks it for one address of the host after the other, one of IPv4
-/// first and then of the families by turns, each for half of the time that is left. Without a scheme it is `http://`;
-/// the port is 80, 443 or 1080 if none is named.
+/// names up itself; by `socks5://` the client does, and asks it for one address of the host after the other, one of
+/// IPv4 first and then of the families by turns, each for half of the time that is left. Without a scheme it is
+/// `http://`; the port is 80, 443 or 1080 if none is named.
 ///
 /// A user and a password, escaped as URLs have them, are told to it and to nobody else. A field `Proxy-Authorization`
 /// of a request's own is told to the proxy instead where that reads the request, and is left out where it only carries

@@ -100,11 +100,11 @@ type NextReached<'n, 'a> = dyn FnMut(&CallPatience) -> Result<(&'a HostAddr, Rea
 /// A connection on which everything was said that has to be said before there is HTTP, but perhaps how it is encrypted.
 enum Greeted {
     Ready(NewSocket),
-    Shaking(Shaking),
+    Encrypting(EncryptingSocket),
 }
 
 /// One that is being encrypted.
-struct Shaking {
+struct EncryptingSocket {
     handshake: Handshake,
     remote: SocketAddr,
     way: ConnWay,
@@ -114,7 +114,7 @@ struct Shaking {
 struct Greetings<'a> {
     settings: &'a HostSettings,
     patience: &'a CallPatience,
-    under_way: VecDeque<Shaking>,
+    under_way: VecDeque<EncryptingSocket>,
     /// Whether there may be another.
     has_more: bool,
     /// When another is tried beside those that are under way.
@@ -163,7 +163,7 @@ impl<'a> Greetings<'a> {
         };
         match greet(addr, reached, self.settings, self.patience) {
             Ok(Greeted::Ready(socket)) => return Ok(Some(socket)),
-            Ok(Greeted::Shaking(shaking)) => self.under_way.push_back(shaking),
+            Ok(Greeted::Encrypting(shaking)) => self.under_way.push_back(shaking),
             Err(error) if self.patience.is_over() => return Err(error),
             Err(error) => self.failure = Some(error),
         }
@@ -185,7 +185,7 @@ impl<'a> Greetings<'a> {
         let remote = shaking.remote;
         match shaking.handshake.go_on(&within) {
             Ok(true) => {
-                let Shaking { handshake, remote, way } = shaking;
+                let EncryptingSocket { handshake, remote, way } = shaking;
                 return Ok(Some(NewSocket { transport: handshake.into_transport(), remote, way }));
             }
             Ok(false) if self.patience.is_over() => {
@@ -248,7 +248,7 @@ fn greet(
     match (&settings.tls, &addr.peer) {
         (Some(tls), Some(peer)) => {
             let handshake = Handshake::new(transport, tls, peer).map_err(here)?;
-            Ok(Greeted::Shaking(Shaking { handshake, remote, way }))
+            Ok(Greeted::Encrypting(EncryptingSocket { handshake, remote, way }))
         }
         _ => Ok(Greeted::Ready(NewSocket { transport, remote, way })),
     }

@@ -227,9 +227,11 @@ mod without_tls {
     }
 
     /// Nor of this.
-    pub(crate) struct Handshake(Infallible);
+    pub(crate) struct NoHandshake(Infallible);
 
-    impl Handshake {
+    pub(crate) use NoHandshake as Handshake;
+
+    impl NoHandshake {
         pub(crate) fn new(
             _: Arc<dyn Transport>,
             encryption: &Encryption,

@@ -202,8 +202,8 @@ impl SocketDriver {
         Ok(true)
     }
 
-    /// Nothing more can be sent: what the server has said before is still there, perhaps why. What has not left stays in
-    /// the output, so that nobody takes it for sent.
+    /// Nothing more can be sent: what the server has said before is still there, perhaps why. What has not left stays
+    /// in the output, so that nobody takes it for sent.
     fn hear_the_last(&mut self) {
         for _ in 0..LAST_READS {
             let now = self.now();
