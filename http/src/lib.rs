@@ -65,7 +65,7 @@
 //!   [`cookie`].
 //! - What operators see: [`ServerBuilder::on_complete`], [`AccessLog`], [`ServerBuilder::conn_state`],
 //!   [`ServerBuilder::error_handler`].
-//! - Tests without a socket: [`RequestCtx::for_request`], [`InMemoryListener`].
+//! - Tests without a socket: [`testing`] (feature `testing`), [`RequestCtx::for_request`], [`InMemoryListener`].
 //! - What is refused and why, form by form: [`strictness`].
 //! - What is called otherwise in fasthttp: [`coming_from`].
 //!
@@ -133,11 +133,12 @@
 //! - `json`: the same of bodies that are JSON, both ways (`RequestCtx::json`, `send_json`, `Response::set_json`), and,
 //!   with `client`, JSON in its requests and responses.
 //! - `sessions`: signed and encrypted cookies, sessions and tokens against forged requests, in [`middleware`].
+//! - `testing`: [`testing`], for tests of programs.
 //! - `unstable`: nothing for users: what this repository's own tests drive. It may change at any time.
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
 // `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `middleware`, `serve`, `engine`,
-// `client`, `server`, `adapters`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `client`, `server`, `adapters`, `testing`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
 
 #[cfg(any(feature = "metrics", feature = "tower", feature = "tracing"))]
 pub mod adapters;
@@ -159,6 +160,8 @@ mod server;
 #[cfg(feature = "ws")]
 mod sockets;
 mod stop;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tls-no-provider")]
 mod tls;
 mod util;

@@ -37,8 +37,9 @@ const LISTENING: [&str; 25] = [
     "websocket-echo",
 ];
 /// Those that do not, because they are clients or for another reason, or write a file besides, or are given their
-/// sockets or certificates, and the two that outside suites drive.
-const OTHERS: [&str; 16] = [
+/// sockets or certificates, the two that outside suites drive, and the one with tests in it, which is compiled for them
+/// alone (`tests/testing` runs them).
+const OTHERS: [&str; 17] = [
     "client-certificate",
     "clientbed",
     "download",
@@ -52,6 +53,7 @@ const OTHERS: [&str; 16] = [
     "state",
     "systemd-socket",
     "testbed",
+    "tested-app",
     "todo",
     "unix-socket",
     "upload",

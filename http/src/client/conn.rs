@@ -19,6 +19,8 @@ use crate::wire::output::{KEPT_BYTES_MAX, Output};
 #[cfg(feature = "tls-no-provider")]
 use crate::wire::tls_info::TlsInfo;
 use crate::wire::transport::{Direction, ReadySet, Transport};
+#[cfg(feature = "ws")]
+use crate::wire::wake::Waker;
 use mio::{Interest, Registry, Token};
 use std::collections::HashSet;
 use std::fmt;
@@ -232,6 +234,13 @@ impl ClientSocket {
             Some(source) => registry.register(source, token, interest),
             None => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+
+    /// Has `waker` called when something happens to a connection of which no system reports. False: that cannot be
+    /// told of it.
+    #[cfg(feature = "ws")]
+    pub(crate) fn be_woken_by(&self, waker: Waker) -> bool {
+        self.transport.set_waker(Some(waker))
     }
 
     /// Ends that.

@@ -117,6 +117,12 @@ mod watcher;
 #[cfg(feature = "ws")]
 mod web_socket;
 
+#[cfg(feature = "testing")]
+pub(crate) use {
+    basic::basic_credentials,
+    redirect::{Hop, target_of},
+};
+
 pub use anthill_pool::{CancelListener, CancelToken};
 pub use any_host::{Client, ClientStats, get};
 pub use balanced_client::{BalancedClient, LimitedCall};

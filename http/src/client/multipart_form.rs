@@ -120,6 +120,21 @@ impl<'a> MultipartForm<'a> {
         (content_type, SendBody::repeatable(length, make))
     }
 
+    /// Its media type and all of its bytes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn into_bytes(self) -> io::Result<(String, Vec<u8>)> {
+        let (content_type, mut body) = self.into_body();
+        let (mut bytes, mut left) = (Vec::new(), body.length());
+        loop {
+            let piece = body.next_piece(left)?;
+            if piece.is_empty() {
+                return Ok((content_type, bytes));
+            }
+            bytes.extend_from_slice(piece);
+            left = left.map(|left| left - piece.len() as u64);
+        }
+    }
+
     /// Writes what stands before the content of a file.
     fn begin_file(&mut self, name: &str, file_name: &str, content_type: &str) {
         let written = self.writer.file(name, file_name, content_type, io::empty());

@@ -96,8 +96,17 @@ impl SocketDriver {
         let UpgradedConn { mut leased, write_limit } = upgraded;
         let poll = Poll::new()?;
         let waker = mio::Waker::new(poll.registry(), WOKEN)?;
-        leased.conn.report_to(poll.registry(), Token(0), Interest::READABLE | Interest::WRITABLE)?;
         let wakes = Arc::new(DriverWakes { waker, is_cancelled: AtomicBool::new(false) });
+        match leased.conn.report_to(poll.registry(), Token(0), Interest::READABLE | Interest::WRITABLE) {
+            // One in memory says itself when something happens.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                let whom: Arc<dyn Wakes> = wakes.clone();
+                if !leased.conn.be_woken_by(Waker::new(Arc::downgrade(&whom), 0)) {
+                    return Err(error);
+                }
+            }
+            reported => reported?,
+        }
         let listener = token.map(|token| {
             let wakes = wakes.clone();
             token.on_cancel(move || {

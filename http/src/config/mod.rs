@@ -14,3 +14,5 @@ pub(crate) mod settings;
 mod telling;
 mod threads;
 mod timeouts;
+#[cfg(feature = "testing")]
+mod watching;

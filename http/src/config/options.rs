@@ -14,6 +14,8 @@ use crate::config::settings::AroundHandler;
 use crate::config::settings::{
     Connections, Hooks, ListenOptions, Logging, ResponseDefaults, Settings, Threads, Timeouts,
 };
+#[cfg(feature = "testing")]
+use crate::ctx::TestWatch;
 use crate::ctx::{CtxOptions, TimeLimit};
 use crate::proto::{HeadDecision, Limits};
 use crate::wire::pace::MinRate;
@@ -311,6 +313,10 @@ impl ServerBuilder {
         }
         // Each server counts for itself, also when their builders are copies.
         self.ctx.timed = Arc::default();
+        #[cfg(feature = "testing")]
+        {
+            self.ctx.watch = self.ctx.watch.map(|watch| TestWatch::new(watch.clock));
+        }
         Ok(Settings {
             defaults: self.defaults,
             threads: self.threads,

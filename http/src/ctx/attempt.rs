@@ -38,6 +38,18 @@ impl<T> Attempt<T> {
         Ok(())
     }
 
+    /// As [`wait`](Self::wait), until `is_late` says so, which is asked every millisecond.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wait_looking(&self, is_late: impl Fn() -> bool) -> Option<T> {
+        let mut stage = lock(&self.stage);
+        while matches!(*stage, AttemptStage::Running) && !is_late() {
+            let until = Instant::now() + std::time::Duration::from_millis(1);
+            (stage, _) = wait_until(&self.changed, stage, Some(until));
+        }
+        drop(stage);
+        self.give_up()
+    }
+
     /// What it returned with, if it does by then; else it is given up.
     pub(crate) fn wait(&self, deadline: Option<Instant>) -> Option<T> {
         let mut stage = lock(&self.stage);

@@ -1,8 +1,10 @@
 //! How long a handler has, and whether anybody still waits for what it does; and the answer that stands in for its own.
 
 use super::RequestCtx;
-use super::attempt::OnLoan;
+use super::attempt::{Attempt, OnLoan};
 use crate::message::response::{IntoStatus, Response};
+#[cfg(feature = "testing")]
+use crate::util::test_clock::TestClock;
 use crate::wire::transport::Transport;
 use std::sync::Arc;
 #[cfg(feature = "client")]
@@ -20,11 +22,28 @@ pub(crate) struct Deadline {
     client: OnLoan<Arc<dyn Transport>>,
     /// That of whoever waits for the whole of it.
     outer: Option<Arc<Deadline>>,
+    /// That of a test, by which it is.
+    #[cfg(feature = "testing")]
+    clock: Option<TestClock>,
 }
 
 impl Deadline {
+    /// When it is; by the clock of a test, as far as that was moved until now.
     pub(super) fn at(&self) -> Instant {
+        #[cfg(feature = "testing")]
+        if let Some(clock) = &self.clock {
+            return self.at.checked_sub(clock.ahead()).unwrap_or(self.at);
+        }
         self.at
+    }
+
+    /// What the handler comes back with by then. `None`: it is given up.
+    pub(super) fn wait_for<T>(&self, attempt: &Attempt<T>) -> Option<T> {
+        #[cfg(feature = "testing")]
+        if self.clock.is_some() {
+            return attempt.wait_looking(|| Instant::now() >= self.at());
+        }
+        attempt.wait(Some(self.at))
     }
 
     pub(super) fn outer(&self) -> Option<Arc<Deadline>> {
@@ -43,7 +62,7 @@ impl Deadline {
 
     fn is_past(&self) -> bool {
         self.is_given_up.load(Ordering::Acquire)
-            || Instant::now() >= self.at
+            || Instant::now() >= self.at()
             || self.outer.as_deref().is_some_and(Deadline::is_past)
     }
 
@@ -130,7 +149,7 @@ impl RequestCtx {
     /// assert_eq!((ctx.response.status_code(), ctx.deadline()), (200, None));
     /// ```
     pub fn deadline(&self) -> Option<Instant> {
-        self.user_values.deadline().map(|deadline| deadline.at)
+        self.user_values.deadline().map(|deadline| deadline.at())
     }
 
     /// How long it is until the [`deadline`](Self::deadline); zero behind it, `None` when there is none.
@@ -167,10 +186,21 @@ impl RequestCtx {
     /// that is beyond all time.
     pub(super) fn deadline_in(&self, limit: Duration) -> Option<Arc<Deadline>> {
         let outer = self.user_values.deadline().cloned();
+        #[cfg(feature = "testing")]
+        let clock = self.test_clock().cloned();
+        #[cfg(feature = "testing")]
+        let limit = clock.as_ref().map_or(limit, |clock| limit.saturating_add(clock.ahead()));
         let at = Instant::now().checked_add(limit)?;
         let at = outer.as_ref().map_or(at, |outer| outer.at.min(at));
         let client = OnLoan::new(self.lent.share());
-        Some(Arc::new(Deadline { at, is_given_up: AtomicBool::new(false), client, outer }))
+        Some(Arc::new(Deadline {
+            at,
+            is_given_up: AtomicBool::new(false),
+            client,
+            outer,
+            #[cfg(feature = "testing")]
+            clock,
+        }))
     }
 }
 

@@ -212,6 +212,7 @@ impl RequestCtx {
         if code >= 500 {
             let called = self.called();
             log::error!(target: "anthill_http::handler", "the {what} of {called} failed; answered {code}: {error}");
+            self.note(format_args!("the {what} of {called} failed; answered {code}: {error}"));
         }
         let message = error.message().unwrap_or_else(|| status::reason(code).into());
         self.answer_plainly(message.as_bytes(), code);

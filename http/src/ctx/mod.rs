@@ -8,8 +8,8 @@
 //! (`input/`), what is prepared of the response (`respond`), what is known about the connection (`about`, `conn_info`),
 //! how it is taken over (`hijack`, `websocket`), hints ahead of the response (`hints`), the request's route (`routed`,
 //! `route_match`, `route_urls`), how long there is for it (`deadline`), what handlers keep (`user_values`,
-//! `extensions`, `session_place`), what the request is called in records (`request_id`), and what wrappers do to any
-//! answer (`standing`). What answers requests, what that may fail with, who wants to know that, and what is waited for
+//! `extensions`, `session_place`), what the request is called in records (`request_id`), what wrappers do to any answer
+//! (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may fail with, who wants to know that, and what is waited for
 //! only so long: `handler`, `handler_error` and `carried`, `failure`, `time_limit`. How errors become bodies:
 //! `error_report`, `error_pages`.
 //!
@@ -50,6 +50,8 @@ mod routed;
 #[cfg(feature = "sessions")]
 mod session_place;
 mod standing;
+#[cfg(feature = "testing")]
+mod test_watch;
 mod time_limit;
 mod user_values;
 #[cfg(feature = "ws")]
@@ -86,6 +88,8 @@ use routed::Routed;
 #[cfg(feature = "sessions")]
 pub(crate) use session_place::SessionPlace;
 pub(crate) use standing::Standing;
+#[cfg(feature = "testing")]
+pub(crate) use test_watch::TestWatch;
 pub use time_limit::{TimeLimit, timeout};
 pub(crate) use time_limit::{TimedCounters, TimedThreads};
 pub use user_values::UserKey;
@@ -94,6 +98,8 @@ pub(crate) use user_values::UserValues;
 use crate::message::request::Request;
 use crate::message::response::Response;
 use crate::stop::StopSignal;
+#[cfg(feature = "testing")]
+use crate::util::test_clock::TestClock;
 use crate::wire::lent::LentTransport;
 #[cfg(feature = "tls-no-provider")]
 use crate::wire::tls_info::TlsInfo;
@@ -220,6 +226,9 @@ pub(crate) struct CtxOptions {
     pub(crate) error_body: Option<ErrorBody>,
     /// What became of handlers with a limit.
     pub(crate) timed: Arc<TimedCounters>,
+    /// What a test knows of it.
+    #[cfg(feature = "testing")]
+    pub(crate) watch: Option<TestWatch>,
 }
 
 // It goes with a connection from thread to thread.
@@ -259,6 +268,26 @@ impl RequestCtx {
             user_values: UserValues::default(),
             stop: None,
         }
+    }
+}
+
+/// For tests of servers.
+impl RequestCtx {
+    /// Says that something has gone wrong of which the client is told little.
+    #[inline]
+    pub(crate) fn note(&self, what: std::fmt::Arguments<'_>) {
+        #[cfg(feature = "testing")]
+        if let Some(watch) = self.options.as_deref().and_then(|options| options.watch.as_ref()) {
+            watch.note(what);
+        }
+        #[cfg(not(feature = "testing"))]
+        let _ = what;
+    }
+
+    /// The clock that a test moves.
+    #[cfg(feature = "testing")]
+    fn test_clock(&self) -> Option<&TestClock> {
+        self.options.as_deref()?.watch.as_ref().map(|watch| &watch.clock)
     }
 }
 

@@ -76,6 +76,7 @@ impl RequestCtx {
             target: "anthill_http::handler",
             "the {what} of {called} {panicked} (request #{id:016x} from {peer})"
         );
+        self.note(format_args!("the {what} of {called} {panicked}"));
         self.answer_plainly(TEXT.as_bytes(), 500);
         let panicked = HandlerPanic(panicked);
         self.report_panic(TEXT, &panicked);

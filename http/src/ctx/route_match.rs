@@ -142,6 +142,15 @@ impl RequestCtx {
     }
 }
 
+/// For tests.
+#[cfg(feature = "testing")]
+impl RequestCtx {
+    /// Adds a parameter as a router would have found it.
+    pub(crate) fn push_param(&mut self, name: &str, value: &str) {
+        self.routed.found.push(crate::util::intern::intern(name), value);
+    }
+}
+
 /// For routers.
 impl RequestCtx {
     /// A router begins. What another one has found that is answering already is given back, to be put back.

@@ -178,7 +178,7 @@ impl TimedThreads {
             ctx.answer_late(&deadline);
             return ctx.refuse_timed(limit);
         }
-        let done = attempt.wait(Some(deadline.at()));
+        let done = deadline.wait_for(&attempt);
         if done.is_none() {
             deadline.give_up();
         }

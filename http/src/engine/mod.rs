@@ -66,10 +66,14 @@ mod shard;
 pub(crate) mod socket;
 mod stopping;
 mod sync;
+#[cfg(feature = "testing")]
+mod test_clock;
 mod turn;
 
 use std::io;
 use std::sync::Arc;
+#[cfg(feature = "testing")]
+use std::sync::Weak;
 use std::time::Instant;
 
 use anthill_pool::{ObjectPool, PoolStats, PooledOwned, SubmitError, WorkerPool};
@@ -155,7 +159,7 @@ impl Engine {
             .collect::<io::Result<Vec<_>>>()?
             .into_iter()
             .unzip();
-        let (served, clock) = (service.clone(), service.clock);
+        let (served, clock) = (service.clone(), service.clock.clone());
         let threads = &settings.threads;
         let budget = Budget {
             helpers: threads.helpers(),
@@ -178,12 +182,17 @@ impl Engine {
             #[cfg(feature = "tls-no-provider")]
             reckoners: EngineReckoners::new(reckoners, budget.waiting),
             monitor: Monitor::new(),
-            workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
+            workspaces: ObjectPool::new(move || Workspace::new(&served)),
             clock,
             stopping: Stopping::new(),
         });
         monitor::start(&engine)?;
         engine.start_threads(terms)?;
+        #[cfg(feature = "testing")]
+        if let Some(clock) = engine.clock.test() {
+            let follower: Weak<Self> = Arc::downgrade(&engine);
+            clock.tell(follower);
+        }
         Ok(engine)
     }
 

@@ -349,7 +349,6 @@ mod tests {
     use super::*;
     use crate::config::options::ServerBuilder;
     use crate::ctx::RequestCtx;
-    use crate::serve::moment::Clock;
     use crate::serve::standalone::Standalone;
     use parking_lot::Mutex;
     use std::collections::VecDeque;
@@ -439,7 +438,7 @@ mod tests {
             };
             let service =
                 Arc::new(Service::new(options.resolve().expect("valid options"), Box::new(handler)));
-            let work = Workspace::new(&service, Clock::start());
+            let work = Workspace::new(&service);
             Self { service, handled, work }
         }
 

@@ -282,7 +282,7 @@ impl Exchange {
             let (hooks, limits) = (settings.head_hooks(), &settings.limits);
             verdict = user_code::check_head(hooks, awaits_continue, &self.session, ctx, limits, &mut config);
         });
-        moment.refresh(*clock);
+        moment.refresh(clock);
         if ctx.lent.owner() != self.session.number() {
             log::error!("a hook kept the context of a request; its connection is closed without an answer");
             self.note_kept();
@@ -506,7 +506,7 @@ impl Exchange {
             service.counters.panics.fetch_add(1, Ordering::Relaxed);
         }
         self.check_ctx(ctx)?;
-        moment.refresh(*clock);
+        moment.refresh(clock);
         Ok(())
     }
 

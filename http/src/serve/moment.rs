@@ -8,6 +8,8 @@
 //! keeps no deadlines reads one, and says so.) Near the end of a second the clocks are read in any case, because the
 //! second is what clients see.
 
+#[cfg(feature = "testing")]
+use crate::util::test_clock::TestClock;
 use crate::util::{coarse, date};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -43,8 +45,8 @@ impl Moment {
     /// Makes it this moment, or leaves it when it is that still, as far as anybody can see: its second is right, and it
     /// is not older than a tick of the system's clock.
     #[inline]
-    pub(crate) fn refresh(&mut self, clock: Clock) {
-        if self.is_old(coarse::wall()) {
+    pub(crate) fn refresh(&mut self, clock: &Clock) {
+        if clock.is_of_test() || self.is_old(coarse::wall()) {
             *self = clock.now();
         }
     }
@@ -58,45 +60,91 @@ impl Moment {
 }
 
 /// Reads moments.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
     started: Instant,
+    /// That of a test, which says how far the time is ahead.
+    #[cfg(feature = "testing")]
+    test: Option<TestClock>,
 }
 
 impl Clock {
     /// A clock whose milliseconds count from now.
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+            #[cfg(feature = "testing")]
+            test: None,
+        }
+    }
+
+    /// The same, of which a test says how far it is ahead.
+    #[cfg(feature = "testing")]
+    pub(crate) fn start_ahead(test: TestClock) -> Self {
+        Self { started: Instant::now(), test: Some(test) }
+    }
+
+    /// That of a test.
+    #[cfg(feature = "testing")]
+    pub(crate) fn test(&self) -> Option<&TestClock> {
+        self.test.as_ref()
+    }
+
+    /// Whether a test may move it.
+    #[inline(always)]
+    fn is_of_test(&self) -> bool {
+        #[cfg(feature = "testing")]
+        return self.test.is_some();
+        #[cfg(not(feature = "testing"))]
+        false
+    }
+
+    /// How far a test has moved it ahead.
+    #[inline(always)]
+    fn ahead(&self) -> Duration {
+        #[cfg(feature = "testing")]
+        return self.test.as_ref().map_or(Duration::ZERO, TestClock::ahead);
+        #[cfg(not(feature = "testing"))]
+        Duration::ZERO
     }
 
     /// This moment.
     #[inline]
-    pub(crate) fn now(self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         self.at(Instant::now())
     }
 
     /// This moment, of which somebody has just read the clock that only goes forward.
     #[inline]
-    pub(crate) fn at(self, now: Instant) -> Moment {
-        let millis = millis_of(now.saturating_duration_since(self.started));
-        Moment { millis, ..Moment::at(SystemTime::now()) }
+    pub(crate) fn at(&self, now: Instant) -> Moment {
+        let (since, ahead) = (now.saturating_duration_since(self.started), self.ahead());
+        if self.is_of_test() {
+            return Moment { millis: millis_of(since + ahead), ..Moment::at(SystemTime::now() + ahead) };
+        }
+        Moment { millis: millis_of(since), ..Moment::at(SystemTime::now()) }
+    }
+
+    /// The milliseconds at what a test's clock has shown.
+    #[cfg(feature = "testing")]
+    pub(crate) fn millis_at(&self, shown: Instant) -> u64 {
+        millis_of(shown.saturating_duration_since(self.started))
     }
 
     /// How long it has run.
-    pub(crate) fn elapsed(self) -> Duration {
-        self.started.elapsed()
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed() + self.ahead()
     }
 
     /// The same in nanoseconds, which fit for some centuries.
     #[inline]
-    pub(crate) fn nanos(self) -> u64 {
+    pub(crate) fn nanos(&self) -> u64 {
         let elapsed = self.elapsed();
         elapsed.as_secs().wrapping_mul(1_000_000_000).wrapping_add(u64::from(elapsed.subsec_nanos()))
     }
 
     /// The same in milliseconds.
     #[inline]
-    pub(crate) fn millis(self) -> u64 {
+    pub(crate) fn millis(&self) -> u64 {
         millis_of(self.elapsed())
     }
 }
@@ -144,7 +192,7 @@ mod tests {
         while begun.elapsed() < Duration::from_millis(1500) {
             let before = SystemTime::now();
             let was = moment.wall;
-            moment.refresh(clock);
+            moment.refresh(&clock);
             refreshed += usize::from(moment.wall != was);
             let late = date::whole_seconds(before).saturating_sub(moment.unix_seconds);
             assert_eq!(late, 0, "{moment:?} at {before:?}");

@@ -39,6 +39,13 @@ pub(crate) struct Service {
 impl Service {
     /// One that has counted nothing yet.
     pub(crate) fn new(settings: Settings, handler: BoxedHandler) -> Self {
+        #[cfg(feature = "testing")]
+        let clock = match &settings.ctx.watch {
+            Some(watch) => Clock::start_ahead(watch.clock.clone()),
+            None => Clock::start(),
+        };
+        #[cfg(not(feature = "testing"))]
+        let clock = Clock::start();
         Self {
             patience: Patience::of(&RequestConfig::NOTHING, &settings.timeouts),
             settings,
@@ -49,7 +56,7 @@ impl Service {
             stop: StopSignal::new(),
             tallies: Arc::default(),
             places: Arc::default(),
-            clock: Clock::start(),
+            clock,
             #[cfg(feature = "ws")]
             sockets: Arc::default(),
         }

@@ -229,6 +229,7 @@ pub(crate) fn write_body(
         Err(panicked) => {
             if !writer.abandon(begins) {
                 log::error!("the body writer of {} {panicked}", ctx.called());
+                ctx.note(format_args!("the body writer of {} {panicked}", ctx.called()));
                 return Err(Error::body_panicked());
             }
             ctx.answer_panic_of("body writer", panicked);

@@ -88,8 +88,8 @@ impl Pending {
 }
 
 impl Workspace {
-    /// A place where times are those of `clock`.
-    pub(crate) fn new(service: &Service, clock: Clock) -> Self {
+    /// A place where times are those of the service's clock.
+    pub(crate) fn new(service: &Service) -> Self {
         let settings = &service.settings;
         let mut ctx = RequestCtx::default();
         ctx.set_stop_signal(&service.stop);
@@ -97,7 +97,7 @@ impl Workspace {
             ctx,
             output: Output::default(),
             moment: Moment::UNREAD,
-            clock,
+            clock: service.clock.clone(),
             default_fields: settings.default_fields(),
             tally: service.tallies.begin(),
             attendant: service.places.begin(),
@@ -238,7 +238,7 @@ impl Workspace {
     /// read of the clocks before is not used behind that.
     #[inline]
     pub(crate) fn time_has_passed(&mut self) {
-        self.moment.refresh(self.clock);
+        self.moment.refresh(&self.clock);
     }
 
     /// Forgets a connection that is over.

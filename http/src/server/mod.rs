@@ -52,6 +52,8 @@ use crate::config::error::BuildError;
 use crate::config::hooks::BoxedHandler;
 use crate::config::options::ServerBuilder;
 use crate::config::settings::Settings;
+#[cfg(feature = "testing")]
+use crate::ctx::TestWatch;
 use crate::ctx::{ConnInfo, Handler, HandlerResult, RequestCtx};
 use crate::engine::Engine;
 use crate::engine::accept::take_in::{Intake, Placement};
@@ -140,12 +142,12 @@ impl Server {
     pub(crate) fn from_parts(settings: Settings, handler: BoxedHandler) -> Self {
         panic::watch();
         let service = Arc::new(Service::new(settings, handler));
-        let (served, clock) = (service.clone(), service.clock);
+        let served = service.clone();
         Server {
             shared: Arc::new(ServerState {
                 service,
                 standalone: Standalone::default(),
-                workspaces: ObjectPool::new(move || Workspace::new(&served, clock)),
+                workspaces: ObjectPool::new(move || Workspace::new(&served)),
                 engine: Mutex::new(None),
                 life: Life::default(),
                 #[cfg(feature = "tls-no-provider")]
@@ -495,6 +497,12 @@ impl Server {
     pub fn requests_in_flight(&self) -> Vec<RequestInFlight> {
         let service = &self.shared.service;
         service.places.all(service.clock.nanos())
+    }
+
+    /// What a test knows of it, if it was built for one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn test_watch(&self) -> Option<&TestWatch> {
+        self.shared.service.settings.ctx.watch.as_ref()
     }
 
     /// The engine, which is started if need be. `None`: the server was shut down before it ever served.

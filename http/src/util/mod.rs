@@ -23,6 +23,8 @@ pub(crate) mod pattern;
 pub(crate) mod percent;
 pub(crate) mod seldom;
 pub(crate) mod span;
+#[cfg(feature = "testing")]
+pub(crate) mod test_clock;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod token;

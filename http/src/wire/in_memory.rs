@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+#[cfg(feature = "testing")]
+use crate::wire::pipe::FlowFaults;
 use crate::wire::pipe::{Pipe, PipeEnd};
 use crate::wire::transport::{Direction, ReadCount, ReadySet, Transport};
 use crate::wire::wake::Waker;
@@ -158,6 +160,48 @@ fn some_time(timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     Ok(timeout)
+}
+
+/// For tests.
+#[cfg(feature = "testing")]
+impl InMemoryStream {
+    /// Does that to what this end writes from now on, and to what it reads.
+    pub(crate) fn set_faults(&self, outgoing: FlowFaults, incoming: FlowFaults) {
+        self.inner.pipe.set_faults(self.inner.end, outgoing, incoming);
+    }
+
+    /// Waits until the other end has read all that this one has written, or will read no more. False: `until` came
+    /// first.
+    pub(crate) fn wait_taken(&self, until: Instant) -> bool {
+        self.inner.pipe.wait_taken(self.inner.end, until)
+    }
+
+    /// Whether the other end will write nothing more.
+    pub(crate) fn has_other_ended(&self) -> bool {
+        self.inner.pipe.has_other_ended(self.inner.end).0
+    }
+
+    /// The same end for whoever only wants to cut it off, and does not keep it open.
+    pub(crate) fn cutter(&self) -> StreamCutter {
+        StreamCutter(Arc::downgrade(&self.inner))
+    }
+}
+
+/// An end of a connection in memory that can be cut off while others have it.
+#[cfg(feature = "testing")]
+pub(crate) struct StreamCutter(std::sync::Weak<OneEnd>);
+
+#[cfg(feature = "testing")]
+impl StreamCutter {
+    /// Ends reading and writing. False: nobody has it any more.
+    pub(crate) fn cut(&self) -> bool {
+        self.0.upgrade().inspect(|end| end.pipe.shut_down(end.end, Shutdown::Both)).is_some()
+    }
+
+    /// Whether somebody has it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl Read for &InMemoryStream {

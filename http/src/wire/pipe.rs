@@ -15,6 +15,8 @@ use crate::wire::wake::Waker;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::Shutdown;
+#[cfg(feature = "testing")]
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// Bytes that are under way in one direction at most.
@@ -64,6 +66,22 @@ struct Flow {
     is_finished: bool,
     /// Nothing more will be read.
     is_refused: bool,
+    /// What a test does to it.
+    #[cfg(feature = "testing")]
+    faults: FlowFaults,
+    /// Whoever has written them waits until they were read.
+    #[cfg(feature = "testing")]
+    is_awaited: bool,
+}
+
+/// What a test does to bytes on their way.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FlowFaults {
+    /// So many are read at once at most.
+    pub(crate) torn_by: Option<NonZeroUsize>,
+    /// When so many were written, the connection breaks.
+    pub(crate) breaks_after: Option<u64>,
 }
 
 /// How long calls at one end wait; `None`: for ever.
@@ -104,6 +122,8 @@ impl PipeState {
             return Err(ErrorKind::WouldBlock.into());
         }
         let (mut count, was_full) = (0, flow.bytes.len() == CAPACITY);
+        #[cfg(feature = "testing")]
+        let room = flow.torn(room);
         while count < room.len() && !flow.bytes.is_empty() {
             let (front, _) = flow.bytes.as_slices();
             let part = front.len().min(room.len() - count);
@@ -112,6 +132,8 @@ impl PipeState {
             count += part;
         }
         let is_drained = flow.bytes.is_empty() && !flow.is_finished;
+        #[cfg(feature = "testing")]
+        let was_full = was_full || flow.is_awaited && flow.bytes.is_empty();
         Ok((ReadCount { count, is_drained }, was_full))
     }
 
@@ -123,11 +145,74 @@ impl PipeState {
         let mut count = 0;
         for slice in slices {
             let part = slice.len().min(CAPACITY - flow.bytes.len());
+            #[cfg(feature = "testing")]
+            let part = flow.before_break(part);
             flow.bytes.extend(&slice[..part]);
             count += part;
         }
+        #[cfg(feature = "testing")]
+        if flow.faults.breaks_after == Some(0) {
+            self.break_off();
+            return Ok(count);
+        }
         let is_full = count == 0 && slices.iter().any(|slice| !slice.is_empty());
         if is_full { Err(ErrorKind::WouldBlock.into()) } else { Ok(count) }
+    }
+}
+
+/// What tests do.
+#[cfg(feature = "testing")]
+impl PipeState {
+    /// The connection is lost: what is on its way arrives, and nothing more.
+    fn break_off(&mut self) {
+        for flow in &mut self.flows {
+            (flow.is_finished, flow.faults.breaks_after) = (true, None);
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Flow {
+    /// As much of `room` as may be read at once.
+    fn torn<'a>(&self, room: &'a mut [u8]) -> &'a mut [u8] {
+        let most = self.faults.torn_by.map_or(room.len(), |most| most.get().min(room.len()));
+        &mut room[..most]
+    }
+
+    /// How many of `count` bytes are written before the connection breaks.
+    fn before_break(&mut self, count: usize) -> usize {
+        let Some(left) = &mut self.faults.breaks_after else { return count };
+        let count = usize::try_from(*left).unwrap_or(usize::MAX).min(count);
+        *left -= count as u64;
+        count
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Pipe {
+    /// Does that to what `end` writes from now on, and to what it reads.
+    pub(crate) fn set_faults(&self, end: PipeEnd, outgoing: FlowFaults, incoming: FlowFaults) {
+        let mut state = lock(&self.state);
+        state.flows[end.index()].faults = outgoing;
+        state.flows[end.other().index()].faults = incoming;
+    }
+
+    /// Waits until the other end has read all that `end` has written, or will read no more. False: `until` came first.
+    pub(crate) fn wait_taken(&self, end: PipeEnd, until: Instant) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            let flow = &mut state.flows[end.index()];
+            flow.is_awaited = !flow.bytes.is_empty() && !flow.is_refused;
+            if !flow.is_awaited {
+                return true;
+            }
+            let is_late;
+            (state, is_late) = wait_until(&self.changed[end.index()], state, Some(until));
+            if is_late {
+                state.flows[end.index()].is_awaited = false;
+                return false;
+            }
+        }
     }
 }
 

@@ -57,6 +57,7 @@ const HTTP: &[&str] = &[
     "client",
     "server",
     "adapters",
+    "testing",
     "guide",
     "unstable",
 ];

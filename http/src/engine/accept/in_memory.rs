@@ -61,6 +61,9 @@ struct ListenerState {
     /// The servers that wait for connections.
     servers: Vec<Arc<Waker>>,
     is_closed: bool,
+    /// Connections that a server has accepted and not taken in yet.
+    #[cfg(feature = "testing")]
+    in_hand: usize,
 }
 
 /// A connection that nobody has accepted yet.
@@ -99,6 +102,29 @@ impl InMemoryListener {
     /// As `dial`; and [`TimedOut`](ErrorKind::TimedOut): nobody has accepted it by then.
     pub fn dial_timeout(&self, limit: Duration) -> io::Result<InMemoryStream> {
         self.dial_until(None, Instant::now().checked_add(limit))
+    }
+
+    /// As [`dial_timeout`](Self::dial_timeout), from that address if one is said; and a server has taken the connection
+    /// in, unless that takes longer.
+    #[cfg(feature = "testing")]
+    pub(crate) fn dial_taken_in(
+        &self,
+        from: Option<SocketAddr>,
+        limit: Duration,
+    ) -> io::Result<InMemoryStream> {
+        let until = Instant::now().checked_add(limit);
+        let stream = self.dial_until(from, until)?;
+        let mut state = self.shared.state.lock();
+        while (state.in_hand > 0 || !state.pending.is_empty()) && !state.is_closed {
+            let is_late = match until {
+                Some(until) => self.shared.changed.wait_until(&mut state, until).timed_out(),
+                None => false,
+            };
+            if is_late {
+                break;
+            }
+        }
+        Ok(stream)
     }
 
     /// A new connection that somebody is going to accept, or that ends when the listener is closed before that; with
@@ -285,7 +311,17 @@ impl Incoming for InMemoryListening {
     const MUST_DRAIN: bool = true;
 
     fn accept(&mut self) -> io::Result<Option<(InMemoryTransport, ConnInfo)>> {
-        let stream = self.listener.0.take(&mut self.listener.0.shared.state.lock())?;
+        let mut state = self.listener.0.shared.state.lock();
+        #[cfg(feature = "testing")]
+        if std::mem::take(&mut state.in_hand) > 0 {
+            self.listener.0.shared.changed.notify_all();
+        }
+        let stream = self.listener.0.take(&mut state)?;
+        #[cfg(feature = "testing")]
+        {
+            state.in_hand = 1;
+        }
+        drop(state);
         let info = ConnInfo::opened_now(stream.peer_addr(), stream.local_addr(), false);
         Ok(Some((stream.into_transport(), info)))
     }

@@ -290,6 +290,19 @@ impl Shard {
         self.is_suspected.load(Ordering::Relaxed) && self.is_suspected.swap(false, Ordering::Relaxed)
     }
 
+    /// Whether the driver found nothing to do at `by` or later, and how many connections are out.
+    #[cfg(feature = "testing")]
+    pub(crate) fn rests_since(&self, by: Millis) -> (bool, usize) {
+        self.table.rests_since(by)
+    }
+
+    /// Has the driver look at the clock again. It is woken whatever it does: it may have looked at it before, and be
+    /// about to sleep.
+    #[cfg(feature = "testing")]
+    pub(crate) fn look_again(&self) {
+        self.poller.wake();
+    }
+
     /// Makes the driver look at every parked connection; to be called when the server begins to stop.
     pub(crate) fn stop(&self) {
         self.wake_if(self.table.stop());

@@ -71,6 +71,9 @@ struct TableState<C> {
     asleep: bool,
     /// The driver is gone for good; nothing can be added.
     ended: bool,
+    /// What time it was when the driver found nothing last.
+    #[cfg(feature = "testing")]
+    rested_at: Millis,
 }
 
 /// A connection that is out, in the queue of those to be served.
@@ -103,6 +106,8 @@ impl<C: Member> Table<C> {
                 idlers: Idlers::default(),
                 asleep: false,
                 ended: false,
+                #[cfg(feature = "testing")]
+                rested_at: 0,
             }),
         }
     }
@@ -245,6 +250,10 @@ impl<C: Member> Table<C> {
             None => {
                 debug_assert_eq!(state.this_pass, 0, "a pass is part of the queue");
                 state.asleep = true;
+                #[cfg(feature = "testing")]
+                {
+                    state.rested_at = now;
+                }
                 Next::Nothing(state.deadlines.next().unwrap_or(NEVER))
             }
         }
@@ -320,6 +329,16 @@ impl<C: Member> Table<C> {
             state.to_serve.push_back(ToServe::Ready(connection));
         }
         state.must_wake(true)
+    }
+
+    /// Whether the driver found nothing to do at `by` or later, and how many connections are out.
+    #[cfg(feature = "testing")]
+    pub(crate) fn rests_since(&self, by: Millis) -> (bool, usize) {
+        let state = lock(&self.state);
+        let queued = state.to_serve.len() + state.resumed.len() + state.left.len();
+        let parked = (0..state.slots.count()).filter(|index| state.slots.parked(*index).is_some()).count();
+        let rests = state.ended || state.asleep && state.rested_at >= by && queued == 0;
+        (rests, state.slots.len() - parked)
     }
 
     /// Ends the shard if it has no connection left; true when it has ended, so that nothing can be added any more.

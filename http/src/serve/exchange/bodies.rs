@@ -29,7 +29,7 @@ impl Exchange {
         if reply.ending.is_none() && ctx.response.is_body_stream() && !ctx.response.writes_bodiless() {
             // Nothing of it is sent; what is dropped is the user's.
             by.run_user_code(UserCode::Cleanup, || ctx.response.clear_body());
-            moment.refresh(*clock);
+            moment.refresh(clock);
         }
         match ctx.response.take_stream(reply.ending) {
             None => {}
@@ -49,7 +49,7 @@ impl Exchange {
                         user_code::begin_body(ctx, |status| self.session.sends_body(status));
                     }
                 });
-                moment.refresh(*clock);
+                moment.refresh(clock);
                 if ctx.has_panicked || written.as_ref().is_err_and(Error::is_body_panic) {
                     service.counters.panics.fetch_add(1, Ordering::Relaxed);
                 }
@@ -73,7 +73,7 @@ impl Exchange {
             ctx.response.clear();
         });
         user_code::turn_away(ctx, by);
-        moment.refresh(*clock);
+        moment.refresh(clock);
         self.note_turned_away();
         service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
     }

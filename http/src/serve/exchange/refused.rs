@@ -71,7 +71,7 @@ impl Exchange {
         ctx.lent.lend_nothing(self.session.number());
         let mut is_answered = false;
         by.run_user_code(UserCode::Hook, || is_answered = user_code::refuse(&**handler, ctx, error));
-        moment.refresh(*clock);
+        moment.refresh(clock);
         if ctx.lent.owner() != self.session.number() {
             log::error!("an error handler kept its context; its connection is closed without an answer");
             self.note_kept();

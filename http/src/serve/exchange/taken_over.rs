@@ -34,7 +34,7 @@ impl Exchange {
             // Whoever came behind it has answered something else.
             let unused = ctx.take_hijack();
             by.run_user_code(UserCode::Cleanup, || drop(unused));
-            moment.refresh(*clock);
+            moment.refresh(clock);
             ctx.stand_again();
             return true;
         }
@@ -68,7 +68,7 @@ impl Exchange {
                 service.counters.workers.turned_away.fetch_add(1, Ordering::Relaxed);
             }
         }
-        moment.refresh(*clock);
+        moment.refresh(clock);
         true
     }
 
@@ -104,7 +104,7 @@ impl Exchange {
         );
         let unused = ctx.take_hijack();
         by.run_user_code(UserCode::Cleanup, || drop(unused));
-        moment.refresh(*clock);
+        moment.refresh(clock);
     }
 
     /// Whether the connection is to be given away.
