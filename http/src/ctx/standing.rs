@@ -31,10 +31,16 @@ impl RequestCtx {
         }
     }
 
+    /// Whether there is anything to be done again.
+    #[inline]
+    pub(crate) fn stands(&self) -> bool {
+        self.user_values.has_any()
+    }
+
     /// Another response is in the place of the one that the wrappers saw.
     #[inline]
     pub(crate) fn stand_again(&mut self) {
-        if self.user_values.has_any() {
+        if self.stands() {
             self.apply_standing();
         }
     }

@@ -141,10 +141,12 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx, by: &mut impl Runner) {
     ctx.response.set_status_code(503);
     ctx.response.set_header("Retry-After", RETRY_AFTER);
     ctx.response.set_body(TEXT);
-    if ctx.has_error_body() {
-        by.run_user_code(UserCode::Cleanup, || ctx.report_busy(TEXT));
+    if ctx.has_error_body() || ctx.stands() {
+        by.run_user_code(UserCode::Cleanup, || {
+            ctx.report_busy(TEXT);
+            ctx.stand_again();
+        });
     }
-    ctx.stand_again();
 }
 
 /// Brings the first piece of a body that is read, if the response in `ctx` has one and that is sent, as `is_sent` says

@@ -33,9 +33,11 @@ impl Exchange {
         if ctx.hijack_mut().is_some_and(|hijack| hijack.switches_protocols && is_other) {
             // Whoever came behind it has answered something else.
             let unused = ctx.take_hijack();
-            by.run_user_code(UserCode::Cleanup, || drop(unused));
+            by.run_user_code(UserCode::Cleanup, || {
+                drop(unused);
+                ctx.stand_again();
+            });
             moment.refresh(clock);
-            ctx.stand_again();
             return true;
         }
         let is_read = ctx.request.is_received_whole();
@@ -58,8 +60,10 @@ impl Exchange {
             Some(fault) => {
                 let (method, path) = (ctx.request.method(), ctx.request.path());
                 log::error!(target: "anthill_http::handler", "the answer to {method} {path:?} {fault}; answered 500");
-                by.run_user_code(UserCode::Cleanup, || ctx.error("Internal Server Error", 500));
-                ctx.stand_again();
+                by.run_user_code(UserCode::Cleanup, || {
+                    ctx.error("Internal Server Error", 500);
+                    ctx.stand_again();
+                });
                 ctx.response.set_connection_close();
             }
             None => {
