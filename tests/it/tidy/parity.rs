@@ -52,3 +52,15 @@ fn parity_says_what_the_tests_show() {
     let unsaid: Vec<_> = shown.difference(&done).collect();
     assert!(unsaid.is_empty(), "shown by a test, but PARITY.md says open: {unsaid:?}");
 }
+
+#[test]
+fn the_sums_of_parity_are_those_of_its_rows() {
+    let text = fs::read_to_string(root().join("PARITY.md")).expect("PARITY.md");
+    let (pools, http) = text.split_once("\n## HTTP: ").expect("rows of the pools, then those of HTTP");
+    let sum = |part: &str| {
+        let states = ["| done |", "| open |"].map(|state| part.matches(state).count());
+        format!("{} of {}", states[0], states[0] + states[1])
+    };
+    let said = format!("Done: {} rows of the pools, {} rows of HTTP.", sum(pools), sum(http));
+    assert!(text.contains(&said), "PARITY.md does not say {said:?}");
+}
