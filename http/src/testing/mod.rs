@@ -28,8 +28,7 @@
 //!
 //! A [`TestServer`] is the server that you run, without a port: of a function, a
 //! [`Router`](crate::Router) with its state, a builder with its options. So limits, refusals, middleware, hooks and
-//! what becomes of a panic are tested as clients see them. It takes some 0.2 ms to start and to end, so each test has
-//! its own.
+//! what becomes of a panic are tested as clients see them. Each test has a server of its own.
 //!
 //! ```
 //! use anthill_http::{RequestCtx, Router};
