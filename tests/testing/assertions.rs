@@ -53,7 +53,8 @@ fn each_fails_and_shows_the_whole_exchange() {
         "< HTTP/1.1 200 OK\n",
         "< {\"name\": \"ann\"",
     ];
-    let fails: [(&str, Box<dyn Fn() -> u16>); 11] = [
+    type Failing = Box<dyn Fn() -> u16>;
+    let fails: [(&str, Failing); 11] = [
         (
             "expected status 404 (Not Found), found 200 (OK)",
             Box::new(|| asked("/json").assert_status(404).status_code()),
