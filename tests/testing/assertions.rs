@@ -53,8 +53,8 @@ fn each_fails_and_shows_the_whole_exchange() {
         "< HTTP/1.1 200 OK\n",
         "< {\"name\": \"ann\"",
     ];
-    type Failing = Box<dyn Fn() -> u16>;
-    let fails: [(&str, Failing); 11] = [
+    type Failing<'a> = Box<dyn Fn() -> u16 + 'a>;
+    let fails: [(&str, Failing<'_>); 11] = [
         (
             "expected status 404 (Not Found), found 200 (OK)",
             Box::new(|| asked("/json").assert_status(404).status_code()),
