@@ -1,5 +1,5 @@
-//! Messages that come back, encrypted: WebSockets over TLS, in a blocking loop. `cargo run --release --example secure-echo`
-//! with `--features tls,ws`, and `CERTIFICATE` and `KEY`, then `wss://localhost:8443/echo`.
+//! Messages that come back, encrypted: WebSockets over TLS. `cargo run --release --example secure-echo` with
+//! `--features tls,ws`, and `CERTIFICATE` and `KEY`, then `wss://localhost:8443/echo`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use anthill_http::websocket::{WebSocket, WebSocketOptions, WebSocketResult};

@@ -10,7 +10,7 @@ use anthill_http::form::Form;
 use anthill_http::router::Route;
 use anthill_http::{RequestConfig, RequestCtx, Router, Server};
 
-type Error = Box<dyn std::error::Error + Send + Sync>; // what is wrong with a form has its status in it, the rest is 500
+type Error = Box<dyn std::error::Error + Send + Sync>; // what is wrong with a form has its status in it
 
 const BYTES_MAX: u64 = 1 << 30;
 

@@ -3,6 +3,7 @@
 //! - To begin: [first server](first_server), [routes](routing), [input], [errors].
 //! - Bodies: [streaming], [uploads].
 //! - The engine and you: [state and databases](state), [blocking], [limits and timeouts](limits), [tuning].
+//! - [Testing](testing) what you build.
 //! - In production: [shutdown], [behind a proxy](behind_a_proxy), [HTTPS](tls), [observability], [deployment],
 //!   [security].
 //! - [What it does not do](what_it_does_not_do), and what to take instead.
@@ -70,6 +71,9 @@ pub mod security {}
 #[cfg(feature = "router")]
 #[doc = include_str!("../docs/coming-from-elsewhere.md")]
 pub mod coming_from_elsewhere {}
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("../docs/what-it-does-not-do.md")]
 pub mod what_it_does_not_do {}

@@ -138,7 +138,8 @@
 
 // How it is built. Knowledge flows one way, from the bottom to the top: `util`, `stop`, `wire`, `values`, `proto`,
 // `ws`, `sockets`, `message`, `ctx`, `files`, `tls`, `observe`, `config`, `router`, `middleware`, `serve`, `engine`,
-// `client`, `server`, `adapters`, `testing`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no thread.
+// `client`, `server`, `adapters`, `testing`, `guide`. `proto` is bytes in and bytes out: no socket, no clock, no
+// thread.
 
 #[cfg(any(feature = "metrics", feature = "tower", feature = "tracing"))]
 pub mod adapters;

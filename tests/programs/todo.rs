@@ -77,7 +77,7 @@ fn what_is_wrong_is_said_on_a_page() {
         (submit(&todo, "/todos", "name=x"), 400, "The form has no title."),
         (submit(&todo, "/todos/7/toggle", ""), 404, "done in another window"),
         (get(&todo, "/todos/7"), 404, "There is no such thing to do."),
-        (get(&todo, "/todos/seven"), 400, "seven"),
+        (get(&todo, "/todos/seven"), 400, "not valid"),
         (get(&todo, "/?show=some"), 400, "one of all, open, done"),
         (get(&todo, "/nowhere"), 404, "role=alert"),
         (get(&todo, "/clear"), 405, "role=alert"),

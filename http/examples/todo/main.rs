@@ -1,8 +1,8 @@
-//! A to-do list with forms, kept in SQLite: the shape of a whole service. `cargo run --release --example todo`, then open
-//! http://localhost:8080.
+//! A to-do list with forms, kept in SQLite: the shape of a whole service. `cargo run --release --example todo`, then
+//! open http://localhost:8080.
 //!
-//! `store` has the database, `pages` the HTML, this file the routes and what is around them. Forms are plain HTML, so it
-//! works without a script. `ADDRESS` and `DATABASE` say where it is served and where it is kept.
+//! `store` has the database, `pages` the HTML, this file the routes and what is around them. Forms are plain HTML, so
+//! it works without a script. `ADDRESS` and `DATABASE` say where it is served and where it is kept.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod pages;

@@ -150,6 +150,8 @@ const UNSET: usize = usize::MAX;
 /// [`form_value_func`](Self::form_value_func), [`error_body`](Self::error_body),
 /// [`error_handler`](Self::error_handler), [`panic_handler`](Self::panic_handler), [`on_complete`](Self::on_complete),
 /// [`access_log`](Self::access_log), [`conn_state`](Self::conn_state).
+///
+/// For tests there is a [`clock`](Self::clock), with the feature `testing`.
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct ServerBuilder {

@@ -5,6 +5,8 @@
 
 use crate::wire::sync::{Condvar, Instant, Mutex, lock, wait_until};
 use std::mem;
+#[cfg(feature = "testing")]
+use std::time::Duration;
 
 /// What a handler comes back with, and who waits for that.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl<T> Attempt<T> {
     pub(crate) fn wait_looking(&self, is_late: impl Fn() -> bool) -> Option<T> {
         let mut stage = lock(&self.stage);
         while matches!(*stage, AttemptStage::Running) && !is_late() {
-            let until = Instant::now() + std::time::Duration::from_millis(1);
+            let until = Instant::now() + Duration::from_millis(1);
             (stage, _) = wait_until(&self.changed, stage, Some(until));
         }
         drop(stage);

@@ -9,9 +9,9 @@
 //! how it is taken over (`hijack`, `websocket`), hints ahead of the response (`hints`), the request's route (`routed`,
 //! `route_match`, `route_urls`), how long there is for it (`deadline`), what handlers keep (`user_values`,
 //! `extensions`, `session_place`), what the request is called in records (`request_id`), what wrappers do to any answer
-//! (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may fail with, who wants to know that, and what is waited for
-//! only so long: `handler`, `handler_error` and `carried`, `failure`, `time_limit`. How errors become bodies:
-//! `error_report`, `error_pages`.
+//! (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may fail with, who
+//! wants to know that, and what is waited for only so long: `handler`, `handler_error` and `carried`, `failure`,
+//! `time_limit`. How errors become bodies: `error_report`, `error_pages`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 

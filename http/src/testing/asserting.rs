@@ -138,9 +138,8 @@ impl TestResponse {
     /// let server = TestServer::new(|ctx| ctx.success("application/json", r#"{"legs": [3, 3]}"#));
     /// server.get("/").send().assert_json(&json!({"legs": [3, 3]}));
     ///
-    /// let failed = std::panic::catch_unwind(|| {
-    ///     server.get("/").send().assert_json(&json!({"legs": [3, 4]}));
-    /// });
+    /// let failing = || drop(server.get("/").send().assert_json(&json!({"legs": [3, 4]})));
+    /// let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(failing));
     /// let message = failed.unwrap_err().downcast::<String>().unwrap();
     /// assert!(message.contains("at $.legs[1]: expected 4, found 3"));
     /// ```

@@ -20,7 +20,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Sends requests.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(super) struct TestCaller {
     pub(super) line: Arc<Line>,
     pub(super) client: Client,
     pub(super) options: TestOptions,
@@ -41,7 +41,7 @@ pub(super) struct TestOptions {
     pub(super) jar: Option<CookieJar>,
 }
 
-impl Caller {
+impl TestCaller {
     pub(super) fn new(line: Arc<Line>) -> Self {
         let options = TestOptions {
             host: b"localhost".to_vec(),

@@ -3,7 +3,7 @@
 //! The idea: it is the library's client, whose connections are made in memory; redirects are followed and cookies kept
 //! here, so that each exchange can be shown, and cookies are those of a browser on `localhost`.
 
-use super::caller::Caller;
+use super::caller::TestCaller;
 #[cfg(feature = "cookies")]
 use super::caller::as_secure;
 use super::draft::Draft;
@@ -42,12 +42,12 @@ use std::time::Duration;
 #[derive(Clone)]
 #[must_use = "a client does nothing until it sends something"]
 pub struct TestClient {
-    caller: Caller,
+    caller: TestCaller,
 }
 
 impl TestClient {
     pub(super) fn of(line: Arc<Line>) -> Self {
-        Self { caller: Caller::new(line) }
+        Self { caller: TestCaller::new(line) }
     }
 
     /// The same with other connections.

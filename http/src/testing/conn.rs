@@ -1,10 +1,10 @@
 //! A connection to a server in memory, byte by byte.
 
-use super::exchange::{ResponseHead, printable, without_secrets};
+use super::exchange::{SeenHead, printable, without_secrets};
 use super::failing::fail;
 use super::faults::Faults;
 use super::line::Line;
-use super::response::{Sent, TestResponse};
+use super::response::{SentRequest, TestResponse};
 use crate::message::request::Request;
 use crate::proto::client::{ClientSession, ResponseProgress};
 use crate::proto::limits::HeadDecision;
@@ -232,7 +232,7 @@ impl TestConn {
         let mut headers = Headers::new();
         headers.set_names_normalizing(false);
         headers.copy_from(found.header_fields(&self.input));
-        let head = ResponseHead {
+        let head = SeenHead {
             version: found.head.version,
             status: found.head.status,
             reason: found.head.reason.within(self.input.unread()).to_vec(),
@@ -241,7 +241,11 @@ impl TestConn {
         let body = self.input.unread().get(found.body.clone()).unwrap_or_default().to_vec();
         let mut trailers = Headers::new();
         trailers.copy_from(found.trailer_fields(&self.input));
-        let sent = Sent { shown: Some(self.shown()), line: Some(self.line.clone()), ..Sent::nothing() };
+        let sent = SentRequest {
+            shown: Some(self.shown()),
+            line: Some(self.line.clone()),
+            ..SentRequest::nothing()
+        };
         TestResponse::whole(sent, head, Ok(body)).with_trailers(trailers)
     }
 

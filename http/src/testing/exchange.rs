@@ -19,14 +19,14 @@ const HEX_BYTES_MAX: usize = 256;
 
 /// The head of a response.
 #[derive(Clone, Debug)]
-pub(super) struct ResponseHead {
+pub(super) struct SeenHead {
     pub(super) version: Version,
     pub(super) status: u16,
     pub(super) reason: Vec<u8>,
     pub(super) headers: Headers,
 }
 
-impl ResponseHead {
+impl SeenHead {
     /// That of a response as a client has it.
     pub(super) fn of(response: &ClientResponse) -> Self {
         let mut headers = Headers::new();
@@ -43,9 +43,9 @@ impl ResponseHead {
 
 /// A request that was answered, and not for the last time.
 #[derive(Clone, Debug)]
-pub(super) struct Exchange {
+pub(super) struct TestExchange {
     pub(super) request: Request,
-    pub(super) head: ResponseHead,
+    pub(super) head: SeenHead,
 }
 
 /// As in a message.
@@ -129,7 +129,7 @@ impl Scribe {
     }
 
     /// The head of a response.
-    pub(super) fn head(&mut self, head: &ResponseHead) {
+    pub(super) fn head(&mut self, head: &SeenHead) {
         let reason = match head.reason.is_empty() {
             true => status::reason(head.status).into(),
             false => printable(&head.reason),

@@ -1,10 +1,10 @@
 //! A request of a test, from its parts to the response.
 
-use super::caller::Caller;
+use super::caller::TestCaller;
 use super::draft::{Draft, draft_settings};
-use super::exchange::{Exchange, ResponseHead, Scribe};
+use super::exchange::{Scribe, SeenHead, TestExchange};
 use super::failing::fail;
-use super::response::{Sent, TestResponse};
+use super::response::{SentRequest, TestResponse};
 use crate::client::{CancelToken, ClientError, ClientResponse, Hop, RedirectFault, SendBody};
 use crate::message::request::Request;
 use crate::values::uri::Uri;
@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 /// ```
 #[must_use = "nothing is sent before send is called"]
 pub struct TestRequest<'a> {
-    caller: &'a Caller,
+    caller: &'a TestCaller,
     draft: Draft,
     streamed: Option<SendBody<'a>>,
     expects: Option<Duration>,
@@ -81,11 +81,11 @@ pub(super) use request_methods;
 enum Answered {
     Response(Box<TestResponse>),
     /// There was none; this is what was asked for.
-    Failed(ClientError, Box<Sent>),
+    Failed(ClientError, Box<SentRequest>),
 }
 
 impl<'a> TestRequest<'a> {
-    pub(super) fn new(caller: &'a Caller, draft: Draft) -> Self {
+    pub(super) fn new(caller: &'a TestCaller, draft: Draft) -> Self {
         Self { caller, draft, streamed: None, expects: None, limit: None }
     }
 
@@ -144,7 +144,7 @@ impl<'a> TestRequest<'a> {
     fn run(self) -> Answered {
         let Self { caller, draft, mut streamed, expects, limit } = self;
         let options = &caller.options;
-        let mut sent = Sent {
+        let mut sent = SentRequest {
             before: Vec::new(),
             request: draft.request,
             is_streamed: streamed.is_some(),
@@ -186,7 +186,7 @@ impl<'a> TestRequest<'a> {
                 Ok(Some(next)) => {
                     let request = std::mem::replace(&mut asked, next);
                     let shown = std::mem::replace(&mut sent.request, request);
-                    sent.before.push(Exchange { request: shown, head: ResponseHead::of(&response) });
+                    sent.before.push(TestExchange { request: shown, head: SeenHead::of(&response) });
                     sent.is_streamed = false;
                     response.pass_over();
                 }
@@ -201,7 +201,7 @@ fn next_hop(
     uri: &Uri,
     asked: &Request,
     response: &ClientResponse,
-    sent: &Sent,
+    sent: &SentRequest,
     redirects_max: usize,
 ) -> Result<Option<Request>, ClientError> {
     if redirects_max == 0 {

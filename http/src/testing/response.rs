@@ -3,7 +3,7 @@
 //! The idea: a body whose length was announced is read when the head is there; one that comes in pieces when somebody
 //! asks for it, so that what streams can be read piece by piece, and nobody waits for what never ends.
 
-use super::exchange::{Exchange, ResponseHead, Scribe, printable, without_secrets};
+use super::exchange::{Scribe, SeenHead, TestExchange, printable, without_secrets};
 use super::failing::fail;
 use super::line::Line;
 use crate::client::{CancelToken, ClientResponse};
@@ -31,8 +31,8 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(1);
 /// What is asserted is a method that begins with `assert`, fails the test at its caller's place unless it holds, and
 /// gives the response back, so that they can stand behind one another. The message has the whole exchange: the heads of
 /// request and response (and of those before, where redirects were followed), as much of the bodies as is reasonable,
-/// as text or in hexadecimal digits, and what has gone wrong in the server. The values of `Authorization`, of cookies and
-/// of fields that are called tokens, secrets or keys are not in it, unless the client
+/// as text or in hexadecimal digits, and what has gone wrong in the server. The values of `Authorization`, of cookies
+/// and of fields that are called tokens, secrets or keys are not in it, unless the client
 /// [shows them](super::TestClient::show_secrets); bodies and queries are, so do not test with real passwords.
 ///
 /// ```
@@ -46,21 +46,21 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(1);
 /// ```
 #[must_use = "a response that nobody looks at proves little; call assert_success at least"]
 pub struct TestResponse {
-    sent: Sent,
-    pub(super) head: ResponseHead,
+    sent: SentRequest,
+    pub(super) head: SeenHead,
     /// The body, or why it cannot be had.
     body: OnceLock<Result<Vec<u8>, String>>,
     trailers: OnceLock<Headers>,
     /// What is left to be read of it.
-    arriving: Mutex<Option<Arriving>>,
+    arriving: Mutex<Option<StillArriving>>,
     /// How much of a body that is there was read as a stream.
     read_to: usize,
 }
 
 /// What the response is to.
-pub(super) struct Sent {
+pub(super) struct SentRequest {
     /// What was answered by redirects.
-    pub(super) before: Vec<Exchange>,
+    pub(super) before: Vec<TestExchange>,
     pub(super) request: Request,
     /// Whether its body was read while it was sent.
     pub(super) is_streamed: bool,
@@ -71,7 +71,7 @@ pub(super) struct Sent {
     pub(super) line: Option<Arc<Line>>,
 }
 
-impl Sent {
+impl SentRequest {
     /// Nothing was sent.
     pub(super) fn nothing() -> Self {
         Self {
@@ -86,7 +86,7 @@ impl Sent {
 }
 
 /// A body that has not come yet.
-struct Arriving {
+struct StillArriving {
     response: ClientResponse,
     /// Calls it off.
     token: CancelToken,
@@ -94,11 +94,11 @@ struct Arriving {
 
 impl TestResponse {
     /// One whose head has come.
-    pub(super) fn arrived(sent: Sent, response: ClientResponse, token: CancelToken) -> Self {
-        let head = ResponseHead::of(&response);
+    pub(super) fn arrived(sent: SentRequest, response: ClientResponse, token: CancelToken) -> Self {
+        let head = SeenHead::of(&response);
         let has_length = response.remaining().is_some();
         let made = Self::of_head(sent, head);
-        *made.arriving.lock() = Some(Arriving { response, token });
+        *made.arriving.lock() = Some(StillArriving { response, token });
         if has_length {
             let _ = made.try_bytes();
         }
@@ -106,7 +106,7 @@ impl TestResponse {
     }
 
     /// One that is whole.
-    pub(super) fn whole(sent: Sent, head: ResponseHead, body: Result<Vec<u8>, String>) -> Self {
+    pub(super) fn whole(sent: SentRequest, head: SeenHead, body: Result<Vec<u8>, String>) -> Self {
         let made = Self::of_head(sent, head);
         let _ = made.body.set(body);
         made
@@ -116,14 +116,14 @@ impl TestResponse {
     pub(super) fn of_ctx(ctx: &mut RequestCtx, request: Request) -> Self {
         ctx.settle_stand_in();
         let response = &mut ctx.response;
-        let head = ResponseHead {
+        let head = SeenHead {
             version: Version::Http11,
             status: response.status_code(),
             reason: response.reason().to_vec(),
             headers: response.headers().clone(),
         };
         let body = response.read_body(BODY_BYTES_MAX).map(<[u8]>::to_vec).map_err(|error| error.to_string());
-        Self::whole(Sent { request, ..Sent::nothing() }, head, body)
+        Self::whole(SentRequest { request, ..SentRequest::nothing() }, head, body)
     }
 
     /// The same with these trailer fields.
@@ -132,7 +132,7 @@ impl TestResponse {
         self
     }
 
-    fn of_head(sent: Sent, head: ResponseHead) -> Self {
+    fn of_head(sent: SentRequest, head: SeenHead) -> Self {
         let (body, trailers) = (OnceLock::new(), OnceLock::new());
         Self { sent, head, body, trailers, arriving: Mutex::new(None), read_to: 0 }
     }
@@ -279,7 +279,7 @@ impl TestResponse {
 
     /// The whole exchange as the message of a failed assertion has it.
     pub fn exchange(&self) -> String {
-        let Sent { before, request, is_streamed, shows_secrets, shown, line } = &self.sent;
+        let SentRequest { before, request, is_streamed, shows_secrets, shown, line } = &self.sent;
         let mut scribe = Scribe::new(*shows_secrets);
         for exchange in before {
             scribe.request(&exchange.request, false);
@@ -302,7 +302,8 @@ impl TestResponse {
             Some(Ok(body)) => return scribe.body('<', body),
             Some(Err(why)) => why.clone(),
             None => {
-                let (shown, told) = self.arriving.lock().as_mut().map(Arriving::look).unwrap_or_default();
+                let (shown, told) =
+                    self.arriving.lock().as_mut().map(StillArriving::look).unwrap_or_default();
                 scribe.body('<', &shown);
                 told
             }
@@ -311,7 +312,7 @@ impl TestResponse {
     }
 }
 
-impl Arriving {
+impl StillArriving {
     /// What comes of it within a moment, and what became of the rest.
     fn look(&mut self) -> (Vec<u8>, String) {
         let (done, waits) = std::sync::mpsc::channel::<()>();
