@@ -65,8 +65,8 @@ fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What is in the folder of examples: its name, where it is there, and what it says. One that has a folder to itself is a
-/// whole service, and as long as it is.
+/// What is in the folder of examples: its name, where it is there, and what it says. One that has a folder to itself is
+/// a whole service, and as long as it is.
 fn examples() -> Vec<(String, String, String)> {
     let entries = fs::read_dir(folder().join("../http/examples")).expect("examples");
     let paths = entries.map(|entry| entry.expect("a readable entry").path());

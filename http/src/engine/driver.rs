@@ -226,7 +226,10 @@ impl Host for Driver<'_> {
                     // Also while nothing is known of it, which may be for long: others may have its place in what is
                     // remembered.
                     Judgement::Fast | Judgement::Unknown => {
-                        self.may_run(!self.is_new) && self.handshakes.allows(self.route, now)
+                        // Nor is this left to nobody, when the system gives no thread.
+                        self.may_run(!self.is_new)
+                            && (self.handshakes.allows(self.route, now)
+                                || self.engine.reckoners.take_shortness())
                     }
                 };
             self.reckons_since = stays.then_some(now);

@@ -145,7 +145,9 @@ impl Alone<'_> {
     fn send_in_time(&mut self, exchange: &mut Exchange, work: &mut Workspace) -> io::Result<bool> {
         let mut sent = self.send(work);
         work.time_has_passed();
-        let (now, has_moved) = (work.moment.millis, std::mem::take(&mut self.has_moved));
+        let now = work.moment.millis;
+        // What is not told now is told when it stalls next.
+        let has_moved = matches!(sent, Ok(false)) && std::mem::take(&mut self.has_moved);
         let is_late = |socket: &mut SocketSession| socket.is_late_to_take(now, has_moved);
         if matches!(sent, Ok(false)) && exchange.socket().is_some_and(is_late) {
             sent = Err(ErrorKind::TimedOut.into());

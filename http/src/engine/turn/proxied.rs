@@ -55,9 +55,15 @@ impl<H: Host> Turn<'_, H> {
         log::debug!("refused a connection of {}, which a proxy has named", named.peer_text());
         // Of what is still to be encrypted the client would understand nothing else.
         if !self.conn.course.awaits_handshake {
-            let defaults = self.work.default_fields.at(self.work.moment.unix_seconds);
+            let work = &mut *self.work;
+            let defaults = work.default_fields.at(work.moment.unix_seconds);
             let options = (&service.settings.ctx, &service.stop);
-            refused.append_answer(named, options, &mut self.work.output, &defaults);
+            let output = &mut work.output;
+            // How errors look may be up to a function of the user's.
+            self.host.run_user_code(UserCode::Cleanup, || {
+                refused.append_answer(named, options, output, &defaults);
+            });
+            self.work.time_has_passed();
         }
         self.conn.exchange.ends_with_refusal();
         let observers = &service.settings.hooks.observers;
