@@ -105,6 +105,23 @@ fn whoever_has_answered_an_error_it_is_caught() {
 }
 
 #[test]
+fn an_answer_that_cannot_be_made_either_comes_to_an_end() {
+    for reads in [false, true] {
+        let answers = CatchErrors::new(move |ctx, _| match reads {
+            true => ctx.response.set_body_reader(Broken),
+            false => ctx.response.set_body_writer(|_| Err(std::io::Error::other("nor can this be written"))),
+        });
+        let handler = catch_errors(|ctx: &mut RequestCtx| ctx.not_found(), answers);
+        let running = Running::serving(plain().build_handler(handler).expect("a server"));
+        let mut client = running.client();
+        for _ in 0..2 {
+            let reply = client.get("/");
+            assert_eq!((reply.status, reply.text()), (500, "Internal Server Error"), "reads: {reads}");
+        }
+    }
+}
+
+#[test]
 fn what_answers_errors_may_panic() {
     let answers = CatchErrors::new(|ctx, caught| {
         ctx.response.set_header("X-Half-Done", "yes");

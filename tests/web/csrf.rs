@@ -174,6 +174,8 @@ fn tokens_are_of_one_session_and_never_the_same_text() {
         assert_eq!(send(&Browser::new(&server), Some(token), None), 403);
     }
     assert_eq!(send(&bob, Some(&of_bob), None), 200);
+    let in_query = request("POST", &format!("/order?csrf_token={}", tokens[0]));
+    assert_eq!(ann.copy().send(in_query).status_code(), 403, "what is in the target is in logs");
     let mut other = tokens[0].clone().into_bytes();
     for index in 0..other.len() {
         other[index] ^= 1;

@@ -210,6 +210,11 @@ fn a_planted_number_is_worth_nothing() {
         victim.cookies.insert("session".to_owned(), made_up.clone());
         victim.get("/?cart=1");
         assert_ne!(victim.cookies["session"], made_up);
+        // Nor does it hide the one behind it, when a page of a neighbouring host has planted it.
+        let real = victim.cookies["session"].clone();
+        let mut both = crate::browser::request("GET", "/");
+        both.set_header("Cookie", format!("session={made_up}; session={real}"));
+        assert_eq!(server.call(&both).expect("a response").body_str(), Some(r#"{"cart": "1"}"#));
         // One that was given to the attacker is renewed by the login.
         let mut attacker = Browser::new(&server);
         attacker.get("/?cart=2");

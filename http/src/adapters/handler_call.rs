@@ -274,6 +274,8 @@ enum BodyState {
     Arriving(Box<HandlerCall>),
     /// It is these bytes.
     Here(Bytes),
+    /// It is left out, and nobody has said how long it would be.
+    Untold,
 }
 
 impl HandlerBody {
@@ -291,6 +293,7 @@ impl Body for HandlerBody {
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let ended = match &mut self.state {
+            BodyState::Untold => return Poll::Ready(None),
             BodyState::Here(bytes) if bytes.is_empty() => return Poll::Ready(None),
             BodyState::Here(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             BodyState::Arriving(call) => match ready!(call.poll_piece(task)) {
@@ -310,6 +313,7 @@ impl Body for HandlerBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
+            BodyState::Untold => true,
             BodyState::Here(bytes) => bytes.is_empty(),
             BodyState::Arriving(call) => call.remaining() == Some(0) && call.trailers().is_empty(),
         }
@@ -317,6 +321,7 @@ impl Body for HandlerBody {
 
     fn size_hint(&self) -> SizeHint {
         let size = match &self.state {
+            BodyState::Untold => None,
             BodyState::Here(bytes) => Some(bytes.len() as u64),
             // Whoever sends it by its length has no place for what follows it.
             BodyState::Arriving(call) => call.remaining().filter(|_| call.trailers().is_empty()),
@@ -406,7 +411,12 @@ fn response(mut call: Box<HandlerCall>) -> Option<Response<HandlerBody>> {
         }
     }
     let is_whole = call.remaining() == Some(0) && call.trailers().is_empty();
-    let state = if is_whole { BodyState::Here(Bytes::new()) } else { BodyState::Arriving(call) };
+    let is_told = fields.contains_key(http::header::CONTENT_LENGTH) || matches!(status.as_u16(), 204 | 304);
+    let state = match is_whole {
+        true if is_told => BodyState::Here(Bytes::new()),
+        true => BodyState::Untold,
+        false => BodyState::Arriving(call),
+    };
     let mut response = Response::new(HandlerBody { state });
     *response.status_mut() = status;
     *response.headers_mut() = fields;

@@ -296,8 +296,10 @@ impl Handler for TracedHandler {
         }
         let number = (ctx.conn_id(), ctx.conn_request_num());
         let is_told = number.0 != 0;
-        if is_told {
-            self.spans.open.lock().insert(number, span.clone());
+        let kept = if is_told { contain(|| span.clone()) } else { None };
+        if let Some(kept) = kept {
+            let before = self.spans.open.lock().insert(number, kept);
+            drop(before);
             if ctx.time_left() == Some(Duration::ZERO) {
                 // Its end may have been told already. Of others it is told behind this, when it is too late for them.
                 let late = self.spans.open.lock().remove(&number);

@@ -20,7 +20,7 @@ use bytes::Buf;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use std::future::poll_fn;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -225,6 +225,7 @@ pub(super) fn write_frames<B>(
     out: &mut BodyWriter<'_>,
     mut body: Pin<Box<B>>,
     mut begun: ReadyFrames,
+    size: Option<u64>,
     wait: &BodyWait,
     lane: &mut OpenLane,
 ) -> io::Result<()>
@@ -234,7 +235,9 @@ where
 {
     let mut piece = begun.bytes;
     let mut is_over = begun.is_whole;
+    let mut left = size.unwrap_or(0);
     loop {
+        left = left.saturating_sub(piece.len() as u64);
         if !piece.is_empty() {
             out.write_all(&piece)?;
             out.flush()?;
@@ -248,6 +251,12 @@ where
             Some(frame) => take(frame, &mut piece, &mut begun.trailers),
             None => is_over = true,
         }
+    }
+    if left > 0 {
+        return Err(io::Error::new(
+            ErrorKind::UnexpectedEof,
+            "the body has ended before the length that was said",
+        ));
     }
     for (name, value) in begun.trailers.iter().flatten() {
         out.append_trailer(name, value);

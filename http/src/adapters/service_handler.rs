@@ -266,7 +266,8 @@ where
         match size {
             // How long it would be is what the service says, or what is there.
             Some(size @ 1..) if said.is_none() => ctx.response.set_header("Content-Length", size.to_string()),
-            None if said.is_none() => ctx.response.set_body_writer(|_| Ok(())),
+            // An empty body is what is left of one that was taken away for `HEAD`, and says nothing of its length.
+            None | Some(0) if said.is_none() => ctx.response.set_body_writer(|_| Ok(())),
             _ => {}
         }
         return Ok(());
@@ -276,6 +277,10 @@ where
     }
     let begun = entered(wait.enter.as_deref(), || ReadyFrames::of(&mut body, &wait.signal))?;
     let begun = begun.map_err(ServiceFailure::Service)?;
+    let count = begun.bytes.len() as u64;
+    if begun.is_whole && size.or(said).is_some_and(|length| count < length) {
+        return Err(ServiceFailure::Service("its body has ended before the length that was said".into()));
+    }
     if begun.is_whole && begun.trailers.is_none() {
         ctx.response.set_body_vec(begun.bytes);
         return Ok(());
@@ -283,7 +288,8 @@ where
     ctx.response.set_immediate_header_flush(begun.is_waiting);
     match lane {
         Some(mut lane) => {
-            ctx.response.set_body_writer(move |out| write_frames(out, body, begun, &wait, &mut lane))
+            let size = size.or(said);
+            ctx.response.set_body_writer(move |out| write_frames(out, body, begun, size, &wait, &mut lane));
         }
         None => ctx.response.set_body_pull(FrameSource::new(body, begun, size.or(said), wait)),
     }

@@ -143,9 +143,9 @@ pub(crate) fn without_brackets(name: &str) -> &str {
 }
 
 impl ProxyRoute {
-    /// Whether a proxy of HTTP gives a connection to the host, and reads nothing of what is said on it.
+    /// Whether the proxy gives a connection to the host, and reads nothing of what is said on it.
     pub(crate) fn tunnels(&self) -> bool {
-        self.via.is_none() && matches!(self.proxy.kind, ProxyKind::Http { .. })
+        self.via.is_none()
     }
 
     /// The way to a host; `None`: the direct one.

@@ -28,7 +28,11 @@ pub(crate) fn open(
     let way = ConnWay { local: None, via: None, is_tunnel: false };
     let mut conn = ClientSocket::new(NewSocket { transport, remote: NOWHERE, way });
     let here = conn.ends_with(patience);
-    let outcome = ask(&mut conn, authority, authorization, patience);
+    // Whoever calls off from here on ends the connection; who did before is seen here.
+    let outcome = match patience.is_cancelled() {
+        true => Err(ClientError::new(ClientErrorKind::Cancelled)),
+        false => ask(&mut conn, authority, authorization, patience),
+    };
     drop(here);
     outcome.map_err(|error| match error.kind() {
         ClientErrorKind::Timeout(_) => ClientError::new(ClientErrorKind::Timeout(ClientPhase::Proxy)),

@@ -251,6 +251,12 @@ impl RequestCtx {
         }
     }
 
+    /// Nothing is put in the response's place any more.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn drop_stand_in(&mut self) {
+        drop(self.user_values.take_stand_in());
+    }
+
     #[cold]
     fn take_over_stand_in(&mut self) {
         if let Some(stand_in) = self.user_values.take_stand_in() {

@@ -63,6 +63,7 @@ impl From<io::Error> for FileRefusal {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Self::Missing,
             io::ErrorKind::PermissionDenied => return Self::Denied,
+            io::ErrorKind::WouldBlock => return Self::Held(error),
             _ => {}
         }
         #[cfg(unix)]
@@ -72,7 +73,6 @@ impl From<io::Error> for FileRefusal {
                 // Links in a circle, names that are too long, doors that nobody is behind.
                 Some(Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO | Errno::ILSEQ) => return Self::Missing,
                 Some(Errno::MFILE | Errno::NFILE) => return Self::Busy(error),
-                Some(Errno::AGAIN) => return Self::Held(error),
                 _ => {}
             }
         }

@@ -448,9 +448,13 @@ impl Exchange {
         loop {
             if work.ctx.response.has_writer() && !by.may_wait_for_client() {
                 self.turn_writer_away(work, service, by);
+                self.check_ctx(&work.ctx)?;
             }
-            if work.ctx.may_leave_http() && !self.settle_hijack(work, service, by) {
-                return Ok(true);
+            if work.ctx.may_leave_http() {
+                if !self.settle_hijack(work, service, by) {
+                    return Ok(true);
+                }
+                self.check_ctx(&work.ctx)?;
             }
             let begins = work.output.position();
             let reply = self.respond(work, service);
@@ -460,7 +464,10 @@ impl Exchange {
             match self.begin_stream(reply, begins, is_first, work, service, by)? {
                 Written::Whole => return Ok(reply.close.is_none() || work.ctx.is_hijacked()),
                 // There is another response.
-                Written::Answered => is_first = false,
+                Written::Answered => {
+                    self.check_ctx(&work.ctx)?;
+                    is_first = false;
+                }
             }
         }
     }

@@ -145,6 +145,10 @@ pub(crate) fn turn_away(ctx: &mut RequestCtx, by: &mut impl Runner) {
         by.run_user_code(UserCode::Cleanup, || {
             ctx.report_busy(TEXT);
             ctx.stand_again();
+            if ctx.response.is_body_stream() {
+                // There is nobody to make it.
+                ctx.refuse_content(TEXT, 503);
+            }
         });
     }
 }
@@ -185,6 +189,10 @@ fn begins(ctx: &mut RequestCtx) -> bool {
 fn answer_plainly(ctx: &mut RequestCtx) {
     ctx.error(status::reason(500), 500);
     ctx.stand_again();
+    if ctx.response.is_body_stream() {
+        // Who answers errors with a body that is still to be made is asked no more: this has to end.
+        ctx.refuse_content(status::reason(500), 500);
+    }
 }
 
 /// What came of a body that a function writes.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+#[cfg(feature = "http")]
+use crate::util::panic::Contained;
 #[cfg(feature = "testing")]
 use crate::wire::pipe::FlowFaults;
 use crate::wire::pipe::{Pipe, PipeEnd};
@@ -46,7 +48,7 @@ struct OneEnd {
     addresses: Mutex<Addresses>,
     /// What the other end has left for whoever handles its request.
     #[cfg(feature = "http")]
-    extensions: Mutex<Option<::http::Extensions>>,
+    extensions: Mutex<Option<Contained<::http::Extensions>>>,
 }
 
 /// Where an end is, and where the other is, as far as somebody has said so.
@@ -89,7 +91,7 @@ impl InMemoryStream {
     /// Leaves something at this end for whoever handles the request that comes to it.
     #[cfg(feature = "tower")]
     pub(crate) fn set_extensions(&self, extensions: ::http::Extensions) {
-        *self.inner.extensions.lock() = Some(extensions);
+        *self.inner.extensions.lock() = Some(Contained::new(extensions));
     }
 
     /// Where this end is; `None` unless somebody has said so.
@@ -307,7 +309,8 @@ impl Transport for InMemoryTransport {
 
     #[cfg(feature = "http")]
     fn take_extensions(&self) -> Option<::http::Extensions> {
-        self.0.inner.extensions.lock().take()
+        let kept = self.0.inner.extensions.lock().take();
+        kept.and_then(Contained::into_inner)
     }
 
     fn shut_down(&self) {

@@ -74,6 +74,10 @@ impl Gate {
             }
         }
         state.taken += 1;
+        if state.waiting > 0 && state.taken < self.places {
+            // More than one place has come free before whoever was told of the first was here.
+            self.freed.notify_one();
+        }
         Some(GatePlace(self.clone()))
     }
 }

@@ -72,7 +72,8 @@ const REFUSAL: &str =
 fn has_token(ctx: &mut RequestCtx) -> Result<bool, SessionError> {
     let token = match ctx.header(HEADER) {
         Some(token) => Some(token.to_vec()),
-        None => ctx.form_value_body_first(FIELD).map(Cow::into_owned),
+        // Not of the query, which ends up in logs and in `Referer`.
+        None => ctx.body_value(FIELD).map(Cow::into_owned),
     };
     match token {
         Some(token) => Ok(ctx.session()?.has_csrf_token(token)),
@@ -83,7 +84,8 @@ fn has_token(ctx: &mut RequestCtx) -> Result<bool, SessionError> {
 /// Tokens against forged requests.
 impl Session {
     /// A token of this session, another text each time, for [`csrf_tokens`](crate::middleware::csrf_tokens()). All that
-    /// were given out are good until the session ends or is [renewed](Session::renew).
+    /// were given out are good until the session ends or is [renewed](Session::renew); where requests that run at once
+    /// are each the first to ask for one, only those of the last to be saved.
     ///
     /// # Errors
     /// When the system gives no random bytes.

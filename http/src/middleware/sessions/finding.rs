@@ -8,16 +8,25 @@ use super::session::{KnownSession, Session};
 use super::store::SessionStore;
 use crate::ctx::RequestCtx;
 
+/// How many cookies of the name are looked for in the store: a page of a neighbouring host may have planted some.
+const LOOKS: usize = 4;
+
 impl SessionPolicy {
     /// The session of the request, or an empty one.
     pub(super) fn find(&self, ctx: &RequestCtx) -> Result<Session, SessionError> {
         let (name, now) = (self.cookie_name(ctx), self.now(ctx));
         let mut texts = ctx.request.cookies().get_all(&name);
         let found = match &self.home {
-            SessionHome::Store(store) => match texts.find_map(SessionId::read) {
-                Some(id) => self.load(&**store, &id, seconds(now))?,
-                None => None,
-            },
+            SessionHome::Store(store) => {
+                let mut found = None;
+                for id in texts.filter_map(SessionId::read).take(LOOKS) {
+                    found = self.load(&**store, &id, seconds(now))?;
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                found
+            }
             SessionHome::Cookie(key) => {
                 let record = texts.find_map(|text| SessionRecord::decode(&key.decrypt(&name, text, now)?));
                 record.filter(|record| !self.is_over(record, seconds(now))).map(|record| {

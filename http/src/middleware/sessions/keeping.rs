@@ -12,6 +12,7 @@ use super::store::{SessionKey, SessionStore, StoredSession};
 use crate::ctx::{RequestCtx, Standing};
 use crate::middleware::cookies::CookieKey;
 use crate::values::cookie::{Cookie, CookieError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How often others may come in between before a request gives up.
@@ -34,7 +35,11 @@ impl SessionPolicy {
         };
         let mark = match kept {
             Ok(cookie) => Arc::new(SessionMark { cookie }),
-            Err(error) => return ctx.answer_error_of("session", &error),
+            Err(error) => {
+                // Nor is anything put in the place of that.
+                ctx.drop_stand_in();
+                return ctx.answer_error_of("session", &error);
+            }
         };
         if ctx.may_leave_http() {
             // A WebSocket's client keeps cookies as well.
@@ -51,7 +56,7 @@ impl SessionPolicy {
         now: u64,
     ) -> Result<Option<Cookie>, SessionError> {
         let known = session.known.as_ref().and_then(|known| Some((known, known.place.as_ref()?)));
-        let Some((known, (key, text))) = known else { return self.begin(store, ctx, session, now) };
+        let Some((known, (key, text))) = known else { return self.begin(store, ctx, &session.values, now) };
         match session.fate {
             SessionFate::Kept => {
                 let is_kept = self.update(store, (key, known), session, now)?;
@@ -59,13 +64,22 @@ impl SessionPolicy {
                 Ok((is_kept && self.outlives_browser).then(|| self.cookie(ctx, text, end)))
             }
             SessionFate::Renewed => {
+                // What others have saved meanwhile goes along.
+                let Some(stored) = store.load(key).map_err(SessionError::Store)? else { return Ok(None) };
+                let mut values = session.values.clone();
+                let others = SessionRecord::decode(&stored.data).filter(|_| stored.version != known.version);
+                if let Some(found) = others {
+                    values = found.values;
+                    session.change(&mut values);
+                    session.forget_csrf_secret(&mut values);
+                }
                 // One that somebody else has ended meanwhile stays so.
                 let is_there = store.delete(key).map_err(SessionError::Store)?;
-                if is_there { self.begin(store, ctx, session, now) } else { Ok(None) }
+                if is_there { self.begin(store, ctx, &values, now) } else { Ok(None) }
             }
             SessionFate::Ended => {
                 store.delete(key).map_err(SessionError::Store)?;
-                let begun = self.begin(store, ctx, session, now)?;
+                let begun = self.begin(store, ctx, &session.values, now)?;
                 Ok(Some(begun.unwrap_or_else(|| self.gone(ctx))))
             }
         }
@@ -76,14 +90,14 @@ impl SessionPolicy {
         &self,
         store: &dyn SessionStore,
         ctx: &RequestCtx,
-        session: &Session,
+        values: &BTreeMap<String, String>,
         now: u64,
     ) -> Result<Option<Cookie>, SessionError> {
-        if session.values.is_empty() {
+        if values.is_empty() {
             return Ok(None);
         }
         let id = SessionId::random()?;
-        let record = SessionRecord { begun: now, used: now, values: session.values.clone() };
+        let record = SessionRecord { begun: now, used: now, values: values.clone() };
         if !self.save(store, &id.key(), &record, None)? {
             return Err(SessionError::Contended);
         }

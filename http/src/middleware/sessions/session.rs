@@ -138,6 +138,13 @@ impl Session {
             }
         }
     }
+
+    /// A renewed session has no secret of before, whoever has made it; but one that was made since.
+    pub(super) fn forget_csrf_secret(&self, values: &mut BTreeMap<String, String>) {
+        if !self.values.contains_key(CSRF_SECRET) {
+            values.remove(CSRF_SECRET);
+        }
+    }
 }
 
 /// Without the values.
