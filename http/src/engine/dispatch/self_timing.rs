@@ -160,8 +160,10 @@ mod tests {
         };
         if ThreadUse::now().is_some() {
             assert!((0..100).any(|_| computes(&mut timing, 200) == Run::Quick));
-            let computed = (0..100).filter(|_| computes(&mut timing, 600) == Run::Computed).count();
-            assert!(computed >= 30, "{computed}: something else has had the CPU");
+            // As often as there is a core for it.
+            let computed =
+                (0..2_000).filter(|_| computes(&mut timing, 600) == Run::Computed).take(10).count();
+            assert_eq!(computed, 10, "something else has had the CPU");
         }
     }
 
