@@ -360,9 +360,12 @@ fn end(client: &mut Option<Client>, ending: Ending, number: usize) -> usize {
     }
     let answered = |conn: &mut Client| conn.try_response().is_ok();
     let (count, stays) = match ending {
-        Ending::Answered | Ending::Panicked | Ending::Written | Ending::Held | Ending::TooLate => {
-            (1, answered(conn))
-        }
+        Ending::Answered
+        | Ending::Panicked
+        | Ending::Written
+        | Ending::WriterFailed
+        | Ending::Held
+        | Ending::TooLate => (1, answered(conn)),
         Ending::Hinted => (1, conn.try_response_to_head().is_ok() && answered(conn)),
         Ending::Pipelined => (3, (0..3).all(|_| answered(conn))),
         Ending::Upload => {
@@ -384,7 +387,6 @@ fn end(client: &mut Option<Client>, ending: Ending, number: usize) -> usize {
         | Ending::Refused
         | Ending::Kept
         | Ending::Closed
-        | Ending::WriterFailed
         | Ending::ReaderShort => {
             let _ = conn.rest();
             (1, false)
