@@ -81,3 +81,31 @@ impl Gate {
         Some(GatePlace(self.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{mem, thread};
+
+    #[test]
+    fn places_that_come_free_at_once_are_all_given() {
+        let gate = Arc::new(Gate::new(2, Duration::ZERO, 9, Duration::ZERO));
+        let places = [(); 2].map(|()| gate.enter(Duration::ZERO).expect("a place"));
+        let enter = || {
+            let gate = gate.clone();
+            thread::spawn(move || gate.enter(Duration::from_secs(10)).map(mem::forget).is_some())
+        };
+        let waiting = [(); 2].map(|()| enter());
+        while gate.waiting() < 2 {
+            thread::yield_now();
+        }
+        // Both are free, and of the one who came behind that nobody was told.
+        let mut state = gate.state.lock();
+        places.into_iter().for_each(mem::forget);
+        state.taken = 0;
+        gate.freed.notify_one();
+        drop(state);
+        assert_eq!(waiting.map(|waiting| waiting.join().expect("no panic")), [true, true]);
+        assert_eq!((gate.taken(), gate.waiting()), (2, 0));
+    }
+}
