@@ -85,17 +85,19 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::channel;
     use std::{mem, thread};
 
     #[test]
     fn places_that_come_free_at_once_are_all_given() {
         let gate = Arc::new(Gate::new(2, Duration::ZERO, 9, Duration::ZERO));
         let places = [(); 2].map(|()| gate.enter(Duration::ZERO).expect("a place"));
-        let enter = || {
-            let gate = gate.clone();
-            thread::spawn(move || gate.enter(Duration::from_secs(10)).map(mem::forget).is_some())
-        };
-        let waiting = [(); 2].map(|()| enter());
+        let (entered, enters) = channel();
+        for _ in 0..2 {
+            let (gate, entered) = (gate.clone(), entered.clone());
+            // For ever, so that nobody finds the place by being late.
+            thread::spawn(move || entered.send(gate.enter(Duration::MAX).map(mem::forget)));
+        }
         while gate.waiting() < 2 {
             thread::yield_now();
         }
@@ -105,7 +107,9 @@ mod tests {
         state.taken = 0;
         gate.freed.notify_one();
         drop(state);
-        assert_eq!(waiting.map(|waiting| waiting.join().expect("no panic")), [true, true]);
+        for _ in 0..2 {
+            assert_eq!(enters.recv_timeout(Duration::from_secs(10)), Ok(Some(())), "a place is not given");
+        }
         assert_eq!((gate.taken(), gate.waiting()), (2, 0));
     }
 }
