@@ -76,15 +76,15 @@ pub enum Refusal {
 impl<T> SubmitError<T> {
     /// The error of this refusal; `cause` is why the submitter got no worker, there only when that is why it is
     /// refused.
-    pub(crate) fn new(refusal: Refusal, payload: T, cause: Option<StartError>) -> Self {
+    pub(crate) fn new(refusal: Refusal, payload: T, cause: Option<BirthError>) -> Self {
         match refusal {
             Refusal::Full => SubmitError::Full(payload),
             Refusal::Overload => SubmitError::Overload(payload),
             Refusal::Closed => SubmitError::Closed(payload),
             Refusal::Timeout => SubmitError::Timeout(payload),
             Refusal::SpawnFailed | Refusal::StateFailed => match cause {
-                Some(StartError::State(error)) => SubmitError::StateFailed(payload, error),
-                Some(StartError::Thread(error)) => SubmitError::SpawnFailed(payload, error),
+                Some(BirthError::State(error)) => SubmitError::StateFailed(payload, error),
+                Some(BirthError::Thread(error)) => SubmitError::SpawnFailed(payload, error),
                 None => SubmitError::SpawnFailed(payload, io::Error::other("no worker could be made")),
             },
             Refusal::WouldDeadlock => SubmitError::WouldDeadlock(payload),
@@ -203,42 +203,42 @@ pub(crate) type StateError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a worker did not come to be.
 #[derive(Debug)]
-pub(crate) enum StartError {
+pub(crate) enum BirthError {
     Thread(io::Error),
     State(StateError),
 }
 
-impl StartError {
+impl BirthError {
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            StartError::Thread(_) => Refusal::SpawnFailed,
-            StartError::State(_) => Refusal::StateFailed,
+            BirthError::Thread(_) => Refusal::SpawnFailed,
+            BirthError::State(_) => Refusal::StateFailed,
         }
     }
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for BirthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Thread(error) => fmt::Display::fmt(error, f),
-            StartError::State(error) => write!(f, "{NO_STATE}: {error}"),
+            BirthError::Thread(error) => fmt::Display::fmt(error, f),
+            BirthError::State(error) => write!(f, "{NO_STATE}: {error}"),
         }
     }
 }
 
-impl std::error::Error for StartError {
+impl std::error::Error for BirthError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::Thread(error) => error.source(),
-            StartError::State(error) => error.source(),
+            BirthError::Thread(error) => error.source(),
+            BirthError::State(error) => error.source(),
         }
     }
 }
 
-impl From<StartError> for io::Error {
-    fn from(error: StartError) -> Self {
+impl From<BirthError> for io::Error {
+    fn from(error: BirthError) -> Self {
         match error {
-            StartError::Thread(error) => error,
+            BirthError::Thread(error) => error,
             state => io::Error::other(state),
         }
     }

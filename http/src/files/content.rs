@@ -7,7 +7,7 @@
 
 use super::stamp::{FileKind, NodeStamp};
 use crate::ctx::RequestCtx;
-use crate::message::response::{Part, SharedBytes, WholeContent};
+use crate::message::response::{BodyPart, SharedBytes, WholeContent};
 use crate::util::file::read_at;
 use crate::values::header::{ByteRange, ByteRanges, ContentRange, RangeError, Validators};
 use crate::values::multipart::Boundary;
@@ -335,10 +335,10 @@ impl RequestCtx {
             text.extend_from_slice(b"Content-Range: ");
             text.extend_from_slice(ContentRange::Part { range: *range, length }.to_string().as_bytes());
             text.extend_from_slice(b"\r\n\r\n");
-            parts.push(Part::new(text, range.first(), range.len()));
+            parts.push(BodyPart::new(text, range.first(), range.len()));
         }
         let end = format!("\r\n--{}--\r\n", boundary.as_str());
-        parts.push(Part::new(end.into_bytes(), 0, 0));
+        parts.push(BodyPart::new(end.into_bytes(), 0, 0));
         self.response.set_content_type(format!("multipart/byteranges; boundary={}", boundary.as_str()));
         self.response.set_body_parts(&content.whole, parts);
     }

@@ -93,14 +93,14 @@ impl DecoderStage {
 
 #[derive(Debug)]
 struct PartialMessage {
-    content: Content,
+    content: PartialContent,
     is_packed: bool,
     /// Bytes that its frames have announced.
     announced: u64,
 }
 
 #[derive(Debug)]
-enum Content {
+enum PartialContent {
     Text(TextBuilder),
     Binary(Vec<u8>),
 }
@@ -255,11 +255,11 @@ impl MessageDecoder {
             (Opcode::Continuation, false) => return Err(CodecError::Continuation),
             (Opcode::Text | Opcode::Binary, true) => return Err(CodecError::Interleaved),
             (Opcode::Text, false) => {
-                let content = Content::text(mem::take(&mut self.spare));
+                let content = PartialContent::text(mem::take(&mut self.spare));
                 self.begin_message(content, header.is_packed);
             }
             (Opcode::Binary, false) => {
-                let content = Content::binary(mem::take(&mut self.spare));
+                let content = PartialContent::binary(mem::take(&mut self.spare));
                 self.begin_message(content, header.is_packed);
             }
             (Opcode::Continuation, true) => {}
@@ -280,7 +280,7 @@ impl MessageDecoder {
         Ok(())
     }
 
-    fn begin_message(&mut self, content: Content, is_packed: bool) {
+    fn begin_message(&mut self, content: PartialContent, is_packed: bool) {
         self.message = Some(PartialMessage { content, is_packed, announced: 0 });
         if let (true, Some(unpacker)) = (is_packed, &mut self.unpacker) {
             unpacker.begin(&self.limits);
@@ -375,7 +375,7 @@ impl PartialMessage {
     }
 }
 
-impl Content {
+impl PartialContent {
     /// Text in the memory of something else.
     fn text(mut memory: Vec<u8>) -> Self {
         memory.clear();

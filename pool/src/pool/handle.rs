@@ -8,7 +8,7 @@ use super::submit;
 use super::timer::submit_due;
 use crate::config::{self, Discard, Settings, WhenFull, WorkerPoolBuilder};
 use crate::core::{BroadcastBody, Core, OnFull, Order, Resize, SubmitOptions};
-use crate::error::{BuildError, Refusal, StartError, SubmitError, SubmitManyError};
+use crate::error::{BirthError, BuildError, Refusal, SubmitError, SubmitManyError};
 use crate::panic::drop_quietly;
 use crate::stats::{PoolState, PoolStats};
 use crate::sync::{Arc, Count, StdArc};
@@ -456,7 +456,7 @@ where
 }
 
 /// Waits until all these workers have come to be, or not; the error is that of the first that did not.
-fn await_births<T>(shared: &Shared<T>, births: Vec<Arc<Birth>>) -> Result<(), StartError> {
+fn await_births<T>(shared: &Shared<T>, births: Vec<Arc<Birth>>) -> Result<(), BirthError> {
     let me = identity::sleeper();
     let mut first = Ok(());
     for birth in births {

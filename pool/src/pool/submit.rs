@@ -9,7 +9,7 @@ use crate::core::{
     Admission, Attempt, Core, Item, OnFull, Reservation, SubmitOptions, ToNotify, WaitTicket, Waited,
     Waiting, Woken,
 };
-use crate::error::{Refusal, StartError, SubmitError, SubmitManyError};
+use crate::error::{BirthError, Refusal, SubmitError, SubmitManyError};
 use crate::panic::{catch, contain, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, MutexGuard, StdArc};
 use crate::telemetry;
@@ -147,7 +147,7 @@ fn place_with_care<'a, T: Send + 'static>(
 /// What a submitter has found out, and done, since it first asked.
 struct Progress<'t> {
     /// Why the worker that it was to make did not come to be.
-    start_error: Option<StartError>,
+    start_error: Option<BirthError>,
     /// The worker that it was to make, while that makes its state.
     birth: Option<Arc<Birth>>,
     /// It has its payload in hand, and the core counts on it to ask again.
@@ -182,7 +182,7 @@ impl Progress<'_> {
 
     fn attempt(&self) -> Attempt {
         Attempt {
-            failed: self.start_error.as_ref().map(StartError::refusal),
+            failed: self.start_error.as_ref().map(BirthError::refusal),
             awaits_worker: self.birth.is_some(),
             roused: self.roused,
             watched_long_enough: self.watched_long_enough,
@@ -204,7 +204,7 @@ impl Progress<'_> {
         }
         let Err((returned, error)) = start_worker(shared, item.take(), reservation) else { return true };
         *item = returned;
-        self.start_error = Some(StartError::Thread(error));
+        self.start_error = Some(BirthError::Thread(error));
         false
     }
 

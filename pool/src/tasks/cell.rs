@@ -15,7 +15,7 @@ use std::mem::replace;
 use std::task::{Poll, Waker};
 
 use super::error::{TaskError, TaskPanic};
-use super::job::Job;
+use super::stored_closure::StoredClosure;
 use crate::panic::{catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard};
 use crate::threads::identity::{self, PoolIdentity};
@@ -24,16 +24,16 @@ use crate::waits::{self, Alarm, PoolKey, Sleeper, StayAwake, TaskRunner, Wait, W
 pub(super) type TaskResult<R> = Result<R, TaskError>;
 
 /// The cell of a closure that borrows nothing, whatever its type.
-pub(super) type TaskCell<R> = OutcomeCell<R, Job<R>>;
+pub(super) type TaskCell<R> = OutcomeCell<R, StoredClosure<R>>;
 
 /// What waits in a cell to be run.
 pub(super) trait Work<R> {
     fn run(self) -> R;
 }
 
-impl<R> Work<R> for Job<R> {
+impl<R> Work<R> for StoredClosure<R> {
     fn run(self) -> R {
-        Job::run(self)
+        StoredClosure::run(self)
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::canceller::{EndsEarly, TaskCanceller, cancel};
 use super::cell::{JoinOutcome, TaskCell};
 use super::error::{RefusedHandle, TaskError};
-use super::job::Job;
 use super::refused::RefusedClosure;
+use super::stored_closure::StoredClosure;
 use super::task::{ClosurePayload, Task, TaskPool};
 use crate::error::SubmitError;
 use crate::pool::WorkerPool;
@@ -77,7 +77,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    let cell = TaskCell::new(Job::new(closure));
+    let cell = TaskCell::new(StoredClosure::new(closure));
     let ticket = TaskTicket { cell: Some(cell.clone()) };
     match submit(Task::new(move || ticket.run())) {
         Ok(()) => Ok(TaskHandle::new(cell, pool.identity())),

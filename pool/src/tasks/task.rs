@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::job::Job;
+use super::stored_closure::StoredClosure;
 use crate::config::WorkerPoolBuilder;
 use crate::error::{BuildError, SubmitError};
 use crate::pool::WorkerPool;
@@ -23,12 +23,12 @@ use crate::pool::WorkerPool;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a task that is dropped never runs"]
-pub struct Task(Job<()>);
+pub struct Task(StoredClosure<()>);
 
 impl Task {
     /// Makes a closure a payload.
     pub fn new(closure: impl FnOnce() + Send + 'static) -> Self {
-        Task(Job::new(closure))
+        Task(StoredClosure::new(closure))
     }
 
     /// Runs it.

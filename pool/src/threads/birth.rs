@@ -13,7 +13,7 @@ use super::identity;
 use super::made::{dropped_thread, give_slot_back, watch_over};
 use super::shared::Shared;
 use crate::core::{Core, Reservation};
-use crate::error::StartError;
+use crate::error::BirthError;
 use crate::panic::drop_quietly;
 use crate::sync::{Arc, Mutex, MutexGuard};
 use crate::waits::WorkerKey;
@@ -26,7 +26,7 @@ pub(crate) struct Birth {
 
 enum BirthOutcome {
     Pending,
-    Settled(Result<(), StartError>),
+    Settled(Result<(), BirthError>),
     Told,
 }
 
@@ -37,7 +37,7 @@ impl Birth {
     }
 
     /// The outcome, once it is known, to the first who asks.
-    pub(crate) fn take(&self) -> Option<Result<(), StartError>> {
+    pub(crate) fn take(&self) -> Option<Result<(), BirthError>> {
         let mut outcome = self.outcome.lock();
         match mem::replace(&mut *outcome, BirthOutcome::Told) {
             BirthOutcome::Settled(result) => Some(result),
@@ -53,7 +53,7 @@ impl Birth {
     }
 
     /// True when it was not settled yet. What comes back is an error that nobody will be told: a later one says more.
-    pub(super) fn fail(&self, error: StartError) -> (bool, Option<StartError>) {
+    pub(super) fn fail(&self, error: BirthError) -> (bool, Option<BirthError>) {
         let mut outcome = self.outcome.lock();
         match mem::replace(&mut *outcome, BirthOutcome::Told) {
             BirthOutcome::Pending => {
@@ -87,7 +87,7 @@ pub(super) fn settle_failure<T>(
     core: MutexGuard<'_, Core<T>>,
     reservation: Reservation,
     birth: &Birth,
-    error: StartError,
+    error: BirthError,
 ) {
     let (was_pending, untold) = birth.fail(error);
     if was_pending {
@@ -120,11 +120,11 @@ impl<T> Newborn<T> {
     }
 
     /// The state could not be made.
-    pub(super) fn fail(mut self, error: StartError) {
+    pub(super) fn fail(mut self, error: BirthError) {
         self.settle_failure(error);
     }
 
-    fn settle_failure(&mut self, error: StartError) {
+    fn settle_failure(&mut self, error: BirthError) {
         self.is_settled = true;
         settle_failure(&self.shared, self.shared.core.lock(), self.reservation, &self.birth, error);
     }
@@ -145,7 +145,7 @@ impl<T: Send + 'static> Newborn<T> {
 impl<T> Drop for Newborn<T> {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.settle_failure(StartError::Thread(dropped_thread()));
+            self.settle_failure(BirthError::Thread(dropped_thread()));
         }
     }
 }

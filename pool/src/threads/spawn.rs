@@ -8,7 +8,7 @@ use super::shared::Shared;
 use super::worker::{self, Start};
 use crate::config::WorkerThread;
 use crate::core::{Item, Order, Reservation};
-use crate::error::StartError;
+use crate::error::BirthError;
 use crate::sync::{Arc, channel, thread};
 
 /// Makes a thread for the slot that was reserved, and sends it its first order: to run `item`, or to search for work.
@@ -57,7 +57,7 @@ pub(crate) fn begin_worker<T: Send + 'static>(
     let thread = make_worker_thread(shared, Start { reservation, place, orders, newborn: Some(newborn) });
     let (thread, error) = match thread {
         Ok(thread) => (Some(thread), None),
-        Err(error) => (None, Some(StartError::Thread(error))),
+        Err(error) => (None, Some(BirthError::Thread(error))),
     };
     let mut core = shared.core.lock();
     core.thread_was_made(joining, thread);

@@ -10,7 +10,7 @@ use crate::core::{
     BatchPacer, CheckIn, Ended, Inbox, Item, Leftovers, Next, Order, Reservation, Seat, ToNotify,
     WorkerRecord,
 };
-use crate::error::{StartError, StateError};
+use crate::error::{BirthError, StateError};
 use crate::panic::{PanicValue, catch, contain, drop_each_quietly, drop_quietly};
 use crate::sync::Arc;
 use crate::sync::channel::{Receiver, Sender};
@@ -48,7 +48,7 @@ pub(crate) fn live<T: Send + 'static>(shared: &Arc<Shared<T>>, start: Start<T>) 
             };
             Worker::new(shared, record, runner).work(first, Inbox::new(orders));
         }
-        (Err(error), Some(newborn)) => newborn.fail(StartError::State(error)),
+        (Err(error), Some(newborn)) => newborn.fail(BirthError::State(error)),
         (Err(_), None) => unreachable!("only a state cannot be had"),
     }
     has_left();

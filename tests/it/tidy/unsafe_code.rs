@@ -9,7 +9,7 @@ const MAY_BE_UNSAFE: [&str; 5] = [
     "benches/src/allocations.rs",
     "pool/src/objects/slot.rs",
     "pool/src/tasks/scope/erase.rs",
-    "pool/src/tasks/job.rs",
+    "pool/src/tasks/stored_closure.rs",
     "tests/alloc/main.rs",
 ];
 

@@ -16,7 +16,7 @@ use mio::{Events, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::ctx::ConnInfo;
-use crate::engine::accept::incoming::{Incoming, unless_interrupted};
+use crate::engine::accept::arrivals::{Arrivals, unless_interrupted};
 use crate::wire::in_memory::{InMemoryStream, InMemoryTransport};
 
 /// A listener without a socket (fasthttp's `InmemoryListener`): whoever [`dial`](Self::dial)s gets a connection in
@@ -304,7 +304,7 @@ impl Drop for InMemoryListening {
     }
 }
 
-impl Incoming for InMemoryListening {
+impl Arrivals for InMemoryListening {
     type Socket = InMemoryTransport;
 
     /// Whoever dials wakes once.

@@ -1,10 +1,10 @@
 //! Accepting: each thread that calls `serve` takes connections in, and gives them to shards.
 
 pub(crate) mod admission;
+mod arrivals;
 mod backoff;
 mod failure;
 pub(crate) mod in_memory;
-mod incoming;
 pub(crate) mod listener;
 mod rhythm;
 mod shed;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use mio::Waker;
 
 use crate::engine::Engine;
+use crate::engine::accept::arrivals::{Arrivals, Listening};
 use crate::engine::accept::backoff::{Backoff, Remedy};
 use crate::engine::accept::failure::AcceptFailure;
 use crate::engine::accept::in_memory::{ClosedWithServer, InMemoryListening};
-use crate::engine::accept::incoming::{Incoming, Listening};
 use crate::engine::accept::listener::ListeningSocket;
 use crate::engine::accept::rhythm::Rhythm;
 use crate::engine::accept::take_in::{Intake, Reception};
@@ -69,7 +69,7 @@ impl Acceptor {
 
 fn accept_from(
     engine: &Engine,
-    mut listening: impl Incoming,
+    mut listening: impl Arrivals,
     waker: &Arc<Waker>,
     intake: Intake,
 ) -> io::Result<()> {
@@ -128,11 +128,11 @@ pub(crate) fn no_thread(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), reason)
 }
 
-fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Result<()> {
+fn run<I: Arrivals>(engine: &Engine, arrivals: &mut I, intake: Intake) -> io::Result<()> {
     let mut reception = Reception::new(engine, intake);
     let (mut backoff, mut rhythm) = (Backoff::default(), Rhythm::default());
     while !engine.is_stopping() {
-        let remedy = match incoming.accept() {
+        let remedy = match arrivals.accept() {
             Ok(accepted) => {
                 backoff.success();
                 if let Some((socket, info)) = accepted {
@@ -154,12 +154,12 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Re
             }
         };
         match remedy {
-            Remedy::Rest(limit) => rest(incoming, limit),
+            Remedy::Rest(limit) => rest(arrivals, limit),
             Remedy::Wait => {
-                if let Err(error) = incoming.wait() {
+                if let Err(error) = arrivals.wait() {
                     if let Remedy::Rest(limit) = backoff.failure(AcceptFailure::Passing) {
                         reception.say_failing(&error);
-                        rest(incoming, limit);
+                        rest(arrivals, limit);
                     }
                 }
             }
@@ -169,8 +169,8 @@ fn run<I: Incoming>(engine: &Engine, incoming: &mut I, intake: Intake) -> io::Re
     Ok(())
 }
 
-fn rest(incoming: &mut impl Incoming, limit: Duration) {
-    if incoming.rest(limit).is_err() {
+fn rest(arrivals: &mut impl Arrivals, limit: Duration) {
+    if arrivals.rest(limit).is_err() {
         // Nothing wakes this thread now, but trying again without a pause would be worse.
         thread::sleep(limit);
     }
@@ -196,7 +196,7 @@ mod tests {
         rests: Vec<Duration>,
     }
 
-    impl Incoming for Scripted<'_> {
+    impl Arrivals for Scripted<'_> {
         type Socket = Socket;
 
         const MUST_DRAIN: bool = false;

@@ -27,7 +27,7 @@ mod writer;
 pub(crate) use encoded::BodyWitness;
 pub(crate) use outgoing::Outgoing;
 #[cfg(feature = "fs")]
-pub(crate) use parts::{Part, WholeContent};
+pub(crate) use parts::{BodyPart, WholeContent};
 pub(crate) use source::Live;
 #[cfg(any(feature = "client", feature = "tower"))]
 pub(crate) use source::Pull;
@@ -598,13 +598,15 @@ impl Response {
             WholeContent::Bytes(bytes) if size == bytes.as_ref().len() as u64 => {
                 self.set_source(BodySource::Shared(bytes.clone()));
             }
-            WholeContent::Bytes(_) => self.set_body_parts(whole, vec![Part::new(Vec::new(), offset, size)]),
+            WholeContent::Bytes(_) => {
+                self.set_body_parts(whole, vec![BodyPart::new(Vec::new(), offset, size)])
+            }
         }
     }
 
     /// Makes several parts of it the body, each behind a text of its own.
     #[cfg(feature = "fs")]
-    pub(crate) fn set_body_parts(&mut self, whole: &WholeContent, parts: Vec<Part>) {
+    pub(crate) fn set_body_parts(&mut self, whole: &WholeContent, parts: Vec<BodyPart>) {
         self.set_source(BodySource::Pull(Box::new(parts::PartedSource::new(whole.clone(), parts))));
     }
 

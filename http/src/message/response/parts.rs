@@ -19,13 +19,13 @@ pub(crate) enum WholeContent {
 
 /// A text, and what follows it.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct BodyPart {
     text: Vec<u8>,
     offset: u64,
     size: u64,
 }
 
-impl Part {
+impl BodyPart {
     pub(crate) fn new(text: Vec<u8>, offset: u64, size: u64) -> Self {
         Self { text, offset, size }
     }
@@ -37,15 +37,15 @@ pub(super) struct PartedSource {
     size: u64,
     /// What of the text of the current part was not given yet begins here.
     text_at: usize,
-    current: Part,
-    rest: vec::IntoIter<Part>,
+    current: BodyPart,
+    rest: vec::IntoIter<BodyPart>,
 }
 
 impl PartedSource {
-    pub(super) fn new(whole: WholeContent, parts: Vec<Part>) -> Self {
+    pub(super) fn new(whole: WholeContent, parts: Vec<BodyPart>) -> Self {
         let size = parts.iter().map(|part| part.size.saturating_add(part.text.len() as u64));
         let size = size.fold(0, u64::saturating_add);
-        let current = Part::new(Vec::new(), 0, 0);
+        let current = BodyPart::new(Vec::new(), 0, 0);
         let mut source = Self { whole, size, text_at: 0, current, rest: parts.into_iter() };
         source.settle();
         source
@@ -134,10 +134,10 @@ mod tests {
         let whole = WholeContent::Bytes(SharedBytes::Static(b"0123456789"));
         let parts = || {
             vec![
-                Part::new(b"<a>".to_vec(), 2, 3),
-                Part::new(Vec::new(), 9, 1),
-                Part::new(b"<b>".to_vec(), 0, 0),
-                Part::new(b"<end>".to_vec(), 0, 0),
+                BodyPart::new(b"<a>".to_vec(), 2, 3),
+                BodyPart::new(Vec::new(), 9, 1),
+                BodyPart::new(b"<b>".to_vec(), 0, 0),
+                BodyPart::new(b"<end>".to_vec(), 0, 0),
             ]
         };
         for most in [1, 2, 3, 100] {
@@ -155,7 +155,7 @@ mod tests {
         let whole = WholeContent::File(Arc::new(file));
         let mut source = PartedSource::new(
             whole,
-            vec![Part::new(b"<a>".to_vec(), 2, 3), Part::new(b"<b>".to_vec(), 8, 9)],
+            vec![BodyPart::new(b"<a>".to_vec(), 2, 3), BodyPart::new(b"<b>".to_vec(), 8, 9)],
         );
         assert!(source.file().is_none());
         let mut piece = Vec::new();

@@ -7,7 +7,7 @@ use super::Boundary;
 use super::error::{Error, Limit};
 use super::head::PartHead;
 use super::limits::Limits;
-use super::scanner::{Event, Scanner};
+use super::scanner::{ScanEvent, Scanner};
 use crate::values::headers::Fields;
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -41,10 +41,10 @@ impl<R: Read> Multipart<R> {
     pub fn next_part(&mut self) -> Result<Option<Part<'_, R>>, Error> {
         loop {
             match self.advance()? {
-                Event::PartStart => return Ok(Some(Part { multipart: self, has_ended: false })),
-                Event::Content => self.scanner.consume(usize::MAX),
-                Event::End => return Ok(None),
-                Event::PartEnd | Event::NeedInput => {}
+                ScanEvent::PartStart => return Ok(Some(Part { multipart: self, has_ended: false })),
+                ScanEvent::Content => self.scanner.consume(usize::MAX),
+                ScanEvent::End => return Ok(None),
+                ScanEvent::PartEnd | ScanEvent::NeedInput => {}
             }
         }
     }
@@ -55,10 +55,10 @@ impl<R: Read> Multipart<R> {
     }
 
     /// The next event that is not a wish for input.
-    fn advance(&mut self) -> Result<Event, Error> {
+    fn advance(&mut self) -> Result<ScanEvent, Error> {
         loop {
             match self.scanner.step()? {
-                Event::NeedInput => {}
+                ScanEvent::NeedInput => {}
                 event => return Ok(event),
             }
             let space = self.scanner.space();
@@ -144,7 +144,7 @@ impl<R: Read> Part<'_, R> {
     /// The next piece of content, empty at its end.
     pub(crate) fn content(&mut self) -> Result<&[u8], Error> {
         if !self.has_ended && self.multipart.scanner.content().is_empty() {
-            self.has_ended = self.multipart.advance()? == Event::PartEnd;
+            self.has_ended = self.multipart.advance()? == ScanEvent::PartEnd;
         }
         Ok(self.multipart.scanner.content())
     }

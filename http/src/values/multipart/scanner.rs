@@ -58,7 +58,7 @@ enum ScanState {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum ScanEvent {
     /// Nothing yet: fill [`Scanner::space`], or say that there is no more.
     NeedInput,
     /// A part begins; its head is [`Scanner::head`].
@@ -77,7 +77,7 @@ enum Scanned {
     Moved,
     /// More bytes are needed.
     Starved,
-    Found(Event),
+    Found(ScanEvent),
 }
 
 impl Scanner {
@@ -104,7 +104,7 @@ impl Scanner {
     }
 
     /// Goes on to the next event. Content that was not consumed is announced again.
-    pub(super) fn step(&mut self) -> Result<Event, Cause> {
+    pub(super) fn step(&mut self) -> Result<ScanEvent, Cause> {
         loop {
             let outcome = match self.state {
                 ScanState::Preamble => self.preamble(),
@@ -118,7 +118,7 @@ impl Scanner {
             match outcome {
                 Ok(Scanned::Moved) => {}
                 Ok(Scanned::Found(event)) => return Ok(event),
-                Ok(Scanned::Starved) if !self.has_ended => return Ok(Event::NeedInput),
+                Ok(Scanned::Starved) if !self.has_ended => return Ok(ScanEvent::NeedInput),
                 Ok(Scanned::Starved) => self.state = ScanState::Refused(Malformed::Truncated.into()),
                 Err(refusal) => {
                     self.state = ScanState::Refused(refusal);
@@ -156,7 +156,7 @@ impl Scanner {
         std::mem::take(&mut self.head)
     }
 
-    /// Bytes of the part after [`Event::Content`], not all that it has.
+    /// Bytes of the part after [`ScanEvent::Content`], not all that it has.
     pub(super) fn content(&self) -> &[u8] {
         self.input.unread().get(..self.ready).unwrap_or_default()
     }
@@ -193,7 +193,7 @@ impl Scanner {
             }
             _ => return Err(Malformed::Delimiter.into()),
         };
-        Ok(if ends_part { Scanned::Found(Event::PartEnd) } else { Scanned::Moved })
+        Ok(if ends_part { Scanned::Found(ScanEvent::PartEnd) } else { Scanned::Moved })
     }
 
     fn head_end(&mut self, searched: usize) -> Result<Scanned, Cause> {
@@ -216,7 +216,7 @@ impl Scanner {
                 self.parts += 1;
                 self.part_bytes = 0;
                 self.state = ScanState::ContentStart;
-                Ok(Scanned::Found(Event::PartStart))
+                Ok(Scanned::Found(ScanEvent::PartStart))
             }
             None if unread.len() < bytes_max.saturating_add(4) => {
                 self.state = ScanState::Head { searched: unread.len().saturating_sub(3) };
@@ -242,7 +242,7 @@ impl Scanner {
 
     fn look_for_content(&mut self) -> Result<Scanned, Cause> {
         if self.ready > 0 {
-            return Ok(Scanned::Found(Event::Content));
+            return Ok(Scanned::Found(ScanEvent::Content));
         }
         let (clear, found) = self.clear_bytes();
         if clear == 0 {
@@ -250,12 +250,12 @@ impl Scanner {
         }
         let allowed = self.limits.part_bytes_max().saturating_sub(self.part_bytes);
         self.ready = usize::try_from(allowed).map_or(clear, |allowed| allowed.min(clear));
-        if self.ready == 0 { Err(Limit::Part.into()) } else { Ok(Scanned::Found(Event::Content)) }
+        if self.ready == 0 { Err(Limit::Part.into()) } else { Ok(Scanned::Found(ScanEvent::Content)) }
     }
 
     fn epilogue(&mut self) -> Result<Scanned, Cause> {
         self.input.clear();
-        Ok(if self.has_ended { Scanned::Found(Event::End) } else { Scanned::Starved })
+        Ok(if self.has_ended { Scanned::Found(ScanEvent::End) } else { Scanned::Starved })
     }
 
     /// How many of the unread bytes are in front of a delimiter, and whether there is a whole one behind them.
@@ -295,25 +295,25 @@ mod tests {
         let mut content = Vec::new();
         loop {
             match scanner.step() {
-                Ok(Event::NeedInput) => {
+                Ok(ScanEvent::NeedInput) => {
                     let space = scanner.space();
                     let count = rest.len().min(space.len()).min(cuts.next().unwrap_or(usize::MAX));
                     space[..count].copy_from_slice(&rest[..count]);
                     scanner.filled(count);
                     rest = &rest[count..];
                 }
-                Ok(Event::PartStart) => found.push(format!("{:?}", scanner.head().name())),
-                Ok(Event::Content) => {
+                Ok(ScanEvent::PartStart) => found.push(format!("{:?}", scanner.head().name())),
+                Ok(ScanEvent::Content) => {
                     let count = scanner.content().len().min(3);
                     content.extend_from_slice(&scanner.content()[..count]);
                     scanner.consume(count);
                 }
-                Ok(Event::PartEnd) => {
+                Ok(ScanEvent::PartEnd) => {
                     found.push(content.escape_ascii().to_string());
                     content.clear();
                 }
-                Ok(Event::End) => {
-                    assert_eq!(scanner.step(), Ok(Event::End));
+                Ok(ScanEvent::End) => {
+                    assert_eq!(scanner.step(), Ok(ScanEvent::End));
                     return (found, "end".to_owned());
                 }
                 Err(refusal) => {
@@ -434,7 +434,7 @@ mod tests {
         let mut prefix = &b"--b\r\nA: "[..];
         let refusal = loop {
             match scanner.step() {
-                Ok(Event::NeedInput) => {
+                Ok(ScanEvent::NeedInput) => {
                     let space = scanner.space();
                     space.fill(b'x');
                     space[..prefix.len()].copy_from_slice(prefix);

@@ -6,7 +6,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 use crate::tasks::cell::{TaskCell, TaskResult};
 use crate::tasks::error::TaskError;
-use crate::tasks::job::Job;
+use crate::tasks::stored_closure::StoredClosure;
 use crate::tasks::token::TaskToken;
 
 /// What the group and its tickets share.
@@ -67,7 +67,7 @@ impl<T: Send, E: Send> Book<T, E> {
             drop(closure);
             return None;
         }
-        let member = Member { number, cell: TaskCell::new(Job::new(closure)) };
+        let member = Member { number, cell: TaskCell::new(StoredClosure::new(closure)) };
         list.members.push(member.clone());
         Some(member)
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Instant, StdArc};
 use crate::tasks::items_run::ItemsRun;
-use crate::tasks::job::Job;
 use crate::tasks::scope::crew::Crew;
 use crate::tasks::scope::{Errand, Scope};
+use crate::tasks::stored_closure::StoredClosure;
 use crate::tasks::task::TaskPool;
 
 /// How many are in flight when nothing is set: twice the workers within these. What is in flight takes memory, and
@@ -57,7 +57,7 @@ impl Entrust<'static> for OwnCrew {
         R: Send + 'static,
     {
         let (errand, run) = Errand::new(task);
-        Crew::add(&self.crew, &self.pool, Job::new(run));
+        Crew::add(&self.crew, &self.pool, StoredClosure::new(run));
         errand
     }
 

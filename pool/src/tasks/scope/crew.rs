@@ -27,7 +27,7 @@ use std::time::Duration;
 use crate::error::SubmitError;
 use crate::panic::{PanicValue, catch, drop_quietly};
 use crate::sync::{Arc, Condvar, Instant, Mutex, MutexGuard, parallelism};
-use crate::tasks::job::Job;
+use crate::tasks::stored_closure::StoredClosure;
 use crate::tasks::task::{Task, TaskPool};
 use crate::threads::identity;
 use crate::waits::{self, Alarm, Sleeper, StayAwake, TaskRunner, Wait, WayOut, WorkerKey};
@@ -52,7 +52,7 @@ pub(in crate::tasks) struct Crew {
 }
 
 struct CrewState {
-    queue: VecDeque<Job<()>>,
+    queue: VecDeque<StoredClosure<()>>,
     /// Who runs jobs that have been taken and have not ended.
     runners: Vec<TaskRunner>,
     /// Tickets that have not come yet.
@@ -107,7 +107,7 @@ impl Crew {
     }
 
     /// Queues a job, and submits a ticket if there may be one more.
-    pub(in crate::tasks) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: Job<()>) {
+    pub(in crate::tasks) fn add(crew: &Arc<Crew>, pool: &TaskPool, job: StoredClosure<()>) {
         let mut state = crew.state.lock();
         state.queue.push_back(job);
         let duty = crew.next_duty(&mut state, pool);
@@ -251,7 +251,11 @@ impl Crew {
     }
 
     /// Runs a job that was just taken from the queue; it counts as running until its captures are gone.
-    fn run<'a>(&'a self, mut state: MutexGuard<'a, CrewState>, job: Job<()>) -> MutexGuard<'a, CrewState> {
+    fn run<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, CrewState>,
+        job: StoredClosure<()>,
+    ) -> MutexGuard<'a, CrewState> {
         let runner = identity::runner();
         state.runners.push(runner);
         drop(state);

@@ -21,7 +21,7 @@ use std::panic::resume_unwind;
 use super::crew::Crew;
 use crate::panic::{catch, drop_quietly};
 use crate::sync::Arc;
-use crate::tasks::job::Job;
+use crate::tasks::stored_closure::StoredClosure;
 use crate::tasks::task::TaskPool;
 
 /// Where tasks that borrow are spawned; see [`scope`](crate::WorkerPool::scope).
@@ -88,7 +88,7 @@ impl<'scope> Scope<'scope, '_> {
     pub(super) fn lend(&'scope self, closure: impl FnOnce() + Send + 'scope) {
         // SAFETY: `enter` keeps everything that outlives `'scope` alive until the crew has settled, and the crew has
         // then run this job to its end; see the head of this file.
-        let job = unsafe { Job::erased(closure) };
+        let job = unsafe { StoredClosure::erased(closure) };
         Crew::add(&self.crew, &self.pool, job);
     }
 

@@ -22,7 +22,7 @@ const WAKE: Token = Token(0);
 const LISTENER: Token = Token(1);
 
 /// Connections as they come in.
-pub(crate) trait Incoming {
+pub(crate) trait Arrivals {
     /// What they are.
     type Socket: Transport + 'static;
 
@@ -71,7 +71,7 @@ impl Listening {
     }
 }
 
-impl Incoming for Listening {
+impl Arrivals for Listening {
     type Socket = Socket;
 
     const MUST_DRAIN: bool = cfg!(not(unix));

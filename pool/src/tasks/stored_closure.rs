@@ -1,11 +1,13 @@
 //! A closure stored in place when it is small, so that handing one to a pool need not allocate.
 //!
-//! A [`Job`] is a few words of storage and a table of what can be done with what lies in them: run it, drop it. A
-//! closure that is larger, or aligned more strictly than the storage, goes into a box, and the box lies in the storage.
+//! A [`StoredClosure`] is a few words of storage and a table of what can be done with what lies in them: run it, drop
+//! it. A closure that is larger, or aligned more strictly than the storage, goes into a box, and the box lies in the
+//! storage.
 //!
 //! The rule that everything here rests on: *the storage holds one live value of the type its table was made for, from
-//! `put` until the value is read out or dropped; whoever takes it out gives up the `Job` first*, so that nothing is
-//! dropped twice. This file keeps the rule by itself; outside of it only a borrowing closure needs care (`erased`).
+//! `put` until the value is read out or dropped; whoever takes it out gives up the `StoredClosure` first*, so that
+//! nothing is dropped twice. This file keeps the rule by itself; outside of it only a borrowing closure needs care
+//! (`erased`).
 #![allow(unsafe_code)]
 
 use std::any::TypeId;
@@ -19,7 +21,7 @@ const WORDS: usize = 4;
 type Storage = MaybeUninit<[*mut (); WORDS]>;
 
 /// A closure to be run at most once; dropped unrun, it drops the closure.
-pub(super) struct Job<R: 'static> {
+pub(super) struct StoredClosure<R: 'static> {
     storage: Storage,
     table: &'static Table<R>,
 }
@@ -35,38 +37,38 @@ struct Table<R> {
 }
 
 // SAFETY: every constructor asks for a closure that is `Send`; the rest is plain data.
-unsafe impl<R> Send for Job<R> {}
-// SAFETY: nothing can be done with a shared reference to a `Job`: it neither runs nor shows the closure.
-unsafe impl<R> Sync for Job<R> {}
+unsafe impl<R> Send for StoredClosure<R> {}
+// SAFETY: nothing can be done with a shared reference to a `StoredClosure`: it neither runs nor shows the closure.
+unsafe impl<R> Sync for StoredClosure<R> {}
 
-impl<R> Job<R> {
+impl<R> StoredClosure<R> {
     pub(super) fn new<F>(closure: F) -> Self
     where
         F: FnOnce() -> R + Send + 'static,
     {
         if fits::<F>() {
             // SAFETY: the table is that of an `F`.
-            unsafe { Job::put(closure, Owned::<F, R>::TABLE) }
+            unsafe { StoredClosure::put(closure, Owned::<F, R>::TABLE) }
         } else {
             // SAFETY: the table is that of a `Box<F>`.
-            unsafe { Job::put(Box::new(closure), Owned::<Box<F>, R>::TABLE) }
+            unsafe { StoredClosure::put(Box::new(closure), Owned::<Box<F>, R>::TABLE) }
         }
     }
 
-    /// A job that may borrow.
+    /// One that may borrow.
     ///
     /// # Safety
-    /// The job must have been run to its end, or dropped, before anything that `closure` borrows ends.
+    /// It must have been run to its end, or dropped, before anything that `closure` borrows ends.
     pub(super) unsafe fn erased<F>(closure: F) -> Self
     where
         F: FnOnce() -> R + Send,
     {
         if fits::<F>() {
             // SAFETY: the table is that of an `F`.
-            unsafe { Job::put(closure, Lent::<F, R>::TABLE) }
+            unsafe { StoredClosure::put(closure, Lent::<F, R>::TABLE) }
         } else {
             // SAFETY: the table is that of a `Box<F>`.
-            unsafe { Job::put(Box::new(closure), Lent::<Box<F>, R>::TABLE) }
+            unsafe { StoredClosure::put(Box::new(closure), Lent::<Box<F>, R>::TABLE) }
         }
     }
 
@@ -78,15 +80,15 @@ impl<R> Job<R> {
         // SAFETY: the storage is large enough for an `S` and aligned for it, as was just asserted, and nobody else
         // knows it.
         unsafe { storage.as_mut_ptr().cast::<S>().write(stored) };
-        Job { storage, table }
+        StoredClosure { storage, table }
     }
 
     /// Runs the closure. When it panics, what it captured has been dropped by the time this unwinds.
     pub(super) fn run(self) -> R {
-        let mut job = ManuallyDrop::new(self);
-        // SAFETY: the storage holds what the table was made for. It is read out once: `job` is not used again, and its
-        // drop does not run.
-        unsafe { (job.table.run)(&raw mut job.storage) }
+        let mut stored = ManuallyDrop::new(self);
+        // SAFETY: the storage holds what the table was made for. It is read out once: `stored` is not used again, and
+        // its drop does not run.
+        unsafe { (stored.table.run)(&raw mut stored.storage) }
     }
 
     /// The closure itself, if it is an `F`.
@@ -109,16 +111,16 @@ impl<R> Job<R> {
     /// # Safety
     /// What is stored must be an `S`.
     unsafe fn take<S>(self) -> S {
-        let job = ManuallyDrop::new(self);
-        // SAFETY: an `S` is stored, says the caller. It is read out once: `job` is not used again, and its drop does
+        let stored = ManuallyDrop::new(self);
+        // SAFETY: an `S` is stored, says the caller. It is read out once: `stored` is not used again, and its drop does
         // not run.
-        unsafe { job.storage.as_ptr().cast::<S>().read() }
+        unsafe { stored.storage.as_ptr().cast::<S>().read() }
     }
 }
 
-impl<R> Drop for Job<R> {
+impl<R> Drop for StoredClosure<R> {
     fn drop(&mut self) {
-        // SAFETY: whoever takes the value out forgets the job, so it is still there, and of the table's type.
+        // SAFETY: whoever takes the value out forgets this, so it is still there, and of the table's type.
         unsafe { (self.table.discard)(&raw mut self.storage) };
     }
 }
@@ -179,14 +181,15 @@ mod tests {
 
     fn check_size<const N: usize>() {
         let alive = Arc::new(());
-        let run = Job::new(closure_of::<N>(&alive));
+        let run = StoredClosure::new(closure_of::<N>(&alive));
         assert_eq!(holders(&alive), 1);
         assert_eq!(run.run(), 7 * N);
         assert_eq!(holders(&alive), 0, "run drops what was captured");
-        let moved = vec![Job::new(closure_of::<N>(&alive)), Job::new(closure_of::<N>(&alive))];
+        let moved =
+            vec![StoredClosure::new(closure_of::<N>(&alive)), StoredClosure::new(closure_of::<N>(&alive))];
         assert_eq!(holders(&alive), 2);
         drop(moved);
-        assert_eq!(holders(&alive), 0, "an unrun job drops what was captured");
+        assert_eq!(holders(&alive), 0, "one that is not run drops what was captured");
     }
 
     #[test]
@@ -204,7 +207,7 @@ mod tests {
         fn five() -> i32 {
             5
         }
-        assert_eq!(Job::new(|| 4).run() + Job::new(five).run(), 9);
+        assert_eq!(StoredClosure::new(|| 4).run() + StoredClosure::new(five).run(), 9);
     }
 
     #[test]
@@ -214,13 +217,13 @@ mod tests {
 
         fn check<T: Copy + PartialEq + Send + std::fmt::Debug + 'static>(value: T) {
             let aligned = Aligned(value);
-            let job = Job::new(move || {
+            let stored = StoredClosure::new(move || {
                 let aligned = aligned;
                 assert_eq!((&raw const aligned).addr() % 64, 0);
                 aligned.0
             });
             // Twice moved, so that it cannot be aligned by luck of one place.
-            assert_eq!(Box::new((0_u8, job)).1.run(), value);
+            assert_eq!(Box::new((0_u8, stored)).1.run(), value);
         }
         check(());
         check(9_u8);
@@ -232,11 +235,11 @@ mod tests {
         fn check<const N: usize>() {
             let alive = Arc::new(());
             let closure = closure_of::<N>(&alive);
-            let job = Job::<()>::new(move || {
+            let stored = StoredClosure::<()>::new(move || {
                 let _held = closure;
                 std::panic::resume_unwind(Box::new("planned"));
             });
-            assert!(catch_unwind(AssertUnwindSafe(|| job.run())).is_err());
+            assert!(catch_unwind(AssertUnwindSafe(|| stored.run())).is_err());
             assert_eq!(holders(&alive), 0);
         }
         check::<0>();
@@ -247,20 +250,20 @@ mod tests {
     fn the_closure_can_be_had_back_by_its_type_only() {
         fn check<const N: usize>() {
             let alive = Arc::new(());
-            let job = Job::new(closure_of::<N>(&alive));
-            let Err(job) = job.into_closure::<fn() -> usize>() else { panic!("that is another type") };
+            let stored = StoredClosure::new(closure_of::<N>(&alive));
+            let Err(stored) = stored.into_closure::<fn() -> usize>() else { panic!("that is another type") };
             assert_eq!(holders(&alive), 1);
-            let back = closure_made_by(closure_of::<N>, job);
+            let back = closure_made_by(closure_of::<N>, stored);
             assert_eq!(holders(&alive), 1);
             assert_eq!(back(), 7 * N);
             assert_eq!(holders(&alive), 0);
         }
         /// The maker names the type, which cannot be written.
-        fn closure_made_by<F>(_: fn(&Arc<()>) -> F, job: Job<usize>) -> F
+        fn closure_made_by<F>(_: fn(&Arc<()>) -> F, stored: StoredClosure<usize>) -> F
         where
             F: FnOnce() -> usize + Send + 'static,
         {
-            job.into_closure().unwrap_or_else(|_| panic!("that is its type"))
+            stored.into_closure().unwrap_or_else(|_| panic!("that is its type"))
         }
         check::<3>();
         check::<300>();
@@ -270,13 +273,13 @@ mod tests {
     fn a_lent_closure_runs_while_what_it_borrows_lives() {
         let mut count = 0;
         // SAFETY: it is run before `count` ends.
-        let job = unsafe { Job::erased(|| count += 1) };
-        job.run();
+        let stored = unsafe { StoredClosure::erased(|| count += 1) };
+        stored.run();
         assert_eq!(count, 1);
     }
 
     #[test]
     fn an_optional_job_is_no_larger() {
-        assert_eq!(size_of::<Option<Job<()>>>(), (WORDS + 1) * size_of::<usize>());
+        assert_eq!(size_of::<Option<StoredClosure<()>>>(), (WORDS + 1) * size_of::<usize>());
     }
 }
