@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::engine::dispatch::Dispatch;
 #[cfg(feature = "tls-no-provider")]
 use crate::engine::dispatch::handshake_time::HandshakeTime;
-use crate::engine::dispatch::predict::{Doubt, Judgement, RouteKey};
+use crate::engine::dispatch::predict::{Doubt, Judgement, RouteHash};
 use crate::engine::dispatch::queue::{Lane, Ticket};
 use crate::engine::dispatch::self_timing::{Run, SelfTiming};
 use crate::engine::placing::{self, HandedConn, HandedOver};
@@ -45,7 +45,7 @@ struct Driver<'a> {
     /// `None` once the lease was taken over.
     term: Option<Term>,
     /// Whose code runs next.
-    route: RouteKey,
+    route: RouteHash,
     /// Nothing was known of it when that was asked.
     is_new: bool,
     timing: SelfTiming,
@@ -86,7 +86,7 @@ impl<'a> Driver<'a> {
             engine,
             shard,
             term: Some(term),
-            route: RouteKey::default(),
+            route: RouteHash::default(),
             is_new: false,
             timing: SelfTiming::new(),
             #[cfg(feature = "tls-no-provider")]
@@ -208,11 +208,11 @@ impl Runner for Driver<'_> {
 impl Host for Driver<'_> {
     type HandOver = ByDriver;
 
-    fn serves(&mut self, route: RouteKey) {
+    fn serves(&mut self, route: RouteHash) {
         self.route = route;
     }
 
-    fn hands_over(&mut self, route: RouteKey, ahead: CodeAhead) -> Option<ByDriver> {
+    fn hands_over(&mut self, route: RouteHash, ahead: CodeAhead) -> Option<ByDriver> {
         self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
         #[cfg(feature = "tls-no-provider")]
         if ahead == CodeAhead::Handshake {
@@ -355,7 +355,7 @@ impl Driver<'_> {
             let Some(leftover) = leftovers.take() else { break };
             were_any = true;
             // Whosever it is.
-            self.route = RouteKey::default();
+            self.route = RouteHash::default();
             self.forget(leftover);
         }
         were_any
@@ -416,7 +416,7 @@ mod tests {
         };
         let (begun, mut count) = (Instant::now(), 0);
         while begun.elapsed() < Duration::from_millis(200) {
-            if driver.hands_over(RouteKey::HANDSHAKE, CodeAhead::Handshake).is_none() {
+            if driver.hands_over(RouteHash::HANDSHAKE, CodeAhead::Handshake).is_none() {
                 driver.run_user_code(UserCode::Hook, computes);
                 count += 1;
             }
@@ -438,9 +438,9 @@ mod tests {
                     forget_handshakes(driver);
                 }
                 let predictor = &driver.engine.dispatch.predictor;
-                predictor.proved(RouteKey::HANDSHAKE);
+                predictor.proved(RouteHash::HANDSHAKE);
                 let expected = if is_known { Judgement::Fast } else { Judgement::Unknown };
-                assert_eq!(predictor.judge(RouteKey::HANDSHAKE), expected);
+                assert_eq!(predictor.judge(RouteHash::HANDSHAKE), expected);
                 let count = reckoned(driver);
                 assert!((1..=26).contains(&count), "{count}, known: {is_known}");
             });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Engine;
 use crate::engine::balance;
-use crate::engine::dispatch::predict::{Doubt, FAST, RouteKey};
+use crate::engine::dispatch::predict::{Doubt, FAST, RouteHash};
 use crate::engine::dispatch::queue::Lane;
 use crate::engine::placing::{self, HandedConn, HandedOver};
 use crate::engine::turn::{self, CodeAhead, Host, TurnEnd};
@@ -19,7 +19,7 @@ use crate::util::thread::ThreadUse;
 struct Helper<'a> {
     engine: &'a Arc<Engine>,
     /// Whose code runs next.
-    route: RouteKey,
+    route: RouteHash,
     /// Whether it waits for the client on purpose, so that its time says nothing about the route.
     waits_for_client: bool,
     lane: Lane,
@@ -75,12 +75,12 @@ impl Runner for Helper<'_> {
 impl Host for Helper<'_> {
     type HandOver = ToClients;
 
-    fn serves(&mut self, route: RouteKey) {
+    fn serves(&mut self, route: RouteHash) {
         self.route = route;
         self.waits_for_client = false;
     }
 
-    fn hands_over(&mut self, route: RouteKey, ahead: CodeAhead) -> Option<ToClients> {
+    fn hands_over(&mut self, route: RouteHash, ahead: CodeAhead) -> Option<ToClients> {
         self.route = if ahead == CodeAhead::Hook { route.of_hook() } else { route };
         self.waits_for_client = false;
         (ahead == CodeAhead::Reader && !self.may_wait_for_client()).then_some(ToClients)

@@ -25,7 +25,7 @@ pub(crate) use handshake::handshake_route;
 pub(crate) use overdue::{look_again, serve_overdue};
 
 use crate::engine::Engine;
-use crate::engine::dispatch::predict::{Judgement, RouteKey};
+use crate::engine::dispatch::predict::{Judgement, RouteHash};
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::proto::ProtoError;
@@ -64,10 +64,10 @@ pub(crate) trait Host: Runner {
     type HandOver;
 
     /// The user's code that runs from now on is that of this route, unless told otherwise.
-    fn serves(&mut self, route: RouteKey);
+    fn serves(&mut self, route: RouteHash);
 
     /// Asked before the user's code runs for `route`: `Some` hands the connection over to a worker instead.
-    fn hands_over(&mut self, route: RouteKey, ahead: CodeAhead) -> Option<Self::HandOver>;
+    fn hands_over(&mut self, route: RouteHash, ahead: CodeAhead) -> Option<Self::HandOver>;
 }
 
 /// How a turn ended.
@@ -246,7 +246,7 @@ impl<H: Host> Turn<'_, H> {
             self.host.forget(news);
             return None;
         }
-        if let Some(hand_over) = self.host.hands_over(RouteKey::NOTICES, CodeAhead::Hook) {
+        if let Some(hand_over) = self.host.hands_over(RouteHash::NOTICES, CodeAhead::Hook) {
             self.conn.exchange.hands_news_over();
             return Some(self.hand_over(hand_over));
         }
@@ -261,10 +261,10 @@ impl<H: Host> Turn<'_, H> {
             self.conn.exchange.refuse_plainly(error, self.work, &self.engine.service);
             return None;
         }
-        if let Some(hand_over) = self.host.hands_over(RouteKey::REFUSED, CodeAhead::Hook) {
+        if let Some(hand_over) = self.host.hands_over(RouteHash::REFUSED, CodeAhead::Hook) {
             return Some(self.hand_over(hand_over));
         }
-        if let Some(end) = self.send_before(RouteKey::REFUSED.of_hook()) {
+        if let Some(end) = self.send_before(RouteHash::REFUSED.of_hook()) {
             return Some(end);
         }
         self.conn.exchange.refuse_by_handler(error, self.work, &self.engine.service, self.host);
@@ -330,7 +330,7 @@ impl<H: Host> Turn<'_, H> {
     }
 
     /// The route of the request in the workspace.
-    fn note_route(&mut self) -> RouteKey {
+    fn note_route(&mut self) -> RouteHash {
         let (ctx, predictor) = (&self.work.ctx, &self.engine.dispatch.predictor);
         let (method, target) = (ctx.request.method_bytes(), ctx.request.request_uri());
         self.conn.course.route = match self.engine.service.settings.hooks.route_key(ctx) {
@@ -348,7 +348,7 @@ impl<H: Host> Turn<'_, H> {
     }
 
     /// Answers that are ready must not wait for the user's code that comes next, which may block.
-    fn send_before(&mut self, route: RouteKey) -> Option<TurnEnd<H::HandOver>> {
+    fn send_before(&mut self, route: RouteHash) -> Option<TurnEnd<H::HandOver>> {
         let may_block = || self.engine.dispatch.predictor.judge(route) != Judgement::Fast;
         if self.work.output.is_empty() || !may_block() {
             return None;

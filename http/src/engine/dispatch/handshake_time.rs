@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 
 /// Behind a first part there is none for so many times as long as it took.
 const FIRST_REST: u32 = 7;
@@ -34,13 +34,13 @@ impl HandshakeTime {
     }
 
     /// Whether that part of a handshake may be reckoned on the driver now.
-    pub(crate) fn allows(&self, part: RouteKey, now: Instant) -> bool {
-        if part == RouteKey::HANDSHAKE { self.first_from <= now } else { self.rest_from <= now + REST_AHEAD }
+    pub(crate) fn allows(&self, part: RouteHash, now: Instant) -> bool {
+        if part == RouteHash::HANDSHAKE { self.first_from <= now } else { self.rest_from <= now + REST_AHEAD }
     }
 
     /// It was, from `begun` on.
-    pub(crate) fn spent(&mut self, part: RouteKey, begun: Instant, took: Duration) {
-        if part == RouteKey::HANDSHAKE {
+    pub(crate) fn spent(&mut self, part: RouteHash, begun: Instant, took: Duration) {
+        if part == RouteHash::HANDSHAKE {
             self.first_from = begun + took + took.min(FIRST_TOOK_MOST) * FIRST_REST;
         } else {
             self.rest_from = self.rest_from.max(begun) + took.min(REST_TOOK_MOST) * REST;
@@ -56,7 +56,7 @@ mod tests {
 
     /// How many of so many that are there at once, each taking so long, are reckoned within a second, and the most of
     /// them in a row.
-    fn reckoned(part: RouteKey, took: Duration) -> (u32, u32) {
+    fn reckoned(part: RouteHash, took: Duration) -> (u32, u32) {
         let begun = Instant::now();
         let (mut time, mut now) = (HandshakeTime::new(begun), begun);
         let (mut all, mut in_a_row, mut most) = (0, 0, 0);
@@ -77,27 +77,27 @@ mod tests {
     #[test]
     fn tls_01_a_flood_of_handshakes_has_a_part_of_a_drivers_time() {
         for took in [MILLISECOND / 20, MILLISECOND / 8, MILLISECOND * 2, MILLISECOND * 10] {
-            let (first, in_a_row) = reckoned(RouteKey::HANDSHAKE, took);
+            let (first, in_a_row) = reckoned(RouteHash::HANDSHAKE, took);
             let eighth = MILLISECOND * 1_000 / 8;
             let all = took * first;
             assert!(all <= eighth + took && all >= eighth * 9 / 10 && in_a_row == 1, "{first} of {took:?}");
         }
         for took in [MILLISECOND / 25, MILLISECOND / 4] {
-            let (rest, in_a_row) = reckoned(RouteKey::HANDSHAKE_END, took);
+            let (rest, in_a_row) = reckoned(RouteHash::HANDSHAKE_END, took);
             let (third, ahead) = (MILLISECOND * 1_000 / 3, MILLISECOND * 3 / 2);
             assert!(took * rest <= third + ahead && took * rest >= third - ahead, "{rest} of {took:?}");
             assert!(in_a_row > 1 && took * in_a_row <= ahead, "{in_a_row} of {took:?}");
         }
         // However long one of them was kept from going on.
         let (mut time, now) = (HandshakeTime::new(Instant::now()), Instant::now());
-        time.spent(RouteKey::HANDSHAKE_END, now, 1000 * MILLISECOND);
-        time.spent(RouteKey::HANDSHAKE_END, now, 1000 * MILLISECOND);
+        time.spent(RouteHash::HANDSHAKE_END, now, 1000 * MILLISECOND);
+        time.spent(RouteHash::HANDSHAKE_END, now, 1000 * MILLISECOND);
         assert!(
-            !time.allows(RouteKey::HANDSHAKE_END, now)
-                && time.allows(RouteKey::HANDSHAKE_END, now + MILLISECOND)
+            !time.allows(RouteHash::HANDSHAKE_END, now)
+                && time.allows(RouteHash::HANDSHAKE_END, now + MILLISECOND)
         );
-        assert!(time.allows(RouteKey::HANDSHAKE, now), "they do not keep one another off");
-        time.spent(RouteKey::HANDSHAKE, now, 1000 * MILLISECOND);
-        assert!(time.allows(RouteKey::HANDSHAKE, now + 1_140 * MILLISECOND), "something else had the CPU");
+        assert!(time.allows(RouteHash::HANDSHAKE, now), "they do not keep one another off");
+        time.spent(RouteHash::HANDSHAKE, now, 1000 * MILLISECOND);
+        assert!(time.allows(RouteHash::HANDSHAKE, now + 1_140 * MILLISECOND), "something else had the CPU");
     }
 }

@@ -35,13 +35,13 @@ pub(crate) const FAST: Duration = Duration::from_micros(100);
 
 /// What tells requests apart whose handlers block from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RouteKey {
+pub(crate) struct RouteHash {
     own: u32,
     /// That of the first segment alone.
     prefix: u32,
 }
 
-impl RouteKey {
+impl RouteHash {
     /// That of what is refused, whatever it is.
     pub(crate) const REFUSED: Self = Self { own: 0x7265_6675, prefix: 0x7265_6675 };
 
@@ -70,7 +70,7 @@ impl RouteKey {
 
     /// That of what hooks do with the heads of its requests.
     pub(crate) fn of_hook(self) -> Self {
-        RouteKey { own: !self.own, prefix: !self.prefix }
+        RouteHash { own: !self.own, prefix: !self.prefix }
     }
 
     /// As a number that fits an atomic.
@@ -79,7 +79,7 @@ impl RouteKey {
     }
 
     pub(crate) fn from_number(number: u64) -> Self {
-        RouteKey { own: (number >> 32) as u32, prefix: number as u32 }
+        RouteHash { own: (number >> 32) as u32, prefix: number as u32 }
     }
 }
 
@@ -120,7 +120,7 @@ impl Predictor {
 
     /// The route of a request.
     #[inline]
-    pub(crate) fn route(&self, method: &[u8], target: &[u8]) -> RouteKey {
+    pub(crate) fn route(&self, method: &[u8], target: &[u8]) -> RouteHash {
         let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
         let first = target.iter().skip(1).position(is_end).map_or(target.len(), |end| end + 1);
         let (first, rest) = target.split_at(first);
@@ -132,18 +132,18 @@ impl Predictor {
             }
             _ => prefix,
         };
-        RouteKey { own: (own >> 32) as u32, prefix: (prefix >> 32) as u32 }
+        RouteHash { own: (own >> 32) as u32, prefix: (prefix >> 32) as u32 }
     }
 
     /// The route that a router has found for a request: method and number are all that is to be known of it, so those
     /// that share their first segments do not share their fate.
-    pub(crate) fn numbered(&self, method: &[u8], number: u32) -> RouteKey {
+    pub(crate) fn numbered(&self, method: &[u8], number: u32) -> RouteHash {
         let own = (hash(hash(!self.seed, method), &number.to_le_bytes()) >> 32) as u32;
-        RouteKey { own, prefix: own }
+        RouteHash { own, prefix: own }
     }
 
     #[inline]
-    pub(crate) fn judge(&self, route: RouteKey) -> Judgement {
+    pub(crate) fn judge(&self, route: RouteHash) -> Judgement {
         match self.known(route.own) {
             0 if self.blocks(self.known(route.prefix)) => Judgement::Blocks,
             0 => Judgement::Unknown,
@@ -153,7 +153,7 @@ impl Predictor {
     }
 
     /// How sure it is that a route blocks which is judged so.
-    pub(crate) fn doubt(&self, route: RouteKey) -> Doubt {
+    pub(crate) fn doubt(&self, route: RouteHash) -> Doubt {
         let missing = match self.known(route.own) {
             0 => self.known(route.prefix),
             missing => missing,
@@ -166,17 +166,17 @@ impl Predictor {
     }
 
     /// A handler of the route blocked on a driver.
-    pub(crate) fn surprised(&self, route: RouteKey) {
+    pub(crate) fn surprised(&self, route: RouteHash) {
         self.change(route, |known| if matches!(known, 0 | PROVEN) { ONCE } else { FULL });
     }
 
     /// The first run of the route that was looked at did not block.
-    pub(crate) fn proved(&self, route: RouteKey) {
+    pub(crate) fn proved(&self, route: RouteHash) {
         self.change(route, |known| if known == 0 { PROVEN } else { known });
     }
 
     /// A dispatched run of the route took `elapsed`.
-    pub(crate) fn ran(&self, route: RouteKey, elapsed: Duration) {
+    pub(crate) fn ran(&self, route: RouteHash, elapsed: Duration) {
         self.change(route, |known| match known {
             _ if elapsed >= FAST => FULL,
             PROVEN | PROVEN_AGAIN => known,
@@ -207,7 +207,7 @@ impl Predictor {
         if value >> 8 == owner(hash) { value as u8 } else { 0 }
     }
 
-    fn change(&self, route: RouteKey, change: impl Fn(u8) -> u8) {
+    fn change(&self, route: RouteHash, change: impl Fn(u8) -> u8) {
         self.change_one(route.own, &change);
         if route.prefix != route.own {
             self.change_one(route.prefix, &change);
@@ -261,7 +261,7 @@ mod tests {
             assert_ne!(one, other);
         }
         let route = route("GET", "/a/b");
-        assert_eq!(RouteKey::from_number(route.to_number()), route);
+        assert_eq!(RouteHash::from_number(route.to_number()), route);
     }
 
     #[test]

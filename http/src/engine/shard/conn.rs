@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use crate::ctx::{ConnFacts, ConnInfo};
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 use crate::engine::shard::clock::{Awaits, ConnClock};
 use crate::engine::shard::deadlines::Millis;
 #[cfg(feature = "ws")]
@@ -52,7 +52,7 @@ pub(crate) struct Conn {
 #[derive(Default)]
 pub(crate) struct Course {
     /// The route of the request, or of the last one.
-    pub(crate) route: RouteKey,
+    pub(crate) route: RouteHash,
     /// No worker could be had for what the peer wants, in time: its next request is told so.
     pub(crate) is_turned_away: bool,
     /// No more of the body of its request is waited for before the handler is called.

@@ -20,7 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::ctx::ConnInfo;
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 use crate::engine::dispatch::queue::Ticket;
 use crate::engine::shard::clock::ConnClock;
 use crate::engine::shard::conn::Conn;
@@ -88,12 +88,12 @@ impl Shard {
     }
 
     /// What the driver is about to run.
-    pub(crate) fn announce(&self, route: RouteKey) {
+    pub(crate) fn announce(&self, route: RouteHash) {
         self.route.store(route.to_number(), Ordering::Relaxed);
     }
 
-    pub(crate) fn announced(&self) -> RouteKey {
-        RouteKey::from_number(self.route.load(Ordering::Relaxed))
+    pub(crate) fn announced(&self) -> RouteHash {
+        RouteHash::from_number(self.route.load(Ordering::Relaxed))
     }
 
     /// The thread that calls drives from now on.

@@ -8,7 +8,7 @@
 //! The rule: whatever trickles in, the deadline is that of a first request.
 
 use super::{CodeAhead, Host, Turn, TurnEnd};
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 use crate::engine::shard::clock::{Awaits, first_deadline};
 use crate::engine::shard::conn::Conn;
 use crate::proto::append_refusal;
@@ -38,8 +38,8 @@ fn refuse(why: &HandshakeFailure, conn: &Conn, service: &Service) {
 }
 
 /// Whose part of a handshake is next: that in which our key signs, or the rest.
-pub(crate) fn handshake_route(layer: &TlsLayer) -> RouteKey {
-    if layer.has_begun() { RouteKey::HANDSHAKE_END } else { RouteKey::HANDSHAKE }
+pub(crate) fn handshake_route(layer: &TlsLayer) -> RouteHash {
+    if layer.has_begun() { RouteHash::HANDSHAKE_END } else { RouteHash::HANDSHAKE }
 }
 
 impl<H: Host> Turn<'_, H> {
@@ -117,7 +117,7 @@ impl<H: Host> Turn<'_, H> {
         let counter =
             if info.is_some_and(|info| info.is_resumed()) { &counters.resumed } else { &counters.full };
         counter.fetch_add(1, Ordering::Relaxed);
-        host.serves(RouteKey::default());
+        host.serves(RouteHash::default());
         let taker = layer.taker()?;
         if conn.exchange.gives_away_at_once(Box::new(move |conn| taker(conn)), service) {
             return None;

@@ -4,7 +4,7 @@ use super::{CodeAhead, Host, TurnEnd, serve};
 use crate::config::options::ServerBuilder;
 use crate::ctx::{ConnInfo, RequestCtx};
 use crate::engine::Engine;
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 use crate::engine::shard::clock::{Awaits, ConnClock, first_deadline};
 use crate::engine::shard::conn::Conn;
 use crate::engine::shard::{Next, Shard};
@@ -47,9 +47,9 @@ impl Runner for Itself {
 impl Host for Itself {
     type HandOver = ();
 
-    fn serves(&mut self, _: RouteKey) {}
+    fn serves(&mut self, _: RouteHash) {}
 
-    fn hands_over(&mut self, _: RouteKey, _: CodeAhead) -> Option<()> {
+    fn hands_over(&mut self, _: RouteHash, _: CodeAhead) -> Option<()> {
         None
     }
 }

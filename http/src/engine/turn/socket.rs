@@ -1,7 +1,7 @@
 //! The part of a turn in which WebSocket is spoken.
 
 use super::{Host, READ_ROOM, READS_PER_TURN, Turn, TurnEnd};
-use crate::engine::dispatch::predict::RouteKey;
+use crate::engine::dispatch::predict::RouteHash;
 use crate::engine::shard::clock::Awaits;
 use crate::engine::shard::conn::Conn;
 use crate::engine::turn::CodeAhead;
@@ -118,7 +118,7 @@ impl<H: Host> Turn<'_, H> {
     }
 }
 
-impl RouteKey {
+impl RouteHash {
     /// That of what comes on WebSockets which its requests have opened.
     pub(crate) fn of_socket(self) -> Self {
         const SOCKETS: u64 = 0x7765_6273_6f63_6b65;
