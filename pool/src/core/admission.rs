@@ -254,12 +254,10 @@ impl<T> Core<T> {
             return Room::Queued;
         }
         if may_spawn && self.would_spawn(sleeper) {
-            let comes_with_payload = !self.births.have_state();
-            self.totals.accepted += u64::from(comes_with_payload);
-            if !comes_with_payload {
-                self.births.leaves_undecided();
-            }
-            let reservation = self.reserve(!comes_with_payload);
+            let comes_searching = self.births.have_state();
+            self.totals.accepted += u64::from(!comes_searching);
+            self.births.leaves_undecided();
+            let reservation = self.reserve(comes_searching);
             self.check();
             return Room::Spawn(reservation);
         }

@@ -47,12 +47,13 @@ impl<T> Background<T> {
 
     /// Takes the oldest of the most urgent.
     pub(super) fn pop(&mut self) -> Option<(Item<T>, Priority)> {
-        [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(|level| self.pop_from(level))
+        let mut levels = [Priority::High, Priority::Normal, Priority::Low].into_iter();
+        levels.find_map(|level| Some((self.pop_from(level)?, level)))
     }
 
     /// A worker checks in: takes what goes before everything else, because it has been passed over often enough or is
     /// urgent.
-    pub(super) fn pop_overdue(&mut self) -> Option<(Item<T>, Priority)> {
+    pub(super) fn pop_overdue(&mut self) -> Option<Item<T>> {
         for level in PATIENT {
             let is_kept = !self.levels[level as usize].is_empty();
             self.passed_over[level as usize] += u32::from(is_kept);
@@ -68,9 +69,9 @@ impl<T> Background<T> {
         if self.urgent_turns % CHECK_INS_PER_PATIENT_ONE == 0 { None } else { self.pop_from(Priority::High) }
     }
 
-    fn pop_from(&mut self, level: Priority) -> Option<(Item<T>, Priority)> {
+    fn pop_from(&mut self, level: Priority) -> Option<Item<T>> {
         let item = self.levels[level as usize].pop_front()?;
         self.passed_over[level as usize] = 0;
-        Some((item, level))
+        Some(item)
     }
 }

@@ -196,7 +196,7 @@ impl<T> Backlog<T> {
     }
 
     /// A worker checks in: takes the background work that goes first, if there is any.
-    pub(super) fn take_overdue_background(&mut self) -> Option<(Item<T>, Priority)> {
+    pub(super) fn take_overdue_background(&mut self) -> Option<Item<T>> {
         self.background.pop_overdue()
     }
 }

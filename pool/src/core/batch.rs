@@ -31,6 +31,12 @@ struct BatchState<T> {
     panicked: u64,
 }
 
+impl<T> BatchState<T> {
+    fn counts(&self) -> BatchCounts {
+        BatchCounts { queued: self.payloads.len(), finished: self.finished, panicked: self.panicked }
+    }
+}
+
 /// What a batch adds to the pool's figures.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BatchCounts {
@@ -90,17 +96,14 @@ impl<T> Batch<T> {
     }
 
     pub(super) fn counts(&self) -> BatchCounts {
-        let held = self.held.lock();
-        BatchCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked }
+        self.held.lock().counts()
     }
 
     /// The counts, which are then the core's to keep.
     pub(super) fn report(&self) -> BatchCounts {
         let mut held = self.held.lock();
-        let counts =
-            BatchCounts { queued: held.payloads.len(), finished: held.finished, panicked: held.panicked };
-        held.finished = 0;
-        held.panicked = 0;
+        let counts = held.counts();
+        (held.finished, held.panicked) = (0, 0);
         counts
     }
 }

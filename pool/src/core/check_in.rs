@@ -144,7 +144,7 @@ impl<T> Core<T> {
         may_batch: bool,
         to_notify: &mut ToNotify,
     ) -> Option<Item<T>> {
-        if let Some((item, _)) = self.backlog.take_overdue_background() {
+        if let Some(item) = self.backlog.take_overdue_background() {
             return Some(self.begin_background(item));
         }
         if may_batch && self.may_batch() {

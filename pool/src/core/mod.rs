@@ -3,7 +3,7 @@
 //! Workers, backlog, blocked submitters and broadcasts lie in one [`Core`], so each decision sees all of them at one
 //! moment. The methods only decide and record; what has to happen outside of the lock (giving orders, waking, making
 //! threads, running user code, dropping) is returned to the caller, who carries it out. Nothing outside of this folder
-//! sees a field. `PROTOCOL.md` tells the whole story.
+//! sees a field of it. `PROTOCOL.md` tells the whole story.
 //!
 //! # Invariants
 //! Asserted by [`check`](Core::check) after each decision, in debug builds and in models:

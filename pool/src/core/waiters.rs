@@ -161,12 +161,10 @@ impl<T> Waiters<T> {
             let Waiter { eager, sleeper, .. } = self.waiting[place];
             return WaiterState::Waiting { eager, sleeper };
         }
-        match self.turned_away.binary_search_by_key(&ticket, |waiter| waiter.ticket) {
-            Ok(place) => match self.turned_away.remove(place) {
-                Some(waiter) => WaiterState::TurnedAway(waiter.item),
-                None => WaiterState::Served,
-            },
-            Err(_) => WaiterState::Served,
+        let place = self.turned_away.binary_search_by_key(&ticket, |waiter| waiter.ticket).ok();
+        match place.and_then(|place| self.turned_away.remove(place)) {
+            Some(waiter) => WaiterState::TurnedAway(waiter.item),
+            None => WaiterState::Served,
         }
     }
 
