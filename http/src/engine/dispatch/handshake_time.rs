@@ -9,21 +9,23 @@ use std::time::{Duration, Instant};
 
 use crate::engine::dispatch::predict::RouteHash;
 
-/// Behind a first part there is none for so many times as long as it took.
+/// Behind a first part the driver does no other for so many times as long as it took.
 const FIRST_REST: u32 = 7;
-/// What took longer has waited for a CPU: no key in use takes as long.
+/// A first part counts as no longer than this: no key in use takes as long, so it has waited for a CPU.
 const FIRST_TOOK_MOST: Duration = Duration::from_millis(20);
-/// What the rest of one takes, so many times that long it has spent.
+/// The rest of a handshake is charged so many times as long as it took.
 const REST: u32 = 3;
-/// So far ahead may be what the rest has spent.
+/// What was charged may be so far ahead of the clock.
 const REST_AHEAD: Duration = Duration::from_millis(2);
-/// The same of the rest.
+/// The rest of a handshake counts as no longer than this, for the same reason.
 const REST_TOOK_MOST: Duration = Duration::from_micros(500);
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct HandshakeTime {
+    /// When the next first part may be reckoned.
     first_from: Instant,
+    /// Until when the time for the rest of handshakes is spent.
     rest_from: Instant,
 }
 

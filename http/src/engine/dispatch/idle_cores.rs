@@ -118,12 +118,13 @@ mod tests {
         let Some(mut cores) = IdleCores::new() else { return };
         // Alone on the machine it could be idle but for one core; more is never reported.
         let most = 1.0 - 0.5 / cores.cores;
-        let mut least: f64 = 1.0;
-        for _ in 0..20 {
+        let idle = || {
             let until = Instant::now() + Duration::from_millis(100);
             while Instant::now() < until {}
-            least = least.min(cores.look(Instant::now()).expect("it does so still"));
-        }
-        assert!(least <= most, "{least}");
+            cores.look(Instant::now()).expect("it does so still")
+        };
+        // Something else may have had the CPU meanwhile.
+        let seen: Vec<f64> = std::iter::repeat_with(idle).take(20).take_while(|idle| *idle > most).collect();
+        assert!(seen.len() < 20, "{seen:?}");
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! A route is the method and the first two segments of the path, or what a router has found, by its number; what a hook
 //! does with its requests is a route of its own. What is known of it is that it is fast, or how many fast runs are
-//! missing until it counts as fast. A handler that blocked on a driver makes that the full number; while there are any
-//! the route is dispatched. Dispatched runs time themselves: a slow one makes it the full number again, a fast one
-//! takes one off. So a route counts as blocking while more than about one run in two hundred is slow, which is where
-//! dispatching all of them (some 7 us each) costs less than being surprised by one. A route that is slow once, the
-//! first time perhaps, is looked at for a few runs first.
+//! missing until it counts as fast; while there are any the route is dispatched. The first time that its handler blocks
+//! on a driver, perhaps because it had to begin, makes that a few; soon after that it makes it the full number.
+//! Dispatched runs time themselves: a slow one makes it the full number, a fast one takes one off. So a route counts as
+//! blocking while more than about one run in two hundred is slow, which is where dispatching all of them (some 7 us
+//! each) costs less than being surprised by one.
 //!
 //! The same is kept for the method and the first segment alone, which stands in for routes of which nothing is known:
 //! where the second segment is a parameter, each of its values is a route that has never run.
@@ -33,7 +33,7 @@ const PROVEN_AGAIN: u8 = PROVEN - 1;
 /// Runs shorter than this are fast: not much more than handing over costs.
 pub(crate) const FAST: Duration = Duration::from_micros(100);
 
-/// What tells requests apart whose handlers block from others.
+/// What requests have in common whose handlers are expected to block alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RouteHash {
     own: u32,
@@ -145,10 +145,10 @@ impl Predictor {
     #[inline]
     pub(crate) fn judge(&self, route: RouteHash) -> Judgement {
         match self.known(route.own) {
-            0 if self.blocks(self.known(route.prefix)) => Judgement::Blocks,
+            0 if blocks(self.known(route.prefix)) => Judgement::Blocks,
             0 => Judgement::Unknown,
-            PROVEN | PROVEN_AGAIN => Judgement::Fast,
-            _ => Judgement::Blocks,
+            known if blocks(known) => Judgement::Blocks,
+            _ => Judgement::Fast,
         }
     }
 
@@ -196,10 +196,6 @@ impl Predictor {
         }
     }
 
-    fn blocks(&self, known: u8) -> bool {
-        !matches!(known, 0 | PROVEN | PROVEN_AGAIN)
-    }
-
     /// What is known of the route of this hash.
     #[inline]
     fn known(&self, hash: u32) -> u8 {
@@ -231,6 +227,11 @@ impl Predictor {
     fn entry(&self, hash: u32) -> &AtomicU32 {
         &self.entries[hash as usize & (ENTRIES - 1)]
     }
+}
+
+/// Whether fast runs are missing.
+fn blocks(known: u8) -> bool {
+    !matches!(known, 0 | PROVEN | PROVEN_AGAIN)
 }
 
 /// What tells routes apart that meet in an entry.

@@ -183,10 +183,10 @@ impl<W> HandOverQueue<W> {
     /// worker then, at a piece of the lane of handlers.
     pub(crate) fn overtake<T>(&self, take_over: impl FnOnce() -> Option<T>) -> Option<T> {
         // Counted first: as soon as it has lost the lease it may count itself out.
-        self.count_driver(true);
+        self.count(&mut lock(&self.queue), true);
         let taken = take_over();
         if taken.is_none() {
-            self.count_driver(false);
+            self.count(&mut lock(&self.queue), false);
         }
         taken
     }
@@ -199,7 +199,7 @@ impl<W> HandOverQueue<W> {
         if queue.active >= self.budget.helpers || queue.at_handlers() >= self.budget.handlers {
             return None;
         }
-        // First, as above.
+        // Counted first, as in `overtake`.
         self.count(&mut queue, true);
         drop(queue);
         let lent = lend();
@@ -209,10 +209,7 @@ impl<W> HandOverQueue<W> {
         lent
     }
 
-    fn count_driver(&self, is_overtaken: bool) {
-        self.count(&mut lock(&self.queue), is_overtaken);
-    }
-
+    /// There is one active worker more, or one fewer.
     fn count(&self, queue: &mut Queue<W>, is_one_more: bool) {
         if is_one_more {
             queue.active += 1;

@@ -21,7 +21,7 @@ use crate::engine::sync::{Mutex, lock};
 #[derive(Debug)]
 pub(crate) struct Reckoners<W, T> {
     /// So many may wait in each line.
-    waiting: usize,
+    line_max: usize,
     state: Mutex<ReckonersState<W, T>>,
 }
 
@@ -32,9 +32,10 @@ struct ReckonersState<W, T> {
     at_work: Vec<Stint<T>>,
     /// The number of the next piece that is begun.
     next: u64,
-    waiting: VecDeque<Unbegun<W>>,
-    /// The same, of what goes first.
+    /// What waits and goes first.
     first: VecDeque<Unbegun<W>>,
+    /// What waits behind that.
+    later: VecDeque<Unbegun<W>>,
     /// Nobody's time is over before.
     soonest: Duration,
     /// The last worker that was called could not be had.
@@ -85,25 +86,25 @@ pub(crate) enum AfterPiece<W> {
 }
 
 impl<W, T: Copy> Reckoners<W, T> {
-    /// As many as `count` at a time, for whom `waiting` may wait.
-    pub(crate) fn new(count: usize, waiting: usize) -> Self {
+    /// As many as `count` at a time, for whom `line_max` may wait in each line.
+    pub(crate) fn new(count: usize, line_max: usize) -> Self {
         let state = ReckonersState {
             room: count,
             at_work: Vec::new(),
             next: 0,
-            waiting: VecDeque::new(),
             first: VecDeque::new(),
+            later: VecDeque::new(),
             soonest: Duration::MAX,
             is_short: false,
         };
-        Self { waiting, state: Mutex::new(state) }
+        Self { line_max, state: Mutex::new(state) }
     }
 
     /// Leaves `work`, which is worth it `until` then, and may go before all that does not.
     pub(crate) fn hand_over(&self, work: W, until: Duration, goes_first: bool) -> Left<W> {
         let mut state = lock(&self.state);
         let may_begin = state.room > 0 && !state.is_short;
-        if state.line(goes_first).len() >= self.waiting && !may_begin {
+        if state.line(goes_first).len() >= self.line_max && !may_begin {
             return Left::Refused(work);
         }
         state.line(goes_first).push_back(Unbegun { work, until, goes_first });
@@ -193,7 +194,7 @@ impl<W, T: Copy> Reckoners<W, T> {
                 return line.remove(place).map(|unbegun| unbegun.work);
             }
         }
-        let all = state.first.iter().chain(&state.waiting);
+        let all = state.first.iter().chain(&state.later);
         state.soonest = all.map(|unbegun| unbegun.until).min().unwrap_or(Duration::MAX);
         None
     }
@@ -226,16 +227,16 @@ impl<W, T> ReckonersState<W, T> {
     }
 
     fn line(&mut self, goes_first: bool) -> &mut VecDeque<Unbegun<W>> {
-        if goes_first { &mut self.first } else { &mut self.waiting }
+        if goes_first { &mut self.first } else { &mut self.later }
     }
 
     /// What is begun next.
     fn take(&mut self) -> Option<Unbegun<W>> {
-        self.first.pop_front().or_else(|| self.waiting.pop_front())
+        self.first.pop_front().or_else(|| self.later.pop_front())
     }
 
     fn waiting(&self) -> usize {
-        self.first.len() + self.waiting.len()
+        self.first.len() + self.later.len()
     }
 
     fn number(&mut self) -> PieceNumber {
