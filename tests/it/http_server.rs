@@ -448,6 +448,7 @@ fn options_that_contradict_each_other_are_refused_by_name() {
         ("max_workers", Server::builder().max_workers(usize::MAX)),
         ("max_streaming_workers", Server::builder().max_streaming_workers(0)),
         ("max_streaming_workers", Server::builder().max_workers(2).max_streaming_workers(3)),
+        ("max_streaming_workers", Server::builder().max_streaming_workers(usize::MAX)),
         ("max_waiting_requests", Server::builder().max_waiting_requests(0)),
         ("max_wait", Server::builder().max_wait(Duration::ZERO)),
         ("concurrency", Server::builder().concurrency(0)),

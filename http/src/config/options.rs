@@ -37,8 +37,6 @@ const DEFAULT_MAX_HIJACKED: usize = 1024;
 const DEFAULT_MAX_WAITING: usize = 8192;
 const DEFAULT_MAX_WAIT: Duration = Duration::from_secs(30);
 const DEFAULT_READ_AHEAD: usize = 64 * 1024;
-/// What is derived from other options unless it is set.
-const UNSET: usize = usize::MAX;
 
 /// Options of a [`Server`](crate::Server); made by [`Server::builder`](crate::Server::builder), checked by
 /// [`build`](ServerBuilder::build).
@@ -176,7 +174,7 @@ impl Default for ServerBuilder {
             threads: Threads {
                 shards: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
                 max_workers: DEFAULT_MAX_WORKERS,
-                max_streaming_workers: UNSET,
+                max_streaming_workers: None,
                 max_waiting: DEFAULT_MAX_WAITING,
                 max_wait: Some(DEFAULT_MAX_WAIT),
                 max_idle_worker_duration: DEFAULT_MAX_IDLE_WORKER,
@@ -288,12 +286,6 @@ impl ServerBuilder {
 
     /// Validates the options.
     pub(crate) fn resolve(mut self) -> Result<Settings, BuildError> {
-        let threads = &mut self.threads;
-        if threads.max_streaming_workers == UNSET {
-            // A quarter is left to those who do not wait for clients, if there is so much to share.
-            let left = (threads.max_workers / 4).max(1);
-            threads.max_streaming_workers = threads.max_workers.saturating_sub(left).max(1);
-        }
         self.check_responses()?;
         self.check_threads()?;
         self.check_connections()?;

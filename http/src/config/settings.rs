@@ -62,8 +62,8 @@ pub(crate) struct Threads {
     pub(crate) shards: usize,
     /// Handlers that may block at once.
     pub(crate) max_workers: usize,
-    /// Those of them that may go on at the pace of a client.
-    pub(crate) max_streaming_workers: usize,
+    /// Those of them that may go on at the pace of a client; `None`: as many of them as is usual.
+    pub(crate) max_streaming_workers: Option<usize>,
     pub(crate) max_waiting: usize,
     pub(crate) max_wait: Option<Duration>,
     pub(crate) max_idle_worker_duration: Duration,
@@ -208,9 +208,18 @@ impl Hooks {
 }
 
 impl Threads {
+    /// Workers that may go on at the pace of a client. When not set, a quarter is left to those who do not wait for
+    /// clients, if there is so much to share.
+    pub(crate) fn streaming_workers(&self) -> usize {
+        self.max_streaming_workers.unwrap_or_else(|| {
+            let left = (self.max_workers / 4).max(1);
+            self.max_workers.saturating_sub(left).max(1)
+        })
+    }
+
     /// Workers for what may block: one more than those that wait for clients, at least.
     pub(crate) fn helpers(&self) -> usize {
-        self.max_workers.max(self.max_streaming_workers.saturating_add(1))
+        self.max_workers.max(self.streaming_workers().saturating_add(1))
     }
 
     /// All workers: each shard has a driver, and each of them may be overtaken while all others, and `spares` besides,

@@ -44,7 +44,7 @@ impl ServerBuilder {
     /// be written, and further WebSockets for such functions, are answered 503 in their place, at once and although
     /// their handlers have run. As with `max_workers`, a few more may be under way.
     pub fn max_streaming_workers(mut self, workers: usize) -> Self {
-        self.threads.max_streaming_workers = workers;
+        self.threads.max_streaming_workers = Some(workers);
         self
     }
 
@@ -94,8 +94,8 @@ impl ServerBuilder {
     }
 
     pub(super) fn check_threads(&self) -> Result<(), BuildError> {
-        let Threads { shards, max_workers, max_streaming_workers, max_waiting, max_hijacked, .. } =
-            self.threads;
+        let Threads { shards, max_workers, max_waiting, max_hijacked, .. } = self.threads;
+        let max_streaming_workers = self.threads.streaming_workers();
         at_least_one("max_hijacked_conns", max_hijacked)?;
         at_least_one("shards", shards)?;
         at_least_one("max_workers", max_workers)?;

@@ -164,7 +164,7 @@ impl Engine {
         let budget = Budget {
             helpers: threads.helpers(),
             handlers: threads.max_workers,
-            clients: threads.max_streaming_workers,
+            clients: threads.streaming_workers(),
             spares,
             waiting: threads.max_waiting,
         };
