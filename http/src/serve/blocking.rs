@@ -68,7 +68,7 @@ pub(crate) fn serve(
         socket: socket.as_ref(),
     };
     let served = driver.serve();
-    driver.count();
+    driver.work.count_bytes();
     let BlockingDriver { lent, mut exchange, work, mut by, .. } = driver;
     // Who else has the transport is asked below.
     drop(lent);
@@ -245,7 +245,7 @@ impl BlockingDriver<'_> {
 
     /// The source of the response has nothing for now, and everything was sent.
     fn wait_for_source(&mut self) {
-        self.count();
+        self.work.count_bytes();
         let parker = self.parker.get_or_init(Arc::default);
         let Some(live) = self.exchange.live() else { return };
         // When the server is stopping the source is ended.
@@ -265,7 +265,7 @@ impl BlockingDriver<'_> {
         if self.exchange.ends_instead_of_waiting(&self.by) {
             return Ok(true);
         }
-        self.count();
+        self.work.count_bytes();
         let may_end_here = self.exchange.may_end_here();
         let waiting = if may_end_here { self.by.attended.begin_to_wait() } else { None };
         if may_end_here && waiting.is_none() {
@@ -327,20 +327,11 @@ impl BlockingDriver<'_> {
         if self.exchange.stage() == ConnStage::Refusing(error) {
             self.exchange.refuse_by_handler(error, self.work, self.service, &mut self.by);
         }
-        self.tell(error)
-    }
-
-    /// The peer was refused for `error`. The connection ends anyway, so that this cannot be told is no further error.
-    fn tell(&mut self, error: ProtoError) -> Result<(), Error> {
+        // The connection ends anyway, so that this cannot be told is no further error.
         if let Err(error) = self.flush() {
             log::debug!("a refusal could not be delivered: {error}");
         }
         Err(error.into())
-    }
-
-    /// Counts what came and went since this was done last.
-    fn count(&mut self) {
-        self.work.count_bytes();
     }
 }
 

@@ -6,7 +6,6 @@ use crate::proto::ProtoError;
 use crate::serve::refusal::Refusal;
 
 /// What is counted across threads, and seldom.
-// Wide because each of them counts by itself, and whoever counts says which.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) accepted: AtomicU64,
@@ -16,8 +15,14 @@ pub(crate) struct Counters {
     pub(crate) idle_shed: AtomicU64,
     pub(crate) slow: SlowCounters,
     pub(crate) handshakes: HandshakeCounters,
-    refused_by_concurrency: AtomicU64,
-    refused_by_address: AtomicU64,
+    refused: RefusalCounters,
+}
+
+/// What was refused, as [`Rejections`] says.
+#[derive(Debug, Default)]
+struct RefusalCounters {
+    concurrency: AtomicU64,
+    per_ip: AtomicU64,
     head_too_large: AtomicU64,
     body_too_large: AtomicU64,
     timed_out: AtomicU64,
@@ -57,8 +62,8 @@ pub(crate) struct WorkerCounters {
 impl Counters {
     pub(crate) fn refuse_connection(&self, refusal: Refusal) {
         let counter = match refusal {
-            Refusal::Concurrency => &self.refused_by_concurrency,
-            Refusal::PerAddress => &self.refused_by_address,
+            Refusal::Concurrency => &self.refused.concurrency,
+            Refusal::PerAddress => &self.refused.per_ip,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -68,36 +73,36 @@ impl Counters {
             ProtoError::HeadTooLarge
             | ProtoError::TooManyFields
             | ProtoError::TargetTooLong
-            | ProtoError::MethodTooLong => &self.head_too_large,
-            ProtoError::BodyTooLarge => &self.body_too_large,
-            ProtoError::Timeout => &self.timed_out,
-            _ => &self.malformed,
+            | ProtoError::MethodTooLong => &self.refused.head_too_large,
+            ProtoError::BodyTooLarge => &self.refused.body_too_large,
+            ProtoError::Timeout => &self.refused.timed_out,
+            _ => &self.refused.malformed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Nobody has said in a proper way whose a connection is.
     pub(crate) fn refuse_proxy(&self) {
-        self.proxy_header.fetch_add(1, Ordering::Relaxed);
+        self.refused.proxy_header.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A connection that was to be encrypted was not.
     #[cfg(feature = "tls-no-provider")]
     pub(crate) fn refuse_handshake(&self) {
-        self.tls_handshake.fetch_add(1, Ordering::Relaxed);
+        self.refused.tls_handshake.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn rejections(&self) -> Rejections {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Rejections {
-            concurrency: count(&self.refused_by_concurrency),
-            per_ip: count(&self.refused_by_address),
-            head_too_large: count(&self.head_too_large),
-            body_too_large: count(&self.body_too_large),
-            timed_out: count(&self.timed_out),
-            malformed: count(&self.malformed),
-            proxy_header: count(&self.proxy_header),
-            tls_handshake: count(&self.tls_handshake),
+            concurrency: count(&self.refused.concurrency),
+            per_ip: count(&self.refused.per_ip),
+            head_too_large: count(&self.refused.head_too_large),
+            body_too_large: count(&self.refused.body_too_large),
+            timed_out: count(&self.refused.timed_out),
+            malformed: count(&self.refused.malformed),
+            proxy_header: count(&self.refused.proxy_header),
+            tls_handshake: count(&self.refused.tls_handshake),
             turned_away: count(&self.workers.turned_away),
             abandoned: count(&self.workers.abandoned),
         }

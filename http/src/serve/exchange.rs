@@ -272,7 +272,7 @@ impl Exchange {
         by: &mut impl Runner,
     ) -> Result<Step, ProtoError> {
         let settings = &service.settings;
-        let Workspace { ctx, output, default_fields, moment, clock, .. } = work;
+        let Workspace { ctx, output, moment, clock, .. } = work;
         ctx.begin(self.session.requests(), moment.wall);
         ctx.prepare(settings.limits.body_bytes_max, &settings.ctx, &service.stop);
         ctx.lent.lend_nothing(self.session.number());
@@ -300,12 +300,8 @@ impl Exchange {
                 Progress::NeedInput | Progress::Head { .. } => Step::NeedInput,
             });
         }
-        let defaults = default_fields.at(moment.unix_seconds);
         self.note_begin(output);
-        let (before, body) = (output.position(), ctx.response.body().len());
-        let reply = ctx.response.respond(&mut self.session, &ctx.request, output, &defaults, true);
-        let body = if reply.ending.is_some() { body as u64 } else { 0 };
-        self.note_head((output.position() - before).saturating_sub(body));
+        self.put_response(work, true);
         work.begin_answer();
         work.count_answer();
         self.note_answered(work, service);
@@ -364,7 +360,7 @@ impl Exchange {
             work.time_has_passed();
         }
         self.begin(work);
-        // Who the client is say records of it.
+        // Records of it say who the client is.
         work.ctx.prepare(None, &service.settings.ctx, &service.stop);
         service.settings.hooks.note_route(&mut work.ctx);
         user_code::turn_away(&mut work.ctx, by);
@@ -419,6 +415,12 @@ impl Exchange {
             || connections.max_requests.is_some_and(|max| self.session.requests() >= max)
             // One that is taken over goes on, and a shutdown waits for it.
             || (connections.close_on_shutdown && !service.stop.is_ready() && !work.ctx.is_hijacked());
+        self.put_response(work, force_close)
+    }
+
+    /// The same; `force_close`: the connection ends with it, whatever else speaks for its going on.
+    #[inline]
+    fn put_response(&mut self, work: &mut Workspace, force_close: bool) -> Reply {
         let Workspace { ctx, output, default_fields, moment, .. } = work;
         let defaults = default_fields.at(moment.unix_seconds);
         let observed = self.is_observed().then(|| (output.position(), ctx.response.body().len()));

@@ -1,9 +1,10 @@
 //! Serving requests: what every driver of a connection does, and the driver that blocks.
 //!
 //! Reading order: `moment` and `workspace` (what is passed along), `user_code` (how handlers are called), `exchange`
-//! (one connection's conversation), `proxied` (what may come before it), `blocking` (the simplest driver of it),
-//! `parker` (how that waits for events), `standalone` (which connections it serves); `tally` (what is counted on the
-//! way), `in_flight` (what is being handled), `hijacking` (connections that are given away).
+//! (one connection's conversation, over what all of them share, `service`, and by whom the user's code is run,
+//! `runner`), `proxied` (what may come before it), `blocking` (the simplest driver of it), `stream` (what that reads
+//! and writes), `parker` (how it waits for events), `standalone` (which connections it serves); `tally` and `counters`
+//! (what is counted on the way), `in_flight` (what is being handled), `hijacking` (connections that are given away).
 
 pub(crate) mod blocking;
 pub(crate) mod counters;

@@ -29,6 +29,7 @@ impl Refusal {
             Self::PerAddress => "The number of connections from your ip exceeds MaxConnsPerIP",
         }
     }
+
     /// Appends what the client of the connection is told.
     pub(crate) fn append_answer(
         self,

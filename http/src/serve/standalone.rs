@@ -48,7 +48,8 @@ struct Interruptible {
 pub(crate) struct Attended<'a> {
     all: &'a Standalone,
     number: u64,
-    wait: Option<(u64, Arc<Interruptible>)>,
+    /// How its wait between two requests is ended, if it can be.
+    wait: Option<Arc<Interruptible>>,
 }
 
 impl Standalone {
@@ -59,7 +60,7 @@ impl Standalone {
         if let Some(interrupt) = interrupt {
             let wait = Arc::new(Interruptible { waits: Mutex::new(false), interrupt });
             self.waits.lock().interruptible.insert(number, wait.clone());
-            attended.wait = Some((number, wait));
+            attended.wait = Some(wait);
         }
         // Either this sees a stop, or the stop sees this.
         (!self.is_stopping()).then_some(attended)
@@ -126,7 +127,7 @@ impl Attended<'_> {
     /// Says that the connection waits between two requests, until the answer is dropped. `None`: the server is
     /// stopping, so it must not.
     pub(crate) fn begin_to_wait(&self) -> Option<IdleWait<'_>> {
-        let Some((_, wait)) = &self.wait else {
+        let Some(wait) = &self.wait else {
             // Nobody could do anything about it.
             return (!self.is_stopping()).then_some(IdleWait { wait: None });
         };
@@ -138,9 +139,7 @@ impl Attended<'_> {
         // Made only when it is true, and unlocked: its drop takes the lock.
         if waits { Some(IdleWait { wait: Some(wait) }) } else { None }
     }
-}
 
-impl Attended<'_> {
     /// Says that the connection's thread waits at `parker` for the source of a response, until the answer is dropped: a
     /// stop wakes it. `None`: the server is stopping, so it must not wait.
     pub(crate) fn begin_to_park(&self, parker: &Arc<Parker>) -> Option<SourceWait<'_>> {
@@ -153,8 +152,8 @@ impl Attended<'_> {
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        if let Some((number, _)) = &self.wait {
-            self.all.waits.lock().interruptible.remove(number);
+        if self.wait.is_some() {
+            self.all.waits.lock().interruptible.remove(&self.number);
         }
         let was_last = self.all.open.fetch_sub(1, Ordering::SeqCst) == 1;
         // Nobody waits without having stopped the server first.

@@ -17,7 +17,6 @@ use std::num::NonZeroU64;
 const KEPT_GROWTH: usize = 4;
 
 /// A place to serve connections at, one after the other.
-// Wide because it is all the memory that a thread keeps from one connection to the next.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) ctx: RequestCtx,
@@ -41,10 +40,16 @@ pub(crate) struct Workspace {
     pub(crate) waits_since: Option<u64>,
     /// The size of a read buffer to begin with, in bytes.
     buffer_size: usize,
-    /// The workspace's own buffer, while that of a connection with much left over lies here.
-    spare_input: Option<Input>,
-    /// The workspace's own request, while one that was held lies here.
-    own: Option<Box<Request>>,
+    own: OwnMemory,
+}
+
+/// What is a workspace's own, while a connection's is in its place.
+#[derive(Debug, Default)]
+struct OwnMemory {
+    /// The buffer, while that of a connection with much left over is in use.
+    input: Option<Input>,
+    /// The request, while one that was held is in use.
+    request: Option<Box<Request>>,
 }
 
 /// What takes so many milliseconds is seen by the coarse clock: two of its ticks.
@@ -105,8 +110,7 @@ impl Workspace {
             began: (0, None),
             waits_since: None,
             buffer_size: settings.read_buffer_size,
-            spare_input: None,
-            own: None,
+            own: OwnMemory::default(),
         }
     }
 
@@ -175,19 +179,18 @@ impl Workspace {
             }
             if let Some(mut held) = left.held.take() {
                 std::mem::swap(&mut self.ctx.request, &mut *held);
-                self.own = Some(held);
+                self.own.request = Some(held);
                 return;
             }
         }
         let input = self.ctx.request.input_mut();
         match left {
             Some(left) if left.input.unread().len() > self.buffer_size / 2 => {
-                self.spare_input = Some(std::mem::replace(input, left.input));
+                self.own.input = Some(std::mem::replace(input, left.input));
             }
             left => {
                 if input.capacity() == 0 {
-                    *input =
-                        self.spare_input.take().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
+                    *input = self.own.input.take().unwrap_or_else(|| Input::with_capacity(self.buffer_size));
                 }
                 if let Some(left) = left {
                     input.receive(left.input.unread());
@@ -211,7 +214,7 @@ impl Workspace {
     /// As [`Workspace::close`], and leaves the request with the connection that was found and not answered yet.
     pub(crate) fn hold(&mut self, pending: &mut Pending) {
         self.count_bytes();
-        let mut held = self.own.take().unwrap_or_else(|| Box::new(Request::empty()));
+        let mut held = self.own.request.take().unwrap_or_else(|| Box::new(Request::empty()));
         std::mem::swap(&mut self.ctx.request, &mut *held);
         held.fit();
         let received = held.input_mut();
@@ -252,7 +255,7 @@ impl Workspace {
     /// Ready for the next connection, without more memory than most need.
     fn tidy_up(&mut self) {
         self.ctx.lent.end();
-        if let Some(mut own) = self.own.take() {
+        if let Some(mut own) = self.own.request.take() {
             std::mem::swap(&mut self.ctx.request, &mut *own);
         }
         let input = self.ctx.request.input_mut();
@@ -260,7 +263,7 @@ impl Workspace {
         if input.capacity() > KEPT_GROWTH * self.buffer_size {
             *input = Input::default();
         }
-        if let Some(own) = self.spare_input.take() {
+        if let Some(own) = self.own.input.take() {
             *input = own;
         }
     }

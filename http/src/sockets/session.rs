@@ -121,7 +121,6 @@ struct Closing {
 }
 
 /// See the module's text.
-// Wide because it is all that a socket is between two of its messages, whoever moves its bytes.
 pub(crate) struct SocketSession {
     sender: WebSocketSender,
     decoder: MessageDecoder,
@@ -138,7 +137,12 @@ pub(crate) struct SocketSession {
     asked: Option<ControlPayload>,
     /// What may take long was done since that was asked last.
     has_toiled: bool,
-    /// Messages that were not counted yet.
+    uncounted: UncountedMessages,
+}
+
+/// Messages that were not counted yet.
+#[derive(Default)]
+struct UncountedMessages {
     received: u64,
     sent: u64,
 }
@@ -203,8 +207,7 @@ impl SocketSession {
             reads: true,
             asked: None,
             has_toiled: false,
-            received: 0,
-            sent: 0,
+            uncounted: UncountedMessages::default(),
         }
     }
 
@@ -398,7 +401,7 @@ impl SocketSession {
                 FromOutbox::Overrun => return self.cut_off(),
                 FromOutbox::Nothing => return self.answer_close(output, false),
             }
-            self.sent += 1;
+            self.uncounted.sent += 1;
             self.times.spoke(now);
         }
     }
@@ -434,7 +437,7 @@ impl SocketSession {
                 }
             }
             Some(Incoming::Message(message)) => {
-                self.received += 1;
+                self.uncounted.received += 1;
                 self.times.spoke(now);
                 self.tell(message);
             }
@@ -642,7 +645,8 @@ impl SocketSession {
     /// Counts what was not counted yet.
     pub(crate) fn count(&mut self) {
         let counters = &self.sender.link.counters;
-        for (counter, count) in [(&counters.received, &mut self.received), (&counters.sent, &mut self.sent)] {
+        let UncountedMessages { received, sent } = &mut self.uncounted;
+        for (counter, count) in [(&counters.received, received), (&counters.sent, sent)] {
             if *count > 0 {
                 counter.fetch_add(std::mem::take(count), Ordering::Relaxed);
             }

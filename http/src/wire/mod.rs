@@ -1,5 +1,7 @@
-//! A connection's bytes: what was received, what waits to be sent, the transport between here and the peer, and how
-//! slow that one may be.
+//! A connection's bytes: what was received (`input`), what waits to be sent (`output`), the transport between here and
+//! the peer (`transport`; lent to a handler, `lent`; without a socket, `pipe` and `in_memory`), and how slow the peer
+//! may be (`pace`). And who is to be reached beyond one connection: whom to wake (`wake`), who is told what is sent to
+//! many (`members`), and which connections the user has taken over (`taken_over`).
 //!
 //! The rule: bytes have no meaning in here.
 

@@ -52,7 +52,7 @@ impl Exchange {
     pub(crate) fn run_socket(&mut self, work: &mut Workspace, by: &mut impl Runner) {
         if let Some(socket) = self.socket() {
             by.run_user_code(UserCode::Handler, || socket.run());
-            work.moment.refresh(&work.clock);
+            work.time_has_passed();
         }
     }
 
