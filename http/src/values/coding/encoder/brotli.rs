@@ -134,7 +134,8 @@ impl BrotliEncoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::coding::encoder::WINDOW_BITS_STREAM;
+    use crate::values::coding::encoder::reuse::Reuse;
+    use crate::values::coding::encoder::{EncoderKind, WINDOW_BITS_STREAM};
     use crate::values::coding::{CompressionLevel, ContentCoding};
 
     const MIB: usize = 1024 * 1024;
@@ -205,57 +206,22 @@ mod tests {
         assert_eq!(coders.stats().resident, 1);
     }
 
-    /// How an encoder is left. The last has gone on behind its end, which it refuses.
-    const LEAVINGS: [fn(&mut BrotliEncoder, &[u8]); 6] = [
-        |_, _| (),
-        |encoder, text| encoder.encode(text, &mut Vec::new()).expect("a coder that works"),
-        |encoder, text| {
-            encoder.encode(text, &mut Vec::new()).expect("a coder that works");
-            encoder.flush(&mut Vec::new()).expect("a coder that works");
-        },
-        |encoder, text| {
-            encoder.flush(&mut Vec::new()).expect("a coder that works");
-            encoder.encode(text, &mut Vec::new()).expect("a coder that works");
-            encoder.flush(&mut Vec::new()).expect("a coder that works");
-            encoder.encode(&text[..500], &mut Vec::new()).expect("a coder that works");
-        },
-        |encoder, text| encoder.encode_last(text, &mut Vec::new()).expect("a coder that works"),
-        |encoder, text| {
-            encoder
-                .run(BrotliEncoderOperation::BROTLI_OPERATION_FINISH, text, &mut Vec::new())
-                .expect("a coder that works");
-            assert!(encoder.encode(text, &mut Vec::new()).is_err(), "it has ended");
-        },
-    ];
-
     #[test]
     fn cmp_04_a_coder_that_was_left_anywhere_is_as_new() {
-        let lines = |count: u32| -> Vec<u8> {
-            (0..count).flat_map(|line| format!("{line} lines {:x} ", line * line).into_bytes()).collect()
+        let reuse = Reuse {
+            coders,
+            begin: BrotliEncoder::with,
+            kind: EncoderKind::Brotli,
+            fails: |mut encoder, text| {
+                encoder
+                    .run(BrotliEncoderOperation::BROTLI_OPERATION_FINISH, text, &mut Vec::new())
+                    .expect("a coder that works");
+                assert!(encoder.encode(text, &mut Vec::new()).is_err(), "it has ended");
+            },
+            levels: &[0, 1, 2, 4, 11],
+            levels_before: &[0, 1, 4, 6, 10],
+            lines: (150, 600),
         };
-        let (long, text) = (lines(600), lines(150));
-        let pack = |coders: &'static ObjectPool<BrotliCoder>, level, extent| {
-            let mut encoder = BrotliEncoder::with(coders.get(), level, extent);
-            let mut packed = Vec::new();
-            encoder.encode_last(&text, &mut packed).expect("a coder that works");
-            packed
-        };
-        let left: &'static ObjectPool<BrotliCoder> = Box::leak(Box::new(coders()));
-        for extent in [Extent::Stream, Extent::Whole(text.len())] {
-            for level in [0, 1, 2, 4, 11] {
-                let new = pack(Box::leak(Box::new(coders())), level, extent);
-                for before in [0, 1, 4, 6, 10] {
-                    for (number, leave) in LEAVINGS.iter().enumerate() {
-                        let mut encoder = BrotliEncoder::with(left.get(), before, Extent::Stream);
-                        leave(&mut encoder, &long);
-                        drop(encoder);
-                        let packed = pack(left, level, extent);
-                        assert!(packed == new, "{extent:?} {level} behind {before}, left in way {number}");
-                    }
-                }
-            }
-        }
-        let stats = left.stats();
-        assert!(stats.hits > 2 * stats.misses, "most are used again: {stats:?}");
+        reuse.check();
     }
 }

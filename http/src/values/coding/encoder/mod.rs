@@ -9,6 +9,8 @@ mod brotli_memory;
 #[cfg(feature = "gzip")]
 mod deflate;
 mod places;
+#[cfg(all(test, any(feature = "br", feature = "zstd")))]
+mod reuse;
 #[cfg(feature = "zstd")]
 mod zstd;
 

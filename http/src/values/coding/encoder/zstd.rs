@@ -154,6 +154,8 @@ fn failed(code: usize) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::coding::encoder::EncoderKind;
+    use crate::values::coding::encoder::reuse::Reuse;
     use crate::values::coding::{CompressionLevel, ContentCoding};
 
     /// What a stream's context takes at any level: as many may be held at once as clients read slowly.
@@ -200,59 +202,23 @@ mod tests {
         }
     }
 
-    /// How an encoder is left. The last has been promised another size than it is given.
-    const LEAVINGS: [fn(&mut ZstdEncoder, &[u8]); 6] = [
-        |_, _| (),
-        |encoder, text| encoder.encode(text, &mut Vec::new()).expect("a coder that works"),
-        |encoder, text| {
-            encoder.encode(text, &mut Vec::new()).expect("a coder that works");
-            encoder.flush(&mut Vec::new()).expect("a coder that works");
-        },
-        |encoder, text| {
-            encoder.encode(text, &mut Vec::new()).expect("a coder that works");
-            encoder.flush(&mut Vec::new()).expect("a coder that works");
-            encoder.encode(&text[..1000], &mut Vec::new()).expect("a coder that works");
-        },
-        |encoder, text| encoder.encode_last(text, &mut Vec::new()).expect("a coder that works"),
-        |encoder, text| {
-            let context = encoder.context().expect("it has not ended");
-            context.set_pledged_src_size(Some(10)).expect("before the first byte");
-            let encoded = encoder.encode(text, &mut Vec::new());
-            let ended = encoded.and_then(|()| encoder.encode_last(&[], &mut Vec::new()));
-            assert!(ended.is_err(), "there was more than 10 bytes");
-        },
-    ];
-
     #[test]
-    fn cmp_04_a_context_that_was_left_anywhere_is_as_new() {
-        let lines = |count: u32| -> Vec<u8> {
-            (0..count).flat_map(|line| format!("{line} lines {:x} ", line * line).into_bytes()).collect()
+    fn cmp_04_a_coder_that_was_left_anywhere_is_as_new() {
+        let reuse = Reuse {
+            coders,
+            begin: |coder, level, extent| ZstdEncoder::with(coder, level, extent).expect("memory for one"),
+            kind: EncoderKind::Zstd,
+            fails: |mut encoder, text| {
+                let context = encoder.context().expect("it has not ended");
+                context.set_pledged_src_size(Some(10)).expect("before the first byte");
+                let encoded = encoder.encode(text, &mut Vec::new());
+                let ended = encoded.and_then(|()| encoder.encode_last(&[], &mut Vec::new()));
+                assert!(ended.is_err(), "there was more than 10 bytes");
+            },
+            levels: &[1, 3, 7, 19],
+            levels_before: &[1, 3, 7, 13, 19],
+            lines: (300, 5000),
         };
-        let (long, text) = (lines(5000), lines(300));
-        let pack = |coders: &'static ObjectPool<ZstdCoder>, level, extent| {
-            let mut encoder = ZstdEncoder::with(coders.get(), level, extent).expect("memory for one");
-            let mut packed = Vec::new();
-            encoder.encode_last(&text, &mut packed).expect("a coder that works");
-            packed
-        };
-        let left: &'static ObjectPool<ZstdCoder> = Box::leak(Box::new(coders()));
-        for extent in [Extent::Stream, Extent::Whole(text.len())] {
-            for level in [1, 3, 7, 19] {
-                let new = pack(Box::leak(Box::new(coders())), level, extent);
-                for before in [1, 3, 7, 13, 19] {
-                    for (number, leave) in LEAVINGS.iter().enumerate() {
-                        let promised = if number == 5 { extent } else { Extent::Stream };
-                        let mut encoder =
-                            ZstdEncoder::with(left.get(), before, promised).expect("memory for one");
-                        leave(&mut encoder, &long);
-                        drop(encoder);
-                        let packed = pack(left, level, extent);
-                        assert!(packed == new, "{extent:?} {level} behind {before}, left in way {number}");
-                    }
-                }
-            }
-        }
-        let stats = left.stats();
-        assert!(stats.hits > 2 * stats.misses, "most are used again: {stats:?}");
+        reuse.check();
     }
 }
