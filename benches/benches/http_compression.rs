@@ -8,24 +8,19 @@ use anthill_benches::bodies;
 use anthill_benches::files::Folder;
 use anthill_benches::http::{self, Entrant, Server, Standing};
 use anthill_benches::load::{self, Asking, Exchange, Load};
-use anthill_benches::report::{self, Table, complain};
+use anthill_benches::report::{self, Table, fail};
 use anthill_benches::settings::Settings;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::process;
 
 const KIB: usize = 1024;
 
-const fn entrant(name: &'static str, server: Server) -> Entrant {
-    Entrant { name, server, calmed: false }
-}
-
 const ENTRANTS: [Entrant; 5] = [
-    entrant("nginx", Server::NginxCompressing),
-    entrant("ours", Server::OursCompressing),
-    entrant("hyper", Server::HyperCompressing),
-    entrant("actix", Server::ActixCompressing),
-    entrant("nethttp", Server::NetHttpCompressing),
+    Entrant::named("nginx", Server::NginxCompressing),
+    Entrant::named("ours", Server::OursCompressing),
+    Entrant::named("hyper", Server::HyperCompressing),
+    Entrant::named("actix", Server::ActixCompressing),
+    Entrant::named("nethttp", Server::NetHttpCompressing),
 ];
 
 /// A table.
@@ -52,8 +47,7 @@ const CASES: [Case; 6] = [
 fn main() {
     http::serve_if_asked();
     let settings = Settings::from_command_line();
-    let mut entrants = settings.choose(&ENTRANTS, |entrant| entrant.name);
-    entrants.retain(|entrant| entrant.server.is_at_hand(&settings));
+    let entrants = Entrant::chosen(&ENTRANTS, &settings);
     let folder = Folder::new().unwrap_or_else(|error| fail(&format!("no place for files: {error}")));
     for case in settings.choose_cases(&CASES, |case| case.name) {
         answer(case, &settings, &entrants, &folder);
@@ -100,25 +94,11 @@ fn print(standings: &[Standing], packed: &HashMap<&str, usize>) {
     titles.extend(["p50 us", "p99 us", "bytes", "others' cores", &rate_ratio, &cpu_ratio]);
     let mut table = Table::new(&titles);
     for standing in standings {
-        table.row(vec![
-            standing.name().to_owned(),
-            format!("{:.0}", standing.rate()),
-            format!("{:.0} %", standing.rate_spread()),
-            format!("{:.2}", standing.cpu()),
-            format!("{:.2}", standing.user_cpu()),
-            format!("{:.2}", standing.client_cpu()),
-            format!("{:.0}", standing.latency(0, 0.5)),
-            format!("{:.0}", standing.latency(0, 0.99)),
-            packed.get(standing.name()).map_or("-".to_owned(), ToString::to_string),
-            format!("{:.2}", standing.other_cores()),
-            reference.map_or("-".into(), |other| standing.rate_ratios(other)),
-            reference.map_or("-".into(), |other| standing.cpu_ratios(other)),
-        ]);
+        let mut row = standing.cells();
+        row.extend(standing.latency_cells());
+        row.push(packed.get(standing.name()).map_or("-".to_owned(), ToString::to_string));
+        row.extend(standing.cells_beside(reference));
+        table.row(row);
     }
     table.print();
-}
-
-fn fail(reason: &str) -> ! {
-    complain(reason);
-    process::exit(1)
 }

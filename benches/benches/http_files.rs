@@ -8,24 +8,19 @@
 use anthill_benches::files::{self, Folder};
 use anthill_benches::http::{self, Entrant, Server, ServerProcess, Standing};
 use anthill_benches::load::{self, Asking, Load, Measured, Paced};
-use anthill_benches::report::{self, Table, complain};
+use anthill_benches::report::{self, Table, fail};
 use anthill_benches::settings::Settings;
-use std::process;
 use std::thread;
 use std::time::Duration;
 
 const KIB: usize = 1024;
 
-const fn entrant(name: &'static str, server: Server) -> Entrant {
-    Entrant { name, server, calmed: false }
-}
-
 const ENTRANTS: [Entrant; 5] = [
-    entrant("nginx", Server::NginxFiles),
-    entrant("ours", Server::OursFiles),
-    entrant("hyper", Server::HyperFiles),
-    entrant("actix", Server::ActixFiles),
-    entrant("nethttp", Server::NetHttpFiles),
+    Entrant::named("nginx", Server::NginxFiles),
+    Entrant::named("ours", Server::OursFiles),
+    Entrant::named("hyper", Server::HyperFiles),
+    Entrant::named("actix", Server::ActixFiles),
+    Entrant::named("nethttp", Server::NetHttpFiles),
 ];
 
 /// A table.
@@ -67,8 +62,7 @@ const CASES: [Case; 8] = [
 fn main() {
     http::serve_if_asked();
     let settings = Settings::from_command_line();
-    let mut entrants = settings.choose(&ENTRANTS, |entrant| entrant.name);
-    entrants.retain(|entrant| entrant.server.is_at_hand(&settings));
+    let entrants = Entrant::chosen(&ENTRANTS, &settings);
     let folder = Folder::new().unwrap_or_else(|error| fail(&format!("no place for files: {error}")));
     for case in settings.choose_cases(&CASES, |case| case.name) {
         answer(case, &settings, &entrants, &folder);
@@ -125,30 +119,15 @@ fn print(standings: &[Standing], is_cold: bool) {
     titles.extend(["threads", "others' cores", &rate_ratio, &cpu_ratio]);
     let mut table = Table::new(&titles);
     for standing in standings {
-        let mut row = vec![
-            standing.name().to_owned(),
-            format!("{:.0}", standing.rate()),
-            format!("{:.0} %", standing.rate_spread()),
-            format!("{:.2}", standing.cpu()),
-            format!("{:.2}", standing.user_cpu()),
-            format!("{:.2}", standing.client_cpu()),
-            format!("{:.0}", standing.latency(0, 0.5)),
-            format!("{:.0}", standing.latency(0, 0.99)),
-        ];
+        let mut row = standing.cells();
+        row.extend(standing.latency_cells());
         if is_cold {
             let warm = [0.5, 0.99, 1.0].map(|quantile| standing.paced(quantile));
             row.extend(warm.map(|warm| warm.map_or("-".to_owned(), |warm| format!("{warm:.0}"))));
         }
         row.push(standing.threads().to_string());
-        row.push(format!("{:.2}", standing.other_cores()));
-        row.push(reference.map_or("-".into(), |other| standing.rate_ratios(other)));
-        row.push(reference.map_or("-".into(), |other| standing.cpu_ratios(other)));
+        row.extend(standing.cells_beside(reference));
         table.row(row);
     }
     table.print();
-}
-
-fn fail(reason: &str) -> ! {
-    complain(reason);
-    process::exit(1)
 }

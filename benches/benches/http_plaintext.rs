@@ -40,14 +40,7 @@ fn print(standings: &[Standing]) {
         "CPU : hyper",
     ]);
     for standing in standings {
-        let mut row = vec![
-            standing.name().to_owned(),
-            format!("{:.0}", standing.rate()),
-            format!("{:.0} %", standing.rate_spread()),
-            format!("{:.2}", standing.cpu()),
-            format!("{:.2}", standing.user_cpu()),
-            format!("{:.2}", standing.client_cpu()),
-        ];
+        let mut row = standing.cells();
         for reference in references {
             row.push(reference.map_or("-".into(), |other| format!("{:.3}", standing.rate_ratio(other))));
             row.push(reference.map_or("-".into(), |other| format!("{:.3}", standing.cpu_ratio(other))));

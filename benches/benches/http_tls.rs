@@ -120,23 +120,13 @@ fn print(standings: &[Standing], case: Case) {
     titles.extend(["others' cores", "rate : hyper_tls", "CPU : hyper_tls"]);
     let mut table = Table::new(&titles);
     for standing in standings {
-        let mut row = vec![
-            standing.name().to_owned(),
-            format!("{:.0}", standing.rate()),
-            format!("{:.0} %", standing.rate_spread()),
-            format!("{:.2}", standing.cpu()),
-            format!("{:.2}", standing.user_cpu()),
-            format!("{:.2}", standing.client_cpu()),
-            format!("{:.0}", standing.latency(0, 0.5)),
-            format!("{:.0}", standing.latency(0, 0.99)),
-        ];
+        let mut row = standing.cells();
+        row.extend(standing.latency_cells());
         if case != Case::Requests {
             let beside = [0.5, 0.99].map(|quantile| standing.paced(quantile));
             row.extend(beside.map(|took| took.map_or("-".to_owned(), |took| format!("{took:.0}"))));
         }
-        row.push(format!("{:.2}", standing.other_cores()));
-        row.push(reference.map_or("-".into(), |other| standing.rate_ratios(other)));
-        row.push(reference.map_or("-".into(), |other| standing.cpu_ratios(other)));
+        row.extend(standing.cells_beside(reference));
         table.row(row);
     }
     table.print();

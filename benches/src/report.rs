@@ -3,6 +3,7 @@
 use crate::versions;
 use std::fs;
 use std::io::{self, Write};
+use std::process;
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ pub fn say(text: &str) {
 /// Prints a line on standard error: what went wrong, and what to do.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Ends the process: there is nothing to measure, for this reason.
+pub fn fail(reason: &str) -> ! {
+    complain(reason);
+    process::exit(1)
 }
 
 /// A table whose first column is left-aligned and all others right-aligned.

@@ -3,10 +3,10 @@
 
 use super::{Server, ServerProcess};
 use crate::load::{self, Load, Measured, Pace};
-use crate::report::{complain, median, micros, middle_half, spread};
+use crate::report::{fail, median, micros, middle_half, spread};
 use crate::rounds::order;
+use crate::settings::Settings;
 use std::path::Path;
-use std::process;
 use std::time::Duration;
 
 /// A server, and what it has seen before it is measured.
@@ -24,7 +24,21 @@ impl Entrant {
     /// A server that was just started.
     #[must_use]
     pub const fn fresh(server: Server) -> Self {
-        Self { name: server.name(), server, calmed: false }
+        Self::named(server.name(), server)
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub const fn named(name: &'static str, server: Server) -> Self {
+        Self { name, server, calmed: false }
+    }
+
+    /// Those of `all` that were asked for and are at hand.
+    #[must_use]
+    pub fn chosen(all: &[Self], settings: &Settings) -> Vec<Self> {
+        let mut chosen = settings.choose(all, |entrant| entrant.name);
+        chosen.retain(|entrant| entrant.server.is_at_hand(settings));
+        chosen
     }
 }
 
@@ -74,10 +88,7 @@ pub fn compete_at(
                 .and_then(|mut process| run(standing.entrant, &mut process));
             match measured {
                 Ok(measured) => standing.runs.push(measured),
-                Err(reason) => {
-                    complain(&format!("{} failed under load: {reason}", standing.entrant.name));
-                    process::exit(1);
-                }
+                Err(reason) => fail(&format!("{} failed under load: {reason}", standing.entrant.name)),
             }
         }
     }
@@ -95,6 +106,36 @@ impl Standing {
     #[must_use]
     pub fn server(&self) -> Server {
         self.entrant.server
+    }
+
+    /// Its first cells in most tables: name, rate and how far that spreads, CPU time of an answer, the part of it that
+    /// the system has not spent, and the client's.
+    #[must_use]
+    pub fn cells(&self) -> Vec<String> {
+        vec![
+            self.name().to_owned(),
+            format!("{:.0}", self.rate()),
+            format!("{:.0} %", self.rate_spread()),
+            format!("{:.2}", self.cpu()),
+            format!("{:.2}", self.user_cpu()),
+            format!("{:.2}", self.client_cpu()),
+        ]
+    }
+
+    /// The cells behind those: the median of the latencies, and their 99th percentile.
+    #[must_use]
+    pub fn latency_cells(&self) -> [String; 2] {
+        [0.5, 0.99].map(|quantile| format!("{:.0}", self.latency(0, quantile)))
+    }
+
+    /// Its last cells: what else has used the cores, and the ratios of rate and CPU time to those of `reference`.
+    #[must_use]
+    pub fn cells_beside(&self, reference: Option<&Self>) -> [String; 3] {
+        [
+            format!("{:.2}", self.other_cores()),
+            reference.map_or("-".into(), |other| self.rate_ratios(other)),
+            reference.map_or("-".into(), |other| self.cpu_ratios(other)),
+        ]
     }
 
     /// Answers per second, the median of the rounds.
