@@ -72,14 +72,7 @@ fn cli_14_while_connecting() {
 
 #[test]
 fn cli_14_while_waiting_for_a_connection() {
-    let (release, held) = mpsc::channel::<()>();
-    let server = Script::new(1, move |_, mut peer: Peer| {
-        peer.head();
-        held.recv().expect("the test goes on");
-        peer.say(OK);
-        peer.head();
-        peer.say(OK);
-    });
+    let (server, release) = Script::held();
     let client =
         server.builder().timeout(FAR).max_conns(1).conn_wait_timeout(FAR).build().expect("an address");
     let request = get("/");
@@ -95,6 +88,7 @@ fn cli_14_while_waiting_for_a_connection() {
     });
     // Its place was not given to the one who left.
     assert_eq!(client.send(&request).expect("a response").conn_requests(), 2);
+    drop(client);
     server.end();
 }
 

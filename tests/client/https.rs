@@ -10,10 +10,9 @@ use anthill_http::client::{
     HostClient, HostClientBuilder, RedirectFault, SendBody, TrustedRoots,
 };
 use anthill_http::{ClientAuth, RequestCtx, RunningServer, Server, TlsConfig};
-use anthill_tests::tls::{Authority, BOTH, Identity, TLS12, TLS13, provider};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, ServerConfig, ServerConnection, SignatureScheme, StreamOwned};
+use anthill_tests::tls::{Authority, BOTH, Identity, Judging, TLS12, TLS13, provider};
+use rustls::pki_types::CertificateDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::script::{LONG, OK, Peer, Script, get, post, wait_until};
 
@@ -495,54 +494,6 @@ fn a_client_shows_its_certificate_and_one_that_has_none_is_told_so() {
     }
 }
 
-/// Believes one certificate alone; panics when it is told to.
-#[derive(Debug)]
-struct Pinned {
-    certificate: Vec<u8>,
-    panics: bool,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        assert!(!self.panics, "on purpose");
-        match certificate.as_ref() == self.certificate {
-            true => Ok(ServerCertVerified::assertion()),
-            false => Err(rustls::Error::General("another key".to_owned())),
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[test]
 fn keys_are_pinned_by_a_verifier_and_a_panic_of_it_is_a_failure() {
     let authority = Authority::new("nobody knows it");
@@ -550,7 +501,12 @@ fn keys_are_pinned_by_a_verifier_and_a_panic_of_it_is_a_failure() {
     let server = serving_as(&one);
     for (identity, panics, is_believed) in [(&one, false, true), (&other, false, false), (&one, true, false)]
     {
-        let pinned = Arc::new(Pinned { certificate: identity.der(), panics });
+        let certificate = identity.der();
+        let pinned = Arc::new(Judging::by(move |shown: &CertificateDer<'_>| {
+            assert!(!panics, "on purpose");
+            let other = || rustls::Error::General("another key".to_owned());
+            (shown.as_ref() == certificate).then_some(()).ok_or_else(other)
+        }));
         // As an option, and as part of a whole configuration.
         let own = rustls::ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

@@ -47,15 +47,7 @@ fn a_reader_that_panics() {
 
 #[test]
 fn a_response_that_is_dropped_by_a_panic() {
-    let server = Script::new(2, |number, mut peer: Peer| {
-        peer.head();
-        if number == 0 {
-            peer.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-            peer.expect_end();
-        } else {
-            peer.say(OK);
-        }
-    });
+    let server = Script::half_first();
     let client = server.builder().max_conns(1).build().expect("an address");
     let unwound = catch_unwind(AssertUnwindSafe(|| {
         let _response = client.send(&get("/")).expect("the head is there");

@@ -12,15 +12,9 @@ use anthill_http::client::{ClientErrorKind, ClientPhase, HostClient, ReuseOrder}
 use crate::script::{LONG, OK, Peer, Script, get, wait_until};
 
 /// Answers each request on the connection until the client ends.
-fn answer_all(mut peer: Peer) {
-    while !peer.head().is_empty() {
-        peer.say(OK);
-    }
-}
-
 #[test]
 fn cli_02_serial_calls_use_one_connection() {
-    let server = Script::new(1, |_, peer| answer_all(peer));
+    let server = Script::new(1, |_, peer| peer.answer_all());
     let client = server.client();
     let mut local = None;
     for number in 1..=5 {
@@ -41,15 +35,7 @@ fn cli_02_serial_calls_use_one_connection() {
 
 #[test]
 fn cli_02_a_response_that_is_dropped_early_closes_its_connection() {
-    let server = Script::new(2, |number, mut peer: Peer| {
-        peer.head();
-        if number == 0 {
-            peer.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-            peer.expect_end();
-        } else {
-            peer.say(OK);
-        }
-    });
+    let server = Script::half_first();
     let client = server.client();
     let mut response = client.send(&get("/")).expect("the head is there");
     response.read_exact(&mut [0; 2]).expect("as much is there");
@@ -61,13 +47,7 @@ fn cli_02_a_response_that_is_dropped_early_closes_its_connection() {
 
 #[test]
 fn cli_03_whoever_finds_all_busy_waits_or_is_told() {
-    let (release, held) = mpsc::channel::<()>();
-    let server = Script::new(1, move |_, mut peer: Peer| {
-        peer.head();
-        held.recv().expect("the test goes on");
-        peer.say(OK);
-        answer_all(peer);
-    });
+    let (server, release) = Script::held();
     let client = server.builder().max_conns(1).build().expect("an address");
     let patient = |limit| server.builder().max_conns(1).conn_wait_timeout(limit);
     assert!(patient(LONG).max_conns(0).build().is_err());
@@ -86,13 +66,7 @@ fn cli_03_whoever_finds_all_busy_waits_or_is_told() {
 
 #[test]
 fn cli_03_those_who_wait_are_served_by_one_connection() {
-    let (release, held) = mpsc::channel::<()>();
-    let server = Script::new(1, move |_, mut peer: Peer| {
-        peer.head();
-        held.recv().expect("the test goes on");
-        peer.say(OK);
-        answer_all(peer);
-    });
+    let (server, release) = Script::held();
     let client = server.builder().max_conns(1).conn_wait_timeout(LONG).build().expect("an address");
     std::thread::scope(|scope| {
         for _ in 0..5 {
@@ -199,7 +173,7 @@ fn cli_09_several_addresses_are_used_in_turn_and_a_dead_one_is_skipped() {
     }
 
     let dead = TcpListener::bind("127.0.0.1:0").and_then(|dead| dead.local_addr()).expect("it listened");
-    let alive = Script::new(1, |_, peer| answer_all(peer));
+    let alive = Script::new(1, |_, peer| peer.answer_all());
     let client =
         HostClient::builder(format!("{dead},{}", alive.addr)).timeout(LONG).build().expect("addresses");
     assert_eq!(client.send(&get("/")).expect("the other is there").remote_addr(), alive.addr);

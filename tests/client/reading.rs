@@ -147,14 +147,7 @@ fn cli_03_where_none_may_be_idle_each_connection_serves_one_request() {
 
 #[test]
 fn cli_03_a_short_wait_ends_and_leaves_the_line() {
-    let (release, held) = mpsc::channel::<()>();
-    let server = Script::new(1, move |_, mut peer: Peer| {
-        peer.head();
-        held.recv().expect("the test goes on");
-        peer.say(OK);
-        peer.head();
-        peer.say(OK);
-    });
+    let (server, release) = Script::held();
     let wait = std::time::Duration::from_millis(10);
     let client = server.builder().max_conns(1).conn_wait_timeout(wait).build().expect("an address");
     std::thread::scope(|scope| {
@@ -171,6 +164,7 @@ fn cli_03_a_short_wait_ends_and_leaves_the_line() {
         release.send(()).expect("the server waits for it");
     });
     assert_eq!(client.send(&get("/")).expect("it is free").conn_requests(), 2);
+    drop(client);
     server.end();
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anthill_http::client::{Client, ClientErrorKind, HostClient, Proxy, SendBody};
+use anthill_tests::processes::nginx_temporary;
 use anthill_tests::server::skip;
 use anthill_tests::tls::Authority;
 
@@ -101,11 +102,7 @@ fn microsocks() -> Option<Program> {
 fn nginx(folder: &Path, authority: &Authority, protocols: &str) -> Option<Program> {
     let (certificate, key) = authority.issue(&["nginx.test"]).write(folder, "site");
     std::fs::write(folder.join("large"), "0123456789".repeat(100_000)).expect("room on the disk");
-    let (addr, name) = (free_addr(), folder.display());
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {name}/{kind};\n"))
-        .collect();
+    let (addr, name, temporary) = (free_addr(), folder.display(), nginx_temporary(folder));
     let text = format!(
         "daemon off; master_process off; pid {name}/pid; error_log {name}/errors;
         events {{ worker_connections 64; }}

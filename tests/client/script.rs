@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -46,6 +47,31 @@ impl Script {
         Self { others: threads, ..script }
     }
 
+    /// Answers whatever comes on one connection, the first once it is told to.
+    pub(crate) fn held() -> (Self, Sender<()>) {
+        let (release, held) = mpsc::channel();
+        let script = Self::new(1, move |_, mut peer| {
+            peer.head();
+            held.recv().expect("the test goes on");
+            peer.say(OK);
+            peer.answer_all();
+        });
+        (script, release)
+    }
+
+    /// Answers on the second of two connections, and with half a body on the first, which the client has to end.
+    pub(crate) fn half_first() -> Self {
+        Self::new(2, |number, mut peer| {
+            peer.head();
+            if number == 0 {
+                peer.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+                peer.expect_end();
+            } else {
+                peer.say(OK);
+            }
+        })
+    }
+
     pub(crate) fn builder(&self) -> HostClientBuilder {
         HostClient::builder(self.addr.to_string()).timeout(LONG)
     }
@@ -72,6 +98,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Answers all requests until the client ends.
+    pub(crate) fn answer_all(mut self) {
+        while !self.head().is_empty() {
+            self.say(OK);
+        }
+    }
+
     /// Reads until `end` was read; all up to there. Empty: the client has ended before its first byte.
     pub(crate) fn read_until(&mut self, end: &str) -> String {
         loop {

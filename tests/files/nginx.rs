@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anthill_tests::client::{Client, Reply};
 use anthill_tests::eventually;
+use anthill_tests::processes::nginx_temporary;
 use anthill_tests::server::skip;
 
 use crate::tree::{Tree, ask};
@@ -34,11 +35,7 @@ impl Drop for Nginx {
 /// Serves `root`; `None` where there is none.
 fn nginx(folder: &Path, root: &Path) -> Option<Nginx> {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (name, root) = (folder.display(), root.display());
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {name}/{kind};\n"))
-        .collect();
+    let (name, root, temporary) = (folder.display(), root.display(), nginx_temporary(folder));
     let text = format!(
         "daemon off; master_process off; pid {name}/pid; error_log {name}/errors;
         events {{ worker_connections 64; }}

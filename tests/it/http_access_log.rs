@@ -1,38 +1,12 @@
 //! Access logs: whatever clients send, a line is a line and a field is a field, as a parser sees it.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 
 use anthill_http::{AccessLog, AccessLogForm, Server};
 use anthill_tests::client::Client;
+use anthill_tests::lines::Lines;
 use anthill_tests::server::Running;
 use anthill_tests::{eventually, logs};
-
-/// Where lines go to.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn take(&self, count: usize) -> Vec<String> {
-        let text = || String::from_utf8(self.0.lock().expect("no panic").clone()).expect("text");
-        eventually("the lines are written", || text().lines().count() >= count);
-        let lines: Vec<_> = text().lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), count);
-        assert!(text().ends_with('\n'));
-        lines
-    }
-}
 
 /// A line of the combined form, as Apache's and nginx's readers take it apart.
 #[derive(Debug, PartialEq)]

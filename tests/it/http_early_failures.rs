@@ -2,12 +2,12 @@
 //! response, as when a handler fails, and the connection goes on.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Mutex};
 
 use anthill_http::{AccessLog, HttpError, RequestCtx, Server, ServerBuilder};
 use anthill_tests::body_sources::StepReader;
 use anthill_tests::client::{Client, Reply, get};
 use anthill_tests::drivers::on_both;
+use anthill_tests::lines::Lines;
 use anthill_tests::notes::Notes;
 use anthill_tests::server::plain;
 use anthill_tests::uploads::{assert_goes_on, or_next, sized, streaming};
@@ -167,21 +167,6 @@ fn what_was_sent_cannot_be_taken_back() {
     });
 }
 
-/// Lines of an access log.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn records_figures_and_logs_say_what_was_answered() {
     logs::collect();
@@ -193,7 +178,7 @@ fn records_figures_and_logs_say_what_was_answered() {
     });
     on_both(options, failing, |driven| {
         let server = driven.running().server();
-        lines.0.lock().expect("no panic").clear();
+        lines.clear();
         let mut panics = 0;
         for path in EARLY {
             for how in ["panics", "errs"] {
@@ -216,9 +201,7 @@ fn records_figures_and_logs_say_what_was_answered() {
                 assert!(told.contains(&format!("({sent}, ")), "{sent} bytes, and {told}");
             }
         }
-        let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
-        let logged: Vec<&str> = text.lines().collect();
-        assert_eq!(logged.len(), 2 * EARLY.len());
+        let logged = lines.take(2 * EARLY.len());
         assert!(logged.iter().all(|line| line.contains(" HTTP/1.1\" 500 21")), "{logged:?}");
     });
     // What the client is not told, the log is.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anthill_tests::client::Client;
 use anthill_tests::examples::{Example, program};
+use anthill_tests::processes::nginx_temporary;
 use anthill_tests::server::skip;
 
 use crate::proxies::{free_port, start_proxy};
@@ -29,8 +30,7 @@ fn the_site_of_nginx_tells_the_server_who_asks() {
     let place = folder.path().display().to_string();
     let site = with(&file("nginx.conf"), "server 127.0.0.1:8080;", &format!("server {};", example.address()));
     let site = with(&site, "listen 80;", &format!("listen 127.0.0.1:{port};"));
-    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String = kinds.iter().map(|kind| format!("{kind}_temp_path {place}/{kind};\n")).collect();
+    let temporary = nginx_temporary(folder.path());
     let text = format!(
         "daemon off; user root; pid {place}/pid; error_log {place}/errors; events {{}}
         http {{ access_log off; {temporary} {site} }}"

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anthill_tests::client::{Client, SOCKET_LIMIT, get, post};
 use anthill_tests::examples::Example;
+use anthill_tests::processes::nginx_temporary;
 use anthill_tests::server::skip;
 use anthill_tests::{Background, background, eventually};
 use socket2::{Domain, Socket, Type};
@@ -117,9 +118,7 @@ fn nginx(folder: &Path, places: &[Place; 2]) -> Option<Proxy> {
         Way::Unix => format!("server unix:{} max_fails=0;", place.path.display()),
     });
     let servers: String = servers.collect();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String =
-        temporary.iter().map(|kind| format!("{kind}_temp_path {folder_name}/{kind};\n")).collect();
+    let temporary = nginx_temporary(folder);
     let text = format!(
         "daemon off; user root; worker_processes 1; pid {folder_name}/pid; error_log {folder_name}/errors;
         events {{ worker_connections 512; }}

@@ -19,6 +19,7 @@ pub mod files;
 pub mod forms;
 pub mod fuzz;
 pub mod guides;
+pub mod lines;
 pub mod logs;
 pub mod notes;
 pub mod pictures;

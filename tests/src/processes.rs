@@ -50,6 +50,12 @@ pub fn apart_with_mounts(name: &str, work: impl FnOnce()) -> bool {
     apart_by(change, name, work)
 }
 
+/// What nginx has to be told in its block `http` so that its temporary files are in `folder`.
+pub fn nginx_temporary(folder: &Path) -> String {
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    kinds.map(|kind| format!("{kind}_temp_path {}/{kind};\n", folder.display())).concat()
+}
+
 /// Mounts a file system of that kind, in a process of its own.
 ///
 /// # Panics

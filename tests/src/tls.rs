@@ -2,6 +2,7 @@
 //!
 //! The rule: nothing is read from this machine. Whoever is to be trusted was made by the test.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -188,32 +189,50 @@ pub fn gullible_by(
     versions: &[&'static SupportedProtocolVersion],
     schemes: &[SignatureScheme],
 ) -> ClientConfig {
-    let schemes = if schemes.is_empty() {
-        provider().signature_verification_algorithms.supported_schemes()
-    } else {
-        schemes.to_vec()
-    };
+    let mut anybody = Judging::by(|_: &CertificateDer<'_>| Ok(()));
+    if !schemes.is_empty() {
+        anybody.schemes = schemes.to_vec();
+    }
     ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .expect("versions")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(schemes)))
+        .with_custom_certificate_verifier(Arc::new(anybody))
         .with_no_client_auth()
 }
 
-#[derive(Debug)]
-struct Anybody(Vec<SignatureScheme>);
+/// Believes those servers whose certificate `judge` believes, and that they have the key of it.
+pub struct Judging<F> {
+    judge: F,
+    schemes: Vec<SignatureScheme>,
+}
 
-impl ServerCertVerifier for Anybody {
+impl<F: Fn(&CertificateDer<'_>) -> Result<(), rustls::Error>> Judging<F> {
+    /// Of whatever is signed in a way that is known.
+    pub fn by(judge: F) -> Self {
+        Self { judge, schemes: provider().signature_verification_algorithms.supported_schemes() }
+    }
+}
+
+impl<F> fmt::Debug for Judging<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Judging")
+    }
+}
+
+impl<F> ServerCertVerifier for Judging<F>
+where
+    F: Fn(&CertificateDer<'_>) -> Result<(), rustls::Error> + Send + Sync,
+{
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        certificate: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        (self.judge)(certificate).map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -237,7 +256,7 @@ impl ServerCertVerifier for Anybody {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.clone()
+        self.schemes.clone()
     }
 }
 

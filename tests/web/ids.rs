@@ -1,13 +1,14 @@
 //! Ids of requests: on responses, in records and in the log, whatever becomes of the request.
 
 use std::collections::HashSet;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex, mpsc};
+use std::io;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anthill_http::middleware::{RequestIds, request_id};
 use anthill_http::{AccessLog, Handler, HttpError, Request, RequestCtx, Server, TimeLimit, timeout};
 use anthill_tests::client::get;
+use anthill_tests::lines::Lines;
 use anthill_tests::server::{Running, plain};
 use anthill_tests::{eventually, logs};
 
@@ -52,21 +53,6 @@ fn only_what_is_well_formed_is_taken_from_clients() {
     }
     let error = RequestIds::builder().header("X Id").build().expect_err("no name");
     assert_eq!(error.option(), "header");
-}
-
-/// Lines that are written.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
@@ -123,8 +109,10 @@ fn records_and_the_log_have_the_one_of_the_response() {
     for (path, status, id) in &expected {
         let id = id.as_deref().expect("an id");
         let has_line = || {
-            let text = String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
-            text.lines().any(|line| line.contains(path) && line.contains(&format!("\"request_id\":\"{id}\"")))
+            lines
+                .text()
+                .lines()
+                .any(|line| line.contains(path) && line.contains(&format!("\"request_id\":\"{id}\"")))
         };
         eventually("the access log has it", has_line);
         if *status == 500 {

@@ -117,6 +117,15 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server::builder().max_request_body_size(64 * 1024).build(read).expect("options that go together")
 });
 
+/// The status of what is answered to such a body.
+fn posted(path: &str, body: Vec<u8>, content_type: &str, coding: &str) -> u16 {
+    let mut request = Request::new("POST", path).expect("a request");
+    request.set_content_type(content_type);
+    request.set_content_encoding(coding);
+    request.set_body(body);
+    answered(&SERVER, &request)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1500) })]
 
@@ -143,11 +152,7 @@ proptest! {
         content_type in prop::sample::select(TYPES),
         coding in prop::sample::select(CODINGS),
     ) {
-        let mut request = Request::new("POST", "/form").expect("a request");
-        request.set_content_type(content_type);
-        request.set_content_encoding(coding);
-        request.set_body(bytes);
-        let status = answered(&SERVER, &request);
+        let status = posted("/form", bytes, content_type, coding);
         prop_assert!(matches!(status, 200 | 400 | 413 | 415 | 422), "{status}");
     }
 
@@ -157,11 +162,7 @@ proptest! {
         content_type in prop::sample::select(TYPES),
         coding in prop::sample::select(CODINGS),
     ) {
-        let mut request = Request::new("POST", "/json").expect("a request");
-        request.set_content_type(content_type);
-        request.set_content_encoding(coding);
-        request.set_body(bytes);
-        let status = answered(&SERVER, &request);
+        let status = posted("/json", bytes, content_type, coding);
         prop_assert!(matches!(status, 200 | 400 | 413 | 415 | 422), "{status}");
     }
 }

@@ -13,6 +13,7 @@ use anthill_http::middleware::{
 use anthill_http::websocket::WebSocketOptions;
 use anthill_http::{AccessLog, Handler, Request, RequestCtx, Router, Server, TimeLimit, timeout};
 use anthill_tests::client::{Client, get};
+use anthill_tests::lines::Lines;
 use anthill_tests::server::{Running, plain};
 
 /// All of them, in the order of the documentation, around `handler`.
@@ -207,17 +208,6 @@ fn events_pass_as_they_are() {
 
 #[test]
 fn the_access_log_has_what_they_answer_once() {
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-    impl std::io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("no panic").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let lines = Lines::default();
     let once = RateLimit::builder().requests(1).build().expect("a policy");
     let policy = Cors::builder().any_origin().build().expect("a policy");
@@ -229,10 +219,10 @@ fn the_access_log_has_what_they_answer_once() {
     client.get("/");
     let preflight = "OPTIONS / HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: PUT\r\n\r\n";
     client.exchange(preflight);
-    let written = || String::from_utf8(lines.0.lock().expect("no panic").clone()).expect("text");
-    anthill_tests::eventually("the lines are written", || written().lines().count() >= 3);
+    let written = lines.take(3);
     drop(running);
+    assert_eq!(lines.text(), "", "each once");
     let statuses: Vec<_> =
-        written().lines().map(|line| line.rsplit(' ').nth(1).expect("a status").to_owned()).collect();
+        written.iter().map(|line| line.rsplit(' ').nth(1).expect("a status").to_owned()).collect();
     assert_eq!(statuses, ["200", "429", "204"]);
 }
