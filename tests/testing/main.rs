@@ -5,6 +5,7 @@ mod clients;
 mod clocks;
 mod conns;
 mod ends;
+mod expiry;
 mod many;
 mod streams;
 mod units;

@@ -11,6 +11,8 @@ use super::response::ClientResponse;
 use crate::message::request::Request;
 use crate::values::headers::Headers;
 use crate::values::uri::Uri;
+#[cfg(feature = "cookies")]
+use std::time::SystemTime;
 
 /// Where they are from.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +48,7 @@ impl Companions {
         {
             let own: Vec<&[u8]> = request.headers().get_all("Cookie").collect();
             let jar = self.jar.as_ref().filter(|_| !own.is_empty())?;
-            let cookies = jar.header_beside(uri, &own)?;
+            let cookies = jar.header_beside(uri, &own, SystemTime::now())?;
             let mut replaced = request.clone();
             replaced.set_header("Cookie", cookies);
             Some(replaced)
@@ -62,7 +64,7 @@ impl Companions {
     pub(crate) fn take(&self, uri: &Uri, response: &ClientResponse) {
         #[cfg(feature = "cookies")]
         if let Some(jar) = &self.jar {
-            jar.take(uri, response.headers());
+            jar.take(uri, response.headers(), SystemTime::now());
         }
         #[cfg(not(feature = "cookies"))]
         let _ = (uri, response);

@@ -97,7 +97,8 @@ impl CookieJar {
         self.header_at(uri, SystemTime::now())
     }
 
-    fn header_at(&self, uri: &Uri, now: SystemTime) -> Option<Vec<u8>> {
+    /// As [`header`](Self::header), at that time.
+    pub(crate) fn header_at(&self, uri: &Uri, now: SystemTime) -> Option<Vec<u8>> {
         let mut cookies = self.cookies.lock();
         let found = cookies.matching(uri, is_secure(uri), now);
         let pairs: Vec<Vec<u8>> = found.iter().map(|cookie| cookie.pair()).collect();
@@ -106,9 +107,14 @@ impl CookieJar {
 
     /// The value of the cookie `name` that a request for `uri` has, the first if there are several.
     pub fn get(&self, uri: &Uri, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        self.get_at(uri, name.as_ref(), SystemTime::now())
+    }
+
+    /// As [`get`](Self::get), at that time.
+    pub(crate) fn get_at(&self, uri: &Uri, name: &[u8], now: SystemTime) -> Option<Vec<u8>> {
         let mut cookies = self.cookies.lock();
-        let found = cookies.matching(uri, is_secure(uri), SystemTime::now());
-        found.into_iter().find(|cookie| cookie.name == name.as_ref()).map(|cookie| cookie.value.clone())
+        let found = cookies.matching(uri, is_secure(uri), now);
+        found.into_iter().find(|cookie| cookie.name == name).map(|cookie| cookie.value.clone())
     }
 
     /// How many cookies there are, those included that have expired since they were looked at last.
@@ -167,14 +173,14 @@ impl CookieJar {
 
     /// What a request for `uri` says that has `own` cookies of its user's: these, and those in the jar of other names.
     /// `None`: there are none in the jar.
-    pub(crate) fn header_beside(&self, uri: &Uri, own: &[&[u8]]) -> Option<Vec<u8>> {
+    pub(crate) fn header_beside(&self, uri: &Uri, own: &[&[u8]], now: SystemTime) -> Option<Vec<u8>> {
         let own = own.join(&b"; "[..]);
         let names: Vec<&[u8]> = own
             .split(|byte| *byte == b';')
             .map(|pair| pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii())
             .collect();
         let mut cookies = self.cookies.lock();
-        let found = cookies.matching(uri, is_secure(uri), SystemTime::now());
+        let found = cookies.matching(uri, is_secure(uri), now);
         let others = found.iter().filter(|cookie| !names.contains(&&cookie.name[..]));
         let mut pairs: Vec<Vec<u8>> = others.map(|cookie| cookie.pair()).collect();
         if pairs.is_empty() {
@@ -187,11 +193,11 @@ impl CookieJar {
     }
 
     /// Keeps what a response to a request for `uri` sets.
-    pub(crate) fn take(&self, uri: &Uri, fields: Fields<'_>) {
+    pub(crate) fn take(&self, uri: &Uri, fields: Fields<'_>, now: SystemTime) {
         for field in fields.get_all("Set-Cookie") {
             // What cannot be read is no cookie (RFC 6265bis section 5.6).
             if let Ok(cookie) = Cookie::parse(field) {
-                self.set(uri, &cookie);
+                self.set_at(uri, &cookie, now);
             }
         }
     }

@@ -2,9 +2,8 @@
 
 use super::RequestCtx;
 use super::attempt::{Attempt, OnLoan};
+use super::server_time::ServerDue;
 use crate::message::response::{IntoStatus, Response};
-#[cfg(feature = "testing")]
-use crate::util::test_clock::TestClock;
 use crate::wire::transport::Transport;
 use std::sync::Arc;
 #[cfg(feature = "client")]
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Until when a handler may take, as it sees it itself.
 pub(crate) struct Deadline {
-    at: Instant,
+    due: ServerDue,
     /// The client was answered without it.
     is_given_up: AtomicBool,
     /// Where the client is, if the handler was called on a connection, for as long as that waits for it. Nothing of a
@@ -22,28 +21,21 @@ pub(crate) struct Deadline {
     client: OnLoan<Arc<dyn Transport>>,
     /// That of whoever waits for the whole of it.
     outer: Option<Arc<Deadline>>,
-    /// That of a test, by which it is.
-    #[cfg(feature = "testing")]
-    clock: Option<TestClock>,
 }
 
 impl Deadline {
     /// When it is; by the clock of a test, as far as that was moved until now.
     pub(super) fn at(&self) -> Instant {
-        #[cfg(feature = "testing")]
-        if let Some(clock) = &self.clock {
-            return self.at.checked_sub(clock.ahead()).unwrap_or(self.at);
-        }
-        self.at
+        self.due.at()
     }
 
     /// What the handler comes back with by then. `None`: it is given up.
     pub(super) fn wait_for<T>(&self, attempt: &Attempt<T>) -> Option<T> {
         #[cfg(feature = "testing")]
-        if self.clock.is_some() {
-            return attempt.wait_looking(|| Instant::now() >= self.at());
+        if self.due.is_of_test() {
+            return attempt.wait_looking(|| self.due.has_come());
         }
-        attempt.wait(Some(self.at))
+        attempt.wait(Some(self.at()))
     }
 
     pub(super) fn outer(&self) -> Option<Arc<Deadline>> {
@@ -62,7 +54,7 @@ impl Deadline {
 
     fn is_past(&self) -> bool {
         self.is_given_up.load(Ordering::Acquire)
-            || Instant::now() >= self.at()
+            || self.due.has_come()
             || self.outer.as_deref().is_some_and(Deadline::is_past)
     }
 
@@ -186,21 +178,9 @@ impl RequestCtx {
     /// that is beyond all time.
     pub(super) fn deadline_in(&self, limit: Duration) -> Option<Arc<Deadline>> {
         let outer = self.user_values.deadline().cloned();
-        #[cfg(feature = "testing")]
-        let clock = self.test_clock().cloned();
-        #[cfg(feature = "testing")]
-        let limit = clock.as_ref().map_or(limit, |clock| limit.saturating_add(clock.ahead()));
-        let at = Instant::now().checked_add(limit)?;
-        let at = outer.as_ref().map_or(at, |outer| outer.at.min(at));
+        let due = self.due_in(limit)?.or_before(outer.as_deref().map(|outer| &outer.due));
         let client = OnLoan::new(self.lent.share());
-        Some(Arc::new(Deadline {
-            at,
-            is_given_up: AtomicBool::new(false),
-            client,
-            outer,
-            #[cfg(feature = "testing")]
-            clock,
-        }))
+        Some(Arc::new(Deadline { due, is_given_up: AtomicBool::new(false), client, outer }))
     }
 }
 

@@ -7,7 +7,7 @@
 //! The files: what is read of the request (`read`) and of its form (`forms`), both as values of the handler's own types
 //! (`input/`), what is prepared of the response (`respond`), what is known about the connection (`about`, `conn_info`),
 //! how it is taken over (`hijack`, `websocket`), hints ahead of the response (`hints`), the request's route (`routed`,
-//! `route_match`, `route_urls`), how long there is for it (`deadline`), what handlers keep (`user_values`,
+//! `route_match`, `route_urls`), how long there is for it (`deadline`, `server_time`), what handlers keep (`user_values`,
 //! `extensions`, `session_place`), what the request is called in records (`request_id`), what wrappers do to any answer
 //! (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may fail with, who
 //! wants to know that, and what is waited for only so long: `handler`, `handler_error` and `carried`, `failure`,
@@ -47,6 +47,7 @@ mod route_match;
 #[cfg(feature = "router")]
 mod route_urls;
 mod routed;
+mod server_time;
 #[cfg(feature = "sessions")]
 mod session_place;
 mod standing;
@@ -85,6 +86,7 @@ pub use route_urls::UrlError;
 #[cfg(feature = "router")]
 pub(crate) use route_urls::{RouteUrls, UrlPart, is_label};
 use routed::Routed;
+pub(crate) use server_time::ServerDue;
 #[cfg(feature = "sessions")]
 pub(crate) use session_place::SessionPlace;
 pub(crate) use standing::Standing;

@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a request may take.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
@@ -79,31 +79,32 @@ impl TestOptions {
         Ok(())
     }
 
-    /// The same request with the cookies that are kept for it.
-    pub(super) fn with_cookies(&self, request: &Request, uri: &Uri) -> Request {
+    /// The same request with the cookies that are kept for it at that time.
+    pub(super) fn with_cookies(&self, request: &Request, uri: &Uri, now: SystemTime) -> Request {
         let mut sent = request.clone();
         #[cfg(feature = "cookies")]
         if let Some(jar) = &self.jar {
             let uri = as_secure(uri.clone());
             let own: Vec<&[u8]> = request.headers().get_all("Cookie").collect();
-            let cookies = if own.is_empty() { jar.header(&uri) } else { jar.header_beside(&uri, &own) };
+            let cookies =
+                if own.is_empty() { jar.header_at(&uri, now) } else { jar.header_beside(&uri, &own, now) };
             if let Some(cookies) = cookies {
                 sent.set_header("Cookie", cookies);
             }
         }
         #[cfg(not(feature = "cookies"))]
-        let _ = (&mut sent, uri);
+        let _ = (&mut sent, uri, now);
         sent
     }
 
-    /// Keeps the cookies that a response sets.
-    pub(super) fn keep(&self, uri: &Uri, fields: Fields<'_>) {
+    /// Keeps the cookies that a response sets at that time.
+    pub(super) fn keep(&self, uri: &Uri, fields: Fields<'_>, now: SystemTime) {
         #[cfg(feature = "cookies")]
         if let Some(jar) = &self.jar {
-            jar.take(&as_secure(uri.clone()), fields);
+            jar.take(&as_secure(uri.clone()), fields, now);
         }
         #[cfg(not(feature = "cookies"))]
-        let _ = (uri, fields);
+        let _ = (uri, fields, now);
     }
 }
 

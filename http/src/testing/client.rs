@@ -134,7 +134,8 @@ impl TestClient {
         self.cookie_jar(CookieJar::new())
     }
 
-    /// As [`keep_cookies`](Self::keep_cookies), in a jar that you have, and perhaps share.
+    /// As [`keep_cookies`](Self::keep_cookies), in a jar that you have, and perhaps share. They expire by the server's
+    /// [clock](super::TestServer::clock).
     #[cfg(feature = "cookies")]
     pub fn cookie_jar(mut self, jar: CookieJar) -> Self {
         self.caller.options.jar = Some(jar);
@@ -145,7 +146,8 @@ impl TestClient {
     #[cfg(feature = "cookies")]
     pub fn cookie(&self, path: &str, name: &str) -> Option<Vec<u8>> {
         let uri = Uri::parse_with_host(&self.caller.options.host, path).ok().map(as_secure)?;
-        self.caller.options.jar.as_ref()?.get(&uri, name)
+        let jar = self.caller.options.jar.as_ref()?;
+        jar.get_at(&uri, name.as_bytes(), self.caller.line.time())
     }
 
     /// How long a request may take, to the end of its body and over all redirects, by the system's clock; 30 s when not
@@ -197,7 +199,7 @@ impl TestClient {
         if let (Some(jar), Ok(uri)) =
             (&self.caller.options.jar, Uri::parse_with_host(&self.caller.options.host, path))
         {
-            if let Some(cookies) = jar.header(&as_secure(uri)) {
+            if let Some(cookies) = jar.header_at(&as_secure(uri), self.caller.line.time()) {
                 request = request.header("Cookie", cookies);
             }
         }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long connecting may take.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -49,6 +49,11 @@ impl Line {
         }
         conns.push(stream.cutter());
         Ok(stream)
+    }
+
+    /// The time of day by the server's clock, which its clients have as well.
+    pub(super) fn time(&self) -> SystemTime {
+        self.watch.as_ref().map_or_else(SystemTime::now, |watch| watch.clock.time())
     }
 
     /// Cuts off what clients still have.

@@ -163,7 +163,7 @@ impl<'a> TestRequest<'a> {
                 Ok(uri) => unchanged(uri),
                 Err(error) => return Answered::Failed(ClientError::invalid(error), Box::new(sent)),
             };
-            sent.request = options.with_cookies(&asked, &uri);
+            sent.request = options.with_cookies(&asked, &uri, caller.line.time());
             let call = caller.client.call(&sent.request).cancel_with(&token);
             let call = call.timeout(limit.saturating_sub(begun.elapsed()));
             let call = match expects {
@@ -178,7 +178,7 @@ impl<'a> TestRequest<'a> {
                 Ok(response) => response,
                 Err(error) => return Answered::Failed(error, Box::new(sent)),
             };
-            options.keep(&uri, response.headers());
+            options.keep(&uri, response.headers(), caller.line.time());
             match next_hop(&uri, &asked, &response, &sent, options.redirects_max) {
                 Ok(None) => {
                     return Answered::Response(Box::new(TestResponse::arrived(sent, response, token)));

@@ -24,8 +24,11 @@ const LOOKED_EVERY: Duration = Duration::from_micros(50);
 /// [`ServerBuilder::clock`](crate::ServerBuilder::clock), and several may have the same. By it the server's timeouts
 /// pass: for heads, bodies, idle connections, responses that are not taken, handlers
 /// ([`handler_timeout`](crate::ServerBuilder::handler_timeout), [`timeout`](crate::timeout())), what waits for a thread
-/// ([`max_wait`](crate::ServerBuilder::max_wait)), heartbeats of event streams, pings of WebSockets. It is what
-/// [`RequestCtx::time`](crate::RequestCtx::time), [`deadline`](crate::RequestCtx::deadline) and the field `Date` say.
+/// ([`max_wait`](crate::ServerBuilder::max_wait)) or for a place
+/// ([`concurrency_limit`](crate::middleware::concurrency_limit())), heartbeats of event streams, pings of WebSockets. By
+/// it sessions and signed cookies run out, and what a [`rate_limit`](crate::middleware::rate_limit()) grants comes back.
+/// It is what [`RequestCtx::time`](crate::RequestCtx::time), [`deadline`](crate::RequestCtx::deadline) and the field
+/// `Date` say.
 ///
 /// It does not stand still as [`anthill_pool::ManualClock`] does: a server waits for milliseconds here and there, and
 /// would wait for ever. So what is due in an hour is due only when somebody moves the clock, unless the test takes as
@@ -33,7 +36,8 @@ const LOOKED_EVERY: Duration = Duration::from_micros(50);
 ///
 /// What it does not move: a handler that sleeps or asks the system for the time, limits that are given to calls
 /// ([`shutdown`](crate::Server::shutdown), [`StopSignal::wait`](crate::StopSignal::wait)), connections that were
-/// taken over, the functions that own a WebSocket, the client, and files.
+/// taken over, the functions that own a WebSocket, the client (but for the cookies that a
+/// [`TestClient`](crate::testing::TestClient) keeps), and files.
 ///
 /// ```
 /// use anthill_http::testing::TestServer;

@@ -3,9 +3,14 @@
 //! The rule: a place that comes free is taken by somebody who waits, if anybody does; whoever comes later stands
 //! behind.
 
+use crate::ctx::{RequestCtx, ServerDue};
+#[cfg(feature = "testing")]
+use crate::util::test_clock::FollowsClock;
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "testing")]
+use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -48,23 +53,24 @@ impl Gate {
         self.state.lock().waiting
     }
 
-    /// A place, if there is one within that time.
-    pub(super) fn enter(self: &Arc<Self>, patience: Duration) -> Option<GatePlace> {
+    /// A place for the request in `ctx`, if there is one within that time.
+    pub(super) fn enter(self: &Arc<Self>, patience: Duration, ctx: &RequestCtx) -> Option<GatePlace> {
         let mut state = self.state.lock();
         if state.taken >= self.places || state.waiting > 0 {
             if patience.is_zero() || state.waiting >= self.waiting_max {
                 return None;
             }
-            let until = Instant::now().checked_add(patience);
+            let until = ctx.due_in(patience);
+            #[cfg(feature = "testing")]
+            let _told = until.as_ref().and_then(|until| until.tell(MovedGate(self.clone())));
             state.waiting += 1;
-            let mut is_late = false;
             loop {
-                match until {
-                    Some(until) => is_late = self.freed.wait_until(&mut state, until).timed_out(),
+                match &until {
+                    Some(until) => _ = self.freed.wait_until(&mut state, until.at()),
                     None => self.freed.wait(&mut state),
                 }
                 // Whoever is late may have been told of a place.
-                if state.taken < self.places || is_late {
+                if state.taken < self.places || until.as_ref().is_some_and(ServerDue::has_come) {
                     break;
                 }
             }
@@ -82,6 +88,24 @@ impl Gate {
     }
 }
 
+/// A gate at which somebody waits by the clock of a test.
+#[cfg(feature = "testing")]
+struct MovedGate(Arc<Gate>);
+
+#[cfg(feature = "testing")]
+impl FollowsClock for MovedGate {
+    /// Whoever waits is a handler that runs, for which the server says so.
+    fn rests(&self, _: Option<Instant>) -> (bool, usize) {
+        (true, 0)
+    }
+
+    fn look_again(&self) {
+        // Whoever holds the lock has not looked at the clock yet, or waits already.
+        let _state = self.0.state.lock();
+        self.0.freed.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,12 +115,12 @@ mod tests {
     #[test]
     fn places_that_come_free_at_once_are_all_given() {
         let gate = Arc::new(Gate::new(2, Duration::ZERO, 9, Duration::ZERO));
-        let places = [(); 2].map(|()| gate.enter(Duration::ZERO).expect("a place"));
+        let places = [(); 2].map(|()| gate.enter(Duration::ZERO, &RequestCtx::default()).expect("a place"));
         let (entered, enters) = channel();
         for _ in 0..2 {
             let (gate, entered) = (gate.clone(), entered.clone());
             // For ever, so that nobody finds the place by being late.
-            thread::spawn(move || entered.send(gate.enter(Duration::MAX).map(mem::forget)));
+            thread::spawn(move || entered.send(gate.enter(Duration::MAX, &RequestCtx::default()).map(mem::forget)));
         }
         while gate.waiting() < 2 {
             thread::yield_now();

@@ -44,7 +44,7 @@ impl<H: Handler> Handler for ConcurrencyLimitHandler<H> {
         let gate = &self.limit.0;
         // A handler that nobody waits for any more is not waited for, either.
         let patience = ctx.time_left().map_or(gate.patience, |left| left.min(gate.patience));
-        let Some(place) = gate.enter(patience) else {
+        let Some(place) = gate.enter(patience, ctx) else {
             ctx.error("Too many such requests are being served; try again later", 503);
             return ctx.response.set_header("Retry-After", gate.retry_after.as_secs().max(1).to_string());
         };

@@ -68,7 +68,8 @@ impl RateLimitBuilder {
         self
     }
 
-    /// The clock, for tests. Default: [`Instant::now`].
+    /// The clock, for tests. Default: the server's, which goes as [`Instant::now`] does, and which a test can move
+    /// (`testing::TestClock`).
     pub fn clock(mut self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.clock = Some(Box::new(now));
         self

@@ -68,7 +68,7 @@ impl<H: Handler> Handler for RateLimitHandler<H> {
     fn handle(&self, ctx: &mut RequestCtx) {
         let rules = &self.policy.0;
         let Some(client) = rules.client(ctx) else { return self.next.handle(ctx) };
-        let verdict = rules.table.take(client, rules.now(), rules.allowance);
+        let verdict = rules.table.take(client, rules.now(ctx), rules.allowance);
         match verdict {
             RateVerdict::Granted { .. } => ctx.contain(|ctx| self.next.handle(ctx)),
             RateVerdict::Refused { wait } => refuse(ctx, seconds(wait)),

@@ -74,8 +74,8 @@ impl RateRules {
     }
 
     /// In nanoseconds.
-    pub(super) fn now(&self) -> u64 {
-        let now = self.clock.as_ref().map_or_else(Instant::now, |clock| clock());
+    pub(super) fn now(&self, ctx: &RequestCtx) -> u64 {
+        let now = self.clock.as_ref().map_or_else(|| ctx.instant(), |clock| clock());
         now.saturating_duration_since(self.began).as_nanos() as u64
     }
 }
