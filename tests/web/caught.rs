@@ -1,11 +1,14 @@
 //! Errors that are answered by a function: whoever has answered them, with what is known of them, and nothing else.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anthill_http::middleware::{CatchErrors, Cors, catch_errors, cors};
-use anthill_http::{Handler, HttpError, Request, RequestCtx, Response, Router, Server, StatusError};
-use anthill_tests::client::Reply;
+use anthill_http::{Handler, HttpError, Request, RequestCtx, Response, Router, Server, StatusError, timeout};
+use anthill_tests::client::{Reply, get};
 use anthill_tests::server::{Running, plain};
+use anthill_tests::{Gate, planned_panic};
 
 /// Fails, and does not say why to clients.
 struct Secret;
@@ -34,6 +37,11 @@ fn answer(ctx: &mut RequestCtx) -> Result<(), Secret> {
         "/breaks" => ctx.response.set_body_reader(Broken),
         "/writes" => ctx.response.set_body_writer(|_| Err(std::io::Error::other("it cannot be written"))),
         "/late" => ctx.timeout_error("too late"),
+        "/switches" => ctx.set_status_code(101),
+        "/unsure" => {
+            ctx.upgrade("chat", |_| ());
+            ctx.set_status_code(409);
+        }
         _ => ctx.set_body("fine"),
     }
     Ok(())
@@ -104,21 +112,168 @@ fn whoever_has_answered_an_error_it_is_caught() {
     }
 }
 
+/// Ways in which the page of an error cannot be made.
+const UNMADE: [fn(&mut RequestCtx); 4] = [
+    |ctx| ctx.response.set_body_reader(Broken),
+    |ctx| ctx.response.set_body_writer(|_| Err(std::io::Error::other("nor can this be written"))),
+    |ctx| ctx.response.set_body_reader(Panicking),
+    |ctx| ctx.response.set_body_writer(|_| planned_panic()),
+];
+
+struct Panicking;
+
+impl std::io::Read for Panicking {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        planned_panic()
+    }
+}
+
 #[test]
 fn an_answer_that_cannot_be_made_either_comes_to_an_end() {
-    for reads in [false, true] {
-        let answers = CatchErrors::new(move |ctx, _| match reads {
-            true => ctx.response.set_body_reader(Broken),
-            false => ctx.response.set_body_writer(|_| Err(std::io::Error::other("nor can this be written"))),
-        });
-        let handler = catch_errors(|ctx: &mut RequestCtx| ctx.not_found(), answers);
-        let running = Running::serving(plain().build_handler(handler).expect("a server"));
-        let mut client = running.client();
-        for _ in 0..2 {
-            let reply = client.get("/");
-            assert_eq!((reply.status, reply.text()), (500, "Internal Server Error"), "reads: {reads}");
+    for (way, unmade) in UNMADE.into_iter().enumerate() {
+        let answers = CatchErrors::new(move |ctx, _| unmade(ctx));
+        let handler = catch_errors(answer, answers.clone());
+        let again = catch_errors(catch_errors(answer, answers.clone()), answers);
+        let options = plain().panic_handler(move |ctx, _| unmade(ctx));
+        for server in [
+            plain().build_handler(handler).expect("a server"),
+            plain().build_handler(again).expect("a server"),
+            options.build(answer).expect("a server"),
+        ] {
+            let running = Running::serving(server);
+            let mut client = running.client();
+            for path in ["/panics", "/breaks", "/writes", "/fails", "/panics"] {
+                let reply = client.get(path);
+                assert_eq!((reply.status, reply.text()), (500, "Internal Server Error"), "{way} {path}");
+            }
+            assert_eq!(client.get("/other").text(), "fine", "the connection is in order");
         }
     }
+}
+
+#[test]
+fn what_is_answered_in_the_place_of_an_upgrade_may_be_a_stream_and_fail() {
+    let asks = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n");
+    let page: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_reader(std::io::Cursor::new("a page"));
+    let writes: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_writer(|out| out.write_all(b"a page"));
+    for (way, make) in [page, writes].into_iter().chain(UNMADE).enumerate() {
+        let handler = catch_errors(answer, CatchErrors::new(move |ctx, _| make(ctx)));
+        let running = Running::serving(plain().build_handler(handler).expect("a server"));
+        for (path, status) in [("/switches", 500), ("/unsure", 409)] {
+            let mut client = running.client();
+            let reply = client.exchange(asks(path));
+            let expected = if way < 2 { (status, "a page") } else { (500, "Internal Server Error") };
+            assert_eq!((reply.status, reply.text()), expected, "{way} {path}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_is_there_to_make_is_plain() {
+    for (way, unmade) in UNMADE.into_iter().enumerate() {
+        let (begun, gate) = (Gate::new(), Gate::new());
+        let answers = CatchErrors::new(move |ctx, caught| {
+            assert_ne!(caught.status(), 500, "nothing has failed yet");
+            unmade(ctx);
+        });
+        let (begins, held) = (begun.clone(), gate.clone());
+        let handler = move |ctx: &mut RequestCtx| {
+            let (begins, held) = (begins.clone(), held.clone());
+            if ctx.path() == "/taken" {
+                ctx.hijack(move |_| {
+                    begins.open();
+                    held.pass();
+                });
+            } else {
+                ctx.response.set_body_writer(move |out| {
+                    out.flush()?;
+                    held.pass();
+                    Ok(())
+                });
+            }
+        };
+        let options = plain().max_streaming_workers(1).max_hijacked_conns(1);
+        let handler = catch_errors(handler, answers);
+        let running = Running::serving(options.build_handler(handler).expect("a server"));
+        let mut holders = [running.client(), running.client()];
+        holders[0].send(get("/"));
+        holders[1].send(get("/taken"));
+        assert_eq!(holders[0].bytes(15), b"HTTP/1.1 200 OK");
+        begun.pass();
+        let mut client = running.client();
+        for path in ["/", "/taken", "/"] {
+            let reply = client.get(path);
+            let text = "Too many requests are being served; try again later";
+            assert_eq!((reply.status, reply.text()), (503, text), "{way} {path}");
+        }
+        gate.open();
+    }
+}
+
+/// The table of the guide: who is asked for which error, when all three are there.
+#[test]
+fn each_is_asked_for_what_the_guide_says() {
+    let marked = CatchErrors::new(|ctx, _| ctx.response.set_header("X-Caught", "yes"));
+    let own = |ctx: &mut RequestCtx| {
+        ctx.set_status_code(409);
+        ctx.set_body("of the handler's own");
+    };
+    let gate = Gate::new();
+    let held = gate.clone();
+    let router = Router::new().group(move |group| {
+        let group = group.wrap(|next| catch_errors(next, marked)).get("/site/own", own);
+        let hangs = timeout(move |_: &mut RequestCtx| held.pass(), Duration::from_millis(5));
+        group.get("/site/hangs", hangs).get("/{any}", answer)
+    });
+    let options = plain()
+        .max_request_body_size(9)
+        .max_conns_per_ip(1)
+        .error_body(|response, _| response.set_header("X-Body", "yes"))
+        .error_handler(|ctx, _| ctx.response.set_header("X-Refused", "yes"));
+    let running = Running::serving(options.build_router(router).expect("routes"));
+    let marks = |reply: &Reply| ["X-Body", "X-Caught", "X-Refused"].map(|name| reply.field(name).is_some());
+    let mut client = running.client();
+    for (path, status, expected) in [
+        ("/other", 200, [false, false, false]),
+        ("/streams", 200, [false, false, false]),
+        ("/fails", 500, [true, true, false]),
+        ("/panics", 500, [true, true, false]),
+        ("/forbidden", 401, [true, true, false]),
+        ("/late", 503, [true, true, false]),
+        ("/breaks", 500, [true, true, false]),
+        ("/writes", 500, [true, true, false]),
+        ("/site/own", 409, [false, true, false]),
+        ("/site/hangs", 503, [true, true, false]),
+        ("/none/of/these", 404, [true, false, false]),
+    ] {
+        let reply = client.get(path);
+        assert_eq!((reply.status, marks(&reply)), (status, expected), "{path}");
+    }
+    gate.open();
+    let mut turned_away = running.client();
+    let reply = turned_away.response();
+    assert_eq!((reply.status, marks(&reply)), (429, [true, false, false]));
+    for (request, status) in
+        [("GET / HTTP/1.1\r\n\r\n", 400), ("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n", 413)]
+    {
+        let reply = client.exchange(request);
+        assert_eq!((reply.status, marks(&reply)), (status, [true, false, true]), "{request}");
+        client.expect_end();
+        running.reaches("it has ended", |stats| stats.open_connections == 0);
+        client = running.client();
+    }
+}
+
+#[test]
+fn when_what_answers_refusals_panics_it_is_plain() {
+    let options = plain()
+        .error_body(|response, _| response.set_body("made"))
+        .error_handler(|_, _| planned_panic());
+    let running = Running::serving(options.build(|_| ()).expect("options"));
+    let mut client = running.client();
+    let reply = client.exchange("GET / HTTP/1.1\r\n\r\n");
+    assert_eq!((reply.status, reply.text()), (400, "Error when parsing request"));
+    client.expect_end();
 }
 
 #[test]

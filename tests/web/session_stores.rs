@@ -153,6 +153,7 @@ fn held(store: impl SessionStore, gate: &Gate, arrived: &Arc<AtomicU64>) -> Serv
                 Some(("take", name)) => drop(session.take(name)),
                 Some((name, value)) => session.set(name, value),
                 None if step == "end" => session.end(),
+                None if step == "token" => drop(session.csrf_token()?),
                 None => session.renew(),
             }
         }
@@ -210,6 +211,63 @@ fn requests_that_run_at_once_change_what_each_has_changed() {
             assert_eq!(cookies, old.cookies, "{meanwhile}, {held_back}");
         }
     }
+}
+
+/// What a request that was held back, and renews the session, is answered, when `meanwhile` was done to the session by
+/// another one; and what its client then finds.
+fn renewed_behind(meanwhile: &str, held_back: &str) -> (String, String) {
+    let (store, gate, arrived) = (Watched::new(), Gate::new(), Arc::new(AtomicU64::new(0)));
+    let server = held(store.clone(), &gate, &arrived);
+    let mut browser = Browser::new(&server);
+    browser.get("/?a=1&z=0");
+    let (other, cookies) = (server.clone(), browser.cookies.clone());
+    let target = format!("/wait?{held_back}");
+    let waiting = background(move || {
+        let mut browser = Browser::new(&other);
+        browser.cookies = cookies;
+        (browser.text(&target), browser.cookies)
+    });
+    eventually("the other one has its session", || arrived.load(Ordering::SeqCst) == 1);
+    let mut old = browser.copy();
+    browser.get(&format!("/?{meanwhile}"));
+    gate.open();
+    let (answer, cookies) = waiting.outcome("the request that was held back");
+    assert_eq!(old.text("/"), "", "{meanwhile}, {held_back}: the old number is worth nothing");
+    browser.cookies = cookies;
+    (answer, browser.text("/"))
+}
+
+#[test]
+fn a_renewed_session_has_what_others_have_saved_meanwhile() {
+    for (meanwhile, held_back, expected) in [
+        ("b=2", "renew", "a=1&b=2&z=0"),
+        ("a=2&b=2", "renew&c=3", "a=2&b=2&c=3&z=0"),
+        ("a=2", "renew&a=3", "a=3&z=0"),
+        ("a=2", "a=3&renew", "a=3&z=0"),
+        ("take=a", "renew&c=3", "c=3&z=0"),
+        ("a=2", "renew&take=a", "z=0"),
+        // Nothing was saved.
+        ("", "renew&c=3", "a=1&c=3&z=0"),
+        ("end", "renew&c=3", ""),
+    ] {
+        let (_, found) = renewed_behind(meanwhile, held_back);
+        assert_eq!(found, expected, "{meanwhile}, {held_back}");
+    }
+}
+
+#[test]
+fn a_renewed_session_has_no_secret_of_before_whoever_has_made_it() {
+    let secret = |text: &str| {
+        let found = text.split('&').find_map(|pair| pair.strip_prefix("anthill.csrf="));
+        found.map(str::to_owned)
+    };
+    // Somebody else has made one while this one had none to forget.
+    let (answer, found) = renewed_behind("token", "renew");
+    assert_eq!((secret(&answer), secret(&found)), (None, None));
+    // One that was made behind the renewal is new, and stays in the place of the other's.
+    let (answer, found) = renewed_behind("token", "renew&token");
+    assert!(secret(&answer).is_some());
+    assert_eq!(secret(&answer), secret(&found));
 }
 
 #[test]

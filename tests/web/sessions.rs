@@ -416,6 +416,27 @@ fn a_store_that_fails_fails_the_request_and_tells_the_log() {
 }
 
 #[test]
+fn what_cannot_be_kept_is_an_error_whatever_was_to_stand_in_its_place() {
+    let store = Watched::new();
+    let late = |ctx: &mut RequestCtx| -> Result<(), SessionError> {
+        ctx.session()?.set("user", "ann");
+        ctx.timeout_error("too late");
+        Ok(())
+    };
+    let server = server_of(sessions(late, build(Sessions::builder(store.clone()))));
+    let mut browser = Browser::new(&server);
+    let answer = browser.get("/");
+    assert_eq!((answer.status_code(), answer.body()), (503, &b"too late"[..]));
+    assert_eq!((browser.cookies.len(), answer.header_str("vary")), (1, Some("Cookie")), "it was kept");
+
+    *store.broken.lock().expect("no panic") = "save";
+    let mut browser = Browser::new(&server);
+    let answer = browser.get("/");
+    assert_eq!((answer.status_code(), answer.body()), (500, &b"Internal Server Error"[..]));
+    assert_eq!(browser.cookies.len(), 0);
+}
+
+#[test]
 fn what_is_too_large_is_an_error_that_says_so() {
     logs::collect();
     let server = telling(Sessions::in_cookies(&key()));

@@ -448,15 +448,14 @@ impl Exchange {
         }
         let mut is_first = true;
         loop {
-            if work.ctx.response.has_writer() && !by.may_wait_for_client() {
-                self.turn_writer_away(work, service, by);
-                self.check_ctx(&work.ctx)?;
-            }
+            self.settle_writer(work, service, by)?;
             if work.ctx.may_leave_http() {
                 if !self.settle_hijack(work, service, by) {
                     return Ok(true);
                 }
                 self.check_ctx(&work.ctx)?;
+                // Another answer may be in its place.
+                self.settle_writer(work, service, by)?;
             }
             let begins = work.output.position();
             let reply = self.respond(work, service);
@@ -472,6 +471,20 @@ impl Exchange {
                 }
             }
         }
+    }
+
+    /// A body that a function writes at the pace of the client gets a place, or the response becomes another one.
+    fn settle_writer(
+        &mut self,
+        work: &mut Workspace,
+        service: &Service,
+        by: &mut impl Runner,
+    ) -> Result<(), Error> {
+        if work.ctx.response.has_writer() && !by.may_wait_for_client() {
+            self.turn_writer_away(work, service, by);
+            self.check_ctx(&work.ctx)?;
+        }
+        Ok(())
     }
 
     /// Has the handler answer the request.

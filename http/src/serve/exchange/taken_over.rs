@@ -36,6 +36,7 @@ impl Exchange {
             by.run_user_code(UserCode::Cleanup, || {
                 drop(unused);
                 ctx.stand_again();
+                user_code::begin_body(ctx, |status| self.session.sends_body(status));
             });
             moment.refresh(clock);
             return true;
@@ -63,6 +64,7 @@ impl Exchange {
                 by.run_user_code(UserCode::Cleanup, || {
                     ctx.error("Internal Server Error", 500);
                     ctx.stand_again();
+                    user_code::begin_body(ctx, |status| self.session.sends_body(status));
                 });
                 ctx.response.set_connection_close();
             }
