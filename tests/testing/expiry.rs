@@ -141,7 +141,8 @@ fn what_a_rate_grants_comes_back_by_it() {
 
     // Without a connection as well.
     let clock = TestClock::new();
-    let called = Server::builder().clock(&clock).build_handler(rate_limit(served, policy())).expect("options");
+    let called =
+        Server::builder().clock(&clock).build_handler(rate_limit(served, policy())).expect("options");
     let ask = || called.call(&Request::new("GET", "/").expect("a request")).expect("an answer").status_code();
     assert_eq!([ask(), ask(), ask()], [200, 200, 429]);
     clock.advance(30 * MINUTE);

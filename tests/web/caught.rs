@@ -153,7 +153,9 @@ fn an_answer_that_cannot_be_made_either_comes_to_an_end() {
 
 #[test]
 fn what_is_answered_in_the_place_of_an_upgrade_may_be_a_stream_and_fail() {
-    let asks = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n");
+    let asks = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\n")
+    };
     let page: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_reader(std::io::Cursor::new("a page"));
     let writes: fn(&mut RequestCtx) = |ctx| ctx.response.set_body_writer(|out| out.write_all(b"a page"));
     for (way, make) in [page, writes].into_iter().chain(UNMADE).enumerate() {
@@ -266,9 +268,8 @@ fn each_is_asked_for_what_the_guide_says() {
 
 #[test]
 fn when_what_answers_refusals_panics_it_is_plain() {
-    let options = plain()
-        .error_body(|response, _| response.set_body("made"))
-        .error_handler(|_, _| planned_panic());
+    let options =
+        plain().error_body(|response, _| response.set_body("made")).error_handler(|_, _| planned_panic());
     let running = Running::serving(options.build(|_| ()).expect("options"));
     let mut client = running.client();
     let reply = client.exchange("GET / HTTP/1.1\r\n\r\n");

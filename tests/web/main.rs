@@ -7,6 +7,7 @@ mod careful;
 mod caught;
 mod csrf;
 mod error_bodies;
+mod hostile;
 mod ids;
 mod input;
 mod input_fuzzed;

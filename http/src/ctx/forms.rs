@@ -4,7 +4,8 @@
 //! waited for and kept (so it can still be read as it is). Who takes the form, or its parts, reads the body as it
 //! comes.
 //!
-//! The rule: what is no form costs nothing: the type is looked at before the body is waited for.
+//! The rule: what is no form, or is packed in a way that nobody knows, costs nothing: type and coding are looked at
+//! before the body is waited for.
 
 use super::{RequestCtx, StatusError};
 use crate::message::request::BodyReader;
@@ -142,6 +143,7 @@ impl RequestCtx {
 
     pub(super) fn kept_form(&mut self) -> Result<&Form, form::Error> {
         self.request.form_type()?;
+        self.request.check_codings()?;
         self.read_body().map_err(form_error)?;
         self.request.form()
     }

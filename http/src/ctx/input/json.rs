@@ -9,7 +9,6 @@ use crate::message::problem::append_segment;
 use crate::message::request::Request;
 use crate::util::cut::cut;
 use crate::util::token;
-use crate::values::coding::{CodingError, ContentDecoder};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -66,9 +65,8 @@ impl RequestCtx {
                 "the content type is not one of JSON: send application/json",
             ));
         }
-        if ContentDecoder::new(self.request.content_codings(), std::io::empty()).is_err() {
-            return Err(InputError::unreadable(InputPart::Body, &CodingError));
-        }
+        let known = self.request.check_codings();
+        known.map_err(|error| InputError::unreadable(InputPart::Body, &error))?;
         let decoded_max = self.body_max.unwrap_or(DECODED_BYTES_DEFAULT);
         self.read_body().map_err(|error| InputError::of_reading(&error))?;
         let body = self.request.body_uncompressed(decoded_max);

@@ -4,7 +4,9 @@
 //! the request forgets it.
 
 use super::Request;
+use crate::values::coding::{CodingError, ContentDecoder};
 use crate::values::form::{Error, Form, FormType, Options};
+use std::io;
 
 /// What is kept of the form.
 #[derive(Debug, Default)]
@@ -24,6 +26,11 @@ impl Request {
     pub(crate) fn content_codings(&self) -> Vec<u8> {
         let lines: Vec<&[u8]> = self.headers().get_all("Content-Encoding").collect();
         lines.join(&b","[..])
+    }
+
+    /// Whether these can be undone, which is known before the body is here.
+    pub(crate) fn check_codings(&self) -> Result<(), CodingError> {
+        ContentDecoder::new(self.content_codings(), io::empty()).map(drop)
     }
 
     /// The form, if it was asked for and could be read.

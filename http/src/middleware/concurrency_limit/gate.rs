@@ -120,7 +120,9 @@ mod tests {
         for _ in 0..2 {
             let (gate, entered) = (gate.clone(), entered.clone());
             // For ever, so that nobody finds the place by being late.
-            thread::spawn(move || entered.send(gate.enter(Duration::MAX, &RequestCtx::default()).map(mem::forget)));
+            thread::spawn(move || {
+                entered.send(gate.enter(Duration::MAX, &RequestCtx::default()).map(mem::forget))
+            });
         }
         while gate.waiting() < 2 {
             thread::yield_now();

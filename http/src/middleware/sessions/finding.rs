@@ -28,8 +28,12 @@ impl SessionPolicy {
                 found
             }
             SessionHome::Cookie(key) => {
-                let record = texts.find_map(|text| SessionRecord::decode(&key.decrypt(&name, text, now)?));
-                record.filter(|record| !self.is_over(record, seconds(now))).map(|record| {
+                // One that is over does not hide another behind it.
+                let record = texts.find_map(|text| {
+                    let record = SessionRecord::decode(&key.decrypt(&name, text, now)?)?;
+                    (!self.is_over(&record, seconds(now))).then_some(record)
+                });
+                record.map(|record| {
                     let known =
                         KnownSession { place: None, version: 0, begun: record.begun, used: record.used };
                     (record, known)
