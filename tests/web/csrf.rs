@@ -187,6 +187,11 @@ fn tokens_are_of_one_session_and_never_the_same_text() {
         assert_eq!(send(&ann, None, Some(nothing)), 403, "{nothing}");
     }
     assert_eq!(send(&ann, None, None), 403);
+    for (method, status) in
+        [("PUT", 403), ("PATCH", 403), ("DELETE", 403), ("PURGE", 403), ("HEAD", 200), ("OPTIONS", 200)]
+    {
+        assert_eq!(ann.copy().send(request(method, "/order")).status_code(), status, "{method}");
+    }
     // Who logs in has other tokens.
     ann.get("/login");
     assert_eq!(send(&ann, Some(&tokens[0]), None), 403);

@@ -393,8 +393,8 @@ fn a_query_of_escapes_is_decoded_once() {
     );
 }
 
-/// Sends more in chunks than a body of 100,000 bytes may have, and reads the answer. Whoever goes on sending then is cut
-/// off soon.
+/// Sends more in chunks than a body of 100,000 bytes may have, and reads the answer. Whoever goes on sending then is
+/// cut off soon.
 #[track_caller]
 fn sent_in_chunks(client: &mut Client, target: &str, fields: &str, chunk: &[u8]) -> Reply {
     client.send(format!("POST {target} HTTP/1.1\r\nHost: h\r\n{fields}Transfer-Encoding: chunked\r\n\r\n"));

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anthill_http::{Handler, InputError, RequestCtx, ServerBuilder};
 use anthill_tests::client::hears;
-use anthill_tests::drivers::on_both;
+use anthill_tests::drivers::{on_both, on_both_within};
 use anthill_tests::eventually;
 use anthill_tests::server::plain;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,24 @@ fn a_body_that_cannot_be_meant_is_not_waited_for() {
                 assert_eq!(reply.status, status, "{reply:?}");
                 problem(&reply);
             }
+        },
+    );
+}
+
+#[test]
+fn a_body_that_does_not_come_in_time_is_said_to_be_late() {
+    let options = plain().stream_request_body(true).body_read_ahead(None);
+    on_both_within(
+        Duration::from_millis(200),
+        options,
+        |ctx| sum.handle(ctx),
+        |driven| {
+            let mut client = driven.client();
+            let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 100";
+            client.send(format!("{head}\r\n\r\n{{\"it"));
+            let reply = client.response();
+            assert_eq!(reply.status, 408);
+            problem(&reply);
         },
     );
 }

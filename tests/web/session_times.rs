@@ -61,6 +61,24 @@ fn who_does_not_come_for_too_long_is_forgotten() {
 }
 
 #[test]
+fn what_is_found_to_be_over_is_removed_from_the_store() {
+    let (clock, store) = (Moved::new(), Watched::new());
+    let policy = Sessions::builder(store.clone()).idle_timeout(Duration::from_secs(HOUR));
+    let server = telling(clock.of(policy));
+    clock.to(0);
+    let mut browser = Browser::new(&server);
+    browser.get("/?user=ann");
+    store.asked();
+    clock.to(HOUR);
+    assert_eq!(browser.text("/"), "{}");
+    assert_eq!((store.asked(), store.inner.len()), ((1, 0, 1), 0));
+    // What is set then is in another one.
+    let old = browser.cookies["session"].clone();
+    browser.get("/?user=bob");
+    assert_ne!(browser.cookies["session"], old);
+}
+
+#[test]
 fn whoever_only_passes_by_does_not_use_his_session() {
     let clock = Moved::new();
     for server in both(&clock) {

@@ -246,6 +246,15 @@ fn what_is_ended_is_over_for_all_who_have_its_number() {
     assert_eq!(browser.text("/?end&notice=bye"), r#"{"notice": "bye"}"#);
     assert_ne!(browser.cookies["session"], old);
     assert_eq!(browser.text("/?take=notice"), "{}");
+    // Who ends it ends it, whatever else he does to it.
+    for steps in ["renew&end", "end&renew"] {
+        let mut browser = Browser::new(&server);
+        browser.get("/?user=ann");
+        let mut copy = browser.copy();
+        assert_eq!(browser.text(&format!("/?{steps}")), "{}");
+        assert!(browser.cookies.is_empty(), "{steps}");
+        assert_eq!(copy.text("/"), "{}", "{steps}");
+    }
     assert_eq!(store.inner.len(), 1);
 
     let server = telling(Sessions::in_cookies(&key()));

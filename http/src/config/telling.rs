@@ -30,8 +30,9 @@ impl ServerBuilder {
     /// It does not see responses that handlers prepare themselves, by a status and a body. Wrappers around a handler
     /// see what it has made. For another look of some routes alone, or to answer something else than an error, take
     /// [`catch_errors`](crate::middleware::catch_errors()); to do more when a request is refused, an `error_handler`:
-    /// the [guide](crate::guide::errors#which-to-take) has a table of the three. An [`error_handler`](Self::error_handler) and a [`panic_handler`](Self::panic_handler) are
-    /// called behind it, and may change what it has made.
+    /// the [guide](crate::guide::errors#which-to-take) has a table of the three. An
+    /// [`error_handler`](Self::error_handler) and a [`panic_handler`](Self::panic_handler) are called behind it, and
+    /// may change what it has made.
     ///
     /// Ready ones are in [`error_body`](crate::error_body): problem details, HTML, plain text, and
     /// [`negotiated`](crate::error_body::negotiated), whichever of them the client takes. It must not block, as it is
@@ -70,8 +71,8 @@ impl ServerBuilder {
 
     /// Answers what is refused before it reaches a handler (fasthttp's `ErrorHandler`): malformed requests, heads and
     /// bodies that are too large, requests that do not arrive in time; not what is refused for want of a thread or of a
-    /// place for a connection. Not what handlers fail with, either: if refusals are only to look as all other errors do,
-    /// take [`error_body`](Self::error_body), which sees both; errors of some routes are answered by
+    /// place for a connection. Not what handlers fail with, either: if refusals are only to look as all other errors
+    /// do, take [`error_body`](Self::error_body), which sees both; errors of some routes are answered by
     /// [`catch_errors`](crate::middleware::catch_errors()). The [guide](crate::guide::errors#which-to-take) has a table
     /// of the three.
     ///

@@ -7,11 +7,11 @@
 //! The files: what is read of the request (`read`) and of its form (`forms`), both as values of the handler's own types
 //! (`input/`), what is prepared of the response (`respond`), what is known about the connection (`about`, `conn_info`),
 //! how it is taken over (`hijack`, `websocket`), hints ahead of the response (`hints`), the request's route (`routed`,
-//! `route_match`, `route_urls`), how long there is for it (`deadline`, `server_time`), what handlers keep (`user_values`,
-//! `extensions`, `session_place`), what the request is called in records (`request_id`), what wrappers do to any answer
-//! (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may fail with, who
-//! wants to know that, and what is waited for only so long: `handler`, `handler_error` and `carried`, `failure`,
-//! `time_limit`. How errors become bodies: `error_report`, `error_pages`.
+//! `route_match`, `route_urls`), how long there is for it (`deadline`, `server_time`), what handlers keep
+//! (`user_values`, `extensions`, `session_place`), what the request is called in records (`request_id`), what wrappers
+//! do to any answer (`standing`), and what tests know of all that (`test_watch`). What answers requests, what that may
+//! fail with, who wants to know that, and what is waited for only so long: `handler`, `handler_error` and `carried`,
+//! `failure`, `time_limit`. How errors become bodies: `error_report`, `error_pages`.
 //!
 //! The rule: no socket in here. What can block says so: it waits for the body.
 

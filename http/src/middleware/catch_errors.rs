@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// pages that a handler has made are errors as well; it can tell by the type what to leave alone. It is also called
 /// when a streamed body fails before a byte of it was sent.
 ///
-/// Take it for another look of the errors of some routes, or to answer something else in their place. If all errors of a
-/// server are to look alike, those included that reach no handler, take
+/// Take it for another look of the errors of some routes, or to answer something else in their place. If all errors of
+/// a server are to look alike, those included that reach no handler, take
 /// [`ServerBuilder::error_body`](crate::ServerBuilder::error_body), which has made the text that is found here; to do
 /// more when a request is refused, [`error_handler`](crate::ServerBuilder::error_handler). The
 /// [guide](crate::guide::errors#which-to-take) has a table of the three.

@@ -25,10 +25,10 @@ const LOOKED_EVERY: Duration = Duration::from_micros(50);
 /// pass: for heads, bodies, idle connections, responses that are not taken, handlers
 /// ([`handler_timeout`](crate::ServerBuilder::handler_timeout), [`timeout`](crate::timeout())), what waits for a thread
 /// ([`max_wait`](crate::ServerBuilder::max_wait)) or for a place
-/// ([`concurrency_limit`](crate::middleware::concurrency_limit())), heartbeats of event streams, pings of WebSockets. By
-/// it sessions and signed cookies run out, and what a [`rate_limit`](crate::middleware::rate_limit()) grants comes back.
-/// It is what [`RequestCtx::time`](crate::RequestCtx::time), [`deadline`](crate::RequestCtx::deadline) and the field
-/// `Date` say.
+/// ([`concurrency_limit`](crate::middleware::concurrency_limit())), heartbeats of event streams, pings of WebSockets.
+/// By it sessions and signed cookies run out, and what a [`rate_limit`](crate::middleware::rate_limit()) grants comes
+/// back. It is what [`RequestCtx::time`](crate::RequestCtx::time), [`deadline`](crate::RequestCtx::deadline) and the
+/// field `Date` say.
 ///
 /// It does not stand still as [`anthill_pool::ManualClock`] does: a server waits for milliseconds here and there, and
 /// would wait for ever. So what is due in an hour is due only when somebody moves the clock, unless the test takes as
