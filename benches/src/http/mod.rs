@@ -5,6 +5,7 @@
 //! goes where that stack's users put it.
 
 mod actix;
+mod attending;
 mod axum;
 mod bare;
 mod bare_threads;

@@ -4,7 +4,8 @@
 //! Its workers have one thread each, so that the kernel's own count of a thread's time, in nanoseconds, is that of a
 //! worker; the split into user and system follows its ticks.
 
-use super::{LANES, certificate, compressing, process, routes};
+use super::attending::answer_questions;
+use super::{LANES, certificate, compressing, routes};
 use crate::cpu::CpuTime;
 use crate::report::say;
 use nix::sys::signal::{Signal, kill};
@@ -68,7 +69,7 @@ pub(super) fn attend(task: Task<'_>) -> Result<(), Box<dyn Error>> {
     let nginx = Nginx::start(task)?;
     let workers: Vec<_> = nginx.workers.iter().map(u32::to_string).collect();
     say(&format!("{} {}", nginx.port, workers.join(" ")));
-    process::attend(|| nginx.cpu_time())?;
+    answer_questions(|| nginx.cpu_time())?;
     Ok(())
 }
 

@@ -9,8 +9,8 @@
 //! A server that is somebody else's program is attended by a child that answers for it, and names the processes that
 //! serve behind the port.
 
+use super::attending::answer_questions;
 use super::{Server, go, nginx};
-use crate::allocations::live_bytes;
 use crate::cpu::CpuTime;
 use crate::report::{complain, say};
 use socket2::SockRef;
@@ -39,13 +39,11 @@ pub fn serve_if_asked() {
     };
     let root = PathBuf::from(arguments.next().unwrap_or_default());
     let outcome = match server {
-        Server::Nginx => nginx::attend(nginx::Task::Greeting).map_err(|error| error.to_string()),
-        Server::NginxTls => nginx::attend(nginx::Task::Tls).map_err(|error| error.to_string()),
-        Server::NginxFiles => nginx::attend(nginx::Task::Files(&root)).map_err(|error| error.to_string()),
-        Server::NginxCompressing => {
-            nginx::attend(nginx::Task::Compressing(&root)).map_err(|error| error.to_string())
-        }
-        _ => serve(server, root).map_err(|error| error.to_string()),
+        Server::Nginx => nginx::attend(nginx::Task::Greeting),
+        Server::NginxTls => nginx::attend(nginx::Task::Tls),
+        Server::NginxFiles => nginx::attend(nginx::Task::Files(&root)),
+        Server::NginxCompressing => nginx::attend(nginx::Task::Compressing(&root)),
+        _ => serve(server, root).map_err(Into::into),
     };
     if let Err(error) = outcome {
         complain(&format!("the {name} server cannot start: {error}"));
@@ -67,18 +65,7 @@ fn serve(server: Server, root: PathBuf) -> io::Result<()> {
         complain(&format!("the {} server failed: {reason}", server.name()));
         process::exit(1);
     });
-    attend(|| Ok(CpuTime::of_this_process()))
-}
-
-/// Answers questions until there are no more.
-pub(super) fn attend(used: impl Fn() -> io::Result<CpuTime>) -> io::Result<()> {
-    for question in io::stdin().lines() {
-        question?;
-        let used = used()?;
-        let live = live_bytes().map_or(String::new(), |live| format!(" {live}"));
-        say(&format!("{} {}{live}", used.user.as_micros(), used.system.as_micros()));
-    }
-    Ok(())
+    answer_questions(|| Ok(CpuTime::of_this_process()))
 }
 
 /// A running server. Dropping it ends the process.

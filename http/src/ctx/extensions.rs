@@ -46,19 +46,19 @@ impl RequestCtx {
     /// assert_eq!(ctx.extensions_mut().get::<User>(), Some(&User("ann")));
     /// ```
     pub fn extensions_mut(&mut self) -> &mut Extensions {
-        self.settle_extensions();
+        self.take_brought_extensions();
         self.user_values.extensions_mut().kept.get_or_insert_default()
     }
 
     /// A copy of them all, for whoever answers in the place of the handler.
     #[cfg(feature = "tower")]
     pub(crate) fn extensions_copied(&mut self) -> Extensions {
-        self.settle_extensions();
+        self.take_brought_extensions();
         self.user_values.extensions().and_then(|extensions| extensions.kept.clone()).unwrap_or_default()
     }
 
     /// Takes over what was brought along, before the connection is out of sight.
-    pub(super) fn settle_extensions(&mut self) {
+    pub(super) fn take_brought_extensions(&mut self) {
         if let Some(brought) = self.lent.take_extensions() {
             let kept = &mut self.user_values.extensions_mut().kept;
             kept.get_or_insert_default().extend(brought);

@@ -239,7 +239,7 @@ impl RequestCtx {
     /// the handler go along.
     fn detach(&mut self, deadline: &Arc<Deadline>) -> RequestCtx {
         #[cfg(feature = "http")]
-        self.settle_extensions();
+        self.take_brought_extensions();
         let mut own = RequestCtx::for_request(self.request.clone(), self.remote_override);
         own.response = mem::take(&mut self.response);
         own.user_values = mem::take(&mut self.user_values);

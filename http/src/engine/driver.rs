@@ -308,7 +308,7 @@ pub(crate) fn drive(engine: &Arc<Engine>, index: usize, term: Term) -> DriveEnd 
             // The handler took its time, so the clocks have moved on.
             work.moment = engine.clock.now();
         }
-        if let Some((by, conn)) = placing::settle(engine, shard, conn, end, work.moment.millis) {
+        if let Some((by, conn)) = placing::place(engine, shard, conn, end, work.moment.millis) {
             by.hand_over(engine, index, conn);
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct HandedConn {
 }
 
 /// Puts a connection where it belongs after a turn that ended at `now`, but for one that is to be handed over.
-pub(crate) fn settle<H>(
+pub(crate) fn place<H>(
     engine: &Arc<Engine>,
     shard: &Shard,
     conn: Box<Conn>,

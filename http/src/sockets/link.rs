@@ -115,7 +115,7 @@ impl SocketLink {
         }
         let weight = message.len();
         let Put { fate, lost, wakes } = put(self.prepare(message), weight);
-        self.settle(lost, wakes);
+        self.count_and_wake(lost, wakes);
         match fate {
             Fate::Queued => Ok(()),
             Fate::Refused => Err(WebSocketError::Full),
@@ -146,7 +146,7 @@ impl SocketLink {
 
     /// Closes behind what waits, unless that was done before.
     pub(super) fn close(&self, frame: CloseFrame) {
-        self.settle(0, self.close_quietly(frame));
+        self.count_and_wake(0, self.close_quietly(frame));
     }
 
     /// The same, with a waker that is to be woken.
@@ -156,10 +156,10 @@ impl SocketLink {
 
     /// Has whoever serves the socket look at it.
     pub(super) fn nudge(&self) {
-        self.settle(0, self.outbox.nudge());
+        self.count_and_wake(0, self.outbox.nudge());
     }
 
-    fn settle(&self, lost: u64, wakes: Option<Waker>) {
+    fn count_and_wake(&self, lost: u64, wakes: Option<Waker>) {
         if lost > 0 {
             self.counters.dropped.fetch_add(lost, Ordering::Relaxed);
         }

@@ -479,7 +479,7 @@ impl SocketSession {
                 Some(ours) => WebSocketEnd::by_us(role, ours),
                 None => WebSocketEnd::by_peer(role, frame),
             };
-            return self.settle(end);
+            return self.note_end(end);
         }
         self.closing.received = Some(frame);
         self.times.closes(now);
@@ -496,7 +496,7 @@ impl SocketSession {
         if !self.closing.is_sent && is_due {
             let theirs = theirs.clone();
             self.say_last(theirs.as_ref(), output);
-            self.settle(WebSocketEnd::by_peer(self.link().role, theirs));
+            self.note_end(WebSocketEnd::by_peer(self.link().role, theirs));
         }
     }
 
@@ -507,7 +507,7 @@ impl SocketSession {
         }
         self.closing.is_mid = true;
         let said = self.closing.sent.take().unwrap_or(frame);
-        self.settle(WebSocketEnd::by_us(self.link().role, said));
+        self.note_end(WebSocketEnd::by_us(self.link().role, said));
     }
 
     fn say_last(&mut self, frame: Option<&CloseFrame>, output: &mut Output) {
@@ -515,7 +515,8 @@ impl SocketSession {
         self.closing.is_sent = true;
     }
 
-    fn settle(&mut self, end: WebSocketEnd) {
+    /// That is how it ends, unless it has ended otherwise before.
+    fn note_end(&mut self, end: WebSocketEnd) {
         if self.link().ended(end.clone()) {
             self.link().counters.ended(&end);
             if let Teller::Loop(inbox) = &self.teller {
@@ -535,7 +536,7 @@ impl SocketSession {
             (None, Some(theirs)) => WebSocketEnd::by_peer(role, theirs),
             (None, None) => WebSocketEnd::Lost,
         };
-        self.settle(end);
+        self.note_end(end);
     }
 
     /// Something has come from the peer.

@@ -233,7 +233,7 @@ impl MemoryState {
     }
 
     /// What is held with this receipt, if it is held still.
-    fn settle(&mut self, receipt: &Receipt) -> Option<Entry> {
+    fn take_leased(&mut self, receipt: &Receipt) -> Option<Entry> {
         self.catch_up();
         let number = receipt.as_str().parse().ok()?;
         self.leased.remove(&number).map(|lease| lease.entry)
@@ -301,12 +301,12 @@ impl JobSource for MemorySource {
 
     fn acknowledge(&self, receipts: &[Receipt]) -> Result<usize, SourceError> {
         let mut state = self.queue.state.lock();
-        Ok(receipts.iter().filter(|receipt| state.settle(receipt).is_some()).count())
+        Ok(receipts.iter().filter(|receipt| state.take_leased(receipt).is_some()).count())
     }
 
     fn give_back(&self, receipt: &Receipt, delay: Duration, attempts: u32) -> Result<bool, SourceError> {
         let mut state = self.queue.state.lock();
-        let Some(mut entry) = state.settle(receipt) else { return Ok(false) };
+        let Some(mut entry) = state.take_leased(receipt) else { return Ok(false) };
         entry.attempts = attempts;
         state.put(entry, delay);
         drop(state);
@@ -324,7 +324,7 @@ impl JobSource for MemorySource {
 
     fn bury(&self, receipt: &Receipt, attempts: u32, reason: &str) -> Result<bool, SourceError> {
         let mut state = self.queue.state.lock();
-        let Some(entry) = state.settle(receipt) else { return Ok(false) };
+        let Some(entry) = state.take_leased(receipt) else { return Ok(false) };
         let Entry { id, version, body, priority, .. } = entry;
         state.dead.push(DeadLetter { id, version, body, priority, attempts, reason: reason.to_owned() });
         Ok(true)

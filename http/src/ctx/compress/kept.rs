@@ -99,7 +99,7 @@ impl KeptBodies {
         kept.begun += 1;
         let number = kept.begun;
         kept.fates.insert(place, KeptFate::Begun { number, at: now });
-        KeptBody::First(Keeper { shelf: self.0.clone(), place, number, copy: Vec::new(), is_settled: false })
+        KeptBody::First(Keeper { shelf: self.0.clone(), place, number, copy: Vec::new(), is_decided: false })
     }
 }
 
@@ -109,13 +109,13 @@ pub(super) struct Keeper {
     place: BodyPlace,
     number: u64,
     copy: Vec<u8>,
-    is_settled: bool,
+    is_decided: bool,
 }
 
 impl Keeper {
     /// `None`: as if it had never begun.
-    fn settle(&mut self, fate: Option<KeptFate>) {
-        self.is_settled = true;
+    fn decide(&mut self, fate: Option<KeptFate>) {
+        self.is_decided = true;
         let mut kept = self.shelf.kept.lock();
         kept.begun_bytes -= self.copy.len();
         let Some(&KeptFate::Begun { number, .. }) = kept.fates.get(&self.place) else { return };
@@ -141,7 +141,7 @@ impl BodyWitness for Keeper {
         let (_, plain_bytes, _) = self.place;
         let length = self.copy.len().saturating_add(bytes.len());
         if length >= plain_bytes {
-            self.settle(Some(KeptFate::NoShorter));
+            self.decide(Some(KeptFate::NoShorter));
             return false;
         }
         let mut kept = self.shelf.kept.lock();
@@ -149,7 +149,7 @@ impl BodyWitness for Keeper {
         if kept.begun_bytes.saturating_add(bytes.len()) > room {
             drop(kept);
             // What others have begun may come to nothing, so that there is room next time.
-            self.settle((length > room).then_some(KeptFate::NoRoom));
+            self.decide((length > room).then_some(KeptFate::NoRoom));
             return false;
         }
         kept.begun_bytes += bytes.len();
@@ -163,14 +163,14 @@ impl BodyWitness for Keeper {
             [] => KeptFate::NoShorter,
             bytes => KeptFate::Encoded(bytes.into()),
         };
-        self.settle(Some(fate));
+        self.decide(Some(fate));
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        if !self.is_settled {
-            self.settle(None);
+        if !self.is_decided {
+            self.decide(None);
         }
     }
 }

@@ -140,7 +140,7 @@ impl CopyLine {
     }
 
     /// Somebody has seen to it.
-    pub(super) fn settle(&mut self, key: CopyKey, outcome: CopyOutcome) {
+    pub(super) fn note_outcome(&mut self, key: CopyKey, outcome: CopyOutcome) {
         self.begun.remove(&job_key(&key));
         match outcome {
             CopyOutcome::Known(verdict) => self.verdicts.note(key, verdict),
@@ -216,7 +216,7 @@ impl CopyLine {
         self.packing_failed = Some(CoarseInstant::now());
         let gone: Vec<CopyJob> = self.missing.drain(..).collect();
         for job in &gone {
-            self.settle(job.key, CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
+            self.note_outcome(job.key, CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
         }
         gone
     }
@@ -304,7 +304,7 @@ mod tests {
         assert_eq!((ask(&mut line, 0), ask(&mut line, most)), (Answer::NotNow, Answer::Begun));
         assert_eq!(next(&mut line), Some((most, false)));
         let outcome = line.note_missing(&job(most)).expect("there is no room");
-        line.settle(job(most).key, outcome);
+        line.note_outcome(job(most).key, outcome);
         // Whoever asks again has it looked for no more, and goes on with what is open.
         assert_eq!((line.lengths(), ask(&mut line, most)), ((0, LINE_MAX, LINE_MAX), Answer::NotNow));
         assert_eq!(ask(&mut line, most + 1), Answer::Begun);
@@ -331,7 +331,7 @@ mod tests {
         assert!(line.takes_thread(), "the other one packs");
         assert_eq!((next(&mut line), next(&mut line)), (Some((3, false)), None));
         line.leave();
-        line.settle((version(1), CODING), CopyOutcome::Unfit);
+        line.note_outcome((version(1), CODING), CopyOutcome::Unfit);
         assert_eq!(next(&mut line), Some((2, true)));
         line.leave();
         assert_eq!((next(&mut line), line.threads, line.packing), (None, 0, 0));
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(ask(&mut line, 1), Answer::NotNow);
         assert_eq!(next(&mut line), Some((2, false)));
         let outcome = line.note_missing(&job(2)).expect("nothing is packed for a while");
-        line.settle(job(2).key, outcome);
+        line.note_outcome(job(2).key, outcome);
         assert_eq!((ask(&mut line, 2), ask(&mut line, 4)), (Answer::NotNow, Answer::Begun));
         assert_eq!(next(&mut line), Some((3, false)));
     }

@@ -227,7 +227,7 @@ struct BegunCopy<'a> {
 impl Drop for BegunCopy<'_> {
     fn drop(&mut self) {
         if let Some(outcome) = self.outcome {
-            self.core.line.lock().settle(self.key, outcome);
+            self.core.line.lock().note_outcome(self.key, outcome);
         }
     }
 }

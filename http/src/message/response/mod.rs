@@ -569,7 +569,7 @@ impl Response {
     }
 
     /// Moves shared bytes into the buffer when copying them is the cheaper way to send them.
-    pub(crate) fn settle_small_body(&mut self) {
+    pub(crate) fn copy_small_body(&mut self) {
         if matches!(&self.source, BodySource::Shared(bytes) if bytes.as_ref().len() <= MOVED_BODY_BYTES_MIN) {
             self.body_mut();
         }

@@ -47,12 +47,12 @@ impl PartedSource {
         let size = size.fold(0, u64::saturating_add);
         let current = BodyPart::new(Vec::new(), 0, 0);
         let mut source = Self { whole, size, text_at: 0, current, rest: parts.into_iter() };
-        source.settle();
+        source.skip_ended();
         source
     }
 
     /// Goes on to the next part when nothing is left of this one.
-    fn settle(&mut self) {
+    fn skip_ended(&mut self) {
         while self.current.size == 0 && self.text_at == self.current.text.len() {
             let Some(next) = self.rest.next() else { return };
             (self.current, self.text_at) = (next, 0);
@@ -91,7 +91,7 @@ impl Pull for PartedSource {
         } else {
             piece.extend_from_slice(&text[..text.len().min(most)]);
             self.text_at += piece.len();
-            self.settle();
+            self.skip_ended();
         }
         Ok(())
     }
@@ -109,7 +109,7 @@ impl Pull for PartedSource {
     fn skip(&mut self, count: u64) {
         self.current.offset = self.current.offset.saturating_add(count);
         self.current.size = self.current.size.saturating_sub(count);
-        self.settle();
+        self.skip_ended();
     }
 }
 

@@ -19,7 +19,7 @@ impl Response {
         defaults: &Defaults<'_>,
         close: bool,
     ) -> Reply {
-        self.settle_small_body();
+        self.copy_small_body();
         let reply = session.respond(request.found(), &self.head(), out, defaults, close);
         self.move_body_to(out, reply.ending);
         reply
@@ -64,7 +64,7 @@ mod tests {
         let mut prepared = Response::new();
         prepare(&mut prepared);
         let connection = ConnectionField { upgrade: true, ..ConnectionField::default() };
-        prepared.settle_small_body();
+        prepared.copy_small_body();
         let (status, length) = (prepared.status_code(), prepared.content_length());
         let framing = response_out(method.as_bytes(), Version::Http11, status, length);
         let mut out = Output::default();

@@ -334,7 +334,7 @@ fn a_folder_in_the_place_of_a_copy_is_seen_at_once() {
 fn what_has_failed_once_may_succeed_later() {
     let bench = Bench::new();
     let text = bench.text("text");
-    let settle = |outcome| bench.maker.core.line.lock().settle(text.1, outcome);
+    let settle = |outcome| bench.maker.core.line.lock().note_outcome(text.1, outcome);
     settle(CopyOutcome::Known(Verdict::Failed(CoarseInstant::now())));
     assert_eq!(bench.ask(&text), Answer::NotNow);
     settle(CopyOutcome::Unknown);
