@@ -291,6 +291,21 @@ fn vars(client: &mut Client, query: &str) -> Value {
     serde_json::from_str(reply.text()).expect("JSON")
 }
 
+/// All figures, by name.
+const VARS: [&str; 11] = [
+    "bytes",
+    "connections",
+    "given_up",
+    "handlers",
+    "latency_micros",
+    "process",
+    "rejections",
+    "requests",
+    "responses",
+    "websockets",
+    "workers",
+];
+
 #[test]
 fn utl_03_figures_as_json() {
     let running = asked();
@@ -300,22 +315,7 @@ fn utl_03_figures_as_json() {
     }
     let all = vars(&mut client, "");
     let members: Vec<&str> = all.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(
-        members,
-        [
-            "bytes",
-            "connections",
-            "given_up",
-            "handlers",
-            "latency_micros",
-            "process",
-            "rejections",
-            "requests",
-            "responses",
-            "websockets",
-            "workers"
-        ]
-    );
+    assert_eq!(members, VARS);
     assert_eq!(all["requests"], 3);
     assert_eq!(all["responses"]["GET"]["2xx"], 2);
     assert_eq!(all["responses"]["GET"]["4xx"], 1);
@@ -356,22 +356,7 @@ fn utl_03_members_are_chosen_by_a_pattern() {
         ("^?ytes$", &["bytes"]),
         ("^con*ons$", &["connections"]),
         ("nothing", &[]),
-        (
-            "",
-            &[
-                "bytes",
-                "connections",
-                "given_up",
-                "handlers",
-                "latency_micros",
-                "process",
-                "rejections",
-                "requests",
-                "responses",
-                "websockets",
-                "workers",
-            ],
-        ),
+        ("", &VARS),
     ] {
         let mut query = Args::new();
         query.set("r", pattern);

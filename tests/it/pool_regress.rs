@@ -220,6 +220,18 @@ fn pool_071_a_worker_that_is_being_made_does_not_wait_for_itself() {
     }
 }
 
+/// Has the second of two workers leave, who says so at `leaves` and submits then, while the first waits at `gate`; and
+/// opens that once the submission waits in line.
+fn second_leaves_beside_a_busy_one(pool: &WorkerPool<u8>, gate: &Gate, leaves: &Gate) {
+    pool.submit(1).unwrap();
+    pool.submit(0).unwrap();
+    eventually("the second worker is idle", || pool.stats().idle == 1);
+    pool.set_max_workers(1).unwrap();
+    leaves.pass();
+    eventually("what it submits waits in line", || pool.waiting() == 1);
+    gate.open();
+}
+
 #[test]
 fn pool_071_a_worker_that_has_left_waits_like_anybody() {
     let myself = Myself::default();
@@ -244,13 +256,7 @@ fn pool_071_a_worker_that_has_left_waits_like_anybody() {
             .unwrap()
     };
     myself.set(pool.clone()).expect("once");
-    pool.submit(1).unwrap();
-    pool.submit(0).unwrap();
-    eventually("the second worker is idle", || pool.stats().idle == 1);
-    pool.set_max_workers(1).unwrap();
-    left.pass();
-    eventually("it waits in line", || pool.waiting() == 1);
-    gate.open();
+    second_leaves_beside_a_busy_one(&pool, &gate, &left);
     assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), Ok(()));
 }
 
@@ -469,12 +475,6 @@ fn pool_084_a_state_that_is_dropped_by_a_worker_that_left_submits_like_anybody()
             .unwrap()
     };
     myself.set(pool.clone()).expect("once");
-    pool.submit(1).unwrap();
-    pool.submit(0).unwrap();
-    eventually("the second worker is idle", || pool.stats().idle == 1);
-    pool.set_max_workers(1).unwrap();
-    dropping.pass();
-    eventually("its state waits in line", || pool.waiting() == 1);
-    gate.open();
+    second_leaves_beside_a_busy_one(&pool, &gate, &dropping);
     assert_eq!(inbox.recv_timeout(PATIENCE).unwrap(), Ok(()));
 }
