@@ -1,4 +1,4 @@
-//! One request to a handler and its response, as a task of whatever runtime polls them.
+//! One request to a handler and its response, as whatever runtime polls them has them under way.
 //!
 //! The idea: the client's end of a connection in memory, driven by polling. What the handler has not taken yet waits in
 //! the connection, which holds so much and no more; so the body of a request is asked for as fast as the handler reads,
@@ -9,27 +9,19 @@
 
 use super::kept_server::KeptServer;
 use super::request_pieces::{NextPiece, RequestPieces};
-use super::shared_fields::is_of_connection;
 use crate::proto::client::{ClientSession, ResponseProgress};
 use crate::proto::limits::HeadDecision;
 use crate::proto::response_head::ResponseParts;
 use crate::proto::{FIELDS_CEILING, HEAD_BYTES_CEILING, Limits, ProtoError, Received, Rest};
 use crate::values::headers::Fields;
-use crate::values::status;
 use crate::wire::in_memory::InMemoryTransport;
 use crate::wire::input::Input;
 use crate::wire::output::Output;
 use crate::wire::transport::Transport;
 use crate::wire::wake::{Waker as ConnWaker, Wakes};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
-use std::convert::Infallible;
-use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -179,7 +171,7 @@ impl HandlerCall {
     }
 
     /// The head of the response.
-    fn poll_head(&mut self, task: &mut Context<'_>) -> Poll<Result<(), ProtoError>> {
+    pub(super) fn poll_head(&mut self, task: &mut Context<'_>) -> Poll<Result<(), ProtoError>> {
         self.task.set(task);
         self.send(task);
         loop {
@@ -202,6 +194,23 @@ impl HandlerCall {
         }
     }
 
+    /// The status, once the head is there.
+    pub(super) fn status(&self) -> u16 {
+        self.found.head.status
+    }
+
+    /// The header fields, once the head is there.
+    pub(super) fn header_fields(&self) -> Fields<'_> {
+        self.found.header_fields(&self.input)
+    }
+
+    /// Decodes what has come of the body with the head.
+    pub(super) fn decode_begun(&mut self) {
+        if self.found.decode_rest(&mut self.input).is_err() {
+            self.found.rest = Rest::Failed;
+        }
+    }
+
     /// What was decoded of the body and not given.
     fn window(&self) -> &[u8] {
         let body = &self.found.body;
@@ -209,7 +218,7 @@ impl HandlerCall {
     }
 
     /// The next piece of the body. `None`: that was all.
-    fn poll_piece(&mut self, task: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    pub(super) fn poll_piece(&mut self, task: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         self.task.set(task);
         self.send(task);
         loop {
@@ -238,7 +247,7 @@ impl HandlerCall {
     }
 
     /// How long the rest of the body is, if that is known.
-    fn remaining(&self) -> Option<u64> {
+    pub(super) fn remaining(&self) -> Option<u64> {
         let here = self.window().len() as u64;
         match &self.found.rest {
             Rest::None => Some(here),
@@ -247,187 +256,11 @@ impl HandlerCall {
         }
     }
 
-    fn trailers(&self) -> Fields<'_> {
+    pub(super) fn trailers(&self) -> Fields<'_> {
         self.found.trailer_fields(&self.input)
     }
 }
 
 fn broken_off() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the response of the handler broke off")
-}
-
-/// The body of a handler's response; of a [`HandlerService`](super::HandlerService).
-///
-/// Its frames are what the handler has sent, as it flushes them; then come trailers, if there are any. Dropped before
-/// its end, it is a client that has left: what writes the body fails, and a handler that still works can
-/// [see it](crate::RequestCtx::is_cancelled).
-///
-/// # Errors
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the response broke off: the source of its body failed, or the
-/// server ended.
-pub struct HandlerBody {
-    state: BodyState,
-}
-
-enum BodyState {
-    /// It arrives.
-    Arriving(Box<HandlerCall>),
-    /// It is these bytes.
-    Here(Bytes),
-    /// It is left out, and nobody has said how long it would be.
-    Untold,
-}
-
-impl HandlerBody {
-    fn here(text: &'static str) -> Self {
-        Self { state: BodyState::Here(Bytes::from_static(text.as_bytes())) }
-    }
-}
-
-impl Body for HandlerBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let ended = match &mut self.state {
-            BodyState::Untold => return Poll::Ready(None),
-            BodyState::Here(bytes) if bytes.is_empty() => return Poll::Ready(None),
-            BodyState::Here(bytes) => return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            BodyState::Arriving(call) => match ready!(call.poll_piece(task)) {
-                Some(Ok(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                Some(Err(error)) => Some(Err(error)),
-                // Those that the crate cannot express mean nothing to who reads them by it.
-                None => HeaderMap::try_from(call.trailers())
-                    .ok()
-                    .filter(|fields| !fields.is_empty())
-                    .map(|fields| Ok(Frame::trailers(fields))),
-            },
-        };
-        // The connection ends with it.
-        self.state = BodyState::Here(Bytes::new());
-        Poll::Ready(ended)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.state {
-            BodyState::Untold => true,
-            BodyState::Here(bytes) => bytes.is_empty(),
-            BodyState::Arriving(call) => call.remaining() == Some(0) && call.trailers().is_empty(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let size = match &self.state {
-            BodyState::Untold => None,
-            BodyState::Here(bytes) => Some(bytes.len() as u64),
-            // Whoever sends it by its length has no place for what follows it.
-            BodyState::Arriving(call) => call.remaining().filter(|_| call.trailers().is_empty()),
-        };
-        size.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-impl fmt::Debug for HandlerBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerBody").field("size_hint", &self.size_hint()).finish_non_exhaustive()
-    }
-}
-
-/// The response of a handler, once its head is there; of a [`HandlerService`](super::HandlerService).
-///
-/// Dropped before, it is a client that has left.
-#[must_use = "the handler is called when this is polled"]
-pub struct HandlerFuture {
-    state: FutureState,
-}
-
-enum FutureState {
-    Calling(Box<HandlerCall>),
-    /// It is answered without having been called.
-    Refused(u16),
-    /// The response was given.
-    Over,
-}
-
-impl HandlerFuture {
-    pub(super) fn calling(call: HandlerCall) -> Self {
-        Self { state: FutureState::Calling(Box::new(call)) }
-    }
-
-    pub(super) fn refused(status: u16) -> Self {
-        Self { state: FutureState::Refused(status) }
-    }
-}
-
-impl Future for HandlerFuture {
-    type Output = Result<Response<HandlerBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        if let FutureState::Calling(call) = &mut self.state {
-            let found = ready!(call.poll_head(task));
-            let state = std::mem::replace(&mut self.state, FutureState::Over);
-            let FutureState::Calling(call) = state else { return Poll::Pending };
-            let response = found.ok().and_then(|()| response(call));
-            return Poll::Ready(Ok(response.unwrap_or_else(|| {
-                // Why, the server has logged.
-                log::debug!("a handler gave no response that can be passed on; answered 500");
-                refusal(500)
-            })));
-        }
-        match std::mem::replace(&mut self.state, FutureState::Over) {
-            FutureState::Refused(status) => Poll::Ready(Ok(refusal(status))),
-            FutureState::Calling(_) | FutureState::Over => Poll::Pending,
-        }
-    }
-}
-
-impl fmt::Debug for HandlerFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerFuture").finish_non_exhaustive()
-    }
-}
-
-/// The response whose head is there. `None`: it cannot be expressed.
-fn response(mut call: Box<HandlerCall>) -> Option<Response<HandlerBody>> {
-    // What has come with the head.
-    if call.found.decode_rest(&mut call.input).is_err() {
-        call.found.rest = Rest::Failed;
-    }
-    if call.found.head.status == 101 {
-        log::error!(
-            "a handler has taken the connection of its request over, of which it has none here; answered 501"
-        );
-        return Some(refusal(501));
-    }
-    let status = StatusCode::from_u16(call.found.head.status).ok()?;
-    let mut fields = HeaderMap::new();
-    for (name, value) in call.found.header_fields(&call.input) {
-        if !is_of_connection(name) {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            fields.try_append(name, HeaderValue::from_bytes(value).ok()?).ok()?;
-        }
-    }
-    let is_whole = call.remaining() == Some(0) && call.trailers().is_empty();
-    let is_told = fields.contains_key(http::header::CONTENT_LENGTH) || matches!(status.as_u16(), 204 | 304);
-    let state = match is_whole {
-        true if is_told => BodyState::Here(Bytes::new()),
-        true => BodyState::Untold,
-        false => BodyState::Arriving(call),
-    };
-    let mut response = Response::new(HandlerBody { state });
-    *response.status_mut() = status;
-    *response.headers_mut() = fields;
-    Some(response)
-}
-
-/// An answer in the place of the handler's.
-fn refusal(status: u16) -> Response<HandlerBody> {
-    let mut response = Response::new(HandlerBody::here(status::reason(status)));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(http::header::CONTENT_TYPE, text);
-    response
 }

@@ -3,7 +3,8 @@
 //! The idea: a server that listens in memory, and a client of it that is polled. So nothing that holds of a server is
 //! there twice, and a handler that blocks holds up its own worker and no task.
 
-use super::handler_call::{HandlerCall, HandlerFuture};
+use super::handler_call::HandlerCall;
+use super::handler_future::HandlerFuture;
 use super::kept_server::KeptServer;
 use super::request_pieces::RequestPieces;
 use super::shared_fields::{BoxError, is_of_connection};

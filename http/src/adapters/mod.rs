@@ -13,7 +13,11 @@
 //!   their routes, to the recorder of the facade `metrics`.
 
 #[cfg(feature = "tower")]
+mod handler_body;
+#[cfg(feature = "tower")]
 mod handler_call;
+#[cfg(feature = "tower")]
+mod handler_future;
 #[cfg(feature = "tower")]
 mod handler_service;
 #[cfg(feature = "tower")]
@@ -40,7 +44,9 @@ mod thread_signal;
 mod upgrade_offer;
 
 #[cfg(feature = "tower")]
-pub use handler_call::{HandlerBody, HandlerFuture};
+pub use handler_body::HandlerBody;
+#[cfg(feature = "tower")]
+pub use handler_future::HandlerFuture;
 #[cfg(feature = "tower")]
 pub use handler_service::HandlerService;
 #[cfg(feature = "tower")]
