@@ -2,10 +2,13 @@
 //! because it compiles axum, hyper and tokio.
 
 mod departures;
+mod dropped;
 mod figures;
+mod hard_states;
 mod inside;
 mod inside_bodies;
 mod kit;
+mod lengths;
 mod outside;
 mod outside_bodies;
 mod spans;

@@ -15,6 +15,7 @@ mod json;
 mod origins;
 mod overrides;
 mod places;
+mod places_kept;
 mod rates;
 mod replaced;
 mod sealed_cookies;

@@ -31,6 +31,9 @@ const READ_BYTES_MIN: usize = 4 * 1024;
 /// Unsent bytes of a request beyond which no more of its body is asked for.
 const UNSENT_BYTES: usize = 16 * 1024;
 
+/// So many pieces of a request's body are sent before somebody else has his turn on the thread.
+const PIECES_MAX: usize = 64;
+
 /// Whatever a handler of one's own answers is taken.
 const LIMITS: Limits = Limits {
     head_bytes_max: HEAD_BYTES_CEILING,
@@ -78,8 +81,8 @@ pub(super) struct HandlerCall {
     awaits_continue: bool,
     /// How much of what is decoded of the response's body was given.
     given: usize,
-    /// Keeps the server as long as it answers.
-    _server: Arc<KeptServer>,
+    /// Kept as long as it answers.
+    server: Arc<KeptServer>,
 }
 
 impl HandlerCall {
@@ -106,13 +109,13 @@ impl HandlerCall {
             body,
             awaits_continue,
             given: 0,
-            _server: server,
+            server,
         }
     }
 
     /// Sends what can be sent now.
     fn send(&mut self, task: &mut Context<'_>) {
-        loop {
+        for _ in 0..PIECES_MAX {
             let has_room = self.flush();
             let Some(body) = self.body.as_mut().filter(|_| !self.awaits_continue) else {
                 if self.out.is_empty() && self.body.is_none() {
@@ -140,6 +143,8 @@ impl HandlerCall {
                 }
             }
         }
+        // There may be more, for a handler that takes it as fast as it comes.
+        task.waker().wake_by_ref();
     }
 
     /// Writes what there is room for. False: not all of it.
@@ -192,6 +197,11 @@ impl HandlerCall {
                 },
             }
         }
+    }
+
+    /// Whether the server answers nobody any more who has no answer yet.
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.server.is_stopping()
     }
 
     /// The status, once the head is there.

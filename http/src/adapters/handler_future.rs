@@ -45,11 +45,13 @@ impl Future for HandlerFuture {
             let found = ready!(call.poll_head(task));
             let state = std::mem::replace(&mut self.state, FutureState::Over);
             let FutureState::Calling(call) = state else { return Poll::Pending };
+            // Of a request that nobody has come to before the end it is known why.
+            let status = if found.is_err() && call.is_shut_down() { 503 } else { 500 };
             let response = found.ok().and_then(|()| response(call));
             return Poll::Ready(Ok(response.unwrap_or_else(|| {
                 // Why, the server has logged.
-                log::debug!("a handler gave no response that can be passed on; answered 500");
-                refusal(500)
+                log::debug!("a handler gave no response that can be passed on; answered {status}");
+                refusal(status)
             })));
         }
         match std::mem::replace(&mut self.state, FutureState::Over) {

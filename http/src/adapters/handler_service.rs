@@ -48,7 +48,8 @@ type AddrOf = dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync;
 /// - Other protocols are not passed on: a request that asks for one comes to the handler without that, as if its client
 ///   did not know it; `CONNECT` is answered 501. A handler that takes the connection over finds it closed.
 /// - It never fails: what cannot be answered is a 400 (a target that no request can have), 500 (the handler kept the
-///   context, or took the connection without a response), or 503 (the server has been shut down).
+///   context, or took the connection without a response), or 503 (the server has been shut down, or is before
+///   somebody has answered).
 ///
 /// ```
 /// use anthill_http::adapters::HandlerService;

@@ -15,6 +15,13 @@ pub(super) struct KeptServer {
     pub(super) is_own: bool,
 }
 
+impl KeptServer {
+    /// Whether it is being shut down, or was.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| running.server().stop_signal().is_stopping())
+    }
+}
+
 impl Drop for KeptServer {
     /// Nobody dials any more. Its end may have to be waited for, which whoever drops this must not.
     fn drop(&mut self) {

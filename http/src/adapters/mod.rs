@@ -13,6 +13,8 @@
 //!   their routes, to the recorder of the facade `metrics`.
 
 #[cfg(feature = "tower")]
+mod full_frames;
+#[cfg(feature = "tower")]
 mod handler_body;
 #[cfg(feature = "tower")]
 mod handler_call;

@@ -3,6 +3,7 @@
 //! The rule: a body that fails, or has another length than it said, is cut off, so that nobody takes a part for the
 //! whole.
 
+use super::full_frames::poll_full;
 use super::shared_fields::BoxError;
 use crate::proto::{Ending, append_chunk_end, append_chunk_start, append_last_chunk, append_trailers};
 use crate::values::headers::Headers;
@@ -37,7 +38,7 @@ where
         piece: &mut Vec<u8>,
         trailers: &mut HeaderMap,
     ) -> Poll<Option<Result<(), BoxError>>> {
-        let frame = match ready!(self.0.as_mut().poll_frame(task)) {
+        let frame = match ready!(poll_full(self.0.as_mut(), task)) {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
             Some(Ok(frame)) => frame,

@@ -7,6 +7,7 @@
 //! The rule: a frame is sent when it comes, and the head when the first frame is not there at once. A body that fails
 //! behind the head ends the connection.
 
+use super::full_frames::poll_full;
 use super::request_body::OpenLane;
 use super::service_failure::{EnterFn, entered};
 use super::shared_fields::BoxError;
@@ -50,7 +51,7 @@ impl ReadyFrames {
         let mut task = Context::from_waker(&waker);
         let mut begun = Self::default();
         while begun.bytes.len() < WHOLE_BYTES_MAX {
-            match body.as_mut().poll_frame(&mut task) {
+            match poll_full(body.as_mut(), &mut task) {
                 Poll::Ready(Some(Ok(frame))) => take(frame, &mut begun.bytes, &mut begun.trailers),
                 Poll::Ready(Some(Err(error))) => return Err(error.into()),
                 Poll::Ready(None) => {
@@ -106,7 +107,7 @@ impl BodyWait {
         B::Error: Into<BoxError>,
     {
         let brought = entered(self.enter.as_deref(), || {
-            drive(pin!(poll_fn(|task| body.as_mut().poll_frame(task))), &self.signal, client)
+            drive(pin!(poll_fn(|task| poll_full(body.as_mut(), task))), &self.signal, client)
         });
         match brought.map_err(io::Error::other)? {
             Ok(frame) => frame.transpose().map_err(io::Error::other),

@@ -76,9 +76,9 @@ pub fn tower_service<S>(service: S) -> TowerService<S> {
 /// - The response is sent as the service has made it, without a `Server` and a type of the server's own; fields that
 ///   were set in the context before stay, unless the service sets the same (of `Set-Cookie`, `Vary`, `Link`, `Via`,
 ///   `Warning` and `WWW-Authenticate` both are sent). Frames of its body are sent as they come, its trailers behind
-///   them. A body whose length is known, by its hint or its `Content-Length`, has that length or ends the connection;
-///   bodies of answers to `HEAD`, of 204, 205 and 304 are dropped. One that is not there at once holds a thread while
-///   it is waited for.
+///   them. A body whose length is known, by its hint or its `Content-Length`, has that length, or is answered 500, or
+///   ends the connection where something of it was sent; bodies of answers to `HEAD`, of 204, 205 and 304 are dropped.
+///   One that is not there at once holds a thread while it is waited for.
 /// - Errors of the service, of its body before anything was sent, and a 1xx other than 101 are answered 500 and logged;
 ///   101 without anybody who has [accepted](UpgradeOffer::accept) is 501. A panic is that of any handler. A request
 ///   that the crate `http` cannot express is answered 400.
@@ -278,8 +278,8 @@ where
     let begun = entered(wait.enter.as_deref(), || ReadyFrames::of(&mut body, &wait.signal))?;
     let begun = begun.map_err(ServiceFailure::Service)?;
     let count = begun.bytes.len() as u64;
-    if begun.is_whole && size.or(said).is_some_and(|length| count < length) {
-        return Err(ServiceFailure::Service("its body has ended before the length that was said".into()));
+    if begun.is_whole && size.or(said).is_some_and(|length| count != length) {
+        return Err(ServiceFailure::Service("its body has another length than was said".into()));
     }
     if begun.is_whole && begun.trailers.is_none() {
         ctx.response.set_body_vec(begun.bytes);
