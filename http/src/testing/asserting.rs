@@ -92,7 +92,7 @@ impl TestResponse {
     pub fn assert_text(&self, expected: impl AsRef<str>) -> &Self {
         let (found, expected) = (self.text(), expected.as_ref());
         if found != expected {
-            let differences = super::snapshot::line_differences(expected, found);
+            let differences = super::differences::line_differences(expected, found);
             self.fail(format_args!("expected another text (- expected, + found):\n{differences}"));
         }
         self

@@ -65,6 +65,7 @@
 //! A [client](TestServer::client) keeps cookies with [`keep_cookies`](TestClient::keep_cookies) (feature `cookies`),
 //! follows redirects with [`follow_redirects`](TestClient::follow_redirects), and says who it is with
 //! [`bearer_auth`](TestClient::bearer_auth) or [`from_addr`](TestClient::from_addr). Each client is a user of its own.
+//! What the same user sends over a [`TestConn`] has his [cookies](TestClient::cookie_header).
 //!
 //! # Middleware
 //!
@@ -136,13 +137,14 @@
 //! Besides assertions: no response within 30 s, and a server that does not [end](TestServer::ends_within) within 5 s,
 //! because a handler hangs; the message names it.
 
-// `failing` and `exchange` are how a test fails; `line` is how clients come to the server, `caller` what they are made
-// of; `draft` what both `request` and `unit` put together; `response`, with `asserting`, `json`, `snapshot` and
-// `events`, what comes back.
+// `failing`, `exchange` and `differences` are how a test fails; `line` is how clients come to the server, `caller` what
+// they are made of; `draft` what both `request` and `unit` put together; `response`, with `asserting`, `json`,
+// `snapshot` and `events`, what comes back.
 mod asserting;
 mod caller;
 mod client;
 mod conn;
+mod differences;
 mod draft;
 mod events;
 mod exchange;
